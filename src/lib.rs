@@ -1,0 +1,34 @@
+//! libwxtoken: one WeChat access token per account, fetched once, shared by every process and language on the host.
+//!
+//! The map, from the top down; imports point down only:
+//!
+//! - `ffi`: the C boundary: parse, call, convert
+//! - `client`: what each call does, as prose; `report`: the JSON on everything
+//! - `refresh`: one call's way to the next token
+//! - `process`, `cache`, `flight`: what this process knows and does
+//! - `store`: SQLite behind a small trait; `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
+//! - `token`: a credential's row and the rules of its life
+//! - `names`, `options`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
+//!
+//! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
+#![deny(unsafe_code)]
+#![warn(missing_docs)]
+
+mod cache;
+mod client;
+mod clock;
+mod error;
+#[allow(unsafe_code)]
+pub mod ffi;
+mod flight;
+mod names;
+mod options;
+mod process;
+mod refresh;
+mod report;
+mod store;
+#[allow(unsafe_code)]
+mod sys;
+mod token;
+mod vault;
+mod wechat;

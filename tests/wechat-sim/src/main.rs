@@ -1,1 +1,106 @@
-fn main() {}
+//! The `wechat-sim` binary: serves until it is told to stop, or for as long as one command runs.
+
+use std::{
+    io::{self, Write},
+    os::unix::process::ExitStatusExt,
+    process::ExitCode,
+};
+
+use clap::Parser;
+use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal};
+use tokio::{
+    process::Command,
+    signal::unix::{SignalKind, signal},
+};
+use wechat_sim::{
+    Simulator,
+    cli::{Cli, Mode, Serve},
+};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.mode) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("wechat-sim: {error}");
+            ExitCode::from(if error.kind() == io::ErrorKind::InvalidInput {
+                2
+            } else {
+                1
+            })
+        }
+    }
+}
+
+fn run(mode: Mode) -> io::Result<u8> {
+    let (serve, command) = match mode {
+        Mode::Serve(serve) => (serve, None),
+        Mode::Exec(exec) => (exec.serve, Some(exec.command)),
+    };
+    if serve.parent_death {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        match command {
+            None => wait(&serve).await,
+            Some(command) => exec(&serve, &command).await,
+        }
+    })
+}
+
+/// Prints the ready line and waits for SIGTERM or SIGINT.
+async fn wait(serve: &Serve) -> io::Result<u8> {
+    // Before the ready line: whoever read it may stop us at once.
+    let mut term = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let simulator = Simulator::start(serve.options(!serve.quiet))?;
+    let mut stdout = io::stdout();
+    writeln!(stdout, "{}", simulator.endpoints().to_json())?;
+    stdout.flush()?;
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(0)
+}
+
+/// Runs the command against the simulator; its exit code becomes ours.
+async fn exec(serve: &Serve, command: &[String]) -> io::Result<u8> {
+    let mut term = signal(SignalKind::terminate())?;
+    // The terminal sends SIGINT to the command as well: wait for what it makes of it.
+    let _interrupt = signal(SignalKind::interrupt())?;
+    let simulator = Simulator::start(serve.options(false))?;
+    let at = simulator.endpoints();
+    let mut child = Command::new(&command[0])
+        .args(&command[1..])
+        .env("WXSIM_HTTP", &at.http)
+        .env("WXSIM_HTTPS", &at.https)
+        .env("WXSIM_CONTROL", &at.control)
+        .env("WXSIM_PROXY", &at.proxy)
+        .env("WXSIM_CA", &at.ca_file)
+        .env("WXSIM_READY", at.to_json().to_string())
+        .spawn()
+        .map_err(|error| {
+            io::Error::new(error.kind(), format!("cannot run {}: {error}", command[0]))
+        })?;
+    let pid = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status?,
+            _ = term.recv() => {
+                if let Some(pid) = pid {
+                    // Gone already, then `wait` is about to say so.
+                    let _ = kill_process(pid, Signal::TERM);
+                }
+            }
+        }
+    };
+    let code = status
+        .code()
+        .or(status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(1))
+}

@@ -1,0 +1,8 @@
+//! Links the shared library with a SONAME, and so that `dlclose` leaves it in place: PHP unloads what FFI loaded at the
+//! end of each request, and the state in the process is to survive that.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-soname,libwxtoken.so.0");
+    println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+}

@@ -1,0 +1,160 @@
+//! What this process knows: for each account name the token it may hand out without looking at the store. The hot path.
+//!
+//! A snapshot is good for `revalidate_ms` after it was read; then one thread looks at the store while the others go on
+//! with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::clock::Now;
+use crate::token::Row;
+
+/// A token as it is handed out.
+#[derive(Debug)]
+pub struct Served {
+    pub value: String,
+    pub expires_at_s: i64,
+    expires_wall_ms: i64,
+    expires_boot_ms: i64,
+}
+
+impl Served {
+    /// The token of a row that is fresh or usable.
+    pub fn from_row(row: &Row, now: Now, boot_id: &str) -> Option<Served> {
+        let left = row.left_ms(now, boot_id);
+        Some(Served {
+            value: row.token.clone().filter(|_| left > 0)?,
+            expires_at_s: row.expires_at.div_euclid(1000),
+            expires_wall_ms: row.expires_at,
+            expires_boot_ms: now.boot_ms + left,
+        })
+    }
+
+    pub fn is_valid(&self, now: Now) -> bool {
+        now.wall_ms < self.expires_wall_ms && now.boot_ms < self.expires_boot_ms
+    }
+}
+
+/// The names of one set of base URLs.
+#[derive(Default)]
+pub struct Cache {
+    epoch: AtomicU64,
+    current: Slot,
+    named: RwLock<HashMap<String, Arc<Slot>>>,
+}
+
+#[derive(Default)]
+struct Slot {
+    looking: AtomicBool,
+    snapshot: RwLock<Option<Snapshot>>,
+}
+
+struct Snapshot {
+    epoch: u64,
+    looked_boot_ms: i64,
+    token: Arc<Served>,
+}
+
+impl Cache {
+    /// The token, if this process may hand it out now. None sends the caller to the store.
+    pub fn hit(&self, name: Option<&str>, revalidate_ms: i64) -> Option<Arc<Served>> {
+        let Some(name) = name else {
+            return self.hit_slot(&self.current, revalidate_ms);
+        };
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        self.hit_slot(named.get(name)?, revalidate_ms)
+    }
+
+    fn hit_slot(&self, slot: &Slot, revalidate_ms: i64) -> Option<Arc<Served>> {
+        let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = snapshot.as_ref()?;
+        let now = Now::read();
+        if snapshot.epoch != self.epoch.load(Ordering::Acquire) || !snapshot.token.is_valid(now) {
+            return None;
+        }
+        let due = now.boot_ms - snapshot.looked_boot_ms >= revalidate_ms;
+        // `swap` only when due: a hit must not write to a shared cache line.
+        if due && !slot.looking.swap(true, Ordering::AcqRel) {
+            return None;
+        }
+        Some(snapshot.token.clone())
+    }
+
+    /// A valid token from before, whatever its age in this cache, for when the store cannot be read.
+    pub fn last_resort(&self, name: Option<&str>) -> Option<Arc<Served>> {
+        let slot = self.slot(name);
+        slot.looking.store(false, Ordering::Release);
+        let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
+        let snapshot = snapshot.as_ref()?;
+        let usable = snapshot.epoch == self.epoch.load(Ordering::Acquire)
+            && snapshot.token.is_valid(Now::read());
+        usable.then(|| snapshot.token.clone())
+    }
+
+    /// The epoch to hand to [`Cache::publish`], read before looking at the store.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Keeps what a look at the store found.
+    pub fn publish(&self, name: Option<&str>, epoch: u64, token: Arc<Served>) {
+        let slot = self.slot(name);
+        *slot
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Snapshot {
+            epoch,
+            looked_boot_ms: Now::read().boot_ms,
+            token,
+        });
+        slot.looking.store(false, Ordering::Release);
+    }
+
+    /// A look that found no token.
+    pub fn clear(&self, name: Option<&str>) {
+        let slot = self.slot(name);
+        *slot
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = None;
+        slot.looking.store(false, Ordering::Release);
+    }
+
+    /// From now on everybody looks at the store first.
+    pub fn forget(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn slot(&self, name: Option<&str>) -> SlotRef<'_> {
+        let Some(name) = name else {
+            return SlotRef::Current(&self.current);
+        };
+        if let Some(slot) = self
+            .named
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
+            return SlotRef::Named(slot.clone());
+        }
+        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
+        SlotRef::Named(named.entry(name.to_owned()).or_default().clone())
+    }
+}
+
+enum SlotRef<'a> {
+    Current(&'a Slot),
+    Named(Arc<Slot>),
+}
+
+impl std::ops::Deref for SlotRef<'_> {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        match self {
+            SlotRef::Current(slot) => slot,
+            SlotRef::Named(slot) => slot,
+        }
+    }
+}

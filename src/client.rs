@@ -1,0 +1,414 @@
+//! A handle's calls, as a person would tell them.
+//!
+//! ```text
+//!  fresh in this process ─────────────────────────────────────────────► copy
+//!    else fresh in the store ─────────────────────────────────────────► copy
+//!      else still valid, past its refresh time: try to lead
+//!         leader → fetch → save → copy            others → the token they have, at once
+//!      else expired, absent or rejected: wait to lead or for the row, to the deadline
+//!    fetch failed → noted in the store → a still valid token is served; else the error, shared by all
+//! ```
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use crate::cache::Served;
+use crate::clock::{Deadline, Now};
+use crate::error::{Error, Result, Status};
+use crate::names;
+use crate::options::{LogLevel, Options};
+use crate::process::{View, share};
+use crate::refresh::{Obtained, Session};
+use crate::report;
+use crate::store::{self, Account, Registration};
+use crate::sys::{AtomicRef, Gate, Gated, Shield, generation};
+use crate::token::{Freshness, Row};
+use crate::vault::{Vault, fingerprint};
+use crate::wechat::{Kind, MAX_TOKEN};
+
+/// One open store with its options. What it knows beyond that is shared by every handle of the process.
+pub struct Client {
+    path: PathBuf,
+    /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
+    view: AtomicRef<View>,
+    revalidate_ms: AtomicI64,
+    settings: Gated<Settings>,
+}
+
+struct Settings {
+    options: Arc<Options>,
+    registered: Arc<Vec<Account>>,
+    background: Arc<Background>,
+    background_generation: u64,
+}
+
+/// The refreshes that this handle has running on threads of their own.
+#[derive(Default)]
+struct Background {
+    running: Mutex<usize>,
+    done: Condvar,
+}
+
+impl Client {
+    pub fn open(store: Option<&str>) -> Result<Client> {
+        {
+            // ring and SQLite set themselves up once; here no fork can come in between.
+            let _gate = Gate::enter();
+            crate::vault::warm_up();
+        }
+        let client = Client {
+            path: names::store_path(store)?,
+            view: AtomicRef::none(),
+            revalidate_ms: AtomicI64::new(0),
+            settings: Gated::new(Settings {
+                options: Arc::new(Options::from_environment()?),
+                registered: Arc::default(),
+                background: Arc::default(),
+                background_generation: generation(),
+            }),
+        };
+        client.session().map(|session| {
+            client
+                .revalidate_ms
+                .store(session.options.revalidate_ms, Ordering::Relaxed);
+        })?;
+        Ok(client)
+    }
+
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let gate = Gate::enter();
+        let mut settings = self.settings.borrow(&gate);
+        let mut options = (*settings.options).clone();
+        options.set(name, value)?;
+        self.revalidate_ms
+            .store(options.revalidate_ms, Ordering::Relaxed);
+        settings.options = Arc::new(options);
+        // Other base URLs are other tokens.
+        self.view.set(None);
+        Ok(())
+    }
+
+    /// Registers or updates an account; nothing is written when nothing has changed.
+    pub fn account(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<()> {
+        names::check_account(name)?;
+        let kind = Kind::named(kind).ok_or_else(|| {
+            Error::argument(format!("unknown kind: the kinds are {}", Kind::names()))
+        })?;
+        names::check_id(kind.recipe().id_name, id)?;
+        names::check_secret(secret)?;
+
+        let session = self.session()?;
+        let known = session.store().load(Some(name), session.call())?;
+        let known = known.map(|found| found.account);
+        let unchanged = known.filter(|account| {
+            account.kind == kind
+                && account.id == id
+                && account.sealed.as_ref().is_some_and(|sealed| {
+                    let opened = session.vault.open(name, id, sealed);
+                    opened.is_ok_and(|stored| *stored == secret)
+                })
+        });
+        let account = match unchanged {
+            Some(account) => account,
+            None => {
+                let account = Account {
+                    name: name.into(),
+                    kind,
+                    id: id.into(),
+                    sealed: Some(session.vault.seal(id, secret)?),
+                    fingerprint: fingerprint(id, secret),
+                    current: false,
+                };
+                session
+                    .store()
+                    .register(&account, Registration::Update, session.call())?;
+                session.view.shared.forget();
+                session.log(LogLevel::Info, &format!("registered account \"{name}\""));
+                account
+            }
+        };
+        self.remember(account);
+        Ok(())
+    }
+
+    /// Keeps what is needed to put the account back should the store lose it.
+    fn remember(&self, account: Account) {
+        let gate = Gate::enter();
+        let mut settings = self.settings.borrow(&gate);
+        let registered = Arc::make_mut(&mut settings.registered);
+        match registered.iter_mut().find(|a| a.name == account.name) {
+            Some(place) => *place = account,
+            None => registered.push(account),
+        }
+    }
+
+    pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
+        names::check_account(name)?;
+        if field != "current" {
+            return Err(Error::argument(
+                "unknown field: the accounts of this version have one, current",
+            ));
+        }
+        if !matches!(value, None | Some("1")) {
+            return Err(Error::argument(
+                "field current takes the value 1 or NULL: it makes this account the current one",
+            ));
+        }
+        let session = self.session()?;
+        // A look puts back what this handle registered.
+        session.look(Some(name))?;
+        if !session.store().set_current(name, session.call())? {
+            return Err(session.no_account(Some(name)));
+        }
+        session.view.shared.forget();
+        Ok(())
+    }
+
+    /// A token that is valid now. `None` is the current account.
+    pub fn get(&self, name: Option<&str>) -> Result<Arc<Served>> {
+        if let Some(view) = self.view() {
+            let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
+            if let Some(token) = view.cache.hit(name, revalidate_ms) {
+                return Ok(token);
+            }
+        }
+        if let Some(name) = name {
+            names::check_credential(name)?;
+        }
+        self.get_from_store(&self.session()?, name)
+    }
+
+    fn get_from_store(&self, session: &Session, name: Option<&str>) -> Result<Arc<Served>> {
+        let cache = &session.view.cache;
+        let epoch = cache.epoch();
+        let found = match session.look(name) {
+            Ok(found) => found,
+            Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
+                // A store out of order is no reason to withhold a token that is good.
+                return cache.last_resort(name).ok_or(e);
+            }
+            Err(e) => {
+                cache.clear(name);
+                return Err(e);
+            }
+        };
+        let token = session.serve(&found.row);
+        match (session.freshness(&found.row), token) {
+            (Freshness::Spent, _) | (_, None) => {
+                cache.clear(name);
+                self.wait_for_token(session, name, found)
+            }
+            (freshness, Some(token)) => {
+                cache.publish(name, epoch, token.clone());
+                let next = match freshness {
+                    Freshness::Usable => self.refresh_early(session, name, found),
+                    _ => None,
+                };
+                Ok(next.unwrap_or(token))
+            }
+        }
+    }
+
+    /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
+    fn refresh_early(
+        &self,
+        session: &Session,
+        name: Option<&str>,
+        found: store::View,
+    ) -> Option<Arc<Served>> {
+        if found.row.standing_failure(Now::read()).is_some() {
+            return None;
+        }
+        if session.options.background_refresh {
+            self.refresh_in_background(session, found);
+            return None;
+        }
+        let _flight = session.view.shared.flights.try_begin(&found.identity)?;
+        let epoch = session.view.cache.epoch();
+        let row = session.refresh_early(found).ok()??;
+        self.publish(session, name, epoch, &row)
+    }
+
+    /// The one thread of the library, for one refresh; none if one is running or none can start.
+    fn refresh_in_background(&self, session: &Session, found: store::View) {
+        let view = session.view;
+        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
+            return;
+        };
+        let background = self.background();
+        *lock(&background.running) += 1;
+        let done = Done(background);
+        let log_session = session;
+        let session = Session {
+            deadline: Deadline::after(session.options.timeout_ms),
+            ..session.clone()
+        };
+        let started = std::thread::Builder::new()
+            .name("wxtoken-refresh".into())
+            .spawn(move || {
+                Shield::block_all_in_own_thread();
+                let _done = done;
+                let _flight = flight;
+                if session.refresh_early(found).is_ok() {
+                    // Every name that leads to this token is to see the new one.
+                    view.shared.forget();
+                }
+            });
+        if started.is_err() {
+            // Flight and count went with the closure; a later get tries again.
+            let why = "no thread for a background refresh: raise the limit of threads";
+            log_session.log(LogLevel::Error, why);
+        }
+    }
+
+    fn wait_for_token(
+        &self,
+        session: &Session,
+        name: Option<&str>,
+        mut found: store::View,
+    ) -> Result<Arc<Served>> {
+        loop {
+            if let Some(error) = found.row.standing_failure(Now::read()) {
+                return Err(error);
+            }
+            let identity = found.identity;
+            let _flight = session
+                .view
+                .shared
+                .flights
+                .begin(&identity, &session.deadline)?;
+            let epoch = session.view.cache.epoch();
+            match session.obtain(name, &identity)? {
+                Obtained::MovedTo(other) => found = other,
+                Obtained::Row(row) => {
+                    return self.publish(session, name, epoch, &row).ok_or_else(|| {
+                        session
+                            .deadline
+                            .error("the token expired before it could be handed out")
+                    });
+                }
+            }
+        }
+    }
+
+    fn publish(
+        &self,
+        session: &Session,
+        name: Option<&str>,
+        epoch: u64,
+        row: &Row,
+    ) -> Option<Arc<Served>> {
+        let token = session.serve(row)?;
+        session.view.cache.publish(name, epoch, token.clone());
+        Some(token)
+    }
+
+    /// “The API refused this token.” A no-op unless it is still the stored one.
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        if let Some(name) = name {
+            names::check_credential(name)?;
+        }
+        if token.is_empty() || token.len() > MAX_TOKEN {
+            return Err(Error::argument(format!(
+                "a token has 1 to {MAX_TOKEN} bytes: pass the one that wxtoken_get gave"
+            )));
+        }
+        let session = self.session()?;
+        let found = session.look(name)?;
+        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
+            session.reject(&found, token)?;
+        }
+        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
+        session.view.shared.forget();
+        Ok(())
+    }
+
+    pub fn report(&self) -> Result<String> {
+        let session = self.session()?;
+        session.put_back()?;
+        report::write(&session)
+    }
+
+    /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
+    pub fn close(self) {
+        let background = self.background();
+        let deadline = Deadline::after(self.options().timeout_ms);
+        let mut running = lock(&background.running);
+        while *running > 0 && !deadline.has_passed() {
+            (running, _) = background
+                .done
+                .wait_timeout(running, deadline.left())
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn background(&self) -> Arc<Background> {
+        let gate = Gate::enter();
+        let mut settings = self.settings.borrow(&gate);
+        if settings.background_generation != generation() {
+            // The parent's threads are not here, and its mutex may be held by one of them.
+            std::mem::forget(std::mem::take(&mut settings.background));
+            settings.background_generation = generation();
+        }
+        settings.background.clone()
+    }
+
+    /// This handle's cache in this process; None before the first call, and in a child just forked.
+    fn view(&self) -> Option<&'static View> {
+        let view = self.view.get();
+        view.filter(|view| view.shared.generation == generation())
+    }
+
+    fn options(&self) -> Arc<Options> {
+        let gate = Gate::enter();
+        self.settings.borrow(&gate).options.clone()
+    }
+
+    fn registered(&self) -> Arc<Vec<Account>> {
+        let gate = Gate::enter();
+        self.settings.borrow(&gate).registered.clone()
+    }
+
+    /// What a slow path needs, with its deadline running.
+    fn session(&self) -> Result<Session> {
+        let options = self.options();
+        let registered = self.registered();
+        let vault = Vault::at(names::key_path(&options, &self.path));
+        let deadline = Deadline::after(options.timeout_ms);
+        let view = match self.view() {
+            Some(view) => view,
+            None => {
+                let call = store::Call {
+                    options: &options,
+                    vault: &vault,
+                    deadline: &deadline,
+                };
+                let view = share(&self.path, call)?.view(&options);
+                self.view.set(Some(view));
+                view
+            }
+        };
+        Ok(Session {
+            view,
+            options,
+            vault,
+            deadline,
+            registered,
+        })
+    }
+}
+
+/// Counts a background refresh out, at its end or its panic.
+struct Done(Arc<Background>);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        *lock(&self.0.running) -= 1;
+        self.0.done.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

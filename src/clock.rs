@@ -1,0 +1,96 @@
+//! Time, by two clocks: the wall clock, which people and other hosts agree on, and the boot clock, which never steps.
+//!
+//! Nothing else in the library asks what time it is; rules about tokens take a [`Now`], so that tests can inject one.
+
+use std::time::Duration;
+
+use crate::error::{Error, Result, Status};
+use crate::sys;
+
+/// One moment, by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since 1970 (CLOCK_REALTIME): may step in either direction.
+    pub wall_ms: i64,
+    /// Milliseconds since boot (CLOCK_BOOTTIME): the same for every process on the host, counts sleep, never steps.
+    pub boot_ms: i64,
+}
+
+impl Now {
+    pub fn read() -> Now {
+        Now {
+            wall_ms: sys::clock_ms(libc::CLOCK_REALTIME),
+            boot_ms: sys::clock_ms(libc::CLOCK_BOOTTIME),
+        }
+    }
+
+    /// This moment moved by `ms` on both clocks.
+    #[cfg(test)]
+    pub fn plus(self, ms: i64) -> Now {
+        Now {
+            wall_ms: self.wall_ms.saturating_add(ms),
+            boot_ms: self.boot_ms.saturating_add(ms),
+        }
+    }
+}
+
+/// The end of one call's slow path.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    boot_ms: i64,
+    budget_ms: i64,
+}
+
+impl Deadline {
+    pub fn after(budget_ms: i64) -> Deadline {
+        Deadline {
+            boot_ms: Now::read().boot_ms.saturating_add(budget_ms),
+            budget_ms,
+        }
+    }
+
+    /// What is left; zero once it has passed.
+    pub fn left(&self) -> Duration {
+        let left = self.boot_ms - Now::read().boot_ms;
+        Duration::from_millis(u64::try_from(left).unwrap_or(0))
+    }
+
+    pub fn has_passed(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// The error of a call that ran out of time while doing `what`.
+    pub fn error(&self, what: &str) -> Error {
+        Error::new(
+            Status::Timeout,
+            format!("{what}: not done within timeout_ms ({} ms)", self.budget_ms),
+        )
+    }
+
+    /// Sleeps a jittered few milliseconds, or fails with [`Deadline::error`] when none are left.
+    pub fn pause(&self, from_ms: u64, to_ms: u64, what: &str) -> Result<()> {
+        let left = self.left();
+        if left.is_zero() {
+            return Err(self.error(what));
+        }
+        let span = (to_ms - from_ms) * 1000;
+        let pause = Duration::from_micros(from_ms * 1000 + jitter() % (span + 1));
+        std::thread::sleep(pause.min(left));
+        Ok(())
+    }
+}
+
+/// A random number: jitter keeps processes that failed together from trying again together.
+pub fn jitter() -> u64 {
+    u64::from_ne_bytes(sys::random())
+}
+
+/// `value` moved by up to `percent` in either direction.
+pub fn spread(value: i64, percent: i64) -> i64 {
+    let range = value.saturating_mul(percent) / 100;
+    if range == 0 {
+        return value;
+    }
+    let width = range.unsigned_abs() * 2 + 1;
+    value - range + i64::try_from(jitter() % width).unwrap_or(0)
+}

@@ -1,0 +1,40 @@
+//! C strings in: NULL, length and UTF-8 are checked here, with a message that names the parameter.
+
+use std::ffi::c_char;
+
+use crate::error::{Error, Result};
+
+/// The longest string that any parameter takes, in bytes; the narrower limits are the callee's.
+pub const MAX: usize = 4096;
+
+/// A parameter that must be there.
+///
+/// # Safety
+/// `text` is NULL or points to a NUL-terminated string that does not change during `'a`.
+pub unsafe fn required<'a>(text: *const c_char, parameter: &str) -> Result<&'a str> {
+    // SAFETY: passed on from the caller.
+    unsafe { optional(text, parameter) }?
+        .ok_or_else(|| Error::argument(format!("{parameter} is NULL: pass a string")))
+}
+
+/// A parameter that may be NULL.
+///
+/// # Safety
+/// As for [`required`].
+pub unsafe fn optional<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a str>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: strnlen stops at the NUL that the caller vouches for, or at the limit.
+    let length = unsafe { libc::strnlen(text, MAX + 1) };
+    if length > MAX {
+        return Err(Error::argument(format!(
+            "{parameter} is longer than {MAX} bytes"
+        )));
+    }
+    // SAFETY: the `length` bytes before the NUL are readable and unchanging.
+    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
+    std::str::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| Error::argument(format!("{parameter} is not UTF-8")))
+}

@@ -1,0 +1,265 @@
+//! The options of a handle: one table of names, checked when they are set, with `$WXTOKEN_<OPTION>` as the default.
+//!
+//! A value that gets in here is usable later; what is wrong with one is said at the call that sets it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use ureq::http::Uri;
+
+use crate::error::{Error, Result};
+
+pub const API_BASE_URL: &str = "https://api.weixin.qq.com";
+/// WeChat's own second name for [`API_BASE_URL`], for when that cannot be reached.
+pub const API_SPARE_URL: &str = "https://api2.weixin.qq.com";
+pub const WORK_BASE_URL: &str = "https://qyapi.weixin.qq.com";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    Off,
+    Error,
+    Info,
+    Debug,
+}
+
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub api_base_url: String,
+    pub work_base_url: String,
+    pub timeout_ms: i64,
+    pub connect_timeout_ms: i64,
+    pub refresh_ahead_s: i64,
+    pub background_refresh: bool,
+    pub revalidate_ms: i64,
+    pub proxy: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    pub log: LogLevel,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            api_base_url: API_BASE_URL.into(),
+            work_base_url: WORK_BASE_URL.into(),
+            timeout_ms: 8000,
+            connect_timeout_ms: 3000,
+            refresh_ahead_s: 270,
+            background_refresh: false,
+            revalidate_ms: 200,
+            proxy: None,
+            ca_file: None,
+            key_file: None,
+            log: LogLevel::Off,
+        }
+    }
+}
+
+type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
+
+/// Every option: its name, and what a value must be to be taken.
+const TABLE: [(&str, Setter); 11] = [
+    ("api_base_url", |o, v| {
+        o.api_base_url = base_url(v, API_BASE_URL)?;
+        Ok(())
+    }),
+    ("work_base_url", |o, v| {
+        o.work_base_url = base_url(v, WORK_BASE_URL)?;
+        Ok(())
+    }),
+    ("timeout_ms", |o, v| {
+        o.timeout_ms = number(v, 1, 600_000)?;
+        Ok(())
+    }),
+    ("connect_timeout_ms", |o, v| {
+        o.connect_timeout_ms = number(v, 1, 600_000)?;
+        Ok(())
+    }),
+    ("refresh_ahead_s", |o, v| {
+        o.refresh_ahead_s = number(v, 0, 3600)?;
+        Ok(())
+    }),
+    ("background_refresh", |o, v| {
+        o.background_refresh = number(v, 0, 1)? == 1;
+        Ok(())
+    }),
+    ("revalidate_ms", |o, v| {
+        o.revalidate_ms = number(v, 0, 60_000)?;
+        Ok(())
+    }),
+    ("proxy", |o, v| {
+        o.proxy = proxy(v)?;
+        Ok(())
+    }),
+    ("ca_file", |o, v| {
+        o.ca_file = path(v);
+        Ok(())
+    }),
+    ("key_file", |o, v| {
+        o.key_file = path(v);
+        Ok(())
+    }),
+    ("log", |o, v| {
+        o.log = level(v)?;
+        Ok(())
+    }),
+];
+
+impl Options {
+    /// The defaults, changed by what stands in the environment.
+    pub fn from_environment() -> Result<Options> {
+        let mut options = Options::default();
+        for (name, setter) in &TABLE {
+            let variable = format!("WXTOKEN_{}", name.to_ascii_uppercase());
+            let value = match std::env::var(&variable) {
+                Ok(value) => value,
+                Err(std::env::VarError::NotPresent) => continue,
+                Err(std::env::VarError::NotUnicode(_)) => {
+                    return Err(Error::argument(format!(
+                        "environment variable {variable} is not UTF-8: correct or unset it"
+                    )));
+                }
+            };
+            setter(&mut options, &value).map_err(|why| {
+                Error::argument(format!(
+                    "environment variable {variable} {why}: correct or unset it"
+                ))
+            })?;
+        }
+        Ok(options)
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
+        let Some((_, setter)) = TABLE.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+            return Err(Error::argument(format!(
+                "unknown option: the options are {}",
+                known.join(", ")
+            )));
+        };
+        setter(self, value).map_err(|why| Error::argument(format!("option {name} {why}")))
+    }
+}
+
+fn number(value: &str, least: i64, most: i64) -> std::result::Result<i64, String> {
+    match value.parse::<i64>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!("must be a whole number from {least} to {most}")),
+    }
+}
+
+fn level(value: &str) -> std::result::Result<LogLevel, String> {
+    match value {
+        "off" => Ok(LogLevel::Off),
+        "error" => Ok(LogLevel::Error),
+        "info" => Ok(LogLevel::Info),
+        "debug" => Ok(LogLevel::Debug),
+        _ => Err("must be one of off, error, info, debug".into()),
+    }
+}
+
+fn path(value: &str) -> Option<PathBuf> {
+    (!value.is_empty()).then(|| PathBuf::from(value))
+}
+
+/// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.
+fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
+    if value.is_empty() {
+        return Ok(default.into());
+    }
+    let url = value.trim_end_matches('/');
+    let uri: Uri = url
+        .parse()
+        .map_err(|_| "is not a URL such as https://host".to_string())?;
+    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
+        return Err("is not a URL such as https://host".into());
+    };
+    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
+        return Err("must not hold a user name or a password".into());
+    }
+    if uri.query().is_some() || url.contains('#') {
+        return Err("must not hold a query or a fragment".into());
+    }
+    match uri.scheme_str() {
+        Some("https") => Ok(url.into()),
+        Some("http") if is_loopback(host) => Ok(url.into()),
+        Some("http") => {
+            Err("may be plain http only to a loopback address: use https, the app secret travels in the request".into())
+        }
+        _ => Err("must begin with https://".into()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// `http://[user:password@]host:port`, an HTTP CONNECT proxy; empty is none.
+fn proxy(value: &str) -> std::result::Result<Option<String>, String> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let scheme_fits = value.starts_with("http://") || value.starts_with("https://");
+    if !scheme_fits || ureq::Proxy::new(value).is_err() {
+        return Err("must be the URL of an HTTP proxy, such as http://127.0.0.1:3128".into());
+    }
+    Ok(Some(value.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str, value: &str) -> Result<Options> {
+        let mut options = Options::default();
+        options.set(name, value).map(|()| options)
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback_only() {
+        for fine in [
+            "http://127.0.0.1:80",
+            "http://[::1]:8080/",
+            "http://localhost:9",
+            "https://example.com/p",
+        ] {
+            assert!(set("api_base_url", fine).is_ok(), "{fine}");
+        }
+        for bad in [
+            "http://example.com",
+            "http://127.0.0.1.example.com",
+            "http://10.0.0.1",
+            "ftp://127.0.0.1",
+            "https://",
+            "https://u:p@example.com",
+            "https://example.com/?q=1",
+            "https://example.com/#f",
+            "example.com",
+            "https://exa mple.com",
+        ] {
+            assert!(set("api_base_url", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_trailing_slash_does_not_make_another_identity() {
+        let options = set("work_base_url", "https://example.com/").unwrap();
+        assert_eq!(options.work_base_url, "https://example.com");
+    }
+
+    #[test]
+    fn numbers_have_limits_and_say_them() {
+        let error = set("timeout_ms", "0").unwrap_err();
+        assert!(error.message.contains("from 1 to 600000"), "{error}");
+        for bad in ["", " 1", "1.5", "-1", "99999999999999999999"] {
+            assert!(set("timeout_ms", bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_is_answered_with_the_known_ones() {
+        let error = set("timeout", "1").unwrap_err();
+        assert!(error.message.contains("timeout_ms"), "{error}");
+    }
+}

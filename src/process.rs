@@ -1,0 +1,181 @@
+//! The state that handles on one store share in this process. It outlives the last handle, so that opening again is cheap,
+//! and belongs to one fork generation: a child leaves it untouched and makes its own.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::cache::Cache;
+use crate::error::{Error, Result};
+use crate::flight::Flights;
+use crate::options::Options;
+use crate::store::{Call, SqliteStore};
+use crate::sys::{Gate, Gated, generation};
+use crate::token::{Identity, Row};
+
+/// One store as this process knows it.
+pub struct Shared {
+    pub generation: u64,
+    pub store: SqliteStore,
+    pub flights: Flights,
+    /// Rows that could not be written: invariant 5's “go on from memory”.
+    unwritten: Mutex<HashMap<Identity, Row>>,
+    /// Why the store could not be written, as long as it cannot.
+    degraded: Mutex<Option<String>>,
+    views: Mutex<Vec<&'static View>>,
+}
+
+/// A store seen with one pair of base URLs, which are part of a token's identity.
+pub struct View {
+    pub shared: &'static Shared,
+    pub cache: Cache,
+    api_base_url: String,
+    work_base_url: String,
+}
+
+struct Registry {
+    generation: u64,
+    stores: Vec<(PathBuf, &'static Shared)>,
+}
+
+static REGISTRY: Gated<Registry> = Gated::new(Registry {
+    generation: 0,
+    stores: Vec::new(),
+});
+
+/// How many stores stay open in a process; those used before are closed, not forgotten.
+const OPEN_STORES: usize = 8;
+
+/// The state of the store at `path`, opened now if this process has not yet.
+pub fn share(path: &Path, call: Call) -> Result<&'static Shared> {
+    if let Some(known) = find(path) {
+        return Ok(known);
+    }
+    let fresh = Shared {
+        generation: generation(),
+        store: SqliteStore::open(path.to_owned(), call)?,
+        flights: Flights::default(),
+        unwritten: Mutex::default(),
+        degraded: Mutex::default(),
+        views: Mutex::default(),
+    };
+    let gate = Gate::enter();
+    let mut registry = REGISTRY.borrow(&gate);
+    // Another thread may have been faster.
+    if let Some((_, known)) = registry.stores.iter().find(|(p, _)| p == path) {
+        let known = *known;
+        drop(registry);
+        drop(gate);
+        fresh.store.rest();
+        return Ok(known);
+    }
+    let shared: &'static Shared = Box::leak(Box::new(fresh));
+    registry.stores.push((path.to_owned(), shared));
+    let idle = registry.stores.len().checked_sub(OPEN_STORES + 1);
+    let idle = idle.map(|i| registry.stores[i].1);
+    drop(registry);
+    drop(gate);
+    if let Some(idle) = idle {
+        idle.store.rest();
+    }
+    Ok(shared)
+}
+
+fn find(path: &Path) -> Option<&'static Shared> {
+    let gate = Gate::enter();
+    let mut registry = REGISTRY.borrow(&gate);
+    if registry.generation != generation() {
+        // The parent's: its SQLite connections must be neither used nor closed here.
+        std::mem::forget(std::mem::take(&mut registry.stores));
+        registry.generation = generation();
+    }
+    let found = registry.stores.iter().find(|(p, _)| p == path);
+    found.map(|(_, shared)| *shared)
+}
+
+impl Shared {
+    pub fn view(&'static self, options: &Options) -> &'static View {
+        let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = views.iter().find(|view| {
+            view.api_base_url == options.api_base_url && view.work_base_url == options.work_base_url
+        });
+        if let Some(view) = known {
+            return view;
+        }
+        let view: &'static View = Box::leak(Box::new(View {
+            shared: self,
+            cache: Cache::default(),
+            api_base_url: options.api_base_url.clone(),
+            work_base_url: options.work_base_url.clone(),
+        }));
+        views.push(view);
+        view
+    }
+
+    /// Something changed that any name may lead to: nobody hands out a token before looking at the store.
+    pub fn forget(&self) {
+        for view in &*self.views.lock().unwrap_or_else(PoisonError::into_inner) {
+            view.cache.forget();
+        }
+    }
+
+    /// Lays an unwritten row over the stored one, unless another process has fetched since.
+    pub fn overlay(&self, identity: &Identity, stored: &mut Row) {
+        let mut unwritten = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(row) = unwritten.get(identity) else {
+            return;
+        };
+        if stored.fetched_at > row.fetched_at {
+            unwritten.remove(identity);
+        } else {
+            row.clone_into(stored);
+        }
+    }
+
+    /// Keeps a row that the store did not take.
+    pub fn keep(&self, identity: &Identity, row: Row, why: &Error) {
+        self.unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(identity.clone(), row);
+        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.message.clone());
+    }
+
+    /// The store has taken this row: it is the truth again.
+    pub fn written(&self, identity: &Identity) {
+        let mut unwritten = self
+            .unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        unwritten.remove(identity);
+        if unwritten.is_empty() {
+            *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+    }
+
+    pub fn degraded(&self) -> Option<String> {
+        self.degraded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// The rows that only this process has, over those of the store.
+pub fn overlay_all(shared: &Shared, rows: &mut Vec<(Identity, Row)>) {
+    for (identity, row) in rows.iter_mut() {
+        shared.overlay(identity, row);
+    }
+    let unwritten = shared
+        .unwritten
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    for (identity, row) in &*unwritten {
+        if !rows.iter().any(|(known, _)| known == identity) {
+            rows.push((identity.clone(), row.clone()));
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! One call's way to the next token: look at the store, claim the fetch, ask the platform, save, or wait for whoever does.
+//!
+//! The diagram in `client` is carried out here. A leader holds a file lock (which the system frees when it dies) and a
+//! lease in the row (which runs out when it freezes); the intent is written before the request.
+
+use std::sync::Arc;
+
+use crate::cache::Served;
+use crate::clock::{Deadline, Now};
+use crate::error::{Error, Result, Status};
+use crate::options::{LogLevel, Options};
+use crate::process::View;
+use crate::store::{self, Account, Call, LeaderLock, Registration, Store};
+use crate::sys;
+use crate::token::{Errand, Freshness, Identity, Lease, Row};
+use crate::vault::{Secret, Vault};
+use crate::wechat::{self, Fetch, Grant};
+
+/// How long past its own deadline a leader's lease runs.
+const LEASE_GRACE_MS: i64 = 500;
+/// How long a lock without a lease is given to get one, before its holder counts as frozen.
+const LEASELESS_MS: i64 = 250;
+/// Lock bytes per credential: one for the leader, the others for those who come after a frozen one.
+const SLOTS: i64 = 16;
+/// A fetched token is worth more patience than the caller's deadline may have left.
+const SAVE_MS: i64 = 2000;
+
+/// What a call needs on its slow path; cheap to clone into a background thread.
+#[derive(Clone)]
+pub struct Session {
+    pub view: &'static View,
+    pub options: Arc<Options>,
+    pub vault: Vault,
+    pub deadline: Deadline,
+    /// The accounts that this handle registered, to be put back if the store has lost them.
+    pub registered: Arc<Vec<Account>>,
+}
+
+/// The right to make one fetch.
+struct Lead<'a> {
+    account: Account,
+    identity: Identity,
+    /// The row with the intent in it.
+    row: Row,
+    secret: Secret,
+    errand: Errand,
+    lease: Lease,
+    /// Why the intent could not be written, if so: the token will live in memory.
+    unwritable: Option<Error>,
+    _lock: Option<LeaderLock<'a>>,
+}
+
+enum Claim<'a> {
+    Ours(Box<Lead<'a>>),
+    /// The row has moved on: look at it again.
+    Settled,
+    /// Another process leads.
+    Busy,
+}
+
+enum Intent {
+    Errand(Errand, Row),
+    Settled,
+    Busy,
+}
+
+/// What waiting for a token led to.
+pub enum Obtained {
+    Row(Row),
+    /// The account was changed meanwhile and has another identity.
+    MovedTo(store::View),
+}
+
+/// Whose lock may be passed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    /// A holder with no lease may be about to write one.
+    WithLeaseless,
+    /// It has had its time.
+    WithNobody,
+}
+
+impl Session {
+    pub fn store(&self) -> &'static dyn Store {
+        &self.view.shared.store
+    }
+
+    pub fn call(&self) -> Call<'_> {
+        Call {
+            options: &self.options,
+            vault: &self.vault,
+            deadline: &self.deadline,
+        }
+    }
+
+    pub fn log(&self, level: LogLevel, message: &str) {
+        if level <= self.options.log {
+            let name = match level {
+                LogLevel::Error => "error",
+                LogLevel::Info => "info",
+                _ => "debug",
+            };
+            sys::write_stderr(&format!(
+                "wxtoken[{}] {name}: {message}\n",
+                std::process::id()
+            ));
+        }
+    }
+
+    /// The account and its row as they are now; what this handle registered is put back if it is gone.
+    pub fn look(&self, name: Option<&str>) -> Result<store::View> {
+        let mut found = self.store().load(name, self.call())?;
+        let ours = |account: &Account| name.is_none_or(|name| account.name == name);
+        if found.is_none() && self.registered.iter().any(ours) {
+            self.put_back()?;
+            found = self.store().load(name, self.call())?;
+        }
+        let Some(mut found) = found else {
+            return Err(self.no_account(name));
+        };
+        self.view.shared.overlay(&found.identity, &mut found.row);
+        Ok(found)
+    }
+
+    pub fn put_back(&self) -> Result<()> {
+        for account in &*self.registered {
+            self.store()
+                .register(account, Registration::PutBack, self.call())?;
+        }
+        Ok(())
+    }
+
+    pub fn no_account(&self, name: Option<&str>) -> Error {
+        let what = match name {
+            Some(name) => format!("no account \"{name}\""),
+            None => "no account yet".into(),
+        };
+        Error::new(
+            Status::Account,
+            format!(
+                "{what} in store {}: register it with wxtoken_account; wxtoken_report lists those there",
+                self.store().location()
+            ),
+        )
+    }
+
+    pub fn freshness(&self, row: &Row) -> Freshness {
+        row.freshness(Now::read(), &self.boot_id())
+    }
+
+    pub fn serve(&self, row: &Row) -> Option<Arc<Served>> {
+        Served::from_row(row, Now::read(), &self.boot_id()).map(Arc::new)
+    }
+
+    /// Fetches the next token if nobody else is at it. None: somebody is, or it is not the time.
+    pub fn refresh_early(&self, found: store::View) -> Result<Option<Row>> {
+        match self.claim(found, Freshness::Usable, Patience::WithLeaseless)? {
+            Claim::Ours(lead) => self.fetch(*lead).map(Some),
+            Claim::Settled | Claim::Busy => Ok(None),
+        }
+    }
+
+    /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
+    pub fn obtain(&self, name: Option<&str>, flown: &Identity) -> Result<Obtained> {
+        let mut leaseless_since = None;
+        loop {
+            let found = self.look(name)?;
+            if found.identity != *flown {
+                return Ok(Obtained::MovedTo(found));
+            }
+            if self.freshness(&found.row) != Freshness::Spent {
+                return Ok(Obtained::Row(found.row));
+            }
+            let now = Now::read();
+            if let Some(error) = found.row.standing_failure(now) {
+                return Err(error);
+            }
+            if found.row.lease_is_active(now, &self.boot_id()) {
+                leaseless_since = None;
+            }
+            let since = *leaseless_since.get_or_insert(now.boot_ms);
+            let patience = if now.boot_ms - since >= LEASELESS_MS {
+                Patience::WithNobody
+            } else {
+                Patience::WithLeaseless
+            };
+            match self.claim(found, Freshness::Spent, patience)? {
+                Claim::Ours(lead) => return self.fetch(*lead).map(Obtained::Row),
+                Claim::Settled => {}
+                Claim::Busy => self.deadline.pause(
+                    2,
+                    8,
+                    &format!(
+                        "waiting for another process that fetches the token of {}",
+                        flown.id
+                    ),
+                )?,
+            }
+        }
+    }
+
+    /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
+    /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
+    pub fn reject(&self, found: &store::View, token: &str) -> Result<()> {
+        let shared = self.view.shared;
+        let noted = self
+            .store()
+            .update(&found.identity, self.call(), &mut |row| {
+                shared.overlay(&found.identity, row);
+                row.reject(token)
+            });
+        match noted {
+            Ok(()) => {
+                shared.written(&found.identity);
+                Ok(())
+            }
+            Err(e) if e.status == Status::Store && self.open_secret(&found.account).is_ok() => {
+                let mut row = found.row.clone();
+                row.reject(token);
+                shared.keep(&found.identity, row, &e);
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Takes the lock and writes the intent, if the row is still no better than `at_best`.
+    fn claim(
+        &self,
+        found: store::View,
+        at_best: Freshness,
+        patience: Patience,
+    ) -> Result<Claim<'static>> {
+        let (lock, unlockable) = match self.lock(&found, patience) {
+            Ok(Some(lock)) => (Some(lock), None),
+            Ok(None) => return Ok(Claim::Busy),
+            // Without the lock file this process can at least see that another one leads.
+            Err(_) if found.row.lease_is_active(Now::read(), &self.boot_id()) => {
+                return Ok(Claim::Busy);
+            }
+            Err(e) => (None, Some(e)),
+        };
+        let secret = self.open_secret(&found.account)?;
+        let lease = Lease {
+            owner: i64::from_ne_bytes(sys::random()) | 1,
+            slot: lock.as_ref().map_or(0, |lock| lock.slot),
+            length_ms: i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
+                + LEASE_GRACE_MS,
+        };
+        let written = match unlockable {
+            None => self.write_intent(&found, lease, at_best),
+            Some(e) => Err(e),
+        };
+        let (intent, unwritable) = match written {
+            Err(e) if e.status == Status::Store => {
+                (self.intend_in_memory(&found, lease, at_best, &e)?, Some(e))
+            }
+            other => (other?, None),
+        };
+        Ok(match intent {
+            Intent::Settled => Claim::Settled,
+            Intent::Busy => Claim::Busy,
+            Intent::Errand(errand, row) => Claim::Ours(Box::new(Lead {
+                account: found.account,
+                identity: found.identity,
+                row,
+                secret,
+                errand,
+                lease,
+                unwritable,
+                _lock: lock,
+            })),
+        })
+    }
+
+    fn lock(&self, found: &store::View, patience: Patience) -> Result<Option<LeaderLock<'static>>> {
+        let row = &found.row;
+        let first = row.lease_slot.rem_euclid(SLOTS);
+        let lock = self.store().try_lock(&found.identity, first)?;
+        if lock.is_some() {
+            return Ok(lock);
+        }
+        let now = Now::read();
+        let boot_id = self.boot_id();
+        let is_frozen = row.lease_has_run_out(now, &boot_id)
+            || (patience == Patience::WithNobody && !row.lease_is_active(now, &boot_id));
+        if is_frozen {
+            for slot in (1..SLOTS).map(|step| (first + step) % SLOTS) {
+                let lock = self.store().try_lock(&found.identity, slot)?;
+                if lock.is_some() {
+                    return Ok(lock);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn open_secret(&self, account: &Account) -> Result<Secret> {
+        match &account.sealed {
+            Some(sealed) => self.vault.open(&account.name, &account.id, sealed),
+            None => Err(Error::new(
+                Status::Secret,
+                format!(
+                    "no secret is stored for account \"{}\": register it again with its secret",
+                    account.name
+                ),
+            )),
+        }
+    }
+
+    /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.
+    fn write_intent(
+        &self,
+        found: &store::View,
+        lease: Lease,
+        at_best: Freshness,
+    ) -> Result<Intent> {
+        let shared = self.view.shared;
+        let mut intent = Intent::Settled;
+        self.store()
+            .update(&found.identity, self.call(), &mut |row| {
+                shared.overlay(&found.identity, row);
+                intent = self.intend(row, &found.account, lease, at_best);
+                matches!(intent, Intent::Errand(..))
+            })?;
+        if matches!(intent, Intent::Errand(..)) {
+            shared.written(&found.identity);
+        }
+        Ok(intent)
+    }
+
+    /// Where a repeat is harmless a fetch may do without the store; where it is not, every process would mint its own.
+    fn intend_in_memory(
+        &self,
+        found: &store::View,
+        lease: Lease,
+        at_best: Freshness,
+        why: &Error,
+    ) -> Result<Intent> {
+        let recipe = found.account.kind.recipe();
+        if !recipe.repeatable {
+            return Err(Error::store(format!(
+                "no fetch for account \"{}\", for there is no place to put it: {}",
+                found.account.name, why.message
+            )));
+        }
+        self.log(
+            LogLevel::Error,
+            &format!("going on from memory: {}", why.message),
+        );
+        let mut row = found.row.clone();
+        Ok(self.intend(&mut row, &found.account, lease, at_best))
+    }
+
+    fn intend(&self, row: &mut Row, account: &Account, lease: Lease, at_best: Freshness) -> Intent {
+        let now = Now::read();
+        let boot_id = self.boot_id();
+        if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
+            return Intent::Busy;
+        }
+        if row.freshness(now, &boot_id) < at_best || row.standing_failure(now).is_some() {
+            return Intent::Settled;
+        }
+        let errand = row.claim(lease, account.kind.recipe().can_force(), now, &boot_id);
+        Intent::Errand(errand, row.clone())
+    }
+
+    fn fetch(&self, lead: Lead) -> Result<Row> {
+        let recipe = lead.account.kind.recipe();
+        self.log(
+            LogLevel::Debug,
+            &format!("fetching the token of account \"{}\"", lead.account.name),
+        );
+        let sent = Now::read();
+        let answer = wechat::fetch(&Fetch {
+            recipe,
+            account: &lead.account.name,
+            id: &lead.account.id,
+            secret: &lead.secret,
+            force: lead.errand.force,
+            failures: lead.errand.failures,
+            options: &self.options,
+            deadline: &self.deadline,
+        });
+        match answer {
+            Ok(grant) => self.save(&lead, &grant, sent),
+            Err(failure) => {
+                let mut error = failure.error.clone();
+                self.settle(&lead, &mut |row| {
+                    error = row.refuse(lead.lease.owner, &failure, Now::read());
+                    true
+                });
+                self.log(LogLevel::Error, &error.message);
+                Err(error)
+            }
+        }
+    }
+
+    fn save(&self, lead: &Lead, grant: &Grant, sent: Now) -> Result<Row> {
+        let mut late = false;
+        let label = sys::process_label();
+        let ahead_s = self.options.refresh_ahead_s;
+        let row = self.settle(lead, &mut |row| {
+            late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
+            if !late {
+                row.fetched_by.clone_from(&label);
+                return true;
+            }
+            // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
+            let superseding = !lead.account.kind.recipe().repeatable;
+            if superseding {
+                row.doubt(Now::read());
+            }
+            superseding
+        });
+        let subject = format!("the token of account \"{}\"", lead.account.name);
+        if late {
+            self.log(
+                LogLevel::Info,
+                &format!("{subject} came after its lease and was dropped"),
+            );
+        } else {
+            self.log(LogLevel::Info, &format!("fetched {subject}"));
+        }
+        if self.freshness(&row) == Freshness::Spent {
+            return Err(self.deadline.error(&format!("fetching {subject}")));
+        }
+        Ok(row)
+    }
+
+    /// Ends a lead by changing its row where that lives: in the store, else in this process.
+    fn settle(&self, lead: &Lead, change: &mut dyn FnMut(&mut Row) -> bool) -> Row {
+        let shared = self.view.shared;
+        let mut after = lead.row.clone();
+        let why = match &lead.unwritable {
+            Some(why) => why.clone(),
+            None => {
+                let deadline = Deadline::after(SAVE_MS);
+                let call = Call {
+                    deadline: &deadline,
+                    ..self.call()
+                };
+                let saved = self.store().update(&lead.identity, call, &mut |row| {
+                    let write = change(row);
+                    after = row.clone();
+                    write
+                });
+                match saved {
+                    Ok(()) => return after,
+                    Err(e) => e,
+                }
+            }
+        };
+        self.log(
+            LogLevel::Error,
+            &format!("kept in memory only: {}", why.message),
+        );
+        after = lead.row.clone();
+        change(&mut after);
+        shared.keep(&lead.identity, after.clone(), &why);
+        after
+    }
+
+    fn boot_id(&self) -> String {
+        self.store().boot_id()
+    }
+}

@@ -1,0 +1,96 @@
+//! The report: every account and token of the store as JSON, for people and monitors. No secret, no token.
+
+use serde_json::{Value, json};
+
+use crate::clock::Now;
+use crate::error::{Result, Status};
+use crate::process::overlay_all;
+use crate::refresh::Session;
+use crate::store::Account;
+use crate::token::{Freshness, Identity, Row};
+
+pub fn write(session: &Session) -> Result<String> {
+    let shared = session.view.shared;
+    let (accounts, mut tokens) = session.store().all(session.call())?;
+    overlay_all(shared, &mut tokens);
+    let now = Now::read();
+    let listed: Vec<Value> = accounts
+        .iter()
+        .map(|account| describe_account(session, account, &tokens, now))
+        .collect();
+    let report = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "store": session.store().location(),
+        "now": seconds(now.wall_ms),
+        "degraded": shared.degraded(),
+        "accounts": listed,
+    });
+    Ok(report.to_string())
+}
+
+fn describe_account(
+    session: &Session,
+    account: &Account,
+    tokens: &[(Identity, Row)],
+    now: Now,
+) -> Value {
+    let own = account.identity(&session.options);
+    // Another handle may use other base URLs: each is a token of its own.
+    let of_account = tokens.iter().filter(|(identity, _)| {
+        identity.endpoint == own.endpoint
+            && identity.id == own.id
+            && identity.fingerprint == own.fingerprint
+    });
+    json!({
+        "name": account.name,
+        "kind": account.kind.name(),
+        "id": account.id,
+        "fingerprint": account.fingerprint,
+        "current": account.current,
+        "has_secret": account.sealed.is_some(),
+        "tokens": of_account
+            .map(|(identity, row)| describe_token(session, identity, row, now))
+            .collect::<Vec<_>>(),
+    })
+}
+
+fn describe_token(session: &Session, identity: &Identity, row: &Row, now: Now) -> Value {
+    let state = match row.freshness(now, &session.store().boot_id()) {
+        Freshness::Fresh => "fresh",
+        Freshness::Usable => "usable",
+        Freshness::Spent => "none",
+    };
+    let standing = row.standing_failure(now);
+    let last_error = (row.last_status != 0).then(|| {
+        json!({
+            "status": Status::from_code(row.last_status).name(),
+            "errcode": row.last_errcode,
+            "message": row.last_error,
+        })
+    });
+    json!({
+        "credential": "access_token",
+        "endpoint": identity.endpoint,
+        "base_url": identity.base_url,
+        "state": state,
+        "rejected": row.rejected,
+        "fetched_at": moment(row.fetched_at),
+        "fetched_by": row.fetched_by,
+        "expires_at": moment(row.expires_at),
+        "refresh_at": moment(row.refresh_at),
+        "fetches": row.fetches,
+        "rejects": row.rejects,
+        "forces_today": row.forces,
+        "failures_in_a_row": row.failures,
+        "last_error": last_error,
+        "retry_at": standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
+    })
+}
+
+fn moment(wall_ms: i64) -> Option<i64> {
+    (wall_ms != 0).then(|| seconds(wall_ms))
+}
+
+fn seconds(wall_ms: i64) -> i64 {
+    wall_ms.div_euclid(1000)
+}

@@ -1,0 +1,32 @@
+//! What to do about a damaged store: set it aside with its journal under a name that says when, and never delete it.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::clock::Now;
+
+/// Renames the store and its journal. Another process may have done so already.
+pub fn set_aside(store: &Path) -> io::Result<PathBuf> {
+    let stamp = Now::read().wall_ms;
+    let aside = suffixed(store, &format!(".corrupt-{stamp}-{}", std::process::id()));
+    // The journal goes first: a new store must not find the old one's.
+    for side in ["-journal", "-wal", "-shm"] {
+        rename_if_there(&suffixed(store, side), &suffixed(&aside, side))?;
+    }
+    rename_if_there(store, &aside)?;
+    Ok(aside)
+}
+
+pub fn suffixed(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,202 @@
+//! The SQL of accounts and token rows: what is read and written, and nothing about when.
+
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use super::Account;
+use crate::token::{Identity, Row};
+use crate::wechat::Kind;
+
+const ACCOUNT: &str = "name, kind, appid, secret, fingerprint, current";
+
+pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
+    match name {
+        Some(name) => conn
+            .prepare_cached(&format!(
+                "SELECT {ACCOUNT} FROM weixin_account WHERE name = ?1"
+            ))?
+            .query_row([name], read_account)
+            .optional(),
+        None => conn
+            .prepare_cached(&format!(
+                "SELECT {ACCOUNT} FROM weixin_account WHERE current = 1"
+            ))?
+            .query_row([], read_account)
+            .optional(),
+    }
+}
+
+pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
+    conn.prepare_cached(&format!(
+        "SELECT {ACCOUNT} FROM weixin_account ORDER BY name"
+    ))?
+    .query_map([], read_account)?
+    .collect()
+}
+
+fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
+    let kind: String = row.get("kind")?;
+    Ok(Account {
+        name: row.get("name")?,
+        kind: Kind::named(&kind).ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(
+                1,
+                rusqlite::types::Type::Text,
+                format!("kind {kind:?} is not known to this version").into(),
+            )
+        })?,
+        id: row.get("appid")?,
+        sealed: row.get("secret")?,
+        fingerprint: row.get("fingerprint")?,
+        current: row.get::<_, i64>("current")? == 1,
+    })
+}
+
+/// Writes an account. It becomes the current one when there is none.
+pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, current)
+         VALUES (?1, ?2, ?3, ?4, ?5, NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1))
+         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5",
+    )?
+    .execute(params![
+        account.name,
+        account.kind.name(),
+        account.id,
+        account.sealed,
+        account.fingerprint
+    ])?;
+    Ok(())
+}
+
+pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let known = conn
+        .prepare_cached("SELECT current FROM weixin_account WHERE name = ?1")?
+        .query_row([name], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if known == Some(0) {
+        conn.execute(
+            "UPDATE weixin_account SET current = 0 WHERE current = 1",
+            [],
+        )?;
+        conn.execute(
+            "UPDATE weixin_account SET current = 1 WHERE name = ?1",
+            [name],
+        )?;
+    }
+    Ok(known.is_some())
+}
+
+/// Forgets the failures of every token of this id.
+pub fn forgive(conn: &Connection, id: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE weixin_token SET failures = 0, failed_at = 0, backoff_ms = 0 WHERE appid = ?1",
+    )?
+    .execute([id])?;
+    Ok(())
+}
+
+pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<Row>> {
+    conn.prepare_cached(
+        "SELECT * FROM weixin_token
+         WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4",
+    )?
+    .query_row(
+        [
+            &identity.endpoint,
+            &identity.base_url,
+            &identity.id,
+            &identity.fingerprint,
+        ],
+        read_token,
+    )
+    .optional()
+}
+
+pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(Identity, Row)>> {
+    conn.prepare_cached("SELECT * FROM weixin_token ORDER BY id")?
+        .query_map([], |row| {
+            let identity = Identity {
+                endpoint: row.get("endpoint")?,
+                base_url: row.get("base_url")?,
+                id: row.get("appid")?,
+                fingerprint: row.get("fingerprint")?,
+            };
+            Ok((identity, read_token(row)?))
+        })?
+        .collect()
+}
+
+fn read_token(row: &rusqlite::Row) -> rusqlite::Result<Row> {
+    Ok(Row {
+        token: row.get("access_token")?,
+        fetched_at: row.get("fetched_at")?,
+        expires_at: row.get("expires_at")?,
+        refresh_at: row.get("refresh_at")?,
+        fetched_boot: row.get("fetched_boot")?,
+        boot_id: row.get("boot_id")?,
+        fetched_by: row.get("fetched_by")?,
+        fetches: row.get("fetches")?,
+        rejects: row.get("rejects")?,
+        rejected: row.get::<_, i64>("rejected")? != 0,
+        reissued: row.get::<_, i64>("reissued")? != 0,
+        reject_fetch_at: row.get("reject_fetch_at")?,
+        force_day: row.get("force_day")?,
+        forces: row.get("forces")?,
+        failures: row.get("failures")?,
+        failed_at: row.get("failed_at")?,
+        backoff_ms: row.get("backoff_ms")?,
+        last_status: row.get("last_status")?,
+        last_errcode: row.get("last_errcode")?,
+        last_error: row.get("last_error")?,
+        lease_owner: row.get("lease_owner")?,
+        lease_until: row.get("lease_until")?,
+        lease_slot: row.get("lease_slot")?,
+    })
+}
+
+pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO weixin_token (
+             id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
+             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_fetch_at,
+             force_day, forces, failures, failed_at, backoff_ms, last_status, last_errcode, last_error,
+             lease_owner, lease_until, lease_slot)
+         VALUES (
+             (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
+                 AND appid = :appid AND fingerprint = :fingerprint),
+             :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
+             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_fetch_at,
+             :force_day, :forces, :failures, :failed_at, :backoff_ms, :last_status, :last_errcode, :last_error,
+             :lease_owner, :lease_until, :lease_slot)",
+    )?
+    .execute(named_params! {
+        ":endpoint": identity.endpoint,
+        ":base_url": identity.base_url,
+        ":appid": identity.id,
+        ":fingerprint": identity.fingerprint,
+        ":access_token": row.token,
+        ":fetched_at": row.fetched_at,
+        ":expires_at": row.expires_at,
+        ":refresh_at": row.refresh_at,
+        ":fetched_boot": row.fetched_boot,
+        ":boot_id": row.boot_id,
+        ":fetched_by": row.fetched_by,
+        ":fetches": row.fetches,
+        ":rejects": row.rejects,
+        ":rejected": i64::from(row.rejected),
+        ":reissued": i64::from(row.reissued),
+        ":reject_fetch_at": row.reject_fetch_at,
+        ":force_day": row.force_day,
+        ":forces": row.forces,
+        ":failures": row.failures,
+        ":failed_at": row.failed_at,
+        ":backoff_ms": row.backoff_ms,
+        ":last_status": row.last_status,
+        ":last_errcode": row.last_errcode,
+        ":last_error": row.last_error,
+        ":lease_owner": row.lease_owner,
+        ":lease_until": row.lease_until,
+        ":lease_slot": row.lease_slot,
+    })?;
+    Ok(())
+}

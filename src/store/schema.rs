@@ -1,0 +1,157 @@
+//! The tables, an append-only list of migrations on `user_version`, and the question whose file this is.
+//!
+//! Compatibility: a file with a newer `user_version` is refused untouched; an older one is migrated in place. Our
+//! `application_id` marks a file as ours; the forebear's two tables are recognised by their columns.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// “wxtk”, in SQLite's application_id.
+pub const APPLICATION_ID: i64 = 0x7778_746b;
+
+/// The names follow the forebear's. `id` of a token row stays unused by the library, but people like one to point at.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE IF NOT EXISTS weixin_account (
+        id          INTEGER PRIMARY KEY,
+        name        TEXT NOT NULL UNIQUE,
+        kind        TEXT NOT NULL,
+        appid       TEXT NOT NULL,
+        secret      BLOB,
+        fingerprint TEXT NOT NULL,
+        current     INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE UNIQUE INDEX IF NOT EXISTS weixin_account_current ON weixin_account (current) WHERE current = 1;
+    CREATE TABLE IF NOT EXISTS weixin_token (
+        id              INTEGER PRIMARY KEY,
+        endpoint        TEXT NOT NULL,
+        base_url        TEXT NOT NULL,
+        appid           TEXT NOT NULL,
+        fingerprint     TEXT NOT NULL,
+        access_token    TEXT,
+        fetched_at      INTEGER NOT NULL,
+        expires_at      INTEGER NOT NULL,
+        refresh_at      INTEGER NOT NULL,
+        fetched_boot    INTEGER NOT NULL,
+        boot_id         TEXT NOT NULL,
+        fetched_by      TEXT NOT NULL,
+        fetches         INTEGER NOT NULL,
+        rejects         INTEGER NOT NULL,
+        rejected        INTEGER NOT NULL,
+        reissued        INTEGER NOT NULL,
+        reject_fetch_at INTEGER NOT NULL,
+        force_day       INTEGER NOT NULL,
+        forces          INTEGER NOT NULL,
+        failures        INTEGER NOT NULL,
+        failed_at       INTEGER NOT NULL,
+        backoff_ms      INTEGER NOT NULL,
+        last_status     INTEGER NOT NULL,
+        last_errcode    INTEGER NOT NULL,
+        last_error      TEXT NOT NULL,
+        lease_owner     INTEGER NOT NULL,
+        lease_until     INTEGER NOT NULL,
+        lease_slot      INTEGER NOT NULL,
+        UNIQUE (endpoint, base_url, appid, fingerprint)
+    ) STRICT;
+"];
+
+/// Whose file an open connection looks at.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Ours and up to date.
+    Us,
+    /// Nobody's yet, or ours with tables or migrations missing.
+    UsUnfinished,
+    Forebear,
+    NewerUs {
+        version: i64,
+    },
+    Stranger,
+}
+
+pub fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+pub fn owner(conn: &Connection) -> rusqlite::Result<Owner> {
+    let application = pragma(conn, "application_id")?;
+    let version = pragma(conn, "user_version")?;
+    if application == APPLICATION_ID && version > newest() {
+        return Ok(Owner::NewerUs { version });
+    }
+    if application == APPLICATION_ID && version == newest() && tables(conn)?.len() >= 2 {
+        return Ok(Owner::Us);
+    }
+    if application == APPLICATION_ID {
+        return Ok(Owner::UsUnfinished);
+    }
+    let tables = tables(conn)?;
+    if application != 0 || version != 0 {
+        return Ok(Owner::Stranger);
+    }
+    if tables.is_empty() {
+        return Ok(Owner::UsUnfinished);
+    }
+    if looks_like_forebear(conn, &tables)? {
+        return Ok(Owner::Forebear);
+    }
+    Ok(Owner::Stranger)
+}
+
+/// Makes what is missing, in one transaction; with the intent lock taken first, so that two processes do it once.
+pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked at again with the lock held: another process may have been here meanwhile.
+    if owner(&transaction)? != Owner::UsUnfinished {
+        return Ok(());
+    }
+    create(&transaction)?;
+    transaction.commit()
+}
+
+/// The tables and the marks, inside the caller's transaction.
+pub fn create(conn: &Connection) -> rusqlite::Result<()> {
+    for migration in MIGRATIONS {
+        conn.execute_batch(migration)?;
+    }
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", newest())
+}
+
+fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Every table but SQLite's own.
+fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// The forebear made its two tables without constraints, and either may be missing.
+fn looks_like_forebear(conn: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
+    const FOREBEAR: [(&str, &[&str]); 2] = [
+        ("weixin_account", &["corpid", "secret"]),
+        ("weixin_token", &["access_token", "expires_on"]),
+    ];
+    for table in tables {
+        let Some((_, columns)) = FOREBEAR.iter().find(|(name, _)| name == table) else {
+            return Ok(false);
+        };
+        for column in *columns {
+            if !has_column(conn, table, column)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+pub fn has_column(conn: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    conn.query_row(
+        "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2",
+        [table, column],
+        |_| Ok(()),
+    )
+    .optional()
+    .map(|found| found.is_some())
+}

@@ -1,0 +1,119 @@
+//! Private files: made 0600 whatever the umask, never through a symbolic link, and described when they resist.
+
+use std::ffi::{CStr, CString};
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+/// Makes a file that must not exist yet, mode exactly 0600.
+pub fn create_private(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
+}
+
+/// Takes a file away from everybody but its owner, by name: it may be open in SQLite, where a second descriptor costs it
+/// its locks.
+pub fn make_private(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o600))
+}
+
+/// Fails unless `path` is absent or a regular file with one name: a link or a FIFO there is a mistake or a trap.
+pub fn require_plain_file(path: &Path) -> io::Result<()> {
+    let meta = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    let kind = meta.file_type();
+    let what = if kind.is_symlink() {
+        "is a symbolic link"
+    } else if kind.is_dir() {
+        "is a directory"
+    } else if kind.is_fifo() {
+        "is a FIFO"
+    } else if !kind.is_file() {
+        "is a device or a socket"
+    } else if meta.nlink() > 1 {
+        "has a second name (hard link)"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+}
+
+/// Whether this process may write to `path`, by its effective ids.
+pub fn is_writable(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: the path is NUL-terminated and outlives the call.
+    unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) == 0 }
+}
+
+/// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.
+pub fn describe(path: &Path) -> String {
+    // SAFETY: geteuid has no preconditions.
+    let me = user_name(unsafe { libc::geteuid() });
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) => format!(
+            "owned by {}, mode {:04o}; this process runs as {me}",
+            user_name(meta.uid()),
+            meta.permissions().mode() & 0o7777,
+        ),
+        Err(e) => format!("{}; this process runs as {me}", reason(&e)),
+    }
+}
+
+/// What the system said, without Rust's “(os error 13)”.
+fn reason(e: &io::Error) -> String {
+    match e.kind() {
+        io::ErrorKind::NotFound => "it does not exist".into(),
+        io::ErrorKind::PermissionDenied => "permission denied".into(),
+        _ => e.to_string(),
+    }
+}
+
+fn user_name(uid: libc::uid_t) -> String {
+    let mut buffer = [0 as libc::c_char; 1024];
+    let mut entry = std::mem::MaybeUninit::<libc::passwd>::uninit();
+    let mut found = std::ptr::null_mut();
+    // SAFETY: the buffers are valid for the lengths given; `found` is set only when `entry` has been filled in.
+    unsafe {
+        let failed = libc::getpwuid_r(
+            uid,
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &mut found,
+        );
+        if failed != 0 || found.is_null() {
+            return format!("uid {uid}");
+        }
+        CStr::from_ptr((*found).pw_name)
+            .to_string_lossy()
+            .into_owned()
+    }
+}
+
+/// One line to stderr, with no lock of ours or Rust's that a fork could leave behind, and no failure that matters.
+pub fn write_stderr(line: &str) {
+    // SAFETY: the buffer is valid for its length; a closed stderr makes write fail, which is ignored on purpose.
+    unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
+}
+
+/// Makes a directory and those above it, the new ones 0700.
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+}

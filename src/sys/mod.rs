@@ -1,0 +1,42 @@
+//! What the library asks of the operating system: fork handling, file locks, signal shields, private files, clocks.
+//!
+//! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
+
+mod file;
+mod fork;
+mod lock;
+mod signal;
+
+pub use file::{
+    create_private, create_private_directory, describe, is_writable, make_private,
+    require_plain_file, write_stderr,
+};
+pub use fork::{AtomicRef, Gate, Gated, generation};
+pub use lock::LockFile;
+pub use signal::Shield;
+
+/// Reads a clock, in milliseconds.
+pub fn clock_ms(clock: libc::clockid_t) -> i64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `now` is a valid timespec to write to; the two clocks asked for exist on every Linux we run on.
+    unsafe { libc::clock_gettime(clock, &mut now) };
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+/// Eight random bytes from the kernel: unlike a generator in memory, two sides of a fork never share them.
+pub fn random() -> [u8; 8] {
+    let mut bytes = [0u8; 8];
+    // SAFETY: the buffer is valid for its length. Requests of up to 256 bytes are never cut short once the pool is
+    // up; before that the zeros only cost jitter.
+    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    bytes
+}
+
+/// This process's program name and id, to say who fetched a token: `php-fpm8.2[4711]`.
+pub fn process_label() -> String {
+    let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+    format!("{}[{}]", name.trim_end(), std::process::id())
+}

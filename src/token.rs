@@ -1,0 +1,463 @@
+//! One credential's row, and the rules of its life: fresh, usable, spent; claimed, granted, refused, rejected.
+//!
+//! Pure: every rule takes the moment it is asked at, and neither waits nor stores. Whatever keeps rows (SQLite, Redis,
+//! this process's memory) keeps these fields and asks these questions.
+
+use crate::clock::{Now, spread};
+use crate::error::{Error, Status};
+use crate::wechat::errcode::platform_day;
+use crate::wechat::{Failure, Grant};
+
+/// A fetch that only a rejection asks for comes at most this often.
+pub const REJECT_GAP_MS: i64 = 30_000;
+/// WeChat allows 20 forced refreshes a day; two are left to people.
+pub const FORCES_A_DAY: i64 = 18;
+/// How far ahead of its end a stable token has a successor.
+const SUCCESSOR_MS: i64 = 270_000;
+
+/// What a token belongs to. Two accounts with one identity share one token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Identity {
+    pub endpoint: String,
+    pub base_url: String,
+    pub id: String,
+    /// The secret's fingerprint where two secrets mean two tokens, else empty.
+    pub fingerprint: String,
+}
+
+/// The state of one credential. Times are milliseconds; `_at` is the wall clock, `boot` the boot clock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    pub token: Option<String>,
+    pub fetched_at: i64,
+    pub expires_at: i64,
+    pub refresh_at: i64,
+    pub fetched_boot: i64,
+    /// Which boot of the host `fetched_boot` and `lease_until` count in.
+    pub boot_id: String,
+    pub fetched_by: String,
+    pub fetches: i64,
+    pub rejects: i64,
+    /// The API refused this token.
+    pub rejected: bool,
+    /// The platform has handed this token out again after a rejection.
+    pub reissued: bool,
+    pub reject_fetch_at: i64,
+    pub force_day: i64,
+    pub forces: i64,
+    /// Failures in a row.
+    pub failures: i64,
+    pub failed_at: i64,
+    pub backoff_ms: i64,
+    pub last_status: i64,
+    pub last_errcode: i64,
+    pub last_error: String,
+    pub lease_owner: i64,
+    pub lease_until: i64,
+    pub lease_slot: i64,
+}
+
+/// What a caller may do with a row now, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Hand the token out.
+    Fresh,
+    /// Hand it out, and let somebody fetch the next one.
+    Usable,
+    /// There is nothing to hand out.
+    Spent,
+}
+
+impl Row {
+    pub fn freshness(&self, now: Now, boot_id: &str) -> Freshness {
+        if self.token.is_none() || self.left_ms(now, boot_id) <= 0 {
+            return Freshness::Spent;
+        }
+        if self.rejected {
+            // Within the gap no fetch is allowed; the token may still be good, so it is served again.
+            return if self.may_fetch_for_reject(now) {
+                Freshness::Spent
+            } else {
+                Freshness::Fresh
+            };
+        }
+        let until_refresh = self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at);
+        if until_refresh > 0 {
+            Freshness::Fresh
+        } else {
+            Freshness::Usable
+        }
+    }
+
+    /// How long the token may still be handed out, by whichever clock says less.
+    pub fn left_ms(&self, now: Now, boot_id: &str) -> i64 {
+        let lifetime = self.expires_at - self.fetched_at;
+        let by_wall = self.expires_at - now.wall_ms;
+        if self.boot_id == boot_id {
+            let by_boot = lifetime - (now.boot_ms - self.fetched_boot);
+            return by_wall.min(by_boot);
+        }
+        // Fetched before the last boot: only the wall clock can tell, and one that stands before the fetch cannot.
+        if now.wall_ms < self.fetched_at - 5000 {
+            return 0;
+        }
+        by_wall
+    }
+
+    fn may_fetch_for_reject(&self, now: Now) -> bool {
+        let since = now.wall_ms - self.reject_fetch_at;
+        !(0..REJECT_GAP_MS).contains(&since)
+    }
+
+    /// The failure that everybody shares until its back-off is over.
+    pub fn standing_failure(&self, now: Now) -> Option<Error> {
+        let since = now.wall_ms - self.failed_at;
+        // A negative age means that the wall clock was set back: the back-off is not worth trusting.
+        if self.failures == 0 || !(0..self.backoff_ms).contains(&since) {
+            return None;
+        }
+        let mut error = Error::new(Status::from_code(self.last_status), &self.last_error);
+        error.errcode = i32::try_from(self.last_errcode).unwrap_or(0);
+        error.retry_after_ms = self.backoff_ms - since;
+        Some(error)
+    }
+
+    pub fn lease_is_active(&self, now: Now, boot_id: &str) -> bool {
+        self.lease_owner != 0 && self.boot_id == boot_id && now.boot_ms < self.lease_until
+    }
+
+    pub fn lease_has_run_out(&self, now: Now, boot_id: &str) -> bool {
+        self.lease_owner != 0 && !self.lease_is_active(now, boot_id)
+    }
+}
+
+/// A leader's intent, written before the request.
+#[derive(Clone, Copy, Debug)]
+pub struct Lease {
+    pub owner: i64,
+    pub slot: i64,
+    pub length_ms: i64,
+}
+
+/// What the leader is to ask the platform for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errand {
+    pub force: bool,
+    pub failures: i64,
+}
+
+impl Row {
+    pub fn claim(&mut self, lease: Lease, can_force: bool, now: Now, boot_id: &str) -> Errand {
+        let for_reject = self.rejected && self.token.is_some() && self.left_ms(now, boot_id) > 0;
+        let day = platform_day(now.wall_ms);
+        if self.force_day != day {
+            self.force_day = day;
+            self.forces = 0;
+        }
+        // Normal mode has already answered with the very token that the API refuses: only force helps.
+        let force = for_reject && can_force && self.reissued && self.forces < FORCES_A_DAY;
+        if for_reject {
+            self.reject_fetch_at = now.wall_ms;
+        }
+        if force {
+            self.forces += 1;
+        }
+        self.move_boot(now, boot_id);
+        self.lease_owner = lease.owner;
+        self.lease_slot = lease.slot;
+        self.lease_until = now.boot_ms + lease.length_ms;
+        Errand {
+            force,
+            failures: self.failures,
+        }
+    }
+
+    /// Makes the boot times count in this boot. A token from an earlier one keeps what the wall clock leaves it.
+    fn move_boot(&mut self, now: Now, boot_id: &str) {
+        if self.boot_id != boot_id {
+            self.boot_id = boot_id.into();
+            self.fetched_boot = now.boot_ms - (now.wall_ms - self.fetched_at).max(0);
+        }
+    }
+
+    /// Ends the lease. False when it has passed to somebody else, whose row this now is.
+    fn release(&mut self, owner: i64) -> bool {
+        let ours = self.lease_owner == owner;
+        if ours {
+            self.lease_owner = 0;
+            self.lease_until = 0;
+        }
+        ours
+    }
+
+    /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
+    pub fn grant(
+        &mut self,
+        owner: i64,
+        grant: &Grant,
+        sent: Now,
+        refresh_ahead_s: i64,
+        boot_id: &str,
+    ) -> bool {
+        if !self.release(owner) {
+            return false;
+        }
+        let same = self.token.as_deref() == Some(grant.token.as_str());
+        let lifetime = grant.expires_in_s * 1000;
+        self.reissued = same && (self.rejected || self.reissued);
+        self.rejected = false;
+        self.token = Some(grant.token.clone());
+        self.fetched_at = sent.wall_ms;
+        self.fetched_boot = sent.boot_ms;
+        self.boot_id = boot_id.into();
+        self.expires_at = sent.wall_ms + lifetime;
+        self.refresh_at = self.expires_at - ahead(lifetime, refresh_ahead_s, same);
+        self.fetches += 1;
+        self.failures = 0;
+        self.failed_at = 0;
+        self.backoff_ms = 0;
+        true
+    }
+
+    /// Asks for one more fetch soon: a late leader of a classic endpoint may have superseded this token.
+    pub fn doubt(&mut self, now: Now) {
+        self.refresh_at = self.refresh_at.min(now.wall_ms);
+    }
+
+    /// Notes a failure for everybody. The error comes back with its `retry_after_ms`.
+    pub fn refuse(&mut self, owner: i64, failure: &Failure, now: Now) -> Error {
+        let mut error = failure.error.clone();
+        if self.release(owner) {
+            self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
+            self.failures += 1;
+            self.failed_at = now.wall_ms;
+            self.last_status = error.status as i64;
+            self.last_errcode = i64::from(error.errcode);
+            self.last_error.clone_from(&error.message);
+            error.retry_after_ms = self.backoff_ms;
+        }
+        error
+    }
+
+    /// Marks the token as refused by the API, if it is still this one. Whether anything changed.
+    pub fn reject(&mut self, token: &str) -> bool {
+        if self.token.as_deref() != Some(token) {
+            return false;
+        }
+        self.rejects += 1;
+        self.rejected = true;
+        true
+    }
+}
+
+/// How long before its end a token is to be refreshed.
+fn ahead(lifetime: i64, refresh_ahead_s: i64, same: bool) -> i64 {
+    if !same {
+        return spread((refresh_ahead_s * 1000).min(lifetime / 10), 7);
+    }
+    // The platform will not part with a new token yet. Look again close to the end of this one, where a stable token
+    // has a successor; and past that point ever closer, so that one that never changes is asked for a few times only.
+    if lifetime > SUCCESSOR_MS * 10 / 9 {
+        spread(SUCCESSOR_MS, 7)
+    } else {
+        lifetime / 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wechat::errcode::Wait;
+
+    const BOOT: &str = "boot";
+    const START: Now = Now {
+        wall_ms: 1_800_000_000_000,
+        boot_ms: 50_000,
+    };
+
+    fn lease() -> Lease {
+        Lease {
+            owner: 7,
+            slot: 0,
+            length_ms: 1000,
+        }
+    }
+
+    fn granted(token: &str, expires_in_s: i64) -> Grant {
+        Grant {
+            token: token.into(),
+            expires_in_s,
+        }
+    }
+
+    fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) -> Errand {
+        let errand = row.claim(lease(), true, at, BOOT);
+        assert!(row.grant(7, &granted(token, expires_in_s), at, 270, BOOT));
+        errand
+    }
+
+    fn refused(row: &mut Row, wait: Wait, at: Now) {
+        row.claim(lease(), true, at, BOOT);
+        let error = Error::new(Status::Network, "down");
+        row.refuse(7, &Failure { error, wait }, at);
+    }
+
+    #[test]
+    fn a_token_is_fresh_then_usable_then_spent() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        assert_eq!(row.freshness(START.plus(6_900_000), BOOT), Freshness::Fresh);
+        assert_eq!(
+            row.freshness(START.plus(6_950_000), BOOT),
+            Freshness::Usable
+        );
+        assert_eq!(
+            row.freshness(START.plus(7_199_999), BOOT),
+            Freshness::Usable
+        );
+        assert_eq!(row.freshness(START.plus(7_200_000), BOOT), Freshness::Spent);
+    }
+
+    #[test]
+    fn the_refresh_moment_is_spread_by_seven_percent() {
+        for _ in 0..1000 {
+            let ahead = ahead(7_200_000, 270, false);
+            assert!((251_100..=288_900).contains(&ahead), "{ahead}");
+            let short = super::ahead(5000, 270, false);
+            assert!((465..=535).contains(&short), "{short}");
+        }
+    }
+
+    #[test]
+    fn no_clock_alone_keeps_a_token_alive() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        let set_back = Now {
+            wall_ms: START.wall_ms - 86_400_000,
+            boot_ms: START.boot_ms + 7_200_000,
+        };
+        assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+        let set_forward = Now {
+            wall_ms: START.wall_ms + 7_200_000,
+            boot_ms: START.boot_ms,
+        };
+        assert_eq!(row.freshness(set_forward, BOOT), Freshness::Spent);
+        // After a reboot the boot clock says nothing, and a wall clock before the fetch says nothing either.
+        let rebooted = Now {
+            wall_ms: START.wall_ms - 7_200_000,
+            boot_ms: 5,
+        };
+        assert_eq!(row.freshness(rebooted, "next"), Freshness::Spent);
+        let later = Now {
+            wall_ms: START.wall_ms + 60_000,
+            boot_ms: 5,
+        };
+        assert_eq!(row.freshness(later, "next"), Freshness::Fresh);
+    }
+
+    #[test]
+    fn the_same_token_again_is_asked_for_close_to_its_end() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        fetched(&mut row, "A", 600, START.plus(6_600_000));
+        let ahead = row.expires_at - row.refresh_at;
+        assert!((251_000..=289_000).contains(&ahead), "{ahead}");
+        fetched(&mut row, "A", 270, START.plus(6_930_000));
+        assert_eq!(row.expires_at - row.refresh_at, 270_000 / 8);
+    }
+
+    #[test]
+    fn a_late_leader_changes_nothing() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, BOOT);
+        let second = Lease {
+            owner: 8,
+            ..lease()
+        };
+        assert!(row.lease_has_run_out(START.plus(1000), BOOT));
+        row.claim(second, true, START.plus(2000), BOOT);
+        assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270, BOOT));
+        let saved = row.clone();
+        assert!(!row.grant(7, &granted("old", 7200), START, 270, BOOT));
+        let error = Error::new(Status::Network, "late");
+        row.refuse(
+            7,
+            &Failure {
+                error,
+                wait: Wait::BackOff,
+            },
+            START,
+        );
+        assert_eq!(row, saved);
+    }
+
+    #[test]
+    fn a_failure_stands_for_everybody_until_its_back_off_is_over() {
+        let mut row = Row::default();
+        refused(&mut row, Wait::Seconds(60), START);
+        let standing = row.standing_failure(START.plus(1000)).unwrap();
+        assert_eq!(standing.message, "down");
+        assert!((47_000..=71_000).contains(&standing.retry_after_ms));
+        assert!(row.standing_failure(START.plus(72_001)).is_none());
+        assert!(row.standing_failure(START.plus(-86_400_000)).is_none());
+    }
+
+    #[test]
+    fn a_reject_compares_and_fetches_once_in_thirty_seconds() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        assert!(!row.reject("B"));
+        assert_eq!(row.freshness(START, BOOT), Freshness::Fresh);
+        assert!(row.reject("A"));
+        assert_eq!(row.freshness(START, BOOT), Freshness::Spent);
+        fetched(&mut row, "B", 7200, START.plus(1000));
+        assert!(row.reject("B"));
+        assert_eq!(row.freshness(START.plus(30_999), BOOT), Freshness::Fresh);
+        assert_eq!(row.freshness(START.plus(31_000), BOOT), Freshness::Spent);
+    }
+
+    #[test]
+    fn force_comes_only_after_the_refused_token_was_handed_out_again() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        assert!(!fetched(&mut row, "A", 7100, START.plus(1000)).force);
+        assert_eq!(row.freshness(START.plus(1000), BOOT), Freshness::Fresh);
+        row.reject("A");
+        assert!(fetched(&mut row, "B", 7200, START.plus(31_000)).force);
+        row.reject("B");
+        assert!(!fetched(&mut row, "C", 7200, START.plus(62_000)).force);
+    }
+
+    #[test]
+    fn force_stays_within_its_daily_budget() {
+        let mut row = Row::default();
+        let mut at = START;
+        let mut forced = 0;
+        fetched(&mut row, "A", 2_592_000, at);
+        let day = platform_day(START.wall_ms);
+        for _ in 0..200 {
+            at = at.plus(REJECT_GAP_MS);
+            assert_eq!(platform_day(at.wall_ms), day);
+            row.reject("A");
+            forced += i64::from(fetched(&mut row, "A", 2_592_000, at).force);
+        }
+        assert_eq!(forced, FORCES_A_DAY);
+        row.reject("A");
+        assert!(fetched(&mut row, "A", 2_592_000, at.plus(86_400_000)).force);
+    }
+
+    #[test]
+    fn a_wall_clock_set_back_does_not_hold_rejects_up() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        fetched(&mut row, "B", 7200, START);
+        row.reject("B");
+        let set_back = Now {
+            wall_ms: START.wall_ms - 3_600_000,
+            boot_ms: START.boot_ms + 1000,
+        };
+        assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+    }
+}

@@ -1,0 +1,287 @@
+//! Seals app secrets for the store and opens them again: AES-256-GCM with a key from a file of mode 0600.
+//!
+//! The key file is read when it is needed and not kept. A sealed secret names the key it was sealed with and is bound to
+//! its account's id, so that a wrong key or a swapped row is told apart from damage.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result, Status};
+use crate::sys;
+
+const FORMAT: u8 = 1;
+const KEY_ID_LEN: usize = 8;
+const KEY_LEN: usize = 32;
+
+/// A secret in the clear; wiped from memory when dropped.
+pub type Secret = Zeroizing<String>;
+
+/// The key file of one store.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    path: PathBuf,
+}
+
+impl Vault {
+    pub fn at(path: PathBuf) -> Vault {
+        Vault { path }
+    }
+
+    /// Seals `secret`, making the key file when there is none yet.
+    pub fn seal(&self, id: &str, secret: &str) -> Result<Vec<u8>> {
+        let key = match self.read()? {
+            Some(key) => key,
+            None => self.create()?,
+        };
+        let mut nonce = [0u8; NONCE_LEN];
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
+        let mut sealed = Zeroizing::new(secret.as_bytes().to_vec());
+        cipher(&key)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(associated(id)),
+                &mut *sealed,
+            )
+            .map_err(|_| Error::new(Status::Internal, "the secret could not be sealed"))?;
+        Ok([&[FORMAT], key_id(&key).as_slice(), &nonce, &sealed].concat())
+    }
+
+    /// Opens what [`Vault::seal`] made. `account` is for the message alone.
+    pub fn open(&self, account: &str, id: &str, sealed: &[u8]) -> Result<Secret> {
+        let Some(key) = self.read()? else {
+            return Err(self.secret_error(
+                account,
+                "the key file does not exist: restore it, or register the account again",
+            ));
+        };
+        let header = 1 + KEY_ID_LEN + NONCE_LEN;
+        if sealed.len() < header || sealed[0] != FORMAT {
+            return Err(self.secret_error(
+                account,
+                "the stored secret is damaged: register the account again",
+            ));
+        }
+        let (head, body) = sealed.split_at(header);
+        if head[1..=KEY_ID_LEN] != key_id(&key) {
+            return Err(self.secret_error(
+                account,
+                "the stored secret was sealed with another key: restore that key, or register the account again",
+            ));
+        }
+        let mut nonce = [0u8; NONCE_LEN];
+        nonce.copy_from_slice(&head[1 + KEY_ID_LEN..]);
+        let mut clear = Zeroizing::new(body.to_vec());
+        let opened = cipher(&key)
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(associated(id)),
+                &mut clear,
+            )
+            .ok()
+            .and_then(|bytes| std::str::from_utf8(bytes).ok());
+        match opened {
+            Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
+            None => Err(self.secret_error(
+                account,
+                "the stored secret is damaged: register the account again",
+            )),
+        }
+    }
+
+    fn secret_error(&self, account: &str, why: &str) -> Error {
+        Error::new(
+            Status::Secret,
+            format!(
+                "cannot open the secret of account \"{account}\" with key file {}: {why}",
+                self.path.display()
+            ),
+        )
+    }
+
+    /// The key; None when there is no file.
+    fn read(&self) -> Result<Option<Zeroizing<[u8; KEY_LEN]>>> {
+        let unreadable = |why: String| {
+            Error::new(
+                Status::Secret,
+                format!("cannot read key file {}: {why}", self.path.display()),
+            )
+        };
+        let mut text = Zeroizing::new(String::new());
+        let read = std::fs::File::open(&self.path)
+            .and_then(|file| file.take(4096).read_to_string(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(unreadable(format!(
+                    "{}: only a process that may read it can fetch tokens; others wait for one that can",
+                    sys::describe(&self.path)
+                )));
+            }
+            Err(e) => return Err(unreadable(e.to_string())),
+        }
+        decode(text.trim_ascii()).map(Some).ok_or_else(|| {
+            unreadable("it is not 64 hexadecimal digits: restore it from a backup, or move it away and register the accounts again".into())
+        })
+    }
+
+    /// Makes a new key. Whoever loses the race against another process uses the other's.
+    fn create(&self) -> Result<Zeroizing<[u8; KEY_LEN]>> {
+        let mut key = Zeroizing::new([0u8; KEY_LEN]);
+        SystemRandom::new()
+            .fill(&mut *key)
+            .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
+        match self.publish(&key) {
+            Ok(()) => Ok(key),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.read()?.ok_or_else(|| {
+                Error::new(
+                    Status::Secret,
+                    format!(
+                        "key file {} vanished while it was read",
+                        self.path.display()
+                    ),
+                )
+            }),
+            Err(e) => {
+                let directory = self.path.parent().unwrap_or(Path::new("/"));
+                Err(Error::store(format!(
+                    "cannot create key file {}: {e}; its directory is {}",
+                    self.path.display(),
+                    sys::describe(directory)
+                )))
+            }
+        }
+    }
+
+    /// Writes the key whole beside its place, then links it there: a half-written key is never seen under its name.
+    fn publish(&self, key: &[u8; KEY_LEN]) -> io::Result<()> {
+        let draft = self.path.with_added_extension(format!(
+            "{}.{:016x}.new",
+            std::process::id(),
+            u64::from_ne_bytes(sys::random())
+        ));
+        let written = sys::create_private(&draft).and_then(|mut file| {
+            let text = Zeroizing::new(encode(key) + "\n");
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::hard_link(&draft, &self.path)
+        });
+        let _ = std::fs::remove_file(&draft);
+        written?;
+        if let Some(directory) = self.path.parent() {
+            std::fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+/// What tells two secrets of one id apart without telling either: a hash, safe because app secrets are random.
+pub fn fingerprint(id: &str, secret: &str) -> String {
+    let text = Zeroizing::new(format!("wxtoken secret\0{id}\0{secret}"));
+    encode(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
+}
+
+/// Runs the ciphers once, so that ring has looked at the processor before any fork or second thread can interrupt it.
+pub fn warm_up() {
+    let _ = cipher(&[0; KEY_LEN]);
+    let _ = fingerprint("", "");
+}
+
+fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
+    #[expect(
+        clippy::expect_used,
+        reason = "a key of KEY_LEN bytes is always a valid AES-256 key"
+    )]
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"))
+}
+
+fn associated(id: &str) -> String {
+    format!("weixin_account.secret\0{id}")
+}
+
+fn key_id(key: &[u8; KEY_LEN]) -> [u8; KEY_ID_LEN] {
+    let text = Zeroizing::new([b"wxtoken key id".as_slice(), key].concat());
+    let mut id = [0; KEY_ID_LEN];
+    id.copy_from_slice(&digest(&SHA256, &text).as_ref()[..KEY_ID_LEN]);
+    id
+}
+
+fn encode(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode(text: &str) -> Option<Zeroizing<[u8; KEY_LEN]>> {
+    if text.len() != KEY_LEN * 2 || !text.is_ascii() {
+        return None;
+    }
+    let mut key = Zeroizing::new([0u8; KEY_LEN]);
+    for (i, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn vault() -> (tempfile::TempDir, Vault) {
+        let directory = tempfile::tempdir().unwrap();
+        let vault = Vault::at(directory.path().join("tokens.db.key"));
+        (directory, vault)
+    }
+
+    #[test]
+    fn what_was_sealed_opens_and_is_bound_to_its_id() {
+        let (_directory, vault) = vault();
+        let sealed = vault.seal("wx1", "hush").unwrap();
+        assert!(!sealed.windows(4).any(|w| w == b"hush"));
+        assert_eq!(*vault.open("shop", "wx1", &sealed).unwrap(), "hush");
+        let error = vault.open("shop", "wx2", &sealed).unwrap_err();
+        assert_eq!(error.status, Status::Secret);
+        assert!(error.message.contains("damaged"), "{error}");
+    }
+
+    #[test]
+    fn the_key_file_is_private_and_made_once() {
+        let (_directory, vault) = vault();
+        vault.seal("wx1", "a").unwrap();
+        let first = std::fs::read(&vault.path).unwrap();
+        vault.seal("wx1", "b").unwrap();
+        assert_eq!(std::fs::read(&vault.path).unwrap(), first);
+        let mode = std::fs::metadata(&vault.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o7777, 0o600);
+        assert_eq!(
+            std::fs::read_dir(vault.path.parent().unwrap())
+                .unwrap()
+                .count(),
+            1
+        );
+    }
+
+    #[test]
+    fn another_key_is_named_as_the_reason() {
+        let (_directory, vault) = vault();
+        let sealed = vault.seal("wx1", "hush").unwrap();
+        std::fs::remove_file(&vault.path).unwrap();
+        let gone = vault.open("shop", "wx1", &sealed).unwrap_err();
+        assert!(gone.message.contains("does not exist"), "{gone}");
+        vault.seal("wx1", "other").unwrap();
+        let other = vault.open("shop", "wx1", &sealed).unwrap_err();
+        assert!(other.message.contains("another key"), "{other}");
+        std::fs::write(&vault.path, "not a key").unwrap();
+        let garbage = vault.open("shop", "wx1", &sealed).unwrap_err();
+        assert!(
+            garbage.message.contains("64 hexadecimal digits"),
+            "{garbage}"
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! One HTTP request: TLS verified, no redirects, no idle connections, every wait and every size bounded.
+//!
+//! ureq's errors can hold the URL, and the URL a secret: they are told apart here and never formatted.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Timeout};
+use zeroize::Zeroizing;
+
+use crate::clock::Deadline;
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::sys::Shield;
+
+/// The longest reply, and the longest head of one, that is read.
+const MAX_BYTES: usize = 16 * 1024;
+const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
+
+pub enum Body {
+    Query(Vec<(&'static str, Zeroizing<String>)>),
+    Json(Zeroizing<Vec<u8>>),
+}
+
+/// Why there is no response.
+pub struct NoResponse {
+    pub status: Status,
+    pub why: String,
+    /// The platform has certainly not seen the request.
+    pub unsent: bool,
+}
+
+pub struct Response {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Sends one request to `base` + `path` and reads the answer, whatever its status.
+pub fn send(
+    base: &str,
+    path: &str,
+    body: &Body,
+    options: &Options,
+    deadline: &Deadline,
+) -> Result<std::result::Result<Response, NoResponse>> {
+    let agent = agent(base, options, deadline)?;
+    let url = format!("{base}{path}");
+    let _shield = Shield::raise();
+    let sent = match body {
+        Body::Query(parameters) => {
+            let mut request = agent.get(&url);
+            for (name, value) in parameters {
+                request = request.query(*name, value.as_str());
+            }
+            request.call()
+        }
+        Body::Json(bytes) => agent
+            .post(&url)
+            .content_type("application/json")
+            .send(bytes.as_slice()),
+    };
+    let read = sent.and_then(|mut response| {
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MAX_BYTES as u64)
+            .read_to_vec()?;
+        Ok(Response { status, body })
+    });
+    Ok(read.map_err(|error| no_response(&error, options, deadline)))
+}
+
+fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
+    let secure = base.starts_with("https://");
+    // A plain target is on loopback, where no proxy may come between.
+    let proxy = match &options.proxy {
+        Some(url) if secure => Some(
+            ureq::Proxy::new(url)
+                .map_err(|_| Error::argument("option proxy is not the URL of a proxy"))?,
+        ),
+        _ => None,
+    };
+    let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
+    let config = Config::builder()
+        .https_only(secure)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .max_response_header_size(MAX_BYTES)
+        .input_buffer_size(2 * MAX_BYTES)
+        .max_idle_connections(0)
+        .proxy(proxy)
+        .user_agent(USER_AGENT)
+        .timeout_global(Some(deadline.left()))
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .tls_config(TlsConfig::builder().root_certs(roots(options)?).build())
+        .build();
+    Ok(Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        HostResolver,
+    ))
+}
+
+/// The web PKI, and the certificates of `ca_file` beside it.
+fn roots(options: &Options) -> Result<RootCerts> {
+    let Some(path) = &options.ca_file else {
+        return Ok(RootCerts::WebPki);
+    };
+    let pem = std::fs::read(path).map_err(|e| {
+        Error::argument(format!(
+            "cannot read ca_file {}: {e}: correct the option",
+            path.display()
+        ))
+    })?;
+    let mut own = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => own.push(certificate),
+            Ok(_) => {}
+            Err(_) => {
+                own.clear();
+                break;
+            }
+        }
+    }
+    if own.is_empty() {
+        return Err(Error::argument(format!(
+            "ca_file {} holds no certificate in PEM form: correct the option",
+            path.display()
+        )));
+    }
+    let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|der| Certificate::from_der(der).to_owned());
+    Ok(own.into_iter().chain(web).collect::<Vec<_>>().into())
+}
+
+fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> NoResponse {
+    let network = |why: &str, unsent| NoResponse {
+        status: Status::Network,
+        why: why.into(),
+        unsent,
+    };
+    let unusable = |why: &str| NoResponse {
+        status: Status::Reply,
+        why: why.into(),
+        unsent: false,
+    };
+    let patience = options.connect_timeout_ms;
+    match error {
+        ureq::Error::Timeout(_) if deadline.has_passed() => NoResponse {
+            status: Status::Timeout,
+            why: deadline.error("no answer").message,
+            unsent: false,
+        },
+        ureq::Error::Timeout(Timeout::Resolve) => network(
+            &format!("DNS did not answer within connect_timeout_ms ({patience} ms)"),
+            true,
+        ),
+        ureq::Error::Timeout(Timeout::Connect) => network(
+            &format!("no connection within connect_timeout_ms ({patience} ms)"),
+            true,
+        ),
+        ureq::Error::Timeout(_) => NoResponse {
+            status: Status::Timeout,
+            why: deadline.error("no answer").message,
+            unsent: false,
+        },
+        ureq::Error::HostNotFound => network("DNS does not know the host", true),
+        ureq::Error::ConnectProxyFailed(_) => {
+            network("the proxy did not connect to the host", true)
+        }
+        ureq::Error::ConnectionFailed => network("no connection", true),
+        ureq::Error::Io(e) => io_failure(e),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => network(
+            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)",
+            true,
+        ),
+        ureq::Error::LargeResponseHeader(..) => unusable("its headers are longer than 16 KiB"),
+        ureq::Error::BodyExceedsLimit(_) => unusable("it is longer than 16 KiB"),
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
+            unusable("it is no HTTP")
+        }
+        _ => network("the request could not be made", false),
+    }
+}
+
+fn io_failure(e: &io::Error) -> NoResponse {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,
+        NetworkUnreachable,
+    };
+    // How rustls's own errors arrive through an io::Error.
+    let is_tls = e.kind() == InvalidData;
+    let unsent = is_tls
+        || matches!(
+            e.kind(),
+            ConnectionRefused
+                | HostUnreachable
+                | NetworkUnreachable
+                | NetworkDown
+                | AddrNotAvailable
+        );
+    NoResponse {
+        status: Status::Network,
+        why: if is_tls {
+            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)"
+                .into()
+        } else {
+            // The kind, not the error: a wrapped one may quote what was sent.
+            match e.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code).to_string(),
+                None => e.kind().to_string(),
+            }
+        },
+        unsent,
+    }
+}
+
+/// Looks names up on a thread, as ureq's own resolver does to keep a deadline; but addresses at once, and a thread that
+/// cannot start is an error instead of a panic.
+#[derive(Debug)]
+struct HostResolver;
+
+impl Resolver for HostResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("http") => 80,
+            _ => 443,
+        });
+        let mut found = self.empty();
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            found.push(SocketAddr::new(address, port));
+            return Ok(found);
+        }
+        for address in look_up(bare.to_owned(), port, timeout)?.take(16) {
+            found.push(address);
+        }
+        if found.is_empty() {
+            return Err(ureq::Error::HostNotFound);
+        }
+        Ok(found)
+    }
+}
+
+fn look_up(
+    host: String,
+    port: u16,
+    timeout: NextTimeout,
+) -> std::result::Result<std::vec::IntoIter<SocketAddr>, ureq::Error> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("wxtoken-dns".into())
+        .spawn(move || {
+            Shield::block_all_in_own_thread();
+            // Nobody listens any more once the timeout has passed.
+            let _ = answer.send((host.as_str(), port).to_socket_addrs());
+        })
+        .map_err(ureq::Error::Io)?;
+    match answered.recv_timeout(*timeout.after) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(_)) => Err(ureq::Error::HostNotFound),
+        Err(_) => Err(ureq::Error::Timeout(timeout.reason)),
+    }
+}

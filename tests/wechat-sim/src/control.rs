@@ -1,0 +1,191 @@
+//! The control API: one request in, one JSON document out. The manual of it is in `--help` and in the README.
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
+
+use crate::{
+    account::{AccountSpec, TokenKind},
+    faults::Fault,
+    http::{Reply, Request, read_request},
+    world::{CENTURY, Shared, Switches, World},
+};
+
+/// Serves one connection to the control port.
+pub async fn serve(shared: Shared, mut tcp: TcpStream) {
+    let mut buffer = Vec::new();
+    while let Ok(Some(request)) = read_request(&mut tcp, &mut buffer).await {
+        let (status, value) = match handle(&mut shared.lock(), &request) {
+            Ok(value) => (200, value),
+            Err((status, message)) => (status, json!({"error": message})),
+        };
+        let reply = Reply::text(status, "application/json", &format!("{value}\n"));
+        let written = tcp
+            .write_all(&[reply.head(request.close, true), reply.body].concat())
+            .await;
+        if written.is_err() || request.close {
+            return;
+        }
+    }
+}
+
+type Handled = Result<Value, (u16, String)>;
+
+/// `POST /revoke`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Revocation {
+    /// appid or corpid
+    pub id: String,
+    /// Only that app of the corp.
+    pub secret: Option<String>,
+    /// The current token, or also the one in grace.
+    #[serde(default)]
+    pub which: Which,
+    /// Only tokens of that endpoint.
+    pub kind: Option<TokenKind>,
+    /// Whether fetches keep handing the revoked token out until a forced refresh.
+    #[serde(default)]
+    pub sticky: bool,
+}
+
+/// Which tokens a revocation strikes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The current one.
+    #[default]
+    Current,
+    /// The one in grace too.
+    All,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    id: Option<String>,
+    ms: u64,
+}
+
+/// Answers one control request.
+pub fn handle(world: &mut World, request: &Request) -> Handled {
+    let id = request.param("id");
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/") => Ok(world.endpoints.to_json()),
+        ("GET", "/counters") => Ok(match id {
+            Some(id) => json!(world.tally.of(id, &world.flights)),
+            None => json!(world.tally.snapshot(&world.flights)),
+        }),
+        ("GET", "/tokens") => Ok(tokens(world, id)),
+        ("GET", "/requests") => Ok(json!(world.journal.of(id))),
+        ("POST", "/reset") => {
+            world.reset();
+            done()
+        }
+        ("POST", "/accounts") => {
+            world.add_account(parse::<AccountSpec>(&request.body)?);
+            done()
+        }
+        ("POST", "/revoke") => match revoke(world, &parse(&request.body)?) {
+            0 => Err((404, "no such account".into())),
+            _ => done(),
+        },
+        ("POST", "/advance") => {
+            let Advance { id, ms } = parse(&request.body)?;
+            if advance(world, id.as_deref(), ms) {
+                done()
+            } else {
+                Err((404, "no such account".into()))
+            }
+        }
+        ("POST", "/faults") => {
+            world
+                .faults
+                .push(Fault::from_json(parse(&request.body)?).map_err(|message| (400, message))?);
+            Ok(json!({"ok": true, "waiting": world.faults.waiting()}))
+        }
+        ("POST", "/faults/clear") => {
+            world.faults.clear();
+            done()
+        }
+        ("POST", "/switches") => {
+            world.switches =
+                merged(&world.switches, parse(&request.body)?).map_err(|message| (400, message))?;
+            Ok(json!(world.switches))
+        }
+        ("GET", "/switches") => Ok(json!(world.switches)),
+        (method, path) => Err((
+            404,
+            format!("no {method} {path} here: see wechat-sim --help"),
+        )),
+    }
+}
+
+fn done() -> Handled {
+    Ok(json!({"ok": true}))
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, (u16, String)> {
+    serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
+}
+
+/// The switches with those of `changes` set.
+pub fn merged(switches: &Switches, changes: Value) -> Result<Switches, String> {
+    let (Value::Object(mut all), Value::Object(changes)) = (json!(switches), changes) else {
+        return Err("switches are a JSON object".into());
+    };
+    all.extend(changes);
+    serde_json::from_value(Value::Object(all)).map_err(|error| error.to_string())
+}
+
+/// How many accounts the revocation struck.
+pub fn revoke(world: &mut World, order: &Revocation) -> usize {
+    let struck = world.of_id(&order.id).filter(|account| {
+        order
+            .secret
+            .as_ref()
+            .is_none_or(|s| *s == account.spec.secret)
+    });
+    struck
+        .map(|account| {
+            let slots = account
+                .slots
+                .iter_mut()
+                .filter(|(kind, _)| order.kind.is_none_or(|only| only == **kind));
+            slots.for_each(|(_, slots)| slots.revoke(order.which == Which::All, order.sticky));
+        })
+        .count()
+}
+
+/// Moves time for all, or for one id; false when there is no such id.
+pub fn advance(world: &mut World, id: Option<&str>, ms: u64) -> bool {
+    let Some(id) = id else {
+        world.advance(ms);
+        return true;
+    };
+    world
+        .of_id(id)
+        .map(|account| account.advanced_ms = account.advanced_ms.saturating_add(ms).min(CENTURY))
+        .count()
+        > 0
+}
+
+/// Every remembered token of an id, or of all.
+pub fn tokens(world: &World, id: Option<&str>) -> Value {
+    let mut list = Vec::new();
+    for account in world
+        .accounts
+        .iter()
+        .filter(|account| id.is_none_or(|id| id == account.spec.id))
+    {
+        let now = world.now() + account.advanced_ms;
+        for (kind, slots) in &account.slots {
+            list.extend(slots.iter().map(|(slot, token)| {
+                let left = token.left(now);
+                json!({"id": account.spec.id, "token": token.value, "kind": kind, "slot": slot,
+                       "valid": left > 0, "expires_in_ms": left})
+            }));
+        }
+    }
+    Value::Array(list)
+}

@@ -1,0 +1,137 @@
+//! What the simulator counts, for tests to say "exactly one".
+//!
+//! Every number is up to date before the reply it speaks of is written.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::{flights::Flights, service::Outcome};
+
+/// `GET /counters`
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct Counters {
+    /// All requests on the http and https listeners.
+    pub requests: u64,
+    pub by_path: BTreeMap<String, u64>,
+    pub minted: u64,
+    pub minted_by_id: BTreeMap<String, u64>,
+    /// Token replies that handed out a token again.
+    pub same: u64,
+    /// Of the minted: by force_refresh.
+    pub forced: u64,
+    /// Token requests refused, by errcode.
+    pub errors: BTreeMap<String, u64>,
+    pub business: Business,
+    /// Connections accepted on the http and https listeners.
+    pub connections: u64,
+    pub proxy_connects: BTreeMap<String, u64>,
+    pub bad_tls_bytes: BTreeMap<String, u64>,
+    pub bad_tls_connections: BTreeMap<String, u64>,
+    /// Token requests being answered now.
+    pub in_flight: u64,
+    pub max_in_flight_by_id: BTreeMap<String, u64>,
+    /// Requests that brought a known secret to the redirect target or to a path that is no endpoint.
+    pub secrets_seen_on_redirect_target: u64,
+    /// Requests to the redirect target.
+    pub redirects_followed: u64,
+}
+
+/// How business calls fared.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct Business {
+    pub ok: u64,
+    pub refused: u64,
+}
+
+/// `GET /counters?id=`: the token requests that named one id.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct IdCounters {
+    pub requests: u64,
+    pub minted: u64,
+    pub same: u64,
+    pub forced: u64,
+    pub errors: BTreeMap<String, u64>,
+    pub in_flight: u64,
+    pub max_in_flight: u64,
+}
+
+/// The running counts.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// All but what is kept by id.
+    pub all: Counters,
+    by_id: BTreeMap<String, IdCounters>,
+}
+
+impl Tally {
+    /// Counts a token request's outcome.
+    pub fn token(&mut self, id: Option<&str>, outcome: &Outcome) {
+        let mut nobody = IdCounters::default();
+        let own = match id {
+            Some(id) => self.by_id.entry(id.into()).or_default(),
+            None => &mut nobody,
+        };
+        own.requests += 1;
+        match outcome {
+            Outcome::Minted { forced } => {
+                self.all.minted += 1;
+                own.minted += 1;
+                self.all.forced += u64::from(*forced);
+                own.forced += u64::from(*forced);
+            }
+            Outcome::Same => {
+                self.all.same += 1;
+                own.same += 1;
+            }
+            Outcome::Refused(code) => {
+                *self.all.errors.entry(code.to_string()).or_default() += 1;
+                *own.errors.entry(code.to_string()).or_default() += 1;
+            }
+            Outcome::Served | Outcome::Nothing => {}
+        }
+    }
+
+    /// Counts a business request's outcome.
+    pub fn business(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Served => self.all.business.ok += 1,
+            Outcome::Refused(_) => self.all.business.refused += 1,
+            _ => {}
+        }
+    }
+
+    /// So many token requests of that id are in flight at once.
+    pub fn saw_in_flight(&mut self, id: &str, flights: u64) {
+        let own = self.by_id.entry(id.into()).or_default();
+        own.max_in_flight = own.max_in_flight.max(flights);
+    }
+
+    /// Everything, the numbers by id filled in.
+    pub fn snapshot(&self, flights: &Flights) -> Counters {
+        let non_zero = |number: fn(&IdCounters) -> u64| {
+            let pairs = self
+                .by_id
+                .iter()
+                .map(move |(id, own)| (id.clone(), number(own)));
+            pairs.filter(|(_, count)| *count > 0).collect()
+        };
+        Counters {
+            in_flight: flights.count(),
+            minted_by_id: non_zero(|own| own.minted),
+            max_in_flight_by_id: non_zero(|own| own.max_in_flight),
+            ..self.all.clone()
+        }
+    }
+
+    /// The numbers of one id, zeros if it never came.
+    pub fn of(&self, id: &str, flights: &Flights) -> IdCounters {
+        IdCounters {
+            in_flight: flights.count_of(id),
+            ..self.by_id.get(id).cloned().unwrap_or_default()
+        }
+    }
+}

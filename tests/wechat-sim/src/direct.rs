@@ -1,0 +1,134 @@
+//! The control API as methods, for a test that runs the simulator in its own process.
+
+use std::{io, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    account::AccountSpec,
+    control::{self, Revocation, Which},
+    counters::{Counters, IdCounters},
+    faults::Fault,
+    simulator::Simulator,
+};
+
+impl Simulator {
+    /// Base URL without TLS.
+    pub fn http(&self) -> &str {
+        &self.endpoints().http
+    }
+
+    /// Base URL with TLS, by the certificate authority of `ca_file`.
+    pub fn https(&self) -> &str {
+        &self.endpoints().https
+    }
+
+    /// Base URL of the control API.
+    pub fn control_url(&self) -> &str {
+        &self.endpoints().control
+    }
+
+    /// URL of the CONNECT proxy.
+    pub fn proxy(&self) -> &str {
+        &self.endpoints().proxy
+    }
+
+    /// The test certificate authority, PEM.
+    pub fn ca_file(&self) -> &Path {
+        &self.endpoints().ca_file
+    }
+
+    /// The bad TLS listener of that name: `wrong_host`, `expired`, `self_signed` or `unknown_ca`.
+    pub fn bad_tls(&self, name: &str) -> Option<&str> {
+        self.endpoints().bad_tls.get(name).map(String::as_str)
+    }
+
+    /// `GET /counters`
+    pub fn counters(&self) -> Counters {
+        let world = self.world.lock();
+        world.tally.snapshot(&world.flights)
+    }
+
+    /// `GET /counters?id=`
+    pub fn counters_of(&self, id: &str) -> IdCounters {
+        let world = self.world.lock();
+        world.tally.of(id, &world.flights)
+    }
+
+    /// `POST /reset`
+    pub fn reset(&self) {
+        self.world.lock().reset();
+    }
+
+    /// `POST /accounts`
+    pub fn add_account(&self, spec: AccountSpec) {
+        self.world.lock().add_account(spec);
+    }
+
+    /// `POST /revoke` of an id's current tokens; see `revoke_with` for more.
+    pub fn revoke(&self, id: &str) -> bool {
+        self.revoke_with(&Revocation {
+            id: id.into(),
+            secret: None,
+            which: Which::Current,
+            kind: None,
+            sticky: false,
+        })
+    }
+
+    /// `POST /revoke`; false when there is no such account.
+    pub fn revoke_with(&self, order: &Revocation) -> bool {
+        control::revoke(&mut self.world.lock(), order) > 0
+    }
+
+    /// `POST /advance` for all accounts.
+    pub fn advance(&self, ms: u64) {
+        control::advance(&mut self.world.lock(), None, ms);
+    }
+
+    /// `POST /advance` for one id; false when there is no such account.
+    pub fn advance_id(&self, id: &str, ms: u64) -> bool {
+        control::advance(&mut self.world.lock(), Some(id), ms)
+    }
+
+    /// `POST /faults`
+    pub fn fault(&self, fault: Fault) {
+        self.world.lock().faults.push(fault);
+    }
+
+    /// `POST /faults` as JSON.
+    pub fn fault_json(&self, fault: Value) -> io::Result<()> {
+        let fault = Fault::from_json(fault)
+            .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        self.fault(fault);
+        Ok(())
+    }
+
+    /// `POST /faults/clear`
+    pub fn clear_faults(&self) {
+        self.world.lock().faults.clear();
+    }
+
+    /// How many scripted faults still wait for a request.
+    pub fn faults_waiting(&self) -> usize {
+        self.world.lock().faults.waiting()
+    }
+
+    /// `POST /switches`
+    pub fn switches(&self, changes: Value) -> io::Result<()> {
+        let mut world = self.world.lock();
+        world.switches = control::merged(&world.switches, changes)
+            .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
+        Ok(())
+    }
+
+    /// `GET /tokens`
+    pub fn tokens(&self, id: Option<&str>) -> Value {
+        control::tokens(&self.world.lock(), id)
+    }
+
+    /// `GET /requests`
+    pub fn requests(&self, id: Option<&str>) -> Value {
+        serde_json::json!(self.world.lock().journal.of(id))
+    }
+}

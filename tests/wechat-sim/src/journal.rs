@@ -1,0 +1,90 @@
+//! The recent requests, for a test to assert what was sent. Secrets are masked before anything is kept or logged.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::http::Request;
+
+const REMEMBERED: usize = 2_000;
+const SECRET_NAMES: [&str; 6] = [
+    "secret",
+    "corpsecret",
+    "component_appsecret",
+    "suite_secret",
+    "provider_secret",
+    "authorizer_refresh_token",
+];
+
+/// One request, its secrets masked.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs)]
+pub struct Entry {
+    pub id: Option<String>,
+    pub method: String,
+    pub path: String,
+    /// As written, `***` for the secret.
+    pub query: String,
+    /// As written, `***` for the secret.
+    pub body: String,
+    pub headers: BTreeMap<String, String>,
+    pub peer_port: u16,
+    pub tls: bool,
+}
+
+/// The last requests, oldest first.
+#[derive(Debug, Default)]
+pub struct Journal(VecDeque<Entry>);
+
+impl Journal {
+    /// Keeps a request.
+    pub fn push(&mut self, entry: Entry) {
+        if self.0.len() == REMEMBERED {
+            self.0.pop_front();
+        }
+        self.0.push_back(entry);
+    }
+
+    /// Those that named the id, or all.
+    pub fn of(&self, id: Option<&str>) -> Vec<&Entry> {
+        self.0
+            .iter()
+            .filter(|entry| id.is_none() || entry.id.as_deref() == id)
+            .collect()
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+/// The query with the values of secrets replaced.
+pub fn masked_query(request: &Request) -> String {
+    let masked = request
+        .raw_query
+        .split('&')
+        .map(|pair| match pair.split_once('=') {
+            Some((name, _)) if SECRET_NAMES.contains(&name) => format!("{name}=***"),
+            _ => pair.to_owned(),
+        });
+    masked.collect::<Vec<_>>().join("&")
+}
+
+/// The body with the values of secrets replaced, wherever in its text they stand.
+pub fn masked_body(request: &Request) -> String {
+    let mut text = String::from_utf8_lossy(&request.body).into_owned();
+    if let Some(Value::Object(fields)) = request.json() {
+        for name in SECRET_NAMES {
+            if let Some(secret) = fields
+                .get(name)
+                .and_then(Value::as_str)
+                .filter(|secret| !secret.is_empty())
+            {
+                text = text.replace(secret, "***");
+            }
+        }
+    }
+    text
+}

@@ -1,0 +1,187 @@
+//! The simulator as a whole: how it is started, what it says of itself, and that it stops when dropped.
+//!
+//! It runs on a thread of its own. Every listener is bound before `start` returns, so a test can connect at once.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    thread::JoinHandle,
+};
+
+use serde::Serialize;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+use crate::{
+    account::{AccountSpec, Kind},
+    doors::Doors,
+    tls::make_certificates,
+    world::{Defaults, Shared, World},
+};
+
+/// How a simulator is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where plain http listens.
+    pub listen: SocketAddr,
+    /// Where https listens; the proxy and the bad TLS listeners take free ports of the same address.
+    pub tls_listen: SocketAddr,
+    /// Where the control API listens.
+    pub control: SocketAddr,
+    /// Where `ca.pem` goes; by default a temporary directory, removed at the end.
+    pub dir: Option<PathBuf>,
+    /// Lifetime of tokens where the account sets none.
+    pub lifetime_ms: u64,
+    /// Delay of token replies where the account sets none.
+    pub delay_ms: u64,
+    /// The accounts; empty for the two demo accounts.
+    pub accounts: Vec<AccountSpec>,
+    /// Whether each request is told on stderr, without secrets.
+    pub log: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Options {
+            listen: anywhere,
+            tls_listen: anywhere,
+            control: anywhere,
+            dir: None,
+            lifetime_ms: 7_200_000,
+            delay_ms: 0,
+            accounts: Vec::new(),
+            log: false,
+        }
+    }
+}
+
+/// The accounts there are when none is named.
+pub fn demo_accounts() -> Vec<AccountSpec> {
+    vec![
+        AccountSpec::new(
+            Kind::Official,
+            "wxdemo0000000001",
+            "demo-secret-0000000000000000000000001",
+        ),
+        AccountSpec::new(
+            Kind::Work,
+            "wwdemo0000000001",
+            "demo-corpsecret-000000000000000000000000001",
+        ),
+    ]
+}
+
+/// Where everything is: the ready line of `serve`.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct Endpoints {
+    pub http: String,
+    pub https: String,
+    pub control: String,
+    pub proxy: String,
+    pub ca_file: PathBuf,
+    pub pid: u32,
+    pub bad_tls: BTreeMap<String, String>,
+    pub reset_handshake: String,
+    pub redirect_target: String,
+}
+
+impl Endpoints {
+    /// As printed.
+    pub fn to_json(&self) -> Value {
+        serde_json::json!(self)
+    }
+}
+
+/// A running simulator.
+#[derive(Debug)]
+pub struct Simulator {
+    pub(crate) world: Shared,
+    endpoints: Endpoints,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    _dir: Option<TempDir>,
+}
+
+impl Simulator {
+    /// Binds, writes `ca.pem`, and serves until dropped. Refuses an address that is not loopback.
+    pub fn start(options: Options) -> io::Result<Simulator> {
+        let certificates = make_certificates()?;
+        let (dir, ca_file) = write_ca(options.dir.as_deref(), &certificates.ca_pem)?;
+        let doors = Doors::bind(&options, &certificates)?;
+        let endpoints = doors.endpoints(ca_file)?;
+        let accounts = if options.accounts.is_empty() {
+            demo_accounts()
+        } else {
+            options.accounts
+        };
+        let defaults = Defaults {
+            accounts,
+            lifetime_ms: options.lifetime_ms,
+            delay_ms: options.delay_ms,
+        };
+        let world = World::create(defaults, endpoints.clone());
+
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let shared = world.clone();
+        let thread = std::thread::Builder::new()
+            .name("wechat-sim".into())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    if let Err(error) = doors.open(&shared, certificates, options.log) {
+                        eprintln!("wechat-sim: cannot serve: {error}");
+                    }
+                    // An error means that the simulator was dropped: the same thing.
+                    let _ = stopped.await;
+                });
+            })?;
+        Ok(Simulator {
+            world,
+            endpoints,
+            stop: Some(stop),
+            thread: Some(thread),
+            _dir: dir,
+        })
+    }
+
+    /// Everything `serve` prints.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // Its panic was printed when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_ca(dir: Option<&Path>, pem: &str) -> io::Result<(Option<TempDir>, PathBuf)> {
+    let temporary = match dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("wechat-sim-").tempdir()?),
+    };
+    let dir = dir
+        .or(temporary.as_ref().map(TempDir::path))
+        .unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let file = dir.canonicalize()?.join("ca.pem");
+    fs::write(&file, pem).map_err(|error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot write {}: {error}", file.display()),
+        )
+    })?;
+    Ok((temporary, file))
+}

@@ -1,0 +1,131 @@
+//! The slots a token lives in, as WeChat keeps them: one current token, and one previous token in its grace.
+//!
+//! Pure state: time comes in as the simulator's milliseconds, never from a clock. A token that left its slots is
+//! remembered for a while, so that a business endpoint can tell "expired" from "superseded" from "never heard of".
+
+use std::collections::VecDeque;
+
+/// How many spent tokens each set of slots remembers; bounded so that a soak of hours stays flat.
+const REMEMBERED: usize = 256;
+
+/// One token that was handed out.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What the caller got.
+    pub value: String,
+    expires_at: u64,
+    grace_until: Option<u64>,
+    dead: bool,
+}
+
+/// What a business endpoint thinks of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Accepted.
+    Valid,
+    /// Its lifetime is over (42001).
+    Expired,
+    /// Revoked, evicted by newer ones, or past its grace (40001).
+    Superseded,
+}
+
+impl Token {
+    /// How the token stands at `now`.
+    pub fn standing(&self, now: u64) -> Standing {
+        if self.dead {
+            Standing::Superseded
+        } else if now >= self.expires_at {
+            Standing::Expired
+        } else if self.grace_until.is_some_and(|end| now >= end) {
+            Standing::Superseded
+        } else {
+            Standing::Valid
+        }
+    }
+
+    /// Milliseconds of validity left at `now`, the grace counted; 0 when it is not valid.
+    pub fn left(&self, now: u64) -> u64 {
+        let end = self.grace_until.unwrap_or(u64::MAX).min(self.expires_at);
+        if self.dead {
+            0
+        } else {
+            end.saturating_sub(now)
+        }
+    }
+}
+
+/// The tokens of one account (or WeCom app) at one endpoint.
+#[derive(Debug, Default)]
+pub struct Slots {
+    current: Option<Token>,
+    previous: Option<Token>,
+    spent: VecDeque<Token>,
+    sticky: bool,
+}
+
+impl Slots {
+    /// Makes `value` the current token. The one before it works for `grace` ms more; the one before that dies now.
+    pub fn mint(&mut self, value: String, now: u64, lifetime: u64, grace: u64) {
+        if let Some(mut evicted) = self.previous.take() {
+            evicted.dead = true;
+            self.spent.push_back(evicted);
+            if self.spent.len() > REMEMBERED {
+                self.spent.pop_front();
+            }
+        }
+        self.previous = self.current.take().map(|mut token| {
+            token.grace_until = Some(now.saturating_add(grace));
+            token
+        });
+        self.current = Some(Token {
+            value,
+            expires_at: now.saturating_add(lifetime),
+            grace_until: None,
+            dead: false,
+        });
+        self.sticky = false;
+    }
+
+    /// The current token and its milliseconds left, when more than `window` of its life remains: what a repeated
+    /// normal fetch is given. A revoked token qualifies only after a sticky revocation.
+    pub fn reusable(&self, now: u64, window: u64) -> Option<(&str, u64)> {
+        let token = self.current.as_ref()?;
+        let left = token.expires_at.saturating_sub(now);
+        (left > window && (!token.dead || self.sticky)).then_some((token.value.as_str(), left))
+    }
+
+    /// Makes the current token (or `all` of them) stop working. With `sticky`, fetches keep handing it out.
+    pub fn revoke(&mut self, all: bool, sticky: bool) {
+        for token in self
+            .current
+            .iter_mut()
+            .chain(self.previous.iter_mut().filter(|_| all))
+        {
+            token.dead = true;
+        }
+        self.sticky = sticky;
+    }
+
+    /// The token of that value, if these slots ever held it and still remember.
+    pub fn find(&self, value: &str) -> Option<&Token> {
+        self.iter()
+            .map(|(_, token)| token)
+            .find(|token| token.value == value)
+    }
+
+    /// Every remembered token with the name of its slot: `current`, `previous` or `spent`.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Token)> {
+        let named = |name: &'static str| move |token| (name, token);
+        (self.current.iter().map(named("current")))
+            .chain(self.previous.iter().map(named("previous")))
+            .chain(self.spent.iter().rev().map(named("spent")))
+    }
+}
+
+/// A value that looks like a real token: `length` characters of `A-Za-z0-9_-`.
+pub fn random_value(length: usize) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+    (0..length)
+        .map(|_| char::from(ALPHABET[fastrand::usize(..ALPHABET.len())]))
+        .collect()
+}

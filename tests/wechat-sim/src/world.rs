@@ -1,0 +1,211 @@
+//! Everything the simulator knows, behind one lock: accounts, time, switches, faults, counts.
+//!
+//! Nothing here waits or touches a socket, so the lock is held for microseconds and never across an await.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    account::{Account, AccountSpec, Kind},
+    counters::Tally,
+    faults::FaultQueue,
+    flights::Flights,
+    journal::Journal,
+    simulator::Endpoints,
+};
+
+/// As far as time can be advanced: sums of times then never overflow.
+pub const CENTURY: u64 = 100 * 366 * 86_400_000;
+
+/// What WeChat does not document: `POST /switches` takes any of these.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Switches {
+    /// 40125 in practice, 40001 in the documents.
+    pub wrong_secret_code: i64,
+    /// Whether WeCom repeats a token that is still valid.
+    pub work_same_token: bool,
+    /// Whether api.weixin says text/plain.
+    pub text_plain: bool,
+    pub force_inside_gap: ForceInsideGap,
+    /// The errcode for more stable fetches than a minute allows: 45009 or 45011.
+    pub minute_quota_code: i64,
+    /// Whether connections stay open after a reply.
+    pub keep_alive: bool,
+    /// Hosts the proxy answers 502 for.
+    pub proxy_refuse: Vec<String>,
+    /// Hosts the proxy never answers for.
+    pub proxy_hang: Vec<String>,
+}
+
+/// What a forced refresh too soon after another gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForceInsideGap {
+    /// The current token.
+    #[serde(rename = "current")]
+    Current,
+    /// errcode 45009.
+    #[serde(rename = "45009")]
+    Refused,
+}
+
+impl Default for Switches {
+    fn default() -> Self {
+        Switches {
+            wrong_secret_code: 40125,
+            work_same_token: true,
+            text_plain: false,
+            force_inside_gap: ForceInsideGap::Current,
+            minute_quota_code: 45009,
+            keep_alive: true,
+            proxy_refuse: Vec::new(),
+            proxy_hang: Vec::new(),
+        }
+    }
+}
+
+/// What `/reset` goes back to.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The accounts of the start.
+    pub accounts: Vec<AccountSpec>,
+    /// Lifetime of tokens where the account sets none.
+    pub lifetime_ms: u64,
+    /// Delay of token replies where the account sets none.
+    pub delay_ms: u64,
+}
+
+/// The state of the service.
+#[derive(Debug)]
+pub struct World {
+    /// The accounts; several of one id are the apps of a WeCom corp.
+    pub accounts: Vec<Account>,
+    /// The undocumented, as set now.
+    pub switches: Switches,
+    /// What is to go wrong.
+    pub faults: FaultQueue,
+    /// The counts.
+    pub tally: Tally,
+    /// The token requests being answered.
+    pub flights: Flights,
+    /// The recent requests.
+    pub journal: Journal,
+    /// Where the simulator listens.
+    pub endpoints: Endpoints,
+    defaults: Defaults,
+    started: Instant,
+    advanced_ms: u64,
+}
+
+/// The world as tasks and the owner of the simulator share it.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Mutex<World>>);
+
+impl Shared {
+    /// Takes the lock. A panic elsewhere does not make the numbers worthless, so poisoning is ignored.
+    pub fn lock(&self) -> MutexGuard<'_, World> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// A fresh world.
+    pub fn create(defaults: Defaults, endpoints: Endpoints) -> Shared {
+        let mut world = World {
+            accounts: Vec::new(),
+            switches: Switches::default(),
+            faults: FaultQueue::default(),
+            tally: Tally::default(),
+            flights: Flights::default(),
+            journal: Journal::default(),
+            endpoints,
+            defaults,
+            started: Instant::now(),
+            advanced_ms: 0,
+        };
+        world.reset();
+        Shared(Arc::new(Mutex::new(world)))
+    }
+
+    /// Back to the start: its accounts without tokens, no faults, no counts, no switches, time not advanced.
+    pub fn reset(&mut self) {
+        self.accounts.clear();
+        for spec in self.defaults.accounts.clone() {
+            self.add_account(spec);
+        }
+        self.switches = Switches::default();
+        self.faults.clear();
+        self.tally = Tally::default();
+        let bad = &self.endpoints.bad_tls;
+        self.tally.all.bad_tls_bytes = bad.keys().map(|name| (name.clone(), 0)).collect();
+        self.journal.clear();
+        self.advanced_ms = 0;
+    }
+
+    /// Adds or updates. An official account of a known id gets the new secret; a WeCom id gets another app.
+    pub fn add_account(&mut self, spec: AccountSpec) {
+        let known = self.accounts.iter_mut().find(|account| {
+            let old = &account.spec;
+            old.id == spec.id
+                && old.kind == spec.kind
+                && (spec.kind == Kind::Official || old.secret == spec.secret)
+        });
+        match known {
+            Some(account) => account.update(spec),
+            None => self
+                .accounts
+                .push(Account::new(spec, self.defaults.lifetime_ms)),
+        }
+    }
+
+    /// Milliseconds of the simulator's clock; an account's own advance comes on top.
+    pub fn now(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64 + self.advanced_ms
+    }
+
+    /// Moves the clock of all accounts.
+    pub fn advance(&mut self, ms: u64) {
+        self.advanced_ms = self.advanced_ms.saturating_add(ms).min(CENTURY);
+    }
+
+    /// The accounts of an id: one, or the apps of a corp.
+    pub fn of_id<'a>(&'a mut self, id: &str) -> impl Iterator<Item = &'a mut Account> {
+        self.accounts
+            .iter_mut()
+            .filter(move |account| account.spec.id == id)
+    }
+
+    /// The first account of that id and kind.
+    pub fn of_id_of_kind(&mut self, id: &str, kind: Kind) -> Option<&mut Account> {
+        self.accounts
+            .iter_mut()
+            .find(|account| account.spec.id == id && account.spec.kind == kind)
+    }
+
+    /// How long the token replies of an id are held back.
+    pub fn delay_of(&self, id: Option<&str>, secret: Option<&str>) -> u64 {
+        let own = self
+            .accounts
+            .iter()
+            .filter(|account| Some(account.spec.id.as_str()) == id);
+        let matching = own
+            .clone()
+            .find(|account| Some(account.spec.secret.as_str()) == secret);
+        let account = matching.or_else(|| own.clone().next());
+        account
+            .and_then(|account| account.spec.delay_ms)
+            .unwrap_or(self.defaults.delay_ms)
+    }
+
+    /// Whether the text holds any account's secret.
+    pub fn knows_a_secret_in(&self, text: &str) -> bool {
+        self.accounts
+            .iter()
+            .any(|account| text.contains(&account.spec.secret))
+    }
+}
