@@ -30,6 +30,7 @@ pub struct SqliteStore {
     boot_id: String,
     open: Gated<Option<Open>>,
     lock: Gated<Option<LockFile>>,
+    locks_held: Gated<usize>,
 }
 
 struct Open {
@@ -61,14 +62,18 @@ impl SqliteStore {
             boot_id: boot_id.map(|id| id.trim().into()).unwrap_or_default(),
             open: Gated::new(None),
             lock: Gated::new(None),
+            locks_held: Gated::new(0),
         };
         store.with(call, false, |_| Ok(()))?;
         Ok(store)
     }
 
-    /// Closes the files; they are opened again when they are needed.
+    /// Closes the files, unless a lock is held on one; they are opened again when they are needed.
     pub fn rest(&self) {
         let gate = Gate::enter();
+        if *self.locks_held.borrow(&gate) > 0 {
+            return;
+        }
         drop(self.open.borrow(&gate).take());
         if let Some(lock) = self.lock.borrow(&gate).take() {
             lock.close(&gate);
@@ -406,10 +411,15 @@ impl Store for SqliteStore {
                     sys::describe(path.parent().unwrap_or(Path::new("/"))),
                 ))
             })?;
-        Ok(locked.then(|| LeaderLock {
+        if !locked {
+            return Ok(None);
+        }
+        *self.locks_held.borrow(&gate) += 1;
+        Ok(Some(LeaderLock {
             slot,
             release: Box::new(move || {
                 let gate = Gate::enter();
+                *self.locks_held.borrow(&gate) -= 1;
                 if let Some(lock) = &*self.lock.borrow(&gate) {
                     lock.unlock(byte);
                 }

@@ -23,6 +23,8 @@ static GATE: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
 /// glibc's pthread_once starts over in a child that was forked in its middle; std's Once would wait for ever.
 static REGISTERED: OnceFlag = OnceFlag(UnsafeCell::new(libc::PTHREAD_ONCE_INIT));
 static GENERATION: AtomicU64 = AtomicU64::new(0);
+/// Forks that wait for the gate. A pthread mutex is not fair: threads that come back at once would keep it from them.
+static FORKS_WAITING: AtomicU64 = AtomicU64::new(0);
 /// Descriptors that a forked child must not keep: an OFD lock lives as long as any copy of its descriptor.
 static CLOSE_IN_CHILD: Gated<Vec<RawFd>> = Gated::new(Vec::new());
 
@@ -42,6 +44,11 @@ impl Gate {
     pub fn enter() -> Gate {
         // SAFETY: the flag is a valid pthread_once_t for the life of the process, and `register` may run on any thread.
         unsafe { pthread_once(REGISTERED.0.get(), register) };
+        let mut steps_aside = 20;
+        while FORKS_WAITING.load(Ordering::Relaxed) > 0 && steps_aside > 0 {
+            std::thread::sleep(std::time::Duration::from_micros(50));
+            steps_aside -= 1;
+        }
         lock();
         Gate(PhantomData)
     }
@@ -114,7 +121,9 @@ extern "C" fn register() {
 }
 
 extern "C" fn before_fork() {
+    FORKS_WAITING.fetch_add(1, Ordering::Relaxed);
     lock();
+    FORKS_WAITING.fetch_sub(1, Ordering::Relaxed);
 }
 
 extern "C" fn after_fork() {
@@ -123,6 +132,7 @@ extern "C" fn after_fork() {
 
 extern "C" fn in_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    FORKS_WAITING.store(0, Ordering::Relaxed);
     // A fresh mutex rather than an unlock: the owner recorded in the old one is a thread of the parent.
     // SAFETY: the child has this one thread, so nobody else uses the mutex; a byte copy of a static initialiser is
     // how POSIX defines initialisation.

@@ -1,0 +1,383 @@
+package wxtoken_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+)
+
+// The shared table of cases, tests/cases.json, is carried out as tests/CASES.md says.
+func TestTheSharedTableOfCases(t *testing.T) {
+	text, err := os.ReadFile(os.Getenv("WXTOKEN_CASES"))
+	if err != nil {
+		t.Fatalf("WXTOKEN_CASES must be the path of tests/cases.json: %v", err)
+	}
+	var table struct {
+		About string
+		Cases []struct {
+			Name  string
+			Steps []map[string]any
+		}
+	}
+	if err := json.Unmarshal(text, &table); err != nil {
+		t.Fatal(err)
+	}
+	if len(table.Cases) == 0 {
+		t.Fatal("the table has no cases")
+	}
+	for _, c := range table.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			run := newRun(t)
+			defer run.cancel()
+			for i, keys := range c.Steps {
+				s := &step{t: t, number: i + 1, keys: run.replace(keys).(map[string]any)}
+				run.step(s)
+			}
+		})
+	}
+}
+
+// A run is one case being carried out.
+type run struct {
+	t      *testing.T
+	ctx    context.Context
+	cancel context.CancelFunc
+	vars   map[string]string
+	stores map[string]*wxtoken.Store
+}
+
+func newRun(t *testing.T) *run {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	return &run{t: t, ctx: ctx, cancel: cancel, stores: map[string]*wxtoken.Store{}, vars: map[string]string{
+		"$DIR":    dir,
+		"$STORE":  filepath.Join(dir, "tokens.db"),
+		"$ID":     "wx" + randomHex(t, 8),
+		"$CORP":   "ww" + randomHex(t, 8),
+		"$SECRET": randomHex(t, 16),
+		"$HTTP":   os.Getenv("WXSIM_HTTP"),
+		"$HTTPS":  os.Getenv("WXSIM_HTTPS"),
+		"$CA":     os.Getenv("WXSIM_CA"),
+	}}
+}
+
+// replace replaces the variables in every string of a value, longest name first.
+func (r *run) replace(value any) any {
+	switch value := value.(type) {
+	case string:
+		names := make([]string, 0, len(r.vars))
+		for name := range r.vars {
+			names = append(names, name)
+		}
+		sort.Slice(names, func(i, j int) bool { return len(names[i]) > len(names[j]) })
+		for _, name := range names {
+			value = strings.ReplaceAll(value, name, r.vars[name])
+		}
+		return value
+	case []any:
+		list := make([]any, len(value))
+		for i := range value {
+			list[i] = r.replace(value[i])
+		}
+		return list
+	case map[string]any:
+		fields := make(map[string]any, len(value))
+		for key := range value {
+			fields[key] = r.replace(value[key])
+		}
+		return fields
+	}
+	return value
+}
+
+func (r *run) step(s *step) {
+	verb := s.text("do")
+	switch verb {
+	case "sim":
+		control(r.t, s.text("path"), s.take("body"))
+	case "counters":
+		r.counters(s)
+	case "business":
+		r.business(s)
+	case "file":
+		r.file(s)
+	case "open":
+		s.outcome(r.open(s))
+	case "close":
+		s.outcome(r.store(s).Close())
+	case "set":
+		s.outcome(r.store(s).Set(s.text("option"), s.text("value")))
+	case "account":
+		s.outcome(r.store(s).Register(wxtoken.Account{
+			Name: s.text("account"), Kind: wxtoken.Kind(s.text("kind")), ID: s.text("id"), Secret: s.text("secret"),
+		}))
+	case "put":
+		s.outcome(r.store(s).Put(s.text("account"), s.text("field"), s.orNull("value")))
+	case "get":
+		r.get(s)
+	case "reject":
+		s.outcome(r.store(s).Reject(s.orNull("name"), s.text("token")))
+	case "report":
+		r.report(s)
+	default:
+		s.fail("unknown verb %q: this runner must learn it", verb)
+	}
+	for key := range s.keys {
+		s.fail("unknown key %q of verb %q: this runner must learn it", key, verb)
+	}
+}
+
+func (r *run) counters(s *step) {
+	counted := counters(r.t, s.text("id"))
+	for field, want := range s.take("has").(map[string]any) {
+		if !reflect.DeepEqual(counted[field], want) {
+			s.fail("counter %s is %v, not %v", field, counted[field], want)
+		}
+	}
+}
+
+func (r *run) business(s *step) {
+	paths := map[string]string{"official": "/cgi-bin/getcallbackip", "work": "/cgi-bin/agent/list"}
+	path, ok := paths[s.text("kind")]
+	if !ok {
+		s.fail("unknown kind of business call")
+	}
+	answer := fetch(r.t, r.vars["$HTTP"]+path+"?access_token="+url.QueryEscape(s.text("token")))
+	errcode, _ := answer["errcode"].(float64)
+	if want := s.take("errcode"); errcode != want {
+		s.fail("errcode is %v, not %v", errcode, want)
+	}
+}
+
+func (r *run) file(s *step) {
+	var err error
+	path, change := s.text("path"), s.text("change")
+	switch change {
+	case "delete":
+		err = os.Remove(path)
+	case "directory":
+		err = os.Mkdir(path, 0o700)
+	default:
+		s.fail("unknown change %q: this runner must learn it", change)
+	}
+	if err != nil {
+		s.fail("%v", err)
+	}
+}
+
+func (r *run) open(s *step) error {
+	path := r.vars["$STORE"]
+	if s.has("store") {
+		path = s.text("store")
+	}
+	if path == "" {
+		// Go has no NULL string, so that "" is the default store. C's empty path is met where it can still come from:
+		// an environment variable that is set to nothing.
+		r.t.Setenv("WXTOKEN_STORE", "")
+	}
+	options := simulated()
+	if s.has("options") {
+		for name, value := range s.take("options").(map[string]any) {
+			options = append(options, wxtoken.WithOption(name, value.(string)))
+		}
+	}
+	store, err := wxtoken.Open(path, options...)
+	if err == nil {
+		r.stores[s.handle()] = store
+		r.t.Cleanup(func() { store.Close() })
+	}
+	return err
+}
+
+func (r *run) get(s *step) {
+	token, err := r.store(s).Token(r.ctx, s.orNull("name"))
+	s.outcome(err)
+	if err != nil && token != (wxtoken.Token{}) {
+		s.fail("a token came with the failure")
+	}
+	if s.has("as") {
+		r.vars["$"+s.text("as")] = token.Value
+	}
+	if s.has("same_as") && token.Value != r.vars["$"+s.text("same_as")] {
+		s.fail("the token is another one")
+	}
+	if s.has("other_than") && token.Value == r.vars["$"+s.text("other_than")] {
+		s.fail("the token is the same one")
+	}
+	if s.has("expires_in") {
+		s.between("expires_in", time.Until(token.ExpiresAt).Seconds())
+	}
+}
+
+func (r *run) report(s *step) {
+	text, err := r.store(s).Report()
+	s.outcome(err)
+	if err != nil {
+		return
+	}
+	var report any
+	if err := json.Unmarshal(text, &report); err != nil {
+		s.fail("the report is no JSON: %v", err)
+	}
+	if s.has("has") {
+		for path, want := range s.take("has").(map[string]any) {
+			if found, ok := lookUp(report, path); !ok || !reflect.DeepEqual(found, want) {
+				s.fail("%s in the report is %v, not %v", path, found, want)
+			}
+		}
+	}
+	for _, hidden := range s.texts("hides") {
+		if strings.Contains(string(text), hidden) {
+			s.fail("the report shows %q", hidden)
+		}
+	}
+}
+
+// lookUp finds the value at a dotted path.
+func lookUp(value any, path string) (any, bool) {
+	for _, part := range strings.Split(path, ".") {
+		switch inner := value.(type) {
+		case map[string]any:
+			field, ok := inner[part]
+			if !ok {
+				return nil, false
+			}
+			value = field
+		case []any:
+			i, err := strconv.Atoi(part)
+			if err != nil || i < 0 || i >= len(inner) {
+				return nil, false
+			}
+			value = inner[i]
+		default:
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+func (r *run) store(s *step) *wxtoken.Store {
+	handle := s.handle()
+	store, ok := r.stores[handle]
+	if !ok {
+		s.fail("handle %q is not open", handle)
+	}
+	return store
+}
+
+// A step loses each key that is read, so that what is left is unknown.
+type step struct {
+	t      *testing.T
+	number int
+	keys   map[string]any
+}
+
+func (s *step) fail(format string, args ...any) {
+	s.t.Helper()
+	s.t.Fatalf("step %d: "+format, append([]any{s.number}, args...)...)
+}
+
+func (s *step) has(key string) bool {
+	_, ok := s.keys[key]
+	return ok
+}
+
+func (s *step) take(key string) any {
+	value, ok := s.keys[key]
+	if !ok {
+		s.fail("key %q is missing", key)
+	}
+	delete(s.keys, key)
+	return value
+}
+
+func (s *step) text(key string) string {
+	text, ok := s.take(key).(string)
+	if !ok {
+		s.fail("key %q is no string", key)
+	}
+	return text
+}
+
+// orNull is a string that may be null, for which Go has "".
+func (s *step) orNull(key string) string {
+	if s.has(key) && s.keys[key] == nil {
+		s.take(key)
+		return ""
+	}
+	return s.text(key)
+}
+
+func (s *step) texts(key string) []string {
+	if !s.has(key) {
+		return nil
+	}
+	var list []string
+	for _, text := range s.take(key).([]any) {
+		list = append(list, text.(string))
+	}
+	return list
+}
+
+func (s *step) handle() string {
+	if s.has("handle") {
+		return s.text("handle")
+	}
+	return "main"
+}
+
+func (s *step) between(key string, value float64) {
+	s.t.Helper()
+	bounds := s.take(key).([]any)
+	if value < bounds[0].(float64) || value > bounds[1].(float64) {
+		s.fail("%s is %v, not within %v", key, value, bounds)
+	}
+}
+
+// outcome compares how a call of the library ended with what the step says.
+func (s *step) outcome(err error) {
+	s.t.Helper()
+	if !s.has("status") {
+		if err != nil {
+			s.fail("%v", err)
+		}
+		return
+	}
+	status := s.text("status")
+	var failure *wxtoken.Error
+	if !errors.As(err, &failure) {
+		s.fail("the outcome is %v, not %s", err, status)
+	}
+	if failure.Status.Error() != status || !errors.Is(err, failure.Status) {
+		s.fail("the outcome is %v (%v), not %s", failure.Status, err, status)
+	}
+	if s.has("errcode") {
+		if want := s.take("errcode"); float64(failure.Errcode) != want {
+			s.fail("errcode is %d, not %v", failure.Errcode, want)
+		}
+	}
+	if s.has("retry_after_ms") {
+		s.between("retry_after_ms", float64(failure.RetryAfter.Milliseconds()))
+	}
+	for _, part := range s.texts("message_has") {
+		if !strings.Contains(failure.Message, part) {
+			s.fail("%q is not in the message: %s", part, failure.Message)
+		}
+	}
+	for _, hidden := range s.texts("message_hides") {
+		if strings.Contains(err.Error(), hidden) {
+			s.fail("%q is in the message: %s", hidden, err)
+		}
+	}
+}

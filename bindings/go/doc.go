@@ -1,0 +1,30 @@
+// Package wxtoken gives WeChat access tokens: one per account, fetched once, shared by every process and every language
+// on the host through one SQLite store. It is a thin layer over the C library libwxtoken, which must be installed.
+//
+//	store, err := wxtoken.Open("/var/lib/wx/tokens.db")
+//	if err != nil {
+//		return err
+//	}
+//	defer store.Close()
+//	err = store.Register(wxtoken.Account{Name: "shop", Kind: wxtoken.Official, ID: appID, Secret: secret})
+//	if err != nil {
+//		return err
+//	}
+//	token, err := store.Token(ctx, "shop")
+//
+// # Goroutines
+//
+// A Store may be used by any number of goroutines at once. A call that has to wait, for WeChat or for another process,
+// holds an operating system thread for as long. Go ends a program that needs 10,000 of them, so at most 500 calls are
+// inside the library at a time in one process, as package net does for its look-ups through cgo; further ones queue in
+// Go, where they cost no thread.
+//
+// # Fork
+//
+// Starting programs with os/exec is safe at any time. Forking without an exec is not a thing that Go programs can do.
+//
+// # Environment
+//
+// The library reads its environment variables in Open, through C. os.Setenv is seen there, but must not run at the same
+// time as Open.
+package wxtoken

@@ -1,0 +1,62 @@
+package wxtoken
+
+// #include <wxtoken.h>
+import "C"
+
+import (
+	"errors"
+	"time"
+)
+
+// A Status is the kind of a failure: the ErrX below. It is an error, so that errors.Is(err, wxtoken.ErrAPI) works.
+type Status int
+
+const (
+	// ErrArgument is an argument that is not UTF-8, too long, or not one of the known ones. Nothing was changed.
+	ErrArgument Status = C.WXTOKEN_E_ARGUMENT
+	// ErrAccount is an account that is not in this store.
+	ErrAccount Status = C.WXTOKEN_E_ACCOUNT
+	// ErrStore is a store that cannot be opened, read or written, or is not ours.
+	ErrStore Status = C.WXTOKEN_E_STORE
+	// ErrSecret means that there is no valid token, and this process may not read the secret to fetch one.
+	ErrSecret Status = C.WXTOKEN_E_SECRET
+	// ErrNetwork means that WeChat was not reached: DNS, connect, TLS, or a reset.
+	ErrNetwork Status = C.WXTOKEN_E_NETWORK
+	// ErrReply means that WeChat's host answered, but with something that is no token reply.
+	ErrReply Status = C.WXTOKEN_E_REPLY
+	// ErrAPI means that WeChat answered an errcode: see Error.Errcode.
+	ErrAPI Status = C.WXTOKEN_E_API
+	// ErrTimeout means that the option timeout_ms passed. A context that ends gives its own error instead.
+	ErrTimeout Status = C.WXTOKEN_E_TIMEOUT
+	// ErrInternal is a defect in the library. The program may go on; please report it.
+	ErrInternal Status = C.WXTOKEN_E_INTERNAL
+)
+
+// ErrClosed is the answer of a Store after Close.
+var ErrClosed = errors.New("wxtoken: the store is closed")
+
+// Error is the status's name in C, such as "WXTOKEN_E_STORE".
+func (s Status) Error() string {
+	return C.GoString(C.wxtoken_status_name(C.int32_t(s)))
+}
+
+// An Error is why a call failed; errors.As finds it.
+type Error struct {
+	// Status is the kind of failure.
+	Status Status
+	// Errcode is WeChat's errcode with ErrAPI, else 0.
+	Errcode int
+	// RetryAfter is after how long another try makes sense; 0 is at once, or unknown.
+	RetryAfter time.Duration
+	// Message says what failed, on what, and what to do. It never holds a secret or a token.
+	Message string
+}
+
+func (e *Error) Error() string {
+	return "wxtoken: " + e.Message
+}
+
+// Unwrap is the Status, for errors.Is.
+func (e *Error) Unwrap() error {
+	return e.Status
+}

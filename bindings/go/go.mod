@@ -1,0 +1,3 @@
+module github.com/libwxtoken/libwxtoken/bindings/go
+
+go 1.19

@@ -1,0 +1,177 @@
+package wxtoken
+
+// #cgo pkg-config: wxtoken
+// #include <wxtoken.h>
+import "C"
+
+import (
+	"context"
+	"sync"
+)
+
+// A Store is one open store, with options of its own. Any goroutine may use it, several at once.
+//
+// It has no finalizer: freeing it may wait for a background refresh, and one finalizer holds up all others. A Store that
+// is dropped without Close leaks a small handle, and nothing else.
+type Store struct {
+	wx    *C.wxtoken
+	gate  sync.RWMutex // read-locked by each call inside the library; Close locks it, and keeps it
+	close sync.Once
+}
+
+// Open opens the store at a path, creating it when absent; its directory must exist. An empty path is the default store:
+// $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+//
+// It is cheap to repeat: Stores on one path share what the process knows. It fails with ErrArgument (the path, an option
+// or an environment variable is unusable), ErrStore (it cannot be opened or created, belongs to another program, or was
+// written by a newer version) or ErrTimeout (another process holds it).
+func Open(path string, options ...Option) (*Store, error) {
+	store := new(Store)
+	var in arguments
+	where := in.optional("the path of the store", path)
+	err := store.call(&in, func(f *frame) C.enum_wxtoken_status {
+		return C.wxtoken_init(where, &store.wx, &f.err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range options {
+		if err := store.Set(o.name, o.value); err != nil {
+			store.Close()
+			return nil, err
+		}
+	}
+	return store, nil
+}
+
+// Set sets an option of this Store, as WithOption does in Open. It fails with ErrArgument, and then changes nothing.
+func (s *Store) Set(option, value string) error {
+	var in arguments
+	name, text := in.text("the option's name", option), in.text("the value of option "+option, value)
+	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+		return C.wxtoken_set(s.wx, name, text, &f.err)
+	})
+}
+
+// Register registers an account or updates it. It stays in the store; repeating it is cheap when nothing has changed, so
+// a program may do it at each start. The first account of a store becomes the current one. A change clears the account's
+// earlier failures and takes effect in every process.
+//
+// It fails with ErrArgument, ErrStore (cannot be written), ErrSecret (the key file cannot be read) or ErrTimeout.
+func (s *Store) Register(a Account) error {
+	var in arguments
+	name, kind := in.text("the account's name", a.Name), in.text("the account's kind", string(a.Kind))
+	id, secret := in.text("the account's ID", a.ID), in.text("the account's secret", a.Secret)
+	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+		return C.wxtoken_account(s.wx, name, kind, id, secret, &f.err)
+	})
+}
+
+// Put sets a field of an account that is known later than its registration. An empty value is none, NULL in C.
+//
+// The one field so far is "current", with the value "1" or none: it makes this account the one that an empty name means.
+// Put fails with ErrArgument, ErrAccount, ErrStore or ErrTimeout.
+func (s *Store) Put(account, field, value string) error {
+	var in arguments
+	name, key := in.text("the account's name", account), in.text("the field's name", field)
+	text := in.optional("the value of field "+field, value)
+	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+		return C.wxtoken_put(s.wx, name, key, text, &f.err)
+	})
+}
+
+// SetCurrent makes an account the one that an empty name means, in every process on the store. It fails as Put does.
+func (s *Store) SetCurrent(account string) error {
+	return s.Put(account, "current", "1")
+}
+
+// Reject says that the API refused a token (errcode 40001, 40014 or 42001 in the answer to a business call): the next
+// Token fetches another. If the stored token is a different one by now, nothing happens. Rejects cause at most one fetch
+// per 30 seconds and credential; a token that WeChat hands out again is served again. An empty name is the current
+// account.
+//
+// It takes no context: it only writes to the store, and is worth doing even when the request that found out is over. It
+// fails with ErrArgument, ErrAccount, ErrStore (this process may only read the store: nobody was told) or ErrTimeout.
+func (s *Store) Reject(name, token string) error {
+	var in arguments
+	account, refused := in.optional("the account's name", name), in.text("the token", token)
+	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+		return C.wxtoken_reject(s.wx, account, refused, &f.err)
+	})
+}
+
+// Report tells of every account and token, as JSON: kind, ID, the secret's fingerprint, when a token was fetched, by
+// whom, when it is refreshed and ends, counts, the last error, when the next try is. No secret and no token is in it.
+// It fails with ErrStore or ErrTimeout.
+func (s *Store) Report() ([]byte, error) {
+	var in arguments
+	buf := make([]byte, 4096)
+	for {
+		needed := C.size_t(0)
+		err := s.call(&in, func(f *frame) C.enum_wxtoken_status {
+			return C.wxtoken_report(s.wx, char(buf), C.size_t(len(buf)), &needed, &f.err)
+		})
+		switch {
+		case err == nil:
+			return buf[:needed-1], nil // but for the NUL
+		case int(needed) > len(buf):
+			buf = make([]byte, needed) // and again, as the report may have grown meanwhile
+		default:
+			return nil, err
+		}
+	}
+}
+
+// Close ends the Store. Calls that are inside the library are waited for, those that a context gave up on too: for as
+// long as the option timeout_ms at most. Calls that come later fail with ErrClosed. Close may be repeated; it always
+// returns nil. The store, and what the process knows of it, stay.
+func (s *Store) Close() error {
+	s.close.Do(func() {
+		s.gate.Lock() // never unlocked: TryRLock in enter fails from here on
+		C.wxtoken_free(s.wx)
+	})
+	return nil
+}
+
+// Version is the version of the C library at run time, such as "0.1.0".
+func Version() string {
+	return C.GoString(C.wxtoken_version())
+}
+
+// call carries out one call that does not wait for WeChat.
+func (s *Store) call(in *arguments, c func(*frame) C.enum_wxtoken_status) error {
+	if in.err != nil {
+		return in.err
+	}
+	if err := s.enter(context.Background()); err != nil {
+		return err
+	}
+	defer s.leave()
+	f := frames.Get().(*frame)
+	defer frames.Put(f)
+	f.status = c(f)
+	return f.failure()
+}
+
+// threads bounds the calls that are inside the library, in the whole process: see the package's documentation.
+var threads = make(chan struct{}, 500)
+
+// enter comes before a call on s.wx, and leave after it.
+func (s *Store) enter(ctx context.Context) error {
+	// TryRLock fails only when Close holds the lock or waits for it.
+	if !s.gate.TryRLock() {
+		return ErrClosed
+	}
+	select {
+	case threads <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		s.gate.RUnlock()
+		return ctx.Err()
+	}
+}
+
+func (s *Store) leave() {
+	<-threads
+	s.gate.RUnlock()
+}

@@ -1,0 +1,399 @@
+package wxtoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+)
+
+func TestAFailureOpensAsAnErrorAndMatchesItsStatus(t *testing.T) {
+	store, account := openShop(t)
+	account.Secret += "-wrong"
+	if err := store.Register(account); err != nil {
+		t.Fatal(err)
+	}
+	_, err := store.Token(context.Background(), "shop")
+	err = fmt.Errorf("greeting a customer: %w", err)
+
+	var failure *wxtoken.Error
+	if !errors.As(err, &failure) {
+		t.Fatalf("errors.As does not open %v", err)
+	}
+	if failure.Errcode != 40125 || failure.RetryAfter < 30*time.Second || !strings.Contains(failure.Message, "40125") {
+		t.Errorf("a wrong secret is %+v", failure)
+	}
+	if !errors.Is(err, wxtoken.ErrAPI) {
+		t.Error("errors.Is does not match ErrAPI")
+	}
+	if errors.Is(err, wxtoken.ErrNetwork) || errors.Is(err, wxtoken.ErrClosed) {
+		t.Error("errors.Is matches what it is not")
+	}
+	if strings.Contains(err.Error(), account.Secret) {
+		t.Error("the error shows the secret")
+	}
+}
+
+func TestEachStatusHasTheNameItHasInC(t *testing.T) {
+	for status, name := range map[wxtoken.Status]string{
+		wxtoken.ErrArgument: "WXTOKEN_E_ARGUMENT",
+		wxtoken.ErrAccount:  "WXTOKEN_E_ACCOUNT",
+		wxtoken.ErrStore:    "WXTOKEN_E_STORE",
+		wxtoken.ErrSecret:   "WXTOKEN_E_SECRET",
+		wxtoken.ErrNetwork:  "WXTOKEN_E_NETWORK",
+		wxtoken.ErrReply:    "WXTOKEN_E_REPLY",
+		wxtoken.ErrAPI:      "WXTOKEN_E_API",
+		wxtoken.ErrTimeout:  "WXTOKEN_E_TIMEOUT",
+		wxtoken.ErrInternal: "WXTOKEN_E_INTERNAL",
+	} {
+		if status.Error() != name {
+			t.Errorf("%d is %s, not %s", int(status), status.Error(), name)
+		}
+	}
+}
+
+func TestAStringWithANULByteIsRefused(t *testing.T) {
+	store, account := openShop(t)
+	_, opening := wxtoken.Open(filepath.Join(t.TempDir(), "tokens\x00.db"))
+	_, getting := store.Token(context.Background(), "shop\x00")
+	for what, err := range map[string]error{
+		"Open":     opening,
+		"Set":      store.Set("timeout_ms", "300\x00"),
+		"Register": store.Register(wxtoken.Account{Name: "shop", Kind: wxtoken.Official, ID: account.ID, Secret: account.Secret + "\x00"}),
+		"Put":      store.Put("shop", "current\x00", "1"),
+		"Token":    getting,
+		"Reject":   store.Reject("shop", "token\x00"),
+	} {
+		var failure *wxtoken.Error
+		if !errors.As(err, &failure) || !errors.Is(err, wxtoken.ErrArgument) || !strings.Contains(err.Error(), "NUL") {
+			t.Errorf("%s answers %v", what, err)
+		}
+		if err != nil && strings.Contains(err.Error(), account.Secret) {
+			t.Errorf("%s shows the secret", what)
+		}
+	}
+}
+
+func TestAnEmptyPathIsTheDefaultStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "default.db")
+	t.Setenv("WXTOKEN_STORE", path)
+	account := shop(t)
+	if err := open(t, "").Register(account); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(t, path).Token(context.Background(), account.Name); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOpenFailsWithABadOptionAndNamesIt(t *testing.T) {
+	store, err := wxtoken.Open(filepath.Join(t.TempDir(), "tokens.db"), wxtoken.WithTimeout(11*time.Minute))
+	if store != nil || !errors.Is(err, wxtoken.ErrArgument) || !strings.Contains(err.Error(), "timeout_ms") {
+		t.Errorf("a timeout of 11 minutes gives %v, %v", store, err)
+	}
+}
+
+func TestSetCurrentChangesWhatAnEmptyNameMeans(t *testing.T) {
+	store, _ := openShop(t)
+	second := shop(t)
+	second.Name = "second"
+	if err := store.Register(second); err != nil {
+		t.Fatal(err)
+	}
+	first := mustToken(t, store, "")
+	if err := store.SetCurrent("second"); err != nil {
+		t.Fatal(err)
+	}
+	if token := mustToken(t, store, ""); token == first || token != mustToken(t, store, "second") {
+		t.Error("the current account is still the first")
+	}
+}
+
+func TestAReportLargerThanItsFirstBufferComesWhole(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "tokens.db"))
+	for i := 0; i < 40; i++ {
+		account := shop(t)
+		account.Name = fmt.Sprintf("shop %d", i)
+		if err := store.Register(account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := store.Report()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report) <= 4096 || report[len(report)-1] == 0 || !strings.Contains(string(report), "shop 39") {
+		t.Errorf("the report of 40 accounts has %d bytes", len(report))
+	}
+}
+
+func TestATimeLimitOfAContextEndsTheWait(t *testing.T) {
+	store, account := openShop(t, wxtoken.WithTimeout(2*time.Second))
+	hang(t, account)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	_, err := store.Token(ctx, "shop")
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), `"shop"`) {
+		t.Errorf("Token answers %v", err)
+	}
+	if errors.Is(err, wxtoken.ErrTimeout) {
+		t.Error("the context's end passes for the library's timeout")
+	}
+}
+
+func TestACancelledWaitLeavesTheFetchToTheNextCaller(t *testing.T) {
+	store, account := openShop(t)
+	control(t, "/faults", map[string]any{"kind": "delay", "id": account.ID, "ms": 500})
+	ctx, cancel := context.WithCancel(context.Background())
+	waited := make(chan error)
+	go func() {
+		_, err := store.Token(ctx, "shop")
+		waited <- err
+	}()
+	awaitInFlight(t, account)
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled Token answers %v", err)
+	}
+	mustToken(t, store, "shop")
+	if requests := counters(t, account.ID)["requests"]; requests != 1.0 {
+		t.Errorf("%v requests were made, not 1", requests)
+	}
+}
+
+func TestAContextThatIsOverAsksNobody(t *testing.T) {
+	store, account := openShop(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := store.Token(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("Token answers %v", err)
+	}
+	if requests := counters(t, account.ID)["requests"]; requests != 0.0 {
+		t.Errorf("%v requests were made", requests)
+	}
+}
+
+func TestCloseWaitsForACallThatWasGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	store, account := open(t, path, wxtoken.WithTimeout(2*time.Second)), shop(t)
+	if err := store.Register(account); err != nil {
+		t.Fatal(err)
+	}
+	hang(t, account)
+	ctx, cancel := context.WithCancel(context.Background())
+	waited := make(chan error)
+	go func() {
+		_, err := store.Token(ctx, "shop")
+		waited <- err
+	}()
+	awaitInFlight(t, account)
+	cancel()
+	<-waited
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	// The fetch has run into its timeout by now, and has left that in the store for all.
+	_, err := open(t, path).Token(context.Background(), "shop")
+	if !errors.Is(err, wxtoken.ErrTimeout) {
+		t.Errorf("the next Store is told %v", err)
+	}
+	if requests := counters(t, account.ID)["requests"]; requests != 1.0 {
+		t.Errorf("%v requests were made, not 1", requests)
+	}
+}
+
+func TestCloseUnderLoadEndsEveryCallCleanly(t *testing.T) {
+	store, _ := openShop(t)
+	token := mustToken(t, store, "shop")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	started := make(chan struct{}, 16)
+	ended := make(chan error, 16)
+	for i := 0; i < 16; i++ {
+		ctx := ctx
+		if i%2 == 0 {
+			ctx = context.Background()
+		}
+		go func() {
+			for first := true; ; first = false {
+				found, err := store.Token(ctx, "shop")
+				if err == nil && found != token {
+					err = errors.New("another token was given")
+				}
+				if err != nil {
+					ended <- err
+					return
+				}
+				if first {
+					started <- struct{}{}
+				}
+			}
+		}()
+	}
+	for i := 0; i < 16; i++ {
+		<-started
+	}
+	var closers sync.WaitGroup
+	for i := 0; i < 3; i++ {
+		closers.Add(1)
+		go func() {
+			defer closers.Done()
+			if err := store.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	for i := 0; i < 16; i++ {
+		if err := <-ended; err != wxtoken.ErrClosed {
+			t.Errorf("a call ended with %v", err)
+		}
+	}
+	closers.Wait()
+	if err := store.Register(wxtoken.Account{}); err != wxtoken.ErrClosed {
+		t.Errorf("Register answers %v after Close", err)
+	}
+	if _, err := store.Report(); err != wxtoken.ErrClosed {
+		t.Errorf("Report answers %v after Close", err)
+	}
+}
+
+func TestSixtyFourGoroutinesOnAnEmptyStoreMintOneToken(t *testing.T) {
+	store, account := openShop(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	begin := make(chan struct{})
+	tokens := make(chan wxtoken.Token, 64)
+	for i := 0; i < 64; i++ {
+		ctx := ctx
+		if i%2 == 0 {
+			ctx = context.Background()
+		}
+		go func() {
+			<-begin
+			token, err := store.Token(ctx, "shop")
+			if err != nil {
+				t.Error(err)
+			}
+			tokens <- token
+		}()
+	}
+	close(begin)
+	first := <-tokens
+	for i := 1; i < 64; i++ {
+		if <-tokens != first {
+			t.Error("two tokens are about")
+		}
+	}
+	if counted := counters(t, account.ID); counted["minted"] != 1.0 || counted["requests"] != 1.0 {
+		t.Errorf("the simulator counted %v", counted)
+	}
+}
+
+func TestAThousandWaitersTakeNoThousandThreads(t *testing.T) {
+	store, account := openShop(t, wxtoken.WithTimeout(2*time.Second))
+	hang(t, account)
+	const waiters = 1500
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	ended := make(chan error, waiters)
+	for i := 0; i < waiters; i++ {
+		go func() {
+			_, err := store.Token(ctx, "shop")
+			ended <- err
+		}()
+	}
+	for i := 0; i < waiters; i++ {
+		if err := <-ended; !errors.Is(err, wxtoken.ErrTimeout) {
+			t.Fatalf("a waiter is told %v", err)
+		}
+	}
+	// Go keeps the threads that it has started, so this is the most there ever were.
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(threads) > 700 {
+		t.Errorf("%d threads were started", len(threads))
+	}
+	if requests := counters(t, account.ID)["requests"]; requests != 1.0 {
+		t.Errorf("%v requests were made, not 1", requests)
+	}
+}
+
+func TestAChildProcessFindsTheTokenOfItsParent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	store, account := open(t, path), shop(t)
+	if err := store.Register(account); err != nil {
+		t.Fatal(err)
+	}
+	// The children race the parent and one another for the first token.
+	found := make(chan string)
+	for i := 0; i < 4; i++ {
+		go func() {
+			command := exec.Command(os.Args[0])
+			command.Env = append(os.Environ(), "WXTOKEN_TEST_CHILD=1", "WXTOKEN_STORE="+path)
+			said, err := command.CombinedOutput()
+			if err != nil {
+				t.Errorf("a child fails: %v: %s", err, said)
+			}
+			found <- string(said)
+		}()
+	}
+	token := mustToken(t, store, "shop")
+	for i := 0; i < 4; i++ {
+		if said := <-found; said != token.Value {
+			t.Errorf("a child found %q", said)
+		}
+	}
+	if minted := counters(t, account.ID)["minted"]; minted != 1.0 {
+		t.Errorf("%v tokens were minted", minted)
+	}
+}
+
+// child is this program in the test above.
+func child() int {
+	store, err := wxtoken.Open("", simulated()...)
+	if err == nil {
+		defer store.Close()
+		var token wxtoken.Token
+		if token, err = store.Token(context.Background(), "shop"); err == nil {
+			fmt.Print(token.Value)
+			return 0
+		}
+	}
+	fmt.Print(err)
+	return 1
+}
+
+func TestTheLibrarySaysItsVersion(t *testing.T) {
+	if parts := strings.Split(wxtoken.Version(), "."); len(parts) != 3 {
+		t.Errorf("the version is %q", wxtoken.Version())
+	}
+}
+
+func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
+	t.Helper()
+	token, err := store.Token(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// awaitInFlight returns when the simulator holds a token request of the account.
+func awaitInFlight(t testing.TB, account wxtoken.Account) {
+	t.Helper()
+	for counters(t, account.ID)["requests"] != 1.0 {
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package wxtoken
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A Token is an access token that was valid when it was given.
+//
+// Printed or logged, it is shortened: by fmt with any verb, by log and by log/slog. Two ways around that remain: a Token
+// in an unexported field of a struct that is printed as a whole, and encoding/json, which is taken to be on purpose.
+type Token struct {
+	// Value is what goes into access_token=. Treat it as a password.
+	Value string
+	// ExpiresAt is when it ends. It may be revoked earlier: see Store.Reject.
+	ExpiresAt time.Time
+}
+
+// String is the token's first 8 characters and its last 4: enough to tell two apart, and of no other use.
+func (t Token) String() string {
+	if len(t.Value) < 32 {
+		return "…"
+	}
+	return t.Value[:8] + "…" + t.Value[len(t.Value)-4:]
+}
+
+// Format prints String for every verb. String alone would leave %d and others to print the fields.
+func (t Token) Format(f fmt.State, _ rune) {
+	io.WriteString(f, t.String())
+}
+
+// Token gives a token of an account that is valid now; an empty name is the current account. It costs a copy while this
+// process knows a fresh one, and a request to WeChat once per expiry among all processes on the store. A token that is
+// still valid is served when WeChat cannot be reached. Ask for it before each use instead of keeping it.
+//
+// It fails with an *Error that matches ErrArgument, ErrAccount, ErrStore, ErrSecret, ErrNetwork, ErrReply, ErrAPI or
+// ErrTimeout; after the last five RetryAfter says when a request will be made again, and until then every process gets
+// the same answer at once.
+//
+// When ctx ends first, Token returns an error that wraps ctx.Err(). The work goes on without it, to the option timeout_ms
+// at most, and what it fetches is there for the next caller.
+func (s *Store) Token(ctx context.Context, name string) (Token, error) {
+	if err := refuseNUL("the account's name", name); err != nil {
+		return Token{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Token{}, gaveUp(name, err)
+	}
+	switch err := s.enter(ctx); err {
+	case nil:
+	case ErrClosed:
+		return Token{}, err
+	default:
+		return Token{}, gaveUp(name, err)
+	}
+
+	f := frames.Get().(*frame)
+	if ctx.Done() == nil {
+		f.get(s.wx, name)
+		s.leave()
+	} else {
+		// A call into C cannot be left, and C cannot say beforehand whether it will have to wait. So a context that can
+		// end costs a goroutine even when the token is known: about a microsecond more. Give context.Background() where
+		// that counts.
+		go func() {
+			f.get(s.wx, name)
+			s.leave()
+			f.done <- struct{}{}
+		}()
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return Token{}, gaveUp(name, ctx.Err()) // f stays with the goroutine
+		}
+	}
+	token, err := f.result()
+	frames.Put(f)
+	return token, err
+}
+
+func gaveUp(name string, err error) error {
+	if name == "" {
+		return fmt.Errorf("wxtoken: gave up waiting for the current account's token: %w", err)
+	}
+	return fmt.Errorf("wxtoken: gave up waiting for the token of %q: %w", name, err)
+}

@@ -1,0 +1,31 @@
+<?php
+
+/**
+ * Loads every class of this package: for opcache.preload, and for programs without Composer.
+ *
+ * Under ffi.enable=preload, PHP's default, only classes that were preloaded may use FFI outside the command line.
+ */
+
+declare(strict_types=1);
+
+foreach (
+    [
+        'Library',
+        'WxTokenException',
+        'Exception/ArgumentException',
+        'Exception/AccountException',
+        'Exception/StoreException',
+        'Exception/SecretException',
+        'Exception/NetworkException',
+        'Exception/ReplyException',
+        'Exception/ApiException',
+        'Exception/TimeoutException',
+        'Exception/InternalException',
+        'Token',
+        'Store',
+    ] as $class
+) {
+    if (!class_exists('WxToken\\' . strtr($class, '/', '\\'), false)) {
+        require __DIR__ . "/src/$class.php";
+    }
+}

@@ -1,0 +1,14 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Exception;
+
+use WxToken\WxTokenException;
+
+/**
+ * WXTOKEN_E_ACCOUNT: there is no such account in this store.
+ */
+final class AccountException extends WxTokenException
+{
+}

@@ -1,0 +1,223 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken;
+
+use DateTimeImmutable;
+use FFI;
+use FFI\CData;
+use WxToken\Exception\ArgumentException;
+
+/**
+ * One open store of accounts and tokens, shared by every process of the host that opens the same path.
+ *
+ * Cheap to open in each request: handles on one store share what the process knows, and that outlives them. After
+ * pcntl_fork() both sides may go on using theirs.
+ *
+ * Every method throws a WxTokenException when it fails: a subclass for each status, see the namespace Exception.
+ */
+final class Store
+{
+    private readonly FFI $ffi;
+    private ?CData $handle = null;
+
+    /**
+     * Opens a store, creating it when absent.
+     *
+     * @param ?string $store Path of its SQLite file, whose directory must exist. Null is $WXTOKEN_STORE, else
+     *                       $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+     * @param array<string, string|int|bool> $options As for set().
+     */
+    public function __construct(?string $store = null, #[\SensitiveParameter] array $options = [])
+    {
+        $this->ffi = Library::load();
+        $handle = $this->ffi->new('wxtoken *');
+        $this->call('wxtoken_init', ['store' => $store, 'out' => FFI::addr($handle)]);
+        $this->handle = $handle;
+        try {
+            foreach ($options as $option => $value) {
+                $this->set((string) $option, $value);
+            }
+        } catch (\Throwable $reason) {
+            // PHP runs no destructor after a constructor that threw.
+            $this->close();
+            throw $reason;
+        }
+    }
+
+    public function __destruct()
+    {
+        $this->close();
+    }
+
+    /**
+     * Sets an option of this handle, such as timeout_ms. The README lists them.
+     *
+     * @param string|int|bool $value True is "1" and false is "0".
+     */
+    public function set(string $option, #[\SensitiveParameter] string|int|bool $value): void
+    {
+        $text = (string) (is_bool($value) ? (int) $value : $value);
+        $this->onHandle('wxtoken_set', ['option' => $option, 'value' => $text]);
+    }
+
+    /**
+     * Registers an account or updates it. It stays in the store; the first one becomes the current account.
+     *
+     * @param string $account A name of your choosing: 1 to 128 bytes of UTF-8, no slash, no control characters.
+     * @param string $kind "official" (service and subscription accounts, mini programs), "official_classic" (the same
+     *                     by the classic endpoint), or "work" (an app of a WeCom corporation).
+     * @param string $id The appid or corpid.
+     * @param string $secret Its secret. It is sealed in the store and never shown again.
+     */
+    public function account(string $account, string $kind, string $id, #[\SensitiveParameter] string $secret): void
+    {
+        $this->onHandle('wxtoken_account', ['account' => $account, 'kind' => $kind, 'id' => $id, 'secret' => $secret]);
+    }
+
+    /**
+     * Sets a field of an account that is known later than its registration.
+     *
+     * @param string $field "current" is the only one so far.
+     */
+    public function put(string $account, string $field, #[\SensitiveParameter] ?string $value = null): void
+    {
+        $this->onHandle('wxtoken_put', ['account' => $account, 'field' => $field, 'value' => $value]);
+    }
+
+    /**
+     * Makes an account the current one: the one that null names.
+     */
+    public function setCurrent(string $account): void
+    {
+        $this->put($account, 'current');
+    }
+
+    /**
+     * Gives a token that is valid now. Blocks up to timeout_ms when it has to fetch, or to wait for another process
+     * that does.
+     *
+     * @param ?string $name An account; null is the current one.
+     */
+    public function token(?string $name = null): Token
+    {
+        $token = $this->ffi->new('wxtoken_token');
+        $this->onHandle('wxtoken_get', ['name' => $name, 'out' => FFI::addr($token)]);
+
+        return new Token(FFI::string($token->value, $token->length), new DateTimeImmutable("@$token->expires_at"));
+    }
+
+    /**
+     * Says that the API refused a token (errcode 40001, 40014 or 42001): the next token() fetches another. Nothing
+     * happens when the store has a different token by now.
+     *
+     * @param ?string $name The account, as for token().
+     * @param Token|string $token The token that was refused.
+     */
+    public function reject(?string $name, #[\SensitiveParameter] Token|string $token): void
+    {
+        $this->onHandle('wxtoken_reject', ['name' => $name, 'token' => (string) $token]);
+    }
+
+    /**
+     * Reports on every account and token: when it was fetched, when it ends, counts, the last error. No secret and no
+     * token is in it.
+     *
+     * @return array<string, mixed>
+     */
+    public function report(): array
+    {
+        $needed = $this->ffi->new('size_t');
+        for ($capacity = 4096;; $capacity = $needed->cdata) {
+            $text = $this->ffi->new("char[$capacity]");
+            try {
+                $this->onHandle('wxtoken_report', ['buf' => $text, 'cap' => $capacity, 'needed' => FFI::addr($needed)]);
+            } catch (ArgumentException $reason) {
+                // It may grow while we look.
+                if ($needed->cdata > $capacity) {
+                    continue;
+                }
+                throw $reason;
+            }
+
+            return json_decode(FFI::string($text), true, flags: JSON_THROW_ON_ERROR);
+        }
+    }
+
+    /**
+     * Closes the handle; the store and what the process knows of it stay. Repeating it does nothing. The destructor
+     * does the same.
+     */
+    public function close(): void
+    {
+        if ($this->handle !== null) {
+            $handle = $this->handle;
+            $this->handle = null;
+            $this->ffi->wxtoken_free($handle);
+        }
+    }
+
+    /**
+     * The version of the C library, such as "0.1.0".
+     */
+    public static function version(): string
+    {
+        return Library::load()->wxtoken_version();
+    }
+
+    /**
+     * @return array<string, bool>
+     */
+    public function __debugInfo(): array
+    {
+        return ['open' => $this->handle !== null];
+    }
+
+    /**
+     * A copy would free the same handle again.
+     */
+    private function __clone()
+    {
+    }
+
+    /**
+     * @param array<string, mixed> $arguments
+     */
+    private function onHandle(string $function, #[\SensitiveParameter] array $arguments): void
+    {
+        if ($this->handle === null) {
+            throw $this->badArgument('the store is closed');
+        }
+        $this->call($function, ['wx' => $this->handle] + $arguments);
+    }
+
+    /**
+     * @param array<string, mixed> $arguments In the order of the C function, without the last one.
+     */
+    private function call(string $function, #[\SensitiveParameter] array $arguments): void
+    {
+        foreach ($arguments as $name => $argument) {
+            // C would take the part before the NUL for the whole.
+            if (is_string($argument) && str_contains($argument, "\0")) {
+                throw $this->badArgument("$name holds a NUL byte");
+            }
+        }
+        $error = $this->ffi->new('wxtoken_error');
+        $status = $this->ffi->$function(...array_values([...$arguments, FFI::addr($error)]));
+        if ($status !== $this->ffi->WXTOKEN_OK) {
+            throw WxTokenException::of(
+                FFI::string($error->message),
+                $status,
+                $this->ffi->wxtoken_status_name($status),
+                $error->errcode,
+                $error->retry_after_ms,
+            );
+        }
+    }
+
+    private function badArgument(string $message): WxTokenException
+    {
+        return WxTokenException::of($message, $this->ffi->WXTOKEN_E_ARGUMENT, 'WXTOKEN_E_ARGUMENT');
+    }
+}

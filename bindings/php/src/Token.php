@@ -1,0 +1,58 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken;
+
+use DateTimeImmutable;
+use LogicException;
+use Stringable;
+
+/**
+ * An access token. As a string it is its value; var_dump() and print_r() do not show that.
+ */
+final class Token implements Stringable
+{
+    /**
+     * @param string $value The token, at most 1023 bytes.
+     * @param DateTimeImmutable $expiresAt When it ends, in UTC. It may be revoked earlier: see Store::reject().
+     */
+    public function __construct(
+        #[\SensitiveParameter] public readonly string $value,
+        public readonly DateTimeImmutable $expiresAt,
+    ) {
+    }
+
+    public function __toString(): string
+    {
+        return $this->value;
+    }
+
+    /**
+     * @return array<string, string|int>
+     */
+    public function __debugInfo(): array
+    {
+        return [
+            'value' => '(hidden)',
+            'length' => strlen($this->value),
+            'expiresAt' => $this->expiresAt->format(DATE_ATOM),
+        ];
+    }
+
+    /**
+     * A serialised token would lie in a session or a cache past its end: ask the store again instead.
+     */
+    public function __serialize(): never
+    {
+        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+    }
+
+    /**
+     * @param array<mixed> $properties
+     */
+    public function __unserialize(#[\SensitiveParameter] array $properties): never
+    {
+        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+    }
+}

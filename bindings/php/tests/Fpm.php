@@ -1,0 +1,160 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+use RuntimeException;
+
+/**
+ * A PHP-FPM of our own with four workers, set up as the README says: opcache.preload and ffi.enable=preload.
+ */
+final class Fpm
+{
+    public const WORKERS = 4;
+
+    private readonly string $socket;
+    private readonly string $page;
+    private readonly Process $master;
+
+    /** @var list<string> */
+    private array $log = [];
+
+    /**
+     * @param string $directory Where all of it goes. The workers can write to $directory/state only.
+     * @param array<string, string> $environment Of the workers.
+     */
+    public function __construct(private readonly string $directory, array $environment)
+    {
+        $this->socket = "$directory/fpm.sock";
+        $this->page = "$directory/package/page.php";
+        $this->copyPackage();
+
+        $root = posix_geteuid() === 0;
+        $user = $root ? 'nobody' : posix_getpwuid(posix_geteuid())['name'];
+        mkdir("$directory/state", 0700);
+        chmod($directory, 0755);
+        if ($root) {
+            chown("$directory/state", $user);
+        }
+        file_put_contents("$directory/php.ini", <<<INI
+            ffi.enable=preload
+            opcache.enable=1
+            opcache.preload=$directory/package/preload.php
+            opcache.preload_user=$user
+            INI);
+        $lines = [
+            '[global]',
+            'error_log = /proc/self/fd/2',
+            '[www]',
+            "listen = $this->socket",
+            'pm = static',
+            'pm.max_children = ' . self::WORKERS,
+            'catch_workers_output = yes',
+            ...($root ? ["user = $user", 'group = ' . posix_getgrgid(posix_getpwnam($user)['gid'])['name']] : []),
+        ];
+        foreach ($environment as $name => $value) {
+            $lines[] = "env[$name] = \"$value\"";
+        }
+        file_put_contents("$directory/fpm.conf", implode("\n", $lines) . "\n");
+        $this->start();
+    }
+
+    public function request(string $query = '', string $secret = ''): FastCgiRequest
+    {
+        return new FastCgiRequest($this->socket, $this->page, ['QUERY_STRING' => $query, 'HTTP_X_SECRET' => $secret]);
+    }
+
+    /**
+     * One request to each worker: none is let go before all have answered.
+     *
+     * @return array<int, string> The token that each gave, by the worker's process id.
+     */
+    public function tokensOfAllWorkers(): array
+    {
+        $requests = array_map(fn () => $this->request(), range(1, self::WORKERS));
+        $tokens = [];
+        foreach ($requests as $request) {
+            $answer = $request->answer();
+            ['pid' => $pid, 'token' => $tokens[$pid]] = $this->decoded($answer);
+        }
+        array_map(static fn (FastCgiRequest $request) => $request->end(), $requests);
+
+        return $tokens;
+    }
+
+    /**
+     * @return array<string, mixed>
+     */
+    public function decoded(string $answer): array
+    {
+        $answer = json_decode($answer, true) ?? ['error' => "no JSON: $answer"];
+        check(!isset($answer['error']), 'the page failed: ' . ($answer['error'] ?? ''));
+
+        return $answer;
+    }
+
+    /**
+     * @return string Its log.
+     */
+    public function stop(): string
+    {
+        return implode("\n", $this->log) . "\n" . $this->master->stop();
+    }
+
+    private function start(): void
+    {
+        $configuration = ['-c', "$this->directory/php.ini", '-y', "$this->directory/fpm.conf"];
+        $this->master = new Process([self::binary(), '--nodaemonize', ...$configuration]);
+        do {
+            $line = $this->master->line(2);
+            $this->log[] = $line ?? 'PHP-FPM ended before it was ready';
+            if ($line === null) {
+                throw new RuntimeException($this->stop());
+            }
+        } while (!str_contains($line, 'ready to handle connections'));
+    }
+
+    /**
+     * The workers run as another user, who may not be able to read this directory, nor that of the library.
+     */
+    private function copyPackage(): void
+    {
+        $package = "$this->directory/package";
+        foreach (['', '/src', '/src/Exception'] as $folder) {
+            mkdir($package . $folder);
+        }
+        $files = ['preload.php', 'src/wxtoken.cdef.h', 'src/*.php', 'src/Exception/*.php'];
+        foreach ($files as $pattern) {
+            foreach (glob(__DIR__ . "/../$pattern") as $file) {
+                copy($file, $package . '/' . dirname($pattern) . '/' . basename($file));
+            }
+        }
+        copy(__DIR__ . '/programs/page.php', $this->page);
+        copy(self::loadedLibrary(), "$this->directory/libwxtoken.so.0");
+    }
+
+    private static function loadedLibrary(): string
+    {
+        \WxToken\Library::load();
+        check(
+            preg_match('~/\S*libwxtoken\.so\S*$~m', file_get_contents('/proc/self/maps'), $found) === 1,
+            'libwxtoken is not in /proc/self/maps',
+        );
+
+        return $found[0];
+    }
+
+    private static function binary(): string
+    {
+        $version = PHP_MAJOR_VERSION . '.' . PHP_MINOR_VERSION;
+        foreach (["php-fpm$version", 'php-fpm'] as $name) {
+            foreach ([...explode(':', (string) getenv('PATH')), '/usr/sbin', '/usr/local/sbin'] as $folder) {
+                if (is_executable("$folder/$name")) {
+                    return "$folder/$name";
+                }
+            }
+        }
+        throw new RuntimeException("there is no php-fpm$version: install it (Debian: apt install php$version-fpm)");
+    }
+}

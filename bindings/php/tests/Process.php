@@ -1,0 +1,89 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+/**
+ * A child process whose input, output and errors are ours.
+ */
+final class Process
+{
+    private const PATIENCE_S = 30;
+
+    /** @var resource */
+    private $process;
+
+    /** @var array<int, resource> */
+    private array $pipes = [];
+
+    /**
+     * @param list<string> $command
+     * @param array<string, string> $environment Beside ours.
+     */
+    public function __construct(private readonly array $command, array $environment = [], ?string $directory = null)
+    {
+        $pipes = [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']];
+        $this->process = proc_open($command, $pipes, $this->pipes, $directory, $environment + getenv());
+    }
+
+    /**
+     * @param list<string> $command
+     * @param array<string, string> $environment
+     * @return array{int, string} Its exit code and all it wrote.
+     */
+    public static function run(array $command, array $environment = [], ?string $directory = null): array
+    {
+        // One pipe for both, or a child that fills the one while we read the other waits for ever.
+        $process = new self(['sh', '-c', 'exec "$@" 2>&1', 'sh', ...$command], $environment, $directory);
+        fclose($process->pipes[0]);
+        $written = stream_get_contents($process->pipes[1]);
+
+        return [proc_close($process->process), $written];
+    }
+
+    public function write(string $text): void
+    {
+        fwrite($this->pipes[0], $text);
+    }
+
+    /**
+     * @param int $pipe 1 is its output, 2 its errors.
+     * @return ?string Null at the end.
+     */
+    public function line(int $pipe = 1): ?string
+    {
+        [$readable, $none] = [[$this->pipes[$pipe]], null];
+        check(
+            stream_select($readable, $none, $none, self::PATIENCE_S) === 1,
+            implode(' ', $this->command) . ' says nothing for ' . self::PATIENCE_S . ' s',
+        );
+        $line = fgets($this->pipes[$pipe]);
+
+        return $line === false ? null : rtrim($line, "\n");
+    }
+
+    /**
+     * Waits for its end.
+     *
+     * @return int Its exit code.
+     */
+    public function end(): int
+    {
+        array_map(fclose(...), $this->pipes);
+
+        return proc_close($this->process);
+    }
+
+    /**
+     * @return string What it wrote as errors, and was not yet read.
+     */
+    public function stop(int $signal = SIGTERM): string
+    {
+        proc_terminate($this->process, $signal);
+        $errors = stream_get_contents($this->pipes[2]);
+        $this->end();
+
+        return $errors;
+    }
+}

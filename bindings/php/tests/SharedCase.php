@@ -1,0 +1,198 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+use RuntimeException;
+use Throwable;
+use WxToken\Store;
+use WxToken\WxTokenException;
+
+/**
+ * One case of the table that all languages share; tests/CASES.md of the project says what the verbs mean.
+ */
+final class SharedCase
+{
+    private const KEYS = [
+        'sim' => ['path', 'body'],
+        'counters' => ['id', 'has'],
+        'business' => ['kind', 'token', 'errcode'],
+        'file' => ['path', 'change'],
+        'open' => ['handle', 'status', 'store', 'options'],
+        'close' => ['handle'],
+        'set' => ['handle', 'status', 'option', 'value'],
+        'account' => ['handle', 'status', 'account', 'kind', 'id', 'secret'],
+        'put' => ['handle', 'status', 'account', 'field', 'value'],
+        'get' => ['handle', 'status', 'name', 'as', 'same_as', 'other_than', 'expires_in'],
+        'reject' => ['handle', 'status', 'name', 'token'],
+        'report' => ['handle', 'status', 'has', 'hides'],
+    ];
+    private const KEYS_OF_A_FAILURE = ['errcode', 'retry_after_ms', 'message_has', 'message_hides'];
+
+    /** @var array<string, Store> */
+    private array $handles = [];
+
+    /** @var array<string, string> */
+    private array $variables;
+
+    public function __construct(private readonly Simulator $simulator, string $directory)
+    {
+        $this->variables = [
+            '$DIR' => $directory,
+            '$STORE' => "$directory/tokens.db",
+            '$ID' => 'wx' . bin2hex(random_bytes(8)),
+            '$CORP' => 'ww' . bin2hex(random_bytes(8)),
+            '$SECRET' => bin2hex(random_bytes(16)),
+            '$HTTP' => $simulator->http,
+            '$HTTPS' => $simulator->https,
+            '$CA' => $simulator->caFile,
+        ];
+    }
+
+    /**
+     * @param list<array<string, mixed>> $steps
+     */
+    public function run(array $steps): void
+    {
+        foreach ($steps as $at => $step) {
+            try {
+                $this->step($step);
+            } catch (Throwable $reason) {
+                $line = json_encode($step, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+                throw new RuntimeException('step ' . ($at + 1) . " $line\n{$reason->getMessage()}", previous: $reason);
+            }
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $step
+     */
+    private function step(array $step): void
+    {
+        $verb = $step['do'];
+        $known = self::KEYS[$verb] ?? throw new RuntimeException("this runner does not know the verb $verb");
+        $known = [...$known, 'do', ...(isset($step['status']) ? self::KEYS_OF_A_FAILURE : [])];
+        $unknown = implode(', ', array_diff(array_keys($step), $known));
+        check($unknown === '', "this runner does not know the keys: $unknown");
+
+        $step = $this->filledIn($step);
+        if (!isset($step['status'])) {
+            $this->carryOut($step);
+            return;
+        }
+        $failure = thrown(WxTokenException::class, fn () => $this->carryOut($step));
+        $message = $failure->getMessage();
+        same($step['status'], $failure->status, "status of \"$message\"");
+        same($step['errcode'] ?? $failure->errcode, $failure->errcode, 'errcode');
+        $this->within($step['retry_after_ms'] ?? null, $failure->retryAfterMs, 'retryAfterMs');
+        foreach ($step['message_has'] ?? [] as $part) {
+            check(str_contains($message, $part), "the message lacks \"$part\": $message");
+        }
+        foreach ($step['message_hides'] ?? [] as $part) {
+            check(!str_contains($message, $part), "the message shows \"$part\": $message");
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $step
+     */
+    private function carryOut(array $step): void
+    {
+        $handle = $step['handle'] ?? 'main';
+        $store = $this->handles[$handle] ?? null;
+        match ($step['do']) {
+            'sim' => $this->simulator->tell($step['path'], $step['body']),
+            'counters' => $this->has($step['has'], $this->simulator->counters($step['id'])),
+            'business' => same(
+                $step['errcode'],
+                $this->simulator->business($step['kind'], $step['token']),
+                'errcode of the business API',
+            ),
+            'file' => match ($step['change']) {
+                'delete' => unlink($step['path']),
+                'directory' => mkdir($step['path']),
+            },
+            'open' => $this->handles[$handle] = new Store(
+                $step['store'] ?? $this->variables['$STORE'],
+                ($step['options'] ?? [])
+                    + ['api_base_url' => $this->simulator->http, 'work_base_url' => $this->simulator->http],
+            ),
+            'close' => $store->close(),
+            'set' => $store->set($step['option'], $step['value']),
+            'account' => $store->account($step['account'], $step['kind'], $step['id'], $step['secret']),
+            'put' => $store->put($step['account'], $step['field'], $step['value']),
+            'get' => $this->get($store, $step),
+            'reject' => $store->reject($step['name'], $step['token']),
+            'report' => $this->report($store, $step),
+        };
+    }
+
+    /**
+     * @param array<string, mixed> $step
+     */
+    private function get(Store $store, array $step): void
+    {
+        $token = $store->token($step['name']);
+        if (isset($step['same_as'])) {
+            same($this->variables['$' . $step['same_as']], $token->value, 'the token');
+        }
+        if (isset($step['other_than'])) {
+            check($this->variables['$' . $step['other_than']] !== $token->value, "the token is still $token");
+        }
+        $this->within($step['expires_in'] ?? null, $token->expiresAt->getTimestamp() - time(), 'seconds to its end');
+        if (isset($step['as'])) {
+            $this->variables['$' . $step['as']] = $token->value;
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $step
+     */
+    private function report(Store $store, array $step): void
+    {
+        $report = $store->report();
+        $this->has($step['has'] ?? [], $report);
+        $text = json_encode($report, JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE);
+        foreach ($step['hides'] ?? [] as $part) {
+            check(!str_contains($text, $part), "the report shows \"$part\": $text");
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $expected Values by dotted path.
+     * @param array<string, mixed> $actual
+     */
+    private function has(array $expected, array $actual): void
+    {
+        foreach ($expected as $path => $value) {
+            $found = $actual;
+            foreach (explode('.', $path) as $key) {
+                $exists = is_array($found) && array_key_exists($key, $found);
+                check($exists, "there is no $path in " . json_encode($actual));
+                $found = $found[$key];
+            }
+            same($value, $found, $path);
+        }
+    }
+
+    /**
+     * @param ?array{int, int} $limits
+     */
+    private function within(?array $limits, int $actual, string $what): void
+    {
+        if ($limits !== null) {
+            [$least, $most] = $limits;
+            check($least <= $actual && $actual <= $most, "$what: $actual is not within $least to $most");
+        }
+    }
+
+    private function filledIn(mixed $value): mixed
+    {
+        if (is_array($value)) {
+            return array_map($this->filledIn(...), $value);
+        }
+        // strtr() takes the longest name first.
+        return is_string($value) ? strtr($value, $this->variables) : $value;
+    }
+}

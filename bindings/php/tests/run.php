@@ -1,0 +1,41 @@
+<?php
+
+/**
+ * Runs every story: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php bindings/php/tests/run.php
+ */
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+require __DIR__ . '/../preload.php';
+require __DIR__ . '/harness.php';
+require __DIR__ . '/Simulator.php';
+require __DIR__ . '/Process.php';
+require __DIR__ . '/SharedCase.php';
+require __DIR__ . '/FastCgiRequest.php';
+require __DIR__ . '/Fpm.php';
+
+// A warning is a failure too.
+set_error_handler(static function (int $level, string $message, string $file, int $line): bool {
+    if ((error_reporting() & $level) !== 0) {
+        throw new \ErrorException($message, 0, $level, $file, $line);
+    }
+    return true;
+});
+
+try {
+    $simulator = new Simulator();
+    foreach (['ffi', 'json', 'pcntl', 'posix'] as $extension) {
+        check(extension_loaded($extension), "PHP's extension $extension is not loaded: install or enable it");
+    }
+    \WxToken\Store::version();
+    foreach (['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package'] as $chapter) {
+        require __DIR__ . "/stories/$chapter.php";
+    }
+} catch (\Throwable $reason) {
+    Tally::$failed++;
+    echo "not ok  the tests can start\n        {$reason->getMessage()}\n";
+}
+
+finish();

@@ -1,0 +1,90 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+$package = dirname(__DIR__, 2);
+
+story('src/wxtoken.cdef.h is what make-cdef makes of the header', static function () use ($package): void {
+    $header = "$package/../../include/wxtoken.h";
+    check(is_readable($header), "cannot read $header: these tests run in a checkout of the whole project");
+    [$code, $made] = Process::run([PHP_BINARY, "$package/bin/make-cdef", $header]);
+    same(0, $code, "exit code of make-cdef, which said \"$made\"");
+    check(
+        $made === file_get_contents("$package/src/wxtoken.cdef.h"),
+        'the header has changed: php bin/make-cdef ../../include/wxtoken.h > src/wxtoken.cdef.h',
+    );
+});
+
+story('composer.json is valid', static function (string $directory) use ($package): void {
+    [$code, $said] = Process::run(
+        ['composer', 'validate', '--strict', '--no-interaction', '--no-check-lock', "$package/composer.json"],
+        ['COMPOSER_HOME' => $directory, 'COMPOSER_ALLOW_SUPERUSER' => '1'],
+    );
+    same(0, $code, "exit code of composer, which said\n$said");
+});
+
+story('a project that installs the package with Composer gets a token', static function (string $directory) use (
+    $simulator,
+    $package
+): void {
+    [$id, $secret] = $simulator->official();
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('shop', 'official', $id, $secret);
+    file_put_contents("$directory/composer.json", json_encode([
+        'repositories' => [['type' => 'path', 'url' => $package], ['packagist.org' => false]],
+        'require' => ['libwxtoken/wxtoken' => '*@dev'],
+    ]));
+    [$code, $said] = Process::run(
+        ['composer', 'install', '--no-interaction', '--no-progress'],
+        ['COMPOSER_HOME' => "$directory/home", 'COMPOSER_ALLOW_SUPERUSER' => '1'],
+        $directory,
+    );
+    same(0, $code, "exit code of composer, which said\n$said");
+    file_put_contents("$directory/page.php", <<<'PHP'
+        <?php
+        require 'vendor/autoload.php';
+        try {
+            (new WxToken\Store('tokens.db'))->token('nobody');
+        } catch (WxToken\Exception\AccountException) {
+            echo (new WxToken\Store('tokens.db', ['api_base_url' => getenv('WXSIM_HTTP')]))->token();
+        }
+        PHP);
+    [$code, $said] = Process::run([PHP_BINARY, 'page.php'], [], $directory);
+    same([0, $store->token()->value], [$code, $said], 'exit code and token');
+});
+
+story('the example prints its one line', static function (string $directory) use ($simulator, $package): void {
+    [$id, $secret] = $simulator->official();
+    $environment = [
+        'WXTOKEN_STORE' => "$directory/tokens.db",
+        'WXTOKEN_API_BASE_URL' => $simulator->http,
+        'WXTOKEN_ID' => $id,
+        'WXTOKEN_SECRET' => $secret,
+    ];
+    [$code, $said] = Process::run([PHP_BINARY, "$package/examples/first_get.php"], $environment);
+    same(0, $code, "exit code of the example, which said \"$said\"");
+    $line = '/^php  \S{8}…\S{4}  \d+ chars  expires in \d+ s  \d+ us\n$/u';
+    check(preg_match($line, $said) === 1, "another line than documented: $said");
+
+    $environment['WXTOKEN_SECRET'] = 'wrong';
+    [$code, $said] = Process::run([PHP_BINARY, "$package/examples/first_get.php"], $environment);
+    same(1, $code, 'exit code with a wrong secret');
+    check(str_contains($said, '40125'), "the message lacks the errcode: $said");
+});
+
+story('every file of the package is valid PHP with strict types', static function () use ($package): void {
+    $files = ["$package/bin/make-cdef", "$package/preload.php"];
+    foreach (['src', 'tests', 'examples'] as $folder) {
+        $found = new \RecursiveIteratorIterator(new \RecursiveDirectoryIterator("$package/$folder"));
+        foreach (new \RegexIterator($found, '/\.php$/') as $file) {
+            $files[] = (string) $file;
+        }
+    }
+    foreach ($files as $file) {
+        [$code, $said] = Process::run([PHP_BINARY, '-l', $file]);
+        same(0, $code, "exit code of php -l $file, which said \"$said\"");
+        check(str_contains(file_get_contents($file), "\ndeclare(strict_types=1);\n"), "$file lacks strict_types");
+    }
+});

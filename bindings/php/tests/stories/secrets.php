@@ -1,0 +1,65 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\Tests;
+
+use LogicException;
+use Throwable;
+
+story('var_dump and print_r show no token', static function (string $directory) use ($simulator): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('shop', 'official', ...$simulator->official());
+    $token = $store->token();
+    ob_start();
+    var_dump($token, $store);
+    print_r([$token, $store]);
+    $shown = ob_get_clean();
+    check(str_contains($shown, '(hidden)'), $shown);
+    check(!str_contains($shown, $token->value), 'the token is shown');
+    same($token->value, (string) $token, 'the token as a string');
+});
+
+story('tokens and stores are neither serialised nor copied', static function (string $directory) use (
+    $simulator
+): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('shop', 'official', ...$simulator->official());
+    $token = $store->token();
+    thrown(LogicException::class, static fn () => serialize($token));
+    thrown(LogicException::class, static fn () => unserialize('O:13:"WxToken\Token":1:{s:5:"value";s:1:"x";}'));
+    thrown(Throwable::class, static fn () => serialize($store));
+    thrown(\Error::class, static fn () => clone $store);
+});
+
+story('no stack trace shows a secret, a token or an option', static function (string $directory) use (
+    $simulator
+): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $ignored = ini_set('zend.exception_ignore_args', '0');
+    try {
+        foreach (
+            [
+                static fn (string $hidden) => $store->account('shop', 'personal', 'wx0', $hidden),
+                static fn (string $hidden) => $store->account('shop', 'official', 'wx0', "$hidden\0"),
+                static fn (string $hidden) => $store->reject('nobody', $hidden),
+                static fn (string $hidden) => $store->set('proxy', $hidden),
+                static fn (string $hidden) => $simulator->open("$directory/tokens.db", ['proxy' => $hidden]),
+            ] as $call
+        ) {
+            $hidden = bin2hex(random_bytes(16));
+            $failure = thrown(Throwable::class, static fn () => $call($hidden));
+            check(!str_contains($failure->getMessage(), $hidden), "shown: {$failure->getMessage()}");
+
+            $ours = static fn (array $frame): bool => str_starts_with($frame['class'] ?? '', 'WxToken\\')
+                && !str_starts_with($frame['class'], __NAMESPACE__);
+            $arguments = array_column(array_filter($failure->getTrace(), $ours), 'args');
+            check($arguments !== [], "a trace without our frames: $failure");
+            // PHP 8.1 does not know #[\SensitiveParameter].
+            $shown = PHP_VERSION_ID >= 80200 && str_contains(print_r($arguments, true), $hidden);
+            check(!$shown, 'the trace shows it');
+        }
+    } finally {
+        ini_set('zend.exception_ignore_args', $ignored);
+    }
+});

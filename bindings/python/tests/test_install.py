@@ -1,0 +1,135 @@
+"""The library is found where the README says, and the package works once installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulator import Simulator
+
+PROJECT = Path(__file__).parents[1]
+
+
+def library_path() -> Path:
+    """The file that this process has loaded, however it was found."""
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        if "/libwxtoken.so" in line:
+            return Path(line.split(maxsplit=5)[5])
+    pytest.fail("libwxtoken is not mapped")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """This process's, without its ways to the package and the library."""
+    ways = ("LD_LIBRARY_PATH", "PYTHONPATH", "WXTOKEN_LIBRARY")
+    return {**{name: value for name, value in os.environ.items() if name not in ways}, **variables}
+
+
+def copy_package(directory: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
+    return Path(shutil.copytree(PROJECT / "wxtoken", directory / "wxtoken", ignore=ignored))
+
+
+def import_it(directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    program = "import wxtoken; print(wxtoken._library.LIBRARY._name)"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=directory,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_library_is_found_by_its_variable(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+    found = import_it(tmp_path, WXTOKEN_LIBRARY=str(library_path()))
+    assert found.stdout.strip() == str(library_path()), found.stderr
+
+
+def test_the_library_is_found_inside_the_package(tmp_path: Path) -> None:
+    inside = copy_package(tmp_path) / "libwxtoken.so.0"
+    shutil.copy(library_path(), inside)
+    found = import_it(tmp_path)
+    assert found.stdout.strip() == str(inside), found.stderr
+
+
+def test_the_library_is_found_by_the_loader(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+    libraries = tmp_path / "lib"
+    libraries.mkdir()
+    shutil.copy(library_path(), libraries / "libwxtoken.so.0")
+    found = import_it(tmp_path, LD_LIBRARY_PATH=str(libraries))
+    assert found.stdout.strip() == "libwxtoken.so.0", found.stderr
+
+
+def test_a_library_that_is_not_there_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+    missing = import_it(tmp_path, WXTOKEN_LIBRARY=str(tmp_path / "nowhere.so"))
+    assert missing.returncode == 1
+    last = missing.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: wxtoken cannot use the C library")
+    assert "nowhere.so" in last
+    assert "WXTOKEN_LIBRARY names it" in last
+
+
+def test_a_library_that_is_another_one_is_an_import_error_that_says_so(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+    wrong = import_it(tmp_path, WXTOKEN_LIBRARY="libc.so.6")
+    last = wrong.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: wxtoken cannot use the C library libc.so.6")
+    assert "wxtoken_init" in last
+
+
+def run(*command: object, **options: object) -> str:
+    """Runs a command, and shows what it said if it fails."""
+    result = subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    said = f"{command}: {result.stdout}{result.stderr}"
+    assert result.returncode == 0, said
+    return result.stdout
+
+
+def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(sim: Simulator, tmp_path: Path) -> None:
+    """Needs python3-venv where Debian is, and PyPI or a mirror for setuptools."""
+    ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*")
+    source = shutil.copytree(PROJECT, tmp_path / "source", ignore=ignored)
+    python = tmp_path / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(python, "-m", "pip", "--disable-pip-version-check", "install", source, cwd=tmp_path, env=environment())
+
+    account = sim.account()
+    variables = environment(
+        WXTOKEN_LIBRARY=str(library_path()),
+        WXTOKEN_STORE=str(tmp_path / "tokens.db"),
+        WXTOKEN_API_BASE_URL=sim.http,
+        WXTOKEN_ID=account.id,
+        WXTOKEN_SECRET=account.secret,
+    )
+    where = run(python, "-c", "import wxtoken; print(wxtoken.__file__)", cwd=tmp_path, env=variables)
+    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
+    assert Path(where.strip()).with_name("py.typed").exists()
+    line = run(python, PROJECT / "examples" / "first_get.py", cwd=tmp_path, env=variables)
+    assert line.count("\n") == 1
+    assert line.startswith("python  ")
+    assert "chars  expires in 7" in line
+    assert account.secret not in line
+    assert sim.counters(account.id)["minted"] == 1
+
+
+def test_the_example_says_why_it_failed(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, PROJECT / "examples" / "first_get.py"],
+        env=environment(
+            PYTHONPATH=str(PROJECT),
+            WXTOKEN_LIBRARY=str(library_path()),
+            WXTOKEN_STORE=str(tmp_path / "tokens.db"),
+        ),
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert 'no account "demo"' in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,142 @@
+"""The C library: where it is found, its structs and functions, and how a call and a string cross.
+
+Private. The layouts and signatures are those of ``wxtoken.h``; ``tests/test_header.py`` compares them.
+"""
+
+from __future__ import annotations
+
+import os
+from ctypes import (
+    CDLL,
+    POINTER,
+    Structure,
+    byref,
+    c_char,
+    c_char_p,
+    c_int,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_void_p,
+)
+from pathlib import Path
+from typing import Any
+
+from .errors import ArgumentError, failure
+
+SONAME = "libwxtoken.so.0"
+
+
+class CError(Structure):
+    """``wxtoken_error``."""
+
+    _fields_ = (
+        ("status", c_int),
+        ("errcode", c_int32),
+        ("retry_after_ms", c_int64),
+        ("message", c_char * 496),
+    )
+
+
+class CToken(Structure):
+    """``wxtoken_token``."""
+
+    _fields_ = (
+        ("expires_at", c_int64),
+        ("length", c_size_t),
+        ("value", c_char * 1024),
+    )
+
+
+# Name: what it returns, what it takes. The type of a handle is void *.
+SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "wxtoken_init": (c_int, (c_char_p, POINTER(c_void_p), POINTER(CError))),
+    "wxtoken_set": (c_int, (c_void_p, c_char_p, c_char_p, POINTER(CError))),
+    "wxtoken_account": (
+        c_int,
+        (c_void_p, c_char_p, c_char_p, c_char_p, c_char_p, POINTER(CError)),
+    ),
+    "wxtoken_put": (c_int, (c_void_p, c_char_p, c_char_p, c_char_p, POINTER(CError))),
+    "wxtoken_get": (c_int, (c_void_p, c_char_p, POINTER(CToken), POINTER(CError))),
+    "wxtoken_reject": (c_int, (c_void_p, c_char_p, c_char_p, POINTER(CError))),
+    "wxtoken_report": (
+        c_int,
+        (c_void_p, c_char_p, c_size_t, POINTER(c_size_t), POINTER(CError)),
+    ),
+    "wxtoken_free": (None, (c_void_p,)),
+    "wxtoken_version": (c_char_p, ()),
+    "wxtoken_status_name": (c_char_p, (c_int32,)),
+}
+
+
+def load() -> CDLL:
+    """Load the library from $WXTOKEN_LIBRARY, else from beside this file, else by the loader."""
+    named = os.environ.get("WXTOKEN_LIBRARY")
+    beside = Path(__file__).with_name(SONAME)
+    if named:
+        where, remedy = named, "WXTOKEN_LIBRARY names it: correct or unset that"
+    elif beside.exists():
+        where, remedy = str(beside), "it was put into the package: replace or remove it"
+    else:
+        where = SONAME
+        remedy = "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path"
+    try:
+        # CDLL, unlike PyDLL, lets other Python threads run while a call is inside.
+        library = CDLL(where)
+        for name, (result, parameters) in SIGNATURES.items():
+            function = getattr(library, name)
+            function.restype = result
+            function.argtypes = parameters
+    except (OSError, AttributeError) as e:
+        raise ImportError(f"wxtoken cannot use the C library {where}: {e}: {remedy}") from None
+    return library
+
+
+LIBRARY = load()
+
+
+class Handle:
+    """An open ``wxtoken *``, freed when nobody refers to it any more.
+
+    Each call holds a reference while it is inside, so that close() in one thread cannot free what another one uses.
+    A lock would do the same, but a fork could leave it locked for ever in the child.
+    """
+
+    def __init__(self, store: bytes | None) -> None:
+        # None until the library has opened it: __del__ runs after a failure too.
+        self.pointer = c_void_p()
+        call(LIBRARY.wxtoken_init, store, byref(self.pointer))
+
+    # Bound here because the module's names may be gone when the interpreter exits.
+    def __del__(self, free: Any = LIBRARY.wxtoken_free) -> None:  # noqa: ANN401
+        free(self.pointer)
+
+
+def call(function: Any, *arguments: Any) -> None:  # noqa: ANN401
+    """Call one of the functions that take a ``wxtoken_error *`` last; raise what it says."""
+    error = CError()
+    status = function(*arguments, byref(error))
+    if status != 0:
+        message = error.message.decode("utf-8", "replace")
+        raise failure(status, error.errcode, error.retry_after_ms, message)
+
+
+def text(parameter: str, value: str) -> bytes:
+    """A string as it crosses: UTF-8 without a NUL, which would cut it short unnoticed."""
+    if not isinstance(value, str):
+        raise TypeError(f"{parameter} must be a str, not {type(value).__name__}")
+    if "\0" in value:
+        raise ArgumentError(f"{parameter} has a NUL character in it")
+    # A lone surrogate crosses as what it is, no UTF-8, and the library refuses it with its parameter's name.
+    return value.encode("utf-8", "surrogatepass")
+
+
+def optional_text(parameter: str, value: str | None) -> bytes | None:
+    """The same, or None for NULL."""
+    return None if value is None else text(parameter, value)
+
+
+def version() -> str:
+    """Return the version of the C library at run time, such as "0.1.0"."""
+    result: bytes = LIBRARY.wxtoken_version()
+    return result.decode()

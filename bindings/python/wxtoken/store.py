@@ -1,0 +1,199 @@
+"""Store and Token: the calls of the C library, in Python's terms."""
+
+from __future__ import annotations
+
+import json
+import os
+from ctypes import byref, c_size_t, create_string_buffer
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import Any, NoReturn, Union
+
+from . import _library
+from ._library import LIBRARY, Handle, optional_text, text
+from .errors import ArgumentError
+
+OptionValue = Union[str, int, "os.PathLike[str]", None]
+"""A number may be an int, a switch a bool, a path an os.PathLike; None leaves the default."""
+
+
+@dataclass(frozen=True, repr=False)
+class Token:
+    """An access token. ``str(token)`` is its value, so it can be put into a URL; ``repr(token)`` hides it.
+
+    value       the token itself
+    expires_at  when it ends, an aware datetime in UTC; it may be revoked earlier, see Store.reject
+    """
+
+    value: str
+    expires_at: datetime
+
+    @property
+    def expires_in(self) -> float:
+        """Seconds left from now, by this host's clock."""
+        return (self.expires_at - datetime.now(timezone.utc)).total_seconds()
+
+    def __str__(self) -> str:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"<wxtoken.Token of {len(self.value)} chars until {self.expires_at.isoformat()}>"
+
+
+class Store:
+    """An open store. Any thread may use it, several at once, before and after a fork.
+
+    path     the SQLite file, made when absent; its directory must exist. None is $WXTOKEN_STORE, else
+             $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db. Not on a network filesystem.
+    options  as for ``set``: ``Store(path, timeout_ms=3000, background_refresh=True)``
+
+    Opening is cheap to repeat: the stores open in a process share what it knows. Do not open the file with
+    ``sqlite3``, or by any other means, inside a process that uses this library: closing it would drop the locks.
+
+    Raises ArgumentError, StoreError or TimeoutError.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None, **options: OptionValue) -> None:
+        self._handle: Handle | None = None
+        # The library takes UTF-8 whatever the locale, so that every language names the same file.
+        name = None if path is None else text("path", os.fsdecode(path))
+        self._handle = Handle(name)
+        for option, value in options.items():
+            if value is not None:
+                self.set(option, value)
+
+    def set(self, option: str, value: OptionValue) -> None:
+        """Set an option of this Store; the default of each is $WXTOKEN_<OPTION> as it was when it was opened.
+
+        api_base_url, work_base_url, timeout_ms, connect_timeout_ms, refresh_ahead_s, background_refresh,
+        revalidate_ms, proxy, ca_file, key_file, log: their units and limits are in ``wxtoken.h``. Raises
+        ArgumentError; then nothing is changed.
+        """
+        self._call(LIBRARY.wxtoken_set, text("option", option), text("value", _option_text(option, value)))
+
+    def register(self, name: str, kind: str, id: str, secret: str) -> None:
+        """Register an account, or update it. It stays in the store; repeating it is cheap when nothing has changed.
+
+        name    of your choosing: 1 to 128 bytes of UTF-8, no "/", no control characters
+        kind    "official" (service and subscription accounts, mini programs), "official_classic" (the same by the
+                endpoint where each fetch ends the token before), or "work" (an app of a WeCom corporation)
+        id      the appid or corpid
+        secret  its secret, sealed in the store and never shown again
+
+        The first account of a store becomes the current one. Raises ArgumentError, StoreError, SecretError or
+        TimeoutError.
+        """
+        self._call(
+            LIBRARY.wxtoken_account,
+            text("name", name),
+            text("kind", kind),
+            text("id", id),
+            text("secret", secret),
+        )
+
+    def put(self, name: str, field: str, value: str | None = None) -> None:
+        """Set a field of an account that is known later than its registration; "current" is the one there is.
+
+        Raises ArgumentError, AccountError, StoreError or TimeoutError.
+        """
+        self._call(
+            LIBRARY.wxtoken_put,
+            text("name", name),
+            text("field", field),
+            optional_text("value", value),
+        )
+
+    def set_current(self, name: str) -> None:
+        """Make this account the one that is meant where no name is given."""
+        self.put(name, "current")
+
+    def token(self, name: str | None = None) -> Token:
+        """Return a token that is valid now, of an account or of the current one.
+
+        Asks WeChat once per expiry among all processes on the store, and blocks up to ``timeout_ms`` when it has to;
+        other Python threads go on meanwhile. Ask for the token at each use rather than keep it.
+
+        Raises any WxTokenError; ``retry_after`` says when a request will be made again, until when every process gets
+        the same failure at once.
+        """
+        out = _library.CToken()
+        self._call(LIBRARY.wxtoken_get, optional_text("name", name), byref(out))
+        value: bytes = out.value
+        return Token(value.decode(), datetime.fromtimestamp(out.expires_at, timezone.utc))
+
+    def reject(self, name: str | None, token: Token | str) -> None:
+        """Say that the API refused a token (errcode 40001, 40014 or 42001): the next ``token`` fetches another.
+
+        name   as for ``token``
+        token  the one that was refused; if the store has another one by now, nothing happens
+
+        Rejects cause at most one fetch per 30 seconds. Raises ArgumentError, AccountError, StoreError or TimeoutError.
+        """
+        value = token.value if isinstance(token, Token) else token
+        self._call(LIBRARY.wxtoken_reject, optional_text("name", name), text("token", value))
+
+    def report(self) -> dict[str, Any]:
+        """Return what there is to know of every account and token. No secret and no token is in it.
+
+        Raises StoreError or TimeoutError.
+        """
+        room, needed = 0, c_size_t(4096)
+        while True:
+            # Another process may add to the report between two calls.
+            room = max(room, needed.value)
+            buffer = create_string_buffer(room)
+            try:
+                self._call(LIBRARY.wxtoken_report, buffer, c_size_t(room), byref(needed))
+            except ArgumentError:
+                if needed.value <= room:
+                    raise
+                continue
+            report: dict[str, Any] = json.loads(buffer.value)
+            return report
+
+    def close(self) -> None:
+        """Close it. Closing twice is fine; calls of other threads that are inside end as they would have.
+
+        Later calls raise ArgumentError. With ``background_refresh`` this waits up to ``timeout_ms`` for a refresh
+        that is under way. A Store that nobody refers to any more is closed by itself.
+        """
+        self._handle = None
+
+    def _call(self, function: Any, *arguments: Any) -> None:  # noqa: ANN401
+        handle = self._handle
+        if handle is None:
+            raise ArgumentError("this Store is closed: open another")
+        # `handle` is the reference that keeps it from being freed while the call is inside.
+        _library.call(function, handle.pointer, *arguments)
+
+    def __enter__(self) -> Store:
+        if self._handle is None:
+            raise ArgumentError("this Store is closed: open another")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Store can be neither pickled nor copied: open one in each process")
+
+    def __repr__(self) -> str:
+        return f"<wxtoken.Store {'closed' if self._handle is None else 'open'}>"
+
+
+def _option_text(option: str, value: OptionValue) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, os.PathLike):
+        return os.fsdecode(value)
+    if isinstance(value, str):
+        return value
+    raise TypeError(f"option {option} must be a str, int, bool or path, not {type(value).__name__}")

@@ -1,0 +1,334 @@
+/* Bad input: every parameter of every function, NULL, not UTF-8, too long, out of its limits. It is refused with a
+ * message, and changes nothing. */
+#define _XOPEN_SOURCE 700
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "stories.h"
+
+enum { LONGEST = 4096, MEBIBYTE = 1 << 20 };
+
+static char *repeated(char character, size_t length)
+{
+    char *text = malloc(length + 1);
+    if (text == NULL)
+        exit(1);
+    memset(text, character, length);
+    text[length] = '\0';
+    return text;
+}
+
+/* `text` in the place of each string in turn: every one is refused, and no output is touched. */
+static void refuse_everywhere(const struct place *place, const char *text)
+{
+    wxtoken *const untouched = NOT_A_HANDLE;
+    wxtoken *out = untouched;
+    wxtoken_token token = *fresh_token();
+    wxtoken *wx = place->wx;
+
+    CHECK_REFUSED(wxtoken_init(text, &out, e));
+    CHECK(out == untouched);
+    CHECK_REFUSED(wxtoken_set(wx, text, "1", e));
+    CHECK_REFUSED(wxtoken_set(wx, "timeout_ms", text, e));
+    CHECK_REFUSED(wxtoken_set(wx, "ca_file", text, e));
+    CHECK_REFUSED(wxtoken_account(wx, text, "official", place->id, place->secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", text, place->id, place->secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", "official", text, place->secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", "official", place->id, text, e));
+    CHECK_REFUSED(wxtoken_put(wx, text, "current", NULL, e));
+    CHECK_REFUSED(wxtoken_put(wx, "shop", text, NULL, e));
+    CHECK_REFUSED(wxtoken_put(wx, "shop", "current", text, e));
+    CHECK_REFUSED(wxtoken_get(wx, text, &token, e));
+    CHECK(is_pattern(&token, sizeof token));
+    CHECK_REFUSED(wxtoken_reject(wx, text, "token", e));
+    CHECK_REFUSED(wxtoken_reject(wx, "shop", text, e));
+}
+
+/* A story told between two reports: they must be the same. */
+static void unchanged_by(void (*tell)(const struct place *place))
+{
+    struct place place;
+    wxtoken_token before, after;
+    char *first, *second;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_get(place.wx, "shop", &before, e));
+    first = standing_report_of(place.wx);
+    tell(&place);
+    second = standing_report_of(place.wx);
+    CHECK(strcmp(first, second) == 0);
+    CHECK_OK(wxtoken_get(place.wx, "shop", &after, e));
+    CHECK(strcmp(before.value, after.value) == 0);
+    CHECK_EQUAL(sim_count(place.id, "requests"), 1);
+    free(first);
+    free(second);
+    leave_place(&place);
+}
+
+static void pass_null(const struct place *place)
+{
+    wxtoken *wx = place->wx;
+    wxtoken_token token = *fresh_token();
+    const char *id = place->id, *secret = place->secret;
+    size_t needed = 12345;
+    char *json = report_of(wx);
+
+    CHECK_REFUSED(wxtoken_init(place->store, NULL, e));
+    CHECK_REFUSED(wxtoken_init(NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_set(NULL, "timeout_ms", "1", e));
+    CHECK_REFUSED(wxtoken_set(wx, NULL, "1", e));
+    CHECK_REFUSED(wxtoken_set(wx, "timeout_ms", NULL, e));
+    CHECK_REFUSED(wxtoken_set(NULL, NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_account(NULL, "shop", "official", id, secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, NULL, "official", id, secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", NULL, id, secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", "official", NULL, secret, e));
+    CHECK_REFUSED(wxtoken_account(wx, "shop", "official", id, NULL, e));
+    CHECK_REFUSED(wxtoken_account(NULL, NULL, NULL, NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_put(NULL, "shop", "current", "1", e));
+    CHECK_REFUSED(wxtoken_put(wx, NULL, "current", "1", e));
+    CHECK_REFUSED(wxtoken_put(wx, "shop", NULL, "1", e));
+    CHECK_REFUSED(wxtoken_put(NULL, NULL, NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_get(NULL, "shop", &token, e));
+    CHECK_REFUSED(wxtoken_get(wx, "shop", NULL, e));
+    CHECK_REFUSED(wxtoken_get(NULL, NULL, NULL, e));
+    CHECK(is_pattern(&token, sizeof token));
+    CHECK_REFUSED(wxtoken_reject(NULL, "shop", "token", e));
+    CHECK_REFUSED(wxtoken_reject(wx, "shop", NULL, e));
+    CHECK_REFUSED(wxtoken_reject(NULL, NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_report(NULL, json, strlen(json) + 1, &needed, e));
+    CHECK_REFUSED(wxtoken_report(wx, NULL, 1, &needed, e));
+    CHECK_REFUSED(wxtoken_report(NULL, NULL, 0, NULL, e));
+    CHECK_EQUAL((long long)needed, 12345);
+    CHECK_REFUSED(wxtoken_report(wx, NULL, 0, NULL, e));
+    wxtoken_free(NULL);
+    free(json);
+}
+
+void null_is_refused_in_every_place_that_needs_a_value(void)
+{
+    unchanged_by(pass_null);
+}
+
+void null_is_taken_where_the_header_says_so(void)
+{
+    struct place place;
+    wxtoken_token token;
+    wxtoken *wx = NULL;
+    char *json;
+
+    open_place(&place);
+    setenv("WXTOKEN_STORE", place.store, 1);
+    CHECK(wxtoken_init(NULL, &wx, NULL) == WXTOKEN_OK);
+    unsetenv("WXTOKEN_STORE");
+    json = report_of(wx);
+    CHECK_TEXT(json, place.id);
+    CHECK_OK(wxtoken_put(place.wx, "shop", "current", NULL, e));
+    CHECK_OK(wxtoken_get(place.wx, NULL, &token, e));
+    CHECK_OK(wxtoken_reject(place.wx, NULL, "another", e));
+    free(json);
+    wxtoken_free(wx);
+    leave_place(&place);
+}
+
+static void pass_what_is_not_utf8(const struct place *place)
+{
+    /* A stray byte, a broken sequence, a cut one, an overlong slash, a surrogate, and beyond the last character. */
+    static const char *const broken[] = {"\xff", "a\xc3(", "\xf0\x9f\x92", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"};
+    size_t i;
+    for (i = 0; i < sizeof broken / sizeof *broken; i++)
+        refuse_everywhere(place, broken[i]);
+}
+
+void what_is_not_utf8_is_refused_everywhere(void)
+{
+    unchanged_by(pass_what_is_not_utf8);
+}
+
+static void pass_what_is_too_long(const struct place *place)
+{
+    static const size_t lengths[] = {LONGEST + 1, MEBIBYTE};
+    size_t i;
+    for (i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        char *text = repeated('a', lengths[i]);
+        refuse_everywhere(place, text);
+        free(text);
+    }
+}
+
+void what_is_too_long_is_refused_everywhere(void)
+{
+    unchanged_by(pass_what_is_too_long);
+}
+
+void the_longest_string_is_looked_at(void)
+{
+    struct place place;
+    wxtoken *out = NULL;
+    char *longest = repeated('a', LONGEST);
+
+    open_place(&place);
+    /* As long as a store's path may be here, but longer than the system takes. */
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(longest, &out, e));
+    CHECK(out == NULL);
+    CHECK_OK(wxtoken_set(place.wx, "ca_file", longest, e));
+    CHECK_REFUSED(wxtoken_set(place.wx, longest, "1", e));
+    CHECK_REFUSED(wxtoken_account(place.wx, "shop", "official", place.id, longest, e));
+    CHECK_REFUSED(wxtoken_get(place.wx, longest, fresh_token(), e));
+    free(longest);
+    leave_place(&place);
+}
+
+void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
+{
+    struct place place;
+    char *name = repeated('n', 129), *id = repeated('i', 129), *secret = repeated('s', 513), *token = repeated('t', 1024);
+    char wide[130] = "";
+
+    open_place(&place);
+    while (strlen(wide) + 3 <= 126)
+        strcat(wide, "店");
+    strcat(wide, "ab");
+    CHECK_EQUAL((long long)strlen(wide), 128);
+    CHECK_OK(wxtoken_account(place.wx, wide, "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_get(place.wx, wide, fresh_token(), e));
+    strcat(wide, "c");
+    CHECK_REFUSED(wxtoken_account(place.wx, wide, "official", place.id, place.secret, e));
+
+    CHECK_REFUSED(wxtoken_account(place.wx, name, "official", place.id, place.secret, e));
+    CHECK_REFUSED(wxtoken_account(place.wx, "long", "official", id, place.secret, e));
+    CHECK_REFUSED(wxtoken_account(place.wx, "long", "official", place.id, secret, e));
+    CHECK_REFUSED(wxtoken_get(place.wx, name, fresh_token(), e));
+    CHECK_REFUSED(wxtoken_reject(place.wx, "shop", token, e));
+    name[128] = id[128] = secret[512] = token[1023] = '\0';
+    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_get(place.wx, name, fresh_token(), e));
+    CHECK_OK(wxtoken_account(place.wx, name, "official", id, secret, e));
+    CHECK_OK(wxtoken_reject(place.wx, "shop", token, e));
+    free(name), free(id), free(secret), free(token);
+    leave_place(&place);
+}
+
+void each_option_takes_its_least_and_its_most_and_nothing_beyond(void)
+{
+    static const struct {
+        const char *option;
+        const char *good[5];
+        const char *bad[10];
+    } table[] = {
+        {"api_base_url",
+         {"", "https://example.com", "https://example.com:8443/prefix/", "http://127.0.0.1:1", "http://[::1]:65535"},
+         {"http://example.com", "ftp://127.0.0.1", "example.com", "https://", "https://u:p@example.com",
+          "https://example.com/?q=1", "https://example.com/#f", "http://127.0.0.1.example.com", "https://a b",
+          "https://example.com:65536"}},
+        {"work_base_url",
+         {"", "https://example.com", "http://localhost:1"},
+         {"http://10.0.0.1", "//example.com", "https://example.com:port", "https://u@example.com"}},
+        {"timeout_ms", {"1", "600000", "8000"}, {"0", "600001", "-1", "", " 1", "1 ", "1.5", "1e3", "0x10", "ten"}},
+        {"connect_timeout_ms", {"1", "600000"}, {"0", "600001", "-1", "", "9223372036854775808", "3s"}},
+        {"refresh_ahead_s", {"0", "270", "3600"}, {"-1", "3601", "", "5m"}},
+        {"background_refresh", {"0", "1"}, {"2", "-1", "", "true", "yes"}},
+        {"revalidate_ms", {"0", "60000"}, {"-1", "60001", "", "soon"}},
+        {"proxy",
+         {"", "http://127.0.0.1:3128", "http://user:password@127.0.0.1:3128"},
+         {"socks5://127.0.0.1:1080", "127.0.0.1:3128", "http://", "ftp://127.0.0.1:1", "https://127.0.0.1:3128"}},
+        {"ca_file", {"", "/etc/ssl/certs/ca.pem"}, {NULL}},
+        {"key_file", {"", "/var/lib/wx/key"}, {NULL}},
+        {"log", {"off", "error", "info", "debug", "off"}, {"", "Off", "warn", "0", "off "}},
+    };
+    struct place place;
+    size_t i, k;
+
+    open_place(&place);
+    for (i = 0; i < sizeof table / sizeof *table; i++) {
+        for (k = 0; k < 5 && table[i].good[k] != NULL; k++)
+            CHECK_OK(wxtoken_set(place.wx, table[i].option, table[i].good[k], e));
+        for (k = 0; k < 10 && table[i].bad[k] != NULL; k++) {
+            wxtoken_error err;
+            wxtoken_status status = wxtoken_set(place.wx, table[i].option, table[i].bad[k], &err);
+            if (status != WXTOKEN_E_ARGUMENT)
+                printf("    %s takes \"%s\"\n", table[i].option, table[i].bad[k]);
+            CHECK(status == WXTOKEN_E_ARGUMENT);
+            if (status == WXTOKEN_E_ARGUMENT)
+                CHECK_TEXT(err.message, table[i].option);
+        }
+    }
+    CHECK_REFUSED(wxtoken_set(place.wx, "", "1", e));
+    CHECK_REFUSED(wxtoken_set(place.wx, "Timeout_ms", "1", e));
+    leave_place(&place);
+}
+
+void a_refused_value_leaves_the_one_before(void)
+{
+    struct place place;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "timeout_ms", "300", e));
+    CHECK_REFUSED(wxtoken_set(place.wx, "timeout_ms", "0", e));
+    sim_fault(&place, "\"kind\":\"hang\"");
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_TEXT(last_message(), "timeout_ms (300 ms)");
+    leave_place(&place);
+}
+
+void options_come_from_the_environment_when_a_handle_is_made(void)
+{
+    struct place place;
+    wxtoken *const untouched = NOT_A_HANDLE;
+    wxtoken *wx = untouched;
+
+    bare_place(&place);
+    setenv("WXTOKEN_TIMEOUT_MS", "soon", 1);
+    CHECK_REFUSED(wxtoken_init(place.store, &wx, e));
+    CHECK_TEXT(last_message(), "WXTOKEN_TIMEOUT_MS");
+    setenv("WXTOKEN_TIMEOUT_MS", "\xff", 1);
+    CHECK_REFUSED(wxtoken_init(place.store, &wx, e));
+    CHECK(wx == untouched);
+    setenv("WXTOKEN_TIMEOUT_MS", "300", 1);
+    place.wx = open_store(place.store);
+    unsetenv("WXTOKEN_TIMEOUT_MS");
+    sim_post("/accounts", "{\"kind\":\"official\",\"id\":\"%s\",\"secret\":\"%s\"}", place.id, place.secret);
+    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
+    sim_fault(&place, "\"kind\":\"hang\"");
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_TEXT(last_message(), "timeout_ms (300 ms)");
+    leave_place(&place);
+}
+
+void strings_are_copied_before_a_call_returns(void)
+{
+    struct place place;
+    char store[96], option[32] = "api_base_url", value[64], name[16] = "later", kind[16] = "official";
+
+    open_place(&place);
+    wxtoken_free(place.wx);
+    place.wx = NULL;
+    strcpy(store, place.store);
+    CHECK(wxtoken_init(store, &place.wx, NULL) == WXTOKEN_OK);
+    snprintf(value, sizeof value, "%s", simulator("WXSIM_HTTP"));
+    CHECK_OK(wxtoken_set(place.wx, option, value, e));
+    CHECK_OK(wxtoken_account(place.wx, name, kind, place.id, place.secret, e));
+    memset(store, 'x', sizeof store), memset(option, 'x', sizeof option), memset(value, 'x', sizeof value);
+    memset(name, 'x', sizeof name), memset(kind, 'x', sizeof kind);
+    CHECK_OK(wxtoken_get(place.wx, "later", fresh_token(), e));
+    leave_place(&place);
+}
+
+void a_status_out_of_range_has_a_name_too(void)
+{
+    static const int32_t strange[] = {-1, 10, 11, 1000, INT_MAX, INT_MIN};
+    size_t i;
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_OK), "WXTOKEN_OK") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_ARGUMENT), "WXTOKEN_E_ARGUMENT") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_ACCOUNT), "WXTOKEN_E_ACCOUNT") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_STORE), "WXTOKEN_E_STORE") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_SECRET), "WXTOKEN_E_SECRET") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_NETWORK), "WXTOKEN_E_NETWORK") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_REPLY), "WXTOKEN_E_REPLY") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_API), "WXTOKEN_E_API") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_TIMEOUT), "WXTOKEN_E_TIMEOUT") == 0);
+    CHECK(strcmp(wxtoken_status_name(WXTOKEN_E_INTERNAL), "WXTOKEN_E_INTERNAL") == 0);
+    for (i = 0; i < sizeof strange / sizeof *strange; i++)
+        CHECK(strcmp(wxtoken_status_name(strange[i]), "unknown status") == 0);
+}

@@ -1,0 +1,95 @@
+#!/bin/sh
+# The library as a stranger meets it: what is installed compiles, links and runs by what pkg-config says, shared and
+# static, and exports what the header declares and nothing else.
+#
+#   PKG_CONFIG_PATH=PREFIX/lib/pkgconfig install.sh BUILD      (under `wechat-sim exec`)
+set -eu
+
+build=$1
+examples=$(cd "$(dirname "$0")/../../examples-c" && pwd)
+: "${PKG_CONFIG:=pkg-config}" "${CC:=cc}" "${CXX:=c++}"
+: "${WXSIM_HTTP:?is not set: run this under wechat-sim exec, as make -C tests/c install does}"
+warnings="-Wall -Wextra -Wpedantic -Werror"
+
+passed=0
+pass() { passed=$((passed + 1)); }
+die() { echo "FAILED $1" >&2; echo "$passed passed, 1 failed"; exit 1; }
+
+for tool in "$PKG_CONFIG" "$CC" "$CXX" nm readelf ldd; do
+  command -v "$tool" >/dev/null || die "$tool is not there: install it"
+done
+"$PKG_CONFIG" --exists wxtoken || die "pkg-config does not find wxtoken: set PKG_CONFIG_PATH"
+
+libdir=$("$PKG_CONFIG" --variable=libdir wxtoken)
+include=$("$PKG_CONFIG" --variable=includedir wxtoken)
+library=$libdir/libwxtoken.so
+mkdir -p "$build"
+work=$(mktemp -d "${TMPDIR:-/tmp}/wxtoken-install-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+
+# Runs a first_get on a store of its own; it must print its one line.
+runs() {
+  line=$(env WXTOKEN_STORE="$work/$2.db" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" WXTOKEN_ID=wxdemo0000000001 \
+    WXTOKEN_SECRET=demo-secret-0000000000000000000000001 LD_LIBRARY_PATH="$libdir" "$1") || die "$2: first_get"
+  echo "$line" | grep -Eq '^C  .{8}….{4}  [0-9]+ chars  expires in [0-9]+ s  [0-9]+ us$' || die "$2: it printed: $line"
+  pass
+}
+
+# shellcheck disable=SC2046  # pkg-config's words are words
+{
+  "$CC" -o "$build/shared" "$examples/first_get.c" $("$PKG_CONFIG" --cflags --libs wxtoken) || die "linking shared"
+  runs "$build/shared" shared
+  LD_LIBRARY_PATH=$libdir ldd "$build/shared" | grep -q 'libwxtoken\.so\.0' || die "the program needs libwxtoken.so.0"
+  pass
+
+  "$CC" -o "$build/static" "$examples/first_get.c" $("$PKG_CONFIG" --cflags wxtoken) \
+    $("$PKG_CONFIG" --static --libs wxtoken | sed 's/-lwxtoken/-l:libwxtoken.a/') || die "linking statically"
+  runs "$build/static" static
+  ! ldd "$build/static" | grep -q libwxtoken || die "the static program needs the shared library"
+  pass
+
+  make -s -C "$examples" BUILD="$build/examples" || die "building the examples"
+  for example in "$examples"/*.c; do
+    # shellcheck disable=SC2086
+    "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only $("$PKG_CONFIG" --cflags wxtoken) "$example" ||
+      die "$(basename "$example") as C++"
+    pass
+  done
+}
+
+# The other examples, on the account that first_get registered: a token that the API refuses is replaced.
+export WXTOKEN_STORE="$work/shared.db" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" LD_LIBRARY_PATH="$libdir"
+"$build/examples/threads" | grep -qx '8 of 8 threads have the same token' || die "threads"
+pass
+"$build/examples/failures" | grep -qx 'the call came to errcode 0' || die "failures"
+pass
+"$build/examples/report" | grep -q '"id":"wxdemo0000000001"' || die "report"
+pass
+unset WXTOKEN_STORE WXTOKEN_API_BASE_URL LD_LIBRARY_PATH
+
+# shellcheck disable=SC2086
+{
+  echo '#include <wxtoken.h>' | "$CC" -x c -std=c99 $warnings -fsyntax-only -I"$include" - || die "the header alone as C99"
+  pass
+  echo '#include <wxtoken.h>' | "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only -I"$include" - || die "the header alone as C++"
+  pass
+}
+
+# Without its comments, whatever is followed by a parenthesis is a declared function.
+"$CC" -E -P "$include/wxtoken.h" | grep -o 'wxtoken_[a-z_]*(' | tr -d '(' | sort > "$work/declared"
+nm -D --defined-only "$library" | awk '{ print $NF }' | sort > "$work/exported"
+diff "$work/declared" "$work/exported" >&2 || die "declared (<) and exported (>) functions differ"
+[ -s "$work/declared" ] || die "the header declares nothing"
+pass
+
+readelf -d "$library" > "$work/dynamic"
+grep -q 'SONAME.*\[libwxtoken\.so\.0\]' "$work/dynamic" || die "the SONAME is not libwxtoken.so.0"
+pass
+grep -q 'FLAGS_1.*NODELETE' "$work/dynamic" || die "the library is not linked with -z nodelete"
+pass
+
+version=$("$PKG_CONFIG" --modversion wxtoken)
+grep -q "^#define WXTOKEN_VERSION \"$version\"\$" "$include/wxtoken.h" || die "header and pkg-config tell different versions"
+pass
+
+echo "$passed passed, 0 failed"

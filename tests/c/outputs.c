@@ -1,0 +1,332 @@
+/* What calls write: tokens, errors, reports and logs, as far as the header says and no further, and never a secret. */
+#define _XOPEN_SOURCE 700
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "stories.h"
+
+void the_layouts_are_frozen(void)
+{
+    CHECK_EQUAL(sizeof(wxtoken_error), 512);
+    CHECK_EQUAL(offsetof(wxtoken_error, status), 0);
+    CHECK_EQUAL(offsetof(wxtoken_error, errcode), 4);
+    CHECK_EQUAL(offsetof(wxtoken_error, retry_after_ms), 8);
+    CHECK_EQUAL(offsetof(wxtoken_error, message), 16);
+    CHECK_EQUAL(sizeof(wxtoken_token), 8 + sizeof(size_t) + 1024);
+    CHECK_EQUAL(offsetof(wxtoken_token, expires_at), 0);
+    CHECK_EQUAL(offsetof(wxtoken_token, length), 8);
+    CHECK_EQUAL(offsetof(wxtoken_token, value), 8 + sizeof(size_t));
+    CHECK_EQUAL(sizeof(wxtoken_status), 4);
+}
+
+void the_version_is_that_of_the_header(void)
+{
+    CHECK(strcmp(wxtoken_version(), WXTOKEN_VERSION) == 0);
+    CHECK(wxtoken_version() == wxtoken_version());
+}
+
+void a_token_is_written_up_to_its_nul_and_no_further(void)
+{
+    struct place place;
+    wxtoken_token *token = fresh_token();
+
+    open_place(&place);
+    CHECK_OK(wxtoken_get(place.wx, "shop", token, e));
+    CHECK_EQUAL((long long)token->length, (long long)strlen(token->value));
+    CHECK(token->length > 100 && token->length < sizeof token->value);
+    CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
+    /* From the process's memory, as from WeChat. */
+    token = fresh_token();
+    CHECK_OK(wxtoken_get(place.wx, NULL, token, e));
+    CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
+    leave_place(&place);
+}
+
+void the_longest_token_fits_and_a_longer_one_is_no_token_reply(void)
+{
+    struct place place;
+    wxtoken_token *token = fresh_token();
+
+    open_place(&place);
+    sim_fault(&place, "\"kind\":\"token\",\"length\":1023");
+    CHECK_OK(wxtoken_get(place.wx, "shop", token, e));
+    CHECK_EQUAL((long long)token->length, 1023);
+    CHECK_EQUAL((long long)strlen(token->value), 1023);
+    leave_place(&place);
+
+    open_place(&place);
+    sim_fault(&place, "\"kind\":\"token\",\"length\":1024");
+    token = fresh_token();
+    CHECK_STATUS(WXTOKEN_E_REPLY, wxtoken_get(place.wx, "shop", token, e));
+    CHECK(is_pattern(token, sizeof *token));
+    leave_place(&place);
+}
+
+/* The next request meets `fault`; the get that makes it fails with `status`. */
+static void fail_by(const char *fault, wxtoken_status status, int errcode)
+{
+    struct place place;
+    wxtoken_token *token = fresh_token();
+    wxtoken_error err;
+
+    open_place(&place);
+    wxtoken_set(place.wx, "timeout_ms", "500", NULL);
+    sim_fault(&place, fault);
+    CHECK_STATUS(status, wxtoken_get(place.wx, "shop", token, e));
+    CHECK(is_pattern(token, sizeof *token));
+    CHECK_HIDES(last_message(), place.secret);
+    CHECK_TEXT(last_message(), "shop");
+    CHECK(wxtoken_get(place.wx, NULL, token, &err) == status);
+    CHECK_EQUAL(err.errcode, errcode);
+    CHECK(err.retry_after_ms > 0);
+    CHECK(is_pattern(token, sizeof *token));
+    CHECK_EQUAL(sim_count(place.id, "requests"), 1);
+    leave_place(&place);
+}
+
+void a_failed_get_writes_no_token_and_tells_no_secret(void)
+{
+    struct place place;
+    wxtoken_token *token;
+
+    fail_by("\"kind\":\"reset_before\"", WXTOKEN_E_NETWORK, 0);
+    fail_by("\"kind\":\"close_before\"", WXTOKEN_E_NETWORK, 0);
+    fail_by("\"kind\":\"html\"", WXTOKEN_E_REPLY, 0);
+    fail_by("\"kind\":\"empty\"", WXTOKEN_E_REPLY, 0);
+    fail_by("\"kind\":\"status\",\"code\":502", WXTOKEN_E_REPLY, 0);
+    fail_by("\"kind\":\"redirect\"", WXTOKEN_E_REPLY, 0);
+    fail_by("\"kind\":\"endless_headers\"", WXTOKEN_E_REPLY, 0);
+    fail_by("\"kind\":\"hang\"", WXTOKEN_E_TIMEOUT, 0);
+    fail_by("\"kind\":\"errcode\",\"errcode\":40125", WXTOKEN_E_API, 40125);
+    fail_by("\"kind\":\"errcode\",\"errcode\":-1", WXTOKEN_E_API, -1);
+
+    open_place(&place);
+    token = fresh_token();
+    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_get(place.wx, "nobody", token, e));
+    CHECK(is_pattern(token, sizeof *token));
+    leave_place(&place);
+}
+
+void a_failed_init_writes_no_handle(void)
+{
+    struct place place;
+    wxtoken *const untouched = NOT_A_HANDLE;
+    wxtoken *wx = untouched;
+    char path[160];
+
+    bare_place(&place);
+    snprintf(path, sizeof path, "%s/missing/tokens.db", place.directory);
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(path, &wx, e));
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(place.directory, &wx, e));
+    CHECK_REFUSED(wxtoken_init("", &wx, e));
+    CHECK_REFUSED(wxtoken_init("redis://127.0.0.1", &wx, e));
+    CHECK(wx == untouched);
+    leave_place(&place);
+}
+
+void a_report_is_written_whole_or_not_at_all(void)
+{
+    struct place place;
+    wxtoken_token token;
+    wxtoken_error err;
+    size_t needed = 0, exact;
+    char *buffer;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
+    CHECK_REFUSED(wxtoken_report(place.wx, NULL, 0, &needed, e));
+    exact = needed;
+    CHECK(exact > 100);
+    buffer = malloc(exact + 64);
+    if (buffer == NULL)
+        exit(1);
+    memset(buffer, PATTERN, exact + 64);
+
+    needed = 0;
+    CHECK(wxtoken_report(place.wx, buffer, 0, &needed, &err) == WXTOKEN_E_ARGUMENT);
+    CHECK_EQUAL((long long)needed, (long long)exact);
+    needed = 0;
+    CHECK(wxtoken_report(place.wx, buffer, exact - 1, &needed, &err) == WXTOKEN_E_ARGUMENT);
+    CHECK_EQUAL((long long)needed, (long long)exact);
+    CHECK(is_pattern(buffer, exact + 64));
+
+    needed = 0;
+    CHECK_OK(wxtoken_report(place.wx, buffer, exact, &needed, e));
+    CHECK_EQUAL((long long)needed, (long long)exact);
+    CHECK_EQUAL((long long)strlen(buffer) + 1, (long long)exact);
+    CHECK(is_pattern(buffer + exact, 64));
+    CHECK_TEXT(buffer, place.id);
+    CHECK_HIDES(buffer, place.secret);
+    CHECK_HIDES(buffer, token.value);
+
+    memset(buffer, PATTERN, exact + 64);
+    CHECK_OK(wxtoken_report(place.wx, buffer, exact + 32, NULL, e));
+    CHECK(is_pattern(buffer + exact, 64));
+    free(buffer);
+    leave_place(&place);
+}
+
+void a_long_message_is_cut_at_a_character(void)
+{
+    char path[3 * 1000 + 32];
+    wxtoken *wx = NOT_A_HANDLE;
+    const char *message;
+    size_t length, k;
+    int shift;
+
+    /* The message names the path, so that it is far too long; three shifts meet each place within a character. */
+    for (shift = 0; shift < 3; shift++) {
+        strcpy(path, "/missing/");
+        for (k = 0; k < (size_t)shift; k++)
+            strcat(path, "x");
+        for (k = 0; k < 900; k++)
+            strcat(path, "店");
+        strcat(path, "/tokens.db");
+        CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(path, &wx, e));
+        message = last_message();
+        length = strlen(message);
+        CHECK(length >= 493 && length <= 495);
+        while (length > 0 && ((unsigned char)message[length - 1] & 0xc0) == 0x80)
+            length--;
+        CHECK(length > 0 && strlen(message) - length == 2); /* 店 has three bytes */
+    }
+}
+
+void a_handle_goes_on_after_failed_calls(void)
+{
+    struct place place;
+    wxtoken_token token;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, "wrong", e));
+    CHECK_STATUS(WXTOKEN_E_API, wxtoken_get(place.wx, "shop", &token, e));
+    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_put(place.wx, "nobody", "current", NULL, e));
+    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_reject(place.wx, "nobody", "token", e));
+    CHECK_REFUSED(wxtoken_set(place.wx, "timeout_ms", "0", e));
+    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
+    CHECK_EQUAL(sim_count(place.id, "minted"), 1);
+    leave_place(&place);
+}
+
+void a_failed_fetch_after_a_reject_is_everybodys_answer(void)
+{
+    struct place place;
+    wxtoken_token refused, *token = fresh_token();
+
+    open_place(&place);
+    CHECK_OK(wxtoken_get(place.wx, "shop", &refused, e));
+    sim_post("/revoke", "{\"id\":\"%s\",\"which\":\"all\"}", place.id);
+    CHECK_OK(wxtoken_reject(place.wx, "shop", refused.value, e));
+    sim_fault(&place, "\"kind\":\"reset_before\"");
+    /* Twice, as CHECK_STATUS does: the second call is within retry_after_ms. */
+    CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", token, e));
+    CHECK(is_pattern(token, sizeof *token));
+    leave_place(&place);
+}
+
+void a_wrong_option_of_one_handle_is_no_failure_of_another(void)
+{
+    struct place place;
+    wxtoken *other;
+
+    open_place(&place);
+    other = open_store(place.store);
+    CHECK_OK(wxtoken_set(other, "api_base_url", simulator("WXSIM_HTTPS"), e));
+    CHECK_OK(wxtoken_set(other, "ca_file", "/missing/ca.pem", e));
+    CHECK_REFUSED(wxtoken_get(other, "shop", fresh_token(), e));
+    CHECK_TEXT(last_message(), "/missing/ca.pem");
+    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
+    CHECK_OK(wxtoken_set(place.wx, "ca_file", simulator("WXSIM_CA"), e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
+    wxtoken_free(other);
+    leave_place(&place);
+}
+
+void the_log_tells_no_secret_and_no_token(void)
+{
+    static char log[65536];
+    struct place place;
+    wxtoken_token first, second;
+    char path[160];
+    int terminal, file;
+    ssize_t size;
+
+    open_place(&place);
+    snprintf(path, sizeof path, "%s/log", place.directory);
+    file = open(path, O_RDWR | O_CREAT, 0600);
+    terminal = dup(STDERR_FILENO);
+    dup2(file, STDERR_FILENO);
+    CHECK_OK(wxtoken_set(place.wx, "log", "debug", e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", &first, e));
+    sim_post("/revoke", "{\"id\":\"%s\",\"which\":\"all\"}", place.id);
+    CHECK_OK(wxtoken_reject(place.wx, "shop", first.value, e));
+    sim_fault(&place, "\"kind\":\"reset_before\"");
+    CHECK(wxtoken_get(place.wx, "shop", &second, NULL) == WXTOKEN_E_NETWORK);
+    CHECK_OK(wxtoken_account(place.wx, "shop", "official_classic", place.id, place.secret, e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", &second, e));
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+    size = pread(file, log, sizeof log - 1, 0);
+    close(file);
+    CHECK(size > 0);
+    CHECK_TEXT(log, "shop");
+    CHECK_HIDES(log, place.secret);
+    CHECK_HIDES(log, first.value);
+    CHECK_HIDES(log, second.value);
+    leave_place(&place);
+}
+
+void tls_works_and_is_verified(void)
+{
+    struct place place;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
+    CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_TEXT(last_message(), "ca_file");
+    CHECK_EQUAL(sim_count(place.id, "requests"), 0);
+    leave_place(&place);
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
+    CHECK_OK(wxtoken_set(place.wx, "ca_file", simulator("WXSIM_CA"), e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_EQUAL(sim_count(place.id, "minted"), 1);
+    leave_place(&place);
+}
+
+void opening_and_freeing_many_times_leaves_nothing_open(void)
+{
+    enum { TIMES = 500, STORES = 40 };
+    struct place place, others[STORES];
+    int before, i;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
+    before = count_directory("/proc/self/fd");
+    for (i = 0; i < TIMES; i++) {
+        wxtoken *wx = open_store(place.store);
+        CHECK(wxtoken_get(wx, "shop", fresh_token(), NULL) == WXTOKEN_OK);
+        wxtoken_free(wx);
+    }
+    CHECK_EQUAL(count_directory("/proc/self/fd"), before);
+    CHECK_EQUAL(sim_count(place.id, "requests"), 1);
+    CHECK_EQUAL(count_directory("/proc/self/task"), 3); /* ".", ".." and this thread */
+    leave_place(&place);
+
+    /* A process keeps the latest few stores open, not all. */
+    for (i = 0; i < STORES; i++) {
+        open_place(&others[i]);
+        CHECK_OK(wxtoken_get(others[i].wx, "shop", fresh_token(), e));
+    }
+    CHECK(count_directory("/proc/self/fd") < before + 2 * STORES);
+    for (i = 0; i < STORES; i++) {
+        CHECK_OK(wxtoken_get(others[i].wx, NULL, fresh_token(), e));
+        leave_place(&others[i]);
+    }
+}

@@ -1,0 +1,73 @@
+/* What the tests stand on: checks, a place of its own for each story, and the simulator's control API.
+ *
+ * A story is a function named as a sentence. It passes when none of its checks failed. Checks belong to the main thread;
+ * others hand their results to it. */
+#ifndef SUPPORT_H
+#define SUPPORT_H
+
+#include <stddef.h>
+#include <wxtoken.h>
+
+/* Checks go on after a failure: one run tells all that is wrong. */
+#define CHECK(condition) check_that(!!(condition), #condition, __FILE__, __LINE__)
+#define CHECK_TEXT(text, part) check_text((text), (part), 1, __FILE__, __LINE__)
+#define CHECK_HIDES(text, part) check_text((text), (part), 0, __FILE__, __LINE__)
+#define CHECK_EQUAL(left, right) check_equal((left), (right), #left, __FILE__, __LINE__)
+
+/* The call, which passes `e` as its err, has this status; with and without a wxtoken_error to write to. On success that
+ * is left alone; on failure it is whole. */
+#define CHECK_STATUS(expected, call)                                            \
+    do {                                                                        \
+        wxtoken_error *e = NULL;                                                \
+        check_status((call), (expected), NULL, #call, __FILE__, __LINE__);      \
+        e = fresh_error();                                                      \
+        check_status((call), (expected), e, #call, __FILE__, __LINE__);         \
+    } while (0)
+#define CHECK_OK(call) CHECK_STATUS(WXTOKEN_OK, call)
+#define CHECK_REFUSED(call) CHECK_STATUS(WXTOKEN_E_ARGUMENT, call)
+
+#define RUN(story) run_story(story, #story)
+
+enum { PATTERN = 0xa5 };
+
+/* To see that an output was not written. */
+#define NOT_A_HANDLE ((wxtoken *)(void *)fresh_token())
+
+/* A directory, a store in it, an account that the simulator knows, and a handle with the account "shop" registered. */
+struct place {
+    char directory[64];
+    char store[96];
+    char id[32];
+    char secret[48];
+    wxtoken *wx;
+};
+
+void run_story(void (*story)(void), const char *name);
+int finish(void); /* prints 'N passed, N failed'; the exit code */
+
+void check_that(int holds, const char *what, const char *file, int line);
+void check_text(const char *text, const char *part, int wanted, const char *file, int line);
+void check_equal(long long left, long long right, const char *what, const char *file, int line);
+void check_status(wxtoken_status got, wxtoken_status expected, const wxtoken_error *err, const char *call,
+                  const char *file, int line);
+wxtoken_error *fresh_error(void); /* one, the same each time, filled with PATTERN */
+wxtoken_token *fresh_token(void); /* likewise */
+const char *last_message(void);   /* that of the latest CHECK_STATUS that expected a failure */
+int is_pattern(const void *memory, size_t size);
+
+void bare_place(struct place *place);   /* directory and names; no handle, and nothing in the simulator */
+void open_place(struct place *place);
+void leave_place(struct place *place);  /* frees the handle unless NULL, and removes the directory */
+wxtoken *open_store(const char *store); /* a further handle, on the simulator */
+void new_id(char id[32]);               /* an appid that nobody has used */
+
+const char *simulator(const char *variable); /* one of WXSIM_HTTP…; without it the run ends with a message */
+void sim_post(const char *path, const char *format, ...);
+void sim_fault(const struct place *place, const char *fields); /* as "\"kind\":\"hang\"" */
+long sim_count(const char *id, const char *field);
+
+char *report_of(wxtoken *wx);         /* for the caller to free */
+char *standing_report_of(wxtoken *wx); /* the same without what changes by itself: "now" */
+int count_directory(const char *path);
+
+#endif

@@ -1,0 +1,106 @@
+/* dlopen and dlclose fifty times, as PHP does at the end of each request: the library stays, and so does what it knows.
+ * Linked with -ldl only; $WXTOKEN_LIBRARY is the path of the library. */
+#define _XOPEN_SOURCE 700
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <wxtoken.h>
+
+enum { ROUNDS = 50, GUARD_S = 120 };
+
+static char store[96];
+static const void *first_place;
+static wxtoken_token first_token;
+static int failures;
+
+static void fail(const char *what)
+{
+    printf("%s\n", what);
+    failures++;
+}
+
+/* A function of the library; through memcpy, because ISO C has no cast from an object pointer to a function pointer. */
+static void find(void *library, const char *name, void *function)
+{
+    void *symbol = dlsym(library, name);
+    if (symbol == NULL) {
+        printf("%s\n", dlerror());
+        exit(1);
+    }
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+static void *load_get_and_unload(void *argument)
+{
+    enum wxtoken_status (*init)(const char *, wxtoken **, wxtoken_error *);
+    enum wxtoken_status (*set)(wxtoken *, const char *, const char *, wxtoken_error *);
+    enum wxtoken_status (*account)(wxtoken *, const char *, const char *, const char *, const char *, wxtoken_error *);
+    enum wxtoken_status (*get)(wxtoken *, const char *, wxtoken_token *, wxtoken_error *);
+    void (*release)(wxtoken *);
+    int round = *(int *)argument;
+    void *library = dlopen(getenv("WXTOKEN_LIBRARY"), RTLD_NOW | RTLD_LOCAL);
+    wxtoken *wx = NULL;
+    wxtoken_token token;
+    wxtoken_error err;
+
+    if (library == NULL) {
+        fail(dlerror());
+        return NULL;
+    }
+    find(library, "wxtoken_init", &init);
+    find(library, "wxtoken_set", &set);
+    find(library, "wxtoken_account", &account);
+    find(library, "wxtoken_get", &get);
+    find(library, "wxtoken_free", &release);
+    if (init(store, &wx, &err) != WXTOKEN_OK || set(wx, "api_base_url", getenv("WXSIM_HTTP"), &err) != WXTOKEN_OK ||
+        account(wx, "demo", "official", "wxdemo0000000001", "demo-secret-0000000000000000000000001", &err) !=
+            WXTOKEN_OK ||
+        get(wx, "demo", &token, &err) != WXTOKEN_OK) {
+        fail(err.message);
+    } else if (round == 0) {
+        first_token = token;
+        first_place = dlsym(library, "wxtoken_get");
+    } else if (strcmp(token.value, first_token.value) != 0) {
+        fail("another token after an unload");
+    } else if (dlsym(library, "wxtoken_get") != first_place) {
+        fail("the library was really unloaded: is it linked with -z nodelete?");
+    }
+    if (wx != NULL)
+        release(wx);
+    dlclose(library);
+    return NULL;
+}
+
+int main(void)
+{
+    char directory[] = "/tmp/wxtoken-c-XXXXXX", command[128];
+    int round;
+
+    alarm(GUARD_S);
+    unsetenv("WXTOKEN_STORE");
+    if (getenv("WXTOKEN_LIBRARY") == NULL || getenv("WXSIM_HTTP") == NULL) {
+        puts("WXTOKEN_LIBRARY or WXSIM_HTTP is not set: run this as `make -C tests/c` does");
+        return 1;
+    }
+    if (mkdtemp(directory) == NULL) {
+        puts("cannot make a directory in /tmp: make it writable");
+        return 1;
+    }
+    snprintf(store, sizeof store, "%s/tokens.db", directory);
+    for (round = 0; round < ROUNDS; round++) {
+        pthread_t thread;
+        /* In every other round a thread that used the library ends after the unload, and cleans up what it has there. */
+        if (round % 2 == 0)
+            load_get_and_unload(&round);
+        else if (pthread_create(&thread, NULL, load_get_and_unload, &round) != 0 || pthread_join(thread, NULL) != 0)
+            fail("no thread");
+    }
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    if (system(command) != 0)
+        fail("the directory could not be removed");
+    printf("%d passed, %d failed\n", failures == 0, failures != 0);
+    return failures == 0 ? 0 : 1;
+}

@@ -1,0 +1,314 @@
+//! The C API as a Rust test likes to use it, with a simulator and a store of its own; and child processes by fork.
+#![allow(dead_code)]
+
+use std::ffi::{CStr, CString, c_char};
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use serde_json::Value;
+use wechat_sim::Simulator;
+use ::wxtoken::ffi::*;
+
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A failure as the caller of the C API sees it.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    pub status: wxtoken_status,
+    pub errcode: i32,
+    pub retry_after_ms: i64,
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    pub value: String,
+    pub expires_at: i64,
+}
+
+/// An open handle; freed when dropped.
+pub struct Handle(*mut wxtoken);
+
+// SAFETY: the API lets any thread use a handle.
+unsafe impl Send for Handle {}
+// SAFETY: as above, several at once.
+unsafe impl Sync for Handle {}
+
+fn text(value: &str) -> CString {
+    CString::new(value).unwrap()
+}
+
+fn done(status: wxtoken_status, err: &wxtoken_error) -> Result<(), Failure> {
+    if status == wxtoken_status::WXTOKEN_OK {
+        return Ok(());
+    }
+    assert_eq!(status, err.status);
+    // SAFETY: the library NUL-terminates the message.
+    let message = unsafe { CStr::from_ptr(err.message.as_ptr()) };
+    Err(Failure {
+        status,
+        errcode: err.errcode,
+        retry_after_ms: err.retry_after_ms,
+        message: message.to_str().unwrap().to_owned(),
+    })
+}
+
+fn blank() -> wxtoken_error {
+    wxtoken_error {
+        status: wxtoken_status::WXTOKEN_OK,
+        errcode: 0,
+        retry_after_ms: 0,
+        message: [0; 496],
+    }
+}
+
+impl Handle {
+    pub fn open(store: &Path) -> Result<Handle, Failure> {
+        let mut out = ptr::null_mut();
+        let mut err = blank();
+        let path = text(store.to_str().unwrap());
+        // SAFETY: valid pointers.
+        let status = unsafe { wxtoken_init(path.as_ptr(), &mut out, &mut err) };
+        done(status, &err).map(|()| Handle(out))
+    }
+
+    pub fn set(&self, option: &str, value: &str) -> Result<(), Failure> {
+        let mut err = blank();
+        let (option, value) = (text(option), text(value));
+        // SAFETY: valid pointers, a live handle.
+        let status = unsafe { wxtoken_set(self.0, option.as_ptr(), value.as_ptr(), &mut err) };
+        done(status, &err)
+    }
+
+    pub fn account(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<(), Failure> {
+        let mut err = blank();
+        let (name, kind, id, secret) = (text(name), text(kind), text(id), text(secret));
+        // SAFETY: as above.
+        let status = unsafe {
+            wxtoken_account(
+                self.0,
+                name.as_ptr(),
+                kind.as_ptr(),
+                id.as_ptr(),
+                secret.as_ptr(),
+                &mut err,
+            )
+        };
+        done(status, &err)
+    }
+
+    pub fn put_current(&self, name: &str) -> Result<(), Failure> {
+        let mut err = blank();
+        let (name, field) = (text(name), text("current"));
+        // SAFETY: as above.
+        let status = unsafe {
+            wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), ptr::null(), &mut err)
+        };
+        done(status, &err)
+    }
+
+    pub fn get(&self, name: &str) -> Result<Token, Failure> {
+        self.get_maybe(Some(name))
+    }
+
+    pub fn get_current(&self) -> Result<Token, Failure> {
+        self.get_maybe(None)
+    }
+
+    fn get_maybe(&self, name: Option<&str>) -> Result<Token, Failure> {
+        let mut err = blank();
+        let mut token = wxtoken_token {
+            expires_at: 0,
+            length: 0,
+            value: [0; 1024],
+        };
+        let name = name.map(text);
+        let name: *const c_char = name.as_ref().map_or(ptr::null(), |n| n.as_ptr());
+        // SAFETY: as above.
+        let status = unsafe { wxtoken_get(self.0, name, &mut token, &mut err) };
+        done(status, &err)?;
+        // SAFETY: NUL-terminated on success.
+        let value = unsafe { CStr::from_ptr(token.value.as_ptr()) };
+        assert_eq!(value.count_bytes(), token.length);
+        Ok(Token {
+            value: value.to_str().unwrap().to_owned(),
+            expires_at: token.expires_at,
+        })
+    }
+
+    pub fn reject(&self, name: &str, token: &str) -> Result<(), Failure> {
+        let mut err = blank();
+        let (name, token) = (text(name), text(token));
+        // SAFETY: as above.
+        let status = unsafe { wxtoken_reject(self.0, name.as_ptr(), token.as_ptr(), &mut err) };
+        done(status, &err)
+    }
+
+    pub fn report(&self) -> Value {
+        let mut buffer = vec![0u8; 1 << 20];
+        let mut needed = 0;
+        let mut err = blank();
+        // SAFETY: as above; the buffer has the length given.
+        let status = unsafe {
+            wxtoken_report(
+                self.0,
+                buffer.as_mut_ptr().cast(),
+                buffer.len(),
+                &mut needed,
+                &mut err,
+            )
+        };
+        done(status, &err).unwrap();
+        serde_json::from_slice(&buffer[..needed - 1]).unwrap()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: made by wxtoken_init, freed once.
+        unsafe { wxtoken_free(self.0) };
+    }
+}
+
+/// A simulator with an empty directory for a store.
+pub struct World {
+    pub sim: Simulator,
+    pub directory: tempfile::TempDir,
+}
+
+impl World {
+    pub fn new() -> World {
+        World {
+            sim: Simulator::start(wechat_sim::Options::default()).unwrap(),
+            directory: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// With one account, `wx1`, whose settings the JSON object adds to.
+    pub fn with_account(settings: Value) -> World {
+        let world = World::new();
+        world.add("official", "wx1", settings);
+        world
+    }
+
+    pub fn add(&self, kind: &str, id: &str, settings: Value) {
+        let mut body = serde_json::json!({"kind": kind, "id": id, "secret": SECRET});
+        for (key, value) in settings.as_object().unwrap() {
+            body[key] = value.clone();
+        }
+        self.sim
+            .add_account(serde_json::from_value(body).unwrap());
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.directory.path().join("tokens.db")
+    }
+
+    pub fn fault(&self, fault: Value) {
+        self.sim.fault_json(fault).unwrap();
+    }
+
+    /// A handle that talks to the simulator.
+    pub fn open(&self) -> Handle {
+        self.open_at(&self.store())
+    }
+
+    pub fn open_at(&self, store: &Path) -> Handle {
+        let handle = Handle::open(store).unwrap();
+        handle.set("api_base_url", &self.sim.http()).unwrap();
+        handle.set("work_base_url", &self.sim.http()).unwrap();
+        handle
+    }
+
+    /// The same with `wx1` registered as `shop`.
+    pub fn open_shop(&self, kind: &str) -> Handle {
+        let handle = self.open();
+        handle.account("shop", kind, "wx1", SECRET).unwrap();
+        handle
+    }
+
+    pub fn minted(&self) -> u64 {
+        self.sim.counters_of("wx1").minted
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.sim.counters_of("wx1").requests
+    }
+}
+
+/// Until `condition` holds; fails after ten seconds. For waiting on another process, never for time to pass.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !condition() {
+        assert!(start.elapsed().as_secs() < 10, "waited in vain until {what}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
+/// A forked process that runs `work` and sends back what it returns.
+pub struct Child {
+    pub pid: i32,
+    result: std::fs::File,
+}
+
+impl Child {
+    pub fn fork(work: impl FnOnce() -> String) -> Child {
+        use std::io::Write;
+        use std::os::fd::FromRawFd;
+        let mut ends = [0; 2];
+        // SAFETY: the array holds two descriptors.
+        assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
+        // SAFETY: the child only runs `work`, which uses the library (made for this) and the allocator.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0);
+        if pid == 0 {
+            // SAFETY: the write end is ours; alarm ends a child that hangs.
+            let mut end = unsafe {
+                libc::alarm(60);
+                std::fs::File::from_raw_fd(ends[1])
+            };
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            let text = outcome.unwrap_or_else(|_| "panicked".into());
+            let _ = end.write_all(text.as_bytes());
+            // SAFETY: leaves without running anything of the parent's.
+            unsafe { libc::_exit(0) };
+        }
+        // SAFETY: the write end is closed here so that the read end sees the child's end; the read end becomes ours.
+        let result = unsafe {
+            libc::close(ends[1]);
+            std::fs::File::from_raw_fd(ends[0])
+        };
+        Child { pid, result }
+    }
+
+    /// What the child sent, once it has ended; empty when it was killed before.
+    pub fn join(mut self) -> String {
+        use std::io::Read;
+        let mut text = String::new();
+        self.result.read_to_string(&mut text).unwrap();
+        let mut status = 0;
+        // SAFETY: our own child.
+        unsafe { libc::waitpid(self.pid, &mut status, 0) };
+        text
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: our own child, not waited for yet.
+        assert_eq!(unsafe { libc::kill(self.pid, signal) }, 0);
+    }
+}
+
+/// Sets a variable in a forked child. Not by std, whose lock another thread of the parent may have held.
+pub fn set_env(name: &str, value: &str) {
+    let (name, value) = (text(name), text(value));
+    // SAFETY: the child has one thread.
+    assert_eq!(unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) }, 0);
+}
+
+/// What a child reports of a get.
+pub fn outcome(result: Result<Token, Failure>) -> String {
+    match result {
+        Ok(token) => token.value,
+        Err(failure) => format!("{:?}: {}", failure.status, failure.message),
+    }
+}

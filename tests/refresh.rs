@@ -1,0 +1,209 @@
+//! What a get does as a token ages, and what a reject does: freshness, the soft window, failures, budgets.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{World, wait_until};
+use serde_json::json;
+use ::wxtoken::ffi::wxtoken_status::*;
+
+/// The token of `wx1` as the report shows it.
+fn row(handle: &common::Handle) -> serde_json::Value {
+    handle.report()["accounts"][0]["tokens"][0].clone()
+}
+
+/// A world whose token lives six seconds, and is past its refresh time for the last tenth of them.
+fn aging(kind: &str) -> (World, common::Handle) {
+    let world = World::with_account(json!({"lifetime_ms": 6000}));
+    let handle = world.open_shop(kind);
+    handle.set("revalidate_ms", "0").unwrap();
+    (world, handle)
+}
+
+fn until_usable(handle: &common::Handle) {
+    wait_until("the token is past its refresh time", || row(handle)["state"] == "usable");
+}
+
+#[test]
+fn a_usable_token_is_refreshed_by_the_caller_that_finds_it() {
+    let (world, handle) = aging("official_classic");
+    let first = handle.get("shop").unwrap();
+    until_usable(&handle);
+    let second = handle.get("shop").unwrap();
+    assert_ne!(first.value, second.value);
+    assert_eq!(world.minted(), 2);
+    assert_eq!(handle.get("shop").unwrap(), second);
+}
+
+#[test]
+fn a_failed_refresh_serves_the_old_token_and_backs_off() {
+    let (world, handle) = aging("official_classic");
+    let first = handle.get("shop").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "status", "code": 503, "times": 0}));
+    until_usable(&handle);
+    for _ in 0..20 {
+        assert_eq!(handle.get("shop").unwrap(), first);
+    }
+    assert_eq!(world.requests(), 2);
+    assert_eq!(row(&handle)["failures_in_a_row"], 1);
+    wait_until("the token has expired", || row(&handle)["state"] == "none");
+    let failure = handle.get("shop").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_REPLY);
+    assert!(failure.message.contains("503"), "{failure:?}");
+    assert!(failure.retry_after_ms > 0);
+}
+
+#[test]
+fn with_background_refresh_no_caller_waits() {
+    let (world, handle) = aging("official_classic");
+    handle.set("background_refresh", "1").unwrap();
+    let first = handle.get("shop").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 300}));
+    until_usable(&handle);
+    let began = Instant::now();
+    assert_eq!(handle.get("shop").unwrap(), first);
+    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    wait_until("the background refresh is done", || {
+        handle.get("shop").unwrap() != first
+    });
+    assert_eq!(world.minted(), 2);
+}
+
+#[test]
+fn free_waits_for_a_background_refresh() {
+    let (world, handle) = aging("official_classic");
+    handle.set("background_refresh", "1").unwrap();
+    handle.get("shop").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 200}));
+    until_usable(&handle);
+    handle.get("shop").unwrap();
+    drop(handle);
+    let report = world.open_shop("official_classic").report();
+    assert_eq!(report["accounts"][0]["tokens"][0]["fetches"], 2);
+}
+
+#[test]
+fn a_stable_token_handed_out_again_does_not_loop() {
+    let world = World::with_account(json!({"lifetime_ms": 4000, "renew_window_ms": 100}));
+    let handle = world.open_shop("official");
+    handle.set("revalidate_ms", "0").unwrap();
+    let first = handle.get("shop").unwrap();
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(3700) {
+        assert_eq!(handle.get("shop").unwrap(), first);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // One fetch, and a few tries ever closer to the end: 400 ms, 50 ms, ...
+    assert!((2..=4).contains(&world.requests()), "{}", world.requests());
+}
+
+#[test]
+fn a_refused_token_that_the_platform_repeats_is_served_again() {
+    let world = World::with_account(json!({"force_gap_ms": 1}));
+    let handle = world.open_shop("official");
+    let first = handle.get("shop").unwrap();
+    let sticky = serde_json::from_value(json!({"id": "wx1", "which": "all", "sticky": true}));
+    assert!(world.sim.revoke_with(&sticky.unwrap()));
+    handle.reject("shop", &first.value).unwrap();
+    assert_eq!(handle.get("shop").unwrap().value, first.value);
+    assert_eq!(world.requests(), 2);
+    // Rejected again, it is served again: no second fetch within thirty seconds.
+    handle.reject("shop", &first.value).unwrap();
+    assert_eq!(handle.get("shop").unwrap().value, first.value);
+    assert_eq!(world.requests(), 2);
+    assert_eq!(world.sim.counters_of("wx1").forced, 0);
+}
+
+/// Faults row 32 in short.
+#[test]
+fn a_storm_of_rejects_costs_one_fetch() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    let token = handle.get("shop").unwrap();
+                    handle.reject("shop", &token.value).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(world.requests(), 2);
+}
+
+#[test]
+fn a_reject_is_seen_by_every_name_of_the_token_at_once() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.account("店铺", "official", "wx1", common::SECRET).unwrap();
+    handle.set("revalidate_ms", "60000").unwrap();
+    let first = handle.get("shop").unwrap();
+    assert_eq!(handle.get("店铺").unwrap(), first);
+    world.sim.revoke("wx1");
+    handle.reject("店铺", &first.value).unwrap();
+    let second = handle.get("shop").unwrap();
+    assert_ne!(second.value, first.value);
+    assert_eq!(handle.get("店铺").unwrap(), second);
+    assert_eq!(world.minted(), 2);
+}
+
+#[test]
+fn a_change_in_another_process_is_seen_within_revalidate_ms() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "100").unwrap();
+    let first = handle.get("shop").unwrap();
+    let second = common::Child::fork(|| {
+        handle.reject("shop", &first.value).unwrap();
+        common::outcome(handle.get("shop"))
+    })
+    .join();
+    assert_ne!(second, first.value);
+    wait_until("the change is seen", || handle.get("shop").unwrap().value == second);
+    assert_eq!(world.minted(), 2);
+}
+
+#[test]
+fn rejecting_without_reach_of_the_platform_is_an_error_not_the_refused_token() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    let token = handle.get("shop").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "reset_before", "times": 0}));
+    handle.reject("shop", &token.value).unwrap();
+    assert_eq!(handle.get("shop").unwrap_err().status, WXTOKEN_E_NETWORK);
+}
+
+#[test]
+fn threads_on_an_empty_store_share_one_fetch() {
+    let world = World::with_account(json!({"delay_ms": 50}));
+    let handle = world.open_shop("official_classic");
+    let tokens: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..32)
+            .map(|_| scope.spawn(|| handle.get("shop").unwrap()))
+            .collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert!(tokens.iter().all(|token| *token == tokens[0]));
+    assert_eq!(world.minted(), 1);
+}
+
+#[test]
+fn waiting_for_another_thread_ends_at_the_deadline() {
+    let world = World::with_account(json!({}));
+    let patient = world.open_shop("official");
+    let hasty = world.open_shop("official");
+    patient.set("timeout_ms", "3000").unwrap();
+    hasty.set("timeout_ms", "100").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1000}));
+    std::thread::scope(|scope| {
+        let leader = scope.spawn(|| patient.get("shop"));
+        wait_until("the leader asks", || world.requests() == 1);
+        let failure = hasty.get("shop").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_TIMEOUT);
+        assert!(failure.message.contains("100 ms"), "{failure:?}");
+        leader.join().unwrap().unwrap();
+    });
+    assert_eq!(world.requests(), 1);
+}

@@ -1,0 +1,478 @@
+//! Invariants 8 and 9: the store's modes, what heals, what is refused, and the forebear's database.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use common::{Handle, SECRET, World};
+use rusqlite::Connection;
+use serde_json::json;
+use ::wxtoken::ffi::wxtoken_status::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn beside(store: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", store.display()))
+}
+
+/// What SQLite says of the file, asked in a process of its own: a second SQLite in ours would cost it its locks.
+fn sqlite(store: &Path, sql: &str) -> String {
+    let output = std::process::Command::new("sqlite3")
+        .arg(store)
+        .arg(sql)
+        .output()
+        .expect("the sqlite3 tool is needed: apt-get install sqlite3");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Faults row 23.
+#[test]
+fn every_file_is_private_whatever_the_umask() {
+    for umask in [0o000, 0o077, 0o777] {
+        let world = World::with_account(json!({}));
+        let files = common::Child::fork(|| {
+            // SAFETY: the mask of this child alone.
+            unsafe { libc::umask(umask) };
+            let handle = world.open_shop("official");
+            handle.get("shop").unwrap();
+            let files = fs::read_dir(world.directory.path()).unwrap();
+            files.map(|f| format!("{:o} ", mode(&f.unwrap().path()))).collect()
+        })
+        .join();
+        assert_eq!(files, "600 600 600 600 ", "store, journal, lock, key under umask {umask:o}");
+    }
+}
+
+#[test]
+fn a_mode_that_the_operator_has_set_is_kept() {
+    let world = World::with_account(json!({}));
+    let store = world.store();
+    world.open_shop("official");
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o640)).unwrap();
+    world.open_shop("official").get("shop").unwrap();
+    assert_eq!(mode(&store), 0o640);
+}
+
+#[test]
+fn tables_are_strict_and_marked_as_ours() {
+    let world = World::with_account(json!({}));
+    world.open_shop("official").get("shop").unwrap();
+    let store = world.store();
+    assert_eq!(sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"), "2004382827\n1");
+    assert_eq!(sqlite(&store, "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'weixin%' ORDER BY name"), "weixin_account|1\nweixin_token|1");
+    assert_eq!(sqlite(&store, "PRAGMA journal_mode"), "delete", "no WAL in the file's header");
+}
+
+/// Faults row 19.
+#[test]
+fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
+    let losses: [(&str, fn(&Path)); 5] = [
+        ("deleted", |store| fs::remove_file(store).unwrap()),
+        ("truncated", |store| {
+            // By another process: closing a descriptor here would drop SQLite's locks.
+            let done = std::process::Command::new("truncate").args(["-s", "0"]).arg(store).status();
+            assert!(done.unwrap().success());
+        }),
+        ("both tables dropped", |store| {
+            sqlite(store, "DROP TABLE weixin_account; DROP TABLE weixin_token");
+        }),
+        ("one table dropped", |store| {
+            sqlite(store, "DROP TABLE weixin_token");
+        }),
+        ("rows deleted", |store| {
+            sqlite(store, "DELETE FROM weixin_account; DELETE FROM weixin_token");
+        }),
+    ];
+    for (what, lose) in losses {
+        let world = World::with_account(json!({}));
+        world.add("work", "ww1", json!({}));
+        let handle = world.open_shop("official_classic");
+        handle.account("app", "work", "ww1", SECRET).unwrap();
+        handle.set("revalidate_ms", "0").unwrap();
+        handle.get("shop").unwrap();
+        lose(&world.store());
+        let token = handle.get("shop").unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        assert_eq!(world.minted(), 2, "{what}");
+        assert_eq!(handle.get_current().unwrap(), token, "{what}");
+        handle.get("app").unwrap();
+        assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok", "{what}");
+        assert_eq!(mode(&world.store()), 0o600, "{what}");
+    }
+}
+
+/// Faults row 20.
+#[test]
+fn a_damaged_store_is_set_aside_and_rebuilt() {
+    for damage in ["header", "pages"] {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop("official");
+        handle.set("revalidate_ms", "0").unwrap();
+        let token = handle.get("shop").unwrap();
+        let store = world.store();
+        let (seek, count) = if damage == "header" { (0, 1) } else { (1, 5) };
+        let script = format!(
+            "yes garbage | dd of='{}' bs=4096 seek={seek} count={count} iflag=fullblock conv=notrunc status=none",
+            store.display()
+        );
+        let done = std::process::Command::new("sh").arg("-c").arg(script).status();
+        assert!(done.unwrap().success());
+        let bad = fs::read(&store).unwrap();
+        // In a fresh process, which has no page of the file in memory. The stable endpoint hands the same token out again.
+        let got = common::Child::fork(|| common::outcome(handle.get("shop"))).join();
+        assert_eq!(got, token.value, "{damage}");
+        assert_eq!(handle.get("shop").unwrap().value, token.value, "{damage}");
+        let kept: Vec<PathBuf> = fs::read_dir(world.directory.path())
+            .unwrap()
+            .map(|f| f.unwrap().path())
+            .filter(|path| path.to_string_lossy().contains(".corrupt-") && !path.to_string_lossy().ends_with("-journal"))
+            .collect();
+        assert_eq!(kept.len(), 1, "{damage}: {kept:?}");
+        assert_eq!(fs::read(&kept[0]).unwrap(), bad, "{damage}");
+        assert_eq!(sqlite(&store, "PRAGMA integrity_check"), "ok");
+        assert_eq!(handle.report()["accounts"][0]["name"], "shop");
+    }
+}
+
+#[test]
+fn garbage_found_at_init_is_set_aside_too() {
+    let world = World::new();
+    fs::write(world.store(), "this is no database, but it is somebody's text ".repeat(100)).unwrap();
+    world.open_shop("official");
+    let kept = fs::read_dir(world.directory.path()).unwrap().filter(|f| {
+        f.as_ref().unwrap().file_name().to_string_lossy().contains(".corrupt-")
+    });
+    assert_eq!(kept.count(), 1);
+}
+
+/// Faults row 21.
+#[test]
+fn a_strangers_database_is_refused_untouched() {
+    let strangers: [(&str, &str); 5] = [
+        ("tables of its own", "CREATE TABLE photos (id); INSERT INTO photos VALUES (1)"),
+        ("ours by one name only", "CREATE TABLE weixin_account (id, corpid, secret); CREATE TABLE photos (id)"),
+        ("our names, other columns", "CREATE TABLE weixin_account (openid, nickname)"),
+        ("another application_id", "PRAGMA application_id = 7; CREATE TABLE weixin_account (id, corpid, secret)"),
+        ("in WAL mode", "PRAGMA journal_mode = WAL; CREATE TABLE photos (id); INSERT INTO photos VALUES (1)"),
+    ];
+    for (what, sql) in strangers {
+        let world = World::new();
+        let store = world.store();
+        sqlite(&store, sql);
+        let before = fs::read(&store).unwrap();
+        let refused = Handle::open(&store).err().unwrap();
+        assert_eq!(refused.status, WXTOKEN_E_STORE, "{what}");
+        assert!(refused.message.contains("another program's database"), "{what}: {refused:?}");
+        assert_eq!(fs::read(&store).unwrap(), before, "{what}");
+    }
+}
+
+#[test]
+fn a_newer_schema_is_refused_untouched() {
+    let world = World::new();
+    world.open_shop("official");
+    let store = world.store();
+    sqlite(&store, "PRAGMA user_version = 99");
+    let before = fs::read(&store).unwrap();
+    // In a fresh process: this one has the store open already.
+    let said = common::Child::fork(|| match Handle::open(&store) {
+        Ok(_) => "opened".into(),
+        Err(refused) => refused.message,
+    })
+    .join();
+    assert!(said.contains("newer") && said.contains("upgrade libwxtoken"), "{said}");
+    assert_eq!(fs::read(&store).unwrap(), before);
+}
+
+/// Faults row 22.
+#[test]
+fn links_fifos_and_directories_are_refused_as_store_and_as_lock() {
+    type Maker = fn(&Path, &Path);
+    let makers: [(&str, Maker); 4] = [
+        ("symbolic link", |path, other| std::os::unix::fs::symlink(other, path).unwrap()),
+        ("hard link", |path, other| fs::hard_link(other, path).unwrap()),
+        ("FIFO", |path, _| {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        }),
+        ("directory", |path, _| fs::create_dir(path).unwrap()),
+    ];
+    for (what, make) in makers {
+        let world = World::with_account(json!({}));
+        let other = world.directory.path().join("other");
+        fs::write(&other, "somebody's").unwrap();
+        make(&world.store(), &other);
+        let refused = Handle::open(&world.store()).err().unwrap();
+        assert_eq!(refused.status, WXTOKEN_E_STORE, "{what}");
+        assert!(refused.message.contains(what), "{what}: {refused:?}");
+        assert_eq!(fs::read(&other).unwrap(), b"somebody's", "{what}");
+
+        let second = world.directory.path().join("second.db");
+        make(&beside(&second, ".lock"), &other);
+        let handle = world.open_at(&second);
+        handle.account("shop", "official_classic", "wx1", SECRET).unwrap();
+        let failure = handle.get("shop").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_STORE, "{what}");
+        assert!(failure.message.contains("second.db.lock"), "{what}: {failure:?}");
+        assert_eq!(fs::read(&other).unwrap(), b"somebody's", "{what}");
+    }
+}
+
+#[test]
+fn a_secret_is_sealed_in_the_store() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.get("shop").unwrap();
+    for file in fs::read_dir(world.directory.path()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!contains(&bytes, SECRET.as_bytes()));
+    }
+}
+
+#[test]
+fn without_the_key_tokens_are_read_and_secrets_are_not() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let token = handle.get("shop").unwrap();
+    let key = beside(&world.store(), ".key");
+    fs::rename(&key, world.directory.path().join("elsewhere")).unwrap();
+    let (store, api) = (world.store(), world.sim.http().to_owned());
+    let reader = || {
+        let handle = Handle::open(&store).unwrap();
+        handle.set("api_base_url", &api).unwrap();
+        handle
+    };
+    assert_eq!(common::Child::fork(|| common::outcome(reader().get("shop"))).join(), token.value);
+    handle.reject("shop", &token.value).unwrap();
+    let said = common::Child::fork(|| common::outcome(reader().get("shop"))).join();
+    assert!(said.contains("E_SECRET") && said.contains("tokens.db.key"), "{said}");
+    assert_eq!(world.requests(), 1);
+    // Registering again, as the message advises, mends it.
+    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.get("shop").unwrap();
+    assert_eq!(mode(&key), 0o600);
+}
+
+/// Faults row 16 by a file-size limit, which also raises SIGXFSZ.
+#[test]
+fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
+    for kind in ["official", "official_classic"] {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop(kind);
+        let said = common::Child::fork(|| {
+            let limit = libc::rlimit {
+                rlim_cur: 0,
+                rlim_max: 0,
+            };
+            // SAFETY: limits this child alone.
+            unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) };
+            let first = common::outcome(handle.get("shop"));
+            let second = common::outcome(handle.get("shop"));
+            let degraded = handle.report()["degraded"].is_string();
+            format!("{first} {second} {degraded}")
+        })
+        .join();
+        if kind == "official" {
+            let parts: Vec<&str> = said.split(' ').collect();
+            assert_eq!(parts.len(), 3, "{said}");
+            assert!(parts[0].len() > 100 && parts[0] == parts[1] && parts[2] == "true", "{said}");
+            assert_eq!(world.requests(), 1);
+        } else {
+            assert!(said.contains("E_STORE") && said.contains("no place to put it"), "{said}");
+            assert_eq!(world.requests(), 0);
+        }
+    }
+}
+
+/// Faults row 18, the part that needs another user: run as root, the children become `nobody`.
+#[test]
+fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
+    // SAFETY: no preconditions.
+    assert_eq!(unsafe { libc::geteuid() }, 0, "this test becomes another user: run the suite as root");
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let token = handle.get("shop").unwrap();
+    let (store, api) = (world.store(), world.sim.http().to_owned());
+    fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let as_nobody = |work: &dyn Fn() -> String| {
+        common::Child::fork(|| {
+            // SAFETY: changes this child alone.
+            unsafe {
+                libc::setgroups(0, std::ptr::null());
+                libc::setgid(65534);
+                libc::setuid(65534);
+            }
+            work()
+        })
+        .join()
+    };
+    let open = || Handle::open(&store).err().map(|e| e.message).unwrap_or_default();
+    let said = as_nobody(&open);
+    for part in ["owned by root", "mode 0600", "runs as nobody", "tokens.db"] {
+        assert!(said.contains(part), "{said}");
+    }
+    // A reader: the file may be read, and nothing else.
+    fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
+    let read = || {
+        let handle = Handle::open(&store).unwrap();
+        handle.set("api_base_url", &api).unwrap();
+        let got = common::outcome(handle.get("shop"));
+        let write = handle.account("x", "official", "wx2", SECRET).unwrap_err();
+        let reject = handle.reject("shop", &got).unwrap_err();
+        format!("{got}|{}|{:?}", write.message, reject.status)
+    };
+    let said = as_nobody(&read);
+    let parts: Vec<&str> = said.split('|').collect();
+    assert_eq!(parts[0], token.value, "{said}");
+    assert!(parts[1].contains("runs as nobody"), "{said}");
+    assert_eq!(parts[2], "WXTOKEN_E_STORE", "{said}");
+}
+
+#[test]
+fn a_store_without_a_name_goes_to_the_state_directory() {
+    let world = World::new();
+    let home = world.directory.path().to_owned();
+    let said = common::Child::fork(|| {
+        common::set_env("XDG_STATE_HOME", home.to_str().unwrap());
+        let mut out = std::ptr::null_mut();
+        // SAFETY: valid pointers.
+        let status = unsafe { wxtoken::ffi::wxtoken_init(std::ptr::null(), &mut out, std::ptr::null_mut()) };
+        format!("{status:?}")
+    })
+    .join();
+    assert_eq!(said, "WXTOKEN_OK");
+    assert_eq!(mode(&home.join("wxtoken")), 0o700);
+    assert_eq!(mode(&home.join("wxtoken/tokens.db")), 0o600);
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// The script's tables, word for word.
+const FOREBEAR: &str = "
+    CREATE TABLE weixin_account (id, name, corpid, secret, current);
+    CREATE TABLE weixin_token (id, access_token, expires_in, expires_on, is_expired);";
+
+/// A date as the script wrote it, in local time.
+fn local(seconds_from_now: i64) -> String {
+    let moment = chrono::Local::now() + chrono::Duration::seconds(seconds_from_now);
+    moment.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
+}
+
+fn forebear(world: &World, rows: &str) -> PathBuf {
+    let store = world.store();
+    // A connection of this process, closed before the library opens the file.
+    Connection::open(&store).unwrap().execute_batch(&format!("{FOREBEAR}{rows}")).unwrap();
+    store
+}
+
+/// Opens as the script's user would, with the work endpoint's address in the environment: the token that is kept
+/// belongs to it.
+fn open_forebear(world: &World, work: impl FnOnce(Handle) -> String) -> String {
+    let (store, url) = (world.store(), world.sim.http().to_owned());
+    common::Child::fork(move || {
+        common::set_env("WXTOKEN_WORK_BASE_URL", &url);
+        work(Handle::open(&store).unwrap())
+    })
+    .join()
+}
+
+#[test]
+fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token() {
+    let world = World::new();
+    world.add("work", "ww1", json!({}));
+    let store = forebear(&world, &format!("
+        INSERT INTO weixin_account VALUES (1, 'crm', 'ww2', 'clear-secret-of-crm', 0);
+        INSERT INTO weixin_account VALUES (2, '通讯录', 'ww1', '{SECRET}', 1);
+        INSERT INTO weixin_token VALUES (1, 'an-old-token', 7200, '{}', 0);
+        INSERT INTO weixin_token VALUES (2, 'the-token-in-use', 7200, '{}', 1);", local(-60), local(3600)));
+    let said = open_forebear(&world, |handle| {
+        let report = handle.report();
+        let accounts = report["accounts"].as_array().unwrap();
+        assert_eq!(accounts.len(), 2);
+        assert!(accounts.iter().all(|a| a["kind"] == "work" && a["has_secret"] == true));
+        let token = handle.get_current().unwrap();
+        let left = token.expires_at - chrono::Utc::now().timestamp();
+        assert!((3590..=3600).contains(&left), "{left}");
+        assert_eq!(handle.get("通讯录").unwrap(), token);
+        handle.reject("通讯录", &token.value).unwrap();
+        let next = handle.get("通讯录").unwrap();
+        format!("{} {}", token.value, next.value.len())
+    });
+    assert_eq!(said, "the-token-in-use 214");
+    assert_eq!(world.sim.counters_of("ww1").minted, 1);
+    for file in fs::read_dir(world.directory.path()).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!contains(&bytes, b"clear-secret-of-crm") && !contains(&bytes, SECRET.as_bytes()));
+    }
+    assert_eq!(mode(&store), 0o600);
+}
+
+#[test]
+fn an_expired_token_of_the_forebear_is_fetched_anew() {
+    let world = World::new();
+    world.add("work", "ww1", json!({}));
+    forebear(&world, &format!("
+        INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
+        INSERT INTO weixin_token VALUES (1, 'stale', 7200, '{}', 1);", local(-1)));
+    let said = open_forebear(&world, |handle| common::outcome(handle.get_current()));
+    assert_eq!(said.len(), 214);
+}
+
+#[test]
+fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() {
+    let token = format!("INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);", local(3600));
+    let cases: [(&str, String, &[&str], &str); 8] = [
+        ("no token row", "INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1);".into(), &["app"], "app"),
+        ("no token table", "DROP TABLE weixin_token; INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1);".into(), &["app"], "app"),
+        ("no account table", format!("DROP TABLE weixin_account; {token}"), &[], ""),
+        ("nulls", "INSERT INTO weixin_account VALUES (NULL, NULL, 'ww1', 's', NULL); INSERT INTO weixin_account VALUES (NULL, NULL, NULL, NULL, NULL); INSERT INTO weixin_account VALUES (3, 'no secret', 'ww3', NULL, NULL);".into(), &["account-1", "no secret"], "account-1"),
+        ("id 1 twice", "INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1); INSERT INTO weixin_account VALUES (1, 'app', 'ww2', 't', 1);".into(), &["app", "app-2"], "app"),
+        ("the same row twice", "INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 0); INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1);".into(), &["app"], "app"),
+        ("dates of no calendar", "INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1); INSERT INTO weixin_token VALUES (1, 'a', 7200, 'soon', 1); INSERT INTO weixin_token VALUES (1, 'b', 'x', '2018-13-45 99:00:00', 1); INSERT INTO weixin_token VALUES (1, NULL, NULL, NULL, 1);".into(), &["app"], "app"),
+        ("names no API takes", "INSERT INTO weixin_account VALUES (1, 'a/b', 'ww1', 's', '0'); INSERT INTO weixin_account VALUES (2, 7, 'ww2', 8, '1');".into(), &["7", "a_b"], "7"),
+    ];
+    for (what, rows, names, current) in cases {
+        let world = World::new();
+        forebear(&world, &rows);
+        let said = open_forebear(&world, |handle| {
+            let report = handle.report();
+            let accounts = report["accounts"].as_array().unwrap();
+            let current = accounts.iter().find(|a| a["current"] == true);
+            json!({
+                "names": accounts.iter().map(|a| &a["name"]).collect::<Vec<_>>(),
+                "current": current.map_or(json!(""), |a| a["name"].clone()),
+            })
+            .to_string()
+        });
+        let expected = json!({"names": names, "current": current});
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap_or(json!(said)), expected, "{what}");
+        assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok", "{what}");
+    }
+}
+
+#[test]
+fn processes_that_meet_on_the_forebears_database_import_it_once() {
+    let world = World::new();
+    world.add("work", "ww1", json!({}));
+    forebear(&world, &format!("
+        INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
+        INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);", local(3600)));
+    let (store, url) = (world.store(), world.sim.http().to_owned());
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            common::Child::fork(|| {
+                common::set_env("WXTOKEN_WORK_BASE_URL", &url);
+                common::outcome(Handle::open(&store).unwrap().get_current())
+            })
+        })
+        .collect();
+    for child in children {
+        assert_eq!(child.join(), "the-token");
+    }
+    assert_eq!(world.sim.counters().requests, 0);
+}
