@@ -25,7 +25,7 @@ use crate::store::{self, Account, Registration};
 use crate::sys::{AtomicRef, Gate, Gated, Shield, generation};
 use crate::token::{Freshness, Row};
 use crate::vault::{Vault, fingerprint};
-use crate::wechat::{Kind, MAX_TOKEN};
+use crate::wechat::{self, Kind, MAX_TOKEN};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
@@ -81,6 +81,9 @@ impl Client {
         let mut settings = self.settings.borrow(&gate);
         let mut options = (*settings.options).clone();
         options.set(name, value)?;
+        if name == "ca_file" {
+            wechat::roots(&options)?;
+        }
         self.revalidate_ms
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);

@@ -11,7 +11,9 @@
 //! - `names`, `options`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
 //!
 //! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
-#![deny(unsafe_code)]
+#![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 
 mod cache;

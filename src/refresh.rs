@@ -59,7 +59,7 @@ enum Claim<'a> {
 }
 
 enum Intent {
-    Errand(Errand, Row),
+    Errand(Errand, Box<Row>),
     Settled,
     Busy,
 }
@@ -263,7 +263,7 @@ impl Session {
             Intent::Errand(errand, row) => Claim::Ours(Box::new(Lead {
                 account: found.account,
                 identity: found.identity,
-                row,
+                row: *row,
                 secret,
                 errand,
                 lease,
@@ -362,7 +362,7 @@ impl Session {
             return Intent::Settled;
         }
         let errand = row.claim(lease, account.kind.recipe().can_force(), now, &boot_id);
-        Intent::Errand(errand, row.clone())
+        Intent::Errand(errand, Box::new(row.clone()))
     }
 
     fn fetch(&self, lead: Lead) -> Result<Row> {

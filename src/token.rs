@@ -227,7 +227,9 @@ impl Row {
     /// Notes a failure for everybody. The error comes back with its `retry_after_ms`.
     pub fn refuse(&mut self, owner: i64, failure: &Failure, now: Now) -> Error {
         let mut error = failure.error.clone();
-        if self.release(owner) {
+        // A fault of this process's own options is no news of the platform: others are not to share it.
+        let is_ours_alone = error.status == Status::Argument;
+        if self.release(owner) && !is_ours_alone {
             self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
             self.failures += 1;
             self.failed_at = now.wall_ms;

@@ -195,7 +195,7 @@ pub fn warm_up() {
 }
 
 fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
-    #[expect(
+    #[allow(
         clippy::expect_used,
         reason = "a key of KEY_LEN bytes is always a valid AES-256 key"
     )]

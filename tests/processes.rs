@@ -38,7 +38,10 @@ fn a_cold_stampede_mints_one_token() {
     let token = |line: &str| line.split_once(' ').map(|(_, token)| token.to_owned());
     let first = token(&results[0]).unwrap();
     assert!(first.len() > 100, "{first}");
-    assert!(results.iter().all(|r| token(r).as_ref() == Some(&first)), "{results:?}");
+    assert!(
+        results.iter().all(|r| token(r).as_ref() == Some(&first)),
+        "{results:?}"
+    );
     assert_eq!(world.minted(), 1);
     assert_eq!(world.requests(), 1);
     // The timing is for the reader; a loaded machine may not keep it.
@@ -180,7 +183,11 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
     unsafe { libc::waitpid(leader.pid, &mut status, 0) };
     let began = Instant::now();
     handle.get("shop").unwrap();
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(world.requests(), 2);
 }
 
@@ -228,9 +235,8 @@ fn a_child_forked_in_the_middle_of_a_write_leaves_the_store_sound() {
                 handle.account("other", "work", "ww1", &secret).unwrap();
             }
         });
-        let children = (0..100).map(|_| {
-            Child::fork(|| handle.report()["accounts"][0]["name"].to_string()).join()
-        });
+        let children = (0..100)
+            .map(|_| Child::fork(|| handle.report()["accounts"][0]["name"].to_string()).join());
         let names = children.collect();
         stop.store(true, Ordering::Relaxed);
         names
@@ -259,7 +265,14 @@ fn killed_writers_leave_a_sound_store() {
         writer.signal(libc::SIGKILL);
         writer.join();
         let accounts = handle.report()["accounts"].clone();
-        assert!(accounts.as_array().unwrap().iter().any(|a| a["name"] == "shop"), "{accounts}");
+        assert!(
+            accounts
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|a| a["name"] == "shop"),
+            "{accounts}"
+        );
     }
     let files = std::fs::read_dir(world.directory.path()).unwrap();
     let damaged = files.filter(|f| {

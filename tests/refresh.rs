@@ -4,9 +4,9 @@ mod common;
 
 use std::time::{Duration, Instant};
 
+use ::wxtoken::ffi::wxtoken_status::*;
 use common::{World, wait_until};
 use serde_json::json;
-use ::wxtoken::ffi::wxtoken_status::*;
 
 /// The token of `wx1` as the report shows it.
 fn row(handle: &common::Handle) -> serde_json::Value {
@@ -22,7 +22,9 @@ fn aging(kind: &str) -> (World, common::Handle) {
 }
 
 fn until_usable(handle: &common::Handle) {
-    wait_until("the token is past its refresh time", || row(handle)["state"] == "usable");
+    wait_until("the token is past its refresh time", || {
+        row(handle)["state"] == "usable"
+    });
 }
 
 #[test]
@@ -63,7 +65,11 @@ fn with_background_refresh_no_caller_waits() {
     until_usable(&handle);
     let began = Instant::now();
     assert_eq!(handle.get("shop").unwrap(), first);
-    assert!(began.elapsed() < Duration::from_millis(250), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(250),
+        "{:?}",
+        began.elapsed()
+    );
     wait_until("the background refresh is done", || {
         handle.get("shop").unwrap() != first
     });
@@ -137,7 +143,9 @@ fn a_storm_of_rejects_costs_one_fetch() {
 fn a_reject_is_seen_by_every_name_of_the_token_at_once() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
-    handle.account("店铺", "official", "wx1", common::SECRET).unwrap();
+    handle
+        .account("店铺", "official", "wx1", common::SECRET)
+        .unwrap();
     handle.set("revalidate_ms", "60000").unwrap();
     let first = handle.get("shop").unwrap();
     assert_eq!(handle.get("店铺").unwrap(), first);
@@ -161,7 +169,9 @@ fn a_change_in_another_process_is_seen_within_revalidate_ms() {
     })
     .join();
     assert_ne!(second, first.value);
-    wait_until("the change is seen", || handle.get("shop").unwrap().value == second);
+    wait_until("the change is seen", || {
+        handle.get("shop").unwrap().value == second
+    });
     assert_eq!(world.minted(), 2);
 }
 

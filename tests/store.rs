@@ -6,10 +6,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use ::wxtoken::ffi::wxtoken_status::*;
 use common::{Handle, SECRET, World};
 use rusqlite::Connection;
 use serde_json::json;
-use ::wxtoken::ffi::wxtoken_status::*;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -26,7 +26,11 @@ fn sqlite(store: &Path, sql: &str) -> String {
         .arg(sql)
         .output()
         .expect("the sqlite3 tool is needed: apt-get install sqlite3");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
@@ -41,10 +45,15 @@ fn every_file_is_private_whatever_the_umask() {
             let handle = world.open_shop("official");
             handle.get("shop").unwrap();
             let files = fs::read_dir(world.directory.path()).unwrap();
-            files.map(|f| format!("{:o} ", mode(&f.unwrap().path()))).collect()
+            files
+                .map(|f| format!("{:o} ", mode(&f.unwrap().path())))
+                .collect()
         })
         .join();
-        assert_eq!(files, "600 600 600 600 ", "store, journal, lock, key under umask {umask:o}");
+        assert_eq!(
+            files, "600 600 600 600 ",
+            "store, journal, lock, key under umask {umask:o}"
+        );
     }
 }
 
@@ -63,19 +72,36 @@ fn tables_are_strict_and_marked_as_ours() {
     let world = World::with_account(json!({}));
     world.open_shop("official").get("shop").unwrap();
     let store = world.store();
-    assert_eq!(sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"), "2004382827\n1");
-    assert_eq!(sqlite(&store, "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'weixin%' ORDER BY name"), "weixin_account|1\nweixin_token|1");
-    assert_eq!(sqlite(&store, "PRAGMA journal_mode"), "delete", "no WAL in the file's header");
+    assert_eq!(
+        sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"),
+        "2004382827\n1"
+    );
+    assert_eq!(
+        sqlite(
+            &store,
+            "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'weixin%' ORDER BY name"
+        ),
+        "weixin_account|1\nweixin_token|1"
+    );
+    assert_eq!(
+        sqlite(&store, "PRAGMA journal_mode"),
+        "delete",
+        "no WAL in the file's header"
+    );
 }
 
 /// Faults row 19.
 #[test]
 fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
-    let losses: [(&str, fn(&Path)); 5] = [
+    type Loss = fn(&Path);
+    let losses: [(&str, Loss); 5] = [
         ("deleted", |store| fs::remove_file(store).unwrap()),
         ("truncated", |store| {
             // By another process: closing a descriptor here would drop SQLite's locks.
-            let done = std::process::Command::new("truncate").args(["-s", "0"]).arg(store).status();
+            let done = std::process::Command::new("truncate")
+                .args(["-s", "0"])
+                .arg(store)
+                .status();
             assert!(done.unwrap().success());
         }),
         ("both tables dropped", |store| {
@@ -85,7 +111,10 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
             sqlite(store, "DROP TABLE weixin_token");
         }),
         ("rows deleted", |store| {
-            sqlite(store, "DELETE FROM weixin_account; DELETE FROM weixin_token");
+            sqlite(
+                store,
+                "DELETE FROM weixin_account; DELETE FROM weixin_token",
+            );
         }),
     ];
     for (what, lose) in losses {
@@ -96,11 +125,17 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
         handle.set("revalidate_ms", "0").unwrap();
         handle.get("shop").unwrap();
         lose(&world.store());
-        let token = handle.get("shop").unwrap_or_else(|e| panic!("{what}: {e:?}"));
+        let token = handle
+            .get("shop")
+            .unwrap_or_else(|e| panic!("{what}: {e:?}"));
         assert_eq!(world.minted(), 2, "{what}");
         assert_eq!(handle.get_current().unwrap(), token, "{what}");
         handle.get("app").unwrap();
-        assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok", "{what}");
+        assert_eq!(
+            sqlite(&world.store(), "PRAGMA integrity_check"),
+            "ok",
+            "{what}"
+        );
         assert_eq!(mode(&world.store()), 0o600, "{what}");
     }
 }
@@ -119,7 +154,10 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
             "yes garbage | dd of='{}' bs=4096 seek={seek} count={count} iflag=fullblock conv=notrunc status=none",
             store.display()
         );
-        let done = std::process::Command::new("sh").arg("-c").arg(script).status();
+        let done = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(script)
+            .status();
         assert!(done.unwrap().success());
         let bad = fs::read(&store).unwrap();
         // In a fresh process, which has no page of the file in memory. The stable endpoint hands the same token out again.
@@ -129,7 +167,10 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
         let kept: Vec<PathBuf> = fs::read_dir(world.directory.path())
             .unwrap()
             .map(|f| f.unwrap().path())
-            .filter(|path| path.to_string_lossy().contains(".corrupt-") && !path.to_string_lossy().ends_with("-journal"))
+            .filter(|path| {
+                path.to_string_lossy().contains(".corrupt-")
+                    && !path.to_string_lossy().ends_with("-journal")
+            })
             .collect();
         assert_eq!(kept.len(), 1, "{damage}: {kept:?}");
         assert_eq!(fs::read(&kept[0]).unwrap(), bad, "{damage}");
@@ -141,10 +182,18 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
 #[test]
 fn garbage_found_at_init_is_set_aside_too() {
     let world = World::new();
-    fs::write(world.store(), "this is no database, but it is somebody's text ".repeat(100)).unwrap();
+    fs::write(
+        world.store(),
+        "this is no database, but it is somebody's text ".repeat(100),
+    )
+    .unwrap();
     world.open_shop("official");
     let kept = fs::read_dir(world.directory.path()).unwrap().filter(|f| {
-        f.as_ref().unwrap().file_name().to_string_lossy().contains(".corrupt-")
+        f.as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .contains(".corrupt-")
     });
     assert_eq!(kept.count(), 1);
 }
@@ -153,11 +202,26 @@ fn garbage_found_at_init_is_set_aside_too() {
 #[test]
 fn a_strangers_database_is_refused_untouched() {
     let strangers: [(&str, &str); 5] = [
-        ("tables of its own", "CREATE TABLE photos (id); INSERT INTO photos VALUES (1)"),
-        ("ours by one name only", "CREATE TABLE weixin_account (id, corpid, secret); CREATE TABLE photos (id)"),
-        ("our names, other columns", "CREATE TABLE weixin_account (openid, nickname)"),
-        ("another application_id", "PRAGMA application_id = 7; CREATE TABLE weixin_account (id, corpid, secret)"),
-        ("in WAL mode", "PRAGMA journal_mode = WAL; CREATE TABLE photos (id); INSERT INTO photos VALUES (1)"),
+        (
+            "tables of its own",
+            "CREATE TABLE photos (id); INSERT INTO photos VALUES (1)",
+        ),
+        (
+            "ours by one name only",
+            "CREATE TABLE weixin_account (id, corpid, secret); CREATE TABLE photos (id)",
+        ),
+        (
+            "our names, other columns",
+            "CREATE TABLE weixin_account (openid, nickname)",
+        ),
+        (
+            "another application_id",
+            "PRAGMA application_id = 7; CREATE TABLE weixin_account (id, corpid, secret)",
+        ),
+        (
+            "in WAL mode",
+            "PRAGMA journal_mode = WAL; CREATE TABLE photos (id); INSERT INTO photos VALUES (1)",
+        ),
     ];
     for (what, sql) in strangers {
         let world = World::new();
@@ -166,7 +230,10 @@ fn a_strangers_database_is_refused_untouched() {
         let before = fs::read(&store).unwrap();
         let refused = Handle::open(&store).err().unwrap();
         assert_eq!(refused.status, WXTOKEN_E_STORE, "{what}");
-        assert!(refused.message.contains("another program's database"), "{what}: {refused:?}");
+        assert!(
+            refused.message.contains("another program's database"),
+            "{what}: {refused:?}"
+        );
         assert_eq!(fs::read(&store).unwrap(), before, "{what}");
     }
 }
@@ -184,7 +251,10 @@ fn a_newer_schema_is_refused_untouched() {
         Err(refused) => refused.message,
     })
     .join();
-    assert!(said.contains("newer") && said.contains("upgrade libwxtoken"), "{said}");
+    assert!(
+        said.contains("newer") && said.contains("upgrade libwxtoken"),
+        "{said}"
+    );
     assert_eq!(fs::read(&store).unwrap(), before);
 }
 
@@ -193,10 +263,20 @@ fn a_newer_schema_is_refused_untouched() {
 fn links_fifos_and_directories_are_refused_as_store_and_as_lock() {
     type Maker = fn(&Path, &Path);
     let makers: [(&str, Maker); 4] = [
-        ("symbolic link", |path, other| std::os::unix::fs::symlink(other, path).unwrap()),
-        ("hard link", |path, other| fs::hard_link(other, path).unwrap()),
+        ("symbolic link", |path, other| {
+            std::os::unix::fs::symlink(other, path).unwrap()
+        }),
+        ("hard link", |path, other| {
+            fs::hard_link(other, path).unwrap()
+        }),
         ("FIFO", |path, _| {
-            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+            assert!(
+                std::process::Command::new("mkfifo")
+                    .arg(path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
         }),
         ("directory", |path, _| fs::create_dir(path).unwrap()),
     ];
@@ -213,10 +293,15 @@ fn links_fifos_and_directories_are_refused_as_store_and_as_lock() {
         let second = world.directory.path().join("second.db");
         make(&beside(&second, ".lock"), &other);
         let handle = world.open_at(&second);
-        handle.account("shop", "official_classic", "wx1", SECRET).unwrap();
+        handle
+            .account("shop", "official_classic", "wx1", SECRET)
+            .unwrap();
         let failure = handle.get("shop").unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_STORE, "{what}");
-        assert!(failure.message.contains("second.db.lock"), "{what}: {failure:?}");
+        assert!(
+            failure.message.contains("second.db.lock"),
+            "{what}: {failure:?}"
+        );
         assert_eq!(fs::read(&other).unwrap(), b"somebody's", "{what}");
     }
 }
@@ -245,10 +330,16 @@ fn without_the_key_tokens_are_read_and_secrets_are_not() {
         handle.set("api_base_url", &api).unwrap();
         handle
     };
-    assert_eq!(common::Child::fork(|| common::outcome(reader().get("shop"))).join(), token.value);
+    assert_eq!(
+        common::Child::fork(|| common::outcome(reader().get("shop"))).join(),
+        token.value
+    );
     handle.reject("shop", &token.value).unwrap();
     let said = common::Child::fork(|| common::outcome(reader().get("shop"))).join();
-    assert!(said.contains("E_SECRET") && said.contains("tokens.db.key"), "{said}");
+    assert!(
+        said.contains("E_SECRET") && said.contains("tokens.db.key"),
+        "{said}"
+    );
     assert_eq!(world.requests(), 1);
     // Registering again, as the message advises, mends it.
     handle.account("shop", "official", "wx1", SECRET).unwrap();
@@ -278,10 +369,16 @@ fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
         if kind == "official" {
             let parts: Vec<&str> = said.split(' ').collect();
             assert_eq!(parts.len(), 3, "{said}");
-            assert!(parts[0].len() > 100 && parts[0] == parts[1] && parts[2] == "true", "{said}");
+            assert!(
+                parts[0].len() > 100 && parts[0] == parts[1] && parts[2] == "true",
+                "{said}"
+            );
             assert_eq!(world.requests(), 1);
         } else {
-            assert!(said.contains("E_STORE") && said.contains("no place to put it"), "{said}");
+            assert!(
+                said.contains("E_STORE") && said.contains("no place to put it"),
+                "{said}"
+            );
             assert_eq!(world.requests(), 0);
         }
     }
@@ -291,7 +388,11 @@ fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
 #[test]
 fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
     // SAFETY: no preconditions.
-    assert_eq!(unsafe { libc::geteuid() }, 0, "this test becomes another user: run the suite as root");
+    assert_eq!(
+        unsafe { libc::geteuid() },
+        0,
+        "this test becomes another user: run the suite as root"
+    );
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let token = handle.get("shop").unwrap();
@@ -309,7 +410,12 @@ fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
         })
         .join()
     };
-    let open = || Handle::open(&store).err().map(|e| e.message).unwrap_or_default();
+    let open = || {
+        Handle::open(&store)
+            .err()
+            .map(|e| e.message)
+            .unwrap_or_default()
+    };
     let said = as_nobody(&open);
     for part in ["owned by root", "mode 0600", "runs as nobody", "tokens.db"] {
         assert!(said.contains(part), "{said}");
@@ -339,7 +445,8 @@ fn a_store_without_a_name_goes_to_the_state_directory() {
         common::set_env("XDG_STATE_HOME", home.to_str().unwrap());
         let mut out = std::ptr::null_mut();
         // SAFETY: valid pointers.
-        let status = unsafe { wxtoken::ffi::wxtoken_init(std::ptr::null(), &mut out, std::ptr::null_mut()) };
+        let status =
+            unsafe { wxtoken::ffi::wxtoken_init(std::ptr::null(), &mut out, std::ptr::null_mut()) };
         format!("{status:?}")
     })
     .join();
@@ -366,7 +473,10 @@ fn local(seconds_from_now: i64) -> String {
 fn forebear(world: &World, rows: &str) -> PathBuf {
     let store = world.store();
     // A connection of this process, closed before the library opens the file.
-    Connection::open(&store).unwrap().execute_batch(&format!("{FOREBEAR}{rows}")).unwrap();
+    Connection::open(&store)
+        .unwrap()
+        .execute_batch(&format!("{FOREBEAR}{rows}"))
+        .unwrap();
     store
 }
 
@@ -385,16 +495,27 @@ fn open_forebear(world: &World, work: impl FnOnce(Handle) -> String) -> String {
 fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
-    let store = forebear(&world, &format!("
+    let store = forebear(
+        &world,
+        &format!(
+            "
         INSERT INTO weixin_account VALUES (1, 'crm', 'ww2', 'clear-secret-of-crm', 0);
         INSERT INTO weixin_account VALUES (2, '通讯录', 'ww1', '{SECRET}', 1);
         INSERT INTO weixin_token VALUES (1, 'an-old-token', 7200, '{}', 0);
-        INSERT INTO weixin_token VALUES (2, 'the-token-in-use', 7200, '{}', 1);", local(-60), local(3600)));
+        INSERT INTO weixin_token VALUES (2, 'the-token-in-use', 7200, '{}', 1);",
+            local(-60),
+            local(3600)
+        ),
+    );
     let said = open_forebear(&world, |handle| {
         let report = handle.report();
         let accounts = report["accounts"].as_array().unwrap();
         assert_eq!(accounts.len(), 2);
-        assert!(accounts.iter().all(|a| a["kind"] == "work" && a["has_secret"] == true));
+        assert!(
+            accounts
+                .iter()
+                .all(|a| a["kind"] == "work" && a["has_secret"] == true)
+        );
         let token = handle.get_current().unwrap();
         let left = token.expires_at - chrono::Utc::now().timestamp();
         assert!((3590..=3600).contains(&left), "{left}");
@@ -416,16 +537,25 @@ fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token(
 fn an_expired_token_of_the_forebear_is_fetched_anew() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
-    forebear(&world, &format!("
+    forebear(
+        &world,
+        &format!(
+            "
         INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
-        INSERT INTO weixin_token VALUES (1, 'stale', 7200, '{}', 1);", local(-1)));
+        INSERT INTO weixin_token VALUES (1, 'stale', 7200, '{}', 1);",
+            local(-1)
+        ),
+    );
     let said = open_forebear(&world, |handle| common::outcome(handle.get_current()));
     assert_eq!(said.len(), 214);
 }
 
 #[test]
 fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() {
-    let token = format!("INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);", local(3600));
+    let token = format!(
+        "INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);",
+        local(3600)
+    );
     let cases: [(&str, String, &[&str], &str); 8] = [
         ("no token row", "INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1);".into(), &["app"], "app"),
         ("no token table", "DROP TABLE weixin_token; INSERT INTO weixin_account VALUES (1, 'app', 'ww1', 's', 1);".into(), &["app"], "app"),
@@ -450,8 +580,16 @@ fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() 
             .to_string()
         });
         let expected = json!({"names": names, "current": current});
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&said).unwrap_or(json!(said)), expected, "{what}");
-        assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok", "{what}");
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&said).unwrap_or(json!(said)),
+            expected,
+            "{what}"
+        );
+        assert_eq!(
+            sqlite(&world.store(), "PRAGMA integrity_check"),
+            "ok",
+            "{what}"
+        );
     }
 }
 
@@ -459,9 +597,15 @@ fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() 
 fn processes_that_meet_on_the_forebears_database_import_it_once() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
-    forebear(&world, &format!("
+    forebear(
+        &world,
+        &format!(
+            "
         INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
-        INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);", local(3600)));
+        INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);",
+            local(3600)
+        ),
+    );
     let (store, url) = (world.store(), world.sim.http().to_owned());
     let children: Vec<_> = (0..8)
         .map(|_| {

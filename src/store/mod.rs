@@ -71,6 +71,9 @@ pub struct Call<'a> {
     pub deadline: &'a Deadline,
 }
 
+/// Every account and every token row.
+pub type Everything = (Vec<Account>, Vec<(Identity, Row)>);
+
 /// What a store is: implemented by SQLite here, by Redis later.
 pub trait Store: Send + Sync {
     /// The account of this name (None: the current one) with its token's row.
@@ -91,7 +94,7 @@ pub trait Store: Send + Sync {
     fn set_current(&self, name: &str, call: Call) -> Result<bool>;
 
     /// Everything, for the report.
-    fn all(&self, call: Call) -> Result<(Vec<Account>, Vec<(Identity, Row)>)>;
+    fn all(&self, call: Call) -> Result<Everything>;
 
     /// Takes one of a credential's leader locks; None when another process has it.
     fn try_lock(&self, identity: &Identity, slot: i64) -> Result<Option<LeaderLock<'_>>>;

@@ -15,7 +15,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::forebear::{self, ImportError};
 use super::heal::{set_aside, suffixed};
 use super::schema::{self, Owner};
-use super::{Account, Call, LeaderLock, Registration, Store, View, rows};
+use super::{Account, Call, Everything, LeaderLock, Registration, Store, View, rows};
 use crate::error::{Error, Result};
 use crate::sys::{self, Gate, Gated, LockFile, Shield};
 use crate::token::{Identity, Row};
@@ -390,7 +390,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn all(&self, call: Call) -> Result<(Vec<Account>, Vec<(Identity, Row)>)> {
+    fn all(&self, call: Call) -> Result<Everything> {
         self.with(call, false, |conn| {
             let transaction = conn.transaction()?;
             Ok((rows::accounts(&transaction)?, rows::tokens(&transaction)?))

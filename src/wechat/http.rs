@@ -111,8 +111,8 @@ fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
     ))
 }
 
-/// The web PKI, and the certificates of `ca_file` beside it.
-fn roots(options: &Options) -> Result<RootCerts> {
+/// The web PKI, and the certificates of `ca_file` beside it. Fails when that file is of no use.
+pub fn roots(options: &Options) -> Result<RootCerts> {
     let Some(path) = &options.ca_file else {
         return Ok(RootCerts::WebPki);
     };

@@ -9,6 +9,7 @@ mod recipe;
 mod reply;
 
 pub use fetch::{Failure, Fetch, fetch};
+pub use http::roots;
 pub use recipe::Kind;
 pub use reply::{Grant, MAX_TOKEN};
 

@@ -160,7 +160,7 @@ static void a_child_born_during_a_fetch_waits_for_it(void)
     open_place(&place);
     sim_fault(&place, "\"kind\":\"delay\",\"ms\":300");
     start(&crew, &place);
-    while (sim_count(place.id, "in_flight") == 0)
+    while (sim_count(place.id, "requests") == 0)
         ;
     for (i = 0; i < 3; i++)
         children[i] = bear(get_and_free, &place, NULL);
@@ -169,6 +169,25 @@ static void a_child_born_during_a_fetch_waits_for_it(void)
     stop(&crew);
     CHECK_EQUAL(sim_count(place.id, "requests"), 1);
     CHECK_EQUAL(sim_count(place.id, "minted"), 1);
+    leave_place(&place);
+}
+
+/* The child has the parent's count of running refreshes, but not the thread that would count it down. */
+static void a_child_does_not_wait_for_a_refresh_of_its_parent(void)
+{
+    struct place place;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "background_refresh", "1", e));
+    CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "0", e));
+    CHECK_OK(wxtoken_set(place.wx, "timeout_ms", "600000", e)); /* to wait so long is to hang */
+    sim_fault(&place, "\"kind\":\"expires_in\",\"value\":1");
+    sim_fault(&place, "\"kind\":\"delay\",\"ms\":300");
+    while (sim_count(place.id, "requests") < 2)
+        CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
+    wait_for(bear(get_and_free, &place, NULL));
+    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_EQUAL(sim_count(place.id, "requests"), 2);
     leave_place(&place);
 }
 
@@ -238,6 +257,7 @@ int main(void)
     RUN(children_of_a_process_with_threads_get_the_token);
     RUN(grandchildren_get_the_token_too);
     RUN(a_child_born_during_a_fetch_waits_for_it);
+    RUN(a_child_does_not_wait_for_a_refresh_of_its_parent);
     RUN(a_child_fetches_on_the_handle_of_its_parent);
     RUN(a_child_may_call_everything);
     return finish();

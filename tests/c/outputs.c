@@ -88,6 +88,25 @@ static void fail_by(const char *fault, wxtoken_status status, int errcode)
     leave_place(&place);
 }
 
+void a_secret_that_a_gateway_echoes_is_taken_out(void)
+{
+    struct place place;
+    char fault[256], *json;
+
+    open_place(&place);
+    snprintf(fault, sizeof fault, "\"kind\":\"errcode\",\"errcode\":40125,\"errmsg\":\"bad %s: %s\"", place.secret,
+             place.secret);
+    sim_fault(&place, fault);
+    CHECK_STATUS(WXTOKEN_E_API, wxtoken_get(place.wx, "shop", fresh_token(), e));
+    CHECK_TEXT(last_message(), "bad");
+    CHECK_HIDES(last_message(), place.secret);
+    json = report_of(place.wx);
+    CHECK_TEXT(json, "40125");
+    CHECK_HIDES(json, place.secret);
+    free(json);
+    leave_place(&place);
+}
+
 void a_failed_get_writes_no_token_and_tells_no_secret(void)
 {
     struct place place;
@@ -108,23 +127,6 @@ void a_failed_get_writes_no_token_and_tells_no_secret(void)
     token = fresh_token();
     CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_get(place.wx, "nobody", token, e));
     CHECK(is_pattern(token, sizeof *token));
-    leave_place(&place);
-}
-
-void a_failed_init_writes_no_handle(void)
-{
-    struct place place;
-    wxtoken *const untouched = NOT_A_HANDLE;
-    wxtoken *wx = untouched;
-    char path[160];
-
-    bare_place(&place);
-    snprintf(path, sizeof path, "%s/missing/tokens.db", place.directory);
-    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(path, &wx, e));
-    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(place.directory, &wx, e));
-    CHECK_REFUSED(wxtoken_init("", &wx, e));
-    CHECK_REFUSED(wxtoken_init("redis://127.0.0.1", &wx, e));
-    CHECK(wx == untouched);
     leave_place(&place);
 }
 
@@ -196,23 +198,6 @@ void a_long_message_is_cut_at_a_character(void)
     }
 }
 
-void a_handle_goes_on_after_failed_calls(void)
-{
-    struct place place;
-    wxtoken_token token;
-
-    open_place(&place);
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, "wrong", e));
-    CHECK_STATUS(WXTOKEN_E_API, wxtoken_get(place.wx, "shop", &token, e));
-    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_put(place.wx, "nobody", "current", NULL, e));
-    CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_reject(place.wx, "nobody", "token", e));
-    CHECK_REFUSED(wxtoken_set(place.wx, "timeout_ms", "0", e));
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
-    CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
-    CHECK_EQUAL(sim_count(place.id, "minted"), 1);
-    leave_place(&place);
-}
-
 void a_failed_fetch_after_a_reject_is_everybodys_answer(void)
 {
     struct place place;
@@ -226,24 +211,6 @@ void a_failed_fetch_after_a_reject_is_everybodys_answer(void)
     /* Twice, as CHECK_STATUS does: the second call is within retry_after_ms. */
     CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", token, e));
     CHECK(is_pattern(token, sizeof *token));
-    leave_place(&place);
-}
-
-void a_wrong_option_of_one_handle_is_no_failure_of_another(void)
-{
-    struct place place;
-    wxtoken *other;
-
-    open_place(&place);
-    other = open_store(place.store);
-    CHECK_OK(wxtoken_set(other, "api_base_url", simulator("WXSIM_HTTPS"), e));
-    CHECK_OK(wxtoken_set(other, "ca_file", "/missing/ca.pem", e));
-    CHECK_REFUSED(wxtoken_get(other, "shop", fresh_token(), e));
-    CHECK_TEXT(last_message(), "/missing/ca.pem");
-    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
-    CHECK_OK(wxtoken_set(place.wx, "ca_file", simulator("WXSIM_CA"), e));
-    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
-    wxtoken_free(other);
     leave_place(&place);
 }
 
@@ -279,54 +246,4 @@ void the_log_tells_no_secret_and_no_token(void)
     CHECK_HIDES(log, first.value);
     CHECK_HIDES(log, second.value);
     leave_place(&place);
-}
-
-void tls_works_and_is_verified(void)
-{
-    struct place place;
-
-    open_place(&place);
-    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
-    CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", fresh_token(), e));
-    CHECK_TEXT(last_message(), "ca_file");
-    CHECK_EQUAL(sim_count(place.id, "requests"), 0);
-    leave_place(&place);
-
-    open_place(&place);
-    CHECK_OK(wxtoken_set(place.wx, "api_base_url", simulator("WXSIM_HTTPS"), e));
-    CHECK_OK(wxtoken_set(place.wx, "ca_file", simulator("WXSIM_CA"), e));
-    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
-    CHECK_EQUAL(sim_count(place.id, "minted"), 1);
-    leave_place(&place);
-}
-
-void opening_and_freeing_many_times_leaves_nothing_open(void)
-{
-    enum { TIMES = 500, STORES = 40 };
-    struct place place, others[STORES];
-    int before, i;
-
-    open_place(&place);
-    CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
-    before = count_directory("/proc/self/fd");
-    for (i = 0; i < TIMES; i++) {
-        wxtoken *wx = open_store(place.store);
-        CHECK(wxtoken_get(wx, "shop", fresh_token(), NULL) == WXTOKEN_OK);
-        wxtoken_free(wx);
-    }
-    CHECK_EQUAL(count_directory("/proc/self/fd"), before);
-    CHECK_EQUAL(sim_count(place.id, "requests"), 1);
-    CHECK_EQUAL(count_directory("/proc/self/task"), 3); /* ".", ".." and this thread */
-    leave_place(&place);
-
-    /* A process keeps the latest few stores open, not all. */
-    for (i = 0; i < STORES; i++) {
-        open_place(&others[i]);
-        CHECK_OK(wxtoken_get(others[i].wx, "shop", fresh_token(), e));
-    }
-    CHECK(count_directory("/proc/self/fd") < before + 2 * STORES);
-    for (i = 0; i < STORES; i++) {
-        CHECK_OK(wxtoken_get(others[i].wx, NULL, fresh_token(), e));
-        leave_place(&others[i]);
-    }
 }

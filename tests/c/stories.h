@@ -21,6 +21,7 @@
     X(a_token_is_written_up_to_its_nul_and_no_further)                  \
     X(the_longest_token_fits_and_a_longer_one_is_no_token_reply)        \
     X(a_failed_get_writes_no_token_and_tells_no_secret)                 \
+    X(a_secret_that_a_gateway_echoes_is_taken_out)                      \
     X(a_failed_init_writes_no_handle)                                   \
     X(a_report_is_written_whole_or_not_at_all)                          \
     X(a_long_message_is_cut_at_a_character)                             \

@@ -5,9 +5,9 @@ use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use ::wxtoken::ffi::*;
 use serde_json::Value;
 use wechat_sim::Simulator;
-use ::wxtoken::ffi::*;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -101,9 +101,8 @@ impl Handle {
         let mut err = blank();
         let (name, field) = (text(name), text("current"));
         // SAFETY: as above.
-        let status = unsafe {
-            wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), ptr::null(), &mut err)
-        };
+        let status =
+            unsafe { wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), ptr::null(), &mut err) };
         done(status, &err)
     }
 
@@ -196,8 +195,7 @@ impl World {
         for (key, value) in settings.as_object().unwrap() {
             body[key] = value.clone();
         }
-        self.sim
-            .add_account(serde_json::from_value(body).unwrap());
+        self.sim.add_account(serde_json::from_value(body).unwrap());
     }
 
     pub fn store(&self) -> PathBuf {
@@ -215,8 +213,8 @@ impl World {
 
     pub fn open_at(&self, store: &Path) -> Handle {
         let handle = Handle::open(store).unwrap();
-        handle.set("api_base_url", &self.sim.http()).unwrap();
-        handle.set("work_base_url", &self.sim.http()).unwrap();
+        handle.set("api_base_url", self.sim.http()).unwrap();
+        handle.set("work_base_url", self.sim.http()).unwrap();
         handle
     }
 
@@ -240,7 +238,10 @@ impl World {
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
-        assert!(start.elapsed().as_secs() < 10, "waited in vain until {what}");
+        assert!(
+            start.elapsed().as_secs() < 10,
+            "waited in vain until {what}"
+        );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
@@ -257,7 +258,10 @@ impl Child {
         use std::os::fd::FromRawFd;
         let mut ends = [0; 2];
         // SAFETY: the array holds two descriptors.
-        assert_eq!(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) }, 0);
+        assert_eq!(
+            unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
+            0
+        );
         // SAFETY: the child only runs `work`, which uses the library (made for this) and the allocator.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);

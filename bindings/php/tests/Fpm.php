@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace WxToken\Tests;
 
 use RuntimeException;
+use Throwable;
 
 /**
  * A PHP-FPM of our own with four workers, set up as the README says: opcache.preload and ffi.enable=preload.
@@ -24,7 +25,7 @@ final class Fpm
      * @param string $directory Where all of it goes. The workers can write to $directory/state only.
      * @param array<string, string> $environment Of the workers.
      */
-    public function __construct(private readonly string $directory, array $environment)
+    public function __construct(private readonly string $directory, array $environment, bool $preload = true)
     {
         $this->socket = "$directory/fpm.sock";
         $this->page = "$directory/package/page.php";
@@ -37,12 +38,11 @@ final class Fpm
         if ($root) {
             chown("$directory/state", $user);
         }
-        file_put_contents("$directory/php.ini", <<<INI
-            ffi.enable=preload
-            opcache.enable=1
-            opcache.preload=$directory/package/preload.php
-            opcache.preload_user=$user
-            INI);
+        $settings = ['ffi.enable=preload', 'opcache.enable=1'];
+        if ($preload) {
+            array_push($settings, "opcache.preload=$directory/package/preload.php", "opcache.preload_user=$user");
+        }
+        file_put_contents("$directory/php.ini", implode("\n", $settings) . "\n");
         $lines = [
             '[global]',
             'error_log = /proc/self/fd/2',
@@ -106,13 +106,15 @@ final class Fpm
     {
         $configuration = ['-c', "$this->directory/php.ini", '-y', "$this->directory/fpm.conf"];
         $this->master = new Process([self::binary(), '--nodaemonize', ...$configuration]);
-        do {
-            $line = $this->master->line(2);
-            $this->log[] = $line ?? 'PHP-FPM ended before it was ready';
-            if ($line === null) {
-                throw new RuntimeException($this->stop());
-            }
-        } while (!str_contains($line, 'ready to handle connections'));
+        try {
+            do {
+                $line = $this->master->line(2);
+                check($line !== null, 'PHP-FPM ended before it was ready');
+                $this->log[] = $line;
+            } while (!str_contains($line, 'ready to handle connections'));
+        } catch (Throwable $reason) {
+            throw new RuntimeException("{$reason->getMessage()}\nPHP-FPM said:\n{$this->stop()}", previous: $reason);
+        }
     }
 
     /**

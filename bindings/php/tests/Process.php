@@ -21,10 +21,10 @@ final class Process
      * @param list<string> $command
      * @param array<string, string> $environment Beside ours.
      */
-    public function __construct(private readonly array $command, array $environment = [], ?string $directory = null)
+    public function __construct(private readonly array $command, array $environment = [])
     {
         $pipes = [['pipe', 'r'], ['pipe', 'w'], ['pipe', 'w']];
-        $this->process = proc_open($command, $pipes, $this->pipes, $directory, $environment + getenv());
+        $this->process = proc_open($command, $pipes, $this->pipes, null, $environment + getenv());
     }
 
     /**
@@ -32,10 +32,10 @@ final class Process
      * @param array<string, string> $environment
      * @return array{int, string} Its exit code and all it wrote.
      */
-    public static function run(array $command, array $environment = [], ?string $directory = null): array
+    public static function run(array $command, array $environment = []): array
     {
         // One pipe for both, or a child that fills the one while we read the other waits for ever.
-        $process = new self(['sh', '-c', 'exec "$@" 2>&1', 'sh', ...$command], $environment, $directory);
+        $process = new self(['sh', '-c', 'exec "$@" 2>&1', 'sh', ...$command], $environment);
         fclose($process->pipes[0]);
         $written = stream_get_contents($process->pipes[1]);
 

@@ -34,7 +34,7 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture()
+@pytest.fixture
 def sim() -> Simulator:
     return Simulator()
 
@@ -42,7 +42,7 @@ def sim() -> Simulator:
 Opener = Callable[..., Store]
 
 
-@pytest.fixture()
+@pytest.fixture
 def open_store(tmp_path: Path, sim: Simulator) -> Iterator[Opener]:
     """Opens the test's store against the simulator, with an account "shop" where one is given."""
     opened = []

@@ -108,11 +108,11 @@ class Handle:
         call(LIBRARY.wxtoken_init, store, byref(self.pointer))
 
     # Bound here because the module's names may be gone when the interpreter exits.
-    def __del__(self, free: Any = LIBRARY.wxtoken_free) -> None:  # noqa: ANN401
+    def __del__(self, free: Any = LIBRARY.wxtoken_free) -> None:
         free(self.pointer)
 
 
-def call(function: Any, *arguments: Any) -> None:  # noqa: ANN401
+def call(function: Any, *arguments: Any) -> None:
     """Call one of the functions that take a ``wxtoken_error *`` last; raise what it says."""
     error = CError()
     status = function(*arguments, byref(error))

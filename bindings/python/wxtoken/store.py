@@ -160,7 +160,7 @@ class Store:
         """
         self._handle = None
 
-    def _call(self, function: Any, *arguments: Any) -> None:  # noqa: ANN401
+    def _call(self, function: Any, *arguments: Any) -> None:
         handle = self._handle
         if handle is None:
             raise ArgumentError("this Store is closed: open another")

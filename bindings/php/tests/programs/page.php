@@ -7,6 +7,9 @@
 
 declare(strict_types=1);
 
+// As vendor/autoload.php would.
+require __DIR__ . '/preload.php';
+
 header('Content-Type: application/json');
 try {
     $store = new WxToken\Store();
@@ -15,7 +18,7 @@ try {
     }
     echo json_encode(['pid' => getmypid(), 'token' => $store->token('shop')->value]), "\n";
 } catch (Throwable $reason) {
-    echo json_encode(['pid' => getmypid(), 'error' => (string) $reason]), "\n";
+    echo json_encode(['pid' => getmypid(), 'error' => $reason->getMessage()]), "\n";
 }
 flush();
 file_get_contents('php://input');

@@ -134,7 +134,7 @@ story('a report of a hundred accounts is whole', static function (string $direct
 
 story('a library that is not there is named, with what to do', static function (): void {
     [$code, $said] = Process::run(
-        [PHP_BINARY, __DIR__ . '/../programs/get.php', 'tokens.db'],
+        [PHP_BINARY, '-d', 'display_errors=1', __DIR__ . '/../programs/get.php', 'tokens.db'],
         ['WXTOKEN_LIBRARY' => '/nonexistent/libwxtoken.so.0'],
     );
     check($code !== 0, 'it went well');

@@ -37,21 +37,21 @@ story('a project that installs the package with Composer gets a token', static f
         'require' => ['libwxtoken/wxtoken' => '*@dev'],
     ]));
     [$code, $said] = Process::run(
-        ['composer', 'install', '--no-interaction', '--no-progress'],
+        ['composer', 'install', '--no-interaction', '--no-progress', "--working-dir=$directory"],
         ['COMPOSER_HOME' => "$directory/home", 'COMPOSER_ALLOW_SUPERUSER' => '1'],
-        $directory,
     );
     same(0, $code, "exit code of composer, which said\n$said");
     file_put_contents("$directory/page.php", <<<'PHP'
         <?php
-        require 'vendor/autoload.php';
+        require __DIR__ . '/vendor/autoload.php';
         try {
-            (new WxToken\Store('tokens.db'))->token('nobody');
+            (new WxToken\Store(__DIR__ . '/tokens.db'))->token('nobody');
         } catch (WxToken\Exception\AccountException) {
-            echo (new WxToken\Store('tokens.db', ['api_base_url' => getenv('WXSIM_HTTP')]))->token();
+            $options = ['api_base_url' => getenv('WXSIM_HTTP')];
+            echo (new WxToken\Store(__DIR__ . '/tokens.db', $options))->token();
         }
         PHP);
-    [$code, $said] = Process::run([PHP_BINARY, 'page.php'], [], $directory);
+    [$code, $said] = Process::run([PHP_BINARY, "$directory/page.php"]);
     same([0, $store->token()->value], [$code, $said], 'exit code and token');
 });
 
@@ -68,7 +68,7 @@ story('the example prints its one line', static function (string $directory) use
     $line = '/^php  \S{8}…\S{4}  \d+ chars  expires in \d+ s  \d+ us\n$/u';
     check(preg_match($line, $said) === 1, "another line than documented: $said");
 
-    $environment['WXTOKEN_SECRET'] = 'wrong';
+    $environment = ['WXTOKEN_STORE' => "$directory/other.db", 'WXTOKEN_SECRET' => 'wrong'] + $environment;
     [$code, $said] = Process::run([PHP_BINARY, "$package/examples/first_get.php"], $environment);
     same(1, $code, 'exit code with a wrong secret');
     check(str_contains($said, '40125'), "the message lacks the errcode: $said");

@@ -1,0 +1,491 @@
+//! What the platform may answer, and how it may be out of reach: errcodes, faults, TLS, redirects, the spare host; and that
+//! neither secret nor token stands where it should not.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use ::wxtoken::ffi::wxtoken_status::{self, *};
+use common::{Handle, SECRET, World};
+use serde_json::{Value, json};
+
+fn failure_of(fault: Value) -> (World, common::Failure) {
+    let world = World::with_account(json!({}));
+    let mut fault = fault;
+    fault["id"] = json!("wx1");
+    world.fault(fault);
+    let failure = world.open_shop("official").get("shop").unwrap_err();
+    (world, failure)
+}
+
+/// Faults row 30: platform, errcode, and the least and most seconds of its back-off before jitter.
+const ERRCODES: &[(&str, i32, i64, i64)] = &[
+    ("official", -1, 2, 2),
+    ("official", 40001, 60, 60),
+    ("official", 40002, 60, 60),
+    ("official", 40013, 60, 60),
+    ("official", 40125, 60, 60),
+    ("official", 40164, 60, 60),
+    ("official", 40243, 60, 60),
+    ("official", 41002, 60, 60),
+    ("official", 41004, 60, 60),
+    ("official", 43002, 60, 60),
+    ("official", 45009, 1, 3600),
+    ("official", 45011, 1, 61),
+    ("official", 50004, 60, 60),
+    ("official", 50007, 60, 60),
+    ("official", 61024, 60, 60),
+    ("official", 89501, 300, 300),
+    ("official", 89503, 300, 300),
+    ("official", 89506, 86_400, 86_400),
+    ("official", 89507, 3600, 3600),
+    ("official", 12345, 60, 60),
+    ("work", -1, 2, 2),
+    ("work", 40001, 60, 60),
+    ("work", 40013, 60, 60),
+    ("work", 40091, 60, 60),
+    ("work", 41004, 60, 60),
+    ("work", 45009, 60, 60),
+    ("work", 45033, 2, 2),
+    ("work", 50003, 60, 60),
+    ("work", 60020, 60, 60),
+];
+
+#[test]
+fn every_errcode_has_its_back_off_shared_and_said() {
+    let world = World::new();
+    for (number, (kind, errcode, least, most)) in ERRCODES.iter().enumerate() {
+        let id = format!("id{number}");
+        world.add(kind, &id, json!({}));
+        world.fault(json!({"id": id, "kind": "errcode", "errcode": errcode, "errmsg": "as scripted", "times": 0}));
+        let handle = world.open();
+        handle.account(&id, kind, &id, SECRET).unwrap();
+        let failure = handle.get(&id).unwrap_err();
+        assert_eq!(
+            (failure.status, failure.errcode),
+            (WXTOKEN_E_API, *errcode),
+            "{kind}"
+        );
+        let wait = failure.retry_after_ms;
+        assert!(
+            (least * 800 - 1..=most * 1200 + 1).contains(&wait),
+            "{kind} {errcode}: {wait} ms"
+        );
+        for part in [&*id, &errcode.to_string(), "as scripted"] {
+            assert!(failure.message.contains(part), "{failure:?}");
+        }
+        let shared = common::Child::fork(|| common::outcome(handle.get(&id))).join();
+        assert!(shared.contains(&failure.message), "{shared}");
+        assert_eq!(world.sim.counters_of(&id).requests, 1, "{kind} {errcode}");
+    }
+}
+
+#[test]
+fn repeated_failures_back_off_further_and_a_success_ends_it() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
+    let first = handle.get("shop").unwrap_err();
+    assert!((1599..=2401).contains(&first.retry_after_ms), "{first:?}");
+    // Nothing is asked before the time.
+    handle.get("shop").unwrap_err();
+    assert_eq!(world.requests(), 1);
+    std::thread::sleep(Duration::from_millis(first.retry_after_ms as u64 + 5));
+    world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
+    let second = handle.get("shop").unwrap_err();
+    assert!((3199..=4801).contains(&second.retry_after_ms), "{second:?}");
+    std::thread::sleep(Duration::from_millis(second.retry_after_ms as u64 + 5));
+    handle.get("shop").unwrap();
+    assert_eq!(
+        handle.report()["accounts"][0]["tokens"][0]["failures_in_a_row"],
+        0
+    );
+}
+
+/// Faults rows 28 and 29: what comes back, and what is made of it.
+#[test]
+fn odd_answers_are_served_or_refused_but_never_wrong() {
+    let served = [
+        json!({"kind": "bom"}),
+        json!({"kind": "expires_in", "value": "7200"}),
+        json!({"kind": "expires_in", "value": 7200.0}),
+        json!({"kind": "token", "length": 1023}),
+    ];
+    for fault in served {
+        let world = World::with_account(json!({}));
+        let mut scripted = fault.clone();
+        scripted["id"] = json!("wx1");
+        world.fault(scripted);
+        let token = world.open_shop("official").get("shop").unwrap();
+        let minted = world.sim.tokens(Some("wx1"));
+        let scripted_length = fault["length"].as_u64();
+        assert!(
+            minted.to_string().contains(&token.value)
+                || Some(token.value.len() as u64) == scripted_length,
+            "{fault}"
+        );
+    }
+    let refused = [
+        (json!({"kind": "html"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "empty"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "truncated_json"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "wrong_types"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "no_token"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "expires_in", "value": 0}), WXTOKEN_E_REPLY),
+        (json!({"kind": "expires_in", "value": -1}), WXTOKEN_E_REPLY),
+        (
+            json!({"kind": "expires_in", "value": 1e18}),
+            WXTOKEN_E_REPLY,
+        ),
+        (json!({"kind": "token", "length": 1024}), WXTOKEN_E_REPLY),
+        (
+            json!({"kind": "token", "value": "nul\u{0}inside"}),
+            WXTOKEN_E_REPLY,
+        ),
+        (json!({"kind": "status", "code": 500}), WXTOKEN_E_REPLY),
+        (json!({"kind": "status", "code": 404}), WXTOKEN_E_REPLY),
+        (
+            json!({"kind": "huge_body", "bytes": 17_000}),
+            WXTOKEN_E_REPLY,
+        ),
+        (json!({"kind": "endless_body"}), WXTOKEN_E_REPLY),
+        (
+            json!({"kind": "huge_header", "bytes": 40_000}),
+            WXTOKEN_E_REPLY,
+        ),
+        (json!({"kind": "endless_headers"}), WXTOKEN_E_REPLY),
+        (json!({"kind": "close_before"}), WXTOKEN_E_NETWORK),
+        (json!({"kind": "reset_before"}), WXTOKEN_E_NETWORK),
+        (json!({"kind": "reset_after"}), WXTOKEN_E_NETWORK),
+    ];
+    for (fault, status) in refused {
+        let (_world, failure) = failure_of(fault.clone());
+        assert_eq!(failure.status, status, "{fault}: {failure:?}");
+        assert!(failure.retry_after_ms > 0, "{fault}");
+    }
+}
+
+#[test]
+fn a_slow_drip_ends_at_the_deadline() {
+    let world = World::with_account(json!({}));
+    world.fault(json!({"id": "wx1", "kind": "drip", "bytes_per_tick": 1, "tick_ms": 50}));
+    let handle = world.open_shop("official");
+    handle.set("timeout_ms", "500").unwrap();
+    let began = Instant::now();
+    let failure = handle.get("shop").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_TIMEOUT, "{failure:?}");
+    assert!(began.elapsed() < Duration::from_secs(3));
+}
+
+/// Faults row 31.
+#[test]
+fn a_classic_token_lost_in_a_reset_is_repaired_by_the_next_try() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    world.fault(json!({"id": "wx1", "kind": "reset_after"}));
+    let failure = handle.get("shop").unwrap_err();
+    std::thread::sleep(Duration::from_millis(failure.retry_after_ms as u64 + 5));
+    let token = handle.get("shop").unwrap();
+    assert_eq!(world.minted(), 2);
+    let valid: Vec<Value> = world.sim.tokens(Some("wx1")).as_array().unwrap().clone();
+    let current = valid.iter().find(|t| t["slot"] == "current").unwrap();
+    assert_eq!(current["token"], token.value);
+}
+
+/// Faults row 26.
+#[test]
+fn a_host_that_cannot_prove_itself_gets_no_byte() {
+    let world = World::with_account(json!({}));
+    for name in ["wrong_host", "expired", "self_signed", "unknown_ca"] {
+        let store = world.directory.path().join(format!("{name}.db"));
+        let handle = Handle::open(&store).unwrap();
+        handle
+            .set("api_base_url", world.sim.bad_tls(name).unwrap())
+            .unwrap();
+        handle
+            .set("ca_file", world.sim.ca_file().to_str().unwrap())
+            .unwrap();
+        handle
+            .account("shop", "official_classic", "wx1", SECRET)
+            .unwrap();
+        let failure = handle.get("shop").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_NETWORK, "{name}: {failure:?}");
+        assert!(
+            failure.message.contains("certificate"),
+            "{name}: {failure:?}"
+        );
+        let counters = world.sim.counters();
+        assert_eq!(counters.bad_tls_connections[name], 1, "{name}");
+        assert_eq!(counters.bad_tls_bytes[name], 0, "{name}");
+    }
+}
+
+#[test]
+fn a_ca_file_that_is_none_is_named_and_is_nobody_elses_trouble() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.set("api_base_url", world.sim.https()).unwrap();
+    for (path, part) in [
+        ("/nonexistent.pem", "cannot read"),
+        ("/dev/null", "no certificate"),
+    ] {
+        let failure = handle.set("ca_file", path).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
+        assert!(failure.message.contains(part), "{failure:?}");
+    }
+    // One that vanishes later fails the call that needs it, and no other process's.
+    let fleeting = world.directory.path().join("ca.pem");
+    std::fs::copy(world.sim.ca_file(), &fleeting).unwrap();
+    handle.set("ca_file", fleeting.to_str().unwrap()).unwrap();
+    std::fs::remove_file(&fleeting).unwrap();
+    assert_eq!(handle.get("shop").unwrap_err().status, WXTOKEN_E_ARGUMENT);
+    handle
+        .set("ca_file", world.sim.ca_file().to_str().unwrap())
+        .unwrap();
+    handle.get("shop").unwrap();
+}
+
+/// Faults row 27.
+#[test]
+fn redirects_are_refused_and_nothing_is_sent_on() {
+    for location in [
+        None,
+        Some("{http}/cgi-bin/token?{query}"),
+        Some("{http}/stolen?{query}"),
+    ] {
+        for kind in ["official", "official_classic"] {
+            let world = World::with_account(json!({}));
+            let mut fault = json!({"id": "wx1", "kind": "redirect", "code": 307, "times": 0});
+            if let Some(location) = location {
+                fault["location"] = json!(location);
+            }
+            world.fault(fault);
+            let failure = world.open_shop(kind).get("shop").unwrap_err();
+            assert_eq!(failure.status, WXTOKEN_E_REPLY, "{failure:?}");
+            assert!(failure.message.contains("redirect"), "{failure:?}");
+            let counters = world.sim.counters();
+            assert_eq!(
+                (
+                    counters.redirects_followed,
+                    counters.secrets_seen_on_redirect_target
+                ),
+                (0, 0)
+            );
+            assert_eq!(world.requests(), 1);
+        }
+    }
+}
+
+/// The real addresses, reached through a proxy that leads to the simulator.
+fn by_proxy(world: &World, kind: &str) -> Handle {
+    let handle = Handle::open(&world.store()).unwrap();
+    handle.set("proxy", world.sim.proxy()).unwrap();
+    handle
+        .set("ca_file", world.sim.ca_file().to_str().unwrap())
+        .unwrap();
+    handle.account("shop", kind, "wx1", SECRET).unwrap();
+    handle
+}
+
+#[test]
+fn the_spare_host_is_tried_when_the_first_is_out_of_reach() {
+    for kind in ["official", "official_classic"] {
+        let world = World::with_account(json!({}));
+        world
+            .sim
+            .switches(json!({"proxy_refuse": ["api.weixin.qq.com"]}))
+            .unwrap();
+        by_proxy(&world, kind).get("shop").unwrap();
+        let connects = world.sim.counters().proxy_connects;
+        assert_eq!(
+            connects
+                .keys()
+                .map(|k| k.split(':').next().unwrap())
+                .collect::<Vec<_>>(),
+            ["api.weixin.qq.com", "api2.weixin.qq.com"]
+        );
+        assert_eq!(world.requests(), 1);
+    }
+}
+
+#[test]
+fn the_spare_host_is_left_alone_after_an_errcode() {
+    let world = World::with_account(json!({}));
+    world.fault(json!({"id": "wx1", "kind": "errcode", "errcode": 40164, "errmsg": "invalid ip"}));
+    let failure = by_proxy(&world, "official").get("shop").unwrap_err();
+    assert_eq!(failure.errcode, 40164);
+    assert_eq!(world.sim.counters().proxy_connects.len(), 1);
+}
+
+#[test]
+fn when_both_hosts_are_out_of_reach_the_failure_is_one() {
+    let world = World::with_account(json!({}));
+    world
+        .sim
+        .switches(json!({"proxy_refuse": ["api.weixin.qq.com", "api2.weixin.qq.com"]}))
+        .unwrap();
+    let failure = by_proxy(&world, "official").get("shop").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_NETWORK);
+    assert!(
+        failure.message.contains("api.weixin.qq.com") && failure.message.contains("proxy"),
+        "{failure:?}"
+    );
+}
+
+/// Faults row 25, connect and DNS.
+#[test]
+fn a_host_that_does_not_answer_or_exist_is_a_network_failure_in_time() {
+    let world = World::with_account(json!({}));
+    // A listener whose queue is full answers no further connection.
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = deaf.local_addr().unwrap();
+    // SAFETY: a valid listening socket.
+    unsafe { libc::listen(std::os::fd::AsRawFd::as_raw_fd(&deaf), 0) };
+    let mut queue = Vec::new();
+    for _ in 0..4 {
+        let connected = std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100));
+        queue.extend(connected);
+    }
+    let cases: [(String, wxtoken_status, &str); 3] = [
+        (
+            format!("http://{address}"),
+            WXTOKEN_E_NETWORK,
+            "no connection within",
+        ),
+        ("http://127.0.0.1:1".into(), WXTOKEN_E_NETWORK, "refused"),
+        (
+            "https://no-such-host.invalid".into(),
+            WXTOKEN_E_NETWORK,
+            "DNS",
+        ),
+    ];
+    for (number, (url, status, part)) in cases.into_iter().enumerate() {
+        let handle = world.open_at(&world.directory.path().join(format!("{number}.db")));
+        handle.set("api_base_url", &url).unwrap();
+        handle.set("connect_timeout_ms", "300").unwrap();
+        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        let began = Instant::now();
+        let failure = handle.get("shop").unwrap_err();
+        assert_eq!(failure.status, status, "{url}: {failure:?}");
+        assert!(failure.message.contains(part), "{url}: {failure:?}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{url}");
+    }
+}
+
+/// Faults row 34: the messages of every failure that a test here can make, and the log, hold neither secret nor token.
+#[test]
+fn neither_secret_nor_token_stands_in_a_message_or_the_log() {
+    let world = World::with_account(json!({}));
+    let log = world.directory.path().join("stderr");
+    let said = common::Child::fork(|| {
+        let file = std::fs::File::create(&log).unwrap();
+        // SAFETY: this child's stderr goes to the file.
+        unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&file), 2) };
+        let mut said = String::new();
+        let kinds = [
+            "reset_before",
+            "html",
+            "truncated_json",
+            "redirect",
+            "huge_body",
+            "wrong_types",
+        ];
+        for (number, kind) in kinds.into_iter().enumerate() {
+            world.fault(json!({"kind": kind}));
+            let handle = world.open_at(&world.directory.path().join(format!("{number}.db")));
+            handle.set("log", "debug").unwrap();
+            let account = if number % 2 == 0 {
+                "official"
+            } else {
+                "official_classic"
+            };
+            handle.account("shop", account, "wx1", SECRET).unwrap();
+            said += &common::outcome(handle.get("shop"));
+        }
+        said
+    });
+    let said = said.join() + &std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("fetching the token of account"), "{said}");
+    assert!(!said.contains(SECRET), "{said}");
+    for token in world.sim.tokens(Some("wx1")).as_array().unwrap() {
+        assert!(!said.contains(token["token"].as_str().unwrap()), "{said}");
+    }
+}
+
+#[test]
+fn a_platform_that_echoes_the_secret_is_not_quoted() {
+    let (world, failure) = failure_of(json!({
+        "kind": "errcode", "errcode": 40125,
+        "errmsg": format!("invalid appsecret {SECRET}\r\nsecond line {}", "x".repeat(1000)),
+    }));
+    assert!(
+        failure.message.contains("invalid appsecret ***"),
+        "{failure:?}"
+    );
+    assert!(!failure.message.contains(SECRET) && !failure.message.contains('\n'));
+    assert!(
+        failure.message.contains("register the account again"),
+        "{failure:?}"
+    );
+    drop(world);
+}
+
+/// Faults row 12: a TLS peer that resets, with SIGPIPE at its default as in a C host.
+#[test]
+fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
+    let world = World::with_account(json!({}));
+    let reset = world.sim.endpoints().reset_handshake.clone();
+    let cases = [
+        (reset, json!(null)),
+        (
+            world.sim.https().into(),
+            json!({"kind": "reset_before", "times": 0}),
+        ),
+    ];
+    for (number, (url, fault)) in cases.into_iter().enumerate() {
+        if !fault.is_null() {
+            world.fault(fault);
+        }
+        let handle = world.open_at(&world.directory.path().join(format!("{number}.db")));
+        handle.set("api_base_url", &url).unwrap();
+        handle
+            .set("ca_file", world.sim.ca_file().to_str().unwrap())
+            .unwrap();
+        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        let said = common::Child::fork(|| {
+            // SAFETY: Rust's runtime ignores SIGPIPE; a C host does not.
+            unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+            common::outcome(handle.get("shop"))
+        })
+        .join();
+        assert!(said.contains("E_NETWORK"), "{url}: {said:?}");
+    }
+}
+
+/// Faults row 13: a profiler's timer.
+#[test]
+fn timer_signals_do_not_fail_a_call() {
+    let world = World::with_account(json!({"delay_ms": 300}));
+    let handle = world.open_shop("official");
+    let said = common::Child::fork(|| {
+        extern "C" fn tick(_: libc::c_int) {}
+        // SAFETY: a handler that does nothing, without SA_RESTART, on a timer of this child.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = tick as extern "C" fn(libc::c_int) as usize;
+            libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+            let interval = libc::timeval {
+                tv_sec: 0,
+                tv_usec: 1000,
+            };
+            let timer = libc::itimerval {
+                it_interval: interval,
+                it_value: interval,
+            };
+            libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &timer, 0);
+        }
+        common::outcome(handle.get("shop"))
+    })
+    .join();
+    assert!(said.len() > 100, "{said}");
+}
