@@ -4,6 +4,7 @@
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
+#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -15,7 +16,8 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
-.PHONY: all lib sim install stage header setup test demo clean
+.PHONY: all lib sim install stage header setup clean demo test lint \
+  test-rust test-c test-go test-php test-python test-mixed
 
 all: lib
 
@@ -46,9 +48,57 @@ stage:
 header:
 	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked --test header
 
-setup:
-	.ci/setup
-
 clean:
 	rm -rf build
 	$(CARGO) clean
+
+# --- demo ---
+
+demo:
+	@.ci/setup demo
+	@$(MAKE) --no-print-directory --silent stage sim
+	@.ci/demo "$(STAGE)" "$(SIM)"
+
+# --- tests ---
+
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed
+	@echo "make test: everything passed"
+
+setup:
+	@.ci/setup test
+
+# What the bindings' suites run under: the staged library, the table of cases, a simulator.
+UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
+  WXTOKEN_CASES=$(CURDIR)/tests/cases.json $(abspath $(SIM)) exec --quiet --
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	@unformatted=$$(gofmt -l bindings/go tests/mixed/go); \
+	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
+	@git ls-files '*.py' | xargs python3 -m py_compile
+
+test-rust:
+	$(CARGO) test --locked --workspace
+
+test-c: stage sim
+	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
+	$(MAKE) -C examples-c check PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig BUILD=$(CURDIR)/build/examples-c
+
+test-go: stage sim
+	cd bindings/go && $(UNDER_SIM) go vet ./...
+	cd bindings/go && $(UNDER_SIM) go test -count=1 -race ./...
+
+test-php: stage sim
+	$(UNDER_SIM) php bindings/php/tests/run.php
+
+test-python: stage sim
+	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
+
+test-mixed: stage sim
+	mkdir -p build/mixed
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/mixed/worker.c -o build/mixed/c \
+	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
+	cd tests/mixed/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/mixed/go .
+	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go

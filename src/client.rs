@@ -18,7 +18,7 @@ use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::{LogLevel, Options};
-use crate::process::{View, share};
+use crate::process::{self, View, share};
 use crate::refresh::{Obtained, Session};
 use crate::report;
 use crate::store::{self, Account, Registration};
@@ -29,6 +29,7 @@ use crate::wechat::{self, Kind, MAX_TOKEN};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
+    handle: u64,
     path: PathBuf,
     /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
     view: AtomicRef<View>,
@@ -38,7 +39,6 @@ pub struct Client {
 
 struct Settings {
     options: Arc<Options>,
-    registered: Arc<Vec<Account>>,
     background: Arc<Background>,
     background_generation: u64,
 }
@@ -58,12 +58,12 @@ impl Client {
             crate::vault::warm_up();
         }
         let client = Client {
+            handle: process::new_handle(),
             path: names::store_path(store)?,
             view: AtomicRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: Gated::new(Settings {
                 options: Arc::new(Options::from_environment()?),
-                registered: Arc::default(),
                 background: Arc::default(),
                 background_generation: generation(),
             }),
@@ -131,19 +131,8 @@ impl Client {
                 account
             }
         };
-        self.remember(account);
+        process::remember(self.handle, &self.path, account);
         Ok(())
-    }
-
-    /// Keeps what is needed to put the account back should the store lose it.
-    fn remember(&self, account: Account) {
-        let gate = Gate::enter();
-        let mut settings = self.settings.borrow(&gate);
-        let registered = Arc::make_mut(&mut settings.registered);
-        match registered.iter_mut().find(|a| a.name == account.name) {
-            Some(place) => *place = account,
-            None => registered.push(account),
-        }
     }
 
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
@@ -159,7 +148,7 @@ impl Client {
             ));
         }
         let session = self.session()?;
-        // A look puts back what this handle registered.
+        // A look puts back what live handles registered.
         session.look(Some(name))?;
         if !session.store().set_current(name, session.call())? {
             return Err(session.no_account(Some(name)));
@@ -335,6 +324,7 @@ impl Client {
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
     pub fn close(self) {
+        process::forget_handle(self.handle);
         let background = self.background();
         let deadline = Deadline::after(self.options().timeout_ms);
         let mut running = lock(&background.running);
@@ -368,15 +358,9 @@ impl Client {
         self.settings.borrow(&gate).options.clone()
     }
 
-    fn registered(&self) -> Arc<Vec<Account>> {
-        let gate = Gate::enter();
-        self.settings.borrow(&gate).registered.clone()
-    }
-
     /// What a slow path needs, with its deadline running.
     fn session(&self) -> Result<Session> {
         let options = self.options();
-        let registered = self.registered();
         let vault = Vault::at(names::key_path(&options, &self.path));
         let deadline = Deadline::after(options.timeout_ms);
         let view = match self.view() {
@@ -397,7 +381,6 @@ impl Client {
             options,
             vault,
             deadline,
-            registered,
         })
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::flight::Flights;
 use crate::options::Options;
-use crate::store::{Call, SqliteStore};
+use crate::store::{Account, Call, SqliteStore};
 use crate::sys::{Gate, Gated, generation};
 use crate::token::{Identity, Row};
 
@@ -42,6 +43,53 @@ static REGISTRY: Gated<Registry> = Gated::new(Registry {
     generation: 0,
     stores: Vec::new(),
 });
+
+/// What each live handle has registered, so that a store that lost it gets it back from whichever handle calls next.
+/// Behind the gate: a forked child's handles are live too.
+static REGISTERED: Gated<Vec<Registered>> = Gated::new(Vec::new());
+
+struct Registered {
+    handle: u64,
+    path: PathBuf,
+    account: Account,
+}
+
+/// A number for a new handle; unique in this process and its children.
+pub fn new_handle() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Keeps what is needed to put an account back, as long as the handle lives.
+pub fn remember(handle: u64, path: &Path, account: Account) {
+    let gate = Gate::enter();
+    let mut registered = REGISTERED.borrow(&gate);
+    let same = registered
+        .iter_mut()
+        .find(|r| r.handle == handle && r.account.name == account.name);
+    match same {
+        Some(place) => place.account = account,
+        None => registered.push(Registered {
+            handle,
+            path: path.to_owned(),
+            account,
+        }),
+    }
+}
+
+/// The handle has been freed.
+pub fn forget_handle(handle: u64) {
+    let gate = Gate::enter();
+    REGISTERED.borrow(&gate).retain(|r| r.handle != handle);
+}
+
+/// What the live handles on this store have registered, the oldest first.
+pub fn remembered(path: &Path) -> Vec<Account> {
+    let gate = Gate::enter();
+    let registered = REGISTERED.borrow(&gate);
+    let here = registered.iter().filter(|r| r.path == path);
+    here.map(|r| r.account.clone()).collect()
+}
 
 /// How many stores stay open in a process; those used before are closed, not forgotten.
 const OPEN_STORES: usize = 8;

@@ -9,7 +9,7 @@ use crate::cache::Served;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::options::{LogLevel, Options};
-use crate::process::View;
+use crate::process::{View, remembered};
 use crate::store::{self, Account, Call, LeaderLock, Registration, Store};
 use crate::sys;
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
@@ -32,8 +32,6 @@ pub struct Session {
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
-    /// The accounts that this handle registered, to be put back if the store has lost them.
-    pub registered: Arc<Vec<Account>>,
 }
 
 /// The right to make one fetch.
@@ -107,11 +105,10 @@ impl Session {
         }
     }
 
-    /// The account and its row as they are now; what this handle registered is put back if it is gone.
+    /// The account and its row as they are now; what live handles registered is put back if it is gone.
     pub fn look(&self, name: Option<&str>) -> Result<store::View> {
         let mut found = self.store().load(name, self.call())?;
-        let ours = |account: &Account| name.is_none_or(|name| account.name == name);
-        if found.is_none() && self.registered.iter().any(ours) {
+        if found.is_none() {
             self.put_back()?;
             found = self.store().load(name, self.call())?;
         }
@@ -123,9 +120,16 @@ impl Session {
     }
 
     pub fn put_back(&self) -> Result<()> {
-        for account in &*self.registered {
-            self.store()
-                .register(account, Registration::PutBack, self.call())?;
+        let known = remembered(self.view.shared.store.path());
+        if known.is_empty() {
+            return Ok(());
+        }
+        let (stored, _) = self.store().all(self.call())?;
+        for account in known {
+            if !stored.iter().any(|there| there.name == account.name) {
+                self.store()
+                    .register(&account, Registration::PutBack, self.call())?;
+            }
         }
         Ok(())
     }

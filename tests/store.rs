@@ -140,6 +140,24 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
     }
 }
 
+#[test]
+fn an_account_comes_back_through_any_handle_while_the_one_that_registered_it_lives() {
+    let world = World::with_account(json!({}));
+    let registering = world.open_shop("official");
+    let other = world.open();
+    other.set("revalidate_ms", "0").unwrap();
+    fs::remove_file(world.store()).unwrap();
+    other.get("shop").unwrap();
+    fs::remove_file(world.store()).unwrap();
+    assert_eq!(other.report()["accounts"][0]["name"], "shop");
+    // A forked child's copy of the handle is live too.
+    fs::remove_file(world.store()).unwrap();
+    assert_eq!(common::Child::fork(|| common::outcome(other.get("shop"))).join().len(), 140);
+    drop(registering);
+    fs::remove_file(world.store()).unwrap();
+    assert_eq!(other.get("shop").unwrap_err().status, WXTOKEN_E_ACCOUNT);
+}
+
 /// Faults row 20.
 #[test]
 fn a_damaged_store_is_set_aside_and_rebuilt() {

@@ -223,19 +223,12 @@ func TestCloseUnderLoadEndsEveryCallCleanly(t *testing.T) {
 			ctx = context.Background()
 		}
 		go func() {
-			for first := true; ; first = false {
-				found, err := store.Token(ctx, "shop")
-				if err == nil && found != token {
-					err = errors.New("another token was given")
-				}
-				if err != nil {
-					ended <- err
-					return
-				}
-				if first {
-					started <- struct{}{}
-				}
+			found, err := store.Token(ctx, "shop")
+			started <- struct{}{}
+			for err == nil && found == token {
+				found, err = store.Token(ctx, "shop")
 			}
+			ended <- err
 		}()
 	}
 	for i := 0; i < 16; i++ {
@@ -391,9 +384,9 @@ func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
 // awaitInFlight returns when the simulator holds a token request of the account.
 func awaitInFlight(t testing.TB, account wxtoken.Account) {
 	t.Helper()
-	for counters(t, account.ID)["requests"] != 1.0 {
-		if t.Failed() {
-			t.FailNow()
+	for end := time.Now().Add(20 * time.Second); counters(t, account.ID)["requests"] != 1.0; {
+		if time.Now().After(end) {
+			t.Fatal("the request has not come in 20 s")
 		}
 	}
 }

@@ -68,6 +68,10 @@ impl SqliteStore {
         Ok(store)
     }
 
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Closes the files, unless a lock is held on one; they are opened again when they are needed.
     pub fn rest(&self) {
         let gate = Gate::enter();

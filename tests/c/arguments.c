@@ -136,7 +136,9 @@ void null_is_taken_where_the_header_says_so(void)
 static void pass_what_is_not_utf8(const struct place *place)
 {
     /* A stray byte, a broken sequence, a cut one, an overlong slash, a surrogate, and beyond the last character. */
-    static const char *const broken[] = {"\xff", "a\xc3(", "\xf0\x9f\x92", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80"};
+    static const char *const broken[] = {
+        "\xff", "a\xc3(", "\xf0\x9f\x92", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+    };
     size_t i;
     for (i = 0; i < sizeof broken / sizeof *broken; i++)
         refuse_everywhere(place, broken[i]);
@@ -173,7 +175,7 @@ void the_longest_string_is_looked_at(void)
     /* As long as a store's path may be here, but longer than the system takes. */
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(longest, &out, e));
     CHECK(out == NULL);
-    CHECK_OK(wxtoken_set(place.wx, "ca_file", longest, e));
+    CHECK_OK(wxtoken_set(place.wx, "key_file", longest, e));
     CHECK_REFUSED(wxtoken_set(place.wx, longest, "1", e));
     CHECK_REFUSED(wxtoken_account(place.wx, "shop", "official", place.id, longest, e));
     CHECK_REFUSED(wxtoken_get(place.wx, longest, fresh_token(), e));
@@ -184,7 +186,8 @@ void the_longest_string_is_looked_at(void)
 void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
 {
     struct place place;
-    char *name = repeated('n', 129), *id = repeated('i', 129), *secret = repeated('s', 513), *token = repeated('t', 1024);
+    char *name = repeated('n', 129), *id = repeated('i', 129);
+    char *secret = repeated('s', 513), *token = repeated('t', 1024);
     char wide[130] = "";
 
     open_place(&place);

@@ -29,9 +29,11 @@ trap 'rm -rf "$work"' EXIT
 
 # Runs a first_get on a store of its own; it must print its one line.
 runs() {
-  line=$(env WXTOKEN_STORE="$work/$2.db" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" WXTOKEN_ID=wxdemo0000000001 \
-    WXTOKEN_SECRET=demo-secret-0000000000000000000000001 LD_LIBRARY_PATH="$libdir" "$1") || die "$2: first_get"
-  echo "$line" | grep -Eq '^C  .{8}….{4}  [0-9]+ chars  expires in [0-9]+ s  [0-9]+ us$' || die "$2: it printed: $line"
+  line=$(env WXTOKEN_STORE="$work/$2.db" WXTOKEN_KIND="${3:-official}" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" \
+    WXTOKEN_ID=wxdemo0000000001 WXTOKEN_SECRET=demo-secret-0000000000000000000000001 LD_LIBRARY_PATH="$libdir" "$1") ||
+    die "$2: first_get"
+  echo "$line" | grep -Eq '^C  .{8}….{4}  [0-9]+ chars  expires in [0-9]+ s  [0-9]+ us$' ||
+    die "$2: it printed: $line"
   pass
 }
 
@@ -57,11 +59,19 @@ runs() {
   done
 }
 
-# The other examples, on the account that first_get registered: a token that the API refuses is replaced.
-export WXTOKEN_STORE="$work/shared.db" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" LD_LIBRARY_PATH="$libdir"
-"$build/examples/threads" | grep -qx '8 of 8 threads have the same token' || die "threads"
+# By the classic endpoint the second fetch after one ends its token: the first store is left with one that is refused.
+for store in refused later latest; do
+  runs "$build/shared" $store official_classic
+done
+
+# The other examples, on the account that first_get registered.
+export WXTOKEN_API_BASE_URL="$WXSIM_HTTP" LD_LIBRARY_PATH="$libdir"
+failures=$(WXTOKEN_STORE="$work/refused.db" "$build/examples/failures") || die "failures: $failures"
+echo "$failures" | grep -qx 'errcode 40001: the token is refused; rejecting it' || die "failures: $failures"
+echo "$failures" | grep -qx 'the call came to errcode 0' || die "failures: $failures"
 pass
-"$build/examples/failures" | grep -qx 'the call came to errcode 0' || die "failures"
+export WXTOKEN_STORE="$work/shared.db"
+"$build/examples/threads" | grep -qx '8 of 8 threads have the same token' || die "threads"
 pass
 "$build/examples/report" | grep -q '"id":"wxdemo0000000001"' || die "report"
 pass
@@ -69,9 +79,11 @@ unset WXTOKEN_STORE WXTOKEN_API_BASE_URL LD_LIBRARY_PATH
 
 # shellcheck disable=SC2086
 {
-  echo '#include <wxtoken.h>' | "$CC" -x c -std=c99 $warnings -fsyntax-only -I"$include" - || die "the header alone as C99"
+  echo '#include <wxtoken.h>' | "$CC" -x c -std=c99 $warnings -fsyntax-only -I"$include" - ||
+    die "the header alone as C99"
   pass
-  echo '#include <wxtoken.h>' | "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only -I"$include" - || die "the header alone as C++"
+  echo '#include <wxtoken.h>' | "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only -I"$include" - ||
+    die "the header alone as C++"
   pass
 }
 
@@ -89,7 +101,8 @@ grep -q 'FLAGS_1.*NODELETE' "$work/dynamic" || die "the library is not linked wi
 pass
 
 version=$("$PKG_CONFIG" --modversion wxtoken)
-grep -q "^#define WXTOKEN_VERSION \"$version\"\$" "$include/wxtoken.h" || die "header and pkg-config tell different versions"
+grep -q "^#define WXTOKEN_VERSION \"$version\"\$" "$include/wxtoken.h" ||
+  die "header and pkg-config tell different versions"
 pass
 
 echo "$passed passed, 0 failed"

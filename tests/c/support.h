@@ -1,7 +1,7 @@
 /* What the tests stand on: checks, a place of its own for each story, and the simulator's control API.
  *
- * A story is a function named as a sentence. It passes when none of its checks failed. Checks belong to the main thread;
- * others hand their results to it. */
+ * A story is a function named as a sentence. It passes when none of its checks failed. Checks belong to the main
+ * thread; others hand their results to it. */
 #ifndef SUPPORT_H
 #define SUPPORT_H
 

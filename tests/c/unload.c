@@ -92,7 +92,7 @@ int main(void)
     snprintf(store, sizeof store, "%s/tokens.db", directory);
     for (round = 0; round < ROUNDS; round++) {
         pthread_t thread;
-        /* In every other round a thread that used the library ends after the unload, and cleans up what it has there. */
+        /* In every other round a thread that used the library ends after the unload, and cleans up its own part. */
         if (round % 2 == 0)
             load_get_and_unload(&round);
         else if (pthread_create(&thread, NULL, load_get_and_unload, &round) != 0 || pthread_join(thread, NULL) != 0)

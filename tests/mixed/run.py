@@ -1,0 +1,126 @@
+"""16 processes in four languages, 4 threads each, on an empty store: one mint; after the expiry, exactly one more.
+
+Run under `wechat-sim exec`. Arguments: the built C worker and the built Go worker.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+LIFETIME_MS = 5000
+SECRET = "0123456789abcdef0123456789abcdef"
+
+
+def control(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    url = os.environ["WXSIM_CONTROL"] + path
+    with urllib.request.urlopen(urllib.request.Request(url, data)) as answer:
+        return json.load(answer)
+
+
+def main(c_worker, go_worker):
+    commands = {
+        "c": [c_worker],
+        "go": [go_worker],
+        "php": ["php", str(HERE / "worker.php")],
+        "python": [sys.executable, str(HERE / "worker.py")],
+    }
+    failures = 0
+    for kind in ("official", "official_classic", "work"):
+        identity = f"mixed-{kind}"
+        control(
+            "/accounts",
+            {
+                "kind": "work" if kind == "work" else "official",
+                "id": identity,
+                "secret": SECRET,
+                "lifetime_ms": LIFETIME_MS,
+                "delay_ms": 200,
+            },
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            failures += not one_kind(commands, kind, identity, directory)
+    print(f"{3 - failures} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+def one_kind(commands, kind, identity, directory):
+    environment = dict(os.environ)
+    environment["WXTOKEN_STORE"] = str(Path(directory) / "tokens.db")
+    environment["WXTOKEN_API_BASE_URL"] = os.environ["WXSIM_HTTP"]
+    environment["WXTOKEN_WORK_BASE_URL"] = os.environ["WXSIM_HTTP"]
+    environment["PYTHONPATH"] = str(HERE.parent.parent / "bindings" / "python")
+    os.environ.update(environment)
+    from_python = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from wxtoken import Store; Store().register('shop', *sys.argv[1:])",
+            kind,
+            identity,
+            SECRET,
+        ],
+        env=environment,
+        check=False,
+    )
+    if from_python.returncode:
+        return False
+    workers = [
+        subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for command in commands.values()
+        for _ in range(4)
+    ]
+    try:
+        for worker in workers:
+            assert worker.stdout.readline() == "ready\n", worker.args
+        first = round_of_gets(workers)
+        once = control(f"/counters?id={identity}")
+        # Fetched at the earliest now minus the round; a second past the end covers the clock's whole seconds.
+        time.sleep(LIFETIME_MS / 1000 + 0.3)
+        second = round_of_gets(workers)
+        twice = control(f"/counters?id={identity}")
+    finally:
+        for worker in workers:
+            worker.stdin.close()
+            worker.wait(20)
+    good = (
+        len(first) == len(second) == 1
+        and first != second
+        and (once["minted"], once["requests"]) == (1, 1)
+        and (twice["minted"], twice["requests"]) == (2, 2)
+        and twice["max_in_flight"] == 1
+        and all(worker.returncode == 0 for worker in workers)
+    )
+    print(
+        f"{'ok' if good else 'not ok'} - {kind}: 16 processes x 4 threads, "
+        f"{once['minted']} mint, after the expiry {twice['minted']}; "
+        f"{len(first)} and {len(second)} different tokens"
+    )
+    return good
+
+
+def round_of_gets(workers):
+    """All workers get at once; the set of tokens that they got."""
+    for worker in workers:
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+    tokens = []
+    for worker in workers:
+        tokens += worker.stdout.readline().split()
+    assert len(tokens) == 64, f"{len(tokens)} tokens of 64"
+    return set(tokens)
+
+
+sys.exit(main(*sys.argv[1:]))
