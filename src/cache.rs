@@ -4,7 +4,7 @@
 //! with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock::Now;
@@ -46,7 +46,8 @@ pub struct Cache {
 
 #[derive(Default)]
 struct Slot {
-    looking: AtomicBool,
+    /// When a thread set out to look at the store, on the boot clock; 0 when none is looking.
+    looking_since_ms: AtomicI64,
     snapshot: RwLock<Option<Snapshot>>,
 }
 
@@ -54,6 +55,26 @@ struct Snapshot {
     epoch: u64,
     looked_boot_ms: i64,
     token: Arc<Served>,
+}
+
+/// A look that has not come back after this long is lost, and another thread may set out.
+const LOOK_MS: i64 = 1000;
+
+impl Slot {
+    /// Whether this thread is the one to look; the others go on with what is known.
+    fn set_out_to_look(&self, now_boot_ms: i64) -> bool {
+        let since = self.looking_since_ms.load(Ordering::Acquire);
+        let is_free = since == 0 || now_boot_ms - since > LOOK_MS;
+        is_free
+            && self
+                .looking_since_ms
+                .compare_exchange(since, now_boot_ms, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn has_looked(&self) {
+        self.looking_since_ms.store(0, Ordering::Release);
+    }
 }
 
 impl Cache {
@@ -74,8 +95,8 @@ impl Cache {
             return None;
         }
         let due = now.boot_ms - snapshot.looked_boot_ms >= revalidate_ms;
-        // `swap` only when due: a hit must not write to a shared cache line.
-        if due && !slot.looking.swap(true, Ordering::AcqRel) {
+        // Nothing is written unless it is due: a hit must not write to a shared cache line.
+        if due && slot.set_out_to_look(now.boot_ms) {
             return None;
         }
         Some(snapshot.token.clone())
@@ -84,7 +105,7 @@ impl Cache {
     /// A valid token from before, whatever its age in this cache, for when the store cannot be read.
     pub fn last_resort(&self, name: Option<&str>) -> Option<Arc<Served>> {
         let slot = self.slot(name);
-        slot.looking.store(false, Ordering::Release);
+        slot.has_looked();
         let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = snapshot.as_ref()?;
         let usable = snapshot.epoch == self.epoch.load(Ordering::Acquire)
@@ -108,7 +129,7 @@ impl Cache {
             looked_boot_ms: Now::read().boot_ms,
             token,
         });
-        slot.looking.store(false, Ordering::Release);
+        slot.has_looked();
     }
 
     /// A look that found no token.
@@ -118,7 +139,7 @@ impl Cache {
             .snapshot
             .write()
             .unwrap_or_else(PoisonError::into_inner) = None;
-        slot.looking.store(false, Ordering::Release);
+        slot.has_looked();
     }
 
     /// From now on everybody looks at the store first.
@@ -156,5 +177,66 @@ impl std::ops::Deref for SlotRef<'_> {
             SlotRef::Current(slot) => slot,
             SlotRef::Named(slot) => slot,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(value: &str, left_ms: i64) -> Arc<Served> {
+        let now = Now::read();
+        let row = Row {
+            token: Some(value.into()),
+            fetched_at: now.wall_ms,
+            expires_at: now.wall_ms + left_ms,
+            ..Row::default()
+        };
+        Arc::new(Served::from_row(&row, now, "boot").unwrap())
+    }
+
+    fn hit(cache: &Cache, revalidate_ms: i64) -> Option<String> {
+        let token = cache.hit(Some("shop"), revalidate_ms)?;
+        Some(token.value.clone())
+    }
+
+    #[test]
+    fn a_published_token_is_a_hit_until_something_is_forgotten() {
+        let cache = Cache::default();
+        assert_eq!(hit(&cache, 60_000), None);
+        cache.publish(Some("shop"), cache.epoch(), served("A", 60_000));
+        assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
+        cache.forget();
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_no_hit_after_it() {
+        let cache = Cache::default();
+        let epoch = cache.epoch();
+        cache.forget();
+        cache.publish(Some("shop"), epoch, served("A", 60_000));
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn one_thread_looks_while_the_others_go_on() {
+        let cache = Cache::default();
+        cache.publish(Some("shop"), 0, served("A", 60_000));
+        assert_eq!(hit(&cache, 0), None, "this one is to look");
+        assert_eq!(hit(&cache, 0).as_deref(), Some("A"));
+        cache.publish(Some("shop"), 0, served("B", 60_000));
+        assert_eq!(hit(&cache, 60_000).as_deref(), Some("B"));
+        assert_eq!(hit(&cache, 0), None, "the next look");
+        cache.clear(Some("shop"));
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn a_look_that_never_came_back_is_replaced() {
+        let slot = Slot::default();
+        assert!(slot.set_out_to_look(5000));
+        assert!(!slot.set_out_to_look(6000));
+        assert!(slot.set_out_to_look(6001));
     }
 }

@@ -218,8 +218,13 @@ impl Client {
         }
         let _flight = session.view.shared.flights.try_begin(&found.identity)?;
         let epoch = session.view.cache.epoch();
-        let row = session.refresh_early(found).ok()??;
-        self.publish(session, name, epoch, &row)
+        match session.refresh_early(found) {
+            Ok(row) => self.publish(session, name, epoch, &row?),
+            Err(e) => {
+                session.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
+                None
+            }
+        }
     }
 
     /// The one thread of the library, for one refresh; none if one is running or none can start.

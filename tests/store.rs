@@ -152,7 +152,12 @@ fn an_account_comes_back_through_any_handle_while_the_one_that_registered_it_liv
     assert_eq!(other.report()["accounts"][0]["name"], "shop");
     // A forked child's copy of the handle is live too.
     fs::remove_file(world.store()).unwrap();
-    assert_eq!(common::Child::fork(|| common::outcome(other.get("shop"))).join().len(), 140);
+    assert_eq!(
+        common::Child::fork(|| common::outcome(other.get("shop")))
+            .join()
+            .len(),
+        140
+    );
     drop(registering);
     fs::remove_file(world.store()).unwrap();
     assert_eq!(other.get("shop").unwrap_err().status, WXTOKEN_E_ACCOUNT);

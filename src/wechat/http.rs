@@ -191,6 +191,7 @@ fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> N
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
             unusable("it is no HTTP")
         }
+        ureq::Error::Other(e) if e.is::<NoThread>() => network(&NoThread.to_string(), true),
         _ => network("the request could not be made", false),
     }
 }
@@ -260,6 +261,18 @@ impl Resolver for HostResolver {
     }
 }
 
+/// No thread could be had for a look-up.
+#[derive(Debug)]
+struct NoThread;
+
+impl std::fmt::Display for NoThread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no thread could be started to look the host's name up: raise the limit of processes (ulimit -u)")
+    }
+}
+
+impl std::error::Error for NoThread {}
+
 fn look_up(
     host: String,
     port: u16,
@@ -273,7 +286,7 @@ fn look_up(
             // Nobody listens any more once the timeout has passed.
             let _ = answer.send((host.as_str(), port).to_socket_addrs());
         })
-        .map_err(ureq::Error::Io)?;
+        .map_err(|_| ureq::Error::Other(Box::new(NoThread)))?;
     match answered.recv_timeout(*timeout.after) {
         Ok(Ok(addresses)) => Ok(addresses),
         Ok(Err(_)) => Err(ureq::Error::HostNotFound),

@@ -1,0 +1,198 @@
+//! Invariant 10: what the host's limits and habits do to the library, and the library to the host.
+
+mod common;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use common::{Child, Handle, SECRET, World, outcome};
+use serde_json::json;
+
+fn limit(resource: libc::__rlimit_resource_t, most: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: most,
+        rlim_max: most,
+    };
+    // SAFETY: limits the calling process, a forked child.
+    assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
+}
+
+/// Faults row 14.
+#[test]
+fn without_threads_to_be_had_a_look_up_is_an_error() {
+    let world = World::with_account(json!({}));
+    let nobody = 65534;
+    std::os::unix::fs::chown(world.directory.path(), Some(nobody), Some(nobody)).unwrap();
+    // By name, for only a name needs a thread.
+    let url = world.sim.http().replace("127.0.0.1", "localhost");
+    let said = Child::fork(|| {
+        // SAFETY: changes this child alone.
+        unsafe {
+            libc::setgroups(0, std::ptr::null());
+            libc::setgid(nobody);
+            libc::setuid(nobody);
+        }
+        let handle = world.open();
+        handle.set("api_base_url", &url).unwrap();
+        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        limit(libc::RLIMIT_NPROC, 0);
+        outcome(handle.get("shop"))
+    })
+    .join();
+    assert!(
+        said.contains("E_NETWORK") && said.contains("no thread"),
+        "{said}"
+    );
+}
+
+/// Faults row 14, for the thread that is only a convenience.
+#[test]
+fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {
+    let world = World::with_account(json!({"lifetime_ms": 6000}));
+    let nobody = 65534;
+    std::os::unix::fs::chown(world.directory.path(), Some(nobody), Some(nobody)).unwrap();
+    let said = Child::fork(|| {
+        // SAFETY: changes this child alone.
+        unsafe {
+            libc::setgroups(0, std::ptr::null());
+            libc::setgid(nobody);
+            libc::setuid(nobody);
+        }
+        let handle = world.open_shop("official_classic");
+        handle.set("background_refresh", "1").unwrap();
+        handle.set("revalidate_ms", "0").unwrap();
+        let token = handle.get("shop").unwrap();
+        limit(libc::RLIMIT_NPROC, 0);
+        common::wait_until("it is past its refresh time", || {
+            handle.report()["accounts"][0]["tokens"][0]["state"] == "usable"
+        });
+        let again = handle.get("shop").unwrap();
+        (again == token).to_string()
+    })
+    .join();
+    assert_eq!(said, "true");
+    assert_eq!(world.requests(), 1);
+}
+
+/// Faults row 15.
+#[test]
+fn without_descriptors_to_be_had_known_tokens_are_served_and_the_rest_is_an_error() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    handle.account("other", "official", "wx2", SECRET).unwrap();
+    let said = Child::fork(|| {
+        handle.set("revalidate_ms", "0").unwrap();
+        let token = handle.get("shop").unwrap();
+        limit(libc::RLIMIT_NOFILE, 3);
+        let known = handle.get("shop").unwrap() == token;
+        format!("{known} {}", outcome(handle.get("other")))
+    })
+    .join();
+    assert!(said.starts_with("true WXTOKEN_E_"), "{said}");
+    assert_eq!(world.sim.counters_of("wx2").requests, 0);
+}
+
+/// Faults row 35.
+#[test]
+fn a_host_that_sets_its_environment_all_the_time_is_not_hurt() {
+    let world = World::with_account(json!({}));
+    for number in 0..40 {
+        world.add("official", &format!("id{number}"), json!({}));
+    }
+    let said = Child::fork(|| {
+        let stop = AtomicBool::new(false);
+        let handle = world.open();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for turn in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    common::set_env(&format!("VARIABLE_{}", turn % 500), &"x".repeat(turn % 200));
+                }
+            });
+            for number in 0..40 {
+                let id = format!("id{number}");
+                handle.account(&id, "official", &id, SECRET).unwrap();
+                handle.get(&id).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        "done".into()
+    })
+    .join();
+    assert_eq!(said, "done");
+}
+
+/// Faults row 36.
+#[test]
+fn thirty_two_writers_on_one_store_all_get_through() {
+    let world = World::with_account(json!({}));
+    world.open_shop("official");
+    let store = world.store();
+    let children: Vec<Child> = (0..32)
+        .map(|writer| {
+            Child::fork(|| {
+                let handle = Handle::open(&store).unwrap();
+                let mut slowest = Duration::ZERO;
+                for turn in 0..10 {
+                    let began = Instant::now();
+                    let (name, secret) = (format!("writer-{writer}"), format!("secret-{turn}"));
+                    if let Err(failure) = handle.account(&name, "work", "ww1", &secret) {
+                        return format!("{failure:?}");
+                    }
+                    slowest = slowest.max(began.elapsed());
+                }
+                format!("slowest write {} ms", slowest.as_millis())
+            })
+        })
+        .collect();
+    let said: Vec<String> = children.into_iter().map(Child::join).collect();
+    println!("{said:?}");
+    assert!(
+        said.iter().all(|line| line.starts_with("slowest write")),
+        "{said:?}"
+    );
+    assert_eq!(
+        world.open().report()["accounts"].as_array().unwrap().len(),
+        33
+    );
+}
+
+#[test]
+fn nothing_is_written_to_stdout_and_no_signal_disposition_changes() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let said = Child::fork(|| {
+        let dispositions = || -> Vec<usize> {
+            (1..32)
+                .map(|signal| {
+                    // SAFETY: only reads what is set.
+                    unsafe {
+                        let mut action: libc::sigaction = std::mem::zeroed();
+                        libc::sigaction(signal, std::ptr::null(), &mut action);
+                        action.sa_sigaction
+                    }
+                })
+                .collect()
+        };
+        let before = dispositions();
+        let mut ends = [0; 2];
+        // SAFETY: stdout of this child becomes a pipe that nobody fills.
+        unsafe {
+            libc::pipe(ends.as_mut_ptr());
+            libc::fcntl(ends[0], libc::F_SETFL, libc::O_NONBLOCK);
+            libc::dup2(ends[1], 1);
+        }
+        handle.set("log", "debug").unwrap();
+        handle.get("shop").unwrap();
+        let mut byte = 0u8;
+        // SAFETY: reads into one byte, and does not wait.
+        let read = unsafe { libc::read(ends[0], (&raw mut byte).cast(), 1) };
+        let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
+        format!("{} {read} {threads}", dispositions() == before)
+    })
+    .join();
+    assert_eq!(said, "true -1 1");
+}
