@@ -84,7 +84,6 @@ test-rust:
 
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
-	$(MAKE) -C examples-c check PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig BUILD=$(CURDIR)/build/examples-c
 
 test-go: stage sim
 	cd bindings/go && $(UNDER_SIM) go vet ./...

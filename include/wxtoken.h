@@ -161,8 +161,8 @@ enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct
  *     api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
  *     work_base_url       https://qyapi.weixin.qq.com    the same
  *     timeout_ms          8000      the longest any call may take, 1 to 600000
- *     connect_timeout_ms  3000      for DNS, connect and TLS together, 1 to 600000
- *     refresh_ahead_s     270       how long before its end a token is refreshed (at most a tenth of its life)
+ *     connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
+ *     refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
  *     background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
  *     revalidate_ms       200       how soon another process's change is seen, 0 to 60000
  *     proxy                         http://[user:password@]host:port; only this option sets one
@@ -178,7 +178,10 @@ enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct
  *
  *     wxtoken_set(wx, "timeout_ms", "3000", NULL);
  */
-enum wxtoken_status wxtoken_set(struct wxtoken *wx, const char *option, const char *value, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_set(struct wxtoken *wx,
+                                const char *option,
+                                const char *value,
+                                struct wxtoken_error *err);
 
 /**
  * Registers an account or updates it. It stays in the store; repeating it is cheap when nothing has changed. The first

@@ -104,7 +104,7 @@ impl Cache {
 
     /// A valid token from before, whatever its age in this cache, for when the store cannot be read.
     pub fn last_resort(&self, name: Option<&str>) -> Option<Arc<Served>> {
-        let slot = self.slot(name);
+        let slot = self.known_slot(name)?;
         slot.has_looked();
         let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
         let snapshot = snapshot.as_ref()?;
@@ -132,9 +132,11 @@ impl Cache {
         slot.has_looked();
     }
 
-    /// A look that found no token.
+    /// A look that found no token. A name that never had one leaves no trace.
     pub fn clear(&self, name: Option<&str>) {
-        let slot = self.slot(name);
+        let Some(slot) = self.known_slot(name) else {
+            return;
+        };
         *slot
             .snapshot
             .write()
@@ -147,18 +149,19 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn slot(&self, name: Option<&str>) -> SlotRef<'_> {
+    fn known_slot(&self, name: Option<&str>) -> Option<SlotRef<'_>> {
         let Some(name) = name else {
-            return SlotRef::Current(&self.current);
+            return Some(SlotRef::Current(&self.current));
         };
-        if let Some(slot) = self
-            .named
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(name)
-        {
-            return SlotRef::Named(slot.clone());
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        named.get(name).map(|slot| SlotRef::Named(slot.clone()))
+    }
+
+    fn slot(&self, name: Option<&str>) -> SlotRef<'_> {
+        if let Some(slot) = self.known_slot(name) {
+            return slot;
         }
+        let name = name.unwrap_or_default();
         let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
         SlotRef::Named(named.entry(name.to_owned()).or_default().clone())
     }

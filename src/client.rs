@@ -57,13 +57,15 @@ impl Client {
             let _gate = Gate::enter();
             crate::vault::warm_up();
         }
+        let options = Options::from_environment()?;
+        wechat::roots(&options)?;
         let client = Client {
             handle: process::new_handle(),
             path: names::store_path(store)?,
             view: AtomicRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: Gated::new(Settings {
-                options: Arc::new(Options::from_environment()?),
+                options: Arc::new(options),
                 background: Arc::default(),
                 background_generation: generation(),
             }),
@@ -77,13 +79,17 @@ impl Client {
     }
 
     pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let mut trial = (*self.options()).clone();
+        trial.set(name, value)?;
+        if name == "ca_file" {
+            // Reads the file, so not with the gate held.
+            wechat::roots(&trial)?;
+        }
         let gate = Gate::enter();
         let mut settings = self.settings.borrow(&gate);
+        // Another thread may have set another option meanwhile: this one goes on top.
         let mut options = (*settings.options).clone();
         options.set(name, value)?;
-        if name == "ca_file" {
-            wechat::roots(&options)?;
-        }
         self.revalidate_ms
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);

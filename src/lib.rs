@@ -6,8 +6,9 @@
 //! - `client`: what each call does, as prose; `report`: the JSON on everything
 //! - `refresh`: one call's way to the next token
 //! - `process`, `cache`, `flight`: what this process knows and does
-//! - `store`: SQLite behind a small trait; `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
+//! - `store`: SQLite behind a small trait
 //! - `token`: a credential's row and the rules of its life
+//! - `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
 //! - `names`, `options`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
 //!
 //! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
@@ -34,3 +35,6 @@ mod sys;
 mod token;
 mod vault;
 mod wechat;
+
+#[cfg(feature = "fuzzing")]
+pub use wechat::parse_reply;

@@ -177,6 +177,9 @@ fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
     if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
         return Err("must not hold a user name or a password".into());
     }
+    if uri.authority().is_some_and(|a| !has_sound_port(a.as_str())) {
+        return Err("has a port that is not 1 to 65535".into());
+    }
     if uri.query().is_some() || url.contains('#') {
         return Err("must not hold a query or a fragment".into());
     }
@@ -190,6 +193,17 @@ fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
     }
 }
 
+/// Whether what stands behind the host, if anything, is a port.
+fn has_sound_port(authority: &str) -> bool {
+    let behind_host = authority
+        .rsplit_once(']')
+        .map_or(authority, |(_, rest)| rest);
+    match behind_host.rsplit_once(':') {
+        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => true,
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
@@ -200,8 +214,16 @@ fn proxy(value: &str) -> std::result::Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }
-    let scheme_fits = value.starts_with("http://") || value.starts_with("https://");
-    if !scheme_fits || ureq::Proxy::new(value).is_err() {
+    let authority = value
+        .strip_prefix("http://")
+        .map(|rest| rest.trim_end_matches('/'));
+    let is_sound = authority.is_some_and(|authority| {
+        let host = authority
+            .rsplit_once('@')
+            .map_or(authority, |(_, host)| host);
+        !host.is_empty() && !host.contains('/') && has_sound_port(host)
+    });
+    if !is_sound || ureq::Proxy::new(value).is_err() {
         return Err("must be the URL of an HTTP proxy, such as http://127.0.0.1:3128".into());
     }
     Ok(Some(value.into()))
@@ -237,6 +259,11 @@ mod tests {
             "https://example.com/#f",
             "example.com",
             "https://exa mple.com",
+            "https://127.0.0.1:port",
+            "https://127.0.0.1:65536",
+            "https://127.0.0.1:0",
+            "https://127.0.0.1:",
+            "http://[::1]:99999",
         ] {
             assert!(set("api_base_url", bad).is_err(), "{bad}");
         }
@@ -246,6 +273,23 @@ mod tests {
     fn a_trailing_slash_does_not_make_another_identity() {
         let options = set("work_base_url", "https://example.com/").unwrap();
         assert_eq!(options.work_base_url, "https://example.com");
+    }
+
+    #[test]
+    fn a_proxy_is_reached_by_http_alone() {
+        for fine in ["", "http://127.0.0.1:3128", "http://u:p@proxy.example:80/"] {
+            assert!(set("proxy", fine).is_ok(), "{fine}");
+        }
+        for bad in [
+            "https://127.0.0.1:3128",
+            "socks5://127.0.0.1:1080",
+            "http://127.0.0.1:99999",
+            "http://",
+            "127.0.0.1:3128",
+            "http://127.0.0.1:3128/path",
+        ] {
+            assert!(set("proxy", bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

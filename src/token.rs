@@ -74,8 +74,9 @@ impl Row {
             return Freshness::Spent;
         }
         if self.rejected {
-            // Within the gap no fetch is allowed; the token may still be good, so it is served again.
-            return if self.may_fetch_for_reject(now) {
+            // Within the gap no fetch is allowed; the token may still be good, so it is served again. But not once a
+            // fetch for it has failed: then the failure is the answer, to everybody.
+            return if self.failures > 0 || self.may_fetch_for_reject(now) {
                 Freshness::Spent
             } else {
                 Freshness::Fresh
@@ -416,6 +417,18 @@ mod tests {
         assert!(row.reject("B"));
         assert_eq!(row.freshness(START.plus(30_999), BOOT), Freshness::Fresh);
         assert_eq!(row.freshness(START.plus(31_000), BOOT), Freshness::Spent);
+    }
+
+    #[test]
+    fn a_rejected_token_is_not_served_while_its_fetch_fails() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        refused(&mut row, Wait::BackOff, START.plus(1000));
+        assert_eq!(row.freshness(START.plus(1001), BOOT), Freshness::Spent);
+        assert!(row.standing_failure(START.plus(1001)).is_some());
+        fetched(&mut row, "B", 7200, START.plus(5000));
+        assert_eq!(row.freshness(START.plus(5000), BOOT), Freshness::Fresh);
     }
 
     #[test]

@@ -97,7 +97,8 @@ fn a_stable_token_handed_out_again_does_not_loop() {
     let first = handle.get("shop").unwrap();
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(3700) {
-        assert_eq!(handle.get("shop").unwrap(), first);
+        // The end may differ by a second: the platform counts in whole ones.
+        assert_eq!(handle.get("shop").unwrap().value, first.value);
         std::thread::sleep(Duration::from_millis(5));
     }
     // One fetch, and a few tries ever closer to the end: 400 ms, 50 ms, ...

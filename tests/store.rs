@@ -557,6 +557,29 @@ fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token(
 }
 
 #[test]
+fn the_forebears_third_table_stays_as_it_is() {
+    let world = World::new();
+    world.add("work", "ww1", json!({}));
+    let store = forebear(
+        &world,
+        &format!(
+            "
+        CREATE TABLE weixin_limit (id, sent);
+        INSERT INTO weixin_limit VALUES (1, 42);
+        INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);"
+        ),
+    );
+    assert_eq!(
+        open_forebear(&world, |handle| common::outcome(handle.get_current())).len(),
+        214
+    );
+    assert_eq!(sqlite(&store, "SELECT sent FROM weixin_limit"), "42");
+    // A lost table is made again beside it.
+    sqlite(&store, "DROP TABLE weixin_token");
+    assert!(open_forebear(&world, |handle| common::outcome(handle.get_current())).len() == 214);
+}
+
+#[test]
 fn an_expired_token_of_the_forebear_is_fetched_anew() {
     let world = World::new();
     world.add("work", "ww1", json!({}));

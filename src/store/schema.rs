@@ -77,13 +77,15 @@ pub fn owner(conn: &Connection) -> rusqlite::Result<Owner> {
     if application == APPLICATION_ID && version > newest() {
         return Ok(Owner::NewerUs { version });
     }
-    if application == APPLICATION_ID && version == newest() && tables(conn)?.len() >= 2 {
-        return Ok(Owner::Us);
-    }
-    if application == APPLICATION_ID {
-        return Ok(Owner::UsUnfinished);
-    }
     let tables = tables(conn)?;
+    if application == APPLICATION_ID {
+        let is_whole = version == newest() && has_both(&tables);
+        return Ok(if is_whole {
+            Owner::Us
+        } else {
+            Owner::UsUnfinished
+        });
+    }
     if application != 0 || version != 0 {
         return Ok(Owner::Stranger);
     }
@@ -107,9 +109,15 @@ pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The tables and the marks, inside the caller's transaction.
+/// The tables and the marks, inside the caller's transaction. Where a table is gone every migration runs again, over
+/// what is left: each has to bear that.
 pub fn create(conn: &Connection) -> rusqlite::Result<()> {
-    for migration in MIGRATIONS {
+    let done = if has_both(&tables(conn)?) {
+        usize::try_from(pragma(conn, "user_version")?).unwrap_or(0)
+    } else {
+        0
+    };
+    for migration in MIGRATIONS.iter().skip(done) {
         conn.execute_batch(migration)?;
     }
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
@@ -127,12 +135,22 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-/// The forebear made its two tables without constraints, and either may be missing.
+fn has_both(tables: &[String]) -> bool {
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    has("weixin_account") && has("weixin_token")
+}
+
+/// The forebear made its two tables without constraints, and either may be missing. A script beside it counted what it
+/// sent in a third one, which is left as it is.
 fn looks_like_forebear(conn: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
-    const FOREBEAR: [(&str, &[&str]); 2] = [
+    const FOREBEAR: [(&str, &[&str]); 3] = [
         ("weixin_account", &["corpid", "secret"]),
         ("weixin_token", &["access_token", "expires_on"]),
+        ("weixin_limit", &[]),
     ];
+    if tables.iter().all(|table| table == "weixin_limit") {
+        return Ok(false);
+    }
     for table in tables {
         let Some((_, columns)) = FOREBEAR.iter().find(|(name, _)| name == table) else {
             return Ok(false);

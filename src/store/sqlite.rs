@@ -303,7 +303,13 @@ impl SqliteStore {
             ErrorCode::ReadOnly => {
                 Trouble::Failed(self.cannot("write to", "this process may only read it"))
             }
-            // The extended code names the system call; SQLite's text alone says “disk I/O error”.
+            ErrorCode::SystemIoFailure => Trouble::Failed(self.cannot(
+                "use",
+                &format!(
+                    "the system reported an I/O error (SQLite code {}): check the disk, its free space, and the file-size limit",
+                    failure.extended_code
+                ),
+            )),
             _ => Trouble::Failed(self.cannot(
                 "use",
                 &format!("{} (SQLite code {})", plain(e), failure.extended_code),
@@ -321,11 +327,16 @@ impl SqliteStore {
 
     fn cannot(&self, what: &str, why: &str) -> Error {
         let directory = self.path.parent().unwrap_or(Path::new("/"));
+        let place = if self.path.exists() {
+            &*self.path
+        } else {
+            directory
+        };
         Error::store(format!(
-            "cannot {what} store {}: {why}; the file is {}; its directory is {}",
+            "cannot {what} store {}: {why}; {} is {}",
             self.path.display(),
-            sys::describe(&self.path),
-            sys::describe(directory),
+            place.display(),
+            sys::describe(place),
         ))
     }
 

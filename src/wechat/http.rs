@@ -116,7 +116,14 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
     let Some(path) = &options.ca_file else {
         return Ok(RootCerts::WebPki);
     };
-    let pem = std::fs::read(path).map_err(|e| {
+    let is_file = std::fs::metadata(path).map(|meta| meta.is_file());
+    let pem = match is_file {
+        // A FIFO would keep the call, and whoever waits for it.
+        Ok(false) => Err(io::Error::other("not a regular file")),
+        Ok(true) => std::fs::read(path),
+        Err(e) => Err(e),
+    }
+    .map_err(|e| {
         Error::argument(format!(
             "cannot read ca_file {}: {e}: correct the option",
             path.display()
@@ -220,7 +227,11 @@ fn io_failure(e: &io::Error) -> NoResponse {
         } else {
             // The kind, not the error: a wrapped one may quote what was sent.
             match e.raw_os_error() {
-                Some(code) => io::Error::from_raw_os_error(code).to_string(),
+                Some(code) => {
+                    let text = io::Error::from_raw_os_error(code).to_string();
+                    let (words, _) = text.split_once(" (os error").unwrap_or((&text, ""));
+                    words.to_lowercase()
+                }
                 None => e.kind().to_string(),
             }
         },

@@ -13,8 +13,10 @@ pub use http::roots;
 pub use recipe::Kind;
 pub use reply::{Grant, MAX_TOKEN};
 
-/// Reads a reply as a token reply would be read, for the fuzzer.
+/// Reads bytes as a token reply, for the fuzzer.
 #[cfg(feature = "fuzzing")]
-pub fn parse_for_fuzzing(bytes: &[u8]) {
-    let _ = reply::parse(Kind::Official.recipe(), bytes);
+pub fn parse_reply(bytes: &[u8]) {
+    for kind in [Kind::Official, Kind::OfficialClassic, Kind::Work] {
+        let _ = reply::parse(kind.recipe(), bytes);
+    }
 }

@@ -24,7 +24,10 @@ typedef struct wxtoken_token {
     char value[1024];
 } wxtoken_token;
 enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct wxtoken_error *err);
-enum wxtoken_status wxtoken_set(struct wxtoken *wx, const char *option, const char *value, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_set(struct wxtoken *wx,
+                                const char *option,
+                                const char *value,
+                                struct wxtoken_error *err);
 enum wxtoken_status wxtoken_account(struct wxtoken *wx,
                                     const char *account,
                                     const char *kind,
