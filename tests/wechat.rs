@@ -227,7 +227,8 @@ fn a_ca_file_that_is_none_is_named_and_is_nobody_elses_trouble() {
     handle.set("api_base_url", world.sim.https()).unwrap();
     for (path, part) in [
         ("/nonexistent.pem", "cannot read"),
-        ("/dev/null", "no certificate"),
+        ("/dev/null", "not a regular file"),
+        (file!(), "no certificate"),
     ] {
         let failure = handle.set("ca_file", path).unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
