@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use ::wxtoken::ffi::wxtoken_status::*;
 use common::{Handle, SECRET, World};
-use rusqlite::Connection;
 use serde_json::json;
 
 fn mode(path: &Path) -> u32 {
@@ -19,7 +18,8 @@ fn beside(store: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", store.display()))
 }
 
-/// What SQLite says of the file, asked in a process of its own: a second SQLite in ours would cost it its locks.
+/// What SQLite says of the file, asked in a process of its own: one in ours that the fork gate does not know of would cost
+/// the file its locks, and a forked child its freedom to go on.
 fn sqlite(store: &Path, sql: &str) -> String {
     let output = std::process::Command::new("sqlite3")
         .arg(store)
@@ -495,11 +495,7 @@ fn local(seconds_from_now: i64) -> String {
 
 fn forebear(world: &World, rows: &str) -> PathBuf {
     let store = world.store();
-    // A connection of this process, closed before the library opens the file.
-    Connection::open(&store)
-        .unwrap()
-        .execute_batch(&format!("{FOREBEAR}{rows}"))
-        .unwrap();
+    sqlite(&store, &format!("{FOREBEAR}{rows}"));
     store
 }
 

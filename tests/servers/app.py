@@ -1,0 +1,45 @@
+"""What gunicorn serves. With --preload this module runs in the master: every worker goes on with the handle made here.
+
+/page                        the token
+/page?meet=NAME&of=PLACES    the token, but only when so many workers are in this very place
+"""
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from wxtoken import Store
+
+STORE = Store()
+STORE.register("shop", "official_classic", os.environ["SHOP_ID"], os.environ["SHOP_SECRET"])
+STORE.token("shop")
+STATE = Path(os.environ["WXTOKEN_STORE"]).parent
+(STATE / "preloaded-by").write_text(str(os.getpid()))
+
+
+def app(environ, start_response):
+    query = parse_qs(environ["QUERY_STRING"])
+    answer = {"worker": str(os.getpid())}
+    status = "200 OK"
+    try:
+        if "meet" in query:
+            meet(query["meet"][0], int(query["of"][0]))
+        answer["token"] = STORE.token("shop").value
+    except Exception as reason:
+        status = "500 Internal Server Error"
+        answer["error"] = str(reason)
+    start_response(status, [("Content-Type", "application/json")])
+    return [json.dumps(answer).encode()]
+
+
+def meet(name, places):
+    """Leaves a file and waits for those of the others: so all places ask at once, and none answers twice."""
+    (STATE / f"meet-{name}.{os.getpid()}.{threading.get_ident()}").touch()
+    patience = time.monotonic() + 10
+    while (come := len(list(STATE.glob(f"meet-{name}.*")))) < places:
+        if time.monotonic() > patience:
+            raise RuntimeError(f"only {come} of {places} places have come")
+        time.sleep(0.002)

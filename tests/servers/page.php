@@ -1,0 +1,42 @@
+<?php
+
+/**
+ * The page that PHP-FPM serves: it opens the store in each request, as an application would.
+ *
+ * ?register=ID           registers the account; its secret is in the header X-Secret
+ * ?meet=NAME&of=PLACES   gets the token only when so many workers are in this very place
+ */
+
+declare(strict_types=1);
+
+/** Each worker leaves a file and waits for those of the others: so all of them ask at once, and none answers twice. */
+function meet(string $name, int $places): void
+{
+    $here = dirname(getenv('WXTOKEN_STORE')) . "/meet-$name";
+    touch("$here." . getmypid());
+    $patience = hrtime(true) + 10_000_000_000;
+    while (($come = count(glob("$here.*"))) < $places) {
+        if (hrtime(true) > $patience) {
+            throw new RuntimeException("only $come of $places workers have come");
+        }
+        usleep(2000);
+    }
+}
+
+header('Content-Type: application/json');
+$answer = ['worker' => (string) getmypid()];
+try {
+    $store = new WxToken\Store();
+    if (isset($_GET['register'])) {
+        $store->account('shop', 'official_classic', $_GET['register'], $_SERVER['HTTP_X_SECRET']);
+    } else {
+        if (isset($_GET['meet'])) {
+            meet($_GET['meet'], (int) $_GET['of']);
+        }
+        $answer['token'] = $store->token('shop')->value;
+    }
+} catch (Throwable $reason) {
+    http_response_code(500);
+    $answer['error'] = $reason->getMessage();
+}
+echo json_encode($answer), "\n";

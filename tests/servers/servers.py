@@ -1,0 +1,279 @@
+"""The real servers, as they are deployed: each a master process of ours in a directory of its own, ended by its id.
+
+They run as an ordinary user, and when this is run as root as another one: hence a directory that this user owns, with a
+copy of what runs there.
+"""
+
+import glob
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+BINDINGS = HERE.parent.parent / "bindings"
+PATIENCE_S = 15
+
+
+class Failure(Exception):
+    """The story cannot go on."""
+
+
+def until(condition, what):
+    patience = time.monotonic() + PATIENCE_S
+    while not condition():
+        if time.monotonic() > patience:
+            raise Failure(f"waited {PATIENCE_S} s in vain for {what}")
+        time.sleep(0.01)
+
+
+def find_program(*names, package):
+    for name in names:
+        # Debian keeps servers where an ordinary user's PATH does not lead, and its gunicorn beside a python for everybody.
+        found = shutil.which(name, path=f"/usr/bin:/usr/sbin:{os.environ['PATH']}")
+        if found:
+            return found
+    raise Failure(f"there is no {names[0]}: install it (Debian: apt install {package})")
+
+
+def find_php_fpm():
+    versioned = [Path(path).name for path in glob.glob("/usr/sbin/php-fpm*")]
+    return find_program("php-fpm", *versioned, package="php-fpm")
+
+
+def find_library():
+    for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":"):
+        library = Path(folder or ".") / "libwxtoken.so.0"
+        if library.exists():
+            return library
+    raise Failure("no libwxtoken.so.0 in LD_LIBRARY_PATH: run make stage, and set it to build/stage/lib")
+
+
+class Place:
+    """A directory for one server: copies of code and library, the store, and the logs."""
+
+    def __init__(self, account):
+        self.path = Path(tempfile.mkdtemp(prefix="wxtoken-servers-"))
+        self.state = self.path / "state"
+        self.state.mkdir()
+        for name in ("page.php", "master.php", "app.py"):
+            shutil.copy(HERE / name, self.path)
+        shutil.copytree(BINDINGS / "php" / "src", self.path / "php" / "src")
+        shutil.copy(BINDINGS / "php" / "preload.php", self.path / "php")
+        shutil.copytree(BINDINGS / "python" / "wxtoken", self.path / "wxtoken")
+        self.library = self.path / "libwxtoken.so.0"
+        shutil.copy(find_library(), self.library)
+        names = ("www-data", "nobody") if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name,)
+        self.user = next(name for name in names if _is_user(name))
+        self.environment = {
+            "WXTOKEN_STORE": str(self.state / "tokens.db"),
+            "WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"],
+            "WXTOKEN_LIBRARY": str(self.library),
+            "SHOP_ID": account.id,
+            "SHOP_SECRET": account.secret,
+        }
+        self._give_away(self.path, *self.path.rglob("*"))
+
+    def write(self, name, text):
+        path = self.path / name
+        path.write_text(text)
+        self._give_away(path)
+        return path
+
+    def _give_away(self, *paths):
+        if os.geteuid() == 0:
+            for path in paths:
+                shutil.chown(path, self.user)
+
+    def logs(self):
+        return sorted(self.path.glob("*.log"))
+
+    def remove(self):
+        shutil.rmtree(self.path)
+
+
+def _is_user(name):
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
+class Master:
+    """A server's first process. Its log is beside its configuration."""
+
+    def __init__(self, name, command, place, socket_path, as_root=False):
+        self.name = name
+        log = place.write(f"{name}.log", "")
+        entry = pwd.getpwnam(place.user)
+        other = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        with open(log, "ab") as output:
+            self._process = subprocess.Popen(
+                [str(argument) for argument in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=place.path,
+                env={"PATH": os.environ["PATH"], **place.environment},
+                start_new_session=True,
+                **(other if os.geteuid() == 0 and not as_root else {}),
+            )
+        self.pid = self._process.pid
+        try:
+            until(lambda: self._accepts(socket_path), f"{name} to accept connections")
+        except BaseException:
+            self.kill()
+            raise
+
+    def _accepts(self, socket_path):
+        if self._process.poll() is not None:
+            raise Failure(f"{self.name} ended with {self._process.returncode} before it was ready")
+        with socket.socket(socket.AF_UNIX) as connection:
+            return connection.connect_ex(str(socket_path)) == 0
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def end(self, politely):
+        """What was wrong with its end: nothing, if it is empty."""
+        self._process.send_signal(politely)
+        try:
+            code = self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return f"{self.name} did not end within {PATIENCE_S} s"
+        if self.kill():
+            return f"{self.name} left workers behind"
+        return f"{self.name} ended with {code}" if code else ""
+
+    def kill(self):
+        """Ends what is left of its session, which is nobody else's. Whether there was anything."""
+        try:
+            os.killpg(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        finally:
+            self._process.wait()
+        return True
+
+
+class PhpFpm:
+    """PHP-FPM with eight workers behind nginx."""
+
+    workers = places = 8
+
+    def __init__(self, place, preload, as_root=False):
+        self._place = place
+        self.socket = place.path / "nginx.sock"
+        self._masters = []
+        try:
+            self._start_fpm(preload, as_root)
+            self._start_nginx()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start_fpm(self, preload, as_root):
+        place = self._place
+        listen = place.path / "fpm.sock"
+        settings = ["ffi.enable=preload", "opcache.enable=1", f"opcache.preload={place.path / preload}"]
+        pool = [f"listen = {listen}", "listen.mode = 0666", "pm = static", f"pm.max_children = {self.workers}"]
+        pool += ["catch_workers_output = yes"]
+        pool += [f'env[{name}] = "{value}"' for name, value in place.environment.items()]
+        if as_root:
+            settings += [f"opcache.preload_user={place.user}"]
+            pool += [f"user = {place.user}"]
+        main = ["[global]", f"error_log = {place.path}/php-fpm.log"]
+        # Without it a reload kills workers in the middle of a request.
+        main += [f"process_control_timeout = {PATIENCE_S}s", "[www]"]
+        ini = place.write("php.ini", "\n".join(settings) + "\n")
+        pools = place.write("fpm.conf", "\n".join(main + pool) + "\n")
+        command = [find_php_fpm(), "--nodaemonize", "-c", ini, "-y", pools]
+        self._masters.append(Master("php-fpm", command, place, listen, as_root))
+
+    def _start_nginx(self):
+        place = self._place
+        modules = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        text = f"""
+            daemon off;
+            pid nginx.pid;
+            worker_processes 1;
+            events {{ worker_connections 64; }}
+            http {{
+                access_log nginx-access.log;
+                {" ".join(f"{module}_temp_path {module}_temp;" for module in modules)}
+                server {{
+                    listen unix:{self.socket};
+                    location = /page {{
+                        fastcgi_pass unix:{place.path}/fpm.sock;
+                        fastcgi_param SCRIPT_FILENAME {place.path}/page.php;
+                        fastcgi_param REQUEST_METHOD $request_method;
+                        fastcgi_param QUERY_STRING $query_string;
+                    }}
+                }}
+            }}
+        """
+        configuration = place.write("nginx.conf", text)
+        program = find_program("nginx", package="nginx")
+        command = [program, "-p", place.path, "-e", place.path / "nginx.log", "-c", configuration]
+        self._masters.append(Master("nginx", command, place, self.socket))
+
+    @property
+    def pid(self):
+        return self._masters[0].pid
+
+    def reload(self):
+        self._masters[0].signal(signal.SIGUSR2)
+
+    def end(self):
+        """What was wrong with the servers' ends and in their logs."""
+        wrong = [master.end(signal.SIGQUIT) for master in reversed(self._masters)]
+        # FPM names a signal that ended a worker; a line of PHP's own comes as a WARNING.
+        return [problem for problem in wrong if problem] + [
+            *_lines(self._place, "php-fpm.log", r"WARNING|ERROR|ALERT|exited on signal"),
+            *_lines(self._place, "nginx.log", r"\[(warn|error|crit|alert|emerg)\]"),
+        ]
+
+    def kill(self):
+        for master in self._masters:
+            master.kill()
+
+
+class Gunicorn:
+    """gunicorn with --preload."""
+
+    def __init__(self, place, workers, threads=1):
+        self._place = place
+        self.socket = place.path / "gunicorn.sock"
+        self.workers, self.places = workers, workers * threads
+        command = [find_program("gunicorn", package="gunicorn"), "--preload", "--bind", f"unix:{self.socket}"]
+        command += ["--workers", workers, "--timeout", PATIENCE_S, "--graceful-timeout", PATIENCE_S]
+        if threads > 1:
+            # No more connections than threads, or one worker takes the requests meant for the other.
+            command += ["--worker-class", "gthread", "--threads", threads]
+            command += ["--worker-connections", threads, "--keep-alive", 0]
+        self._master = Master("gunicorn", [*command, "app:app"], place, self.socket)
+        self.pid = self._master.pid
+
+    def reload(self):
+        self._master.signal(signal.SIGHUP)
+
+    def end(self):
+        """What was wrong with the server's end and in its log."""
+        wrong = self._master.end(signal.SIGTERM)
+        complaints = _lines(self._place, "gunicorn.log", r"\[(ERROR|CRITICAL)\]|Traceback|due to signal")
+        return [wrong, *complaints] if wrong else complaints
+
+    def kill(self):
+        self._master.kill()
+
+
+def _lines(place, name, complaint):
+    lines = (place.path / name).read_text(errors="replace").splitlines()
+    return [f"{name}: {line}" for line in lines if re.search(complaint, line)]
