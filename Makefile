@@ -4,6 +4,7 @@
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
+#   make fuzz       fuzz each target for SECONDS=900
 #   make test-rust, test-c, test-go, test-php, test-python, test-mixed, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
@@ -101,3 +102,19 @@ test-mixed: stage sim
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/mixed/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/mixed/go .
 	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
+
+# --- fuzzing: not part of `make test` ---
+
+SECONDS ?= 900
+FUZZ    := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/build/tools/bin:$$PATH" $(CARGO) fuzz
+
+.PHONY: fuzz
+fuzz: build/tools/bin/cargo-fuzz
+	@for target in reply strings forebear store; do \
+	  mkdir -p build/corpus/$$target; \
+	  $(FUZZ) run --sanitizer address $$target build/corpus/$$target fuzz/corpus/$$target -- \
+	    -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 || exit 1; \
+	done
+
+build/tools/bin/cargo-fuzz:
+	$(CARGO) install --locked cargo-fuzz --root build/tools

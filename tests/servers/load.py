@@ -85,4 +85,4 @@ class Load:
         while not self._over.is_set():
             answer = ask(self._path)
             self.answers.append(answer)
-            self.workers.add(answer.worker)
+            self.workers.update({answer.worker} - {""})

@@ -1,7 +1,8 @@
 <?php
 
 /**
- * A preload file that also uses the store, in the master: what the library knows by then is forked into every worker.
+ * A preload file that uses the store itself, in the master: what the library knows by then is forked into every worker.
+ * Its pages call the C library as ffi.preload has loaded it, without the package.
  */
 
 declare(strict_types=1);
@@ -12,3 +13,18 @@ $store = new WxToken\Store();
 $store->account('shop', 'official_classic', getenv('SHOP_ID'), getenv('SHOP_SECRET'));
 $store->token('shop');
 file_put_contents(dirname(getenv('WXTOKEN_STORE')) . '/preloaded-by', (string) getmypid());
+
+function shop_token(): string
+{
+    $c = FFI::scope('wxtoken');
+    [$handle, $token, $error] = [$c->new('wxtoken *'), $c->new('wxtoken_token'), $c->new('wxtoken_error')];
+    if ($c->wxtoken_init(null, FFI::addr($handle), FFI::addr($error)) !== $c->WXTOKEN_OK) {
+        throw new RuntimeException(FFI::string($error->message));
+    }
+    $status = $c->wxtoken_get($handle, 'shop', FFI::addr($token), FFI::addr($error));
+    $c->wxtoken_free($handle);
+    if ($status !== $c->WXTOKEN_OK) {
+        throw new RuntimeException(FFI::string($error->message));
+    }
+    return FFI::string($token->value);
+}

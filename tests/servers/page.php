@@ -1,7 +1,8 @@
 <?php
 
 /**
- * The page that PHP-FPM serves: it opens the store in each request, as an application would.
+ * The page that PHP-FPM serves. It opens the store in each request, as an application would: by the package, or as
+ * master.php does it.
  *
  * ?register=ID           registers the account; its secret is in the header X-Secret
  * ?meet=NAME&of=PLACES   gets the token only when so many workers are in this very place
@@ -26,14 +27,13 @@ function meet(string $name, int $places): void
 header('Content-Type: application/json');
 $answer = ['worker' => (string) getmypid()];
 try {
-    $store = new WxToken\Store();
     if (isset($_GET['register'])) {
-        $store->account('shop', 'official_classic', $_GET['register'], $_SERVER['HTTP_X_SECRET']);
+        (new WxToken\Store())->account('shop', 'official_classic', $_GET['register'], $_SERVER['HTTP_X_SECRET']);
     } else {
         if (isset($_GET['meet'])) {
             meet($_GET['meet'], (int) $_GET['of']);
         }
-        $answer['token'] = $store->token('shop')->value;
+        $answer['token'] = function_exists('shop_token') ? shop_token() : (new WxToken\Store())->token('shop')->value;
     }
 } catch (Throwable $reason) {
     http_response_code(500);

@@ -29,7 +29,7 @@ def php_fpm(place, account):
 
 def php_fpm_whose_master_fetches(place, _account):
     # No root, for whom PHP preloads in a child that ends before the workers are forked.
-    return PhpFpm(place, "master.php")
+    return PhpFpm(place, "master.php", ffi_preload="ffi.h")
 
 
 def gunicorn(place, _account):
@@ -78,9 +78,10 @@ def run(name, start, checks):
         server = start(place, account)
         serve(name, server, place, account, began, checks)
         wrong = server.end()
-        checks(f"{name} ends when told to, leaves nobody behind, and its logs complain of nothing", not wrong, shown(wrong))
+        told = "; ".join(wrong[:5])
+        checks(f"{name}: it ends when told to, with all its workers, and its logs complain of nothing", not wrong, told)
     except (Failure, OSError) as reason:
-        checks(f"{name} gets to the end of its story", False, str(reason))
+        checks(f"{name}: the story gets to its end", False, str(reason))
     finally:
         if server:
             server.kill()
@@ -93,52 +94,51 @@ def run(name, start, checks):
 def serve(name, server, place, account, began, checks):
     first = roll_call(server.socket, "cold", server.places)
     counters = account.look()
-    told = summary(first, counters)
+    good = is_one_token(first, server) and counters["requests"] == counters["minted"] == 1
     preloaded_by = place.state / "preloaded-by"
     if preloaded_by.exists():
-        good = is_one_token(first, server) and counters["requests"] == counters["minted"] == 1
         good &= preloaded_by.read_text() == str(server.pid)
-        checks(f"{name}: all workers go on with what the master fetched", good, told)
+        checks(f"{name}: every worker goes on with the token that the master fetched", good, summary(first, counters))
     else:
-        good = is_one_token(first, server) and counters["requests"] == counters["minted"] == 1
-        checks(f"{name}: all workers ask at once of an empty store, and one token is minted", good, told)
+        checks(f"{name}: all workers ask at once of an empty store, and one mints", good, summary(first, counters))
 
     with Load(server.socket) as load:
         until(lambda: is_settled(account.look(), 2), "a refresh under load")
         reload(server, load, account)
         until(lambda: account.look()["in_flight"], "a worker that fetches")
-        reload(server, load, account)
+        replaced = reload(server, load, account)
         until(lambda: is_settled(account.look(), 3), "the end of that fetch")
     counters = account.look()
     took = time.monotonic() - began
 
-    problems = [answer.problem for answer in load.answers if answer.problem]
+    good = not any(answer.problem for answer in load.answers)
     slowest_ms = 1000 * max(answer.took for answer in load.answers)
-    told = f"{len(load.answers)} requests, {len(load.workers)} workers, slowest {slowest_ms:.0f} ms; {shown(problems)}"
-    checks(f"{name}: no request fails or hangs through two reloads", not problems, told)
+    told = f"{len(load.answers)} requests, the slowest {slowest_ms:.0f} ms, {summary(load.answers, counters)}"
+    checks(f"{name}: no request fails or hangs through two reloads", good, told)
 
-    stale = [answer for answer in load.answers if account.had_ended(answer.token, answer.sent)]
-    checks(f"{name}: every token was valid when it was served", not stale, f"{len(stale)} were not")
+    stale = sum(account.had_ended(answer.token, answer.sent) for answer in load.answers)
+    checks(f"{name}: every token was valid when it was served", not stale, f"{stale} were not" if stale else "")
 
     served = {answer.token for answer in first + load.answers if answer.token}
     good = len(served) == counters["minted"] == counters["requests"] and counters["max_in_flight"] == 1
     good &= counters["minted"] - 1 <= took / LEAST_LIFE_S
-    told = f"{counters['minted']} minted in {took:.1f} s by {counters['requests']} requests, {len(served)} served"
+    told = f"{counters['minted']} minted by {counters['requests']} requests in {took:.1f} s, {len(served)} served"
     checks(f"{name}: each token is minted once, and none before its time", good, told)
 
-    until(lambda: not account.has_valid_token(), "the end of the token that nobody asks for")
+    until(lambda: not account.has_valid_token(), "the end of a token that nobody asks for")
     last = roll_call(server.socket, "expired", server.places)
     afterwards = account.look()
     good = is_one_token(last, server) and afterwards["requests"] == afterwards["minted"] == counters["minted"] + 1
-    checks(f"{name}: all workers ask at once after an expiry, and one token is minted", good, summary(last, afterwards))
-    good = not workers_of(first) & workers_of(last) and workers_of(last) <= load.workers | workers_of(last)
-    checks(f"{name}: the reloads replaced every worker", good)
+    checks(f"{name}: all workers ask at once after an expiry, and one mints", good, summary(last, afterwards))
+    checks(f"{name}: the reloads replaced every worker", not replaced & workers_of(last))
 
 
 def reload(server, load, account):
+    """Returns the workers that were there before."""
     before = set(load.workers)
     server.reload()
     until(lambda: account.look() and load.workers - before, "an answer of a worker that the reload started")
+    return before
 
 
 def is_settled(counters, minted):
@@ -156,12 +156,8 @@ def workers_of(answers):
 
 def summary(answers, counters):
     problems = [answer.problem for answer in answers if answer.problem]
-    return f"{counters['minted']} minted, {len(workers_of(answers))} workers; {shown(problems)}"
-
-
-def shown(problems):
-    """The first few, in one line."""
-    return "; ".join(problems[:3]) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    told = f"{len(workers_of(answers))} workers, {counters['minted']} minted so far"
+    return f"{told}, {len(problems)} problems: {'; '.join(problems[:3])}" if problems else told
 
 
 def show_logs(place):

@@ -79,6 +79,8 @@ class Place:
             "SHOP_SECRET": account.secret,
         }
         self._give_away(self.path, *self.path.rglob("*"))
+        declarations = (self.path / "php" / "src" / "wxtoken.cdef.h").read_text()
+        self.write("ffi.h", f'#define FFI_SCOPE "wxtoken"\n#define FFI_LIB "{self.library}"\n{declarations}')
 
     def write(self, name, text):
         path = self.path / name
@@ -168,21 +170,24 @@ class PhpFpm:
 
     workers = places = 8
 
-    def __init__(self, place, preload, as_root=False):
+    def __init__(self, place, preload, ffi_preload="", as_root=False):
+        """`preload` and `ffi_preload` are files of the place, for opcache.preload and ffi.preload."""
         self._place = place
         self.socket = place.path / "nginx.sock"
         self._masters = []
         try:
-            self._start_fpm(preload, as_root)
+            self._start_fpm(preload, ffi_preload, as_root)
             self._start_nginx()
         except BaseException:
             self.kill()
             raise
 
-    def _start_fpm(self, preload, as_root):
+    def _start_fpm(self, preload, ffi_preload, as_root):
         place = self._place
         listen = place.path / "fpm.sock"
         settings = ["ffi.enable=preload", "opcache.enable=1", f"opcache.preload={place.path / preload}"]
+        if ffi_preload:
+            settings += [f"ffi.preload={place.path / ffi_preload}"]
         pool = [f"listen = {listen}", "listen.mode = 0666", "pm = static", f"pm.max_children = {self.workers}"]
         pool += ["catch_workers_output = yes"]
         pool += [f'env[{name}] = "{value}"' for name, value in place.environment.items()]
@@ -234,7 +239,7 @@ class PhpFpm:
     def end(self):
         """What was wrong with the servers' ends and in their logs."""
         wrong = [master.end(signal.SIGQUIT) for master in reversed(self._masters)]
-        # FPM names a signal that ended a worker; a line of PHP's own comes as a WARNING.
+        # FPM names the signal that ended a worker; what PHP says for itself comes as a WARNING.
         return [problem for problem in wrong if problem] + [
             *_lines(self._place, "php-fpm.log", r"WARNING|ERROR|ALERT|exited on signal"),
             *_lines(self._place, "nginx.log", r"\[(warn|error|crit|alert|emerg)\]"),
@@ -267,8 +272,9 @@ class Gunicorn:
     def end(self):
         """What was wrong with the server's end and in its log."""
         wrong = self._master.end(signal.SIGTERM)
-        complaints = _lines(self._place, "gunicorn.log", r"\[(ERROR|CRITICAL)\]|Traceback|due to signal")
-        return [wrong, *complaints] if wrong else complaints
+        # gunicorn tells a leaving worker again to leave, which ends it if its python has dropped its handlers by then.
+        complaint = r"\[(ERROR|CRITICAL)\](?!.*sent SIGTERM)|Traceback|due to signal (?!15\b)"
+        return ([wrong] if wrong else []) + _lines(self._place, "gunicorn.log", complaint)
 
     def kill(self):
         self._master.kill()
