@@ -4,7 +4,8 @@
  *
  * CAVEATS FIRST
  *   Fork      Any thread may fork() at any time, and both sides may go on using their handles. A child made by raw
- *             clone() without pthread_atfork handlers must not use them.
+ *             clone() without pthread_atfork handlers must not use them. Do not fork() from a signal handler, and do not
+ *             pthread_cancel or longjmp out of a call.
  *   Network   The store is for processes of one host: not NFS, SMB, or a file shared between virtual machines.
  *   SQLite    Do not open the store file with another SQLite, or by any other means, inside a process that uses this
  *             library: closing it would drop the locks. wxtoken_report tells what there is to know. Other processes
@@ -19,7 +20,7 @@
  *   written on success only (but for *needed of wxtoken_report, and *err on failure). Every function may be called
  *   from any thread, with the same handle too, but for wxtoken_free. There is no last error per thread. No function
  *   exits, aborts, installs a signal handler, writes to stdout, or starts a thread that outlives it, unless
- *   background_refresh is set (a lookup of a host name that outlives its timeout may linger until it is answered).
+ *   background_refresh is set; but when memory runs out, the process aborts, as Rust programs do (a lookup of a host name that outlives its timeout may linger until it is answered).
  *
  *   FIRST USE
  *     wxtoken *wx; wxtoken_error err; wxtoken_token token;
@@ -160,7 +161,7 @@ enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct
  *
  *     api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
  *     work_base_url       https://qyapi.weixin.qq.com    the same
- *     timeout_ms          8000      the longest any call may take, 1 to 600000
+ *     timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
  *     connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
  *     refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
  *     background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
@@ -229,8 +230,8 @@ enum wxtoken_status wxtoken_put(struct wxtoken *wx,
  * @param name  An account; NULL is the current one.
  * @param out   Receives the token; untouched on failure.
  * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_SECRET; E_NETWORK; E_REPLY; E_API (err->errcode is WeChat's);
- *         E_TIMEOUT. After the last five err->retry_after_ms says when a request will be made again; until then every
- *         process gets the same answer at once.
+ *         E_TIMEOUT. When err->retry_after_ms is set, it says when a request will be made again; until then every process
+ *         without a valid token gets the same answer at once.
  *
  * Blocks up to timeout_ms when it has to fetch or to wait for another process that does.
  *

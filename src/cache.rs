@@ -102,15 +102,30 @@ impl Cache {
         Some(snapshot.token.clone())
     }
 
-    /// A valid token from before, whatever its age in this cache, for when the store cannot be read.
+    /// A valid token from before, whatever its age in this cache, for when the store cannot be read now.
     pub fn last_resort(&self, name: Option<&str>) -> Option<Arc<Served>> {
         let slot = self.known_slot(name)?;
+        let mut snapshot = slot
+            .snapshot
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         slot.has_looked();
-        let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
-        let snapshot = snapshot.as_ref()?;
+        let snapshot = snapshot.as_mut()?;
+        // This was a look; the next is due as if it had found something.
+        snapshot.looked_boot_ms = Now::read().boot_ms;
         let usable = snapshot.epoch == self.epoch.load(Ordering::Acquire)
             && snapshot.token.is_valid(Now::read());
         usable.then(|| snapshot.token.clone())
+    }
+
+    /// Whether a look at the store may fail without harm.
+    pub fn has_valid(&self, name: Option<&str>) -> bool {
+        self.known_slot(name).is_some_and(|slot| {
+            let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
+            snapshot.as_ref().is_some_and(|snapshot| {
+                snapshot.epoch == self.epoch() && snapshot.token.is_valid(Now::read())
+            })
+        })
     }
 
     /// The epoch to hand to [`Cache::publish`], read before looking at the store.

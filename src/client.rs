@@ -27,6 +27,9 @@ use crate::token::{Freshness, Row};
 use crate::vault::{Vault, fingerprint};
 use crate::wechat::{self, Kind, MAX_TOKEN};
 
+/// How long a look at the store may take while there is a good token from before.
+const LOOK_MS: i64 = 100;
+
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
     handle: u64,
@@ -159,6 +162,7 @@ impl Client {
         if !session.store().set_current(name, session.call())? {
             return Err(session.no_account(Some(name)));
         }
+        process::remember_current(&self.path, name);
         session.view.shared.forget();
         Ok(())
     }
@@ -180,7 +184,13 @@ impl Client {
     fn get_from_store(&self, session: &Session, name: Option<&str>) -> Result<Arc<Served>> {
         let cache = &session.view.cache;
         let epoch = cache.epoch();
-        let found = match session.look(name) {
+        // With a good token at hand nobody waits for a store that somebody holds.
+        let patience = if cache.has_valid(name) {
+            Deadline::after(LOOK_MS.min(session.options.timeout_ms))
+        } else {
+            session.deadline
+        };
+        let found = match session.look_within(name, &patience) {
             Ok(found) => found,
             Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
                 // A store out of order is no reason to withhold a token that is good.
@@ -374,7 +384,8 @@ impl Client {
         let options = self.options();
         let vault = Vault::at(names::key_path(&options, &self.path));
         let deadline = Deadline::after(options.timeout_ms);
-        let view = match self.view() {
+        // Another thread may have set other base URLs since the view was looked up.
+        let view = match self.view().filter(|view| view.serves(&options)) {
             Some(view) => view,
             None => {
                 let call = store::Call {

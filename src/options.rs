@@ -92,11 +92,11 @@ const TABLE: [(&str, Setter); 11] = [
         Ok(())
     }),
     ("ca_file", |o, v| {
-        o.ca_file = path(v);
+        o.ca_file = path(v)?;
         Ok(())
     }),
     ("key_file", |o, v| {
-        o.key_file = path(v);
+        o.key_file = path(v)?;
         Ok(())
     }),
     ("log", |o, v| {
@@ -158,8 +158,14 @@ fn level(value: &str) -> std::result::Result<LogLevel, String> {
     }
 }
 
-fn path(value: &str) -> Option<PathBuf> {
-    (!value.is_empty()).then(|| PathBuf::from(value))
+/// Absolute from here on: a daemon that changes its directory later means the same file.
+fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
+    if value.is_empty() {
+        return Ok(None);
+    }
+    std::path::absolute(value)
+        .map(Some)
+        .map_err(|e| format!("is no path: {e}"))
 }
 
 /// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.

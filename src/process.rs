@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::cache::Cache;
 use crate::error::{Error, Result};
@@ -19,10 +19,8 @@ pub struct Shared {
     pub generation: u64,
     pub store: SqliteStore,
     pub flights: Flights,
-    /// Rows that could not be written: invariant 5's “go on from memory”.
-    unwritten: Mutex<HashMap<Identity, Row>>,
-    /// Why the store could not be written, as long as it cannot.
-    degraded: Mutex<Option<String>>,
+    /// Rows that could not be written, and why: invariant 5's “go on from memory”.
+    unwritten: Mutex<HashMap<Identity, (Row, String)>>,
     views: Mutex<Vec<&'static View>>,
 }
 
@@ -68,12 +66,27 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
         .iter_mut()
         .find(|r| r.handle == handle && r.account.name == account.name);
     match same {
-        Some(place) => place.account = account,
+        Some(place) => {
+            let current = place.account.current;
+            place.account = Account { current, ..account };
+        }
         None => registered.push(Registered {
             handle,
             path: path.to_owned(),
             account,
         }),
+    }
+}
+
+/// The operator's choice of a current account is worth putting back too.
+pub fn remember_current(path: &Path, name: &str) {
+    let gate = Gate::enter();
+    for r in REGISTERED
+        .borrow(&gate)
+        .iter_mut()
+        .filter(|r| r.path == path)
+    {
+        r.account.current = r.account.name == name;
     }
 }
 
@@ -91,7 +104,7 @@ pub fn remembered(path: &Path) -> Vec<Account> {
     here.map(|r| r.account.clone()).collect()
 }
 
-/// How many stores stay open in a process; those used before are closed, not forgotten.
+/// From this many stores on, each new one lets the files of an old one go until that is used again.
 const OPEN_STORES: usize = 8;
 
 /// The state of the store at `path`, opened now if this process has not yet.
@@ -104,7 +117,6 @@ pub fn share(path: &Path, call: Call) -> Result<&'static Shared> {
         store: SqliteStore::open(path.to_owned(), call)?,
         flights: Flights::default(),
         unwritten: Mutex::default(),
-        degraded: Mutex::default(),
         views: Mutex::default(),
     };
     let gate = Gate::enter();
@@ -141,13 +153,16 @@ fn find(path: &Path) -> Option<&'static Shared> {
     found.map(|(_, shared)| *shared)
 }
 
+impl View {
+    pub fn serves(&self, options: &Options) -> bool {
+        self.api_base_url == options.api_base_url && self.work_base_url == options.work_base_url
+    }
+}
+
 impl Shared {
     pub fn view(&'static self, options: &Options) -> &'static View {
         let mut views = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = views.iter().find(|view| {
-            view.api_base_url == options.api_base_url && view.work_base_url == options.work_base_url
-        });
-        if let Some(view) = known {
+        if let Some(view) = views.iter().find(|view| view.serves(options)) {
             return view;
         }
         let view: &'static View = Box::leak(Box::new(View {
@@ -167,48 +182,41 @@ impl Shared {
         }
     }
 
-    /// Lays an unwritten row over the stored one, unless another process has fetched since.
-    pub fn overlay(&self, identity: &Identity, stored: &mut Row) {
-        let mut unwritten = self
-            .unwritten
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(row) = unwritten.get(identity) else {
-            return;
+    /// Lays what was kept in memory over a stored row. Whether there was anything that the store does not know.
+    pub fn overlay(&self, identity: &Identity, stored: &mut Row) -> bool {
+        let mut unwritten = self.unwritten();
+        let Some((kept, _)) = unwritten.get(identity) else {
+            return false;
         };
-        if stored.fetched_at > row.fetched_at {
+        if stored.covers(kept) {
             unwritten.remove(identity);
-        } else {
-            row.clone_into(stored);
+            return false;
         }
+        stored.absorb(kept);
+        true
     }
 
     /// Keeps a row that the store did not take.
     pub fn keep(&self, identity: &Identity, row: Row, why: &Error) {
-        self.unwritten
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(identity.clone(), row);
-        *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.message.clone());
+        self.unwritten()
+            .insert(identity.clone(), (row, why.message.clone()));
     }
 
     /// The store has taken this row: it is the truth again.
     pub fn written(&self, identity: &Identity) {
-        let mut unwritten = self
-            .unwritten
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        unwritten.remove(identity);
-        if unwritten.is_empty() {
-            *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+        self.unwritten().remove(identity);
     }
 
+    /// Why some token lives in this process's memory only.
     pub fn degraded(&self) -> Option<String> {
-        self.degraded
+        let unwritten = self.unwritten();
+        unwritten.values().next().map(|(_, why)| why.clone())
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<Identity, (Row, String)>> {
+        self.unwritten
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }
 
@@ -217,11 +225,7 @@ pub fn overlay_all(shared: &Shared, rows: &mut Vec<(Identity, Row)>) {
     for (identity, row) in rows.iter_mut() {
         shared.overlay(identity, row);
     }
-    let unwritten = shared
-        .unwritten
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
-    for (identity, row) in &*unwritten {
+    for (identity, (row, _)) in &*shared.unwritten() {
         if !rows.iter().any(|(known, _)| known == identity) {
             rows.push((identity.clone(), row.clone()));
         }

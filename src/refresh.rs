@@ -14,7 +14,7 @@ use crate::store::{self, Account, Call, LeaderLock, Registration, Store};
 use crate::sys;
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
 use crate::vault::{Secret, Vault};
-use crate::wechat::{self, Fetch, Grant};
+use crate::wechat::{self, Failure, Fetch, Grant};
 
 /// How long past its own deadline a leader's lease runs.
 const LEASE_GRACE_MS: i64 = 500;
@@ -22,6 +22,8 @@ const LEASE_GRACE_MS: i64 = 500;
 const LEASELESS_MS: i64 = 250;
 /// Lock bytes per credential: one for the leader, the others for those who come after a frozen one.
 const SLOTS: i64 = 16;
+/// A time limit shorter than this says more about the caller than about the platform.
+const FAIR_MS: i64 = 2000;
 /// A fetched token is worth more patience than the caller's deadline may have left.
 const SAVE_MS: i64 = 2000;
 
@@ -43,6 +45,8 @@ struct Lead<'a> {
     secret: Secret,
     errand: Errand,
     lease: Lease,
+    /// What time the fetch had.
+    budget_ms: i64,
     /// Why the intent could not be written, if so: the token will live in memory.
     unwritable: Option<Error>,
     _lock: Option<LeaderLock<'a>>,
@@ -107,7 +111,16 @@ impl Session {
 
     /// The account and its row as they are now; what live handles registered is put back if it is gone.
     pub fn look(&self, name: Option<&str>) -> Result<store::View> {
-        let mut found = self.store().load(name, self.call())?;
+        self.look_within(name, &self.deadline)
+    }
+
+    /// The same, with a time limit of its own on reading.
+    pub fn look_within(&self, name: Option<&str>, deadline: &Deadline) -> Result<store::View> {
+        let call = Call {
+            deadline,
+            ..self.call()
+        };
+        let mut found = self.store().load(name, call)?;
         if found.is_none() {
             self.put_back()?;
             found = self.store().load(name, self.call())?;
@@ -115,8 +128,21 @@ impl Session {
         let Some(mut found) = found else {
             return Err(self.no_account(name));
         };
-        self.view.shared.overlay(&found.identity, &mut found.row);
+        if self.view.shared.overlay(&found.identity, &mut found.row) {
+            self.write_back(&found, call);
+        }
         Ok(found)
+    }
+
+    /// Tries to write what was kept in memory; another look tries again.
+    fn write_back(&self, found: &store::View, call: Call) {
+        let shared = self.view.shared;
+        let written = self.store().update(&found.identity, call, &mut |row| {
+            shared.overlay(&found.identity, row)
+        });
+        if written.is_ok() {
+            shared.written(&found.identity);
+        }
     }
 
     pub fn put_back(&self) -> Result<()> {
@@ -129,6 +155,10 @@ impl Session {
             if !stored.iter().any(|there| there.name == account.name) {
                 self.store()
                     .register(&account, Registration::PutBack, self.call())?;
+                // Only where the store has lost its own choice.
+                if account.current && !stored.iter().any(|there| there.current) {
+                    self.store().set_current(&account.name, self.call())?;
+                }
             }
         }
         Ok(())
@@ -188,7 +218,14 @@ impl Session {
             } else {
                 Patience::WithLeaseless
             };
-            match self.claim(found, Freshness::Spent, patience)? {
+            // Too late to lead: the time that is left would be taken for the platform's slowness.
+            let fair = self.options.timeout_ms.min(FAIR_MS) / 2;
+            let claim = if self.left_ms() < fair {
+                Claim::Busy
+            } else {
+                self.claim(found, Freshness::Spent, patience)?
+            };
+            match claim {
                 Claim::Ours(lead) => return self.fetch(*lead).map(Obtained::Row),
                 Claim::Settled => {}
                 Claim::Busy => self.deadline.pause(
@@ -248,9 +285,9 @@ impl Session {
         let lease = Lease {
             owner: i64::from_ne_bytes(sys::random()) | 1,
             slot: lock.as_ref().map_or(0, |lock| lock.slot),
-            length_ms: i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
-                + LEASE_GRACE_MS,
+            length_ms: self.left_ms() + LEASE_GRACE_MS,
         };
+        let budget_ms = self.left_ms();
         let written = match unlockable {
             None => self.write_intent(&found, lease, at_best),
             Some(e) => Err(e),
@@ -271,6 +308,7 @@ impl Session {
                 secret,
                 errand,
                 lease,
+                budget_ms,
                 unwritable,
                 _lock: lock,
             })),
@@ -388,16 +426,31 @@ impl Session {
         });
         match answer {
             Ok(grant) => self.save(&lead, &grant, sent),
-            Err(failure) => {
-                let mut error = failure.error.clone();
-                self.settle(&lead, &mut |row| {
-                    error = row.refuse(lead.lease.owner, &failure, Now::read());
-                    true
-                });
-                self.log(LogLevel::Error, &error.message);
-                Err(error)
-            }
+            Err(failure) => Err(self.note(&lead, &failure)),
         }
+    }
+
+    /// Notes a failure for everybody, but for those that say nothing about the platform.
+    fn note(&self, lead: &Lead, failure: &Failure) -> Error {
+        let repeatable = lead.account.kind.recipe().repeatable;
+        let is_shared = match failure.error.status {
+            Status::Argument => false,
+            // A classic fetch that timed out has perhaps minted: others must not go on at once.
+            Status::Timeout => lead.budget_ms >= FAIR_MS || !repeatable,
+            _ => true,
+        };
+        let mut error = failure.error.clone();
+        self.settle(lead, &mut |row| {
+            let now = Now::read();
+            let in_time;
+            (error, in_time) = row.refuse(lead.lease.owner, failure, lead.errand, is_shared, now);
+            if !in_time && !repeatable && !failure.unsent {
+                row.doubt(now);
+            }
+            true
+        });
+        self.log(LogLevel::Error, &error.message);
+        error
     }
 
     fn save(&self, lead: &Lead, grant: &Grant, sent: Now) -> Result<Row> {
@@ -445,6 +498,10 @@ impl Session {
                     ..self.call()
                 };
                 let saved = self.store().update(&lead.identity, call, &mut |row| {
+                    if *row == Row::default() {
+                        // The store was lost meanwhile, and with it our intent; nobody has claimed since.
+                        row.clone_from(&lead.row);
+                    }
                     let write = change(row);
                     after = row.clone();
                     write
@@ -463,6 +520,10 @@ impl Session {
         change(&mut after);
         shared.keep(&lead.identity, after.clone(), &why);
         after
+    }
+
+    fn left_ms(&self) -> i64 {
+        i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
     }
 
     fn boot_id(&self) -> String {

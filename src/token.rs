@@ -42,6 +42,8 @@ pub struct Row {
     pub rejected: bool,
     /// The platform has handed this token out again after a rejection.
     pub reissued: bool,
+    /// Somebody has set out to replace this rejected token.
+    pub reject_tried: bool,
     pub reject_fetch_at: i64,
     pub force_day: i64,
     pub forces: i64,
@@ -74,9 +76,10 @@ impl Row {
             return Freshness::Spent;
         }
         if self.rejected {
-            // Within the gap no fetch is allowed; the token may still be good, so it is served again. But not once a
-            // fetch for it has failed: then the failure is the answer, to everybody.
-            return if self.failures > 0 || self.may_fetch_for_reject(now) {
+            // Where no fetch is allowed now, for the gap or for an earlier failure, the token may still be good: it is
+            // served again. Once somebody has set out to replace it, what comes of that is the answer to everybody.
+            let may_fetch = self.may_fetch_for_reject(now) && self.standing_failure(now).is_none();
+            return if self.reject_tried || may_fetch {
                 Freshness::Spent
             } else {
                 Freshness::Fresh
@@ -158,6 +161,7 @@ impl Row {
         // Normal mode has already answered with the very token that the API refuses: only force helps.
         let force = for_reject && can_force && self.reissued && self.forces < FORCES_A_DAY;
         if for_reject {
+            self.reject_tried = true;
             self.reject_fetch_at = now.wall_ms;
         }
         if force {
@@ -207,6 +211,7 @@ impl Row {
         let lifetime = grant.expires_in_s * 1000;
         self.reissued = same && (self.rejected || self.reissued);
         self.rejected = false;
+        self.reject_tried = false;
         self.token = Some(grant.token.clone());
         self.fetched_at = sent.wall_ms;
         self.fetched_boot = sent.boot_ms;
@@ -225,12 +230,23 @@ impl Row {
         self.refresh_at = self.refresh_at.min(now.wall_ms);
     }
 
-    /// Notes a failure for everybody. The error comes back with its `retry_after_ms`.
-    pub fn refuse(&mut self, owner: i64, failure: &Failure, now: Now) -> Error {
+    /// Notes a failure for everybody, unless it is the leader's alone. The error comes back with its `retry_after_ms`;
+    /// false when it came too late.
+    pub fn refuse(
+        &mut self,
+        owner: i64,
+        failure: &Failure,
+        errand: Errand,
+        is_shared: bool,
+        now: Now,
+    ) -> (Error, bool) {
         let mut error = failure.error.clone();
-        // A fault of this process's own options is no news of the platform: others are not to share it.
-        let is_ours_alone = error.status == Status::Argument;
-        if self.release(owner) && !is_ours_alone {
+        let in_time = self.release(owner);
+        if in_time && errand.force && failure.unsent {
+            // The platform has not seen it, so the day's budget has not either.
+            self.forces -= 1;
+        }
+        if in_time && is_shared {
             self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
             self.failures += 1;
             self.failed_at = now.wall_ms;
@@ -239,7 +255,7 @@ impl Row {
             self.last_error.clone_from(&error.message);
             error.retry_after_ms = self.backoff_ms;
         }
-        error
+        (error, in_time)
     }
 
     /// Marks the token as refused by the API, if it is still this one. Whether anything changed.
@@ -249,7 +265,51 @@ impl Row {
         }
         self.rejects += 1;
         self.rejected = true;
+        self.reject_tried = false;
         true
+    }
+
+    /// Takes in what a process noted while it could not write here: the later token, the later failure.
+    pub fn absorb(&mut self, kept: &Row) {
+        let later_token = kept.fetched_at > self.fetched_at;
+        if later_token || (kept.token == self.token && kept.rejected) {
+            self.token.clone_from(&kept.token);
+            self.fetched_at = kept.fetched_at;
+            self.expires_at = kept.expires_at;
+            self.refresh_at = kept.refresh_at;
+            self.fetched_boot = kept.fetched_boot;
+            self.boot_id.clone_from(&kept.boot_id);
+            self.fetched_by.clone_from(&kept.fetched_by);
+            self.fetches = self.fetches.max(kept.fetches);
+            self.rejects = self.rejects.max(kept.rejects);
+            self.rejected = kept.rejected;
+            self.reissued = kept.reissued;
+            self.reject_tried = kept.reject_tried;
+            self.reject_fetch_at = self.reject_fetch_at.max(kept.reject_fetch_at);
+        }
+        if self.force_day <= kept.force_day {
+            let same_day = self.force_day == kept.force_day;
+            self.forces = kept.forces.max(if same_day { self.forces } else { 0 });
+            self.force_day = kept.force_day;
+        }
+        if later_token && kept.fetched_at > self.failed_at {
+            self.failures = 0;
+        }
+        if kept.failed_at > self.failed_at && kept.failed_at > self.fetched_at {
+            self.failures = kept.failures;
+            self.failed_at = kept.failed_at;
+            self.backoff_ms = kept.backoff_ms;
+            self.last_status = kept.last_status;
+            self.last_errcode = kept.last_errcode;
+            self.last_error.clone_from(&kept.last_error);
+        }
+    }
+
+    /// Whether this row knows all that `kept` does.
+    pub fn covers(&self, kept: &Row) -> bool {
+        let mut with = self.clone();
+        with.absorb(kept);
+        with == *self
     }
 }
 
@@ -278,6 +338,19 @@ mod tests {
         boot_ms: 50_000,
     };
 
+    const PLAIN: Errand = Errand {
+        force: false,
+        failures: 0,
+    };
+
+    fn failure(message: &str, wait: Wait) -> Failure {
+        Failure {
+            error: Error::new(Status::Network, message),
+            wait,
+            unsent: true,
+        }
+    }
+
     fn lease() -> Lease {
         Lease {
             owner: 7,
@@ -301,8 +374,7 @@ mod tests {
 
     fn refused(row: &mut Row, wait: Wait, at: Now) {
         row.claim(lease(), true, at, BOOT);
-        let error = Error::new(Status::Network, "down");
-        row.refuse(7, &Failure { error, wait }, at);
+        row.refuse(7, &failure("down", wait), PLAIN, true, at);
     }
 
     #[test]
@@ -382,15 +454,7 @@ mod tests {
         assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270, BOOT));
         let saved = row.clone();
         assert!(!row.grant(7, &granted("old", 7200), START, 270, BOOT));
-        let error = Error::new(Status::Network, "late");
-        row.refuse(
-            7,
-            &Failure {
-                error,
-                wait: Wait::BackOff,
-            },
-            START,
-        );
+        row.refuse(7, &failure("late", Wait::BackOff), PLAIN, true, START);
         assert_eq!(row, saved);
     }
 
@@ -429,6 +493,69 @@ mod tests {
         assert!(row.standing_failure(START.plus(1001)).is_some());
         fetched(&mut row, "B", 7200, START.plus(5000));
         assert_eq!(row.freshness(START.plus(5000), BOOT), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_reject_during_an_earlier_back_off_takes_the_token_from_nobody() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        refused(&mut row, Wait::Seconds(3600), START.plus(1000));
+        row.reject("A");
+        assert_eq!(row.freshness(START.plus(2000), BOOT), Freshness::Fresh);
+        assert_eq!(row.freshness(START.plus(4_400_000), BOOT), Freshness::Spent);
+    }
+
+    #[test]
+    fn a_force_that_was_never_sent_is_not_counted() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        fetched(&mut row, "A", 7200, START.plus(1000));
+        row.reject("A");
+        let errand = row.claim(lease(), true, START.plus(40_000), BOOT);
+        assert!(errand.force && row.forces == 1);
+        row.refuse(
+            7,
+            &failure("down", Wait::BackOff),
+            errand,
+            true,
+            START.plus(40_000),
+        );
+        assert_eq!(row.forces, 0);
+    }
+
+    #[test]
+    fn a_failure_of_one_process_alone_is_not_noted() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, BOOT);
+        let (error, in_time) = row.refuse(7, &failure("mine", Wait::BackOff), PLAIN, false, START);
+        assert!(in_time && error.retry_after_ms == 0);
+        assert!(row.standing_failure(START).is_none());
+        assert!(!row.lease_is_active(START, BOOT));
+    }
+
+    #[test]
+    fn what_was_kept_in_memory_joins_what_others_wrote() {
+        let mut stored = Row::default();
+        fetched(&mut stored, "A", 7200, START);
+        let mut kept = stored.clone();
+        fetched(&mut kept, "B", 7200, START.plus(1000));
+        refused(&mut stored, Wait::Seconds(60), START.plus(500));
+        stored.absorb(&kept);
+        assert_eq!(stored.token.as_deref(), Some("B"));
+        assert!(stored.standing_failure(START.plus(1500)).is_none());
+        assert!(stored.covers(&kept));
+        // A later failure that another process wrote stays.
+        refused(&mut stored, Wait::Seconds(60), START.plus(2000));
+        stored.absorb(&kept);
+        assert!(stored.standing_failure(START.plus(2500)).is_some());
+        // A later token is not set back, and a rejection of this one is not lost.
+        fetched(&mut stored, "C", 7200, START.plus(3000));
+        assert!(stored.covers(&kept));
+        let mut rejecting = stored.clone();
+        rejecting.reject("C");
+        stored.absorb(&rejecting);
+        assert!(stored.rejected);
     }
 
     #[test]

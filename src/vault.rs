@@ -32,6 +32,11 @@ impl Vault {
         Vault { path }
     }
 
+    /// Whether there is a key: a sign that its store was one.
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Seals `secret`, making the key file when there is none yet.
     pub fn seal(&self, id: &str, secret: &str) -> Result<Vec<u8>> {
         let key = match self.read()? {
@@ -114,7 +119,8 @@ impl Vault {
             )
         };
         let mut text = Zeroizing::new(String::new());
-        let read = std::fs::File::open(&self.path)
+        let read = sys::require_readable_file(&self.path)
+            .and_then(|()| std::fs::File::open(&self.path))
             .and_then(|file| file.take(4096).read_to_string(&mut text));
         match read {
             Ok(_) => {}
@@ -162,6 +168,7 @@ impl Vault {
 
     /// Writes the key whole beside its place, then links it there: a half-written key is never seen under its name.
     fn publish(&self, key: &[u8; KEY_LEN]) -> io::Result<()> {
+        let _shield = sys::Shield::raise();
         let draft = self.path.with_added_extension(format!(
             "{}.{:016x}.new",
             std::process::id(),

@@ -161,6 +161,45 @@ fn thirty_two_writers_on_one_store_all_get_through() {
 }
 
 #[test]
+fn a_log_line_to_a_pipe_without_a_reader_does_not_kill_the_host() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    let said = Child::fork(|| {
+        let mut ends = [0; 2];
+        // SAFETY: stderr of this child becomes a pipe without a reader; SIGPIPE is as in a C host.
+        unsafe {
+            libc::pipe(ends.as_mut_ptr());
+            libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+            libc::dup2(ends[1], 2);
+            libc::close(ends[0]);
+        }
+        handle.set("log", "info").unwrap();
+        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        "alive".into()
+    })
+    .join();
+    assert_eq!(said, "alive");
+}
+
+#[test]
+fn a_key_file_that_cannot_be_written_does_not_kill_the_host() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    let said = Child::fork(|| {
+        limit(libc::RLIMIT_FSIZE, 0);
+        match handle.account("shop", "official", "wx1", SECRET) {
+            Ok(()) => "registered".into(),
+            Err(failure) => format!("{:?}: {}", failure.status, failure.message),
+        }
+    })
+    .join();
+    assert!(
+        said.starts_with("WXTOKEN_E_STORE: cannot create key file"),
+        "{said}"
+    );
+}
+
+#[test]
 fn nothing_is_written_to_stdout_and_no_signal_disposition_changes() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");

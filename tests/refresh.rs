@@ -200,6 +200,36 @@ fn threads_on_an_empty_store_share_one_fetch() {
     assert_eq!(world.minted(), 1);
 }
 
+/// A process with little patience says nothing about the platform.
+#[test]
+fn a_hasty_callers_timeout_is_not_everybodys_failure() {
+    let world = World::with_account(json!({"delay_ms": 500}));
+    let hasty = world.open_shop("official");
+    let patient = world.open_shop("official");
+    hasty.set("timeout_ms", "200").unwrap();
+    assert_eq!(hasty.get("shop").unwrap_err().status, WXTOKEN_E_TIMEOUT);
+    patient.get("shop").unwrap();
+    hasty.get("shop").unwrap();
+}
+
+#[test]
+fn who_has_hardly_any_time_left_does_not_lead() {
+    let world = World::with_account(json!({}));
+    let leader = world.open_shop("official");
+    let waiter = world.open_shop("official");
+    waiter.set("timeout_ms", "400").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 300}));
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 5000}));
+    leader.set("timeout_ms", "250").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| leader.get("shop").unwrap_err());
+        wait_until("the leader asks", || world.requests() == 1);
+        // The lead is free when 150 ms are left at most, less than half of what a fetch is given.
+        assert_eq!(waiter.get("shop").unwrap_err().status, WXTOKEN_E_TIMEOUT);
+    });
+    assert_eq!(world.requests(), 1);
+}
+
 #[test]
 fn waiting_for_another_thread_ends_at_the_deadline() {
     let world = World::with_account(json!({}));

@@ -202,23 +202,104 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
     }
 }
 
+/// A file is somebody's unless the key or the lock beside it shows that it was a store.
 #[test]
-fn garbage_found_at_init_is_set_aside_too() {
-    let world = World::new();
-    fs::write(
-        world.store(),
-        "this is no database, but it is somebody's text ".repeat(100),
-    )
-    .unwrap();
-    world.open_shop("official");
-    let kept = fs::read_dir(world.directory.path()).unwrap().filter(|f| {
-        f.as_ref()
-            .unwrap()
-            .file_name()
-            .to_string_lossy()
-            .contains(".corrupt-")
-    });
-    assert_eq!(kept.count(), 1);
+fn garbage_is_set_aside_only_where_a_store_has_been() {
+    let text = "root:x:0:0:root:/root:/bin/bash\n".repeat(200);
+    let world = World::with_account(json!({}));
+    let store = world.store();
+    fs::write(&store, &text).unwrap();
+    let refused = Handle::open(&store).err().unwrap();
+    assert_eq!(refused.status, WXTOKEN_E_STORE);
+    assert!(
+        refused
+            .message
+            .contains("nothing shows that it was a store"),
+        "{refused:?}"
+    );
+    assert_eq!(fs::read_to_string(&store).unwrap(), text);
+    assert_eq!(fs::read_dir(world.directory.path()).unwrap().count(), 1);
+
+    fs::write(beside(&store, ".key"), "ab".repeat(32)).unwrap();
+    world.open_shop("official").get("shop").unwrap();
+    let kept = fs::read_dir(world.directory.path())
+        .unwrap()
+        .map(|f| f.unwrap().path())
+        .find(|path| path.to_string_lossy().contains(".corrupt-"))
+        .unwrap();
+    assert_eq!(fs::read_to_string(kept).unwrap(), text);
+}
+
+#[test]
+fn the_current_account_survives_a_lost_store() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    handle.account("b", "official", "wx2", SECRET).unwrap();
+    handle.put_current("b").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    let before = handle.get_current().unwrap();
+    fs::remove_file(world.store()).unwrap();
+    assert_eq!(handle.get_current().unwrap().value, before.value);
+}
+
+/// Faults row 19, during a get.
+#[test]
+fn a_store_deleted_during_a_fetch_does_not_lose_the_token() {
+    for kind in ["official", "official_classic"] {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop(kind);
+        world.fault(json!({"id": "wx1", "kind": "delay", "ms": 400}));
+        let got = std::thread::scope(|scope| {
+            let getting = scope.spawn(|| handle.get("shop"));
+            common::wait_until("the leader asks", || world.requests() == 1);
+            fs::remove_file(world.store()).unwrap();
+            getting.join().unwrap()
+        });
+        assert_eq!(handle.get("shop").unwrap(), got.unwrap(), "{kind}");
+        assert_eq!(world.minted(), 1, "{kind}");
+    }
+}
+
+/// A process that holds SQLite's exclusive lock, as one frozen in its commit would.
+fn holder(store: &Path) -> std::process::Child {
+    use std::io::BufRead;
+    let mut tool = std::process::Command::new("sqlite3")
+        .arg(store)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let orders = "BEGIN EXCLUSIVE; SELECT 'held';\n";
+    std::io::Write::write_all(tool.stdin.as_mut().unwrap(), orders.as_bytes()).unwrap();
+    let mut line = String::new();
+    let mut said = std::io::BufReader::new(tool.stdout.as_mut().unwrap());
+    said.read_line(&mut line).unwrap();
+    assert_eq!(line, "held\n");
+    tool
+}
+
+#[test]
+fn a_store_that_somebody_holds_keeps_nobody_who_has_a_token() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.set("timeout_ms", "4000").unwrap();
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "50").unwrap();
+    let mut holder = holder(&world.store());
+    for _ in 0..10 {
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        let began = std::time::Instant::now();
+        assert_eq!(handle.get("shop").unwrap(), token);
+        assert!(began.elapsed().as_millis() < 2000, "{:?}", began.elapsed());
+    }
+    // Who has none waits to the deadline, and is told for what.
+    let failure = world.open().account("x", "official", "wx2", SECRET);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_TIMEOUT);
+    assert!(failure.message.contains("tokens.db"), "{failure:?}");
 }
 
 /// Faults row 21.
@@ -573,6 +654,42 @@ fn the_forebears_third_table_stays_as_it_is() {
     // A lost table is made again beside it.
     sqlite(&store, "DROP TABLE weixin_token");
     assert!(open_forebear(&world, |handle| common::outcome(handle.get_current())).len() == 214);
+}
+
+/// Killed at any instant of the import, it leaves the script's database or ours, private either way, never half.
+#[test]
+fn an_import_that_is_killed_is_done_by_the_next() {
+    for round in 0..40u64 {
+        let world = World::new();
+        let store = forebear(
+            &world,
+            &format!(
+                "
+            INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
+            INSERT INTO weixin_account VALUES (2, 'gone', 'ww2', 'a-secret-freed-before', 0);
+            DELETE FROM weixin_account WHERE id = 2;"
+            ),
+        );
+        let path = store.clone();
+        let importer = common::Child::fork(move || {
+            let _handle = Handle::open(&path);
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            String::new()
+        });
+        std::thread::sleep(std::time::Duration::from_micros(round * 250));
+        importer.signal(libc::SIGKILL);
+        importer.join();
+        let said = open_forebear(&world, |handle| {
+            handle.report()["accounts"][0]["name"].to_string()
+        });
+        assert_eq!(said, "\"app\"", "round {round}");
+        assert_eq!(mode(&store), 0o600, "round {round}");
+        let bytes = fs::read(&store).unwrap();
+        assert!(
+            !contains(&bytes, SECRET.as_bytes()) && !contains(&bytes, b"a-secret-freed-before"),
+            "round {round}"
+        );
+    }
 }
 
 #[test]

@@ -1,10 +1,9 @@
 //! What stands around every export: panics end here, and a failure is written into the caller's memory.
 
 use std::any::Any;
-use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::types::{wxtoken_error, wxtoken_status};
+use super::types::{MESSAGE, wxtoken_error, wxtoken_status};
 use crate::error::{Error, Result, Status};
 
 /// Runs one export's body and turns its outcome into a status.
@@ -36,14 +35,16 @@ unsafe fn write(err: *mut wxtoken_error, error: &Error) {
     if err.is_null() {
         return;
     }
-    // SAFETY: not NULL, so the caller vouches for it; nobody else writes to it during the call.
-    let out = unsafe { &mut *err };
-    out.status = error.status.into();
-    out.errcode = error.errcode;
-    out.retry_after_ms = error.retry_after_ms;
-    let text = fit(&error.message, out.message.len() - 1);
-    for (place, byte) in out.message.iter_mut().zip(text.bytes().chain([0])) {
-        *place = byte as c_char;
+    let text = fit(&error.message, MESSAGE - 1);
+    // SAFETY: not NULL, so the caller vouches for it. Written through pointers: it may be uninitialised, and a reference
+    // to an enum that is none would be undefined. The text and its NUL fit.
+    unsafe {
+        (&raw mut (*err).status).write(error.status.into());
+        (&raw mut (*err).errcode).write(error.errcode);
+        (&raw mut (*err).retry_after_ms).write(error.retry_after_ms);
+        let message = (&raw mut (*err).message).cast::<u8>();
+        message.copy_from_nonoverlapping(text.as_ptr(), text.len());
+        message.add(text.len()).write(0);
     }
 }
 

@@ -39,9 +39,11 @@ pub unsafe extern "C" fn wxtoken_init(
     // SAFETY: the header's contract on pointers, here and in every export below.
     unsafe {
         guard::call(err, || {
-            let out = output(out, "out")?;
+            if out.is_null() {
+                return Err(null("out"));
+            }
             let client = Client::open(optional(store, "store")?)?;
-            *out = Box::into_raw(Box::new(wxtoken { client }));
+            out.write(Box::into_raw(Box::new(wxtoken { client })));
             Ok(())
         })
     }
@@ -51,7 +53,7 @@ pub unsafe extern "C" fn wxtoken_init(
 ///
 ///     api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
 ///     work_base_url       https://qyapi.weixin.qq.com    the same
-///     timeout_ms          8000      the longest any call may take, 1 to 600000
+///     timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
 ///     connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
 ///     refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
 ///     background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
@@ -156,8 +158,8 @@ pub unsafe extern "C" fn wxtoken_put(
 /// @param name  An account; NULL is the current one.
 /// @param out   Receives the token; untouched on failure.
 /// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_SECRET; E_NETWORK; E_REPLY; E_API (err->errcode is WeChat's);
-///         E_TIMEOUT. After the last five err->retry_after_ms says when a request will be made again; until then every
-///         process gets the same answer at once.
+///         E_TIMEOUT. When err->retry_after_ms is set, it says when a request will be made again; until then every process
+///         without a valid token gets the same answer at once.
 ///
 /// Blocks up to timeout_ms when it has to fetch or to wait for another process that does.
 ///
@@ -302,11 +304,6 @@ unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
         Some(handle) => Ok(&handle.client),
         None => Err(null("wx")),
     }
-}
-
-unsafe fn output<'a, T>(out: *mut T, parameter: &str) -> Result<&'a mut T> {
-    // SAFETY: NULL, or memory of the caller's to write to.
-    unsafe { out.as_mut() }.ok_or_else(|| null(parameter))
 }
 
 fn null(parameter: &str) -> Error {

@@ -57,6 +57,9 @@ pub struct wxtoken_error {
     pub message: [c_char; 496],
 }
 
+/// Bytes of `wxtoken_error::message`. The number stands there itself for cbindgen's sake.
+pub(super) const MESSAGE: usize = 496;
+
 /// A token. Memory of the caller's; written on success only.
 #[repr(C)]
 #[allow(non_camel_case_types)]
@@ -86,5 +89,6 @@ impl From<Status> for wxtoken_status {
 }
 
 const _: () = assert!(size_of::<wxtoken_error>() == 512);
+const _: () = assert!(std::mem::offset_of!(wxtoken_error, message) + MESSAGE == 512);
 const _: () = assert!(wxtoken_status::WXTOKEN_E_INTERNAL as i32 == Status::Internal as i32);
 const _: () = assert!(wxtoken_status::WXTOKEN_E_ARGUMENT as i32 == Status::Argument as i32);

@@ -10,9 +10,9 @@ use chrono::{Local, NaiveDateTime, TimeZone};
 use rusqlite::{Connection, TransactionBehavior};
 use zeroize::Zeroizing;
 
+use super::trouble::Trouble;
 use super::{Account, Call, rows, schema};
 use crate::clock::Now;
-use crate::error::Error;
 use crate::token::Row;
 use crate::vault::{Secret, fingerprint};
 use crate::wechat::{Kind, MAX_TOKEN};
@@ -20,22 +20,11 @@ use crate::wechat::{Kind, MAX_TOKEN};
 /// A WeCom token lives two hours; a date further off is a mistake of the script's host clock.
 const LONGEST_MS: i64 = 7_200_000;
 
-/// Why an import did not happen.
-pub enum ImportError {
-    Sqlite(rusqlite::Error),
-    /// A secret could not be sealed: nothing was changed.
-    Seal(Error),
-}
-
-impl From<rusqlite::Error> for ImportError {
-    fn from(e: rusqlite::Error) -> Self {
-        ImportError::Sqlite(e)
-    }
-}
-
 /// Turns the file into ours. Everything or nothing; a second process finds it done.
-pub fn import(conn: &mut Connection, call: Call) -> Result<(), ImportError> {
-    conn.pragma_update(None, "secure_delete", true)?;
+pub fn import(conn: &mut Connection, call: Call) -> Result<(), Trouble> {
+    // Pages that the script freed were never zeroed; those that this import frees are, by secure_delete. Done first, so
+    // that the commit is the last step: whoever is killed before it leaves the script's database, to be imported again.
+    conn.execute_batch("VACUUM")?;
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if schema::owner(&transaction)? != schema::Owner::Forebear {
         return Ok(());
@@ -58,8 +47,6 @@ pub fn import(conn: &mut Connection, call: Call) -> Result<(), ImportError> {
         rows::put_token(&transaction, &account.identity(call.options), &token)?;
     }
     transaction.commit()?;
-    // Pages that the script freed before us were never zeroed.
-    conn.execute_batch("VACUUM")?;
     Ok(())
 }
 
@@ -116,7 +103,7 @@ fn optional_column(
     })
 }
 
-fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, ImportError> {
+fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, Trouble> {
     let mut names = HashSet::new();
     let mut accounts: Vec<Account> = Vec::new();
     for old in old {
@@ -138,7 +125,7 @@ fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, ImportError> {
             None
         } else {
             let sealed = call.vault.seal(&old.corpid, &old.secret);
-            Some(sealed.map_err(ImportError::Seal)?)
+            Some(sealed.map_err(Trouble::Failed)?)
         };
         // Only one can be the current one; the script read the first.
         let current = old.current && !accounts.iter().any(|a| a.current);

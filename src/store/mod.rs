@@ -6,6 +6,7 @@ mod heal;
 mod rows;
 mod schema;
 mod sqlite;
+mod trouble;
 
 pub use sqlite::SqliteStore;
 

@@ -139,6 +139,7 @@ fn read_token(row: &rusqlite::Row) -> rusqlite::Result<Row> {
         rejects: row.get("rejects")?,
         rejected: row.get::<_, i64>("rejected")? != 0,
         reissued: row.get::<_, i64>("reissued")? != 0,
+        reject_tried: row.get::<_, i64>("reject_tried")? != 0,
         reject_fetch_at: row.get("reject_fetch_at")?,
         force_day: row.get("force_day")?,
         forces: row.get("forces")?,
@@ -158,14 +159,14 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
     conn.prepare_cached(
         "INSERT OR REPLACE INTO weixin_token (
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
-             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_fetch_at,
+             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
              force_day, forces, failures, failed_at, backoff_ms, last_status, last_errcode, last_error,
              lease_owner, lease_until, lease_slot)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
              :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
-             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_fetch_at,
+             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
              :force_day, :forces, :failures, :failed_at, :backoff_ms, :last_status, :last_errcode, :last_error,
              :lease_owner, :lease_until, :lease_slot)",
     )?
@@ -185,6 +186,7 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
         ":rejects": row.rejects,
         ":rejected": i64::from(row.rejected),
         ":reissued": i64::from(row.reissued),
+        ":reject_tried": i64::from(row.reject_tried),
         ":reject_fetch_at": row.reject_fetch_at,
         ":force_day": row.force_day,
         ":forces": row.forces,

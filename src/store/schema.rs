@@ -37,6 +37,7 @@ const MIGRATIONS: &[&str] = &["
         rejects         INTEGER NOT NULL,
         rejected        INTEGER NOT NULL,
         reissued        INTEGER NOT NULL,
+        reject_tried    INTEGER NOT NULL,
         reject_fetch_at INTEGER NOT NULL,
         force_day       INTEGER NOT NULL,
         forces          INTEGER NOT NULL,

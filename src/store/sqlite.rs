@@ -7,14 +7,16 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ring::digest::{SHA256, digest};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::forebear::{self, ImportError};
+use super::forebear;
 use super::heal::{set_aside, suffixed};
 use super::schema::{self, Owner};
+use super::trouble::Trouble;
 use super::{Account, Call, Everything, LeaderLock, Registration, Store, View, rows};
 use crate::error::{Error, Result};
 use crate::sys::{self, Gate, Gated, LockFile, Shield};
@@ -28,6 +30,8 @@ const MENDS: u32 = 3;
 pub struct SqliteStore {
     path: PathBuf,
     boot_id: String,
+    /// Whether this process has seen it to be a store.
+    was_ours: AtomicBool,
     open: Gated<Option<Open>>,
     lock: Gated<Option<LockFile>>,
     locks_held: Gated<usize>,
@@ -39,20 +43,6 @@ struct Open {
     read_only: bool,
 }
 
-/// What stopped one attempt at a call.
-enum Trouble {
-    /// Another process writes.
-    Busy,
-    /// SQLite found the file malformed.
-    Damaged,
-    /// Our tables are not all there.
-    Unfinished,
-    /// The file under the connection is no longer the one at the path.
-    Moved,
-    /// No use in trying again.
-    Failed(Error),
-}
-
 impl SqliteStore {
     /// Opens the store at an absolute path, creating it when absent.
     pub fn open(path: PathBuf, call: Call) -> Result<SqliteStore> {
@@ -60,6 +50,7 @@ impl SqliteStore {
         let store = SqliteStore {
             path,
             boot_id: boot_id.map(|id| id.trim().into()).unwrap_or_default(),
+            was_ours: AtomicBool::new(false),
             open: Gated::new(None),
             lock: Gated::new(None),
             locks_held: Gated::new(0),
@@ -97,30 +88,32 @@ impl SqliteStore {
                 Ok(done) => return Ok(done),
                 Err(trouble) => trouble,
             };
+            let trouble = match trouble.into_error(&self.path) {
+                Ok(error) => return Err(error),
+                Err(passing) => passing,
+            };
+            if mends == MENDS && !matches!(trouble, Trouble::Busy) {
+                return Err(Error::store(self.about(
+                    "mended more than once and still damaged: move it away and register the accounts again:",
+                )));
+            }
             match trouble {
-                Trouble::Failed(error) => return Err(error),
                 Trouble::Busy => {
                     call.deadline
-                        .pause(1, 5, &self.about("waiting for a writer of"))?
+                        .pause(1, 5, &self.about("waiting for a writer of"))?;
                 }
-                _ if mends == MENDS => {
-                    return Err(Error::store(self.about(
-                        "mended more than once and still damaged: move it away and register the accounts again:",
-                    )));
-                }
-                Trouble::Moved => mends += 1,
                 Trouble::Unfinished => {
                     mends += 1;
-                    self.attempt(call, true, &mut schema::migrate)
-                        .or_else(|t| match t {
-                            Trouble::Failed(error) => Err(error),
-                            _ => Ok(()),
-                        })?;
+                    let migrated = self.attempt(call, true, &mut schema::migrate);
+                    if let Err(Ok(error)) = migrated.map_err(|t| t.into_error(&self.path)) {
+                        return Err(error);
+                    }
                 }
                 Trouble::Damaged => {
                     mends += 1;
                     self.mend(call)?;
                 }
+                _ => mends += 1,
             }
         }
     }
@@ -145,12 +138,12 @@ impl SqliteStore {
             Some(open) => &mut open.conn,
             none => &mut none.insert(self.connect(call)?).conn,
         };
-        work(connection).map_err(|e| self.trouble(&e))
+        work(connection).map_err(Trouble::from)
     }
 
     fn connect(&self, call: Call) -> std::result::Result<Open, Trouble> {
-        sys::require_plain_file(&self.path).map_err(|e| self.refused(&e.to_string()))?;
-        self.create_if_absent().map_err(Trouble::Failed)?;
+        sys::require_plain_file(&self.path).map_err(|e| Trouble::Refused(e.to_string()))?;
+        self.create_if_absent()?;
         let read_only = !sys::is_writable(&self.path);
         let access = if read_only {
             OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -160,16 +153,14 @@ impl SqliteStore {
         let flags = access | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let before = inode(&self.path);
         let mut conn = Connection::open_with_flags(&self.path, flags)
-            .and_then(|conn| configure(&conn).map(|()| conn))
-            .map_err(|e| self.trouble(&e))?;
+            .and_then(|conn| configure(&conn).map(|()| conn))?;
         let Some(inode) = inode(&self.path).filter(|now| Some(*now) == before) else {
             return Err(Trouble::Moved);
         };
         self.take_possession(&mut conn, read_only, call)?;
         // Only now: until here the file might have been a stranger's, and this can rewrite a header.
         conn.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
-            .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false))
-            .map_err(|e| self.trouble(&e))?;
+            .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false))?;
         Ok(Open {
             conn,
             inode,
@@ -177,14 +168,14 @@ impl SqliteStore {
         })
     }
 
-    fn create_if_absent(&self) -> Result<()> {
+    fn create_if_absent(&self) -> std::result::Result<(), Trouble> {
         match sys::create_private(&self.path) {
             // The file is new, so no connection of this process has a lock to lose by this close.
             Ok(_) => Ok(()),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // A store that is there may be read where nothing may be created.
             Err(_) if self.path.exists() => Ok(()),
-            Err(e) => Err(self.cannot("create", &e.to_string())),
+            Err(e) => Err(Trouble::Cannot("create", e.to_string())),
         }
     }
 
@@ -195,72 +186,104 @@ impl SqliteStore {
         read_only: bool,
         call: Call,
     ) -> std::result::Result<(), Trouble> {
-        match schema::owner(conn).map_err(|e| self.trouble(&e))? {
-            Owner::Us => Ok(()),
-            Owner::NewerUs { version } => Err(self.refused(&format!(
-                "its schema {version} is newer than this library's {}: upgrade libwxtoken",
-                schema::newest()
-            ))),
-            Owner::Stranger => {
-                Err(self.refused("is another program's database: name another path"))
+        match schema::owner(conn)? {
+            Owner::Us => {}
+            Owner::NewerUs { version } => {
+                return Err(Trouble::Refused(format!(
+                    "has schema {version}, newer than this library's {}: upgrade libwxtoken",
+                    schema::newest()
+                )));
             }
-            Owner::Forebear | Owner::UsUnfinished if read_only => Err(Trouble::Failed(
-                self.cannot("set up", "this process may only read it"),
-            )),
-            Owner::UsUnfinished => schema::migrate(conn).map_err(|e| self.trouble(&e)),
+            Owner::Stranger => {
+                return Err(Trouble::Refused(
+                    "is another program's database: name another path".into(),
+                ));
+            }
+            Owner::Forebear | Owner::UsUnfinished if read_only => {
+                return Err(Trouble::Cannot(
+                    "set up",
+                    "this process may only read it".into(),
+                ));
+            }
+            Owner::UsUnfinished => schema::migrate(conn)?,
             Owner::Forebear => {
-                forebear::import(conn, call).map_err(|e| match e {
-                    ImportError::Sqlite(e) => self.trouble(&e),
-                    ImportError::Seal(error) => Trouble::Failed(error),
-                })?;
-                // The script left it 0644; what is in it now is for its owner.
+                // The script left it 0644, with clear secrets in it; whoever is killed from here on leaves it private.
                 sys::make_private(&self.path)
-                    .map_err(|e| Trouble::Failed(self.cannot("protect", &e.to_string())))
+                    .map_err(|e| Trouble::Cannot("protect", e.to_string()))?;
+                forebear::import(conn, call)?;
             }
         }
+        self.was_ours.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// Sets a damaged file aside, unless another process has done so by now.
+    /// Sets a damaged file aside, unless another process has done so by now. A file that nothing shows to have been a
+    /// store is somebody else's, and left alone.
     fn mend(&self, call: Call) -> Result<()> {
+        let is_known = self.was_ours.load(Ordering::Relaxed)
+            || self.lock_path().exists()
+            || call.vault.exists();
+        if !is_known {
+            let why = "is no SQLite database, and nothing shows that it was a store: move it away, or name another path";
+            return Err(self.error(Trouble::Refused(why.into())));
+        }
         loop {
-            let gate = Gate::enter();
-            let _shield = Shield::raise();
-            drop(self.open.borrow(&gate).take());
-            let outcome = self.with_lock_file(&gate, |lock| {
-                if !lock.try_lock(HEAL_BYTE)? {
-                    return Ok(None);
-                }
-                let mended = if self.is_sound() {
-                    Ok(())
-                } else {
-                    set_aside(&self.path).map(drop)
-                };
-                lock.unlock(HEAL_BYTE);
-                mended.map(Some)
-            });
+            let outcome = {
+                let gate = Gate::enter();
+                let _shield = Shield::raise();
+                drop(self.open.borrow(&gate).take());
+                self.with_lock_file(&gate, |lock| {
+                    if !lock.try_lock(HEAL_BYTE)? {
+                        return Ok(None);
+                    }
+                    let mended = match self.is_sound() {
+                        Some(true) => Ok(Some(())),
+                        Some(false) => set_aside(&self.path).map(|_| Some(())),
+                        None => Ok(None),
+                    };
+                    lock.unlock(HEAL_BYTE);
+                    mended
+                })
+            };
             match outcome {
                 Ok(Some(())) => return Ok(()),
-                Ok(None) => {}
-                Err(e) => return Err(self.cannot("set the damaged file aside:", &e.to_string())),
+                Ok(None) => call.deadline.pause(
+                    1,
+                    5,
+                    &self.about("waiting for another process at the damaged"),
+                )?,
+                Err(e) => {
+                    let trouble = Trouble::Cannot("set the damaged file aside:", e.to_string());
+                    return Err(self.error(trouble));
+                }
             }
-            drop(gate);
-            call.deadline
-                .pause(1, 5, &self.about("waiting for another process to mend"))?;
         }
     }
 
-    fn is_sound(&self) -> bool {
+    /// None when another process keeps us from finding out.
+    fn is_sound(&self) -> Option<bool> {
         if sys::require_plain_file(&self.path).is_err() || !self.path.exists() {
-            return true;
+            return Some(true);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let checked = Connection::open_with_flags(&self.path, flags).and_then(|conn| {
+            configure(&conn)?;
             conn.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0))
         });
-        match checked {
-            Ok(verdict) => verdict == "ok",
-            Err(e) => !is_damage(&e),
+        match checked.map_err(Trouble::from) {
+            Ok(verdict) => Some(verdict == "ok"),
+            Err(Trouble::Damaged) => Some(false),
+            Err(Trouble::Busy) => None,
+            // No sign of damage: whoever uses it next says what is wrong.
+            Err(_) => Some(true),
         }
+    }
+
+    /// The words for trouble that ends a call.
+    fn error(&self, trouble: Trouble) -> Error {
+        trouble
+            .into_error(&self.path)
+            .unwrap_or_else(|_| Error::store(self.about("cannot use")))
     }
 
     fn with_lock_file<T>(
@@ -281,63 +304,6 @@ impl SqliteStore {
 
     fn lock_path(&self) -> PathBuf {
         suffixed(&self.path, ".lock")
-    }
-
-    fn trouble(&self, e: &rusqlite::Error) -> Trouble {
-        let Some(failure) = e.sqlite_error() else {
-            return Trouble::Failed(self.cannot("understand", &e.to_string()));
-        };
-        match failure.code {
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Trouble::Busy,
-            _ if is_damage(e) => Trouble::Damaged,
-            _ if e.to_string().contains("no such table") => Trouble::Unfinished,
-            ErrorCode::ReadOnly
-                if failure.extended_code == rusqlite::ffi::SQLITE_READONLY_DBMOVED =>
-            {
-                Trouble::Moved
-            }
-            ErrorCode::DiskFull => Trouble::Failed(self.cannot(
-                "write to",
-                "no space is left: free some on its file system, or lift the file-size limit",
-            )),
-            ErrorCode::ReadOnly => {
-                Trouble::Failed(self.cannot("write to", "this process may only read it"))
-            }
-            ErrorCode::SystemIoFailure => Trouble::Failed(self.cannot(
-                "use",
-                &format!(
-                    "the system reported an I/O error (SQLite code {}): check the disk, its free space, and the file-size limit",
-                    failure.extended_code
-                ),
-            )),
-            _ => Trouble::Failed(self.cannot(
-                "use",
-                &format!("{} (SQLite code {})", plain(e), failure.extended_code),
-            )),
-        }
-    }
-
-    fn refused(&self, why: &str) -> Trouble {
-        Trouble::Failed(Error::store(format!(
-            "store {} is refused and was not changed: it {}",
-            self.path.display(),
-            why.trim_start_matches("it ")
-        )))
-    }
-
-    fn cannot(&self, what: &str, why: &str) -> Error {
-        let directory = self.path.parent().unwrap_or(Path::new("/"));
-        let place = if self.path.exists() {
-            &*self.path
-        } else {
-            directory
-        };
-        Error::store(format!(
-            "cannot {what} store {}: {why}; {} is {}",
-            self.path.display(),
-            place.display(),
-            sys::describe(place),
-        ))
     }
 
     fn about(&self, what: &str) -> String {
@@ -467,23 +433,6 @@ fn configure(conn: &Connection) -> rusqlite::Result<()> {
 fn inode(path: &Path) -> Option<(u64, u64)> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     Some((meta.dev(), meta.ino()))
-}
-
-fn is_damage(e: &rusqlite::Error) -> bool {
-    matches!(
-        e.sqlite_error_code(),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-    )
-}
-
-/// SQLite's own words, without the statement that rusqlite may append.
-fn plain(e: &rusqlite::Error) -> String {
-    match e {
-        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
-        rusqlite::Error::SqliteFailure(failure, None) => failure.to_string(),
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
-        other => other.to_string(),
-    }
 }
 
 /// One byte per credential and slot, from a hash, so that a rebuilt store locks the same bytes as the one before.

@@ -50,6 +50,17 @@ pub fn require_plain_file(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
+/// Fails unless `path` leads to a regular file, by a link or not: a FIFO would keep the call that reads it.
+pub fn require_readable_file(path: &Path) -> io::Result<()> {
+    if std::fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "not a regular file",
+    ))
+}
+
 /// Whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
     let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
@@ -106,6 +117,8 @@ fn user_name(uid: libc::uid_t) -> String {
 
 /// One line to stderr, with no lock of ours or Rust's that a fork could leave behind, and no failure that matters.
 pub fn write_stderr(line: &str) {
+    // A pipe without a reader, or a log at its size limit, must not kill the host.
+    let _shield = super::Shield::raise();
     // SAFETY: the buffer is valid for its length; a closed stderr makes write fail, which is ignored on purpose.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }

@@ -9,7 +9,7 @@ mod signal;
 
 pub use file::{
     create_private, create_private_directory, describe, is_writable, make_private,
-    require_plain_file, write_stderr,
+    require_plain_file, require_readable_file, write_stderr,
 };
 pub use fork::{AtomicRef, Gate, Gated, generation};
 pub use lock::LockFile;

@@ -32,6 +32,8 @@ pub struct Fetch<'a> {
 pub struct Failure {
     pub error: Error,
     pub wait: Wait,
+    /// The platform has certainly not seen the request.
+    pub unsent: bool,
 }
 
 pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, Failure> {
@@ -45,10 +47,14 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, Failure> {
         .map_err(|error| Failure {
             error,
             wait: Wait::BackOff,
+            unsent: true,
         })?;
     match response {
         Ok(response) => fetch.read(response),
-        Err(none) => Err(fetch.failure(none.status, &none.why)),
+        Err(none) => Err(Failure {
+            unsent: none.unsent,
+            ..fetch.failure(none.status, &none.why)
+        }),
     }
 }
 
@@ -136,7 +142,11 @@ impl Fetch<'_> {
             ),
         );
         error.errcode = i32::try_from(errcode).unwrap_or(i32::MIN);
-        Failure { error, wait }
+        Failure {
+            error,
+            wait,
+            unsent: false,
+        }
     }
 
     fn failure(&self, status: Status, why: &str) -> Failure {
@@ -150,6 +160,7 @@ impl Fetch<'_> {
                 ),
             ),
             wait: Wait::BackOff,
+            unsent: false,
         }
     }
 

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::options::Options;
-use crate::sys::Shield;
+use crate::sys::{self, Shield};
 
 /// The longest reply, and the longest head of one, that is read.
 const MAX_BYTES: usize = 16 * 1024;
@@ -116,19 +116,14 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
     let Some(path) = &options.ca_file else {
         return Ok(RootCerts::WebPki);
     };
-    let is_file = std::fs::metadata(path).map(|meta| meta.is_file());
-    let pem = match is_file {
-        // A FIFO would keep the call, and whoever waits for it.
-        Ok(false) => Err(io::Error::other("not a regular file")),
-        Ok(true) => std::fs::read(path),
-        Err(e) => Err(e),
-    }
-    .map_err(|e| {
-        Error::argument(format!(
-            "cannot read ca_file {}: {e}: correct the option",
-            path.display()
-        ))
-    })?;
+    let pem = sys::require_readable_file(path)
+        .and_then(|()| std::fs::read(path))
+        .map_err(|e| {
+            Error::argument(format!(
+                "cannot read ca_file {}: {e}: correct the option",
+                path.display()
+            ))
+        })?;
     let mut own = Vec::new();
     for item in parse_pem(&pem) {
         match item {
@@ -210,15 +205,11 @@ fn io_failure(e: &io::Error) -> NoResponse {
     };
     // How rustls's own errors arrive through an io::Error.
     let is_tls = e.kind() == InvalidData;
-    let unsent = is_tls
-        || matches!(
-            e.kind(),
-            ConnectionRefused
-                | HostUnreachable
-                | NetworkUnreachable
-                | NetworkDown
-                | AddrNotAvailable
-        );
+    // A TLS record may be found bad after the request, too.
+    let unsent = matches!(
+        e.kind(),
+        ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable
+    );
     NoResponse {
         status: Status::Network,
         why: if is_tls {

@@ -1,12 +1,11 @@
 """What gunicorn serves. With --preload this module runs in the master: every worker goes on with the handle made here.
 
 /page                        the token
-/page?meet=NAME&of=PLACES    the token, but only when so many workers are in this very place
+/page?meet=NAME&of=WORKERS   the token, but only when so many workers have come to the meeting of that name
 """
 
 import json
 import os
-import threading
 import time
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -35,11 +34,11 @@ def app(environ, start_response):
     return [json.dumps(answer).encode()]
 
 
-def meet(name, places):
-    """Leaves a file and waits for those of the others: so all places ask at once, and none answers twice."""
-    (STATE / f"meet-{name}.{os.getpid()}.{threading.get_ident()}").touch()
+def meet(name, workers):
+    """Each worker leaves a file and waits for those of the others: so all of them ask at once."""
+    (STATE / f"meet-{name}.{os.getpid()}").touch()
     patience = time.monotonic() + 10
-    while (come := len(list(STATE.glob(f"meet-{name}.*")))) < places:
+    while (come := len(list(STATE.glob(f"meet-{name}.*")))) < workers:
         if time.monotonic() > patience:
-            raise RuntimeError(f"only {come} of {places} places have come")
+            raise RuntimeError(f"only {come} of {workers} workers have come")
         time.sleep(0.002)

@@ -5,7 +5,7 @@ import json
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 PATIENCE_S = 10
@@ -38,12 +38,12 @@ def ask(path, query="", headers=None):
     sent = time.monotonic()
     connection = _UnixConnection(path)
     try:
-        connection.request("GET", f"/page{query}", headers=headers or {})
+        connection.request("GET", f"/page{query}", headers={"Connection": "close", **(headers or {})})
         reply = connection.getresponse()
         text = reply.read().decode()
         took = time.monotonic() - sent
         if reply.status != 200:
-            return Answer(sent, took, f"status {reply.status}: {text.strip()[:300]}")
+            return Answer(sent, took, f"status {reply.status}: {' '.join(text.split())[:300]}")
         said = json.loads(text)
         return Answer(sent, took, "", said["worker"], said.get("token", ""))
     except (OSError, http.client.HTTPException, ValueError) as reason:
@@ -52,11 +52,16 @@ def ask(path, query="", headers=None):
         connection.close()
 
 
-def roll_call(path, name, places):
-    """A request to each worker (or thread of one), none of which is answered before all of them have one."""
-    with ThreadPoolExecutor(places) as pool:
-        queries = [f"?meet={name}&of={places}"] * places
-        return list(pool.map(lambda query: ask(path, query), queries))
+def roll_call(server, name):
+    """Asks all places of a server at once. Nobody is answered before each worker has a request."""
+    most = 4 * server.places
+    query = f"?meet={name}&of={server.workers}"
+    with ThreadPoolExecutor(most) as pool:
+        asked = [pool.submit(ask, server.socket, query) for _ in range(server.places)]
+        # A worker with threads may have taken what was meant for another: that one gets a further request.
+        while len(asked) < most and not wait(asked, 1, FIRST_COMPLETED).done:
+            asked.append(pool.submit(ask, server.socket, query))
+        return [one.result() for one in asked]
 
 
 class Load:
@@ -64,8 +69,8 @@ class Load:
 
     CLIENTS = 8
 
-    def __init__(self, path):
-        self._path = path
+    def __init__(self, server):
+        self._path = server.socket
         self._over = threading.Event()
         self._clients = [threading.Thread(target=self._go_on) for _ in range(self.CLIENTS)]
         self.answers = []

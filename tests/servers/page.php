@@ -5,20 +5,20 @@
  * master.php does it.
  *
  * ?register=ID           registers the account; its secret is in the header X-Secret
- * ?meet=NAME&of=PLACES   gets the token only when so many workers are in this very place
+ * ?meet=NAME&of=WORKERS  gets the token only when so many workers have come to the meeting of that name
  */
 
 declare(strict_types=1);
 
-/** Each worker leaves a file and waits for those of the others: so all of them ask at once, and none answers twice. */
-function meet(string $name, int $places): void
+/** Each worker leaves a file and waits for those of the others: so all of them ask at once. */
+function meet(string $name, int $workers): void
 {
     $here = dirname(getenv('WXTOKEN_STORE')) . "/meet-$name";
     touch("$here." . getmypid());
     $patience = hrtime(true) + 10_000_000_000;
-    while (($come = count(glob("$here.*"))) < $places) {
+    while (($come = count(glob("$here.*"))) < $workers) {
         if (hrtime(true) > $patience) {
-            throw new RuntimeException("only $come of $places workers have come");
+            throw new RuntimeException("only $come of $workers workers have come");
         }
         usleep(2000);
     }

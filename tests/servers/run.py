@@ -92,7 +92,7 @@ def run(name, start, checks):
 
 
 def serve(name, server, place, account, began, checks):
-    first = roll_call(server.socket, "cold", server.places)
+    first = roll_call(server, "cold")
     counters = account.look()
     good = is_one_token(first, server) and counters["requests"] == counters["minted"] == 1
     preloaded_by = place.state / "preloaded-by"
@@ -102,7 +102,7 @@ def serve(name, server, place, account, began, checks):
     else:
         checks(f"{name}: all workers ask at once of an empty store, and one mints", good, summary(first, counters))
 
-    with Load(server.socket) as load:
+    with Load(server) as load:
         until(lambda: is_settled(account.look(), 2), "a refresh under load")
         reload(server, load, account)
         until(lambda: account.look()["in_flight"], "a worker that fetches")
@@ -126,7 +126,7 @@ def serve(name, server, place, account, began, checks):
     checks(f"{name}: each token is minted once, and none before its time", good, told)
 
     until(lambda: not account.has_valid_token(), "the end of a token that nobody asks for")
-    last = roll_call(server.socket, "expired", server.places)
+    last = roll_call(server, "expired")
     afterwards = account.look()
     good = is_one_token(last, server) and afterwards["requests"] == afterwards["minted"] == counters["minted"] + 1
     checks(f"{name}: all workers ask at once after an expiry, and one mints", good, summary(last, afterwards))

@@ -122,7 +122,7 @@ class Master:
                 stdout=output,
                 stderr=output,
                 cwd=place.path,
-                env={"PATH": os.environ["PATH"], **place.environment},
+                env={"PATH": os.environ["PATH"], "HOME": str(place.path), **place.environment},
                 start_new_session=True,
                 **(other if os.geteuid() == 0 and not as_root else {}),
             )
@@ -211,7 +211,7 @@ class PhpFpm:
             worker_processes 1;
             events {{ worker_connections 64; }}
             http {{
-                access_log nginx-access.log;
+                access_log nginx.access;
                 {" ".join(f"{module}_temp_path {module}_temp;" for module in modules)}
                 server {{
                     listen unix:{self.socket};
@@ -260,9 +260,7 @@ class Gunicorn:
         command = [find_program("gunicorn", package="gunicorn"), "--preload", "--bind", f"unix:{self.socket}"]
         command += ["--workers", workers, "--timeout", PATIENCE_S, "--graceful-timeout", PATIENCE_S]
         if threads > 1:
-            # No more connections than threads, or one worker takes the requests meant for the other.
             command += ["--worker-class", "gthread", "--threads", threads]
-            command += ["--worker-connections", threads, "--keep-alive", 0]
         self._master = Master("gunicorn", [*command, "app:app"], place, self.socket)
         self.pid = self._master.pid
 

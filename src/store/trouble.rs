@@ -1,0 +1,93 @@
+//! What can stop a call on the SQLite store, told apart by what to do about it, and the words for it.
+//!
+//! Made with the fork gate held, so kept small; the message, which asks the system for users' names, is made without.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::error::Error;
+use crate::sys;
+
+/// What stopped one attempt at a call.
+pub enum Trouble {
+    /// Another process writes: wait and try again.
+    Busy,
+    /// SQLite found the file malformed: mend it and try again.
+    Damaged,
+    /// Our tables are not all there: make them and try again.
+    Unfinished,
+    /// The file under the connection is no longer the one at the path: try again.
+    Moved,
+    /// What could not be done, and why.
+    Cannot(&'static str, String),
+    /// The file is not ours, and why we think so.
+    Refused(String),
+    /// A message of its own.
+    Failed(Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(e: rusqlite::Error) -> Trouble {
+        let Some(failure) = e.sqlite_error() else {
+            return Trouble::Cannot("understand", e.to_string());
+        };
+        let code = failure.extended_code;
+        match failure.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Trouble::Busy,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Trouble::Damaged,
+            _ if e.to_string().contains("no such table") => Trouble::Unfinished,
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => Trouble::Moved,
+            ErrorCode::ReadOnly => {
+                Trouble::Cannot("write to", "this process may only read it".into())
+            }
+            ErrorCode::DiskFull => Trouble::Cannot(
+                "write to",
+                "no space is left: free some on its file system, or lift the file-size limit"
+                    .into(),
+            ),
+            // The extended code names the system call; SQLite's text alone says “disk I/O error”.
+            ErrorCode::SystemIoFailure => Trouble::Cannot(
+                "use",
+                format!(
+                    "the system reported an I/O error (SQLite code {code}): check the disk, its free space, and the \
+                     file-size limit"
+                ),
+            ),
+            _ => Trouble::Cannot("use", format!("{} (SQLite code {code})", plain(&e))),
+        }
+    }
+}
+
+impl Trouble {
+    /// The caller's error, for trouble that no further try can end; the other kinds come back as they are.
+    pub fn into_error(self, store: &Path) -> Result<Error, Trouble> {
+        let shown = store.display();
+        match self {
+            Trouble::Failed(error) => Ok(error),
+            Trouble::Refused(why) => Ok(Error::store(format!(
+                "store {shown} is refused and was not changed: it {why}"
+            ))),
+            Trouble::Cannot(what, why) => {
+                let directory = store.parent().unwrap_or(Path::new("/"));
+                let place = if store.exists() { store } else { directory };
+                Ok(Error::store(format!(
+                    "cannot {what} store {shown}: {why}; {} is {}",
+                    place.display(),
+                    sys::describe(place),
+                )))
+            }
+            passing => Err(passing),
+        }
+    }
+}
+
+/// SQLite's own words, without the statement that rusqlite may append.
+fn plain(e: &rusqlite::Error) -> String {
+    match e {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        rusqlite::Error::SqliteFailure(failure, None) => failure.to_string(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}
