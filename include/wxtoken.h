@@ -10,6 +10,8 @@
  *   SQLite    Do not open the store file with another SQLite, or by any other means, inside a process that uses this
  *             library: closing it would drop the locks. wxtoken_report tells what there is to know. Other processes
  *             may look with the sqlite3 tool.
+ *   Stopped   A process that is stopped (SIGSTOP) while it commits to the store holds up those who have no token, up to
+ *             their timeout_ms. Those who have one go on with it.
  *   Key file  Secrets are sealed with a key from <store>.key. That protects copies and backups of the store, not
  *             against someone who runs as the same user.
  *   Static    Linked statically, the library brings its own SQLite symbols along, and cannot be kept from unloading:
