@@ -21,8 +21,9 @@
  *   Strings in are NUL-terminated UTF-8 and are copied before the call returns. No memory changes owner. Outputs are
  *   written on success only (but for *needed of wxtoken_report, and *err on failure). Every function may be called
  *   from any thread, with the same handle too, but for wxtoken_free. There is no last error per thread. No function
- *   exits, aborts, installs a signal handler, writes to stdout, or starts a thread that outlives it, unless
- *   background_refresh is set; but when memory runs out, the process aborts, as Rust programs do (a lookup of a host name that outlives its timeout may linger until it is answered).
+ *   exits, aborts (but at the end of memory, as Rust programs do), installs a signal handler, writes to stdout, or
+ *   starts a thread that outlives the call: except a background refresh, where that is set, and the look-up of a host
+ *   name that is not answered within its time.
  *
  *   FIRST USE
  *     wxtoken *wx; wxtoken_error err; wxtoken_token token;
