@@ -10,19 +10,21 @@
 //! ```
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use crate::background::Background;
 use crate::cache::Served;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::process::{self, View, share};
-use crate::refresh::{Obtained, Session};
+use crate::refresh::Obtained;
 use crate::report;
+use crate::session::Session;
 use crate::store::{self, Account, Registration};
-use crate::sys::{AtomicRef, Gate, Gated, Shield, generation};
+use crate::sys::{AtomicRef, Gate, Gated, generation};
 use crate::token::{Freshness, Row};
 use crate::vault::{Vault, fingerprint};
 use crate::wechat::{self, Kind, MAX_TOKEN};
@@ -44,13 +46,6 @@ struct Settings {
     options: Arc<Options>,
     background: Arc<Background>,
     background_generation: u64,
-}
-
-/// The refreshes that this handle has running on threads of their own.
-#[derive(Default)]
-struct Background {
-    running: Mutex<usize>,
-    done: Condvar,
 }
 
 impl Client {
@@ -249,29 +244,21 @@ impl Client {
         let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
             return;
         };
-        let background = self.background();
-        *lock(&background.running) += 1;
-        let done = Done(background);
-        let log_session = session;
-        let session = Session {
+        let of_thread = Session {
             deadline: Deadline::after(session.options.timeout_ms),
             ..session.clone()
         };
-        let started = std::thread::Builder::new()
-            .name("wxtoken-refresh".into())
-            .spawn(move || {
-                Shield::block_all_in_own_thread();
-                let _done = done;
-                let _flight = flight;
-                if session.refresh_early(found).is_ok() {
-                    // Every name that leads to this token is to see the new one.
-                    view.shared.forget();
-                }
-            });
-        if started.is_err() {
-            // Flight and count went with the closure; a later get tries again.
-            let why = "no thread for a background refresh: raise the limit of threads";
-            log_session.log(LogLevel::Error, why);
+        let started = self.background().start(move || {
+            let _flight = flight;
+            if of_thread.refresh_early(found).is_ok() {
+                // Every name that leads to this token is to see the new one.
+                view.shared.forget();
+            }
+        });
+        if !started {
+            let why =
+                "no thread for a background refresh: raise the limit of processes (ulimit -u)";
+            session.log(LogLevel::Error, why);
         }
     }
 
@@ -346,15 +333,8 @@ impl Client {
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
     pub fn close(self) {
         process::forget_handle(self.handle);
-        let background = self.background();
         let deadline = Deadline::after(self.options().timeout_ms);
-        let mut running = lock(&background.running);
-        while *running > 0 && !deadline.has_passed() {
-            (running, _) = background
-                .done
-                .wait_timeout(running, deadline.left())
-                .unwrap_or_else(PoisonError::into_inner);
-        }
+        self.background().wait(&deadline);
     }
 
     fn background(&self) -> Arc<Background> {
@@ -405,18 +385,4 @@ impl Client {
             deadline,
         })
     }
-}
-
-/// Counts a background refresh out, at its end or its panic.
-struct Done(Arc<Background>);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        *lock(&self.0.running) -= 1;
-        self.0.done.notify_all();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

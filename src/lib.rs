@@ -4,8 +4,8 @@
 //!
 //! - `ffi`: the C boundary: parse, call, convert
 //! - `client`: what each call does, as prose; `report`: the JSON on everything
-//! - `refresh`: one call's way to the next token
-//! - `process`, `cache`, `flight`: what this process knows and does
+//! - `refresh`: one call's way to the next token; `session`: what it needs, and its dealings with the store
+//! - `process`, `cache`, `flight`, `background`: what this process knows and does
 //! - `store`: SQLite behind a small trait
 //! - `token`: a credential's row and the rules of its life
 //! - `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
@@ -17,6 +17,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 
+mod background;
 mod cache;
 mod client;
 mod clock;
@@ -29,6 +30,7 @@ mod options;
 mod process;
 mod refresh;
 mod report;
+mod session;
 mod store;
 #[allow(unsafe_code)]
 mod sys;

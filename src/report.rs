@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::clock::Now;
 use crate::error::{Result, Status};
 use crate::process::overlay_all;
-use crate::refresh::Session;
+use crate::session::Session;
 use crate::store::Account;
 use crate::token::{Freshness, Identity, Row};
 

@@ -1,4 +1,4 @@
-"""Those who ask: requests over a server's unix socket, one or many at once, and a load that goes on until told to stop."""
+"""Those who ask, over a server's unix socket: one request, one for each worker, or a load that goes on until told to stop."""
 
 import http.client
 import json
@@ -36,20 +36,30 @@ class _UnixConnection(http.client.HTTPConnection):
 def ask(path, query="", headers=None):
     """One request for the page; never raises."""
     sent = time.monotonic()
-    connection = _UnixConnection(path)
     try:
-        connection.request("GET", f"/page{query}", headers={"Connection": "close", **(headers or {})})
-        reply = connection.getresponse()
-        text = reply.read().decode()
-        took = time.monotonic() - sent
+        reply, text = _get(path, f"/page{query}", {"Connection": "close", **(headers or {})})
         if reply.status != 200:
-            return Answer(sent, took, f"status {reply.status}: {' '.join(text.split())[:300]}")
+            return Answer(sent, time.monotonic() - sent, f"status {reply.status}: {' '.join(text.split())[:300]}")
         said = json.loads(text)
-        return Answer(sent, took, "", said["worker"], said.get("token", ""))
+        return Answer(sent, time.monotonic() - sent, "", said["worker"], said.get("token", ""))
     except (OSError, http.client.HTTPException, ValueError) as reason:
         return Answer(sent, time.monotonic() - sent, f"{type(reason).__name__}: {reason}")
-    finally:
-        connection.close()
+
+
+def _get(path, url, headers):
+    for tries_left in reversed(range(3)):
+        connection = _UnixConnection(path)
+        try:
+            connection.request("GET", url, headers=headers)
+            reply = connection.getresponse()
+            return reply, reply.read().decode()
+        except ConnectionError:
+            # gunicorn 23 with threads drops, at a reload, what it has accepted and not read. A proxy would ask again;
+            # a worker that has crashed is in the log.
+            if not tries_left:
+                raise
+        finally:
+            connection.close()
 
 
 def roll_call(server, name):
@@ -59,7 +69,9 @@ def roll_call(server, name):
     with ThreadPoolExecutor(most) as pool:
         asked = [pool.submit(ask, server.socket, query) for _ in range(server.places)]
         # A worker with threads may have taken what was meant for another: that one gets a further request.
-        while len(asked) < most and not wait(asked, 1, FIRST_COMPLETED).done:
+        while len(asked) < most and not wait(asked, 0.05, FIRST_COMPLETED).done:
+            if len(list(server.state.glob(f"meet-{name}.*"))) == server.workers:
+                break
             asked.append(pool.submit(ask, server.socket, query))
         return [one.result() for one in asked]
 

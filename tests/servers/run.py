@@ -59,6 +59,10 @@ class Checks:
 
 
 def main(names):
+    unknown = set(names) - set(SERVERS)
+    if unknown or "WXSIM_CONTROL" not in os.environ:
+        print("usage: wechat-sim exec --quiet -- python3 tests/servers/run.py [" + "|".join(SERVERS) + "]…")
+        return 2
     # So that everything is ended then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     checks = Checks()
@@ -76,7 +80,7 @@ def run(name, start, checks):
         place = Place(account)
         began = time.monotonic()
         server = start(place, account)
-        serve(name, server, place, account, began, checks)
+        serve(name, server, account, began, checks)
         wrong = server.end()
         told = "; ".join(wrong[:5])
         checks(f"{name}: it ends when told to, with all its workers, and its logs complain of nothing", not wrong, told)
@@ -91,11 +95,11 @@ def run(name, start, checks):
         place.remove()
 
 
-def serve(name, server, place, account, began, checks):
+def serve(name, server, account, began, checks):
     first = roll_call(server, "cold")
     counters = account.look()
-    good = is_one_token(first, server) and counters["requests"] == counters["minted"] == 1
-    preloaded_by = place.state / "preloaded-by"
+    good = share_one_token(first, server) and counters["requests"] == counters["minted"] == 1
+    preloaded_by = server.state / "preloaded-by"
     if preloaded_by.exists():
         good &= preloaded_by.read_text() == str(server.pid)
         checks(f"{name}: every worker goes on with the token that the master fetched", good, summary(first, counters))
@@ -128,7 +132,7 @@ def serve(name, server, place, account, began, checks):
     until(lambda: not account.has_valid_token(), "the end of a token that nobody asks for")
     last = roll_call(server, "expired")
     afterwards = account.look()
-    good = is_one_token(last, server) and afterwards["requests"] == afterwards["minted"] == counters["minted"] + 1
+    good = share_one_token(last, server) and afterwards["requests"] == afterwards["minted"] == counters["minted"] + 1
     checks(f"{name}: all workers ask at once after an expiry, and one mints", good, summary(last, afterwards))
     checks(f"{name}: the reloads replaced every worker", not replaced & workers_of(last))
 
@@ -145,7 +149,7 @@ def is_settled(counters, minted):
     return counters["minted"] >= minted and not counters["in_flight"]
 
 
-def is_one_token(answers, server):
+def share_one_token(answers, server):
     tokens = {answer.token for answer in answers}
     return len(tokens) == 1 and "" not in tokens and len(workers_of(answers)) == server.workers
 

@@ -35,7 +35,7 @@ def until(condition, what):
 
 def find_program(*names, package):
     for name in names:
-        # Debian keeps servers where an ordinary user's PATH does not lead, and its gunicorn beside a python for everybody.
+        # Debian's: its servers are not on every user's PATH, and its gunicorn runs on a python that every user may run.
         found = shutil.which(name, path=f"/usr/bin:/usr/sbin:{os.environ['PATH']}")
         if found:
             return found
@@ -59,6 +59,7 @@ class Place:
     """A directory for one server: copies of code and library, the store, and the logs."""
 
     def __init__(self, account):
+        library = find_library()
         self.path = Path(tempfile.mkdtemp(prefix="wxtoken-servers-"))
         self.state = self.path / "state"
         self.state.mkdir()
@@ -68,7 +69,7 @@ class Place:
         shutil.copy(BINDINGS / "php" / "preload.php", self.path / "php")
         shutil.copytree(BINDINGS / "python" / "wxtoken", self.path / "wxtoken")
         self.library = self.path / "libwxtoken.so.0"
-        shutil.copy(find_library(), self.library)
+        shutil.copy(library, self.library)
         names = ("www-data", "nobody") if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name,)
         self.user = next(name for name in names if _is_user(name))
         self.environment = {
@@ -127,6 +128,7 @@ class Master:
                 **(other if os.geteuid() == 0 and not as_root else {}),
             )
         self.pid = self._process.pid
+        self._is_over = False
         try:
             until(lambda: self._accepts(socket_path), f"{name} to accept connections")
         except BaseException:
@@ -155,7 +157,10 @@ class Master:
         return f"{self.name} ended with {code}" if code else ""
 
     def kill(self):
-        """Ends what is left of its session, which is nobody else's. Whether there was anything."""
+        """Ends what is left of its session, which holds nobody else. Whether there was anything."""
+        if self._is_over:
+            return False
+        self._is_over = True
         try:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -173,7 +178,7 @@ class PhpFpm:
     def __init__(self, place, preload, ffi_preload="", as_root=False):
         """`preload` and `ffi_preload` are files of the place, for opcache.preload and ffi.preload."""
         self._place = place
-        self.socket = place.path / "nginx.sock"
+        self.socket, self.state = place.path / "nginx.sock", place.state
         self._masters = []
         try:
             self._start_fpm(preload, ffi_preload, as_root)
@@ -255,7 +260,7 @@ class Gunicorn:
 
     def __init__(self, place, workers, threads=1):
         self._place = place
-        self.socket = place.path / "gunicorn.sock"
+        self.socket, self.state = place.path / "gunicorn.sock", place.state
         self.workers, self.places = workers, workers * threads
         command = [find_program("gunicorn", package="gunicorn"), "--preload", "--bind", f"unix:{self.socket}"]
         command += ["--workers", workers, "--timeout", PATIENCE_S, "--graceful-timeout", PATIENCE_S]
