@@ -5,7 +5,7 @@
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
 #   make fuzz       fuzz each target for SECONDS=900
-#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, lint: parts of `make test`
+#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -18,7 +18,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
 .PHONY: all lib sim install stage header setup clean demo test lint \
-  test-rust test-c test-go test-php test-python test-mixed
+  test-rust test-c test-go test-php test-python test-mixed test-servers
 
 all: lib
 
@@ -62,7 +62,7 @@ demo:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers
 	@echo "make test: everything passed"
 
 setup:
@@ -102,6 +102,9 @@ test-mixed: stage sim
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/mixed/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/mixed/go .
 	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
+
+test-servers: stage sim
+	$(UNDER_SIM) python3 tests/servers/run.py
 
 # --- fuzzing: not part of `make test` ---
 

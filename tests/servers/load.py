@@ -1,4 +1,4 @@
-"""Those who ask, over a server's unix socket: one request, one for each worker, or a load that goes on until told to stop."""
+"""Those who ask, over a server's unix socket: one request, one to each worker, or a load that goes on until told."""
 
 import http.client
 import json
