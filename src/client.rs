@@ -220,7 +220,11 @@ impl Client {
         name: Option<&str>,
         found: store::View,
     ) -> Option<Arc<Served>> {
-        if found.row.standing_failure(Now::read()).is_some() {
+        if found
+            .row
+            .standing_failure(Now::read(), session.options.timeout_ms)
+            .is_some()
+        {
             return None;
         }
         if session.options.background_refresh {
@@ -269,7 +273,10 @@ impl Client {
         mut found: store::View,
     ) -> Result<Arc<Served>> {
         loop {
-            if let Some(error) = found.row.standing_failure(Now::read()) {
+            if let Some(error) = found
+                .row
+                .standing_failure(Now::read(), session.options.timeout_ms)
+            {
                 return Err(error);
             }
             let identity = found.identity;

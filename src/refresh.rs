@@ -19,7 +19,7 @@ const LEASE_GRACE_MS: i64 = 500;
 const LEASELESS_MS: i64 = 250;
 /// Lock bytes per credential: one for the leader, the others for those who come after a frozen one.
 const SLOTS: i64 = 16;
-/// A time limit shorter than this says more about the caller than about the platform.
+/// Enough time for a fetch to be worth beginning.
 const FAIR_MS: i64 = 2000;
 /// A fetched token is worth more patience than the caller's deadline may have left.
 const SAVE_MS: i64 = 2000;
@@ -91,7 +91,7 @@ impl Session {
                 return Ok(Obtained::Row(found.row));
             }
             let now = Now::read();
-            if let Some(error) = found.row.standing_failure(now) {
+            if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
                 return Err(error);
             }
             if found.row.lease_is_active(now, &self.boot_id()) {
@@ -247,7 +247,9 @@ impl Session {
         if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
             return Intent::Busy;
         }
-        if row.freshness(now, &boot_id) < at_best || row.standing_failure(now).is_some() {
+        if row.freshness(now, &boot_id) < at_best
+            || row.standing_failure(now, self.options.timeout_ms).is_some()
+        {
             return Intent::Settled;
         }
         let errand = row.claim(lease, account.kind.recipe().can_force(), now, &boot_id);
@@ -277,20 +279,15 @@ impl Session {
         }
     }
 
-    /// Notes a failure for everybody, but for those that say nothing about the platform.
+    /// Notes a failure for everybody.
     fn note(&self, lead: &Lead, failure: &Failure) -> Error {
         let repeatable = lead.account.kind.recipe().repeatable;
-        let is_shared = match failure.error.status {
-            Status::Argument => false,
-            // A classic fetch that timed out has perhaps minted: others must not go on at once.
-            Status::Timeout => lead.budget_ms >= FAIR_MS || !repeatable,
-            _ => true,
-        };
         let mut error = failure.error.clone();
         self.settle(lead, &mut |row| {
             let now = Now::read();
             let in_time;
-            (error, in_time) = row.refuse(lead.lease.owner, failure, lead.errand, is_shared, now);
+            (error, in_time) =
+                row.refuse(lead.lease.owner, failure, lead.errand, lead.budget_ms, now);
             if !in_time && !repeatable && !failure.unsent {
                 row.doubt(now);
             }

@@ -60,7 +60,7 @@ fn describe_token(session: &Session, identity: &Identity, row: &Row, now: Now) -
         Freshness::Usable => "usable",
         Freshness::Spent => "none",
     };
-    let standing = row.standing_failure(now);
+    let standing = row.standing_failure(now, 0);
     let last_error = (row.last_status != 0).then(|| {
         json!({
             "status": Status::from_code(row.last_status).name(),

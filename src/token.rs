@@ -51,6 +51,8 @@ pub struct Row {
     pub failures: i64,
     pub failed_at: i64,
     pub backoff_ms: i64,
+    /// What time the fetch had, if it was that which ran out; else 0.
+    pub failed_budget_ms: i64,
     pub last_status: i64,
     pub last_errcode: i64,
     pub last_error: String,
@@ -78,7 +80,8 @@ impl Row {
         if self.rejected {
             // Where no fetch is allowed now, for the gap or for an earlier failure, the token may still be good: it is
             // served again. Once somebody has set out to replace it, what comes of that is the answer to everybody.
-            let may_fetch = self.may_fetch_for_reject(now) && self.standing_failure(now).is_none();
+            let may_fetch =
+                self.may_fetch_for_reject(now) && self.standing_failure(now, 0).is_none();
             return if self.reject_tried || may_fetch {
                 Freshness::Spent
             } else {
@@ -113,8 +116,14 @@ impl Row {
         !(0..REJECT_GAP_MS).contains(&since)
     }
 
-    /// The failure that everybody shares until its back-off is over.
-    pub fn standing_failure(&self, now: Now) -> Option<Error> {
+    /// The failure that everybody shares until its back-off is over; but a timeout says nothing to a caller who has
+    /// clearly more patience than the leader had.
+    pub fn standing_failure(&self, now: Now, patience_ms: i64) -> Option<Error> {
+        let was_hasty = self.failed_budget_ms > 0
+            && self.failed_budget_ms.saturating_mul(4) < patience_ms.saturating_mul(3);
+        if was_hasty {
+            return None;
+        }
         let since = now.wall_ms - self.failed_at;
         // A negative age means that the wall clock was set back: the back-off is not worth trusting.
         if self.failures == 0 || !(0..self.backoff_ms).contains(&since) {
@@ -230,14 +239,14 @@ impl Row {
         self.refresh_at = self.refresh_at.min(now.wall_ms);
     }
 
-    /// Notes a failure for everybody, unless it is the leader's alone. The error comes back with its `retry_after_ms`;
+    /// Notes a failure for everybody, unless a fault of the leader's own options made it. The error comes back with its `retry_after_ms`;
     /// false when it came too late.
     pub fn refuse(
         &mut self,
         owner: i64,
         failure: &Failure,
         errand: Errand,
-        is_shared: bool,
+        budget_ms: i64,
         now: Now,
     ) -> (Error, bool) {
         let mut error = failure.error.clone();
@@ -246,7 +255,11 @@ impl Row {
             // The platform has not seen it, so the day's budget has not either.
             self.forces -= 1;
         }
-        if in_time && is_shared {
+        if in_time && error.status != Status::Argument {
+            self.failed_budget_ms = match error.status {
+                Status::Timeout => budget_ms,
+                _ => 0,
+            };
             self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
             self.failures += 1;
             self.failed_at = now.wall_ms;
@@ -299,6 +312,7 @@ impl Row {
             self.failures = kept.failures;
             self.failed_at = kept.failed_at;
             self.backoff_ms = kept.backoff_ms;
+            self.failed_budget_ms = kept.failed_budget_ms;
             self.last_status = kept.last_status;
             self.last_errcode = kept.last_errcode;
             self.last_error.clone_from(&kept.last_error);
@@ -374,7 +388,7 @@ mod tests {
 
     fn refused(row: &mut Row, wait: Wait, at: Now) {
         row.claim(lease(), true, at, BOOT);
-        row.refuse(7, &failure("down", wait), PLAIN, true, at);
+        row.refuse(7, &failure("down", wait), PLAIN, 8000, at);
     }
 
     #[test]
@@ -454,7 +468,7 @@ mod tests {
         assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270, BOOT));
         let saved = row.clone();
         assert!(!row.grant(7, &granted("old", 7200), START, 270, BOOT));
-        row.refuse(7, &failure("late", Wait::BackOff), PLAIN, true, START);
+        row.refuse(7, &failure("late", Wait::BackOff), PLAIN, 8000, START);
         assert_eq!(row, saved);
     }
 
@@ -462,11 +476,14 @@ mod tests {
     fn a_failure_stands_for_everybody_until_its_back_off_is_over() {
         let mut row = Row::default();
         refused(&mut row, Wait::Seconds(60), START);
-        let standing = row.standing_failure(START.plus(1000)).unwrap();
+        let standing = row.standing_failure(START.plus(1000), 8000).unwrap();
         assert_eq!(standing.message, "down");
         assert!((47_000..=71_000).contains(&standing.retry_after_ms));
-        assert!(row.standing_failure(START.plus(72_001)).is_none());
-        assert!(row.standing_failure(START.plus(-86_400_000)).is_none());
+        assert!(row.standing_failure(START.plus(72_001), 8000).is_none());
+        assert!(
+            row.standing_failure(START.plus(-86_400_000), 8000)
+                .is_none()
+        );
     }
 
     #[test]
@@ -490,7 +507,7 @@ mod tests {
         row.reject("A");
         refused(&mut row, Wait::BackOff, START.plus(1000));
         assert_eq!(row.freshness(START.plus(1001), BOOT), Freshness::Spent);
-        assert!(row.standing_failure(START.plus(1001)).is_some());
+        assert!(row.standing_failure(START.plus(1001), 8000).is_some());
         fetched(&mut row, "B", 7200, START.plus(5000));
         assert_eq!(row.freshness(START.plus(5000), BOOT), Freshness::Fresh);
     }
@@ -518,19 +535,35 @@ mod tests {
             7,
             &failure("down", Wait::BackOff),
             errand,
-            true,
+            8000,
             START.plus(40_000),
         );
         assert_eq!(row.forces, 0);
     }
 
     #[test]
-    fn a_failure_of_one_process_alone_is_not_noted() {
+    fn a_timeout_stands_for_those_with_no_more_patience_alone() {
         let mut row = Row::default();
         row.claim(lease(), true, START, BOOT);
-        let (error, in_time) = row.refuse(7, &failure("mine", Wait::BackOff), PLAIN, false, START);
+        let mut timeout = failure("no answer", Wait::BackOff);
+        timeout.error.status = Status::Timeout;
+        row.refuse(7, &timeout, PLAIN, 290, START);
+        assert!(row.standing_failure(START, 300).is_some());
+        assert!(row.standing_failure(START, 8000).is_none());
+        row.claim(lease(), true, START, BOOT);
+        row.refuse(7, &timeout, PLAIN, 7900, START);
+        assert!(row.standing_failure(START, 8000).is_some());
+    }
+
+    #[test]
+    fn a_fault_of_the_leaders_options_is_not_noted() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, BOOT);
+        let mut fault = failure("no such ca_file", Wait::BackOff);
+        fault.error.status = Status::Argument;
+        let (error, in_time) = row.refuse(7, &fault, PLAIN, 8000, START);
         assert!(in_time && error.retry_after_ms == 0);
-        assert!(row.standing_failure(START).is_none());
+        assert!(row.standing_failure(START, 8000).is_none());
         assert!(!row.lease_is_active(START, BOOT));
     }
 
@@ -543,12 +576,12 @@ mod tests {
         refused(&mut stored, Wait::Seconds(60), START.plus(500));
         stored.absorb(&kept);
         assert_eq!(stored.token.as_deref(), Some("B"));
-        assert!(stored.standing_failure(START.plus(1500)).is_none());
+        assert!(stored.standing_failure(START.plus(1500), 8000).is_none());
         assert!(stored.covers(&kept));
         // A later failure that another process wrote stays.
         refused(&mut stored, Wait::Seconds(60), START.plus(2000));
         stored.absorb(&kept);
-        assert!(stored.standing_failure(START.plus(2500)).is_some());
+        assert!(stored.standing_failure(START.plus(2500), 8000).is_some());
         // A later token is not set back, and a rejection of this one is not lost.
         fetched(&mut stored, "C", 7200, START.plus(3000));
         assert!(stored.covers(&kept));

@@ -208,6 +208,9 @@ fn a_hasty_callers_timeout_is_not_everybodys_failure() {
     let patient = world.open_shop("official");
     hasty.set("timeout_ms", "200").unwrap();
     assert_eq!(hasty.get("shop").unwrap_err().status, WXTOKEN_E_TIMEOUT);
+    // For its like it stands: a herd of hasty callers does not ask again and again.
+    assert!(hasty.get("shop").unwrap_err().retry_after_ms > 0);
+    assert_eq!(world.requests(), 1);
     patient.get("shop").unwrap();
     hasty.get("shop").unwrap();
 }

@@ -159,7 +159,7 @@ pub unsafe extern "C" fn wxtoken_put(
 /// @param out   Receives the token; untouched on failure.
 /// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_SECRET; E_NETWORK; E_REPLY; E_API (err->errcode is WeChat's);
 ///         E_TIMEOUT. When err->retry_after_ms is set, it says when a request will be made again; until then every process
-///         without a valid token gets the same answer at once.
+///         without a valid token gets the same answer at once (after a timeout, those with no more patience).
 ///
 /// Blocks up to timeout_ms when it has to fetch or to wait for another process that does.
 ///

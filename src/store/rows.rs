@@ -146,6 +146,7 @@ fn read_token(row: &rusqlite::Row) -> rusqlite::Result<Row> {
         failures: row.get("failures")?,
         failed_at: row.get("failed_at")?,
         backoff_ms: row.get("backoff_ms")?,
+        failed_budget_ms: row.get("failed_budget_ms")?,
         last_status: row.get("last_status")?,
         last_errcode: row.get("last_errcode")?,
         last_error: row.get("last_error")?,
@@ -160,14 +161,14 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
         "INSERT OR REPLACE INTO weixin_token (
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
              fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
-             force_day, forces, failures, failed_at, backoff_ms, last_status, last_errcode, last_error,
+             force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
              lease_owner, lease_until, lease_slot)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
              :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
              :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
-             :force_day, :forces, :failures, :failed_at, :backoff_ms, :last_status, :last_errcode, :last_error,
+             :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
              :lease_owner, :lease_until, :lease_slot)",
     )?
     .execute(named_params! {
@@ -193,6 +194,7 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
         ":failures": row.failures,
         ":failed_at": row.failed_at,
         ":backoff_ms": row.backoff_ms,
+        ":failed_budget_ms": row.failed_budget_ms,
         ":last_status": row.last_status,
         ":last_errcode": row.last_errcode,
         ":last_error": row.last_error,

@@ -44,6 +44,7 @@ const MIGRATIONS: &[&str] = &["
         failures        INTEGER NOT NULL,
         failed_at       INTEGER NOT NULL,
         backoff_ms      INTEGER NOT NULL,
+        failed_budget_ms INTEGER NOT NULL,
         last_status     INTEGER NOT NULL,
         last_errcode    INTEGER NOT NULL,
         last_error      TEXT NOT NULL,
