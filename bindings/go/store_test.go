@@ -200,8 +200,8 @@ func TestCloseWaitsForACallThatWasGivenUp(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	// The fetch has run into its timeout by now, and has left that in the store for all.
-	_, err := open(t, path).Token(context.Background(), "shop")
+	// The fetch has run into its timeout by now, and has left that in the store for all with no more patience.
+	_, err := open(t, path, wxtoken.WithTimeout(2*time.Second)).Token(context.Background(), "shop")
 	if !errors.Is(err, wxtoken.ErrTimeout) {
 		t.Errorf("the next Store is told %v", err)
 	}
