@@ -186,7 +186,9 @@ impl SqliteStore {
         read_only: bool,
         call: Call,
     ) -> std::result::Result<(), Trouble> {
-        match schema::owner(conn)? {
+        // In one read transaction: between two of its questions another process may make the file its own.
+        let owner = schema::owner(&*conn.transaction()?)?;
+        match owner {
             Owner::Us => {}
             Owner::NewerUs { version } => {
                 return Err(Trouble::Refused(format!(
