@@ -277,12 +277,16 @@ class Gunicorn:
         wrong = self._master.end(signal.SIGTERM)
         # gunicorn tells a leaving worker again to leave, which ends it if its python has dropped its handlers by then.
         complaint = r"\[(ERROR|CRITICAL)\](?!.*sent SIGTERM)|Traceback|due to signal (?!15\b)"
-        return ([wrong] if wrong else []) + _lines(self._place, "gunicorn.log", complaint)
+        # It logs from its SIGCHLD handler too. Where that falls into a line half written, python's logging refuses the
+        # second line and tells so at length; what the application has to say never comes in that form.
+        own = r"--- Logging error ---\n[\s\S]*?\nArguments: .*"
+        return ([wrong] if wrong else []) + _lines(self._place, "gunicorn.log", complaint, besides=own)
 
     def kill(self):
         self._master.kill()
 
 
-def _lines(place, name, complaint):
-    lines = (place.path / name).read_text(errors="replace").splitlines()
+def _lines(place, name, complaint, besides=None):
+    text = (place.path / name).read_text(errors="replace")
+    lines = (re.sub(besides, "", text) if besides else text).splitlines()
     return [f"{name}: {line}" for line in lines if re.search(complaint, line)]
