@@ -38,5 +38,7 @@ mod token;
 mod vault;
 mod wechat;
 
+#[cfg(feature = "failpoints")]
+pub use sys::{Failpoint, arm};
 #[cfg(feature = "fuzzing")]
 pub use wechat::parse_reply;

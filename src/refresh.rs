@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
 use crate::session::Session;
 use crate::store::{self, Account, Call, LeaderLock};
-use crate::sys;
+use crate::sys::{self, Failpoint};
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
 use crate::vault::Secret;
 use crate::wechat::{self, Failure, Fetch, Grant};
@@ -262,6 +262,7 @@ impl Session {
             LogLevel::Debug,
             &format!("fetching the token of account \"{}\"", lead.account.name),
         );
+        sys::reach(Failpoint::Claimed);
         let sent = Now::read();
         let answer = wechat::fetch(&Fetch {
             recipe,
@@ -273,6 +274,7 @@ impl Session {
             options: &self.options,
             deadline: &self.deadline,
         });
+        sys::reach(Failpoint::Replied);
         match answer {
             Ok(grant) => self.save(&lead, &grant, sent),
             Err(failure) => Err(self.note(&lead, &failure)),
@@ -348,10 +350,14 @@ impl Session {
                     }
                     let write = change(row);
                     after = row.clone();
+                    sys::reach(Failpoint::Saving);
                     write
                 });
                 match saved {
-                    Ok(()) => return after,
+                    Ok(()) => {
+                        sys::reach(Failpoint::Saved);
+                        return after;
+                    }
                     Err(e) => e,
                 }
             }

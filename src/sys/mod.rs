@@ -2,11 +2,15 @@
 //!
 //! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
 
+mod failpoint;
 mod file;
 mod fork;
 mod lock;
 mod signal;
 
+#[cfg(feature = "failpoints")]
+pub use failpoint::arm;
+pub use failpoint::{Failpoint, reach};
 pub use file::{
     create_private, create_private_directory, describe, is_writable, make_private,
     require_plain_file, require_readable_file, write_stderr,

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::options::Options;
-use crate::sys::{self, Shield};
+use crate::sys::{self, Failpoint, Shield};
 
 /// The longest reply, and the longest head of one, that is read.
 const MAX_BYTES: usize = 16 * 1024;
@@ -51,7 +51,16 @@ pub fn send(
     deadline: &Deadline,
 ) -> Result<std::result::Result<Response, NoResponse>> {
     let agent = agent(base, options, deadline)?;
+    if deadline.has_passed() {
+        // A leader that was frozen after its claim: another one may have fetched since.
+        return Ok(Err(NoResponse {
+            status: Status::Timeout,
+            why: deadline.error("the request was not sent").message,
+            unsent: true,
+        }));
+    }
     let url = format!("{base}{path}");
+    sys::reach(Failpoint::Sending);
     let _shield = Shield::raise();
     let sent = match body {
         Body::Query(parameters) => {

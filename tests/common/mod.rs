@@ -232,6 +232,16 @@ impl World {
     pub fn requests(&self) -> u64 {
         self.sim.counters_of("wx1").requests
     }
+
+    /// Whether the platform would take this token now.
+    pub fn accepts(&self, token: &str) -> bool {
+        let tokens = self.sim.tokens(None);
+        tokens
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|t| t["token"] == token && t["valid"] == true)
+    }
 }
 
 /// Until `condition` holds; fails after ten seconds. For waiting on another process, never for time to pass.
@@ -294,6 +304,19 @@ impl Child {
         // SAFETY: our own child.
         unsafe { libc::waitpid(self.pid, &mut status, 0) };
         text
+    }
+
+    /// Until it has been stopped or has ended, by this signal.
+    pub fn wait_for(&self, signal: i32) {
+        // SAFETY: our own child; siginfo_t is plain data, and WNOWAIT leaves it to `join` to reap it.
+        let told = unsafe {
+            let mut told: libc::siginfo_t = std::mem::zeroed();
+            let how = libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT;
+            assert_eq!(libc::waitid(libc::P_PID, self.pid as u32, &mut told, how), 0);
+            (told.si_code, told.si_status())
+        };
+        let expected = [libc::CLD_STOPPED, libc::CLD_KILLED];
+        assert!(expected.contains(&told.0) && told.1 == signal, "{told:?}");
     }
 
     pub fn signal(&self, signal: i32) {

@@ -1,0 +1,52 @@
+//! Moments in a leader's life at which a test can stop or kill its process: no signal from outside would hit them.
+//!
+//! Only with the feature `failpoints`, which the tests turn on; otherwise [`reach`] is nothing.
+
+/// One moment; in the order in which a leader reaches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Failpoint {
+    /// The intent is in the store, the request not yet sent.
+    Claimed = 1,
+    /// The deadline has been looked at for the last time before the request leaves.
+    Sending,
+    /// The platform has answered; the token is nowhere but here.
+    Replied,
+    /// In the transaction that saves the token, before its commit.
+    Saving,
+    /// The token is in the store; the lock is still held.
+    Saved,
+}
+
+/// This process has come to a moment.
+#[cfg(not(feature = "failpoints"))]
+pub fn reach(_point: Failpoint) {}
+
+#[cfg(feature = "failpoints")]
+pub use armed::{arm, reach};
+
+#[cfg(feature = "failpoints")]
+mod armed {
+    use std::sync::atomic::{AtomicI32, Ordering};
+
+    use super::Failpoint;
+
+    static POINT: AtomicI32 = AtomicI32::new(0);
+    static SIGNAL: AtomicI32 = AtomicI32::new(0);
+
+    /// The first time this process comes to `point`, it sends itself `signal` (SIGKILL, SIGSTOP).
+    pub fn arm(point: Failpoint, signal: i32) {
+        SIGNAL.store(signal, Ordering::Relaxed);
+        POINT.store(point as i32, Ordering::Release);
+    }
+
+    /// This process has come to a moment.
+    pub fn reach(point: Failpoint) {
+        let armed =
+            POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
+        if armed.is_ok() {
+            // SAFETY: a signal to this very process, by the test that armed it.
+            unsafe { libc::kill(libc::getpid(), SIGNAL.load(Ordering::Relaxed)) };
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Leaders that die or freeze at one exact moment between their claim and their commit.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use ::wxtoken::{Failpoint, arm};
+use common::{Child, Handle, World, outcome};
+use serde_json::{Value, json};
+
+const KINDS: [&str; 2] = ["official", "official_classic"];
+
+/// A leader in a process of its own that stops or dies when it comes to `point`.
+fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
+    let child = Child::fork(|| {
+        arm(point, signal);
+        outcome(handle.get("shop"))
+    });
+    child.wait_for(signal);
+    child
+}
+
+fn row(handle: &Handle) -> Value {
+    handle.report()["accounts"][0]["tokens"][0].clone()
+}
+
+/// Faults row 3, and row 2 at every other moment: whoever comes next fetches at once, and the dead one's answer is
+/// nowhere, not even in part.
+#[test]
+fn a_leader_killed_at_any_moment_is_replaced_at_once_and_leaves_no_half_row() {
+    // The moment, and how many tokens it has cost by then.
+    let moments = [
+        (Failpoint::Claimed, 0),
+        (Failpoint::Sending, 0),
+        (Failpoint::Replied, 1),
+        (Failpoint::Saving, 1),
+    ];
+    for kind in KINDS {
+        for (moment, minted) in moments {
+            let world = World::with_account(json!({"renew_window_ms": 7_200_000}));
+            let handle = world.open_shop(kind);
+            let killed = leader(&handle, moment, libc::SIGKILL);
+            assert_eq!(world.minted(), minted, "{kind} {moment:?}");
+            let left = row(&handle);
+            assert_eq!(left["state"], "none", "{kind} {moment:?}: {left}");
+            assert_eq!(left["fetches"], 0, "{kind} {moment:?}: {left}");
+            let began = Instant::now();
+            let token = handle.get("shop").unwrap();
+            let took = began.elapsed();
+            // Far below the eight seconds of its lease, which a frozen one would have held.
+            assert!(took < Duration::from_secs(2), "{kind} {moment:?}: {took:?}");
+            assert!(world.accepts(&token.value), "{kind} {moment:?}");
+            assert_eq!(world.minted(), minted + 1, "{kind} {moment:?}");
+            assert_eq!(row(&handle)["fetches"], 1);
+            killed.join();
+        }
+    }
+}
+
+/// Faults row 3, the other side of the commit: the token is there, and costs nothing more.
+#[test]
+fn a_leader_killed_after_its_commit_leaves_its_token() {
+    for kind in KINDS {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop(kind);
+        let killed = leader(&handle, Failpoint::Saved, libc::SIGKILL);
+        let token = handle.get("shop").unwrap();
+        assert!(world.accepts(&token.value));
+        assert_eq!(world.minted(), 1);
+        killed.join();
+    }
+}
+
+/// Faults row 3 in the soft window: nobody even waits, for the old token is still good.
+#[test]
+fn a_leader_killed_in_the_soft_window_costs_nobody_a_wait() {
+    let world = World::with_account(json!({"lifetime_ms": 6000}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let old = handle.get("shop").unwrap();
+    common::wait_until("the token is past its refresh time", || {
+        row(&handle)["state"] == "usable"
+    });
+    let killed = leader(&handle, Failpoint::Replied, libc::SIGKILL);
+    let next = handle.get("shop").unwrap();
+    assert_ne!(next.value, old.value, "this caller leads the next refresh");
+    assert!(world.accepts(&next.value));
+    assert_eq!(row(&handle)["fetches"], 2);
+    killed.join();
+}
+
+/// Faults row 6: the late one's answer is the older token, or the newer; it overwrites nothing either way.
+#[test]
+fn a_leader_that_wakes_after_another_published_does_not_overwrite() {
+    for kind in KINDS {
+        for moment in [Failpoint::Claimed, Failpoint::Sending, Failpoint::Replied] {
+            // No grace: what a classic fetch supersedes is dead at once.
+            let world = World::with_account(json!({"grace_ms": 0}));
+            let late = world.open_shop(kind);
+            late.set("timeout_ms", "500").unwrap();
+            let handle = world.open_shop(kind);
+            handle.set("revalidate_ms", "0").unwrap();
+
+            let frozen = leader(&late, moment, libc::SIGSTOP);
+            let newer = handle.get("shop").unwrap();
+            assert!(world.accepts(&newer.value), "{kind} {moment:?}");
+            let published = row(&handle);
+            frozen.signal(libc::SIGCONT);
+            let said = frozen.join();
+            let after = row(&handle);
+            for kept in ["fetched_by", "fetched_at", "expires_at", "fetches"] {
+                assert_eq!(after[kept], published[kept], "{kind} {moment:?} {kept}");
+            }
+            assert_eq!(after["last_error"], Value::Null, "{kind} {moment:?}: {said}");
+
+            // Where the late fetch may have ended the newer token, it is checked by one more fetch.
+            let next = handle.get("shop").unwrap();
+            assert!(world.accepts(&next.value), "{kind} {moment:?}: {said}");
+            let in_doubt = kind == "official_classic" && moment != Failpoint::Claimed;
+            assert_eq!(next.value != newer.value, in_doubt, "{kind} {moment:?}: {said}");
+            let fetches = if in_doubt { 2 } else { 1 };
+            assert_eq!(row(&handle)["fetches"], fetches, "{kind} {moment:?}");
+            assert_eq!(handle.get("shop").unwrap().value, next.value);
+        }
+    }
+}
+
+/// Faults row 6 in the soft window.
+#[test]
+fn a_leader_that_wakes_in_the_soft_window_does_not_overwrite() {
+    let world = World::with_account(json!({"lifetime_ms": 8000, "grace_ms": 0}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    handle.get("shop").unwrap();
+    let late = world.open_shop("official_classic");
+    late.set("timeout_ms", "300").unwrap();
+    common::wait_until("the token is past its refresh time", || {
+        row(&handle)["state"] == "usable"
+    });
+    let frozen = leader(&late, Failpoint::Replied, libc::SIGSTOP);
+    let asked = world.requests();
+    let mut newer = handle.get("shop").unwrap();
+    common::wait_until("somebody else leads once the lease is over", || {
+        newer = handle.get("shop").unwrap();
+        world.requests() > asked
+    });
+    assert!(world.accepts(&newer.value));
+    frozen.signal(libc::SIGCONT);
+    frozen.join();
+    let next = handle.get("shop").unwrap();
+    assert!(world.accepts(&next.value));
+}
