@@ -1,22 +1,25 @@
 //! What this process knows: for each account name the token it may hand out without looking at the store. The hot path.
 //!
-//! A snapshot is good for `revalidate_ms` after it was read; then one thread looks at the store while the others go on
-//! with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
+//! A snapshot is good for `revalidate_ms` after the look at the store that it came from; then one thread looks again while
+//! the others go on with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
+//!
+//! A hit writes to no memory that threads share: names lie in a trie that only grows, and a snapshot is borrowed from
+//! [`ArcSwapOption`] without its count being touched.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-
-use crate::clock::Now;
+use crate::clock::{Now, TICK_MS, Tick};
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use crate::sync::{Arc, ArcSwapOption};
 use crate::token::Row;
+use crate::trie::Trie;
 
 /// A token as it is handed out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Served {
-    pub value: String,
+    pub value: Box<str>,
     pub expires_at_s: i64,
     expires_wall_ms: i64,
-    expires_boot_ms: i64,
+    /// The same moment on this process's own clock, which does not step.
+    expires_tick_ms: i64,
 }
 
 impl Served {
@@ -24,15 +27,20 @@ impl Served {
     pub fn from_row(row: &Row, now: Now, boot_id: &str) -> Option<Served> {
         let left = row.left_ms(now, boot_id);
         Some(Served {
-            value: row.token.clone().filter(|_| left > 0)?,
+            value: row.token.as_deref().filter(|_| left > 0)?.into(),
             expires_at_s: row.expires_at.div_euclid(1000),
             expires_wall_ms: row.expires_at,
-            expires_boot_ms: now.boot_ms + left,
+            expires_tick_ms: Tick::read().steady_ms + left,
         })
     }
 
-    pub fn is_valid(&self, now: Now) -> bool {
-        now.wall_ms < self.expires_wall_ms && now.boot_ms < self.expires_boot_ms
+    fn is_valid(&self, tick: Tick) -> bool {
+        tick.wall_ms + TICK_MS < self.expires_wall_ms
+            && tick.steady_ms + TICK_MS < self.expires_tick_ms
+    }
+
+    fn is_same(&self, other: &Served) -> bool {
+        self.expires_wall_ms == other.expires_wall_ms && self.value == other.value
     }
 }
 
@@ -41,20 +49,28 @@ impl Served {
 pub struct Cache {
     epoch: AtomicU64,
     current: Slot,
-    named: RwLock<HashMap<String, Arc<Slot>>>,
+    named: Trie<Slot>,
 }
 
 #[derive(Default)]
 struct Slot {
-    /// When a thread set out to look at the store, on the boot clock; 0 when none is looking.
+    /// When a thread set out to look at the store; 0 when none is looking.
     looking_since_ms: AtomicI64,
-    snapshot: RwLock<Option<Snapshot>>,
+    snapshot: ArcSwapOption<Snapshot>,
 }
 
 struct Snapshot {
+    token: Served,
+    /// Both move ahead when a look finds the same token again.
+    epoch: AtomicU64,
+    looked_ms: AtomicI64,
+}
+
+/// The moment before a look at the store: what the look finds may have been true no later.
+#[derive(Clone, Copy)]
+pub struct Outset {
     epoch: u64,
-    looked_boot_ms: i64,
-    token: Arc<Served>,
+    steady_ms: i64,
 }
 
 /// A look that has not come back after this long is lost, and another thread may set out.
@@ -62,13 +78,13 @@ const LOOK_MS: i64 = 1000;
 
 impl Slot {
     /// Whether this thread is the one to look; the others go on with what is known.
-    fn set_out_to_look(&self, now_boot_ms: i64) -> bool {
+    fn set_out_to_look(&self, now_ms: i64) -> bool {
         let since = self.looking_since_ms.load(Ordering::Acquire);
-        let is_free = since == 0 || now_boot_ms - since > LOOK_MS;
+        let is_free = since == 0 || now_ms - since > LOOK_MS;
         is_free
             && self
                 .looking_since_ms
-                .compare_exchange(since, now_boot_ms, Ordering::AcqRel, Ordering::Relaxed)
+                .compare_exchange(since, now_ms, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
     }
 
@@ -78,85 +94,87 @@ impl Slot {
 }
 
 impl Cache {
-    /// The token, if this process may hand it out now. None sends the caller to the store.
-    pub fn hit(&self, name: Option<&str>, revalidate_ms: i64) -> Option<Arc<Served>> {
-        let Some(name) = name else {
-            return self.hit_slot(&self.current, revalidate_ms);
-        };
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        self.hit_slot(named.get(name)?, revalidate_ms)
-    }
-
-    fn hit_slot(&self, slot: &Slot, revalidate_ms: i64) -> Option<Arc<Served>> {
-        let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
+    /// Hands the token to `give`, if this process may hand it out now. None sends the caller to the store.
+    pub fn hit<R>(
+        &self,
+        name: Option<&[u8]>,
+        revalidate_ms: i64,
+        give: impl FnOnce(&Served) -> R,
+    ) -> Option<R> {
+        let slot = self.known_slot(name)?;
+        let snapshot = slot.snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        let now = Now::read();
-        if snapshot.epoch != self.epoch.load(Ordering::Acquire) || !snapshot.token.is_valid(now) {
+        let tick = Tick::read();
+        if !self.is_good(snapshot, tick) {
             return None;
         }
-        let due = now.boot_ms - snapshot.looked_boot_ms >= revalidate_ms;
-        // Nothing is written unless it is due: a hit must not write to a shared cache line.
-        if due && slot.set_out_to_look(now.boot_ms) {
+        let age = tick.steady_ms - snapshot.looked_ms.load(Ordering::Relaxed) + TICK_MS;
+        // Nothing is written unless a look is due.
+        if age >= revalidate_ms && slot.set_out_to_look(tick.steady_ms) {
             return None;
         }
-        Some(snapshot.token.clone())
+        Some(give(&snapshot.token))
     }
 
     /// A valid token from before, whatever its age in this cache, for when the store cannot be read now.
-    pub fn last_resort(&self, name: Option<&str>) -> Option<Arc<Served>> {
-        let slot = self.known_slot(name)?;
-        let mut snapshot = slot
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub fn last_resort(&self, name: Option<&str>) -> Option<Served> {
+        let slot = self.known_slot(name.map(str::as_bytes))?;
         slot.has_looked();
-        let snapshot = snapshot.as_mut()?;
+        let snapshot = slot.snapshot.load();
+        let snapshot = snapshot.as_ref()?;
+        let tick = Tick::read();
         // This was a look; the next is due as if it had found something.
-        snapshot.looked_boot_ms = Now::read().boot_ms;
-        let usable = snapshot.epoch == self.epoch.load(Ordering::Acquire)
-            && snapshot.token.is_valid(Now::read());
-        usable.then(|| snapshot.token.clone())
+        snapshot.looked_ms.store(tick.steady_ms, Ordering::Relaxed);
+        self.is_good(snapshot, tick).then(|| snapshot.token.clone())
     }
 
     /// Whether a look at the store may fail without harm.
     pub fn has_valid(&self, name: Option<&str>) -> bool {
-        self.known_slot(name).is_some_and(|slot| {
-            let snapshot = slot.snapshot.read().unwrap_or_else(PoisonError::into_inner);
-            snapshot.as_ref().is_some_and(|snapshot| {
-                snapshot.epoch == self.epoch() && snapshot.token.is_valid(Now::read())
+        self.known_slot(name.map(str::as_bytes))
+            .is_some_and(|slot| {
+                let snapshot = slot.snapshot.load();
+                let snapshot = snapshot.as_ref();
+                snapshot.is_some_and(|snapshot| self.is_good(snapshot, Tick::read()))
             })
-        })
     }
 
-    /// The epoch to hand to [`Cache::publish`], read before looking at the store.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Acquire)
+    /// To be called before looking at the store, and handed to [`Cache::publish`].
+    pub fn set_out(&self) -> Outset {
+        Outset {
+            epoch: self.epoch.load(Ordering::Acquire),
+            steady_ms: Tick::read().steady_ms,
+        }
     }
 
     /// Keeps what a look at the store found.
-    pub fn publish(&self, name: Option<&str>, epoch: u64, token: Arc<Served>) {
-        let slot = self.slot(name);
-        *slot
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Snapshot {
-            epoch,
-            looked_boot_ms: Now::read().boot_ms,
-            token,
-        });
+    pub fn publish(&self, name: Option<&str>, outset: Outset, token: &Served) {
+        let slot = match name {
+            Some(name) => self.named.get_or_insert(name.as_bytes(), Slot::default),
+            None => &self.current,
+        };
+        let known = slot.snapshot.load();
+        match known.as_ref().filter(|known| known.token.is_same(token)) {
+            Some(known) => {
+                known
+                    .looked_ms
+                    .fetch_max(outset.steady_ms, Ordering::Relaxed);
+                known.epoch.fetch_max(outset.epoch, Ordering::AcqRel);
+            }
+            None => slot.snapshot.store(Some(Arc::new(Snapshot {
+                token: token.clone(),
+                epoch: AtomicU64::new(outset.epoch),
+                looked_ms: AtomicI64::new(outset.steady_ms),
+            }))),
+        }
         slot.has_looked();
     }
 
     /// A look that found no token. A name that never had one leaves no trace.
     pub fn clear(&self, name: Option<&str>) {
-        let Some(slot) = self.known_slot(name) else {
-            return;
-        };
-        *slot
-            .snapshot
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = None;
-        slot.has_looked();
+        if let Some(slot) = self.known_slot(name.map(str::as_bytes)) {
+            slot.snapshot.store(None);
+            slot.has_looked();
+        }
     }
 
     /// From now on everybody looks at the store first.
@@ -164,36 +182,15 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
-    fn known_slot(&self, name: Option<&str>) -> Option<SlotRef<'_>> {
-        let Some(name) = name else {
-            return Some(SlotRef::Current(&self.current));
-        };
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
-        named.get(name).map(|slot| SlotRef::Named(slot.clone()))
+    fn is_good(&self, snapshot: &Snapshot, tick: Tick) -> bool {
+        snapshot.epoch.load(Ordering::Acquire) == self.epoch.load(Ordering::Acquire)
+            && snapshot.token.is_valid(tick)
     }
 
-    fn slot(&self, name: Option<&str>) -> SlotRef<'_> {
-        if let Some(slot) = self.known_slot(name) {
-            return slot;
-        }
-        let name = name.unwrap_or_default();
-        let mut named = self.named.write().unwrap_or_else(PoisonError::into_inner);
-        SlotRef::Named(named.entry(name.to_owned()).or_default().clone())
-    }
-}
-
-enum SlotRef<'a> {
-    Current(&'a Slot),
-    Named(Arc<Slot>),
-}
-
-impl std::ops::Deref for SlotRef<'_> {
-    type Target = Slot;
-
-    fn deref(&self) -> &Slot {
-        match self {
-            SlotRef::Current(slot) => slot,
-            SlotRef::Named(slot) => slot,
+    fn known_slot(&self, name: Option<&[u8]>) -> Option<&Slot> {
+        match name {
+            Some(name) => self.named.get(name),
+            None => Some(&self.current),
         }
     }
 }
@@ -202,7 +199,7 @@ impl std::ops::Deref for SlotRef<'_> {
 mod tests {
     use super::*;
 
-    fn served(value: &str, left_ms: i64) -> Arc<Served> {
+    fn served(value: &str, left_ms: i64) -> Served {
         let now = Now::read();
         let row = Row {
             token: Some(value.into()),
@@ -210,19 +207,20 @@ mod tests {
             expires_at: now.wall_ms + left_ms,
             ..Row::default()
         };
-        Arc::new(Served::from_row(&row, now, "boot").unwrap())
+        Served::from_row(&row, now, "boot").unwrap()
     }
 
     fn hit(cache: &Cache, revalidate_ms: i64) -> Option<String> {
-        let token = cache.hit(Some("shop"), revalidate_ms)?;
-        Some(token.value.clone())
+        cache.hit(Some(b"shop"), revalidate_ms, |token| {
+            token.value.to_string()
+        })
     }
 
     #[test]
     fn a_published_token_is_a_hit_until_something_is_forgotten() {
         let cache = Cache::default();
         assert_eq!(hit(&cache, 60_000), None);
-        cache.publish(Some("shop"), cache.epoch(), served("A", 60_000));
+        cache.publish(Some("shop"), cache.set_out(), &served("A", 60_000));
         assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
         cache.forget();
         assert_eq!(hit(&cache, 60_000), None);
@@ -231,19 +229,19 @@ mod tests {
     #[test]
     fn what_was_read_before_a_change_is_no_hit_after_it() {
         let cache = Cache::default();
-        let epoch = cache.epoch();
+        let outset = cache.set_out();
         cache.forget();
-        cache.publish(Some("shop"), epoch, served("A", 60_000));
+        cache.publish(Some("shop"), outset, &served("A", 60_000));
         assert_eq!(hit(&cache, 60_000), None);
     }
 
     #[test]
     fn one_thread_looks_while_the_others_go_on() {
         let cache = Cache::default();
-        cache.publish(Some("shop"), 0, served("A", 60_000));
+        cache.publish(Some("shop"), cache.set_out(), &served("A", 60_000));
         assert_eq!(hit(&cache, 0), None, "this one is to look");
         assert_eq!(hit(&cache, 0).as_deref(), Some("A"));
-        cache.publish(Some("shop"), 0, served("B", 60_000));
+        cache.publish(Some("shop"), cache.set_out(), &served("B", 60_000));
         assert_eq!(hit(&cache, 60_000).as_deref(), Some("B"));
         assert_eq!(hit(&cache, 0), None, "the next look");
         cache.clear(Some("shop"));

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::background::Background;
-use crate::cache::Served;
+use crate::cache::{Outset, Served};
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::names;
@@ -162,23 +162,23 @@ impl Client {
         Ok(())
     }
 
-    /// A token that is valid now. `None` is the current account.
-    pub fn get(&self, name: Option<&str>) -> Result<Arc<Served>> {
-        if let Some(view) = self.view() {
-            let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
-            if let Some(token) = view.cache.hit(name, revalidate_ms) {
-                return Ok(token);
-            }
-        }
+    /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
+    pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&Served) -> R) -> Option<R> {
+        let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
+        self.view()?.cache.hit(name, revalidate_ms, give)
+    }
+
+    /// A token that is valid now, when there was no hit. `None` is the current account.
+    pub fn get(&self, name: Option<&str>) -> Result<Served> {
         if let Some(name) = name {
             names::check_credential(name)?;
         }
         self.get_from_store(&self.session()?, name)
     }
 
-    fn get_from_store(&self, session: &Session, name: Option<&str>) -> Result<Arc<Served>> {
+    fn get_from_store(&self, session: &Session, name: Option<&str>) -> Result<Served> {
         let cache = &session.view.cache;
-        let epoch = cache.epoch();
+        let outset = cache.set_out();
         // With a good token at hand nobody waits for a store that somebody holds.
         let patience = if cache.has_valid(name) {
             Deadline::after(LOOK_MS.min(session.options.timeout_ms))
@@ -203,7 +203,7 @@ impl Client {
                 self.wait_for_token(session, name, found)
             }
             (freshness, Some(token)) => {
-                cache.publish(name, epoch, token.clone());
+                cache.publish(name, outset, &token);
                 let next = match freshness {
                     Freshness::Usable => self.refresh_early(session, name, found),
                     _ => None,
@@ -219,7 +219,7 @@ impl Client {
         session: &Session,
         name: Option<&str>,
         found: store::View,
-    ) -> Option<Arc<Served>> {
+    ) -> Option<Served> {
         if found
             .row
             .standing_failure(Now::read(), session.options.timeout_ms)
@@ -232,9 +232,9 @@ impl Client {
             return None;
         }
         let _flight = session.view.shared.flights.try_begin(&found.identity)?;
-        let epoch = session.view.cache.epoch();
+        let outset = session.view.cache.set_out();
         match session.refresh_early(found) {
-            Ok(row) => self.publish(session, name, epoch, &row?),
+            Ok(row) => self.publish(session, name, outset, &row?),
             Err(e) => {
                 session.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
                 None
@@ -271,7 +271,7 @@ impl Client {
         session: &Session,
         name: Option<&str>,
         mut found: store::View,
-    ) -> Result<Arc<Served>> {
+    ) -> Result<Served> {
         loop {
             if let Some(error) = found
                 .row
@@ -285,11 +285,11 @@ impl Client {
                 .shared
                 .flights
                 .begin(&identity, &session.deadline)?;
-            let epoch = session.view.cache.epoch();
+            let outset = session.view.cache.set_out();
             match session.obtain(name, &identity)? {
                 Obtained::MovedTo(other) => found = other,
                 Obtained::Row(row) => {
-                    return self.publish(session, name, epoch, &row).ok_or_else(|| {
+                    return self.publish(session, name, outset, &row).ok_or_else(|| {
                         session
                             .deadline
                             .error("the token expired before it could be handed out")
@@ -303,11 +303,11 @@ impl Client {
         &self,
         session: &Session,
         name: Option<&str>,
-        epoch: u64,
+        outset: Outset,
         row: &Row,
-    ) -> Option<Arc<Served>> {
+    ) -> Option<Served> {
         let token = session.serve(row)?;
-        session.view.cache.publish(name, epoch, token.clone());
+        session.view.cache.publish(name, outset, &token);
         Some(token)
     }
 

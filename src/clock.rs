@@ -34,6 +34,28 @@ impl Now {
     }
 }
 
+/// The same two questions asked cheaply, for the hot path: by clocks that the kernel moves once a tick.
+///
+/// Means something in this process only. The steady clock does not count the time that the host is suspended; the wall
+/// clock does.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    pub wall_ms: i64,
+    pub steady_ms: i64,
+}
+
+/// How far a [`Tick`] may lag behind: the longest tick that a kernel is built with (100 Hz).
+pub const TICK_MS: i64 = 10;
+
+impl Tick {
+    pub fn read() -> Tick {
+        Tick {
+            wall_ms: sys::clock_ms(libc::CLOCK_REALTIME_COARSE),
+            steady_ms: sys::clock_ms(libc::CLOCK_MONOTONIC_COARSE),
+        }
+    }
+}
+
 /// The end of one call's slow path.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {

@@ -3,10 +3,11 @@
 //! Comes before the locks between processes, which threads of one process share.
 
 use std::collections::HashSet;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use crate::clock::Deadline;
 use crate::error::Result;
+use crate::sync::{Condvar, Mutex};
 use crate::token::Identity;
 
 #[derive(Default)]

@@ -32,9 +32,11 @@ mod refresh;
 mod report;
 mod session;
 mod store;
+mod sync;
 #[allow(unsafe_code)]
 mod sys;
 mod token;
+mod trie;
 mod vault;
 mod wechat;
 

@@ -121,8 +121,8 @@ impl Session {
         row.freshness(Now::read(), &self.boot_id())
     }
 
-    pub fn serve(&self, row: &Row) -> Option<Arc<Served>> {
-        Served::from_row(row, Now::read(), &self.boot_id()).map(Arc::new)
+    pub fn serve(&self, row: &Row) -> Option<Served> {
+        Served::from_row(row, Now::read(), &self.boot_id())
     }
 
     /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could

@@ -111,13 +111,21 @@ fn a_leader_that_wakes_after_another_published_does_not_overwrite() {
             for kept in ["fetched_by", "fetched_at", "expires_at", "fetches"] {
                 assert_eq!(after[kept], published[kept], "{kind} {moment:?} {kept}");
             }
-            assert_eq!(after["last_error"], Value::Null, "{kind} {moment:?}: {said}");
+            assert_eq!(
+                after["last_error"],
+                Value::Null,
+                "{kind} {moment:?}: {said}"
+            );
 
             // Where the late fetch may have ended the newer token, it is checked by one more fetch.
             let next = handle.get("shop").unwrap();
             assert!(world.accepts(&next.value), "{kind} {moment:?}: {said}");
             let in_doubt = kind == "official_classic" && moment != Failpoint::Claimed;
-            assert_eq!(next.value != newer.value, in_doubt, "{kind} {moment:?}: {said}");
+            assert_eq!(
+                next.value != newer.value,
+                in_doubt,
+                "{kind} {moment:?}: {said}"
+            );
             let fetches = if in_doubt { 2 } else { 1 };
             assert_eq!(row(&handle)["fetches"], fetches, "{kind} {moment:?}");
             assert_eq!(handle.get("shop").unwrap().value, next.value);

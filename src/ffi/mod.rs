@@ -13,9 +13,10 @@ use std::ffi::c_char;
 
 pub use types::{wxtoken, wxtoken_error, wxtoken_status, wxtoken_token};
 
+use crate::cache::Served;
 use crate::client::Client;
 use crate::error::{Error, Result};
-use text::{optional, required};
+use text::{bytes, optional, required, utf8};
 
 /// Opens a store, creating it when absent. Cheap to repeat: handles on one store share what the process knows.
 ///
@@ -178,13 +179,12 @@ pub unsafe extern "C" fn wxtoken_get(
             if out.is_null() {
                 return Err(null("out"));
             }
-            let token = client(wx)?.get(optional(name, "name")?)?;
-            // The caller's memory may be uninitialised, so it is written through pointers, and no further than needed.
-            (&raw mut (*out).expires_at).write(token.expires_at_s);
-            (&raw mut (*out).length).write(token.value.len());
-            let value = (&raw mut (*out).value).cast::<u8>();
-            value.copy_from_nonoverlapping(token.value.as_ptr(), token.value.len());
-            value.add(token.value.len()).write(0);
+            let client = client(wx)?;
+            let name = bytes(name, "name")?;
+            if client.hit(name, |token| give(token, out)).is_none() {
+                let name = name.map(|name| utf8(name, "name")).transpose()?;
+                give(&client.get(name)?, out);
+            }
             Ok(())
         })
     }
@@ -303,6 +303,20 @@ unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
     match unsafe { wx.as_ref() } {
         Some(handle) => Ok(&handle.client),
         None => Err(null("wx")),
+    }
+}
+
+/// Copies a token out. The caller's memory may be uninitialised, so it is written through pointers, and no further than
+/// needed.
+unsafe fn give(token: &Served, out: *mut wxtoken_token) {
+    let length = token.value.len();
+    // SAFETY: `out` is valid to write to by the header's contract; a token is shorter than its `value`.
+    unsafe {
+        (&raw mut (*out).expires_at).write(token.expires_at_s);
+        (&raw mut (*out).length).write(length);
+        let value = (&raw mut (*out).value).cast::<u8>();
+        value.copy_from_nonoverlapping(token.value.as_ptr(), length);
+        value.add(length).write(0);
     }
 }
 

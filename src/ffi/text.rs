@@ -22,6 +22,18 @@ pub unsafe fn required<'a>(text: *const c_char, parameter: &str) -> Result<&'a s
 /// # Safety
 /// As for [`required`].
 pub unsafe fn optional<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a str>> {
+    // SAFETY: passed on from the caller.
+    match unsafe { bytes(text, parameter) }? {
+        Some(bytes) => utf8(bytes, parameter).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The same before anybody has looked at what the bytes say.
+///
+/// # Safety
+/// As for [`required`].
+pub unsafe fn bytes<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a [u8]>> {
     if text.is_null() {
         return Ok(None);
     }
@@ -33,8 +45,11 @@ pub unsafe fn optional<'a>(text: *const c_char, parameter: &str) -> Result<Optio
         )));
     }
     // SAFETY: the `length` bytes before the NUL are readable and unchanging.
-    let bytes = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    std::str::from_utf8(bytes)
-        .map(Some)
-        .map_err(|_| Error::argument(format!("{parameter} is not UTF-8")))
+    Ok(Some(unsafe {
+        std::slice::from_raw_parts(text.cast::<u8>(), length)
+    }))
+}
+
+pub fn utf8<'a>(bytes: &'a [u8], parameter: &str) -> Result<&'a str> {
+    std::str::from_utf8(bytes).map_err(|_| Error::argument(format!("{parameter} is not UTF-8")))
 }

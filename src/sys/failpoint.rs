@@ -42,8 +42,7 @@ mod armed {
 
     /// This process has come to a moment.
     pub fn reach(point: Failpoint) {
-        let armed =
-            POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
+        let armed = POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
         if armed.is_ok() {
             // SAFETY: a signal to this very process, by the test that armed it.
             unsafe { libc::kill(libc::getpid(), SIGNAL.load(Ordering::Relaxed)) };

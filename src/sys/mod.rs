@@ -25,7 +25,7 @@ pub fn clock_ms(clock: libc::clockid_t) -> i64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `now` is a valid timespec to write to; the two clocks asked for exist on every Linux we run on.
+    // SAFETY: `now` is a valid timespec to write to; the clocks asked for exist on every Linux we run on.
     unsafe { libc::clock_gettime(clock, &mut now) };
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }

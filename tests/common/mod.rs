@@ -312,7 +312,10 @@ impl Child {
         let told = unsafe {
             let mut told: libc::siginfo_t = std::mem::zeroed();
             let how = libc::WSTOPPED | libc::WEXITED | libc::WNOWAIT;
-            assert_eq!(libc::waitid(libc::P_PID, self.pid as u32, &mut told, how), 0);
+            assert_eq!(
+                libc::waitid(libc::P_PID, self.pid as u32, &mut told, how),
+                0
+            );
             (told.si_code, told.si_status())
         };
         let expected = [libc::CLD_STOPPED, libc::CLD_KILLED];
