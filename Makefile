@@ -4,8 +4,9 @@
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
-#   make fuzz       fuzz each target for SECONDS=900
-#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, lint: parts of `make test`
+#   make fuzz       fuzz each target for SECONDS=3600
+#   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
+#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -62,7 +63,7 @@ demo:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers test-findings
 	@echo "make test: everything passed"
 
 setup:
@@ -106,18 +107,62 @@ test-mixed: stage sim
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
 
-# --- fuzzing: not part of `make test` ---
+# --- sanitizers: the address sanitizer is part of `make test`; the others need a nightly toolchain ---
 
-SECONDS ?= 900
-FUZZ    := RUSTC_BOOTSTRAP=1 PATH="$(CURDIR)/build/tools/bin:$$PATH" $(CARGO) fuzz
+HOST := $(shell $(CARGO) -vV | sed -n 's/^host: //p')
 
+# In CFLAGS for SQLite and ring. Compilers other than rustc know nothing of -Z: RUSTC_BOOTSTRAP opens it in a stable one.
+ASAN  = RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CFLAGS=-fsanitize=address CARGO_TARGET_DIR=$(CURDIR)/build/asan
+# The standard library too, or its own locks look like races.
+TSAN  = RUSTFLAGS=-Zsanitizer=thread CC=clang CFLAGS=-fsanitize=thread CARGO_TARGET_DIR=$(CURDIR)/build/tsan
+MIRI  = MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(CURDIR)/build/miri
+# What calls into nothing but Rust.
+PURE := token:: trie:: cache:: names:: options:: wechat:: clock:: report::
+
+.PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
+sanitize: sanitize-address sanitize-thread sanitize-miri stage sim
+	$(MAKE) -C tests/c asan STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
+	@echo "make sanitize: no finding"
+
+# One test at a time: the address sanitizer's allocator hangs in a child that was forked while another thread was in it.
+ASAN_TESTS ?=
+sanitize-address:
+	$(ASAN) $(CARGO) test --locked --target $(HOST) -p wxtoken $(ASAN_TESTS) -- --test-threads=1
+
+sanitize-thread: nightly
+	$(TSAN) $(CARGO) +nightly test -Zbuild-std --locked --target $(HOST) -p wxtoken
+
+sanitize-miri: nightly
+	$(MIRI) $(CARGO) +nightly miri test --locked --lib -- $(PURE)
+
+.PHONY: nightly
+nightly:
+	@command -v clang >/dev/null || { echo "no clang: apt-get install clang" >&2; exit 1; }
+	rustup toolchain install nightly --profile minimal --component miri,rust-src
+
+# What of it fits into `make test`.
+.PHONY: test-findings
+test-findings:
+	$(MAKE) --no-print-directory sanitize-address ASAN_TESTS="--lib --test host --test refresh --test store --test wechat"
+	$(MAKE) --no-print-directory fuzz SECONDS=60
+
+# --- fuzzing: a minute of each target is part of `make test` ---
+
+SECONDS ?= 3600
+TARGETS ?= reply strings forebear store
+
+# What cargo-fuzz does, without having to install it.
+SANCOV := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing
+FUZZ    = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address $(SANCOV)" CFLAGS=-fsanitize=address \
+  CARGO_TARGET_DIR=$(CURDIR)/build/fuzz
+
+# Two at a time. What was found lies in build/fuzz/artifacts; the corpus grows in build/corpus.
 .PHONY: fuzz
-fuzz: build/tools/bin/cargo-fuzz
-	@for target in reply strings forebear store; do \
-	  mkdir -p build/corpus/$$target; \
-	  $(FUZZ) run --sanitizer address $$target build/corpus/$$target fuzz/corpus/$$target -- \
-	    -max_total_time=$(SECONDS) -timeout=20 -rss_limit_mb=4096 -print_final_stats=1 || exit 1; \
-	done
-
-build/tools/bin/cargo-fuzz:
-	$(CARGO) install --locked cargo-fuzz --root build/tools
+fuzz:
+	$(FUZZ) $(CARGO) build --locked --manifest-path fuzz/Cargo.toml --target $(HOST)
+	mkdir -p build/fuzz/artifacts $(TARGETS:%=build/corpus/%)
+	printf '%s\n' $(TARGETS) | xargs -P 2 -I {} sh -c 'build/fuzz/$(HOST)/debug/{} \
+	  build/corpus/{} fuzz/corpus/{} -artifact_prefix=build/fuzz/artifacts/{}- -max_total_time=$(SECONDS) -timeout=20 \
+	  -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 >build/fuzz/{}.log 2>&1 \
+	  || { tail -50 build/fuzz/{}.log; exit 1; }; sed "s/^/{}: /" build/fuzz/{}.log | grep -a number_of_executed_units'
