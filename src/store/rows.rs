@@ -1,12 +1,40 @@
 //! The SQL of accounts and token rows: what is read and written, and nothing about when.
 
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::Account;
 use crate::token::{Identity, Row};
 use crate::wechat::Kind;
 
+/// The columns in the order in which [`read_account`] takes them.
 const ACCOUNT: &str = "name, kind, appid, secret, fingerprint, current";
+const IDENTITY: &str = "endpoint, base_url, appid, fingerprint";
+/// The columns in the order in which [`read_token`] takes them.
+const TOKEN: &str = "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects,
+    rejected, reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
+    last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot";
+
+/// Reads a row from left to right: rusqlite finds a column's name by comparing it with each, which costs more than the query.
+struct Columns<'a, 'row> {
+    row: &'a rusqlite::Row<'row>,
+    next: usize,
+}
+
+impl<'a, 'row> Columns<'a, 'row> {
+    fn of(row: &'a rusqlite::Row<'row>) -> Columns<'a, 'row> {
+        Columns { row, next: 0 }
+    }
+
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        self.next += 1;
+        self.row.get(self.next - 1)
+    }
+
+    fn flag(&mut self) -> rusqlite::Result<bool> {
+        Ok(self.next::<i64>()? != 0)
+    }
+}
 
 pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
     match name {
@@ -34,9 +62,11 @@ pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
 }
 
 fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
-    let kind: String = row.get("kind")?;
+    let mut columns = Columns::of(row);
+    let name = columns.next()?;
+    let kind: String = columns.next()?;
     Ok(Account {
-        name: row.get("name")?,
+        name,
         kind: Kind::named(&kind).ok_or_else(|| {
             rusqlite::Error::FromSqlConversionFailure(
                 1,
@@ -44,10 +74,10 @@ fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
                 format!("kind {kind:?} is not known to this version").into(),
             )
         })?,
-        id: row.get("appid")?,
-        sealed: row.get("secret")?,
-        fingerprint: row.get("fingerprint")?,
-        current: row.get::<_, i64>("current")? == 1,
+        id: columns.next()?,
+        sealed: columns.next()?,
+        fingerprint: columns.next()?,
+        current: columns.flag()?,
     })
 }
 
@@ -96,10 +126,10 @@ pub fn forgive(conn: &Connection, id: &str) -> rusqlite::Result<()> {
 }
 
 pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<Row>> {
-    conn.prepare_cached(
-        "SELECT * FROM weixin_token
-         WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4",
-    )?
+    conn.prepare_cached(&format!(
+        "SELECT {TOKEN} FROM weixin_token
+         WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
+    ))?
     .query_row(
         [
             &identity.endpoint,
@@ -107,52 +137,55 @@ pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<
             &identity.id,
             &identity.fingerprint,
         ],
-        read_token,
+        |row| read_token(&mut Columns::of(row)),
     )
     .optional()
 }
 
 pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(Identity, Row)>> {
-    conn.prepare_cached("SELECT * FROM weixin_token ORDER BY id")?
-        .query_map([], |row| {
-            let identity = Identity {
-                endpoint: row.get("endpoint")?,
-                base_url: row.get("base_url")?,
-                id: row.get("appid")?,
-                fingerprint: row.get("fingerprint")?,
-            };
-            Ok((identity, read_token(row)?))
-        })?
-        .collect()
+    conn.prepare_cached(&format!(
+        "SELECT {IDENTITY}, {TOKEN} FROM weixin_token ORDER BY id"
+    ))?
+    .query_map([], |row| {
+        let mut columns = Columns::of(row);
+        let identity = Identity {
+            endpoint: columns.next()?,
+            base_url: columns.next()?,
+            id: columns.next()?,
+            fingerprint: columns.next()?,
+        };
+        Ok((identity, read_token(&mut columns)?))
+    })?
+    .collect()
 }
 
-fn read_token(row: &rusqlite::Row) -> rusqlite::Result<Row> {
+fn read_token(columns: &mut Columns) -> rusqlite::Result<Row> {
     Ok(Row {
-        token: row.get("access_token")?,
-        fetched_at: row.get("fetched_at")?,
-        expires_at: row.get("expires_at")?,
-        refresh_at: row.get("refresh_at")?,
-        fetched_boot: row.get("fetched_boot")?,
-        boot_id: row.get("boot_id")?,
-        fetched_by: row.get("fetched_by")?,
-        fetches: row.get("fetches")?,
-        rejects: row.get("rejects")?,
-        rejected: row.get::<_, i64>("rejected")? != 0,
-        reissued: row.get::<_, i64>("reissued")? != 0,
-        reject_tried: row.get::<_, i64>("reject_tried")? != 0,
-        reject_fetch_at: row.get("reject_fetch_at")?,
-        force_day: row.get("force_day")?,
-        forces: row.get("forces")?,
-        failures: row.get("failures")?,
-        failed_at: row.get("failed_at")?,
-        backoff_ms: row.get("backoff_ms")?,
-        failed_budget_ms: row.get("failed_budget_ms")?,
-        last_status: row.get("last_status")?,
-        last_errcode: row.get("last_errcode")?,
-        last_error: row.get("last_error")?,
-        lease_owner: row.get("lease_owner")?,
-        lease_until: row.get("lease_until")?,
-        lease_slot: row.get("lease_slot")?,
+        token: columns.next()?,
+        fetched_at: columns.next()?,
+        expires_at: columns.next()?,
+        refresh_at: columns.next()?,
+        fetched_boot: columns.next()?,
+        boot_id: columns.next()?,
+        fetched_by: columns.next()?,
+        fetches: columns.next()?,
+        rejects: columns.next()?,
+        rejected: columns.flag()?,
+        reissued: columns.flag()?,
+        reject_tried: columns.flag()?,
+        reject_fetch_at: columns.next()?,
+        force_day: columns.next()?,
+        forces: columns.next()?,
+        failures: columns.next()?,
+        failed_at: columns.next()?,
+        backoff_ms: columns.next()?,
+        failed_budget_ms: columns.next()?,
+        last_status: columns.next()?,
+        last_errcode: columns.next()?,
+        last_error: columns.next()?,
+        lease_owner: columns.next()?,
+        lease_until: columns.next()?,
+        lease_slot: columns.next()?,
     })
 }
 
