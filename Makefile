@@ -4,9 +4,11 @@
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
+#   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
-#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, test-findings, lint: parts of `make test`
+#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, test-soak,
+#   test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -63,7 +65,8 @@ demo:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers test-findings
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers test-soak \
+  test-findings
 	@echo "make test: everything passed"
 
 setup:
@@ -76,7 +79,7 @@ UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	@unformatted=$$(gofmt -l bindings/go tests/mixed/go); \
+	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
@@ -106,6 +109,24 @@ test-mixed: stage sim
 
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
+
+# --- soaks: rows 4, 32 and 38 of docs/faults.md, short in `make test`, for MINUTES in `make soak` ---
+
+MINUTES ?= 60
+SOAK     = $(UNDER_SIM) python3 tests/soak/run.py build/soak/c build/soak/go
+
+.PHONY: test-soak soak soak-workers
+test-soak: soak-workers
+	$(SOAK)
+
+soak: soak-workers
+	$(SOAK) --seconds $$(($(MINUTES) * 60))
+
+soak-workers: stage sim
+	mkdir -p build/soak
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/soak/worker.c -o build/soak/c \
+	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
+	cd tests/soak/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/soak/go .
 
 # --- sanitizers: the address sanitizer is part of `make test`; the others need a nightly toolchain ---
 

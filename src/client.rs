@@ -185,17 +185,19 @@ impl Client {
         } else {
             session.deadline
         };
-        let found = match session.look_within(name, &patience) {
-            Ok(found) => found,
+        let looked = match session.look_within(name, &patience) {
             Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
                 // A store out of order is no reason to withhold a token that is good.
-                return cache.last_resort(name).ok_or(e);
+                match cache.last_resort(name) {
+                    Some(token) => return Ok(token),
+                    // It was rejected meanwhile: then there is all the time to look.
+                    None if e.status == Status::Timeout => session.look(name),
+                    None => Err(e),
+                }
             }
-            Err(e) => {
-                cache.clear(name);
-                return Err(e);
-            }
+            other => other,
         };
+        let found = looked.inspect_err(|_| cache.clear(name))?;
         let token = session.serve(&found.row);
         match (session.freshness(&found.row), token) {
             (Freshness::Spent, _) | (_, None) => {
@@ -280,11 +282,18 @@ impl Client {
                 return Err(error);
             }
             let identity = found.identity;
-            let _flight = session
-                .view
-                .shared
-                .flights
-                .begin(&identity, &session.deadline)?;
+            let flights = &session.view.shared.flights;
+            let Some(_flight) = flights.begin(&identity, &session.deadline)? else {
+                // Somebody has landed: those who waited look all at once, and not one after another.
+                let outset = session.view.cache.set_out();
+                found = session.look(name)?;
+                if session.freshness(&found.row) != Freshness::Spent
+                    && let Some(token) = self.publish(session, name, outset, &found.row)
+                {
+                    return Ok(token);
+                }
+                continue;
+            };
             let outset = session.view.cache.set_out();
             match session.obtain(name, &identity)? {
                 Obtained::MovedTo(other) => found = other,

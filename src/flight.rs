@@ -23,6 +23,7 @@ pub struct Flight<'a> {
 }
 
 impl Flights {
+    /// Sets out, unless somebody is on the way.
     pub fn try_begin(&self, identity: &Identity) -> Option<Flight<'_>> {
         let mut under_way = self
             .under_way
@@ -34,8 +35,11 @@ impl Flights {
         })
     }
 
-    /// Waits for whoever is on the way, to the deadline.
-    pub fn begin(&self, identity: &Identity, deadline: &Deadline) -> Result<Flight<'_>> {
+    /// The same, but waits for whoever is on the way, to the deadline. None: it has landed, and the world looks different.
+    pub fn begin(&self, identity: &Identity, deadline: &Deadline) -> Result<Option<Flight<'_>>> {
+        if let Some(flight) = self.try_begin(identity) {
+            return Ok(Some(flight));
+        }
         let mut under_way = self
             .under_way
             .lock()
@@ -53,11 +57,7 @@ impl Flights {
                 .wait_timeout(under_way, left)
                 .unwrap_or_else(PoisonError::into_inner);
         }
-        under_way.insert(identity.clone());
-        Ok(Flight {
-            flights: self,
-            identity: identity.clone(),
-        })
+        Ok(None)
     }
 }
 

@@ -82,6 +82,7 @@ impl Session {
     /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
     pub fn obtain(&self, name: Option<&str>, flown: &Identity) -> Result<Obtained> {
         let mut leaseless_since = None;
+        let mut fetched = false;
         loop {
             let found = self.look(name)?;
             if found.identity != *flown {
@@ -111,7 +112,14 @@ impl Session {
                 self.claim(found, Freshness::Spent, patience)?
             };
             match claim {
-                Claim::Ours(lead) => return self.fetch(*lead).map(Obtained::Row),
+                Claim::Ours(lead) => {
+                    let row = self.fetch(*lead)?;
+                    // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
+                    if fetched || self.freshness(&row) != Freshness::Spent {
+                        return Ok(Obtained::Row(row));
+                    }
+                    fetched = true;
+                }
                 Claim::Settled => {}
                 Claim::Busy => self.deadline.pause(
                     2,
@@ -324,9 +332,6 @@ impl Session {
             );
         } else {
             self.log(LogLevel::Info, &format!("fetched {subject}"));
-        }
-        if self.freshness(&row) == Freshness::Spent {
-            return Err(self.deadline.error(&format!("fetching {subject}")));
         }
         Ok(row)
     }

@@ -5,13 +5,15 @@
 
 use crate::clock::{Now, spread};
 use crate::error::{Error, Status};
-use crate::wechat::errcode::platform_day;
+use crate::wechat::errcode::{Wait, platform_day};
 use crate::wechat::{Failure, Grant};
 
 /// A fetch that only a rejection asks for comes at most this often.
 pub const REJECT_GAP_MS: i64 = 30_000;
 /// WeChat allows 20 forced refreshes a day; two are left to people.
 pub const FORCES_A_DAY: i64 = 18;
+/// No lease is longer: timeout_ms is 600 s at most.
+const LONGEST_LEASE_MS: i64 = 601_000;
 /// How far ahead of its end a stable token has a successor.
 const SUCCESSOR_MS: i64 = 270_000;
 
@@ -100,7 +102,7 @@ impl Row {
     pub fn left_ms(&self, now: Now, boot_id: &str) -> i64 {
         let lifetime = self.expires_at - self.fetched_at;
         let by_wall = self.expires_at - now.wall_ms;
-        if self.boot_id == boot_id {
+        if self.boot_id == boot_id && !boot_id.is_empty() {
             let by_boot = lifetime - (now.boot_ms - self.fetched_boot);
             return by_wall.min(by_boot);
         }
@@ -136,7 +138,10 @@ impl Row {
     }
 
     pub fn lease_is_active(&self, now: Now, boot_id: &str) -> bool {
-        self.lease_owner != 0 && self.boot_id == boot_id && now.boot_ms < self.lease_until
+        // Who cannot learn the boot's id is taken to be in the same one: a lease that is too long for that shows otherwise.
+        let same_boot = self.boot_id == boot_id || self.boot_id.is_empty() || boot_id.is_empty();
+        let left = self.lease_until - now.boot_ms;
+        self.lease_owner != 0 && same_boot && (1..=LONGEST_LEASE_MS).contains(&left)
     }
 
     pub fn lease_has_run_out(&self, now: Now, boot_id: &str) -> bool {
@@ -239,7 +244,7 @@ impl Row {
         self.refresh_at = self.refresh_at.min(now.wall_ms);
     }
 
-    /// Notes a failure for everybody, unless a fault of the leader's own options made it. The error comes back with its `retry_after_ms`;
+    /// Notes a failure for everybody, unless a fault of the leader's own made it. The error comes back with its `retry_after_ms`;
     /// false when it came too late.
     pub fn refuse(
         &mut self,
@@ -255,7 +260,7 @@ impl Row {
             // The platform has not seen it, so the day's budget has not either.
             self.forces -= 1;
         }
-        if in_time && error.status != Status::Argument {
+        if in_time && failure.wait != Wait::Nobody {
             self.failed_budget_ms = match error.status {
                 Status::Timeout => budget_ms,
                 _ => 0,
@@ -344,7 +349,6 @@ fn ahead(lifetime: i64, refresh_ahead_s: i64, same: bool) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wechat::errcode::Wait;
 
     const BOOT: &str = "boot";
     const START: Now = Now {
@@ -473,6 +477,22 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_counts_for_who_does_not_know_the_boot() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, "");
+        assert!(row.lease_is_active(START, BOOT), "its holder did not know");
+        row.claim(lease(), true, START, BOOT);
+        assert!(row.lease_is_active(START, ""), "this one does not");
+        assert!(!row.lease_is_active(START, "another boot"));
+        let rebooted = Now {
+            boot_ms: 0,
+            ..START
+        };
+        row.lease_until = LONGEST_LEASE_MS + 1;
+        assert!(!row.lease_is_active(rebooted, ""), "of an earlier boot");
+    }
+
+    #[test]
     fn a_failure_stands_for_everybody_until_its_back_off_is_over() {
         let mut row = Row::default();
         refused(&mut row, Wait::Seconds(60), START);
@@ -559,8 +579,7 @@ mod tests {
     fn a_fault_of_the_leaders_options_is_not_noted() {
         let mut row = Row::default();
         row.claim(lease(), true, START, BOOT);
-        let mut fault = failure("no such ca_file", Wait::BackOff);
-        fault.error.status = Status::Argument;
+        let fault = failure("no such ca_file", Wait::Nobody);
         let (error, in_time) = row.refuse(7, &fault, PLAIN, 8000, START);
         assert!(in_time && error.retry_after_ms == 0);
         assert!(row.standing_failure(START, 8000).is_none());

@@ -7,7 +7,9 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 use rusqlite::config::DbConfig;
@@ -29,7 +31,7 @@ const MENDS: u32 = 3;
 
 pub struct SqliteStore {
     path: PathBuf,
-    boot_id: String,
+    boot_id: OnceLock<String>,
     /// Whether this process has seen it to be a store.
     was_ours: AtomicBool,
     open: Gated<Option<Open>>,
@@ -46,10 +48,9 @@ struct Open {
 impl SqliteStore {
     /// Opens the store at an absolute path, creating it when absent.
     pub fn open(path: PathBuf, call: Call) -> Result<SqliteStore> {
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
         let store = SqliteStore {
             path,
-            boot_id: boot_id.map(|id| id.trim().into()).unwrap_or_default(),
+            boot_id: OnceLock::new(),
             was_ours: AtomicBool::new(false),
             open: Gated::new(None),
             lock: Gated::new(None),
@@ -313,6 +314,18 @@ impl SqliteStore {
     }
 }
 
+/// How long a commit may wait for readers that are at it. It does so with the gate held, but they are done in a moment.
+const COMMIT_MS: u64 = 20;
+
+/// A commit that meets readers lets no new one in while it waits. Giving up at once would, and under many readers no writer
+/// would ever get its turn.
+fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
+    transaction.busy_timeout(Duration::from_millis(COMMIT_MS))?;
+    let done = transaction.execute_batch("COMMIT");
+    transaction.busy_timeout(Duration::ZERO)?;
+    done
+}
+
 impl Store for SqliteStore {
     fn load(&self, name: Option<&str>, call: Call) -> Result<Option<View>> {
         self.with(call, false, |conn| {
@@ -342,7 +355,7 @@ impl Store for SqliteStore {
             let mut row = rows::token(&transaction, identity)?.unwrap_or_default();
             if change(&mut row) {
                 rows::put_token(&transaction, identity, &row)?;
-                transaction.commit()?;
+                commit(transaction)?;
             }
             Ok(())
         })
@@ -360,7 +373,7 @@ impl Store for SqliteStore {
             if how == Registration::Update {
                 rows::forgive(&transaction, &account.id)?;
             }
-            transaction.commit()
+            commit(transaction)
         })
     }
 
@@ -368,7 +381,7 @@ impl Store for SqliteStore {
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let known = rows::set_current(&transaction, name)?;
-            transaction.commit()?;
+            commit(transaction)?;
             Ok(known)
         })
     }
@@ -411,7 +424,14 @@ impl Store for SqliteStore {
     }
 
     fn boot_id(&self) -> String {
-        self.boot_id.clone()
+        if let Some(known) = self.boot_id.get() {
+            return known.clone();
+        }
+        // Out of reach in a chroot without /proc, and for now where descriptors have run out.
+        match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+            Ok(id) => self.boot_id.get_or_init(|| id.trim().into()).clone(),
+            Err(_) => String::new(),
+        }
     }
 
     fn location(&self) -> String {
@@ -420,7 +440,7 @@ impl Store for SqliteStore {
 }
 
 fn configure(conn: &Connection) -> rusqlite::Result<()> {
-    conn.busy_timeout(std::time::Duration::ZERO)?;
+    conn.busy_timeout(Duration::ZERO)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     // A stranger's write-ahead log must outlive our look at it.

@@ -8,6 +8,8 @@ use super::recipe::Platform;
 /// How long to leave the platform alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
+    /// A fault of this process or its options, which keeps nobody else from asking.
+    Nobody,
     /// Doubling from 2 s to 60 s: it may pass by itself.
     BackOff,
     /// Someone has to act; ask again this often.
@@ -206,6 +208,7 @@ impl Wait {
     /// In milliseconds, before jitter.
     pub fn length_ms(self, wall_ms: i64, failures: i64) -> i64 {
         match self {
+            Wait::Nobody => 0,
             Wait::BackOff => (2000 << failures.clamp(0, 5)).min(60_000),
             Wait::Seconds(seconds) => seconds * 1000,
             Wait::NextMinute => 60_000 - wall_ms.rem_euclid(60_000) + 1000,

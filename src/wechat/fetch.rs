@@ -46,13 +46,18 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, Failure> {
         })
         .map_err(|error| Failure {
             error,
-            wait: Wait::BackOff,
+            wait: Wait::Nobody,
             unsent: true,
         })?;
     match response {
         Ok(response) => fetch.read(response),
         Err(none) => Err(Failure {
             unsent: none.unsent,
+            wait: if none.own_fault {
+                Wait::Nobody
+            } else {
+                Wait::BackOff
+            },
             ..fetch.failure(none.status, &none.why)
         }),
     }

@@ -35,6 +35,8 @@ pub struct NoResponse {
     pub why: String,
     /// The platform has certainly not seen the request.
     pub unsent: bool,
+    /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
+    pub own_fault: bool,
 }
 
 pub struct Response {
@@ -57,6 +59,7 @@ pub fn send(
             status: Status::Timeout,
             why: deadline.error("the request was not sent").message,
             unsent: true,
+            own_fault: false,
         }));
     }
     let url = format!("{base}{path}");
@@ -161,19 +164,23 @@ fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> N
         status: Status::Network,
         why: why.into(),
         unsent,
+        own_fault: false,
     };
     let unusable = |why: &str| NoResponse {
         status: Status::Reply,
         why: why.into(),
         unsent: false,
+        own_fault: false,
+    };
+    let timeout = NoResponse {
+        status: Status::Timeout,
+        why: deadline.error("no answer").message,
+        unsent: false,
+        own_fault: false,
     };
     let patience = options.connect_timeout_ms;
     match error {
-        ureq::Error::Timeout(_) if deadline.has_passed() => NoResponse {
-            status: Status::Timeout,
-            why: deadline.error("no answer").message,
-            unsent: false,
-        },
+        ureq::Error::Timeout(_) if deadline.has_passed() => timeout,
         ureq::Error::Timeout(Timeout::Resolve) => network(
             &format!("DNS did not answer within connect_timeout_ms ({patience} ms)"),
             true,
@@ -182,11 +189,7 @@ fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> N
             &format!("no connection within connect_timeout_ms ({patience} ms)"),
             true,
         ),
-        ureq::Error::Timeout(_) => NoResponse {
-            status: Status::Timeout,
-            why: deadline.error("no answer").message,
-            unsent: false,
-        },
+        ureq::Error::Timeout(_) => timeout,
         ureq::Error::HostNotFound => network("DNS does not know the host", true),
         ureq::Error::ConnectProxyFailed(_) => {
             network("the proxy did not connect to the host", true)
@@ -202,7 +205,10 @@ fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> N
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
             unusable("it is no HTTP")
         }
-        ureq::Error::Other(e) if e.is::<NoThread>() => network(&NoThread.to_string(), true),
+        ureq::Error::Other(e) if e.is::<NoThread>() => NoResponse {
+            own_fault: true,
+            ..network(&NoThread.to_string(), true)
+        },
         _ => network("the request could not be made", false),
     }
 }
@@ -210,8 +216,9 @@ fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> N
 fn io_failure(e: &io::Error) -> NoResponse {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,
-        NetworkUnreachable,
+        NetworkUnreachable, OutOfMemory,
     };
+    let own_fault = e.kind() == OutOfMemory || e.raw_os_error() == Some(libc::EMFILE);
     // How rustls's own errors arrive through an io::Error.
     let is_tls = e.kind() == InvalidData;
     // A TLS record may be found bad after the request, too.
@@ -236,6 +243,7 @@ fn io_failure(e: &io::Error) -> NoResponse {
             }
         },
         unsent,
+        own_fault,
     }
 }
 

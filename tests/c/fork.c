@@ -1,10 +1,9 @@
 /* Fork at any time, with threads inside the library: both sides go on, and nobody fetches twice.
  *
- * A program of its own, for its children are not to be asked for leaks: they leave what they inherited where it lies.
- * A child tells what it saw by its exit code, and one that hangs is ended by its alarm. */
+ * A program of its own, for its children are not to be asked for leaks: they leave what they inherited where it
+ * lies. */
 #define _XOPEN_SOURCE 700
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 
 #include "support.h"
 
-enum { THREADS = 4, FORKS = 20, CHILD_S = 60, GUARD_S = 300 };
+enum { THREADS = 4, FORKS = 20, GUARD_S = 300 };
 
 struct crew {
     const struct place *place;
@@ -61,33 +60,6 @@ static void stop(struct crew *crew)
         pthread_join(crew->threads[i], NULL);
     pthread_mutex_destroy(&crew->lock);
     CHECK_EQUAL(crew->failures, 0);
-}
-
-/* Forks a child that ends with what `live` returns; 0 is well. */
-static pid_t bear(int (*live)(const struct place *, const char *), const struct place *place, const char *expected)
-{
-    pid_t child;
-    fflush(stdout);
-    child = fork();
-    if (child == 0) {
-        alarm(CHILD_S);
-        _exit(live(place, expected));
-    }
-    return child;
-}
-
-static void wait_for(pid_t child)
-{
-    int state = 0;
-    CHECK(child > 0 && waitpid(child, &state, 0) == child);
-    CHECK(!WIFSIGNALED(state)); /* SIGALRM is a hang */
-    CHECK_EQUAL(WIFEXITED(state) ? WEXITSTATUS(state) : -1, 0);
-}
-
-static int complain_about(const char *what, const wxtoken_error *err)
-{
-    fprintf(stderr, "    child: %s: %s\n", what, err->message);
-    return 1;
 }
 
 static int get_the_token(const struct place *place, const char *expected)

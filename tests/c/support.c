@@ -1,18 +1,27 @@
-/* Checks, places and the simulator, as support.h tells. */
+/* Checks, places and children, as support.h tells. */
 #define _XOPEN_SOURCE 700
 #include <dirent.h>
 #include <ftw.h>
-#include <netdb.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.h"
 
+enum { CHILD_S = 60 };
+
 static int passed, failed, failures_in_story;
+
+int is_wanted(const char *story, int argc, char **argv)
+{
+    int i;
+    for (i = 1; i < argc; i++)
+        if (strcmp(argv[i], story) == 0)
+            return 1;
+    return argc <= 1;
+}
 
 void run_story(void (*story)(void), const char *name)
 {
@@ -113,7 +122,7 @@ int is_pattern(const void *memory, size_t size)
     return size == 0;
 }
 
-static void fatal(const char *what, const char *why)
+void fatal(const char *what, const char *why)
 {
     printf("%s: %s\n", what, why);
     exit(1);
@@ -154,92 +163,70 @@ wxtoken *open_store(const char *store)
 
 void open_place(struct place *place)
 {
+    open_place_as(place, "official");
+}
+
+void open_place_as(struct place *place, const char *kind)
+{
     wxtoken_error err;
 
     bare_place(place);
-    sim_post("/accounts", "{\"kind\":\"official\",\"id\":\"%s\",\"secret\":\"%s\"}", place->id, place->secret);
+    sim_post("/accounts", "{\"kind\":\"%s\",\"id\":\"%s\",\"secret\":\"%s\"}",
+             strcmp(kind, "work") == 0 ? "work" : "official", place->id, place->secret);
     place->wx = open_store(place->store);
-    if (wxtoken_account(place->wx, "shop", "official", place->id, place->secret, &err) != WXTOKEN_OK)
+    if (wxtoken_account(place->wx, "shop", kind, place->id, place->secret, &err) != WXTOKEN_OK)
         fatal(place->store, err.message);
 }
 
 static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
 {
-    (void)info, (void)kind, (void)walk;
-    return remove(path);
+    (void)info, (void)kind;
+    return walk->level == 0 ? 0 : remove(path);
+}
+
+void empty_place(const struct place *place)
+{
+    nftw(place->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void leave_place(struct place *place)
 {
     wxtoken_free(place->wx);
-    nftw(place->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    empty_place(place);
+    remove(place->directory);
 }
 
-const char *simulator(const char *variable)
+pid_t bear(int (*live)(const struct place *, const char *), const struct place *place, const char *expected)
 {
-    const char *value = getenv(variable);
-    if (value == NULL)
-        fatal(variable, "is not set: run this under `wechat-sim exec -- …`, as `make -C tests/c` does");
-    return value;
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        alarm(CHILD_S);
+        _exit(live(place, expected));
+    }
+    return child;
 }
 
-/* One request to the simulator's control address; the answer must be a 200. */
-static void ask(const char *method, const char *path, const char *body, char *reply, size_t cap)
+int end_of(pid_t child)
 {
-    char host[64], port[8], head[512];
-    struct addrinfo hints, *found;
-    size_t got = 0;
-    ssize_t n;
-    int fd;
-
-    memset(&hints, 0, sizeof hints);
-    hints.ai_socktype = SOCK_STREAM;
-    if (sscanf(simulator("WXSIM_CONTROL"), "http://%63[^:]:%7[0-9]", host, port) != 2 ||
-        getaddrinfo(host, port, &hints, &found) != 0)
-        fatal("WXSIM_CONTROL", "is no http://host:port");
-    snprintf(head, sizeof head, "%s %s HTTP/1.0\r\nHost: %s\r\nContent-Length: %zu\r\n\r\n", method, path, host,
-             strlen(body));
-    fd = socket(found->ai_family, found->ai_socktype, found->ai_protocol);
-    if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) != 0 || write(fd, head, strlen(head)) < 0 ||
-        write(fd, body, strlen(body)) < 0)
-        fatal("WXSIM_CONTROL", "the simulator does not answer");
-    while ((n = read(fd, reply + got, cap - 1 - got)) > 0)
-        got += (size_t)n;
-    reply[got] = '\0';
-    close(fd);
-    freeaddrinfo(found);
-    if (strstr(reply, " 200 ") == NULL)
-        fatal(path, reply);
+    int state = 0;
+    if (child <= 0 || waitpid(child, &state, 0) != child)
+        fatal("fork", "no child: raise the limit of processes");
+    return state;
 }
 
-void sim_post(const char *path, const char *format, ...)
+void wait_for(pid_t child)
 {
-    char body[2048], reply[4096];
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(body, sizeof body, format, arguments);
-    va_end(arguments);
-    ask("POST", path, body, reply, sizeof reply);
+    int state = end_of(child);
+    CHECK(!WIFSIGNALED(state)); /* SIGALRM is a hang */
+    CHECK_EQUAL(WIFEXITED(state) ? WEXITSTATUS(state) : -1, 0);
 }
 
-void sim_fault(const struct place *place, const char *fields)
+int complain_about(const char *what, const wxtoken_error *err)
 {
-    sim_post("/faults", "{\"id\":\"%s\",%s}", place->id, fields);
-}
-
-long sim_count(const char *id, const char *field)
-{
-    char path[128], reply[4096], key[64];
-    const char *found;
-
-    snprintf(path, sizeof path, "/counters?id=%s", id);
-    ask("GET", path, "", reply, sizeof reply);
-    snprintf(key, sizeof key, "\"%s\":", field);
-    found = strstr(reply, key);
-    if (found == NULL)
-        fatal(field, reply);
-    return atol(found + strlen(key));
+    fprintf(stderr, "    child: %s: %s\n", what, err->message);
+    return 1;
 }
 
 char *report_of(wxtoken *wx)

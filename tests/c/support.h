@@ -6,6 +6,7 @@
 #define SUPPORT_H
 
 #include <stddef.h>
+#include <sys/types.h>
 #include <wxtoken.h>
 
 /* Checks go on after a failure: one run tells all that is wrong. */
@@ -42,7 +43,9 @@ struct place {
     wxtoken *wx;
 };
 
+int is_wanted(const char *story, int argc, char **argv); /* the command line names it, or none at all */
 void run_story(void (*story)(void), const char *name);
+void fatal(const char *what, const char *why); /* ends the run */
 int finish(void); /* prints 'N passed, N failed'; the exit code */
 
 void check_that(int holds, const char *what, const char *file, int line);
@@ -57,7 +60,9 @@ int is_pattern(const void *memory, size_t size);
 
 void bare_place(struct place *place);   /* directory and names; no handle, and nothing in the simulator */
 void open_place(struct place *place);
+void open_place_as(struct place *place, const char *kind); /* "shop" is of this kind, and not "official" */
 void leave_place(struct place *place);  /* frees the handle unless NULL, and removes the directory */
+void empty_place(const struct place *place); /* removes what is in the directory */
 wxtoken *open_store(const char *store); /* a further handle, on the simulator */
 void new_id(char id[32]);               /* an appid that nobody has used */
 
@@ -65,6 +70,13 @@ const char *simulator(const char *variable); /* one of WXSIM_HTTP…; without it
 void sim_post(const char *path, const char *format, ...);
 void sim_fault(const struct place *place, const char *fields); /* as "\"kind\":\"hang\"" */
 long sim_count(const char *id, const char *field);
+int sim_takes(const char *id, const char *token); /* whether the platform would serve who brings it */
+
+/* Forks a child that ends with what `live` returns; 0 is well. One that hangs is ended by its alarm. */
+pid_t bear(int (*live)(const struct place *, const char *), const struct place *place, const char *expected);
+int end_of(pid_t child);    /* its status, as waitpid tells */
+void wait_for(pid_t child); /* it must end well */
+int complain_about(const char *what, const wxtoken_error *err); /* for a child to return when a call has failed */
 
 char *report_of(wxtoken *wx);         /* for the caller to free */
 char *standing_report_of(wxtoken *wx); /* the same without what changes by itself: "now" */

@@ -86,13 +86,22 @@ impl World {
     /// `Client::wait_for_token` and `Session::obtain`.
     fn wait_for_token(&self) -> Option<String> {
         let deadline = Deadline::after(FOREVER_MS);
-        let _flight = self.flights.begin(&identity(), &deadline).unwrap();
-        let outset = self.cache.set_out();
-        let mut row = self.look();
-        if row.freshness(Now::read(), BOOT) == Freshness::Spent {
-            row = self.fetch(&row)?;
+        loop {
+            let begun = self.flights.begin(&identity(), &deadline).unwrap();
+            let outset = self.cache.set_out();
+            let mut row = self.look();
+            let spent = row.freshness(Now::read(), BOOT) == Freshness::Spent;
+            match begun {
+                Some(_flight) => {
+                    if spent {
+                        row = self.fetch(&row)?;
+                    }
+                    return self.publish(outset, &row);
+                }
+                None if !spent => return self.publish(outset, &row),
+                None => {}
+            }
         }
-        self.publish(outset, &row)
     }
 
     /// `Client::refresh_early`: a newer token, unless somebody else is at it.

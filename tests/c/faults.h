@@ -1,0 +1,55 @@
+/* What the stories of the program `faults` stand on beside support.h: the faults of a host, which all its processes
+ * share, and a look at the store from outside. Numbers of rows are those of the project's table of faults. */
+#ifndef FAULTS_H
+#define FAULTS_H
+
+#include <limits.h>
+
+#include "shim.h"
+#include "support.h"
+
+#define EVER LONG_MAX
+
+/* A call that comes to `expected` at its first and only try. */
+#define CHECK_ONCE(expected, call)                                              \
+    do {                                                                        \
+        wxtoken_error *e = fresh_error();                                       \
+        check_status((call), (expected), e, #call, __FILE__, __LINE__);         \
+    } while (0)
+
+/* From now on, in this process and in those it forks, these calls fail: on files whose path begins with `where` (NULL:
+ * any), when `passing` of them have got through, the next `failing` ones. */
+void begin_fault(enum shim_call call, const char *where, long passing, long failing);
+long end_fault(void); /* how often it has struck, in the children too; they must be gone */
+
+/* Sets the wall clock of all processes so far from the true one; returns how far it was. */
+long long set_clock(long long step_s);
+void set_clock_at_answer(long long step_s); /* when this process next receives something; until end_fault */
+long long boot_ms(void);                    /* the clock that never steps */
+
+void *shared_memory(size_t size); /* with the children that are forked from now on; zeros */
+
+void check_sound(const struct place *place); /* sqlite3 finds the store whole, and none was ever set aside */
+int get_afresh(const struct place *place, const char *expected); /* with a handle of its own; for bear */
+
+/* The children of the first one are to be born by a process that has not used the library. */
+#define STORIES(X)                                                      \
+    X(without_memory_a_call_fails_or_the_process_is_ended)              \
+    X(a_disk_that_does_not_sync_leaves_stable_in_memory_and_stops_classic) \
+    X(whichever_call_to_the_disk_fails_no_token_is_lost_or_wrong)       \
+    X(a_disk_that_cannot_be_read_withholds_no_token_that_is_known)      \
+    X(whichever_call_to_the_disk_fails_a_store_is_made_at_the_next_try) \
+    X(every_call_says_what_the_disk_has_done)                           \
+    X(who_cannot_read_which_boot_it_is_fetches_beside_nobody)           \
+    X(a_clock_set_forward_costs_one_fetch_and_set_right_none)           \
+    X(a_clock_set_back_costs_no_fetch)                                  \
+    X(a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right) \
+    X(no_token_outlives_its_end_by_a_clock_that_was_set_back)             \
+    X(a_token_that_a_fast_clock_ends_is_served_again_when_it_is_set_right) \
+    X(a_failure_noted_by_a_fast_clock_holds_nobody_up_when_it_is_set_right) \
+    X(a_clock_that_steps_during_a_fetch_costs_at_most_one_more)
+
+#define DECLARE(story) void story(void);
+STORIES(DECLARE)
+
+#endif

@@ -1,0 +1,206 @@
+/* Stands between the library and the C library, as shim.h tells. Built as shim.so, and preloaded. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shim.h"
+
+extern struct shim shim;
+struct shim shim;
+
+static struct {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    ssize_t (*read)(int, void *, size_t);
+    ssize_t (*pread)(int, void *, size_t, off64_t);
+    ssize_t (*write)(int, const void *, size_t);
+    ssize_t (*pwrite)(int, const void *, size_t, off64_t);
+    int (*ftruncate)(int, off64_t);
+    int (*fsync)(int);
+    int (*fdatasync)(int);
+    ssize_t (*recv)(int, void *, size_t, int);
+    int (*clock_gettime)(clockid_t, struct timespec *);
+} real;
+
+static int is_finding;
+
+/* Through memcpy, because ISO C has no cast from an object pointer to a function pointer. */
+static void find(const char *name, void *function)
+{
+    void *symbol = dlsym(RTLD_NEXT, name);
+    if (symbol == NULL)
+        abort();
+    memcpy(function, &symbol, sizeof symbol);
+}
+
+/* When the shim is loaded, or before, when the loader allocates: the process has one thread. */
+__attribute__((constructor)) static void find_all(void)
+{
+    if (real.clock_gettime != NULL)
+        return;
+    is_finding = 1;
+    find("malloc", &real.malloc);
+    find("calloc", &real.calloc);
+    find("realloc", &real.realloc);
+    find("posix_memalign", &real.posix_memalign);
+    find("aligned_alloc", &real.aligned_alloc);
+    find("read", &real.read);
+    find("pread64", &real.pread);
+    find("write", &real.write);
+    find("pwrite64", &real.pwrite);
+    find("ftruncate64", &real.ftruncate);
+    find("fsync", &real.fsync);
+    find("fdatasync", &real.fdatasync);
+    find("recv", &real.recv);
+    find("clock_gettime", &real.clock_gettime);
+    is_finding = 0;
+}
+
+/* Whether the call is to fail; errno says with what. */
+static int fails(enum shim_call call, int fd)
+{
+    char link[32], path[4096];
+    ssize_t length;
+    int kept = errno;
+
+    if (shim.before == NULL)
+        return 0;
+    if (call == SHIM_ALLOCATE) {
+        errno = shim.before(call, NULL);
+    } else {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        length = readlink(link, path, sizeof path - 1);
+        path[length < 0 ? 0 : length] = '\0';
+        errno = shim.before(call, path);
+    }
+    if (errno != 0)
+        return 1;
+    errno = kept;
+    return 0;
+}
+
+/* dlsym itself may allocate, and does without when it gets NULL. */
+static int may_allocate(void)
+{
+    if (is_finding)
+        return 0;
+    find_all();
+    return !fails(SHIM_ALLOCATE, -1);
+}
+
+void *malloc(size_t size)
+{
+    return may_allocate() ? real.malloc(size) : NULL;
+}
+
+void *calloc(size_t count, size_t size)
+{
+    return may_allocate() ? real.calloc(count, size) : NULL;
+}
+
+void *realloc(void *memory, size_t size)
+{
+    return may_allocate() ? real.realloc(memory, size) : NULL;
+}
+
+int posix_memalign(void **memory, size_t alignment, size_t size)
+{
+    return may_allocate() ? real.posix_memalign(memory, alignment, size) : ENOMEM;
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    return may_allocate() ? real.aligned_alloc(alignment, size) : NULL;
+}
+
+ssize_t read(int fd, void *buffer, size_t size)
+{
+    return fails(SHIM_READ, fd) ? -1 : real.read(fd, buffer, size);
+}
+
+ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
+{
+    return fails(SHIM_READ, fd) ? -1 : real.pread(fd, buffer, size, offset);
+}
+
+ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
+{
+    return pread64(fd, buffer, size, offset);
+}
+
+ssize_t write(int fd, const void *buffer, size_t size)
+{
+    return fails(SHIM_WRITE, fd) ? -1 : real.write(fd, buffer, size);
+}
+
+ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t offset)
+{
+    return fails(SHIM_WRITE, fd) ? -1 : real.pwrite(fd, buffer, size, offset);
+}
+
+ssize_t pwrite(int fd, const void *buffer, size_t size, off_t offset)
+{
+    return pwrite64(fd, buffer, size, offset);
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+    return fails(SHIM_TRUNCATE, fd) ? -1 : real.ftruncate(fd, size);
+}
+
+int ftruncate(int fd, off_t size)
+{
+    return ftruncate64(fd, size);
+}
+
+int fsync(int fd)
+{
+    return fails(SHIM_SYNC, fd) ? -1 : real.fsync(fd);
+}
+
+int fdatasync(int fd)
+{
+    return fails(SHIM_SYNC, fd) ? -1 : real.fdatasync(fd);
+}
+
+ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    return fails(SHIM_RECEIVE, fd) ? -1 : real.recv(fd, buffer, size, flags);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int done = real.clock_gettime(clock, now);
+    if (done == 0 && shim.wall_step_s != NULL && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
+        now->tv_sec += *shim.wall_step_s;
+    return done;
+}
+
+int gettimeofday(struct timeval *restrict now, void *restrict zone)
+{
+    struct timespec precise;
+    (void)zone;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    now->tv_sec = precise.tv_sec;
+    now->tv_usec = precise.tv_nsec / 1000;
+    return 0;
+}
+
+time_t time(time_t *now)
+{
+    struct timespec precise;
+    clock_gettime(CLOCK_REALTIME, &precise);
+    if (now != NULL)
+        *now = precise.tv_sec;
+    return precise.tv_sec;
+}

@@ -1,0 +1,113 @@
+"""Three soaks of the real library: expiries by the hundred, writers that are killed, a storm of rejects.
+
+Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the built C worker and the built Go worker.
+Nothing is left of a soak that passes; of one that fails, its store and logs.
+"""
+
+import argparse
+import ctypes
+import os
+import signal
+import sqlite3
+import sys
+import time
+
+from expiry import Expiry
+from kills import Kills
+from rejects import Rejects
+from workers import Failure, languages
+
+SHORT_S = 20
+MOST_PROBLEMS = 20
+PR_SET_THP_DISABLE = 41
+
+
+class Checks:
+    """Says how each went, and keeps the figures for a table at the end."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self._soak = ""
+        self._tables = {}
+
+    def begin(self, soak):
+        self._soak = soak
+        return self
+
+    def __call__(self, name, good, detail="", problems=()):
+        self.passed += bool(good)
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} - {self._soak}: {name}" + (f": {detail}" if detail else ""), flush=True)
+        for problem in problems[:MOST_PROBLEMS]:
+            print(f"#   {problem}", flush=True)
+        if len(problems) > MOST_PROBLEMS:
+            print(f"#   and {len(problems) - MOST_PROBLEMS} more", flush=True)
+
+    def table(self, title, **row):
+        self._tables.setdefault(title, []).append({name: str(value) for name, value in row.items()})
+
+    def print_tables(self):
+        for rows in self._tables.values():
+            widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+            print()
+            for row in [{name: name for name in widths}, *rows]:
+                print("  ".join(row[name].rjust(width) for name, width in widths.items()))
+        print()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("c_worker")
+    parser.add_argument("go_worker")
+    parser.add_argument("--seconds", type=int, default=SHORT_S, help="of expiries; the two others grow with it")
+    parser.add_argument("--kills", type=int, help="two a second, and 1,000 at most, unless told")
+    parser.add_argument("--only", choices=["kills", "rejects", "expiry"])
+    given = parser.parse_args()
+    if "WXSIM_CONTROL" not in os.environ:
+        parser.error("run this under `wechat-sim exec --quiet --`")
+    if given.seconds < SHORT_S:
+        parser.error(f"--seconds is {SHORT_S} at least: less is no soak of tokens of 5 s")
+    # Inherited by the workers: where the kernel makes huge pages of small ones, memory seems to grow by megabytes.
+    ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    # So that everything is ended then, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    soaks = [
+        Kills(given.kills or min(1000, 2 * given.seconds)),
+        Rejects(min(60, given.seconds // 4)),
+        Expiry(given.seconds),
+    ]
+    checks = Checks()
+    programs = languages(os.path.abspath(given.c_worker), os.path.abspath(given.go_worker))
+    began = time.monotonic()
+    try:
+        for soak in soaks:
+            if given.only in (None, soak.name):
+                run(soak, programs, checks.begin(soak.name))
+    except KeyboardInterrupt:
+        print("stopped", flush=True)
+        return 130
+    checks.print_tables()
+    print(f"{checks.passed} passed, {checks.failed} failed in {time.monotonic() - began:.0f} s")
+    return 1 if checks.failed else 0
+
+
+def run(soak, programs, checks):
+    failed_before = checks.failed
+    place = None
+    over = False
+    try:
+        place = soak.prepare(programs)
+        soak.run(place, checks)
+        over = True
+    except (Failure, OSError, sqlite3.Error) as reason:
+        checks("the soak gets to its end", False, f"{type(reason).__name__}: {reason}")
+    finally:
+        soak.end()
+        if place and over and checks.failed == failed_before:
+            place.remove()
+        elif place:
+            print(f"# its store and logs are in {place.path}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What a process holds, sampled over time: memory, descriptors, threads; and whether it has grown."""
+
+import os
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+# What a heap may still settle by: each thread of Go takes some memory of the library when it leads for the first time.
+ALLOWED_SHARE = 0.05
+ALLOWED_KIB = 1024
+ALLOWED_KIB_IN_A_SHORT_RUN = 2048
+LONG_S = 120
+
+
+@dataclass(frozen=True)
+class Sample:
+    at: float
+    rss_kib: int
+    descriptors: int
+    threads: int
+
+
+class Vitals:
+    """The samples of one process since it was warm. Medians are compared, of the first tenth and of the last: a fetch
+    takes descriptors and a thread for a moment."""
+
+    def __init__(self, pid, spare_threads=0):
+        """`spare_threads` are those that its runtime may start and keep when it likes."""
+        self._process = Path("/proc", str(pid))
+        self._spare_threads = spare_threads
+        self._samples = []
+        self._open_files = ""
+
+    def take(self):
+        # This counts pages; the VmRSS in `status` may be off by some for each CPU.
+        memory = (self._process / "smaps_rollup").read_text()
+        rss_kib = int(re.search(r"^Rss: +(\d+) kB", memory, re.M)[1])
+        counts = [len(os.listdir(self._process / what)) for what in ("fd", "task")]
+        self._samples.append(Sample(time.monotonic(), rss_kib, *counts))
+
+    def list_open_files(self):
+        """For people, should there be too many."""
+        names = Counter()
+        for link in (self._process / "fd").iterdir():
+            try:
+                names[re.sub(r":\[\d+\]", "", os.readlink(link)).rpartition("/")[2]] += 1
+            except FileNotFoundError:
+                continue
+        self._open_files = ", ".join(f"{count} {name}" for name, count in sorted(names.items()))
+
+    def count(self):
+        return len(self._samples)
+
+    def growth(self):
+        """What has grown, if anything."""
+        grown = []
+        before, after = self._ends("rss_kib")
+        is_short = self._samples[-1].at - self._samples[0].at < LONG_S
+        allowed = max(ALLOWED_KIB_IN_A_SHORT_RUN if is_short else ALLOWED_KIB, ALLOWED_SHARE * before)
+        if after > before + allowed:
+            grown.append(f"memory from {before:.0f} to {after:.0f} KiB")
+        before, after = self._ends("descriptors")
+        if before != after:
+            grown.append(f"descriptors from {before:.0f} to {after:.0f}: {self._open_files}")
+        before, after = self._ends("threads")
+        if after > before + self._spare_threads:
+            grown.append(f"threads from {before:.0f} to {after:.0f}")
+        return grown
+
+    def summary(self):
+        rss, descriptors, threads = (self._ends(what) for what in ("rss_kib", "descriptors", "threads"))
+        return {
+            "rss_kib_first": f"{rss[0]:.0f}",
+            "last": f"{rss[1]:.0f}",
+            "most": max(one.rss_kib for one in self._samples),
+            "per_hour": f"{self._slope_kib_per_hour():+.0f}",
+            "descriptors": f"{descriptors[0]:.0f} {descriptors[1]:.0f}",
+            "threads": f"{threads[0]:.0f} {threads[1]:.0f}",
+        }
+
+    def _ends(self, what):
+        tenth = max(5, len(self._samples) // 10)
+        values = [getattr(one, what) for one in self._samples]
+        return median(values[:tenth]), median(values[-tenth:])
+
+    def _slope_kib_per_hour(self):
+        """By least squares."""
+        hours = [one.at / 3600 for one in self._samples]
+        sizes = [one.rss_kib for one in self._samples]
+        hour, size = sum(hours) / len(hours), sum(sizes) / len(sizes)
+        return sum((at - hour) * (kib - size) for at, kib in zip(hours, sizes)) / sum((at - hour) ** 2 for at in hours)
