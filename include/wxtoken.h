@@ -12,6 +12,12 @@
  *             may look with the sqlite3 tool.
  *   Stopped   A process that is stopped (SIGSTOP) while it commits to the store holds up those who have no token, up to
  *             their timeout_ms. Those who have one go on with it.
+ *   Killed    A process that is killed between WeChat's answer and its commit, on the classic endpoint, has ended the
+ *             token that the others have: they learn of it from the next fetch, or when the API refuses theirs.
+ *   Memory    Where an allocation fails a call returns an error, or the process aborts, as Rust programs do. The store
+ *             is left as by a process that was killed.
+ *   Storms    Hundreds of threads that do nothing but reject queue up for the store; some may meet their timeout_ms.
+ *   Lock      Do not delete <store>.lock while the store is in use: two processes could then fetch at once.
  *   Key file  Secrets are sealed with a key from <store>.key. That protects copies and backups of the store, not
  *             against someone who runs as the same user.
  *   Static    Linked statically, the library brings its own SQLite symbols along, and cannot be kept from unloading:
