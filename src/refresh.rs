@@ -140,6 +140,7 @@ impl Session {
         at_best: Freshness,
         patience: Patience,
     ) -> Result<Claim<'static>> {
+        sys::reach(Failpoint::Looked);
         let (lock, unlockable) = match self.lock(&found, patience) {
             Ok(Some(lock)) => (Some(lock), None),
             Ok(None) => return Ok(Claim::Busy),
@@ -149,6 +150,7 @@ impl Session {
             }
             Err(e) => (None, Some(e)),
         };
+        sys::reach(Failpoint::Locked);
         let secret = self.open_secret(&found.account)?;
         let lease = Lease {
             owner: i64::from_ne_bytes(sys::random()) | 1,

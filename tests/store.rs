@@ -196,6 +196,10 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
             })
             .collect();
         assert_eq!(kept.len(), 1, "{damage}: {kept:?}");
+        assert!(
+            beside(&kept[0], "-journal").exists(),
+            "its journal goes with it"
+        );
         assert_eq!(fs::read(&kept[0]).unwrap(), bad, "{damage}");
         assert_eq!(sqlite(&store, "PRAGMA integrity_check"), "ok");
         assert_eq!(handle.report()["accounts"][0]["name"], "shop");

@@ -463,6 +463,53 @@ fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
     }
 }
 
+/// Answers one connection with what is no TLS, and resets it after closing it in order: what is written then raises
+/// SIGPIPE, and not just an error.
+fn hang_up_on(listener: std::net::TcpListener) {
+    use std::io::{Read, Write};
+    use std::os::fd::AsRawFd;
+    let (mut peer, _) = listener.accept().unwrap();
+    let read = peer.read(&mut [0; 4096]).unwrap();
+    assert!(read > 0);
+    peer.write_all(b"no TLS at all").unwrap();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let at_once = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    // SAFETY: an open socket, and an option of its size.
+    let set = unsafe {
+        libc::setsockopt(
+            peer.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const at_once).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0);
+}
+
+/// Faults row 12 at its sharpest: the last words to a peer that is gone, an alert about its answer.
+#[test]
+fn writing_to_a_tls_peer_that_is_gone_does_not_kill_the_host() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    handle.set("api_base_url", &url).unwrap();
+    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    let peer = std::thread::spawn(|| hang_up_on(listener));
+    let said = common::Child::fork(|| {
+        // SAFETY: as above.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        common::outcome(handle.get("shop"))
+    })
+    .join();
+    peer.join().unwrap();
+    assert!(said.contains("E_NETWORK"), "{said:?}");
+}
+
 /// Faults row 13: a profiler's timer.
 #[test]
 fn timer_signals_do_not_fail_a_call() {

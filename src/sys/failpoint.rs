@@ -6,8 +6,12 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Failpoint {
+    /// It has looked, and found that somebody should fetch.
+    Looked = 1,
+    /// It has the lock, and has not written its intent.
+    Locked,
     /// The intent is in the store, the request not yet sent.
-    Claimed = 1,
+    Claimed,
     /// The deadline has been looked at for the last time before the request leaves.
     Sending,
     /// The platform has answered; the token is nowhere but here.

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "faults.h"
 
@@ -259,4 +260,70 @@ void who_cannot_read_which_boot_it_is_fetches_beside_nobody(void)
         CHECK_EQUAL(sim_count(place.id, "requests"), 1);
         leave_place(&place);
     }
+}
+
+static enum shim_call dying_call;
+static long dying_after;
+
+/* Changes of several pages: rows of a table and its index. */
+static int register_and_die(const struct place *place, const char *expected)
+{
+    wxtoken *wx = open_store(place->store);
+    wxtoken_error err;
+
+    (void)expected;
+    begin_death(dying_call, place->directory, dying_after);
+    if (wxtoken_account(wx, "second", "work", "ww-second", "a-second-secret", &err) != WXTOKEN_OK ||
+        wxtoken_account(wx, "second", "work", "ww-changed", "another-secret", &err) != WXTOKEN_OK)
+        return complain_about("account", &err);
+    end_fault();
+    return 0;
+}
+
+/* Row 4 with a guided hand: the writer dies before each call to the disk in turn, which leaves the store and its journal
+ * in every state there is. */
+void whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound(void)
+{
+    static const enum shim_call CALLS[] = {SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
+    struct place place;
+    wxtoken_token token;
+    int call, has_died;
+
+    for (call = 0; call < 3; call++) {
+        dying_call = CALLS[call];
+        dying_after = 0;
+        do {
+            open_place(&place);
+            CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
+            wxtoken_free(place.wx);
+            place.wx = NULL;
+            has_died = WIFSIGNALED(end_of(bear(register_and_die, &place, NULL)));
+            check_sound(&place);
+            wait_for(bear(get_afresh, &place, token.value));
+            CHECK_EQUAL(sim_count(place.id, "requests"), 1);
+            leave_place(&place);
+            dying_after++;
+        } while (has_died);
+        CHECK(dying_after > 2);
+    }
+}
+
+/* Row 25: a resolver that does not answer. The thread that asked it is left behind. */
+void a_name_that_nobody_resolves_is_given_up_in_time(void)
+{
+    struct place place;
+    wxtoken_token token;
+    long long began;
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "api_base_url", "https://nobody.example", e));
+    CHECK_OK(wxtoken_set(place.wx, "connect_timeout_ms", "200", e));
+    CHECK_OK(wxtoken_set(place.wx, "timeout_ms", "60000", e));
+    begin_silence(5);
+    began = boot_ms();
+    CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", &token, e));
+    CHECK(boot_ms() - began < 4000);
+    CHECK(end_fault() > 0);
+    CHECK_TEXT(last_message(), "DNS did not answer within connect_timeout_ms (200 ms)");
+    leave_place(&place);
 }

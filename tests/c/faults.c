@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,38 @@ void begin_fault(enum shim_call call, const char *where, long passing, long fail
     host->failing = failing;
     host->struck = 0;
     shim->before = strike;
+}
+
+static int die(enum shim_call call, const char *path)
+{
+    if (strike(call, path) != 0)
+        kill(getpid(), SIGKILL);
+    return 0;
+}
+
+void begin_death(enum shim_call call, const char *where, long passing)
+{
+    begin_fault(call, where, passing, 1);
+    shim->before = die;
+}
+
+static long silence_s;
+
+static int say_nothing(enum shim_call call, const char *name)
+{
+    (void)name;
+    if (call != SHIM_RESOLVE)
+        return 0;
+    host->struck++;
+    sleep((unsigned)silence_s);
+    return EIO;
+}
+
+void begin_silence(long seconds)
+{
+    silence_s = seconds;
+    host->struck = 0;
+    shim->before = say_nothing;
 }
 
 long end_fault(void)

@@ -20,6 +20,8 @@
 /* From now on, in this process and in those it forks, these calls fail: on files whose path begins with `where` (NULL:
  * any), when `passing` of them have got through, the next `failing` ones. */
 void begin_fault(enum shim_call call, const char *where, long passing, long failing);
+void begin_death(enum shim_call call, const char *where, long passing); /* SIGKILL at such a call; in a child */
+void begin_silence(long seconds); /* of DNS, for this process */
 long end_fault(void); /* how often it has struck, in the children too; they must be gone */
 
 /* Sets the wall clock of all processes so far from the true one; returns how far it was. */
@@ -41,6 +43,8 @@ int get_afresh(const struct place *place, const char *expected); /* with a handl
     X(whichever_call_to_the_disk_fails_a_store_is_made_at_the_next_try) \
     X(every_call_says_what_the_disk_has_done)                           \
     X(who_cannot_read_which_boot_it_is_fetches_beside_nobody)           \
+    X(whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound)   \
+    X(a_name_that_nobody_resolves_is_given_up_in_time)                  \
     X(a_clock_set_forward_costs_one_fetch_and_set_right_none)           \
     X(a_clock_set_back_costs_no_fetch)                                  \
     X(a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right) \

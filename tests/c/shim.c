@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static struct {
     int (*fsync)(int);
     int (*fdatasync)(int);
     ssize_t (*recv)(int, void *, size_t, int);
+    int (*getaddrinfo)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
     int (*clock_gettime)(clockid_t, struct timespec *);
 } real;
 
@@ -62,6 +64,7 @@ __attribute__((constructor)) static void find_all(void)
     find("fsync", &real.fsync);
     find("fdatasync", &real.fdatasync);
     find("recv", &real.recv);
+    find("getaddrinfo", &real.getaddrinfo);
     find("clock_gettime", &real.clock_gettime);
     is_finding = 0;
 }
@@ -176,6 +179,13 @@ int fdatasync(int fd)
 ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
     return fails(SHIM_RECEIVE, fd) ? -1 : real.recv(fd, buffer, size, flags);
+}
+
+int getaddrinfo(const char *name, const char *service, const struct addrinfo *hints, struct addrinfo **found)
+{
+    if (shim.before != NULL && shim.before(SHIM_RESOLVE, name) != 0)
+        return EAI_AGAIN;
+    return real.getaddrinfo(name, service, hints, found);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now)

@@ -11,7 +11,8 @@ enum shim_call {
     SHIM_WRITE,    /* write, pwrite */
     SHIM_TRUNCATE, /* ftruncate */
     SHIM_SYNC,     /* fsync, fdatasync */
-    SHIM_RECEIVE   /* recv */
+    SHIM_RECEIVE,  /* recv */
+    SHIM_RESOLVE   /* getaddrinfo; `path` is the name, and who returns late answers late */
 };
 
 struct shim {

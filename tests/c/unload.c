@@ -74,6 +74,21 @@ static void *load_get_and_unload(void *argument)
     return NULL;
 }
 
+/* Before anything of the library has run that could keep it loaded for another reason. */
+static void stays_when_it_has_only_been_looked_at(void)
+{
+    void *library = dlopen(getenv("WXTOKEN_LIBRARY"), RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL)
+        fail(dlerror());
+    else
+        dlclose(library);
+    library = dlopen(getenv("WXTOKEN_LIBRARY"), RTLD_NOW | RTLD_NOLOAD);
+    if (library == NULL)
+        fail("the library was really unloaded: is it linked with -z nodelete?");
+    else
+        dlclose(library);
+}
+
 int main(void)
 {
     char directory[] = "/tmp/wxtoken-c-XXXXXX", command[128];
@@ -90,6 +105,7 @@ int main(void)
         return 1;
     }
     snprintf(store, sizeof store, "%s/tokens.db", directory);
+    stays_when_it_has_only_been_looked_at();
     for (round = 0; round < ROUNDS; round++) {
         pthread_t thread;
         /* In every other round a thread that used the library ends after the unload, and cleans up its own part. */
