@@ -463,14 +463,16 @@ fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
     }
 }
 
-/// Answers one connection with what is no TLS, and resets it after closing it in order: what is written then raises
-/// SIGPIPE, and not just an error.
-fn hang_up_on(listener: std::net::TcpListener) {
+/// Answers one connection with what is no TLS, and resets it after closing it in order, all before the client sees any of
+/// it: what it writes then raises SIGPIPE, and is not just an error.
+fn hang_up_on(client: &common::Child, listener: std::net::TcpListener) {
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
     let (mut peer, _) = listener.accept().unwrap();
     let read = peer.read(&mut [0; 4096]).unwrap();
     assert!(read > 0);
+    client.signal(libc::SIGSTOP);
+    client.wait_for(libc::SIGSTOP);
     peer.write_all(b"no TLS at all").unwrap();
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     let at_once = libc::linger {
@@ -488,6 +490,8 @@ fn hang_up_on(listener: std::net::TcpListener) {
         )
     };
     assert_eq!(set, 0);
+    drop(peer);
+    client.signal(libc::SIGCONT);
 }
 
 /// Faults row 12 at its sharpest: the last words to a peer that is gone, an alert about its answer.
@@ -499,14 +503,13 @@ fn writing_to_a_tls_peer_that_is_gone_does_not_kill_the_host() {
     let url = format!("https://{}", listener.local_addr().unwrap());
     handle.set("api_base_url", &url).unwrap();
     handle.account("shop", "official", "wx1", SECRET).unwrap();
-    let peer = std::thread::spawn(|| hang_up_on(listener));
-    let said = common::Child::fork(|| {
+    let client = common::Child::fork(|| {
         // SAFETY: as above.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         common::outcome(handle.get("shop"))
-    })
-    .join();
-    peer.join().unwrap();
+    });
+    hang_up_on(&client, listener);
+    let said = client.join();
     assert!(said.contains("E_NETWORK"), "{said:?}");
 }
 
