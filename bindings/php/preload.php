@@ -10,6 +10,7 @@ declare(strict_types=1);
 
 foreach (
     [
+        'Declarations',
         'Library',
         'WxTokenException',
         'Exception/ArgumentException',

@@ -80,8 +80,9 @@ class Place:
             "SHOP_SECRET": account.secret,
         }
         self._give_away(self.path, *self.path.rglob("*"))
-        declarations = (self.path / "php" / "src" / "wxtoken.cdef.h").read_text()
-        self.write("ffi.h", f'#define FFI_SCOPE "wxtoken"\n#define FFI_LIB "{self.library}"\n{declarations}')
+        made = (self.path / "php" / "src" / "Declarations.php").read_text()
+        declarations = made.split("<<<'C'\n")[1].split("\nC;")[0]
+        self.write("ffi.h", f'#define FFI_SCOPE "wxtoken"\n#define FFI_LIB "{self.library}"\n{declarations}\n')
 
     def write(self, name, text):
         path = self.path / name

@@ -26,7 +26,7 @@ final class Library
         try {
             // Not FFI::load() with FFI_SCOPE: PHP refuses that together with opcache.preload_user. FFI::cdef() is
             // allowed here under ffi.enable=preload too, as long as this very class was preloaded.
-            return FFI::cdef((string) file_get_contents(__DIR__ . '/wxtoken.cdef.h'), $file);
+            return FFI::cdef(Declarations::C, $file);
         } catch (FFI\Exception $reason) {
             throw new WxTokenException(
                 "cannot load $file: {$reason->getMessage()}. Install libwxtoken where the loader finds it, or put its"

@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace WxToken;
 
 use DateTimeImmutable;
+use DateTimeZone;
 use FFI;
 use FFI\CData;
+use FFI\CType;
 use WxToken\Exception\ArgumentException;
 
 /**
@@ -20,7 +22,12 @@ use WxToken\Exception\ArgumentException;
 final class Store
 {
     private readonly FFI $ffi;
+    // Arrays of one, which cross as pointers.
+    private readonly CType $errorType;
+    private readonly CType $tokenType;
     private ?CData $handle = null;
+    // The last one that was given: mostly the next is the same.
+    private ?Token $token = null;
 
     /**
      * Opens a store, creating it when absent.
@@ -32,8 +39,10 @@ final class Store
     public function __construct(?string $store = null, #[\SensitiveParameter] array $options = [])
     {
         $this->ffi = Library::load();
+        $this->errorType = $this->ffi->type('wxtoken_error[1]');
+        $this->tokenType = $this->ffi->type('wxtoken_token[1]');
         $handle = $this->ffi->new('wxtoken *');
-        $this->call('wxtoken_init', ['store' => $store, 'out' => FFI::addr($handle)]);
+        $this->call('wxtoken_init', $this->text('store', $store), FFI::addr($handle));
         $this->handle = $handle;
         try {
             foreach ($options as $option => $value) {
@@ -59,7 +68,7 @@ final class Store
     public function set(string $option, #[\SensitiveParameter] string|int|bool $value): void
     {
         $text = (string) (is_bool($value) ? (int) $value : $value);
-        $this->onHandle('wxtoken_set', ['option' => $option, 'value' => $text]);
+        $this->call('wxtoken_set', $this->handle(), $this->text('option', $option), $this->text('value', $text));
     }
 
     /**
@@ -73,7 +82,14 @@ final class Store
      */
     public function account(string $account, string $kind, string $id, #[\SensitiveParameter] string $secret): void
     {
-        $this->onHandle('wxtoken_account', ['account' => $account, 'kind' => $kind, 'id' => $id, 'secret' => $secret]);
+        $this->call(
+            'wxtoken_account',
+            $this->handle(),
+            $this->text('account', $account),
+            $this->text('kind', $kind),
+            $this->text('id', $id),
+            $this->text('secret', $secret),
+        );
     }
 
     /**
@@ -83,7 +99,13 @@ final class Store
      */
     public function put(string $account, string $field, #[\SensitiveParameter] ?string $value = null): void
     {
-        $this->onHandle('wxtoken_put', ['account' => $account, 'field' => $field, 'value' => $value]);
+        $this->call(
+            'wxtoken_put',
+            $this->handle(),
+            $this->text('account', $account),
+            $this->text('field', $field),
+            $this->text('value', $value),
+        );
     }
 
     /**
@@ -102,10 +124,11 @@ final class Store
      */
     public function token(?string $name = null): Token
     {
-        $token = $this->ffi->new('wxtoken_token');
-        $this->onHandle('wxtoken_get', ['name' => $name, 'out' => FFI::addr($token)]);
+        // Memory of its own for each call: a signal handler may ask, too, before this one has read it.
+        $out = $this->ffi->new($this->tokenType);
+        $this->call('wxtoken_get', $this->handle(), $this->text('name', $name), $out);
 
-        return new Token(FFI::string($token->value, $token->length), new DateTimeImmutable("@$token->expires_at"));
+        return $this->tokenIn($out[0]);
     }
 
     /**
@@ -117,7 +140,12 @@ final class Store
      */
     public function reject(?string $name, #[\SensitiveParameter] Token|string $token): void
     {
-        $this->onHandle('wxtoken_reject', ['name' => $name, 'token' => (string) $token]);
+        $this->call(
+            'wxtoken_reject',
+            $this->handle(),
+            $this->text('name', $name),
+            $this->text('token', (string) $token),
+        );
     }
 
     /**
@@ -132,7 +160,7 @@ final class Store
         for ($capacity = 4096;; $capacity = $needed->cdata) {
             $text = $this->ffi->new("char[$capacity]");
             try {
-                $this->onHandle('wxtoken_report', ['buf' => $text, 'cap' => $capacity, 'needed' => FFI::addr($needed)]);
+                $this->call('wxtoken_report', $this->handle(), $text, $capacity, FFI::addr($needed));
             } catch (ArgumentException $reason) {
                 // It may grow while we look.
                 if ($needed->cdata > $capacity) {
@@ -181,37 +209,50 @@ final class Store
     {
     }
 
-    /**
-     * @param array<string, mixed> $arguments
-     */
-    private function onHandle(string $function, #[\SensitiveParameter] array $arguments): void
+    private function tokenIn(CData $out): Token
     {
-        if ($this->handle === null) {
-            throw $this->badArgument('the store is closed');
+        $value = FFI::string($out->value, $out->length);
+        $token = $this->token;
+        if ($value !== $token?->value || $out->expires_at !== $token->expiresAt->getTimestamp()) {
+            // Without a zone PHP would read the default one, from a file, once in each request.
+            $expiresAt = new DateTimeImmutable("@$out->expires_at", new DateTimeZone('+00:00'));
+            $this->token = $token = new Token($value, $expiresAt);
         }
-        $this->call($function, ['wx' => $this->handle] + $arguments);
+
+        return $token;
+    }
+
+    private function handle(): CData
+    {
+        return $this->handle ?? throw $this->badArgument('the store is closed');
     }
 
     /**
-     * @param array<string, mixed> $arguments In the order of the C function, without the last one.
+     * A string as it crosses. C would take the part before a NUL for the whole.
      */
-    private function call(string $function, #[\SensitiveParameter] array $arguments): void
+    private function text(string $name, #[\SensitiveParameter] ?string $text): ?string
     {
-        foreach ($arguments as $name => $argument) {
-            // C would take the part before the NUL for the whole.
-            if (is_string($argument) && str_contains($argument, "\0")) {
-                throw $this->badArgument("$name holds a NUL byte");
-            }
+        if ($text !== null && str_contains($text, "\0")) {
+            throw $this->badArgument("$name holds a NUL byte");
         }
-        $error = $this->ffi->new('wxtoken_error');
-        $status = $this->ffi->$function(...array_values([...$arguments, FFI::addr($error)]));
+
+        return $text;
+    }
+
+    /**
+     * @param mixed ...$arguments Those of the C function, without the last one.
+     */
+    private function call(string $function, #[\SensitiveParameter] mixed ...$arguments): void
+    {
+        $arguments[] = $error = $this->ffi->new($this->errorType);
+        $status = $this->ffi->$function(...$arguments);
         if ($status !== $this->ffi->WXTOKEN_OK) {
             throw WxTokenException::of(
-                FFI::string($error->message),
+                FFI::string($error[0]->message),
                 $status,
                 $this->ffi->wxtoken_status_name($status),
-                $error->errcode,
-                $error->retry_after_ms,
+                $error[0]->errcode,
+                $error[0]->retry_after_ms,
             );
         }
     }

@@ -126,7 +126,7 @@ final class Fpm
         foreach (['', '/src', '/src/Exception'] as $folder) {
             mkdir($package . $folder);
         }
-        $files = ['preload.php', 'src/wxtoken.cdef.h', 'src/*.php', 'src/Exception/*.php'];
+        $files = ['preload.php', 'src/*.php', 'src/Exception/*.php'];
         foreach ($files as $pattern) {
             foreach (glob(__DIR__ . "/../$pattern") as $file) {
                 copy($file, $package . '/' . dirname($pattern) . '/' . basename($file));

@@ -36,6 +36,18 @@ def test_a_token_says_when_it_ends(sim: Simulator, open_store: Opener) -> None:
     assert 7190 < token.expires_in < 7201
 
 
+def test_a_token_that_wechat_gives_again_has_its_new_end(sim: Simulator, open_store: Opener) -> None:
+    account = sim.account()
+    sim.post("/faults", {"id": account.id, "kind": "token", "value": "the-same", "times": 0})
+    store = open_store(account)
+    first = store.token("shop")
+    sim.post("/accounts", {"kind": "official", "id": account.id, "secret": account.secret, "lifetime_ms": 3_600_000})
+    store.reject("shop", first)
+    second = store.token("shop")
+    assert second.value == first.value
+    assert second.expires_at < first.expires_at
+
+
 def test_a_token_travels_to_another_process(sim: Simulator, open_store: Opener) -> None:
     token = open_store(sim.account()).token("shop")
     assert pickle.loads(pickle.dumps(token)) == token

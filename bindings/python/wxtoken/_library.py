@@ -115,7 +115,8 @@ class Handle:
 def call(function: Any, *arguments: Any) -> None:
     """Call one of the functions that take a ``wxtoken_error *`` last; raise what it says."""
     error = CError()
-    status = function(*arguments, byref(error))
+    # By reference, as the signatures have it; byref() would say the same, and take longer.
+    status = function(*arguments, error)
     if status != 0:
         message = error.message.decode("utf-8", "replace")
         raise failure(status, error.errcode, error.retry_after_ms, message)

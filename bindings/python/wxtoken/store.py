@@ -56,6 +56,8 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, **options: OptionValue) -> None:
         self._handle: Handle | None = None
+        # The last one that was given, and when it ends: mostly the next is the same.
+        self._last: tuple[int, Token] | None = None
         # The library takes UTF-8 whatever the locale, so that every language names the same file.
         name = None if path is None else text("path", os.fsdecode(path))
         self._handle = Handle(name)
@@ -118,9 +120,12 @@ class Store:
         the same failure at once.
         """
         out = _library.CToken()
-        self._call(LIBRARY.wxtoken_get, optional_text("name", name), byref(out))
-        value: bytes = out.value
-        return Token(value.decode(), datetime.fromtimestamp(out.expires_at, timezone.utc))
+        self._call(LIBRARY.wxtoken_get, optional_text("name", name), out)
+        value, expires_at = out.value.decode(), out.expires_at
+        last = self._last
+        if last is None or last[0] != expires_at or last[1].value != value:
+            last = self._last = expires_at, Token(value, datetime.fromtimestamp(expires_at, timezone.utc))
+        return last[1]
 
     def reject(self, name: str | None, token: Token | str) -> None:
         """Say that the API refused a token (errcode 40001, 40014 or 42001): the next ``token`` fetches another.

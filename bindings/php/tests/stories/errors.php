@@ -29,8 +29,8 @@ story('a refusal of WeChat is an ApiException with its errcode and the time to w
 
 story('every status of the library has an exception of its own', static function (): void {
     $ffi = \WxToken\Library::load();
-    preg_match_all('/WXTOKEN_E_(\w+) =/', file_get_contents(__DIR__ . '/../../src/wxtoken.cdef.h'), $found);
-    check(count($found[1]) >= 9, 'found too few statuses in src/wxtoken.cdef.h');
+    preg_match_all('/WXTOKEN_E_(\w+) =/', \WxToken\Declarations::C, $found);
+    check(count($found[1]) >= 9, 'found too few statuses in src/Declarations.php');
     foreach ($found[1] as $status) {
         $number = $ffi->{"WXTOKEN_E_$status"};
         same("WXTOKEN_E_$status", $ffi->wxtoken_status_name($number), 'name of the status');
@@ -122,6 +122,19 @@ story('a token knows when it ends, and reject takes it as it is', static functio
     $simulator->tell('/revoke', ['id' => $id, 'which' => 'all']);
     $store->reject(null, $token);
     check($store->token()->value !== $token->value, 'the rejected token was given again');
+});
+
+story('a token that WeChat gives again has its new end', static function (string $directory) use ($simulator): void {
+    [$id, $secret] = $simulator->official();
+    $simulator->tell('/faults', ['id' => $id, 'kind' => 'token', 'value' => 'the-same', 'times' => 0]);
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('shop', 'official', $id, $secret);
+    $first = $store->token();
+    $simulator->tell('/accounts', ['id' => $id, 'secret' => $secret, 'kind' => 'official', 'lifetime_ms' => 3600000]);
+    $store->reject(null, $first);
+    $second = $store->token();
+    same($first->value, $second->value, 'token');
+    check($second->expiresAt < $first->expiresAt, 'it has the end of before');
 });
 
 story('a report of a hundred accounts is whole', static function (string $directory) use ($simulator): void {

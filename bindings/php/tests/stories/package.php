@@ -6,14 +6,14 @@ namespace WxToken\Tests;
 
 $package = dirname(__DIR__, 2);
 
-story('src/wxtoken.cdef.h is what make-cdef makes of the header', static function () use ($package): void {
+story('src/Declarations.php is what make-cdef makes of the header', static function () use ($package): void {
     $header = "$package/../../include/wxtoken.h";
     check(is_readable($header), "cannot read $header: these tests run in a checkout of the whole project");
     [$code, $made] = Process::run([PHP_BINARY, "$package/bin/make-cdef", $header]);
     same(0, $code, "exit code of make-cdef, which said \"$made\"");
     check(
-        $made === file_get_contents("$package/src/wxtoken.cdef.h"),
-        'the header has changed: php bin/make-cdef ../../include/wxtoken.h > src/wxtoken.cdef.h',
+        $made === file_get_contents("$package/src/Declarations.php"),
+        'the header has changed: php bin/make-cdef ../../include/wxtoken.h > src/Declarations.php',
     );
 });
 

@@ -1,0 +1,43 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken;
+
+/**
+ * The C library as FFI::cdef() takes it. Made of include/wxtoken.h by bin/make-cdef.
+ *
+ * A constant of a preloaded class costs a request nothing; a file would have to be read in each.
+ *
+ * @internal
+ */
+final class Declarations
+{
+    public const C = <<<'C'
+typedef enum wxtoken_status {
+    WXTOKEN_OK = 0, WXTOKEN_E_ARGUMENT = 1, WXTOKEN_E_ACCOUNT = 2, WXTOKEN_E_STORE = 3, WXTOKEN_E_SECRET = 4, WXTOKEN_E_NETWORK = 5, WXTOKEN_E_REPLY = 6, WXTOKEN_E_API = 7, WXTOKEN_E_TIMEOUT = 8, WXTOKEN_E_INTERNAL = 9,
+} wxtoken_status;
+typedef struct wxtoken wxtoken;
+typedef struct wxtoken_error {
+    enum wxtoken_status status;
+    int32_t errcode;
+    int64_t retry_after_ms;
+    char message[496];
+} wxtoken_error;
+typedef struct wxtoken_token {
+    int64_t expires_at;
+    size_t length;
+    char value[1024];
+} wxtoken_token;
+enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_set(struct wxtoken *wx, const char *option, const char *value, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_account(struct wxtoken *wx, const char *account, const char *kind, const char *id, const char *secret, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_put(struct wxtoken *wx, const char *account, const char *field, const char *value, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_get(struct wxtoken *wx, const char *name, struct wxtoken_token *out, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_reject(struct wxtoken *wx, const char *name, const char *token, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_report(struct wxtoken *wx, char *buf, size_t cap, size_t *needed, struct wxtoken_error *err);
+void wxtoken_free(struct wxtoken *wx);
+const char *wxtoken_version(void);
+const char *wxtoken_status_name(int32_t status);
+C;
+}
