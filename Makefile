@@ -4,6 +4,7 @@
 #   make install    PREFIX=/usr/local DESTDIR=
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
+#   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
@@ -83,6 +84,7 @@ lint:
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
+	python3 tests/mutants/run.py --check
 
 test-rust:
 	$(CARGO) test --locked --workspace
@@ -127,6 +129,12 @@ soak-workers: stage sim
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/soak/worker.c -o build/soak/c \
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/soak/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/soak/go .
+
+# --- mutants: each protection taken out, and the tests that are seen to fail then ---
+
+.PHONY: mutants
+mutants:
+	python3 tests/mutants/run.py $(MUTANTS)
 
 # --- sanitizers: the address sanitizer is part of `make test`; the others need a nightly toolchain ---
 

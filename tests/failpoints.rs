@@ -94,7 +94,7 @@ fn a_leader_killed_in_the_soft_window_costs_nobody_a_wait() {
 
 /// Faults row 5 before there is a lease, and row 1: whoever was about to lead finds the token that another one fetched.
 #[test]
-fn a_leader_frozen_before_its_claim_is_passed_over_and_fetches_nothing_when_it_wakes() {
+fn a_leader_frozen_before_its_claim_is_passed_over_and_does_not_fetch_when_it_wakes() {
     for kind in KINDS {
         for moment in [Failpoint::Looked, Failpoint::Locked] {
             let world = World::with_account(json!({}));
@@ -178,4 +178,60 @@ fn a_leader_that_wakes_in_the_soft_window_does_not_overwrite() {
     let next = handle.get("shop").unwrap();
     assert!(world.accepts(&next.value));
     assert_eq!(world.requests(), asked + 3);
+}
+
+/// Faults rows 6 and 31: what a late request did before it was reset is as unknown as what one did that was answered.
+#[test]
+fn a_late_request_that_is_reset_leaves_the_newer_token_in_doubt() {
+    let world = World::with_account(json!({"grace_ms": 0}));
+    let late = world.open_shop("official_classic");
+    late.set("timeout_ms", "500").unwrap();
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let frozen = leader(&late, Failpoint::Sending, libc::SIGSTOP);
+    let newer = handle.get("shop").unwrap();
+    world.fault(json!({"id": "wx1", "kind": "reset_after"}));
+    frozen.signal(libc::SIGCONT);
+    let said = frozen.join();
+    assert!(said.contains("E_NETWORK"), "{said}");
+    assert!(
+        !world.accepts(&newer.value),
+        "the late request has ended it"
+    );
+    let next = handle.get("shop").unwrap();
+    assert!(world.accepts(&next.value));
+    assert_eq!(world.requests(), 3);
+}
+
+/// Faults row 19, at the worst moment: between the transaction's beginning and its first write.
+#[test]
+fn a_store_deleted_during_a_save_does_not_lose_the_token() {
+    for kind in KINDS {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop(kind);
+        let saving = leader(&handle, Failpoint::Saving, libc::SIGSTOP);
+        std::fs::remove_file(world.store()).unwrap();
+        saving.signal(libc::SIGCONT);
+        let said = saving.join();
+        assert_eq!(handle.get("shop").unwrap().value, said, "{kind}");
+        assert_eq!(world.minted(), 1, "{kind}");
+    }
+}
+
+/// Faults row 5: those who waited for a frozen leader pass it over together, and one of them fetches.
+#[test]
+fn a_crowd_that_passes_a_frozen_leader_over_makes_one_fetch() {
+    let world = World::with_account(json!({"delay_ms": 300}));
+    let late = world.open_shop("official_classic");
+    late.set("timeout_ms", "500").unwrap();
+    let handle = world.open_shop("official_classic");
+    let frozen = leader(&late, Failpoint::Claimed, libc::SIGSTOP);
+    let crowd: Vec<Child> = (0..12)
+        .map(|_| Child::fork(|| outcome(handle.get("shop"))))
+        .collect();
+    let got: Vec<String> = crowd.into_iter().map(Child::join).collect();
+    assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
+    assert_eq!(world.requests(), 1, "{got:?}");
+    frozen.signal(libc::SIGKILL);
+    frozen.join();
 }

@@ -196,14 +196,30 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
             })
             .collect();
         assert_eq!(kept.len(), 1, "{damage}: {kept:?}");
+        let journal = beside(&kept[0], "-journal");
         assert!(
-            beside(&kept[0], "-journal").exists(),
-            "its journal goes with it"
+            journal.exists(),
+            "{damage}: its journal is not the new one's"
         );
         assert_eq!(fs::read(&kept[0]).unwrap(), bad, "{damage}");
         assert_eq!(sqlite(&store, "PRAGMA integrity_check"), "ok");
         assert_eq!(handle.report()["accounts"][0]["name"], "shop");
     }
+}
+
+/// Faults row 20, a journal that none of ours has written: the store beside it is whole, and stays.
+#[test]
+fn garbage_in_the_journal_costs_nothing() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    let token = handle.get("shop").unwrap();
+    fs::write(beside(&world.store(), "-journal"), "garbage\n".repeat(1000)).unwrap();
+    let got = common::Child::fork(|| common::outcome(handle.get("shop"))).join();
+    assert_eq!(got, token.value);
+    handle.account("other", "work", "ww1", SECRET).unwrap();
+    assert_eq!(handle.report()["accounts"].as_array().unwrap().len(), 2);
+    assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok");
+    assert_eq!(world.requests(), 1);
 }
 
 /// A file is somebody's unless the key or the lock beside it shows that it was a store.
@@ -267,6 +283,11 @@ fn a_store_deleted_during_a_fetch_does_not_lose_the_token() {
 
 /// A process that holds SQLite's exclusive lock, as one frozen in its commit would.
 fn holder(store: &Path) -> std::process::Child {
+    tool(store, "BEGIN EXCLUSIVE; SELECT 'done';\n")
+}
+
+/// The sqlite3 tool when it has carried out the orders, the last of which says 'done', and waits for more.
+fn tool(store: &Path, orders: &str) -> std::process::Child {
     use std::io::BufRead;
     let mut tool = std::process::Command::new("sqlite3")
         .arg(store)
@@ -274,12 +295,9 @@ fn holder(store: &Path) -> std::process::Child {
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    let orders = "BEGIN EXCLUSIVE; SELECT 'held';\n";
     std::io::Write::write_all(tool.stdin.as_mut().unwrap(), orders.as_bytes()).unwrap();
-    let mut line = String::new();
-    let mut said = std::io::BufReader::new(tool.stdout.as_mut().unwrap());
-    said.read_line(&mut line).unwrap();
-    assert_eq!(line, "held\n");
+    let said = std::io::BufReader::new(tool.stdout.as_mut().unwrap());
+    assert!(said.lines().any(|line| line.unwrap() == "done"));
     tool
 }
 
@@ -344,6 +362,26 @@ fn a_strangers_database_is_refused_untouched() {
         );
         assert_eq!(fs::read(&store).unwrap(), before, "{what}");
     }
+}
+
+/// Faults row 21: what a stranger that was killed had not yet moved from its log into its file.
+#[test]
+fn a_strangers_write_ahead_log_outlives_our_look_at_it() {
+    let world = World::new();
+    let store = world.store();
+    let orders = "PRAGMA journal_mode = WAL; CREATE TABLE photos (id); INSERT INTO photos VALUES (1); SELECT 'done';\n";
+    let mut stranger = tool(&store, orders);
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    let files = || [&store, &beside(&store, "-wal")].map(|file| fs::read(file).unwrap());
+    let before = files();
+    assert!(!before[1].is_empty());
+    let refused = Handle::open(&store).err().unwrap();
+    assert!(
+        refused.message.contains("another program's database"),
+        "{refused:?}"
+    );
+    assert!(files() == before);
 }
 
 #[test]
@@ -671,8 +709,17 @@ fn an_import_that_is_killed_is_done_by_the_next() {
                 "
             INSERT INTO weixin_account VALUES (1, 'app', 'ww1', '{SECRET}', 1);
             INSERT INTO weixin_account VALUES (2, 'gone', 'ww2', 'a-secret-freed-before', 0);
+            PRAGMA secure_delete = OFF;
+            CREATE TABLE backup AS WITH RECURSIVE number (n) AS (SELECT 1 UNION SELECT n + 1 FROM number WHERE n < 500)
+                SELECT weixin_account.* FROM weixin_account, number;
+            DROP TABLE backup;
             DELETE FROM weixin_account WHERE id = 2;"
             ),
+        );
+        let freed = fs::read(&store).unwrap();
+        assert!(
+            contains(&freed, b"a-secret-freed-before"),
+            "or there is nothing to rewrite"
         );
         let path = store.clone();
         let importer = common::Child::fork(move || {

@@ -309,7 +309,7 @@ void whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound(void)
 }
 
 /* Row 25: a resolver that does not answer. The thread that asked it is left behind. */
-void a_name_that_nobody_resolves_is_given_up_in_time(void)
+void a_name_server_that_does_not_answer_is_a_network_failure_in_time(void)
 {
     struct place place;
     wxtoken_token token;

@@ -44,7 +44,7 @@ int get_afresh(const struct place *place, const char *expected); /* with a handl
     X(every_call_says_what_the_disk_has_done)                           \
     X(who_cannot_read_which_boot_it_is_fetches_beside_nobody)           \
     X(whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound)   \
-    X(a_name_that_nobody_resolves_is_given_up_in_time)                  \
+    X(a_name_server_that_does_not_answer_is_a_network_failure_in_time)  \
     X(a_clock_set_forward_costs_one_fetch_and_set_right_none)           \
     X(a_clock_set_back_costs_no_fetch)                                  \
     X(a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right) \
