@@ -1,0 +1,65 @@
+// What a token costs in github.com/silenceper/wechat, from its caches in memory and in Redis. Run it under warm.py and
+// with_redis.py.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/silenceper/wechat/v2/cache"
+	"github.com/silenceper/wechat/v2/credential"
+	"github.com/silenceper/wechat/v2/util"
+)
+
+const rounds = 100
+
+// So that the compiler cannot leave out what nobody looks at.
+var sink string
+
+func main() {
+	// The first call fetches at the simulator, and fills the cache.
+	util.SetURIModifier(func(uri string) string {
+		return strings.Replace(uri, "https://api.weixin.qq.com", os.Getenv("WXTOKEN_API_BASE_URL"), 1)
+	})
+	redis := cache.NewRedis(context.Background(), &cache.RedisOpts{Host: os.Getenv("WXBENCH_REDIS")})
+	peers := []struct {
+		name  string
+		calls int // in a round
+		cache cache.Cache
+	}{
+		{"silenceper-memory", 3000, cache.NewMemory()},
+		{"silenceper-redis", 30, redis},
+	}
+	out := json.NewEncoder(os.Stdout)
+	handles := make([]credential.AccessTokenHandle, len(peers))
+	for i, peer := range peers {
+		handles[i] = credential.NewDefaultAccessToken(
+			os.Getenv("WXBENCH_APPID"), os.Getenv("WXBENCH_SECRET"), credential.CacheKeyOfficialAccountPrefix, peer.cache)
+		get(handles[i])
+		if sink != os.Getenv("WXBENCH_TOKEN") {
+			log.Fatalf("%s: this is not the token of $WXBENCH_TOKEN: run this under warm.py", peer.name)
+		}
+	}
+	for round := 0; round < rounds; round++ {
+		for i, peer := range peers {
+			start := time.Now()
+			for call := 0; call < peer.calls; call++ {
+				get(handles[i])
+			}
+			ns := float64(time.Since(start).Nanoseconds()) / float64(peer.calls)
+			out.Encode(map[string]any{"bench": peer.name, "ns": ns})
+		}
+	}
+}
+
+func get(handle credential.AccessTokenHandle) {
+	token, err := handle.GetAccessToken()
+	if err != nil {
+		log.Fatal("silenceper: ", err)
+	}
+	sink = token
+}
