@@ -5,6 +5,7 @@
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
+#   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
@@ -80,7 +81,7 @@ UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go); \
+	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go benches); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
@@ -111,6 +112,17 @@ test-mixed: stage sim
 
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
+
+# --- benchmarks: see benches/README.md ---
+
+BENCH ?=
+
+.PHONY: bench
+bench: stage sim
+	benches/peers/setup.sh build/benches
+	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
+	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # --- soaks: rows 4, 32 and 38 of docs/faults.md, short in `make test`, for MINUTES in `make soak` ---
 

@@ -13,6 +13,7 @@ cd "$(dirname "$0")"
 
 missing() {
   command -v redis-server >/dev/null || [ -x /usr/sbin/redis-server ] || echo redis-server
+  [ -e /usr/include/sqlite3.h ] || echo libsqlite3-dev
   [ -e /usr/include/hiredis/hiredis.h ] || echo libhiredis-dev
   [ -e /usr/share/php/Symfony/Component/Cache/autoload.php ] || echo php-symfony-cache
   [ -e /usr/share/php/Psr/SimpleCache/autoload.php ] || echo php-psr-simple-cache
