@@ -202,7 +202,7 @@ def main():
         RESULTS.mkdir(exist_ok=True)
         latest = RESULTS / "latest.json"
         whole = {"machine": about, "targets": judged, "benches": summary, "facts": measured.facts}
-        latest.write_text(json.dumps(whole, indent=1) + "\n")
+        latest.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
         draw(latest, RESULTS / "latest.svg", built)
 
 
