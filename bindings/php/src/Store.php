@@ -8,7 +8,6 @@ use DateTimeImmutable;
 use DateTimeZone;
 use FFI;
 use FFI\CData;
-use FFI\CType;
 use WxToken\Exception\ArgumentException;
 
 /**
@@ -22,9 +21,6 @@ use WxToken\Exception\ArgumentException;
 final class Store
 {
     private readonly FFI $ffi;
-    // Arrays of one, which cross as pointers.
-    private readonly CType $errorType;
-    private readonly CType $tokenType;
     private ?CData $handle = null;
     // The last one that was given: mostly the next is the same.
     private ?Token $token = null;
@@ -39,8 +35,6 @@ final class Store
     public function __construct(?string $store = null, #[\SensitiveParameter] array $options = [])
     {
         $this->ffi = Library::load();
-        $this->errorType = $this->ffi->type('wxtoken_error[1]');
-        $this->tokenType = $this->ffi->type('wxtoken_token[1]');
         $handle = $this->ffi->new('wxtoken *');
         $this->call('wxtoken_init', $this->text('store', $store), FFI::addr($handle));
         $this->handle = $handle;
@@ -125,7 +119,7 @@ final class Store
     public function token(?string $name = null): Token
     {
         // Memory of its own for each call: a signal handler may ask, too, before this one has read it.
-        $out = $this->ffi->new($this->tokenType);
+        $out = $this->ffi->new('wxtoken_token[1]');
         $this->call('wxtoken_get', $this->handle(), $this->text('name', $name), $out);
 
         return $this->tokenIn($out[0]);
@@ -244,7 +238,8 @@ final class Store
      */
     private function call(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
-        $arguments[] = $error = $this->ffi->new($this->errorType);
+        // An array of one crosses as a pointer. By its name: PHP leaks a type that an object keeps.
+        $arguments[] = $error = $this->ffi->new('wxtoken_error[1]');
         $status = $this->ffi->$function(...$arguments);
         if ($status !== $this->ffi->WXTOKEN_OK) {
             throw WxTokenException::of(
