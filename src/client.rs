@@ -256,7 +256,7 @@ impl Client {
         };
         let started = self.background().start(move || {
             let _flight = flight;
-            if of_thread.refresh_early(found).is_ok() {
+            if matches!(of_thread.refresh_early(found), Ok(Some(_))) {
                 // Every name that leads to this token is to see the new one.
                 view.shared.forget();
             }
