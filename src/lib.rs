@@ -25,6 +25,8 @@ mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod flight;
+#[cfg(feature = "benching")]
+pub mod inside;
 mod names;
 mod options;
 mod process;

@@ -7,13 +7,28 @@ use super::Account;
 use crate::token::{Identity, Row};
 use crate::wechat::Kind;
 
-/// The columns in the order in which [`read_account`] takes them.
-const ACCOUNT: &str = "name, kind, appid, secret, fingerprint, current";
-const IDENTITY: &str = "endpoint, base_url, appid, fingerprint";
+/// The columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
+/// prepared statements.
+macro_rules! account {
+    () => {
+        "name, kind, appid, secret, fingerprint, current"
+    };
+}
+
+macro_rules! identity {
+    () => {
+        "endpoint, base_url, appid, fingerprint"
+    };
+}
+
 /// The columns in the order in which [`read_token`] takes them.
-const TOKEN: &str = "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects,
-    rejected, reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
-    last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot";
+macro_rules! token {
+    () => {
+        "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
+         reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
+         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot"
+    };
+}
 
 /// Reads a row from left to right: rusqlite finds a column's name by comparing it with each, which costs more than the query.
 struct Columns<'a, 'row> {
@@ -39,14 +54,18 @@ impl<'a, 'row> Columns<'a, 'row> {
 pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
     match name {
         Some(name) => conn
-            .prepare_cached(&format!(
-                "SELECT {ACCOUNT} FROM weixin_account WHERE name = ?1"
+            .prepare_cached(concat!(
+                "SELECT ",
+                account!(),
+                " FROM weixin_account WHERE name = ?1"
             ))?
             .query_row([name], read_account)
             .optional(),
         None => conn
-            .prepare_cached(&format!(
-                "SELECT {ACCOUNT} FROM weixin_account WHERE current = 1"
+            .prepare_cached(concat!(
+                "SELECT ",
+                account!(),
+                " FROM weixin_account WHERE current = 1"
             ))?
             .query_row([], read_account)
             .optional(),
@@ -54,8 +73,10 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
-    conn.prepare_cached(&format!(
-        "SELECT {ACCOUNT} FROM weixin_account ORDER BY name"
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        account!(),
+        " FROM weixin_account ORDER BY name"
     ))?
     .query_map([], read_account)?
     .collect()
@@ -126,9 +147,10 @@ pub fn forgive(conn: &Connection, id: &str) -> rusqlite::Result<()> {
 }
 
 pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<Row>> {
-    conn.prepare_cached(&format!(
-        "SELECT {TOKEN} FROM weixin_token
-         WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        token!(),
+        " FROM weixin_token WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
     ))?
     .query_row(
         [
@@ -143,8 +165,12 @@ pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<
 }
 
 pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(Identity, Row)>> {
-    conn.prepare_cached(&format!(
-        "SELECT {IDENTITY}, {TOKEN} FROM weixin_token ORDER BY id"
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        identity!(),
+        ", ",
+        token!(),
+        " FROM weixin_token ORDER BY id"
     ))?
     .query_map([], |row| {
         let mut columns = Columns::of(row);

@@ -130,6 +130,8 @@ impl SqliteStore {
         let mut open = self.open.borrow(&gate);
         let stale = open.as_ref().is_some_and(|open| {
             inode(&self.path) != Some(open.inode)
+                // A rollback failed, for want of memory: whatever came next on this connection would too.
+                || !open.conn.is_autocommit()
                 || (writes && open.read_only && sys::is_writable(&self.path))
         });
         if stale {
@@ -326,16 +328,36 @@ fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
     done
 }
 
+/// A read transaction. rusqlite's own compiles its BEGIN and ROLLBACK anew each time, a tenth of what a look costs.
+struct ReadTransaction<'a>(&'a Connection);
+
+impl<'a> ReadTransaction<'a> {
+    fn begin(conn: &'a Connection) -> rusqlite::Result<ReadTransaction<'a>> {
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        Ok(ReadTransaction(conn))
+    }
+}
+
+impl Drop for ReadTransaction<'_> {
+    fn drop(&mut self) {
+        // Where SQLite has already rolled back, as it does after a disk error, there is nothing left to do.
+        let _ = self
+            .0
+            .prepare_cached("ROLLBACK")
+            .and_then(|mut rollback| rollback.execute([]));
+    }
+}
+
 impl Store for SqliteStore {
     fn load(&self, name: Option<&str>, call: Call) -> Result<Option<View>> {
         self.with(call, false, |conn| {
-            // One read transaction: the account and its row are of one moment.
-            let transaction = conn.transaction()?;
-            let Some(account) = rows::account(&transaction, name)? else {
+            // The account and its row are of one moment.
+            let transaction = ReadTransaction::begin(conn)?;
+            let Some(account) = rows::account(transaction.0, name)? else {
                 return Ok(None);
             };
             let identity = account.identity(call.options);
-            let row = rows::token(&transaction, &identity)?.unwrap_or_default();
+            let row = rows::token(transaction.0, &identity)?.unwrap_or_default();
             Ok(Some(View {
                 account,
                 identity,

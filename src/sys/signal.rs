@@ -17,20 +17,27 @@ pub struct Shield {
 
 impl Shield {
     pub fn raise() -> Shield {
-        let pending = pending();
+        const BOTH: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
         let mut shielded = empty();
-        for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
-            // One that was pending before is not ours to take back.
-            // SAFETY: both sets are initialised.
-            unsafe {
-                if libc::sigismember(&pending, signal) == 0 {
-                    libc::sigaddset(&mut shielded, signal);
+        let mut before = empty();
+        // SAFETY: all sets are initialised; pthread_sigmask fails only for an unknown `how`.
+        unsafe {
+            for signal in BOTH {
+                libc::sigaddset(&mut shielded, signal);
+            }
+            libc::pthread_sigmask(libc::SIG_BLOCK, &shielded, &mut before);
+            // One that was pending before is not ours to take back; only what the host blocks can have been.
+            if BOTH.iter().any(|s| libc::sigismember(&before, *s) == 1) {
+                let pending = pending();
+                for signal in BOTH {
+                    if libc::sigismember(&pending, signal) == 1
+                        && libc::sigismember(&before, signal) == 1
+                    {
+                        libc::sigdelset(&mut shielded, signal);
+                    }
                 }
             }
         }
-        let mut before = empty();
-        // SAFETY: both sets are valid; pthread_sigmask fails only for an unknown `how`.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &shielded, &mut before) };
         Shield {
             before,
             shielded,

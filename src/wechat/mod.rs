@@ -13,8 +13,8 @@ pub use http::roots;
 pub use recipe::Kind;
 pub use reply::{Grant, MAX_TOKEN};
 
-/// Reads bytes as a token reply, for the fuzzer.
-#[cfg(feature = "fuzzing")]
+/// Reads bytes as a token reply, for the fuzzer and the benchmarks.
+#[cfg(any(feature = "fuzzing", feature = "benching"))]
 pub fn parse_reply(bytes: &[u8]) {
     for kind in [Kind::Official, Kind::OfficialClassic, Kind::Work] {
         let _ = reply::parse(kind.recipe(), bytes);

@@ -1,0 +1,52 @@
+//! The inside, piece by piece: `cargo bench --bench inside`.
+
+use divan::Bencher;
+use wxtoken::inside::{Inside, parse_reply};
+
+/// What WeChat's documentation says to reserve for one.
+const TOKEN_BYTES: usize = 512;
+
+fn main() {
+    divan::main();
+}
+
+fn token() -> String {
+    "t".repeat(TOKEN_BYTES)
+}
+
+fn inside() -> (tempfile::TempDir, Inside) {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = Inside::new(directory.path(), &token()).unwrap();
+    (directory, inside)
+}
+
+#[divan::bench]
+fn snapshot_read(bencher: Bencher) {
+    let (_directory, inside) = inside();
+    bencher.bench_local(|| assert!(inside.hit()));
+}
+
+#[divan::bench]
+fn leader_lock_taken_and_released(bencher: Bencher) {
+    let (_directory, inside) = inside();
+    bencher.bench_local(|| assert!(inside.lead()));
+}
+
+#[divan::bench]
+fn row_saved(bencher: Bencher) {
+    let (_directory, inside) = inside();
+    bencher.bench_local(|| assert!(inside.save()));
+}
+
+#[divan::bench]
+fn secret_sealed(bencher: Bencher) {
+    let (_directory, inside) = inside();
+    bencher.bench_local(|| assert!(inside.seal()));
+}
+
+/// Three times, once as each kind of account reads it.
+#[divan::bench]
+fn reply_parsed(bencher: Bencher) {
+    let reply = format!(r#"{{"access_token":"{}","expires_in":7200}}"#, token());
+    bencher.bench_local(|| parse_reply(divan::black_box(reply.as_bytes())));
+}
