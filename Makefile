@@ -6,11 +6,12 @@
 #   make sim        build the simulator
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
+#   make bench-inside   the pieces: snapshot, lock, save, seal, parse
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, test-soak,
-#   test-findings, lint: parts of `make test`
+#   test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -68,7 +69,7 @@ demo:
 # --- tests ---
 
 test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers test-soak \
-  test-findings
+  test-bench test-findings
 	@echo "make test: everything passed"
 
 setup:
@@ -123,6 +124,18 @@ bench: stage sim
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
+
+# What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
+.PHONY: test-bench
+test-bench: stage sim
+	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
+	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
+	$(CARGO) test --locked --bench inside
+
+.PHONY: bench-inside
+bench-inside:
+	$(CARGO) bench --locked --bench inside
 
 # --- soaks: rows 4, 32 and 38 of docs/faults.md, short in `make test`, for MINUTES in `make soak` ---
 
