@@ -61,7 +61,7 @@ typedef enum wxtoken_status {
      */
     WXTOKEN_E_ARGUMENT = 1,
     /**
-     * There is no such account in this store.
+     * There is no such account in this store, or the parent that it needs is not there.
      */
     WXTOKEN_E_ACCOUNT = 2,
     /**
@@ -69,7 +69,8 @@ typedef enum wxtoken_status {
      */
     WXTOKEN_E_STORE = 3,
     /**
-     * There is no valid token, and this process may not read the secret to fetch one.
+     * There is no valid token, and what it takes to fetch one is missing: this process may not read the secret, or a
+     * ticket or refresh token was never put.
      */
     WXTOKEN_E_SECRET = 4,
     /**
@@ -113,7 +114,7 @@ typedef struct wxtoken_error {
      */
     enum wxtoken_status status;
     /**
-     * WeChat's errcode with WXTOKEN_E_API, else 0.
+     * The platform's errcode with WXTOKEN_E_API, else 0; 0 also where its codes are words (DingTalk): see the message.
      */
     int32_t errcode;
     /**
@@ -169,7 +170,8 @@ enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct
  * Sets an option of this handle. The default of each is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init.
  *
  *     api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
- *     work_base_url       https://qyapi.weixin.qq.com    the same
+ *     work_base_url       https://qyapi.weixin.qq.com    the same for WeCom, and these for other platforms:
+ *     qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url
  *     timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
  *     connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
  *     refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
@@ -199,11 +201,16 @@ enum wxtoken_status wxtoken_set(struct wxtoken *wx,
  * process.
  *
  * @param account  A name of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
- * @param kind     "official" (service and subscription accounts, mini programs; the stable endpoint),
- *                 "official_classic" (the same by the classic endpoint, where each fetch ends the token before), or
- *                 "work" (an app of a WeCom corporation).
- * @param id       The appid or corpid: 1 to 128 printable ASCII characters.
- * @param secret   Its secret: 1 to 512 printable ASCII characters. Copied, sealed, and never shown again.
+ * @param kind     One of these; what each needs put, and the tickets it has, stand in docs/credentials.md:
+ *                 "official" (service and subscription accounts, mini programs; the stable endpoint),
+ *                 "official_classic" (the same by the classic endpoint, where each fetch ends the token before),
+ *                 "work" (an app of a WeCom corporation),
+ *                 "component" (a third-party platform), "authorizer" (an account that has authorized one),
+ *                 "suite" (a WeCom third-party app), "work_authorized" (a corporation that has installed one),
+ *                 "provider" (a WeCom service provider), "qq", "douyin", "dingtalk", "feishu".
+ * @param id       The appid, corpid, suite_id and so on: 1 to 128 printable ASCII characters.
+ * @param secret   Its secret: 1 to 512 printable ASCII characters; for "work_authorized" the permanent_code. NULL for
+ *                 "authorizer", which has none. Copied, sealed, and never shown again.
  * @return WXTOKEN_OK; E_ARGUMENT; E_STORE (cannot be written); E_SECRET (the key file cannot be read); E_TIMEOUT.
  *
  *     wxtoken_account(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
@@ -218,12 +225,23 @@ enum wxtoken_status wxtoken_account(struct wxtoken *wx,
 /**
  * Sets a field of an account that is known later than its registration.
  *
- * @param account  Its name.
- * @param field    "current": makes this account the one that NULL names.
- * @param value    The field's value; for "current" it is "1" or NULL.
- * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_TIMEOUT.
+ *     current        every kind                   "1" or NULL: makes this account the one that NULL names
+ *     parent         authorizer, work_authorized  the name of its component, or suite, in this store
+ *     verify_ticket  component                    from the push every 10 minutes; good for 12 hours
+ *     suite_ticket   suite                        from the push every 10 minutes; good for 30 minutes
+ *     refresh_token  authorizer                   from the authorization; put the parent first
  *
- *     wxtoken_put(wx, "shop", "current", NULL, &err);
+ * A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another refresh
+ * token it replaces the one that was put, in the same transaction as the token that came with it; putting again what was
+ * put before changes nothing then. wxtoken_get("NAME/refresh_token") reads it, where the key can be read.
+ *
+ * @param account  Its name.
+ * @param field    One of the above.
+ * @param value    Its value, 1 to 512 printable ASCII characters.
+ * @return WXTOKEN_OK; E_ARGUMENT (no field of this kind, a bad value, a parent of the wrong kind); E_ACCOUNT (no such
+ *         account or parent); E_STORE; E_SECRET (the key file cannot be read); E_TIMEOUT.
+ *
+ *     wxtoken_put(wx, "platform", "verify_ticket", ticket_from_the_push, &err);
  */
 enum wxtoken_status wxtoken_put(struct wxtoken *wx,
                                 const char *account,
@@ -236,10 +254,17 @@ enum wxtoken_status wxtoken_put(struct wxtoken *wx,
  * revalidate_ms, and a request to WeChat once per expiry among all processes on the store. A token that is still valid
  * is served when WeChat cannot be reached.
  *
- * @param name  An account; NULL is the current one.
+ * A name is an account, or an account's other credential: "shop/jsapi_ticket", "shop/card_ticket", in WeCom
+ * "app/jsapi_ticket" and "app/agent_ticket". What those are fetched with (a ticket with the account's token, an
+ * authorizer's token with its component's) is fetched on the way by the same rules, within the same timeout_ms; an error
+ * names the link that failed.
+ *
+ * @param name  An account, or account/credential; NULL is the current account. account/refresh_token (verify_ticket,
+ *              suite_ticket) gives what was put, with an expires_at of 0 where it has no end.
  * @param out   Receives the token; untouched on failure.
  * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_SECRET; E_NETWORK; E_REPLY; E_API (err->errcode is WeChat's);
- *         E_TIMEOUT. When err->retry_after_ms is set, it says when a request will be made again; until then every process
+ *         E_TIMEOUT. E_SECRET also when a ticket or refresh token was never put, E_ACCOUNT when a parent is missing.
+ *         When err->retry_after_ms is set, it says when a request will be made again; until then every process
  *         without a valid token gets the same answer at once (after a timeout, those with no more patience).
  *
  * Blocks up to timeout_ms when it has to fetch or to wait for another process that does.
@@ -257,7 +282,7 @@ enum wxtoken_status wxtoken_get(struct wxtoken *wx,
  * wxtoken_get fetches another. Compares first: if the stored token is a different one by now, nothing happens. Rejects
  * cause at most one fetch per 30 seconds and credential; a token that WeChat hands out again is served again.
  *
- * @param name   The account, as for wxtoken_get.
+ * @param name   The account or account/credential, as for wxtoken_get.
  * @param token  The token that was refused, 1 to 1023 bytes.
  * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store: nobody was told); E_TIMEOUT.
  *

@@ -34,6 +34,16 @@ impl Served {
         })
     }
 
+    /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
+    pub fn kept(value: &str, expires_at_s: i64) -> Served {
+        Served {
+            value: value.into(),
+            expires_at_s,
+            expires_wall_ms: 0,
+            expires_tick_ms: 0,
+        }
+    }
+
     fn is_valid(&self, tick: Tick) -> bool {
         tick.wall_ms + TICK_MS < self.expires_wall_ms
             && tick.steady_ms + TICK_MS < self.expires_tick_ms

@@ -1,36 +1,22 @@
-//! A handle's calls, as a person would tell them.
-//!
-//! ```text
-//!  fresh in this process ─────────────────────────────────────────────► copy
-//!    else fresh in the store ─────────────────────────────────────────► copy
-//!      else still valid, past its refresh time: try to lead
-//!         leader → fetch → save → copy            others → the token they have, at once
-//!      else expired, absent or rejected: wait to lead or for the row, to the deadline
-//!    fetch failed → noted in the store → a still valid token is served; else the error, shared by all
-//! ```
+//! A handle: its options, and what each call does with it. What a get is stands in `get`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::background::Background;
-use crate::cache::{Outset, Served};
-use crate::clock::{Deadline, Now};
-use crate::error::{Error, Result, Status};
+use crate::cache::Served;
+use crate::clock::Deadline;
+use crate::error::{Error, Result};
 use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::process::{self, View, share};
-use crate::refresh::Obtained;
 use crate::report;
 use crate::session::Session;
-use crate::store::{self, Account, Registration};
+use crate::store::{self, Account, Loaded, ParentLink, Registration};
 use crate::sys::{AtomicRef, Gate, Gated, generation};
-use crate::token::{Freshness, Row};
-use crate::vault::{Vault, fingerprint};
-use crate::wechat::{self, Kind, MAX_TOKEN};
-
-/// How long a look at the store may take while there is a good token from before.
-const LOOK_MS: i64 = 100;
+use crate::vault::{Label, Vault, fingerprint};
+use crate::wechat::{self, ACCESS_TOKEN, Kind, MAX_TOKEN, Put, Scope};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
@@ -97,35 +83,39 @@ impl Client {
     }
 
     /// Registers or updates an account; nothing is written when nothing has changed.
-    pub fn account(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<()> {
+    pub fn account(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
         names::check_account(name)?;
         let kind = Kind::named(kind).ok_or_else(|| {
             Error::argument(format!("unknown kind: the kinds are {}", Kind::names()))
         })?;
-        names::check_id(kind.recipe().id_name, id)?;
-        names::check_secret(secret)?;
+        names::check_id(kind.token().id_name, id)?;
+        let secret = check_secret_of(kind, secret)?;
 
         let session = self.session()?;
-        let known = session.store().load(Some(name), session.call())?;
-        let known = known.map(|found| found.account);
-        let unchanged = known.filter(|account| {
-            account.kind == kind
-                && account.id == id
-                && account.sealed.as_ref().is_some_and(|sealed| {
-                    let opened = session.vault.open(name, id, sealed);
+        let label = Label::secret(name, id);
+        let unchanged = load_account(&session, name)?.filter(|account| {
+            let same_secret = match (&account.sealed, secret) {
+                (Some(sealed), Some(secret)) => {
+                    let opened = session.vault.open(&label, sealed);
                     opened.is_ok_and(|stored| *stored == secret)
-                })
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            account.kind == kind && account.id == id && same_secret
         });
         let account = match unchanged {
             Some(account) => account,
             None => {
+                let sealed = secret.map(|secret| session.vault.seal(&label, secret));
                 let account = Account {
                     name: name.into(),
                     kind,
                     id: id.into(),
-                    sealed: Some(session.vault.seal(id, secret)?),
-                    fingerprint: fingerprint(id, secret),
+                    sealed: sealed.transpose()?,
+                    fingerprint: secret.map_or(String::new(), |secret| fingerprint(id, secret)),
                     current: false,
+                    parent: None,
                 };
                 session
                     .store()
@@ -141,24 +131,98 @@ impl Client {
 
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
         names::check_account(name)?;
-        if field != "current" {
-            return Err(Error::argument(
-                "unknown field: the accounts of this version have one, current",
-            ));
+        let session = self.session()?;
+        // A look puts back what live handles registered.
+        let found = session.look(Some(name))?;
+        let kind = found.account.kind;
+        match (field, &kind.token().put) {
+            ("current", _) => self.put_current(&session, name, value),
+            ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
+            (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
+            _ => Err(Error::argument(format!(
+                "account \"{name}\", of kind {}, has no such field: it has {}",
+                kind.name(),
+                kind.fields().join(", ")
+            ))),
         }
+    }
+
+    fn put_current(&self, session: &Session, name: &str, value: Option<&str>) -> Result<()> {
         if !matches!(value, None | Some("1")) {
             return Err(Error::argument(
                 "field current takes the value 1 or NULL: it makes this account the current one",
             ));
         }
-        let session = self.session()?;
-        // A look puts back what live handles registered.
-        session.look(Some(name))?;
         if !session.store().set_current(name, session.call())? {
             return Err(session.no_account(Some(name)));
         }
         process::remember_current(&self.path, name);
         session.view.shared.forget();
+        Ok(())
+    }
+
+    fn put_parent(
+        &self,
+        session: &Session,
+        found: &store::View,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(parent) = value else {
+            return Err(Error::argument(
+                "field parent takes the name of an account: value is NULL",
+            ));
+        };
+        names::check_account(parent)?;
+        let of = session.look(Some(parent))?.account;
+        let wanted = found.account.kind.parent();
+        if Some(of.kind) != wanted {
+            return Err(Error::argument(format!(
+                "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {}",
+                of.kind.name(),
+                found.account.name,
+                wanted.map_or("", Kind::name)
+            )));
+        }
+        let name = &found.account.name;
+        let link = ParentLink {
+            name: parent.into(),
+            there: Some((of.kind, of.id)),
+        };
+        if found.account.parent.as_ref() != Some(&link) {
+            if !session.store().set_parent(name, parent, session.call())? {
+                return Err(session.no_account(Some(name)));
+            }
+            session.view.shared.forget();
+        }
+        process::remember_parent(&self.path, name, parent);
+        Ok(())
+    }
+
+    fn put_secret(
+        &self,
+        session: &Session,
+        found: &store::View,
+        put: &Put,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(value) = value else {
+            return Err(Error::argument(format!(
+                "field {} takes a value: it is NULL",
+                put.field
+            )));
+        };
+        names::check_secret(put.field, value)?;
+        let lacks_parent = found.recipe.scope == Scope::Parent && found.identity.scope.is_empty();
+        if lacks_parent {
+            return Err(Error::argument(format!(
+                "put the parent of account \"{}\" first: its {} holds with that {} only",
+                found.account.name,
+                put.field,
+                found.account.kind.parent().map_or("parent", Kind::name)
+            )));
+        }
+        let kept = session.keep_put(found, put, value)?;
+        process::remember_put(self.handle, &self.path, &found.identity, &kept);
         Ok(())
     }
 
@@ -170,174 +234,19 @@ impl Client {
 
     /// A token that is valid now, when there was no hit. `None` is the current account.
     pub fn get(&self, name: Option<&str>) -> Result<Served> {
-        if let Some(name) = name {
-            names::check_credential(name)?;
-        }
-        self.get_from_store(&self.session()?, name)
-    }
-
-    fn get_from_store(&self, session: &Session, name: Option<&str>) -> Result<Served> {
-        let cache = &session.view.cache;
-        let outset = cache.set_out();
-        // With a good token at hand nobody waits for a store that somebody holds.
-        let patience = if cache.has_valid(name) {
-            Deadline::after(LOOK_MS.min(session.options.timeout_ms))
-        } else {
-            session.deadline
-        };
-        let looked = match session.look_within(name, &patience) {
-            Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
-                // A store out of order is no reason to withhold a token that is good.
-                match cache.last_resort(name) {
-                    Some(token) => return Ok(token),
-                    // It was rejected meanwhile: then there is all the time to look.
-                    None if e.status == Status::Timeout => session.look(name),
-                    None => Err(e),
-                }
-            }
-            other => other,
-        };
-        let found = looked.inspect_err(|_| cache.clear(name))?;
-        let token = session.serve(&found.row);
-        match (session.freshness(&found.row), token) {
-            (Freshness::Spent, _) | (_, None) => {
-                cache.clear(name);
-                self.wait_for_token(session, name, found)
-            }
-            (freshness, Some(token)) => {
-                cache.publish(name, outset, &token);
-                let next = match freshness {
-                    Freshness::Usable => self.refresh_early(session, name, found),
-                    _ => None,
-                };
-                Ok(next.unwrap_or(token))
-            }
-        }
-    }
-
-    /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
-    fn refresh_early(
-        &self,
-        session: &Session,
-        name: Option<&str>,
-        found: store::View,
-    ) -> Option<Served> {
-        if found
-            .row
-            .standing_failure(Now::read(), session.options.timeout_ms)
-            .is_some()
-        {
-            return None;
-        }
-        if session.options.background_refresh {
-            self.refresh_in_background(session, found);
-            return None;
-        }
-        let _flight = session.view.shared.flights.try_begin(&found.identity)?;
-        let outset = session.view.cache.set_out();
-        match session.refresh_early(found) {
-            Ok(row) => self.publish(session, name, outset, &row?),
-            Err(e) => {
-                session.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
-                None
-            }
-        }
-    }
-
-    /// The one thread of the library, for one refresh; none if one is running or none can start.
-    fn refresh_in_background(&self, session: &Session, found: store::View) {
-        let view = session.view;
-        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
-            return;
-        };
-        let of_thread = Session {
-            deadline: Deadline::after(session.options.timeout_ms),
-            ..session.clone()
-        };
-        let started = self.background().start(move || {
-            let _flight = flight;
-            if matches!(of_thread.refresh_early(found), Ok(Some(_))) {
-                // Every name that leads to this token is to see the new one.
-                view.shared.forget();
-            }
-        });
-        if !started {
-            let why =
-                "no thread for a background refresh: raise the limit of processes (ulimit -u)";
-            session.log(LogLevel::Error, why);
-        }
-    }
-
-    fn wait_for_token(
-        &self,
-        session: &Session,
-        name: Option<&str>,
-        mut found: store::View,
-    ) -> Result<Served> {
-        loop {
-            if let Some(error) = found
-                .row
-                .standing_failure(Now::read(), session.options.timeout_ms)
-            {
-                return Err(error);
-            }
-            let identity = found.identity;
-            let flights = &session.view.shared.flights;
-            let Some(_flight) = flights.begin(&identity, &session.deadline)? else {
-                // Somebody has landed: those who waited look all at once, and not one after another.
-                let outset = session.view.cache.set_out();
-                found = session.look(name)?;
-                if session.freshness(&found.row) != Freshness::Spent
-                    && let Some(token) = self.publish(session, name, outset, &found.row)
-                {
-                    return Ok(token);
-                }
-                continue;
-            };
-            let outset = session.view.cache.set_out();
-            match session.obtain(name, &identity)? {
-                Obtained::MovedTo(other) => found = other,
-                Obtained::Row(row) => {
-                    return self.publish(session, name, outset, &row).ok_or_else(|| {
-                        session
-                            .deadline
-                            .error("the token expired before it could be handed out")
-                    });
-                }
-            }
-        }
-    }
-
-    fn publish(
-        &self,
-        session: &Session,
-        name: Option<&str>,
-        outset: Outset,
-        row: &Row,
-    ) -> Option<Served> {
-        let token = session.serve(row)?;
-        session.view.cache.publish(name, outset, &token);
-        Some(token)
+        names::split(name)?;
+        self.session()?.get(name)
     }
 
     /// “The API refused this token.” A no-op unless it is still the stored one.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
-        if let Some(name) = name {
-            names::check_credential(name)?;
-        }
+        names::split(name)?;
         if token.is_empty() || token.len() > MAX_TOKEN {
             return Err(Error::argument(format!(
                 "a token has 1 to {MAX_TOKEN} bytes: pass the one that wxtoken_get gave"
             )));
         }
-        let session = self.session()?;
-        let found = session.look(name)?;
-        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
-            session.reject(&found, token)?;
-        }
-        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
-        session.view.shared.forget();
-        Ok(())
+        self.session()?.reject(name, token)
     }
 
     pub fn report(&self) -> Result<String> {
@@ -354,6 +263,10 @@ impl Client {
     }
 
     fn background(&self) -> Arc<Background> {
+        self.settings().1
+    }
+
+    fn settings(&self) -> (Arc<Options>, Arc<Background>) {
         let gate = Gate::enter();
         let mut settings = self.settings.borrow(&gate);
         if settings.background_generation != generation() {
@@ -361,7 +274,7 @@ impl Client {
             std::mem::forget(std::mem::take(&mut settings.background));
             settings.background_generation = generation();
         }
-        settings.background.clone()
+        (settings.options.clone(), settings.background.clone())
     }
 
     /// This handle's cache in this process; None before the first call, and in a child just forked.
@@ -377,7 +290,7 @@ impl Client {
 
     /// What a slow path needs, with its deadline running.
     fn session(&self) -> Result<Session> {
-        let options = self.options();
+        let (options, background) = self.settings();
         let vault = Vault::at(names::key_path(&options, &self.path));
         let deadline = Deadline::after(options.timeout_ms);
         // Another thread may have set other base URLs since the view was looked up.
@@ -399,6 +312,38 @@ impl Client {
             options,
             vault,
             deadline,
+            background,
         })
     }
+}
+
+/// The secret that a kind's accounts have, or none where they have none.
+fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) if kind.has_secret() => {
+            names::check_secret("secret", secret)?;
+            Ok(Some(secret))
+        }
+        None if kind.has_secret() => {
+            names::check_secret("secret", "")?;
+            Ok(None)
+        }
+        None => Ok(None),
+        Some(_) => Err(Error::argument(format!(
+            "accounts of kind {} have no secret: pass NULL, and put {}",
+            kind.name(),
+            kind.fields()[1..].join(" and ")
+        ))),
+    }
+}
+
+fn load_account(session: &Session, name: &str) -> Result<Option<Account>> {
+    let loaded = session
+        .store()
+        .load(Some(name), ACCESS_TOKEN, session.call())?;
+    Ok(match loaded {
+        Loaded::View(found) => Some(found.account),
+        Loaded::NoCredential(account) => Some(account),
+        Loaded::NoAccount => None,
+    })
 }

@@ -7,7 +7,7 @@ use crate::clock::{Deadline, Now};
 use crate::options::Options;
 use crate::store::{Call, SqliteStore, Store};
 use crate::token::{Identity, Row};
-use crate::vault::Vault;
+use crate::vault::{Label, Vault};
 
 pub use crate::wechat::parse_reply;
 
@@ -52,9 +52,9 @@ impl Inside {
         Some(Inside {
             identity: Identity {
                 endpoint: "stable_token".into(),
-                base_url: options.api_base_url.clone(),
+                base_url: options.base_urls[0].clone(),
                 id: ID.into(),
-                fingerprint: String::new(),
+                scope: String::new(),
             },
             options,
             vault,
@@ -94,6 +94,6 @@ impl Inside {
 
     /// Seals a secret.
     pub fn seal(&self) -> bool {
-        self.vault.seal(ID, SECRET).is_ok()
+        self.vault.seal(&Label::secret(NAME, ID), SECRET).is_ok()
     }
 }

@@ -3,13 +3,14 @@
 //! The map, from the top down; imports point down only:
 //!
 //! - `ffi`: the C boundary: parse, call, convert
-//! - `client`: what each call does, as prose; `report`: the JSON on everything
+//! - `client`: what each call does; `report`: the JSON on everything
+//! - `get`: what a get does, as prose, along the chain of parents
 //! - `refresh`: one call's way to the next token; `session`: what it needs, and its dealings with the store
 //! - `process`, `cache`, `flight`, `background`: what this process knows and does
 //! - `store`: SQLite behind a small trait
 //! - `token`: a credential's row and the rules of its life
 //! - `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
-//! - `names`, `options`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
+//! - `names`, `options`, `platform`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
 //!
 //! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
@@ -25,10 +26,12 @@ mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod flight;
+mod get;
 #[cfg(feature = "benching")]
 pub mod inside;
 mod names;
 mod options;
+mod platform;
 mod process;
 mod refresh;
 mod report;

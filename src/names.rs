@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
+use crate::vault::MAX_SECRET;
+use crate::wechat::ACCESS_TOKEN;
 
 pub const MAX_NAME: usize = 128;
 pub const MAX_ID: usize = 128;
-pub const MAX_SECRET: usize = 512;
 
 pub fn check_account(name: &str) -> Result<()> {
     if name.is_empty()
@@ -22,20 +23,21 @@ pub fn check_account(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// `account`, or `account/ticket` once there are tickets.
-pub fn check_credential(name: &str) -> Result<()> {
-    let Some((account, ticket)) = name.split_once('/') else {
-        return check_account(name);
+/// Parts `account` or `account/credential`. An account alone stands for its access token, and no name for that of the
+/// current account.
+pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
+    let Some(name) = name else {
+        return Ok((None, ACCESS_TOKEN));
     };
+    let (account, credential) = name.split_once('/').unwrap_or((name, ACCESS_TOKEN));
     check_account(account)?;
-    let shown: String = ticket
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(32)
-        .collect();
-    Err(Error::argument(format!(
-        "account \"{account}\" has no credential \"{shown}\": this version knows access tokens, named by the account alone"
-    )))
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if credential.is_empty() || credential.len() > MAX_NAME || !credential.bytes().all(is_word) {
+        return Err(Error::argument(format!(
+            "behind the slash of \"{account}/…\" stands no credential's name, such as jsapi_ticket"
+        )));
+    }
+    Ok((Some(account), credential))
 }
 
 pub fn check_id(what: &str, id: &str) -> Result<()> {
@@ -47,13 +49,14 @@ pub fn check_id(what: &str, id: &str) -> Result<()> {
     Ok(())
 }
 
-pub fn check_secret(secret: &str) -> Result<()> {
+/// An app secret, or a field that is kept like one.
+pub fn check_secret(what: &str, secret: &str) -> Result<()> {
     if secret.is_empty()
         || secret.len() > MAX_SECRET
         || !secret.bytes().all(|b| b.is_ascii_graphic())
     {
         return Err(Error::argument(format!(
-            "a secret has 1 to {MAX_SECRET} printable ASCII characters and no space: check for a stray line end"
+            "a {what} has 1 to {MAX_SECRET} printable ASCII characters and no space: check for a stray line end"
         )));
     }
     Ok(())
@@ -144,7 +147,26 @@ mod tests {
         }
         assert!(check_account("服务号 1").is_ok());
         for bad in ["", "a b", "a\n", "é", &"s".repeat(513)] {
-            assert!(check_secret(bad).is_err(), "{bad:?}");
+            assert!(check_secret("secret", bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_an_account_with_or_without_a_credential() {
+        assert_eq!(split(None).unwrap(), (None, ACCESS_TOKEN));
+        assert_eq!(split(Some("店铺")).unwrap(), (Some("店铺"), ACCESS_TOKEN));
+        let ticket = split(Some("店铺/jsapi_ticket")).unwrap();
+        assert_eq!(ticket, (Some("店铺"), "jsapi_ticket"));
+        for bad in [
+            "",
+            "/",
+            "/jsapi_ticket",
+            "shop/",
+            "shop/a/b",
+            "shop/票",
+            "shop/A",
+        ] {
+            assert!(split(Some(bad)).is_err(), "{bad:?}");
         }
     }
 

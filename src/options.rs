@@ -8,11 +8,7 @@ use std::path::PathBuf;
 use ureq::http::Uri;
 
 use crate::error::{Error, Result};
-
-pub const API_BASE_URL: &str = "https://api.weixin.qq.com";
-/// WeChat's own second name for [`API_BASE_URL`], for when that cannot be reached.
-pub const API_SPARE_URL: &str = "https://api2.weixin.qq.com";
-pub const WORK_BASE_URL: &str = "https://qyapi.weixin.qq.com";
+use crate::platform::{PLATFORMS, Platform};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -24,8 +20,8 @@ pub enum LogLevel {
 
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub api_base_url: String,
-    pub work_base_url: String,
+    /// One for each of [`PLATFORMS`].
+    pub base_urls: Vec<String>,
     pub timeout_ms: i64,
     pub connect_timeout_ms: i64,
     pub refresh_ahead_s: i64,
@@ -40,8 +36,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
-            api_base_url: API_BASE_URL.into(),
-            work_base_url: WORK_BASE_URL.into(),
+            base_urls: PLATFORMS.iter().map(|p| p.base_url.into()).collect(),
             timeout_ms: 8000,
             connect_timeout_ms: 3000,
             refresh_ahead_s: 270,
@@ -57,16 +52,8 @@ impl Default for Options {
 
 type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
 
-/// Every option: its name, and what a value must be to be taken.
-const TABLE: [(&str, Setter); 11] = [
-    ("api_base_url", |o, v| {
-        o.api_base_url = base_url(v, API_BASE_URL)?;
-        Ok(())
-    }),
-    ("work_base_url", |o, v| {
-        o.work_base_url = base_url(v, WORK_BASE_URL)?;
-        Ok(())
-    }),
+/// Every option but the base URLs: its name, and what a value must be to be taken.
+const TABLE: [(&str, Setter); 9] = [
     ("timeout_ms", |o, v| {
         o.timeout_ms = number(v, 1, 600_000)?;
         Ok(())
@@ -109,7 +96,7 @@ impl Options {
     /// The defaults, changed by what stands in the environment.
     pub fn from_environment() -> Result<Options> {
         let mut options = Options::default();
-        for (name, setter) in &TABLE {
+        for name in names() {
             let variable = format!("WXTOKEN_{}", name.to_ascii_uppercase());
             let value = match std::env::var(&variable) {
                 Ok(value) => value,
@@ -120,7 +107,7 @@ impl Options {
                     )));
                 }
             };
-            setter(&mut options, &value).map_err(|why| {
+            options.take(name, &value).map_err(|why| {
                 Error::argument(format!(
                     "environment variable {variable} {why}: correct or unset it"
                 ))
@@ -130,15 +117,37 @@ impl Options {
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let Some((_, setter)) = TABLE.iter().find(|(known, _)| *known == name) else {
-            let known: Vec<&str> = TABLE.iter().map(|(name, _)| *name).collect();
+        if !names().any(|known| known == name) {
             return Err(Error::argument(format!(
                 "unknown option: the options are {}",
-                known.join(", ")
+                names().collect::<Vec<_>>().join(", ")
             )));
-        };
-        setter(self, value).map_err(|why| Error::argument(format!("option {name} {why}")))
+        }
+        self.take(name, value)
+            .map_err(|why| Error::argument(format!("option {name} {why}")))
     }
+
+    /// The base URL to ask a platform at.
+    pub fn base_url(&self, platform: &Platform) -> &str {
+        let place = PLATFORMS.iter().position(|known| *known == platform);
+        place.map_or(platform.base_url, |i| &self.base_urls[i])
+    }
+
+    fn take(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {
+        if let Some(i) = PLATFORMS.iter().position(|known| known.option == name) {
+            self.base_urls[i] = base_url(value, PLATFORMS[i].base_url)?;
+            return Ok(());
+        }
+        match TABLE.iter().find(|(known, _)| *known == name) {
+            Some((_, setter)) => setter(self, value),
+            None => Err("is not known".into()),
+        }
+    }
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    let urls = PLATFORMS.iter().map(|platform| platform.option);
+    urls.chain(TABLE.iter().map(|(name, _)| *name))
 }
 
 fn number(value: &str, least: i64, most: i64) -> std::result::Result<i64, String> {
@@ -278,7 +287,10 @@ mod tests {
     #[test]
     fn a_trailing_slash_does_not_make_another_identity() {
         let options = set("work_base_url", "https://example.com/").unwrap();
-        assert_eq!(options.work_base_url, "https://example.com");
+        assert_eq!(
+            options.base_url(&crate::platform::WORK),
+            "https://example.com"
+        );
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::cache::Cache;
 use crate::error::{Error, Result};
 use crate::flight::Flights;
 use crate::options::Options;
-use crate::store::{Account, Call, SqliteStore};
+use crate::store::{Account, Call, ParentLink, SqliteStore};
 use crate::sys::{Gate, Gated, generation};
-use crate::token::{Identity, Row};
+use crate::token::{Identity, Kept, Row};
 
 /// One store as this process knows it.
 pub struct Shared {
@@ -24,12 +24,11 @@ pub struct Shared {
     views: Mutex<Vec<&'static View>>,
 }
 
-/// A store seen with one pair of base URLs, which are part of a token's identity.
+/// A store seen with one set of base URLs, which are part of a token's identity.
 pub struct View {
     pub shared: &'static Shared,
     pub cache: Cache,
-    api_base_url: String,
-    work_base_url: String,
+    base_urls: Vec<String>,
 }
 
 struct Registry {
@@ -52,6 +51,16 @@ struct Registered {
     account: Account,
 }
 
+/// What was put through each live handle, for the same reason.
+static PUT: Gated<Vec<RememberedPut>> = Gated::new(Vec::new());
+
+struct RememberedPut {
+    handle: u64,
+    path: PathBuf,
+    identity: Identity,
+    kept: Kept,
+}
+
 /// A number for a new handle; unique in this process and its children.
 pub fn new_handle() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -67,8 +76,12 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
         .find(|r| r.handle == handle && r.account.name == account.name);
     match same {
         Some(place) => {
-            let current = place.account.current;
-            place.account = Account { current, ..account };
+            let known = &place.account;
+            place.account = Account {
+                current: known.current,
+                parent: account.parent.or_else(|| known.parent.clone()),
+                ..account
+            };
         }
         None => registered.push(Registered {
             handle,
@@ -90,10 +103,56 @@ pub fn remember_current(path: &Path, name: &str) {
     }
 }
 
+/// So is the parent that was put.
+pub fn remember_parent(path: &Path, name: &str, parent: &str) {
+    let gate = Gate::enter();
+    let mut registered = REGISTERED.borrow(&gate);
+    let same = |r: &&mut Registered| r.path == path && r.account.name == name;
+    for r in registered.iter_mut().filter(same) {
+        r.account.parent = Some(ParentLink {
+            name: parent.into(),
+            there: None,
+        });
+    }
+}
+
+/// And a secret that was put.
+pub fn remember_put(handle: u64, path: &Path, identity: &Identity, kept: &Kept) {
+    let gate = Gate::enter();
+    let mut puts = PUT.borrow(&gate);
+    puts.retain(|p| p.handle != handle || p.path != path || p.identity != *identity);
+    puts.push(RememberedPut {
+        handle,
+        path: path.to_owned(),
+        identity: identity.clone(),
+        kept: kept.clone(),
+    });
+}
+
+/// The platform has replaced it.
+pub fn renew_put(path: &Path, identity: &Identity, kept: &Kept) {
+    let gate = Gate::enter();
+    let mut puts = PUT.borrow(&gate);
+    let same = |p: &&mut RememberedPut| p.path == path && p.identity == *identity;
+    for p in puts.iter_mut().filter(same) {
+        p.kept = kept.clone();
+    }
+}
+
+/// The latest that a live handle put.
+pub fn remembered_put(path: &Path, identity: &Identity) -> Option<Kept> {
+    let gate = Gate::enter();
+    let puts = PUT.borrow(&gate);
+    let mut here = puts.iter().rev();
+    here.find(|p| p.path == path && p.identity == *identity)
+        .map(|p| p.kept.clone())
+}
+
 /// The handle has been freed.
 pub fn forget_handle(handle: u64) {
     let gate = Gate::enter();
     REGISTERED.borrow(&gate).retain(|r| r.handle != handle);
+    PUT.borrow(&gate).retain(|p| p.handle != handle);
 }
 
 /// What the live handles on this store have registered, the oldest first.
@@ -155,7 +214,7 @@ fn find(path: &Path) -> Option<&'static Shared> {
 
 impl View {
     pub fn serves(&self, options: &Options) -> bool {
-        self.api_base_url == options.api_base_url && self.work_base_url == options.work_base_url
+        self.base_urls == options.base_urls
     }
 }
 
@@ -168,8 +227,7 @@ impl Shared {
         let view: &'static View = Box::leak(Box::new(View {
             shared: self,
             cache: Cache::default(),
-            api_base_url: options.api_base_url.clone(),
-            work_base_url: options.work_base_url.clone(),
+            base_urls: options.base_urls.clone(),
         }));
         views.push(view);
         view

@@ -6,12 +6,14 @@
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
+use crate::process::renew_put;
 use crate::session::Session;
-use crate::store::{self, Account, Call, LeaderLock};
+use crate::session::put_label;
+use crate::store::{self, Call, LeaderLock};
 use crate::sys::{self, Failpoint};
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
 use crate::vault::Secret;
-use crate::wechat::{self, Failure, Fetch, Grant};
+use crate::wechat::{self, Failure, Fetch, Grant, Ingredients, ParentToken, Quota};
 
 /// How long past its own deadline a leader's lease runs.
 const LEASE_GRACE_MS: i64 = 500;
@@ -26,11 +28,10 @@ const SAVE_MS: i64 = 2000;
 
 /// The right to make one fetch.
 struct Lead<'a> {
-    account: Account,
-    identity: Identity,
+    found: Box<store::View>,
     /// The row with the intent in it.
     row: Row,
-    secret: Secret,
+    ingredients: Ingredients,
     errand: Errand,
     lease: Lease,
     /// What time the fetch had.
@@ -54,11 +55,23 @@ enum Intent {
     Busy,
 }
 
-/// What waiting for a token led to.
-pub enum Obtained {
-    Row(Row),
+/// What came of the way to a token.
+pub enum Outcome {
+    Row(Box<Row>),
     /// The account was changed meanwhile and has another identity.
-    MovedTo(store::View),
+    MovedTo(Box<store::View>),
+    /// Somebody else is at it, or it is not the time.
+    NotNow,
+    /// The platform did not take the parent's token: nothing is noted, and the lead is given back.
+    StaleParent,
+}
+
+/// What a fetch takes from another credential.
+#[derive(Clone, Copy)]
+pub struct Parent<'a> {
+    pub token: Option<&'a ParentToken>,
+    /// If the platform does not take it, there is to be another try with another one.
+    pub may_be_stale: bool,
 }
 
 /// Whose lock may be passed over.
@@ -71,26 +84,27 @@ enum Patience {
 }
 
 impl Session {
-    /// Fetches the next token if nobody else is at it. None: somebody is, or it is not the time.
-    pub fn refresh_early(&self, found: store::View) -> Result<Option<Row>> {
+    /// Fetches the next token if nobody else is at it.
+    pub fn try_refresh(&self, found: Box<store::View>, parent: Parent) -> Result<Outcome> {
         match self.claim(found, Freshness::Usable, Patience::WithLeaseless)? {
-            Claim::Ours(lead) => self.fetch(*lead).map(Some),
-            Claim::Settled | Claim::Busy => Ok(None),
+            Claim::Ours(lead) => self.fetch(*lead, parent),
+            Claim::Settled | Claim::Busy => Ok(Outcome::NotNow),
         }
     }
 
     /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
-    pub fn obtain(&self, name: Option<&str>, flown: &Identity) -> Result<Obtained> {
+    pub fn obtain(&self, name: Option<&str>, flown: &Identity, parent: Parent) -> Result<Outcome> {
         let mut leaseless_since = None;
         let mut fetched = false;
         loop {
             let found = self.look(name)?;
             if found.identity != *flown {
-                return Ok(Obtained::MovedTo(found));
+                return Ok(Outcome::MovedTo(found));
             }
             if self.freshness(&found.row) != Freshness::Spent {
-                return Ok(Obtained::Row(found.row));
+                return Ok(Outcome::Row(Box::new(found.row)));
             }
+            let recipe = found.recipe;
             let now = Now::read();
             if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
                 return Err(error);
@@ -113,10 +127,13 @@ impl Session {
             };
             match claim {
                 Claim::Ours(lead) => {
-                    let row = self.fetch(*lead)?;
+                    let row = match self.fetch(*lead, parent)? {
+                        Outcome::Row(row) => row,
+                        other => return Ok(other),
+                    };
                     // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
                     if fetched || self.freshness(&row) != Freshness::Spent {
-                        return Ok(Obtained::Row(row));
+                        return Ok(Outcome::Row(row));
                     }
                     fetched = true;
                 }
@@ -125,7 +142,8 @@ impl Session {
                     2,
                     8,
                     &format!(
-                        "waiting for another process that fetches the token of {}",
+                        "waiting for another process that fetches the {} of {}",
+                        recipe.noun(),
                         flown.id
                     ),
                 )?,
@@ -136,7 +154,7 @@ impl Session {
     /// Takes the lock and writes the intent, if the row is still no better than `at_best`.
     fn claim(
         &self,
-        found: store::View,
+        found: Box<store::View>,
         at_best: Freshness,
         patience: Patience,
     ) -> Result<Claim<'static>> {
@@ -151,7 +169,7 @@ impl Session {
             Err(e) => (None, Some(e)),
         };
         sys::reach(Failpoint::Locked);
-        let secret = self.open_secret(&found.account)?;
+        let ingredients = self.ingredients(&found)?;
         let lease = Lease {
             owner: i64::from_ne_bytes(sys::random()) | 1,
             slot: lock.as_ref().map_or(0, |lock| lock.slot),
@@ -172,10 +190,9 @@ impl Session {
             Intent::Settled => Claim::Settled,
             Intent::Busy => Claim::Busy,
             Intent::Errand(errand, row) => Claim::Ours(Box::new(Lead {
-                account: found.account,
-                identity: found.identity,
+                found,
                 row: *row,
-                secret,
+                ingredients,
                 errand,
                 lease,
                 budget_ms,
@@ -219,7 +236,7 @@ impl Session {
         self.store()
             .update(&found.identity, self.call(), &mut |row| {
                 shared.overlay(&found.identity, row);
-                intent = self.intend(row, &found.account, lease, at_best);
+                intent = self.intend(row, found, lease, at_best);
                 matches!(intent, Intent::Errand(..))
             })?;
         if matches!(intent, Intent::Errand(..)) {
@@ -236,8 +253,7 @@ impl Session {
         at_best: Freshness,
         why: &Error,
     ) -> Result<Intent> {
-        let recipe = found.account.kind.recipe();
-        if !recipe.repeatable {
+        if found.recipe.quota != Quota::Plenty {
             return Err(Error::store(format!(
                 "no fetch for account \"{}\", for there is no place to put it: {}",
                 found.account.name, why.message
@@ -248,10 +264,16 @@ impl Session {
             &format!("going on from memory: {}", why.message),
         );
         let mut row = found.row.clone();
-        Ok(self.intend(&mut row, &found.account, lease, at_best))
+        Ok(self.intend(&mut row, found, lease, at_best))
     }
 
-    fn intend(&self, row: &mut Row, account: &Account, lease: Lease, at_best: Freshness) -> Intent {
+    fn intend(
+        &self,
+        row: &mut Row,
+        found: &store::View,
+        lease: Lease,
+        at_best: Freshness,
+    ) -> Intent {
         let now = Now::read();
         let boot_id = self.boot_id();
         if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
@@ -262,23 +284,24 @@ impl Session {
         {
             return Intent::Settled;
         }
-        let errand = row.claim(lease, account.kind.recipe().can_force(), now, &boot_id);
+        let errand = row.claim(lease, found.recipe.can_force(), now, &boot_id);
         Intent::Errand(errand, Box::new(row.clone()))
     }
 
-    fn fetch(&self, lead: Lead) -> Result<Row> {
-        let recipe = lead.account.kind.recipe();
+    fn fetch(&self, lead: Lead, parent: Parent) -> Result<Outcome> {
+        let account = &lead.found.account;
         self.log(
             LogLevel::Debug,
-            &format!("fetching the token of account \"{}\"", lead.account.name),
+            &format!("fetching {}", subject(&lead.found)),
         );
         sys::reach(Failpoint::Claimed);
         let sent = Now::read();
         let answer = wechat::fetch(&Fetch {
-            recipe,
-            account: &lead.account.name,
-            id: &lead.account.id,
-            secret: &lead.secret,
+            recipe: lead.found.recipe,
+            account: &account.name,
+            id: &account.id,
+            ingredients: &lead.ingredients,
+            parent: parent.token,
             force: lead.errand.force,
             failures: lead.errand.failures,
             options: &self.options,
@@ -286,21 +309,30 @@ impl Session {
         });
         sys::reach(Failpoint::Replied);
         match answer {
-            Ok(grant) => self.save(&lead, &grant, sent),
-            Err(failure) => Err(self.note(&lead, &failure)),
+            Ok(grant) => Ok(self.save(&lead, &grant, sent)),
+            Err(failure) if failure.stale_parent && parent.may_be_stale => {
+                self.log(LogLevel::Info, &failure.error.message);
+                self.settle(&lead, &mut |row| {
+                    row.give_up(lead.lease.owner);
+                    true
+                });
+                Ok(Outcome::StaleParent)
+            }
+            Err(failure) => Err(self.note(&lead, failure)),
         }
     }
 
     /// Notes a failure for everybody.
-    fn note(&self, lead: &Lead, failure: &Failure) -> Error {
-        let repeatable = lead.account.kind.recipe().repeatable;
+    fn note(&self, lead: &Lead, mut failure: Failure) -> Error {
+        failure.error.message += &self.age_of_put(lead, &failure);
+        let supersedes = lead.found.recipe.quota == Quota::Supersedes;
         let mut error = failure.error.clone();
         self.settle(lead, &mut |row| {
             let now = Now::read();
             let in_time;
             (error, in_time) =
-                row.refuse(lead.lease.owner, failure, lead.errand, lead.budget_ms, now);
-            if !in_time && !repeatable && !failure.unsent {
+                row.refuse(lead.lease.owner, &failure, lead.errand, lead.budget_ms, now);
+            if !in_time && supersedes && !failure.unsent {
                 row.doubt(now);
             }
             true
@@ -309,24 +341,50 @@ impl Session {
         error
     }
 
-    fn save(&self, lead: &Lead, grant: &Grant, sent: Now) -> Result<Row> {
+    /// Words for a refusal of something that was put longer ago than it is good for.
+    fn age_of_put(&self, lead: &Lead, failure: &Failure) -> String {
+        let put = lead.found.recipe.put.as_ref();
+        let kept = lead.row.put.as_ref();
+        let (Some(put), Some(kept)) = (put, kept) else {
+            return String::new();
+        };
+        let age_s = (Now::read().wall_ms - kept.at) / 1000;
+        if failure.error.status != Status::Api || put.good_for_s == 0 || age_s <= put.good_for_s {
+            return String::new();
+        }
+        format!(
+            "; the {} was put {} minutes ago and is good for {}: is the push still handed over?",
+            put.field,
+            age_s / 60,
+            put.good_for_s / 60
+        )
+    }
+
+    fn save(&self, lead: &Lead, grant: &Grant, sent: Now) -> Outcome {
         let mut late = false;
         let label = sys::process_label();
         let ahead_s = self.options.refresh_ahead_s;
+        let renewed = self.seal_renewed(lead, grant);
         let row = self.settle(lead, &mut |row| {
             late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
+            if let Some(sealed) = &renewed {
+                row.renew(sealed.clone(), !late, Now::read());
+            }
             if !late {
                 row.fetched_by.clone_from(&label);
                 return true;
             }
             // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
-            let superseding = !lead.account.kind.recipe().repeatable;
+            let superseding = lead.found.recipe.quota == Quota::Supersedes;
             if superseding {
                 row.doubt(Now::read());
             }
             superseding
         });
-        let subject = format!("the token of account \"{}\"", lead.account.name);
+        if let (Some(_), Some(put)) = (&renewed, &row.put) {
+            renew_put(self.view.shared.store.path(), &lead.found.identity, put);
+        }
+        let subject = subject(&lead.found);
         if late {
             self.log(
                 LogLevel::Info,
@@ -335,7 +393,25 @@ impl Session {
         } else {
             self.log(LogLevel::Info, &format!("fetched {subject}"));
         }
-        Ok(row)
+        Outcome::Row(Box::new(row))
+    }
+
+    /// What the platform sent to replace what was put, sealed; None when it is the same.
+    fn seal_renewed(&self, lead: &Lead, grant: &Grant) -> Option<Vec<u8>> {
+        let renewed: &Secret = grant.renewed.as_ref()?;
+        if lead.ingredients.put.as_ref() == Some(renewed) {
+            return None;
+        }
+        let label = put_label(&lead.found, lead.found.recipe.put.as_ref()?);
+        let sealed = self.vault.seal(&label, renewed);
+        sealed
+            .inspect_err(|e| {
+                self.log(
+                    LogLevel::Error,
+                    &format!("lost {}: {}", label.what, e.message),
+                );
+            })
+            .ok()
     }
 
     /// Ends a lead by changing its row where that lives: in the store, else in this process.
@@ -350,7 +426,7 @@ impl Session {
                     deadline: &deadline,
                     ..self.call()
                 };
-                let saved = self.store().update(&lead.identity, call, &mut |row| {
+                let saved = self.store().update(&lead.found.identity, call, &mut |row| {
                     if *row == Row::default() {
                         // The store was lost meanwhile, and with it our intent; nobody has claimed since.
                         row.clone_from(&lead.row);
@@ -375,7 +451,15 @@ impl Session {
         );
         after = lead.row.clone();
         change(&mut after);
-        shared.keep(&lead.identity, after.clone(), &why);
+        shared.keep(&lead.found.identity, after.clone(), &why);
         after
     }
+}
+
+fn subject(found: &store::View) -> String {
+    format!(
+        "the {} of account \"{}\"",
+        found.recipe.noun(),
+        found.account.name
+    )
 }

@@ -8,6 +8,7 @@ use crate::process::overlay_all;
 use crate::session::Session;
 use crate::store::Account;
 use crate::token::{Freshness, Identity, Row};
+use crate::wechat::{Put, Recipe};
 
 pub fn write(session: &Session) -> Result<String> {
     let shared = session.view.shared;
@@ -34,13 +35,18 @@ fn describe_account(
     tokens: &[(Identity, Row)],
     now: Now,
 ) -> Value {
-    let own = account.identity(&session.options);
-    // Another handle may use other base URLs: each is a token of its own.
-    let of_account = tokens.iter().filter(|(identity, _)| {
-        identity.endpoint == own.endpoint
-            && identity.id == own.id
-            && identity.fingerprint == own.fingerprint
-    });
+    let listed: Vec<Value> = account
+        .kind
+        .recipes()
+        .flat_map(|recipe| {
+            let own = account.identity(recipe, &session.options);
+            // Another handle may use other base URLs: each is a token of its own.
+            tokens
+                .iter()
+                .filter(move |(identity, _)| identity.owner() == own.owner())
+                .map(move |(identity, row)| describe_token(session, recipe, identity, row, now))
+        })
+        .collect();
     json!({
         "name": account.name,
         "kind": account.kind.name(),
@@ -48,13 +54,18 @@ fn describe_account(
         "fingerprint": account.fingerprint,
         "current": account.current,
         "has_secret": account.sealed.is_some(),
-        "tokens": of_account
-            .map(|(identity, row)| describe_token(session, identity, row, now))
-            .collect::<Vec<_>>(),
+        "parent": account.parent.as_ref().map(|parent| &parent.name),
+        "tokens": listed,
     })
 }
 
-fn describe_token(session: &Session, identity: &Identity, row: &Row, now: Now) -> Value {
+fn describe_token(
+    session: &Session,
+    recipe: &Recipe,
+    identity: &Identity,
+    row: &Row,
+    now: Now,
+) -> Value {
     let state = match row.freshness(now, &session.store().boot_id()) {
         Freshness::Fresh => "fresh",
         Freshness::Usable => "usable",
@@ -69,7 +80,7 @@ fn describe_token(session: &Session, identity: &Identity, row: &Row, now: Now) -
         })
     });
     json!({
-        "credential": "access_token",
+        "credential": recipe.credential,
         "endpoint": identity.endpoint,
         "base_url": identity.base_url,
         "state": state,
@@ -84,6 +95,18 @@ fn describe_token(session: &Session, identity: &Identity, row: &Row, now: Now) -
         "failures_in_a_row": row.failures,
         "last_error": last_error,
         "retry_at": standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
+        "put": recipe.put.as_ref().map(|put| describe_put(put, row)),
+    })
+}
+
+/// That something was put, and when; not what.
+fn describe_put(put: &Put, row: &Row) -> Value {
+    let at = row.put.as_ref().map(|kept| seconds(kept.at));
+    json!({
+        "field": put.field,
+        "at": at,
+        "good_until": at.filter(|_| put.good_for_s > 0).map(|at| at + put.good_for_s),
+        "has_before": row.put_before.is_some(),
     })
 }
 

@@ -1,16 +1,19 @@
-//! What a call needs on its slow path, and its dealings with the store that are no fetch: look, put back, reject.
+//! What a call needs on its slow path, and its dealings with the store that are no fetch: look, put, put back, reject.
 
 use std::sync::Arc;
 
+use crate::background::Background;
 use crate::cache::Served;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
+use crate::names;
 use crate::options::{LogLevel, Options};
-use crate::process::{View, remembered};
-use crate::store::{self, Account, Call, Registration, Store};
+use crate::process::{View, remembered, remembered_put};
+use crate::store::{self, Account, Call, Loaded, Registration, Store};
 use crate::sys;
-use crate::token::{Freshness, Row};
-use crate::vault::{Secret, Vault};
+use crate::token::{Freshness, Kept, Row};
+use crate::vault::{Label, Secret, Vault, fingerprint};
+use crate::wechat::{ACCESS_TOKEN, Ingredients, Kind, Put, Scope, Value};
 
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ pub struct Session {
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
+    pub background: Arc<Background>,
 }
 
 impl Session {
@@ -48,29 +52,33 @@ impl Session {
         }
     }
 
-    /// The account and its row as they are now; what live handles registered is put back if it is gone.
-    pub fn look(&self, name: Option<&str>) -> Result<store::View> {
-        self.look_within(name, &self.deadline)
+    /// A credential and its row as they are now; what live handles registered is put back if it is gone.
+    pub fn look(&self, name: Option<&str>) -> Result<Box<store::View>> {
+        match self.load(name, &self.deadline)? {
+            Loaded::View(found) => Ok(found),
+            Loaded::NoAccount => Err(self.no_account(names::split(name)?.0)),
+            Loaded::NoCredential(account) => Err(no_credential(&account)),
+        }
     }
 
-    /// The same, with a time limit of its own on reading.
-    pub fn look_within(&self, name: Option<&str>, deadline: &Deadline) -> Result<store::View> {
+    /// The same, with a time limit of its own on reading, and what there is instead.
+    pub fn load(&self, name: Option<&str>, deadline: &Deadline) -> Result<Loaded> {
+        let (account, credential) = names::split(name)?;
         let call = Call {
             deadline,
             ..self.call()
         };
-        let mut found = self.store().load(name, call)?;
-        if found.is_none() {
+        let mut loaded = self.store().load(account, credential, call)?;
+        if is_incomplete(&loaded) {
             self.put_back()?;
-            found = self.store().load(name, self.call())?;
+            loaded = self.store().load(account, credential, self.call())?;
         }
-        let Some(mut found) = found else {
-            return Err(self.no_account(name));
-        };
-        if self.view.shared.overlay(&found.identity, &mut found.row) {
-            self.write_back(&found, call);
+        if let Loaded::View(found) = &mut loaded
+            && self.view.shared.overlay(&found.identity, &mut found.row)
+        {
+            self.write_back(found, call);
         }
-        Ok(found)
+        Ok(loaded)
     }
 
     /// Tries to write what was kept in memory; another look tries again.
@@ -127,7 +135,7 @@ impl Session {
 
     /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
-    pub fn reject(&self, found: &store::View, token: &str) -> Result<()> {
+    pub fn note_rejection(&self, found: &store::View, token: &str) -> Result<()> {
         let shared = self.view.shared;
         let noted = self
             .store()
@@ -140,7 +148,7 @@ impl Session {
                 shared.written(&found.identity);
                 Ok(())
             }
-            Err(e) if e.status == Status::Store && self.open_secret(&found.account).is_ok() => {
+            Err(e) if e.status == Status::Store && self.ingredients(found).is_ok() => {
                 let mut row = found.row.clone();
                 row.reject(token);
                 shared.keep(&found.identity, row, &e);
@@ -150,9 +158,26 @@ impl Session {
         }
     }
 
-    pub fn open_secret(&self, account: &Account) -> Result<Secret> {
+    /// What secrets the credential's fetch takes.
+    pub fn ingredients(&self, found: &store::View) -> Result<Ingredients> {
+        let takes_secret = found.recipe.takes(Value::Secret);
+        let secret = takes_secret.then(|| self.open_secret(&found.account));
+        let put = found
+            .recipe
+            .put
+            .as_ref()
+            .map(|put| self.open_put(found, put));
+        Ok(Ingredients {
+            secret: secret.transpose()?,
+            put: put.transpose()?,
+        })
+    }
+
+    fn open_secret(&self, account: &Account) -> Result<Secret> {
         match &account.sealed {
-            Some(sealed) => self.vault.open(&account.name, &account.id, sealed),
+            Some(sealed) => self
+                .vault
+                .open(&Label::secret(&account.name, &account.id), sealed),
             None => Err(Error::new(
                 Status::Secret,
                 format!(
@@ -163,6 +188,83 @@ impl Session {
         }
     }
 
+    /// What was put. A store that has lost it gets it back from a live handle.
+    fn open_put(&self, found: &store::View, put: &Put) -> Result<Secret> {
+        let remembered = || remembered_put(self.view.shared.store.path(), &found.identity);
+        let Some(kept) = found.row.put.clone().or_else(remembered) else {
+            return Err(Error::new(
+                Status::Secret,
+                format!(
+                    "no {} has been put for account \"{}\" ({} {}): {}; hand it over with wxtoken_put, see docs/credentials.md",
+                    put.field,
+                    found.account.name,
+                    found.recipe.id_name,
+                    found.account.id,
+                    put.source
+                ),
+            ));
+        };
+        if found.row.put.is_none() {
+            self.store()
+                .update(&found.identity, self.call(), &mut |row| {
+                    row.put.is_none() && row.put(kept.clone())
+                })?;
+        }
+        self.vault.open(&put_label(found, put), &kept.sealed)
+    }
+
+    /// Takes a secret in that was put. What comes back is what is stored of it.
+    pub fn keep_put(&self, found: &store::View, put: &Put, value: &str) -> Result<Kept> {
+        let label = put_label(found, put);
+        let kept = Kept {
+            sealed: self.vault.seal(&label, value)?,
+            at: Now::read().wall_ms,
+            put_fingerprint: fingerprint(&found.identity.owner(), value),
+        };
+        let mut stored = kept.clone();
+        self.store()
+            .update(&found.identity, self.call(), &mut |row| {
+                let changed = row.put(kept.clone());
+                stored.clone_from(row.put.as_ref().unwrap_or(&kept));
+                changed
+            })?;
+        Ok(stored)
+    }
+
+    /// What was put for an account, in the clear, by the name of its field; with `_before` what it replaced.
+    pub fn read_put(&self, account: &Account, field: &str) -> Result<Served> {
+        let (field, before) = match field.strip_suffix("_before") {
+            Some(field) => (field, true),
+            None => (field, false),
+        };
+        let put = account.kind.token().put.as_ref();
+        let Some(put) = put.filter(|put| put.field == field) else {
+            return Err(no_credential(account));
+        };
+        let name = format!("{}/{ACCESS_TOKEN}", account.name);
+        let mut found = self.look(Some(&name))?;
+        let missing = || {
+            let which = if before { "earlier " } else { "" };
+            Error::new(
+                Status::Secret,
+                format!("account \"{}\" has no {which}{field}", account.name),
+            )
+        };
+        if before {
+            let sealed = found.row.put_before.take().ok_or_else(missing)?;
+            let secret = self.vault.open(&put_label(&found, put), &sealed)?;
+            return Ok(Served::kept(&secret, 0));
+        }
+        let at = found.row.put.as_ref().map_or(0, |kept| kept.at);
+        let secret = self.open_put(&found, put)?;
+        let ends = if put.good_for_s > 0 && at > 0 {
+            at / 1000 + put.good_for_s
+        } else {
+            0
+        };
+        Ok(Served::kept(&secret, ends))
+    }
+
     pub fn left_ms(&self) -> i64 {
         i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
     }
@@ -170,4 +272,35 @@ impl Session {
     pub fn boot_id(&self) -> String {
         self.store().boot_id()
     }
+}
+
+pub fn put_label(found: &store::View, put: &Put) -> Label {
+    Label::put(&found.account.name, put.field, &found.identity.owner())
+}
+
+/// Whether something is missing that a live handle may remember.
+fn is_incomplete(loaded: &Loaded) -> bool {
+    match loaded {
+        Loaded::NoAccount => true,
+        Loaded::NoCredential(_) => false,
+        Loaded::View(found) => {
+            let parent = found.account.parent.as_ref();
+            found.account.kind.token().scope == Scope::Parent
+                && parent.is_some_and(|parent| parent.there.is_none())
+        }
+    }
+}
+
+fn no_credential(account: &Account) -> Error {
+    Error::argument(format!(
+        "account \"{}\", of kind {}, has no such credential: it has {}",
+        account.name,
+        account.kind.name(),
+        credentials(account.kind)
+    ))
+}
+
+fn credentials(kind: Kind) -> String {
+    let names: Vec<&str> = kind.recipes().map(|recipe| recipe.credential).collect();
+    names.join(", ")
 }

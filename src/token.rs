@@ -23,8 +23,24 @@ pub struct Identity {
     pub endpoint: String,
     pub base_url: String,
     pub id: String,
-    /// The secret's fingerprint where two secrets mean two tokens, else empty.
-    pub fingerprint: String,
+    /// What else tells two apart, by the recipe's scope: the secret's fingerprint, the parent's id, or nothing.
+    pub scope: String,
+}
+
+impl Identity {
+    /// Tells this credential from all others of a store, whatever its base URL.
+    pub fn owner(&self) -> String {
+        format!("{}\0{}\0{}", self.endpoint, self.id, self.scope)
+    }
+}
+
+/// A secret that was put, or that the platform has sent since to replace it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub sealed: Vec<u8>,
+    pub at: i64,
+    /// Of what was put last. When that is put once more it changes nothing: the platform may have replaced it since.
+    pub put_fingerprint: String,
 }
 
 /// The state of one credential. Times are milliseconds; `_at` is the wall clock, `boot` the boot clock.
@@ -61,6 +77,9 @@ pub struct Row {
     pub lease_owner: i64,
     pub lease_until: i64,
     pub lease_slot: i64,
+    pub put: Option<Kept>,
+    /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
+    pub put_before: Option<Vec<u8>>,
 }
 
 /// What a caller may do with a row now, from best to worst.
@@ -233,10 +252,54 @@ impl Row {
         self.expires_at = sent.wall_ms + lifetime;
         self.refresh_at = self.expires_at - ahead(lifetime, refresh_ahead_s, same);
         self.fetches += 1;
+        self.forgive();
+        true
+    }
+
+    /// Takes in a secret that a person or the platform put. False when it is what was put before.
+    pub fn put(&mut self, kept: Kept) -> bool {
+        if self
+            .put
+            .as_ref()
+            .is_some_and(|known| known.put_fingerprint == kept.put_fingerprint)
+        {
+            return false;
+        }
+        self.forgive();
+        self.replace_put(kept);
+        true
+    }
+
+    fn replace_put(&mut self, kept: Kept) {
+        self.put_before = self.put.take().map(|old| old.sealed);
+        self.put = Some(kept);
+    }
+
+    /// The platform has sent another secret in place of the one that was put. It is kept even if it came too late for
+    /// the row, beside the one that is there: nobody can say which of them holds.
+    pub fn renew(&mut self, sealed: Vec<u8>, in_time: bool, now: Now) {
+        let Some(put) = &self.put else { return };
+        if in_time {
+            self.replace_put(Kept {
+                sealed,
+                at: now.wall_ms,
+                put_fingerprint: put.put_fingerprint.clone(),
+            });
+        } else {
+            self.put_before = Some(sealed);
+        }
+    }
+
+    /// Earlier failures keep nobody from asking.
+    pub fn forgive(&mut self) {
         self.failures = 0;
         self.failed_at = 0;
         self.backoff_ms = 0;
-        true
+    }
+
+    /// Gives the lead back with nothing noted: what was lacking is another credential's.
+    pub fn give_up(&mut self, owner: i64) {
+        self.release(owner);
     }
 
     /// Asks for one more fetch soon: a late leader of a classic endpoint may have superseded this token.
@@ -310,6 +373,11 @@ impl Row {
             self.forces = kept.forces.max(if same_day { self.forces } else { 0 });
             self.force_day = kept.force_day;
         }
+        let put_at = |row: &Row| row.put.as_ref().map_or(0, |put| put.at);
+        if put_at(kept) > put_at(self) {
+            self.put.clone_from(&kept.put);
+            self.put_before.clone_from(&kept.put_before);
+        }
         if later_token && kept.fetched_at > self.failed_at {
             self.failures = 0;
         }
@@ -366,6 +434,7 @@ mod tests {
             error: Error::new(Status::Network, message),
             wait,
             unsent: true,
+            stale_parent: false,
         }
     }
 
@@ -381,6 +450,7 @@ mod tests {
         Grant {
             token: token.into(),
             expires_in_s,
+            renewed: None,
         }
     }
 

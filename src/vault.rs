@@ -17,9 +17,40 @@ use crate::sys;
 const FORMAT: u8 = 1;
 const KEY_ID_LEN: usize = 8;
 const KEY_LEN: usize = 32;
+/// The longest secret, in bytes: what WeChat says to reserve for a token.
+pub const MAX_SECRET: usize = 512;
 
 /// A secret in the clear; wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
+
+/// What a sealed value is, and where it belongs: elsewhere it does not open.
+pub struct Label {
+    /// For messages: `the secret of account "shop"`.
+    pub what: String,
+    /// How to bring it back: `register the account again`.
+    pub again: &'static str,
+    place: String,
+}
+
+impl Label {
+    /// The secret of an account.
+    pub fn secret(account: &str, id: &str) -> Label {
+        Label {
+            what: format!("the secret of account \"{account}\""),
+            again: "register the account again",
+            place: format!("weixin_account.secret\0{id}"),
+        }
+    }
+
+    /// A field that was put for an account; `owner` tells its credential from all others.
+    pub fn put(account: &str, field: &str, owner: &str) -> Label {
+        Label {
+            what: format!("the {field} of account \"{account}\""),
+            again: "put it again",
+            place: format!("weixin_token.put\0{owner}"),
+        }
+    }
+}
 
 /// The key file of one store.
 #[derive(Clone, Debug)]
@@ -38,7 +69,7 @@ impl Vault {
     }
 
     /// Seals `secret`, making the key file when there is none yet.
-    pub fn seal(&self, id: &str, secret: &str) -> Result<Vec<u8>> {
+    pub fn seal(&self, label: &Label, secret: &str) -> Result<Vec<u8>> {
         let key = match self.read()? {
             Some(key) => key,
             None => self.create()?,
@@ -51,33 +82,28 @@ impl Vault {
         cipher(&key)
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(associated(id)),
+                Aad::from(label.place.as_str()),
                 &mut *sealed,
             )
             .map_err(|_| Error::new(Status::Internal, "the secret could not be sealed"))?;
         Ok([&[FORMAT], key_id(&key).as_slice(), &nonce, &sealed].concat())
     }
 
-    /// Opens what [`Vault::seal`] made. `account` is for the message alone.
-    pub fn open(&self, account: &str, id: &str, sealed: &[u8]) -> Result<Secret> {
+    /// Opens what [`Vault::seal`] made.
+    pub fn open(&self, label: &Label, sealed: &[u8]) -> Result<Secret> {
         let Some(key) = self.read()? else {
-            return Err(self.secret_error(
-                account,
-                "the key file does not exist: restore it, or register the account again",
-            ));
+            return Err(self.refusal(label, "the key file does not exist: restore it, or"));
         };
+        let damaged = "what is stored is damaged:";
         let header = 1 + KEY_ID_LEN + NONCE_LEN;
         if sealed.len() < header || sealed[0] != FORMAT {
-            return Err(self.secret_error(
-                account,
-                "the stored secret is damaged: register the account again",
-            ));
+            return Err(self.refusal(label, damaged));
         }
         let (head, body) = sealed.split_at(header);
         if head[1..=KEY_ID_LEN] != key_id(&key) {
-            return Err(self.secret_error(
-                account,
-                "the stored secret was sealed with another key: restore that key, or register the account again",
+            return Err(self.refusal(
+                label,
+                "it was sealed with another key: restore that key, or",
             ));
         }
         let mut nonce = [0u8; NONCE_LEN];
@@ -86,26 +112,25 @@ impl Vault {
         let opened = cipher(&key)
             .open_in_place(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(associated(id)),
+                Aad::from(label.place.as_str()),
                 &mut clear,
             )
             .ok()
             .and_then(|bytes| std::str::from_utf8(bytes).ok());
         match opened {
             Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
-            None => Err(self.secret_error(
-                account,
-                "the stored secret is damaged: register the account again",
-            )),
+            None => Err(self.refusal(label, damaged)),
         }
     }
 
-    fn secret_error(&self, account: &str, why: &str) -> Error {
+    fn refusal(&self, label: &Label, why: &str) -> Error {
         Error::new(
             Status::Secret,
             format!(
-                "cannot open the secret of account \"{account}\" with key file {}: {why}",
-                self.path.display()
+                "cannot open {} with key file {}: {why} {}",
+                label.what,
+                self.path.display(),
+                label.again
             ),
         )
     }
@@ -209,10 +234,6 @@ fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"))
 }
 
-fn associated(id: &str) -> String {
-    format!("weixin_account.secret\0{id}")
-}
-
 fn key_id(key: &[u8; KEY_LEN]) -> [u8; KEY_ID_LEN] {
     let text = Zeroizing::new([b"wxtoken key id".as_slice(), key].concat());
     let mut id = [0; KEY_ID_LEN];
@@ -240,6 +261,10 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    fn label(id: &str) -> Label {
+        Label::secret("shop", id)
+    }
+
     fn vault() -> (tempfile::TempDir, Vault) {
         let directory = tempfile::tempdir().unwrap();
         let vault = Vault::at(directory.path().join("tokens.db.key"));
@@ -249,10 +274,10 @@ mod tests {
     #[test]
     fn what_was_sealed_opens_and_is_bound_to_its_id() {
         let (_directory, vault) = vault();
-        let sealed = vault.seal("wx1", "hush").unwrap();
+        let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         assert!(!sealed.windows(4).any(|w| w == b"hush"));
-        assert_eq!(*vault.open("shop", "wx1", &sealed).unwrap(), "hush");
-        let error = vault.open("shop", "wx2", &sealed).unwrap_err();
+        assert_eq!(*vault.open(&label("wx1"), &sealed).unwrap(), "hush");
+        let error = vault.open(&label("wx2"), &sealed).unwrap_err();
         assert_eq!(error.status, Status::Secret);
         assert!(error.message.contains("damaged"), "{error}");
     }
@@ -260,9 +285,9 @@ mod tests {
     #[test]
     fn the_key_file_is_private_and_made_once() {
         let (_directory, vault) = vault();
-        vault.seal("wx1", "a").unwrap();
+        vault.seal(&label("wx1"), "a").unwrap();
         let first = std::fs::read(&vault.path).unwrap();
-        vault.seal("wx1", "b").unwrap();
+        vault.seal(&label("wx1"), "b").unwrap();
         assert_eq!(std::fs::read(&vault.path).unwrap(), first);
         let mode = std::fs::metadata(&vault.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600);
@@ -277,18 +302,27 @@ mod tests {
     #[test]
     fn another_key_is_named_as_the_reason() {
         let (_directory, vault) = vault();
-        let sealed = vault.seal("wx1", "hush").unwrap();
+        let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         std::fs::remove_file(&vault.path).unwrap();
-        let gone = vault.open("shop", "wx1", &sealed).unwrap_err();
+        let gone = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(gone.message.contains("does not exist"), "{gone}");
-        vault.seal("wx1", "other").unwrap();
-        let other = vault.open("shop", "wx1", &sealed).unwrap_err();
+        vault.seal(&label("wx1"), "other").unwrap();
+        let other = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(other.message.contains("another key"), "{other}");
         std::fs::write(&vault.path, "not a key").unwrap();
-        let garbage = vault.open("shop", "wx1", &sealed).unwrap_err();
+        let garbage = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(
             garbage.message.contains("64 hexadecimal digits"),
             "{garbage}"
         );
+    }
+
+    #[test]
+    fn a_secret_does_not_open_as_what_was_put() {
+        let (_directory, vault) = vault();
+        let sealed = vault.seal(&label("wx1"), "hush").unwrap();
+        let put = Label::put("shop", "refresh_token", "wx1");
+        let error = vault.open(&put, &sealed).unwrap_err();
+        assert!(error.message.contains("put it again"), "{error}");
     }
 }

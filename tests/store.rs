@@ -74,7 +74,7 @@ fn tables_are_strict_and_marked_as_ours() {
     let store = world.store();
     assert_eq!(
         sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"),
-        "2004382827\n1"
+        "2004382827\n2"
     );
     assert_eq!(
         sqlite(
@@ -88,6 +88,25 @@ fn tables_are_strict_and_marked_as_ours() {
         "delete",
         "no WAL in the file's header"
     );
+}
+
+/// What version 0.1.0 made before there were parents and tickets.
+#[test]
+fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
+    let world = World::with_account(json!({}));
+    let token = world.open_shop("official").get("shop").unwrap();
+    let store = world.store();
+    sqlite(
+        &store,
+        "ALTER TABLE weixin_account DROP COLUMN parent;
+         ALTER TABLE weixin_token DROP COLUMN put; ALTER TABLE weixin_token DROP COLUMN put_at;
+         ALTER TABLE weixin_token DROP COLUMN put_fingerprint; ALTER TABLE weixin_token DROP COLUMN put_before;
+         PRAGMA user_version = 1;",
+    );
+    let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
+    assert!(seen.contains(&token.value), "{seen}");
+    assert_eq!(sqlite(&store, "PRAGMA user_version"), "2");
+    assert_eq!(world.requests(), 1);
 }
 
 /// Faults row 19.

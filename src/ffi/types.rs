@@ -23,11 +23,12 @@ pub enum wxtoken_status {
     WXTOKEN_OK = 0,
     /// An argument is NULL, not UTF-8, too long, or not one of the known ones. Nothing was changed.
     WXTOKEN_E_ARGUMENT = 1,
-    /// There is no such account in this store.
+    /// There is no such account in this store, or the parent that it needs is not there.
     WXTOKEN_E_ACCOUNT = 2,
     /// The store cannot be opened, read or written, or is not ours.
     WXTOKEN_E_STORE = 3,
-    /// There is no valid token, and this process may not read the secret to fetch one.
+    /// There is no valid token, and what it takes to fetch one is missing: this process may not read the secret, or a
+    /// ticket or refresh token was never put.
     WXTOKEN_E_SECRET = 4,
     /// WeChat was not reached: DNS, connect, TLS, or a reset.
     WXTOKEN_E_NETWORK = 5,
@@ -49,7 +50,7 @@ pub enum wxtoken_status {
 pub struct wxtoken_error {
     /// The same as the call returned.
     pub status: wxtoken_status,
-    /// WeChat's errcode with WXTOKEN_E_API, else 0.
+    /// The platform's errcode with WXTOKEN_E_API, else 0; 0 also where its codes are words (DingTalk): see the message.
     pub errcode: i32,
     /// Milliseconds after which another try makes sense; 0 is at once, or unknown.
     pub retry_after_ms: i64,

@@ -14,7 +14,7 @@ use super::trouble::Trouble;
 use super::{Account, Call, rows, schema};
 use crate::clock::Now;
 use crate::token::Row;
-use crate::vault::{Secret, fingerprint};
+use crate::vault::{Label, Secret, fingerprint};
 use crate::wechat::{Kind, MAX_TOKEN};
 
 /// A WeCom token lives two hours; a date further off is a mistake of the script's host clock.
@@ -44,7 +44,11 @@ pub fn import(conn: &mut Connection, call: Call) -> Result<(), Trouble> {
     }
     let owner = accounts.iter().find(|a| a.current).or(accounts.first());
     if let (Some(account), Some(token)) = (owner, token) {
-        rows::put_token(&transaction, &account.identity(call.options), &token)?;
+        rows::put_token(
+            &transaction,
+            &account.identity(account.kind.token(), call.options),
+            &token,
+        )?;
     }
     transaction.commit()?;
     Ok(())
@@ -106,6 +110,9 @@ fn optional_column(
 fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, Trouble> {
     let mut names = HashSet::new();
     let mut accounts: Vec<Account> = Vec::new();
+    let Some(work) = Kind::named("work") else {
+        return Ok(accounts);
+    };
     for old in old {
         if old.corpid.is_empty() && old.secret.is_empty() {
             continue;
@@ -124,18 +131,21 @@ fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, Trouble> {
         let sealed = if old.secret.is_empty() {
             None
         } else {
-            let sealed = call.vault.seal(&old.corpid, &old.secret);
+            let sealed = call
+                .vault
+                .seal(&Label::secret(&old.name, &old.corpid), &old.secret);
             Some(sealed.map_err(Trouble::Failed)?)
         };
         // Only one can be the current one; the script read the first.
         let current = old.current && !accounts.iter().any(|a| a.current);
         accounts.push(Account {
             name: free_name(&old, &mut names),
-            kind: Kind::Work,
+            kind: work,
             id: old.corpid.clone(),
             sealed,
             fingerprint: print,
             current,
+            parent: None,
         });
     }
     Ok(accounts)

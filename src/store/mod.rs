@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::options::Options;
 use crate::token::{Identity, Row};
 use crate::vault::Vault;
-use crate::wechat::Kind;
+use crate::wechat::{Kind, Recipe, Scope};
 
 /// A registered account, its secret sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,31 +28,53 @@ pub struct Account {
     pub sealed: Option<Vec<u8>>,
     pub fingerprint: String,
     pub current: bool,
+    pub parent: Option<ParentLink>,
+}
+
+/// The account that another one's token is fetched with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentLink {
+    pub name: String,
+    /// Its kind and id; None when no account of that name is there.
+    pub there: Option<(Kind, String)>,
 }
 
 impl Account {
-    /// What this account's token belongs to, for a handle with these options.
-    pub fn identity(&self, options: &Options) -> Identity {
-        let recipe = self.kind.recipe();
+    /// What a credential of this account belongs to, for a handle with these options.
+    pub fn identity(&self, recipe: &Recipe, options: &Options) -> Identity {
+        let scope = match recipe.scope {
+            Scope::AsToken => self.kind.token().scope,
+            other => other,
+        };
+        let parent_id = || Some(self.parent.as_ref()?.there.as_ref()?.1.clone());
         Identity {
             endpoint: recipe.endpoint.into(),
             base_url: recipe.base_url(options).into(),
             id: self.id.clone(),
-            fingerprint: if recipe.keyed_by_secret {
-                self.fingerprint.clone()
-            } else {
-                String::new()
+            scope: match scope {
+                Scope::Secret => self.fingerprint.clone(),
+                Scope::Parent => parent_id().unwrap_or_default(),
+                Scope::Nothing | Scope::AsToken => String::new(),
             },
         }
     }
 }
 
-/// One account with the state of its token.
+/// One credential of an account, with its state.
 #[derive(Clone, Debug)]
 pub struct View {
     pub account: Account,
+    pub recipe: &'static Recipe,
     pub identity: Identity,
     pub row: Row,
+}
+
+/// What a look for a credential finds.
+pub enum Loaded {
+    NoAccount,
+    /// The account's kind has no such credential.
+    NoCredential(Account),
+    View(Box<View>),
 }
 
 /// How an account may be put into the store.
@@ -77,8 +99,8 @@ pub type Everything = (Vec<Account>, Vec<(Identity, Row)>);
 
 /// What a store is: implemented by SQLite here, by Redis later.
 pub trait Store: Send + Sync {
-    /// The account of this name (None: the current one) with its token's row.
-    fn load(&self, name: Option<&str>, call: Call) -> Result<Option<View>>;
+    /// A credential of the account of this name (None: the current one) with its row.
+    fn load(&self, name: Option<&str>, credential: &str, call: Call) -> Result<Loaded>;
 
     /// Changes one row in a transaction; `change` says whether to write. It may run more than once.
     fn update(
@@ -93,6 +115,9 @@ pub trait Store: Send + Sync {
 
     /// Makes an account the current one. False when there is none of that name.
     fn set_current(&self, name: &str, call: Call) -> Result<bool>;
+
+    /// Names an account's parent. False when there is no account.
+    fn set_parent(&self, name: &str, parent: &str, call: Call) -> Result<bool>;
 
     /// Everything, for the report.
     fn all(&self, call: Call) -> Result<Everything>;

@@ -3,15 +3,16 @@
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
-use super::Account;
-use crate::token::{Identity, Row};
+use super::{Account, ParentLink};
+use crate::token::{Identity, Kept, Row};
 use crate::wechat::Kind;
 
-/// The columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
+/// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
 /// prepared statements.
-macro_rules! account {
+macro_rules! accounts {
     () => {
-        "name, kind, appid, secret, fingerprint, current"
+        "SELECT a.name, a.kind, a.appid, a.secret, a.fingerprint, a.current, a.parent, p.kind, p.appid
+         FROM weixin_account a LEFT JOIN weixin_account p ON p.name = a.parent "
     };
 }
 
@@ -26,7 +27,7 @@ macro_rules! token {
     () => {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
          reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
-         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot"
+         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before"
     };
 }
 
@@ -54,32 +55,20 @@ impl<'a, 'row> Columns<'a, 'row> {
 pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
     match name {
         Some(name) => conn
-            .prepare_cached(concat!(
-                "SELECT ",
-                account!(),
-                " FROM weixin_account WHERE name = ?1"
-            ))?
+            .prepare_cached(concat!(accounts!(), "WHERE a.name = ?1"))?
             .query_row([name], read_account)
             .optional(),
         None => conn
-            .prepare_cached(concat!(
-                "SELECT ",
-                account!(),
-                " FROM weixin_account WHERE current = 1"
-            ))?
+            .prepare_cached(concat!(accounts!(), "WHERE a.current = 1"))?
             .query_row([], read_account)
             .optional(),
     }
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
-    conn.prepare_cached(concat!(
-        "SELECT ",
-        account!(),
-        " FROM weixin_account ORDER BY name"
-    ))?
-    .query_map([], read_account)?
-    .collect()
+    conn.prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
+        .query_map([], read_account)?
+        .collect()
 }
 
 fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
@@ -99,22 +88,35 @@ fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
         sealed: columns.next()?,
         fingerprint: columns.next()?,
         current: columns.flag()?,
+        parent: read_parent(&mut columns)?,
     })
+}
+
+fn read_parent(columns: &mut Columns) -> rusqlite::Result<Option<ParentLink>> {
+    let name: Option<String> = columns.next()?;
+    let kind: Option<String> = columns.next()?;
+    let id: Option<String> = columns.next()?;
+    let kind = kind.as_deref().and_then(Kind::named);
+    Ok(name.map(|name| ParentLink {
+        name,
+        there: kind.zip(id),
+    }))
 }
 
 /// Writes an account. It becomes the current one when there is none.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, current)
-         VALUES (?1, ?2, ?3, ?4, ?5, NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1))
-         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5",
+        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent, current)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1))
+         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = coalesce(?6, parent)",
     )?
     .execute(params![
         account.name,
         account.kind.name(),
         account.id,
         account.sealed,
-        account.fingerprint
+        account.fingerprint,
+        account.parent.as_ref().map(|parent| &parent.name)
     ])?;
     Ok(())
 }
@@ -137,6 +139,13 @@ pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
     Ok(known.is_some())
 }
 
+pub fn set_parent(conn: &Connection, name: &str, parent: &str) -> rusqlite::Result<bool> {
+    let changed = conn
+        .prepare_cached("UPDATE weixin_account SET parent = ?2 WHERE name = ?1")?
+        .execute([name, parent])?;
+    Ok(changed > 0)
+}
+
 /// Forgets the failures of every token of this id.
 pub fn forgive(conn: &Connection, id: &str) -> rusqlite::Result<()> {
     conn.prepare_cached(
@@ -157,7 +166,7 @@ pub fn token(conn: &Connection, identity: &Identity) -> rusqlite::Result<Option<
             &identity.endpoint,
             &identity.base_url,
             &identity.id,
-            &identity.fingerprint,
+            &identity.scope,
         ],
         |row| read_token(&mut Columns::of(row)),
     )
@@ -178,7 +187,7 @@ pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(Identity, Row)>> {
             endpoint: columns.next()?,
             base_url: columns.next()?,
             id: columns.next()?,
-            fingerprint: columns.next()?,
+            scope: columns.next()?,
         };
         Ok((identity, read_token(&mut columns)?))
     })?
@@ -212,7 +221,19 @@ fn read_token(columns: &mut Columns) -> rusqlite::Result<Row> {
         lease_owner: columns.next()?,
         lease_until: columns.next()?,
         lease_slot: columns.next()?,
+        put: read_put(columns)?,
+        put_before: columns.next()?,
     })
+}
+
+fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<Kept>> {
+    let sealed: Option<Vec<u8>> = columns.next()?;
+    let (at, put_fingerprint) = (columns.next()?, columns.next()?);
+    Ok(sealed.map(|sealed| Kept {
+        sealed,
+        at,
+        put_fingerprint,
+    }))
 }
 
 pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite::Result<()> {
@@ -221,20 +242,20 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
              fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
              force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
-             lease_owner, lease_until, lease_slot)
+             lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
              :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
              :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
              :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
-             :lease_owner, :lease_until, :lease_slot)",
+             :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
     )?
     .execute(named_params! {
         ":endpoint": identity.endpoint,
         ":base_url": identity.base_url,
         ":appid": identity.id,
-        ":fingerprint": identity.fingerprint,
+        ":fingerprint": identity.scope,
         ":access_token": row.token,
         ":fetched_at": row.fetched_at,
         ":expires_at": row.expires_at,
@@ -260,6 +281,10 @@ pub fn put_token(conn: &Connection, identity: &Identity, row: &Row) -> rusqlite:
         ":lease_owner": row.lease_owner,
         ":lease_until": row.lease_until,
         ":lease_slot": row.lease_slot,
+        ":put": row.put.as_ref().map(|put| &put.sealed),
+        ":put_at": row.put.as_ref().map_or(0, |put| put.at),
+        ":put_fingerprint": row.put.as_ref().map_or("", |put| &put.put_fingerprint),
+        ":put_before": row.put_before,
     })?;
     Ok(())
 }

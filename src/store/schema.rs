@@ -8,8 +8,14 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 /// “wxtk”, in SQLite's application_id.
 pub const APPLICATION_ID: i64 = 0x7778_746b;
 
+type Migration = fn(&Connection) -> rusqlite::Result<()>;
+
+const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts];
+
 /// The names follow the forebear's. `id` of a token row stays unused by the library, but people like one to point at.
-const MIGRATIONS: &[&str] = &["
+fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "
     CREATE TABLE IF NOT EXISTS weixin_account (
         id          INTEGER PRIMARY KEY,
         name        TEXT NOT NULL UNIQUE,
@@ -53,7 +59,31 @@ const MIGRATIONS: &[&str] = &["
         lease_slot      INTEGER NOT NULL,
         UNIQUE (endpoint, base_url, appid, fingerprint)
     ) STRICT;
-"];
+",
+    )
+}
+
+/// The account whose token another one's is fetched with, and the secrets that were put. `fingerprint` of a token row is
+/// the identity's scope since: the secret's fingerprint, or the parent's id.
+fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
+    add_column(conn, "weixin_account", "parent", "TEXT")?;
+    add_column(conn, "weixin_token", "put", "BLOB")?;
+    add_column(conn, "weixin_token", "put_at", "INTEGER NOT NULL DEFAULT 0")?;
+    add_column(
+        conn,
+        "weixin_token",
+        "put_fingerprint",
+        "TEXT NOT NULL DEFAULT ''",
+    )?;
+    add_column(conn, "weixin_token", "put_before", "BLOB")
+}
+
+fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {
+    if has_column(conn, table, column)? {
+        return Ok(());
+    }
+    conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {of}"))
+}
 
 /// Whose file an open connection looks at.
 #[derive(Debug, PartialEq, Eq)]
@@ -120,7 +150,7 @@ pub fn create(conn: &Connection) -> rusqlite::Result<()> {
         0
     };
     for migration in MIGRATIONS.iter().skip(done) {
-        conn.execute_batch(migration)?;
+        migration(conn)?;
     }
     conn.pragma_update(None, "application_id", APPLICATION_ID)?;
     conn.pragma_update(None, "user_version", newest())

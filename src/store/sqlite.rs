@@ -19,7 +19,7 @@ use super::forebear;
 use super::heal::{set_aside, suffixed};
 use super::schema::{self, Owner};
 use super::trouble::Trouble;
-use super::{Account, Call, Everything, LeaderLock, Registration, Store, View, rows};
+use super::{Account, Call, Everything, LeaderLock, Loaded, Registration, Store, View, rows};
 use crate::error::{Error, Result};
 use crate::sys::{self, Gate, Gated, LockFile, Shield};
 use crate::token::{Identity, Row};
@@ -349,20 +349,24 @@ impl Drop for ReadTransaction<'_> {
 }
 
 impl Store for SqliteStore {
-    fn load(&self, name: Option<&str>, call: Call) -> Result<Option<View>> {
+    fn load(&self, name: Option<&str>, credential: &str, call: Call) -> Result<Loaded> {
         self.with(call, false, |conn| {
             // The account and its row are of one moment.
             let transaction = ReadTransaction::begin(conn)?;
             let Some(account) = rows::account(transaction.0, name)? else {
-                return Ok(None);
+                return Ok(Loaded::NoAccount);
             };
-            let identity = account.identity(call.options);
+            let Some(recipe) = account.kind.recipe(credential) else {
+                return Ok(Loaded::NoCredential(account));
+            };
+            let identity = account.identity(recipe, call.options);
             let row = rows::token(transaction.0, &identity)?.unwrap_or_default();
-            Ok(Some(View {
+            Ok(Loaded::View(Box::new(View {
                 account,
+                recipe,
                 identity,
                 row,
-            }))
+            })))
         })
     }
 
@@ -403,6 +407,15 @@ impl Store for SqliteStore {
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let known = rows::set_current(&transaction, name)?;
+            commit(transaction)?;
+            Ok(known)
+        })
+    }
+
+    fn set_parent(&self, name: &str, parent: &str, call: Call) -> Result<bool> {
+        self.with(call, true, |conn| {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let known = rows::set_parent(&transaction, name, parent)?;
             commit(transaction)?;
             Ok(known)
         })
@@ -485,9 +498,9 @@ fn lock_byte(identity: &Identity, slot: i64) -> i64 {
         endpoint,
         base_url,
         id,
-        fingerprint,
+        scope,
     } = identity;
-    let text = format!("{endpoint}\0{base_url}\0{id}\0{fingerprint}");
+    let text = format!("{endpoint}\0{base_url}\0{id}\0{scope}");
     let mut first = [0u8; 8];
     first.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..8]);
     let base = (i64::from_be_bytes(first) & 0x3fff_ffff_ffff_ff00) | 0x100;

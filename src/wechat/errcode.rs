@@ -3,7 +3,7 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
-use super::recipe::Platform;
+use crate::platform::{self, Platform};
 
 /// How long to leave the platform alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +27,16 @@ pub struct Verdict {
     pub advice: &'static str,
 }
 
-use Platform::{Official, Work};
+/// Whose code it is; None: everybody's.
+type On = Option<&'static Platform>;
+
+const API: On = Some(&platform::API);
+const WORK: On = Some(&platform::WORK);
+const DOUYIN: On = Some(&platform::DOUYIN);
+const FEISHU: On = Some(&platform::FEISHU);
 
 /// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
-const TABLE: &[(Option<Platform>, i64, Wait, &str)] = &[
+static TABLE: &[(On, i64, Wait, &str)] = &[
     (
         None,
         -1,
@@ -38,7 +44,7 @@ const TABLE: &[(Option<Platform>, i64, Wait, &str)] = &[
         "the platform is busy; it is tried again",
     ),
     (
-        Some(Work),
+        WORK,
         45033,
         Wait::BackOff,
         "too many calls at once; it is tried again",
@@ -86,94 +92,185 @@ const TABLE: &[(Option<Platform>, i64, Wait, &str)] = &[
         "the platform did not take the request: check api_base_url",
     ),
     (
-        Some(Official),
+        API,
         40164,
         Wait::Seconds(60),
         "add this host's address, which the message names, to the account's IP allow list",
     ),
     (
-        Some(Work),
+        WORK,
         60020,
         Wait::Seconds(60),
         "add this host's address, which the message names, to the app's trusted IPs",
     ),
     (
-        Some(Official),
+        API,
         40243,
         Wait::Seconds(60),
         "the secret is frozen: unfreeze it in the account's console",
     ),
     (
-        Some(Official),
+        API,
         50004,
         Wait::Seconds(60),
         "this account may not use access tokens",
     ),
+    (API, 50007, Wait::Seconds(60), "the account is frozen"),
     (
-        Some(Official),
-        50007,
-        Wait::Seconds(60),
-        "the account is frozen",
-    ),
-    (
-        Some(Official),
+        API,
         61024,
         Wait::Seconds(60),
         "the account belongs to a third-party platform: fetch by that platform's component token",
     ),
     (
-        Some(Official),
+        API,
         89501,
         Wait::Seconds(300),
         "the administrator has been asked to allow this host's address: wait for the answer",
     ),
     (
-        Some(Official),
+        API,
         89503,
         Wait::Seconds(300),
         "the administrator must allow this host's address first",
     ),
     (
-        Some(Official),
+        API,
         89506,
         Wait::Seconds(86_400),
         "the administrator refused this host's address twice: it may ask again in 24 hours",
     ),
     (
-        Some(Official),
+        API,
         89507,
         Wait::Seconds(3600),
         "the administrator refused this host's address: it may ask again in an hour",
     ),
     (
-        Some(Work),
+        WORK,
         40091,
         Wait::Seconds(60),
         "the secret is wrong: register the account again with the right one",
     ),
     (
-        Some(Work),
+        WORK,
         50003,
         Wait::Seconds(60),
         "the app is disabled: enable it in the console",
     ),
     (
-        Some(Official),
+        API,
         45009,
         Wait::NextDay,
         "the day's quota of token fetches is used up; something else fetches this account's token",
     ),
     (
-        Some(Official),
+        API,
         45011,
         Wait::NextMinute,
         "too many fetches in this minute; something else fetches this account's token",
     ),
+    (
+        API,
+        61003,
+        Wait::Seconds(60),
+        "the account has not authorized this platform, or no longer does: ask its owner to authorize it, and put the refresh_token that comes of it",
+    ),
+    (
+        API,
+        61004,
+        Wait::Seconds(60),
+        "add this host's address to the platform's IP allow list",
+    ),
+    (
+        API,
+        61005,
+        Wait::Seconds(60),
+        "the verify_ticket has expired: put the next one that WeChat pushes",
+    ),
+    (
+        API,
+        61006,
+        Wait::Seconds(60),
+        "the verify_ticket is not valid: put the next one that WeChat pushes",
+    ),
+    (
+        API,
+        61011,
+        Wait::Seconds(60),
+        "the platform does not know this component_appid: register the parent again with the right one",
+    ),
+    (
+        API,
+        61023,
+        Wait::Seconds(60),
+        "the refresh_token is not valid: ask the account's owner to authorize again, and put the one that comes of it",
+    ),
+    (
+        WORK,
+        40080,
+        Wait::Seconds(60),
+        "the suite's secret is wrong: register the account again with the right one",
+    ),
+    (
+        WORK,
+        40083,
+        Wait::Seconds(60),
+        "WeCom does not know this suite_id: register the account again with the right one",
+    ),
+    (
+        WORK,
+        40084,
+        Wait::Seconds(60),
+        "the permanent_code is not valid: the corporation has removed the app, or authorized it anew; register the account again with the code that came of it",
+    ),
+    (
+        WORK,
+        40085,
+        Wait::Seconds(60),
+        "the suite_ticket is not valid: put the next one that WeCom pushes",
+    ),
+    (
+        DOUYIN,
+        40015,
+        Wait::Seconds(60),
+        "the platform does not know this id: register the account again with the right one",
+    ),
+    (
+        DOUYIN,
+        40017,
+        Wait::Seconds(60),
+        "the secret is wrong: register the account again with the right one",
+    ),
+    (
+        FEISHU,
+        10003,
+        Wait::Seconds(60),
+        "the platform does not know this id: register the account again with the right one",
+    ),
+    (
+        FEISHU,
+        10014,
+        Wait::Seconds(60),
+        "the secret is wrong: register the account again with the right one",
+    ),
+    (
+        FEISHU,
+        99_991_400,
+        Wait::BackOff,
+        "too many calls at once; it is tried again",
+    ),
 ];
 
+/// The platform did not take the parent's token, and not its successor either.
+pub const STALE_PARENT: Verdict = Verdict {
+    wait: Wait::BackOff,
+    advice: "it did not take the token that this is fetched with, which was rejected; it is tried again",
+};
+
 /// `failures`: how many failed in a row before this one.
-pub fn judge(platform: Platform, code: i64, failures: i64) -> Verdict {
-    if (platform, code) == (Work, 45009) {
+pub fn judge(platform: &Platform, code: i64, failures: i64) -> Verdict {
+    if *platform == platform::WORK && code == 45009 {
         // A minute's limit first; if it still holds then it is the hour's.
         let wait = if failures == 0 { 60 } else { 3600 };
         return Verdict {
@@ -247,9 +344,12 @@ mod tests {
 
     #[test]
     fn one_number_may_mean_two_things() {
-        assert_eq!(judge(Official, 45009, 0).wait, Wait::NextDay);
-        assert_eq!(judge(Work, 45009, 0).wait, Wait::Seconds(60));
-        assert_eq!(judge(Work, 45009, 1).wait, Wait::Seconds(3600));
-        assert_eq!(judge(Work, 40164, 0).advice, judge(Work, 99999, 0).advice);
+        assert_eq!(judge(&platform::API, 45009, 0).wait, Wait::NextDay);
+        assert_eq!(judge(&platform::WORK, 45009, 0).wait, Wait::Seconds(60));
+        assert_eq!(judge(&platform::WORK, 45009, 1).wait, Wait::Seconds(3600));
+        assert_eq!(
+            judge(&platform::WORK, 40164, 0).advice,
+            judge(&platform::WORK, 99999, 0).advice
+        );
     }
 }

@@ -5,13 +5,28 @@ use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
 use super::errcode::{Verdict, Wait};
-use super::http::{self, Body, NoResponse, Response};
-use super::recipe::{Method, Recipe, Value};
+use super::http::{self, NoResponse, Request, Response};
+use super::recipe::{Quota, Recipe, Value};
 use super::reply::{self, Grant, Reply};
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
-use crate::options::{API_BASE_URL, API_SPARE_URL, Options};
+use crate::options::Options;
 use crate::vault::Secret;
+
+/// What a recipe may take that is secret.
+#[derive(Default)]
+pub struct Ingredients {
+    /// The account's secret, where the recipe takes one.
+    pub secret: Option<Secret>,
+    /// What was put, where it takes that.
+    pub put: Option<Secret>,
+}
+
+/// The token that another one is fetched with.
+pub struct ParentToken {
+    pub id: String,
+    pub token: Secret,
+}
 
 /// What to fetch, and for whom.
 pub struct Fetch<'a> {
@@ -19,7 +34,8 @@ pub struct Fetch<'a> {
     /// The account's name, for messages.
     pub account: &'a str,
     pub id: &'a str,
-    pub secret: &'a Secret,
+    pub ingredients: &'a Ingredients,
+    pub parent: Option<&'a ParentToken>,
     pub force: bool,
     /// How many fetches failed in a row before this one.
     pub failures: i64,
@@ -34,20 +50,25 @@ pub struct Failure {
     pub wait: Wait,
     /// The platform has certainly not seen the request.
     pub unsent: bool,
+    /// The platform did not take the parent's token.
+    pub stale_parent: bool,
 }
 
 pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, Failure> {
-    let base = fetch.recipe.base_url(fetch.options);
     let response = fetch
-        .send(base)
+        .send(fetch.host())
         .and_then(|first| match first {
-            Err(none) if fetch.may_try_spare(base, &none) => fetch.send(API_SPARE_URL),
+            Err(none) => match fetch.spare(&none) {
+                Some(spare) => fetch.send(spare),
+                None => Ok(Err(none)),
+            },
             other => Ok(other),
         })
         .map_err(|error| Failure {
             error,
             wait: Wait::Nobody,
             unsent: true,
+            stale_parent: false,
         })?;
     match response {
         Ok(response) => fetch.read(response),
@@ -65,51 +86,52 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, Failure> {
 
 impl Fetch<'_> {
     fn send(&self, base: &str) -> Result<std::result::Result<Response, NoResponse>> {
-        http::send(
-            base,
-            self.recipe.path,
-            &self.body(),
-            self.options,
-            self.deadline,
-        )
+        http::send(base, &self.request(), self.options, self.deadline)
     }
 
-    fn may_try_spare(&self, base: &str, none: &NoResponse) -> bool {
-        base == API_BASE_URL
+    /// The platform's second name, if it is worth a try.
+    fn spare(&self, none: &NoResponse) -> Option<&'static str> {
+        let platform = self.recipe.platform;
+        let may = self.host() == platform.base_url
             && none.status == Status::Network
-            && (none.unsent || self.recipe.repeatable)
-            && !self.deadline.has_passed()
+            && (none.unsent || self.recipe.quota != Quota::Supersedes)
+            && !self.deadline.has_passed();
+        platform.spare_url.filter(|_| may)
     }
 
-    fn body(&self) -> Body {
-        let text = |value: &Value| match value {
-            Value::Text(text) => Zeroizing::new((*text).to_owned()),
-            Value::Id => Zeroizing::new(self.id.to_owned()),
-            Value::Secret => self.secret.clone(),
-            Value::Force => Zeroizing::new(self.force.to_string()),
-        };
-        let parameters = self.recipe.parameters;
-        match self.recipe.method {
-            Method::Query => Body::Query(
-                parameters
-                    .iter()
-                    .map(|(name, value)| (*name, text(value)))
-                    .collect(),
-            ),
-            Method::JsonBody => {
-                let mut object = Map::new();
-                for (name, value) in parameters {
-                    let json = match value {
-                        Value::Force => Json::Bool(self.force),
-                        other => Json::String(text(other).to_string()),
-                    };
-                    object.insert((*name).into(), json);
-                }
-                Body::Json(Zeroizing::new(
-                    Json::Object(object).to_string().into_bytes(),
-                ))
+    fn request(&self) -> Request {
+        let query = self.recipe.query.iter();
+        let body = (!self.recipe.body.is_empty()).then(|| {
+            let mut object = Map::new();
+            for (name, value) in self.recipe.body {
+                let json = match value {
+                    Value::Force => Json::Bool(self.force),
+                    other => Json::String(self.text(*other).to_string()),
+                };
+                object.insert((*name).into(), json);
             }
+            Zeroizing::new(Json::Object(object).to_string().into_bytes())
+        });
+        Request {
+            path: self.recipe.path,
+            query: query
+                .map(|(name, value)| (*name, self.text(*value)))
+                .collect(),
+            body,
         }
+    }
+
+    fn text(&self, value: Value) -> Secret {
+        let text = match value {
+            Value::Text(text) => Some(text),
+            Value::Id => Some(self.id),
+            Value::Secret => self.ingredients.secret.as_deref().map(String::as_str),
+            Value::Put => self.ingredients.put.as_deref().map(String::as_str),
+            Value::Force => Some(if self.force { "true" } else { "false" }),
+            Value::ParentId => self.parent.map(|parent| parent.id.as_str()),
+            Value::ParentToken => self.parent.map(|parent| parent.token.as_str()),
+        };
+        Zeroizing::new(text.unwrap_or_default().to_owned())
     }
 
     fn read(&self, response: Response) -> std::result::Result<Grant, Failure> {
@@ -121,9 +143,13 @@ impl Fetch<'_> {
                     &format!("it answered HTTP {}, a redirect, which is never followed: correct the base URL", response.status),
                 ));
             }
-            other => {
-                return Err(self.failure(Status::Reply, &format!("it answered HTTP {other}")));
+            400..=499 if self.recipe.platform.refuses_by_status => {
+                return Err(match reply::parse(self.recipe, &response.body) {
+                    Reply::Refusal { errcode, errmsg } => self.refusal(errcode, &errmsg),
+                    _ => self.http_status(response.status),
+                });
             }
+            other => return Err(self.http_status(other)),
         }
         match reply::parse(self.recipe, &response.body) {
             Reply::Token(grant) => Ok(grant),
@@ -135,14 +161,19 @@ impl Fetch<'_> {
         }
     }
 
+    fn http_status(&self, status: u16) -> Failure {
+        self.failure(Status::Reply, &format!("it answered HTTP {status}"))
+    }
+
     fn refusal(&self, errcode: i64, errmsg: &str) -> Failure {
         let Verdict { wait, advice } = self.recipe.judge(errcode, self.failures);
         let said = self.harmless(errmsg);
         let mut error = Error::new(
             Status::Api,
             format!(
-                "{} refused the token fetch of {}: errcode {errcode} \"{said}\": {advice}",
+                "{} refused the {} fetch of {}: errcode {errcode} \"{said}\": {advice}",
                 self.host(),
+                self.recipe.noun(),
                 self.subject()
             ),
         );
@@ -151,6 +182,7 @@ impl Fetch<'_> {
             error,
             wait,
             unsent: false,
+            stale_parent: self.recipe.refuses_parent(errcode),
         }
     }
 
@@ -159,13 +191,15 @@ impl Fetch<'_> {
             error: Error::new(
                 status,
                 format!(
-                    "cannot fetch the token of {} from {}: {why}",
+                    "cannot fetch the {} of {} from {}: {why}",
+                    self.recipe.noun(),
                     self.subject(),
                     self.host()
                 ),
             ),
             wait: Wait::BackOff,
             unsent: false,
+            stale_parent: false,
         }
     }
 
@@ -180,11 +214,15 @@ impl Fetch<'_> {
         self.recipe.base_url(self.options)
     }
 
-    /// The platform's words on one line, cut to size, without our secret should a gateway echo it.
+    /// The platform's words on one line, cut to size, without our secrets should a gateway echo them.
     fn harmless(&self, errmsg: &str) -> String {
         let mut text = errmsg.to_owned();
-        if !self.secret.is_empty() {
-            text = text.replace(self.secret.as_str(), "***");
+        let parent = self.parent.map(|parent| &parent.token);
+        let secrets = [&self.ingredients.secret, &self.ingredients.put];
+        for secret in secrets.into_iter().flatten().chain(parent) {
+            if !secret.is_empty() {
+                text = text.replace(secret.as_str(), "***");
+            }
         }
         text.chars()
             .map(|c| if c.is_control() { ' ' } else { c })

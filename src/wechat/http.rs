@@ -24,9 +24,11 @@ use crate::sys::{self, Failpoint, Shield};
 const MAX_BYTES: usize = 16 * 1024;
 const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
-pub enum Body {
-    Query(Vec<(&'static str, Zeroizing<String>)>),
-    Json(Zeroizing<Vec<u8>>),
+pub struct Request {
+    pub path: &'static str,
+    pub query: Vec<(&'static str, Zeroizing<String>)>,
+    /// JSON to post; with none, it is a GET.
+    pub body: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// Why there is no response.
@@ -44,11 +46,10 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Sends one request to `base` + `path` and reads the answer, whatever its status.
+/// Sends one request to `base` and reads the answer, whatever its status.
 pub fn send(
     base: &str,
-    path: &str,
-    body: &Body,
+    request: &Request,
     options: &Options,
     deadline: &Deadline,
 ) -> Result<std::result::Result<Response, NoResponse>> {
@@ -62,21 +63,20 @@ pub fn send(
             own_fault: false,
         }));
     }
-    let url = format!("{base}{path}");
+    let url = format!("{base}{}", request.path);
     sys::reach(Failpoint::Sending);
     let _shield = Shield::raise();
-    let sent = match body {
-        Body::Query(parameters) => {
-            let mut request = agent.get(&url);
-            for (name, value) in parameters {
-                request = request.query(*name, value.as_str());
-            }
-            request.call()
-        }
-        Body::Json(bytes) => agent
+    let query = request
+        .query
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
+    let sent = match &request.body {
+        None => agent.get(&url).query_pairs(query).call(),
+        Some(json) => agent
             .post(&url)
+            .query_pairs(query)
             .content_type("application/json")
-            .send(bytes.as_slice()),
+            .send(json.as_slice()),
     };
     let read = sent.and_then(|mut response| {
         let status = response.status().as_u16();

@@ -8,15 +8,15 @@ mod http;
 mod recipe;
 mod reply;
 
-pub use fetch::{Failure, Fetch, fetch};
+pub use fetch::{Failure, Fetch, Ingredients, ParentToken, fetch};
 pub use http::roots;
-pub use recipe::Kind;
+pub use recipe::{ACCESS_TOKEN, Kind, Parent, Put, Quota, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]
 pub fn parse_reply(bytes: &[u8]) {
-    for kind in [Kind::Official, Kind::OfficialClassic, Kind::Work] {
-        let _ = reply::parse(kind.recipe(), bytes);
+    for recipe in Kind::all().flat_map(Kind::recipes) {
+        let _ = reply::parse(recipe, bytes);
     }
 }

@@ -11,6 +11,8 @@ pub mod clock;
 pub mod error;
 #[path = "../../../src/flight.rs"]
 pub mod flight;
+#[path = "../../../src/platform.rs"]
+pub mod platform;
 pub mod sync;
 #[path = "../../../src/sys/mod.rs"]
 mod sys;

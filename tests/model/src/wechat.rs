@@ -3,21 +3,15 @@
 #[path = "../../../src/wechat/errcode.rs"]
 pub mod errcode;
 
-pub mod recipe {
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub enum Platform {
-        Official,
-        Work,
-    }
-}
-
 pub struct Failure {
     pub error: crate::error::Error,
     pub wait: errcode::Wait,
     pub unsent: bool,
+    pub stale_parent: bool,
 }
 
 pub struct Grant {
     pub token: String,
     pub expires_in_s: i64,
+    pub renewed: Option<String>,
 }

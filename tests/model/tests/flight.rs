@@ -146,6 +146,7 @@ impl World {
         let grant = Grant {
             token: format!("T{number}"),
             expires_in_s: 7200,
+            renewed: None,
         };
         (number > self.failing && row.grant(7, &grant, now, 270, BOOT)).then_some(row)
     }
@@ -170,7 +171,7 @@ fn identity() -> Identity {
         endpoint: "stable".into(),
         base_url: String::new(),
         id: "wx1".into(),
-        fingerprint: String::new(),
+        scope: String::new(),
     }
 }
 

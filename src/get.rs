@@ -1,0 +1,348 @@
+//! What a get does, as a person would tell it; for one credential, and along the chain of those it is fetched with.
+//!
+//! ```text
+//!  fresh in this process ─────────────────────────────────────────────► copy
+//!    else fresh in the store ─────────────────────────────────────────► copy
+//!      else still valid, past its refresh time: try to lead
+//!         leader → fetch → save → copy            others → the token they have, at once
+//!      else expired, absent or rejected: wait to lead or for the row, to the deadline
+//!    fetch failed → noted in the store → a still valid token is served; else the error, shared by all
+//! ```
+//!
+//! Who leads a ticket gets its parent's token first, by the same rules and within the same deadline. A thread holds the
+//! flights of a chain from the ticket up, and chains end (`recipe`), so no two wait for each other.
+
+use crate::cache::{Outset, Served};
+use crate::clock::{Deadline, Now};
+use crate::error::{Error, Result, Status};
+use crate::options::LogLevel;
+use crate::refresh::{self, Outcome};
+use crate::session::Session;
+use crate::store::{self, Loaded};
+use crate::token::{Freshness, Row};
+use crate::vault::Secret;
+use crate::wechat::{Kind, Parent, ParentToken};
+
+/// How long a look at the store may take while there is a good token from before.
+const LOOK_MS: i64 = 100;
+
+/// Whether to wait for whoever fetches the parent's token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    Wait,
+    /// There is a good token to go on with.
+    Hurry,
+}
+
+impl Session {
+    /// A token that is valid now, when this process knows none that is fresh.
+    pub fn get(&self, name: Option<&str>) -> Result<Served> {
+        let cache = &self.view.cache;
+        let outset = cache.set_out();
+        // With a good token at hand nobody waits for a store that somebody holds.
+        let patience = if cache.has_valid(name) {
+            Deadline::after(LOOK_MS.min(self.options.timeout_ms))
+        } else {
+            self.deadline
+        };
+        let loaded = match self.load(name, &patience) {
+            Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
+                // A store out of order is no reason to withhold a token that is good.
+                match cache.last_resort(name) {
+                    Some(token) => return Ok(token),
+                    // It was rejected meanwhile: then there is all the time to look.
+                    None if e.status == Status::Timeout => self.load(name, &self.deadline),
+                    None => Err(e),
+                }
+            }
+            other => other,
+        };
+        let found = match loaded {
+            Ok(Loaded::View(found)) => found,
+            Ok(Loaded::NoCredential(account)) => {
+                let (_, field) = crate::names::split(name)?;
+                return self.read_put(&account, field);
+            }
+            Ok(Loaded::NoAccount) => {
+                cache.clear(name);
+                return Err(self.no_account(crate::names::split(name)?.0));
+            }
+            Err(e) => {
+                cache.clear(name);
+                return Err(e);
+            }
+        };
+        let token = self.serve(&found.row);
+        match (self.freshness(&found.row), token) {
+            (Freshness::Spent, _) | (_, None) => {
+                cache.clear(name);
+                self.wait_for_token(name, found)
+            }
+            (freshness, Some(token)) => {
+                cache.publish(name, outset, &token);
+                let next = match freshness {
+                    Freshness::Usable => self.refresh_early(name, found),
+                    _ => None,
+                };
+                Ok(next.unwrap_or(token))
+            }
+        }
+    }
+
+    /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
+    fn refresh_early(&self, name: Option<&str>, found: Box<store::View>) -> Option<Served> {
+        if self.standing_failure(&found.row).is_some() {
+            return None;
+        }
+        if self.options.background_refresh {
+            self.refresh_in_background(found);
+            return None;
+        }
+        self.try_lead(name, found).unwrap_or_else(|e| {
+            self.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
+            None
+        })
+    }
+
+    /// Fetches the next token, unless somebody is at it: then None, at once.
+    fn try_lead(&self, name: Option<&str>, found: Box<store::View>) -> Result<Option<Served>> {
+        let Some(_flight) = self.view.shared.flights.try_begin(&found.identity) else {
+            return Ok(None);
+        };
+        let outset = self.view.cache.set_out();
+        Ok(match self.lead(found)? {
+            Outcome::Row(row) => self.publish(name, outset, &row),
+            _ => None,
+        })
+    }
+
+    fn lead(&self, found: Box<store::View>) -> Result<Outcome> {
+        self.with_parent(&found, Patience::Hurry, |parent| {
+            self.try_refresh(found.clone(), parent)
+        })
+    }
+
+    /// The one thread of the library, for one refresh; none if one is running or none can start.
+    fn refresh_in_background(&self, found: Box<store::View>) {
+        let view = self.view;
+        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
+            return;
+        };
+        let of_thread = Session {
+            deadline: Deadline::after(self.options.timeout_ms),
+            ..self.clone()
+        };
+        let started = self.background.start(move || {
+            let _flight = flight;
+            if matches!(of_thread.lead(found), Ok(Outcome::Row(_))) {
+                // Every name that leads to this token is to see the new one.
+                view.shared.forget();
+            }
+        });
+        if !started {
+            let why =
+                "no thread for a background refresh: raise the limit of processes (ulimit -u)";
+            self.log(LogLevel::Error, why);
+        }
+    }
+
+    fn wait_for_token(&self, name: Option<&str>, mut found: Box<store::View>) -> Result<Served> {
+        loop {
+            if let Some(error) = self.standing_failure(&found.row) {
+                return Err(error);
+            }
+            let identity = found.identity.clone();
+            let flights = &self.view.shared.flights;
+            let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
+                // Somebody has landed: those who waited look all at once, and not one after another.
+                found = match self.take_what_landed(name)? {
+                    Landed::Token(token) => return Ok(token),
+                    Landed::Nothing(found) => found,
+                };
+                continue;
+            };
+            let outset = self.view.cache.set_out();
+            let outcome = self.with_parent(&found, Patience::Wait, |parent| {
+                self.obtain(name, &identity, parent)
+            });
+            match outcome {
+                Ok(Outcome::Row(row)) => {
+                    return self.publish(name, outset, &row).ok_or_else(|| {
+                        self.deadline
+                            .error("the token expired before it could be handed out")
+                    });
+                }
+                Ok(Outcome::MovedTo(other)) => found = other,
+                Ok(Outcome::NotNow | Outcome::StaleParent) => {
+                    return Err(Error::new(
+                        Status::Internal,
+                        "a fetch ended without an answer",
+                    ));
+                }
+                // Where the parent was lacking, another process may have had it, and fetched.
+                Err(e) if found.recipe.parent != Parent::None => {
+                    return match self.take_what_landed(name) {
+                        Ok(Landed::Token(token)) => Ok(token),
+                        _ => Err(e),
+                    };
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn take_what_landed(&self, name: Option<&str>) -> Result<Landed> {
+        let outset = self.view.cache.set_out();
+        let found = self.look(name)?;
+        if self.freshness(&found.row) != Freshness::Spent
+            && let Some(token) = self.publish(name, outset, &found.row)
+        {
+            return Ok(Landed::Token(token));
+        }
+        Ok(Landed::Nothing(found))
+    }
+
+    /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
+    fn with_parent(
+        &self,
+        found: &store::View,
+        patience: Patience,
+        fetch: impl Fn(refresh::Parent) -> Result<Outcome>,
+    ) -> Result<Outcome> {
+        let Some(parent) = self.parent_token(found, patience)? else {
+            return fetch(refresh::Parent {
+                token: None,
+                may_be_stale: false,
+            });
+        };
+        let first = fetch(refresh::Parent {
+            token: Some(&parent),
+            may_be_stale: true,
+        })?;
+        if !matches!(first, Outcome::StaleParent) {
+            return Ok(first);
+        }
+        self.reject(Some(parent_name(found)?), &parent.token)?;
+        let next = self.parent_token(found, patience)?;
+        fetch(refresh::Parent {
+            token: next.as_ref(),
+            may_be_stale: false,
+        })
+    }
+
+    /// The token that a credential is fetched with, if it is.
+    fn parent_token(&self, found: &store::View, patience: Patience) -> Result<Option<ParentToken>> {
+        let id = match found.recipe.parent {
+            Parent::None => return Ok(None),
+            Parent::Own => found.account.id.clone(),
+            Parent::Account(kind) => self.parent_id(found, kind)?,
+        };
+        let name = parent_name(found)?;
+        let token = self.token_of_parent(name, patience);
+        let token = token.map_err(|e| needed_for(e, found))?;
+        Ok(Some(ParentToken {
+            id,
+            token: Secret::new(token.value.to_string()),
+        }))
+    }
+
+    fn token_of_parent(&self, name: &str, patience: Patience) -> Result<Served> {
+        let cache = &self.view.cache;
+        let revalidate_ms = self.options.revalidate_ms;
+        if let Some(token) = cache.hit(Some(name.as_bytes()), revalidate_ms, Served::clone) {
+            return Ok(token);
+        }
+        if patience == Patience::Wait {
+            return self.get(Some(name));
+        }
+        let outset = cache.set_out();
+        let found = self.look(Some(name))?;
+        if self.freshness(&found.row) != Freshness::Spent
+            && let Some(token) = self.publish(Some(name), outset, &found.row)
+        {
+            return Ok(token);
+        }
+        if let Some(error) = self.standing_failure(&found.row) {
+            return Err(error);
+        }
+        let what = format!("the token of account \"{name}\" is being fetched");
+        self.try_lead(Some(name), found)?
+            .ok_or_else(|| Error::new(Status::Timeout, what))
+    }
+
+    /// The id of the account that was put as the parent, if it is of the kind that it must be.
+    fn parent_id(&self, found: &store::View, kind: &str) -> Result<String> {
+        let child = &found.account.name;
+        let name = parent_name(found)?;
+        let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
+        match there {
+            Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
+            Some((other, _)) => Err(Error::new(
+                Status::Account,
+                format!(
+                    "the parent \"{name}\" of account \"{child}\" is of kind {}, not {kind}: put another parent",
+                    other.name()
+                ),
+            )),
+            None => Err(Error::new(
+                Status::Account,
+                format!(
+                    "the parent \"{name}\" of account \"{child}\" is not in store {}: register it with wxtoken_account, as kind {kind}",
+                    self.store().location()
+                ),
+            )),
+        }
+    }
+
+    fn standing_failure(&self, row: &Row) -> Option<Error> {
+        row.standing_failure(Now::read(), self.options.timeout_ms)
+    }
+
+    fn publish(&self, name: Option<&str>, outset: Outset, row: &Row) -> Option<Served> {
+        let token = self.serve(row)?;
+        self.view.cache.publish(name, outset, &token);
+        Some(token)
+    }
+
+    /// “The API refused this token.” A no-op unless it is still the stored one.
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        let found = self.look(name)?;
+        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
+            self.note_rejection(&found, token)?;
+        }
+        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
+        self.view.shared.forget();
+        Ok(())
+    }
+}
+
+/// What those find who waited for a flight.
+enum Landed {
+    Token(Served),
+    Nothing(Box<store::View>),
+}
+
+/// The account that the parent's token is of.
+fn parent_name(found: &store::View) -> Result<&str> {
+    match (&found.recipe.parent, &found.account.parent) {
+        (Parent::Account(_), Some(parent)) => Ok(&parent.name),
+        (Parent::Account(kind), None) => Err(Error::new(
+            Status::Account,
+            format!(
+                "no parent has been put for account \"{}\": name its {kind} with wxtoken_put, field parent; see docs/credentials.md",
+                found.account.name
+            ),
+        )),
+        _ => Ok(&found.account.name),
+    }
+}
+
+/// The failing link first: a message that has to be cut loses its end.
+fn needed_for(mut error: Error, found: &store::View) -> Error {
+    error.message += &format!(
+        " (needed for the {} of account \"{}\")",
+        found.recipe.noun(),
+        found.account.name
+    );
+    error
+}
