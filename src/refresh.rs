@@ -368,7 +368,7 @@ impl Session {
         let row = self.settle(lead, &mut |row| {
             late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
             if let Some(sealed) = &renewed {
-                row.renew(sealed.clone(), !late, Now::read());
+                row.renew(sealed.clone(), &lead.row, Now::read());
             }
             if !late {
                 row.fetched_by.clone_from(&label);
@@ -379,7 +379,7 @@ impl Session {
             if superseding {
                 row.doubt(Now::read());
             }
-            superseding
+            superseding || renewed.is_some()
         });
         if let (Some(_), Some(put)) = (&renewed, &row.put) {
             renew_put(self.view.shared.store.path(), &lead.found.identity, put);

@@ -275,19 +275,22 @@ impl Row {
         self.put = Some(kept);
     }
 
-    /// The platform has sent another secret in place of the one that was put. It is kept even if it came too late for
-    /// the row, beside the one that is there: nobody can say which of them holds.
-    pub fn renew(&mut self, sealed: Vec<u8>, in_time: bool, now: Now) {
+    /// The platform has sent another secret in place of the one that was put, to a leader who set out with `claimed`.
+    /// It counts even if the leader comes too late for its token, unless that secret has been replaced since; then it is
+    /// kept beside the other, since nobody can say which of the two holds.
+    pub fn renew(&mut self, sealed: Vec<u8>, claimed: &Row, now: Now) {
         let Some(put) = &self.put else { return };
-        if in_time {
-            self.replace_put(Kept {
-                sealed,
-                at: now.wall_ms,
-                put_fingerprint: put.put_fingerprint.clone(),
-            });
-        } else {
+        if self.put != claimed.put {
             self.put_before = Some(sealed);
+            return;
         }
+        self.replace_put(Kept {
+            sealed,
+            at: now.wall_ms,
+            put_fingerprint: put.put_fingerprint.clone(),
+        });
+        // What came of the one before is no reason not to ask with this one.
+        self.forgive();
     }
 
     /// Earlier failures keep nobody from asking.

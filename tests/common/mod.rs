@@ -81,8 +81,19 @@ impl Handle {
     }
 
     pub fn account(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<(), Failure> {
+        self.account_maybe(name, kind, id, Some(secret))
+    }
+
+    pub fn account_maybe(
+        &self,
+        name: &str,
+        kind: &str,
+        id: &str,
+        secret: Option<&str>,
+    ) -> Result<(), Failure> {
         let mut err = blank();
-        let (name, kind, id, secret) = (text(name), text(kind), text(id), text(secret));
+        let (name, kind, id) = (text(name), text(kind), text(id));
+        let secret = secret.map(text);
         // SAFETY: as above.
         let status = unsafe {
             wxtoken_account(
@@ -90,7 +101,7 @@ impl Handle {
                 name.as_ptr(),
                 kind.as_ptr(),
                 id.as_ptr(),
-                secret.as_ptr(),
+                secret.as_ref().map_or(ptr::null(), |s| s.as_ptr()),
                 &mut err,
             )
         };
@@ -98,11 +109,20 @@ impl Handle {
     }
 
     pub fn put_current(&self, name: &str) -> Result<(), Failure> {
+        self.put_maybe(name, "current", None)
+    }
+
+    pub fn put(&self, name: &str, field: &str, value: &str) -> Result<(), Failure> {
+        self.put_maybe(name, field, Some(value))
+    }
+
+    pub fn put_maybe(&self, name: &str, field: &str, value: Option<&str>) -> Result<(), Failure> {
         let mut err = blank();
-        let (name, field) = (text(name), text("current"));
+        let (name, field) = (text(name), text(field));
+        let value = value.map(text);
+        let value = value.as_ref().map_or(ptr::null(), |v| v.as_ptr());
         // SAFETY: as above.
-        let status =
-            unsafe { wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), ptr::null(), &mut err) };
+        let status = unsafe { wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), value, &mut err) };
         done(status, &err)
     }
 
@@ -214,7 +234,11 @@ impl World {
     pub fn open_at(&self, store: &Path) -> Handle {
         let handle = Handle::open(store).unwrap();
         handle.set("api_base_url", self.sim.http()).unwrap();
-        handle.set("work_base_url", self.sim.http()).unwrap();
+        for platform in ["work", "qq", "douyin", "dingtalk", "feishu"] {
+            handle
+                .set(&format!("{platform}_base_url"), self.sim.http())
+                .unwrap();
+        }
         handle
     }
 

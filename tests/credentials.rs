@@ -1,0 +1,1074 @@
+//! Every credential of the recipe table, each through the same life; the chains they form; and a made-up one.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+
+use ::wxtoken::ffi::wxtoken_status::{self, *};
+use ::wxtoken::{Failpoint, arm};
+use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use serde_json::{Value, json};
+
+/// One credential, and how it may be asked for wrongly.
+struct Row {
+    kind: &'static str,
+    /// "" is the access token.
+    credential: &'static str,
+    path: &'static str,
+    /// The errcode by which the platform says that a quota is used up; 0 where its codes are words.
+    quota: i32,
+    /// What the platform answers when the account's secret is wrong, and when it does not know the id.
+    wrong_secret: Option<i32>,
+    wrong_id: Option<i32>,
+}
+
+const ROW: Row = Row {
+    kind: "",
+    credential: "",
+    path: "",
+    quota: 45009,
+    wrong_secret: None,
+    wrong_id: None,
+};
+
+/// Every row of the recipe table, once for each kind that has it.
+const ROWS: &[Row] = &[
+    Row {
+        kind: "official",
+        path: "/cgi-bin/stable_token",
+        wrong_secret: Some(40125),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "official",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "official",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "official_classic",
+        path: "/cgi-bin/token",
+        wrong_secret: Some(40125),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "official_classic",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "official_classic",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "work",
+        path: "/cgi-bin/gettoken",
+        wrong_secret: Some(40001),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "work",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/get_jsapi_ticket",
+        ..ROW
+    },
+    Row {
+        kind: "work",
+        credential: "agent_ticket",
+        path: "/cgi-bin/ticket/get",
+        ..ROW
+    },
+    Row {
+        kind: "component",
+        path: "/cgi-bin/component/api_component_token",
+        wrong_secret: Some(40125),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "authorizer",
+        path: "/cgi-bin/component/api_authorizer_token",
+        ..ROW
+    },
+    Row {
+        kind: "authorizer",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "authorizer",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "suite",
+        path: "/cgi-bin/service/get_suite_token",
+        wrong_secret: Some(40080),
+        wrong_id: Some(40083),
+        ..ROW
+    },
+    Row {
+        kind: "work_authorized",
+        path: "/cgi-bin/service/get_corp_token",
+        wrong_secret: Some(40084),
+        wrong_id: Some(40084),
+        ..ROW
+    },
+    Row {
+        kind: "work_authorized",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/get_jsapi_ticket",
+        ..ROW
+    },
+    Row {
+        kind: "work_authorized",
+        credential: "agent_ticket",
+        path: "/cgi-bin/ticket/get",
+        ..ROW
+    },
+    Row {
+        kind: "provider",
+        path: "/cgi-bin/service/get_provider_token",
+        wrong_secret: Some(40001),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "qq",
+        path: "/api/getToken",
+        wrong_secret: Some(40125),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "douyin",
+        path: "/api/apps/v2/token",
+        wrong_secret: Some(40017),
+        wrong_id: Some(40015),
+        ..ROW
+    },
+    Row {
+        kind: "dingtalk",
+        path: "/v1.0/oauth2/accessToken",
+        wrong_secret: Some(0),
+        wrong_id: Some(0),
+        ..ROW
+    },
+    Row {
+        kind: "feishu",
+        path: "/open-apis/auth/v3/tenant_access_token/internal",
+        quota: 99_991_400,
+        wrong_secret: Some(10014),
+        wrong_id: Some(10003),
+        ..ROW
+    },
+];
+
+const REFRESH_TOKEN: &str = "refreshtoken@@@of-the-authorization";
+const PARENT: &str = "parent1";
+
+impl Row {
+    fn name(&self) -> String {
+        match self.credential {
+            "" => "own".into(),
+            credential => format!("own/{credential}"),
+        }
+    }
+
+    fn says(&self) -> String {
+        format!("{} {}", self.kind, self.name())
+    }
+
+    fn parent(&self) -> Option<(&'static str, &'static str)> {
+        match self.kind {
+            "authorizer" => Some(("component", "verify_ticket")),
+            "work_authorized" => Some(("suite", "suite_ticket")),
+            _ => None,
+        }
+    }
+
+    /// The account at the platform, with its parent if it has one.
+    fn world(&self, settings: Value) -> World {
+        let world = World::new();
+        let mut settings = settings;
+        if let Some((kind, _)) = self.parent() {
+            world.add(kind, PARENT, json!({}));
+            settings["parent"] = json!(PARENT);
+        }
+        if self.kind == "authorizer" {
+            settings["secret"] = json!(REFRESH_TOKEN);
+        }
+        let kind = self.kind.strip_suffix("_classic").unwrap_or(self.kind);
+        world.add(kind, "id1", settings);
+        world
+    }
+
+    /// The account in a store: registered, and everything put that it needs.
+    fn open(&self, world: &World) -> Handle {
+        let handle = world.open();
+        self.register(&handle, "id1", SECRET);
+        if let Some((kind, field)) = self.parent() {
+            handle.account("above", kind, PARENT, SECRET).unwrap();
+            let (ticket, _) = world.sim.push(PARENT, 0).unwrap();
+            handle.put("above", field, &ticket).unwrap();
+            handle.put("own", "parent", "above").unwrap();
+        }
+        match self.kind {
+            "authorizer" => handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap(),
+            "component" => self.put_push(world, &handle, "verify_ticket"),
+            "suite" => self.put_push(world, &handle, "suite_ticket"),
+            _ => {}
+        }
+        handle
+    }
+
+    fn register(&self, handle: &Handle, id: &str, secret: &str) {
+        let secret = (self.kind != "authorizer").then_some(secret);
+        handle.account_maybe("own", self.kind, id, secret).unwrap();
+    }
+
+    fn put_push(&self, world: &World, handle: &Handle, field: &str) {
+        let (ticket, _) = world.sim.push("id1", 0).unwrap();
+        handle.put("own", field, &ticket).unwrap();
+    }
+
+    fn minted(&self, world: &World) -> u64 {
+        let counters = world.sim.counters_of("id1");
+        counters.by_path.get(self.path).map_or(0, |at| at.minted)
+    }
+
+    fn requests(&self, world: &World) -> u64 {
+        let counters = world.sim.counters_of("id1");
+        counters.by_path.get(self.path).map_or(0, |at| at.requests)
+    }
+}
+
+/// Runs a step of the table for every row, each in a world of its own, several at once.
+fn for_each_row(step: impl Fn(&Row) + Sync) {
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(row) =
+                    ROWS.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+                {
+                    step(row);
+                }
+            });
+        }
+    });
+}
+
+fn of_id(world: &World, id: &str, path: &str) -> (u64, u64) {
+    let counters = world.sim.counters_of(id);
+    counters
+        .by_path
+        .get(path)
+        .map_or((0, 0), |at| (at.requests, at.minted))
+}
+
+#[test]
+fn each_is_fetched_once_and_then_found_in_this_process_and_in_others() {
+    for_each_row(|row| {
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        let first = handle.get(&row.name()).unwrap();
+        assert!(world.accepts(&first.value), "{}", row.says());
+        for _ in 0..3 {
+            assert_eq!(handle.get(&row.name()).unwrap(), first);
+        }
+        let elsewhere = Child::fork(|| outcome(world.open().get(&row.name()))).join();
+        assert_eq!(elsewhere, first.value, "{}", row.says());
+        assert_eq!(row.minted(&world), 1, "{}", row.says());
+        assert_eq!(row.requests(&world), 1, "{}", row.says());
+    });
+}
+
+/// Ahead of its end, and (where the platform repeats its token until then) at its end: one mint for each new token.
+#[test]
+fn each_is_refreshed_in_its_soft_window_by_one_mint() {
+    for_each_row(|row| {
+        let world = row.world(json!({"lifetime_ms": 3000}));
+        let handle = row.open(&world);
+        handle.set("revalidate_ms", "0").unwrap();
+        let first = handle.get(&row.name()).unwrap();
+        let mut latest = first.clone();
+        wait_until("there is another", || {
+            latest = handle.get(&row.name()).unwrap();
+            latest.value != first.value
+        });
+        assert!(world.accepts(&latest.value), "{}", row.says());
+        assert_eq!(row.minted(&world), 2, "{}", row.says());
+    });
+}
+
+#[test]
+fn each_is_fetched_once_by_all_who_find_it_expired() {
+    for_each_row(|row| {
+        let world = row.world(json!({"lifetime_ms": 2000}));
+        let handle = row.open(&world);
+        handle.set("refresh_ahead_s", "0").unwrap();
+        let first = handle.get(&row.name()).unwrap();
+        wait_until("it has expired", || {
+            let report = handle.report();
+            let tokens = report["accounts"].as_array().unwrap().iter();
+            tokens
+                .flat_map(|account| account["tokens"].as_array().unwrap().clone())
+                .all(|token| {
+                    token["credential"] != wanted(row)
+                        || token["state"] == "none"
+                        || token["fetched_at"].is_null()
+                })
+                || handle.get(&row.name()).unwrap().value != first.value
+        });
+        let others: Vec<Child> = (0..3)
+            .map(|_| Child::fork(|| outcome(handle.get(&row.name()))))
+            .collect();
+        let next = handle.get(&row.name()).unwrap();
+        assert_ne!(next.value, first.value, "{}", row.says());
+        for other in others {
+            assert_eq!(other.join(), next.value, "{}", row.says());
+        }
+        assert_eq!(row.minted(&world), 2, "{}", row.says());
+    });
+}
+
+fn wanted(row: &Row) -> &'static str {
+    match row.credential {
+        "" => "access_token",
+        credential => credential,
+    }
+}
+
+#[test]
+fn each_is_replaced_once_when_the_api_refuses_it() {
+    for_each_row(|row| {
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        let first = handle.get(&row.name()).unwrap();
+        world
+            .sim
+            .post("/revoke", json!({"id": "id1", "which": "all"}))
+            .unwrap();
+        handle.reject(&row.name(), &first.value).unwrap();
+        let next = handle.get(&row.name()).unwrap();
+        assert_ne!(next.value, first.value, "{}", row.says());
+        assert!(world.accepts(&next.value), "{}", row.says());
+        // Whoever is late with the same complaint changes nothing.
+        handle.reject(&row.name(), &first.value).unwrap();
+        assert_eq!(handle.get(&row.name()).unwrap(), next);
+        assert_eq!(row.minted(&world), 2, "{}", row.says());
+    });
+}
+
+#[test]
+fn a_used_up_quota_is_said_shared_and_waited_for() {
+    for_each_row(|row| {
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        world.fault(
+            json!({"id": "id1", "path": row.path, "kind": "errcode", "errcode": row.quota, "times": 0}),
+        );
+        let failure = handle.get(&row.name()).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_API, "{}", row.says());
+        // DingTalk's codes are words, and the number a word like any other.
+        assert_eq!(failure.errcode, row.quota, "{}", row.says());
+        assert!(failure.retry_after_ms > 0, "{}: {failure:?}", row.says());
+        assert!(
+            failure.message.contains("\"own\""),
+            "{}: {failure:?}",
+            row.says()
+        );
+        let other = Child::fork(|| outcome(world.open().get(&row.name()))).join();
+        assert!(other.contains("WXTOKEN_E_API"), "{}: {other}", row.says());
+        assert_eq!(row.requests(&world), 1, "{}", row.says());
+    });
+}
+
+#[test]
+fn a_wrong_secret_or_id_is_named_and_costs_one_call() {
+    for_each_row(|row| {
+        let wrongs = [
+            (row.wrong_secret, "id1", "not-the-secret"),
+            (row.wrong_id, "id2", SECRET),
+        ];
+        for (errcode, id, secret) in wrongs {
+            let Some(errcode) = errcode else { continue };
+            let world = row.world(json!({}));
+            let handle = row.open(&world);
+            row.register(&handle, id, secret);
+            if let ("component" | "suite", "id2") = (row.kind, id) {
+                let field = handle.report()["accounts"][0]["kind"]
+                    .as_str()
+                    .map(|kind| match kind {
+                        "component" => "verify_ticket",
+                        _ => "suite_ticket",
+                    })
+                    .unwrap();
+                handle.put("own", field, "of-another-platform").unwrap();
+            }
+            let failure = handle.get("own").unwrap_err();
+            let got = (failure.status, failure.errcode);
+            assert_eq!(got, (WXTOKEN_E_API, errcode), "{}: {failure:?}", row.says());
+            assert!(!failure.message.contains(secret), "{failure:?}");
+            assert!(failure.message.contains("register"), "{failure:?}");
+            let again = handle.get("own").unwrap_err();
+            assert_eq!(again.message, failure.message);
+            assert_eq!(of_id(&world, id, row.path).0, 1, "{}", row.says());
+            row.register(&handle, "id1", SECRET);
+            handle.get("own").unwrap();
+        }
+    });
+}
+
+/// What a name that is wrong, a field that a kind lacks, and a value that cannot be are told.
+#[test]
+fn what_an_account_does_not_have_is_said_with_what_it_has() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let wrong: [(&str, &[&str]); 3] = [
+        (
+            "shop/agent_ticket",
+            &["official", "jsapi_ticket", "card_ticket"],
+        ),
+        ("shop/refresh_token", &["official", "access_token"]),
+        ("shop/Jsapi", &["credential", "jsapi_ticket"]),
+    ];
+    for (name, words) in wrong {
+        let failure = handle.get(name).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT, "{failure:?}");
+        for word in words {
+            assert!(failure.message.contains(word), "{word}: {failure:?}");
+        }
+        assert_eq!(
+            handle.reject(name, "T").unwrap_err().status,
+            WXTOKEN_E_ARGUMENT
+        );
+    }
+    let failure = handle.put("shop", "verify_ticket", "T").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
+    assert!(failure.message.contains("it has current"), "{failure:?}");
+    assert_eq!(
+        handle.get("shop/access_token").unwrap(),
+        handle.get("shop").unwrap()
+    );
+    assert_eq!(world.requests(), 1);
+}
+
+// --- chains ---
+
+fn authorizer() -> &'static Row {
+    row("authorizer", "")
+}
+
+fn row(kind: &str, credential: &str) -> &'static Row {
+    ROWS.iter()
+        .find(|row| row.kind == kind && row.credential == credential)
+        .unwrap()
+}
+
+const COMPONENT_PATH: &str = "/cgi-bin/component/api_component_token";
+const SUITE_PATH: &str = "/cgi-bin/service/get_suite_token";
+
+/// Ticket, authorizer token, component token: each link is fetched once by 16 threads and processes that want the last one.
+#[test]
+fn a_chain_is_fetched_once_at_each_link_by_a_cold_crowd() {
+    for (row, above) in [
+        (row("authorizer", "jsapi_ticket"), COMPONENT_PATH),
+        (row("work_authorized", "agent_ticket"), SUITE_PATH),
+    ] {
+        let world = row.world(json!({"delay_ms": 50}));
+        let handle = row.open(&world);
+        let processes: Vec<Child> = (0..4)
+            .map(|_| {
+                Child::fork(|| {
+                    let handle = &handle;
+                    let got: Vec<String> = std::thread::scope(|scope| {
+                        let threads: Vec<_> = (0..4)
+                            .map(|_| scope.spawn(move || outcome(handle.get(&row.name()))))
+                            .collect();
+                        threads.into_iter().map(|t| t.join().unwrap()).collect()
+                    });
+                    got.join(" ")
+                })
+            })
+            .collect();
+        let ticket = handle.get(&row.name()).unwrap().value;
+        for process in processes {
+            let got = process.join();
+            assert!(got.split(' ').all(|token| token == ticket), "{got}");
+        }
+        assert_eq!(of_id(&world, PARENT, above), (1, 1), "{}", row.says());
+        let counters = world.sim.counters_of("id1");
+        assert_eq!(
+            (counters.requests, counters.minted),
+            (2, 2),
+            "{}",
+            row.says()
+        );
+    }
+}
+
+/// At every link: the token that the next one is fetched with has been revoked. It is rejected, and fetched again, once.
+#[test]
+fn a_parent_refused_on_the_way_is_fetched_again_once() {
+    for row in ROWS
+        .iter()
+        .filter(|row| row.credential != "" || row.parent().is_some())
+    {
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        let (above, id) = match (row.credential, row.parent()) {
+            ("", Some(_)) => ("above", PARENT),
+            _ => ("own", "id1"),
+        };
+        let revoked = handle.get(above).unwrap();
+        world
+            .sim
+            .post("/revoke", json!({"id": id, "which": "all"}))
+            .unwrap();
+        let token = handle.get(&row.name()).unwrap();
+        assert!(world.accepts(&token.value), "{}", row.says());
+        assert_ne!(handle.get(above).unwrap(), revoked, "{}", row.says());
+        assert_eq!(
+            (row.requests(&world), row.minted(&world)),
+            (2, 1),
+            "{}",
+            row.says()
+        );
+    }
+}
+
+/// A platform that takes no token at all is asked twice, and then left alone for a while.
+#[test]
+fn a_parent_refused_again_is_a_failure_that_backs_off() {
+    let row = row("official", "jsapi_ticket");
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    handle.get("own").unwrap();
+    world.fault(
+        json!({"id": "id1", "path": row.path, "kind": "errcode", "errcode": 40001, "times": 0}),
+    );
+    let failure = handle.get(&row.name()).unwrap_err();
+    assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40001));
+    assert!((1..=2500).contains(&failure.retry_after_ms), "{failure:?}");
+    for _ in 0..10 {
+        handle.get(&row.name()).unwrap_err();
+    }
+    assert_eq!(row.requests(&world), 2);
+    assert!(of_id(&world, "id1", "/cgi-bin/stable_token").0 <= 2);
+}
+
+#[test]
+fn an_error_names_the_link_that_failed_and_what_to_do() {
+    let row = row("authorizer", "jsapi_ticket");
+    let world = row.world(json!({}));
+    let handle = world.open();
+    let fails = |status: wxtoken_status, words: &[&str]| {
+        let failure = handle.get("own/jsapi_ticket").unwrap_err();
+        assert_eq!(failure.status, status, "{failure:?}");
+        for word in words {
+            assert!(failure.message.contains(word), "{word}: {failure:?}");
+        }
+        assert!(!failure.message.contains(REFRESH_TOKEN));
+    };
+    fails(WXTOKEN_E_ACCOUNT, &["\"own\"", "wxtoken_account"]);
+    row.register(&handle, "id1", SECRET);
+    fails(
+        WXTOKEN_E_ACCOUNT,
+        &["no parent", "\"own\"", "component", "docs/credentials.md"],
+    );
+    handle
+        .account("above", "component", PARENT, SECRET)
+        .unwrap();
+    handle.put("own", "parent", "above").unwrap();
+    let ticket = [
+        "no verify_ticket",
+        "\"above\"",
+        "every 10 minutes",
+        "jsapi_ticket of account \"own\"",
+    ];
+    fails(WXTOKEN_E_SECRET, &ticket);
+    let (pushed, _) = world.sim.push(PARENT, 0).unwrap();
+    handle.put("above", "verify_ticket", &pushed).unwrap();
+    fails(
+        WXTOKEN_E_SECRET,
+        &["no refresh_token", "\"own\"", "authorization"],
+    );
+    handle.put("own", "refresh_token", "wrong-one").unwrap();
+    fails(
+        WXTOKEN_E_API,
+        &["61023", "authorize again", "needed for the jsapi_ticket"],
+    );
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    handle.get("own/jsapi_ticket").unwrap();
+    let counters = world.sim.counters_of("id1");
+    assert_eq!((counters.requests, counters.minted), (3, 2), "{counters:?}");
+}
+
+#[test]
+fn a_chain_ends_within_one_deadline() {
+    let row = row("authorizer", "jsapi_ticket");
+    let world = row.world(json!({"delay_ms": 700}));
+    world.fault(json!({"id": PARENT, "kind": "delay", "ms": 700}));
+    let handle = row.open(&world);
+    handle.set("timeout_ms", "1000").unwrap();
+    let start = std::time::Instant::now();
+    let failure = handle.get(&row.name()).unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_TIMEOUT, "{failure:?}");
+    assert!(start.elapsed().as_millis() < 1900, "{:?}", start.elapsed());
+}
+
+/// While a ticket is good, a platform that cannot be reached at any link is nobody's error.
+#[test]
+fn a_ticket_past_its_refresh_time_is_served_while_its_parent_cannot_be_had() {
+    let row = row("official", "jsapi_ticket");
+    let world = row.world(json!({"lifetime_ms": 6000}));
+    let handle = row.open(&world);
+    handle.set("revalidate_ms", "0").unwrap();
+    let ticket = handle.get(&row.name()).unwrap();
+    world.fault(json!({"id": "id1", "kind": "status", "code": 503, "times": 0}));
+    wait_until("it is past its refresh time", || {
+        let tokens = handle.report()["accounts"][0]["tokens"].clone();
+        let tokens = tokens.as_array().unwrap();
+        tokens.iter().all(|token| token["state"] == "usable")
+    });
+    for _ in 0..5 {
+        assert_eq!(handle.get(&row.name()).unwrap(), ticket);
+    }
+}
+
+// --- who shares what ---
+
+#[test]
+fn what_belongs_to_the_corporation_is_shared_by_its_apps_and_the_rest_is_not() {
+    let world = World::new();
+    world.add("work", "corp1", json!({"secret": "first-app"}));
+    world.add("work", "corp1", json!({"secret": "second-app"}));
+    let handle = world.open();
+    handle
+        .account("mail", "work", "corp1", "first-app")
+        .unwrap();
+    handle
+        .account("crm", "work", "corp1", "second-app")
+        .unwrap();
+    let jsapi = handle.get("mail/jsapi_ticket").unwrap();
+    assert_eq!(handle.get("crm/jsapi_ticket").unwrap(), jsapi);
+    let agent = handle.get("mail/agent_ticket").unwrap();
+    assert_ne!(handle.get("crm/agent_ticket").unwrap(), agent);
+    assert_eq!(of_id(&world, "corp1", "/cgi-bin/get_jsapi_ticket"), (1, 1));
+    assert_eq!(of_id(&world, "corp1", "/cgi-bin/ticket/get"), (2, 2));
+}
+
+#[test]
+fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_with_each() {
+    let world = World::new();
+    let handle = world.open();
+    for number in ["1", "2"] {
+        let (above, own) = (format!("above{number}"), format!("own{number}"));
+        let refresh = format!("refresh-{number}");
+        let parent = format!("component{number}");
+        world.add("component", &parent, json!({}));
+        world.add(
+            "authorizer",
+            "wx1",
+            json!({"parent": parent, "secret": refresh}),
+        );
+        handle
+            .account(&above, "component", &parent, SECRET)
+            .unwrap();
+        let (ticket, _) = world.sim.push(&parent, 0).unwrap();
+        handle.put(&above, "verify_ticket", &ticket).unwrap();
+        handle
+            .account_maybe(&own, "authorizer", "wx1", None)
+            .unwrap();
+        handle.put(&own, "parent", &above).unwrap();
+        handle.put(&own, "refresh_token", &refresh).unwrap();
+    }
+    let tokens = ["own1", "own2"].map(|name| handle.get(name).unwrap().value);
+    assert_ne!(tokens[0], tokens[1]);
+    assert_eq!(handle.get("own1/refresh_token").unwrap().value, "refresh-1");
+    assert_eq!(handle.get("own2/refresh_token").unwrap().value, "refresh-2");
+    // A third name for the first pair shares all of it.
+    handle
+        .account_maybe("own3", "authorizer", "wx1", None)
+        .unwrap();
+    handle.put("own3", "parent", "above1").unwrap();
+    assert_eq!(handle.get("own3").unwrap().value, tokens[0]);
+    assert_eq!(handle.get("own3/refresh_token").unwrap().value, "refresh-1");
+    assert_eq!(world.sim.counters_of("wx1").minted, 2);
+}
+
+// --- what was put ---
+
+#[test]
+fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    world
+        .sim
+        .switches(json!({"refresh_token_changes": true}))
+        .unwrap();
+    let handle = row.open(&world);
+    let first = handle.get("own").unwrap();
+    let renewed = handle.get("own/refresh_token").unwrap();
+    assert_ne!(renewed.value, REFRESH_TOKEN);
+    assert_eq!(renewed.expires_at, 0);
+    assert_eq!(
+        handle.get("own/refresh_token_before").unwrap().value,
+        REFRESH_TOKEN
+    );
+    // A program that puts the first one at each start does not undo that.
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
+    handle.reject("own", &first.value).unwrap();
+    handle.get("own").unwrap();
+    assert_ne!(handle.get("own/refresh_token").unwrap(), renewed);
+    assert_eq!(row.minted(&world), 2);
+    let bytes = std::fs::read(world.store()).unwrap();
+    for secret in [REFRESH_TOKEN, &renewed.value] {
+        assert!(!contains(&bytes, secret), "in the clear");
+        assert!(!handle.report().to_string().contains(secret));
+    }
+    let own = &handle.report()["accounts"][1];
+    assert_eq!(own["tokens"][0]["put"]["field"], "refresh_token");
+    assert!(own["tokens"][0]["put"]["at"].is_i64());
+}
+
+#[test]
+fn a_reply_without_a_refresh_token_leaves_the_one_that_is_there() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    world.fault(json!({"id": "id1", "kind": "no_refresh_token"}));
+    let handle = row.open(&world);
+    handle.get("own").unwrap();
+    assert_eq!(
+        handle.get("own/refresh_token").unwrap().value,
+        REFRESH_TOKEN
+    );
+}
+
+/// Who is killed after the commit leaves both, and who is killed before it leaves neither.
+#[test]
+fn token_and_refresh_token_are_committed_together() {
+    for (point, is_saved) in [(Failpoint::Saving, false), (Failpoint::Saved, true)] {
+        let row = authorizer();
+        let world = row.world(json!({}));
+        world
+            .sim
+            .switches(json!({"refresh_token_changes": true}))
+            .unwrap();
+        let handle = row.open(&world);
+        handle.get("above").unwrap();
+        let child = Child::fork(|| {
+            arm(point, libc::SIGKILL);
+            outcome(handle.get("own"))
+        });
+        assert_eq!(child.join(), "");
+        let refresh = handle.get("own/refresh_token").unwrap().value;
+        assert_eq!(refresh != REFRESH_TOKEN, is_saved, "{point:?}");
+        match is_saved {
+            true => assert!(world.accepts(&handle.get("own").unwrap().value)),
+            // The platform has ended the old one: this is the authorization to ask for again.
+            false => assert_eq!(handle.get("own").unwrap_err().errcode, 61023),
+        }
+    }
+}
+
+/// A late leader's token is dropped, but not the refresh token that came with it: the platform takes no other by now.
+#[test]
+fn a_refresh_token_that_comes_late_is_not_lost() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let switch = json!({"refresh_token_changes": true});
+    world.sim.switches(switch).unwrap();
+    let handle = row.open(&world);
+    handle.get("above").unwrap();
+    handle.set("timeout_ms", "1500").unwrap();
+    let late = Child::fork(|| {
+        arm(Failpoint::Replied, libc::SIGSTOP);
+        outcome(handle.get("own"))
+    });
+    late.wait_for(libc::SIGSTOP);
+    handle.set("timeout_ms", "8000").unwrap();
+    // The lease runs out, and another one asks with what was put.
+    assert_eq!(handle.get("own").unwrap_err().errcode, 61023);
+    late.signal(libc::SIGCONT);
+    late.join();
+    let token = handle.get("own").unwrap();
+    assert!(world.accepts(&token.value));
+    assert_ne!(
+        handle.get("own/refresh_token").unwrap().value,
+        REFRESH_TOKEN
+    );
+    assert_eq!(row.minted(&world), 2);
+}
+
+#[test]
+fn deauthorization_is_said_and_a_new_authorization_ends_it() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    let token = handle.get("own").unwrap();
+    world.sim.deauthorize("id1", None).unwrap();
+    handle.reject("own", &token.value).unwrap();
+    let failure = handle.get("own").unwrap_err();
+    assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 61003));
+    assert!(failure.message.contains("authorize"), "{failure:?}");
+    let (refresh, _) = world.sim.authorize("id1", None).unwrap();
+    handle.put("own", "refresh_token", &refresh).unwrap();
+    assert!(world.accepts(&handle.get("own").unwrap().value));
+    assert_eq!(row.minted(&world), 2);
+
+    let row = self::row("work_authorized", "");
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    let token = handle.get("own").unwrap();
+    world.sim.deauthorize("id1", None).unwrap();
+    handle.reject("own", &token.value).unwrap();
+    let failure = handle.get("own").unwrap_err();
+    assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40084));
+    let (code, _) = world.sim.authorize("id1", None).unwrap();
+    handle
+        .account("own", "work_authorized", "id1", &code)
+        .unwrap();
+    assert!(world.accepts(&handle.get("own").unwrap().value));
+}
+
+/// Tickets that were never pushed, that were pushed too long ago, and that were put too long ago.
+#[test]
+fn a_ticket_that_is_wrong_or_old_is_told_and_the_next_one_ends_it() {
+    let cases = [
+        ("component", "verify_ticket", 61006, 61005, 13 * 60),
+        ("suite", "suite_ticket", 40085, 40085, 31),
+    ];
+    for (kind, field, wrong, expired, minutes) in cases {
+        let row = row(kind, "");
+        let world = row.world(json!({}));
+        let handle = world.open();
+        row.register(&handle, "id1", SECRET);
+        handle.put("own", field, "never-pushed").unwrap();
+        assert_eq!(handle.get("own").unwrap_err().errcode, wrong);
+        let (old, _) = world.sim.push("id1", minutes * 60_000).unwrap();
+        handle.put("own", field, &old).unwrap();
+        let failure = handle.get("own").unwrap_err();
+        assert_eq!(failure.errcode, expired, "{failure:?}");
+        assert!(failure.message.contains("put the next one"), "{failure:?}");
+        assert!(!failure.message.contains(&old));
+
+        let (ticket, _) = world.sim.push("id1", 0).unwrap();
+        handle.put("own", field, &ticket).unwrap();
+        handle.get("own").unwrap();
+        // Time passes, and no push comes.
+        world.sim.advance(minutes * 60_000);
+        sqlite(
+            &world.store(),
+            &format!(
+                "UPDATE weixin_token SET put_at = put_at - {}",
+                minutes * 60_000
+            ),
+        );
+        let token = handle.get("own").unwrap();
+        world
+            .sim
+            .post("/revoke", json!({"id": "id1", "which": "all"}))
+            .unwrap();
+        handle.reject("own", &token.value).unwrap();
+        let failure = handle.get("own").unwrap_err();
+        assert_eq!(failure.errcode, expired, "{failure:?}");
+        assert!(failure.message.contains("minutes ago"), "{failure:?}");
+        let (ticket, _) = world.sim.push("id1", 0).unwrap();
+        handle.put("own", field, &ticket).unwrap();
+        handle.get("own").unwrap();
+    }
+}
+
+/// It is state, and must survive: another process uses it, and a store that was lost gets it back from a live handle.
+#[test]
+fn what_was_put_survives_the_process_and_the_store() {
+    for row in [row("component", ""), row("suite", ""), authorizer()] {
+        let world = row.world(json!({}));
+        drop(row.open(&world));
+        let elsewhere = Child::fork(|| outcome(world.open().get("own"))).join();
+        assert!(world.accepts(&elsewhere), "{}: {elsewhere}", row.says());
+
+        let world = row.world(json!({}));
+        world
+            .sim
+            .switches(json!({"refresh_token_changes": true}))
+            .unwrap();
+        let handle = row.open(&world);
+        handle.get("own").unwrap();
+        std::fs::remove_file(world.store()).unwrap();
+        let after = handle.get("own").unwrap();
+        assert!(world.accepts(&after.value), "{}", row.says());
+        assert_eq!(row.minted(&world), 2, "{}", row.says());
+    }
+}
+
+#[test]
+fn a_parent_that_is_gone_or_of_another_kind_is_named() {
+    for row in [authorizer(), row("work_authorized", "")] {
+        let world = row.world(json!({}));
+        drop(row.open(&world));
+        let handle = world.open();
+        sqlite(
+            &world.store(),
+            "DELETE FROM weixin_account WHERE name = 'above'",
+        );
+        let failure = handle.get("own").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ACCOUNT, "{failure:?}");
+        for word in ["\"above\"", "\"own\"", "wxtoken_account"] {
+            assert!(failure.message.contains(word), "{failure:?}");
+        }
+        handle.account("above", "official", PARENT, SECRET).unwrap();
+        let failure = handle.get("own").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ACCOUNT, "{failure:?}");
+        assert!(failure.message.contains("official"), "{failure:?}");
+        assert_eq!(row.requests(&world), 0);
+        let (kind, _) = row.parent().unwrap();
+        handle.account("above", kind, PARENT, SECRET).unwrap();
+        assert!(
+            world.accepts(&handle.get("own").unwrap().value),
+            "{}",
+            row.says()
+        );
+    }
+}
+
+#[test]
+fn what_was_put_is_read_by_those_who_may_read_secrets() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    let token = handle.get("own").unwrap();
+    assert_eq!(
+        handle.get("own/refresh_token").unwrap().value,
+        REFRESH_TOKEN
+    );
+    let ticket = handle.get("above/verify_ticket").unwrap();
+    assert!(ticket.value.starts_with("ticket@@@") && ticket.expires_at > 0);
+    let missing = handle.get("own/refresh_token_before").unwrap_err();
+    assert_eq!(missing.status, WXTOKEN_E_SECRET);
+    let key = world.directory.path().join("tokens.db.key");
+    std::fs::rename(&key, world.directory.path().join("elsewhere")).unwrap();
+    let reader = world.open();
+    assert_eq!(reader.get("own").unwrap(), token);
+    let failure = reader.get("own/refresh_token").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_SECRET);
+    assert!(!failure.message.contains(REFRESH_TOKEN));
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
+
+fn sqlite(store: &Path, sql: &str) {
+    let ran = std::process::Command::new("sqlite3")
+        .arg(store)
+        .arg(sql)
+        .output();
+    let ran = ran.expect("sqlite3 runs: apt-get install sqlite3");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
+// --- a credential that nobody issues ---
+
+/// The tests' build has two rows more in the recipe table, and no other line of code for them. Here is their platform.
+#[test]
+fn a_made_up_credential_needs_a_row_and_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let platform = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        for reply in [
+            r#"{"deep":{"down":{"value":"MADE-UP-1"},"life":7200}}"#,
+            r#"{"ticket":"MADE-UP-TICKET","expires_in":7200}"#,
+        ] {
+            seen.push(answer(&listener, reply));
+        }
+        seen
+    });
+    let world = World::new();
+    let handle = world.open();
+    handle
+        .set("api_base_url", &format!("http://{address}"))
+        .unwrap();
+    handle.account("own", "made_up", "key1", "hush").unwrap();
+    let failure = handle.get("own").unwrap_err();
+    assert!(
+        failure.message.contains("no magic has been put"),
+        "{failure:?}"
+    );
+    handle.put("own", "magic", "abracadabra").unwrap();
+    assert_eq!(
+        handle.get("own/made_up_ticket").unwrap().value,
+        "MADE-UP-TICKET"
+    );
+    assert_eq!(handle.get("own").unwrap().value, "MADE-UP-1");
+    let tokens = handle.report()["accounts"][0]["tokens"].clone();
+    assert_eq!(tokens.as_array().unwrap().len(), 2);
+    assert_eq!(tokens[0]["put"]["field"], "magic");
+    let seen = platform.join().unwrap();
+    assert!(
+        seen[0].starts_with("POST /made/up/token?key=key1 "),
+        "{seen:?}"
+    );
+    assert!(
+        seen[0].ends_with(r#"{"magic":"abracadabra","word":"hush"}"#),
+        "{seen:?}"
+    );
+    assert!(
+        seen[1].starts_with("GET /made/up/ticket?token=MADE-UP-1 "),
+        "{seen:?}"
+    );
+}
+
+/// Reads one request, headers and body, and answers it.
+fn answer(listener: &TcpListener, reply: &str) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let length = stream.read(&mut buffer).unwrap();
+        request.extend_from_slice(&buffer[..length]);
+        let text = String::from_utf8_lossy(&request);
+        let body = text.split_once("\r\n\r\n").map(|(_, body)| body.len());
+        let expected = text
+            .to_ascii_lowercase()
+            .split_once("content-length: ")
+            .and_then(|(_, rest)| rest.split("\r\n").next()?.parse::<usize>().ok())
+            .unwrap_or(0);
+        if length == 0 || body.is_some_and(|length| length >= expected) {
+            break;
+        }
+    }
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        reply.len()
+    );
+    stream.write_all((head + reply).as_bytes()).unwrap();
+    String::from_utf8(request).unwrap()
+}
