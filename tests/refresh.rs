@@ -45,7 +45,11 @@ fn a_failed_refresh_serves_the_old_token_and_backs_off() {
     world.fault(json!({"id": "wx1", "kind": "status", "code": 503, "times": 0}));
     until_usable(&handle);
     for _ in 0..20 {
-        assert_eq!(handle.get("shop").unwrap(), first);
+        match handle.get("shop") {
+            Ok(token) => assert_eq!(token, first),
+            // On a slow machine the token may end in the midst of this.
+            Err(failure) => assert_eq!(row(&handle)["state"], "none", "{failure:?}"),
+        }
     }
     assert_eq!(world.requests(), 2);
     assert_eq!(row(&handle)["failures_in_a_row"], 1);

@@ -230,6 +230,13 @@ static TABLE: &[(On, i64, Wait, &str)] = &[
         Wait::Seconds(60),
         "the suite_ticket is not valid: put the next one that WeCom pushes",
     ),
+    // Where the codes are words.
+    (
+        None,
+        0,
+        Wait::Seconds(60),
+        "if the id or the secret is wrong, register the account again with the right one",
+    ),
     (
         DOUYIN,
         40015,

@@ -168,10 +168,14 @@ impl Fetch<'_> {
     fn refusal(&self, errcode: i64, errmsg: &str) -> Failure {
         let Verdict { wait, advice } = self.recipe.judge(errcode, self.failures);
         let said = self.harmless(errmsg);
+        let code = match errcode {
+            0 => String::new(),
+            number => format!("errcode {number} "),
+        };
         let mut error = Error::new(
             Status::Api,
             format!(
-                "{} refused the {} fetch of {}: errcode {errcode} \"{said}\": {advice}",
+                "{} refused the {} fetch of {}: {code}\"{said}\": {advice}",
                 self.host(),
                 self.recipe.noun(),
                 self.subject()

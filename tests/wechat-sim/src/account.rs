@@ -1,63 +1,60 @@
 //! An account: its credentials, its settings, its tokens at each endpoint, and the quotas it has used up.
 //!
 //! An official account is one (id, secret). A WeCom corp is several accounts of one id: each secret is an app with a
-//! token of its own. Settings left unset follow what WeChat documents, scaled down when the lifetime is short.
+//! token of its own. An authorizer, or a corp that authorized a suite, is one (id, parent). Settings left unset follow
+//! what WeChat documents, scaled down when the lifetime is short.
 
-use std::{collections::BTreeMap, net::IpAddr, str::FromStr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+    str::FromStr,
+};
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use crate::tokens::Slots;
+use crate::{
+    kinds::{Kind, TokenKind},
+    routes::Credential,
+    tokens::Slots,
+    world::CENTURY,
+};
 
 /// WeChat's five minutes: how long two tokens overlap, and how long before its end a stable token is renewed.
-const FIVE_MINUTES: u64 = 300_000;
-/// Lifetimes shorter than this get an overlap of a 24th instead, the same share as 300 s of 7,200.
-const SHORT_LIFETIME: u64 = 600_000;
+pub const FIVE_MINUTES: u64 = 300_000;
+/// The lifetime that windows are made for; one that would be half a lifetime or more keeps its share of this instead.
+const USUAL_LIFETIME: u64 = 7_200_000;
 const DAY: u64 = 86_400_000;
-
-/// Whose rules an account follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// An official account or mini program: classic and stable tokens, in separate slots.
-    Official,
-    /// An app of a WeCom corp.
-    Work,
-}
-
-/// The endpoint a token came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TokenKind {
-    /// `/cgi-bin/token`
-    Classic,
-    /// `/cgi-bin/stable_token`
-    Stable,
-    /// `/cgi-bin/gettoken`
-    Work,
-}
+/// How many pushed tickets an account remembers.
+const PUSHES: usize = 256;
 
 /// What `POST /accounts` takes. A setting left out keeps what it was, or the default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSpec {
-    /// appid or corpid
+    /// appid, corpid, suite_id, or what the platform calls it.
     pub id: String,
-    /// appsecret or corpsecret
+    /// The app's secret; of an authorizer the refresh token, of an authorized corp the permanent code, and for those two
+    /// one is made up when it is empty.
+    #[serde(default)]
     pub secret: String,
     /// Whose rules apply.
     pub kind: Kind,
+    /// The component or suite that an authorizer or an authorized corp is authorized to.
+    pub parent: Option<String>,
     /// Lifetime of its tokens; replies say it in whole seconds, rounded up.
     pub lifetime_ms: Option<u64>,
     /// How long each token reply is held back.
     pub delay_ms: Option<u64>,
     /// The only addresses it may be used from; left out, any.
     pub allow_ips: Option<Vec<IpAddr>>,
-    /// Fetches a day at each endpoint: 2,000 classic, 500,000 stable, unlimited for WeCom.
+    /// Fetches a day at each token endpoint: 2,000 classic and QQ, 500,000 stable, unlimited for the others.
     pub daily_quota: Option<u64>,
+    /// Fetches of each ticket: 1,000,000 a day; WeCom's 400 an hour for the corp (its first app's setting counts) and
+    /// 100 an hour for the app.
+    pub ticket_quota: Option<u64>,
     /// Fetches a minute at the stable endpoint: 10,000.
     pub minute_quota: Option<u64>,
-    /// How long before its end a stable token is renewed: 300,000.
+    /// How long before its end a stable token is renewed, 300,000, or a Feishu token, 1,800,000.
     pub renew_window_ms: Option<u64>,
     /// How long a superseded token still works: 300,000.
     pub grace_ms: Option<u64>,
@@ -74,10 +71,12 @@ impl AccountSpec {
             id: id.into(),
             secret: secret.into(),
             kind,
+            parent: None,
             lifetime_ms: None,
             delay_ms: None,
             allow_ips: None,
             daily_quota: None,
+            ticket_quota: None,
             minute_quota: None,
             renew_window_ms: None,
             grace_ms: None,
@@ -85,24 +84,59 @@ impl AccountSpec {
             force_per_day: None,
         }
     }
+
+    /// An authorizer of a component or an authorized corp of a suite, with its refresh token or permanent code.
+    pub fn child(kind: Kind, id: &str, parent: &str, secret: &str) -> Self {
+        AccountSpec {
+            parent: Some(parent.into()),
+            ..AccountSpec::new(kind, id, secret)
+        }
+    }
+
+    /// What is wrong with it, in the words of the control API.
+    pub fn complaint(&self) -> Option<&'static str> {
+        match (self.kind.needs_parent(), &self.parent) {
+            (true, None) => {
+                Some("missing field `parent`: the component or suite it is authorized to")
+            }
+            (false, Some(_)) => Some("only authorizer and work_authorized have a `parent`"),
+            (false, None) if self.secret.is_empty() => Some("missing field `secret`"),
+            _ => None,
+        }
+    }
+
+    /// Whether both are of one account.
+    pub fn is_same(&self, other: &AccountSpec) -> bool {
+        self.id == other.id
+            && self.kind == other.kind
+            && self.parent == other.parent
+            && (self.kind != Kind::Work || self.secret == other.secret)
+    }
 }
 
-/// `KIND:ID:SECRET`, as on the command line.
+/// `KIND:ID:SECRET` or `KIND:ID@PARENT:SECRET`, as on the command line.
 impl FromStr for AccountSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut parts = text.splitn(3, ':');
-        let kind = match parts.next() {
-            Some("official") => Kind::Official,
-            Some("work") => Kind::Work,
-            _ => return Err("write KIND:ID:SECRET with KIND official or work".into()),
+        let kind: Kind = match parts.next().map(str::parse) {
+            Some(Ok(kind)) => kind,
+            Some(Err(error)) => return Err(format!("write KIND:ID:SECRET; {error}")),
+            None => return Err("write KIND:ID:SECRET".into()),
         };
-        match (parts.next(), parts.next()) {
-            (Some(id), Some(secret)) if !id.is_empty() && !secret.is_empty() => {
-                Ok(AccountSpec::new(kind, id, secret))
+        let (id, secret) = match (parts.next(), parts.next()) {
+            (Some(id), Some(secret)) if !id.is_empty() && !secret.is_empty() => (id, secret),
+            _ => return Err("write KIND:ID:SECRET, with neither id nor secret empty".into()),
+        };
+        match (kind.needs_parent(), id.split_once('@')) {
+            (true, Some((id, parent))) if !id.is_empty() && !parent.is_empty() => {
+                Ok(AccountSpec::child(kind, id, parent, secret))
             }
-            _ => Err("write KIND:ID:SECRET, with neither id nor secret empty".into()),
+            (true, _) => {
+                Err("write KIND:ID@PARENT:SECRET for an authorizer or work_authorized".into())
+            }
+            (false, _) => Ok(AccountSpec::new(kind, id, secret)),
         }
     }
 }
@@ -139,8 +173,8 @@ pub struct Account {
     pub spec: AccountSpec,
     /// Its tokens, by the endpoint that minted them.
     pub slots: BTreeMap<TokenKind, Slots>,
-    /// Fetches of the day, by endpoint.
-    pub day: BTreeMap<TokenKind, Window>,
+    /// Fetches of the day or the hour, by endpoint.
+    pub used: BTreeMap<TokenKind, Window>,
     /// Stable fetches of the minute.
     pub minute: Window,
     /// Forced refreshes of the day.
@@ -149,23 +183,25 @@ pub struct Account {
     pub forced_at: Option<u64>,
     /// How far this account's time was moved ahead of the simulator's.
     pub advanced_ms: u64,
+    /// Whether its parent may fetch tokens for it; of no meaning without a parent.
+    pub authorized: bool,
+    /// The tickets that were pushed to it, and when; before the simulator's start, the time is negative.
+    pushed: VecDeque<(String, i64)>,
     default_lifetime_ms: u64,
 }
 
 impl Account {
     /// A new account; `default_lifetime_ms` is for a spec that sets none.
     pub fn new(spec: AccountSpec, default_lifetime_ms: u64) -> Self {
-        let kinds: &[TokenKind] = match spec.kind {
-            Kind::Official => &[TokenKind::Classic, TokenKind::Stable],
-            Kind::Work => &[TokenKind::Work],
-        };
         Account {
-            slots: kinds.iter().map(|kind| (*kind, Slots::default())).collect(),
-            day: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            used: BTreeMap::new(),
             minute: Window::default(),
             forced_day: Window::default(),
             forced_at: None,
             advanced_ms: 0,
+            authorized: true,
+            pushed: VecDeque::new(),
             default_lifetime_ms,
             spec,
         }
@@ -175,10 +211,14 @@ impl Account {
     pub fn update(&mut self, newer: AccountSpec) {
         let older = std::mem::replace(&mut self.spec, newer);
         let spec = &mut self.spec;
+        if spec.secret.is_empty() {
+            spec.secret = older.secret;
+        }
         spec.lifetime_ms = spec.lifetime_ms.or(older.lifetime_ms);
         spec.delay_ms = spec.delay_ms.or(older.delay_ms);
         spec.allow_ips = spec.allow_ips.take().or(older.allow_ips);
         spec.daily_quota = spec.daily_quota.or(older.daily_quota);
+        spec.ticket_quota = spec.ticket_quota.or(older.ticket_quota);
         spec.minute_quota = spec.minute_quota.or(older.minute_quota);
         spec.renew_window_ms = spec.renew_window_ms.or(older.renew_window_ms);
         spec.grace_ms = spec.grace_ms.or(older.grace_ms);
@@ -193,14 +233,17 @@ impl Account {
 
     /// How long a superseded token still works.
     pub fn grace(&self) -> u64 {
-        self.spec.grace_ms.unwrap_or_else(|| self.five_minutes())
+        self.spec
+            .grace_ms
+            .unwrap_or_else(|| self.scaled(FIVE_MINUTES))
     }
 
-    /// How long before its end a stable token is renewed.
-    pub fn renew_window(&self) -> u64 {
-        self.spec
-            .renew_window_ms
-            .unwrap_or_else(|| self.five_minutes())
+    /// How long before its end a token is renewed that has a window for it.
+    pub fn renew_window(&self, usual_ms: u64) -> u64 {
+        match self.spec.renew_window_ms {
+            Some(set) if usual_ms > 0 => set,
+            _ => self.scaled(usual_ms),
+        }
     }
 
     /// Whether it may be used from `peer`.
@@ -211,14 +254,12 @@ impl Account {
             .is_none_or(|ips| ips.contains(&peer))
     }
 
-    /// Takes one of the day's fetches at that endpoint; false when none is left.
-    pub fn take_daily(&mut self, kind: TokenKind, now: u64) -> bool {
-        let limit = self.spec.daily_quota.unwrap_or(match kind {
-            TokenKind::Classic => 2_000,
-            TokenKind::Stable => 500_000,
-            TokenKind::Work => u64::MAX,
-        });
-        self.day.entry(kind).or_default().take(now, DAY, limit)
+    /// Takes one of the fetches its span of time allows; false when none is left.
+    pub fn take_quota(&mut self, credential: &Credential, now: u64) -> bool {
+        let quota = &credential.quota;
+        let limit = (quota.setting)(&self.spec).unwrap_or(quota.limit);
+        let used = self.used.entry(credential.kind).or_default();
+        used.take(now, quota.span_ms, limit)
     }
 
     /// Takes one of the minute's stable fetches; false when none is left.
@@ -240,12 +281,44 @@ impl Account {
             .is_some_and(|at| now < at.saturating_add(gap))
     }
 
-    fn five_minutes(&self) -> u64 {
+    /// Takes note of a ticket that was pushed `age` ms ago.
+    pub fn push(&mut self, ticket: String, now: u64, age: u64) {
+        if self.pushed.len() == PUSHES {
+            self.pushed.pop_front();
+        }
+        let now = (now + self.advanced_ms).cast_signed();
+        self.pushed
+            .push_back((ticket, now - age.min(CENTURY).cast_signed()));
+    }
+
+    /// How long ago that ticket was pushed, in ms of the account's time; `None` if it never was.
+    pub fn age_of(&self, ticket: &str, now: u64) -> Option<u64> {
+        let (_, at) = self.pushed.iter().find(|(pushed, _)| pushed == ticket)?;
+        let now = (now + self.advanced_ms).cast_signed();
+        Some((now - at).max(0).cast_unsigned())
+    }
+
+    /// Everything of it that must not be seen: its secret, tickets pushed to it, and its tokens.
+    pub fn secrets(&self) -> impl Iterator<Item = &str> {
+        let tokens = self.slots.values().flat_map(Slots::iter);
+        std::iter::once(self.spec.secret.as_str())
+            .chain(self.pushed.iter().map(|(ticket, _)| ticket.as_str()))
+            .filter(|secret| !secret.is_empty())
+            // A scripted token may be as short as a word that stands in any request.
+            .chain(
+                tokens
+                    .map(|(_, token)| token.value.as_str())
+                    .filter(|token| token.len() >= 16),
+            )
+    }
+
+    fn scaled(&self, usual_ms: u64) -> u64 {
         let lifetime = self.lifetime();
-        if lifetime < SHORT_LIFETIME {
-            lifetime / 24
+        if lifetime < 2 * usual_ms {
+            // Divided last but one: a lifetime may be as long as a century.
+            lifetime / (USUAL_LIFETIME / usual_ms)
         } else {
-            FIVE_MINUTES
+            usual_ms
         }
     }
 }

@@ -24,6 +24,8 @@ pub enum Mode {
     Serve(Serve),
     /// Run a command against a simulator of its own, and exit with its code
     Exec(Exec),
+    /// Print what WeChat would push: makes a verify ticket or a suite ticket in a running simulator
+    Push(Push),
 }
 
 /// The options of `serve`, and of `exec` before its `--`.
@@ -44,7 +46,7 @@ pub struct Serve {
     /// Lifetime of tokens in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     pub lifetime: u64,
-    /// An account, KIND official or work; give it again for more [default: two demo accounts]
+    /// An account, KIND as in the manual, or KIND:ID@PARENT:SECRET; give it again for more [default: the demo accounts]
     #[arg(long = "account", value_name = "KIND:ID:SECRET")]
     pub accounts: Vec<AccountSpec>,
     /// Hold each token reply back that long
@@ -67,6 +69,22 @@ pub struct Exec {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<String>,
+}
+
+/// `push`
+#[derive(Debug, Args)]
+pub struct Push {
+    /// The component_appid or suite_id
+    pub id: String,
+    /// The control API of the simulator
+    #[arg(long, value_name = "URL", env = "WXSIM_CONTROL", value_parser = control_address)]
+    pub control: SocketAddr,
+    /// As if it had been pushed that long ago
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub age_ms: u64,
+    /// Print the ticket alone, not the XML
+    #[arg(long)]
+    pub ticket_only: bool,
 }
 
 impl Serve {
@@ -93,4 +111,8 @@ fn loopback(text: &str) -> Result<SocketAddr, String> {
         true => Ok(address),
         false => Err("the simulator is for loopback only: use 127.0.0.1 or [::1]".into()),
     }
+}
+
+fn control_address(url: &str) -> Result<SocketAddr, String> {
+    loopback(url.trim_start_matches("http://").trim_end_matches('/'))
 }

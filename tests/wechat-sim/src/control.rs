@@ -1,13 +1,16 @@
 //! The control API: one request in, one JSON document out. The manual of it is in `--help` and in the README.
 
 use serde::{Deserialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, from_value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::{
-    account::{AccountSpec, TokenKind},
+    account::AccountSpec,
     faults::Fault,
     http::{Reply, Request, read_request},
+    js_config,
+    kinds::TokenKind,
+    third_party,
     world::{CENTURY, Shared, Switches, World},
 };
 
@@ -29,13 +32,14 @@ pub async fn serve(shared: Shared, mut tcp: TcpStream) {
     }
 }
 
-type Handled = Result<Value, (u16, String)>;
+/// The reply's JSON, or a status and what was wrong.
+pub type Handled = Result<Value, (u16, String)>;
 
 /// `POST /revoke`
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
-    /// appid or corpid
+    /// The account's id.
     pub id: String,
     /// Only that app of the corp.
     pub secret: Option<String>,
@@ -83,13 +87,23 @@ pub fn handle(world: &mut World, request: &Request) -> Handled {
             done()
         }
         ("POST", "/accounts") => {
-            world.add_account(parse::<AccountSpec>(&request.body)?);
-            done()
+            let spec = parse::<AccountSpec>(&request.body)?;
+            match spec.complaint() {
+                Some(complaint) => Err((400, complaint.into())),
+                None => Ok(third_party::made_up(world.add_account(spec))),
+            }
         }
-        ("POST", "/revoke") => match revoke(world, &parse(&request.body)?) {
-            0 => Err((404, "no such account".into())),
-            _ => done(),
-        },
+        ("POST", "/push") => third_party::push(world, &parse(&request.body)?),
+        ("POST", "/deauthorize") => third_party::deauthorize(world, &parse(&request.body)?),
+        ("POST", "/authorize") => third_party::authorize(world, &parse(&request.body)?),
+        ("POST", "/js_config") => Ok(js_config::judge(world, &parse(&request.body)?)),
+        ("POST", "/revoke") => {
+            let (order, parent) = parse_revocation(&request.body)?;
+            match revoke(world, &order, parent.as_deref()) {
+                0 => Err((404, "no such account".into())),
+                _ => done(),
+            }
+        }
         ("POST", "/advance") => {
             let Advance { id, ms } = parse(&request.body)?;
             if advance(world, id.as_deref(), ms) {
@@ -129,22 +143,32 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, (u16, String)> {
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
+/// The order, and the parent that only the control port takes.
+fn parse_revocation(body: &[u8]) -> Result<(Revocation, Option<String>), (u16, String)> {
+    let mut fields: Map<String, Value> = parse(body)?;
+    let parent = fields.remove("parent").map_or(Ok(None), from_value);
+    let order = from_value(Value::Object(fields));
+    match (order, parent) {
+        (Ok(order), Ok(parent)) => Ok((order, parent)),
+        (Err(error), _) | (_, Err(error)) => Err((400, error.to_string())),
+    }
+}
+
 /// The switches with those of `changes` set.
 pub fn merged(switches: &Switches, changes: Value) -> Result<Switches, String> {
     let (Value::Object(mut all), Value::Object(changes)) = (json!(switches), changes) else {
         return Err("switches are a JSON object".into());
     };
     all.extend(changes);
-    serde_json::from_value(Value::Object(all)).map_err(|error| error.to_string())
+    from_value(Value::Object(all)).map_err(|error| error.to_string())
 }
 
-/// How many accounts the revocation struck.
-pub fn revoke(world: &mut World, order: &Revocation) -> usize {
+/// How many accounts the revocation struck: those of the id, or only of that parent.
+pub fn revoke(world: &mut World, order: &Revocation, parent: Option<&str>) -> usize {
     let struck = world.of_id(&order.id).filter(|account| {
-        order
-            .secret
-            .as_ref()
-            .is_none_or(|s| *s == account.spec.secret)
+        let spec = &account.spec;
+        order.secret.as_ref().is_none_or(|s| *s == spec.secret)
+            && (parent.is_none() || spec.parent.as_deref() == parent)
     });
     struck
         .map(|account| {
@@ -182,8 +206,12 @@ pub fn tokens(world: &World, id: Option<&str>) -> Value {
         for (kind, slots) in &account.slots {
             list.extend(slots.iter().map(|(slot, token)| {
                 let left = token.left(now);
-                json!({"id": account.spec.id, "token": token.value, "kind": kind, "slot": slot,
-                       "valid": left > 0, "expires_in_ms": left})
+                let mut shown = json!({"id": account.spec.id, "token": token.value, "kind": kind, "slot": slot,
+                                       "valid": left > 0, "expires_in_ms": left});
+                if let Some(parent) = &account.spec.parent {
+                    shown["parent"] = json!(parent);
+                }
+                shown
             }));
         }
     }

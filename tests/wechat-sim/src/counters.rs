@@ -51,12 +51,22 @@ pub struct Business {
 #[allow(missing_docs)]
 pub struct IdCounters {
     pub requests: u64,
+    /// The same by endpoint: an id may have tokens and tickets.
+    pub by_path: BTreeMap<String, PathCounters>,
     pub minted: u64,
     pub same: u64,
     pub forced: u64,
     pub errors: BTreeMap<String, u64>,
     pub in_flight: u64,
     pub max_in_flight: u64,
+}
+
+/// The token requests of one id at one endpoint.
+#[derive(Clone, Debug, Default, Serialize)]
+#[allow(missing_docs)]
+pub struct PathCounters {
+    pub requests: u64,
+    pub minted: u64,
 }
 
 /// The running counts.
@@ -69,17 +79,20 @@ pub struct Tally {
 
 impl Tally {
     /// Counts a token request's outcome.
-    pub fn token(&mut self, id: Option<&str>, outcome: &Outcome) {
+    pub fn token(&mut self, id: Option<&str>, path: &str, outcome: &Outcome) {
         let mut nobody = IdCounters::default();
         let own = match id {
             Some(id) => self.by_id.entry(id.into()).or_default(),
             None => &mut nobody,
         };
         own.requests += 1;
+        let here = own.by_path.entry(path.into()).or_default();
+        here.requests += 1;
         match outcome {
             Outcome::Minted { forced } => {
                 self.all.minted += 1;
                 own.minted += 1;
+                here.minted += 1;
                 self.all.forced += u64::from(*forced);
                 own.forced += u64::from(*forced);
             }

@@ -2,13 +2,14 @@
 
 use std::{io, path::Path};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     account::AccountSpec,
     control::{self, Revocation, Which},
     counters::{Counters, IdCounters},
     faults::Fault,
+    http::Request,
     simulator::Simulator,
 };
 
@@ -78,7 +79,7 @@ impl Simulator {
 
     /// `POST /revoke`; false when there is no such account.
     pub fn revoke_with(&self, order: &Revocation) -> bool {
-        control::revoke(&mut self.world.lock(), order) > 0
+        control::revoke(&mut self.world.lock(), order, None) > 0
     }
 
     /// `POST /advance` for all accounts.
@@ -129,6 +130,52 @@ impl Simulator {
 
     /// `GET /requests`
     pub fn requests(&self, id: Option<&str>) -> Value {
-        serde_json::json!(self.world.lock().journal.of(id))
+        json!(self.world.lock().journal.of(id))
     }
+
+    /// `POST /push`, of a ticket as if pushed `age_ms` ago; the ticket and the XML.
+    pub fn push(&self, id: &str, age_ms: u64) -> io::Result<(String, String)> {
+        let pushed = self.post("/push", json!({"id": id, "age_ms": age_ms}))?;
+        Ok((text(&pushed["ticket"]), text(&pushed["xml"])))
+    }
+
+    /// `POST /deauthorize`; the XML. Without a parent, the first account of that id that has one.
+    pub fn deauthorize(&self, id: &str, parent: Option<&str>) -> io::Result<String> {
+        let reply = self.post("/deauthorize", json!({"id": id, "parent": parent}))?;
+        Ok(text(&reply["xml"]))
+    }
+
+    /// `POST /authorize`; the new refresh token or permanent code, and the XML.
+    pub fn authorize(&self, id: &str, parent: Option<&str>) -> io::Result<(String, String)> {
+        let reply = self.post("/authorize", json!({"id": id, "parent": parent}))?;
+        let secret = reply
+            .get("refresh_token")
+            .unwrap_or(&reply["permanent_code"]);
+        Ok((text(secret), text(&reply["xml"])))
+    }
+
+    /// `POST /js_config`; `Err` with the page's words for a signature it does not take.
+    pub fn js_config(&self, config: Value) -> io::Result<Result<(), String>> {
+        let verdict = self.post("/js_config", config)?;
+        Ok(match verdict["ok"] == true {
+            true => Ok(()),
+            false => Err(text(&verdict["why"])),
+        })
+    }
+
+    /// Any order of the control API that is a POST, as JSON; an error carries what the API would say.
+    pub fn post(&self, path: &str, body: Value) -> io::Result<Value> {
+        let request = Request {
+            method: "POST".into(),
+            path: path.into(),
+            body: body.to_string().into(),
+            ..Request::default()
+        };
+        control::handle(&mut self.world.lock(), &request)
+            .map_err(|(_, message)| io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }

@@ -1,21 +1,92 @@
-//! How each host words an errcode. Clients must not match on these texts; they are here to look real in a log.
+//! How each platform words a refusal. Clients must not match on the texts; they are here to look real in a log.
 
 use std::{
+    fmt,
     net::IpAddr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Which of the two hosts answers.
+use serde_json::{Value, json};
+
+/// Which platform answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
     /// api.weixin.qq.com
     Weixin,
     /// qyapi.weixin.qq.com
     Wecom,
+    /// api.q.qq.com
+    Qq,
+    /// developer.toutiao.com
+    Douyin,
+    /// api.dingtalk.com
+    Dingtalk,
+    /// open.feishu.cn
+    Feishu,
 }
 
-/// The errmsg of that code as the host writes it, `text` in place of the usual wording when given.
-pub fn errmsg(host: Host, code: i64, text: Option<&str>, peer: IpAddr) -> String {
+/// What a refusal is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// An errcode.
+    Number(i64),
+    /// DingTalk's kind.
+    Name(&'static str),
+}
+
+use Code::{Name, Number};
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number(number) => number.fmt(f),
+            Name(name) => f.write_str(name),
+        }
+    }
+}
+
+impl Host {
+    /// The code for more fetches than a day or an hour allows. Douyin documents none at its token endpoint: a stand-in.
+    pub fn over_quota(self) -> Code {
+        match self {
+            Host::Weixin | Host::Wecom | Host::Qq => Number(45009),
+            Host::Douyin => Number(28003017),
+            Host::Dingtalk => Name("Forbidden.AccessDenied.QpsLimitForApi"),
+            Host::Feishu => Number(99991400),
+        }
+    }
+
+    /// The status a refusal comes with.
+    pub fn status(self, code: Code) -> u16 {
+        match (self, code) {
+            (Host::Dingtalk, Name(name)) if name.starts_with("Forbidden.") => 403,
+            (Host::Dingtalk, Name("InvalidAuthentication")) => 401,
+            (Host::Dingtalk, _) => 400,
+            // What Feishu's gateway says, before an endpoint is asked.
+            (Host::Feishu, Number(99990000..=99999999)) => 400,
+            _ => 200,
+        }
+    }
+
+    /// The body of a refusal, and its text.
+    pub fn refusal(self, code: Code, text: Option<&str>, peer: IpAddr) -> (Value, String) {
+        let text = errmsg(self, code, text, peer);
+        let body = match (self, code) {
+            (Host::Douyin, Number(number)) => json!({"err_no": number, "err_tips": text}),
+            (Host::Dingtalk, code) => {
+                let id = format!("{:032X}", fastrand::u128(..));
+                json!({"code": code.to_string(), "message": text, "requestid": id})
+            }
+            (Host::Feishu, Number(number)) => json!({"code": number, "msg": text}),
+            (_, Number(number)) => json!({"errcode": number, "errmsg": text}),
+            (_, Name(name)) => json!({"errcode": name, "errmsg": text}),
+        };
+        (body, text)
+    }
+}
+
+/// The text of that code as the platform writes it, `text` in place of the usual wording when given.
+fn errmsg(host: Host, code: Code, text: Option<&str>, peer: IpAddr) -> String {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -33,35 +104,105 @@ pub fn errmsg(host: Host, code: i64, text: Option<&str>, peer: IpAddr) -> String
              https://open.work.weixin.qq.com/devtool/query?e={code}",
             fastrand::u32(..1_000_000_000)
         ),
+        _ => text,
     }
 }
 
-fn wording(host: Host, code: i64, peer: IpAddr) -> String {
-    let text = match (code, host) {
-        (-1, _) => "system error",
-        (40001, Host::Weixin) => "invalid credential, access_token is invalid or not latest",
-        (40001, Host::Wecom) => "invalid credential",
-        (40002, _) => "invalid grant_type",
-        (40013, Host::Weixin) => "invalid appid",
-        (40013, Host::Wecom) => "invalid corpid",
-        (40014, _) => "invalid access_token",
-        (40125, _) => "invalid appsecret",
-        (40164, _) => return format!("invalid ip {peer} ipv6 ::ffff:{peer}, not in whitelist"),
-        (40243, _) => "AppSecret is frozen, please unfreeze it and try again",
-        (41001, _) => "access_token missing",
-        (41002, Host::Weixin) => "appid missing",
-        (41002, Host::Wecom) => "corpid missing",
-        (41004, Host::Weixin) => "appsecret missing",
-        (41004, Host::Wecom) => "corpsecret missing",
-        (42001, _) => "access_token expired",
-        (43001, _) => "require GET method",
-        (43002, _) => "require POST method",
-        (45009, Host::Weixin) => "reach max api daily quota limit",
-        (45009, Host::Wecom) => "api freq out of limit",
-        (45011, _) => "api minute-quota reach limit, must slower, retry next minute",
-        (47001, _) => "data format error",
-        (60020, _) => "not allow to access from your ip",
+fn wording(host: Host, code: Code, peer: IpAddr) -> String {
+    match code {
+        Name(name) => named(name).into(),
+        Number(40164) => format!("invalid ip {peer} ipv6 ::ffff:{peer}, not in whitelist"),
+        Number(61004) => format!("access clientip is not registered, requestIP: {peer}"),
+        Number(number) => match host {
+            Host::Wecom => wecom(number).unwrap_or_else(|| weixin(number)),
+            Host::Douyin => douyin(number).unwrap_or_else(|| weixin(number)),
+            Host::Feishu => feishu(number).unwrap_or_else(|| weixin(number)),
+            _ => weixin(number),
+        }
+        .into(),
+    }
+}
+
+fn weixin(code: i64) -> &'static str {
+    match code {
+        -1 => "system error",
+        40001 => "invalid credential, access_token is invalid or not latest",
+        40002 => "invalid grant_type",
+        40013 => "invalid appid",
+        40014 => "invalid access_token",
+        40097 => "invalid args",
+        40125 => "invalid appsecret",
+        40243 => "AppSecret is frozen, please unfreeze it and try again",
+        41001 => "access_token missing",
+        41002 => "appid missing",
+        41004 => "appsecret missing",
+        42001 => "access_token expired",
+        43001 => "require GET method",
+        43002 => "require POST method",
+        45009 => "reach max api daily quota limit",
+        45011 => "api minute-quota reach limit, must slower, retry next minute",
+        47001 => "data format error",
+        61003 => "component is not authorized by this account",
+        61005 => "component ticket is expired",
+        61006 => "component ticket is invalid",
+        61011 => "invalid component",
+        61023 => "refresh_token is invalid",
         _ => "scripted error",
-    };
-    text.into()
+    }
+}
+
+fn wecom(code: i64) -> Option<&'static str> {
+    Some(match code {
+        40001 => "invalid credential",
+        40005 => "invalid type",
+        40013 => "invalid corpid",
+        40080 => "invalid suite secret",
+        40082 => "invalid suite token",
+        40083 => "invalid suite id",
+        40084 => "invalid permanent code",
+        40085 => "invalid suite ticket",
+        41002 => "corpid missing",
+        41004 => "corpsecret missing",
+        42009 => "suite token expired",
+        45009 => "api freq out of limit",
+        60020 => "not allow to access from your ip",
+        _ => return None,
+    })
+}
+
+fn douyin(code: i64) -> Option<&'static str> {
+    Some(match code {
+        40015 => "appid error",
+        40017 => "secret error",
+        40020 => "grant_type error",
+        28001003 => "access_token invalid",
+        28003017 => "quota used up",
+        _ => return None,
+    })
+}
+
+fn feishu(code: i64) -> Option<&'static str> {
+    Some(match code {
+        10003 => "invalid param",
+        10014 => "app secret invalid",
+        99991400 => "request trigger frequency limit",
+        99991401 => "ip denied",
+        99991661 => {
+            "Missing access token for authorization. Please make a request with token attached."
+        }
+        99991663 => {
+            "Invalid access token for authorization. Please make a request with token attached."
+        }
+        _ => return None,
+    })
+}
+
+fn named(code: &str) -> &'static str {
+    match code {
+        "invalidClientIdOrSecret" => "无效的clientId或者clientSecret",
+        "InvalidAuthentication" => "不合法的access_token",
+        "Forbidden.AccessDenied.QpsLimitForApi" => "QPS limit for the api is reached",
+        "Forbidden.AccessDenied.IpNotInWhiteList" => "the ip is not in the white list",
+        _ => "scripted error",
+    }
 }

@@ -56,8 +56,10 @@ pub enum FaultKind {
     TruncatedJson {},
     /// Mints; the token is a number and expires_in an object.
     WrongTypes {},
-    /// `expires_in` alone, nothing minted.
+    /// The reply without its token, nothing minted.
     NoToken {},
+    /// Mints; the reply to an authorizer token's fetch has no refresh token.
+    NoRefreshToken {},
     /// This very reply, nothing minted.
     Raw {
         #[serde(default = "ok")]
@@ -117,6 +119,7 @@ impl FaultKind {
             | Bom {}
             | TruncatedJson {}
             | WrongTypes {}
+            | NoRefreshToken {}
             | ExpiresIn { .. }
             | Token { .. } => true,
             Hang {}
@@ -155,7 +158,7 @@ impl Fault {
         }
     }
 
-    /// Only for that appid or corpid.
+    /// Only for that id: appid, corpid, or what the platform calls it.
     pub fn id(mut self, id: &str) -> Self {
         self.id = Some(id.into());
         self

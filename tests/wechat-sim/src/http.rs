@@ -150,9 +150,9 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// A JSON document with status 200.
-    pub fn json(value: &Value) -> Self {
-        Reply::text(200, "application/json; charset=UTF-8", &value.to_string())
+    /// A JSON document.
+    pub fn json_text(status: u16, body: &str) -> Self {
+        Reply::text(status, "application/json; charset=UTF-8", body)
     }
 
     /// A body of some type.
@@ -206,6 +206,8 @@ fn reason(status: u16) -> &'static str {
         307 => "Temporary Redirect",
         308 => "Permanent Redirect",
         400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         500 => "Internal Server Error",

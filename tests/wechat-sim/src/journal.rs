@@ -5,17 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::http::Request;
+use crate::{http::Request, table::secret_names};
 
 const REMEMBERED: usize = 2_000;
-const SECRET_NAMES: [&str; 6] = [
-    "secret",
-    "corpsecret",
-    "component_appsecret",
-    "suite_secret",
-    "provider_secret",
-    "authorizer_refresh_token",
-];
 
 /// One request, its secrets masked.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +58,7 @@ pub fn masked_query(request: &Request) -> String {
         .raw_query
         .split('&')
         .map(|pair| match pair.split_once('=') {
-            Some((name, _)) if SECRET_NAMES.contains(&name) => format!("{name}=***"),
+            Some((name, _)) if secret_names().any(|secret| secret == name) => format!("{name}=***"),
             _ => pair.to_owned(),
         });
     masked.collect::<Vec<_>>().join("&")
@@ -76,7 +68,7 @@ pub fn masked_query(request: &Request) -> String {
 pub fn masked_body(request: &Request) -> String {
     let mut text = String::from_utf8_lossy(&request.body).into_owned();
     if let Some(Value::Object(fields)) = request.json() {
-        for name in SECRET_NAMES {
+        for name in secret_names() {
             if let Some(secret) = fields
                 .get(name)
                 .and_then(Value::as_str)

@@ -1,13 +1,14 @@
 //! WeChat's token endpoints on loopback.
 //!
-//! Plays api.weixin.qq.com and qyapi.weixin.qq.com as `wechat-api.md` describes them, over http and https, scripts
-//! every fault of the fault matrix, and counts what was minted. Shares no code with the library it tests.
+//! Plays api.weixin.qq.com and qyapi.weixin.qq.com as `wechat-api.md` describes them, and the token endpoints of QQ,
+//! Douyin, DingTalk and Feishu, over http and https, scripts every fault of the fault matrix, and counts what was
+//! minted. Shares no code with the library it tests.
 //!
 //! A test starts it in its own process with [`Simulator::start`]; other languages run the `wechat-sim` binary.
 
 mod account;
 mod bad_tls;
-mod business;
+mod checks;
 pub mod cli;
 mod connection;
 mod control;
@@ -18,19 +19,24 @@ mod errcodes;
 mod faults;
 mod flights;
 mod http;
+mod issue;
 mod journal;
+mod js_config;
+mod kinds;
 mod proxy;
 mod reshape;
+mod routes;
 mod service;
 mod simulator;
+mod table;
+mod third_party;
 mod tls;
 mod tokens;
-mod wecom;
-mod weixin;
 mod world;
 
-pub use account::{AccountSpec, Kind, TokenKind};
+pub use account::AccountSpec;
 pub use control::{Revocation, Which};
-pub use counters::{Business, Counters, IdCounters};
+pub use counters::{Business, Counters, IdCounters, PathCounters};
 pub use faults::{Fault, FaultKind};
+pub use kinds::{Kind, TokenKind};
 pub use simulator::{Endpoints, Options, Simulator, demo_accounts};

@@ -14,7 +14,7 @@ use tokio::{
 };
 use wechat_sim::{
     Simulator,
-    cli::{Cli, Mode, Serve},
+    cli::{Cli, Mode, Push, Serve},
 };
 
 fn main() -> ExitCode {
@@ -36,6 +36,7 @@ fn run(mode: Mode) -> io::Result<u8> {
     let (serve, command) = match mode {
         Mode::Serve(serve) => (serve, None),
         Mode::Exec(exec) => (exec.serve, Some(exec.command)),
+        Mode::Push(order) => return push(&order),
     };
     if serve.parent_death {
         set_parent_process_death_signal(Some(Signal::TERM))?;
@@ -103,4 +104,28 @@ async fn exec(serve: &Serve, command: &[String]) -> io::Result<u8> {
         .or(status.signal().map(|signal| 128 + signal))
         .unwrap_or(1);
     Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// Has a running simulator make a ticket, and prints what it would push.
+fn push(order: &Push) -> io::Result<u8> {
+    // Never through a proxy of the environment: the address is on loopback.
+    let agent = ureq::Agent::config_builder()
+        .proxy(None)
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let url = format!("http://{}/push", order.control);
+    let body = serde_json::json!({"id": order.id, "age_ms": order.age_ms}).to_string();
+    let told = |error| io::Error::other(format!("cannot ask {url}: {error}"));
+    let mut reply = agent.post(&url).send(&body).map_err(told)?;
+    let text = reply.body_mut().read_to_string().map_err(told)?;
+    let reply: serde_json::Value = serde_json::from_str(&text)?;
+    let wanted = if order.ticket_only { "ticket" } else { "xml" };
+    match reply[wanted].as_str() {
+        Some(wanted) => {
+            writeln!(io::stdout(), "{wanted}")?;
+            Ok(0)
+        }
+        None => Err(io::Error::other(format!("{url} answered {}", text.trim()))),
+    }
 }

@@ -3,10 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use crate::{
-    errcodes::Host,
+    errcodes::Code,
     faults::FaultKind,
     http::Reply,
+    issue::without_token,
+    routes::{Fields, Route},
     service::{Answer, Call, Outcome, refuse, respond},
+    table::ACCESS_TOKEN,
     world::World,
 };
 
@@ -44,16 +47,23 @@ pub enum Delivery {
 pub fn reshape(
     world: &World,
     call: &Call,
-    host: Host,
+    route: &Route,
     kind: FaultKind,
     worked: Option<Answer>,
 ) -> (Answer, Delivery) {
     let mut delivery = Delivery::Whole;
+    let fields = route.credential().map_or(&ACCESS_TOKEN, |it| &it.reply);
     // Where the endpoint did not work, faults that only bend a reply bend one without a token.
     let mut answer = worked.unwrap_or_else(|| Answer {
-        reply: respond(world, host, &json!({"expires_in": 7200})),
+        reply: respond(world, route.host, &without_token(fields, json!(7200))),
         outcome: Outcome::Nothing,
     });
+    let is_refused = matches!(answer.outcome, Outcome::Refused(_));
+    let edit = |reply: &mut Reply, change: &dyn Fn(&mut Map<String, Value>)| {
+        if !is_refused {
+            edit(reply, fields, change);
+        }
+    };
     let reply = &mut answer.reply;
     match kind {
         FaultKind::Delay { .. } | FaultKind::Token { .. } => {}
@@ -71,13 +81,14 @@ pub fn reshape(
         }
         FaultKind::EndlessBody { tick_ms } => {
             delivery = Delivery::EndlessBody { tick_ms };
-            edit(reply, |fields| set(fields, "pad", json!("")));
             // Up to the opening quote of the pad: what follows is filler inside a JSON string.
-            reply.body.truncate(reply.body.len().saturating_sub(2));
+            open_pad(reply);
         }
         FaultKind::EndlessHeaders { tick_ms } => delivery = Delivery::EndlessHeaders { tick_ms },
         FaultKind::HugeBody { bytes } => {
-            edit(reply, |fields| set(fields, "pad", json!("x".repeat(bytes))))
+            open_pad(reply);
+            reply.body.resize(reply.body.len() + bytes, b'x');
+            reply.body.extend(b"\"}");
         }
         FaultKind::HugeHeader { bytes } => reply.headers.push(("X-Pad".into(), "x".repeat(bytes))),
         FaultKind::Bom {} => drop(reply.body.splice(..0, *b"\xef\xbb\xbf")),
@@ -87,16 +98,17 @@ pub fn reshape(
         }
         FaultKind::Empty {} => *reply = Reply::empty(200),
         FaultKind::TruncatedJson {} => reply.body.truncate(reply.body.len() / 2),
-        FaultKind::WrongTypes {} => edit(reply, |fields| {
-            for (_, value) in fields.iter_mut().filter(|(name, _)| is_token(name)) {
-                *value = json!(12345);
-            }
-            set(fields, "expires_in", json!({"seconds": 7200}));
+        FaultKind::WrongTypes {} => edit(reply, &|object| {
+            object.insert(fields.token.into(), json!(12345));
+            object.insert(fields.expires.into(), json!({"seconds": 7200}));
         }),
-        FaultKind::NoToken {} => edit(reply, |fields| fields.retain(|name, _| !is_token(name))),
-        FaultKind::ExpiresIn { value } => {
-            edit(reply, |fields| set(fields, "expires_in", value.clone()))
-        }
+        FaultKind::NoToken {} => edit(reply, &|object| drop(object.remove(fields.token))),
+        FaultKind::NoRefreshToken {} => edit(reply, &|object| {
+            fields.refresh.map(|name| object.remove(name));
+        }),
+        FaultKind::ExpiresIn { value } => edit(reply, &|object| {
+            object.insert(fields.expires.into(), value.clone());
+        }),
         FaultKind::Raw {
             status,
             headers,
@@ -119,30 +131,30 @@ pub fn reshape(
                 .push(("Location".into(), fill_in(world, call, location)));
         }
         FaultKind::Errcode { errcode, errmsg } => {
-            answer = refuse(world, host, errcode, errmsg.as_deref(), call.peer)
+            let code = Code::Number(errcode);
+            answer = refuse(world, route.host, code, errmsg.as_deref(), call.peer)
         }
     }
     (answer, delivery)
 }
 
-/// Rewrites a JSON reply. The order of its fields is not kept; an error reply is left as it is.
-fn edit(reply: &mut Reply, change: impl FnOnce(&mut Map<String, Value>)) {
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&reply.body) else {
+/// Rewrites the object of a JSON reply that holds the token. The order of its fields is not kept.
+fn edit(reply: &mut Reply, fields: &Fields, change: &dyn Fn(&mut Map<String, Value>)) {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
         return;
     };
-    if fields.get("errcode").and_then(Value::as_i64).unwrap_or(0) != 0 {
-        return;
+    if let Some(object) = fields.object(&mut body) {
+        change(object);
     }
-    change(&mut fields);
-    reply.body = Value::Object(fields).to_string().into_bytes();
+    reply.body = body.to_string().into_bytes();
 }
 
-fn set(fields: &mut Map<String, Value>, name: &str, value: Value) {
-    fields.insert(name.into(), value);
-}
-
-fn is_token(name: &str) -> bool {
-    name.ends_with("access_token") || name == "ticket"
+/// Reopens a JSON object for one more field, up to the opening quote of its text.
+fn open_pad(reply: &mut Reply) {
+    if reply.body.ends_with(b"}") {
+        reply.body.pop();
+        reply.body.extend(b",\"pad\":\"");
+    }
 }
 
 /// A redirect's location, with `{query}`, `{http}`, `{https}` and `{redirect_target}` filled in.

@@ -1,76 +1,24 @@
-//! The service itself: the table of endpoints, and what one request does to the world.
+//! The service itself: what one request does to the world.
 //!
 //! `receive` is the whole of it, without a socket: it finds the endpoint and the fault, lets the endpoint work, counts,
-//! and returns a plan for `connection` to carry out. A later kind of token is a row of `ROUTES` and a handler.
+//! and returns a plan for `connection` to carry out. The endpoints are the rows of `table`.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
 use crate::{
-    business,
-    errcodes::{Host, errmsg},
+    checks,
+    errcodes::{Code, Host},
     faults::{FaultKind, Struck},
     http::{Reply, Request},
+    issue::issue,
     journal::{Entry, masked_body, masked_query},
     reshape::{Delivery, reshape},
-    wecom, weixin,
+    routes::{Gives, Route, Sent},
+    table::{id_names, routes},
     world::World,
 };
-
-/// An endpoint.
-pub struct Route {
-    /// Its path.
-    pub path: &'static str,
-    /// Whose rules and wording it follows.
-    pub host: Host,
-    /// Whether it hands out tokens (else it accepts or refuses one).
-    pub is_token: bool,
-    handler: fn(&mut World, &Call) -> Answer,
-}
-
-const ROUTES: &[Route] = &[
-    Route {
-        path: "/cgi-bin/token",
-        host: Host::Weixin,
-        is_token: true,
-        handler: weixin::classic,
-    },
-    Route {
-        path: "/cgi-bin/stable_token",
-        host: Host::Weixin,
-        is_token: true,
-        handler: weixin::stable,
-    },
-    Route {
-        path: "/cgi-bin/gettoken",
-        host: Host::Wecom,
-        is_token: true,
-        handler: wecom::gettoken,
-    },
-    Route {
-        path: "/cgi-bin/getcallbackip",
-        host: Host::Weixin,
-        is_token: false,
-        handler: business::ip_list,
-    },
-    Route {
-        path: "/cgi-bin/get_api_domain_ip",
-        host: Host::Weixin,
-        is_token: false,
-        handler: business::ip_list,
-    },
-    Route {
-        path: "/cgi-bin/agent/list",
-        host: Host::Wecom,
-        is_token: false,
-        handler: business::agent_list,
-    },
-];
-
-/// Where an id and a secret may stand, in the query or in a JSON body.
-const ID_NAMES: [&str; 2] = ["appid", "corpid"];
-const SECRET_NAMES: [&str; 2] = ["secret", "corpsecret"];
 
 /// A request at an endpoint.
 pub struct Call<'a> {
@@ -87,14 +35,21 @@ pub struct Call<'a> {
 impl Call<'_> {
     /// The parameter of that name, from the query or else the JSON body; an empty one counts as absent.
     pub fn param(&self, name: &str) -> Option<&str> {
-        let in_body = || {
-            self.json
-                .as_ref()?
-                .get(name)?
-                .as_str()
-                .filter(|text| !text.is_empty())
-        };
-        self.request.param(name).or_else(in_body)
+        self.request.param(name).or_else(|| self.in_body(name))
+    }
+
+    /// The same, from where the endpoint looks for it.
+    pub fn param_sent(&self, sent: Sent, name: &str) -> Option<&str> {
+        match sent {
+            Sent::Get | Sent::Query => self.request.param(name),
+            Sent::Json => self.in_body(name),
+            Sent::Either => self.param(name),
+        }
+    }
+
+    fn in_body(&self, name: &str) -> Option<&str> {
+        let text = self.json.as_ref()?.get(name)?.as_str()?;
+        Some(text).filter(|text| !text.is_empty())
     }
 }
 
@@ -108,8 +63,8 @@ pub enum Outcome {
     },
     /// A token handed out before.
     Same,
-    /// That errcode.
-    Refused(i64),
+    /// By that code.
+    Refused(Code),
     /// A business call that was accepted.
     Served,
     /// None of these.
@@ -154,27 +109,21 @@ pub enum Door {
 
 /// Lets the service work on a request.
 pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Door) -> Plan {
-    let route = ROUTES
-        .iter()
-        .find(|route| route.path == request.path && door != Door::RedirectTarget);
-    let is_token = route.is_some_and(|route| route.is_token);
     let mut call = Call {
         request,
         json: request.json(),
         peer: peer.ip(),
         token: None,
     };
+    let route = find_route(&call).filter(|_| door != Door::RedirectTarget);
+    let is_token = route.is_some_and(|route| route.credential().is_some());
     let id = id_of(world, &call, route);
     keep(world, request, id.clone(), peer, door);
 
-    let struck = route.and_then(|route| {
-        world
-            .faults
-            .strike(id.as_deref(), route.path, route.is_token)
-    });
+    let struck = route.and_then(|route| world.faults.strike(id.as_deref(), route.path, is_token));
     let mut delay_ms = struck.as_ref().map_or(0, |struck| struck.delay_ms);
-    if is_token {
-        let secret = SECRET_NAMES.iter().find_map(|name| call.param(name));
+    if let Some(route) = route.filter(|_| is_token) {
+        let secret = route.secret_names().find_map(|name| call.param(name));
         delay_ms += world.delay_of(id.as_deref(), secret);
     }
     let (answer, delivery) = match route {
@@ -182,7 +131,9 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
         Some(route) => play(world, &mut call, route, struck),
     };
     match route {
-        Some(route) if route.is_token => world.tally.token(id.as_deref(), &answer.outcome),
+        Some(route) if is_token => world
+            .tally
+            .token(id.as_deref(), route.path, &answer.outcome),
         Some(_) => world.tally.business(&answer.outcome),
         None => {}
     }
@@ -204,16 +155,25 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
     }
 }
 
-/// A token endpoint names its account; a business endpoint only a token, whose owner it is.
+/// The row of the request's path that it means; where it means none of them, the first refuses it.
+fn find_route(call: &Call) -> Option<&'static Route> {
+    let mut rows = routes().filter(|row| row.path == call.request.path);
+    let first = rows.clone().next();
+    rows.find(|row| row.is_meant(call)).or(first)
+}
+
+/// A token endpoint names its account, or else carries a token of it; a business endpoint only carries a token.
 fn id_of(world: &World, call: &Call, route: Option<&Route>) -> Option<String> {
-    if route.is_some_and(|route| !route.is_token) {
-        return business::owner(world, call.param("access_token")?)
-            .map(|account| account.spec.id.clone());
+    let Some(route) = route else {
+        return id_names()
+            .find_map(|name| call.param(name))
+            .map(str::to_owned);
+    };
+    if let Some(name) = route.id_name().filter(|_| route.credential().is_some()) {
+        return call.param(name).map(str::to_owned);
     }
-    ID_NAMES
-        .iter()
-        .find_map(|name| call.param(name))
-        .map(str::to_owned)
+    let (owner, _) = world.find_token(route.bearer()?.value(call)?, |_| true)?;
+    Some(world.accounts[owner].spec.id.clone())
 }
 
 fn keep(world: &mut World, request: &Request, id: Option<String>, peer: SocketAddr, door: Door) {
@@ -261,24 +221,35 @@ fn play(
     struck: Option<Struck>,
 ) -> (Answer, Delivery) {
     let Some(struck) = struck else {
-        return ((route.handler)(world, call), Delivery::Whole);
+        return (work(world, call, route), Delivery::Whole);
     };
     if let FaultKind::Token { value, length } = &struck.kind {
         let random = || length.map(crate::tokens::random_value);
         call.token = value.clone().or_else(random);
     }
-    let worked = struck.mints.then(|| (route.handler)(world, call));
-    reshape(world, call, route.host, struck.kind, worked)
+    let worked = struck.mints.then(|| work(world, call, route));
+    reshape(world, call, route, struck.kind, worked)
+}
+
+fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
+    let body = match &route.gives {
+        Gives::Token(credential) => return issue(world, call, route, credential),
+        Gives::Service(body) => body,
+    };
+    match checks::walk(world, call, route) {
+        Err(code) => refuse(world, route.host, code, None, call.peer),
+        Ok(_) => Answer {
+            reply: dressed(world, route.host, Reply::json_text(200, body)),
+            outcome: Outcome::Served,
+        },
+    }
 }
 
 /// A refusal as the host writes it.
-pub fn refuse(world: &World, host: Host, code: i64, text: Option<&str>, peer: IpAddr) -> Answer {
-    let text = errmsg(host, code, text, peer);
-    let mut reply = respond(
-        world,
-        host,
-        &serde_json::json!({"errcode": code, "errmsg": text}),
-    );
+pub fn refuse(world: &World, host: Host, code: Code, text: Option<&str>, peer: IpAddr) -> Answer {
+    let (body, text) = host.refusal(code, text, peer);
+    let reply = Reply::json_text(host.status(code), &body.to_string());
+    let mut reply = dressed(world, host, reply);
     if host == Host::Wecom {
         reply.headers.push(("Error-Code".into(), code.to_string()));
         reply.headers.push(("Error-Msg".into(), text));
@@ -291,8 +262,12 @@ pub fn refuse(world: &World, host: Host, code: i64, text: Option<&str>, peer: Ip
 
 /// A JSON reply with the content type the host uses.
 pub fn respond(world: &World, host: Host, value: &Value) -> Reply {
+    dressed(world, host, Reply::json_text(200, &value.to_string()))
+}
+
+fn dressed(world: &World, host: Host, mut reply: Reply) -> Reply {
     if host == Host::Weixin && world.switches.text_plain {
-        return Reply::text(200, "text/plain", &value.to_string());
+        reply.headers = vec![("Content-Type".into(), "text/plain".into())];
     }
-    Reply::json(value)
+    reply
 }

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::{
-    account::{AccountSpec, Kind},
+    account::AccountSpec,
     doors::Doors,
     tls::make_certificates,
     world::{Defaults, Shared, World},
@@ -37,7 +37,7 @@ pub struct Options {
     pub lifetime_ms: u64,
     /// Delay of token replies where the account sets none.
     pub delay_ms: u64,
-    /// The accounts; empty for the two demo accounts.
+    /// The accounts; empty for the demo accounts.
     pub accounts: Vec<AccountSpec>,
     /// Whether each request is told on stderr, without secrets.
     pub log: bool,
@@ -59,20 +59,27 @@ impl Default for Options {
     }
 }
 
+/// As on the command line.
+const DEMO: [&str; 11] = [
+    "official:wxdemo0000000001:demo-secret-0000000000000000000000001",
+    "work:wwdemo0000000001:demo-corpsecret-000000000000000000000000001",
+    "component:wxdemocomponent01:demo-componentsecret-00000000001",
+    "suite:wwdemosuite000001:demo-suitesecret-00000000000000000000000001",
+    "provider:wwdemoprovider001:demo-providersecret-00000000000000000000000000000000000000000001",
+    "qq:1100000001:demo-qqsecret-000000000000000001",
+    "douyin:ttdemo00000000001:demo-douyinsecret-0000000000000000000001",
+    "dingtalk:dingdemo000000000001:demo-dingsecret-000000000000000000000000000000000000000000000001",
+    "feishu:cli_demo000000001:demo-feishusecret-00000000000001",
+    "authorizer:wxdemoauthorizer1@wxdemocomponent01:refreshtoken@@@demo-00000000000000000000000000000000000001",
+    "work_authorized:wwdemoauthcorp001@wwdemosuite000001:demo-permanentcode-000000000000000000000001",
+];
+
 /// The accounts there are when none is named.
 pub fn demo_accounts() -> Vec<AccountSpec> {
-    vec![
-        AccountSpec::new(
-            Kind::Official,
-            "wxdemo0000000001",
-            "demo-secret-0000000000000000000000001",
-        ),
-        AccountSpec::new(
-            Kind::Work,
-            "wwdemo0000000001",
-            "demo-corpsecret-000000000000000000000000001",
-        ),
-    ]
+    let parsed = DEMO.iter().map(|account| account.parse());
+    parsed
+        .collect::<Result<_, _>>()
+        .expect("the demo accounts are written as the command line takes them")
 }
 
 /// Where everything is: the ready line of `serve`.

@@ -64,17 +64,18 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Makes `value` the current token. The one before it works for `grace` ms more; the one before that dies now.
-    pub fn mint(&mut self, value: String, now: u64, lifetime: u64, grace: u64) {
+    /// Makes `value` the current token. With a `grace`, the one before it works that many ms more, and the one before
+    /// that dies now; without, both work until their own end.
+    pub fn mint(&mut self, value: String, now: u64, lifetime: u64, grace: Option<u64>) {
         if let Some(mut evicted) = self.previous.take() {
-            evicted.dead = true;
+            evicted.dead |= grace.is_some();
             self.spent.push_back(evicted);
             if self.spent.len() > REMEMBERED {
                 self.spent.pop_front();
             }
         }
         self.previous = self.current.take().map(|mut token| {
-            token.grace_until = Some(now.saturating_add(grace));
+            token.grace_until = grace.map(|grace| now.saturating_add(grace));
             token
         });
         self.current = Some(Token {
@@ -96,11 +97,8 @@ impl Slots {
 
     /// Makes the current token (or `all` of them) stop working. With `sticky`, fetches keep handing it out.
     pub fn revoke(&mut self, all: bool, sticky: bool) {
-        for token in self
-            .current
-            .iter_mut()
-            .chain(self.previous.iter_mut().filter(|_| all))
-        {
+        let older = self.previous.iter_mut().chain(&mut self.spent);
+        for token in self.current.iter_mut().chain(older.filter(|_| all)) {
             token.dead = true;
         }
         self.sticky = sticky;
@@ -122,10 +120,12 @@ impl Slots {
     }
 }
 
-/// A value that looks like a real token: `length` characters of `A-Za-z0-9_-`.
+/// A value that looks like a real token: `length` characters of `A-Za-z0-9_-`, the first a letter or digit, so that a
+/// command line does not take it for an option.
 pub fn random_value(length: usize) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     (0..length)
-        .map(|_| char::from(ALPHABET[fastrand::usize(..ALPHABET.len())]))
+        .map(|at| if at == 0 { 62 } else { ALPHABET.len() })
+        .map(|choices| char::from(ALPHABET[fastrand::usize(..choices)]))
         .collect()
 }

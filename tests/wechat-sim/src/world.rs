@@ -10,12 +10,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    account::{Account, AccountSpec, Kind},
+    account::{Account, AccountSpec},
     counters::Tally,
     faults::FaultQueue,
     flights::Flights,
     journal::Journal,
+    kinds::TokenKind,
     simulator::Endpoints,
+    tokens::Standing,
 };
 
 /// As far as time can be advanced: sums of times then never overflow.
@@ -30,6 +32,10 @@ pub struct Switches {
     pub wrong_secret_code: i64,
     /// Whether WeCom repeats a token that is still valid.
     pub work_same_token: bool,
+    /// Whether a ticket that is still valid is repeated.
+    pub ticket_same: bool,
+    /// Whether each authorizer token brings a new refresh token, the one sent being used up.
+    pub refresh_token_changes: bool,
     /// Whether api.weixin says text/plain.
     pub text_plain: bool,
     pub force_inside_gap: ForceInsideGap,
@@ -59,6 +65,8 @@ impl Default for Switches {
         Switches {
             wrong_secret_code: 40125,
             work_same_token: true,
+            ticket_same: true,
+            refresh_token_changes: false,
             text_plain: false,
             force_inside_gap: ForceInsideGap::Current,
             minute_quota_code: 45009,
@@ -147,20 +155,24 @@ impl World {
         self.advanced_ms = 0;
     }
 
-    /// Adds or updates. An official account of a known id gets the new secret; a WeCom id gets another app.
-    pub fn add_account(&mut self, spec: AccountSpec) {
-        let known = self.accounts.iter_mut().find(|account| {
-            let old = &account.spec;
-            old.id == spec.id
-                && old.kind == spec.kind
-                && (spec.kind == Kind::Official || old.secret == spec.secret)
-        });
+    /// Adds or updates, and says which it is: an account of a known id gets the new secret, but a WeCom id another app.
+    pub fn add_account(&mut self, mut spec: AccountSpec) -> &Account {
+        let known = self
+            .accounts
+            .iter()
+            .position(|account| account.spec.is_same(&spec));
+        let at = known.unwrap_or(self.accounts.len());
         match known {
-            Some(account) => account.update(spec),
-            None => self
-                .accounts
-                .push(Account::new(spec, self.defaults.lifetime_ms)),
+            Some(at) => self.accounts[at].update(spec),
+            None => {
+                if spec.secret.is_empty() && spec.kind.needs_parent() {
+                    spec.secret = spec.kind.made_up_secret();
+                }
+                self.accounts
+                    .push(Account::new(spec, self.defaults.lifetime_ms));
+            }
         }
+        &self.accounts[at]
     }
 
     /// Milliseconds of the simulator's clock; an account's own advance comes on top.
@@ -180,11 +192,35 @@ impl World {
             .filter(move |account| account.spec.id == id)
     }
 
-    /// The first account of that id and kind.
-    pub fn of_id_of_kind(&mut self, id: &str, kind: Kind) -> Option<&mut Account> {
-        self.accounts
-            .iter_mut()
-            .find(|account| account.spec.id == id && account.spec.kind == kind)
+    /// The account that keeps what the apps of a corp share: the first of them.
+    pub fn first_of_corp(&self, app: usize) -> usize {
+        let corp = &self.accounts[app].spec.id;
+        let first = self
+            .accounts
+            .iter()
+            .position(|account| account.spec.kind.is_of_corp() && account.spec.id == *corp);
+        first.unwrap_or(app)
+    }
+
+    /// The owner's place in `accounts` and the standing of that token: where several have it, of one that is valid.
+    pub fn find_token(
+        &self,
+        value: &str,
+        is_kind: impl Fn(TokenKind) -> bool,
+    ) -> Option<(usize, Standing)> {
+        let (mut found, started) = (None, self.now());
+        for (at, account) in self.accounts.iter().enumerate() {
+            let now = started + account.advanced_ms;
+            let slots = account.slots.iter().filter(|(kind, _)| is_kind(**kind));
+            for token in slots.filter_map(|(_, slots)| slots.find(value)) {
+                let standing = token.standing(now);
+                if standing == Standing::Valid {
+                    return Some((at, standing));
+                }
+                found.get_or_insert((at, standing));
+            }
+        }
+        found
     }
 
     /// How long the token replies of an id are held back.
@@ -202,10 +238,9 @@ impl World {
             .unwrap_or(self.defaults.delay_ms)
     }
 
-    /// Whether the text holds any account's secret.
+    /// Whether the text holds any account's secret, a ticket that was pushed to it, or one of its tokens.
     pub fn knows_a_secret_in(&self, text: &str) -> bool {
-        self.accounts
-            .iter()
-            .any(|account| text.contains(&account.spec.secret))
+        let mut secrets = self.accounts.iter().flat_map(Account::secrets);
+        secrets.any(|secret| text.contains(secret))
     }
 }

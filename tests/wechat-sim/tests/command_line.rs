@@ -1,4 +1,4 @@
-//! The binary: its ready line, its exit codes, and that it is gone when it should be.
+//! The binary: its ready line, its exit codes, what it pushes, and that it is gone when it should be.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -98,4 +98,86 @@ fn with_parent_death_it_does_not_outlive_who_started_it() {
     assert!(line.starts_with('{'), "{line}");
     // Its end of the pipe closes when it exits.
     assert_eq!(stdout.read_to_end(&mut Vec::new()).unwrap(), 0);
+}
+
+#[test]
+fn push_prints_what_wechat_would_push() {
+    let simulator = wechat_sim::Simulator::start(wechat_sim::Options::default()).unwrap();
+    let push = |arguments: &[&str]| {
+        let output = sim(&["push"])
+            .args(arguments)
+            .env("WXSIM_CONTROL", simulator.control_url())
+            // The control API is on loopback: never by way of a proxy.
+            .env("http_proxy", "http://127.0.0.1:1")
+            .output()
+            .unwrap();
+        let lines =
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), lines.trim_end().to_owned())
+    };
+    let (code, xml) = push(&["wxdemocomponent01"]);
+    assert_eq!(code, Some(0), "{xml}");
+    assert!(
+        xml.starts_with("<xml><AppId>wxdemocomponent01</AppId>"),
+        "{xml}"
+    );
+    let (_, ticket) = push(&["wwdemosuite000001", "--ticket-only"]);
+    let (_, stale) = push(&["wwdemosuite000001", "--ticket-only", "--age-ms", "1800000"]);
+    let fetch = |ticket: &str| {
+        let body = serde_json::json!({
+            "suite_id": "wwdemosuite000001", "suite_secret": "demo-suitesecret-00000000000000000000000001",
+            "suite_ticket": ticket,
+        });
+        let url = format!("{}/cgi-bin/service/get_suite_token", simulator.http());
+        let mut reply = ureq::post(&url).send(body.to_string()).unwrap();
+        let text = reply.body_mut().read_to_string().unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["errcode"].clone()
+    };
+    assert_eq!((fetch(&ticket), fetch(&stale)), (0.into(), 40085.into()));
+    let (code, message) = push(&["nobody"]);
+    assert!(
+        code == Some(1) && message.contains("no component or suite nobody"),
+        "{message}"
+    );
+    let (code, message) = push(&["x", "--control", "http://10.0.0.1:80"]);
+    assert!(code == Some(2) && message.contains("loopback"), "{message}");
+}
+
+#[test]
+fn an_account_of_any_kind_can_be_named() {
+    let accounts = [
+        "authorizer:wx2@wx1:refreshtoken@@@a:b",
+        "work_authorized:ww2@ww1:code",
+        "dingtalk:ding1:secret",
+    ];
+    for account in accounts {
+        account.parse::<wechat_sim::AccountSpec>().unwrap();
+    }
+    let spec: wechat_sim::AccountSpec = accounts[0].parse().unwrap();
+    assert_eq!(
+        (
+            spec.id.as_str(),
+            spec.parent.as_deref(),
+            spec.secret.as_str()
+        ),
+        ("wx2", Some("wx1"), "refreshtoken@@@a:b")
+    );
+    for wrong in [
+        "authorizer:wx2:secret",
+        "nothing:a:b",
+        "official:a",
+        "official::b",
+    ] {
+        wrong.parse::<wechat_sim::AccountSpec>().unwrap_err();
+    }
+}
+
+#[test]
+fn the_manual_names_every_demo_account() {
+    let manual = String::from_utf8(sim(&["--help"]).output().unwrap().stdout).unwrap();
+    for spec in wechat_sim::demo_accounts() {
+        for named in [Some(&spec.id), Some(&spec.secret), spec.parent.as_ref()] {
+            assert!(named.is_none_or(|text| manual.contains(text)), "{spec:?}");
+        }
+    }
 }

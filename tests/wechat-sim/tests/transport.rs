@@ -161,6 +161,10 @@ fn the_control_port_says_and_does_what_the_methods_do() {
     );
     assert_eq!(ask("/counters")["minted_by_id"], json!({"wxnew": 1}));
     assert_eq!(ask("/counters?id=wxnew")["minted"], 1);
+    assert_eq!(
+        ask("/counters?id=wxnew")["by_path"],
+        json!({"/cgi-bin/token": {"requests": 1, "minted": 1}})
+    );
     assert_eq!(ask("/")["https"], sim.https());
     let requests = ask("/requests?id=wxnew");
     assert_eq!(

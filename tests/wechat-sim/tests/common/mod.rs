@@ -108,3 +108,21 @@ pub fn until(done: impl Fn() -> bool) {
         std::thread::yield_now();
     }
 }
+
+/// Posts JSON to an endpoint.
+pub fn post(sim: &Simulator, target: &str, body: Value) -> Value {
+    json(&raw(sim.http(), "POST", target, &body.to_string()).unwrap())
+}
+
+/// A text of a reply.
+pub fn text(reply: &Value, name: &str) -> String {
+    reply[name]
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {reply}"))
+        .to_owned()
+}
+
+/// The errcode of a reply; 0 when it has none.
+pub fn errcode(reply: &Value) -> i64 {
+    reply["errcode"].as_i64().unwrap_or(0)
+}

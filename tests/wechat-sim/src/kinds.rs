@@ -1,0 +1,113 @@
+//! The kinds of accounts, and of the credentials they have.
+
+use std::str::FromStr;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{IntoDeserializer, value::Error},
+};
+
+use crate::tokens::random_value;
+
+/// Whose rules an account follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An official account or mini program: classic and stable tokens, in separate slots.
+    Official,
+    /// An app of a WeCom corp.
+    Work,
+    /// A third-party platform of the open platform.
+    Component,
+    /// An account that is authorized to a component, its parent; its secret is the refresh token.
+    Authorizer,
+    /// A WeCom third party's suite.
+    Suite,
+    /// A corp that is authorized to a suite, its parent; its secret is the permanent code.
+    WorkAuthorized,
+    /// A WeCom service provider.
+    Provider,
+    /// A QQ mini program.
+    Qq,
+    /// A Douyin mini program.
+    Douyin,
+    /// A DingTalk app.
+    Dingtalk,
+    /// A Feishu app.
+    Feishu,
+}
+
+impl Kind {
+    /// Whether it is nothing without the component or the suite it is authorized to.
+    pub fn needs_parent(self) -> bool {
+        matches!(self, Kind::Authorizer | Kind::WorkAuthorized)
+    }
+
+    /// Whether it is of a WeCom corp, whose apps share some tickets.
+    pub fn is_of_corp(self) -> bool {
+        matches!(self, Kind::Work | Kind::WorkAuthorized)
+    }
+
+    /// What a reply of the control API calls the secret, where it may be made up.
+    pub fn made_up_name(self) -> &'static str {
+        match self {
+            Kind::Authorizer => "refresh_token",
+            _ => "permanent_code",
+        }
+    }
+
+    /// A refresh token or a permanent code.
+    pub fn made_up_secret(self) -> String {
+        match self {
+            Kind::Authorizer => format!("refreshtoken@@@{}", random_value(43)),
+            _ => random_value(43),
+        }
+    }
+}
+
+/// As in JSON.
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Kind::deserialize(text.into_deserializer())
+    }
+}
+
+/// The credential an endpoint hands out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// `/cgi-bin/token`
+    Classic,
+    /// `/cgi-bin/stable_token`
+    Stable,
+    /// `/cgi-bin/gettoken`
+    Work,
+    /// `/cgi-bin/ticket/getticket?type=jsapi`
+    JsapiTicket,
+    /// `/cgi-bin/ticket/getticket?type=wx_card`
+    CardTicket,
+    /// `/cgi-bin/get_jsapi_ticket`
+    WorkJsapiTicket,
+    /// `/cgi-bin/ticket/get?type=agent_config`
+    WorkAgentTicket,
+    /// `/cgi-bin/component/api_component_token`
+    Component,
+    /// `/cgi-bin/component/api_authorizer_token`
+    Authorizer,
+    /// `/cgi-bin/service/get_suite_token`
+    Suite,
+    /// `/cgi-bin/service/get_corp_token`
+    WorkAuthorized,
+    /// `/cgi-bin/service/get_provider_token`
+    Provider,
+    /// `/api/getToken`
+    Qq,
+    /// `/api/apps/v2/token`
+    Douyin,
+    /// `/v1.0/oauth2/accessToken`
+    Dingtalk,
+    /// `/open-apis/auth/v3/tenant_access_token/internal`
+    Feishu,
+}

@@ -1,0 +1,153 @@
+//! The table of endpoints. A later kind of credential is a row here and a `TokenKind`; a later platform is a `Host` too.
+//!
+//! This file has what rows share: each row says how its credential differs from one of these.
+
+mod official;
+mod others;
+mod wecom;
+
+use crate::{
+    errcodes::Code::Number,
+    kinds::TokenKind,
+    routes::{Bearer, Credential, Fields, From, Older, Quota, Route, Rule},
+};
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// Every endpoint there is.
+pub fn routes() -> impl Iterator<Item = &'static Route> + Clone {
+    [official::ROUTES, wecom::ROUTES, others::ROUTES]
+        .into_iter()
+        .flatten()
+}
+
+/// Every parameter that names an account. Those of an account with a parent come first: they stand beside its parent's.
+pub fn id_names() -> impl Iterator<Item = &'static str> {
+    let (children, others): (Vec<_>, Vec<_>) = routes().partition(|row| row.bearer().is_some());
+    children
+        .into_iter()
+        .chain(others)
+        .filter_map(Route::id_name)
+}
+
+/// Every parameter whose value must not be seen.
+pub fn secret_names() -> impl Iterator<Item = &'static str> {
+    routes().flat_map(Route::secret_names)
+}
+
+/// As the classic token: each fetch mints.
+const MINTED: Credential = Credential {
+    kind: TokenKind::Classic,
+    prefix: "",
+    // Real ones have 136 to 157 characters.
+    length: 140,
+    rule: Rule::Mints,
+    older: Older::Grace,
+    quota: daily(2_000),
+    per_corp: false,
+    reply: ACCESS_TOKEN,
+};
+
+/// As WeCom's token: the same while it is valid, unless the switch says otherwise.
+const REPEATED: Credential = Credential {
+    kind: TokenKind::Work,
+    length: 214,
+    rule: Rule::Repeats {
+        window_ms: 0,
+        switch: |switches| switches.work_same_token,
+    },
+    quota: daily(u64::MAX),
+    reply: Fields {
+        frame: r#"{"errcode":0,"errmsg":"ok"}"#,
+        ..ACCESS_TOKEN
+    },
+    ..MINTED
+};
+
+/// A ticket for the pages of an official account.
+const TICKET: Credential = Credential {
+    kind: TokenKind::JsapiTicket,
+    length: 86,
+    rule: Rule::Repeats {
+        window_ms: 0,
+        switch: |switches| switches.ticket_same,
+    },
+    older: Older::Lives,
+    quota: tickets(DAY, 1_000_000),
+    reply: Fields {
+        token: "ticket",
+        ..REPEATED.reply
+    },
+    ..MINTED
+};
+
+/// The fields of most replies.
+pub const ACCESS_TOKEN: Fields = Fields {
+    frame: "{}",
+    inside: None,
+    token: "access_token",
+    expires: "expires_in",
+    refresh: None,
+};
+
+const fn daily(limit: u64) -> Quota {
+    Quota {
+        span_ms: DAY,
+        limit,
+        setting: |spec| spec.daily_quota,
+    }
+}
+
+const fn tickets(span_ms: u64, limit: u64) -> Quota {
+    Quota {
+        span_ms,
+        limit,
+        setting: |spec| spec.ticket_quota,
+    }
+}
+
+/// An official account's token, carried in the query.
+const OFFICIAL_TOKEN: Bearer = Bearer {
+    from: From::Query(&["access_token"]),
+    kinds: &[TokenKind::Classic, TokenKind::Stable, TokenKind::Authorizer],
+    missing: Number(41001),
+    malformed: Some(Number(40014)),
+    unknown: Number(40001),
+    expired: Number(42001),
+};
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_row_knows_whom_it_is_about_and_has_a_reply() {
+        let mut kinds = BTreeSet::new();
+        for row in routes() {
+            assert!(
+                row.id_name().or(row.bearer().map(|_| "")).is_some(),
+                "{}",
+                row.path
+            );
+            let Some(credential) = row.credential() else {
+                continue;
+            };
+            assert!(
+                kinds.insert(credential.kind),
+                "two rows of {:?}",
+                credential.kind
+            );
+            let mut frame = serde_json::from_str(credential.reply.frame).unwrap();
+            assert!(
+                credential.reply.object(&mut frame).is_some(),
+                "{}",
+                row.path
+            );
+        }
+    }
+}
