@@ -530,7 +530,7 @@ fn a_chain_is_fetched_once_at_each_link_by_a_cold_crowd() {
 fn a_parent_refused_on_the_way_is_fetched_again_once() {
     for row in ROWS
         .iter()
-        .filter(|row| row.credential != "" || row.parent().is_some())
+        .filter(|row| !row.credential.is_empty() || row.parent().is_some())
     {
         let world = row.world(json!({}));
         let handle = row.open(&world);
