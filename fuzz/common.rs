@@ -37,7 +37,14 @@ pub fn open<T>(path: &Path, work: impl FnOnce(Option<*mut wxtoken>) -> T) -> T {
     if status != wxtoken_status::WXTOKEN_OK {
         return work(None);
     }
-    for option in [c"api_base_url", c"work_base_url"] {
+    for option in [
+        c"api_base_url",
+        c"work_base_url",
+        c"qq_base_url",
+        c"douyin_base_url",
+        c"dingtalk_base_url",
+        c"feishu_base_url",
+    ] {
         // Port 1 on loopback refuses at once.
         // SAFETY: a live handle, valid strings.
         let set = unsafe {
@@ -59,7 +66,7 @@ pub fn with_store(work: impl FnOnce(&Path, *mut wxtoken)) {
     open(&path, |handle| work(&path, handle.unwrap()));
 }
 
-/// The bytes of a store with one account.
+/// The bytes of a store with two accounts and something that was put.
 pub fn sound_store() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {
@@ -74,6 +81,21 @@ pub fn sound_store() -> &'static [u8] {
                     c"official".as_ptr(),
                     c"wx1".as_ptr(),
                     c"secret".as_ptr(),
+                    ptr::null_mut(),
+                );
+                wxtoken_account(
+                    handle.unwrap(),
+                    c"platform".as_ptr(),
+                    c"component".as_ptr(),
+                    c"wx2".as_ptr(),
+                    c"secret".as_ptr(),
+                    ptr::null_mut(),
+                );
+                wxtoken_put(
+                    handle.unwrap(),
+                    c"platform".as_ptr(),
+                    c"verify_ticket".as_ptr(),
+                    c"ticket".as_ptr(),
                     ptr::null_mut(),
                 );
             }
