@@ -1000,6 +1000,33 @@ fn what_was_put_is_read_by_those_who_may_read_secrets() {
     assert!(!failure.message.contains(REFRESH_TOKEN));
 }
 
+/// A gateway may echo the request. What it sent, at each link, is not passed on.
+#[test]
+fn a_platform_that_echoes_a_token_or_ticket_is_not_quoted() {
+    let row = row("authorizer", "jsapi_ticket");
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    let component = handle.get("above").unwrap().value;
+    let own = handle.get("own").unwrap().value;
+    let ticket = handle.get("above/verify_ticket").unwrap().value;
+    let fails = |path: &str, name: &str, echo: &[&str]| {
+        let errmsg = echo.join(" ");
+        world.fault(json!({"path": path, "kind": "errcode", "errcode": 61004, "errmsg": errmsg}));
+        let failure = handle.get(name).unwrap_err();
+        assert_eq!(failure.errcode, 61004);
+        assert!(failure.message.contains("***"), "{failure:?}");
+        for secret in echo {
+            assert!(!failure.message.contains(secret), "{failure:?}");
+        }
+    };
+    fails(row.path, "own/jsapi_ticket", &[&own]);
+    let authorizer = "/cgi-bin/component/api_authorizer_token";
+    handle.reject("own", &own).unwrap();
+    fails(authorizer, "own", &[REFRESH_TOKEN, &component]);
+    handle.reject("above", &component).unwrap();
+    fails(COMPONENT_PATH, "above", &[&ticket, SECRET]);
+}
+
 fn unix_now() -> i64 {
     let since = std::time::UNIX_EPOCH.elapsed().unwrap();
     i64::try_from(since.as_secs()).unwrap()
