@@ -15,6 +15,7 @@
 use crate::cache::{Outset, Served};
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
+use crate::names;
 use crate::options::LogLevel;
 use crate::refresh::{self, Outcome};
 use crate::session::Session;
@@ -60,12 +61,12 @@ impl Session {
         let found = match loaded {
             Ok(Loaded::View(found)) => found,
             Ok(Loaded::NoCredential(account)) => {
-                let (_, field) = crate::names::split(name)?;
+                let (_, field) = names::split(name)?;
                 return self.read_put(&account, field);
             }
             Ok(Loaded::NoAccount) => {
                 cache.clear(name);
-                return Err(self.no_account(crate::names::split(name)?.0));
+                return Err(self.no_account(names::split(name)?.0));
             }
             Err(e) => {
                 cache.clear(name);
