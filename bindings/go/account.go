@@ -15,17 +15,35 @@ const (
 	OfficialClassic Kind = "official_classic"
 	// Work is an app of a WeCom corporation.
 	Work Kind = "work"
+	// Component is a third-party platform. Put its verify_ticket each time WeChat pushes one.
+	Component Kind = "component"
+	// Authorizer is an account that has authorized a Component. It has no secret: put its parent, then its refresh_token.
+	Authorizer Kind = "authorizer"
+	// Suite is a WeCom third-party app. Put its suite_ticket each time WeCom pushes one.
+	Suite Kind = "suite"
+	// WorkAuthorized is a corporation that has installed a Suite. Its secret is the permanent_code; put its parent.
+	WorkAuthorized Kind = "work_authorized"
+	// Provider is a WeCom service provider.
+	Provider Kind = "provider"
+	// QQ is a QQ mini program.
+	QQ Kind = "qq"
+	// Douyin is a Douyin mini program.
+	Douyin Kind = "douyin"
+	// DingTalk is an internal app of a DingTalk organization.
+	DingTalk Kind = "dingtalk"
+	// Feishu is a self-built app of a Feishu tenant.
+	Feishu Kind = "feishu"
 )
 
 // An Account is what Store.Register takes. Printed or logged, its Secret is left out.
 type Account struct {
 	// Name is of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
 	Name string
-	// Kind is Official, OfficialClassic or Work.
+	// Kind is Official or another of the constants.
 	Kind Kind
-	// ID is the appid or corpid: 1 to 128 printable ASCII characters.
+	// ID is the appid, corpid, suite_id and so on: 1 to 128 printable ASCII characters.
 	ID string
-	// Secret is its secret: 1 to 512 printable ASCII characters.
+	// Secret is its secret: 1 to 512 printable ASCII characters. An empty one is none, NULL in C, as an Authorizer has it.
 	Secret string
 }
 

@@ -104,7 +104,7 @@ func (r *run) step(s *step) {
 	verb := s.text("do")
 	switch verb {
 	case "sim":
-		control(r.t, s.text("path"), s.take("body"))
+		r.sim(s)
 	case "counters":
 		r.counters(s)
 	case "business":
@@ -119,7 +119,7 @@ func (r *run) step(s *step) {
 		s.outcome(r.store(s).Set(s.text("option"), s.text("value")))
 	case "account":
 		s.outcome(r.store(s).Register(wxtoken.Account{
-			Name: s.text("account"), Kind: wxtoken.Kind(s.text("kind")), ID: s.text("id"), Secret: s.text("secret"),
+			Name: s.text("account"), Kind: wxtoken.Kind(s.text("kind")), ID: s.text("id"), Secret: s.orNull("secret"),
 		}))
 	case "put":
 		s.outcome(r.store(s).Put(s.text("account"), s.text("field"), s.orNull("value")))
@@ -134,6 +134,20 @@ func (r *run) step(s *step) {
 	}
 	for key := range s.keys {
 		s.fail("unknown key %q of verb %q: this runner must learn it", key, verb)
+	}
+}
+
+func (r *run) sim(s *step) {
+	reply := control(r.t, s.text("path"), s.take("body"))
+	if !s.has("keep") {
+		return
+	}
+	for name, field := range s.take("keep").(map[string]any) {
+		value, ok := reply[field.(string)].(string)
+		if !ok {
+			s.fail("the simulator's reply has no string %q", field)
+		}
+		r.vars["$"+name] = value
 	}
 }
 

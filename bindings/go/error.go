@@ -14,11 +14,12 @@ type Status int
 const (
 	// ErrArgument is an argument that is not UTF-8, too long, or not one of the known ones. Nothing was changed.
 	ErrArgument Status = C.WXTOKEN_E_ARGUMENT
-	// ErrAccount is an account that is not in this store.
+	// ErrAccount is an account that is not in this store, or the parent that it needs is not there.
 	ErrAccount Status = C.WXTOKEN_E_ACCOUNT
 	// ErrStore is a store that cannot be opened, read or written, or is not ours.
 	ErrStore Status = C.WXTOKEN_E_STORE
-	// ErrSecret means that there is no valid token, and this process may not read the secret to fetch one.
+	// ErrSecret means that there is no valid token, and what it takes to fetch one is missing: this process may not read
+	// the secret, or a ticket or refresh token was never put.
 	ErrSecret Status = C.WXTOKEN_E_SECRET
 	// ErrNetwork means that WeChat was not reached: DNS, connect, TLS, or a reset.
 	ErrNetwork Status = C.WXTOKEN_E_NETWORK
@@ -44,7 +45,7 @@ func (s Status) Error() string {
 type Error struct {
 	// Status is the kind of failure.
 	Status Status
-	// Errcode is WeChat's errcode with ErrAPI, else 0.
+	// Errcode is the platform's errcode with ErrAPI, else 0; 0 also where its codes are words (DingTalk): see Message.
 	Errcode int
 	// RetryAfter is after how long another try makes sense; 0 is at once, or unknown.
 	RetryAfter time.Duration

@@ -47,7 +47,15 @@ func (f *frame) result() (Token, error) {
 	if f.value != string(value) {
 		f.value = string(value)
 	}
-	return Token{Value: f.value, ExpiresAt: time.Unix(int64(f.token.expires_at), 0)}, nil
+	return Token{Value: f.value, ExpiresAt: end(f.token.expires_at)}, nil
+}
+
+// end is the zero time for 0, where no end is known.
+func end(seconds C.int64_t) time.Time {
+	if seconds == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(seconds), 0)
 }
 
 // failure is nil when the call succeeded, else an *Error.

@@ -11,7 +11,8 @@ type Option struct{ name, value string }
 // WithOption is an option by its name in C. The default of each is $WXTOKEN_<NAME>, in capitals, else:
 //
 //	api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
-//	work_base_url       https://qyapi.weixin.qq.com    the same
+//	work_base_url       https://qyapi.weixin.qq.com    the same for WeCom, and these for other platforms:
+//	qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url
 //	timeout_ms          8000      the longest any call may take, 1 to 600000
 //	connect_timeout_ms  3000      for DNS, connect and TLS together, 1 to 600000
 //	refresh_ahead_s     270       how long before its end a token is refreshed (at most a tenth of its life)

@@ -78,7 +78,8 @@ func hang(t testing.TB, account wxtoken.Account) {
 	control(t, "/faults", map[string]any{"kind": "hang", "id": account.ID})
 }
 
-func control(t testing.TB, path string, body any) {
+// control tells the simulator something, and gives the fields of its reply.
+func control(t testing.TB, path string, body any) map[string]any {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -93,6 +94,9 @@ func control(t testing.TB, path string, body any) {
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("the simulator answers %s to %s %s: %s", answer.Status, path, text, said)
 	}
+	var reply map[string]any
+	_ = json.Unmarshal(said, &reply) // nil where the reply is no object
+	return reply
 }
 
 // counters is what the simulator counted for an id.

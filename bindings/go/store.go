@@ -61,7 +61,7 @@ func (s *Store) Set(option, value string) error {
 func (s *Store) Register(a Account) error {
 	var in arguments
 	name, kind := in.text("the account's name", a.Name), in.text("the account's kind", string(a.Kind))
-	id, secret := in.text("the account's ID", a.ID), in.text("the account's secret", a.Secret)
+	id, secret := in.text("the account's ID", a.ID), in.optional("the account's secret", a.Secret)
 	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
 		return C.wxtoken_account(s.wx, name, kind, id, secret, &f.err)
 	})
@@ -69,8 +69,17 @@ func (s *Store) Register(a Account) error {
 
 // Put sets a field of an account that is known later than its registration. An empty value is none, NULL in C.
 //
-// The one field so far is "current", with the value "1" or none: it makes this account the one that an empty name means.
-// Put fails with ErrArgument, ErrAccount, ErrStore or ErrTimeout.
+//	current        every kind                  "1" or none: makes this account the one that an empty name means
+//	parent         Authorizer, WorkAuthorized  the name of its Component, or Suite, in this store
+//	verify_ticket  Component                   from the push every 10 minutes; good for 12 hours
+//	suite_ticket   Suite                       from the push every 10 minutes; good for 30 minutes
+//	refresh_token  Authorizer                  from the authorization; put the parent first
+//
+// A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another refresh
+// token it replaces the one that was put; putting again what was put before changes nothing then.
+//
+// Put fails with ErrArgument (no field of this kind, a bad value, a parent of the wrong kind), ErrAccount (no such
+// account or parent), ErrStore, ErrSecret (the key file cannot be read) or ErrTimeout.
 func (s *Store) Put(account, field, value string) error {
 	var in arguments
 	name, key := in.text("the account's name", account), in.text("the field's name", field)
@@ -87,8 +96,7 @@ func (s *Store) SetCurrent(account string) error {
 
 // Reject says that the API refused a token (errcode 40001, 40014 or 42001 in the answer to a business call): the next
 // Token fetches another. If the stored token is a different one by now, nothing happens. Rejects cause at most one fetch
-// per 30 seconds and credential; a token that WeChat hands out again is served again. An empty name is the current
-// account.
+// per 30 seconds and credential; a token that WeChat hands out again is served again. The name is as for Token.
 //
 // It takes no context: it only writes to the store, and is worth doing even when the request that found out is over. It
 // fails with ErrArgument, ErrAccount, ErrStore (this process may only read the store: nobody was told) or ErrTimeout.

@@ -94,6 +94,79 @@ func TestAnEmptyPathIsTheDefaultStore(t *testing.T) {
 	}
 }
 
+func TestAnAccountWithoutASecretIsRegisteredOrRefused(t *testing.T) {
+	store, account := openShop(t)
+	if err := store.Register(wxtoken.Account{Name: "customer", Kind: wxtoken.Authorizer, ID: "wx01"}); err != nil {
+		t.Errorf("an authorizer without a secret: %v", err)
+	}
+	account.Secret = ""
+	if err := store.Register(account); !errors.Is(err, wxtoken.ErrArgument) || !strings.Contains(err.Error(), "secret") {
+		t.Errorf("an official account without a secret: %v", err)
+	}
+}
+
+func TestEachKindIsOneThatTheLibraryKnows(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "tokens.db"))
+	for _, kind := range []wxtoken.Kind{
+		wxtoken.Official, wxtoken.OfficialClassic, wxtoken.Work, wxtoken.Component, wxtoken.Authorizer, wxtoken.Suite,
+		wxtoken.WorkAuthorized, wxtoken.Provider, wxtoken.QQ, wxtoken.Douyin, wxtoken.DingTalk, wxtoken.Feishu,
+	} {
+		account := wxtoken.Account{Name: string(kind), Kind: kind, ID: "id", Secret: "hush"}
+		if kind == wxtoken.Authorizer {
+			account.Secret = ""
+		}
+		if err := store.Register(account); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestWhatWasPutIsGivenBackAndARefreshTokenHasNoEnd(t *testing.T) {
+	store := open(t, filepath.Join(t.TempDir(), "tokens.db"))
+	for _, account := range []wxtoken.Account{
+		{Name: "platform", Kind: wxtoken.Component, ID: "wx01", Secret: "hush"},
+		{Name: "customer", Kind: wxtoken.Authorizer, ID: "wx02"},
+	} {
+		if err := store.Register(account); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refresh, ticket := randomHex(t, 16), randomHex(t, 16)
+	for _, put := range [][3]string{
+		{"customer", "parent", "platform"}, {"customer", "refresh_token", refresh}, {"platform", "verify_ticket", ticket},
+	} {
+		if err := store.Put(put[0], put[1], put[2]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if token := mustToken(t, store, "customer/refresh_token"); token.Value != refresh || !token.ExpiresAt.IsZero() {
+		t.Errorf("the refresh token ends at %v", token.ExpiresAt)
+	}
+	token := mustToken(t, store, "platform/verify_ticket")
+	if left := time.Until(token.ExpiresAt); token.Value != ticket || left < 11*time.Hour || left > 12*time.Hour {
+		t.Errorf("the verify ticket ends in %v", left)
+	}
+}
+
+func TestAFailedPutDoesNotShowItsValue(t *testing.T) {
+	store, _ := openShop(t)
+	if err := store.Register(wxtoken.Account{Name: "platform", Kind: wxtoken.Component, ID: "wx01", Secret: "hush"}); err != nil {
+		t.Fatal(err)
+	}
+	hidden := randomHex(t, 16)
+	for what, err := range map[string]error{
+		"a field of another kind": store.Put("shop", "verify_ticket", hidden),
+		"no such account":         store.Put("nobody", "verify_ticket", hidden),
+		"a NUL byte":              store.Put("platform", "verify_ticket", hidden+"\x00"),
+		"not ASCII":               store.Put("platform", "verify_ticket", hidden+"é"),
+		"too long":                store.Put("platform", "verify_ticket", strings.Repeat(hidden, 20)),
+	} {
+		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), hidden) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func TestOpenFailsWithABadOptionAndNamesIt(t *testing.T) {
 	store, err := wxtoken.Open(filepath.Join(t.TempDir(), "tokens.db"), wxtoken.WithTimeout(11*time.Minute))
 	if store != nil || !errors.Is(err, wxtoken.ErrArgument) || !strings.Contains(err.Error(), "timeout_ms") {

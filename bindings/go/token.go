@@ -7,14 +7,15 @@ import (
 	"time"
 )
 
-// A Token is an access token that was valid when it was given.
+// A Token is an access token, or another credential such as a ticket, that was valid when it was given.
 //
 // Printed or logged, it is shortened: by fmt with any verb, by log and by log/slog. Two ways around that remain: a Token
 // in an unexported field of a struct that is printed as a whole, and encoding/json, which is taken to be on purpose.
 type Token struct {
 	// Value is what goes into access_token=. Treat it as a password.
 	Value string
-	// ExpiresAt is when it ends. It may be revoked earlier: see Store.Reject.
+	// ExpiresAt is when it ends; the zero time when no end is known, as of a refresh token. It may be revoked earlier: see
+	// Store.Reject.
 	ExpiresAt time.Time
 }
 
@@ -34,6 +35,10 @@ func (t Token) Format(f fmt.State, _ rune) {
 // Token gives a token of an account that is valid now; an empty name is the current account. It costs a copy while this
 // process knows a fresh one, and a request to WeChat once per expiry among all processes on the store. A token that is
 // still valid is served when WeChat cannot be reached. Ask for it before each use instead of keeping it.
+//
+// "shop/jsapi_ticket" and "shop/card_ticket" are the tickets of the account "shop"; in WeCom they are
+// "app/jsapi_ticket" and "app/agent_ticket". What a ticket or an authorizer's token is fetched with is fetched on the
+// way, within the same timeout. "customer/refresh_token" ("…/verify_ticket", "…/suite_ticket") is what was put.
 //
 // It fails with an *Error that matches ErrArgument, ErrAccount, ErrStore, ErrSecret, ErrNetwork, ErrReply, ErrAPI or
 // ErrTimeout; after the last five RetryAfter says when a request will be made again, and until then every process gets

@@ -15,10 +15,11 @@ passed=0
 pass() { passed=$((passed + 1)); }
 die() { echo "FAILED $1" >&2; echo "$passed passed, 1 failed"; exit 1; }
 
-for tool in "$PKG_CONFIG" "$CC" "$CXX" nm readelf ldd; do
+for tool in "$PKG_CONFIG" "$CC" "$CXX" nm readelf ldd python3; do
   command -v "$tool" >/dev/null || die "$tool is not there: install it"
 done
 "$PKG_CONFIG" --exists wxtoken || die "pkg-config does not find wxtoken: set PKG_CONFIG_PATH"
+"$PKG_CONFIG" --exists libcrypto || die "pkg-config does not find libcrypto: install libssl-dev"
 
 libdir=$("$PKG_CONFIG" --variable=libdir wxtoken)
 include=$("$PKG_CONFIG" --variable=includedir wxtoken)
@@ -50,10 +51,10 @@ runs() {
   ! ldd "$build/static" | grep -q libwxtoken || die "the static program needs the shared library"
   pass
 
-  make -s -C "$examples" BUILD="$build/examples" || die "building the examples"
+  make -s -C "$examples" BUILD="$build/examples" all jssdk || die "building the examples"
   for example in "$examples"/*.c; do
     # shellcheck disable=SC2086
-    "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only $("$PKG_CONFIG" --cflags wxtoken) "$example" ||
+    "$CXX" -x c++ -std=c++11 $warnings -fsyntax-only $("$PKG_CONFIG" --cflags wxtoken libcrypto) "$example" ||
       die "$(basename "$example") as C++"
     pass
   done
@@ -75,6 +76,35 @@ export WXTOKEN_STORE="$work/shared.db"
 pass
 "$build/examples/report" | grep -q '"id":"wxdemo0000000001"' || die "report"
 pass
+
+# Asks the simulator what the page would: is this signature, as jssdk prints it, right for this URL?
+page='https://shop.example/页?from=menu&q=1#top'
+config='[{]"appId":"w[wx]demo0000000001","timestamp":[0-9]{10},"nonceStr":"[0-9a-f]{32}","signature":"[0-9a-f]{40}"[}]'
+verdict() {
+  python3 -c '
+import json, os, sys, urllib.request
+config = json.loads(sys.argv[1])
+asked = {"appid": config["appId"], "url": sys.argv[2], "noncestr": config["nonceStr"],
+         "timestamp": config["timestamp"], "signature": config["signature"]}
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+print(direct.open(os.environ["WXSIM_CONTROL"] + "/js_config", json.dumps(asked).encode()).read().decode())' "$1" "$page"
+}
+# The store has the account; another of WeCom is registered on the way.
+first=$(WXTOKEN_ID=wxdemo0000000001 "$build/examples/jssdk" "$page") || die "jssdk"
+second=$(WXTOKEN_ID=wxdemo0000000001 "$build/examples/jssdk" "$page") || die "jssdk, again"
+wecom=$(WXTOKEN_STORE="$work/wecom.db" WXTOKEN_WORK_BASE_URL="$WXSIM_HTTP" WXTOKEN_KIND=work WXTOKEN_ID=wwdemo0000000001 \
+  WXTOKEN_SECRET=demo-corpsecret-000000000000000000000000001 "$build/examples/jssdk" "$page") || die "jssdk in WeCom"
+for printed in "$first" "$second" "$wecom"; do
+  echo "$printed" | grep -Eqx "$config" || die "jssdk printed: $printed"
+  answer=$(verdict "$printed")
+  [ "$answer" = '{"ok":true}' ] || die "jssdk printed $printed, and the page would be told $answer"
+  pass
+done
+nonce() { echo "$1" | grep -o '"nonceStr":"[^"]*"'; }
+[ "$(nonce "$first")" != "$(nonce "$second")" ] || die "jssdk: a nonce came twice"
+pass
+if usage=$("$build/examples/jssdk" 2>&1); then die "jssdk without a URL exits with 0"; fi
+case $usage in usage:*) pass ;; *) die "jssdk without a URL: $usage" ;; esac
 unset WXTOKEN_STORE WXTOKEN_API_BASE_URL LD_LIBRARY_PATH
 
 # shellcheck disable=SC2086

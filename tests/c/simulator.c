@@ -66,15 +66,20 @@ void sim_fault(const struct place *place, const char *fields)
 long sim_count(const char *id, const char *field)
 {
     char path[128], reply[4096], key[64];
-    const char *found;
+    const char *at;
+    int depth = 0;
 
     snprintf(path, sizeof path, "/counters?id=%s", id);
     ask("GET", path, "", reply, sizeof reply);
     snprintf(key, sizeof key, "\"%s\":", field);
-    found = strstr(reply, key);
-    if (found == NULL)
-        fatal(field, reply);
-    return atol(found + strlen(key));
+    /* The object's own field, and not one of an object within. */
+    for (at = strchr(reply, '{'); at != NULL && *at != '\0'; at++) {
+        depth += (*at == '{') - (*at == '}');
+        if (depth == 1 && strncmp(at, key, strlen(key)) == 0)
+            return atol(at + strlen(key));
+    }
+    fatal(field, reply);
+    return 0;
 }
 
 int sim_takes(const char *id, const char *token)

@@ -70,12 +70,20 @@ final class Store
      *
      * @param string $account A name of your choosing: 1 to 128 bytes of UTF-8, no slash, no control characters.
      * @param string $kind "official" (service and subscription accounts, mini programs), "official_classic" (the same
-     *                     by the classic endpoint), or "work" (an app of a WeCom corporation).
-     * @param string $id The appid or corpid.
-     * @param string $secret Its secret. It is sealed in the store and never shown again.
+     *                     by the classic endpoint), "work" (an app of a WeCom corporation), "component" (a third-party
+     *                     platform), "authorizer" (an account that has authorized one), "suite" (a WeCom third-party
+     *                     app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom service
+     *                     provider), "qq", "douyin", "dingtalk" or "feishu".
+     * @param string $id The appid, corpid, suite_id and so on.
+     * @param ?string $secret Its secret; for "work_authorized" the permanent_code. Null for "authorizer", which has
+     *                        none. It is sealed in the store and never shown again.
      */
-    public function account(string $account, string $kind, string $id, #[\SensitiveParameter] string $secret): void
-    {
+    public function account(
+        string $account,
+        string $kind,
+        string $id,
+        #[\SensitiveParameter] ?string $secret = null,
+    ): void {
         $this->call(
             'wxtoken_account',
             $this->handle(),
@@ -89,7 +97,13 @@ final class Store
     /**
      * Sets a field of an account that is known later than its registration.
      *
-     * @param string $field "current" is the only one so far.
+     * @param string $field "current" (of every kind; see setCurrent()), "parent" (of "authorizer" and
+     *                      "work_authorized": the name of its component, or suite, in this store), "verify_ticket" (of
+     *                      "component", from the push every 10 minutes), "suite_ticket" (of "suite", likewise), or
+     *                      "refresh_token" (of "authorizer", from the authorization; put the parent first).
+     * @param ?string $value A ticket or refresh token is sealed like a secret, and stays in the store. When the
+     *                       platform sends another refresh token it replaces the one that was put; putting again what
+     *                       was put before changes nothing then.
      */
     public function put(string $account, string $field, #[\SensitiveParameter] ?string $value = null): void
     {
@@ -114,7 +128,12 @@ final class Store
      * Gives a token that is valid now. Blocks up to timeout_ms when it has to fetch, or to wait for another process
      * that does.
      *
-     * @param ?string $name An account; null is the current one.
+     * A ticket, or an authorizer's token, is fetched with another token: that one is fetched on the way, within the
+     * same timeout_ms.
+     *
+     * @param ?string $name An account; null is the current one. Or an account's other credential: "shop/jsapi_ticket",
+     *                      "shop/card_ticket", in WeCom "app/jsapi_ticket" and "app/agent_ticket". And what was put:
+     *                      "customer/refresh_token", "platform/verify_ticket", "suite/suite_ticket".
      */
     public function token(?string $name = null): Token
     {
@@ -129,7 +148,7 @@ final class Store
      * Says that the API refused a token (errcode 40001, 40014 or 42001): the next token() fetches another. Nothing
      * happens when the store has a different token by now.
      *
-     * @param ?string $name The account, as for token().
+     * @param ?string $name The account or account/credential, as for token().
      * @param Token|string $token The token that was refused.
      */
     public function reject(?string $name, #[\SensitiveParameter] Token|string $token): void
@@ -207,9 +226,10 @@ final class Store
     {
         $value = FFI::string($out->value, $out->length);
         $token = $this->token;
-        if ($value !== $token?->value || $out->expires_at !== $token->expiresAt->getTimestamp()) {
+        $ends = $out->expires_at ?: null;
+        if ($value !== $token?->value || $ends !== $token->expiresAt?->getTimestamp()) {
             // Without a zone PHP would read the default one, from a file, once in each request.
-            $expiresAt = new DateTimeImmutable("@$out->expires_at", new DateTimeZone('+00:00'));
+            $expiresAt = $ends === null ? null : new DateTimeImmutable("@$ends", new DateTimeZone('+00:00'));
             $this->token = $token = new Token($value, $expiresAt);
         }
 

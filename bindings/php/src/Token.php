@@ -9,17 +9,19 @@ use LogicException;
 use Stringable;
 
 /**
- * An access token. As a string it is its value; var_dump() and print_r() do not show that.
+ * An access token, or another credential such as a ticket. As a string it is its value; var_dump() and print_r() do not
+ * show that.
  */
 final class Token implements Stringable
 {
     /**
      * @param string $value The token, at most 1023 bytes.
-     * @param DateTimeImmutable $expiresAt When it ends, in UTC. It may be revoked earlier: see Store::reject().
+     * @param ?DateTimeImmutable $expiresAt When it ends, in UTC; null when no end is known, as of a refresh token. It
+     *                                      may be revoked earlier: see Store::reject().
      */
     public function __construct(
         #[\SensitiveParameter] public readonly string $value,
-        public readonly DateTimeImmutable $expiresAt,
+        public readonly ?DateTimeImmutable $expiresAt,
     ) {
     }
 
@@ -29,14 +31,14 @@ final class Token implements Stringable
     }
 
     /**
-     * @return array<string, string|int>
+     * @return array<string, string|int|null>
      */
     public function __debugInfo(): array
     {
         return [
             'value' => '(hidden)',
             'length' => strlen($this->value),
-            'expiresAt' => $this->expiresAt->format(DATE_ATOM),
+            'expiresAt' => $this->expiresAt?->format(DATE_ATOM),
         ];
     }
 

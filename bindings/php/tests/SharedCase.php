@@ -15,7 +15,7 @@ use WxToken\WxTokenException;
 final class SharedCase
 {
     private const KEYS = [
-        'sim' => ['path', 'body'],
+        'sim' => ['path', 'body', 'keep'],
         'counters' => ['id', 'has'],
         'business' => ['kind', 'token', 'errcode'],
         'file' => ['path', 'change'],
@@ -102,7 +102,7 @@ final class SharedCase
         $handle = $step['handle'] ?? 'main';
         $store = $this->handles[$handle] ?? null;
         match ($step['do']) {
-            'sim' => $this->simulator->tell($step['path'], $step['body']),
+            'sim' => $this->tell($step),
             'counters' => $this->has($step['has'], $this->simulator->counters($step['id'])),
             'business' => same(
                 $step['errcode'],
@@ -131,6 +131,18 @@ final class SharedCase
     /**
      * @param array<string, mixed> $step
      */
+    private function tell(array $step): void
+    {
+        $reply = $this->simulator->tell($step['path'], $step['body']);
+        foreach ($step['keep'] ?? [] as $name => $field) {
+            check(is_string($reply[$field] ?? null), "the simulator's reply has no string $field");
+            $this->variables["$$name"] = $reply[$field];
+        }
+    }
+
+    /**
+     * @param array<string, mixed> $step
+     */
     private function get(Store $store, array $step): void
     {
         $token = $store->token($step['name']);
@@ -140,7 +152,9 @@ final class SharedCase
         if (isset($step['other_than'])) {
             check($this->variables['$' . $step['other_than']] !== $token->value, "the token is still $token");
         }
-        $this->within($step['expires_in'] ?? null, $token->expiresAt->getTimestamp() - time(), 'seconds to its end');
+        if (isset($step['expires_in'])) {
+            $this->within($step['expires_in'], $token->expiresAt->getTimestamp() - time(), 'seconds to its end');
+        }
         if (isset($step['as'])) {
             $this->variables['$' . $step['as']] = $token->value;
         }

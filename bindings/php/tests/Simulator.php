@@ -54,11 +54,15 @@ final class Simulator
         return new Store($path, $options + ['api_base_url' => $this->http, 'work_base_url' => $this->http]);
     }
 
-    public function tell(string $path, mixed $body): void
+    /**
+     * @return array<string, mixed> The reply.
+     */
+    public function tell(string $path, mixed $body): array
     {
         $json = json_encode($body, JSON_THROW_ON_ERROR);
         $options = ['method' => 'POST', 'header' => 'Content-Type: application/json', 'content' => $json];
-        $this->request($this->control . $path, $options);
+
+        return $this->request($this->control . $path, $options);
     }
 
     /**

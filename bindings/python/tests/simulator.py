@@ -27,8 +27,8 @@ class Simulator:
         self.control = os.environ["WXSIM_CONTROL"]
         self.ca = os.environ["WXSIM_CA"]
 
-    def post(self, path: str, body: dict[str, Any]) -> None:
-        ask(self.control + path, body)
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        return ask(self.control + path, body)
 
     def counters(self, account_id: str) -> dict[str, Any]:
         return ask(f"{self.control}/counters?id={account_id}")

@@ -31,7 +31,7 @@ ERRORS = {
 
 # The keys of each verb: those that must be there, and those that may.
 PLAIN_VERBS: dict[str, tuple[set[str], set[str]]] = {
-    "sim": ({"path", "body"}, set()),
+    "sim": ({"path", "body"}, {"keep"}),
     "counters": ({"id", "has"}, set()),
     "business": ({"kind", "token", "errcode"}, set()),
     "file": ({"path", "change"}, set()),
@@ -111,8 +111,10 @@ class Runner:
             return {key: self.filled(item) for key, item in value.items()}
         return value
 
-    def do_sim(self, path: str, body: dict[str, Any]) -> None:
-        self.sim.post(path, body)
+    def do_sim(self, path: str, body: dict[str, Any], keep: dict[str, str] | None = None) -> None:
+        reply = self.sim.post(path, body)
+        for variable, field in (keep or {}).items():
+            self.variables[variable] = reply[field]
 
     def do_counters(self, id: str, has: dict[str, Any]) -> None:
         counters = self.sim.counters(id)
@@ -135,7 +137,7 @@ class Runner:
     def do_set(self, option: str, value: str, handle: str = "main") -> None:
         self.stores[handle].set(option, value)
 
-    def do_account(self, account: str, kind: str, id: str, secret: str, handle: str = "main") -> None:
+    def do_account(self, account: str, kind: str, id: str, secret: str | None, handle: str = "main") -> None:
         self.stores[handle].register(account, kind, id, secret)
 
     def do_put(self, account: str, field: str, value: str | None, handle: str = "main") -> None:

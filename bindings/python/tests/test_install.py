@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from simulator import Simulator
+
+from wxtoken import Store
 
 PROJECT = Path(__file__).parents[1]
 
@@ -117,6 +120,35 @@ def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(sim: Simula
     assert "chars  expires in 7" in line
     assert account.secret not in line
     assert sim.counters(account.id)["minted"] == 1
+
+
+@pytest.mark.parametrize("kind", ["official", "work"])
+def test_the_js_sdk_example_signs_a_page_as_wechat_checks_it(kind: str, sim: Simulator, tmp_path: Path) -> None:
+    account = sim.account(kind)
+    variables = environment(
+        PYTHONPATH=str(PROJECT),
+        WXTOKEN_LIBRARY=str(library_path()),
+        WXTOKEN_STORE=str(tmp_path / "tokens.db"),
+        WXTOKEN_API_BASE_URL=sim.http,
+        WXTOKEN_WORK_BASE_URL=sim.http,
+        WXTOKEN_KIND=kind,
+        WXTOKEN_ID=account.id,
+    )
+    url = "https://shop.example/页?from=menu&q=1#top"
+    nonces = set()
+    # The second time, the store has the secret.
+    for more in ({"WXTOKEN_SECRET": account.secret}, {}):
+        line = run(sys.executable, PROJECT / "examples" / "jssdk.py", url, env={**variables, **more})
+        config = json.loads(line)
+        assert set(config) == {"appId", "timestamp", "nonceStr", "signature"}
+        assert config["appId"] == account.id
+        nonces.add(config["nonceStr"])
+        question = {"appid": account.id, "url": url, "noncestr": config["nonceStr"]}
+        question |= {"timestamp": config["timestamp"], "signature": config["signature"]}
+        assert sim.post("/js_config", question) == {"ok": True}
+        with Store(tmp_path / "tokens.db", api_base_url=sim.http, work_base_url=sim.http) as store:
+            assert store.token("demo/jsapi_ticket").value not in line
+    assert len(nonces) == 2
 
 
 def test_the_example_says_why_it_failed(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import builtins
 import gc
+import math
 import os
 import pickle
+import secrets
+import traceback
 import urllib.parse
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -31,6 +34,7 @@ def test_a_token_prints_as_its_value_and_its_repr_hides_it(sim: Simulator, open_
 
 def test_a_token_says_when_it_ends(sim: Simulator, open_store: Opener) -> None:
     token = open_store(sim.account()).token("shop")
+    assert token.expires_at is not None
     assert token.expires_at.tzinfo is timezone.utc
     assert timedelta(seconds=7190) < token.expires_at - datetime.now(timezone.utc) < timedelta(seconds=7201)
     assert 7190 < token.expires_in < 7201
@@ -45,7 +49,48 @@ def test_a_token_that_wechat_gives_again_has_its_new_end(sim: Simulator, open_st
     store.reject("shop", first)
     second = store.token("shop")
     assert second.value == first.value
-    assert second.expires_at < first.expires_at
+    assert second.expires_in < first.expires_in
+
+
+def test_what_was_put_is_given_back_and_a_refresh_token_has_no_end(open_store: Opener) -> None:
+    store = open_store()
+    store.register("platform", "component", "wx0", "secret")
+    store.register("customer", "authorizer", "wx1")
+    store.put("customer", "parent", "platform")
+    store.put("customer", "refresh_token", "refresh-me")
+    store.put("platform", "verify_ticket", "push-me")
+    refresh = store.token("customer/refresh_token")
+    assert (refresh.value, refresh.expires_at, refresh.expires_in) == ("refresh-me", None, math.inf)
+    assert repr(refresh) == "<wxtoken.Token of 10 chars>"
+    assert pickle.loads(pickle.dumps(refresh)) == refresh
+    ticket = store.token("platform/verify_ticket")
+    assert ticket.value == "push-me"
+    assert 11 * 3600 < ticket.expires_in <= 12 * 3600
+    assert "push-me" not in str(store.report()) + repr(ticket)
+
+
+def test_an_account_that_needs_a_secret_is_refused_without_one(open_store: Opener) -> None:
+    with pytest.raises(ArgumentError, match="secret"):
+        open_store().register("shop", "official", "wx0")
+
+
+def test_a_failed_put_does_not_show_its_value(open_store: Opener) -> None:
+    store = open_store()
+    store.register("platform", "component", "wx0", "secret")
+    hidden = secrets.token_hex(16)
+    wrong: Any = hidden.encode()
+    calls: list[Any] = [
+        lambda: store.put("nobody", "verify_ticket", hidden),
+        lambda: store.put("platform", "refresh_token", hidden),
+        lambda: store.put("platform", "verify_ticket", hidden + "\0"),
+        lambda: store.put("platform", "verify_ticket", hidden + "é"),
+        lambda: store.put("platform", "verify_ticket", hidden * 20),
+        lambda: store.put("platform", "verify_ticket", wrong),
+    ]
+    for failing in calls:
+        with pytest.raises((WxTokenError, TypeError)) as caught:
+            failing()
+        assert hidden not in "".join(traceback.format_exception(None, caught.value, caught.tb))
 
 
 def test_a_token_travels_to_another_process(sim: Simulator, open_store: Opener) -> None:
@@ -109,6 +154,7 @@ def test_a_nul_is_refused_before_it_crosses(open_store: Opener, tmp_path: Path) 
         lambda: store.register("shop", "official", "id\0", "secret"),
         lambda: store.register("shop", "official", "id", "secret\0"),
         lambda: store.put("shop", "current", "1\0"),
+        lambda: store.put("shop", "verify_ticket", "ticket\0"),
         lambda: store.set_current("shop\0"),
         lambda: store.token("shop\0"),
         lambda: store.reject("shop", "token\0"),

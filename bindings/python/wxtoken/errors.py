@@ -9,7 +9,7 @@ class WxTokenError(Exception):
     """A call failed. ``str(error)`` says what failed, on what, and what to do; never a secret or a token.
 
     status       the status's number in ``wxtoken.h``
-    errcode      WeChat's errcode with ApiError, else 0
+    errcode      the platform's errcode with ApiError, else 0; 0 also where its codes are words (DingTalk)
     retry_after  seconds after which another try makes sense; 0.0 is at once, or unknown
     """
 
@@ -29,7 +29,7 @@ class ArgumentError(WxTokenError, ValueError):
 
 
 class AccountError(WxTokenError, LookupError):
-    """There is no such account in this store."""
+    """There is no such account in this store, or the parent that it needs is not there."""
 
     status = 2
 
@@ -41,7 +41,10 @@ class StoreError(WxTokenError):
 
 
 class SecretError(WxTokenError):
-    """There is no valid token, and this process may not read the secret to fetch one."""
+    """There is no valid token, and what it takes to fetch one is missing.
+
+    This process may not read the secret, or a ticket or refresh token was never put.
+    """
 
     status = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from ctypes import byref, c_size_t, create_string_buffer
 from dataclasses import dataclass
@@ -20,25 +21,31 @@ OptionValue = Union[str, int, "os.PathLike[str]", None]
 
 @dataclass(frozen=True, repr=False)
 class Token:
-    """An access token. ``str(token)`` is its value, so it can be put into a URL; ``repr(token)`` hides it.
+    """An access token, or another credential such as a ticket.
+
+    ``str(token)`` is its value, so it can be put into a URL; ``repr(token)`` hides it.
 
     value       the token itself
-    expires_at  when it ends, an aware datetime in UTC; it may be revoked earlier, see Store.reject
+    expires_at  when it ends, an aware datetime in UTC; it may be revoked earlier, see Store.reject. None when no end is
+                known, as of a refresh token.
     """
 
     value: str
-    expires_at: datetime
+    expires_at: datetime | None
 
     @property
     def expires_in(self) -> float:
-        """Seconds left from now, by this host's clock."""
+        """Seconds left from now, by this host's clock; infinity when no end is known."""
+        if self.expires_at is None:
+            return math.inf
         return (self.expires_at - datetime.now(timezone.utc)).total_seconds()
 
     def __str__(self) -> str:
         return self.value
 
     def __repr__(self) -> str:
-        return f"<wxtoken.Token of {len(self.value)} chars until {self.expires_at.isoformat()}>"
+        until = "" if self.expires_at is None else f" until {self.expires_at.isoformat()}"
+        return f"<wxtoken.Token of {len(self.value)} chars{until}>"
 
 
 class Store:
@@ -68,20 +75,24 @@ class Store:
     def set(self, option: str, value: OptionValue) -> None:
         """Set an option of this Store; the default of each is $WXTOKEN_<OPTION> as it was when it was opened.
 
-        api_base_url, work_base_url, timeout_ms, connect_timeout_ms, refresh_ahead_s, background_refresh,
-        revalidate_ms, proxy, ca_file, key_file, log: their units and limits are in ``wxtoken.h``. Raises
-        ArgumentError; then nothing is changed.
+        api_base_url, work_base_url, qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url, timeout_ms,
+        connect_timeout_ms, refresh_ahead_s, background_refresh, revalidate_ms, proxy, ca_file, key_file, log: their
+        units and limits are in ``wxtoken.h``. Raises ArgumentError; then nothing is changed.
         """
         self._call(LIBRARY.wxtoken_set, text("option", option), text("value", _option_text(option, value)))
 
-    def register(self, name: str, kind: str, id: str, secret: str) -> None:
+    def register(self, name: str, kind: str, id: str, secret: str | None = None) -> None:
         """Register an account, or update it. It stays in the store; repeating it is cheap when nothing has changed.
 
         name    of your choosing: 1 to 128 bytes of UTF-8, no "/", no control characters
         kind    "official" (service and subscription accounts, mini programs), "official_classic" (the same by the
-                endpoint where each fetch ends the token before), or "work" (an app of a WeCom corporation)
-        id      the appid or corpid
-        secret  its secret, sealed in the store and never shown again
+                endpoint where each fetch ends the token before), "work" (an app of a WeCom corporation), "component"
+                (a third-party platform), "authorizer" (an account that has authorized one), "suite" (a WeCom
+                third-party app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom
+                service provider), "qq", "douyin", "dingtalk" or "feishu"
+        id      the appid, corpid, suite_id and so on
+        secret  its secret, sealed in the store and never shown again; for "work_authorized" the permanent_code. None
+                for "authorizer", which has none.
 
         The first account of a store becomes the current one. Raises ArgumentError, StoreError, SecretError or
         TimeoutError.
@@ -91,13 +102,22 @@ class Store:
             text("name", name),
             text("kind", kind),
             text("id", id),
-            text("secret", secret),
+            optional_text("secret", secret),
         )
 
     def put(self, name: str, field: str, value: str | None = None) -> None:
-        """Set a field of an account that is known later than its registration; "current" is the one there is.
+        """Set a field of an account that is known later than its registration.
 
-        Raises ArgumentError, AccountError, StoreError or TimeoutError.
+        current        of every kind; see set_current
+        parent         of "authorizer", "work_authorized": the name of its component, or suite, in this store
+        verify_ticket  of "component", from the push every 10 minutes; good for 12 hours
+        suite_ticket   of "suite", from the push every 10 minutes; good for 30 minutes
+        refresh_token  of "authorizer", from the authorization; put the parent first
+
+        A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another
+        refresh token it replaces the one that was put; putting again what was put before changes nothing then.
+
+        Raises ArgumentError, AccountError (the parent may be what is missing), StoreError, SecretError or TimeoutError.
         """
         self._call(
             LIBRARY.wxtoken_put,
@@ -116,6 +136,11 @@ class Store:
         Asks WeChat once per expiry among all processes on the store, and blocks up to ``timeout_ms`` when it has to;
         other Python threads go on meanwhile. Ask for the token at each use rather than keep it.
 
+        "shop/jsapi_ticket" and "shop/card_ticket" are the tickets of the account "shop"; in WeCom they are
+        "app/jsapi_ticket" and "app/agent_ticket". What a ticket or an authorizer's token is fetched with is fetched on
+        the way, within the same ``timeout_ms``. "customer/refresh_token" (".../verify_ticket", ".../suite_ticket") is
+        what was put.
+
         Raises any WxTokenError; ``retry_after`` says when a request will be made again, until when every process gets
         the same failure at once.
         """
@@ -124,7 +149,9 @@ class Store:
         value, expires_at = out.value.decode(), out.expires_at
         last = self._last
         if last is None or last[0] != expires_at or last[1].value != value:
-            last = self._last = expires_at, Token(value, datetime.fromtimestamp(expires_at, timezone.utc))
+            # 0 says that no end is known.
+            ends = datetime.fromtimestamp(expires_at, timezone.utc) if expires_at else None
+            last = self._last = expires_at, Token(value, ends)
         return last[1]
 
     def reject(self, name: str | None, token: Token | str) -> None:

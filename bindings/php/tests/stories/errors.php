@@ -124,6 +124,32 @@ story('a token knows when it ends, and reject takes it as it is', static functio
     check($store->token()->value !== $token->value, 'the rejected token was given again');
 });
 
+story('a refresh token has no end that is known, and a ticket has one', static function (string $directory) use (
+    $simulator
+): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('platform', 'component', 'wx0', 'secret');
+    $store->account('customer', 'authorizer', 'wx1');
+    $store->put('customer', 'parent', 'platform');
+    $store->put('customer', 'refresh_token', 'refresh-me');
+    $store->put('platform', 'verify_ticket', 'push-me');
+    $refresh = $store->token('customer/refresh_token');
+    same(['refresh-me', null], [$refresh->value, $refresh->expiresAt], 'the refresh token and its end');
+    check($refresh === $store->token('customer/refresh_token'), 'it is made anew each time');
+    same(null, $refresh->__debugInfo()['expiresAt'], 'the end that var_dump shows');
+    $ticket = $store->token('platform/verify_ticket');
+    same('push-me', $ticket->value, 'the verify ticket');
+    check($ticket->expiresAt > new DateTimeImmutable('+11 hours'), 'it ends too early');
+});
+
+story('an account that needs a secret is refused without one', static function (string $directory) use (
+    $simulator
+): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $failure = thrown(ArgumentException::class, static fn () => $store->account('shop', 'official', 'wx0'));
+    check(str_contains($failure->getMessage(), 'secret'), $failure->getMessage());
+});
+
 story('a token that WeChat gives again has its new end', static function (string $directory) use ($simulator): void {
     [$id, $secret] = $simulator->official();
     $simulator->tell('/faults', ['id' => $id, 'kind' => 'token', 'value' => 'the-same', 'times' => 0]);

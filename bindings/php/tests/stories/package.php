@@ -74,6 +74,47 @@ story('the example prints its one line', static function (string $directory) use
     check(str_contains($said, '40125'), "the message lacks the errcode: $said");
 });
 
+story('the JS-SDK example signs a page as WeChat checks it', static function (string $directory) use (
+    $simulator,
+    $package
+): void {
+    $url = 'https://shop.example/页?from=menu&q=1#top';
+    $nonces = [];
+    [$id, $secret] = $simulator->official();
+    $corp = ['ww' . bin2hex(random_bytes(8)), bin2hex(random_bytes(16))];
+    $simulator->tell('/accounts', ['kind' => 'work', 'id' => $corp[0], 'secret' => $corp[1]]);
+    // The second time, the store has the secret.
+    foreach ([['official', $id, $secret], ['official', $id, ''], ['work', ...$corp]] as [$kind, $id, $secret]) {
+        [$code, $said] = Process::run([PHP_BINARY, "$package/examples/jssdk.php", $url], [
+            'WXTOKEN_STORE' => "$directory/$id.db",
+            'WXTOKEN_API_BASE_URL' => $simulator->http,
+            'WXTOKEN_WORK_BASE_URL' => $simulator->http,
+            'WXTOKEN_KIND' => $kind,
+            'WXTOKEN_ID' => $id,
+            'WXTOKEN_SECRET' => $secret,
+        ]);
+        same(0, $code, "exit code of the example, which said \"$said\"");
+        $config = json_decode($said, true, flags: JSON_THROW_ON_ERROR);
+        same(['appId', 'timestamp', 'nonceStr', 'signature'], array_keys($config), 'what it prints');
+        same($id, $config['appId'], 'appId');
+        $nonces[$config['nonceStr']] = true;
+        $verdict = $simulator->tell('/js_config', [
+            'appid' => $id,
+            'url' => $url,
+            'noncestr' => $config['nonceStr'],
+            'timestamp' => $config['timestamp'],
+            'signature' => $config['signature'],
+        ]);
+        same(['ok' => true], $verdict, 'what the page is told');
+        $ticket = $simulator->open("$directory/$id.db")->token('demo/jsapi_ticket');
+        check(!str_contains($said, $ticket->value), 'it prints the ticket');
+    }
+    same(3, count($nonces), 'nonces');
+
+    [$code, $said] = Process::run([PHP_BINARY, "$package/examples/jssdk.php"]);
+    check($code === 1 && str_contains($said, 'usage'), "without a URL it exits with $code and says: $said");
+});
+
 story('every file of the package is valid PHP with strict types', static function () use ($package): void {
     $files = ["$package/bin/make-cdef", "$package/preload.php"];
     foreach (['src', 'tests', 'examples'] as $folder) {

@@ -20,6 +20,19 @@ story('var_dump and print_r show no token', static function (string $directory) 
     same($token->value, (string) $token, 'the token as a string');
 });
 
+story('what was put is hidden in the same way', static function (string $directory) use ($simulator): void {
+    $store = $simulator->open("$directory/tokens.db");
+    $store->account('platform', 'component', 'wx0', 'secret');
+    $ticket = bin2hex(random_bytes(16));
+    $store->put('platform', 'verify_ticket', $ticket);
+    $token = $store->token('platform/verify_ticket');
+    same($ticket, "$token", 'the ticket');
+    ob_start();
+    var_dump($token, $store);
+    check(!str_contains(ob_get_clean(), $ticket), 'the ticket is shown');
+    check(!str_contains(json_encode($store->report()), $ticket), 'the ticket is reported');
+});
+
 story('tokens and stores are neither serialised nor copied', static function (string $directory) use (
     $simulator
 ): void {
@@ -36,12 +49,19 @@ story('no stack trace shows a secret, a token or an option', static function (st
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
+    $store->account('platform', 'component', 'wx0', 'secret');
     $ignored = ini_set('zend.exception_ignore_args', '0');
     try {
         foreach (
             [
                 static fn (string $hidden) => $store->account('shop', 'personal', 'wx0', $hidden),
                 static fn (string $hidden) => $store->account('shop', 'official', 'wx0', "$hidden\0"),
+                static fn (string $hidden) => $store->account('customer', 'authorizer', 'wx0', $hidden),
+                static fn (string $hidden) => $store->put('nobody', 'refresh_token', $hidden),
+                static fn (string $hidden) => $store->put('platform', 'refresh_token', $hidden),
+                static fn (string $hidden) => $store->put('platform', 'verify_ticket', "$hidden\0"),
+                static fn (string $hidden) => $store->put('platform', 'verify_ticket', "{$hidden}é"),
+                static fn (string $hidden) => $store->put('platform', 'verify_ticket', str_repeat($hidden, 20)),
                 static fn (string $hidden) => $store->reject('nobody', $hidden),
                 static fn (string $hidden) => $store->set('proxy', $hidden),
                 static fn (string $hidden) => $simulator->open("$directory/tokens.db", ['proxy' => $hidden]),
