@@ -17,19 +17,19 @@ pub struct Shield {
 
 impl Shield {
     pub fn raise() -> Shield {
-        const BOTH: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGXFSZ];
+        let signals = [libc::SIGPIPE, libc::SIGXFSZ];
         let mut shielded = empty();
         let mut before = empty();
         // SAFETY: all sets are initialised; pthread_sigmask fails only for an unknown `how`.
         unsafe {
-            for signal in BOTH {
+            for signal in signals {
                 libc::sigaddset(&mut shielded, signal);
             }
             libc::pthread_sigmask(libc::SIG_BLOCK, &shielded, &mut before);
             // One that was pending before is not ours to take back; only what the host blocks can have been.
-            if BOTH.iter().any(|s| libc::sigismember(&before, *s) == 1) {
+            if signals.iter().any(|s| libc::sigismember(&before, *s) == 1) {
                 let pending = pending();
-                for signal in BOTH {
+                for signal in signals {
                     if libc::sigismember(&pending, signal) == 1
                         && libc::sigismember(&before, signal) == 1
                     {
