@@ -35,7 +35,7 @@ impl Served {
     }
 
     /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
-    pub fn kept(value: &str, expires_at_s: i64) -> Served {
+    pub fn uncached(value: &str, expires_at_s: i64) -> Served {
         Served {
             value: value.into(),
             expires_at_s,

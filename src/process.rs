@@ -12,7 +12,7 @@ use crate::flight::Flights;
 use crate::options::Options;
 use crate::store::{Account, Call, ParentLink, SqliteStore};
 use crate::sys::{Gate, Gated, generation};
-use crate::token::{Identity, Kept, Row};
+use crate::token::{Identity, PutValue, Row};
 
 /// One store as this process knows it.
 pub struct Shared {
@@ -58,7 +58,7 @@ struct RememberedPut {
     handle: u64,
     path: PathBuf,
     identity: Identity,
-    kept: Kept,
+    kept: PutValue,
 }
 
 /// A number for a new handle; unique in this process and its children.
@@ -117,7 +117,7 @@ pub fn remember_parent(path: &Path, name: &str, parent: &str) {
 }
 
 /// And a secret that was put.
-pub fn remember_put(handle: u64, path: &Path, identity: &Identity, kept: &Kept) {
+pub fn remember_put(handle: u64, path: &Path, identity: &Identity, kept: &PutValue) {
     let gate = Gate::enter();
     let mut puts = PUT.borrow(&gate);
     puts.retain(|p| p.handle != handle || p.path != path || p.identity != *identity);
@@ -130,7 +130,7 @@ pub fn remember_put(handle: u64, path: &Path, identity: &Identity, kept: &Kept) 
 }
 
 /// The platform has replaced it.
-pub fn renew_put(path: &Path, identity: &Identity, kept: &Kept) {
+pub fn renew_put(path: &Path, identity: &Identity, kept: &PutValue) {
     let gate = Gate::enter();
     let mut puts = PUT.borrow(&gate);
     let same = |p: &&mut RememberedPut| p.path == path && p.identity == *identity;
@@ -140,7 +140,7 @@ pub fn renew_put(path: &Path, identity: &Identity, kept: &Kept) {
 }
 
 /// The latest that a live handle put.
-pub fn remembered_put(path: &Path, identity: &Identity) -> Option<Kept> {
+pub fn remembered_put(path: &Path, identity: &Identity) -> Option<PutValue> {
     let gate = Gate::enter();
     let puts = PUT.borrow(&gate);
     let mut here = puts.iter().rev();

@@ -13,6 +13,7 @@ use crate::store::{self, Call, LeaderLock};
 use crate::sys::{self, Failpoint};
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
 use crate::vault::Secret;
+use crate::wechat::errcode::Wait;
 use crate::wechat::{self, Failure, Fetch, Grant, Ingredients, ParentToken, Quota};
 
 /// How long past its own deadline a leader's lease runs.
@@ -329,6 +330,10 @@ impl Session {
         let mut error = failure.error.clone();
         self.settle(lead, &mut |row| {
             let now = Now::read();
+            if row.put != lead.row.put {
+                // What was refused has been replaced since.
+                failure.wait = Wait::Nobody;
+            }
             let in_time;
             (error, in_time) =
                 row.refuse(lead.lease.owner, &failure, lead.errand, lead.budget_ms, now);

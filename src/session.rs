@@ -11,7 +11,7 @@ use crate::options::{LogLevel, Options};
 use crate::process::{View, remembered, remembered_put};
 use crate::store::{self, Account, Call, Loaded, Registration, Store};
 use crate::sys;
-use crate::token::{Freshness, Kept, Row};
+use crate::token::{Freshness, PutValue, Row};
 use crate::vault::{Label, Secret, Vault, fingerprint};
 use crate::wechat::{ACCESS_TOKEN, Ingredients, Kind, Put, Scope, Value};
 
@@ -133,7 +133,7 @@ impl Session {
         Served::from_row(row, Now::read(), &self.boot_id())
     }
 
-    /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
+    /// Notes that the API refused the token. PutValue in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
     pub fn note_rejection(&self, found: &store::View, token: &str) -> Result<()> {
         let shared = self.view.shared;
@@ -214,9 +214,9 @@ impl Session {
     }
 
     /// Takes a secret in that was put. What comes back is what is stored of it.
-    pub fn keep_put(&self, found: &store::View, put: &Put, value: &str) -> Result<Kept> {
+    pub fn keep_put(&self, found: &store::View, put: &Put, value: &str) -> Result<PutValue> {
         let label = put_label(found, put);
-        let kept = Kept {
+        let kept = PutValue {
             sealed: self.vault.seal(&label, value)?,
             at: Now::read().wall_ms,
             put_fingerprint: fingerprint(&found.identity.owner(), value),
@@ -253,7 +253,7 @@ impl Session {
         if before {
             let sealed = found.row.put_before.take().ok_or_else(missing)?;
             let secret = self.vault.open(&put_label(&found, put), &sealed)?;
-            return Ok(Served::kept(&secret, 0));
+            return Ok(Served::uncached(&secret, 0));
         }
         let at = found.row.put.as_ref().map_or(0, |kept| kept.at);
         let secret = self.open_put(&found, put)?;
@@ -262,7 +262,7 @@ impl Session {
         } else {
             0
         };
-        Ok(Served::kept(&secret, ends))
+        Ok(Served::uncached(&secret, ends))
     }
 
     pub fn left_ms(&self) -> i64 {

@@ -36,7 +36,7 @@ impl Identity {
 
 /// A secret that was put, or that the platform has sent since to replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct PutValue {
     pub sealed: Vec<u8>,
     pub at: i64,
     /// Of what was put last. When that is put once more it changes nothing: the platform may have replaced it since.
@@ -77,7 +77,7 @@ pub struct Row {
     pub lease_owner: i64,
     pub lease_until: i64,
     pub lease_slot: i64,
-    pub put: Option<Kept>,
+    pub put: Option<PutValue>,
     /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
     pub put_before: Option<Vec<u8>>,
 }
@@ -257,7 +257,7 @@ impl Row {
     }
 
     /// Takes in a secret that a person or the platform put. False when it is what was put before.
-    pub fn put(&mut self, kept: Kept) -> bool {
+    pub fn put(&mut self, kept: PutValue) -> bool {
         if self
             .put
             .as_ref()
@@ -270,7 +270,7 @@ impl Row {
         true
     }
 
-    fn replace_put(&mut self, kept: Kept) {
+    fn replace_put(&mut self, kept: PutValue) {
         self.put_before = self.put.take().map(|old| old.sealed);
         self.put = Some(kept);
     }
@@ -284,7 +284,7 @@ impl Row {
             self.put_before = Some(sealed);
             return;
         }
-        self.replace_put(Kept {
+        self.replace_put(PutValue {
             sealed,
             at: now.wall_ms,
             put_fingerprint: put.put_fingerprint.clone(),

@@ -545,6 +545,50 @@ fn a_chain_is_fetched_once_at_each_link_by_a_cold_crowd() {
     }
 }
 
+/// Threads and processes at every link at once, from above and from below, while tokens are revoked and rejected.
+#[test]
+fn a_crowd_at_every_link_neither_hangs_nor_fails() {
+    let row = row("authorizer", "jsapi_ticket");
+    let world = row.world(json!({"lifetime_ms": 3000}));
+    world.add("component", PARENT, json!({"lifetime_ms": 2000}));
+    let handle = row.open(&world);
+    handle.set("revalidate_ms", "0").unwrap();
+    let names = ["own/jsapi_ticket", "own", "above", "own/card_ticket"];
+    let crowd = || {
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(4);
+        let failed: Vec<String> = std::thread::scope(|scope| {
+            let handle = &handle;
+            let threads: Vec<_> = (0..8)
+                .map(|number: usize| {
+                    scope.spawn(move || {
+                        let mut turn = number;
+                        while std::time::Instant::now() < until {
+                            turn += 1;
+                            let name = names[turn % names.len()];
+                            match handle.get(name) {
+                                Ok(token) if turn.is_multiple_of(97) => {
+                                    handle.reject(name, &token.value).unwrap();
+                                }
+                                Ok(_) => {}
+                                Err(failure) => return Some(format!("{name}: {failure:?}")),
+                            }
+                        }
+                        None
+                    })
+                })
+                .collect();
+            let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+            ended.flatten().collect()
+        });
+        failed.join("; ")
+    };
+    let processes = [Child::fork(crowd), Child::fork(crowd)];
+    assert_eq!(crowd(), "");
+    for process in processes {
+        assert_eq!(process.join(), "");
+    }
+}
+
 /// At every link: the token that the next one is fetched with has been revoked. It is rejected, and fetched again, once.
 #[test]
 fn a_parent_refused_on_the_way_is_fetched_again_once() {
@@ -842,6 +886,25 @@ fn a_refresh_token_that_comes_late_is_not_lost() {
         REFRESH_TOKEN
     );
     assert_eq!(row.minted(&world), 2);
+}
+
+/// What is put while a leader learns that the one before is refused is not held up by that.
+#[test]
+fn what_is_put_during_a_fetch_is_asked_with_at_once() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    handle.get("above").unwrap();
+    handle.put("own", "refresh_token", "wrong-one").unwrap();
+    let leader = Child::fork(|| {
+        arm(Failpoint::Replied, libc::SIGSTOP);
+        outcome(handle.get("own"))
+    });
+    leader.wait_for(libc::SIGSTOP);
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    leader.signal(libc::SIGCONT);
+    assert!(leader.join().contains("61023"));
+    assert!(world.accepts(&handle.get("own").unwrap().value));
 }
 
 #[test]

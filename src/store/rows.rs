@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::{Account, ParentLink};
-use crate::token::{Identity, Kept, Row};
+use crate::token::{Identity, PutValue, Row};
 use crate::wechat::Kind;
 
 /// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
@@ -226,10 +226,10 @@ fn read_token(columns: &mut Columns) -> rusqlite::Result<Row> {
     })
 }
 
-fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<Kept>> {
+fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<PutValue>> {
     let sealed: Option<Vec<u8>> = columns.next()?;
     let (at, put_fingerprint) = (columns.next()?, columns.next()?);
-    Ok(sealed.map(|sealed| Kept {
+    Ok(sealed.map(|sealed| PutValue {
         sealed,
         at,
         put_fingerprint,
