@@ -364,13 +364,19 @@ fn each_is_fetched_once_by_all_who_find_it_expired() {
         // The next one is to outlive this test on any machine.
         row.settle(&world, json!({"lifetime_ms": 60_000}));
         wait_until("it has expired", || row.state(&handle) == "none");
-        let others: Vec<Child> = (0..3)
-            .map(|_| Child::fork(|| outcome(handle.get(&row.name()))))
-            .collect();
-        let next = handle.get(&row.name()).unwrap();
-        assert_ne!(next.value, first.value, "{}", row.says());
+        // A platform that repeats its token may do so once more in its last instant.
+        let another = || {
+            let mut next = handle.get(&row.name()).unwrap();
+            wait_until("there is another", || {
+                next = handle.get(&row.name()).unwrap();
+                next.value != first.value
+            });
+            next.value
+        };
+        let others: Vec<Child> = (0..3).map(|_| Child::fork(another)).collect();
+        let next = another();
         for other in others {
-            assert_eq!(other.join(), next.value, "{}", row.says());
+            assert_eq!(other.join(), next, "{}", row.says());
         }
         assert_eq!(row.minted(&world), 2, "{}", row.says());
     });
