@@ -12,6 +12,12 @@
 //	}
 //	token, err := store.Token(ctx, "shop")
 //
+// # SDKs
+//
+// AccessTokenHandle and TicketHandle (silenceper/wechat), TokenProvider (go-workwx), TokenServer and TicketServer
+// (chanxuehong/wechat) and CustomToken (PowerWeChat) give a Store's tokens to an SDK through its own hook. Transport gives
+// any client of net/http the hook that most lack: to notice that a token was refused. The README has each in three lines.
+//
 // # Goroutines
 //
 // A Store may be used by any number of goroutines at once. A call that has to wait, for WeChat or for another process,

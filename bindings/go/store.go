@@ -17,6 +17,7 @@ type Store struct {
 	wx    *C.wxtoken
 	gate  sync.RWMutex // read-locked by each call inside the library; Close locks it, and keeps it
 	close sync.Once
+	given given // what a Transport knows tokens by
 }
 
 // Open opens the store at a path, creating it when absent; its directory must exist. An empty path is the default store:

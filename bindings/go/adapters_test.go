@@ -1,0 +1,119 @@
+package wxtoken_test
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os"
+	"strings"
+	"testing"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+)
+
+func TestEachAdapterGivesTheTokenOfItsName(t *testing.T) {
+	store, _ := openShop(t)
+	token, ticket := mustToken(t, store, "shop").Value, mustToken(t, store, "shop/jsapi_ticket").Value
+	ctx := context.Background()
+	handle := wxtoken.AccessTokenHandle{Store: store, Name: "shop"}
+	tickets := wxtoken.TicketHandle{Store: store, Name: "shop/jsapi_ticket"}
+	for what, gives := range map[string]struct {
+		get  func() (string, error)
+		want string
+	}{
+		"GetAccessToken":        {handle.GetAccessToken, token},
+		"GetAccessTokenContext": {func() (string, error) { return handle.GetAccessTokenContext(ctx) }, token},
+		"the current account":   {wxtoken.AccessTokenHandle{Store: store}.GetAccessToken, token},
+		"GetTicket":             {func() (string, error) { return tickets.GetTicket("any") }, ticket},
+		"GetTicketContext":      {func() (string, error) { return tickets.GetTicketContext(ctx, "any") }, ticket},
+		"GetToken": {func() (string, error) {
+			return wxtoken.TokenProvider{Store: store, Name: "shop"}.GetToken(ctx)
+		}, token},
+		"Token":  {wxtoken.TokenServer{Store: store, Name: "shop"}.Token, token},
+		"Ticket": {wxtoken.TicketServer{Store: store, Name: "shop/jsapi_ticket"}.Ticket, ticket},
+		"RefreshToken of nothing": {func() (string, error) {
+			return wxtoken.TokenServer{Store: store, Name: "shop"}.RefreshToken("")
+		}, token},
+	} {
+		if got, err := gives.get(); err != nil || got != gives.want {
+			t.Errorf("%s gives another value, or %v", what, err)
+		}
+	}
+}
+
+func TestRefreshTokenRejectsTheTokenThatWasRefusedAndNoOther(t *testing.T) {
+	store, account := openShop(t)
+	server := wxtoken.TokenServer{Store: store, Name: "shop"}
+	refused := mustToken(t, store, "shop").Value
+	revoke(t, account)
+	successor, err := server.RefreshToken(refused)
+	if err != nil || successor == refused {
+		t.Fatalf("RefreshToken gives the refused token again, or %v", err)
+	}
+	// Another goroutine was refused with the same token, and says so later.
+	if again, err := server.RefreshToken(refused); err != nil || again != successor {
+		t.Errorf("the second RefreshToken gives another token, or %v", err)
+	}
+	if n := minted(t, account); n != 2 {
+		t.Errorf("%d tokens were minted", n)
+	}
+}
+
+func TestAnAdapterFailsAsTheStoreDoes(t *testing.T) {
+	store, _ := openShop(t)
+	if got, err := (wxtoken.TokenServer{Store: store, Name: "nobody"}).RefreshToken("x"); got != "" || !errors.Is(err, wxtoken.ErrAccount) {
+		t.Errorf("an account that is not there gives %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := (wxtoken.TokenProvider{Store: store, Name: "shop"}).GetToken(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is over gives %v", err)
+	}
+	store.Close()
+	if _, err := (wxtoken.AccessTokenHandle{Store: store, Name: "shop"}).GetAccessToken(); err != wxtoken.ErrClosed {
+		t.Errorf("a closed store gives %v", err)
+	}
+}
+
+// PowerWeChat's hook does not say which token was refused.
+func TestACustomTokenThatIsRefreshedTwiceIsReplacedOnce(t *testing.T) {
+	store, account := openShop(t)
+	custom := &wxtoken.CustomToken{Store: store, Name: "shop"}
+	first := custom.Get(false)
+	if left := first["expires_in"].(float64); first["access_token"] != mustToken(t, store, "shop").Value || left < 7000 || left > 7200 {
+		t.Errorf("the token has %v s left, or is another", left)
+	}
+	revoke(t, account)
+	second := custom.Get(true)
+	if second["access_token"] == first["access_token"] {
+		t.Error("the refused token is given again")
+	}
+	// Another goroutine was refused with the first one, and says so later.
+	if again := custom.Get(true); again["access_token"] != second["access_token"] {
+		t.Error("the successor was rejected")
+	}
+	report, err := store.Report()
+	if err != nil || minted(t, account) != 2 || !strings.Contains(string(report), `"rejects":1`) {
+		t.Errorf("%d tokens were minted; %v: %s", minted(t, account), err, report)
+	}
+}
+
+func TestACustomTokenThatCannotBeHadIsNoToken(t *testing.T) {
+	store, _ := openShop(t)
+	custom := &wxtoken.CustomToken{Store: store, Name: "nobody"}
+	for _, refresh := range []bool{false, true} {
+		// PowerWeChat takes expires_in for a float64, and panics where it is none.
+		if got := custom.Get(refresh); len(got) != 1 || got["expires_in"] != 0.0 {
+			t.Errorf("an account that is not there gives %v", got)
+		}
+	}
+}
+
+func simulatorHost(t testing.TB) string {
+	t.Helper()
+	simulator, err := url.Parse(os.Getenv("WXSIM_HTTP"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return simulator.Host
+}

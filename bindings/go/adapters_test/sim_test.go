@@ -1,0 +1,183 @@
+package adapters_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+)
+
+func TestMain(m *testing.M) {
+	for _, name := range []string{"WXSIM_HTTP", "WXSIM_CONTROL", "WXSIM_PROXY", "WXSIM_CA"} {
+		if os.Getenv(name) == "" {
+			fmt.Fprintf(os.Stderr, "%s is not set. Run the tests under the simulator, from the directory "+
+				"bindings/go/adapters_test:\n\n  ../../../target/debug/wechat-sim exec --quiet -- go test ./...\n\n"+
+				"The README of the binding says what else they need.\n", name)
+			os.Exit(1)
+		}
+	}
+	if os.Getenv("ADAPTERS_CHILD") != "" {
+		if err := child(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// simulated reaches the simulator by WeChat's own names, over TLS, through its proxy: so the SDKs need no other addresses.
+func simulated() http.RoundTripper {
+	proxy, err := url.Parse(os.Getenv("WXSIM_PROXY"))
+	if err != nil {
+		panic(err)
+	}
+	pem, err := os.ReadFile(os.Getenv("WXSIM_CA"))
+	if err != nil {
+		panic(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	return oneEndpoint{&http.Transport{
+		Proxy: http.ProxyURL(proxy), TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true,
+	}}
+}
+
+// oneEndpoint leads WeCom's reading of a user, which go-workwx has, to the simulator's one business endpoint of an app,
+// which go-workwx lacks: what becomes of the token is the same.
+type oneEndpoint struct{ http.RoundTripper }
+
+func (e oneEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Path == "/cgi-bin/user/get" {
+		r = r.Clone(r.Context())
+		r.URL.Path = "/cgi-bin/agent/list"
+	}
+	return e.RoundTripper.RoundTrip(r)
+}
+
+// account is an account of the simulator that nobody else has.
+func account(t *testing.T, kind wxtoken.Kind, lifetimeMS int) wxtoken.Account {
+	t.Helper()
+	account := wxtoken.Account{Name: "shop", Kind: kind, ID: "wx" + randomHex(t), Secret: randomHex(t) + randomHex(t)}
+	fields := map[string]any{"kind": kind, "id": account.ID, "secret": account.Secret}
+	if lifetimeMS != 0 {
+		fields["lifetime_ms"] = lifetimeMS
+	}
+	control(t, "/accounts", fields)
+	return account
+}
+
+func open(path string) (*wxtoken.Store, error) {
+	simulator := os.Getenv("WXSIM_HTTP")
+	return wxtoken.Open(path, wxtoken.WithAPIBaseURL(simulator), wxtoken.WithWorkBaseURL(simulator))
+}
+
+// openWith opens a new store with one account, and says where it is.
+func openWith(t *testing.T, account wxtoken.Account) (*wxtoken.Store, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens.db")
+	store, err := open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	if err := store.Register(account); err != nil {
+		t.Fatal(err)
+	}
+	return store, path
+}
+
+func token(t *testing.T, store *wxtoken.Store, name string) wxtoken.Token {
+	t.Helper()
+	token, err := store.Token(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// inAnotherProcess makes one business call with an SDK: with the store at a path, or without us where that is empty.
+func inAnotherProcess(t *testing.T, name, path string, account wxtoken.Account) {
+	t.Helper()
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), "ADAPTERS_CHILD="+name, "ADAPTERS_STORE="+path,
+		"ADAPTERS_ID="+account.ID, "ADAPTERS_SECRET="+account.Secret)
+	if said, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("the other process: %v: %s", err, said)
+	}
+}
+
+// child is this program in inAnotherProcess. With the store it needs no secret.
+func child() error {
+	sdk, path := sdks[os.Getenv("ADAPTERS_CHILD")], os.Getenv("ADAPTERS_STORE")
+	if path == "" {
+		return sdk.bare(wxtoken.Account{ID: os.Getenv("ADAPTERS_ID"), Secret: os.Getenv("ADAPTERS_SECRET")})()
+	}
+	store, err := open(path)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return sdk.ours(store, "shop", wxtoken.Account{ID: os.Getenv("ADAPTERS_ID")})()
+}
+
+func revoke(t *testing.T, account wxtoken.Account) {
+	t.Helper()
+	control(t, "/revoke", map[string]any{"id": account.ID, "which": "all"})
+}
+
+func minted(t *testing.T, account wxtoken.Account) int {
+	t.Helper()
+	answer, err := http.Get(os.Getenv("WXSIM_CONTROL") + "/counters?id=" + url.QueryEscape(account.ID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var counted struct{ Minted int }
+	if err := json.NewDecoder(answer.Body).Decode(&counted); err != nil {
+		t.Fatal(err)
+	}
+	return counted.Minted
+}
+
+// control tells the simulator something, and gives its reply.
+func control(t *testing.T, path string, body any) string {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(os.Getenv("WXSIM_CONTROL")+path, "application/json", bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	said, _ := io.ReadAll(answer.Body)
+	if answer.StatusCode != http.StatusOK {
+		t.Fatalf("the simulator answers %s to %s %s: %s", answer.Status, path, text, said)
+	}
+	return strings.TrimSpace(string(said))
+}
+
+func randomHex(t *testing.T) string {
+	t.Helper()
+	b := make([]byte, 8)
+	if _, err := rand.Read(b); err != nil {
+		t.Fatal(err)
+	}
+	return hex.EncodeToString(b)
+}
