@@ -10,7 +10,7 @@
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
-#   make test-rust, test-c, test-go, test-php, test-python, test-mixed, test-servers, test-soak,
+#   make test-rust, test-c, test-go, test-php, test-python, test-node, test-java, test-mixed, test-servers, test-soak,
 #   test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
@@ -24,7 +24,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
 .PHONY: all lib sim install stage header setup clean demo test lint \
-  test-rust test-c test-go test-php test-python test-mixed test-servers
+  test-rust test-c test-go test-php test-python test-node test-java test-mixed test-servers
 
 all: lib
 
@@ -68,8 +68,8 @@ demo:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-mixed test-servers test-soak \
-  test-bench test-findings
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-node test-java test-mixed test-servers \
+  test-soak test-bench test-findings
 	@echo "make test: everything passed"
 
 setup:
@@ -105,6 +105,14 @@ test-php: stage sim
 
 test-python: stage sim
 	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
+
+test-node: stage sim
+	cd bindings/node && npm ci --no-audit --no-fund --loglevel=error
+	cd bindings/node && npm run --silent lint
+	cd bindings/node && $(UNDER_SIM) npm test --silent
+
+test-java: stage sim
+	cd bindings/java && $(UNDER_SIM) mvn -B -q verify
 
 test-mixed: stage sim
 	mkdir -p build/mixed
@@ -170,7 +178,8 @@ HOST := $(shell $(CARGO) -vV | sed -n 's/^host: //p')
 # In CFLAGS for SQLite and ring. Compilers other than rustc know nothing of -Z: RUSTC_BOOTSTRAP opens it in a stable one.
 ASAN  = RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CFLAGS=-fsanitize=address CARGO_TARGET_DIR=$(CURDIR)/build/asan
 # The standard library too, or its own locks look like races.
-TSAN  = RUSTFLAGS=-Zsanitizer=thread CC=clang CFLAGS=-fsanitize=thread CARGO_TARGET_DIR=$(CURDIR)/build/tsan
+TSAN  = RUSTFLAGS=-Zsanitizer=thread CC=clang CFLAGS=-fsanitize=thread CARGO_TARGET_DIR=$(CURDIR)/build/tsan \
+  TSAN_OPTIONS="die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp"
 MIRI  = MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(CURDIR)/build/miri
 # What calls into nothing but Rust.
 PURE := token:: trie:: cache:: names:: options:: wechat:: clock:: report::

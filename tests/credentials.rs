@@ -343,6 +343,7 @@ fn refreshes_each(background: &str) {
         handle.set("revalidate_ms", "0").unwrap();
         handle.set("background_refresh", background).unwrap();
         let first = handle.get(&row.name()).unwrap();
+        let before = row.minted(&world);
         row.settle(&world, json!({"lifetime_ms": 60_000}));
         let mut latest = first.clone();
         wait_until("there is another", || {
@@ -350,7 +351,7 @@ fn refreshes_each(background: &str) {
             latest.value != first.value
         });
         assert!(world.accepts(&latest.value), "{}", row.says());
-        assert_eq!(row.minted(&world), 2, "{}", row.says());
+        assert_eq!(row.minted(&world), before + 1, "{}", row.says());
     });
 }
 
@@ -361,6 +362,8 @@ fn each_is_fetched_once_by_all_who_find_it_expired() {
         let handle = row.open(&world);
         handle.set("refresh_ahead_s", "0").unwrap();
         let first = handle.get(&row.name()).unwrap();
+        // One, unless the machine was so slow that the first was spent when it came.
+        let before = row.minted(&world);
         // The next one is to outlive this test on any machine.
         row.settle(&world, json!({"lifetime_ms": 60_000}));
         wait_until("it has expired", || row.state(&handle) == "none");
@@ -378,7 +381,8 @@ fn each_is_fetched_once_by_all_who_find_it_expired() {
         for other in others {
             assert_eq!(other.join(), next, "{}", row.says());
         }
-        assert_eq!(row.minted(&world), 2, "{}", row.says());
+        let requests = world.sim.requests(Some("id1"));
+        assert_eq!(row.minted(&world), before + 1, "{}: {requests}", row.says());
     });
 }
 
@@ -586,12 +590,12 @@ fn a_crowd_at_every_link_neither_hangs_nor_fails() {
             let ended = threads.into_iter().map(|thread| thread.join().unwrap());
             ended.flatten().collect()
         });
-        failed.join("; ")
+        format!("failed: {failed:?}")
     };
     let processes = [Child::fork(crowd), Child::fork(crowd)];
-    assert_eq!(crowd(), "");
+    assert_eq!(crowd(), "failed: []");
     for process in processes {
-        assert_eq!(process.join(), "");
+        assert_eq!(process.join(), "failed: []");
     }
 }
 

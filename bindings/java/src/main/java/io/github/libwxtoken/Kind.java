@@ -1,0 +1,25 @@
+package io.github.libwxtoken;
+
+import java.util.Locale;
+
+/** What an account is; docs/credentials.md of the project says what each needs. */
+public enum Kind {
+  OFFICIAL,
+  OFFICIAL_CLASSIC,
+  WORK,
+  COMPONENT,
+  AUTHORIZER,
+  SUITE,
+  WORK_AUTHORIZED,
+  PROVIDER,
+  QQ,
+  DOUYIN,
+  DINGTALK,
+  FEISHU;
+
+  /** Its name in C, such as {@code "official"}. */
+  @Override
+  public String toString() {
+    return name().toLowerCase(Locale.ROOT);
+  }
+}

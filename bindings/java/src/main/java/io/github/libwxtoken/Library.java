@@ -1,0 +1,124 @@
+package io.github.libwxtoken;
+
+import com.sun.jna.Native;
+import com.sun.jna.NativeLibrary;
+import com.sun.jna.Pointer;
+import com.sun.jna.ptr.PointerByReference;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.CharBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
+/**
+ * The C library: where it is found, its functions, and how a call and a string cross.
+ *
+ * <p>Structs cross as byte arrays of their size; the constants below are their layout in wxtoken.h.
+ */
+final class Library {
+  static final int ERROR_SIZE = 512;
+  static final int ERROR_ERRCODE = 4;
+  static final int ERROR_RETRY_AFTER_MS = 8;
+  static final int ERROR_MESSAGE = 16;
+  static final int TOKEN_SIZE = 1040;
+  static final int TOKEN_EXPIRES_AT = 0;
+  static final int TOKEN_LENGTH = 8;
+  static final int TOKEN_VALUE = 16;
+
+  private static final String SONAME = "libwxtoken.so.0";
+
+  static {
+    load();
+  }
+
+  static native int wxtoken_init(byte[] store, PointerByReference out, byte[] err);
+
+  static native int wxtoken_set(Pointer wx, byte[] option, byte[] value, byte[] err);
+
+  static native int wxtoken_account(
+      Pointer wx, byte[] account, byte[] kind, byte[] id, byte[] secret, byte[] err);
+
+  static native int wxtoken_put(Pointer wx, byte[] account, byte[] field, byte[] value, byte[] err);
+
+  static native int wxtoken_get(Pointer wx, byte[] name, byte[] out, byte[] err);
+
+  static native int wxtoken_reject(Pointer wx, byte[] name, byte[] token, byte[] err);
+
+  static native int wxtoken_report(Pointer wx, byte[] buf, long cap, long[] needed, byte[] err);
+
+  static native void wxtoken_free(Pointer wx);
+
+  static native String wxtoken_version();
+
+  static native String wxtoken_status_name(int status);
+
+  /** One of the functions that return a status and take a {@code wxtoken_error *} last. */
+  interface Call {
+    int with(byte[] error);
+  }
+
+  /** Makes a call; throws what it says. */
+  static void check(Call call) {
+    byte[] error = new byte[ERROR_SIZE];
+    int status = call.with(error);
+    if (status != 0) {
+      ByteBuffer fields = fields(error);
+      throw new WxTokenException(
+          Status.of(status),
+          fields.getInt(ERROR_ERRCODE),
+          fields.getLong(ERROR_RETRY_AFTER_MS),
+          Native.toString(
+              Arrays.copyOfRange(error, ERROR_MESSAGE, ERROR_SIZE), StandardCharsets.UTF_8));
+    }
+  }
+
+  /** The fields of a struct. */
+  static ByteBuffer fields(byte[] struct) {
+    return ByteBuffer.wrap(struct).order(ByteOrder.nativeOrder());
+  }
+
+  /** A string as it crosses: UTF-8 with a NUL at its end, and none before, where C would end it. */
+  static byte[] text(String parameter, String value) {
+    if (value == null) {
+      throw WxTokenException.badArgument(parameter + " is null");
+    }
+    if (value.indexOf('\0') >= 0) {
+      throw WxTokenException.badArgument(parameter + " has a NUL character in it");
+    }
+    try {
+      ByteBuffer utf8 = StandardCharsets.UTF_8.newEncoder().encode(CharBuffer.wrap(value));
+      byte[] text = new byte[utf8.remaining() + 1];
+      utf8.get(text, 0, utf8.remaining());
+      return text;
+    } catch (CharacterCodingException e) {
+      throw WxTokenException.badArgument(
+          parameter + " has a lone surrogate in it, for which there is no UTF-8");
+    }
+  }
+
+  /** The same, or NULL. */
+  static byte[] optionalText(String parameter, String value) {
+    return value == null ? null : text(parameter, value);
+  }
+
+  private static void load() {
+    if (Native.POINTER_SIZE != 8) {
+      throw new UnsatisfiedLinkError("wxtoken needs a Java of 64 bits");
+    }
+    String named = System.getenv("WXTOKEN_LIBRARY");
+    String file = named == null || named.isEmpty() ? SONAME : named;
+    try {
+      Native.register(Library.class, NativeLibrary.getInstance(file));
+    } catch (UnsatisfiedLinkError e) {
+      String remedy =
+          file.equals(named)
+              ? "WXTOKEN_LIBRARY names it: correct or unset that"
+              : "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path";
+      throw new UnsatisfiedLinkError(
+          "wxtoken cannot use the C library " + file + ": " + e.getMessage() + ": " + remedy);
+    }
+  }
+
+  private Library() {}
+}

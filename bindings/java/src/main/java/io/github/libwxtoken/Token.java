@@ -1,0 +1,45 @@
+package io.github.libwxtoken;
+
+import java.time.Instant;
+import java.util.Objects;
+
+/** A token. As a string it does not show its value. */
+public final class Token {
+  // Not for Gson, which reads fields.
+  private final transient String value;
+  private final transient Instant expiresAt;
+
+  Token(String value, Instant expiresAt) {
+    this.value = value;
+    this.expiresAt = expiresAt;
+  }
+
+  public String value() {
+    return value;
+  }
+
+  /**
+   * When it ends; null where it has no end. It may be revoked earlier: see {@link Store#reject}.
+   */
+  public Instant expiresAt() {
+    return expiresAt;
+  }
+
+  @Override
+  public boolean equals(Object other) {
+    return other instanceof Token token
+        && value.equals(token.value)
+        && Objects.equals(expiresAt, token.expiresAt);
+  }
+
+  @Override
+  public int hashCode() {
+    return value.hashCode();
+  }
+
+  @Override
+  public String toString() {
+    String end = expiresAt == null ? "without an end" : "until " + expiresAt;
+    return "Token of " + value.length() + " characters " + end;
+  }
+}

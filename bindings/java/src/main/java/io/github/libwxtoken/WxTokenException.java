@@ -1,0 +1,38 @@
+package io.github.libwxtoken;
+
+/**
+ * Why a call failed. The message says what failed, on what, and what to do; it never holds a secret
+ * or a token.
+ */
+public final class WxTokenException extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  private final Status status;
+  private final int errcode;
+  private final long retryAfterMs;
+
+  WxTokenException(Status status, int errcode, long retryAfterMs, String message) {
+    super(message);
+    this.status = status;
+    this.errcode = errcode;
+    this.retryAfterMs = retryAfterMs;
+  }
+
+  static WxTokenException badArgument(String message) {
+    return new WxTokenException(Status.ARGUMENT, 0, 0, message);
+  }
+
+  public Status status() {
+    return status;
+  }
+
+  /** WeChat's errcode with {@link Status#API}, else 0. */
+  public int errcode() {
+    return errcode;
+  }
+
+  /** Milliseconds after which another try makes sense; 0 is at once, or unknown. */
+  public long retryAfterMs() {
+    return retryAfterMs;
+  }
+}

@@ -1,0 +1,88 @@
+package io.github.libwxtoken.wxjava;
+
+import io.github.libwxtoken.Store;
+import me.chanjar.weixin.cp.config.impl.WxCpDefaultConfigImpl;
+
+/**
+ * A configuration of weixin-java-cp whose access tokens, jsapi tickets and agent tickets are those
+ * of a store. It needs no secret. All else is as in its parent.
+ */
+public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
+  private static final long serialVersionUID = 1;
+
+  private final transient Credential accessToken;
+  private final transient Credential jsapiTicket;
+  private final transient Credential agentTicket;
+
+  /**
+   * @param account an account of the store, of kind work or work_authorized
+   */
+  public WxCpStoreConfig(String corpId, Integer agentId, Store store, String account) {
+    setCorpId(corpId);
+    setAgentId(agentId);
+    accessToken = new Credential(store, account);
+    jsapiTicket = new Credential(store, account + "/jsapi_ticket");
+    agentTicket = new Credential(store, account + "/agent_ticket");
+  }
+
+  @Override
+  public String getAccessToken() {
+    return accessToken.get();
+  }
+
+  @Override
+  public boolean isAccessTokenExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireAccessToken() {
+    accessToken.expire();
+  }
+
+  @Override
+  public long getExpiresTime() {
+    return accessToken.expiresTime();
+  }
+
+  @Override
+  public synchronized void updateAccessToken(String token, int expiresInSeconds) {
+    throw Credential.fetchedByItself();
+  }
+
+  @Override
+  public String getJsapiTicket() {
+    return jsapiTicket.get();
+  }
+
+  @Override
+  public boolean isJsapiTicketExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireJsapiTicket() {
+    jsapiTicket.expire();
+  }
+
+  @Override
+  public String getAgentJsapiTicket() {
+    return agentTicket.get();
+  }
+
+  @Override
+  public boolean isAgentJsapiTicketExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireAgentJsapiTicket() {
+    agentTicket.expire();
+  }
+
+  /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
+  @Override
+  public String toString() {
+    return "WxCpStoreConfig of " + getCorpId();
+  }
+}

@@ -1,0 +1,86 @@
+package io.github.libwxtoken.wxjava;
+
+import cn.binarywang.wx.miniapp.config.impl.WxMaDefaultConfigImpl;
+import io.github.libwxtoken.Store;
+
+/**
+ * A configuration of weixin-java-miniapp whose access tokens, jsapi tickets and card tickets are
+ * those of a store. All else is as in its parent; it needs a secret only where WeChat takes one
+ * beside the token, as for a login.
+ */
+public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
+  private final Credential accessToken;
+  private final Credential jsapiTicket;
+  private final Credential cardTicket;
+
+  /**
+   * @param account an account of the store, of kind official, official_classic or authorizer
+   */
+  public WxMaStoreConfig(String appid, Store store, String account) {
+    setAppid(appid);
+    accessToken = new Credential(store, account);
+    jsapiTicket = new Credential(store, account + "/jsapi_ticket");
+    cardTicket = new Credential(store, account + "/card_ticket");
+  }
+
+  @Override
+  public String getAccessToken() {
+    return accessToken.get();
+  }
+
+  @Override
+  public boolean isAccessTokenExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireAccessToken() {
+    accessToken.expire();
+  }
+
+  @Override
+  public long getExpiresTime() {
+    return accessToken.expiresTime();
+  }
+
+  @Override
+  public synchronized void updateAccessToken(String token, int expiresInSeconds) {
+    throw Credential.fetchedByItself();
+  }
+
+  @Override
+  public String getJsapiTicket() {
+    return jsapiTicket.get();
+  }
+
+  @Override
+  public boolean isJsapiTicketExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireJsapiTicket() {
+    jsapiTicket.expire();
+  }
+
+  @Override
+  public String getCardApiTicket() {
+    return cardTicket.get();
+  }
+
+  @Override
+  public boolean isCardApiTicketExpired() {
+    return false;
+  }
+
+  @Override
+  public void expireCardApiTicket() {
+    cardTicket.expire();
+  }
+
+  /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
+  @Override
+  public String toString() {
+    return "WxMaStoreConfig of " + getAppid();
+  }
+}

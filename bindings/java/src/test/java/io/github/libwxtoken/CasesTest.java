@@ -1,0 +1,279 @@
+package io.github.libwxtoken;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assertions.fail;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonNull;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Carries out the table of cases that every language's binding must pass: tests/CASES.md. */
+class CasesTest {
+  @TempDir Path directory;
+
+  @TestFactory
+  Stream<DynamicTest> cases() throws IOException {
+    String path = System.getenv("WXTOKEN_CASES");
+    assertNotNull(path, "WXTOKEN_CASES must be the path of tests/cases.json");
+    JsonObject table = JsonParser.parseString(Files.readString(Path.of(path))).getAsJsonObject();
+    List<JsonElement> cases = table.getAsJsonArray("cases").asList();
+    assertFalse(cases.isEmpty(), "the table has no cases");
+    return cases.stream()
+        .map(JsonElement::getAsJsonObject)
+        .map(one -> DynamicTest.dynamicTest(one.get("name").getAsString(), () -> carryOut(one)));
+  }
+
+  private void carryOut(JsonObject one) throws IOException {
+    assertEquals(Set.of("name", "steps"), one.keySet(), "a key that this runner does not know");
+    Run run = new Run(Files.createTempDirectory(directory, "case"));
+    int number = 0;
+    try {
+      for (JsonElement step : one.getAsJsonArray("steps")) {
+        number++;
+        run.carryOut(step.getAsJsonObject());
+      }
+    } catch (AssertionError | RuntimeException | IOException e) {
+      throw new AssertionError("step " + number + ": " + e.getMessage(), e);
+    } finally {
+      run.stores.values().forEach(Store::close);
+    }
+  }
+
+  /** One case being carried out. */
+  private static final class Run {
+    final Map<String, Store> stores = new HashMap<>();
+    final Map<String, String> variables = new HashMap<>();
+
+    Run(Path directory) {
+      variables.put("$DIR", directory.toString());
+      variables.put("$STORE", directory.resolve("tokens.db").toString());
+      variables.put("$ID", "wx" + Simulator.hex(8));
+      variables.put("$CORP", "ww" + Simulator.hex(8));
+      variables.put("$SECRET", Simulator.hex(16));
+      variables.put("$HTTP", Simulator.HTTP);
+      variables.put("$HTTPS", Simulator.HTTPS);
+      variables.put("$CA", Simulator.CA);
+    }
+
+    void carryOut(JsonObject raw) throws IOException {
+      Step step = new Step(filled(raw).getAsJsonObject());
+      String verb = step.text("do");
+      switch (verb) {
+        case "sim" -> sim(step);
+        case "counters" -> counters(step);
+        case "business" -> business(step);
+        case "file" -> file(step);
+        default -> library(verb, step);
+      }
+      step.mustBeEmpty(verb);
+    }
+
+    private void library(String verb, Step step) {
+      if (!step.has("status")) {
+        call(verb, step);
+        return;
+      }
+      String status = step.text("status");
+      JsonElement errcode = step.takeOr("errcode", null);
+      JsonElement retry = step.takeOr("retry_after_ms", null);
+      JsonArray has = step.takeOr("message_has", new JsonArray()).getAsJsonArray();
+      JsonArray hides = step.takeOr("message_hides", new JsonArray()).getAsJsonArray();
+      WxTokenException failure =
+          assertThrows(WxTokenException.class, () -> call(verb, step), "must fail with " + status);
+      assertEquals(status, failure.status().constant(), failure.getMessage());
+      if (errcode != null) {
+        assertEquals(errcode.getAsInt(), failure.errcode());
+      }
+      if (retry != null) {
+        within(retry.getAsJsonArray(), failure.retryAfterMs());
+      }
+      for (JsonElement part : has) {
+        assertTrue(failure.getMessage().contains(part.getAsString()), failure.getMessage());
+      }
+      for (JsonElement hidden : hides) {
+        assertFalse(failure.toString().contains(hidden.getAsString()), failure.toString());
+      }
+    }
+
+    private void call(String verb, Step step) {
+      String handle = step.takeOr("handle", new JsonPrimitive("main")).getAsString();
+      if (verb.equals("open")) {
+        open(handle, step);
+        return;
+      }
+      Store store = stores.get(handle);
+      assertNotNull(store, "no open handle " + handle);
+      switch (verb) {
+        case "close" -> stores.remove(handle).close();
+        case "set" -> store.set(step.text("option"), step.text("value"));
+        case "account" ->
+            store.register(
+                step.text("account"), step.text("kind"), step.text("id"), step.orNull("secret"));
+        case "put" -> store.put(step.text("account"), step.text("field"), step.orNull("value"));
+        case "get" -> get(store, step);
+        case "reject" -> store.reject(step.orNull("name"), step.text("token"));
+        case "report" -> report(store, step);
+        default -> fail("unknown verb " + verb + ": this runner must learn it");
+      }
+    }
+
+    private void open(String handle, Step step) {
+      String path = step.takeOr("store", new JsonPrimitive(variables.get("$STORE"))).getAsString();
+      Options options = new Options();
+      options.with("api_base_url", Simulator.HTTP).with("work_base_url", Simulator.HTTP);
+      step.takeOr("options", new JsonObject())
+          .getAsJsonObject()
+          .asMap()
+          .forEach((name, value) -> options.with(name, value.getAsString()));
+      stores.put(handle, Store.open(path, options));
+    }
+
+    private void get(Store store, Step step) {
+      Token token = store.token(step.orNull("name"));
+      if (step.has("as")) {
+        variables.put("$" + step.text("as"), token.value());
+      }
+      if (step.has("same_as")) {
+        assertEquals(variables.get("$" + step.text("same_as")), token.value());
+      }
+      if (step.has("other_than")) {
+        assertNotEquals(variables.get("$" + step.text("other_than")), token.value());
+      }
+      if (step.has("expires_in")) {
+        long left = token.expiresAt().getEpochSecond() - Instant.now().getEpochSecond();
+        within(step.take("expires_in").getAsJsonArray(), left);
+      }
+    }
+
+    private void report(Store store, Step step) {
+      String text = store.report();
+      for (var has : step.takeOr("has", new JsonObject()).getAsJsonObject().entrySet()) {
+        JsonElement found = JsonParser.parseString(text);
+        for (String key : has.getKey().split("\\.")) {
+          found =
+              found.isJsonArray()
+                  ? found.getAsJsonArray().get(Integer.parseInt(key))
+                  : found.getAsJsonObject().get(key);
+        }
+        assertEquals(has.getValue(), found, has.getKey());
+      }
+      for (JsonElement hidden : step.takeOr("hides", new JsonArray()).getAsJsonArray()) {
+        assertFalse(text.contains(hidden.getAsString()), "a secret is in the report");
+      }
+    }
+
+    private void sim(Step step) {
+      JsonObject answer = Simulator.post(step.text("path"), step.take("body"));
+      step.takeOr("keep", new JsonObject())
+          .getAsJsonObject()
+          .asMap()
+          .forEach(
+              (name, field) ->
+                  variables.put("$" + name, answer.get(field.getAsString()).getAsString()));
+    }
+
+    private void counters(Step step) {
+      JsonObject counted = Simulator.counters(step.text("id"));
+      step.take("has")
+          .getAsJsonObject()
+          .asMap()
+          .forEach((field, value) -> assertEquals(value, counted.get(field), field));
+    }
+
+    private void business(Step step) {
+      int errcode = Simulator.errcode(step.text("kind"), step.text("token"));
+      assertEquals(step.take("errcode").getAsInt(), errcode);
+    }
+
+    private void file(Step step) throws IOException {
+      Path path = Path.of(step.text("path"));
+      String change = step.text("change");
+      switch (change) {
+        case "delete" -> Files.delete(path);
+        case "directory" -> Files.createDirectory(path);
+        default -> fail("unknown change " + change + ": this runner must learn it");
+      }
+    }
+
+    /** A value with the variables replaced in every string, the longest name first. */
+    private JsonElement filled(JsonElement value) {
+      if (value instanceof JsonObject object) {
+        JsonObject filled = new JsonObject();
+        object.asMap().forEach((key, item) -> filled.add(key, filled(item)));
+        return filled;
+      }
+      if (value instanceof JsonArray array) {
+        JsonArray filled = new JsonArray();
+        array.forEach(item -> filled.add(filled(item)));
+        return filled;
+      }
+      if (value instanceof JsonPrimitive primitive && primitive.isString()) {
+        String text = primitive.getAsString();
+        List<String> names =
+            variables.keySet().stream()
+                .sorted(Comparator.comparing(String::length).reversed())
+                .toList();
+        for (String name : names) {
+          text = text.replace(name, variables.get(name));
+        }
+        return new JsonPrimitive(text);
+      }
+      return value;
+    }
+  }
+
+  /** A step loses each key that is read, so that what is left is unknown. */
+  private record Step(JsonObject keys) {
+    boolean has(String key) {
+      return keys.has(key);
+    }
+
+    JsonElement take(String key) {
+      assertTrue(has(key), "the key " + key + " is missing");
+      return keys.remove(key);
+    }
+
+    JsonElement takeOr(String key, JsonElement fallback) {
+      return has(key) ? take(key) : fallback;
+    }
+
+    String text(String key) {
+      return take(key).getAsString();
+    }
+
+    String orNull(String key) {
+      JsonElement value = take(key);
+      return value instanceof JsonNull ? null : value.getAsString();
+    }
+
+    void mustBeEmpty(String verb) {
+      assertEquals(Set.of(), keys.keySet(), "unknown keys of " + verb + ": learn them");
+    }
+  }
+
+  private static void within(JsonArray bounds, long value) {
+    boolean inside = bounds.get(0).getAsLong() <= value && value <= bounds.get(1).getAsLong();
+    assertTrue(inside, value + " is not within " + bounds);
+  }
+}

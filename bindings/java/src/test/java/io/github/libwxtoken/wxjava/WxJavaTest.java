@@ -1,0 +1,236 @@
+package io.github.libwxtoken.wxjava;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import cn.binarywang.wx.miniapp.api.impl.WxMaServiceImpl;
+import com.google.gson.JsonObject;
+import io.github.libwxtoken.Kind;
+import io.github.libwxtoken.Second;
+import io.github.libwxtoken.Simulator;
+import io.github.libwxtoken.Simulator.Account;
+import io.github.libwxtoken.Store;
+import io.github.libwxtoken.WxTokenException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import me.chanjar.weixin.common.bean.WxJsapiSignature;
+import me.chanjar.weixin.common.enums.TicketType;
+import me.chanjar.weixin.cp.api.impl.WxCpServiceImpl;
+import me.chanjar.weixin.mp.api.impl.WxMpServiceImpl;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The real clients of WxJava, in two processes, by the store and by themselves. */
+class WxJavaTest {
+  private static final Map<String, Integer> LONG = Map.of("lifetime_ms", 7_200_000);
+  private static final Map<String, Integer> SHORT = Map.of("lifetime_ms", 5_000);
+
+  @TempDir Path directory;
+
+  @ParameterizedTest
+  @EnumSource(Client.class)
+  void twoProcessesThroughAnExpiryARevocationAndARefreshByOneOfThem(Client client)
+      throws Exception {
+    byTheStoreEachEventCostsOneMint(client);
+    byThemselvesTheyFetchTwiceAsOften(client);
+  }
+
+  private void byTheStoreEachEventCostsOneMint(Client client) throws Exception {
+    Account account = Simulator.account(client.kind, SHORT);
+    Path path = directory.resolve("tokens.db");
+    try (Store store = Simulator.store(path, account);
+        Second there = client.inASecondProcess(account.id(), "", path)) {
+      Client.Call here = client.with(account.id(), null, store);
+      here.make();
+      call(there);
+      assertCounts(account, 1, 1, "the first token serves both");
+
+      expire(store);
+      account.change(LONG);
+      here.make();
+      call(there);
+      assertCounts(account, 2, 2, "an expiry");
+
+      account.change(SHORT);
+      account.revoke();
+      here.make();
+      call(there);
+      assertCounts(account, 3, 3, "a revocation");
+
+      expire(store);
+      account.change(LONG);
+      call(there);
+      here.make();
+      assertCounts(account, 4, 4, "a refresh by the other process");
+    }
+  }
+
+  private void byThemselvesTheyFetchTwiceAsOften(Client client) throws Exception {
+    // WeCom gives the same token again while it is good: there the second fetch mints none.
+    int each = client.kind == Kind.WORK ? 1 : 2;
+    Account account = Simulator.account(client.kind, LONG);
+    try (Second there = client.inASecondProcess(account.id(), account.secret(), null)) {
+      Client.Call here = client.with(account.id(), account.secret(), null);
+      here.make();
+      call(there);
+      assertCounts(account, 2, each, "the first token");
+
+      account.advance();
+      here.make();
+      call(there);
+      assertCounts(account, 4, 2 * each, "an expiry");
+
+      account.revoke();
+      here.make();
+      call(there);
+      assertCounts(account, 6, 3 * each, "a revocation");
+
+      account.advance();
+      call(there);
+      here.make();
+      assertCounts(account, 8, 4 * each, "a refresh by the other process");
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Client.class)
+  void manyCallsAtOnceThatAreRefusedCostOneMint(Client client) throws Exception {
+    Account account = Simulator.account(client.kind, Map.of());
+    ExecutorService threads = Executors.newFixedThreadPool(16);
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      Client.Call call = client.with(account.id(), null, store);
+      call.make();
+      account.revoke();
+      List<Future<Object>> calls = new ArrayList<>();
+      for (int i = 0; i < 64; i++) {
+        calls.add(threads.submit(call::make));
+      }
+      for (Future<Object> one : calls) {
+        one.get();
+      }
+      assertCounts(account, 2, 2, "a revocation");
+    } finally {
+      threads.shutdownNow();
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Client.class)
+  void aFailureOfTheStoreIsTheFailureOfTheCall(Client client) {
+    Account account = Simulator.account(client.kind, Map.of());
+    Account wrong = new Account(account.kind(), account.id(), "wrong");
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), wrong)) {
+      Client.Call call = client.with(account.id(), null, store);
+      assertThrows(WxTokenException.class, call::make);
+      assertEquals(1, account.counter("requests"));
+    }
+  }
+
+  @Test
+  void pagesOfAnOfficialAccountAreSignedWithTheTicketOfTheStore() throws Exception {
+    Account account = Simulator.account();
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      WxMpStoreConfig config = new WxMpStoreConfig(account.id(), store, "shop");
+      config.setHostConfig(Client.host());
+      WxMpServiceImpl service = new WxMpServiceImpl();
+      service.setWxMpConfigStorage(config);
+
+      accepted(account, service.createJsapiSignature("https://shop.example/goods"));
+      assertEquals(store.token("shop/card_ticket").value(), service.getTicket(TicketType.WX_CARD));
+      String before = service.getJsapiTicket();
+      account.revoke();
+      assertNotEquals(before, service.getJsapiTicket(true), "a refresh by force");
+      assertEquals(service.getAccessToken(), store.token("shop").value());
+      assertEquals(
+          store.token("shop").expiresAt().toEpochMilli(), config.getExpiresTime(), "its end");
+      showsNoToken(config, store);
+    }
+  }
+
+  @Test
+  void theTicketsOfAMiniProgramAreThoseOfTheStore() throws Exception {
+    Account account = Simulator.account();
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      WxMaStoreConfig config = new WxMaStoreConfig(account.id(), store, "shop");
+      config.setApiHostUrl(Simulator.HTTP);
+      WxMaServiceImpl service = new WxMaServiceImpl();
+      service.setWxMaConfig(config);
+
+      accepted(account, service.getJsapiService().createJsapiSignature("https://shop.example/"));
+      assertEquals(
+          store.token("shop/card_ticket").value(), service.getJsapiService().getCardApiTicket());
+      showsNoToken(config, store);
+    }
+  }
+
+  @Test
+  void pagesInWeComAreSignedWithTheTicketsOfTheStore() throws Exception {
+    Account account = Simulator.account(Kind.WORK, Map.of());
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      WxCpStoreConfig config = new WxCpStoreConfig(account.id(), 1, store, "shop");
+      config.setBaseApiUrl(Simulator.HTTP);
+      WxCpServiceImpl service = new WxCpServiceImpl();
+      service.setWxCpConfigStorage(config);
+
+      accepted(account, service.createJsapiSignature("https://shop.example/goods"));
+      assertEquals(store.token("shop/agent_ticket").value(), service.getAgentJsapiTicket());
+      showsNoToken(config, store);
+    }
+  }
+
+  @Test
+  void aRefreshByForceIsRefused() {
+    Account account = Simulator.account();
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      WxMpStoreConfig config = new WxMpStoreConfig(account.id(), store, "shop");
+      config.setSecret(account.secret());
+      config.setHostConfig(Client.host());
+      WxMpServiceImpl service = new WxMpServiceImpl();
+      service.setWxMpConfigStorage(config);
+      assertThrows(UnsupportedOperationException.class, () -> service.getAccessToken(true));
+    }
+  }
+
+  private static void call(Second there) {
+    there.ask("call");
+    assertEquals("", there.answer());
+  }
+
+  private static void assertCounts(Account account, int requests, int minted, String event) {
+    assertEquals(requests, account.counter("requests"), event);
+    assertEquals(minted, account.counter("minted"), event);
+  }
+
+  // The simulator counts in milliseconds, and a reply in seconds.
+  private static void expire(Store store) throws InterruptedException {
+    Duration left = Duration.between(Instant.now(), store.token("shop").expiresAt());
+    Thread.sleep(Math.max(0, left.toMillis()) + 1_050);
+  }
+
+  private static void accepted(Account account, WxJsapiSignature signed) {
+    JsonObject page =
+        Simulator.json(
+            Map.of(
+                "appid", account.id(),
+                "url", signed.getUrl(),
+                "noncestr", signed.getNonceStr(),
+                "timestamp", String.valueOf(signed.getTimestamp()),
+                "signature", signed.getSignature()));
+    assertEquals("{\"ok\":true}", Simulator.post("/js_config", page).toString());
+  }
+
+  private static void showsNoToken(Object config, Store store) {
+    assertFalse(config.toString().contains(store.token("shop").value()), config.toString());
+  }
+}

@@ -1,0 +1,151 @@
+/** What a Store is opened with, or set to. Names, units and limits are those of wxtoken_set in wxtoken.h. */
+export interface Options {
+  /** https://api.weixin.qq.com; plain http is taken for a loopback address only. */
+  api_base_url?: string;
+  /** The same for WeCom: https://qyapi.weixin.qq.com. */
+  work_base_url?: string;
+  qq_base_url?: string;
+  douyin_base_url?: string;
+  dingtalk_base_url?: string;
+  feishu_base_url?: string;
+  /** 8000: the longest a call may wait, 1 to 600000. */
+  timeout_ms?: number;
+  /** 3000: for the look-up of a host's name, and again for connect and TLS. */
+  connect_timeout_ms?: number;
+  /** 270: how long before its end a token is refreshed, 0 to 3600. */
+  refresh_ahead_s?: number;
+  /** false: a one-shot thread refreshes ahead, and no caller waits for it. */
+  background_refresh?: boolean;
+  /** 200: how soon another process's change is seen, 0 to 60000. */
+  revalidate_ms?: number;
+  /** http://[user:password@]host:port */
+  proxy?: string;
+  /** PEM file of certificates to trust beside the web PKI. */
+  ca_file?: string;
+  /** The key that seals the secrets: `<store>.key`. */
+  key_file?: string;
+  /** To stderr. */
+  log?: 'off' | 'error' | 'info' | 'debug';
+}
+
+/** What an account is; docs/credentials.md of the project says what each needs. */
+export type Kind =
+  | 'official'
+  | 'official_classic'
+  | 'work'
+  | 'component'
+  | 'authorizer'
+  | 'suite'
+  | 'work_authorized'
+  | 'provider'
+  | 'qq'
+  | 'douyin'
+  | 'dingtalk'
+  | 'feishu';
+
+/** What is known later than the registration. */
+export type Field = 'current' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'refresh_token';
+
+export type Status =
+  | 'WXTOKEN_E_ARGUMENT'
+  | 'WXTOKEN_E_ACCOUNT'
+  | 'WXTOKEN_E_STORE'
+  | 'WXTOKEN_E_SECRET'
+  | 'WXTOKEN_E_NETWORK'
+  | 'WXTOKEN_E_REPLY'
+  | 'WXTOKEN_E_API'
+  | 'WXTOKEN_E_TIMEOUT'
+  | 'WXTOKEN_E_INTERNAL';
+
+/** Why a call failed. The message says what failed, on what, and what to do; it never holds a secret or a token. */
+export class WxTokenError extends Error {
+  private constructor();
+  readonly name: 'WxTokenError';
+  readonly status: Status;
+  /** WeChat's errcode with WXTOKEN_E_API, else 0. */
+  readonly errcode: number;
+  /** Milliseconds after which another try makes sense; 0 is at once, or unknown. */
+  readonly retryAfterMs: number;
+}
+
+/** A token. As a string, as JSON and in a log it does not show its value. */
+export class Token {
+  private constructor();
+  readonly value: string;
+  /** When it ends; null where it has no end. It may be revoked earlier: see Store.reject. */
+  readonly expiresAt: Date | null;
+}
+
+/** What there is to know of every account and token; the project's README describes it. */
+export interface Report {
+  store: string;
+  degraded: string | null;
+  accounts: Array<{ name: string; kind: Kind; id: string; current: boolean; [field: string]: unknown }>;
+  [field: string]: unknown;
+}
+
+/**
+ * One open store, with options of its own.
+ *
+ * Every call runs on a thread of libuv's pool, so none holds up the event loop. A failure is a WxTokenError; an argument
+ * of the wrong type a TypeError.
+ */
+export class Store {
+  private constructor();
+
+  /**
+   * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share what it knows.
+   *
+   * @param path  An SQLite file on a local filesystem, whose directory exists. Null is $WXTOKEN_STORE, else
+   *              $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+   */
+  static open(path?: string | null, options?: Options): Promise<Store>;
+
+  /** Sets an option; the default of each is $WXTOKEN_<OPTION> as it was when the store was opened. */
+  set<Name extends keyof Options>(option: Name, value: NonNullable<Options[Name]>): Promise<void>;
+
+  /**
+   * Registers an account, or updates it. It stays in the store; repeating it is cheap when nothing has changed. The
+   * first account of a store becomes the current one.
+   *
+   * @param name    Of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
+   * @param id      The appid, corpid, suite_id and so on.
+   * @param secret  Its secret, sealed in the store and never shown again; null for 'authorizer', which has none.
+   */
+  register(name: string, kind: Kind, id: string, secret?: string | null): Promise<void>;
+
+  /** Sets a field of an account. */
+  put(name: string, field: Field, value?: string | null): Promise<void>;
+
+  /** Makes this account the one that null names. */
+  setCurrent(name: string): Promise<void>;
+
+  /**
+   * A token that is valid now, of an account ('shop') or another credential of it ('shop/jsapi_ticket'); null is the
+   * current account. Asks WeChat once per expiry among all processes on the store, for up to timeout_ms.
+   *
+   * Ask for the token at each use rather than keep it.
+   */
+  token(name?: string | null): Promise<Token>;
+
+  /**
+   * Says that the API refused a token (errcode 40001, 40014 or 42001): the next token() fetches another. If the store
+   * has another one by now, nothing happens. Rejects cause at most one fetch per 30 seconds.
+   */
+  reject(name: string | null, token: Token | string): Promise<void>;
+
+  /** What there is to know of every account and token. No secret and no token is in it. */
+  report(): Promise<Report>;
+
+  /**
+   * Closes it, when the calls that are under way have ended, and with background_refresh waits for a refresh. Later
+   * calls fail with WXTOKEN_E_ARGUMENT. Closing twice is fine.
+   */
+  close(): Promise<void>;
+
+  /** For `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** The version of the C library, such as "0.1.0". */
+export function version(): string;

@@ -1,0 +1,130 @@
+'use strict';
+
+// The C library: where it is found, its structs and functions, and how a call and a string cross.
+//
+// Every call that may wait runs on a thread of libuv's pool. Each has memory of its own, and holds no state here.
+
+const koffi = require('koffi');
+const { WxTokenError } = require('./error');
+
+const SONAME = 'libwxtoken.so.0';
+
+const wxtoken = koffi.opaque();
+const handle = koffi.pointer(wxtoken);
+const error = koffi.struct({
+  status: 'int',
+  errcode: 'int32_t',
+  retry_after_ms: 'int64_t',
+  message: koffi.array('char', 496, 'String'),
+});
+const token = koffi.struct({
+  expires_at: 'int64_t',
+  length: 'size_t',
+  value: koffi.array('char', 1024, 'String'),
+});
+const errorOut = koffi.out(koffi.pointer(error));
+
+// Name: what it returns, what it takes. tests/header.test.js compares them with wxtoken.h.
+const SIGNATURES = {
+  wxtoken_init: ['int', ['str', koffi.out(koffi.pointer(handle)), errorOut]],
+  wxtoken_set: ['int', [handle, 'str', 'str', errorOut]],
+  wxtoken_account: ['int', [handle, 'str', 'str', 'str', 'str', errorOut]],
+  wxtoken_put: ['int', [handle, 'str', 'str', 'str', errorOut]],
+  wxtoken_get: ['int', [handle, 'str', koffi.out(koffi.pointer(token)), errorOut]],
+  wxtoken_reject: ['int', [handle, 'str', 'str', errorOut]],
+  wxtoken_report: ['int', [handle, koffi.pointer('char'), 'size_t', koffi.out(koffi.pointer('size_t')), errorOut]],
+  wxtoken_free: ['void', [handle]],
+  wxtoken_version: ['str', []],
+  wxtoken_status_name: ['str', ['int32_t']],
+};
+
+function load() {
+  const file = process.env.WXTOKEN_LIBRARY || SONAME;
+  makeRoomOnTheStack();
+  try {
+    const library = koffi.load(file);
+    const functions = Object.entries(SIGNATURES).map(([name, [result, parameters]]) => [
+      name,
+      library.func(name, result, parameters),
+    ]);
+    return Object.fromEntries(functions);
+  } catch (e) {
+    const remedy = process.env.WXTOKEN_LIBRARY
+      ? 'WXTOKEN_LIBRARY names it: correct or unset that'
+      : 'install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the path of the file';
+    throw new Error(`wxtoken cannot use the C library ${file}: ${e.message}: ${remedy}`);
+  }
+}
+
+// Koffi calls on stacks of its own. A fetch by TLS takes 60 KiB of them, and Koffi gives 128; it takes no orders once
+// the program has loaded something else with it.
+function makeRoomOnTheStack() {
+  try {
+    koffi.config({ async_stack_size: 1 << 20 });
+  } catch {
+    const { async_stack_size } = koffi.config();
+    if (async_stack_size < 128 << 10) {
+      throw new Error(`wxtoken needs an async_stack_size of 128 KiB: Koffi was set to ${async_stack_size} bytes`);
+    }
+  }
+}
+
+const functions = load();
+
+// The pool is the whole process's: its files and host names need a thread too while all of ours wait for WeChat.
+const pool = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+let room = Math.min(Math.max(pool - 1, 1), 64);
+const queue = [];
+
+async function onThePool(name, args) {
+  if (room > 0) room--;
+  else await new Promise((turn) => queue.push(turn));
+  try {
+    return await new Promise((resolve, reject) =>
+      functions[name].async(...args, (failure, result) => (failure ? reject(failure) : resolve(result))),
+    );
+  } finally {
+    const next = queue.shift();
+    if (next) next();
+    else room++;
+  }
+}
+
+/** Calls one of the functions that take a wxtoken_error * last; throws what it says. */
+async function call(name, ...args) {
+  const out = {};
+  const status = await onThePool(name, [...args, out]);
+  if (status !== 0) {
+    throw new WxTokenError(out.message, functions.wxtoken_status_name(status), out.errcode, out.retry_after_ms);
+  }
+}
+
+/** Frees a handle, which may wait for a background refresh. */
+async function free(handle) {
+  await onThePool('wxtoken_free', [handle]);
+}
+
+/** A string as it crosses. C would take what stands before a NUL for the whole, and UTF-8 has no lone surrogates. */
+function text(parameter, value) {
+  if (typeof value !== 'string') throw new TypeError(`${parameter} must be a string, not ${typeof value}`);
+  if (value.includes('\0')) throw badArgument(`${parameter} has a NUL character in it`);
+  if (Buffer.from(value).toString() !== value)
+    throw badArgument(`${parameter} has a lone surrogate in it, for which there is no UTF-8`);
+  return value;
+}
+
+/** The same, or NULL. */
+function optionalText(parameter, value) {
+  return value == null ? null : text(parameter, value);
+}
+
+function badArgument(message) {
+  return new WxTokenError(message, 'WXTOKEN_E_ARGUMENT');
+}
+
+/** The version of the C library at run time. */
+function version() {
+  return functions.wxtoken_version();
+}
+
+module.exports = { SIGNATURES, call, free, text, optionalText, badArgument, version, structs: { error, token } };

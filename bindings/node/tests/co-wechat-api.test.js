@@ -1,0 +1,139 @@
+'use strict';
+
+// The real client of co-wechat-api, in two processes, by the store and by itself.
+
+const assert = require('node:assert/strict');
+const { fork } = require('node:child_process');
+const { once } = require('node:events');
+const { join } = require('node:path');
+const { PassThrough } = require('node:stream');
+const { test } = require('node:test');
+const { setTimeout: sleep } = require('node:timers/promises');
+const WechatAPI = require('co-wechat-api');
+const { withStore } = require('wxtoken/co-wechat-api');
+const { counters, directory, http, newAccount, openStore, post } = require('./simulator');
+
+const HOURS = 3_600_000;
+const SOON = 5_000;
+
+function at(api) {
+  api.prefix = `${http}/cgi-bin/`;
+  return api;
+}
+
+/** The client in another process: its business call. */
+async function elsewhere(t, ...args) {
+  const child = fork(join(__dirname, 'second-client.js'), args);
+  t.after(() => child.kill());
+  await once(child, 'message');
+  return async () => {
+    child.send('call');
+    const [failure] = await once(child, 'message');
+    if (failure) throw new Error(failure);
+  };
+}
+
+test('two processes through an expiry, a revocation and a refresh by one of them', async (test) => {
+  await test.test('by the store every call succeeds, and each event costs one mint', async (t) => {
+    const account = await newAccount({ lifetime_ms: SOON });
+    const path = join(directory(t), 'tokens.db');
+    const store = await openStore(t, path, account);
+    const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+    const here = () => api.getIp();
+    const there = await elsewhere(t, account.id, '', path);
+    const lifetime = (lifetime_ms) => post('/accounts', { ...account, lifetime_ms });
+    // The simulator counts in milliseconds, and a reply in seconds.
+    const expire = async () => sleep((await store.token('shop')).expiresAt - Date.now() + 1_050);
+    const minted = async () => (await counters(account.id)).minted;
+
+    await here();
+    await there();
+    assert.equal(await minted(), 1, 'the first token serves both');
+
+    await expire();
+    await lifetime(2 * HOURS);
+    await here();
+    await there();
+    assert.equal(await minted(), 2, 'an expiry');
+
+    await lifetime(SOON);
+    await post('/revoke', { id: account.id, which: 'all' });
+    await here();
+    await there();
+    assert.equal(await minted(), 3, 'a revocation');
+
+    await expire();
+    await lifetime(2 * HOURS);
+    await there();
+    await here();
+    assert.equal(await minted(), 4, 'a refresh by the other process');
+  });
+
+  await test.test('by themselves they mint twice as much', async (t) => {
+    const account = await newAccount();
+    const api = at(new WechatAPI(account.id, account.secret));
+    const here = () => api.getIp();
+    const there = await elsewhere(t, account.id, account.secret);
+    const minted = async () => (await counters(account.id)).minted;
+
+    await here();
+    await there();
+    assert.equal(await minted(), 2, 'the first token');
+    await post('/advance', { id: account.id, ms: 2 * HOURS });
+    await here();
+    await there();
+    assert.equal(await minted(), 4, 'an expiry');
+    await post('/revoke', { id: account.id, which: 'all' });
+    await here();
+    await there();
+    assert.equal(await minted(), 6, 'a revocation');
+    await post('/advance', { id: account.id, ms: 2 * HOURS });
+    await there();
+    await here();
+    assert.equal(await minted(), 8, 'a refresh by the other process');
+  });
+});
+
+test('many calls at once that are refused cost one mint', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), account);
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  await api.getIp();
+  await post('/revoke', { id: account.id, which: 'all' });
+  await Promise.all(Array.from({ length: 50 }, () => api.getIp()));
+  assert.equal((await counters(account.id)).minted, 2);
+});
+
+test('an upload that is refused is not repeated, and the next call has another token', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), account);
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  const { accessToken } = await api.ensureAccessToken();
+  await post('/revoke', { id: account.id, which: 'all' });
+  const data = new PassThrough();
+  data.end('a picture');
+  const headers = { 'content-length': 9 };
+  const url = `${api.prefix}getcallbackip?access_token=${accessToken}`;
+  await assert.rejects(api.request(url, { method: 'POST', headers, data }), { name: 'WeChatAPIError', code: 40001 });
+  await api.getIp();
+  assert.equal((await counters(account.id)).minted, 2);
+});
+
+test('its pages are signed with the ticket of the store', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), account);
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  const url = 'https://shop.example/goods?id=1';
+  const { nonceStr: noncestr, timestamp, signature } = await api.getJsConfig({ url, jsApiList: [] });
+  assert.deepEqual(await post('/js_config', { appid: account.id, url, noncestr, timestamp, signature }), { ok: true });
+  assert.equal((await api.ensureTicket('wx_card')).ticket, (await store.token('shop/card_ticket')).value);
+  await assert.rejects(api.ensureTicket('other'), TypeError);
+  assert.equal((await counters(account.id)).minted, 3);
+});
+
+test('a failure of the store is the failure of the call', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), { ...account, secret: 'wrong' });
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  await assert.rejects(api.getIp(), { name: 'WxTokenError', errcode: 40125 });
+});

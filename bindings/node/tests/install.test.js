@@ -1,0 +1,52 @@
+'use strict';
+
+// The package as npm installs it from a checkout, and the examples.
+
+const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
+const { writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { directory, http, newAccount } = require('./simulator');
+
+const PACKAGE = join(__dirname, '..');
+
+function run(env, cwd, ...command) {
+  return execFileSync(command[0], command.slice(1), { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+test('npm installs it from a checkout, and it gets a token', async (t) => {
+  const account = await newAccount();
+  const project = directory(t);
+  const env = {
+    ...process.env,
+    WXTOKEN_STORE: join(project, 'tokens.db'),
+    WXTOKEN_API_BASE_URL: http,
+    WXTOKEN_ID: account.id,
+    WXTOKEN_SECRET: account.secret,
+  };
+  writeFileSync(join(project, 'package.json'), '{"private": true}');
+  run(env, project, 'npm', 'install', '--silent', '--no-audit', '--no-fund', '--install-links', PACKAGE);
+  const script = `require('wxtoken').Store.open().then(async (store) => {
+    await store.register('shop', 'official', process.env.WXTOKEN_ID, process.env.WXTOKEN_SECRET);
+    const { withStore } = require('wxtoken/co-wechat-api');
+    console.log((await store.token()).value.length, typeof withStore);
+    await store.close();
+  })`;
+  assert.match(run(env, project, process.execPath, '-e', script), /^\d+ function\n$/);
+  const module = "import { Store, version } from 'wxtoken'; console.log(typeof Store, version())";
+  assert.match(run(env, project, process.execPath, '--input-type=module', '-e', module), /^function \d+\.\d+\.\d+\n$/);
+});
+
+test('the examples run', async (t) => {
+  const account = await newAccount();
+  const env = {
+    ...process.env,
+    WXTOKEN_STORE: join(directory(t), 'tokens.db'),
+    WXTOKEN_API_BASE_URL: http,
+    WXTOKEN_ID: account.id,
+    WXTOKEN_SECRET: account.secret,
+  };
+  assert.match(run(env, PACKAGE, process.execPath, 'examples/first_get.js'), /^node {2}\S+…\S{4} {2}\d+ chars/);
+  assert.match(run(env, PACKAGE, process.execPath, 'examples/co_wechat_api.js'), /\d+ callback addresses/);
+});

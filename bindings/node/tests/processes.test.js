@@ -1,0 +1,78 @@
+'use strict';
+
+const assert = require('node:assert/strict');
+const { fork, spawnSync } = require('node:child_process');
+const { once } = require('node:events');
+const { join } = require('node:path');
+const { test } = require('node:test');
+const { Worker } = require('node:worker_threads');
+const { counters, directory, errcode, http, inFlight, newAccount, openStore } = require('./simulator');
+
+const SECOND = join(__dirname, 'second.js');
+
+async function message(other) {
+  const [value] = await once(other, 'message');
+  return value;
+}
+
+test('eight processes on an empty store cost one request', async (t) => {
+  const path = join(directory(t), 'tokens.db');
+  const account = await newAccount({ delay_ms: 200 });
+  const store = await openStore(t, path, account);
+  const children = Array.from({ length: 8 }, () => fork(SECOND, [path, http]));
+  t.after(() => children.forEach((child) => child.kill()));
+  await Promise.all(children.map(message));
+  const tokens = Promise.all(children.map(message));
+  for (const child of children) child.send('shop');
+  assert.deepEqual(new Set(await tokens), new Set([(await store.token('shop')).value]));
+  const { requests, minted } = await counters(account.id);
+  assert.deepEqual({ requests, minted }, { requests: 1, minted: 1 });
+});
+
+test('worker threads share what the process knows', async (t) => {
+  const path = join(directory(t), 'tokens.db');
+  const account = await newAccount({ delay_ms: 200 });
+  const store = await openStore(t, path, account);
+  const workers = Array.from({ length: 4 }, () => new Worker(SECOND, { workerData: [path, http] }));
+  await Promise.all(workers.map(message));
+  const tokens = Promise.all(workers.map(message));
+  for (const worker of workers) worker.postMessage('shop');
+  assert.equal(new Set(await tokens).size, 1);
+  await Promise.all(workers.map((worker) => worker.terminate()));
+  assert.equal(await errcode('official', (await store.token('shop')).value), 0);
+  assert.equal((await counters(account.id)).requests, 1);
+});
+
+test('a worker thread that is terminated in a fetch takes nobody along', async (t) => {
+  const path = join(directory(t), 'tokens.db');
+  const account = await newAccount({ delay_ms: 1000 });
+  const store = await openStore(t, path, account);
+  const worker = new Worker(SECOND, { workerData: [path, http] });
+  await message(worker);
+  worker.postMessage('shop');
+  await inFlight(account.id, 1);
+  await worker.terminate();
+  assert.equal(await errcode('official', (await store.token('shop')).value), 0);
+  assert.equal((await counters(account.id)).minted, 1);
+});
+
+test('a process may exit without closing its store', async (t) => {
+  const path = join(directory(t), 'tokens.db');
+  const account = await newAccount();
+  await openStore(t, path, account);
+  const script = `require('wxtoken').Store.open(${JSON.stringify(path)}, { api_base_url: '${http}' })
+    .then((store) => store.token('shop')).then((token) => process.stdout.write(token.value))`;
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8' });
+  assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+  assert.equal(await errcode('official', stdout), 0);
+});
+
+test('a library that cannot be loaded says which and what to do', () => {
+  const { status, stderr } = spawnSync(process.execPath, ['-e', "require('wxtoken')"], {
+    cwd: __dirname,
+    encoding: 'utf8',
+    env: { ...process.env, WXTOKEN_LIBRARY: '/nonexistent/libwxtoken.so' },
+  });
+  assert.equal(status, 1);
+  assert.match(stderr, /cannot use the C library \/nonexistent\/libwxtoken.so.*WXTOKEN_LIBRARY names it/);
+});

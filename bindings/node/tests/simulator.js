@@ -1,0 +1,65 @@
+'use strict';
+
+// The simulator of WeChat that `wechat-sim exec` has started, as a test talks to it; and a store for a test.
+
+const { randomBytes } = require('node:crypto');
+const { mkdtempSync, rmSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { Store } = require('wxtoken');
+
+for (const name of ['WXSIM_HTTP', 'WXSIM_HTTPS', 'WXSIM_CONTROL', 'WXSIM_CA', 'WXTOKEN_CASES']) {
+  if (!process.env[name]) throw new Error(`${name} is not set: the README says how the tests are run`);
+}
+const { WXSIM_HTTP: http, WXSIM_HTTPS: https, WXSIM_CONTROL: control, WXSIM_CA: ca } = process.env;
+
+// The caller's own store and options are not for the tests.
+for (const name of Object.keys(process.env)) {
+  if (name.startsWith('WXTOKEN_') && !['WXTOKEN_CASES', 'WXTOKEN_LIBRARY'].includes(name)) delete process.env[name];
+}
+
+const hex = (bytes) => randomBytes(bytes).toString('hex');
+
+async function ask(url, body) {
+  const answer = await fetch(url, body && { method: 'POST', body: JSON.stringify(body) });
+  if (answer.status !== 200) throw new Error(`${url} answers ${answer.status}: ${await answer.text()}`);
+  return answer.json();
+}
+
+const post = (path, body) => ask(control + path, body);
+const counters = (id) => ask(`${control}/counters?id=${id}`);
+
+/** An account that no other test has. */
+async function newAccount(more = {}) {
+  const account = { kind: 'official', id: `wx${hex(8)}`, secret: hex(16), ...more };
+  await post('/accounts', account);
+  return account;
+}
+
+/** What a business API says to a token; 0 where it takes it. */
+async function errcode(kind, token) {
+  const path = { official: 'getcallbackip', work: 'agent/list' }[kind];
+  return (await ask(`${http}/cgi-bin/${path}?access_token=${encodeURIComponent(token)}`)).errcode ?? 0;
+}
+
+/** Waits until as many token requests of this id as that are being served. */
+async function inFlight(id, requests) {
+  while ((await counters(id)).in_flight !== requests);
+}
+
+/** A directory that is removed when the test `t` ends. */
+function directory(t) {
+  const path = mkdtempSync(join(tmpdir(), 'wxtoken-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+/** A store against the simulator, closed when the test `t` ends; with an account "shop" where one is given. */
+async function openStore(t, path, account = null, options = {}) {
+  const store = await Store.open(path, { api_base_url: http, work_base_url: http, ...options });
+  t.after(() => store.close());
+  if (account) await store.register('shop', account.kind, account.id, account.secret);
+  return store;
+}
+
+module.exports = { http, https, ca, hex, post, counters, newAccount, errcode, inFlight, directory, openStore };
