@@ -9,10 +9,13 @@ use crate::wechat::Kind;
 
 /// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
 /// prepared statements.
+/// No join: SQLite would compile it anew for each value that is bound.
 macro_rules! accounts {
     () => {
-        "SELECT a.name, a.kind, a.appid, a.secret, a.fingerprint, a.current, a.parent, p.kind, p.appid
-         FROM weixin_account a LEFT JOIN weixin_account p ON p.name = a.parent "
+        "SELECT a.name, a.kind, a.appid, a.secret, a.fingerprint, a.current, a.parent,
+             (SELECT p.kind FROM weixin_account p WHERE p.name = a.parent),
+             (SELECT p.appid FROM weixin_account p WHERE p.name = a.parent)
+         FROM weixin_account a "
     };
 }
 
