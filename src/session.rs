@@ -13,7 +13,7 @@ use crate::store::{self, Account, Call, Loaded, Registration, Store};
 use crate::sys;
 use crate::token::{Freshness, PutValue, Row};
 use crate::vault::{Label, Secret, Vault, fingerprint};
-use crate::wechat::{ACCESS_TOKEN, Ingredients, Kind, Put, Scope, Value};
+use crate::wechat::{ACCESS_TOKEN, Ingredients, Kind, Put, Value};
 
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
@@ -285,7 +285,7 @@ fn is_incomplete(loaded: &Loaded) -> bool {
         Loaded::NoCredential(_) => false,
         Loaded::View(found) => {
             let parent = found.account.parent.as_ref();
-            found.account.kind.token().scope == Scope::Parent
+            found.account.kind.parent().is_some()
                 && parent.is_some_and(|parent| parent.there.is_none())
         }
     }

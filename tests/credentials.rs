@@ -1020,6 +1020,21 @@ fn what_was_put_survives_the_process_and_the_store() {
     }
 }
 
+/// Whoever registered the parent still lives: it comes back.
+#[test]
+fn a_parent_that_a_live_handle_registered_is_put_back() {
+    for row in [authorizer(), row("work_authorized", "")] {
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        sqlite(
+            &world.store(),
+            "DELETE FROM weixin_account WHERE name = 'above'",
+        );
+        let token = handle.get("own").unwrap();
+        assert!(world.accepts(&token.value), "{}", row.says());
+    }
+}
+
 #[test]
 fn a_parent_that_is_gone_or_of_another_kind_is_named() {
     for row in [authorizer(), row("work_authorized", "")] {

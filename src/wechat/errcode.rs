@@ -35,6 +35,10 @@ const WORK: On = Some(&platform::WORK);
 const DOUYIN: On = Some(&platform::DOUYIN);
 const FEISHU: On = Some(&platform::FEISHU);
 
+const WRONG_ID: &str =
+    "the platform does not know this id: register the account again with the right one";
+const WRONG_SECRET: &str = "the secret is wrong: register the account again with the right one";
+
 /// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
 static TABLE: &[(On, i64, Wait, &str)] = &[
     (
@@ -55,18 +59,8 @@ static TABLE: &[(On, i64, Wait, &str)] = &[
         Wait::Seconds(60),
         "the secret is wrong or not this account's: register the account again with the right one",
     ),
-    (
-        None,
-        40125,
-        Wait::Seconds(60),
-        "the secret is wrong: register the account again with the right one",
-    ),
-    (
-        None,
-        40013,
-        Wait::Seconds(60),
-        "the platform does not know this id: register the account again with the right one",
-    ),
+    (None, 40125, Wait::Seconds(60), WRONG_SECRET),
+    (None, 40013, Wait::Seconds(60), WRONG_ID),
     (
         None,
         40002,
@@ -146,12 +140,7 @@ static TABLE: &[(On, i64, Wait, &str)] = &[
         Wait::Seconds(3600),
         "the administrator refused this host's address: it may ask again in an hour",
     ),
-    (
-        WORK,
-        40091,
-        Wait::Seconds(60),
-        "the secret is wrong: register the account again with the right one",
-    ),
+    (WORK, 40091, Wait::Seconds(60), WRONG_SECRET),
     (
         WORK,
         50003,
@@ -237,30 +226,10 @@ static TABLE: &[(On, i64, Wait, &str)] = &[
         Wait::Seconds(60),
         "if the id or the secret is wrong, register the account again with the right one",
     ),
-    (
-        DOUYIN,
-        40015,
-        Wait::Seconds(60),
-        "the platform does not know this id: register the account again with the right one",
-    ),
-    (
-        DOUYIN,
-        40017,
-        Wait::Seconds(60),
-        "the secret is wrong: register the account again with the right one",
-    ),
-    (
-        FEISHU,
-        10003,
-        Wait::Seconds(60),
-        "the platform does not know this id: register the account again with the right one",
-    ),
-    (
-        FEISHU,
-        10014,
-        Wait::Seconds(60),
-        "the secret is wrong: register the account again with the right one",
-    ),
+    (DOUYIN, 40015, Wait::Seconds(60), WRONG_ID),
+    (DOUYIN, 40017, Wait::Seconds(60), WRONG_SECRET),
+    (FEISHU, 10003, Wait::Seconds(60), WRONG_ID),
+    (FEISHU, 10014, Wait::Seconds(60), WRONG_SECRET),
     (
         FEISHU,
         99_991_400,

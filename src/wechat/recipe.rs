@@ -128,6 +128,13 @@ const STALE_WORK: &[i64] = &[40014, 42001, 42009, 40082];
 const OFFICIAL: &[&str] = &["official", "official_classic", "authorizer"];
 const WORK: &[&str] = &["work", "work_authorized"];
 
+/// What the classic endpoint takes, and those that were made after it.
+const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
+    ("grant_type", Value::Text("client_credential")),
+    ("appid", Value::Id),
+    ("secret", Value::Secret),
+];
+
 static RECIPES: &[Recipe] = &[
     Recipe {
         kinds: &["official"],
@@ -145,11 +152,7 @@ static RECIPES: &[Recipe] = &[
         kinds: &["official_classic"],
         endpoint: "token",
         path: "/cgi-bin/token",
-        query: &[
-            ("grant_type", Value::Text("client_credential")),
-            ("appid", Value::Id),
-            ("secret", Value::Secret),
-        ],
+        query: CLIENT_CREDENTIAL,
         quota: Quota::Supersedes,
         ..TOKEN
     },
@@ -307,11 +310,7 @@ static RECIPES: &[Recipe] = &[
         endpoint: "qq_token",
         platform: &platform::QQ,
         path: "/api/getToken",
-        query: &[
-            ("grant_type", Value::Text("client_credential")),
-            ("appid", Value::Id),
-            ("secret", Value::Secret),
-        ],
+        query: CLIENT_CREDENTIAL,
         quota: Quota::Supersedes,
         ..TOKEN
     },
@@ -320,11 +319,7 @@ static RECIPES: &[Recipe] = &[
         endpoint: "douyin_token",
         platform: &platform::DOUYIN,
         path: "/api/apps/v2/token",
-        body: &[
-            ("appid", Value::Id),
-            ("secret", Value::Secret),
-            ("grant_type", Value::Text("client_credential")),
-        ],
+        body: CLIENT_CREDENTIAL,
         token: "/data/access_token",
         expires_in: "/data/expires_in",
         quota: Quota::Supersedes,
