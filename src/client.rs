@@ -1,5 +1,7 @@
 //! A handle: its options, and what each call does with it. What a get is stands in `get`.
 
+#[cfg(feature = "tool")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -107,19 +109,29 @@ impl Client {
         let account = match unchanged {
             Some(account) => account,
             None => {
-                let sealed = secret.map(|secret| session.vault.seal(&label, secret));
-                let account = Account {
+                let mut account = Account {
                     name: name.into(),
                     kind,
                     id: id.into(),
-                    sealed: sealed.transpose()?,
+                    sealed: None,
                     fingerprint: secret.map_or(String::new(), |secret| fingerprint(id, secret)),
                     current: false,
                     parent: None,
                 };
-                session
-                    .store()
-                    .register(&account, Registration::Update, session.call())?;
+                // Once more when the key has been changed meanwhile.
+                loop {
+                    if let Some(secret) = secret {
+                        account.sealed = Some(session.vault.seal(&label, secret)?);
+                    }
+                    session
+                        .store()
+                        .register(&account, Registration::Update, session.call())?;
+                    let sealed = account.sealed.as_ref();
+                    if sealed.is_none_or(|sealed| session.vault.is_current(sealed).unwrap_or(true))
+                    {
+                        break;
+                    }
+                }
                 session.view.shared.forget();
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
                 account
@@ -283,13 +295,32 @@ impl Client {
         view.filter(|view| view.shared.generation == generation())
     }
 
-    fn options(&self) -> Arc<Options> {
+    #[cfg(feature = "tool")]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[cfg(feature = "tool")]
+    pub fn handle(&self) -> u64 {
+        self.handle
+    }
+
+    /// The same for a keeper.
+    #[cfg(feature = "tool")]
+    pub fn early_session(&self) -> Result<Session> {
+        Ok(Session {
+            early: true,
+            ..self.session()?
+        })
+    }
+
+    pub fn options(&self) -> Arc<Options> {
         let gate = Gate::enter();
         self.settings.borrow(&gate).options.clone()
     }
 
     /// What a slow path needs, with its deadline running.
-    fn session(&self) -> Result<Session> {
+    pub fn session(&self) -> Result<Session> {
         let (options, background) = self.settings();
         let vault = Vault::at(names::key_path(&options, &self.path));
         let deadline = Deadline::after(options.timeout_ms);
@@ -313,6 +344,7 @@ impl Client {
             vault,
             deadline,
             background,
+            early: false,
         })
     }
 }

@@ -117,6 +117,24 @@ impl Session {
         })
     }
 
+    /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
+    #[cfg(feature = "tool")]
+    pub fn keep(&self, name: &str) -> Result<Option<Served>> {
+        let outset = self.view.cache.set_out();
+        let found = self.look(Some(name))?;
+        match self.freshness(&found.row) {
+            Freshness::Fresh => Ok(None),
+            Freshness::Usable => self.try_lead(Some(name), found),
+            Freshness::Spent => {
+                let fetches = found.row.fetches;
+                let token = self.wait_for_token(Some(name), found)?;
+                let row = self.look(Some(name))?.row;
+                self.view.cache.publish(Some(name), outset, &token);
+                Ok((row.fetches > fetches).then_some(token))
+            }
+        }
+    }
+
     fn lead(&self, found: Box<store::View>) -> Result<Outcome> {
         self.with_parent(&found, Patience::Hurry, |parent| {
             self.try_refresh(found.clone(), parent)

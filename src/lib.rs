@@ -18,6 +18,8 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 
+#[cfg(feature = "tool")]
+mod admin;
 mod background;
 mod cache;
 mod client;
@@ -29,6 +31,9 @@ mod flight;
 mod get;
 #[cfg(feature = "benching")]
 pub mod inside;
+#[cfg(feature = "tool")]
+mod keeper;
+mod mailbox;
 mod names;
 mod options;
 mod platform;
@@ -41,6 +46,8 @@ mod sync;
 #[allow(unsafe_code)]
 mod sys;
 mod token;
+#[cfg(feature = "tool")]
+pub mod tool;
 mod trie;
 mod vault;
 mod wechat;

@@ -127,6 +127,21 @@ fn default_path() -> Result<PathBuf> {
     Ok(directory.join("tokens.db"))
 }
 
+/// The name of an account's other credential.
+pub fn join(account: &str, credential: &str) -> String {
+    format!("{account}/{credential}")
+}
+
+/// The lock file of a store.
+pub fn lock_path(store: &Path) -> PathBuf {
+    store.with_added_extension("lock")
+}
+
+/// The FIFO that a store's keeper reads.
+pub fn mailbox_path(store: &Path) -> PathBuf {
+    store.with_added_extension("mailbox")
+}
+
 /// Where the key to a store's secrets lies.
 pub fn key_path(options: &Options, store: &Path) -> PathBuf {
     match &options.key_file {

@@ -91,6 +91,28 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
     }
 }
 
+/// Keeps what is needed to put these accounts back, and nothing that this handle knew before.
+#[cfg(feature = "tool")]
+pub fn remember_only(handle: u64, path: &Path, accounts: &[Account]) {
+    let gate = Gate::enter();
+    let mut registered = REGISTERED.borrow(&gate);
+    registered.retain(|r| r.handle != handle);
+    registered.extend(accounts.iter().map(|account| Registered {
+        handle,
+        path: path.to_owned(),
+        account: account.clone(),
+    }));
+}
+
+/// The operator has removed it: no handle here is to put it back.
+#[cfg(feature = "tool")]
+pub fn forget_account(path: &Path, name: &str) {
+    let gate = Gate::enter();
+    REGISTERED
+        .borrow(&gate)
+        .retain(|r| r.path != path || r.account.name != name);
+}
+
 /// The operator's choice of a current account is worth putting back too.
 pub fn remember_current(path: &Path, name: &str) {
     let gate = Gate::enter();

@@ -87,6 +87,9 @@ enum Patience {
 impl Session {
     /// Fetches the next token if nobody else is at it.
     pub fn try_refresh(&self, found: Box<store::View>, parent: Parent) -> Result<Outcome> {
+        if self.has_keeper() {
+            return Ok(Outcome::NotNow);
+        }
         match self.claim(found, Freshness::Usable, Patience::WithLeaseless)? {
             Claim::Ours(lead) => self.fetch(*lead, parent),
             Claim::Settled | Claim::Busy => Ok(Outcome::NotNow),
@@ -96,6 +99,7 @@ impl Session {
     /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
     pub fn obtain(&self, name: Option<&str>, flown: &Identity, parent: Parent) -> Result<Outcome> {
         let mut leaseless_since = None;
+        let mut asked = None;
         let mut fetched = false;
         loop {
             let found = self.look(name)?;
@@ -121,10 +125,12 @@ impl Session {
             };
             // Too late to lead: the time that is left would be taken for the platform's slowness.
             let fair = self.options.timeout_ms.min(FAIR_MS) / 2;
-            let claim = if self.left_ms() < fair {
+            let by_keeper = self.is_reader() && self.ask_keeper(&found, &mut asked);
+            let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Busy
             } else {
-                self.claim(found, Freshness::Spent, patience)?
+                self.claim(found, Freshness::Spent, patience)
+                    .map_err(|e| self.as_reader(e))?
             };
             match claim {
                 Claim::Ours(lead) => {
@@ -143,13 +149,27 @@ impl Session {
                     2,
                     8,
                     &format!(
-                        "waiting for another process that fetches the {} of {}",
+                        "waiting for {} that fetches the {} of {}",
+                        if by_keeper {
+                            "the keeper"
+                        } else {
+                            "another process"
+                        },
                         recipe.noun(),
                         flown.id
                     ),
                 )?,
             }
         }
+    }
+
+    /// Tells a process that may not fetch who should.
+    fn as_reader(&self, mut error: Error) -> Error {
+        let is_ours = matches!(error.status, Status::Secret | Status::Store);
+        if is_ours && self.is_reader() {
+            error.message += &format!("; {}", self.no_keeper());
+        }
+        error
     }
 
     /// Takes the lock and writes the intent, if the row is still no better than `at_best`.
@@ -280,7 +300,7 @@ impl Session {
         if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
             return Intent::Busy;
         }
-        if row.freshness(now, &boot_id) < at_best
+        if self.freshness_at(row, now) < at_best
             || row.standing_failure(now, self.options.timeout_ms).is_some()
         {
             return Intent::Settled;
@@ -330,7 +350,11 @@ impl Session {
         let mut error = failure.error.clone();
         self.settle(lead, &mut |row| {
             let now = Now::read();
-            if row.put != lead.row.put {
+            let is_as_sent = match &row.put {
+                Some(put) => put.is_same(lead.row.put.as_ref()),
+                None => lead.row.put.is_none(),
+            };
+            if !is_as_sent {
                 // What was refused has been replaced since.
                 failure.wait = Wait::Nobody;
             }
@@ -369,10 +393,13 @@ impl Session {
         let mut late = false;
         let label = sys::process_label();
         let ahead_s = self.options.refresh_ahead_s;
-        let renewed = self.seal_renewed(lead, grant);
+        let mut renewed = self.seal_renewed(lead, grant);
         let row = self.settle(lead, &mut |row| {
             late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
-            if let Some(sealed) = &renewed {
+            if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
+                if let Some(put) = &lead.found.recipe.put {
+                    self.seal_anew(&put_label(&lead.found, put), clear, sealed);
+                }
                 row.renew(sealed.clone(), &lead.row, Now::read());
             }
             if !late {

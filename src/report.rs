@@ -4,15 +4,20 @@ use serde_json::{Value, json};
 
 use crate::clock::Now;
 use crate::error::{Result, Status};
+use crate::names;
 use crate::process::overlay_all;
 use crate::session::Session;
-use crate::store::Account;
+use crate::store::{Account, Everything};
+use crate::sys;
 use crate::token::{Freshness, Identity, Row};
 use crate::wechat::{Put, Recipe};
 
 pub fn write(session: &Session) -> Result<String> {
     let shared = session.view.shared;
-    let (accounts, mut tokens) = session.store().all(session.call())?;
+    let Everything {
+        accounts,
+        mut tokens,
+    } = session.store().all(session.call())?;
     overlay_all(shared, &mut tokens);
     let now = Now::read();
     let listed: Vec<Value> = accounts
@@ -23,10 +28,16 @@ pub fn write(session: &Session) -> Result<String> {
         "version": env!("CARGO_PKG_VERSION"),
         "store": session.store().location(),
         "now": seconds(now.wall_ms),
+        "keeper": keeper(session),
         "degraded": shared.degraded(),
         "accounts": listed,
     });
     Ok(report.to_string())
+}
+
+/// Whether somebody keeps the tokens fresh; null where this process may not know.
+fn keeper(session: &Session) -> Option<bool> {
+    sys::has_reader(&names::mailbox_path(session.view.shared.store.path()))
 }
 
 fn describe_account(

@@ -6,14 +6,20 @@ use crate::background::Background;
 use crate::cache::Served;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
+use crate::mailbox::{Message, token_fingerprint};
 use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::process::{View, remembered, remembered_put};
 use crate::store::{self, Account, Call, Loaded, Registration, Store};
-use crate::sys;
+use crate::sys::{self, NotSent};
 use crate::token::{Freshness, PutValue, Row};
 use crate::vault::{Label, Secret, Vault, fingerprint};
 use crate::wechat::{ACCESS_TOKEN, Ingredients, Kind, Put, Value};
+
+/// How often a keeper is asked for the same.
+const ASK_MS: i64 = 500;
+/// How long it may take a keeper to note a rejection.
+const TOLD_MS: i64 = 2000;
 
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
@@ -23,6 +29,8 @@ pub struct Session {
     pub vault: Vault,
     pub deadline: Deadline,
     pub background: Arc<Background>,
+    /// For a keeper, a token is to be refreshed a little earlier than for all others.
+    pub early: bool,
 }
 
 impl Session {
@@ -97,7 +105,7 @@ impl Session {
         if known.is_empty() {
             return Ok(());
         }
-        let (stored, _) = self.store().all(self.call())?;
+        let stored = self.store().all(self.call())?.accounts;
         for account in known {
             if !stored.iter().any(|there| there.name == account.name) {
                 self.store()
@@ -126,14 +134,91 @@ impl Session {
     }
 
     pub fn freshness(&self, row: &Row) -> Freshness {
-        row.freshness(Now::read(), &self.boot_id())
+        self.freshness_at(row, Now::read())
+    }
+
+    pub fn freshness_at(&self, row: &Row, now: Now) -> Freshness {
+        if self.early {
+            return row.early_freshness(now, &self.boot_id());
+        }
+        row.freshness(now, &self.boot_id())
+    }
+
+    /// Whether this process must leave it to others to fetch: it may not read the key, or not write the store.
+    pub fn is_reader(&self) -> bool {
+        self.vault.is_closed_to_us() || !sys::is_writable(self.view.shared.store.path())
+    }
+
+    /// Tells a keeper of this store.
+    fn tell_keeper(&self, message: &Message) -> std::result::Result<(), NotSent> {
+        let store = self.view.shared.store.path();
+        let owner = sys::owner(store).map_err(NotSent::Refused)?;
+        sys::send(&names::mailbox_path(store), owner, &message.line())
+    }
+
+    /// Asks a keeper to fetch, at most every [`ASK_MS`]. False when there is none to ask.
+    pub fn ask_keeper(&self, found: &store::View, asked_boot_ms: &mut Option<i64>) -> bool {
+        let now = Now::read().boot_ms;
+        if asked_boot_ms.is_some_and(|asked| now - asked < ASK_MS) {
+            return true;
+        }
+        *asked_boot_ms = Some(now);
+        match self.tell_keeper(&Message::Wanted(found.name())) {
+            Ok(()) => true,
+            // It is there, and has much to read.
+            Err(NotSent::Refused(e)) => e.kind() == std::io::ErrorKind::WouldBlock,
+            Err(NotSent::NoReader) => false,
+        }
+    }
+
+    /// Who should be running, for the error of a reader that nobody fetches for.
+    pub fn no_keeper(&self) -> String {
+        let store = self.view.shared.store.path();
+        match sys::has_reader(&names::mailbox_path(store)) {
+            Some(true) => "the keeper was asked".into(),
+            Some(false) => format!(
+                "no keeper runs on this store: start `wxtoken keep` as {}",
+                sys::owner_name(store)
+            ),
+            None => format!(
+                "this process may not write to the keeper's mailbox, {}.mailbox",
+                store.display()
+            ),
+        }
+    }
+
+    /// Has a keeper note that the API refused the token, and waits until it has.
+    fn reject_by_keeper(&self, found: &store::View, token: &str, why: Error) -> Result<()> {
+        let name = found.name();
+        let told = self.tell_keeper(&Message::Rejected {
+            fingerprint: token_fingerprint(&name, token),
+            name: name.clone(),
+        });
+        if told.is_err() {
+            return Err(Error::new(
+                why.status,
+                format!("{}: nobody was told: {}", why.message, self.no_keeper()),
+            ));
+        }
+        let deadline = Deadline::after(self.left_ms().min(TOLD_MS));
+        loop {
+            let now = self.look(Some(&name))?.row;
+            if now.rejected || now.token.as_deref() != Some(token) {
+                return Ok(());
+            }
+            deadline.pause(
+                2,
+                8,
+                &format!("waiting for the keeper to note that the token of {name} was refused"),
+            )?;
+        }
     }
 
     pub fn serve(&self, row: &Row) -> Option<Served> {
         Served::from_row(row, Now::read(), &self.boot_id())
     }
 
-    /// Notes that the API refused the token. PutValue in memory when the store cannot be written, unless this process could
+    /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
     pub fn note_rejection(&self, found: &store::View, token: &str) -> Result<()> {
         let shared = self.view.shared;
@@ -148,14 +233,24 @@ impl Session {
                 shared.written(&found.identity);
                 Ok(())
             }
+            Err(e) if e.status == Status::Store && self.has_keeper() => {
+                self.reject_by_keeper(found, token, e)
+            }
             Err(e) if e.status == Status::Store && self.ingredients(found).is_ok() => {
                 let mut row = found.row.clone();
                 row.reject(token);
                 shared.keep(&found.identity, row, &e);
                 Ok(())
             }
+            Err(e) if e.status == Status::Store => self.reject_by_keeper(found, token, e),
             Err(e) => Err(e),
         }
+    }
+
+    /// Whether this process is a reader for whom somebody fetches.
+    pub fn has_keeper(&self) -> bool {
+        let store = self.view.shared.store.path();
+        self.is_reader() && sys::has_reader(&names::mailbox_path(store)) == Some(true)
     }
 
     /// What secrets the credential's fetch takes.
@@ -216,7 +311,7 @@ impl Session {
     /// Takes a secret in that was put. What comes back is what is stored of it.
     pub fn keep_put(&self, found: &store::View, put: &Put, value: &str) -> Result<PutValue> {
         let label = put_label(found, put);
-        let kept = PutValue {
+        let mut kept = PutValue {
             sealed: self.vault.seal(&label, value)?,
             at: Now::read().wall_ms,
             put_fingerprint: fingerprint(&found.identity.owner(), value),
@@ -224,6 +319,7 @@ impl Session {
         let mut stored = kept.clone();
         self.store()
             .update(&found.identity, self.call(), &mut |row| {
+                self.seal_anew(&label, value, &mut kept.sealed);
                 let changed = row.put(kept.clone());
                 stored.clone_from(row.put.as_ref().unwrap_or(&kept));
                 changed
@@ -263,6 +359,15 @@ impl Session {
             0
         };
         Ok(Served::uncached(&secret, ends))
+    }
+
+    /// Inside a transaction: the key may have been changed since the value was sealed.
+    pub fn seal_anew(&self, label: &Label, value: &str, sealed: &mut Vec<u8>) {
+        if !self.vault.is_current(sealed).unwrap_or(true)
+            && let Ok(anew) = self.vault.seal(label, value)
+        {
+            *sealed = anew;
+        }
     }
 
     pub fn left_ms(&self) -> i64 {

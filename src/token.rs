@@ -16,6 +16,9 @@ pub const FORCES_A_DAY: i64 = 18;
 const LONGEST_LEASE_MS: i64 = 601_000;
 /// How far ahead of its end a stable token has a successor.
 const SUCCESSOR_MS: i64 = 270_000;
+/// How far before everybody's refresh time a keeper's lies. A stable token has its successor 300 s before its end, and the
+/// refresh time is at most 289 s before it.
+const EARLY_MS: i64 = 5000;
 
 /// What a token belongs to. Two accounts with one identity share one token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +44,15 @@ pub struct PutValue {
     pub at: i64,
     /// Of what was put last. When that is put once more it changes nothing: the platform may have replaced it since.
     pub put_fingerprint: String,
+}
+
+impl PutValue {
+    /// Whether it is the same secret, be it sealed anew by now.
+    pub fn is_same(&self, other: Option<&PutValue>) -> bool {
+        other.is_some_and(|other| {
+            self.at == other.at && self.put_fingerprint == other.put_fingerprint
+        })
+    }
 }
 
 /// The state of one credential. Times are milliseconds; `_at` is the wall clock, `boot` the boot clock.
@@ -95,6 +107,26 @@ pub enum Freshness {
 
 impl Row {
     pub fn freshness(&self, now: Now, boot_id: &str) -> Freshness {
+        self.freshness_with(now, boot_id, 0)
+    }
+
+    /// The same for a keeper, whose window opens earlier than that of all others.
+    pub fn early_freshness(&self, now: Now, boot_id: &str) -> Freshness {
+        self.freshness_with(now, boot_id, self.early_ms())
+    }
+
+    /// How much earlier: not so early that a stable token would have no successor yet.
+    fn early_ms(&self) -> i64 {
+        ((self.expires_at - self.refresh_at) / 2).clamp(0, EARLY_MS)
+    }
+
+    /// How long until a keeper's window opens.
+    #[cfg(feature = "tool")]
+    pub fn until_early_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
+        self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at) - self.early_ms()
+    }
+
+    fn freshness_with(&self, now: Now, boot_id: &str, early_ms: i64) -> Freshness {
         if self.token.is_none() || self.left_ms(now, boot_id) <= 0 {
             return Freshness::Spent;
         }
@@ -110,7 +142,7 @@ impl Row {
             };
         }
         let until_refresh = self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at);
-        if until_refresh > 0 {
+        if until_refresh > early_ms {
             Freshness::Fresh
         } else {
             Freshness::Usable
@@ -280,7 +312,7 @@ impl Row {
     /// kept beside the other, since nobody can say which of the two holds.
     pub fn renew(&mut self, sealed: Vec<u8>, claimed: &Row, now: Now) {
         let Some(put) = &self.put else { return };
-        if self.put != claimed.put {
+        if !put.is_same(claimed.put.as_ref()) {
             self.put_before = Some(sealed);
             return;
         }

@@ -2,6 +2,8 @@
 //!
 //! The key file is read when it is needed and not kept. A sealed secret names the key it was sealed with and is bound to
 //! its account's id, so that a wrong key or a swapped row is told apart from damage.
+//!
+//! While keys are changed the file holds two, a line each: the first seals, both open.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,8 @@ pub const MAX_SECRET: usize = 512;
 
 /// A secret in the clear; wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
+
+type Key = Zeroizing<[u8; KEY_LEN]>;
 
 /// What a sealed value is, and where it belongs: elsewhere it does not open.
 pub struct Label {
@@ -70,28 +74,29 @@ impl Vault {
 
     /// Seals `secret`, making the key file when there is none yet.
     pub fn seal(&self, label: &Label, secret: &str) -> Result<Vec<u8>> {
-        let key = match self.read()? {
-            Some(key) => key,
+        let keys = match self.read()? {
+            Some(keys) => keys,
             None => self.create()?,
         };
+        let key = &keys[0];
         let mut nonce = [0u8; NONCE_LEN];
         SystemRandom::new()
             .fill(&mut nonce)
             .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
         let mut sealed = Zeroizing::new(secret.as_bytes().to_vec());
-        cipher(&key)
+        cipher(key)
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(label.place.as_str()),
                 &mut *sealed,
             )
             .map_err(|_| Error::new(Status::Internal, "the secret could not be sealed"))?;
-        Ok([&[FORMAT], key_id(&key).as_slice(), &nonce, &sealed].concat())
+        Ok([&[FORMAT], key_id(key).as_slice(), &nonce, &sealed].concat())
     }
 
     /// Opens what [`Vault::seal`] made.
     pub fn open(&self, label: &Label, sealed: &[u8]) -> Result<Secret> {
-        let Some(key) = self.read()? else {
+        let Some(keys) = self.read()? else {
             return Err(self.refusal(label, "the key file does not exist: restore it, or"));
         };
         let damaged = "what is stored is damaged:";
@@ -100,16 +105,16 @@ impl Vault {
             return Err(self.refusal(label, damaged));
         }
         let (head, body) = sealed.split_at(header);
-        if head[1..=KEY_ID_LEN] != key_id(&key) {
+        let Some(key) = keys.iter().find(|key| sealed_with(sealed, key)) else {
             return Err(self.refusal(
                 label,
                 "it was sealed with another key: restore that key, or",
             ));
-        }
+        };
         let mut nonce = [0u8; NONCE_LEN];
         nonce.copy_from_slice(&head[1 + KEY_ID_LEN..]);
         let mut clear = Zeroizing::new(body.to_vec());
-        let opened = cipher(&key)
+        let opened = cipher(key)
             .open_in_place(
                 Nonce::assume_unique_for_key(nonce),
                 Aad::from(label.place.as_str()),
@@ -135,8 +140,20 @@ impl Vault {
         )
     }
 
-    /// The key; None when there is no file.
-    fn read(&self) -> Result<Option<Zeroizing<[u8; KEY_LEN]>>> {
+    /// Whether this process is kept from reading the key: then somebody else fetches.
+    pub fn is_closed_to_us(&self) -> bool {
+        sys::is_denied(&self.path)
+    }
+
+    /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key
+    /// is changed.
+    pub fn is_current(&self, sealed: &[u8]) -> Result<bool> {
+        let keys = self.read()?;
+        Ok(keys.is_some_and(|keys| sealed_with(sealed, &keys[0])))
+    }
+
+    /// The keys, the one that seals first; None when there is no file.
+    fn read(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
             Error::new(
                 Status::Secret,
@@ -158,19 +175,17 @@ impl Vault {
             }
             Err(e) => return Err(unreadable(e.to_string())),
         }
-        decode(text.trim_ascii()).map(Some).ok_or_else(|| {
+        let keys: Option<Vec<Key>> = text.trim_ascii().lines().map(decode).collect();
+        keys.filter(|keys| !keys.is_empty()).map(Some).ok_or_else(|| {
             unreadable("it is not 64 hexadecimal digits: restore it from a backup, or move it away and register the accounts again".into())
         })
     }
 
     /// Makes a new key. Whoever loses the race against another process uses the other's.
-    fn create(&self) -> Result<Zeroizing<[u8; KEY_LEN]>> {
-        let mut key = Zeroizing::new([0u8; KEY_LEN]);
-        SystemRandom::new()
-            .fill(&mut *key)
-            .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
-        match self.publish(&key) {
-            Ok(()) => Ok(key),
+    fn create(&self) -> Result<Vec<Key>> {
+        let keys = vec![new_key()?];
+        match self.publish(&keys, |draft| std::fs::hard_link(draft, &self.path)) {
+            Ok(()) => Ok(keys),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.read()?.ok_or_else(|| {
                 Error::new(
                     Status::Secret,
@@ -191,8 +206,59 @@ impl Vault {
         }
     }
 
-    /// Writes the key whole beside its place, then links it there: a half-written key is never seen under its name.
-    fn publish(&self, key: &[u8; KEY_LEN]) -> io::Result<()> {
+    /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.
+    #[cfg(feature = "tool")]
+    pub fn begin_change(&self) -> Result<()> {
+        match self.read()? {
+            Some(mut keys) if keys.len() == 1 => {
+                keys.insert(0, new_key()?);
+                self.replace(&keys)
+            }
+            Some(_) => Ok(()),
+            None => self.create().map(|_| ()),
+        }
+    }
+
+    /// Forgets every key but the one that seals.
+    #[cfg(feature = "tool")]
+    pub fn end_change(&self) -> Result<()> {
+        match self.read()? {
+            Some(mut keys) if keys.len() > 1 => {
+                keys.truncate(1);
+                self.replace(&keys)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts other keys into the file, which keeps its owner and its mode.
+    #[cfg(feature = "tool")]
+    fn replace(&self, keys: &[Key]) -> Result<()> {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let place = |draft: &Path| {
+            let meta = std::fs::metadata(&self.path)?;
+            let file = std::fs::File::open(draft)?;
+            let made = file.metadata()?;
+            if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+                fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
+            }
+            file.set_permissions(meta.permissions())?;
+            std::fs::rename(draft, &self.path)
+        };
+        self.publish(keys, place).map_err(|e| {
+            Error::new(
+                Status::Secret,
+                format!(
+                    "cannot write key file {}: {e}; it is {}",
+                    self.path.display(),
+                    sys::describe(&self.path)
+                ),
+            )
+        })
+    }
+
+    /// Writes keys whole beside their place, then has them put there: half a key is never seen under its name.
+    fn publish(&self, keys: &[Key], place: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
         let _shield = sys::Shield::raise();
         let draft = self.path.with_added_extension(format!(
             "{}.{:016x}.new",
@@ -200,10 +266,12 @@ impl Vault {
             u64::from_ne_bytes(sys::random())
         ));
         let written = sys::create_private(&draft).and_then(|mut file| {
-            let text = Zeroizing::new(encode(key) + "\n");
-            file.write_all(text.as_bytes())?;
+            for key in keys {
+                let line = Zeroizing::new(encode(&**key) + "\n");
+                file.write_all(line.as_bytes())?;
+            }
             file.sync_all()?;
-            std::fs::hard_link(&draft, &self.path)
+            place(&draft)
         });
         let _ = std::fs::remove_file(&draft);
         written?;
@@ -234,6 +302,19 @@ fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"))
 }
 
+fn new_key() -> Result<Key> {
+    let mut key = Zeroizing::new([0u8; KEY_LEN]);
+    SystemRandom::new()
+        .fill(&mut *key)
+        .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
+    Ok(key)
+}
+
+/// Whether a sealed value names this key.
+fn sealed_with(sealed: &[u8], key: &[u8; KEY_LEN]) -> bool {
+    sealed.get(1..=KEY_ID_LEN) == Some(&key_id(key))
+}
+
 fn key_id(key: &[u8; KEY_LEN]) -> [u8; KEY_ID_LEN] {
     let text = Zeroizing::new([b"wxtoken key id".as_slice(), key].concat());
     let mut id = [0; KEY_ID_LEN];
@@ -245,7 +326,7 @@ fn encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn decode(text: &str) -> Option<Zeroizing<[u8; KEY_LEN]>> {
+fn decode(text: &str) -> Option<Key> {
     if text.len() != KEY_LEN * 2 || !text.is_ascii() {
         return None;
     }

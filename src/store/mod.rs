@@ -1,6 +1,8 @@
 //! Where accounts and tokens are kept, behind one small trait. No policy: a store loads rows, changes them one at a
 //! time, and lends locks; what a row means is `token`'s business.
 
+#[cfg(feature = "tool")]
+mod admin;
 mod forebear;
 mod heal;
 mod rows;
@@ -12,10 +14,11 @@ pub use sqlite::SqliteStore;
 
 use crate::clock::Deadline;
 use crate::error::Result;
+use crate::names;
 use crate::options::Options;
 use crate::token::{Identity, Row};
 use crate::vault::Vault;
-use crate::wechat::{Kind, Recipe, Scope};
+use crate::wechat::{ACCESS_TOKEN, Kind, Recipe, Scope};
 
 /// A registered account, its secret sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +72,16 @@ pub struct View {
     pub row: Row,
 }
 
+impl View {
+    /// The name that leads here.
+    pub fn name(&self) -> String {
+        if self.recipe.credential == ACCESS_TOKEN {
+            return self.account.name.clone();
+        }
+        names::join(&self.account.name, self.recipe.credential)
+    }
+}
+
 /// What a look for a credential finds.
 pub enum Loaded {
     NoAccount,
@@ -95,7 +108,10 @@ pub struct Call<'a> {
 }
 
 /// Every account and every token row.
-pub type Everything = (Vec<Account>, Vec<(Identity, Row)>);
+pub struct Everything {
+    pub accounts: Vec<Account>,
+    pub tokens: Vec<(Identity, Row)>,
+}
 
 /// What a store is: implemented by SQLite here, by Redis later.
 pub trait Store: Send + Sync {

@@ -10,7 +10,7 @@ pub const APPLICATION_ID: i64 = 0x7778_746b;
 
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
-const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts];
+const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals];
 
 /// The names follow the forebear's. `id` of a token row stays unused by the library, but people like one to point at.
 fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
@@ -76,6 +76,13 @@ fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
         "TEXT NOT NULL DEFAULT ''",
     )?;
     add_column(conn, "weixin_token", "put_before", "BLOB")
+}
+
+/// The names of accounts that an operator has removed: no live handle puts one back.
+fn removals(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "CREATE TABLE IF NOT EXISTS weixin_removed (name TEXT PRIMARY KEY, removed_at INTEGER NOT NULL) STRICT;",
+    )
 }
 
 fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {

@@ -16,11 +16,12 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::forebear;
-use super::heal::{set_aside, suffixed};
+use super::heal::set_aside;
 use super::schema::{self, Owner};
 use super::trouble::Trouble;
 use super::{Account, Call, Everything, LeaderLock, Loaded, Registration, Store, View, rows};
 use crate::error::{Error, Result};
+use crate::names;
 use crate::sys::{self, Gate, Gated, LockFile, Shield};
 use crate::token::{Identity, Row};
 
@@ -77,7 +78,7 @@ impl SqliteStore {
     }
 
     /// Runs `work` on the connection, waiting, mending and reopening as needed.
-    fn with<T>(
+    pub(super) fn with<T>(
         &self,
         call: Call,
         writes: bool,
@@ -308,7 +309,7 @@ impl SqliteStore {
     }
 
     fn lock_path(&self) -> PathBuf {
-        suffixed(&self.path, ".lock")
+        names::lock_path(&self.path)
     }
 
     fn about(&self, what: &str) -> String {
@@ -321,7 +322,7 @@ const COMMIT_MS: u64 = 20;
 
 /// A commit that meets readers lets no new one in while it waits. Giving up at once would, and under many readers no writer
 /// would ever get its turn.
-fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
+pub(super) fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
     transaction.busy_timeout(Duration::from_millis(COMMIT_MS))?;
     let done = transaction.execute_batch("COMMIT");
     transaction.busy_timeout(Duration::ZERO)?;
@@ -390,14 +391,21 @@ impl Store for SqliteStore {
     fn register(&self, account: &Account, how: Registration, call: Call) -> Result<()> {
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            if how == Registration::PutBack
-                && rows::account(&transaction, Some(&account.name))?.is_some()
-            {
-                return Ok(());
-            }
-            rows::put_account(&transaction, account)?;
-            if how == Registration::Update {
-                rows::forgive(&transaction, &account.id)?;
+            let name = &account.name;
+            match how {
+                Registration::PutBack => {
+                    if rows::account(&transaction, Some(name))?.is_some()
+                        || rows::is_removed(&transaction, name)?
+                    {
+                        return Ok(());
+                    }
+                    rows::put_account(&transaction, account)?;
+                }
+                Registration::Update => {
+                    rows::forget_removal(&transaction, name)?;
+                    rows::put_account(&transaction, account)?;
+                    rows::forgive(&transaction, &account.id)?;
+                }
             }
             commit(transaction)
         })
@@ -424,7 +432,10 @@ impl Store for SqliteStore {
     fn all(&self, call: Call) -> Result<Everything> {
         self.with(call, false, |conn| {
             let transaction = conn.transaction()?;
-            Ok((rows::accounts(&transaction)?, rows::tokens(&transaction)?))
+            Ok(Everything {
+                accounts: rows::accounts(&transaction)?,
+                tokens: rows::tokens(&transaction)?,
+            })
         })
     }
 
@@ -474,7 +485,7 @@ impl Store for SqliteStore {
     }
 }
 
-fn configure(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;

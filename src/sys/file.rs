@@ -63,11 +63,31 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
 
 /// Whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
-        return false;
-    };
+    may(path, libc::W_OK).is_ok()
+}
+
+fn may(path: &Path, mode: libc::c_int) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the path is NUL-terminated and outlives the call.
-    unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) == 0 }
+    if unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// The uid of a file's owner.
+pub fn owner(path: &Path) -> io::Result<u32> {
+    Ok(std::fs::metadata(path)?.uid())
+}
+
+/// The name of a file's owner.
+pub fn owner_name(path: &Path) -> String {
+    owner(path).map_or_else(|_| "its owner".into(), user_name)
+}
+
+/// Whether this process is kept from reading `path`, by its effective ids.
+pub fn is_denied(path: &Path) -> bool {
+    may(path, libc::R_OK).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.

@@ -6,17 +6,23 @@ mod failpoint;
 mod file;
 mod fork;
 mod lock;
+mod mailbox;
 mod signal;
 
 #[cfg(feature = "failpoints")]
 pub use failpoint::arm;
 pub use failpoint::{Failpoint, reach};
 pub use file::{
-    create_private, create_private_directory, describe, is_writable, make_private,
-    require_plain_file, require_readable_file, write_stderr,
+    create_private, create_private_directory, describe, is_denied, is_writable, make_private,
+    owner, owner_name, require_plain_file, require_readable_file, write_stderr,
 };
 pub use fork::{AtomicRef, Gate, Gated, generation};
 pub use lock::LockFile;
+#[cfg(test)]
+pub use mailbox::MAX_MESSAGE;
+#[cfg(feature = "tool")]
+pub use mailbox::Mailbox;
+pub use mailbox::{NotSent, has_reader, send};
 pub use signal::Shield;
 
 /// Reads a clock, in milliseconds.

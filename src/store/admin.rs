@@ -1,0 +1,296 @@
+//! What only an operator does with a store: take an account out, seal every secret anew, back up and restore.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::heal::suffixed;
+use super::schema::{self, Owner};
+use super::sqlite::{SqliteStore, commit, configure};
+use super::{Account, Call, Everything, rows};
+use crate::clock::Now;
+use crate::error::{Error, Result};
+use crate::sys;
+use crate::token::{Identity, Row};
+use crate::vault::Label;
+
+/// What went with an account.
+pub struct Gone {
+    pub account: Account,
+    pub credentials: usize,
+    pub children: Vec<String>,
+}
+
+impl SqliteStore {
+    /// Takes an account out, with the rows that belong to no other. None when there is none of that name.
+    pub fn remove(&self, name: &str, call: Call) -> Result<Option<Gone>> {
+        self.with(call, true, |conn| {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let Some(account) = rows::account(&transaction, Some(name))? else {
+                return Ok(None);
+            };
+            rows::remove_account(&transaction, name, Now::read().wall_ms)?;
+            let left = rows::accounts(&transaction)?;
+            let theirs: Vec<String> = left.iter().flat_map(|left| owners(left, call)).collect();
+            let mut credentials = 0;
+            for (identity, _) in rows::tokens(&transaction)? {
+                let owner = identity.owner();
+                if owners(&account, call).contains(&owner) && !theirs.contains(&owner) {
+                    rows::remove_token(&transaction, &identity)?;
+                    credentials += 1;
+                }
+            }
+            let is_child = |left: &&Account| left.parent.as_ref().is_some_and(|p| p.name == name);
+            let children = left.iter().filter(is_child);
+            let children = children.map(|child| child.name.clone()).collect();
+            commit(transaction)?;
+            Ok(Some(Gone {
+                account,
+                credentials,
+                children,
+            }))
+        })
+    }
+
+    /// Seals every secret with a new key. No other process writes meanwhile, so none seals with a key that is about to go.
+    pub fn rekey(&self, call: Call) -> Result<usize> {
+        let resealed = self.strictly(call, |conn| {
+            call.vault.begin_change()?;
+            reseal(conn, call)
+        })?;
+        // What was sealed with the old key before that transaction, and written after it, is caught here.
+        loop {
+            let late = self.strictly(call, |conn| {
+                let late = reseal(conn, call)?;
+                if late == 0 {
+                    call.vault.end_change()?;
+                }
+                Ok(late)
+            })?;
+            if late == 0 {
+                return Ok(resealed);
+            }
+        }
+    }
+
+    /// Runs `work` in a transaction of its own, which its error ends.
+    fn strictly<T>(
+        &self,
+        call: Call,
+        mut work: impl FnMut(&Connection) -> std::result::Result<T, Failed>,
+    ) -> Result<T> {
+        self.with(call, true, |conn| {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            match work(&transaction) {
+                Ok(done) => {
+                    commit(transaction)?;
+                    Ok(Ok(done))
+                }
+                Err(Failed::Sql(e)) => Err(e),
+                Err(Failed::Other(e)) => Ok(Err(e)),
+            }
+        })?
+    }
+
+    /// Writes accounts, and what was put, to a file of their own. Tokens stay here: a backup that is restored brings none
+    /// back that has been superseded since.
+    pub fn backup(&self, to: &Path, call: Call) -> Result<()> {
+        let Everything { accounts, tokens } = super::Store::all(self, call)?;
+        let cannot = |e: String| {
+            Error::store(format!(
+                "cannot write backup {}: {e}: name a new file in a directory that you may write to",
+                to.display()
+            ))
+        };
+        sys::create_private(to).map_err(|e| cannot(e.to_string()))?;
+        let written = open_draft(to).and_then(|mut conn| {
+            let transaction = conn.transaction()?;
+            schema::create(&transaction)?;
+            write_all(&transaction, &accounts, &tokens)?;
+            transaction.commit()
+        });
+        written
+            .map_err(|e| e.to_string())
+            .and_then(|()| persist(to).map_err(|e| e.to_string()))
+            .map_err(|e| {
+                let _ = std::fs::remove_file(to);
+                cannot(e)
+            })
+    }
+
+    /// Puts accounts, and what was put, in the place of those there. Every secret must open with the key that is here.
+    pub fn restore(&self, from: &Path, call: Call) -> Result<usize> {
+        let Everything { accounts, tokens } = self.read_backup(from)?;
+        for account in &accounts {
+            if let Some(sealed) = &account.sealed {
+                let label = Label::secret(&account.name, &account.id);
+                call.vault.open(&label, sealed)?;
+            }
+        }
+        self.with(call, true, |conn| {
+            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(
+                "DELETE FROM weixin_account; DELETE FROM weixin_token; DELETE FROM weixin_removed;",
+            )?;
+            write_all(&transaction, &accounts, &tokens)?;
+            commit(transaction)
+        })?;
+        Ok(accounts.len())
+    }
+
+    /// Reads a copy of the backup, brought up to date: one that an older version wrote is left as it is.
+    fn read_backup(&self, from: &Path) -> Result<Everything> {
+        let cannot =
+            |e: String| Error::store(format!("cannot restore from {}: {e}", from.display()));
+        let stamp = u64::from_ne_bytes(sys::random());
+        let draft = Draft(suffixed(self.path(), &format!(".{stamp:016x}.restore")));
+        sys::require_readable_file(from)
+            .and_then(|()| File::open(from))
+            .and_then(|mut source| {
+                let mut copy = sys::create_private(&draft.0)?;
+                io::copy(&mut source, &mut copy)
+            })
+            .map_err(|e| cannot(e.to_string()))?;
+        let mut conn = open_draft(&draft.0).map_err(|e| cannot(e.to_string()))?;
+        match schema::owner(&conn).map_err(|e| cannot(e.to_string()))? {
+            Owner::Us => {}
+            Owner::UsUnfinished if from_us(&conn) => {
+                schema::migrate(&mut conn).map_err(|e| cannot(e.to_string()))?;
+            }
+            Owner::NewerUs { version } => {
+                return Err(cannot(format!(
+                    "it has schema {version}, newer than this version's {}: upgrade libwxtoken",
+                    schema::newest()
+                )));
+            }
+            _ => return Err(cannot("it is no backup of a store".into())),
+        }
+        let read = rows::accounts(&conn).and_then(|accounts| {
+            let tokens = rows::tokens(&conn)?;
+            Ok(Everything { accounts, tokens })
+        });
+        read.map_err(|e| cannot(e.to_string()))
+    }
+}
+
+/// An error of SQLite's, which the store may mend, or another one, which ends the call.
+enum Failed {
+    Sql(rusqlite::Error),
+    Other(Error),
+}
+
+impl From<rusqlite::Error> for Failed {
+    fn from(e: rusqlite::Error) -> Failed {
+        Failed::Sql(e)
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(e: Error) -> Failed {
+        Failed::Other(e)
+    }
+}
+
+/// The credentials that an account has a part in.
+fn owners(account: &Account, call: Call) -> Vec<String> {
+    let recipes = account.kind.recipes();
+    recipes
+        .map(|recipe| account.identity(recipe, call.options).owner())
+        .collect()
+}
+
+/// Seals what is not of the key that seals now. How many there were.
+fn reseal(conn: &Connection, call: Call) -> std::result::Result<usize, Failed> {
+    let mut resealed = 0;
+    let mut again = |label: &Label, sealed: &[u8]| -> Result<Option<Vec<u8>>> {
+        if call.vault.is_current(sealed)? {
+            return Ok(None);
+        }
+        resealed += 1;
+        let secret = call.vault.open(label, sealed)?;
+        call.vault.seal(label, &secret).map(Some)
+    };
+    for account in rows::accounts(conn)? {
+        let Some(sealed) = &account.sealed else {
+            continue;
+        };
+        if let Some(sealed) = again(&Label::secret(&account.name, &account.id), sealed)? {
+            rows::reseal_account(conn, &account.name, &sealed)?;
+        }
+    }
+    for (identity, mut row) in rows::tokens(conn)? {
+        let label = Label::put(&identity.id, "secret that was put", &identity.owner());
+        let put = row.put.as_ref().map(|put| again(&label, &put.sealed));
+        let before = row.put_before.as_ref().map(|sealed| again(&label, sealed));
+        let (put, before) = (put.transpose()?.flatten(), before.transpose()?.flatten());
+        if put.is_none() && before.is_none() {
+            continue;
+        }
+        if let (Some(sealed), Some(put)) = (put, &mut row.put) {
+            put.sealed = sealed;
+        }
+        if let Some(sealed) = before {
+            row.put_before = Some(sealed);
+        }
+        rows::put_token(conn, &identity, &row)?;
+    }
+    Ok(resealed)
+}
+
+fn write_all(
+    conn: &Connection,
+    accounts: &[Account],
+    tokens: &[(Identity, Row)],
+) -> rusqlite::Result<()> {
+    for account in accounts {
+        rows::put_account(conn, account)?;
+    }
+    for current in accounts.iter().filter(|account| account.current) {
+        rows::set_current(conn, &current.name)?;
+    }
+    for (identity, row) in tokens.iter().filter(|(_, row)| row.put.is_some()) {
+        let kept = Row {
+            put: row.put.clone(),
+            put_before: row.put_before.clone(),
+            ..Row::default()
+        };
+        rows::put_token(conn, identity, &kept)?;
+    }
+    Ok(())
+}
+
+fn open_draft(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(path, flags)?;
+    configure(&conn)?;
+    // One file, whole by itself.
+    conn.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
+    Ok(conn)
+}
+
+fn from_us(conn: &Connection) -> bool {
+    let mark = conn.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0));
+    mark.is_ok_and(|mark| mark == schema::APPLICATION_ID)
+}
+
+fn persist(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()?;
+    match path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+    {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
+
+/// A file that goes when this does.
+struct Draft(PathBuf);
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

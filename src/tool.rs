@@ -1,0 +1,221 @@
+//! What the command `wxtoken` takes from the library: the calls of the C API, and what only an operator does. Feature
+//! `tool`; a promise to nobody.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::client::Client;
+use crate::error::{Error, Status};
+use crate::platform::PLATFORMS;
+use crate::wechat::Kind;
+
+pub use crate::keeper::{Keeper, Kept, Outcome, Pass};
+pub use crate::wechat::Probe;
+
+/// A failure, as `wxtoken_error` has it.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The number of the `wxtoken_status`.
+    pub status: i32,
+    /// Its name: `WXTOKEN_E_API`.
+    pub name: &'static str,
+    /// The platform's errcode, or 0.
+    pub errcode: i32,
+    /// When another try makes sense; 0 is at once, or unknown.
+    pub retry_after_ms: i64,
+    /// What failed, on what, and what to do.
+    pub message: String,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure {
+            status: error.status as i32,
+            name: error.status.name(),
+            errcode: error.errcode,
+            retry_after_ms: error.retry_after_ms,
+            message: error.message,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// What a call comes to.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// The token of an account, or another credential.
+pub struct Token {
+    /// The token.
+    pub value: Box<str>,
+    /// When it ends, in Unix seconds; 0 where no end is known.
+    pub expires_at: i64,
+}
+
+/// A kind of account.
+#[derive(Clone, Debug)]
+pub struct KindOfAccount {
+    /// Its name: `official`.
+    pub name: &'static str,
+    /// What the platform calls the id: `appid`.
+    pub id_name: &'static str,
+    /// Whether its accounts have a secret.
+    pub has_secret: bool,
+    /// What `put` takes, `current` first.
+    pub fields: Vec<&'static str>,
+    /// What `get` gives: `access_token`, `jsapi_ticket`.
+    pub credentials: Vec<&'static str>,
+}
+
+/// Every kind of account.
+pub fn kinds() -> Vec<KindOfAccount> {
+    Kind::all()
+        .map(|kind| KindOfAccount {
+            name: kind.name(),
+            id_name: kind.token().id_name,
+            has_secret: kind.has_secret(),
+            fields: kind.fields(),
+            credentials: kind.recipes().map(|recipe| recipe.credential).collect(),
+        })
+        .collect()
+}
+
+/// Every status: its number and its name.
+pub fn statuses() -> Vec<(i32, &'static str)> {
+    (1..=9)
+        .map(|code| (code, Status::from_code(i64::from(code)).name()))
+        .collect()
+}
+
+/// The files of a store.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// The key that seals the secrets, by default `<store>.key`.
+    pub key: PathBuf,
+    /// `<store>.lock`.
+    pub lock: PathBuf,
+    /// `<store>.mailbox`, the FIFO that a keeper reads.
+    pub mailbox: PathBuf,
+}
+
+/// What was removed with an account.
+#[derive(Clone, Debug, Default)]
+pub struct Removed {
+    /// Tokens and tickets that no other account has.
+    pub credentials: usize,
+    /// It was the current one: now there is none.
+    pub was_current: bool,
+    /// Accounts whose parent it was.
+    pub children: Vec<String>,
+}
+
+/// An open store.
+pub struct Store(Client);
+
+impl Store {
+    /// Opens a store, creating it when absent; `None` is the default place.
+    pub fn open(path: Option<&str>) -> Result<Store> {
+        Ok(Store(Client::open(path)?))
+    }
+
+    /// Where the store at `path` would be, without opening it.
+    pub fn locate(path: Option<&str>) -> Result<Paths> {
+        Ok(Client::locate(path)?)
+    }
+
+    /// Where its files are.
+    pub fn paths(&self) -> Paths {
+        self.0.paths()
+    }
+
+    /// As `wxtoken_set`.
+    pub fn set(&self, option: &str, value: &str) -> Result<()> {
+        Ok(self.0.set(option, value)?)
+    }
+
+    /// As `wxtoken_account`.
+    pub fn account(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+        Ok(self.0.account(name, kind, id, secret)?)
+    }
+
+    /// As `wxtoken_put`.
+    pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
+        Ok(self.0.put(name, field, value)?)
+    }
+
+    /// As `wxtoken_get`.
+    pub fn get(&self, name: Option<&str>) -> Result<Token> {
+        let served = self.0.get(name)?;
+        Ok(Token {
+            value: served.value,
+            expires_at: served.expires_at_s,
+        })
+    }
+
+    /// As `wxtoken_reject`.
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        Ok(self.0.reject(name, token)?)
+    }
+
+    /// As `wxtoken_report`.
+    pub fn report(&self) -> Result<String> {
+        Ok(self.0.report()?)
+    }
+
+    /// Takes an account out of the store, with what only it has. A process that has registered it goes without it too.
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        Ok(self.0.remove(name)?)
+    }
+
+    /// Makes a new key and seals every secret with it. How many there were.
+    pub fn rekey(&self) -> Result<usize> {
+        Ok(self.0.rekey()?)
+    }
+
+    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600.
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        Ok(self.0.backup(to)?)
+    }
+
+    /// Puts what a backup holds in the place of what is there. How many accounts that is.
+    pub fn restore(&self, from: &Path) -> Result<usize> {
+        Ok(self.0.restore(from)?)
+    }
+
+    /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
+    pub fn has_keeper(&self) -> Option<bool> {
+        crate::sys::has_reader(&self.paths().mailbox)
+    }
+
+    /// The base URL of each platform, by its option's name.
+    pub fn base_urls(&self) -> Vec<(&'static str, String)> {
+        let options = self.0.options();
+        PLATFORMS
+            .iter()
+            .map(|platform| (platform.option, options.base_url(platform).to_owned()))
+            .collect()
+    }
+
+    /// Which of them this store's accounts are with, in the same words.
+    pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
+        Ok(self.0.base_urls_in_use()?)
+    }
+
+    /// Looks a platform's host up, connects, and asks for `/` with neither secret nor token.
+    pub fn probe(&self, base_url: &str) -> Result<Probe> {
+        Ok(self.0.probe(base_url)?)
+    }
+
+    /// What keeps this store's tokens fresh.
+    pub fn keeper(&self) -> Result<Keeper<'_>> {
+        Ok(Keeper::new(&self.0)?)
+    }
+}
