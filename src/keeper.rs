@@ -155,8 +155,12 @@ impl<'a> Keeper<'a> {
     }
 
     /// Reads the mail, and fetches all that is due; returns when that is done. `tell` hears of each thing that happens, from
-    /// several threads at once.
-    pub fn pass(&mut self, tell: &(dyn Fn(&Kept) + Sync)) -> Result<Pass> {
+    /// several threads at once. Once `is_over`, nothing new is begun.
+    pub fn pass(
+        &mut self,
+        tell: &(dyn Fn(&Kept) + Sync),
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Pass> {
         self.open_mailbox();
         self.read_mail(tell)?;
         let session = self.client.early_session()?;
@@ -169,7 +173,7 @@ impl<'a> Keeper<'a> {
         );
         let (due, _) = self.jobs(&session, &everything);
         let fetched_any = !due.is_empty();
-        self.work(due, tell);
+        self.work(due, tell, is_over);
         // What is due next, by what came of it.
         let everything = if fetched_any {
             let session = self.client.early_session()?;
@@ -288,7 +292,12 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn work(&self, due: Vec<Job>, tell: &(dyn Fn(&Kept) + Sync)) {
+    fn work(
+        &self,
+        due: Vec<Job>,
+        tell: &(dyn Fn(&Kept) + Sync),
+        is_over: &(dyn Fn() -> bool + Sync),
+    ) {
         let threads = due.len().min(THREADS);
         let queue = Mutex::new(VecDeque::from(due));
         std::thread::scope(|scope| {
@@ -299,7 +308,9 @@ impl<'a> Keeper<'a> {
                             .lock()
                             .unwrap_or_else(PoisonError::into_inner)
                             .pop_front();
-                        let Some(job) = next else { return };
+                        let Some(job) = next.filter(|_| !is_over()) else {
+                            return;
+                        };
                         if let Some(outcome) = self.fetch(&job) {
                             tell(&Kept {
                                 name: job.name,

@@ -1,9 +1,304 @@
-//! `wxtoken keep`: refreshes every account ahead of all others.
+//! `wxtoken keep`: refreshes every account ahead of all others, and fetches for those who may only read the store.
+//!
+//! One loop: do what is due, then sleep until the next thing is, a reader leaves a message, the store changes, or a signal
+//! comes. Everything that matters (locks, leases, back-offs) is the library's; this may be killed at any moment.
 
-use wxtoken::tool::{Result, Store};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{Local, TimeZone};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use sd_notify::NotifyState;
+use wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Result, Store};
+
+/// However quiet it is, a look at the store now and then: the clock may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// A store that many change is looked at this often.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(store: &Store) -> Result<()> {
-    let _ = store.keeper()?;
-    Ok(())
+    let signals = block_signals().map_err(|e| trouble("cannot wait for signals", e))?;
+    let mut keeper = store.keeper()?;
+    let changes = Changes::of(&store.paths().store);
+    let log = Log::new();
+    log.line(&format!("keeping {}", store.paths().store.display()));
+    if let Some(why) = keeper.no_mailbox() {
+        log.line(&why.message);
+    }
+    if let Err(e) = &changes {
+        log.line(&format!(
+            "no word of changes of the store ({e}): it is looked at every {} s",
+            LONGEST_SLEEP.as_secs()
+        ));
+    }
+    let mut is_ready = false;
+    let mut stuck: Option<String> = None;
+    let orders = Orders::new(signals);
+    loop {
+        let began = Instant::now();
+        let sleep = match keeper.pass(&|kept| log.kept(kept), &|| orders.end().is_some()) {
+            Ok(pass) => {
+                if stuck.take().is_some() {
+                    log.line("the store can be used again");
+                }
+                if !is_ready {
+                    log.line(&format!("ready: {}", in_words(&pass)));
+                    notify(&[NotifyState::Ready]);
+                    is_ready = true;
+                }
+                notify(&[NotifyState::Status(&in_words(&pass)), NotifyState::Watchdog]);
+                Duration::from_millis(pass.next_ms.unsigned_abs())
+            }
+            Err(e) => {
+                if stuck.as_ref() != Some(&e.message) {
+                    log.line(&e.message);
+                    stuck = Some(e.message);
+                }
+                Duration::from_secs(1)
+            }
+        };
+        let until = Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog());
+        let woken = wait(
+            &keeper,
+            changes.as_ref().ok(),
+            &orders,
+            began + SHORTEST_SLEEP,
+            until,
+        );
+        if let Some(signal) = orders.end() {
+            notify(&[NotifyState::Stopping]);
+            log.line(&format!("{signal}: ending"));
+            return Ok(());
+        }
+        if woken == Woken::Store || orders.look() {
+            keeper.store_changed();
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Woken {
+    Signal,
+    Mail,
+    Store,
+    Time,
+}
+
+/// What signals say, read when there is time for it.
+struct Orders {
+    signals: SignalFd,
+    end: AtomicI32,
+    look: AtomicBool,
+}
+
+impl Orders {
+    fn new(signals: SignalFd) -> Orders {
+        Orders {
+            signals,
+            end: AtomicI32::new(0),
+            look: AtomicBool::new(false),
+        }
+    }
+
+    /// The signal that ends it, if it has come.
+    fn end(&self) -> Option<&'static str> {
+        while let Ok(Some(info)) = self.signals.read_signal() {
+            match i32::try_from(info.ssi_signo).unwrap_or(0) {
+                libc::SIGHUP => self.look.store(true, Ordering::Relaxed),
+                signal => self.end.store(signal, Ordering::Relaxed),
+            }
+        }
+        let signal = Signal::try_from(self.end.load(Ordering::Relaxed));
+        signal.ok().map(Signal::as_str)
+    }
+
+    /// SIGHUP says to look again at once; what was held back is tried.
+    fn look(&self) -> bool {
+        self.look.swap(false, Ordering::Relaxed)
+    }
+}
+
+/// SIGTERM, SIGINT and SIGHUP are read from a descriptor; in every thread that begins after this.
+fn block_signals() -> nix::Result<SignalFd> {
+    let mut set = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
+        set.add(signal);
+    }
+    set.thread_block()?;
+    SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+}
+
+/// Waits for the next thing to do. A store that many change is looked at no sooner than at `earliest`.
+fn wait(
+    keeper: &Keeper,
+    changes: Option<&Changes>,
+    orders: &Orders,
+    earliest: Instant,
+    until: Instant,
+) -> Woken {
+    let mut has_changed = false;
+    loop {
+        let mut waited = vec![PollFd::new(orders.signals.as_fd(), PollFlags::POLLIN)];
+        let mut wait_for = |fd| {
+            waited.push(PollFd::new(fd, PollFlags::POLLIN));
+            waited.len() - 1
+        };
+        let mail = keeper.fd().map(&mut wait_for);
+        let store = changes.filter(|_| !has_changed);
+        let store = store.map(|changes| wait_for(changes.inotify.as_fd()));
+        let end = if has_changed {
+            earliest.min(until)
+        } else {
+            until
+        };
+        let left = end.saturating_duration_since(Instant::now());
+        // Rounded up: not to wake a hair too early, and find nothing due.
+        let left = PollTimeout::try_from(left + Duration::from_millis(1));
+        // An error is a signal that came in between.
+        let _ = poll(&mut waited, left.unwrap_or(PollTimeout::MAX));
+        let is_ready = |i: usize| {
+            let events = waited.get(i).and_then(PollFd::revents);
+            events.is_some_and(|events| !events.is_empty())
+        };
+        if is_ready(0) {
+            return Woken::Signal;
+        }
+        if mail.is_some_and(is_ready) {
+            return Woken::Mail;
+        }
+        if store.is_some_and(is_ready) {
+            has_changed |= changes.is_some_and(Changes::are_of_the_store);
+        }
+        let now = Instant::now();
+        if has_changed && now >= earliest {
+            return Woken::Store;
+        }
+        if now >= until {
+            return Woken::Time;
+        }
+    }
+}
+
+/// Word of every change of the store: the directory is watched, since the file may be deleted and made anew.
+struct Changes {
+    inotify: Inotify,
+    name: std::ffi::OsString,
+}
+
+impl Changes {
+    fn of(store: &Path) -> nix::Result<Changes> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+        let flags = AddWatchFlags::IN_MODIFY
+            | AddWatchFlags::IN_CREATE
+            | AddWatchFlags::IN_DELETE
+            | AddWatchFlags::IN_MOVED_FROM
+            | AddWatchFlags::IN_MOVED_TO;
+        inotify.add_watch(store.parent().unwrap_or(Path::new("/")), flags)?;
+        Ok(Changes {
+            inotify,
+            name: store.file_name().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// Reads what there is. The journal, the lock file and the mailbox lie in the same directory.
+    fn are_of_the_store(&self) -> bool {
+        let mut are = false;
+        while let Ok(events) = self.inotify.read_events() {
+            let overflowed = AddWatchFlags::IN_Q_OVERFLOW;
+            are |= events.iter().any(|event| {
+                event.name.as_ref() == Some(&self.name) || event.mask.contains(overflowed)
+            });
+        }
+        are
+    }
+}
+
+/// Half of what systemd waits for a sign of life.
+fn watchdog() -> Duration {
+    let mut usec = 0;
+    if sd_notify::watchdog_enabled(false, &mut usec) {
+        return Duration::from_micros(usec / 2);
+    }
+    LONGEST_SLEEP
+}
+
+fn notify(states: &[NotifyState]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(false, states);
+}
+
+fn in_words(pass: &Pass) -> String {
+    let Pass {
+        accounts,
+        credentials,
+        lacking,
+        next_ms,
+    } = pass;
+    let plural = |n: &usize| if *n == 1 { "" } else { "s" };
+    let lack = match lacking {
+        0 => "all valid".into(),
+        n => format!("{n} without a valid token"),
+    };
+    format!(
+        "{accounts} account{}, {credentials} credential{}, {lack}; next look in {} s",
+        plural(accounts),
+        plural(credentials),
+        next_ms / 1000
+    )
+}
+
+fn trouble(what: &str, e: nix::Error) -> Failure {
+    Failure {
+        status: 9,
+        name: "WXTOKEN_E_INTERNAL",
+        errcode: 0,
+        retry_after_ms: 0,
+        message: format!("{what}: {}", e.desc()),
+    }
+}
+
+/// One line per event, to stderr; with the time, unless the journal notes that by itself.
+struct Log {
+    with_time: bool,
+}
+
+impl Log {
+    fn new() -> Log {
+        Log {
+            with_time: std::env::var_os("JOURNAL_STREAM").is_none(),
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if self.with_time {
+            eprintln!("{} {text}", Local::now().format("%Y-%m-%d %H:%M:%S"));
+        } else {
+            eprintln!("{text}");
+        }
+    }
+
+    fn kept(&self, kept: &Kept) {
+        let name = &kept.name;
+        match &kept.outcome {
+            Outcome::Fetched { expires_at } => {
+                let end = Local.timestamp_opt(*expires_at, 0).single();
+                let end = end.map_or(String::new(), |end| end.format("%H:%M:%S").to_string());
+                self.line(&format!("fetched {name}: good until {end}"));
+            }
+            Outcome::Rejected => self.line(&format!("{name} was refused: a reader says so")),
+            Outcome::Failed(failure) => {
+                let again = match failure.retry_after_ms {
+                    0 => String::new(),
+                    ms => format!("; next try in {} s", (ms + 999) / 1000),
+                };
+                self.line(&format!("failed {name}: {}{again}", failure.message));
+            }
+        }
+    }
 }

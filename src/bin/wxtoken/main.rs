@@ -1,1 +1,8 @@
-fn main() {}
+mod keep;
+fn main() {
+    let s = wxtoken::tool::Store::open(None).unwrap();
+    if let Err(e) = keep::run(&s) {
+        eprintln!("{e}");
+        std::process::exit(10 + e.status);
+    }
+}
