@@ -82,6 +82,7 @@ UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --lib -- -D warnings
 	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go benches); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done

@@ -16,7 +16,7 @@ use crate::names;
 use crate::process;
 use crate::session::Session;
 use crate::store::{Account, Everything};
-use crate::sys::{Mailbox, describe};
+use crate::sys::{Mailbox, OWNERS, access, describe, give_access};
 use crate::token::{Freshness, Identity, Row};
 use crate::tool::Failure;
 use crate::wechat::{ACCESS_TOKEN, Recipe};
@@ -72,6 +72,8 @@ pub struct Keeper<'a> {
     mailbox: Option<Mailbox>,
     /// Why there is none.
     no_mailbox: Option<Failure>,
+    /// Who may read the store: its group and its mode, as the operator set them.
+    access: Option<(u32, u32)>,
     wanted: Vec<String>,
     held: Mutex<HashMap<String, Held>>,
 }
@@ -109,11 +111,25 @@ impl<'a> Keeper<'a> {
             client,
             mailbox: None,
             no_mailbox: None,
+            access: None,
             wanted: Vec::new(),
             held: Mutex::default(),
         };
         keeper.open_mailbox();
         Ok(keeper)
+    }
+
+    /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back.
+    fn open_to_readers(&mut self) {
+        let store = self.client.path();
+        match (access(store), self.access) {
+            (Some((_, OWNERS)), Some((group, mode))) if mode != OWNERS => {
+                // What fails here is seen by the readers, who are told mode and owner.
+                let _ = give_access(store, group, mode);
+            }
+            (Some(access), _) => self.access = Some(access),
+            (None, _) => {}
+        }
     }
 
     fn open_mailbox(&mut self) {
@@ -161,10 +177,11 @@ impl<'a> Keeper<'a> {
         tell: &(dyn Fn(&Kept) + Sync),
         is_over: &(dyn Fn() -> bool + Sync),
     ) -> Result<Pass> {
-        self.open_mailbox();
-        self.read_mail(tell)?;
         let session = self.client.early_session()?;
         session.put_back()?;
+        self.open_to_readers();
+        self.open_mailbox();
+        self.read_mail(tell)?;
         let everything = session.store().all(session.call())?;
         process::remember_only(
             self.client.handle(),

@@ -1,7 +1,8 @@
 //! What a process that may only read the store tells the keeper: that it needs a token, or that one was refused.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+#[cfg(any(test, feature = "tool"))]
 use crate::names;
 use crate::vault::fingerprint;
 
@@ -31,8 +32,9 @@ impl Message {
     }
 
     /// None for anything else: whoever may write there may write nonsense.
+    #[cfg(any(test, feature = "tool"))]
     pub fn parse(line: &str) -> Option<Message> {
-        let message: Value = serde_json::from_str(line).ok()?;
+        let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| message.get(key)?.as_str().map(str::to_owned);
         let sound = |name: &String| names::split(Some(name)).is_ok();
         if let Some(name) = text("want").filter(sound) {

@@ -120,17 +120,16 @@ impl Session {
     }
 
     pub fn no_account(&self, name: Option<&str>) -> Error {
-        let what = match name {
-            Some(name) => format!("no account \"{name}\""),
-            None => "no account yet".into(),
-        };
-        Error::new(
-            Status::Account,
-            format!(
-                "{what} in store {}: register it with wxtoken_account; wxtoken_report lists those there",
-                self.store().location()
+        let store = self.store().location();
+        let message = match name {
+            Some(name) => format!(
+                "no account \"{name}\" in store {store}: register it with wxtoken_account; wxtoken_report lists those there"
             ),
-        )
+            None => format!(
+                "no current account in store {store}: register one with wxtoken_account, or make one the current one with wxtoken_put"
+            ),
+        };
+        Error::new(Status::Account, message)
     }
 
     pub fn freshness(&self, row: &Row) -> Freshness {

@@ -74,14 +74,14 @@ fn tables_are_strict_and_marked_as_ours() {
     let store = world.store();
     assert_eq!(
         sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"),
-        "2004382827\n2"
+        "2004382827\n3"
     );
     assert_eq!(
         sqlite(
             &store,
             "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'weixin%' ORDER BY name"
         ),
-        "weixin_account|1\nweixin_token|1"
+        "weixin_account|1\nweixin_removed|1\nweixin_token|1"
     );
     assert_eq!(
         sqlite(&store, "PRAGMA journal_mode"),
@@ -101,11 +101,12 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
         "ALTER TABLE weixin_account DROP COLUMN parent;
          ALTER TABLE weixin_token DROP COLUMN put; ALTER TABLE weixin_token DROP COLUMN put_at;
          ALTER TABLE weixin_token DROP COLUMN put_fingerprint; ALTER TABLE weixin_token DROP COLUMN put_before;
+         DROP TABLE weixin_removed;
          PRAGMA user_version = 1;",
     );
     let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
     assert!(seen.contains(&token.value), "{seen}");
-    assert_eq!(sqlite(&store, "PRAGMA user_version"), "2");
+    assert_eq!(sqlite(&store, "PRAGMA user_version"), "3");
     assert_eq!(world.requests(), 1);
 }
 
@@ -113,7 +114,7 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
 #[test]
 fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
     type Loss = fn(&Path);
-    let losses: [(&str, Loss); 5] = [
+    let losses: [(&str, Loss); 6] = [
         ("deleted", |store| fs::remove_file(store).unwrap()),
         ("truncated", |store| {
             // By another process: closing a descriptor here would drop SQLite's locks.
@@ -128,6 +129,12 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
         }),
         ("one table dropped", |store| {
             sqlite(store, "DROP TABLE weixin_token");
+        }),
+        ("the table of removals dropped", |store| {
+            sqlite(
+                store,
+                "DROP TABLE weixin_removed; DELETE FROM weixin_account; DELETE FROM weixin_token",
+            );
         }),
         ("rows deleted", |store| {
             sqlite(

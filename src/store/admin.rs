@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::heal::suffixed;
 use super::schema::{self, Owner};
@@ -31,14 +31,14 @@ impl SqliteStore {
             let Some(account) = rows::account(&transaction, Some(name))? else {
                 return Ok(None);
             };
-            rows::remove_account(&transaction, name, Now::read().wall_ms)?;
+            remove_account(&transaction, name, Now::read().wall_ms)?;
             let left = rows::accounts(&transaction)?;
             let theirs: Vec<String> = left.iter().flat_map(|left| owners(left, call)).collect();
             let mut credentials = 0;
             for (identity, _) in rows::tokens(&transaction)? {
                 let owner = identity.owner();
                 if owners(&account, call).contains(&owner) && !theirs.contains(&owner) {
-                    rows::remove_token(&transaction, &identity)?;
+                    remove_token(&transaction, &identity)?;
                     credentials += 1;
                 }
             }
@@ -131,9 +131,11 @@ impl SqliteStore {
         }
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch(
-                "DELETE FROM weixin_account; DELETE FROM weixin_token; DELETE FROM weixin_removed;",
-            )?;
+            // No live handle is to put one back that the backup does not have.
+            for there in rows::accounts(&transaction)? {
+                remove_account(&transaction, &there.name, Now::read().wall_ms)?;
+            }
+            remove_tokens(&transaction)?;
             write_all(&transaction, &accounts, &tokens)?;
             commit(transaction)
         })?;
@@ -217,7 +219,7 @@ fn reseal(conn: &Connection, call: Call) -> std::result::Result<usize, Failed> {
             continue;
         };
         if let Some(sealed) = again(&Label::secret(&account.name, &account.id), sealed)? {
-            rows::reseal_account(conn, &account.name, &sealed)?;
+            reseal_account(conn, &account.name, &sealed)?;
         }
     }
     for (identity, mut row) in rows::tokens(conn)? {
@@ -245,6 +247,7 @@ fn write_all(
     tokens: &[(Identity, Row)],
 ) -> rusqlite::Result<()> {
     for account in accounts {
+        rows::forget_removal(conn, &account.name)?;
         rows::put_account(conn, account)?;
     }
     for current in accounts.iter().filter(|account| account.current) {
@@ -284,6 +287,40 @@ fn persist(path: &Path) -> io::Result<()> {
         Some(directory) => File::open(directory)?.sync_all(),
         None => File::open(".")?.sync_all(),
     }
+}
+
+/// Takes an account out and notes that it was removed. False when it was not there.
+fn remove_account(conn: &Connection, name: &str, now_ms: i64) -> rusqlite::Result<bool> {
+    let there = conn.execute("DELETE FROM weixin_account WHERE name = ?1", [name])? > 0;
+    conn.execute(
+        "INSERT OR REPLACE INTO weixin_removed (name, removed_at) VALUES (?1, ?2)",
+        params![name, now_ms],
+    )?;
+    Ok(there)
+}
+
+fn remove_token(conn: &Connection, identity: &Identity) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "DELETE FROM weixin_token WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4",
+    )?
+    .execute([
+        &identity.endpoint,
+        &identity.base_url,
+        &identity.id,
+        &identity.scope,
+    ])?;
+    Ok(())
+}
+
+fn remove_tokens(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute("DELETE FROM weixin_token", []).map(|_| ())
+}
+
+/// Gives an account's secret sealed anew.
+fn reseal_account(conn: &Connection, name: &str, sealed: &[u8]) -> rusqlite::Result<()> {
+    conn.prepare_cached("UPDATE weixin_account SET secret = ?2 WHERE name = ?1")?
+        .execute(params![name, sealed])?;
+    Ok(())
 }
 
 /// A file that goes when this does.

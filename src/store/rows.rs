@@ -124,17 +124,6 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Takes an account out and notes that it was removed. False when it was not there.
-#[cfg(feature = "tool")]
-pub fn remove_account(conn: &Connection, name: &str, now_ms: i64) -> rusqlite::Result<bool> {
-    let there = conn.execute("DELETE FROM weixin_account WHERE name = ?1", [name])? > 0;
-    conn.execute(
-        "INSERT OR REPLACE INTO weixin_removed (name, removed_at) VALUES (?1, ?2)",
-        params![name, now_ms],
-    )?;
-    Ok(there)
-}
-
 /// Whether an operator has removed the account of this name.
 pub fn is_removed(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
     conn.prepare_cached("SELECT 1 FROM weixin_removed WHERE name = ?1")?
@@ -145,28 +134,6 @@ pub fn is_removed(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
 pub fn forget_removal(conn: &Connection, name: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("DELETE FROM weixin_removed WHERE name = ?1")?
         .execute([name])?;
-    Ok(())
-}
-
-#[cfg(feature = "tool")]
-pub fn remove_token(conn: &Connection, identity: &Identity) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "DELETE FROM weixin_token WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4",
-    )?
-    .execute([
-        &identity.endpoint,
-        &identity.base_url,
-        &identity.id,
-        &identity.scope,
-    ])?;
-    Ok(())
-}
-
-/// Gives an account's secret sealed anew.
-#[cfg(feature = "tool")]
-pub fn reseal_account(conn: &Connection, name: &str, sealed: &[u8]) -> rusqlite::Result<()> {
-    conn.prepare_cached("UPDATE weixin_account SET secret = ?2 WHERE name = ?1")?
-        .execute(params![name, sealed])?;
     Ok(())
 }
 

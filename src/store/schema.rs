@@ -118,7 +118,7 @@ pub fn owner(conn: &Connection) -> rusqlite::Result<Owner> {
     }
     let tables = tables(conn)?;
     if application == APPLICATION_ID {
-        let is_whole = version == newest() && has_both(&tables);
+        let is_whole = version == newest() && has_all(&tables);
         return Ok(if is_whole {
             Owner::Us
         } else {
@@ -151,7 +151,7 @@ pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
 /// The tables and the marks, inside the caller's transaction. Where a table is gone every migration runs again, over
 /// what is left: each has to bear that.
 pub fn create(conn: &Connection) -> rusqlite::Result<()> {
-    let done = if has_both(&tables(conn)?) {
+    let done = if has_all(&tables(conn)?) {
         usize::try_from(pragma(conn, "user_version")?).unwrap_or(0)
     } else {
         0
@@ -174,9 +174,9 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-fn has_both(tables: &[String]) -> bool {
+fn has_all(tables: &[String]) -> bool {
     let has = |name: &str| tables.iter().any(|table| table == name);
-    has("weixin_account") && has("weixin_token")
+    has("weixin_account") && has("weixin_token") && has("weixin_removed")
 }
 
 /// The forebear made its two tables without constraints, and either may be missing. A script beside it counted what it

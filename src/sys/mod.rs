@@ -5,6 +5,8 @@
 mod failpoint;
 mod file;
 mod fork;
+#[cfg(feature = "tool")]
+mod keeper;
 mod lock;
 mod mailbox;
 mod signal;
@@ -17,11 +19,11 @@ pub use file::{
     owner, owner_name, require_plain_file, require_readable_file, write_stderr,
 };
 pub use fork::{AtomicRef, Gate, Gated, generation};
+#[cfg(feature = "tool")]
+pub use keeper::{Mailbox, OWNERS, access, give_access};
 pub use lock::LockFile;
 #[cfg(test)]
 pub use mailbox::MAX_MESSAGE;
-#[cfg(feature = "tool")]
-pub use mailbox::Mailbox;
 pub use mailbox::{NotSent, has_reader, send};
 pub use signal::Shield;
 

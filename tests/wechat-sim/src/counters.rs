@@ -26,6 +26,8 @@ pub struct Counters {
     pub business: Business,
     /// Connections accepted on the http and https listeners.
     pub connections: u64,
+    /// The same by the uid of whoever connected, or "unknown"; counted while the switch `peer_uids` is on.
+    pub connections_by_uid: BTreeMap<String, u64>,
     pub proxy_connects: BTreeMap<String, u64>,
     pub bad_tls_bytes: BTreeMap<String, u64>,
     pub bad_tls_connections: BTreeMap<String, u64>,

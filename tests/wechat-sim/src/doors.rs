@@ -15,7 +15,7 @@ use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use crate::{
     bad_tls,
     connection::{self, Stream},
-    control, proxy,
+    control, peers, proxy,
     service::Door,
     simulator::{Endpoints, Options},
     tls::Certificates,
@@ -169,6 +169,17 @@ where
     Ok(())
 }
 
+fn count(shared: &Shared, peer: SocketAddr) {
+    let by_uid = shared.lock().switches.peer_uids;
+    // Before anything is answered, while the peer is sure to have its end open.
+    let uid = by_uid.then(|| peers::uid(peer).map_or("unknown".into(), |uid| uid.to_string()));
+    let counters = &mut shared.lock().tally.all;
+    counters.connections += 1;
+    if let Some(uid) = uid {
+        *counters.connections_by_uid.entry(uid).or_default() += 1;
+    }
+}
+
 async fn enter(
     shared: Shared,
     tcp: TcpStream,
@@ -177,7 +188,7 @@ async fn enter(
     config: Option<Arc<ServerConfig>>,
     log: bool,
 ) {
-    shared.lock().tally.all.connections += 1;
+    count(&shared, peer);
     let stream = match config {
         None => Stream::Plain(tcp),
         Some(config) => match TlsAcceptor::from(config).accept(tcp).await {

@@ -23,6 +23,7 @@ mod issue;
 mod journal;
 mod js_config;
 mod kinds;
+mod peers;
 mod proxy;
 mod reshape;
 mod routes;

@@ -43,6 +43,8 @@ pub struct Switches {
     pub minute_quota_code: i64,
     /// Whether connections stay open after a reply.
     pub keep_alive: bool,
+    /// Whether connections are counted by the peer's uid.
+    pub peer_uids: bool,
     /// Hosts the proxy answers 502 for.
     pub proxy_refuse: Vec<String>,
     /// Hosts the proxy never answers for.
@@ -71,6 +73,7 @@ impl Default for Switches {
             force_inside_gap: ForceInsideGap::Current,
             minute_quota_code: 45009,
             keep_alive: true,
+            peer_uids: false,
             proxy_refuse: Vec::new(),
             proxy_hang: Vec::new(),
         }

@@ -123,6 +123,19 @@ fn a_connection_serves_many_requests_until_either_side_has_enough() {
 }
 
 #[test]
+fn connections_are_counted_by_the_user_of_the_peer() {
+    use std::os::unix::fs::MetadataExt;
+    let sim = simulator();
+    get(&sim, CLASSIC);
+    assert!(sim.counters().connections_by_uid.is_empty());
+    sim.switches(json!({"peer_uids": true})).unwrap();
+    get(&sim, CLASSIC);
+    let me = std::fs::metadata("/proc/self").unwrap().uid().to_string();
+    let by_uid = sim.counters().connections_by_uid;
+    assert_eq!(by_uid.into_iter().collect::<Vec<_>>(), [(me, 1)]);
+}
+
+#[test]
 fn the_control_port_says_and_does_what_the_methods_do() {
     let sim = simulator();
     let post = |path: &str, body: &str| json(&raw(sim.control_url(), "POST", path, body).unwrap());

@@ -1,0 +1,372 @@
+//! What only an operator does: accounts that are taken out, keys that are changed, backups. By the facade that the command
+//! `wxtoken` is built on; what other processes see of it, by the C API.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ::wxtoken::ffi::wxtoken_status::*;
+use ::wxtoken::tool::Store;
+use ::wxtoken::{Failpoint, arm};
+use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use serde_json::{Value, json};
+
+const REFRESH_TOKEN: &str = "refreshtoken@@@0123456789";
+
+fn operator(world: &World) -> Store {
+    operator_at(world, &world.store())
+}
+
+fn operator_at(world: &World, path: &Path) -> Store {
+    let store = Store::open(path.to_str()).unwrap();
+    store.set("api_base_url", world.sim.http()).unwrap();
+    store.set("work_base_url", world.sim.http()).unwrap();
+    store
+}
+
+fn key_of(store: &Path) -> PathBuf {
+    store.with_added_extension("key")
+}
+
+fn names(handle: &Handle) -> Vec<String> {
+    let report = handle.report();
+    let accounts = report["accounts"].as_array().unwrap();
+    let name = |account: &Value| account["name"].as_str().unwrap().to_owned();
+    accounts.iter().map(name).collect()
+}
+
+fn holds(path: &Path, text: &str) -> bool {
+    let bytes = fs::read(path).unwrap();
+    bytes.windows(text.len()).any(|w| w == text.as_bytes())
+}
+
+/// A component `above` with an authorizer `own`, as they are once both are set up.
+fn open_platform(world: &World) -> Handle {
+    world.add("component", "wxabove", json!({}));
+    world.add(
+        "authorizer",
+        "wxown",
+        json!({"parent": "wxabove", "secret": REFRESH_TOKEN}),
+    );
+    let handle = world.open();
+    handle
+        .account("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
+    handle.put("above", "verify_ticket", &ticket).unwrap();
+    handle
+        .account_maybe("own", "authorizer", "wxown", None)
+        .unwrap();
+    handle.put("own", "parent", "above").unwrap();
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    handle
+}
+
+#[test]
+fn an_account_that_is_removed_goes_with_what_only_it_has() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    handle.account("also", "official", "wx1", SECRET).unwrap();
+    handle.account("other", "official", "wx2", SECRET).unwrap();
+    let shared = handle.get("shop").unwrap();
+    handle.get("other").unwrap();
+    handle.get("other/jsapi_ticket").unwrap();
+
+    let operator = operator(&world);
+    let gone = operator.remove("other").unwrap();
+    assert_eq!((gone.credentials, gone.was_current), (2, false));
+    assert_eq!(handle.get("other").unwrap_err().status, WXTOKEN_E_ACCOUNT);
+    // Another name for the same account keeps the token.
+    let gone = operator.remove("shop").unwrap();
+    assert_eq!((gone.credentials, gone.was_current), (0, true));
+    assert_eq!(handle.get("also").unwrap(), shared);
+    let none = handle.get_current().unwrap_err();
+    assert_eq!(none.status, WXTOKEN_E_ACCOUNT);
+    assert!(none.message.contains("current"), "{none:?}");
+    assert_eq!(names(&handle), ["also"]);
+    assert_eq!(world.requests(), 1);
+    let twice = operator.remove("shop").unwrap_err();
+    assert_eq!(twice.name, "WXTOKEN_E_ACCOUNT");
+}
+
+/// A handle puts back what a store has lost; but not what an operator has taken out.
+#[test]
+fn what_was_removed_is_not_put_back_by_who_had_registered_it() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.get("shop").unwrap();
+    // By another process, so that nothing of it is known in this one.
+    let said = Child::fork(|| {
+        let removed = operator(&world).remove("shop");
+        removed.map_or_else(|e| e.message, |_| "removed".into())
+    });
+    assert_eq!(said.join(), "removed");
+    wait_until("the cache is looked after", || handle.get("shop").is_err());
+    assert!(names(&handle).is_empty());
+    // Whoever registers it anew has it again.
+    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.get("shop").unwrap();
+    assert_eq!(names(&handle), ["shop"]);
+}
+
+#[test]
+fn who_loses_a_parent_is_named() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    let gone = operator(&world).remove("above").unwrap();
+    assert_eq!(gone.children, ["own"]);
+    let failure = handle.get("own").unwrap_err();
+    assert_eq!(failure.status, WXTOKEN_E_ACCOUNT);
+    assert!(failure.message.contains("\"above\""), "{failure:?}");
+}
+
+#[test]
+fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    world
+        .sim
+        .switches(json!({"refresh_token_changes": true}))
+        .unwrap();
+    let token = handle.get("own").unwrap();
+    let renewed = handle.get("own/refresh_token").unwrap();
+    let key = key_of(&world.store());
+    let old = fs::read(&key).unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+
+    // Two secrets that were put and one that was put before, and the component's own.
+    assert_eq!(operator(&world).rekey().unwrap(), 4);
+    let new = fs::read_to_string(&key).unwrap();
+    assert_ne!(new.as_bytes(), old);
+    assert_eq!(new.lines().count(), 1);
+    assert_eq!(
+        fs::metadata(&key).unwrap().permissions().mode() & 0o777,
+        0o640
+    );
+
+    // Everything opens in every process, and what is fetched with it works.
+    assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
+    let before = handle.get("own/refresh_token_before").unwrap();
+    assert_eq!(before.value, REFRESH_TOKEN);
+    handle.reject("own", &token.value).unwrap();
+    let next = Child::fork(|| outcome(handle.get("own"))).join();
+    assert!(world.accepts(&next), "{next}");
+
+    // Whoever has the old key has nothing.
+    fs::write(&key, old).unwrap();
+    let refused = handle.get("own/refresh_token").unwrap_err();
+    assert!(refused.message.contains("another key"), "{refused:?}");
+    fs::write(&key, new).unwrap();
+    handle.get("own/refresh_token").unwrap();
+}
+
+/// Killed in between, the key file holds both keys: everything opens, and the next change of keys ends it.
+#[test]
+fn a_change_of_keys_that_is_cut_off_loses_nothing() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let key = key_of(&world.store());
+    let old = fs::read_to_string(&key).unwrap();
+    let new = format!("{}\n", "5a".repeat(32));
+    fs::write(&key, format!("{new}{old}")).unwrap();
+    handle.get("shop").unwrap();
+    // What is registered meanwhile is sealed with the new one.
+    handle.account("second", "official", "wx1", SECRET).unwrap();
+    assert_eq!(operator(&world).rekey().unwrap(), 1);
+    assert_eq!(fs::read_to_string(&key).unwrap(), new);
+    let token = handle.get("shop").unwrap();
+    handle.reject("shop", &token.value).unwrap();
+    handle.get("shop").unwrap();
+    assert_eq!(world.requests(), 2);
+}
+
+#[test]
+fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    let key = key_of(&world.store());
+    let lost = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    handle.account("other", "official", "wx2", SECRET).unwrap();
+    let refused = operator(&world).rekey().unwrap_err();
+    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    assert!(refused.message.contains("\"shop\""), "{refused}");
+    handle.get("other").unwrap();
+    // With the key that was lost in its place again, too.
+    let there = fs::read(&key).unwrap();
+    fs::write(&key, [there, lost].concat()).unwrap();
+    assert!(operator(&world).rekey().unwrap() >= 1);
+    handle.get("shop").unwrap();
+    handle.get("other").unwrap();
+}
+
+/// Writers go on while keys are changed, and nothing that they seal is lost.
+#[test]
+fn keys_are_changed_under_writers() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let writer = |which: usize| {
+        let (world, handle) = (&world, &handle);
+        Child::fork(move || {
+            for i in 0..25 {
+                let name = format!("w{which}-{i}");
+                let done = handle.account(&name, "official", "wx1", SECRET);
+                if let Err(e) = done {
+                    return e.message;
+                }
+            }
+            drop(world.open());
+            "done".into()
+        })
+    };
+    let writers: Vec<Child> = (0..3).map(writer).collect();
+    let changers: Vec<Child> = (0..2)
+        .map(|_| {
+            Child::fork(|| {
+                let operator = operator(&world);
+                for _ in 0..10 {
+                    if let Err(e) = operator.rekey() {
+                        return e.message;
+                    }
+                }
+                "done".into()
+            })
+        })
+        .collect();
+    for child in writers.into_iter().chain(changers) {
+        assert_eq!(child.join(), "done");
+    }
+    assert_eq!(
+        fs::read_to_string(key_of(&world.store()))
+            .unwrap()
+            .lines()
+            .count(),
+        1
+    );
+    // A change of keys opens each secret: none was sealed with a key that is gone.
+    assert_eq!(operator(&world).rekey().unwrap(), 76);
+}
+
+/// The platform takes no other refresh token than the one in the reply: it must be sealed with a key that still is.
+#[test]
+fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
+    let world = World::new();
+    world
+        .sim
+        .switches(json!({"refresh_token_changes": true}))
+        .unwrap();
+    let handle = open_platform(&world);
+    handle.get("above").unwrap();
+    let leader = Child::fork(|| {
+        arm(Failpoint::Replied, libc::SIGSTOP);
+        outcome(handle.get("own"))
+    });
+    leader.wait_for(libc::SIGSTOP);
+    operator(&world).rekey().unwrap();
+    leader.signal(libc::SIGCONT);
+    let token = leader.join();
+    assert!(world.accepts(&token), "{token}");
+    assert_ne!(
+        handle.get("own/refresh_token").unwrap().value,
+        REFRESH_TOKEN
+    );
+    handle.reject("own", &token).unwrap();
+    handle.get("own").unwrap();
+}
+
+#[test]
+fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
+    let world = World::with_account(json!({}));
+    let handle = open_platform(&world);
+    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.put_current("shop").unwrap();
+    let tokens = [handle.get("shop").unwrap(), handle.get("own").unwrap()];
+    let backup = world.directory.path().join("backup.db");
+    let operator = operator(&world);
+    operator.backup(&backup).unwrap();
+    assert_eq!(
+        fs::metadata(&backup).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    for text in [&tokens[0].value, &tokens[1].value, SECRET, REFRESH_TOKEN] {
+        assert!(!holds(&backup, text));
+    }
+    let twice = operator.backup(&backup).unwrap_err();
+    assert_eq!(twice.name, "WXTOKEN_E_STORE");
+
+    // On another machine: without the key nothing is restored, and what is there stays.
+    let place = world.directory.path().join("other");
+    fs::create_dir(&place).unwrap();
+    let store = place.join("tokens.db");
+    let other = operator_at(&world, &store);
+    other
+        .account("mine", "official", "wx1", Some(SECRET))
+        .unwrap();
+    let refused = other.restore(&backup).unwrap_err();
+    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    assert!(refused.message.contains("another key"), "{refused}");
+    let there = world.open_at(&store);
+    assert_eq!(names(&there), ["mine"]);
+
+    fs::copy(key_of(&world.store()), key_of(&store)).unwrap();
+    assert_eq!(other.restore(&backup).unwrap(), 3);
+    assert_eq!(names(&there), ["above", "own", "shop"]);
+    // Everything is fetched anew, by what was restored.
+    for (name, before) in ["shop", "own"].iter().zip(&tokens) {
+        let token = there.get(name).unwrap();
+        assert!(world.accepts(&token.value));
+        assert!(name == &"shop" || token != *before);
+    }
+    assert_eq!(there.get_current().unwrap(), there.get("shop").unwrap());
+    assert_eq!(there.get("own/refresh_token").unwrap().value, REFRESH_TOKEN);
+}
+
+#[test]
+fn what_is_no_backup_is_not_restored() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let operator = operator(&world);
+    let path = world.directory.path().join("file");
+    let sql = [
+        "",
+        "CREATE TABLE other (a);",
+        "PRAGMA application_id = 2004382827; PRAGMA user_version = 99;",
+    ];
+    for (i, sql) in sql.iter().enumerate() {
+        let _ = fs::remove_file(&path);
+        if i == 0 {
+            fs::write(
+                &path,
+                "no database, but a text that is longer than a header of a hundred bytes; "
+                    .repeat(3),
+            )
+            .unwrap();
+        } else {
+            let made = std::process::Command::new("sqlite3")
+                .arg(&path)
+                .arg(sql)
+                .status();
+            assert!(made.unwrap().success());
+        }
+        let before = fs::read(&path).unwrap();
+        let refused = operator.restore(&path).unwrap_err();
+        assert_eq!(refused.name, "WXTOKEN_E_STORE", "{refused}");
+        assert!(refused.message.contains("file"), "{refused}");
+        assert_eq!(fs::read(&path).unwrap(), before);
+    }
+    assert!(operator.restore(Path::new("/nonexistent")).is_err());
+    assert_eq!(names(&handle), ["shop"]);
+    let left = fs::read_dir(world.directory.path()).unwrap();
+    let drafts = left.filter(|f| {
+        f.as_ref()
+            .unwrap()
+            .path()
+            .to_string_lossy()
+            .contains("restore")
+    });
+    assert_eq!(drafts.count(), 0);
+}

@@ -1,0 +1,429 @@
+//! A keeper and the readers it works for: processes of another user who may read the store, and neither write it nor read
+//! the key. Run as root: the readers become `nobody`.
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ::wxtoken::tool::{Failure, Kept, Outcome, Store};
+use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use serde_json::{Value, json};
+
+const NOBODY: u32 = 65534;
+const STABLE: &str = "/cgi-bin/stable_token";
+const TICKET: &str = "/cgi-bin/ticket/getticket";
+
+/// A store that a group may read, as docs/deploy.md sets it up.
+struct Set {
+    world: World,
+    owner: Handle,
+}
+
+impl Set {
+    fn new(settings: Value) -> Set {
+        // SAFETY: no preconditions.
+        let is_root = unsafe { libc::geteuid() } == 0;
+        assert!(
+            is_root,
+            "this test becomes another user: run the suite as root"
+        );
+        let world = World::with_account(settings);
+        world.sim.switches(json!({"peer_uids": true})).unwrap();
+        let directory = world.directory.path();
+        chown(directory, None, Some(NOBODY)).unwrap();
+        fs::set_permissions(directory, fs::Permissions::from_mode(0o2750)).unwrap();
+        let owner = world.open_shop("official");
+        fs::set_permissions(world.store(), fs::Permissions::from_mode(0o640)).unwrap();
+        Set { world, owner }
+    }
+
+    fn mailbox(&self) -> PathBuf {
+        self.world.store().with_added_extension("mailbox")
+    }
+
+    /// A process that keeps the store until it is killed. It has come so far that readers reach it.
+    fn keeper(&self) -> Killed {
+        let child = Child::fork(|| {
+            let store = keeping(&self.world);
+            let mut keeper = store.keeper().unwrap();
+            loop {
+                keeper.pass(&|_| {}, &|| false).unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let store = Store::open(self.world.store().to_str()).unwrap();
+        wait_until("the keeper listens", || store.has_keeper() == Some(true));
+        Killed(Some(child))
+    }
+
+    /// What a process of the store's group comes to.
+    fn reader(&self, work: impl FnOnce(&Handle) -> String) -> Child {
+        let world = &self.world;
+        Child::fork(move || {
+            become_nobody();
+            work(&world.open())
+        })
+    }
+
+    /// How often an endpoint has given a token.
+    fn minted(&self, path: &str) -> u64 {
+        let counters = self.world.sim.counters_of("wx1");
+        counters.by_path.get(path).map_or(0, |here| here.minted)
+    }
+
+    fn is_left_to_root(&self) {
+        let by_uid = self.world.sim.counters().connections_by_uid;
+        let users: Vec<&String> = by_uid.keys().collect();
+        assert_eq!(users, ["0"], "{by_uid:?}");
+    }
+}
+
+fn become_nobody() {
+    // SAFETY: changes this child alone.
+    unsafe {
+        libc::setgroups(0, std::ptr::null());
+        libc::setgid(NOBODY);
+        libc::setuid(NOBODY);
+    }
+}
+
+fn keeping(world: &World) -> Store {
+    let store = Store::open(world.store().to_str()).unwrap();
+    store.set("api_base_url", world.sim.http()).unwrap();
+    store
+}
+
+/// A process that is killed when this goes.
+struct Killed(Option<Child>);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        if let Some(child) = self.0.take() {
+            child.signal(libc::SIGKILL);
+            child.join();
+        }
+    }
+}
+
+/// Passes of a keeper in this process, until `condition` holds. What it told.
+fn passes_until(store: &Store, mut condition: impl FnMut() -> bool) -> Vec<Kept> {
+    let told = std::sync::Mutex::new(Vec::new());
+    let mut keeper = store.keeper().unwrap();
+    wait_until("the keeper has done it", || {
+        keeper
+            .pass(&|kept| told.lock().unwrap().push(kept.clone()), &|| false)
+            .unwrap();
+        condition()
+    });
+    told.into_inner().unwrap()
+}
+
+fn failures(told: &[Kept]) -> Vec<&Failure> {
+    told.iter()
+        .filter_map(|kept| match &kept.outcome {
+            Outcome::Failed(failure) => Some(failure),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_reader_has_every_credential_and_fetches_none() {
+    let set = Set::new(json!({}));
+    let _keeper = set.keeper();
+    let said = set.reader(|handle| {
+        let token = outcome(handle.get("shop"));
+        // Nobody has asked for it before: the keeper is told that it is wanted.
+        let ticket = outcome(handle.get("shop/jsapi_ticket"));
+        format!("{token} {ticket}")
+    });
+    let said = said.join();
+    let (token, ticket) = said.split_once(' ').unwrap();
+    assert_eq!(set.owner.get("shop").unwrap().value, token);
+    assert_eq!(set.owner.get("shop/jsapi_ticket").unwrap().value, ticket);
+    assert_eq!((set.minted(STABLE), set.minted(TICKET)), (1, 1));
+    set.is_left_to_root();
+}
+
+#[test]
+fn a_reader_without_a_keeper_is_told_who_should_run() {
+    let set = Set::new(json!({}));
+    let none = |handle: &Handle| outcome(handle.get("shop"));
+    let said = set.reader(none).join();
+    for part in [
+        "E_SECRET",
+        "tokens.db.key",
+        "no keeper runs",
+        "`wxtoken keep` as root",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    // One that has died leaves its mailbox behind.
+    drop(set.keeper());
+    set.owner.get("shop").unwrap();
+    assert!(fs::metadata(set.mailbox()).unwrap().file_type().is_fifo());
+    let said = set
+        .reader(|handle| {
+            let token = handle.get("shop").unwrap().value;
+            let reject = handle.reject("shop", &token).unwrap_err();
+            let again = handle.get("shop").unwrap().value == token;
+            format!("{:?} {} {again}", reject.status, reject.message)
+        })
+        .join();
+    for part in ["E_STORE", "nobody was told", "no keeper runs", "true"] {
+        assert!(said.contains(part), "{said}");
+    }
+    set.is_left_to_root();
+}
+
+#[test]
+fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
+    let set = Set::new(json!({}));
+    let _keeper = set.keeper();
+    let old = set.reader(|handle| outcome(handle.get("shop"))).join();
+    set.world.sim.revoke("wx1");
+    let crowd: Vec<Child> = (0..6)
+        .map(|_| {
+            set.reader(|handle| {
+                let refused = handle.get("shop").unwrap().value;
+                if let Err(e) = handle.reject("shop", &refused) {
+                    return e.message;
+                }
+                // At once, with no time between: the reject is in the store.
+                outcome(handle.get("shop"))
+            })
+        })
+        .collect();
+    let new: Vec<String> = crowd.into_iter().map(Child::join).collect();
+    assert!(new.iter().all(|token| token == &new[0]), "{new:?}");
+    assert_ne!(new[0], old);
+    assert!(set.world.accepts(&new[0]), "{new:?}");
+    assert_eq!(set.minted(STABLE), 2);
+    // What is rejected late is another token by now.
+    let late = set.reader(|handle| match handle.reject("shop", &old) {
+        Ok(()) => outcome(handle.get("shop")),
+        Err(e) => e.message,
+    });
+    assert_eq!(late.join(), new[0]);
+    assert_eq!(set.minted(STABLE), 2);
+    set.is_left_to_root();
+}
+
+/// Its window opens before that of those who could fetch themselves: through three expiries none of them does.
+#[test]
+fn nobody_fetches_beside_a_keeper() {
+    const LIFE: Duration = Duration::from_secs(4);
+    let set = Set::new(json!({"lifetime_ms": LIFE.as_millis() as u64}));
+    let keeper = set.keeper();
+    let by_keeper = format!("[{}]", keeper.0.as_ref().unwrap().pid);
+    wait_until("the first token", || set.minted(STABLE) == 1);
+    let began = Instant::now();
+    let mut slowest = Duration::ZERO;
+    let mut tokens = std::collections::HashSet::new();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        set.owner.get("shop").unwrap();
+                    }
+                })
+            })
+            .collect();
+        while began.elapsed() < 3 * LIFE {
+            let asked = Instant::now();
+            tokens.insert(set.owner.get("shop").unwrap().value);
+            slowest = slowest.max(asked.elapsed());
+            let report = set.owner.report();
+            let by = report["accounts"][0]["tokens"][0]["fetched_by"].clone();
+            assert!(by.as_str().unwrap().ends_with(&by_keeper), "{by}");
+            assert_eq!(report["keeper"], true);
+        }
+        over.store(true, Ordering::Relaxed);
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+    assert!((3..=5).contains(&tokens.len()), "{tokens:?}");
+    assert_eq!(set.minted(STABLE), tokens.len() as u64);
+    // For whoever reads the output: no wait for a fetch is in it.
+    println!("the slowest get took {slowest:?}");
+}
+
+#[test]
+fn two_keepers_are_as_one() {
+    let set = Set::new(json!({"lifetime_ms": 3000, "delay_ms": 30}));
+    let _keepers = [set.keeper(), set.keeper()];
+    let began = Instant::now();
+    let mut tokens = std::collections::HashSet::new();
+    while began.elapsed() < Duration::from_secs(7) {
+        let said = set.reader(|handle| outcome(handle.get("shop"))).join();
+        assert!(!said.contains("E_"), "{said}");
+        tokens.insert(said);
+    }
+    let counters = set.world.sim.counters_of("wx1");
+    assert_eq!(counters.minted, tokens.len() as u64);
+    assert_eq!(counters.max_in_flight, 1);
+    set.is_left_to_root();
+}
+
+#[test]
+fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended() {
+    let set = Set::new(json!({}));
+    let wrong = "f".repeat(32);
+    set.owner
+        .account("shop", "official", "wx1", &wrong)
+        .unwrap();
+    let store = keeping(&set.world);
+    let mut keeper = store.keeper().unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |kept: &Kept| told.lock().unwrap().push(kept.clone());
+    for _ in 0..5 {
+        let pass = keeper.pass(&tell, &|| false).unwrap();
+        assert_eq!((pass.accounts, pass.credentials, pass.lacking), (1, 1, 1));
+        assert!(pass.next_ms > 40_000, "{pass:?}");
+    }
+    assert_eq!(failures(&told.lock().unwrap())[0].errcode, 40125);
+    assert_eq!(told.lock().unwrap().len(), 1);
+    assert_eq!(set.world.requests(), 1);
+    // A reader is told why, at once.
+    let said = set.reader(|handle| outcome(handle.get("shop"))).join();
+    assert!(said.contains("40125"), "{said}");
+    set.owner
+        .account("shop", "official", "wx1", SECRET)
+        .unwrap();
+    keeper.store_changed();
+    let pass = keeper.pass(&tell, &|| false).unwrap();
+    assert_eq!((pass.lacking, set.world.requests()), (0, 2));
+}
+
+/// Nothing in the store holds it back, so the keeper does; and tells it once.
+#[test]
+fn what_lacks_something_is_told_once() {
+    let set = Set::new(json!({}));
+    set.world.add("component", "wxabove", json!({}));
+    set.owner
+        .account("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let store = keeping(&set.world);
+    let mut keeper = store.keeper().unwrap();
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |kept: &Kept| told.lock().unwrap().push(kept.clone());
+    for _ in 0..3 {
+        keeper.store_changed();
+        keeper.pass(&tell, &|| false).unwrap();
+    }
+    let told = told.into_inner().unwrap();
+    assert_eq!(failures(&told).len(), 1, "{told:?}");
+    assert!(failures(&told)[0].message.contains("verify_ticket"));
+    let (ticket, _) = set.world.sim.push("wxabove", 0).unwrap();
+    set.owner.put("above", "verify_ticket", &ticket).unwrap();
+    drop(keeper);
+    passes_until(&store, || set.owner.get("above").is_ok());
+}
+
+#[test]
+fn nonsense_in_the_mailbox_stops_nobody() {
+    let set = Set::new(json!({}));
+    let _keeper = set.keeper();
+    let mailbox = set.mailbox();
+    let flood = |handle: &Handle| {
+        use std::io::Write;
+        let mut file = fs::File::options().write(true).open(&mailbox).unwrap();
+        let long = "x".repeat(100_000);
+        for line in [
+            "",
+            "{",
+            "[]",
+            "{\"want\":7}",
+            "{\"want\":\"nobody\"}",
+            "{\"reject\":\"shop\",\"fingerprint\":\"0\"}",
+            &long,
+        ] {
+            for _ in 0..50 {
+                file.write_all(line.as_bytes()).unwrap();
+                file.write_all(b"\n\xff\n").unwrap();
+            }
+        }
+        // Whoever may write there may not read what others write.
+        let read = fs::File::open(&mailbox).unwrap_err();
+        assert_eq!(read.kind(), std::io::ErrorKind::PermissionDenied);
+        outcome(handle.get("shop/jsapi_ticket"))
+    };
+    let said = set.reader(flood).join();
+    assert_eq!(said, set.owner.get("shop/jsapi_ticket").unwrap().value);
+    assert_eq!((set.minted(STABLE), set.minted(TICKET)), (1, 1));
+}
+
+#[test]
+fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
+    let set = Set::new(json!({}));
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    drop(set.keeper());
+    assert_eq!(mode(&set.mailbox()), 0o620);
+    assert_eq!(fs::metadata(set.mailbox()).unwrap().gid(), NOBODY);
+    fs::set_permissions(set.world.store(), fs::Permissions::from_mode(0o600)).unwrap();
+    drop(set.keeper());
+    assert_eq!(mode(&set.mailbox()), 0o600);
+    // A trap in its place is not written to.
+    fs::remove_file(set.mailbox()).unwrap();
+    let trap = set.world.directory.path().join("trap");
+    fs::write(&trap, "as it was").unwrap();
+    std::os::unix::fs::symlink(&trap, set.mailbox()).unwrap();
+    let store = keeping(&set.world);
+    let keeper = store.keeper().unwrap();
+    assert!(
+        keeper
+            .no_mailbox()
+            .unwrap()
+            .message
+            .contains("tokens.db.mailbox")
+    );
+    assert_eq!(store.has_keeper(), None);
+    assert_eq!(fs::read(&trap).unwrap(), b"as it was");
+}
+
+/// What the keeper has seen comes back with the store, and for the same group.
+#[test]
+fn a_store_that_is_lost_comes_back_with_its_keeper() {
+    let set = Set::new(json!({}));
+    let Set { world, owner } = set;
+    // Nobody else remembers the account.
+    drop(owner);
+    let store = keeping(&world);
+    let mut keeper = store.keeper().unwrap();
+    keeper.pass(&|_| {}, &|| false).unwrap();
+    fs::remove_file(world.store()).unwrap();
+    keeper.pass(&|_| {}, &|| false).unwrap();
+    let said = Child::fork(|| {
+        become_nobody();
+        outcome(world.open().get("shop"))
+    });
+    assert!(world.accepts(&said.join()));
+    // But not what was taken out.
+    store.remove("shop").unwrap();
+    keeper.pass(&|_| {}, &|| false).unwrap();
+    assert_eq!(
+        store.get(Some("shop")).err().unwrap().name,
+        "WXTOKEN_E_ACCOUNT"
+    );
+}
+
+#[test]
+fn only_who_has_the_key_can_keep() {
+    let set = Set::new(json!({}));
+    let said = set.reader(|_| {
+        let store = keeping(&set.world);
+        let refused = store.keeper().err().unwrap();
+        format!("{} {refused}", refused.name)
+    });
+    let said = said.join();
+    for part in ["E_SECRET", "tokens.db.key", "owned by root", "nobody"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
