@@ -20,6 +20,8 @@
  *   Lock      Do not delete <store>.lock while the store is in use: two processes could then fetch at once.
  *   Key file  Secrets are sealed with a key from <store>.key. That protects copies and backups of the store, not
  *             against someone who runs as the same user.
+ *   Readers   A process that may not write the store, or not read the key, fetches nothing. Where `wxtoken keep` runs
+ *             (docs/deploy.md), it is asked, by a FIFO, <store>.mailbox: for what is missing, and for a rejection.
  *   Static    Linked statically, the library brings its own SQLite symbols along, and cannot be kept from unloading:
  *             prefer the shared one.
  *
@@ -284,7 +286,8 @@ enum wxtoken_status wxtoken_get(struct wxtoken *wx,
  *
  * @param name   The account or account/credential, as for wxtoken_get.
  * @param token  The token that was refused, 1 to 1023 bytes.
- * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store: nobody was told); E_TIMEOUT.
+ * @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store, and no keeper was there to be
+ *         told); E_TIMEOUT.
  *
  *     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
  */

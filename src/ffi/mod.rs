@@ -220,7 +220,8 @@ pub unsafe extern "C" fn wxtoken_get(
 ///
 /// @param name   The account or account/credential, as for wxtoken_get.
 /// @param token  The token that was refused, 1 to 1023 bytes.
-/// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store: nobody was told); E_TIMEOUT.
+/// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store, and no keeper was there to be
+///         told); E_TIMEOUT.
 ///
 ///     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
 #[unsafe(no_mangle)]
