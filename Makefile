@@ -66,6 +66,12 @@ demo:
 	@$(MAKE) --no-print-directory --silent stage sim
 	@.ci/demo "$(STAGE)" "$(SIM)"
 
+.PHONY: demo-sdks
+demo-sdks:
+	@.ci/setup test
+	@$(MAKE) --no-print-directory --silent stage sim
+	@.ci/demo-sdks "$(STAGE)" "$(abspath $(SIM))"
+
 # --- tests ---
 
 test: setup lint test-rust stage sim test-c test-go test-php test-python test-node test-java test-mixed test-servers \

@@ -394,6 +394,7 @@ impl Session {
         let label = sys::process_label();
         let ahead_s = self.options.refresh_ahead_s;
         let mut renewed = self.seal_renewed(lead, grant);
+        sys::reach(Failpoint::Sealed);
         let row = self.settle(lead, &mut |row| {
             late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {

@@ -261,20 +261,29 @@ fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
         .unwrap();
     let handle = open_platform(&world);
     handle.get("above").unwrap();
-    let leader = Child::fork(|| {
-        arm(Failpoint::Replied, libc::SIGSTOP);
-        outcome(handle.get("own"))
-    });
-    leader.wait_for(libc::SIGSTOP);
-    operator(&world).rekey().unwrap();
-    leader.signal(libc::SIGCONT);
-    let token = leader.join();
-    assert!(world.accepts(&token), "{token}");
-    assert_ne!(
-        handle.get("own/refresh_token").unwrap().value,
-        REFRESH_TOKEN
-    );
-    handle.reject("own", &token).unwrap();
+    let mut sent = REFRESH_TOKEN.to_owned();
+    // Before it is sealed, and between that and its commit.
+    for moment in [Failpoint::Replied, Failpoint::Sealed] {
+        let leader = Child::fork(|| {
+            arm(moment, libc::SIGSTOP);
+            outcome(handle.get("own"))
+        });
+        leader.wait_for(libc::SIGSTOP);
+        operator(&world).rekey().unwrap();
+        leader.signal(libc::SIGCONT);
+        let token = leader.join();
+        assert!(world.accepts(&token), "{moment:?}: {token}");
+        let renewed = handle.get("own/refresh_token").unwrap().value;
+        assert_ne!(renewed, sent, "{moment:?}");
+        sent = renewed;
+        // So that there is something to fetch again.
+        operator(&world).remove("own").unwrap();
+        handle
+            .account_maybe("own", "authorizer", "wxown", None)
+            .unwrap();
+        handle.put("own", "parent", "above").unwrap();
+        handle.put("own", "refresh_token", &sent).unwrap();
+    }
     handle.get("own").unwrap();
 }
 

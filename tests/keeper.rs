@@ -219,6 +219,8 @@ fn nobody_fetches_beside_a_keeper() {
     const LIFE: Duration = Duration::from_secs(4);
     let set = Set::new(json!({"lifetime_ms": LIFE.as_millis() as u64}));
     let keeper = set.keeper();
+    // As ready to fetch as can be: they look at the store on each get.
+    set.owner.set("revalidate_ms", "0").unwrap();
     let by_keeper = format!("[{}]", keeper.0.as_ref().unwrap().pid);
     wait_until("the first token", || set.minted(STABLE) == 1);
     let began = Instant::now();
