@@ -213,10 +213,10 @@ fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
     set.is_left_to_root();
 }
 
-/// Its window opens before that of those who could fetch themselves: through three expiries none of them does.
+/// Its window opens before that of those who could fetch themselves: through two expiries none of them does.
 #[test]
 fn nobody_fetches_beside_a_keeper() {
-    const LIFE: Duration = Duration::from_secs(4);
+    const LIFE: Duration = Duration::from_secs(6);
     let set = Set::new(json!({"lifetime_ms": LIFE.as_millis() as u64}));
     let keeper = set.keeper();
     // As ready to fetch as can be: they look at the store on each get.
@@ -234,17 +234,19 @@ fn nobody_fetches_beside_a_keeper() {
                 scope.spawn(|| {
                     while !over.load(Ordering::Relaxed) && began.elapsed() < 5 * LIFE {
                         set.owner.get("shop").unwrap();
+                        std::thread::sleep(Duration::from_millis(1));
                     }
                 })
             })
             .collect();
-        while began.elapsed() < 3 * LIFE {
+        while began.elapsed() < 2 * LIFE {
             let asked = Instant::now();
             tokens.insert(set.owner.get("shop").unwrap().value);
             slowest = slowest.max(asked.elapsed());
             let report = set.owner.report();
             let by = &report["accounts"][0]["tokens"][0]["fetched_by"];
             fetched_by.insert(by.to_string());
+            std::thread::sleep(Duration::from_millis(1));
         }
         over.store(true, Ordering::Relaxed);
         for other in others {
@@ -254,7 +256,7 @@ fn nobody_fetches_beside_a_keeper() {
     let is_keeper = |by: &String| by.trim_end_matches('"').ends_with(&by_keeper);
     assert!(fetched_by.iter().all(is_keeper), "{fetched_by:?}");
     assert_eq!(set.owner.report()["keeper"], true);
-    assert!((3..=5).contains(&tokens.len()), "{tokens:?}");
+    assert!((2..=3).contains(&tokens.len()), "{tokens:?}");
     assert_eq!(set.minted(STABLE), tokens.len() as u64);
     // For whoever reads the output: no wait for a fetch is in it.
     println!("the slowest get took {slowest:?}");
