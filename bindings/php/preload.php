@@ -1,9 +1,10 @@
 <?php
 
 /**
- * Loads every class of this package: for opcache.preload, and for programs without Composer.
+ * Loads every class of this package but the adapters: for opcache.preload, and for programs without Composer.
  *
- * Under ffi.enable=preload, PHP's default, only classes that were preloaded may use FFI outside the command line.
+ * Under ffi.enable=preload, PHP's default, only classes that were preloaded may use FFI outside the command line. The
+ * adapters use none, and extend what their SDK brings along.
  */
 
 declare(strict_types=1);

@@ -146,7 +146,10 @@ impl SqliteStore {
     }
 
     fn connect(&self, call: Call) -> std::result::Result<Open, Trouble> {
-        sys::require_plain_file(&self.path).map_err(|e| Trouble::Refused(e.to_string()))?;
+        sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidInput => Trouble::Refused(e.to_string()),
+            _ => Trouble::Cannot("open", e.to_string()),
+        })?;
         self.create_if_absent()?;
         let read_only = !sys::is_writable(&self.path);
         let access = if read_only {

@@ -123,16 +123,17 @@ final class Fpm
     private function copyPackage(): void
     {
         $package = "$this->directory/package";
-        foreach (['', '/src', '/src/Exception'] as $folder) {
+        foreach (['', '/src', '/src/Exception', '/src/EasyWeChat'] as $folder) {
             mkdir($package . $folder);
         }
-        $files = ['preload.php', 'src/*.php', 'src/Exception/*.php'];
+        $files = ['preload.php', 'src/*.php', 'src/Exception/*.php', 'src/EasyWeChat/*.php'];
         foreach ($files as $pattern) {
             foreach (glob(__DIR__ . "/../$pattern") as $file) {
                 copy($file, $package . '/' . dirname($pattern) . '/' . basename($file));
             }
         }
         copy(__DIR__ . '/programs/page.php', $this->page);
+        copy(__DIR__ . '/programs/contracts.php', "$package/contracts.php");
         copy(self::loadedLibrary(), "$this->directory/libwxtoken.so.0");
     }
 

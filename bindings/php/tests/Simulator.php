@@ -12,6 +12,9 @@ use WxToken\Store;
  */
 final class Simulator
 {
+    /** A business API for each kind. */
+    public const BUSINESS = ['official' => '/cgi-bin/getcallbackip', 'work' => '/cgi-bin/agent/list'];
+
     public readonly string $http;
     public readonly string $https;
     public readonly string $caFile;
@@ -40,8 +43,20 @@ final class Simulator
      */
     public function official(array $more = []): array
     {
-        [$id, $secret] = ['wx' . bin2hex(random_bytes(8)), bin2hex(random_bytes(16))];
-        $this->tell('/accounts', ['kind' => 'official', 'id' => $id, 'secret' => $secret] + $more);
+        return $this->account('official', $more);
+    }
+
+    /**
+     * Adds an account of any kind, likewise.
+     *
+     * @param array<string, mixed> $more
+     * @return array{string, string} Its id and secret.
+     */
+    public function account(string $kind, array $more = []): array
+    {
+        $id = ($kind === 'work' ? 'ww' : 'wx') . bin2hex(random_bytes(8));
+        $secret = bin2hex(random_bytes(16));
+        $this->tell('/accounts', ['kind' => $kind, 'id' => $id, 'secret' => $secret] + $more);
 
         return [$id, $secret];
     }
@@ -74,14 +89,19 @@ final class Simulator
     }
 
     /**
+     * @return int How many business calls of all accounts were refused.
+     */
+    public function refusals(): int
+    {
+        return $this->request("$this->control/counters")['business']['refused'];
+    }
+
+    /**
      * Calls a business API and returns its errcode.
      */
     public function business(string $kind, string $token): int
     {
-        $path = match ($kind) {
-            'official' => '/cgi-bin/getcallbackip',
-            'work' => '/cgi-bin/agent/list',
-        };
+        $path = self::BUSINESS[$kind];
 
         return $this->request("$this->http$path?access_token=" . rawurlencode($token))['errcode'] ?? 0;
     }

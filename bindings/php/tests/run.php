@@ -15,6 +15,7 @@ require __DIR__ . '/Process.php';
 require __DIR__ . '/SharedCase.php';
 require __DIR__ . '/FastCgiRequest.php';
 require __DIR__ . '/Fpm.php';
+require __DIR__ . '/Pair.php';
 
 // A warning is a failure too.
 set_error_handler(static function (int $level, string $message, string $file, int $line): bool {
@@ -30,7 +31,7 @@ try {
         check(extension_loaded($extension), "PHP's extension $extension is not loaded: install or enable it");
     }
     \WxToken\Store::version();
-    foreach (['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package'] as $chapter) {
+    foreach (['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package', 'adapters'] as $chapter) {
         require __DIR__ . "/stories/$chapter.php";
     }
 } catch (\Throwable $reason) {

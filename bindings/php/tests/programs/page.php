@@ -16,7 +16,16 @@ try {
     if (isset($_GET['id'])) {
         $store->account('shop', 'official', $_GET['id'], $_SERVER['HTTP_X_SECRET']);
     }
-    echo json_encode(['pid' => getmypid(), 'token' => $store->token('shop')->value]), "\n";
+    if (isset($_GET['adapter'])) {
+        // In the request, as Composer does, for it is not preloaded: what it extends is the SDK's.
+        require __DIR__ . '/contracts.php';
+        require __DIR__ . '/src/EasyWeChat/Credential.php';
+        require __DIR__ . '/src/EasyWeChat/AccessToken.php';
+        $token = (new WxToken\EasyWeChat\AccessToken($store, 'shop'))->getToken();
+    } else {
+        $token = $store->token('shop')->value;
+    }
+    echo json_encode(['pid' => getmypid(), 'token' => $token]), "\n";
 } catch (Throwable $reason) {
     echo json_encode(['pid' => getmypid(), 'error' => $reason->getMessage()]), "\n";
 }

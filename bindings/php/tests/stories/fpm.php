@@ -30,6 +30,9 @@ story('forty requests to four PHP-FPM workers, preloaded, cost one token', stati
             $workers += $tokens;
         }
         same(Fpm::WORKERS, count($workers), 'workers that lived');
+        $adapted = $fpm->request('adapter=1');
+        same($token, $fpm->decoded($adapted->answer())['token'], 'the token by an adapter');
+        $adapted->end();
         $counters = $simulator->counters($id);
         same([1, 1], [$counters['requests'], $counters['minted']], 'requests and mints');
 

@@ -1,0 +1,59 @@
+<?php
+
+declare(strict_types=1);
+
+namespace WxToken\WeChatDeveloper;
+
+use WeChat\Contracts\Tools;
+
+/**
+ * The SDK's function for writing to its cache, without the tokens that come from a store: those it would give for
+ * 7,000 s, whatever the store has learned since. All else is cached as before.
+ *
+ * @internal
+ */
+final class UncachedTokens
+{
+    /** @var array<string, true> */
+    private array $names = [];
+
+    /**
+     * @param mixed $before The project's own function; null is the SDK's, into files.
+     */
+    private function __construct(private readonly mixed $before)
+    {
+    }
+
+    /**
+     * At each token anew: the project may have set its functions since.
+     */
+    public static function add(string $name): void
+    {
+        $set = Tools::$cache_callable['set'] ?? null;
+        if (!$set instanceof self) {
+            Tools::$cache_callable['set'] = $set = new self($set);
+        }
+        $set->names[$name] = true;
+    }
+
+    public function __invoke(string $name, mixed ...$rest): mixed
+    {
+        if (isset($this->names[$name])) {
+            return $name;
+        }
+        Tools::$cache_callable['set'] = $this->before;
+        try {
+            return Tools::setCache($name, ...$rest);
+        } finally {
+            Tools::$cache_callable['set'] = $this;
+        }
+    }
+
+    /**
+     * @return array<string, list<string>>
+     */
+    public function __debugInfo(): array
+    {
+        return ['names' => array_keys($this->names)];
+    }
+}
