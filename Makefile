@@ -1,7 +1,9 @@
 # libwxtoken: `make demo` shows it, `make test` tests everything; both install what is missing when they may.
 #
 #   make lib        build the shared and the static library
+#   make demo-sdks  one token through the SDKs of each language
 #   make install    PREFIX=/usr/local DESTDIR=
+#   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
@@ -51,6 +53,14 @@ install: lib
 # Where examples, bindings and tests find the library: as installed, but in the build directory.
 stage:
 	$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib DESTDIR=
+
+WHEEL = $(CURDIR)/build/wheel
+
+.PHONY: wheel
+wheel: stage
+	python3 -m venv $(WHEEL)
+	$(WHEEL)/bin/pip install -q -r bindings/python/wheel-requirements.txt
+	$(WHEEL)/bin/python bindings/python/build_wheel.py $(STAGE)/lib/libwxtoken.so.0 build/wheels
 
 header:
 	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked --test header

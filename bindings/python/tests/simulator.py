@@ -53,4 +53,4 @@ class Account:
 
     def __post_init__(self) -> None:
         prefix = {"official": "wx", "work": "ww"}[self.kind]
-        self.id = prefix + secrets.token_hex(8)
+        self.id = self.id or prefix + secrets.token_hex(8)

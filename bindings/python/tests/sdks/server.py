@@ -1,0 +1,105 @@
+"""A server on loopback that notes what it is asked, and answers as a test says."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+
+class Request(NamedTuple):
+    """What has arrived."""
+
+    method: str
+    path: str
+    query: str
+    body: bytes
+
+    @property
+    def token(self) -> str | None:
+        """The first one, where there is any."""
+        return parse_qs(self.query).get("access_token", [None])[0]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: JSON, unless it is bytes."""
+
+    content: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+OK = Reply({"errcode": 0, "errmsg": "ok"})
+REFUSAL = Reply({"errcode": 40001, "errmsg": "invalid credential"})
+
+
+class Server:
+    """``asked`` is what has arrived; ``replies`` are answered in turn, the last one for ever."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.asked: list[Request] = []
+        self.replies: list[Reply | Callable[[Request], Reply]] = [OK]
+
+    def answer(self, request: Request) -> Reply:
+        self.asked.append(request)
+        reply = self.replies[0] if len(self.replies) == 1 else self.replies.pop(0)
+        return reply if isinstance(reply, Reply) else reply(request)
+
+    @property
+    def tokens(self) -> list[str | None]:
+        return [request.token for request in self.asked]
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [request.body for request in self.asked]
+
+
+@contextmanager
+def serve(host: str) -> Iterator[Server]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            parts = urlsplit(self.path)
+            reply = server.answer(Request(self.command, parts.path, parts.query, self.body()))
+            is_json = not isinstance(reply.content, bytes)
+            content = json.dumps(reply.content).encode() if is_json else reply.content
+            self.send_response(reply.status)
+            standard = {"Content-Type": "application/json" if is_json else "image/jpeg"}
+            for name, value in {**standard, "Content-Length": str(len(content)), **reply.headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = handle_any
+
+        def body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            chunks = []
+            while size := int(self.rfile.readline(), 16):
+                chunks.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(chunks)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer((host, 0), Handler) as listener:
+        listener.daemon_threads = True
+        server = Server(f"http://{host}:{listener.server_port}")
+        thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            listener.shutdown()
+            thread.join()

@@ -1,0 +1,87 @@
+"""A wheel that carries the library: built, checked by auditwheel, and used where nothing else of ours is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from simulator import Simulator
+from test_install import PROJECT, environment, library_path, run
+from venvs import python_with
+
+from wxtoken import __version__
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    python = python_with(PROJECT / "wheel-requirements.txt")
+    directory = tmp_path_factory.mktemp("wheel")
+    said = run(python, PROJECT / "build_wheel.py", library_path(), directory)
+    (built,) = directory.iterdir()
+    assert said.strip() == str(built)
+    return built
+
+
+def test_its_tag_is_what_auditwheel_finds(wheel: Path) -> None:
+    python = python_with(PROJECT / "wheel-requirements.txt")
+    said = " ".join(run(python, "-m", "auditwheel", "show", wheel).split())
+    found = re.search(r'consistent with the following platform tag: "(\w+)"', said)
+    assert found is not None, said
+    assert found[1].startswith("manylinux_")
+    assert wheel.name.startswith(f"wxtoken-{__version__}-py3-none-")
+    assert found[1] in wheel.stem.rpartition("-")[2].split(".")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        (tags,) = [archive.read(name).decode() for name in names if name.endswith(".dist-info/WHEEL")]
+    assert "Root-Is-Purelib: false" in tags
+    assert f"Tag: py3-none-{found[1]}" in tags.splitlines()
+    assert {"wxtoken/libwxtoken.so.0", "wxtoken/py.typed", "wxtoken/httpx.py"} <= set(names)
+    assert sum("LICENSE" in name for name in names) == 2
+
+
+def test_it_needs_no_other_library(wheel: Path, sim: Simulator, tmp_path: Path) -> None:
+    python = tmp_path / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(python, "-m", "pip", "--disable-pip-version-check", "install", "--no-index", wheel, env=environment())
+    account = sim.account()
+    variables = environment(
+        WXTOKEN_STORE=str(tmp_path / "tokens.db"),
+        WXTOKEN_API_BASE_URL=sim.http,
+        WXTOKEN_ID=account.id,
+        WXTOKEN_SECRET=account.secret,
+    )
+    program = "import wxtoken; print(wxtoken._library.LIBRARY._name)"
+    loaded = Path(run(python, "-c", program, cwd=tmp_path, env=variables).strip())
+    assert loaded.is_relative_to(tmp_path / "venv")
+    assert run(python, PROJECT / "examples" / "first_get.py", cwd=tmp_path, env=variables).startswith("python  ")
+    assert sim.counters(account.id)["minted"] == 1
+
+
+def test_its_extras_are_what_the_sdks_are_tested_with(wheel: Path) -> None:
+    python = python_with(PROJECT / "tests" / "sdks" / "requirements.txt")
+    options = ["--disable-pip-version-check", "install", "--dry-run", "--no-index"]
+    said = run(python, "-m", "pip", *options, f"{wheel}[requests,httpx,wechatpy]", env=environment())
+    assert f"Would install wxtoken-{__version__}" in said
+    extras = ["requests", "httpx", "wechatpy"]
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = archive.read(name).decode().splitlines()
+    assert [line for line in metadata if line.startswith("Provides-Extra: ")] == [
+        f"Provides-Extra: {e}" for e in extras
+    ]
+
+
+def test_a_library_that_is_none_is_refused_with_what_auditwheel_says(tmp_path: Path) -> None:
+    python = python_with(PROJECT / "wheel-requirements.txt")
+    wrong = tmp_path / "libwxtoken.so.0"
+    wrong.write_text("no library")
+    command = [python, PROJECT / "build_wheel.py", wrong, tmp_path / "out"]
+    result = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
+    assert result.returncode == 1
+    assert "auditwheel" in result.stderr
+    assert not (tmp_path / "out").exists()
