@@ -1,8 +1,9 @@
 # libwxtoken: `make demo` shows it, `make test` tests everything; both install what is missing when they may.
 #
 #   make lib        build the shared and the static library
+#   make tool       build the command wxtoken
 #   make demo-sdks  one token through the SDKs of each language
-#   make install    PREFIX=/usr/local DESTDIR=
+#   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
@@ -17,6 +18,8 @@
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
+BINDIR  ?= $(PREFIX)/bin
+MANDIR  ?= $(PREFIX)/share/man
 DESTDIR ?=
 CARGO   ?= cargo
 
@@ -25,20 +28,25 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
-.PHONY: test-php-sdks all lib sim install stage header setup clean demo test lint \
+.PHONY: all lib tool sim install install-lib install-tool stage stage-tool header setup clean demo test lint \
   test-rust test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed test-servers
 
-all: lib
+all: lib tool
 
 # One crate type at a time: cargo does no link-time optimisation for a library that is an rlib too.
 lib:
 	$(CARGO) rustc --locked --release --lib --crate-type cdylib
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 
+tool:
+	$(CARGO) build --locked --release --features tool --bin wxtoken
+
 sim:
 	$(CARGO) build --locked -p wechat-sim
 
-install: lib
+install: install-lib install-tool
+
+install-lib: lib
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(TARGET)/release/libwxtoken.so $(DESTDIR)$(LIBDIR)/libwxtoken.so.$(VERSION)
 	ln -sf libwxtoken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libwxtoken.so.0
@@ -50,9 +58,27 @@ install: lib
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwxtoken' 'Libs.private: -lpthread -ldl -lm -lgcc_s -lc' \
 	  'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/wxtoken.pc
 
+# The program just built writes its own manual and completions. Where each shell looks for them is its own affair.
+BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+FISH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+install-tool: tool
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
+	install -m 755 $(TARGET)/release/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
+	$(TARGET)/release/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
+	install -d $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
+	$(TARGET)/release/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken
+	$(TARGET)/release/wxtoken completions zsh > $(ZSH_COMPLETIONS)/_wxtoken
+	$(TARGET)/release/wxtoken completions fish > $(FISH_COMPLETIONS)/wxtoken.fish
+
 # Where examples, bindings and tests find the library: as installed, but in the build directory.
 stage:
-	$(MAKE) --no-print-directory install PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib DESTDIR=
+	$(MAKE) --no-print-directory install-lib PREFIX=$(STAGE) LIBDIR=$(STAGE)/lib DESTDIR=
+
+# The same for what runs the command.
+stage-tool:
+	$(MAKE) --no-print-directory install-tool PREFIX=$(STAGE) BINDIR=$(STAGE)/bin MANDIR=$(STAGE)/share/man DESTDIR=
 
 WHEEL = $(CURDIR)/build/wheel
 

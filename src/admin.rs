@@ -58,6 +58,13 @@ impl Client {
         Ok(restored)
     }
 
+    pub fn check_secrets(&self, name: &str) -> Result<()> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        let found = session.look(Some(name))?;
+        session.ingredients(&found).map(|_| ())
+    }
+
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
         let session = self.session()?;
         let everything = session.store().all(session.call())?;

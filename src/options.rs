@@ -145,7 +145,7 @@ impl Options {
     }
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     let urls = PLATFORMS.iter().map(|platform| platform.option);
     urls.chain(TABLE.iter().map(|(name, _)| *name))
 }

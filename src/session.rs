@@ -126,7 +126,7 @@ impl Session {
                 "no account \"{name}\" in store {store}: register it with wxtoken_account; wxtoken_report lists those there"
             ),
             None => format!(
-                "no current account in store {store}: register one with wxtoken_account, or make one the current one with wxtoken_put"
+                "no account is the current one in store {store}: register one with wxtoken_account, or make one the current one with wxtoken_put"
             ),
         };
         Error::new(Status::Account, message)

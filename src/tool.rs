@@ -93,6 +93,11 @@ pub fn statuses() -> Vec<(i32, &'static str)> {
         .collect()
 }
 
+/// The names of the options.
+pub fn options() -> Vec<&'static str> {
+    crate::options::names().collect()
+}
+
 /// The files of a store.
 #[derive(Clone, Debug)]
 pub struct Paths {
@@ -188,6 +193,12 @@ impl Store {
     /// Puts what a backup holds in the place of what is there. How many accounts that is.
     pub fn restore(&self, from: &Path) -> Result<usize> {
         Ok(self.0.restore(from)?)
+    }
+
+    /// Fails when this process lacks what fetching an account's token takes: its secret, or what is to be put, must be there
+    /// and open with the key. Asks nobody.
+    pub fn check_secrets(&self, name: &str) -> Result<()> {
+        Ok(self.0.check_secrets(name)?)
     }
 
     /// Whether a keeper reads this store's mailbox; `None` where this process may not know.

@@ -1,0 +1,219 @@
+//! `wxtoken doctor`: looks at everything a token depends on, and names for each fault the command that mends it.
+//!
+//! It changes nothing: a store that is absent is not made, and no token is fetched.
+
+mod access;
+mod accounts;
+mod beside;
+mod files;
+mod network;
+mod place;
+
+use std::io;
+use std::path::PathBuf;
+
+use anstyle::Style;
+use serde_json::json;
+use wxtoken::tool::{Paths, Store};
+
+use crate::cli::{Cli, Doctor};
+use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use crate::report::Report;
+use crate::text::{count, pad, wrap};
+use crate::trouble::{NO, Verdict};
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Ok,
+    /// Good to know.
+    Note,
+    /// It works, and may hurt some day.
+    Warning,
+    /// It does not work, or secrets are open.
+    Problem,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    /// What: `store`, `dns`.
+    check: &'static str,
+    level: Level,
+    saw: String,
+    /// What to do.
+    remedy: Option<String>,
+}
+
+/// What was found, in the order in which it was looked for.
+#[derive(Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub fn ok(&mut self, check: &'static str, saw: impl Into<String>) {
+        self.add(check, Level::Ok, saw, None);
+    }
+
+    pub fn note(&mut self, check: &'static str, saw: impl Into<String>) {
+        self.add(check, Level::Note, saw, None);
+    }
+
+    pub fn advise(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        saw: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(check, level, saw, Some(remedy.into()));
+    }
+
+    fn add(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        saw: impl Into<String>,
+        remedy: Option<String>,
+    ) {
+        self.0.push(Finding {
+            check,
+            level,
+            saw: saw.into(),
+            remedy,
+        });
+    }
+
+    fn of(&self, level: Level) -> usize {
+        self.0
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    }
+}
+
+pub fn run(cli: &Cli, doctor: &Doctor) -> Verdict {
+    let options = cli.options()?;
+    let mut found = Findings::default();
+    found.ok("version", format!("wxtoken {}", env!("CARGO_PKG_VERSION")));
+    place::environment(&mut found);
+    match Store::locate(cli.store.as_deref()) {
+        Ok(mut paths) => {
+            let key_file = options.iter().rfind(|(name, _)| *name == "key_file");
+            if let Some((_, path)) = key_file.filter(|(_, path)| !path.is_empty()) {
+                paths.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
+            }
+            files::look(&paths, &mut found);
+            place::filesystem(&paths, &mut found);
+            look_inside(cli, doctor, &paths, &mut found);
+        }
+        Err(failure) => found.advise(
+            "store",
+            Level::Problem,
+            crate::trouble::in_commands(&failure.message),
+            "name the store by --store, or correct the variable",
+        ),
+    }
+    show(doctor, &found)?;
+    Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
+}
+
+/// What takes an open store, where there is one.
+fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
+    if !paths.store.exists() {
+        return;
+    }
+    let opened =
+        crate::open(cli).and_then(|store| Report::of(&store).map(|report| (store, report)));
+    let (store, report) = match opened {
+        Ok(opened) => opened,
+        Err(trouble) => {
+            let remedy = "do what it says, then look again: wxtoken doctor";
+            found.advise("open", Level::Problem, trouble.message(), remedy);
+            return;
+        }
+    };
+    found.ok(
+        "open",
+        format!(
+            "it opens, and has {}",
+            count(report.accounts.len(), "account")
+        ),
+    );
+    accounts::look(&store, &report, paths, found);
+    match doctor.offline {
+        true => found.note("network", "not looked at, as --offline says"),
+        false => network::look(&store, cli, found),
+    }
+    accounts::failures(&report, found);
+}
+
+fn show(doctor: &Doctor, found: &Findings) -> Verdict {
+    if doctor.json {
+        let listed = found.0.iter().map(|finding| {
+            json!({
+                "check": finding.check,
+                "level": finding.level.name(),
+                "saw": finding.saw,
+                "remedy": finding.remedy,
+            })
+        });
+        let listed: Vec<_> = listed.collect();
+        return output::print_json(
+            &json!({ "problems": found.of(Level::Problem), "findings": listed }),
+        );
+    }
+    let sight = output::sight();
+    let columns = sight.columns.unwrap_or(100);
+    let arrow = if sight.unicode { "→" } else { ">" };
+    let mut text = String::new();
+    for finding in &found.0 {
+        let style = finding.level.style();
+        let lead = format!(
+            "{style}{}{style:#}{}",
+            pad(finding.level.name(), 9),
+            pad(finding.check, 13)
+        );
+        for (i, line) in wrap(&finding.saw, columns.saturating_sub(22))
+            .iter()
+            .enumerate()
+        {
+            let lead = if i == 0 { &lead } else { &" ".repeat(22) };
+            text.push_str(&format!("{lead}{line}\n"));
+        }
+        let remedy = finding.remedy.as_deref().unwrap_or_default();
+        for (i, line) in wrap(remedy, columns.saturating_sub(24)).iter().enumerate() {
+            let lead = if i == 0 { arrow } else { " " };
+            text.push_str(&format!("{}{lead} {BOLD}{line}{BOLD:#}\n", " ".repeat(22)));
+        }
+    }
+    text.push_str(&format!(
+        "\n{}, {}\n",
+        count(found.of(Level::Problem), "problem"),
+        count(found.of(Level::Warning), "warning")
+    ));
+    output::print(&text)
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Level::Ok => GREEN,
+            Level::Note => DIM,
+            Level::Warning => YELLOW,
+            Level::Problem => RED,
+        }
+    }
+}
+
+/// Whether there is something at a path, a link that leads nowhere included.
+fn is_there(path: &std::path::Path) -> bool {
+    !matches!(std::fs::symlink_metadata(path), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}

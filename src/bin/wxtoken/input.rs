@@ -1,0 +1,121 @@
+//! Where secrets come from: a prompt without echo, a file, or stdin. Never an argument, which `ps` and the shell's
+//! history show.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use zeroize::Zeroizing;
+
+use crate::output;
+use crate::text;
+use crate::trouble::Trouble;
+
+/// Wiped from memory when dropped.
+pub type Secret = Zeroizing<String>;
+
+/// More than any secret or token has.
+const MOST: u64 = 64 * 1024;
+
+/// From the file that is named, `-` being stdin; else from a prompt where stdin is a terminal; else from stdin.
+pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Trouble> {
+    match file {
+        Some(path) if path == Path::new("-") => from_stdin(what),
+        Some(path) => from_file(path, what),
+        None if io::stdin().is_terminal() => from_prompt(what),
+        None => from_stdin(what),
+    }
+}
+
+fn from_prompt(what: &str) -> Result<Secret, Trouble> {
+    let cannot = |e: io::Error| Trouble::io(&format!("ask for the {what}"), &e);
+    let quiet = Quiet::begin().map_err(cannot)?;
+    let asked = rpassword::prompt_password(format!("The {what}, not shown as you type: "));
+    drop(quiet);
+    let typed = asked.map(Zeroizing::new).map_err(cannot)?;
+    if typed.trim().is_empty() {
+        return Err(Trouble::usage(format!(
+            "no {what} was typed: nothing is changed"
+        )));
+    }
+    Ok(Zeroizing::new(typed.trim().to_owned()))
+}
+
+/// A terminal without echo from before the prompt is shown, which rpassword leaves to the moment after it: what is pasted at
+/// once would be seen. The signal that rpassword raises on Ctrl-C waits until the terminal is as it was.
+struct Quiet {
+    terminal: File,
+    as_it_was: Termios,
+    held: SigSet,
+}
+
+impl Quiet {
+    fn begin() -> io::Result<Quiet> {
+        let mut held = SigSet::empty();
+        held.add(Signal::SIGINT);
+        let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+        let as_it_was = tcgetattr(&terminal)?;
+        held.thread_block()?;
+        let quiet = Quiet {
+            terminal,
+            as_it_was,
+            held,
+        };
+        let mut silent = quiet.as_it_was.clone();
+        // Ctrl-C is a character then, which rpassword finds whenever it comes to read.
+        let as_rpassword = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
+        silent.local_flags.remove(as_rpassword);
+        tcsetattr(&quiet.terminal, SetArg::TCSAFLUSH, &silent)?;
+        Ok(quiet)
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.as_it_was);
+        let _ = self.held.thread_unblock();
+    }
+}
+
+fn from_stdin(what: &str) -> Result<Secret, Trouble> {
+    read(io::stdin().lock(), &format!("the {what} from stdin"))
+}
+
+fn from_file(path: &Path, what: &str) -> Result<Secret, Trouble> {
+    let named = format!("the {what} from {}", path.display());
+    let file = File::open(path).map_err(|e| Trouble::io(&format!("read {named}"), &e))?;
+    if let Ok(meta) = file.metadata()
+        && meta.is_file()
+        && meta.mode() & 0o044 != 0
+    {
+        output::warn(&format!(
+            "others may read {} (mode {:04o}): chmod 600 {}",
+            path.display(),
+            meta.mode() & 0o7777,
+            text::quoted(&path.to_string_lossy())
+        ));
+    }
+    read(file, &named)
+}
+
+/// Without the line end that editors and `echo` leave.
+fn read(from: impl Read, named: &str) -> Result<Secret, Trouble> {
+    let mut text = Zeroizing::new(String::new());
+    from.take(MOST).read_to_string(&mut text).map_err(|e| {
+        // Not the text of the error: it is enough to say that it is no text.
+        match e.kind() {
+            io::ErrorKind::InvalidData => {
+                Trouble::Io(format!("cannot read {named}: it is not UTF-8"))
+            }
+            _ => Trouble::io(&format!("read {named}"), &e),
+        }
+    })?;
+    let trimmed = text.trim_end_matches(['\r', '\n']);
+    if trimmed.is_empty() {
+        return Err(Trouble::Io(format!("cannot read {named}: it is empty")));
+    }
+    Ok(Zeroizing::new(trimmed.to_owned()))
+}

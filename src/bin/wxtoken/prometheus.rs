@@ -1,0 +1,178 @@
+//! `wxtoken status --prometheus`: the text exposition format, for a textfile collector.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use crate::report::{Account, Report, Token};
+
+/// One metric of a token: its name, type and help, and its value where it has one.
+type Metric = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Token) -> Option<i64>,
+);
+
+const OF_A_TOKEN: [Metric; 10] = [
+    (
+        "wxtoken_token_valid",
+        "gauge",
+        "Whether there is a token that is valid now.",
+        |t| Some(i64::from(t.is_valid())),
+    ),
+    (
+        "wxtoken_token_fetched_at_seconds",
+        "gauge",
+        "When the token was fetched, in Unix time.",
+        |t| t.fetched_at,
+    ),
+    (
+        "wxtoken_token_expires_at_seconds",
+        "gauge",
+        "When the token ends, in Unix time.",
+        |t| t.expires_at,
+    ),
+    (
+        "wxtoken_token_rejected",
+        "gauge",
+        "Whether the API refused the token that is stored.",
+        |t| Some(i64::from(t.rejected)),
+    ),
+    (
+        "wxtoken_fetches_total",
+        "counter",
+        "Tokens fetched from the platform.",
+        |t| Some(t.fetches),
+    ),
+    (
+        "wxtoken_rejects_total",
+        "counter",
+        "Tokens that the API refused.",
+        |t| Some(t.rejects),
+    ),
+    (
+        "wxtoken_failures_in_a_row",
+        "gauge",
+        "Fetches that failed since the last that did not.",
+        |t| Some(t.failures),
+    ),
+    (
+        "wxtoken_last_errcode",
+        "gauge",
+        "The errcode of the last failure; 0 when it had none, or nothing failed.",
+        |t| Some(t.error.as_ref().map_or(0, |error| error.errcode)),
+    ),
+    (
+        "wxtoken_retry_at_seconds",
+        "gauge",
+        "When the next fetch is tried after a failure, in Unix time.",
+        |t| t.retry_at,
+    ),
+    (
+        "wxtoken_forced_refreshes_today",
+        "gauge",
+        "Refreshes by force today (UTC+8); the library stops at 18.",
+        |t| Some(t.forces_today),
+    ),
+];
+
+pub fn write(report: &Report) -> String {
+    let mut out = String::new();
+    alone(
+        &mut out,
+        "wxtoken_up",
+        "Whether the store could be read.",
+        "",
+        1,
+    );
+    let version = format!("{{version=\"{}\"}}", escaped(&report.version));
+    alone(
+        &mut out,
+        "wxtoken_build_info",
+        "The version of the library.",
+        &version,
+        1,
+    );
+    if let Some(keeper) = report.keeper {
+        let help = "Whether a keeper refreshes this store's tokens.";
+        alone(
+            &mut out,
+            "wxtoken_keeper_running",
+            help,
+            "",
+            i64::from(keeper),
+        );
+    }
+    let help = "Whether tokens are kept in memory, as the store cannot be written.";
+    alone(
+        &mut out,
+        "wxtoken_degraded",
+        help,
+        "",
+        i64::from(report.degraded.is_some()),
+    );
+    let accounts = i64::try_from(report.accounts.len()).unwrap_or(i64::MAX);
+    alone(
+        &mut out,
+        "wxtoken_accounts",
+        "Accounts in the store.",
+        "",
+        accounts,
+    );
+    for (name, kind, help, value) in OF_A_TOKEN {
+        let mut seen = HashSet::new();
+        let samples: Vec<(String, i64)> = report
+            .rows()
+            .filter_map(|(account, token)| Some((labels(account, token), value(token)?)))
+            .filter(|(labels, _)| seen.insert(labels.clone()))
+            .collect();
+        if samples.is_empty() {
+            continue;
+        }
+        head(&mut out, name, kind, help);
+        for (labels, value) in samples {
+            let _ = writeln!(out, "{name}{labels} {value}");
+        }
+    }
+    out
+}
+
+/// For a store that cannot be read.
+pub fn write_down() -> String {
+    let mut out = String::new();
+    alone(
+        &mut out,
+        "wxtoken_up",
+        "Whether the store could be read.",
+        "",
+        0,
+    );
+    out
+}
+
+fn alone(out: &mut String, name: &str, help: &str, labels: &str, value: i64) {
+    head(out, name, "gauge", help);
+    let _ = writeln!(out, "{name}{labels} {value}");
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# HELP {name} {help}");
+    let _ = writeln!(out, "# TYPE {name} {kind}");
+}
+
+fn labels(account: &Account, token: &Token) -> String {
+    format!(
+        "{{account=\"{}\",kind=\"{}\",credential=\"{}\",base_url=\"{}\"}}",
+        escaped(&account.name),
+        escaped(&account.kind),
+        escaped(&token.credential),
+        escaped(&token.base_url)
+    )
+}
+
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', r"\n")
+}

@@ -1,0 +1,461 @@
+//! `wxtoken doctor`: each fault is planted, found, and its remedy named.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Desk, Run, finished, parsed, set_mode};
+
+/// A desk whose directory is nobody else's, and whose shop has a token.
+fn sound_desk() -> Desk {
+    let desk = Desk::with_shop();
+    desk.done(&["get", "shop"]);
+    desk
+}
+
+fn doctor(desk: &Desk, more: &[&str]) -> (i32, Vec<Value>) {
+    let run = desk.run(&[more, &["doctor", "--json"]].concat());
+    read(&run)
+}
+
+fn read(run: &Run) -> (i32, Vec<Value>) {
+    assert_eq!(run.err, "");
+    let said = parsed(&run.out);
+    let findings = said["findings"].as_array().unwrap().clone();
+    let problems = findings
+        .iter()
+        .filter(|finding| finding["level"] == "problem")
+        .count();
+    assert_eq!(said["problems"], problems);
+    assert_eq!(run.code, i32::from(problems > 0));
+    (run.code, findings)
+}
+
+/// That the doctor sees `words` in a check, at that level, and names a remedy with `remedy` in it.
+fn expect(desk: &Desk, more: &[&str], check: &str, level: &str, words: &str, remedy: &str) {
+    let (_, findings) = doctor(desk, more);
+    expect_in(&findings, check, level, words, remedy);
+}
+
+fn expect_in(findings: &[Value], check: &str, level: &str, words: &str, remedy: &str) {
+    let holds = |value: &Value, part: &str| value.as_str().unwrap_or_default().contains(part);
+    let found = findings.iter().any(|finding| {
+        finding["check"] == check
+            && finding["level"] == level
+            && holds(&finding["saw"], words)
+            && holds(&finding["remedy"], remedy)
+    });
+    assert!(
+        found,
+        "{check} {level} {words:?} {remedy:?} is not in {findings:#?}"
+    );
+}
+
+#[test]
+fn a_sound_store_has_no_problem() {
+    let desk = sound_desk();
+    let (code, findings) = doctor(&desk, &[]);
+    assert_eq!(code, 0, "{findings:#?}");
+    for check in [
+        "version",
+        "store",
+        "key",
+        "lock",
+        "directory",
+        "open",
+        "accounts",
+        "http",
+    ] {
+        expect_in(&findings, check, "ok", "", "");
+    }
+    let offline = read(&desk.run(&["doctor", "--offline", "--json"])).1;
+    expect_in(&offline, "network", "note", "--offline", "");
+    let mut shown = desk.command(&["doctor"]);
+    shown.env("COLUMNS", "80");
+    let run = finished(shown, "");
+    assert_eq!(run.code, 0);
+    assert!(run.out.contains("0 problems"), "{}", run.out);
+    for line in run.out.lines() {
+        assert!(super::status::columns(line) <= 80, "{line}");
+    }
+}
+
+#[test]
+fn an_absent_store_is_named_and_not_made() {
+    let desk = Desk::new();
+    expect(
+        &desk,
+        &[],
+        "store",
+        "problem",
+        "there is no",
+        "wxtoken account add",
+    );
+    assert!(!desk.world.store().exists());
+    let nowhere = ["--store", "/nowhere/at/all/tokens.db"];
+    expect(
+        &desk,
+        &nowhere,
+        "store",
+        "problem",
+        "/nowhere/at/all",
+        "--store",
+    );
+}
+
+#[test]
+fn wide_modes_are_problems() {
+    let desk = sound_desk();
+    let store = desk.world.store();
+    set_mode(&store, 0o644);
+    expect(&desk, &[], "store", "problem", "0644", "chmod o-rwx");
+    set_mode(&store, 0o600);
+    let key = store.with_added_extension("key");
+    set_mode(&key, 0o644);
+    expect(&desk, &[], "key", "problem", "0644", "wxtoken rekey");
+    set_mode(&key, 0o640);
+    expect(
+        &desk,
+        &[],
+        "key",
+        "warning",
+        "can learn the secrets",
+        "chmod 600",
+    );
+    set_mode(&key, 0o600);
+    let lock = store.with_added_extension("lock");
+    set_mode(&lock, 0o666);
+    expect(&desk, &[], "lock", "problem", "0666", "chmod o-rwx");
+    set_mode(&lock, 0o600);
+    set_mode(desk.world.directory.path(), 0o777);
+    expect(&desk, &[], "directory", "problem", "0777", "chmod o-w");
+    set_mode(desk.world.directory.path(), 0o700);
+    assert_eq!(doctor(&desk, &[]).0, 0);
+}
+
+#[test]
+fn links_and_leftovers_are_found() {
+    let desk = sound_desk();
+    let store = desk.world.store();
+    let link = desk.path("link.db");
+    std::os::unix::fs::symlink(&store, &link).unwrap();
+    let by_link = ["--store", link.to_str().unwrap()];
+    expect(
+        &desk,
+        &by_link,
+        "store",
+        "problem",
+        "symbolic link",
+        store.to_str().unwrap(),
+    );
+    let second = desk.path("second.db");
+    std::fs::hard_link(&store, &second).unwrap();
+    expect(&desk, &[], "store", "problem", "2 names", "-samefile");
+    std::fs::remove_file(&second).unwrap();
+
+    let mailbox = store.with_added_extension("mailbox");
+    std::fs::write(&mailbox, "").unwrap();
+    expect(&desk, &[], "mailbox", "problem", "no FIFO", "rm ");
+    std::fs::remove_file(&mailbox).unwrap();
+
+    std::fs::remove_file(&store).unwrap();
+    expect(
+        &desk,
+        &[],
+        "store",
+        "problem",
+        "is gone, and its key",
+        "wxtoken restore",
+    );
+}
+
+#[test]
+fn a_key_that_does_not_fit_is_found() {
+    let desk = sound_desk();
+    let key = desk.world.store().with_added_extension("key");
+    std::fs::remove_file(&key).unwrap();
+    expect(
+        &desk,
+        &[],
+        "account",
+        "problem",
+        "does not exist",
+        "wxtoken account add",
+    );
+    std::fs::write(&key, "0".repeat(64)).unwrap();
+    set_mode(&key, 0o600);
+    expect(
+        &desk,
+        &[],
+        "account",
+        "problem",
+        "another key",
+        "restore the key",
+    );
+}
+
+#[test]
+fn files_of_another_owner_and_readers_are_told_apart() {
+    // SAFETY: no preconditions.
+    let is_root = unsafe { libc::geteuid() } == 0;
+    assert!(
+        is_root,
+        "this test becomes another user: run the suite as root"
+    );
+    const NOBODY: u32 = 65534;
+    let desk = sound_desk();
+    let store = desk.world.store();
+    let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
+    for (file, check) in [("key", "key"), ("lock", "lock")] {
+        let path = store.with_added_extension(file);
+        give(&path, NOBODY);
+        expect(
+            &desk,
+            &[],
+            check,
+            "problem",
+            "the store is owned by root",
+            "chown root",
+        );
+        give(&path, 0);
+    }
+    // A reader: the store's group may read it, and nothing else.
+    set_mode(desk.world.directory.path(), 0o755);
+    std::os::unix::fs::chown(&store, None, Some(NOBODY)).unwrap();
+    set_mode(&store, 0o640);
+    // Where the binary lies may be closed to others.
+    let binary = desk.path("wxtoken");
+    std::fs::copy(env!("CARGO_BIN_EXE_wxtoken"), &binary).unwrap();
+    set_mode(&binary, 0o755);
+    let mut reader = std::process::Command::new(&binary);
+    let as_of = desk.command(&["doctor", "--offline", "--json"]);
+    reader.args(as_of.get_args()).env_clear();
+    reader.envs(
+        as_of
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    reader.uid(NOBODY).gid(NOBODY);
+    let (code, findings) = read(&finished(reader, ""));
+    assert_eq!(code, 1);
+    expect_in(
+        &findings,
+        "store",
+        "note",
+        "may only read it",
+        "wxtoken keep",
+    );
+    expect_in(&findings, "key", "note", "may not read it", "");
+    expect_in(
+        &findings,
+        "keeper",
+        "problem",
+        "may not fetch",
+        "start wxtoken keep as root",
+    );
+}
+
+#[test]
+fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
+    let desk = sound_desk();
+    // Too long a label for any name server to be asked.
+    let nowhere = format!("api_base_url=https://{}.example", "a".repeat(64));
+    expect(
+        &desk,
+        &["-o", &nowhere],
+        "dns",
+        "problem",
+        "has no address",
+        "getent hosts",
+    );
+    let expired = format!(
+        "api_base_url={}",
+        desk.world.sim.bad_tls("expired").unwrap()
+    );
+    expect(
+        &desk,
+        &["-o", &expired],
+        "tls",
+        "problem",
+        "certificate was refused",
+        "ca_file",
+    );
+    let good = format!("api_base_url={}", desk.world.sim.https());
+    let ca = format!("ca_file={}", desk.world.sim.ca_file().display());
+    expect(
+        &desk,
+        &["-o", &good, "-o", &ca],
+        "tls",
+        "ok",
+        "certificate that is trusted",
+        "",
+    );
+    let shut = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let shut = format!("api_base_url=http://{shut}");
+    expect(
+        &desk,
+        &["-o", &shut],
+        "http",
+        "problem",
+        "connection refused",
+        "curl",
+    );
+}
+
+/// A host whose clock is that many seconds off; answers one request.
+fn host_with_clock(off: i64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut bytes = [0; 1024];
+        while !request.ends_with(b"\r\n\r\n") {
+            let length = stream.read(&mut bytes).unwrap();
+            request.extend_from_slice(&bytes[..length]);
+        }
+        assert!(request.starts_with(b"GET / HTTP/1.1\r\n"));
+        let date = chrono::Utc::now() + chrono::Duration::seconds(off);
+        let date = date.format("%a, %d %b %Y %H:%M:%S GMT");
+        let reply = format!("HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(reply.as_bytes()).unwrap();
+    });
+    format!("api_base_url=http://{address}")
+}
+
+#[test]
+fn a_clock_that_is_off_is_told_by_how_much() {
+    let desk = sound_desk();
+    let run = |off, level: &str, words: &str, remedy: &str| {
+        expect(
+            &desk,
+            &["-o", &host_with_clock(off)],
+            "clock",
+            level,
+            words,
+            remedy,
+        );
+    };
+    run(0, "ok", "agrees", "");
+    run(30, "warning", "behind", "timedatectl");
+    run(
+        -7200,
+        "problem",
+        "this host is 2h 00m ahead of",
+        "timedatectl",
+    );
+}
+
+#[test]
+fn an_address_that_is_not_on_the_list_is_read_out_with_where_to_add_it() {
+    let desk = Desk::new();
+    let closed = json!({"allow_ips": ["10.0.0.1"]});
+    desk.world.add("official", "wx1", closed.clone());
+    desk.world.add("work", "ww1", closed);
+    desk.register("shop", "official", "wx1");
+    desk.register("corp", "work", "ww1");
+    assert_eq!(desk.run(&["get", "shop"]).code, 17);
+    assert_eq!(desk.run(&["get", "corp"]).code, 17);
+    let (code, findings) = doctor(&desk, &[]);
+    assert_eq!(code, 1);
+    let shop = "shop/access_token: the platform sees this host as 127.0.0.1";
+    expect_in(
+        &findings,
+        "allow list",
+        "problem",
+        shop,
+        "add 127.0.0.1 to the account's IP allow list",
+    );
+    expect_in(
+        &findings,
+        "allow list",
+        "problem",
+        shop,
+        "公众平台 → 设置与开发 → 基本配置 → IP白名单",
+    );
+    expect_in(
+        &findings,
+        "allow list",
+        "problem",
+        "corp/access_token",
+        "企业可信IP",
+    );
+}
+
+#[test]
+fn what_is_missing_or_failing_is_said_with_the_command_that_mends_it() {
+    let desk = sound_desk();
+    desk.register("platform", "component", "wxc");
+    desk.register("corp", "work", "wwdemo0000000001");
+    assert_eq!(desk.run(&["get", "corp"]).code, 17);
+    let (_, findings) = doctor(&desk, &[]);
+    let put = "wxtoken put platform verify_ticket";
+    expect_in(
+        &findings,
+        "account",
+        "problem",
+        "platform: needs its verify_ticket",
+        put,
+    );
+    expect_in(
+        &findings,
+        "failure",
+        "problem",
+        "40001",
+        "wxtoken account add corp --kind work",
+    );
+}
+
+#[test]
+fn the_environment_is_shown_without_what_may_be_secret() {
+    let desk = sound_desk();
+    let mut command = desk.command(&["doctor", "--offline", "--json"]);
+    command
+        .env("WXTOKEN_TIMEOUT", "3000")
+        .env("WXTOKEN_TIMEOUT_MS", "3000");
+    command.env("WXTOKEN_PROXY", "http://user:hushhush@127.0.0.1:9");
+    command.env("WXTOKEN_SECRET", "hushhush");
+    let run = finished(command, "");
+    assert!(!run.out.contains("hushhush"), "{}", run.out);
+    let (_, findings) = read(&run);
+    expect_in(
+        &findings,
+        "environment",
+        "note",
+        "WXTOKEN_TIMEOUT_MS=3000",
+        "",
+    );
+    expect_in(&findings, "environment", "note", "WXTOKEN_PROXY is set", "");
+    expect_in(
+        &findings,
+        "environment",
+        "note",
+        "WXTOKEN_TIMEOUT is no option",
+        "--help",
+    );
+    expect_in(
+        &findings,
+        "environment",
+        "warning",
+        "WXTOKEN_SECRET",
+        "unset",
+    );
+
+    let mut wrong = desk.command(&["doctor", "--offline", "--json"]);
+    wrong.env("WXTOKEN_TIMEOUT_MS", "soon");
+    let (code, findings) = read(&finished(wrong, ""));
+    assert_eq!(code, 1);
+    expect_in(
+        &findings,
+        "store",
+        "problem",
+        "WXTOKEN_TIMEOUT_MS",
+        "correct the variable",
+    );
+}
