@@ -5,6 +5,8 @@ mod accounts;
 mod common;
 #[path = "tool/doctor.rs"]
 mod doctor;
+#[path = "tool/keep.rs"]
+mod keep;
 #[path = "tool/manual.rs"]
 mod manual;
 #[path = "tool/metrics.rs"]
