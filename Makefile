@@ -100,7 +100,8 @@ clean:
 demo:
 	@.ci/setup demo
 	@$(MAKE) --no-print-directory --silent stage sim
-	@.ci/demo "$(STAGE)" "$(SIM)"
+	@$(CARGO) build --locked --features tool --bin wxtoken
+	@.ci/demo "$(STAGE)" "$(SIM)" "$(abspath $(TARGET))/debug/wxtoken"
 
 .PHONY: demo-sdks
 demo-sdks:
