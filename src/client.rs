@@ -118,20 +118,14 @@ impl Client {
                     current: false,
                     parent: None,
                 };
-                // Once more when the key has been changed meanwhile.
-                loop {
+                let register = |account: &mut Account| {
                     if let Some(secret) = secret {
                         account.sealed = Some(session.vault.seal(&label, secret)?);
                     }
-                    session
-                        .store()
-                        .register(&account, Registration::Update, session.call())?;
-                    let sealed = account.sealed.as_ref();
-                    if sealed.is_none_or(|sealed| session.vault.is_current(sealed).unwrap_or(true))
-                    {
-                        break;
-                    }
-                }
+                    let store = session.store();
+                    store.register(account, Registration::Update, session.call())
+                };
+                while !register(&mut account)? {}
                 session.view.shared.forget();
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
                 account

@@ -126,8 +126,9 @@ pub trait Store: Send + Sync {
         change: &mut dyn FnMut(&mut Row) -> bool,
     ) -> Result<()>;
 
-    /// Puts an account in. The first one becomes the current one.
-    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<()>;
+    /// Puts an account in. The first one becomes the current one. False when the caller's secret was sealed with a key that
+    /// has been replaced since: nothing is written then, and it is to be sealed anew.
+    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<bool>;
 
     /// Makes an account the current one. False when there is none of that name.
     fn set_current(&self, name: &str, call: Call) -> Result<bool>;

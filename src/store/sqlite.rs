@@ -391,7 +391,7 @@ impl Store for SqliteStore {
         })
     }
 
-    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<()> {
+    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<bool> {
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let name = &account.name;
@@ -400,17 +400,23 @@ impl Store for SqliteStore {
                     if rows::account(&transaction, Some(name))?.is_some()
                         || rows::is_removed(&transaction, name)?
                     {
-                        return Ok(());
+                        return Ok(true);
                     }
                     rows::put_account(&transaction, account)?;
                 }
                 Registration::Update => {
+                    let sealed = account.sealed.as_ref();
+                    let is_stale = |sealed: &Vec<u8>| call.vault.is_current(sealed) == Ok(false);
+                    if sealed.is_some_and(is_stale) {
+                        return Ok(false);
+                    }
                     rows::forget_removal(&transaction, name)?;
                     rows::put_account(&transaction, account)?;
                     rows::forgive(&transaction, &account.id)?;
                 }
             }
-            commit(transaction)
+            commit(transaction)?;
+            Ok(true)
         })
     }
 
