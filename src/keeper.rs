@@ -133,10 +133,12 @@ impl<'a> Keeper<'a> {
     }
 
     fn open_mailbox(&mut self) {
-        if self.mailbox.as_ref().is_some_and(Mailbox::is_in_place) {
+        let paths = self.client.paths();
+        if let Some(mailbox) = self.mailbox.as_ref().filter(|m| m.is_in_place()) {
+            // The operator may have opened the store to its group since.
+            let _ = mailbox.admit(&paths.store);
             return;
         }
-        let paths = self.client.paths();
         match Mailbox::open(&paths.mailbox, &paths.store) {
             Ok(mailbox) => {
                 self.mailbox = Some(mailbox);

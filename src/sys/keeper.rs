@@ -62,16 +62,18 @@ impl Mailbox {
         Ok(mailbox)
     }
 
-    /// Lets those write who may read the store.
-    fn admit(&self, store: &Path) -> io::Result<()> {
+    /// Lets those write who may read the store, as that is now.
+    pub fn admit(&self, store: &Path) -> io::Result<()> {
         let of = std::fs::metadata(store)?;
         let made = self.file.metadata()?;
         if made.gid() != of.gid() {
             std::os::unix::fs::fchown(&self.file, None, Some(of.gid()))?;
         }
-        let group = (of.permissions().mode() & 0o040) >> 1;
-        self.file
-            .set_permissions(Permissions::from_mode(0o600 | group))
+        let wanted = 0o600 | (of.permissions().mode() & 0o040) >> 1;
+        if made.permissions().mode() & 0o7777 != wanted {
+            self.file.set_permissions(Permissions::from_mode(wanted))?;
+        }
+        Ok(())
     }
 
     /// Whether the path still leads to the FIFO that is open here.
