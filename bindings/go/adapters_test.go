@@ -101,10 +101,14 @@ func TestACustomTokenThatIsRefreshedTwiceIsReplacedOnce(t *testing.T) {
 func TestACustomTokenThatCannotBeHadIsNoToken(t *testing.T) {
 	store, _ := openShop(t)
 	custom := &wxtoken.CustomToken{Store: store, Name: "nobody"}
-	for _, refresh := range []bool{false, true} {
-		// PowerWeChat takes expires_in for a float64, and panics where it is none.
-		if got := custom.Get(refresh); len(got) != 1 || got["expires_in"] != 0.0 {
-			t.Errorf("an account that is not there gives %v", got)
+	// PowerWeChat takes expires_in for a float64, and panics where it is none.
+	if got := custom.Get(false); len(got) != 1 || got["expires_in"] != 0.0 {
+		t.Errorf("an account that is not there gives %v", got)
+	}
+	// So it does where a refresh is followed by no access_token.
+	for _, refresh := range []bool{true, false} {
+		if got := custom.Get(refresh); len(got) != 2 || got["expires_in"] != 0.0 || got["access_token"] != "" {
+			t.Errorf("after a refresh, an account that is not there gives %v", got)
 		}
 	}
 }

@@ -3,11 +3,11 @@
 // The package as npm installs it from a checkout, and the examples.
 
 const assert = require('node:assert/strict');
-const { execFileSync } = require('node:child_process');
+const { execFileSync, spawnSync } = require('node:child_process');
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
-const { directory, http, newAccount } = require('./simulator');
+const { directory, hex, http, newAccount, openStore, post } = require('./simulator');
 
 const PACKAGE = join(__dirname, '..');
 
@@ -49,4 +49,39 @@ test('the examples run', async (t) => {
   };
   assert.match(run(env, PACKAGE, process.execPath, 'examples/first_get.js'), /^node {2}\S+…\S{4} {2}\d+ chars/);
   assert.match(run(env, PACKAGE, process.execPath, 'examples/co_wechat_api.js'), /\d+ callback addresses/);
+});
+
+test('the JS-SDK example signs a page as WeChat checks it', async (t) => {
+  const url = 'https://shop.example/页?from=menu&q=1#top';
+  const nonces = new Set();
+  for (const kind of ['official', 'work']) {
+    const account = await newAccount({ kind, id: `${kind === 'work' ? 'ww' : 'wx'}${hex(8)}` });
+    const path = join(directory(t), 'tokens.db');
+    const env = {
+      ...process.env,
+      WXTOKEN_STORE: path,
+      WXTOKEN_API_BASE_URL: http,
+      WXTOKEN_WORK_BASE_URL: http,
+      WXTOKEN_KIND: kind,
+      WXTOKEN_ID: account.id,
+    };
+    // The second time, the store has the secret.
+    for (const more of [{ WXTOKEN_SECRET: account.secret }, {}]) {
+      const line = run({ ...env, ...more }, PACKAGE, process.execPath, 'examples/jssdk.js', url);
+      const { appId: appid, timestamp, nonceStr: noncestr, signature, ...rest } = JSON.parse(line);
+      assert.deepEqual([appid, rest], [account.id, {}]);
+      nonces.add(noncestr);
+      assert.deepEqual(await post('/js_config', { appid, url, noncestr, timestamp, signature }), { ok: true });
+      const store = await openStore(t, path);
+      assert.ok(!line.includes((await store.token('demo/jsapi_ticket')).value), 'it prints the ticket');
+    }
+  }
+  assert.equal(nonces.size, 4);
+
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['examples/jssdk.js'], {
+    cwd: PACKAGE,
+    encoding: 'utf8',
+  });
+  assert.deepEqual([status, stdout], [1, '']);
+  assert.match(stderr, /^usage: /);
 });

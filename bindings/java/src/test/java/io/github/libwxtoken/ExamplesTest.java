@@ -1,16 +1,26 @@
 package io.github.libwxtoken;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import io.github.libwxtoken.Simulator.Account;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The examples, as a user runs them; and what they see who lack the library. */
 class ExamplesTest {
@@ -36,6 +46,51 @@ class ExamplesTest {
     assertTrue(second.contains(" callback addresses"), second);
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"OFFICIAL", "WORK"})
+  void oneSignsAPageAsWeChatChecksIt(Kind kind) throws Exception {
+    Account account = Simulator.account(kind, Map.of());
+    Path path = directory.resolve("tokens.db");
+    environment = new HashMap<>();
+    environment.put("LC_ALL", "C.UTF-8");
+    environment.put("WXTOKEN_STORE", path.toString());
+    environment.put("WXTOKEN_API_BASE_URL", Simulator.HTTP);
+    environment.put("WXTOKEN_WORK_BASE_URL", Simulator.HTTP);
+    environment.put("WXTOKEN_KIND", kind.toString());
+    environment.put("WXTOKEN_ID", account.id());
+    environment.put("WXTOKEN_SECRET", account.secret());
+    Set<String> nonces = new HashSet<>();
+    for (int i = 0; i < 2; i++) {
+      String line = run(signing(), 0);
+      JsonObject signed = JsonParser.parseString(line).getAsJsonObject();
+      assertEquals(Set.of("appId", "timestamp", "nonceStr", "signature"), signed.keySet());
+      assertEquals(account.id(), signed.get("appId").getAsString());
+      nonces.add(signed.get("nonceStr").getAsString());
+      JsonObject page = new JsonObject();
+      page.add("appid", signed.get("appId"));
+      page.addProperty("url", "https://shop.example/\u9875?from=menu&q=1#top");
+      page.add("noncestr", signed.get("nonceStr"));
+      page.add("timestamp", signed.get("timestamp"));
+      page.add("signature", signed.get("signature"));
+      assertEquals("{\"ok\":true}", Simulator.post("/js_config", page).toString());
+      try (Store store = Simulator.store(path, new Options())) {
+        assertFalse(line.contains(store.token("demo/jsapi_ticket").value()), line);
+      }
+      environment.remove("WXTOKEN_SECRET"); // the store has it by now
+    }
+    assertEquals(2, nonces.size());
+  }
+
+  @Test
+  void oneThatCannotSignSaysWhy() throws Exception {
+    String said = run("examples/JsSdk.java", 1);
+    assertTrue(said.startsWith("usage: "), said);
+    environment = new HashMap<>(environment);
+    environment.put("LC_ALL", "C");
+    said = run(signing(), 1);
+    assertTrue(said.contains("set LC_ALL=C.UTF-8"), said);
+  }
+
   @Test
   void aLibraryThatCannotBeLoadedIsNamedWithWhatToDo() throws Exception {
     environment = Map.of("WXTOKEN_LIBRARY", "/nonexistent/libwxtoken.so");
@@ -44,13 +99,26 @@ class ExamplesTest {
     assertTrue(said.contains("WXTOKEN_LIBRARY names it"), said);
   }
 
+  // By printf, as this Java's own locale may have no such letter to pass on.
+  private static List<String> signing() {
+    String page = "'https://shop.example/\\351\\241\\265?from=menu&q=1#top'";
+    List<String> command = new ArrayList<>();
+    command.addAll(List.of("sh", "-c", "exec \"$@\" \"$(printf " + page + ")\"", "sh"));
+    command.addAll(java("examples/JsSdk.java"));
+    return command;
+  }
+
+  private static List<String> java(String example) {
+    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+    return List.of(java, "-cp", System.getProperty("java.class.path"), example);
+  }
+
   private String run(String example, int status) throws IOException, InterruptedException {
-    ProcessBuilder builder =
-        new ProcessBuilder(
-            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "-cp",
-            System.getProperty("java.class.path"),
-            example);
+    return run(java(example), status);
+  }
+
+  private String run(List<String> command, int status) throws IOException, InterruptedException {
+    ProcessBuilder builder = new ProcessBuilder(command);
     builder.environment().putAll(environment);
     Process process = builder.redirectErrorStream(true).start();
     String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
