@@ -20,6 +20,7 @@ PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
 BINDIR  ?= $(PREFIX)/bin
 MANDIR  ?= $(PREFIX)/share/man
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 CARGO   ?= cargo
 
@@ -66,6 +67,8 @@ FISH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 install-tool: tool
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(TARGET)/release/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|/usr/local/bin|$(BINDIR)|' src/bin/wxtoken/wxtoken-keep.service > $(DESTDIR)$(UNITDIR)/wxtoken-keep.service
 	$(TARGET)/release/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
 	install -d $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
 	$(TARGET)/release/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken
@@ -179,6 +182,11 @@ test-mixed: stage sim
 
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
+
+# docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
+.PHONY: test-deploy
+test-deploy: soak-workers tool
+	$(UNDER_SIM) python3 tests/deploy/run.py
 
 # --- benchmarks: see benches/README.md ---
 

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::os::fd::BorrowedFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Mutex, PoisonError};
 
 use crate::client::Client;
@@ -72,8 +73,8 @@ pub struct Keeper<'a> {
     mailbox: Option<Mailbox>,
     /// Why there is none.
     no_mailbox: Option<Failure>,
-    /// Who may read the store: its group and its mode, as the operator set them.
-    access: Option<(u32, u32)>,
+    /// Who may read the store: its inode, its group and its mode, as the operator set them.
+    access: Option<(u64, u32, u32)>,
     wanted: Vec<String>,
     held: Mutex<HashMap<String, Held>>,
 }
@@ -122,12 +123,16 @@ impl<'a> Keeper<'a> {
     /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back.
     fn open_to_readers(&mut self) {
         let store = self.client.path();
+        let inode = std::fs::symlink_metadata(store).map_or(0, |meta| meta.ino());
         match (access(store), self.access) {
-            (Some((_, OWNERS)), Some((group, mode))) if mode != OWNERS => {
+            // Of the same file it is the operator's will.
+            (Some((_, OWNERS)), Some((before, group, mode)))
+                if mode != OWNERS && inode != before =>
+            {
                 // What fails here is seen by the readers, who are told mode and owner.
                 let _ = give_access(store, group, mode);
             }
-            (Some(access), _) => self.access = Some(access),
+            (Some((group, mode)), _) => self.access = Some((inode, group, mode)),
             (None, _) => {}
         }
     }

@@ -21,6 +21,7 @@ pub fn token_fingerprint(name: &str, token: &str) -> String {
 }
 
 impl Message {
+    /// Begins with the end of a line: what somebody has left there without one spoils no other message.
     pub fn line(&self) -> String {
         let message = match self {
             Message::Wanted(name) => json!({ "want": name }),
@@ -28,7 +29,7 @@ impl Message {
                 json!({ "reject": name, "fingerprint": fingerprint })
             }
         };
-        format!("{message}\n")
+        format!("\n{message}\n")
     }
 
     /// None for anything else: whoever may write there may write nonsense.
@@ -61,8 +62,8 @@ mod tests {
             },
         ] {
             let line = message.line();
-            assert!(line.ends_with('\n') && !line.trim_end().contains('\n'));
-            assert_eq!(Message::parse(line.trim_end()), Some(message));
+            assert!(line.starts_with('\n') && line.ends_with('\n') && !line.trim().contains('\n'));
+            assert_eq!(Message::parse(line.trim()), Some(message));
         }
         for bad in [
             "",

@@ -128,6 +128,11 @@ impl Session {
             let by_keeper = self.is_reader() && self.ask_keeper(&found, &mut asked);
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Busy
+            } else if !found.row.lease_is_active(now, &self.boot_id())
+                && let Some(closed) = self.vault.why_closed_to_us()
+            {
+                // Whatever the credential takes: this process is not the one to fetch it.
+                return Err(self.as_reader(closed));
             } else {
                 self.claim(found, Freshness::Spent, patience)
                     .map_err(|e| self.as_reader(e))?

@@ -193,10 +193,16 @@ impl Session {
             fingerprint: token_fingerprint(&name, token),
             name: name.clone(),
         });
-        if told.is_err() {
+        if let Err(e) = told {
+            let reason = match e {
+                NotSent::Refused(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                    "the keeper's mailbox is full: it may hang, or somebody floods it".into()
+                }
+                _ => self.no_keeper(),
+            };
             return Err(Error::new(
                 why.status,
-                format!("{}: nobody was told: {}", why.message, self.no_keeper()),
+                format!("{}: nobody was told: {reason}", why.message),
             ));
         }
         let deadline = Deadline::after(self.left_ms().min(TOLD_MS));

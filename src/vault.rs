@@ -145,6 +145,14 @@ impl Vault {
         sys::is_denied(&self.path)
     }
 
+    /// The same in words.
+    pub fn why_closed_to_us(&self) -> Option<Error> {
+        if !self.is_closed_to_us() {
+            return None;
+        }
+        self.read().err()
+    }
+
     /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key
     /// is changed.
     pub fn is_current(&self, sealed: &[u8]) -> Result<bool> {

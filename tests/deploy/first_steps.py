@@ -1,0 +1,51 @@
+"""Stories of the guide as far as it sets a host up: sections 1 to 7."""
+
+from business import LANGUAGES
+from guide import commands
+from machine import IN_MACHINE, PROJECT
+from wechat import Account, control
+
+READERS = ["www-data", *(user for user, _ in LANGUAGES.values())]
+
+
+def the_guide_is_one_in_both_languages(place):
+    english, chinese = (commands(PROJECT / "docs" / name) for name in ("deploy.md", "deploy.zh-CN.md"))
+    differ = [f"section {number}: {block.text}" for (number, block) in english if (number, block) not in chinese]
+    place.checks("the guide has the same commands in both languages", english == chinese, f"{len(english)} blocks", differ)
+
+
+def the_guide_is_followed(place):
+    place.follow(1)
+    the_unit_is_sound(place)
+    place.follow(2)
+    place.follow(3, place.secrets["shop"])
+    register_more(place)
+    place.follow(4)
+    place.modes_are_those_of_the_picture("once the keeper runs")
+    place.follow(5)
+    join = next(block.text for block in place.guide[5] if block.language == "sh")
+    for user in [*READERS[1:], "eve"]:
+        place.root(f"useradd --create-home --shell /bin/bash {user}\n{join.replace('www-data', user)}")
+    place.root("useradd --create-home --shell /bin/bash outsider")
+    place.follow(6)
+    place.follow(7)
+    place.checks("the keeper has fetched the token before any reader asked", place.shop.minted() >= 1)
+
+
+def the_unit_is_sound(place):
+    verified = place.machine.run("systemd-analyze verify --man=no wxtoken-keep.service")
+    place.checks("systemd-analyze verifies the installed unit", verified.code == 0 and not verified.said, verified.said)
+    unit = f"{IN_MACHINE}/src/bin/wxtoken/wxtoken-keep.service"
+    score = place.machine.run(f"systemd-analyze security --no-pager --offline=true --threshold=20 {unit}")
+    told = " ".join(score.said.splitlines()[-1].split())
+    place.checks("the unit's exposure is at most 2.0 of 10", score.code == 0, told)
+
+
+def register_more(place):
+    """One whose tokens last two seconds, and a platform, whose ticket a reader may want to know."""
+    place.brief = Account("brief", "official", "wxbrief000000001", place.secrets["brief"], lifetime_ms=2000, renew_window_ms=1000)
+    place.platform = Account("platform", "component", "wxplatform000001", place.secrets["platform"])
+    place.secrets["verify_ticket"] = control("/push", {"id": place.platform.id})["ticket"]
+    place.register(place.brief)
+    place.register(place.platform)
+    place.owner("wxtoken put platform verify_ticket --file -", place.secrets["verify_ticket"])
