@@ -124,7 +124,11 @@ impl Session {
         let found = self.look(Some(name))?;
         match self.freshness(&found.row) {
             Freshness::Fresh => Ok(None),
-            Freshness::Usable => self.try_lead(Some(name), found),
+            // Somebody fetches what it takes: it is tried again soon.
+            Freshness::Usable => match self.try_lead(Some(name), found) {
+                Err(e) if e.status == Status::Timeout && e.retry_after_ms == 0 => Ok(None),
+                other => other,
+            },
             Freshness::Spent => {
                 let fetches = found.row.fetches;
                 let token = self.wait_for_token(Some(name), found)?;

@@ -3,32 +3,36 @@
 //! A keeper does what every process does on a get, by the same locks, leases and back-offs, only a little earlier, and
 //! without being asked. So several are harmless, and one that dies is missed by nobody who may fetch for himself.
 //! Those who may only read the store leave it messages in a FIFO.
+//!
+//! Fetches run on threads of their own: who waits for one account's platform keeps nobody from the others.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::os::fd::BorrowedFd;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
-use std::sync::{Mutex, PoisonError};
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::client::Client;
-use crate::clock::Now;
+use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result, Status};
 use crate::mailbox::{Message, token_fingerprint};
 use crate::names;
 use crate::process;
 use crate::session::Session;
 use crate::store::{Account, Everything};
-use crate::sys::{Mailbox, OWNERS, access, describe, give_access};
-use crate::token::{Freshness, Identity, Row};
+use crate::sys::{Mailbox, OWNERS, access, describe, give_access, reason};
+use crate::token::{Freshness, Identity, PutValue, Row};
 use crate::tool::Failure;
 use crate::wechat::{ACCESS_TOKEN, Recipe};
 
 /// How many requests are under way at once.
-const THREADS: usize = 8;
+const THREADS: usize = 32;
 /// When to try again what failed without a word in the store, such as a ticket that was never put.
 const HOLD_MS: i64 = 60_000;
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
-/// How many messages one pass reads.
+/// How many messages are read at once.
 const MAIL: usize = 256;
 
 /// One thing that happened.
@@ -54,7 +58,7 @@ pub enum Outcome {
     Rejected,
 }
 
-/// What a pass left behind.
+/// How things stand.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pass {
     /// How many accounts there are.
@@ -63,20 +67,48 @@ pub struct Pass {
     pub credentials: usize,
     /// How many of them have no valid token.
     pub lacking: usize,
+    /// How many are being fetched.
+    pub under_way: usize,
     /// In how many milliseconds the next one is due.
     pub next_ms: i64,
 }
 
+/// Who is told of each thing that happens, from several threads at once.
+pub type Tell = Arc<dyn Fn(&Kept) + Send + Sync>;
+
 /// See [the module](self).
-pub struct Keeper<'a> {
-    client: &'a Client,
+pub struct Keeper {
+    desk: Arc<Desk>,
     mailbox: Option<Mailbox>,
     /// Why there is none.
     no_mailbox: Option<Failure>,
     /// Who may read the store: its inode, its group and its mode, as the operator set them.
     access: Option<(u64, u32, u32)>,
-    wanted: Vec<String>,
+    wanted: HashSet<String>,
+    /// What was put, as last seen: a store that is lost gets it back.
+    puts: HashMap<Identity, PutValue>,
+    /// A byte comes when a fetch is done.
+    done: UnixStream,
+}
+
+/// What the threads share.
+struct Desk {
+    client: Arc<Client>,
+    tell: Tell,
+    work: Mutex<Work>,
+    wakes: Condvar,
     held: Mutex<HashMap<String, Held>>,
+    done: UnixStream,
+}
+
+#[derive(Default)]
+struct Work {
+    queue: VecDeque<String>,
+    /// What is queued or being fetched.
+    under_way: HashSet<String>,
+    threads: usize,
+    idle: usize,
+    is_over: bool,
 }
 
 struct Held {
@@ -91,9 +123,9 @@ struct Job {
     lacking: bool,
 }
 
-impl<'a> Keeper<'a> {
+impl Keeper {
     /// Fails for a process that may not read the key or write the store.
-    pub fn new(client: &'a Client) -> Result<Keeper<'a>> {
+    pub fn new(client: Arc<Client>, tell: Tell) -> Result<Keeper> {
         let session = client.session()?;
         if session.is_reader() {
             let paths = client.paths();
@@ -108,13 +140,30 @@ impl<'a> Keeper<'a> {
                 ),
             ));
         }
+        let pair = UnixStream::pair().and_then(|(ours, theirs)| {
+            ours.set_nonblocking(true)?;
+            theirs.set_nonblocking(true)?;
+            Ok((ours, theirs))
+        });
+        let (done, theirs) = pair.map_err(|e| {
+            let why = format!("no pair of sockets for a keeper: {}", reason(&e));
+            Error::new(Status::Internal, why)
+        })?;
         let mut keeper = Keeper {
-            client,
+            desk: Arc::new(Desk {
+                client,
+                tell,
+                work: Mutex::default(),
+                wakes: Condvar::new(),
+                held: Mutex::default(),
+                done: theirs,
+            }),
             mailbox: None,
             no_mailbox: None,
             access: None,
-            wanted: Vec::new(),
-            held: Mutex::default(),
+            wanted: HashSet::new(),
+            puts: HashMap::new(),
+            done,
         };
         keeper.open_mailbox();
         Ok(keeper)
@@ -122,7 +171,7 @@ impl<'a> Keeper<'a> {
 
     /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back.
     fn open_to_readers(&mut self) {
-        let store = self.client.path();
+        let store = self.desk.client.path();
         let inode = std::fs::symlink_metadata(store).map_or(0, |meta| meta.ino());
         match (access(store), self.access) {
             // Of the same file it is the operator's will.
@@ -138,7 +187,7 @@ impl<'a> Keeper<'a> {
     }
 
     fn open_mailbox(&mut self) {
-        let paths = self.client.paths();
+        let paths = self.desk.client.paths();
         if let Some(mailbox) = self.mailbox.as_ref().filter(|m| m.is_in_place()) {
             // The operator may have opened the store to its group since.
             let _ = mailbox.admit(&paths.store);
@@ -152,8 +201,9 @@ impl<'a> Keeper<'a> {
             Err(e) => {
                 self.mailbox = None;
                 self.no_mailbox = Some(Failure::from(Error::store(format!(
-                    "cannot open mailbox {}: {e}: readers of the store cannot reach this keeper; its directory is {}",
+                    "cannot open mailbox {}: {}: readers of the store cannot reach this keeper; its directory is {}",
                     paths.mailbox.display(),
+                    reason(&e),
                     describe(paths.mailbox.parent().unwrap_or(&paths.store))
                 ))));
             }
@@ -161,8 +211,13 @@ impl<'a> Keeper<'a> {
     }
 
     /// To wait for a message by poll(); None where there can be none.
-    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub fn mail_fd(&self) -> Option<BorrowedFd<'_>> {
         self.mailbox.as_ref().map(Mailbox::fd)
+    }
+
+    /// To wait for the end of a fetch by poll().
+    pub fn done_fd(&self) -> BorrowedFd<'_> {
+        self.done.as_fd()
     }
 
     /// Why readers of the store cannot reach this keeper, if they cannot.
@@ -172,99 +227,107 @@ impl<'a> Keeper<'a> {
 
     /// The store has changed: what failed for want of something is tried again.
     pub fn store_changed(&self) {
-        for held in self.held().values_mut() {
+        for held in self.desk.held().values_mut() {
             held.until_boot_ms = 0;
         }
     }
 
-    /// Reads the mail, and fetches all that is due; returns when that is done. `tell` hears of each thing that happens, from
-    /// several threads at once. Once `is_over`, nothing new is begun.
-    pub fn pass(
-        &mut self,
-        tell: &(dyn Fn(&Kept) + Sync),
-        is_over: &(dyn Fn() -> bool + Sync),
-    ) -> Result<Pass> {
-        let session = self.client.early_session()?;
-        session.put_back()?;
-        self.open_to_readers();
-        self.open_mailbox();
-        self.read_mail(tell)?;
-        let everything = session.store().all(session.call())?;
-        process::remember_only(
-            self.client.handle(),
-            self.client.path(),
-            &everything.accounts,
-        );
-        let (due, _) = self.jobs(&session, &everything);
-        let fetched_any = !due.is_empty();
-        self.work(due, tell, is_over);
-        // What is due next, by what came of it.
-        let everything = if fetched_any {
-            let session = self.client.early_session()?;
-            session.store().all(session.call())?
-        } else {
-            everything
-        };
-        self.wanted.clear();
-        let (due, later) = self.jobs(&session, &everything);
-        let next = later.iter().map(|job| job.due_ms).min();
-        // What is due still, somebody else is at.
-        let soon = (!due.is_empty()).then_some(SOON_MS);
-        Ok(Pass {
-            accounts: everything.accounts.len(),
-            credentials: due.len() + later.len(),
-            lacking: due.iter().chain(&later).filter(|job| job.lacking).count(),
-            next_ms: soon.or(next).unwrap_or(HOLD_MS).max(1),
-        })
-    }
-
-    fn read_mail(&mut self, tell: &(dyn Fn(&Kept) + Sync)) -> Result<()> {
+    /// Notes what readers say of refused tokens. Whether there was anything that a pass is for.
+    pub fn read_mail(&mut self) -> bool {
         let Some(mailbox) = &mut self.mailbox else {
-            return Ok(());
+            return false;
         };
-        let mut seen = HashSet::new();
-        for line in mailbox.read(MAIL) {
-            // A crowd of readers says the same.
-            if !seen.insert(line.clone()) {
-                continue;
-            }
-            match Message::parse(&line) {
-                Some(Message::Wanted(name)) => self.wanted.push(name),
-                Some(Message::Rejected { name, fingerprint }) => {
-                    if self.reject(&name, &fingerprint) {
-                        tell(&Kept {
+        // A crowd of readers says the same.
+        let lines: HashSet<String> = mailbox.read(MAIL).into_iter().collect();
+        let mut any = false;
+        for message in lines.iter().filter_map(|line| Message::parse(line)) {
+            any = true;
+            match message {
+                Message::Wanted(name) => {
+                    self.wanted.insert(name);
+                }
+                Message::Rejected { name, fingerprint } => {
+                    if self.desk.reject(&name, &fingerprint) {
+                        (self.desk.tell)(&Kept {
                             name: name.clone(),
                             outcome: Outcome::Rejected,
                         });
                     }
-                    self.wanted.push(name);
+                    self.wanted.insert(name);
                 }
-                None => {}
             }
         }
-        Ok(())
+        any
     }
 
-    /// Rejects the stored token if it is the one that is meant. Whether it was.
-    fn reject(&self, name: &str, fingerprint: &str) -> bool {
-        let rejected = || -> Result<bool> {
-            let session = self.client.session()?;
-            let found = session.look(Some(name))?;
-            let Some(token) = &found.row.token else {
-                return Ok(false);
-            };
-            if found.row.rejected || token_fingerprint(name, token) != fingerprint {
-                return Ok(false);
+    /// Sets out to fetch all that is due, and does not wait for it.
+    pub fn pass(&mut self) -> crate::tool::Result<Pass> {
+        let mut byte = [0; 64];
+        while matches!(self.done.read(&mut byte), Ok(1..)) {}
+        let session = self.desk.client.early_session()?;
+        session.put_back()?;
+        self.open_to_readers();
+        self.open_mailbox();
+        self.read_mail();
+        let everything = session.store().all(session.call())?;
+        self.remember(&session, &everything);
+        let jobs = self.jobs(&session, &everything);
+        self.wanted.clear();
+        let due = jobs.iter().filter(|job| job.due_ms <= 0);
+        let under_way = self.desk.begin(due.map(|job| job.name.as_str()));
+        let later = jobs.iter().filter(|job| job.due_ms > 0);
+        let next = later.map(|job| job.due_ms).min();
+        // The end of a fetch is told; what another process is at is looked for.
+        let soon = jobs.iter().any(|job| job.due_ms <= 0).then_some(SOON_MS);
+        Ok(Pass {
+            accounts: everything.accounts.len(),
+            credentials: jobs.len(),
+            lacking: jobs.iter().filter(|job| job.lacking).count(),
+            under_way,
+            next_ms: next.into_iter().chain(soon).min().unwrap_or(HOLD_MS),
+        })
+    }
+
+    /// Begins nothing more, and waits for the fetches that are under way: a token that was fetched is to be saved.
+    pub fn end(self) {
+        let mut work = self.desk.work();
+        work.is_over = true;
+        work.queue.clear();
+        self.desk.wakes.notify_all();
+        let deadline = Deadline::after(self.desk.client.options().timeout_ms + 2000);
+        while work.threads > 0 && !deadline.has_passed() {
+            let waited = self.desk.wakes.wait_timeout(work, deadline.left());
+            work = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Keeps what is needed to put accounts and what was put back into a store that is lost.
+    fn remember(&mut self, session: &Session, everything: &Everything) {
+        let known = everything.accounts.iter().flat_map(|account| {
+            let recipe = account.kind.token();
+            recipe
+                .put
+                .is_some()
+                .then(|| account.identity(recipe, &session.options))
+        });
+        let known: HashSet<Identity> = known.collect();
+        self.puts.retain(|identity, _| known.contains(identity));
+        for (identity, row) in &everything.tokens {
+            if let Some(put) = row.put.as_ref().filter(|_| known.contains(identity)) {
+                self.puts.insert(identity.clone(), put.clone());
             }
-            session.reject(Some(name), token)?;
-            Ok(true)
-        };
-        // A reader that is told nothing times out, and says so.
-        rejected().unwrap_or(false)
+        }
+        let client = &self.desk.client;
+        process::remember_only(
+            client.handle(),
+            client.path(),
+            &everything.accounts,
+            &self.puts,
+        );
     }
 
-    /// Every credential that is kept: those that are due, and the others.
-    fn jobs(&self, session: &Session, everything: &Everything) -> (Vec<Job>, Vec<Job>) {
+    /// Every credential that is kept.
+    fn jobs(&self, session: &Session, everything: &Everything) -> Vec<Job> {
         let rows: HashMap<&Identity, &Row> = everything
             .tokens
             .iter()
@@ -272,8 +335,7 @@ impl<'a> Keeper<'a> {
             .collect();
         let empty = Row::default();
         let mut seen = HashSet::new();
-        let mut due = Vec::new();
-        let mut later = Vec::new();
+        let mut jobs = Vec::new();
         for account in &everything.accounts {
             for recipe in account.kind.recipes() {
                 let identity = account.identity(recipe, &session.options);
@@ -282,20 +344,16 @@ impl<'a> Keeper<'a> {
                 let is_asked_for = recipe.credential == ACCESS_TOKEN
                     || row.is_some_and(|row| row.fetches > 0)
                     || self.wanted.contains(&name);
-                if !is_asked_for || !seen.insert(identity) {
-                    continue;
-                }
-                let job = self.job(session, name, row.unwrap_or(&empty));
-                if job.due_ms <= 0 {
-                    due.push(job);
-                } else {
-                    later.push(job);
+                if is_asked_for && seen.insert(identity) {
+                    jobs.push(self.desk.job(session, name, row.unwrap_or(&empty)));
                 }
             }
         }
-        (due, later)
+        jobs
     }
+}
 
+impl Desk {
     fn job(&self, session: &Session, name: String, row: &Row) -> Job {
         let now = Now::read();
         let boot_id = session.boot_id();
@@ -316,52 +374,97 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn work(
-        &self,
-        due: Vec<Job>,
-        tell: &(dyn Fn(&Kept) + Sync),
-        is_over: &(dyn Fn() -> bool + Sync),
-    ) {
-        let threads = due.len().min(THREADS);
-        let queue = Mutex::new(VecDeque::from(due));
-        std::thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    loop {
-                        let next = queue
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .pop_front();
-                        let Some(job) = next.filter(|_| !is_over()) else {
-                            return;
-                        };
-                        if let Some(outcome) = self.fetch(&job) {
-                            tell(&Kept {
-                                name: job.name,
-                                outcome,
-                            });
-                        }
-                    }
-                });
+    /// Rejects the stored token if it is the one that is meant. Whether it was.
+    fn reject(&self, name: &str, fingerprint: &str) -> bool {
+        let rejected = || -> Result<bool> {
+            let session = self.client.session()?;
+            let found = session.look(Some(name))?;
+            let Some(token) = &found.row.token else {
+                return Ok(false);
+            };
+            if found.row.rejected || token_fingerprint(name, token) != fingerprint {
+                return Ok(false);
             }
-        });
+            session.reject(Some(name), token)?;
+            Ok(true)
+        };
+        // A reader that is told nothing times out, and says so.
+        rejected().unwrap_or(false)
+    }
+
+    /// Has threads fetch what is not under way yet. How many fetches there are then.
+    fn begin<'n>(self: &Arc<Desk>, names: impl Iterator<Item = &'n str>) -> usize {
+        let mut work = self.work();
+        for name in names {
+            if !work.is_over && work.under_way.insert(name.into()) {
+                work.queue.push_back(name.into());
+            }
+        }
+        let wanted = work.queue.len().saturating_sub(work.idle);
+        for _ in 0..wanted.min(THREADS - work.threads) {
+            let desk = self.clone();
+            let thread = std::thread::Builder::new().name("wxtoken-keep".into());
+            // With none at all the next pass tries again.
+            if thread.spawn(move || desk.fetch_all()).is_ok() {
+                work.threads += 1;
+            }
+        }
+        self.wakes.notify_all();
+        work.under_way.len()
+    }
+
+    /// One thread: fetches what is in the queue, and ends after a while without work.
+    fn fetch_all(&self) {
+        /// A thread that has had nothing to do for so long is not needed.
+        const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+        let mut work = self.work();
+        loop {
+            if let Some(name) = work.queue.pop_front() {
+                drop(work);
+                if let Some(outcome) = self.fetch(&name) {
+                    (self.tell)(&Kept {
+                        name: name.clone(),
+                        outcome,
+                    });
+                }
+                work = self.work();
+                work.under_way.remove(&name);
+                // Where the socket is full it has been told.
+                let _ = (&self.done).write(&[1]);
+                continue;
+            }
+            if work.is_over {
+                break;
+            }
+            work.idle += 1;
+            let waited = self.wakes.wait_timeout(work, IDLE);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            work = woken;
+            work.idle -= 1;
+            if timeout.timed_out() && work.queue.is_empty() {
+                break;
+            }
+        }
+        work.threads -= 1;
+        drop(work);
+        self.wakes.notify_all();
     }
 
     /// None when there is nothing to tell: somebody else is at it, or it is as it was.
-    fn fetch(&self, job: &Job) -> Option<Outcome> {
+    fn fetch(&self, name: &str) -> Option<Outcome> {
         let session = match self.client.early_session() {
             Ok(session) => session,
             Err(e) => return Some(Outcome::Failed(e.into())),
         };
-        match session.keep(&job.name) {
+        match session.keep(name) {
             Ok(Some(token)) => {
-                self.held().remove(&job.name);
+                self.held().remove(name);
                 Some(Outcome::Fetched {
                     expires_at: token.expires_at_s,
                 })
             }
             Ok(None) => None,
-            Err(e) => self.hold(&job.name, e),
+            Err(e) => self.hold(name, e),
         }
     }
 
@@ -379,7 +482,11 @@ impl<'a> Keeper<'a> {
         is_news.then(|| Outcome::Failed(e.into()))
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<String, Held>> {
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -98,8 +98,9 @@ pub fn store_path(store: Option<&str>) -> Result<PathBuf> {
     };
     let directory = directory.canonicalize().map_err(|e| {
         Error::store(format!(
-            "cannot open store {shown}: its directory {}: {e}: create it, or name another path",
-            directory.display()
+            "cannot open store {shown}: its directory {}: {}: create it, or name another path",
+            directory.display(),
+            crate::sys::reason(&e)
         ))
     })?;
     Ok(directory.join(name))
@@ -120,8 +121,9 @@ fn default_path() -> Result<PathBuf> {
     let directory = state.join("wxtoken");
     crate::sys::create_private_directory(&directory).map_err(|e| {
         Error::store(format!(
-            "cannot create directory {}: {e}: pass a path, or set WXTOKEN_STORE",
-            directory.display()
+            "cannot create directory {}: {}: pass a path, or set WXTOKEN_STORE",
+            directory.display(),
+            crate::sys::reason(&e)
         ))
     })?;
     Ok(directory.join("tokens.db"))

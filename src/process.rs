@@ -91,10 +91,23 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
     }
 }
 
-/// Keeps what is needed to put these accounts back, and nothing that this handle knew before.
+/// Keeps what is needed to put these accounts back, and what was put, and nothing that this handle knew before.
 #[cfg(feature = "tool")]
-pub fn remember_only(handle: u64, path: &Path, accounts: &[Account]) {
+pub fn remember_only(
+    handle: u64,
+    path: &Path,
+    accounts: &[Account],
+    puts: &HashMap<Identity, PutValue>,
+) {
     let gate = Gate::enter();
+    let mut remembered = PUT.borrow(&gate);
+    remembered.retain(|p| p.handle != handle);
+    remembered.extend(puts.iter().map(|(identity, kept)| RememberedPut {
+        handle,
+        path: path.to_owned(),
+        identity: identity.clone(),
+        kept: kept.clone(),
+    }));
     let mut registered = REGISTERED.borrow(&gate);
     registered.retain(|r| r.handle != handle);
     registered.extend(accounts.iter().map(|account| Registered {

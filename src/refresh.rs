@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
 use crate::process::renew_put;
 use crate::session::Session;
-use crate::session::put_label;
+use crate::session::{never_put, put_label};
 use crate::store::{self, Call, LeaderLock};
 use crate::sys::{self, Failpoint};
 use crate::token::{Errand, Freshness, Identity, Lease, Row};
@@ -125,6 +125,16 @@ impl Session {
             };
             // Too late to lead: the time that is left would be taken for the platform's slowness.
             let fair = self.options.timeout_ms.min(FAIR_MS) / 2;
+            if self.is_reader()
+                && let Some(put) = found
+                    .recipe
+                    .put
+                    .as_ref()
+                    .filter(|_| found.row.put.is_none())
+            {
+                // Nobody can fetch it.
+                return Err(never_put(&found, put));
+            }
             let by_keeper = self.is_reader() && self.ask_keeper(&found, &mut asked);
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Busy
@@ -153,16 +163,20 @@ impl Session {
                 Claim::Busy => self.deadline.pause(
                     2,
                     8,
-                    &format!(
-                        "waiting for {} that fetches the {} of {}",
-                        if by_keeper {
-                            "the keeper"
-                        } else {
-                            "another process"
-                        },
-                        recipe.noun(),
-                        flown.id
-                    ),
+                    &match by_keeper {
+                        // One with another base URL fetches another token.
+                        true => format!(
+                            "waiting for the keeper to fetch the {} of {} at {}",
+                            recipe.noun(),
+                            flown.id,
+                            flown.base_url
+                        ),
+                        false => format!(
+                            "waiting for another process that fetches the {} of {}",
+                            recipe.noun(),
+                            flown.id
+                        ),
+                    },
                 )?,
             }
         }

@@ -292,17 +292,7 @@ impl Session {
     fn open_put(&self, found: &store::View, put: &Put) -> Result<Secret> {
         let remembered = || remembered_put(self.view.shared.store.path(), &found.identity);
         let Some(kept) = found.row.put.clone().or_else(remembered) else {
-            return Err(Error::new(
-                Status::Secret,
-                format!(
-                    "no {} has been put for account \"{}\" ({} {}): {}; hand it over with wxtoken_put, see docs/credentials.md",
-                    put.field,
-                    found.account.name,
-                    found.recipe.id_name,
-                    found.account.id,
-                    put.source
-                ),
-            ));
+            return Err(never_put(found, put));
         };
         if found.row.put.is_none() {
             self.store()
@@ -382,6 +372,16 @@ impl Session {
     pub fn boot_id(&self) -> String {
         self.store().boot_id()
     }
+}
+
+pub fn never_put(found: &store::View, put: &Put) -> Error {
+    Error::new(
+        Status::Secret,
+        format!(
+            "no {} has been put for account \"{}\" ({} {}): {}; hand it over with wxtoken_put, see docs/credentials.md",
+            put.field, found.account.name, found.recipe.id_name, found.account.id, put.source
+        ),
+    )
 }
 
 pub fn put_label(found: &store::View, put: &Put) -> Label {

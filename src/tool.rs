@@ -3,13 +3,14 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::client::Client;
 use crate::error::{Error, Status};
 use crate::platform::PLATFORMS;
 use crate::wechat::Kind;
 
-pub use crate::keeper::{Keeper, Kept, Outcome, Pass};
+pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
 pub use crate::wechat::Probe;
 
 /// A failure, as `wxtoken_error` has it.
@@ -123,12 +124,12 @@ pub struct Removed {
 }
 
 /// An open store.
-pub struct Store(Client);
+pub struct Store(Arc<Client>);
 
 impl Store {
     /// Opens a store, creating it when absent; `None` is the default place.
     pub fn open(path: Option<&str>) -> Result<Store> {
-        Ok(Store(Client::open(path)?))
+        Ok(Store(Arc::new(Client::open(path)?)))
     }
 
     /// Where the store at `path` would be, without opening it.
@@ -226,7 +227,7 @@ impl Store {
     }
 
     /// What keeps this store's tokens fresh.
-    pub fn keeper(&self) -> Result<Keeper<'_>> {
-        Ok(Keeper::new(&self.0)?)
+    pub fn keeper(&self, tell: Tell) -> Result<Keeper> {
+        Ok(Keeper::new(self.0.clone(), tell)?)
     }
 }

@@ -181,7 +181,7 @@ impl Vault {
                     sys::describe(&self.path)
                 )));
             }
-            Err(e) => return Err(unreadable(e.to_string())),
+            Err(e) => return Err(unreadable(sys::reason(&e))),
         }
         let keys: Option<Vec<Key>> = text.trim_ascii().lines().map(decode).collect();
         keys.filter(|keys| !keys.is_empty()).map(Some).ok_or_else(|| {
@@ -206,8 +206,9 @@ impl Vault {
             Err(e) => {
                 let directory = self.path.parent().unwrap_or(Path::new("/"));
                 Err(Error::store(format!(
-                    "cannot create key file {}: {e}; its directory is {}",
+                    "cannot create key file {}: {}; its directory is {}",
                     self.path.display(),
+                    sys::reason(&e),
                     sys::describe(directory)
                 )))
             }
@@ -257,8 +258,9 @@ impl Vault {
             Error::new(
                 Status::Secret,
                 format!(
-                    "cannot write key file {}: {e}; it is {}",
+                    "cannot write key file {}: {}; it is {}",
                     self.path.display(),
+                    sys::reason(&e),
                     sys::describe(&self.path)
                 ),
             )

@@ -7,9 +7,10 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::wxtoken::tool::{Failure, Kept, Outcome, Store};
+use ::wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Store};
 use common::{Child, Handle, SECRET, World, outcome, wait_until};
 use serde_json::{Value, json};
 
@@ -49,9 +50,9 @@ impl Set {
     fn keeper(&self) -> Killed {
         let child = Child::fork(|| {
             let store = keeping(&self.world);
-            let mut keeper = store.keeper().unwrap();
+            let mut keeper = store.keeper(Arc::new(|_: &Kept| ())).unwrap();
             loop {
-                keeper.pass(&|_| {}, &|| false).unwrap();
+                keeper.pass().unwrap();
                 std::thread::sleep(Duration::from_millis(2));
             }
         });
@@ -109,17 +110,26 @@ impl Drop for Killed {
     }
 }
 
-/// Passes of a keeper in this process, until `condition` holds. What it told.
-fn passes_until(store: &Store, mut condition: impl FnMut() -> bool) -> Vec<Kept> {
-    let told = std::sync::Mutex::new(Vec::new());
-    let mut keeper = store.keeper().unwrap();
-    wait_until("the keeper has done it", || {
-        keeper
-            .pass(&|kept| told.lock().unwrap().push(kept.clone()), &|| false)
-            .unwrap();
-        condition()
+/// A keeper in this process, and what it tells.
+fn keeper_of(store: &Store) -> (Keeper, Told) {
+    let told = Told::default();
+    let to = told.clone();
+    let keeper = store.keeper(Arc::new(move |kept: &Kept| {
+        to.lock().unwrap().push(kept.clone())
+    }));
+    (keeper.unwrap(), told)
+}
+
+type Told = Arc<Mutex<Vec<Kept>>>;
+
+/// Passes, until nothing is under way.
+fn settled(keeper: &mut Keeper) -> Pass {
+    let mut pass = keeper.pass().unwrap();
+    wait_until("all is fetched", || {
+        pass = keeper.pass().unwrap();
+        pass.under_way == 0
     });
-    told.into_inner().unwrap()
+    pass
 }
 
 fn failures(told: &[Kept]) -> Vec<&Failure> {
@@ -287,11 +297,9 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
         .account("shop", "official", "wx1", &wrong)
         .unwrap();
     let store = keeping(&set.world);
-    let mut keeper = store.keeper().unwrap();
-    let told = std::sync::Mutex::new(Vec::new());
-    let tell = |kept: &Kept| told.lock().unwrap().push(kept.clone());
+    let (mut keeper, told) = keeper_of(&store);
     for _ in 0..5 {
-        let pass = keeper.pass(&tell, &|| false).unwrap();
+        let pass = settled(&mut keeper);
         assert_eq!((pass.accounts, pass.credentials, pass.lacking), (1, 1, 1));
         assert!(pass.next_ms > 40_000, "{pass:?}");
     }
@@ -305,7 +313,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
         .account("shop", "official", "wx1", SECRET)
         .unwrap();
     keeper.store_changed();
-    let pass = keeper.pass(&tell, &|| false).unwrap();
+    let pass = settled(&mut keeper);
     assert_eq!((pass.lacking, set.world.requests()), (0, 2));
 }
 
@@ -318,20 +326,28 @@ fn what_lacks_something_is_told_once() {
         .account("above", "component", "wxabove", SECRET)
         .unwrap();
     let store = keeping(&set.world);
-    let mut keeper = store.keeper().unwrap();
-    let told = std::sync::Mutex::new(Vec::new());
-    let tell = |kept: &Kept| told.lock().unwrap().push(kept.clone());
+    let (mut keeper, told) = keeper_of(&store);
     for _ in 0..3 {
         keeper.store_changed();
-        keeper.pass(&tell, &|| false).unwrap();
+        settled(&mut keeper);
     }
-    let told = told.into_inner().unwrap();
+    let told = told.lock().unwrap().clone();
     assert_eq!(failures(&told).len(), 1, "{told:?}");
     assert!(failures(&told)[0].message.contains("verify_ticket"));
+    // A reader is told so at once, and not when its patience has ended.
+    let said = set.reader(|handle| {
+        let asked = Instant::now();
+        let said = outcome(handle.get("above"));
+        format!("{} {said}", asked.elapsed() < Duration::from_secs(4))
+    });
+    let said = said.join();
+    for part in ["true", "E_SECRET", "no verify_ticket has been put"] {
+        assert!(said.contains(part), "{said}");
+    }
     let (ticket, _) = set.world.sim.push("wxabove", 0).unwrap();
     set.owner.put("above", "verify_ticket", &ticket).unwrap();
-    drop(keeper);
-    passes_until(&store, || set.owner.get("above").is_ok());
+    keeper.store_changed();
+    assert_eq!(settled(&mut keeper).lacking, 0);
 }
 
 #[test]
@@ -387,7 +403,7 @@ fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
     fs::write(&trap, "as it was").unwrap();
     std::os::unix::fs::symlink(&trap, set.mailbox()).unwrap();
     let store = keeping(&set.world);
-    let keeper = store.keeper().unwrap();
+    let (keeper, _) = keeper_of(&store);
     assert!(
         keeper
             .no_mailbox()
@@ -404,25 +420,78 @@ fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
 fn a_store_that_is_lost_comes_back_with_its_keeper() {
     let set = Set::new(json!({}));
     let Set { world, owner } = set;
-    // Nobody else remembers the account.
+    world.add("component", "wxabove", json!({}));
+    owner
+        .account("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
+    owner.put("above", "verify_ticket", &ticket).unwrap();
+    // Nobody else remembers the accounts.
     drop(owner);
     let store = keeping(&world);
-    let mut keeper = store.keeper().unwrap();
-    keeper.pass(&|_| {}, &|| false).unwrap();
+    let (mut keeper, _) = keeper_of(&store);
+    assert_eq!(settled(&mut keeper).lacking, 0);
     fs::remove_file(world.store()).unwrap();
-    keeper.pass(&|_| {}, &|| false).unwrap();
-    let said = Child::fork(|| {
-        become_nobody();
-        outcome(world.open().get("shop"))
-    });
-    assert!(world.accepts(&said.join()));
+    settled(&mut keeper);
+    for name in ["shop", "above"] {
+        let said = Child::fork(|| {
+            become_nobody();
+            outcome(world.open().get(name))
+        });
+        let said = said.join();
+        assert!(world.accepts(&said), "{name}: {said}");
+    }
     // But not what was taken out.
     store.remove("shop").unwrap();
-    keeper.pass(&|_| {}, &|| false).unwrap();
-    assert_eq!(
-        store.get(Some("shop")).err().unwrap().name,
-        "WXTOKEN_E_ACCOUNT"
-    );
+    settled(&mut keeper);
+    let gone = store.get(Some("shop")).err().unwrap();
+    assert_eq!(gone.name, "WXTOKEN_E_ACCOUNT");
+}
+
+/// On threads of their own: who waits for one platform keeps nobody from the others.
+#[test]
+fn an_account_whose_platform_hangs_holds_up_no_other() {
+    let set = Set::new(json!({}));
+    set.world.add("official", "wx2", json!({}));
+    set.owner
+        .account("slow", "official", "wx2", SECRET)
+        .unwrap();
+    set.world
+        .fault(json!({"kind": "hang", "id": "wx2", "times": 0}));
+    let _keeper = set.keeper();
+    wait_until("it is asked", || {
+        set.world.sim.counters_of("wx2").in_flight == 1
+    });
+    let said = set.reader(|handle| {
+        let token = handle.get("shop").unwrap().value;
+        let rejected = handle.reject("shop", &token).is_ok();
+        let ticket = handle.get("shop/jsapi_ticket").is_ok();
+        format!("{rejected} {ticket}")
+    });
+    assert_eq!(said.join(), "true true");
+    assert_eq!(set.world.sim.counters_of("wx2").in_flight, 1);
+    set.world.sim.clear_faults();
+}
+
+/// What somebody leaves without the end of a line spoils no other message.
+#[test]
+fn half_a_message_spoils_no_other() {
+    let set = Set::new(json!({}));
+    let _keeper = set.keeper();
+    let mailbox = set.mailbox();
+    let said = set.reader(|handle| {
+        use std::io::Write;
+        let mut file = fs::File::options().write(true).open(&mailbox).unwrap();
+        let _ = handle.get("shop");
+        let mut said = Vec::new();
+        for credential in ["jsapi_ticket", "card_ticket"] {
+            file.write_all(b"half a mess").unwrap();
+            said.push(outcome(handle.get(&format!("shop/{credential}"))));
+        }
+        said.join(" ")
+    });
+    let said = said.join();
+    assert!(!said.contains("WXTOKEN_E_"), "{said}");
 }
 
 #[test]
@@ -430,7 +499,7 @@ fn only_who_has_the_key_can_keep() {
     let set = Set::new(json!({}));
     let said = set.reader(|_| {
         let store = keeping(&set.world);
-        let refused = store.keeper().err().unwrap();
+        let refused = store.keeper(Arc::new(|_: &Kept| ())).err().unwrap();
         format!("{} {refused}", refused.name)
     });
     let said = said.join();

@@ -104,7 +104,7 @@ impl SqliteStore {
                 to.display()
             ))
         };
-        sys::create_private(to).map_err(|e| cannot(e.to_string()))?;
+        sys::create_private(to).map_err(|e| cannot(sys::reason(&e)))?;
         let written = open_draft(to).and_then(|mut conn| {
             let transaction = conn.transaction()?;
             schema::create(&transaction)?;
@@ -113,7 +113,7 @@ impl SqliteStore {
         });
         written
             .map_err(|e| e.to_string())
-            .and_then(|()| persist(to).map_err(|e| e.to_string()))
+            .and_then(|()| persist(to).map_err(|e| sys::reason(&e)))
             .map_err(|e| {
                 let _ = std::fs::remove_file(to);
                 cannot(e)
@@ -154,7 +154,7 @@ impl SqliteStore {
                 let mut copy = sys::create_private(&draft.0)?;
                 io::copy(&mut source, &mut copy)
             })
-            .map_err(|e| cannot(e.to_string()))?;
+            .map_err(|e| cannot(sys::reason(&e)))?;
         let mut conn = open_draft(&draft.0).map_err(|e| cannot(e.to_string()))?;
         match schema::owner(&conn).map_err(|e| cannot(e.to_string()))? {
             Owner::Us => {}

@@ -102,7 +102,7 @@ impl SqliteStore {
             match trouble {
                 Trouble::Busy => {
                     call.deadline
-                        .pause(1, 5, &self.about("waiting for a writer of"))?;
+                        .pause(1, 5, &self.about("waiting for another process at"))?;
                 }
                 Trouble::Unfinished => {
                     mends += 1;
@@ -148,7 +148,7 @@ impl SqliteStore {
     fn connect(&self, call: Call) -> std::result::Result<Open, Trouble> {
         sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
             io::ErrorKind::InvalidInput => Trouble::Refused(e.to_string()),
-            _ => Trouble::Cannot("open", e.to_string()),
+            _ => Trouble::Cannot("open", sys::reason(&e)),
         })?;
         self.create_if_absent()?;
         let read_only = !sys::is_writable(&self.path);
@@ -182,7 +182,7 @@ impl SqliteStore {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             // A store that is there may be read where nothing may be created.
             Err(_) if self.path.exists() => Ok(()),
-            Err(e) => Err(Trouble::Cannot("create", e.to_string())),
+            Err(e) => Err(Trouble::Cannot("create", sys::reason(&e))),
         }
     }
 
@@ -218,7 +218,7 @@ impl SqliteStore {
             Owner::Forebear => {
                 // The script left it 0644, with clear secrets in it; whoever is killed from here on leaves it private.
                 sys::make_private(&self.path)
-                    .map_err(|e| Trouble::Cannot("protect", e.to_string()))?;
+                    .map_err(|e| Trouble::Cannot("protect", sys::reason(&e)))?;
                 forebear::import(conn, call)?;
             }
         }
@@ -262,7 +262,7 @@ impl SqliteStore {
                     &self.about("waiting for another process at the damaged"),
                 )?,
                 Err(e) => {
-                    let trouble = Trouble::Cannot("set the damaged file aside:", e.to_string());
+                    let trouble = Trouble::Cannot("set the damaged file aside:", sys::reason(&e));
                     return Err(self.error(trouble));
                 }
             }
@@ -456,8 +456,9 @@ impl Store for SqliteStore {
             .map_err(|e| {
                 let path = self.lock_path();
                 Error::store(format!(
-                    "cannot use lock file {}: {e}; it is {}; its directory is {}",
+                    "cannot use lock file {}: {}; it is {}; its directory is {}",
                     path.display(),
+                    sys::reason(&e),
                     sys::describe(&path),
                     sys::describe(path.parent().unwrap_or(Path::new("/"))),
                 ))

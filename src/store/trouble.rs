@@ -38,6 +38,12 @@ impl From<rusqlite::Error> for Trouble {
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Trouble::Damaged,
             _ if e.to_string().contains("no such table") => Trouble::Unfinished,
             ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => Trouble::Moved,
+            // SQLITE_READONLY_ROLLBACK: a journal lies there that only a writer can play back.
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => Trouble::Cannot(
+                "read",
+                "a process was killed while it wrote; the next one that may write puts it right: let one, as `wxtoken keep`"
+                    .into(),
+            ),
             ErrorCode::ReadOnly => {
                 Trouble::Cannot("write to", "this process may only read it".into())
             }

@@ -105,11 +105,15 @@ pub fn describe(path: &Path) -> String {
 }
 
 /// What the system said, without Rust's “(os error 13)”.
-fn reason(e: &io::Error) -> String {
+pub fn reason(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::NotFound => "it does not exist".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
-        _ => e.to_string(),
+        _ => {
+            let text = e.to_string();
+            let (words, _) = text.split_once(" (os error").unwrap_or((&text, ""));
+            words.to_lowercase()
+        }
     }
 }
 

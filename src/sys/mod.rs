@@ -16,7 +16,7 @@ pub use failpoint::arm;
 pub use failpoint::{Failpoint, reach};
 pub use file::{
     create_private, create_private_directory, describe, is_denied, is_writable, make_private,
-    owner, owner_name, require_plain_file, require_readable_file, write_stderr,
+    owner, owner_name, reason, require_plain_file, require_readable_file, write_stderr,
 };
 pub use fork::{AtomicRef, Gate, Gated, generation};
 #[cfg(feature = "tool")]

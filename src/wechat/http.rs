@@ -177,8 +177,9 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
         .and_then(|()| std::fs::read(path))
         .map_err(|e| {
             Error::argument(format!(
-                "cannot read ca_file {}: {e}: correct the option",
-                path.display()
+                "cannot read ca_file {}: {}: correct the option",
+                path.display(),
+                sys::reason(&e)
             ))
         })?;
     let mut own = Vec::new();
@@ -279,11 +280,7 @@ fn io_failure(e: &io::Error) -> NoResponse {
         } else {
             // The kind, not the error: a wrapped one may quote what was sent.
             match e.raw_os_error() {
-                Some(code) => {
-                    let text = io::Error::from_raw_os_error(code).to_string();
-                    let (words, _) = text.split_once(" (os error").unwrap_or((&text, ""));
-                    words.to_lowercase()
-                }
+                Some(code) => sys::reason(&io::Error::from_raw_os_error(code)),
                 None => e.kind().to_string(),
             }
         },

@@ -243,7 +243,9 @@ fn a_keeper_is_seen_by_every_face() {
     let desk = Desk::with_shop();
     let path = desk.world.store();
     let store = wxtoken::tool::Store::open(path.to_str()).unwrap();
-    let keeper = store.keeper().unwrap();
+    let keeper = store
+        .keeper(std::sync::Arc::new(|_: &wxtoken::tool::Kept| ()))
+        .unwrap();
     assert!(desk.done(&["status"]).contains("a keeper is running"));
     let metrics = desk.done(&["status", "--prometheus"]);
     assert!(

@@ -5,6 +5,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,15 +19,19 @@ use wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Result, Store};
 
 /// However quiet it is, a look at the store now and then: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// A store that many change is looked at this often.
+/// A store that many change is looked at this often, and no more.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
+/// And a mailbox that many write to.
+const MAIL_SLEEP: Duration = Duration::from_millis(5);
+/// After this it counts as ready, be some platform slow.
+const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(store: &Store) -> Result<()> {
-    let signals = block_signals().map_err(|e| trouble("cannot wait for signals", e))?;
-    let mut keeper = store.keeper()?;
-    let changes = Changes::of(&store.paths().store);
+    let orders = Orders::new(block_signals().map_err(|e| trouble("cannot wait for signals", e))?);
     let log = Log::new();
+    let mut keeper = store.keeper(Arc::new(move |kept: &Kept| log.kept(kept)))?;
+    let changes = Changes::of(&store.paths().store);
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
         log.line(&why.message);
@@ -37,47 +42,69 @@ pub fn run(store: &Store) -> Result<()> {
             LONGEST_SLEEP.as_secs()
         ));
     }
-    let mut is_ready = false;
-    let mut stuck: Option<String> = None;
-    let orders = Orders::new(signals);
+    let mut progress = Progress::new();
     loop {
         let began = Instant::now();
-        let sleep = match keeper.pass(&|kept| log.kept(kept), &|| orders.end().is_some()) {
-            Ok(pass) => {
-                if stuck.take().is_some() {
-                    log.line("the store can be used again");
-                }
-                if !is_ready {
-                    log.line(&format!("ready: {}", in_words(&pass)));
-                    notify(&[NotifyState::Ready]);
-                    is_ready = true;
-                }
-                notify(&[NotifyState::Status(&in_words(&pass)), NotifyState::Watchdog]);
-                Duration::from_millis(pass.next_ms.unsigned_abs())
-            }
-            Err(e) => {
-                if stuck.as_ref() != Some(&e.message) {
-                    log.line(&e.message);
-                    stuck = Some(e.message);
-                }
-                Duration::from_secs(1)
-            }
+        let sleep = progress.of(keeper.pass(), &log);
+        let plan = Plan {
+            earliest: began + SHORTEST_SLEEP,
+            mail: began + MAIL_SLEEP,
+            until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
         };
-        let until = Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog());
-        let woken = wait(
-            &keeper,
-            changes.as_ref().ok(),
-            &orders,
-            began + SHORTEST_SLEEP,
-            until,
-        );
+        let woken = wait(&mut keeper, changes.as_ref().ok(), &orders, plan);
         if let Some(signal) = orders.end() {
             notify(&[NotifyState::Stopping]);
+            keeper.end();
             log.line(&format!("{signal}: ending"));
             return Ok(());
         }
         if woken == Woken::Store || orders.look() {
             keeper.store_changed();
+        }
+    }
+}
+
+/// What has been told of the way so far.
+struct Progress {
+    began: Instant,
+    is_ready: bool,
+    stuck: Option<String>,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress {
+            began: Instant::now(),
+            is_ready: false,
+            stuck: None,
+        }
+    }
+
+    /// Tells how a pass went, and gives how long there is nothing to do.
+    fn of(&mut self, pass: Result<Pass>, log: &Log) -> Duration {
+        match pass {
+            Ok(pass) => {
+                if self.stuck.take().is_some() {
+                    log.line("the store can be used again");
+                }
+                // Whoever waits for the service waits for its tokens; but not for a platform that hangs.
+                let has_waited = self.began.elapsed() >= READY_WITHIN;
+                if !self.is_ready && (pass.under_way == 0 || has_waited) {
+                    log.line(&format!("ready: {}", in_words(&pass)));
+                    notify(&[NotifyState::Ready]);
+                    self.is_ready = true;
+                }
+                let status = in_words(&pass);
+                notify(&[NotifyState::Status(&status), NotifyState::Watchdog]);
+                Duration::from_millis(pass.next_ms.unsigned_abs())
+            }
+            Err(e) => {
+                if self.stuck.as_ref() != Some(&e.message) {
+                    log.line(&e.message);
+                    self.stuck = Some(e.message);
+                }
+                Duration::from_secs(1)
+            }
         }
     }
 }
@@ -134,53 +161,116 @@ fn block_signals() -> nix::Result<SignalFd> {
     SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
 }
 
-/// Waits for the next thing to do. A store that many change is looked at no sooner than at `earliest`.
-fn wait(
-    keeper: &Keeper,
-    changes: Option<&Changes>,
-    orders: &Orders,
+/// When what is looked at.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// A store that many change, and the ends of many fetches.
     earliest: Instant,
+    /// A mailbox that somebody floods.
+    mail: Instant,
     until: Instant,
-) -> Woken {
-    let mut has_changed = false;
+}
+
+/// Waits for the next thing to do.
+fn wait(keeper: &mut Keeper, changes: Option<&Changes>, orders: &Orders, plan: Plan) -> Woken {
+    let (mut has_changed, mut is_done) = (false, false);
+    let mut mail_from = plan.mail;
     loop {
+        let now = Instant::now();
+        if (has_changed || is_done) && now >= plan.earliest {
+            return if has_changed {
+                Woken::Store
+            } else {
+                Woken::Time
+            };
+        }
+        if now >= plan.until {
+            return Woken::Time;
+        }
+        let ready = Ready::poll(
+            keeper,
+            changes,
+            orders,
+            |what| match what {
+                Waiting::Mail => now >= mail_from,
+                Waiting::Store => !has_changed,
+                Waiting::Done => !is_done,
+            },
+            {
+                let mut end = plan.until;
+                if has_changed || is_done {
+                    end = end.min(plan.earliest);
+                }
+                if now < mail_from {
+                    end = end.min(mail_from);
+                }
+                end
+            },
+        );
+        if ready.signal {
+            return Woken::Signal;
+        }
+        if ready.mail {
+            if keeper.read_mail() {
+                return Woken::Mail;
+            }
+            mail_from = Instant::now() + MAIL_SLEEP;
+        }
+        has_changed |= ready.store && changes.is_some_and(Changes::are_of_the_store);
+        is_done |= ready.done;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Waiting {
+    Mail,
+    Store,
+    Done,
+}
+
+/// What there is to be read.
+#[derive(Default)]
+struct Ready {
+    signal: bool,
+    mail: bool,
+    store: bool,
+    done: bool,
+}
+
+impl Ready {
+    fn poll(
+        keeper: &Keeper,
+        changes: Option<&Changes>,
+        orders: &Orders,
+        is_awaited: impl Fn(Waiting) -> bool,
+        until: Instant,
+    ) -> Ready {
         let mut waited = vec![PollFd::new(orders.signals.as_fd(), PollFlags::POLLIN)];
-        let mut wait_for = |fd| {
+        let mut wait_for = |what, fd: Option<_>| {
+            let fd = fd.filter(|_| is_awaited(what))?;
             waited.push(PollFd::new(fd, PollFlags::POLLIN));
-            waited.len() - 1
+            Some(waited.len() - 1)
         };
-        let mail = keeper.fd().map(&mut wait_for);
-        let store = changes.filter(|_| !has_changed);
-        let store = store.map(|changes| wait_for(changes.inotify.as_fd()));
-        let end = if has_changed {
-            earliest.min(until)
-        } else {
-            until
-        };
-        let left = end.saturating_duration_since(Instant::now());
+        let mail = wait_for(Waiting::Mail, keeper.mail_fd());
+        let store = wait_for(
+            Waiting::Store,
+            changes.map(|changes| changes.inotify.as_fd()),
+        );
+        let done = wait_for(Waiting::Done, Some(keeper.done_fd()));
+        let left = until.saturating_duration_since(Instant::now());
         // Rounded up: not to wake a hair too early, and find nothing due.
         let left = PollTimeout::try_from(left + Duration::from_millis(1));
         // An error is a signal that came in between.
         let _ = poll(&mut waited, left.unwrap_or(PollTimeout::MAX));
-        let is_ready = |i: usize| {
-            let events = waited.get(i).and_then(PollFd::revents);
+        let is_ready = |place: Option<usize>| {
+            let events = place.and_then(|place| waited.get(place)?.revents());
             events.is_some_and(|events| !events.is_empty())
         };
-        if is_ready(0) {
-            return Woken::Signal;
-        }
-        if mail.is_some_and(is_ready) {
-            return Woken::Mail;
-        }
-        if store.is_some_and(is_ready) {
-            has_changed |= changes.is_some_and(Changes::are_of_the_store);
-        }
-        let now = Instant::now();
-        if has_changed && now >= earliest {
-            return Woken::Store;
-        }
-        if now >= until {
-            return Woken::Time;
+        Ready {
+            signal: is_ready(Some(0)),
+            mail: is_ready(mail),
+            store: is_ready(store),
+            done: is_ready(done),
         }
     }
 }
@@ -240,6 +330,7 @@ fn in_words(pass: &Pass) -> String {
         credentials,
         lacking,
         next_ms,
+        ..
     } = pass;
     let plural = |n: &usize| if *n == 1 { "" } else { "s" };
     let lack = match lacking {
@@ -265,6 +356,7 @@ fn trouble(what: &str, e: nix::Error) -> Failure {
 }
 
 /// One line per event, to stderr; with the time, unless the journal notes that by itself.
+#[derive(Clone, Copy)]
 struct Log {
     with_time: bool,
 }
