@@ -13,7 +13,8 @@
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
-#   make test-rust, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers, test-soak,
+#   make test-rust, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers, test-deploy,
+#   test-soak,
 #   test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
@@ -114,7 +115,7 @@ demo-sdks:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-node test-java test-mixed test-servers \
+test: setup lint test-rust stage sim test-c test-go test-php test-python test-node test-java test-mixed test-servers test-deploy \
   test-soak test-bench test-findings
 	@cat build/not-run 2>/dev/null || true
 	@echo "make test: everything that was run passed"
@@ -185,8 +186,9 @@ test-servers: stage sim
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 .PHONY: test-deploy
-test-deploy: soak-workers tool
-	$(UNDER_SIM) python3 tests/deploy/run.py
+test-deploy: soak-workers
+	$(CARGO) build --locked --features tool --bin wxtoken
+	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(UNDER_SIM) python3 -B tests/deploy/run.py
 
 # --- benchmarks: see benches/README.md ---
 
