@@ -112,7 +112,7 @@ pub fn reason(e: &io::Error) -> String {
         _ => {
             let text = e.to_string();
             let (words, _) = text.split_once(" (os error").unwrap_or((&text, ""));
-            words.to_lowercase()
+            words.to_owned()
         }
     }
 }

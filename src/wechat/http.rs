@@ -280,7 +280,7 @@ fn io_failure(e: &io::Error) -> NoResponse {
         } else {
             // The kind, not the error: a wrapped one may quote what was sent.
             match e.raw_os_error() {
-                Some(code) => sys::reason(&io::Error::from_raw_os_error(code)),
+                Some(code) => sys::reason(&io::Error::from_raw_os_error(code)).to_lowercase(),
                 None => e.kind().to_string(),
             }
         },
