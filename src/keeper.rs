@@ -11,7 +11,9 @@ use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crate::client::Client;
 use crate::clock::{Deadline, Now};
@@ -82,10 +84,11 @@ pub struct Keeper {
     mailbox: Option<Mailbox>,
     /// Why there is none.
     no_mailbox: Option<Failure>,
-    /// Who may read the store: its inode, its group and its mode, as the operator set them.
-    access: Option<(u64, u32, u32)>,
+    /// Who may read the store: which file that was, its group and its mode, as the operator set them.
+    access: Option<(FileOf, u32, u32)>,
     wanted: HashSet<String>,
-    /// What was put, as last seen: a store that is lost gets it back.
+    /// The accounts, and what was put, as last seen: a store that is lost gets them back.
+    accounts: HashMap<String, Account>,
     puts: HashMap<Identity, PutValue>,
     /// A byte comes when a fetch is done.
     done: UnixStream,
@@ -162,6 +165,7 @@ impl Keeper {
             no_mailbox: None,
             access: None,
             wanted: HashSet::new(),
+            accounts: HashMap::new(),
             puts: HashMap::new(),
             done,
         };
@@ -172,16 +176,16 @@ impl Keeper {
     /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back.
     fn open_to_readers(&mut self) {
         let store = self.desk.client.path();
-        let inode = std::fs::symlink_metadata(store).map_or(0, |meta| meta.ino());
+        let Some(file) = file_of(store) else { return };
         match (access(store), self.access) {
             // Of the same file it is the operator's will.
             (Some((_, OWNERS)), Some((before, group, mode)))
-                if mode != OWNERS && inode != before =>
+                if mode != OWNERS && file != before =>
             {
                 // What fails here is seen by the readers, who are told mode and owner.
                 let _ = give_access(store, group, mode);
             }
-            (Some((group, mode)), _) => self.access = Some((inode, group, mode)),
+            (Some((group, mode)), _) => self.access = Some((file, group, mode)),
             (None, _) => {}
         }
     }
@@ -270,7 +274,7 @@ impl Keeper {
         self.open_mailbox();
         self.read_mail();
         let everything = session.store().all(session.call())?;
-        self.remember(&session, &everything);
+        let is_lost = self.remember(&session, &everything);
         let jobs = self.jobs(&session, &everything);
         self.wanted.clear();
         let due = jobs.iter().filter(|job| job.due_ms <= 0);
@@ -278,7 +282,8 @@ impl Keeper {
         let later = jobs.iter().filter(|job| job.due_ms > 0);
         let next = later.map(|job| job.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
-        let soon = jobs.iter().any(|job| job.due_ms <= 0).then_some(SOON_MS);
+        let is_soon = is_lost || jobs.iter().any(|job| job.due_ms <= 0);
+        let soon = is_soon.then_some(SOON_MS);
         Ok(Pass {
             accounts: everything.accounts.len(),
             credentials: jobs.len(),
@@ -301,9 +306,16 @@ impl Keeper {
         }
     }
 
-    /// Keeps what is needed to put accounts and what was put back into a store that is lost.
-    fn remember(&mut self, session: &Session, everything: &Everything) {
-        let known = everything.accounts.iter().flat_map(|account| {
+    /// Keeps what is needed to put accounts and what was put back into a store that is lost. Whether it has been, since they
+    /// were put back last: only what an operator removes is forgotten.
+    fn remember(&mut self, session: &Session, everything: &Everything) -> bool {
+        for name in &everything.removed {
+            self.accounts.remove(name);
+        }
+        for account in &everything.accounts {
+            self.accounts.insert(account.name.clone(), account.clone());
+        }
+        let known = self.accounts.values().flat_map(|account| {
             let recipe = account.kind.token();
             recipe
                 .put
@@ -321,9 +333,10 @@ impl Keeper {
         process::remember_only(
             client.handle(),
             client.path(),
-            &everything.accounts,
+            self.accounts.values(),
             &self.puts,
         );
+        self.accounts.len() > everything.accounts.len()
     }
 
     /// Every credential that is kept.
@@ -489,6 +502,14 @@ impl Desk {
     fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What tells a file from another of its name: a deleted one's inode is soon another's.
+type FileOf = (u64, Option<SystemTime>);
+
+fn file_of(path: &Path) -> Option<FileOf> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some((meta.ino(), meta.created().ok()))
 }
 
 fn name_of(account: &Account, recipe: &Recipe) -> String {

@@ -93,10 +93,10 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
 
 /// Keeps what is needed to put these accounts back, and what was put, and nothing that this handle knew before.
 #[cfg(feature = "tool")]
-pub fn remember_only(
+pub fn remember_only<'a>(
     handle: u64,
     path: &Path,
-    accounts: &[Account],
+    accounts: impl Iterator<Item = &'a Account>,
     puts: &HashMap<Identity, PutValue>,
 ) {
     let gate = Gate::enter();
@@ -110,7 +110,7 @@ pub fn remember_only(
     }));
     let mut registered = REGISTERED.borrow(&gate);
     registered.retain(|r| r.handle != handle);
-    registered.extend(accounts.iter().map(|account| Registered {
+    registered.extend(accounts.map(|account| Registered {
         handle,
         path: path.to_owned(),
         account: account.clone(),

@@ -17,6 +17,7 @@ pub fn write(session: &Session) -> Result<String> {
     let Everything {
         accounts,
         mut tokens,
+        ..
     } = session.store().all(session.call())?;
     overlay_all(shared, &mut tokens);
     let now = Now::read();

@@ -173,8 +173,9 @@ fn a_reader_without_a_keeper_is_told_who_should_run() {
         assert!(said.contains(part), "{said}");
     }
     // One that has died leaves its mailbox behind.
-    drop(set.keeper());
+    let keeper = set.keeper();
     set.owner.get("shop").unwrap();
+    drop(keeper);
     assert!(fs::metadata(set.mailbox()).unwrap().file_type().is_fifo());
     let said = set
         .reader(|handle| {
@@ -506,4 +507,37 @@ fn only_who_has_the_key_can_keep() {
     for part in ["E_SECRET", "tokens.db.key", "owned by root", "nobody"] {
         assert!(said.contains(part), "{said}");
     }
+}
+
+/// It is emptied between two looks of one pass, too: only what an operator removes is forgotten.
+#[test]
+fn a_store_that_is_emptied_at_any_moment_gets_its_accounts_back() {
+    let set = Set::new(json!({}));
+    let Set { world, owner } = set;
+    drop(owner);
+    let store = keeping(&world);
+    let (mut keeper, _) = keeper_of(&store);
+    settled(&mut keeper);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let lose = scope.spawn(|| {
+            for _ in 0..200 {
+                let _ = fs::remove_file(world.store());
+                std::thread::sleep(Duration::from_micros(500));
+            }
+            over.store(true, Ordering::Relaxed);
+        });
+        while !over.load(Ordering::Relaxed) {
+            // It may be lost in the middle of what a pass does.
+            let _ = keeper.pass();
+        }
+        lose.join().unwrap();
+    });
+    wait_until("the account is back", || {
+        keeper
+            .pass()
+            .is_ok_and(|pass| pass.accounts == 1 && pass.lacking == 0)
+    });
+    let mode = fs::metadata(world.store()).unwrap().permissions().mode() & 0o7777;
+    assert_eq!(mode, 0o640);
 }

@@ -97,7 +97,9 @@ impl SqliteStore {
     /// Writes accounts, and what was put, to a file of their own. Tokens stay here: a backup that is restored brings none
     /// back that has been superseded since.
     pub fn backup(&self, to: &Path, call: Call) -> Result<()> {
-        let Everything { accounts, tokens } = super::Store::all(self, call)?;
+        let Everything {
+            accounts, tokens, ..
+        } = super::Store::all(self, call)?;
         let cannot = |e: String| {
             Error::store(format!(
                 "cannot write backup {}: {e}: name a new file in a directory that you may write to",
@@ -122,7 +124,9 @@ impl SqliteStore {
 
     /// Puts accounts, and what was put, in the place of those there. Every secret must open with the key that is here.
     pub fn restore(&self, from: &Path, call: Call) -> Result<usize> {
-        let Everything { accounts, tokens } = self.read_backup(from)?;
+        let Everything {
+            accounts, tokens, ..
+        } = self.read_backup(from)?;
         for account in &accounts {
             if let Some(sealed) = &account.sealed {
                 let label = Label::secret(&account.name, &account.id);
@@ -171,7 +175,11 @@ impl SqliteStore {
         }
         let read = rows::accounts(&conn).and_then(|accounts| {
             let tokens = rows::tokens(&conn)?;
-            Ok(Everything { accounts, tokens })
+            Ok(Everything {
+                accounts,
+                tokens,
+                removed: Vec::new(),
+            })
         });
         read.map_err(|e| cannot(e.to_string()))
     }

@@ -107,10 +107,13 @@ pub struct Call<'a> {
     pub deadline: &'a Deadline,
 }
 
-/// Every account and every token row.
+/// Every account and every token row, as they are at one moment.
 pub struct Everything {
     pub accounts: Vec<Account>,
     pub tokens: Vec<(Identity, Row)>,
+    /// The names of accounts that an operator has removed.
+    #[cfg(feature = "tool")]
+    pub removed: Vec<String>,
 }
 
 /// What a store is: implemented by SQLite here, by Redis later.

@@ -130,6 +130,13 @@ pub fn is_removed(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
         .exists([name])
 }
 
+#[cfg(feature = "tool")]
+pub fn removed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare_cached("SELECT name FROM weixin_removed")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
 /// Somebody has registered it anew.
 pub fn forget_removal(conn: &Connection, name: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("DELETE FROM weixin_removed WHERE name = ?1")?

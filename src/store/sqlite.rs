@@ -444,6 +444,8 @@ impl Store for SqliteStore {
             Ok(Everything {
                 accounts: rows::accounts(&transaction)?,
                 tokens: rows::tokens(&transaction)?,
+                #[cfg(feature = "tool")]
+                removed: rows::removed(&transaction)?,
             })
         })
     }

@@ -228,7 +228,13 @@ fn files_of_another_owner_and_readers_are_told_apart() {
     set_mode(&store, 0o640);
     // Where the binary lies may be closed to others.
     let binary = desk.path("wxtoken");
-    std::fs::copy(env!("CARGO_BIN_EXE_wxtoken"), &binary).unwrap();
+    // By another process: a thread that forks now would hold it open for writing, and keep it from being run.
+    let mut copy = std::process::Command::new("cp");
+    let copied = copy
+        .arg(env!("CARGO_BIN_EXE_wxtoken"))
+        .arg(&binary)
+        .status();
+    assert!(copied.unwrap().success());
     set_mode(&binary, 0o755);
     let mut reader = std::process::Command::new(&binary);
     let as_of = desk.command(&["doctor", "--offline", "--json"]);
