@@ -32,6 +32,8 @@ use crate::wechat::{ACCESS_TOKEN, Recipe};
 const THREADS: usize = 32;
 /// When to try again what failed without a word in the store, such as a ticket that was never put.
 const HOLD_MS: i64 = 60_000;
+/// When the store could not be used: it may be any moment.
+const STORE_HOLD_MS: i64 = 2000;
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
 /// How many messages are read at once.
@@ -486,8 +488,12 @@ impl Desk {
         if e.retry_after_ms > 0 {
             return Some(Outcome::Failed(e.into()));
         }
+        let hold_ms = match e.status {
+            Status::Store => STORE_HOLD_MS,
+            _ => HOLD_MS,
+        };
         let held = Held {
-            until_boot_ms: Now::read().boot_ms + HOLD_MS,
+            until_boot_ms: Now::read().boot_ms + hold_ms,
             message: e.message.clone(),
         };
         let before = self.held().insert(name.into(), held);

@@ -521,9 +521,9 @@ fn a_store_that_is_emptied_at_any_moment_gets_its_accounts_back() {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let lose = scope.spawn(|| {
-            for _ in 0..200 {
+            for i in 0..1000 {
                 let _ = fs::remove_file(world.store());
-                std::thread::sleep(Duration::from_micros(500));
+                std::thread::sleep(Duration::from_micros(100 + 37 * (i % 50)));
             }
             over.store(true, Ordering::Relaxed);
         });
