@@ -115,7 +115,7 @@ demo-sdks:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-python test-node test-java test-mixed test-servers test-deploy \
+test: setup lint test-rust stage sim test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed test-servers test-deploy \
   test-soak test-bench test-findings
 	@cat build/not-run 2>/dev/null || true
 	@echo "make test: everything that was run passed"
