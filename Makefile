@@ -13,9 +13,8 @@
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
-#   make test-rust, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers, test-deploy,
-#   test-soak,
-#   test-bench, test-findings, lint: parts of `make test`
+#   make test-rust, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
+#   test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib

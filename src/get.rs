@@ -120,7 +120,6 @@ impl Session {
     /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
     #[cfg(feature = "tool")]
     pub fn keep(&self, name: &str) -> Result<Option<Served>> {
-        let outset = self.view.cache.set_out();
         let found = self.look(Some(name))?;
         match self.freshness(&found.row) {
             Freshness::Fresh => Ok(None),
@@ -133,7 +132,6 @@ impl Session {
                 let fetches = found.row.fetches;
                 let token = self.wait_for_token(Some(name), found)?;
                 let row = self.look(Some(name))?.row;
-                self.view.cache.publish(Some(name), outset, &token);
                 Ok((row.fetches > fetches).then_some(token))
             }
         }

@@ -99,6 +99,7 @@ impl Session {
     /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
     pub fn obtain(&self, name: Option<&str>, flown: &Identity, parent: Parent) -> Result<Outcome> {
         let mut leaseless_since = None;
+        let is_reader = self.is_reader();
         let mut asked = None;
         let mut fetched = false;
         loop {
@@ -125,7 +126,7 @@ impl Session {
             };
             // Too late to lead: the time that is left would be taken for the platform's slowness.
             let fair = self.options.timeout_ms.min(FAIR_MS) / 2;
-            if self.is_reader()
+            if is_reader
                 && let Some(put) = found
                     .recipe
                     .put
@@ -135,10 +136,11 @@ impl Session {
                 // Nobody can fetch it.
                 return Err(never_put(&found, put));
             }
-            let by_keeper = self.is_reader() && self.ask_keeper(&found, &mut asked);
+            let by_keeper = is_reader && self.ask_keeper(&found, &mut asked);
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Busy
-            } else if !found.row.lease_is_active(now, &self.boot_id())
+            } else if is_reader
+                && !found.row.lease_is_active(now, &self.boot_id())
                 && let Some(closed) = self.vault.why_closed_to_us()
             {
                 // Whatever the credential takes: this process is not the one to fetch it.

@@ -173,15 +173,16 @@ impl Session {
     /// Who should be running, for the error of a reader that nobody fetches for.
     pub fn no_keeper(&self) -> String {
         let store = self.view.shared.store.path();
-        match sys::has_reader(&names::mailbox_path(store)) {
+        let mailbox = names::mailbox_path(store);
+        match sys::has_reader(&mailbox) {
             Some(true) => "the keeper was asked".into(),
             Some(false) => format!(
                 "no keeper runs on this store: start `wxtoken keep` as {}",
                 sys::owner_name(store)
             ),
             None => format!(
-                "this process may not write to the keeper's mailbox, {}.mailbox",
-                store.display()
+                "this process may not write to the keeper's mailbox, {}",
+                mailbox.display()
             ),
         }
     }

@@ -123,7 +123,11 @@ impl Row {
     /// How long until a keeper's window opens.
     #[cfg(feature = "tool")]
     pub fn until_early_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
-        self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at) - self.early_ms()
+        self.until_refresh_ms(now, boot_id) - self.early_ms()
+    }
+
+    fn until_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
+        self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at)
     }
 
     fn freshness_with(&self, now: Now, boot_id: &str, early_ms: i64) -> Freshness {
@@ -141,8 +145,7 @@ impl Row {
                 Freshness::Fresh
             };
         }
-        let until_refresh = self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at);
-        if until_refresh > early_ms {
+        if self.until_refresh_ms(now, boot_id) > early_ms {
             Freshness::Fresh
         } else {
             Freshness::Usable
