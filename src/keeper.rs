@@ -30,10 +30,11 @@ use crate::wechat::{ACCESS_TOKEN, Recipe};
 
 /// How many requests are under way at once.
 const THREADS: usize = 32;
-/// When to try again what failed without a word in the store, such as a ticket that was never put.
-const HOLD_MS: i64 = 60_000;
-/// When the store could not be used: it may be any moment.
-const STORE_HOLD_MS: i64 = 2000;
+/// When to try again what failed without a word in the store, such as a ticket that was never put: at first, since the
+/// store may have been lost at that moment,
+const HOLD_MS: i64 = 2000;
+/// and, doubled each time, at last. Also how long a pass without work lets the next one wait.
+const LONG_HOLD_MS: i64 = 60_000;
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
 /// How many messages are read at once.
@@ -118,6 +119,7 @@ struct Work {
 
 struct Held {
     until_boot_ms: i64,
+    hold_ms: i64,
     message: String,
 }
 
@@ -291,7 +293,7 @@ impl Keeper {
             credentials: jobs.len(),
             lacking: jobs.iter().filter(|job| job.lacking).count(),
             under_way,
-            next_ms: next.into_iter().chain(soon).min().unwrap_or(HOLD_MS),
+            next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
         })
     }
 
@@ -488,16 +490,21 @@ impl Desk {
         if e.retry_after_ms > 0 {
             return Some(Outcome::Failed(e.into()));
         }
-        let hold_ms = match e.status {
-            Status::Store => STORE_HOLD_MS,
+        let mut all = self.held();
+        let before = all.get(name).filter(|held| held.message == e.message);
+        let is_news = before.is_none();
+        let hold_ms = match before {
+            // A store that cannot be used may be well any moment.
+            Some(held) if e.status != Status::Store => (held.hold_ms * 2).min(LONG_HOLD_MS),
             _ => HOLD_MS,
         };
         let held = Held {
             until_boot_ms: Now::read().boot_ms + hold_ms,
+            hold_ms,
             message: e.message.clone(),
         };
-        let before = self.held().insert(name.into(), held);
-        let is_news = before.is_none_or(|before| before.message != e.message);
+        all.insert(name.into(), held);
+        drop(all);
         is_news.then(|| Outcome::Failed(e.into()))
     }
 
