@@ -388,8 +388,9 @@ fn nonsense_in_the_mailbox_stops_nobody() {
 fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
     let set = Set::new(json!({}));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
-    drop(set.keeper());
-    assert_eq!(mode(&set.mailbox()), 0o620);
+    let keeper = set.keeper();
+    wait_until("it is open", || mode(&set.mailbox()) == 0o620);
+    drop(keeper);
     assert_eq!(fs::metadata(set.mailbox()).unwrap().gid(), NOBODY);
     fs::set_permissions(set.world.store(), fs::Permissions::from_mode(0o600)).unwrap();
     let keeper = set.keeper();

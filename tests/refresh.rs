@@ -98,15 +98,20 @@ fn a_stable_token_handed_out_again_does_not_loop() {
     let world = World::with_account(json!({"lifetime_ms": 4000, "renew_window_ms": 100}));
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
-    let first = handle.get("shop").unwrap();
     let start = Instant::now();
-    while start.elapsed() < Duration::from_millis(3700) {
+    let first = handle.get("shop").unwrap();
+    loop {
+        let token = handle.get("shop").unwrap();
+        // A late one may be the next.
+        if start.elapsed() > Duration::from_millis(3700) {
+            break;
+        }
         // The end may differ by a second: the platform counts in whole ones.
-        assert_eq!(handle.get("shop").unwrap().value, first.value);
+        assert_eq!(token.value, first.value);
         std::thread::sleep(Duration::from_millis(5));
     }
     // One fetch, and a few tries ever closer to the end: 400 ms, 50 ms, ...
-    assert!((2..=4).contains(&world.requests()), "{}", world.requests());
+    assert!((2..=5).contains(&world.requests()), "{}", world.requests());
 }
 
 #[test]

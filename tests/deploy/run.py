@@ -21,6 +21,7 @@ import sys
 import time
 
 import attacks
+import elsewhere
 import first_steps
 import load
 import upkeep
@@ -35,6 +36,8 @@ STORIES = [
     upkeep.the_keeper_hangs,
     upkeep.the_operator_says_who_reads,
     attacks.a_reader_locks_the_store,
+    elsewhere.readers_in_containers,
+    elsewhere.other_filesystems,
     upkeep.backups_are_restored,
     upkeep.a_lost_store_comes_back,
     upkeep.the_script_is_left,

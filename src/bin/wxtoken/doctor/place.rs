@@ -66,6 +66,34 @@ fn described(name: &str, value: &str) -> String {
     format!("{name}={value}")
 }
 
+// Types of filesystems as statfs() tells them: those of Linux's magic.h from libc, the others from their own sources.
+
+/// Those that several hosts can have at once.
+const SHARED: &[(u32, &str)] = &[
+    (libc::NFS_SUPER_MAGIC as u32, "NFS"),
+    (libc::SMB_SUPER_MAGIC as u32, "SMB"),
+    (0xff53_4d42, "SMB"),
+    (0xfe53_4d42, "SMB"),
+    (libc::FUSE_SUPER_MAGIC as u32, "FUSE"),
+    (0x0102_1997, "9p, as of a virtual machine"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (libc::AFS_SUPER_MAGIC as u32, "AFS"),
+    (0x6b41_4653, "AFS"),
+];
+
+const IN_MEMORY: &[(u32, &str)] = &[(libc::TMPFS_MAGIC as u32, "tmpfs"), (0x8584_58f6, "ramfs")];
+
+const OVERLAY: u32 = libc::OVERLAYFS_SUPER_MAGIC as u32;
+
+const LOCAL: &[(u32, &str)] = &[
+    (libc::EXT4_SUPER_MAGIC as u32, "ext2, ext3 or ext4"),
+    (libc::XFS_SUPER_MAGIC as u32, "XFS"),
+    (libc::BTRFS_SUPER_MAGIC as u32, "btrfs"),
+    (0x2fc1_2fc1, "ZFS"),
+    (libc::F2FS_SUPER_MAGIC as u32, "F2FS"),
+];
+
 pub fn filesystem(paths: &Paths, found: &mut Findings) {
     let place = match paths.store.exists() {
         true => paths.store.as_path(),
@@ -76,39 +104,34 @@ pub fn filesystem(paths: &Paths, found: &mut Findings) {
     };
     // As 32 bits: what fills the others differs by architecture.
     let magic = about.filesystem_type().0 as u64 as u32;
-    let shared = |name: &str| {
-        format!("{name}: locks do not hold between hosts, and SQLite can be damaged there")
+    let name_in = |table: &[(u32, &'static str)]| {
+        let known = table.iter().find(|(known, _)| *known == magic);
+        known.map(|(_, name)| *name)
     };
-    let local =
-        "move the store to a local disk: wxtoken backup FILE, then --store PATH restore FILE";
-    match magic {
-        0x6969 => found.advise("filesystem", Level::Problem, shared("NFS"), local),
-        0x517b | 0xff53_4d42 | 0xfe53_4d42 => {
-            found.advise("filesystem", Level::Problem, shared("SMB"), local)
-        }
-        0x6573_5546 => found.advise("filesystem", Level::Problem, shared("FUSE"), local),
-        0x0102_1997 => found.advise(
+    if let Some(name) = name_in(SHARED) {
+        found.advise(
             "filesystem",
             Level::Problem,
-            shared("9p, as of a virtual machine"),
-            local,
-        ),
-        0x00c3_6400 => found.advise("filesystem", Level::Problem, shared("Ceph"), local),
-        0x0bd0_0bd0 => found.advise("filesystem", Level::Problem, shared("Lustre"), local),
-        0x5346_414f => found.advise("filesystem", Level::Problem, shared("AFS"), local),
-        0x0102_1994 | 0x8584_58f6 => found.advise(
+            format!("{name}: locks do not hold between hosts, and SQLite can be damaged there"),
+            "move the store to a local disk: wxtoken backup FILE, then --store PATH restore FILE",
+        );
+    } else if let Some(name) = name_in(IN_MEMORY) {
+        found.advise(
             "filesystem",
             Level::Warning,
-            "tmpfs: store and key are lost at the next start of the host",
+            format!("{name}: store and key are lost at the next start of the host"),
             "keep the store on a disk, such as in /var/lib",
-        ),
-        0x794c_7630 => found.advise(
+        );
+    } else if magic == OVERLAY {
+        found.advise(
             "filesystem",
             Level::Note,
             "overlay: in a container, the store goes when the container goes",
             "put it on a volume",
-        ),
-        other => found.ok("filesystem", kind(other)),
+        );
+    } else {
+        let kind = name_in(LOCAL).map_or_else(|| format!("local, of type 0x{magic:x}"), Into::into);
+        found.ok("filesystem", kind);
     }
     let Ok(room) = statvfs(place) else {
         return;
@@ -129,16 +152,5 @@ pub fn filesystem(paths: &Paths, found: &mut Findings) {
             "free some, before no token can be saved",
         ),
         _ => found.ok("space", saw),
-    }
-}
-
-fn kind(magic: u32) -> String {
-    match magic {
-        0xef53 => "ext2, ext3 or ext4".into(),
-        0x5846_5342 => "XFS".into(),
-        0x9123_683e => "btrfs".into(),
-        0x2fc1_2fc1 => "ZFS".into(),
-        0xf2f5_2010 => "F2FS".into(),
-        other => format!("local, of type 0x{other:x}"),
     }
 }
