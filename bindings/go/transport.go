@@ -137,7 +137,8 @@ const peekLimit = 16 << 10
 
 // isRefusal says whether an answer refuses the token, and leaves its body as it was.
 func isRefusal(answer *http.Response) bool {
-	if answer.StatusCode != http.StatusOK || answer.ContentLength > peekLimit ||
+	// http.Client takes an answer without a body, as doubles of a transport give it.
+	if answer.Body == nil || answer.StatusCode != http.StatusOK || answer.ContentLength > peekLimit ||
 		answer.Header.Get("Content-Encoding") != "" || !mayBeJSON(answer.Header.Get("Content-Type")) {
 		return false
 	}

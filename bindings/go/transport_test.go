@@ -188,6 +188,16 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+func TestAnAnswerWithoutABodyIsTakenAsHTTPClientTakesIt(t *testing.T) {
+	bodyless := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}}
+	transport, _, token := transported(t, &scene{answers: []*http.Response{bodyless}})
+	client := &http.Client{Transport: transport}
+	answer, err := client.Do(call(t, "access_token", token.Value, nil))
+	if err != nil || read(t, answer) != "" {
+		t.Errorf("the call ends with %v", err)
+	}
+}
+
 func TestAFailureToSendIsTheCallersToHave(t *testing.T) {
 	s := &scene{failure: errors.New("no route")}
 	transport, _, token := transported(t, s)
