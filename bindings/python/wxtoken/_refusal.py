@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
 HOSTS = ("weixin.qq.com", "api.q.qq.com")
@@ -21,6 +22,9 @@ JSON_TYPES = ("application/json", "text/json", "text/plain")
 
 # A refusal is some hundred bytes long.
 LONGEST_REFUSAL = 16 << 10
+
+# The platforms send control characters in strings.
+_JSON = json.JSONDecoder(strict=False)
 
 
 def is_among(host: str | None, hosts: Iterable[str]) -> bool:
@@ -65,10 +69,33 @@ def may_refuse(status: int, headers: Mapping[str, str]) -> bool:
 
 def refuses(body: bytes) -> bool:
     """Whether the body of a reply says that the token is not valid."""
+    return object_in(body).get("errcode") in REFUSALS
+
+
+def object_in(body: bytes) -> dict[str, Any]:
+    """The JSON object that a body is; an empty one for any other body, and for one too long for a refusal."""
     if len(body) > LONGEST_REFUSAL:
-        return False
+        return {}
     try:
-        reply = json.loads(body)
+        found = _JSON.decode(text_of(body))
     except (ValueError, RecursionError):
-        return False
-    return isinstance(reply, dict) and reply.get("errcode") in REFUSALS
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def may_become_refusal(beginning: bytes) -> bool:
+    """Whether a body that begins so can be a refusal in the end."""
+    text = text_of(beginning)
+    if len(beginning) > LONGEST_REFUSAL or not text.startswith("{"):
+        return not text
+    try:
+        first, _ = _JSON.raw_decode(text)
+    except (ValueError, RecursionError):
+        # The object has not ended.
+        return True
+    return first.get("errcode") in REFUSALS
+
+
+def text_of(body: bytes) -> str:
+    """A body, or its beginning, as text."""
+    return body.decode("utf-8-sig", "ignore").strip()

@@ -1,6 +1,8 @@
 """An access token of a Store on each request of ``requests``: ``pip install "wxtoken[requests]"``.
 
-    session.auth = wxtoken.requests.StoreAuth(store, "shop")
+    from wxtoken.requests import StoreAuth
+
+    session.auth = StoreAuth(store, "shop")
     session.get("https://api.weixin.qq.com/cgi-bin/get_api_domain_ip")
 
 Private to the package: notice_refusal, by which the clients of wechatpy do the same.
@@ -8,13 +10,15 @@ Private to the package: notice_refusal, by which the clients of wechatpy do the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from requests import PreparedRequest, Response
 from requests.auth import AuthBase
 from requests.cookies import extract_cookies_to_jar
+from urllib3 import HTTPResponse
 
 from ._refusal import HOSTS, is_among, may_refuse, refuses, token_in_url, url_with_token
 from .store import Store
@@ -33,6 +37,9 @@ class StoreAuth(AuthBase):
     the request repeated with its successor, if there is one and the body can be sent again. Otherwise the refusal is
     the reply. Where the Store fails, its WxTokenError is raised.
 
+    A reply that is streamed (``stream=True``) is looked at only where it says that it is short, by a Content-Length of
+    at most 16 KiB, and has no Content-Encoding. Any other comes to the caller as it arrives, a refusal too.
+
     Any thread may use it, several at once.
     """
 
@@ -50,20 +57,28 @@ class StoreAuth(AuthBase):
         if is_among(urlsplit(url).hostname, self._hosts) and token_in_url(url, self._param) is None:
             token = self._store.token(self._name).value
             r.url = url_with_token(url, self._param, token)
-            notice_refusal(r, self._store, self._name, token, self._param)
+            notice_refusal(r, self._store, self._name, token, self._param, was_refused)
         return r
 
 
 def notice_refusal(
-    request: PreparedRequest, store: Store, name: str | None, token: str, param: str = "access_token"
+    request: PreparedRequest,
+    store: Store,
+    name: str | None,
+    token: str,
+    param: str,
+    was_refused: Callable[[Response, bool], bool],
 ) -> None:
-    """Have the reply to this request looked at; it carries this token, and gets another should that be refused."""
+    """Have the reply to this request looked at; it carries this token, and gets another should that be refused.
+
+    was_refused  whether a reply refuses the token, also given whether the caller streams it
+    """
     body: Any = request.body
     start = position(body)
 
     def on_reply(reply: Response, **how: Any) -> Response:
         """Return the reply, or that to the request with another token."""
-        if token_in_url(reply.request.url, param) == token and was_refused(reply):
+        if token_in_url(reply.request.url, param) == token and was_refused(reply, bool(how.get("stream"))):
             store.reject(name, token)
             if body is None or isinstance(body, (bytes, str)) or start is not None:
                 successor = store.token(name).value
@@ -97,9 +112,30 @@ def position(body: Any) -> int | None:
         return None
 
 
-def was_refused(reply: Response) -> bool:
-    """Whether this reply refuses the token; its body can still be read afterwards."""
-    return may_refuse(reply.status_code, reply.headers) and refuses(reply.content)
+def was_refused(reply: Response, streams: bool) -> bool:
+    """Whether this reply refuses the token; its body can still be read afterwards, in any way."""
+    if not may_refuse(reply.status_code, reply.headers):
+        return False
+    if not streams:
+        return refuses(reply.content)
+    raw = reply.raw
+    says_all = "content-length" in reply.headers and "content-encoding" not in reply.headers
+    if not says_all or not isinstance(raw, HTTPResponse):
+        return False
+    # Nothing is left in raw then.
+    content = reply.content
+    reply.raw = HTTPResponse(
+        io.BytesIO(content),
+        headers=raw.headers,
+        status=raw.status,
+        version=raw.version,
+        reason=raw.reason,
+        preload_content=False,
+        original_response=raw._original_response,
+        # A reply to HEAD has a length, and no body.
+        enforce_content_length=False,
+    )
+    return refuses(content)
 
 
 def without_leaks(reply: Response, param: str) -> Response:
@@ -107,8 +143,16 @@ def without_leaks(reply: Response, param: str) -> Response:
     url = reply.url
     if reply.is_redirect:
         target = urljoin(url, reply.headers["location"])
-        if token_in_url(target, param) is not None and urlsplit(target)[:2] != urlsplit(url)[:2]:
+        if token_in_url(target, param) is not None and not is_same_site(url, target):
             reply.headers["location"] = url_with_token(target, param, None)
     if token_in_url(url, param) is not None:
         reply.url = url_with_token(url, param, "***")
     return reply
+
+
+def is_same_site(url: str, target: str) -> bool:
+    """Whether a redirect stays where it is, or goes to the same host by TLS at its usual port."""
+    here, there = urlsplit(url), urlsplit(target)
+    if here[:2] == there[:2]:
+        return True
+    return there.scheme == "https" and there.netloc.lower() in (here.hostname, f"{here.hostname}:443")

@@ -15,10 +15,10 @@ import threading
 from typing import Any, NoReturn
 
 import wechatpy
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from wechatpy.session.memorystorage import MemoryStorage
 
-from ._refusal import token_in_url
+from ._refusal import REFUSALS, object_in, token_in_url
 from .requests import notice_refusal
 from .store import Store
 
@@ -62,8 +62,22 @@ class _Tokens:
         token = token_in_url(request.url, "access_token")
         # Another one is of the caller's own, a user's perhaps.
         if token is not None and token == getattr(self._served, "token", None):
-            notice_refusal(request, self._store, self._name, token)
+            notice_refusal(request, self._store, self._name, token, "access_token", _was_refused)
         return request
+
+
+def _was_refused(reply: Response, _: bool) -> bool:
+    """Whether wechatpy would say so, which reads each reply whole, whatever its media type and however it is asked."""
+    if reply.status_code != 200:
+        return False
+    said = object_in(reply.content)
+    inner = said.get("base_resp")
+    if isinstance(inner, dict):
+        said.update(inner)
+    try:
+        return int(said.get("errcode", 0)) in REFUSALS
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 class WeChatClient(_Tokens, wechatpy.WeChatClient):  # type: ignore[misc]

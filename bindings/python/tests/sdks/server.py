@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,7 @@ class Request(NamedTuple):
     path: str
     query: str
     body: bytes
+    connection: tuple[str, int]
 
     @property
     def token(self) -> str | None:
@@ -28,7 +30,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: JSON, unless it is bytes."""
+    """What is answered: JSON, unless it is bytes, or a function that gives the chunks of a body of no known length."""
 
     content: Any
     status: int = 200
@@ -68,15 +70,25 @@ def serve(host: str) -> Iterator[Server]:
 
         def handle_any(self) -> None:
             parts = urlsplit(self.path)
-            reply = server.answer(Request(self.command, parts.path, parts.query, self.body()))
+            reply = server.answer(Request(self.command, parts.path, parts.query, self.body(), self.client_address))
+            self.send_response(reply.status)
+            if callable(reply.content):
+                self.headers_of(reply, {"Transfer-Encoding": "chunked"})
+                # A client may end it before its end.
+                with suppress(ConnectionError):
+                    for chunk in chain(reply.content(), [b""]):
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+                return
             is_json = not isinstance(reply.content, bytes)
             content = json.dumps(reply.content).encode() if is_json else reply.content
-            self.send_response(reply.status)
-            standard = {"Content-Type": "application/json" if is_json else "image/jpeg"}
-            for name, value in {**standard, "Content-Length": str(len(content)), **reply.headers}.items():
+            media = "application/json" if is_json else "image/jpeg"
+            self.headers_of(reply, {"Content-Type": media, "Content-Length": str(len(content))})
+            self.wfile.write(content)
+
+        def headers_of(self, reply: Reply, standard: dict[str, str]) -> None:
+            for name, value in {**standard, **reply.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
 
         do_GET = do_POST = handle_any
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import io
+import json
 import logging
+import threading
+import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 import httpx
@@ -43,6 +47,16 @@ class Requests:
     def stream(self, parts: list[bytes]) -> Any:
         return {"data": iter(parts)}
 
+    def open(self, url: str) -> Any:
+        return self.session.get(url, stream=True, timeout=20)
+
+    ways: ClassVar[dict[str, Any]] = {
+        "raw": lambda _, reply: reply.raw.read(),
+        "parts": lambda _, reply: b"".join(reply.iter_content(7)),
+        "whole": lambda _, reply: reply.content,
+        "nothing": lambda _, reply: reply.close(),
+    }
+
 
 class Httpx:
     error: Any = httpx.HTTPStatusError
@@ -59,6 +73,16 @@ class Httpx:
 
     def stream(self, parts: list[bytes]) -> Any:
         return {"content": iter(parts)}
+
+    def open(self, url: str) -> Any:
+        return self.client.send(self.client.build_request("GET", url), stream=True)
+
+    ways: ClassVar[dict[str, Any]] = {
+        "raw": lambda _, reply: b"".join(reply.iter_raw()),
+        "parts": lambda _, reply: b"".join(reply.iter_bytes(7)),
+        "whole": lambda _, reply: reply.read(),
+        "nothing": lambda _, reply: reply.close(),
+    }
 
 
 class AsyncHttpx(Httpx):
@@ -80,6 +104,22 @@ class AsyncHttpx(Httpx):
                 yield part
 
         return {"content": content()}
+
+    def open(self, url: str) -> Any:
+        return self.loop.run_until_complete(super().open(url))
+
+    def joined(self, parts: AsyncIterator[bytes]) -> bytes:
+        async def join() -> bytes:
+            return b"".join([part async for part in parts])
+
+        return self.loop.run_until_complete(join())
+
+    ways: ClassVar[dict[str, Any]] = {
+        "raw": lambda self, reply: self.joined(reply.aiter_raw()),
+        "parts": lambda self, reply: self.joined(reply.aiter_bytes(7)),
+        "whole": lambda self, reply: self.loop.run_until_complete(reply.aread()),
+        "nothing": lambda self, reply: self.loop.run_until_complete(reply.aclose()),
+    }
 
 
 Maker = Callable[..., Any]
@@ -177,6 +217,35 @@ def test_a_redirect_on_the_same_host_keeps_the_token(
     server.replies = [*moved[:2], OK]
     assert client.send("GET", f"{server.address}/old").json() == OK.content
     assert [server.tokens[0], server.tokens[1], server.tokens[-1]] == [first, first, store.token("shop").value]
+
+
+def test_requests_keeps_the_token_in_a_redirect_to_tls_on_the_same_host(
+    make: Maker, store: Store, server: Server
+) -> None:
+    client = make(Requests, "shop")
+    # What is not by TLS goes to the server, as to a proxy.
+    through_proxy(client.session).proxies["http"] = server.address
+    moved = [
+        lambda request: Reply({}, 302, {"Location": f"{BUSINESS}?{request.query}"}),
+        lambda request: Reply({}, 302, {"Location": f"{BUSINESS}?{request.query}".replace(".com", ".com:443")}),
+    ]
+    server.replies = [*moved, OK]
+    for _ in moved:
+        assert "ip_list" in client.send("GET", BUSINESS.replace("https:", "http:")).json()
+    assert server.tokens == [store.token("shop").value] * 2
+
+
+@pytest.mark.parametrize(
+    "target", ["http://127.0.0.1:81/", "https://127.0.0.1:444/", "https://127.0.0.1.example/", "https://127.0.0.2/"]
+)
+def test_requests_takes_the_token_out_of_a_redirect_to_another_port(
+    target: str, make: Maker, server: Server, store: Store
+) -> None:
+    client = make(Requests, "shop", hosts=["127.0.0.1"])
+    server.replies = [lambda request: Reply({}, 302, {"Location": f"{target}?{request.query}&a=1"})]
+    reply = client.send("GET", server.address, allow_redirects=False)
+    assert server.tokens == [store.token("shop").value]
+    assert reply.headers["location"] == f"{target}?a=1"
 
 
 @pytest.mark.parametrize("code", [40001, 40014, 42001, 42006, 40082, 42009])
@@ -297,6 +366,102 @@ def test_a_download_is_not_read_ahead(reply: Reply, make: Maker, server: Server)
     session = make(Requests, "shop", hosts=["127.0.0.1"]).session
     with session.get(f"{server.address}/media", stream=True) as download:
         assert download.raw.read() == whole
+
+
+JSON = {"Content-Type": "application/json"}
+BEGINNINGS = {
+    "text": (b"a line\n", {"Content-Type": "text/plain"}),
+    "list": (b'[{"errcode": 40001},', JSON),
+    "lines": (b'{"errcode": 0}\n', JSON),
+    "long": (b'{"errcode": 40001, "padding": "' + b"x" * 20_000, JSON),
+}
+
+
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "gzip"])
+@pytest.mark.parametrize("kind", BEGINNINGS)
+def test_a_reply_of_unknown_length_is_streamed_as_it_arrives(
+    kind: str, is_packed: bool, client: Any, server: Server, sim: Simulator, account: Account
+) -> None:
+    beginning, headers = BEGINNINGS[kind]
+    whole = beginning + b"the rest"
+    packer = zlib.compressobj(wbits=31)
+    packed = [
+        packer.compress(beginning) + packer.flush(zlib.Z_SYNC_FLUSH),
+        packer.compress(b"the rest") + packer.flush(),
+    ]
+    parts = packed if is_packed else [beginning, b"the rest"]
+    headers = {**headers, "Content-Encoding": "gzip"} if is_packed else headers
+    for way, read in client.ways.items():
+        waited, may_go_on = [], threading.Event()
+
+        def content(waited: Any = waited, may_go_on: Any = may_go_on) -> Iterator[bytes]:
+            yield parts[0]
+            waited.append(may_go_on.wait(10))
+            yield parts[1]
+
+        server.replies = [Reply(content, headers=headers)]
+        reply = client.open(f"{server.address}/{way}")
+        assert waited == [], "the reply was held back"
+        may_go_on.set()
+        assert read(client, reply) == {"raw": b"".join(parts), "nothing": None}.get(way, whole)
+    assert len({request.connection for request in server.asked}) == 1
+    server.replies = [OK]
+    assert client.send("GET", f"{server.address}/next").json() == OK.content
+    assert sim.counters(account.id)["requests"] == 1
+
+
+REFUSED = json.dumps(REFUSAL.content).encode()
+PACKED = gzip.compress(REFUSED)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[REFUSED], [REFUSED[:1], REFUSED[1:12], REFUSED[12:]], [PACKED], [PACKED[:10], PACKED[10:15], PACKED[15:]]],
+    ids=["plain", "plain-parts", "gzip", "gzip-parts"],
+)
+def test_a_refusal_of_unknown_length_is_noticed(
+    parts: list[bytes], client: Any, store: Store, server: Server, revoke: Revoke, account: Account
+) -> None:
+    first = store.token("shop").value
+    revoke(account)
+    headers = {**JSON, "Content-Encoding": "gzip"} if parts[0][:1] == PACKED[:1] else JSON
+    server.replies = [Reply(lambda: parts, headers=headers), OK]
+    reply = client.send("GET", f"{server.address}/path")
+    assert reply.json() == OK.content
+    assert reply.history[0].json() == REFUSAL.content
+    assert server.tokens == [first, store.token("shop").value]
+    assert len({request.connection for request in server.asked}) == 1
+
+
+@pytest.mark.parametrize("way", ["raw", "parts", "whole"])
+def test_a_short_reply_can_be_streamed_in_any_way(
+    way: str, client: Any, store: Store, server: Server, revoke: Revoke, account: Account
+) -> None:
+    first = store.token("shop").value
+    revoke(account)
+    cookie = {"Set-Cookie": "a=1"}
+    server.replies = [REFUSAL, Reply(OK.content, headers=cookie), Reply({"errcode": 45009}, headers=cookie)]
+    for expected in (OK.content, {"errcode": 45009}):
+        reply = client.open(f"{server.address}/path")
+        assert json.loads(client.ways[way](client, reply)) == expected
+        assert reply.cookies["a"] == "1"
+    assert server.tokens == [first] + [store.token("shop").value] * 2
+    assert len({request.connection for request in server.asked}) == 1
+
+
+def test_requests_keeps_the_cookies_of_a_short_reply_that_is_streamed(make: Maker, server: Server) -> None:
+    client = make(Requests, "shop", hosts=["127.0.0.1"])
+    server.replies = [Reply({"errcode": 0}, headers={"Set-Cookie": "a=1"})]
+    client.open(f"{server.address}/path").close()
+    assert client.session.cookies["a"] == "1"
+
+
+@pytest.mark.parametrize("library", [Httpx, AsyncHttpx])
+def test_a_reply_of_httpx_that_breaks_off_names_its_request(library: Any, client: Any, server: Server) -> None:
+    server.replies = [Reply(b'{"errcode": ', headers={**JSON, "Content-Length": "99", "Connection": "close"})]
+    with pytest.raises(httpx.RemoteProtocolError) as caught:
+        client.send("GET", f"{server.address}/path")
+    assert caught.value.request.url.path == "/path"
 
 
 def test_many_threads_that_are_refused_at_once_cost_one_mint(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients import through_proxy
 from processes import Starter
-from server import OK, REFUSAL, Server
+from server import OK, REFUSAL, Reply, Server
 from simulator import Account, Simulator
+from wechatpy import WeChatClient as ItsClient
 from wechatpy.exceptions import WeChatClientException
 
 from wxtoken import ApiError, Store
@@ -81,6 +83,66 @@ def test_a_refused_call_is_repeated_once_with_the_same_body(
     client.post(f"{server.address}/send", data={"text": "你好"})
     assert server.tokens == [first, store.token("shop").value]
     assert server.bodies == ['{"text": "你好"}'.encode()] * 2
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Reply({"errcode": "40001"}),
+        Reply({"base_resp": {"errcode": 40014, "errmsg": "invalid access_token"}}),
+        Reply({"errcode": 0, "base_resp": {"errcode": "42001"}}),
+        Reply({"errcode": 40001}, headers={"Content-Type": "text/html"}),
+        Reply({"errcode": 40001}, headers={"Content-Type": "text/javascript"}),
+        Reply(b'{"errcode": 40001, "errmsg": "\xff\n"}'),
+        Reply(lambda: [b'{"errcode":', b" 40001}"]),
+    ],
+    ids=range(7),
+)
+def test_what_wechatpy_takes_for_a_refusal_is_one(
+    refusal: Reply, sim: Simulator, shop: tuple[Account, Store, Any], server: Server, revoke: Revoke
+) -> None:
+    account, store, client = shop
+    first = store.token("shop").value
+    revoke(account)
+    server.replies = [refusal, OK]
+    assert client.get(f"{server.address}/anything") == OK.content
+    assert server.tokens == [first, store.token("shop").value]
+    assert sim.counters(account.id)["minted"] == 2
+    alone = ItsClient(account.id, account.secret)
+    server.replies = [refusal, OK]
+    with through_proxy(alone._http):
+        assert alone.get(f"{server.address}/anything") == OK.content
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply({"errcode": "4000l"}),
+        Reply({"errcode": None}),
+        Reply({"errcode": [40001]}),
+        Reply(b'{"errcode": Infinity}'),
+        Reply({"base_resp": 40001}),
+        Reply([{"errcode": 40001}]),
+        Reply({"errcode": 40001}, status=500),
+        Reply({"errcode": 45009, "errmsg": "40001"}),
+        Reply({"a": {"errcode": 40001}}),
+        Reply({"padding": "x" * 20_000, "base_resp": {"errcode": 40001}}),
+        Reply(b"a picture"),
+    ],
+    ids=range(11),
+)
+def test_what_is_no_refusal_rejects_nothing(
+    reply: Reply, sim: Simulator, shop: tuple[Account, Store, Any], server: Server
+) -> None:
+    account, store, client = shop
+    first = store.token("shop").value
+    server.replies = [reply]
+    # What wechatpy itself makes of some of these is an exception of Python's.
+    with suppress(WeChatClientException, TypeError, ValueError, OverflowError):
+        client.get(f"{server.address}/anything")
+    assert server.tokens == [first]
+    assert store.token("shop").value == first
+    assert sim.counters(account.id)["requests"] == 1
 
 
 def test_an_upload_is_repeated_whole(shop: tuple[Account, Store, Any], server: Server, revoke: Revoke) -> None:
