@@ -137,6 +137,13 @@ impl Session {
         }
     }
 
+    /// Whether the store itself holds further tries back.
+    #[cfg(feature = "tool")]
+    pub fn has_failed(&self, name: &str) -> bool {
+        let found = self.look(Some(name));
+        found.is_ok_and(|found| found.row.standing_failure(Now::read(), 0).is_some())
+    }
+
     fn lead(&self, found: Box<store::View>) -> Result<Outcome> {
         self.with_parent(&found, Patience::Hurry, |parent| {
             self.try_refresh(found.clone(), parent)

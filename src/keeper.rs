@@ -28,8 +28,10 @@ use crate::token::{Freshness, Identity, PutValue, Row};
 use crate::tool::Failure;
 use crate::wechat::{ACCESS_TOKEN, Recipe};
 
-/// How many requests are under way at once.
+/// How many requests are under way at once,
 const THREADS: usize = 32;
+/// and to one platform: one that hangs leaves threads to the others.
+const THREADS_OF_ONE: usize = 24;
 /// When to try again what failed without a word in the store, such as a ticket that was never put: at first, since the
 /// store may have been lost at that moment,
 const HOLD_MS: i64 = 2000;
@@ -109,9 +111,11 @@ struct Desk {
 
 #[derive(Default)]
 struct Work {
-    queue: VecDeque<String>,
+    queue: VecDeque<Errand>,
     /// What is queued or being fetched.
     under_way: HashSet<String>,
+    /// How many threads wait for each platform, by its base URL.
+    busy: HashMap<String, usize>,
     threads: usize,
     idle: usize,
     is_over: bool,
@@ -120,14 +124,24 @@ struct Work {
 struct Held {
     until_boot_ms: i64,
     hold_ms: i64,
+    status: Status,
     message: String,
 }
 
 /// A credential that is to be kept.
 struct Job {
-    name: String,
+    errand: Errand,
     due_ms: i64,
     lacking: bool,
+    /// A reader waits for it.
+    is_wanted: bool,
+}
+
+/// What is to be fetched, and where.
+#[derive(Clone)]
+struct Errand {
+    name: String,
+    base_url: String,
 }
 
 impl Keeper {
@@ -233,9 +247,20 @@ impl Keeper {
         self.no_mailbox.as_ref()
     }
 
-    /// The store has changed: what failed for want of something is tried again.
+    /// The store has changed: what failed for want of something in it, or of the key, is tried again. Nothing else is: a
+    /// try changes the store, too.
     pub fn store_changed(&self) {
-        for held in self.desk.held().values_mut() {
+        self.release(|status| matches!(status, Status::Account | Status::Secret | Status::Store));
+    }
+
+    /// Everything that is held back is tried again.
+    pub fn look_again(&self) {
+        self.release(|_| true);
+    }
+
+    fn release(&self, which: impl Fn(Status) -> bool) {
+        let mut held = self.desk.held();
+        for held in held.values_mut().filter(|held| which(held.status)) {
             held.until_boot_ms = 0;
         }
     }
@@ -281,8 +306,9 @@ impl Keeper {
         let is_lost = self.remember(&session, &everything);
         let jobs = self.jobs(&session, &everything);
         self.wanted.clear();
-        let due = jobs.iter().filter(|job| job.due_ms <= 0);
-        let under_way = self.desk.begin(due.map(|job| job.name.as_str()));
+        let mut due: Vec<&Job> = jobs.iter().filter(|job| job.due_ms <= 0).collect();
+        due.sort_by_key(|job| !job.is_wanted);
+        let under_way = self.desk.begin(due.into_iter());
         let later = jobs.iter().filter(|job| job.due_ms > 0);
         let next = later.map(|job| job.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
@@ -358,11 +384,15 @@ impl Keeper {
                 let identity = account.identity(recipe, &session.options);
                 let name = name_of(account, recipe);
                 let row = rows.get(&identity).copied();
+                let is_wanted = self.wanted.contains(&name);
                 let is_asked_for = recipe.credential == ACCESS_TOKEN
                     || row.is_some_and(|row| row.fetches > 0)
-                    || self.wanted.contains(&name);
+                    || is_wanted;
+                let base_url = identity.base_url.clone();
                 if is_asked_for && seen.insert(identity) {
-                    jobs.push(self.desk.job(session, name, row.unwrap_or(&empty)));
+                    let errand = Errand { name, base_url };
+                    let job = self.desk.job(session, errand, row.unwrap_or(&empty));
+                    jobs.push(Job { is_wanted, ..job });
                 }
             }
         }
@@ -371,11 +401,11 @@ impl Keeper {
 }
 
 impl Desk {
-    fn job(&self, session: &Session, name: String, row: &Row) -> Job {
+    fn job(&self, session: &Session, errand: Errand, row: &Row) -> Job {
         let now = Now::read();
         let boot_id = session.boot_id();
         let lacking = row.freshness(now, &boot_id) == Freshness::Spent;
-        let held = self.held().get(&name).map(|held| held.until_boot_ms);
+        let held = self.held().get(&errand.name).map(|held| held.until_boot_ms);
         let held_ms = held.map_or(0, |until| until - now.boot_ms);
         let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
             failure.retry_after_ms
@@ -385,9 +415,10 @@ impl Desk {
             row.until_early_refresh_ms(now, &boot_id).max(held_ms)
         };
         Job {
-            name,
+            errand,
             due_ms,
             lacking,
+            is_wanted: false,
         }
     }
 
@@ -410,11 +441,11 @@ impl Desk {
     }
 
     /// Has threads fetch what is not under way yet. How many fetches there are then.
-    fn begin<'n>(self: &Arc<Desk>, names: impl Iterator<Item = &'n str>) -> usize {
+    fn begin<'j>(self: &Arc<Desk>, jobs: impl Iterator<Item = &'j Job>) -> usize {
         let mut work = self.work();
-        for name in names {
-            if !work.is_over && work.under_way.insert(name.into()) {
-                work.queue.push_back(name.into());
+        for Job { errand, .. } in jobs {
+            if !work.is_over && work.under_way.insert(errand.name.clone()) {
+                work.queue.push_back(errand.clone());
             }
         }
         let wanted = work.queue.len().saturating_sub(work.idle);
@@ -432,26 +463,37 @@ impl Desk {
 
     /// One thread: fetches what is in the queue, and ends after a while without work.
     fn fetch_all(&self) {
+        let _leave = Leave(self);
+        while let Some(errand) = self.next() {
+            let done = Done {
+                desk: self,
+                errand: &errand,
+            };
+            let name = errand.name.clone();
+            if let Some(outcome) = self.fetch(&name) {
+                (self.tell)(&Kept { name, outcome });
+            }
+            drop(done);
+        }
+    }
+
+    /// Waits for something to fetch.
+    fn next(&self) -> Option<Errand> {
         /// A thread that has had nothing to do for so long is not needed.
         const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
         let mut work = self.work();
         loop {
-            if let Some(name) = work.queue.pop_front() {
-                drop(work);
-                if let Some(outcome) = self.fetch(&name) {
-                    (self.tell)(&Kept {
-                        name: name.clone(),
-                        outcome,
-                    });
-                }
-                work = self.work();
-                work.under_way.remove(&name);
-                // Where the socket is full it has been told.
-                let _ = (&self.done).write(&[1]);
-                continue;
+            let place = work.queue.iter().position(|errand| {
+                work.busy
+                    .get(&errand.base_url)
+                    .is_none_or(|busy| *busy < THREADS_OF_ONE)
+            });
+            if let Some(errand) = place.and_then(|place| work.queue.remove(place)) {
+                *work.busy.entry(errand.base_url.clone()).or_default() += 1;
+                return Some(errand);
             }
             if work.is_over {
-                break;
+                return None;
             }
             work.idle += 1;
             let waited = self.wakes.wait_timeout(work, IDLE);
@@ -459,12 +501,9 @@ impl Desk {
             work = woken;
             work.idle -= 1;
             if timeout.timed_out() && work.queue.is_empty() {
-                break;
+                return None;
             }
         }
-        work.threads -= 1;
-        drop(work);
-        self.wakes.notify_all();
     }
 
     /// None when there is nothing to tell: somebody else is at it, or it is as it was.
@@ -481,15 +520,14 @@ impl Desk {
                 })
             }
             Ok(None) => None,
+            // The store holds it back, and each try is told.
+            Err(e) if session.has_failed(name) => Some(Outcome::Failed(e.into())),
             Err(e) => self.hold(name, e),
         }
     }
 
-    /// What the store does not hold back is held back here, and told once.
+    /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
     fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
-        if e.retry_after_ms > 0 {
-            return Some(Outcome::Failed(e.into()));
-        }
         let mut all = self.held();
         let before = all.get(name).filter(|held| held.message == e.message);
         let is_news = before.is_none();
@@ -499,8 +537,9 @@ impl Desk {
             _ => HOLD_MS,
         };
         let held = Held {
-            until_boot_ms: Now::read().boot_ms + hold_ms,
+            until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
             hold_ms,
+            status: e.status,
             message: e.message.clone(),
         };
         all.insert(name.into(), held);
@@ -514,6 +553,36 @@ impl Desk {
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// However a thread leaves, be it by a panic, nothing stays under way that nobody is at.
+
+struct Leave<'a>(&'a Desk);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.work().threads -= 1;
+        self.0.wakes.notify_all();
+    }
+}
+
+struct Done<'a> {
+    desk: &'a Desk,
+    errand: &'a Errand,
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        let mut work = self.desk.work();
+        work.under_way.remove(&self.errand.name);
+        if let Some(busy) = work.busy.get_mut(&self.errand.base_url) {
+            *busy -= 1;
+        }
+        drop(work);
+        self.desk.wakes.notify_all();
+        // Where the socket is full it has been told.
+        let _ = (&self.desk.done).write(&[1]);
     }
 }
 

@@ -168,7 +168,7 @@ impl Session {
                     &match by_keeper {
                         // One with another base URL fetches another token.
                         true => format!(
-                            "waiting for the keeper to fetch the {} of {} at {}",
+                            "waiting for the keeper, whose log may say more, to fetch the {} of {} at {}",
                             recipe.noun(),
                             flown.id,
                             flown.base_url

@@ -223,11 +223,14 @@ fn keys_are_changed_under_writers() {
             "done".into()
         })
     };
+    // Five who write all the time, on a machine that may stand still.
+    handle.set("timeout_ms", "200000").unwrap();
     let writers: Vec<Child> = (0..3).map(writer).collect();
     let changers: Vec<Child> = (0..2)
         .map(|_| {
             Child::fork(|| {
                 let operator = operator(&world);
+                operator.set("timeout_ms", "200000").unwrap();
                 for _ in 0..10 {
                     if let Err(e) = operator.rekey() {
                         return e.message;

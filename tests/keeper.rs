@@ -227,6 +227,17 @@ fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
 /// Its window opens before that of those who could fetch themselves: through two expiries none of them does.
 #[test]
 fn nobody_fetches_beside_a_keeper() {
+    // It is 300 ms ahead. Where this process stood still for long, the keeper may have, too, and nothing is shown.
+    const STILL: Duration = Duration::from_millis(100);
+    let rounds = (0..5).map(|_| two_expiries_beside_a_keeper());
+    let slowest = rounds.into_iter().find(|slowest| *slowest < STILL);
+    // For whoever reads the output: no wait for a fetch is in it.
+    println!("the slowest get took {slowest:?}");
+    assert!(slowest.is_some(), "the machine stood still five times");
+}
+
+/// The slowest get of the processes beside it. What is found is asserted where none of them was slow.
+fn two_expiries_beside_a_keeper() -> Duration {
     const LIFE: Duration = Duration::from_secs(6);
     let set = Set::new(json!({"lifetime_ms": LIFE.as_millis() as u64}));
     let keeper = set.keeper();
@@ -235,45 +246,44 @@ fn nobody_fetches_beside_a_keeper() {
     let by_keeper = format!("[{}]", keeper.0.as_ref().unwrap().pid);
     wait_until("the first token", || set.minted(STABLE) == 1);
     let began = Instant::now();
-    let mut slowest = Duration::ZERO;
-    let mut tokens = std::collections::HashSet::new();
-    let mut fetched_by = std::collections::HashSet::new();
-    let over = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (0..3)
-            .map(|_| {
-                scope.spawn(|| {
-                    while !over.load(Ordering::Relaxed) && began.elapsed() < 5 * LIFE {
-                        set.owner.get("shop").unwrap();
-                        std::thread::sleep(Duration::from_millis(1));
-                    }
-                })
-            })
-            .collect();
+    let look = || {
+        let mut seen = Vec::new();
+        let mut slowest = Duration::ZERO;
+        let mut before = Instant::now();
         while began.elapsed() < 2 * LIFE {
-            let asked = Instant::now();
-            tokens.insert(set.owner.get("shop").unwrap().value);
-            slowest = slowest.max(asked.elapsed());
+            seen.push(set.owner.get("shop").unwrap().value);
+            std::thread::sleep(Duration::from_millis(1));
+            slowest = slowest.max(before.elapsed());
+            before = Instant::now();
+        }
+        seen.dedup();
+        (seen, slowest)
+    };
+    let (seen, slowest) = std::thread::scope(|scope| {
+        let others: Vec<_> = (0..3).map(|_| scope.spawn(look)).collect();
+        let mut fetched_by = std::collections::HashSet::new();
+        while began.elapsed() < 2 * LIFE {
             let report = set.owner.report();
             let by = &report["accounts"][0]["tokens"][0]["fetched_by"];
-            fetched_by.insert(by.to_string());
+            fetched_by.insert(by.as_str().unwrap().to_owned());
             std::thread::sleep(Duration::from_millis(1));
         }
-        over.store(true, Ordering::Relaxed);
-        for other in others {
-            other.join().unwrap();
-        }
+        let others = others.into_iter().map(|other| other.join().unwrap());
+        let (seen, slowest): (Vec<_>, Vec<_>) = others.unzip();
+        let slowest = slowest.into_iter().max().unwrap();
+        let by_others = fetched_by.iter().find(|by| !by.ends_with(&by_keeper));
+        assert!(
+            slowest > Duration::from_millis(100) || by_others.is_none(),
+            "{by_others:?}"
+        );
+        (seen, slowest)
     });
-    let is_keeper = |by: &String| by.trim_end_matches('"').ends_with(&by_keeper);
-    assert!(fetched_by.iter().all(is_keeper), "{fetched_by:?}");
     assert_eq!(set.owner.report()["keeper"], true);
-    wait_until("every token to be seen", || {
-        tokens.insert(set.owner.get("shop").unwrap().value);
-        set.minted(STABLE) == tokens.len() as u64
-    });
-    assert!((2..=4).contains(&tokens.len()), "{tokens:?}");
-    // For whoever reads the output: no wait for a fetch is in it.
-    println!("the slowest get took {slowest:?}");
+    assert!((2..=4).contains(&set.minted(STABLE)));
+    for tokens in seen {
+        assert!((2..=3).contains(&tokens.len()), "{tokens:?}");
+    }
+    slowest
 }
 
 #[test]
@@ -288,8 +298,10 @@ fn two_keepers_are_as_one() {
         tokens.insert(said);
     }
     let counters = set.world.sim.counters_of("wx1");
-    assert_eq!(counters.minted, tokens.len() as u64);
     assert_eq!(counters.max_in_flight, 1);
+    // Each asks a second ahead of the end. What was there in no look is minted, too.
+    let most = 2 + began.elapsed().as_secs() / 2;
+    assert!((tokens.len() as u64..=most).contains(&counters.minted));
     set.is_left_to_root();
 }
 
@@ -476,6 +488,108 @@ fn an_account_whose_platform_hangs_holds_up_no_other() {
     assert_eq!(said.join(), "true true");
     assert_eq!(set.world.sim.counters_of("wx2").in_flight, 1);
     set.world.sim.clear_faults();
+}
+
+/// One that hangs for all its accounts has most threads, and not all.
+#[test]
+fn a_platform_that_hangs_leaves_threads_to_the_others() {
+    const HANG: u64 = 24;
+    let set = Set::new(json!({}));
+    let (http, world) = (set.world.sim.http(), &set.world);
+    for number in 0..40 {
+        let id = format!("slow{number}");
+        world.add("official", &id, json!({}));
+        set.owner.account(&id, "official", &id, SECRET).unwrap();
+    }
+    world.fault(json!({"kind": "hang", "path": STABLE, "times": 0}));
+    let store = keeping(world);
+    store.set("timeout_ms", "600000").unwrap();
+    // Another platform, though the simulator plays them both.
+    let elsewhere = http.replace("127.0.0.1", "localhost");
+    store.set("work_base_url", &elsewhere).unwrap();
+    let (mut keeper, told) = keeper_of(&store);
+    wait_until("the platform hangs for as many as may ask it", || {
+        let pass = keeper.pass().unwrap();
+        let in_flight = world.sim.counters().in_flight;
+        assert!(
+            in_flight <= HANG && pass.under_way <= 41,
+            "{in_flight} {pass:?}"
+        );
+        in_flight == HANG && pass.under_way == 41
+    });
+    world.add("work", "ww1", json!({}));
+    set.owner.account("zz", "work", "ww1", SECRET).unwrap();
+    wait_until("the other platform's token is there", || {
+        keeper.pass().unwrap();
+        world.sim.counters_of("ww1").minted == 1
+    });
+    assert_eq!(world.sim.counters_of("wx1").minted, 0);
+    assert!(failures(&told.lock().unwrap()).is_empty());
+}
+
+/// What a keeper tells may meet a log that cannot be written.
+#[test]
+fn a_panic_of_who_is_told_stops_no_fetch() {
+    let set = Set::new(json!({}));
+    let store = keeping(&set.world);
+    let keeper = store.keeper(Arc::new(|_: &Kept| panic!("nobody listens")));
+    let mut keeper = keeper.unwrap();
+    settled(&mut keeper);
+    let token = set.owner.get("shop").unwrap().value;
+    set.world.sim.revoke("wx1");
+    set.owner.reject("shop", &token).unwrap();
+    let pass = settled(&mut keeper);
+    assert_eq!((pass.lacking, set.minted(STABLE)), (0, 2));
+    keeper.end();
+}
+
+/// A ticket without its parent's token has failed by no fault of its own, and not each time that the keeper looks.
+#[test]
+fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
+    let set = Set::new(json!({}));
+    let ticket = set.owner.get("shop/jsapi_ticket").unwrap().value;
+    let token = set.owner.get("shop").unwrap().value;
+    set.world
+        .fault(json!({"kind": "errcode", "errcode": 50001, "path": STABLE, "times": 0}));
+    set.owner.reject("shop/jsapi_ticket", &ticket).unwrap();
+    set.owner.reject("shop", &token).unwrap();
+    let store = keeping(&set.world);
+    let (mut keeper, told) = keeper_of(&store);
+    for _ in 0..20 {
+        settled(&mut keeper);
+        // A change of the store, such as its own try, is no reason to try this again.
+        keeper.store_changed();
+    }
+    let of_ticket = |kept: &&Kept| kept.name == "shop/jsapi_ticket";
+    let told_of_ticket = told.lock().unwrap().iter().filter(of_ticket).count();
+    assert_eq!(told_of_ticket, 1, "{told:?}");
+    set.world.sim.clear_faults();
+    keeper.look_again();
+    drop(keeper);
+}
+
+/// Such as a file of certificates that is gone: each try changes the store, and is no reason for the next.
+#[test]
+fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
+    let set = Set::new(json!({}));
+    let store = keeping(&set.world);
+    let fleeting = set.world.directory.path().join("ca.pem");
+    fs::copy(set.world.sim.ca_file(), &fleeting).unwrap();
+    store.set("api_base_url", set.world.sim.https()).unwrap();
+    store.set("ca_file", fleeting.to_str().unwrap()).unwrap();
+    fs::remove_file(&fleeting).unwrap();
+    let (mut keeper, told) = keeper_of(&store);
+    settled(&mut keeper);
+    for _ in 0..20 {
+        let pass = keeper.pass().unwrap();
+        assert_eq!((pass.under_way, pass.lacking), (0, 1));
+        keeper.store_changed();
+    }
+    assert_eq!(failures(&told.lock().unwrap()).len(), 1);
+    // The operator says when it is mended.
+    fs::copy(set.world.sim.ca_file(), &fleeting).unwrap();
+    keeper.look_again();
+    assert_eq!(settled(&mut keeper).lacking, 0);
 }
 
 /// What somebody leaves without the end of a line spoils no other message.

@@ -268,17 +268,21 @@ impl World {
     }
 }
 
-/// Until `condition` holds; fails after ten seconds. For waiting on another process, never for time to pass.
+/// Until `condition` holds; fails after two minutes, for there are machines that stand still for one. For waiting on another
+/// process, never for time to pass.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = std::time::Instant::now();
     while !condition() {
         assert!(
-            start.elapsed().as_secs() < 10,
+            start.elapsed().as_secs() < 120,
             "waited in vain until {what}"
         );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
+
+/// A child that has not ended after so long hangs.
+const CHILD_S: u32 = 300;
 
 /// A forked process that runs `work` and sends back what it returns.
 pub struct Child {
@@ -302,7 +306,7 @@ impl Child {
         if pid == 0 {
             // SAFETY: the write end is ours; alarm ends a child that hangs.
             let mut end = unsafe {
-                libc::alarm(60);
+                libc::alarm(CHILD_S);
                 std::fs::File::from_raw_fd(ends[1])
             };
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
@@ -327,6 +331,8 @@ impl Child {
         let mut status = 0;
         // SAFETY: our own child.
         unsafe { libc::waitpid(self.pid, &mut status, 0) };
+        let hung = libc::WIFSIGNALED(status) && libc::WTERMSIG(status) == libc::SIGALRM;
+        assert!(!hung, "a child has not ended in {CHILD_S} s");
         text
     }
 

@@ -14,7 +14,7 @@ use super::{Desk, parsed};
 /// A running keeper, killed when it goes.
 struct Keeping {
     child: Child,
-    err: ChildStderr,
+    err: Option<ChildStderr>,
     said: String,
 }
 
@@ -37,7 +37,7 @@ impl Keeping {
         unsafe { libc::fcntl(err.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
         Keeping {
             child,
-            err,
+            err: Some(err),
             said: String::new(),
         }
     }
@@ -48,7 +48,7 @@ impl Keeping {
 
     fn has_said(&mut self, text: &str) -> bool {
         let mut buffer = [0; 4096];
-        while let Ok(length @ 1..) = self.err.read(&mut buffer) {
+        while let Some(Ok(length @ 1..)) = self.err.as_mut().map(|err| err.read(&mut buffer)) {
             self.said += std::str::from_utf8(&buffer[..length]).unwrap();
         }
         self.said.contains(text)
@@ -120,14 +120,19 @@ fn it_tells_the_service_manager() {
     let path = desk.path("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager
-        .set_read_timeout(Some(Duration::from_secs(10)))
+        .set_read_timeout(Some(Duration::from_secs(120)))
         .unwrap();
     let environment = [
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "400000"),
         ("JOURNAL_STREAM", "8:1"),
     ];
-    let keeping = Keeping::start(&desk, &environment);
+    let mut keeping = Keeping::start(&desk, &environment);
+    let told_until_now = || {
+        manager.set_nonblocking(true).unwrap();
+        while manager.recv(&mut [0; 512]).is_ok() {}
+        manager.set_nonblocking(false).unwrap();
+    };
     let told_until = |text: &str| {
         let mut all = String::new();
         wait_until(&format!("it tells {text}"), || {
@@ -146,6 +151,17 @@ fn it_tells_the_service_manager() {
     for _ in 0..3 {
         told_until("WATCHDOG=1");
     }
+    // And though the store cannot be used: what was in it, only the keeper knows.
+    std::fs::remove_file(desk.world.store()).unwrap();
+    std::fs::create_dir(desk.world.store()).unwrap();
+    keeping.until_it_says("is a directory");
+    told_until_now();
+    for _ in 0..3 {
+        told_until("WATCHDOG=1");
+    }
+    std::fs::remove_dir(desk.world.store()).unwrap();
+    keeping.until_it_says("the store can be used again");
+    assert!(desk.done(&["account", "list"]).contains("shop"));
     let said = keeping.end(libc::SIGTERM);
     told_until("STOPPING=1");
     // The journal knows the time by itself.
@@ -205,13 +221,29 @@ fn it_ends_while_a_fetch_hangs_and_several_are_as_one() {
     }
     desk.world.add("official", "wx2", json!({}));
     desk.register("slow", "official", "wx2");
-    desk.world.fault(json!({"kind": "hang", "id": "wx2"}));
+    desk.world
+        .fault(json!({"kind": "hang", "id": "wx2", "times": 0}));
     let keeping = Keeping::start(&desk, &[("WXTOKEN_TIMEOUT_MS", "1500")]);
     wait_until("it is asking", || {
         desk.world.sim.counters_of("wx2").in_flight == 1
     });
     let said = keeping.end(libc::SIGTERM);
     assert!(said.contains("SIGTERM: ending"), "{said}");
+}
+
+/// Nobody reads what it says any more: the tokens matter more.
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let desk = Desk::new();
+    desk.world
+        .add("official", "wx1", json!({"lifetime_ms": 2000}));
+    desk.register("shop", "official", "wx1");
+    let mut keeping = Keeping::start(&desk, &[]);
+    keeping.until_it_says("ready");
+    keeping.err = None;
+    let minted = desk.world.minted();
+    wait_until("two more are fetched", || desk.world.minted() >= minted + 2);
+    keeping.end(libc::SIGTERM);
 }
 
 #[test]

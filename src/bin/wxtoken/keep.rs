@@ -3,6 +3,7 @@
 //! One loop: do what is due, then sleep until the next thing is, a reader leaves a message, the store changes, or a signal
 //! comes. Everything that matters (locks, leases, back-offs) is the library's; this may be killed at any moment.
 
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sd_notify::NotifyState;
-use wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Result, Store};
+use wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Paths, Result, Store};
 
 /// However quiet it is, a look at the store now and then: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ pub fn run(store: &Store) -> Result<()> {
     let orders = Orders::new(block_signals().map_err(|e| trouble("cannot wait for signals", e))?);
     let log = Log::new();
     let mut keeper = store.keeper(Arc::new(move |kept: &Kept| log.kept(kept)))?;
-    let changes = Changes::of(&store.paths().store);
+    let changes = Changes::of(&store.paths());
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
         log.line(&why.message);
@@ -58,7 +59,9 @@ pub fn run(store: &Store) -> Result<()> {
             log.line(&format!("{signal}: ending"));
             return Ok(());
         }
-        if woken == Woken::Store || orders.look() {
+        if orders.look() {
+            keeper.look_again();
+        } else if woken == Woken::Store {
             keeper.store_changed();
         }
     }
@@ -103,6 +106,8 @@ impl Progress {
                     log.line(&e.message);
                     self.stuck = Some(e.message);
                 }
+                // It has the only copy of what a lost store held: waiting is all that is to be done.
+                notify(&[NotifyState::Watchdog]);
                 Duration::from_secs(1)
             }
         }
@@ -275,14 +280,15 @@ impl Ready {
     }
 }
 
-/// Word of every change of the store: the directory is watched, since the file may be deleted and made anew.
+/// Word of every change of the store, or of a key beside it: the directory is watched, since the file may be deleted and made anew.
 struct Changes {
     inotify: Inotify,
-    name: std::ffi::OsString,
+    names: [std::ffi::OsString; 2],
 }
 
 impl Changes {
-    fn of(store: &Path) -> nix::Result<Changes> {
+    fn of(paths: &Paths) -> nix::Result<Changes> {
+        let store = &paths.store;
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         let flags = AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_ATTRIB
@@ -291,10 +297,8 @@ impl Changes {
             | AddWatchFlags::IN_MOVED_FROM
             | AddWatchFlags::IN_MOVED_TO;
         inotify.add_watch(store.parent().unwrap_or(Path::new("/")), flags)?;
-        Ok(Changes {
-            inotify,
-            name: store.file_name().unwrap_or_default().to_owned(),
-        })
+        let names = [store, &paths.key].map(|path| path.file_name().unwrap_or_default().into());
+        Ok(Changes { inotify, names })
     }
 
     /// Reads what there is. The journal, the lock file and the mailbox lie in the same directory.
@@ -303,7 +307,8 @@ impl Changes {
         while let Ok(events) = self.inotify.read_events() {
             let overflowed = AddWatchFlags::IN_Q_OVERFLOW;
             are |= events.iter().any(|event| {
-                event.name.as_ref() == Some(&self.name) || event.mask.contains(overflowed)
+                let is_named = event.name.as_ref().is_some_and(|n| self.names.contains(n));
+                is_named || event.mask.contains(overflowed)
             });
         }
         are
@@ -369,11 +374,12 @@ impl Log {
     }
 
     fn line(&self, text: &str) {
-        if self.with_time {
-            eprintln!("{} {text}", Local::now().format("%Y-%m-%d %H:%M:%S"));
-        } else {
-            eprintln!("{text}");
-        }
+        let time = match self.with_time {
+            true => format!("{} ", Local::now().format("%Y-%m-%d %H:%M:%S")),
+            false => String::new(),
+        };
+        // The tokens matter more than a log that cannot be written.
+        let _ = io::stderr().write_all(format!("{time}{text}\n").as_bytes());
     }
 
     fn kept(&self, kept: &Kept) {
