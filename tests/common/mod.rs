@@ -268,13 +268,15 @@ impl World {
     }
 }
 
-/// Until `condition` holds; fails after two minutes, for there are machines that stand still for one. For waiting on another
-/// process, never for time to pass.
+/// Until `condition` holds; fails after two minutes, for there are machines that stand still for one, or after the seconds
+/// that the variable TEST_PATIENCE_S says. For waiting on another process, never for time to pass.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let said = std::env::var("TEST_PATIENCE_S");
+    let patience_s = said.map_or(120, |seconds| seconds.parse().unwrap());
     let start = std::time::Instant::now();
     while !condition() {
         assert!(
-            start.elapsed().as_secs() < 120,
+            start.elapsed().as_secs() < patience_s,
             "waited in vain until {what}"
         );
         std::thread::sleep(std::time::Duration::from_millis(1));

@@ -55,6 +55,7 @@ class Suites:
         self._environment = {
             **os.environ,
             "RUST_BACKTRACE": "0",
+            "TEST_PATIENCE_S": "10",
             "CARGO_TARGET_DIR": str(self._target),
             "LD_LIBRARY_PATH": str(self._stage / "lib"),
             "WXTOKEN_LIBRARY": str(self._stage / "lib" / "libwxtoken.so"),
