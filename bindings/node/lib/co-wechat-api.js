@@ -4,11 +4,22 @@
 
 const REFUSED = [40001, 40014, 42001];
 const TICKETS = { jsapi: 'jsapi_ticket', wx_card: 'card_ticket' };
+// In a process that lives long, calls that are under way may carry older ones.
+const REMEMBERED = 8;
 
 function withStore(api, store, name) {
+  // The last tokens that the client was given, newest first: by them it is known whose token a call carries. That of
+  // a user, or of another account, must neither be rejected nor replaced.
+  let given = [];
+  const give = async () => {
+    const { value } = await store.token(name);
+    if (value !== given[0]) given = [value, ...given.filter((other) => other !== value)].slice(0, REMEMBERED);
+    return value;
+  };
+
   // What the store gives is good now: the client need not judge by the clock.
   const expireTime = Infinity;
-  api.getToken = async () => ({ accessToken: (await store.token(name)).value, expireTime });
+  api.getToken = async () => ({ accessToken: await give(), expireTime });
   api.getAccessToken = api.ensureAccessToken;
   api.getTicketToken = async (type = 'jsapi') => {
     const credential = TICKETS[type];
@@ -20,20 +31,28 @@ function withStore(api, store, name) {
   api.tokenFromCustom = true;
   const request = api.request;
   api.request = async function (url, options, retry) {
+    const parts = String(url).split(/([?&#])/);
+    const carried = given.find((token) => parts.includes(pair(token)));
     try {
       return await request.call(this, url, options, retry);
     } catch (e) {
-      const again = new URL(url);
-      const refused = again.searchParams.get('access_token');
-      if (!REFUSED.includes(e.code) || !refused) throw e;
-      await store.reject(name, refused);
+      if (!REFUSED.includes(e.code) || !carried) throw e;
+      await store.reject(name, carried);
       // A stream has been read by now.
       if (typeof options?.data?.pipe === 'function') throw e;
-      again.searchParams.set('access_token', (await store.token(name)).value);
-      return request.call(this, again.href, options, retry);
+      const successor = await give();
+      // As within 30 s of another reject.
+      if (successor === carried) throw e;
+      const again = parts.map((part) => (part === pair(carried) ? pair(successor) : part)).join('');
+      return request.call(this, again, options, retry);
     }
   };
   return api;
+}
+
+/** A token as the client writes it into a URL. */
+function pair(token) {
+  return `access_token=${token}`;
 }
 
 module.exports = { withStore };

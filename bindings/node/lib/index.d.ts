@@ -149,3 +149,10 @@ export class Store {
 
 /** The version of the C library, such as "0.1.0". */
 export function version(): string;
+
+// For those who have neither the library esnext.disposable nor @types/node, which declare the same.
+declare global {
+  interface SymbolConstructor {
+    readonly asyncDispose: unique symbol;
+  }
+}

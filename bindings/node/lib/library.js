@@ -4,6 +4,7 @@
 //
 // Every call that may wait runs on a thread of libuv's pool. Each has memory of its own, and holds no state here.
 
+const { isMainThread } = require('node:worker_threads');
 const koffi = require('koffi');
 const { WxTokenError } = require('./error');
 
@@ -71,9 +72,10 @@ function makeRoomOnTheStack() {
 
 const functions = load();
 
-// The pool is the whole process's: its files and host names need a thread too while all of ours wait for WeChat.
+// The pool is the whole process's: its files and host names need a thread too while all of ours wait for WeChat. Each
+// worker thread loads this file anew and knows of no other, so it takes one, from the quarter that the main thread leaves.
 const pool = Number(process.env.UV_THREADPOOL_SIZE) || 4;
-let room = Math.min(Math.max(pool - 1, 1), 64);
+let room = isMainThread ? Math.min(Math.max(Math.floor((pool * 3) / 4), 1), 64) : 1;
 const queue = [];
 
 async function onThePool(name, args) {

@@ -5,6 +5,7 @@
 const assert = require('node:assert/strict');
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
+const { createServer } = require('node:http');
 const { join } = require('node:path');
 const { PassThrough } = require('node:stream');
 const { test } = require('node:test');
@@ -19,6 +20,20 @@ const SOON = 5_000;
 function at(api) {
   api.prefix = `${http}/cgi-bin/`;
   return api;
+}
+
+/** A server that refuses every token, and keeps what it was asked. */
+async function refuser(t) {
+  const asked = [];
+  const server = createServer((request, answer) => {
+    asked.push(request.url);
+    answer.setHeader('content-type', 'application/json');
+    answer.end('{"errcode":40001,"errmsg":"invalid credential"}');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => (server.closeAllConnections?.(), server.close()));
+  return { asked, url: `http://127.0.0.1:${server.address().port}` };
 }
 
 /** The client in another process: its business call. */
@@ -101,6 +116,45 @@ test('many calls at once that are refused cost one mint', async (t) => {
   await api.getIp();
   await post('/revoke', { id: account.id, which: 'all' });
   await Promise.all(Array.from({ length: 50 }, () => api.getIp()));
+  assert.equal((await counters(account.id)).minted, 2);
+});
+
+test('a token that the store has not given is neither rejected nor replaced', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), account);
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  await api.getIp();
+  const { value } = await store.token('shop');
+  const elsewhere = await refuser(t);
+  for (const token of ['A_USERS_TOKEN', `${value}0`, value.slice(0, -1), '']) {
+    const path = `/sns/userinfo?access_token=${token}&openid=o1`;
+    await assert.rejects(api.request(elsewhere.url + path), { name: 'WeChatAPIError', code: 40001 });
+    assert.deepEqual(elsewhere.asked.splice(0), [path]);
+  }
+  assert.equal((await store.token('shop')).value, value);
+  assert.equal((await counters(account.id)).minted, 1);
+});
+
+test('a call is repeated with a successor, its other parameters as they were, and without one it fails', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, join(directory(t), 'tokens.db'), account);
+  const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
+  const elsewhere = await refuser(t);
+  const path = (token) => `/menu?a=%7e+b&access_token=${token}&c=1/2`;
+  const refused = async () => {
+    const { accessToken } = await api.ensureAccessToken();
+    await assert.rejects(api.request(elsewhere.url + path(accessToken)), { name: 'WeChatAPIError', code: 40001 });
+    return accessToken;
+  };
+  const first = await api.ensureAccessToken();
+  await post('/revoke', { id: account.id, which: 'all' });
+  assert.equal(await refused(), first.accessToken);
+  const second = await store.token('shop');
+  assert.deepEqual(elsewhere.asked.splice(0), [path(first.accessToken), path(second.value)]);
+
+  // Another reject is less than 30 s ago.
+  assert.equal(await refused(), second.value);
+  assert.deepEqual(elsewhere.asked, [path(second.value)]);
   assert.equal((await counters(account.id)).minted, 2);
 });
 

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
-const { writeFileSync } = require('node:fs');
+const { mkdirSync, symlinkSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { directory, hex, http, newAccount, openStore, post } = require('./simulator');
@@ -36,6 +36,29 @@ test('npm installs it from a checkout, and it gets a token', async (t) => {
   assert.match(run(env, project, process.execPath, '-e', script), /^\d+ function\n$/);
   const module = "import { Store, version } from 'wxtoken'; console.log(typeof Store, version())";
   assert.match(run(env, project, process.execPath, '--input-type=module', '-e', module), /^function \d+\.\d+\.\d+\n$/);
+});
+
+test('its types are found and taken without more than TypeScript itself', (t) => {
+  const project = directory(t);
+  mkdirSync(join(project, 'node_modules'));
+  symlinkSync(PACKAGE, join(project, 'node_modules', 'wxtoken'));
+  writeFileSync(
+    join(project, 'app.ts'),
+    `import { Store } from 'wxtoken';
+    import { withStore } from 'wxtoken/co-wechat-api';
+    export const client = async () => withStore({}, await Store.open(), 'shop');`,
+  );
+  const tsc = join(PACKAGE, 'node_modules', 'typescript', 'bin', 'tsc');
+  const compiled = (...options) => {
+    const { stdout } = spawnSync(process.execPath, [tsc, '--noEmit', '--strict', ...options, 'app.ts'], {
+      cwd: project,
+      encoding: 'utf8',
+    });
+    assert.equal(stdout, '', options.join(' '));
+  };
+  for (const module of ['commonjs', 'node16', 'preserve'])
+    for (const lib of ['es2022', 'es2022,esnext.disposable'])
+      compiled('--target', 'es2022', '--module', module, '--lib', lib);
 });
 
 test('the examples run', async (t) => {

@@ -6,9 +6,10 @@ const { once } = require('node:events');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { Worker } = require('node:worker_threads');
-const { counters, directory, errcode, http, inFlight, newAccount, openStore } = require('./simulator');
+const { counters, directory, errcode, http, inFlight, newAccount, openStore, post } = require('./simulator');
 
 const SECOND = join(__dirname, 'second.js');
+const HANGING = join(__dirname, 'hanging.js');
 
 async function message(other) {
   const [value] = await once(other, 'message');
@@ -55,6 +56,32 @@ test('a worker thread that is terminated in a fetch takes nobody along', async (
   assert.equal(await errcode('official', (await store.token('shop')).value), 0);
   assert.equal((await counters(account.id)).minted, 1);
 });
+
+for (const [threads, workers, main] of [
+  [undefined, 0, true],
+  [undefined, 2, false],
+  ['9', 2, true],
+]) {
+  const who = [main && 'the main thread', workers && `${workers} worker threads`].filter(Boolean).join(' and ');
+  test(`hosts that hang on every call of ${who} leave a thread of ${threads ?? 4} to the program`, async (t) => {
+    const path = join(directory(t), 'tokens.db');
+    const store = await openStore(t, path);
+    for (let i = 0; i < 8 * (workers + 1); i++) {
+      const account = await newAccount();
+      await post('/faults', { id: account.id, kind: 'hang' });
+      await store.register(`shop ${i}`, account.kind, account.id, account.secret);
+    }
+    const env = { ...process.env };
+    delete env.UV_THREADPOOL_SIZE;
+    if (threads) env.UV_THREADPOOL_SIZE = threads;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [HANGING, path, http, `${workers}`, `${main}`], {
+      encoding: 'utf8',
+      env,
+    });
+    assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
+    assert.equal(stdout, '0', 'reading a file has waited for WeChat');
+  });
+}
 
 test('a process may exit without closing its store', async (t) => {
   const path = join(directory(t), 'tokens.db');

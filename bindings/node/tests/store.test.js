@@ -131,21 +131,6 @@ test('a thousand who ask at once wait for one answer, and cost one request', asy
   assert.deepEqual({ requests, minted }, { requests: 1, minted: 1 });
 });
 
-test('hosts that hang on every thread that the binding may use leave one to the program', async (t) => {
-  const store = await openStore(t, where(t), null, { timeout_ms: 1000 });
-  const waiting = [];
-  for (let i = 0; i < 8; i++) {
-    const account = await newAccount();
-    await post('/faults', { id: account.id, kind: 'hang' });
-    await store.register(`shop ${i}`, account.kind, account.id, account.secret);
-  }
-  let answered = 0;
-  for (let i = 0; i < 8; i++) waiting.push(store.token(`shop ${i}`).catch((e) => (answered++, e)));
-  await require('node:fs/promises').readFile(__filename);
-  assert.equal(answered, 0, 'reading a file has waited for WeChat');
-  for (const failure of await Promise.all(waiting)) assert.equal(failure.status, 'WXTOKEN_E_TIMEOUT');
-});
-
 test('whoever asks after a change does not get the answer of a get that was under way before', async (t) => {
   const before = await newAccount({ delay_ms: 1000 });
   const after = await newAccount();

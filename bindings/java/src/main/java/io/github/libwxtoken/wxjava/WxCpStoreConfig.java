@@ -1,6 +1,8 @@
 package io.github.libwxtoken.wxjava;
 
 import io.github.libwxtoken.Store;
+import java.io.IOException;
+import java.io.ObjectOutputStream;
 import me.chanjar.weixin.cp.config.impl.WxCpDefaultConfigImpl;
 
 /**
@@ -37,7 +39,7 @@ public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
 
   @Override
   public void expireAccessToken() {
-    accessToken.expire();
+    accessToken.expireServed();
   }
 
   @Override
@@ -62,7 +64,12 @@ public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
 
   @Override
   public void expireJsapiTicket() {
-    jsapiTicket.expire();
+    jsapiTicket.expireStored();
+  }
+
+  @Override
+  public long getJsapiTicketExpiresTime() {
+    return jsapiTicket.expiresTime();
   }
 
   @Override
@@ -77,12 +84,16 @@ public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
 
   @Override
   public void expireAgentJsapiTicket() {
-    agentTicket.expire();
+    agentTicket.expireStored();
   }
 
   /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
   @Override
   public String toString() {
     return "WxCpStoreConfig of " + getCorpId();
+  }
+
+  private void writeObject(ObjectOutputStream out) throws IOException {
+    throw Credential.notSerializable(getClass());
   }
 }

@@ -35,7 +35,7 @@ public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
 
   @Override
   public void expireAccessToken() {
-    accessToken.expire();
+    accessToken.expireServed();
   }
 
   @Override
@@ -60,7 +60,12 @@ public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
 
   @Override
   public void expireJsapiTicket() {
-    jsapiTicket.expire();
+    jsapiTicket.expireStored();
+  }
+
+  @Override
+  public long getJsapiTicketExpiresTime() {
+    return jsapiTicket.expiresTime();
   }
 
   @Override
@@ -75,7 +80,12 @@ public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
 
   @Override
   public void expireCardApiTicket() {
-    cardTicket.expire();
+    cardTicket.expireStored();
+  }
+
+  @Override
+  public long getCardApiTicketExpiresTime() {
+    return cardTicket.expiresTime();
   }
 
   /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */

@@ -1,6 +1,8 @@
 package io.github.libwxtoken.wxjava;
 
 import io.github.libwxtoken.Store;
+import java.io.IOException;
+import java.io.ObjectOutputStream;
 import me.chanjar.weixin.common.enums.TicketType;
 import me.chanjar.weixin.mp.config.impl.WxMpDefaultConfigImpl;
 
@@ -37,7 +39,7 @@ public class WxMpStoreConfig extends WxMpDefaultConfigImpl {
 
   @Override
   public void expireAccessToken() {
-    accessToken.expire();
+    accessToken.expireServed();
   }
 
   @Override
@@ -67,8 +69,28 @@ public class WxMpStoreConfig extends WxMpDefaultConfigImpl {
     if (ticket == null) {
       super.expireTicket(type);
     } else {
-      ticket.expire();
+      ticket.expireStored();
     }
+  }
+
+  @Override
+  public String getJsapiTicket() {
+    return jsapiTicket.get();
+  }
+
+  @Override
+  public long getJsapiTicketExpiresTime() {
+    return jsapiTicket.expiresTime();
+  }
+
+  @Override
+  public String getCardApiTicket() {
+    return cardTicket.get();
+  }
+
+  @Override
+  public long getCardApiTicketExpiresTime() {
+    return cardTicket.expiresTime();
   }
 
   /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
@@ -86,6 +108,10 @@ public class WxMpStoreConfig extends WxMpDefaultConfigImpl {
   @Override
   public int hashCode() {
     return System.identityHashCode(this);
+  }
+
+  private void writeObject(ObjectOutputStream out) throws IOException {
+    throw Credential.notSerializable(getClass());
   }
 
   private Credential ticket(TicketType type) {

@@ -12,7 +12,12 @@ import io.github.libwxtoken.Second;
 import io.github.libwxtoken.Simulator;
 import io.github.libwxtoken.Simulator.Account;
 import io.github.libwxtoken.Store;
+import io.github.libwxtoken.Token;
 import io.github.libwxtoken.WxTokenException;
+import java.io.NotSerializableException;
+import java.io.ObjectOutput;
+import java.io.ObjectOutputStream;
+import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -22,8 +27,10 @@ import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 import me.chanjar.weixin.common.bean.WxJsapiSignature;
 import me.chanjar.weixin.common.enums.TicketType;
+import me.chanjar.weixin.common.error.WxErrorException;
 import me.chanjar.weixin.cp.api.impl.WxCpServiceImpl;
 import me.chanjar.weixin.mp.api.impl.WxMpServiceImpl;
 import org.junit.jupiter.api.Test;
@@ -147,14 +154,18 @@ class WxJavaTest {
       service.setWxMpConfigStorage(config);
 
       accepted(account, service.createJsapiSignature("https://shop.example/goods"));
-      assertEquals(store.token("shop/card_ticket").value(), service.getTicket(TicketType.WX_CARD));
-      String before = service.getJsapiTicket();
-      account.revoke();
-      assertNotEquals(before, service.getJsapiTicket(true), "a refresh by force");
+      Token card = store.token("shop/card_ticket");
+      assertEquals(card.value(), service.getTicket(TicketType.WX_CARD));
+      assertEquals(card.value(), config.getCardApiTicket());
+      assertEquals(millis(card), config.getCardApiTicketExpiresTime());
+      Token page = store.token("shop/jsapi_ticket");
+      assertEquals(page.value(), config.getJsapiTicket());
+      assertEquals(millis(page), config.getJsapiTicketExpiresTime());
       assertEquals(service.getAccessToken(), store.token("shop").value());
-      assertEquals(
-          store.token("shop").expiresAt().toEpochMilli(), config.getExpiresTime(), "its end");
+      assertEquals(millis(store.token("shop")), config.getExpiresTime(), "its end");
       showsNoToken(config, store);
+      areRefreshedByForce(
+          account, service::getJsapiTicket, force -> service.getTicket(TicketType.WX_CARD, force));
     }
   }
 
@@ -168,9 +179,16 @@ class WxJavaTest {
       service.setWxMaConfig(config);
 
       accepted(account, service.getJsapiService().createJsapiSignature("https://shop.example/"));
-      assertEquals(
-          store.token("shop/card_ticket").value(), service.getJsapiService().getCardApiTicket());
+      Token card = store.token("shop/card_ticket");
+      assertEquals(card.value(), service.getJsapiService().getCardApiTicket());
+      assertEquals(millis(card), config.getCardApiTicketExpiresTime());
+      Token page = store.token("shop/jsapi_ticket");
+      assertEquals(millis(page), config.getJsapiTicketExpiresTime());
       showsNoToken(config, store);
+      areRefreshedByForce(
+          account,
+          service.getJsapiService()::getJsapiTicket,
+          service.getJsapiService()::getCardApiTicket);
     }
   }
 
@@ -185,7 +203,10 @@ class WxJavaTest {
 
       accepted(account, service.createJsapiSignature("https://shop.example/goods"));
       assertEquals(store.token("shop/agent_ticket").value(), service.getAgentJsapiTicket());
+      Token page = store.token("shop/jsapi_ticket");
+      assertEquals(millis(page), config.getJsapiTicketExpiresTime());
       showsNoToken(config, store);
+      areRefreshedByForce(account, service::getJsapiTicket, service::getAgentJsapiTicket);
     }
   }
 
@@ -200,6 +221,71 @@ class WxJavaTest {
       service.setWxMpConfigStorage(config);
       assertThrows(UnsupportedOperationException.class, () -> service.getAccessToken(true));
     }
+  }
+
+  @Test
+  void aThreadExpiresTheTokenThatItWasServedAndNoOther() throws Exception {
+    Account account = Simulator.account();
+    ExecutorService elsewhere = Executors.newSingleThreadExecutor();
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      WxMpStoreConfig config = new WxMpStoreConfig(account.id(), store, "shop");
+      String older = config.getAccessToken();
+      elsewhere.submit(config::expireAccessToken).get();
+      account.revoke();
+      assertEquals(older, store.token("shop").value(), "expired by a thread that was served none");
+
+      elsewhere.submit(config::getAccessToken).get();
+      elsewhere.submit(config::expireAccessToken).get();
+      String newer = store.token("shop").value();
+      assertNotEquals(older, newer);
+      config.expireAccessToken();
+      assertEquals(newer, store.token("shop").value(), "expired by a thread that has an older one");
+      assertCounts(account, 2, 2, "a revocation");
+    } finally {
+      elsewhere.shutdownNow();
+    }
+  }
+
+  @Test
+  void aConfigurationIsNotSerializable() throws Exception {
+    Account account = Simulator.account();
+    try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
+      for (Object config :
+          List.of(
+              new WxMpStoreConfig(account.id(), store, "shop"),
+              new WxCpStoreConfig(account.id(), 1, store, "shop"))) {
+        ObjectOutput out = new ObjectOutputStream(OutputStream.nullOutputStream());
+        Exception refusal =
+            assertThrows(NotSerializableException.class, () -> out.writeObject(config));
+        assertEquals(
+            config.getClass().getName()
+                + " has an open Store: make a new one where it is to be read",
+            refusal.getMessage());
+      }
+    }
+  }
+
+  private interface Ticket {
+    String get(boolean force) throws WxErrorException;
+  }
+
+  /** In threads that were served none of them; a ticket is refused nowhere, but in a page. */
+  private static void areRefreshedByForce(Account account, Ticket... tickets) throws Exception {
+    List<String> before = new ArrayList<>();
+    for (Ticket ticket : tickets) {
+      before.add(ticket.get(false));
+    }
+    account.revoke();
+    for (int i = 0; i < tickets.length; i++) {
+      Ticket ticket = tickets[i];
+      FutureTask<String> forced = new FutureTask<>(() -> ticket.get(true));
+      new Thread(forced).start();
+      assertNotEquals(before.get(i), forced.get(), "a refresh by force");
+    }
+  }
+
+  private static long millis(Token token) {
+    return token.expiresAt().toEpochMilli();
   }
 
   private static void call(Second there) {
