@@ -172,6 +172,17 @@ impl Row {
         !(0..REJECT_GAP_MS).contains(&since)
     }
 
+    /// How long until another may be fetched for a token that was rejected.
+    #[cfg(feature = "tool")]
+    pub fn until_fetch_for_reject_ms(&self, now: Now) -> i64 {
+        let gap = match self.reject_tried || self.may_fetch_for_reject(now) {
+            true => 0,
+            false => self.reject_fetch_at + REJECT_GAP_MS - now.wall_ms,
+        };
+        let failure = self.standing_failure(now, 0);
+        gap.max(failure.map_or(0, |failure| failure.retry_after_ms))
+    }
+
     /// The failure that everybody shares until its back-off is over; but a timeout says nothing to a caller who has
     /// clearly more patience than the leader had.
     pub fn standing_failure(&self, now: Now, patience_ms: i64) -> Option<Error> {

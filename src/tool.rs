@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::client::Client;
+use crate::clock::Now;
 use crate::error::{Error, Status};
 use crate::platform::PLATFORMS;
+use crate::token::Freshness;
 use crate::wechat::Kind;
 
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
+pub use crate::store::Condition;
 pub use crate::wechat::Probe;
 
 /// A failure, as `wxtoken_error` has it.
@@ -59,6 +62,20 @@ pub struct Token {
     pub expires_at: i64,
 }
 
+/// A credential as it is in the store.
+pub struct Stored {
+    /// The name that leads to it: `shop`, `shop/jsapi_ticket`.
+    pub name: String,
+    /// Its token, if there is one that has not expired.
+    pub token: Option<Box<str>>,
+    /// Whether the API refused that.
+    pub rejected: bool,
+    /// Whether a get gives it.
+    pub is_served: bool,
+    /// Of one that was refused: how long until another may be fetched.
+    pub until_fetch_ms: i64,
+}
+
 /// A kind of account.
 #[derive(Clone, Debug)]
 pub struct KindOfAccount {
@@ -68,6 +85,8 @@ pub struct KindOfAccount {
     pub id_name: &'static str,
     /// Whether its accounts have a secret.
     pub has_secret: bool,
+    /// The kind that their parent is of, where they have one.
+    pub parent: Option<&'static str>,
     /// What `put` takes, `current` first.
     pub fields: Vec<&'static str>,
     /// What `get` gives: `access_token`, `jsapi_ticket`.
@@ -81,6 +100,7 @@ pub fn kinds() -> Vec<KindOfAccount> {
             name: kind.name(),
             id_name: kind.token().id_name,
             has_secret: kind.has_secret(),
+            parent: kind.parent().map(Kind::name),
             fields: kind.fields(),
             credentials: kind.recipes().map(|recipe| recipe.credential).collect(),
         })
@@ -137,6 +157,11 @@ impl Store {
         Ok(Client::locate(path)?)
     }
 
+    /// What the file of a store is. Reads it and changes nothing; not for a store that this process has open.
+    pub fn condition(path: &Path) -> Result<Condition> {
+        Ok(crate::store::condition(path)?)
+    }
+
     /// Where its files are.
     pub fn paths(&self) -> Paths {
         self.0.paths()
@@ -163,6 +188,20 @@ impl Store {
         Ok(Token {
             value: served.value,
             expires_at: served.expires_at_s,
+        })
+    }
+
+    /// What the store has of a credential. Asks nobody for another.
+    pub fn stored(&self, name: Option<&str>) -> Result<Stored> {
+        let session = self.0.session()?;
+        let found = session.look(name)?;
+        let token = session.serve(&found.row);
+        Ok(Stored {
+            name: found.name(),
+            token: token.map(|served| served.value),
+            rejected: found.row.rejected,
+            is_served: session.freshness(&found.row) != Freshness::Spent,
+            until_fetch_ms: found.row.until_fetch_for_reject_ms(Now::read()),
         })
     }
 

@@ -16,13 +16,19 @@ mod status;
 #[path = "tool/terminal.rs"]
 mod terminal;
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use common::{SECRET, World};
 use serde_json::{Value, json};
+
+/// A user who is in no group but that of readers.
+const NOBODY: u32 = 65534;
 
 /// What a run came to.
 struct Run {
@@ -94,6 +100,41 @@ impl Desk {
         );
         assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
         run
+    }
+
+    /// From here on the store's group may read it, and nothing else.
+    fn let_readers_in(&self) {
+        // SAFETY: no preconditions.
+        let is_root = unsafe { libc::geteuid() } == 0;
+        assert!(
+            is_root,
+            "this test becomes another user: run the suite as root"
+        );
+        set_mode(self.world.directory.path(), 0o755);
+        std::os::unix::fs::chown(self.world.store(), None, Some(NOBODY)).unwrap();
+        set_mode(&self.world.store(), 0o640);
+        // Where the binary lies may be closed to others. Copied by another process: a thread that forks now would hold it open
+        // for writing, and keep it from being run.
+        let mut copy = Command::new("cp");
+        let copied = copy
+            .arg(env!("CARGO_BIN_EXE_wxtoken"))
+            .arg(self.path("wxtoken"))
+            .status();
+        assert!(copied.unwrap().success());
+        set_mode(&self.path("wxtoken"), 0o755);
+    }
+
+    fn reader(&self, words: &[&str]) -> Command {
+        let as_of = self.command(words);
+        let mut reader = Command::new(self.path("wxtoken"));
+        reader.args(as_of.get_args()).env_clear();
+        reader.envs(
+            as_of
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        reader.uid(NOBODY).gid(NOBODY);
+        reader
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -231,6 +272,70 @@ fn a_rejected_token_is_replaced_at_the_next_get() {
     let run = desk.run_with(&["reject", "shop", "--token-file", "-"], &second);
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     assert_eq!(desk.run(&["reject", "stall"]).code, 12);
+}
+
+#[test]
+fn a_reject_fetches_nothing_and_says_when_another_may_be_fetched() {
+    let desk = Desk::with_shop();
+    let nothing = "shop: there is no valid token in the store; nothing is changed\n";
+    assert_eq!(desk.done(&["reject"]), nothing);
+    assert_eq!(desk.done(&["reject", "shop"]), nothing);
+    let other = desk.file("other", "another-token");
+    assert_eq!(
+        desk.done(&["reject", "shop", "--token-file", &other]),
+        nothing
+    );
+    assert_eq!(desk.world.requests(), 0);
+
+    let first = desk.done(&["get"]);
+    let next = "shop: rejected; the next get fetches another\n";
+    assert_eq!(desk.done(&["reject"]), next);
+    assert_eq!(desk.done(&["reject"]), next);
+    assert_eq!(desk.world.minted(), 1);
+    desk.world.sim.revoke("wx1");
+    let second = desk.done(&["get"]);
+    assert_ne!(second, first);
+
+    let said = desk.done(&["reject"]);
+    assert!(
+        said.starts_with("shop: rejected; no other may be fetched for ")
+            && said.ends_with("s, and get gives this one till then\n"),
+        "{said}"
+    );
+    assert_eq!(desk.done(&["get"]), second);
+    assert_eq!(desk.world.minted(), 2);
+}
+
+#[test]
+fn a_reject_while_a_failure_stands_says_how_long_it_does() {
+    let desk = Desk::with_shop();
+    desk.done(&["get"]);
+    desk.done(&["reject"]);
+    let add = [
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ];
+    assert_eq!(desk.run_with(&add, &"f".repeat(32)).code, 0);
+    assert_eq!(desk.run(&["get"]).code, 17);
+    let said = desk.done(&["reject"]);
+    assert!(
+        said.starts_with("shop: rejected; no other may be fetched for ")
+            && !said.contains("get gives"),
+        "{said}"
+    );
+    assert_eq!(desk.run(&["get"]).code, 17);
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_named() {
+    let desk = Desk::with_shop();
+    for (variable, code) in [("WXTOKEN_STORE", 2), ("WXTOKEN_TIMEOUT_MS", 11)] {
+        let mut command = desk.command(&["get"]);
+        command.env(variable, OsStr::from_bytes(b"/srv/\xff.db"));
+        let run = finished(command, "");
+        assert_eq!((run.code, run.out.as_str()), (code, ""), "{}", run.err);
+        let named = format!("environment variable {variable} is not UTF-8: correct or unset it");
+        assert!(run.err.contains(&named), "{}", run.err);
+    }
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "tool")]
 mod admin;
+#[cfg(feature = "tool")]
+mod condition;
 mod forebear;
 mod heal;
 mod rows;
@@ -10,6 +12,8 @@ mod schema;
 mod sqlite;
 mod trouble;
 
+#[cfg(feature = "tool")]
+pub use condition::{Condition, condition};
 pub use sqlite::SqliteStore;
 
 use crate::clock::Deadline;

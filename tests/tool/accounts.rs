@@ -67,10 +67,8 @@ fn a_secret_is_asked_for_without_echo_at_a_terminal() {
     desk.done(&["get", "shop"]);
 }
 
-#[test]
-fn ctrl_c_at_the_prompt_registers_nothing_and_gives_the_terminal_back() {
-    let desk = Desk::new();
-    // The shell that is there afterwards tells whether it echoes.
+/// The prompt for a secret, run by a shell, which tells afterwards how it ended and whether the terminal echoes.
+fn prompt_in_a_shell(desk: &Desk) -> Terminal {
     let mut shell = Command::new("sh");
     let add = desk.command(&[
         "account", "add", "shop", "--kind", "official", "--id", "wx1",
@@ -79,19 +77,49 @@ fn ctrl_c_at_the_prompt_registers_nothing_and_gives_the_terminal_back() {
         add.get_envs()
             .filter_map(|(name, value)| Some((name, value?))),
     );
-    shell.args(["-c", "trap : INT; \"$@\"; echo \"code $?\"; stty -a", "sh"]);
+    let script =
+        r#"trap : INT; sh -c 'echo "pid $$ "; exec "$@"' sh "$@"; echo "code $?"; stty -a"#;
+    shell.args(["-c", script, "sh"]);
     shell.arg(add.get_program()).args(add.get_args());
     let mut terminal = Terminal::run(shell, 80, 24);
     terminal.wait_for("not shown as you type: ");
-    terminal.type_in("half-a-secret\x03");
+    terminal
+}
+
+/// That the prompt ended so, and that nothing is left of it.
+fn expect_ended(desk: &Desk, terminal: Terminal, code: &str) {
     let (shown, _) = terminal.finish();
-    assert!(shown.contains("code 130"), "{shown}");
-    assert!(
-        shown.contains(" echo ") && shown.contains(" icanon "),
-        "{shown}"
-    );
+    assert!(shown.contains(code), "{shown}");
+    for flag in ["echo", "icanon", "isig"] {
+        assert!(shown.split_whitespace().any(|word| word == flag), "{shown}");
+    }
     assert!(!shown.contains("half-a-secret"), "{shown}");
     assert!(desk.done(&["account", "list"]).contains("no account yet"));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_registers_nothing_and_gives_the_terminal_back() {
+    let desk = Desk::new();
+    let mut terminal = prompt_in_a_shell(&desk);
+    terminal.type_in("half-a-secret\x03");
+    expect_ended(&desk, terminal, "code 130");
+}
+
+#[test]
+fn a_signal_at_the_prompt_ends_it_and_gives_the_terminal_back() {
+    for (signal, code) in [
+        (libc::SIGTERM, "code 143"),
+        (libc::SIGHUP, "code 129"),
+        (libc::SIGINT, "code 130"),
+    ] {
+        let desk = Desk::new();
+        let terminal = prompt_in_a_shell(&desk);
+        let pid = terminal.shown().split_once("pid ").unwrap().1;
+        let pid = pid.split_once(' ').unwrap().0.parse().unwrap();
+        // SAFETY: it waits for a key, so it is there.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        expect_ended(&desk, terminal, code);
+    }
 }
 
 #[test]
@@ -143,6 +171,12 @@ fn a_third_partys_accounts_are_registered_step_by_step() {
     let gone = desk.run(&[&add[..], &["--parent", "nobody"]].concat());
     assert_eq!(gone.code, 12);
     assert!(gone.err.contains("there are platform"), "{}", gone.err);
+    desk.register("shop", "official", "wx1");
+    let wrong = desk.run(&[&add[..], &["--parent", "shop"]].concat());
+    assert_eq!((wrong.code, wrong.out.as_str()), (11, ""), "{}", wrong.err);
+    assert!(wrong.err.contains("nothing is changed"), "{}", wrong.err);
+    assert!(!desk.done(&["account", "list"]).contains("merchant"));
+    desk.done(&["account", "remove", "shop", "--yes"]);
     let said = desk.done(&[&add[..], &["--parent", "platform"]].concat());
     assert!(said.contains("needs its refresh_token"), "{said}");
     let secret = desk.file("secret", SECRET);

@@ -1,8 +1,8 @@
 //! `wxtoken doctor`: each fault is planted, found, and its remedy named.
 
+use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -172,6 +172,77 @@ fn links_and_leftovers_are_found() {
     );
 }
 
+/// Every file beside the store, and what is in it.
+fn files(desk: &Desk) -> Vec<(OsString, Vec<u8>)> {
+    let entries = std::fs::read_dir(desk.world.directory.path()).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_damaged_store_is_found_and_left_as_it_is() {
+    let desk = sound_desk();
+    let store = desk.world.store();
+    let whole = std::fs::read(&store).unwrap();
+    let damaged = |from: usize| {
+        let mut bytes = whole.clone();
+        bytes[from..from + 200].fill(0xff);
+        bytes
+    };
+    // The header; a page behind it; everything.
+    for bytes in [damaged(0), damaged(4096), b"no database".repeat(400)] {
+        std::fs::write(&store, bytes).unwrap();
+        let before = files(&desk);
+        expect(
+            &desk,
+            &[],
+            "open",
+            "problem",
+            "is damaged",
+            "wxtoken restore",
+        );
+        assert!(files(&desk) == before);
+    }
+
+    let aside = |level| {
+        let saw = "tokens.db.corrupt-";
+        expect(&desk, &[], "set aside", level, saw, "wxtoken restore");
+    };
+    desk.done(&["account", "list"]);
+    aside("warning");
+    std::fs::remove_file(&store).unwrap();
+    aside("warning");
+}
+
+#[test]
+fn a_store_without_its_tables_gets_none_from_the_doctor() {
+    let desk = sound_desk();
+    let store = desk.world.store();
+    rusqlite::Connection::open(&store)
+        .and_then(|conn| conn.pragma_update(None, "user_version", 2))
+        .unwrap();
+    let before = files(&desk);
+    expect(
+        &desk,
+        &[],
+        "open",
+        "warning",
+        "lacks tables",
+        "wxtoken account list",
+    );
+    assert!(files(&desk) == before);
+    desk.done(&["account", "list"]);
+    assert_eq!(doctor(&desk, &[]).0, 0);
+
+    std::fs::write(&store, "").unwrap();
+    expect(&desk, &[], "open", "problem", "is empty", "wxtoken restore");
+    assert_eq!(std::fs::metadata(&store).unwrap().len(), 0);
+}
+
 #[test]
 fn a_key_that_does_not_fit_is_found() {
     let desk = sound_desk();
@@ -199,19 +270,12 @@ fn a_key_that_does_not_fit_is_found() {
 
 #[test]
 fn files_of_another_owner_and_readers_are_told_apart() {
-    // SAFETY: no preconditions.
-    let is_root = unsafe { libc::geteuid() } == 0;
-    assert!(
-        is_root,
-        "this test becomes another user: run the suite as root"
-    );
-    const NOBODY: u32 = 65534;
     let desk = sound_desk();
     let store = desk.world.store();
     let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();
     for (file, check) in [("key", "key"), ("lock", "lock")] {
         let path = store.with_added_extension(file);
-        give(&path, NOBODY);
+        give(&path, super::NOBODY);
         expect(
             &desk,
             &[],
@@ -222,29 +286,8 @@ fn files_of_another_owner_and_readers_are_told_apart() {
         );
         give(&path, 0);
     }
-    // A reader: the store's group may read it, and nothing else.
-    set_mode(desk.world.directory.path(), 0o755);
-    std::os::unix::fs::chown(&store, None, Some(NOBODY)).unwrap();
-    set_mode(&store, 0o640);
-    // Where the binary lies may be closed to others.
-    let binary = desk.path("wxtoken");
-    // By another process: a thread that forks now would hold it open for writing, and keep it from being run.
-    let mut copy = std::process::Command::new("cp");
-    let copied = copy
-        .arg(env!("CARGO_BIN_EXE_wxtoken"))
-        .arg(&binary)
-        .status();
-    assert!(copied.unwrap().success());
-    set_mode(&binary, 0o755);
-    let mut reader = std::process::Command::new(&binary);
-    let as_of = desk.command(&["doctor", "--offline", "--json"]);
-    reader.args(as_of.get_args()).env_clear();
-    reader.envs(
-        as_of
-            .get_envs()
-            .filter_map(|(name, value)| Some((name, value?))),
-    );
-    reader.uid(NOBODY).gid(NOBODY);
+    desk.let_readers_in();
+    let reader = desk.reader(&["doctor", "--offline", "--json"]);
     let (code, findings) = read(&finished(reader, ""));
     assert_eq!(code, 1);
     expect_in(

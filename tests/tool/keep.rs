@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::common::{SECRET, wait_until};
-use super::{Desk, parsed};
+use super::{Desk, finished, parsed};
 
 /// A running keeper, killed when it goes.
 struct Keeping {
@@ -244,6 +244,36 @@ fn a_log_that_cannot_be_written_stops_nothing() {
     let minted = desk.world.minted();
     wait_until("two more are fetched", || desk.world.minted() >= minted + 2);
     keeping.end(libc::SIGTERM);
+}
+
+#[test]
+fn a_reader_that_rejects_is_told_what_comes_of_it() {
+    let desk = Desk::with_shop();
+    desk.done(&["get", "shop"]);
+    desk.let_readers_in();
+    let mut keeping = Keeping::start(&desk, &[]);
+    keeping.until_it_says("ready");
+    let reject = || {
+        let run = finished(desk.reader(&["reject", "shop"]), "");
+        assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+        run.out
+    };
+    desk.world.sim.revoke("wx1");
+    let said = reject();
+    // The keeper may be faster than the reader looks again.
+    assert!(
+        [
+            "shop: rejected; the keeper fetches another\n",
+            "shop: it has been fetched anew by now\n"
+        ]
+        .contains(&said.as_str()),
+        "{said}"
+    );
+    keeping.until_it_says("fetched shop: ");
+    let said = reject();
+    assert!(said.contains("no other may be fetched for "), "{said}");
+    keeping.end(libc::SIGTERM);
+    assert_eq!(desk.world.minted(), 2);
 }
 
 #[test]

@@ -148,3 +148,25 @@ fn a_store_that_cannot_be_read_is_a_metric_and_an_exit_code() {
     assert_eq!(run.code, 13);
     assert_eq!(find(&read(&run.out), "wxtoken_up", "", ""), Some(0.0));
 }
+
+#[test]
+fn a_mistyped_name_is_no_fault_of_the_store() {
+    let desk = Desk::with_shop();
+    for (words, code) in [
+        (&["status", "--prometheus", "stall"][..], 12),
+        (&["status", "--prometheus", "shop/nothing"], 2),
+        (&["-o", "patience=1", "status", "--prometheus"], 11),
+    ] {
+        let run = desk.run(words);
+        assert_eq!((run.code, run.out.as_str()), (code, ""), "{words:?}");
+        assert!(run.err.starts_with("wxtoken: "), "{words:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_named_credential_has_a_series_before_it_has_a_token() {
+    let desk = Desk::with_shop();
+    let text = desk.done(&["status", "--prometheus", "shop/jsapi_ticket"]);
+    let valid = find(&read(&text), "wxtoken_token_valid", "shop", "jsapi_ticket");
+    assert_eq!(valid, Some(0.0), "{text}");
+}

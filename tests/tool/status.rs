@@ -148,6 +148,8 @@ fn status_of_some_and_as_a_check() {
     assert_eq!(desk.run(&["status", "stall"]).code, 12);
     assert_eq!(desk.run(&["status", "shop/nothing"]).code, 2);
 
+    assert_eq!(desk.run(&["status", "shop/"]).code, 2);
+
     let report = parsed(&desk.done(&["status", "--json"]));
     assert_eq!(report["accounts"].as_array().unwrap().len(), 5);
     assert_eq!(report["keeper"], false);
@@ -158,6 +160,39 @@ fn status_of_some_and_as_a_check() {
     );
     assert_eq!(some["accounts"].as_array().unwrap().len(), 1);
     assert_eq!(some["accounts"][0]["tokens"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_credential_that_was_never_fetched_is_one_without_a_token() {
+    let desk = Desk::with_shop();
+    desk.done(&["get", "shop"]);
+    let ticket = "shop/jsapi_ticket";
+    for words in [
+        &["status", "--check", ticket][..],
+        &["status", "--check", "shop", ticket],
+        &["status", "--check", "--json", ticket],
+        &["status", "--check", "--prometheus", ticket],
+    ] {
+        let run = desk.run(words);
+        assert_eq!((run.code, run.err.as_str()), (1, ""), "{words:?}");
+    }
+    let table = desk.done(&["status", ticket]);
+    assert!(
+        table.contains(ticket) && table.contains("no token yet"),
+        "{table}"
+    );
+    let table = desk.done(&["status", "shop", ticket]);
+    assert!(
+        table.contains("  /jsapi_ticket") && !table.contains("no account"),
+        "{table}"
+    );
+    desk.done(&["get", ticket]);
+    assert_eq!(desk.run(&["status", "--check", ticket]).code, 0);
+    assert_eq!(desk.run(&["status", "--check", "shop/nothing"]).code, 2);
+    assert_eq!(
+        desk.run(&["status", "--check", "stall/jsapi_ticket"]).code,
+        12
+    );
 }
 
 #[test]

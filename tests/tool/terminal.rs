@@ -63,6 +63,10 @@ impl Terminal {
         self.master.write_all(text.as_bytes()).unwrap();
     }
 
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
     /// Until `what` has been shown.
     pub fn wait_for(&mut self, what: &str) {
         while !self.shown.contains(what) {

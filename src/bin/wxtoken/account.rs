@@ -1,7 +1,7 @@
 //! `wxtoken account`: add, list, remove, use.
 
 use serde_json::{Value, json};
-use wxtoken::tool::{Store, kinds};
+use wxtoken::tool::{KindOfAccount, Store, kinds};
 
 use crate::cli::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
 use crate::input;
@@ -31,7 +31,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
             kind.name
         )));
     }
-    if new.parent.is_some() && !kind.fields.contains(&"parent") {
+    if new.parent.is_some() && kind.parent.is_none() {
         return Err(Trouble::usage(format!(
             "accounts of kind {} have no parent: leave --parent out",
             kind.name
@@ -40,11 +40,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
     // Opened first: nobody is to type a secret for a store that cannot be had.
     let store = open(cli)?;
     let before = Report::of(&store)?;
-    if let Some(parent) = &new.parent
-        && before.account(parent).is_none()
-    {
-        return Err(Trouble::no_account(parent, &before.names()));
-    }
+    check_parent(new, &kind, &before)?;
     let what = match kind.name {
         "work_authorized" => "permanent_code",
         _ => "secret",
@@ -63,6 +59,21 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
     }
     let after = Report::of(&store)?;
     output::print(&added(new, &before, &after))
+}
+
+/// Before anything is registered: what would be is not to be half of what was asked for.
+fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Result<(), Trouble> {
+    let (Some(parent), Some(wanted)) = (&new.parent, kind.parent) else {
+        return Ok(());
+    };
+    match there.account(parent) {
+        None => Err(Trouble::no_account(parent, &there.names())),
+        Some(found) if found.kind != wanted => Err(Trouble::argument(&format!(
+            "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {wanted}; nothing is changed",
+            found.kind, new.name
+        ))),
+        Some(_) => Ok(()),
+    }
 }
 
 /// What there is now, and what it takes to get a token.

@@ -82,7 +82,8 @@ pub enum Command {
     Put(Put),
     /// Say that the API refused a token: the next get fetches another
     ///
-    /// Compares first: if another token is stored by now, nothing happens.
+    /// Compares first: if another token is stored by now, nothing happens. Another is fetched for a reject at most once in
+    /// 30 s: until then get gives the same one.
     Reject(Reject),
     /// Show every token: its age, the life left to it, failures and what to do
     ///
@@ -186,7 +187,7 @@ pub struct Put {
 pub struct Reject {
     /// An account, or account/credential [default: the current account]
     pub name: Option<String>,
-    /// Read the refused token from a file; - is stdin [default: the token that get gives now]
+    /// Read the refused token from a file; - is stdin [default: the token that is stored]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }

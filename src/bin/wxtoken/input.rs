@@ -5,8 +5,9 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::thread;
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
@@ -45,7 +46,8 @@ fn from_prompt(what: &str) -> Result<Secret, Trouble> {
 }
 
 /// A terminal without echo from before the prompt is shown, which rpassword leaves to the moment after it: what is pasted at
-/// once would be seen. The signal that rpassword raises on Ctrl-C waits until the terminal is as it was.
+/// once would be seen. A signal that ends the program, as the one that rpassword raises on Ctrl-C, waits until the terminal
+/// is as it was.
 struct Quiet {
     terminal: File,
     as_it_was: Termios,
@@ -54,8 +56,7 @@ struct Quiet {
 
 impl Quiet {
     fn begin() -> io::Result<Quiet> {
-        let mut held = SigSet::empty();
-        held.add(Signal::SIGINT);
+        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         let as_it_was = tcgetattr(&terminal)?;
         held.thread_block()?;
@@ -64,13 +65,35 @@ impl Quiet {
             as_it_was,
             held,
         };
-        let mut silent = quiet.as_it_was.clone();
-        // Ctrl-C is a character then, which rpassword finds whenever it comes to read.
-        let as_rpassword = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
-        silent.local_flags.remove(as_rpassword);
-        tcsetattr(&quiet.terminal, SetArg::TCSAFLUSH, &silent)?;
+        quiet.watch()?;
+        silence(&quiet.terminal, &quiet.as_it_was)?;
         Ok(quiet)
     }
+
+    /// Passes signals from others on when the terminal is as it was: this thread may be waiting for a key.
+    fn watch(&self) -> io::Result<()> {
+        let terminal = self.terminal.try_clone()?;
+        let (as_it_was, held) = (self.as_it_was.clone(), self.held);
+        let pass_on = move || {
+            while let Ok(signal) = held.wait() {
+                let _ = tcsetattr(&terminal, SetArg::TCSANOW, &as_it_was);
+                let _ = held.thread_unblock();
+                let _ = raise(signal);
+                // Still here, so it is one that is ignored.
+                let _ = held.thread_block();
+                let _ = silence(&terminal, &as_it_was);
+            }
+        };
+        thread::Builder::new().spawn(pass_on).map(|_| ())
+    }
+}
+
+/// Ctrl-C is a character then, which rpassword finds whenever it comes to read.
+fn silence(terminal: &File, as_it_was: &Termios) -> nix::Result<()> {
+    let mut silent = as_it_was.clone();
+    let as_rpassword = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
+    silent.local_flags.remove(as_rpassword);
+    tcsetattr(terminal, SetArg::TCSAFLUSH, &silent)
 }
 
 impl Drop for Quiet {

@@ -28,6 +28,11 @@ fn answer(e: &clap::Error, words: &[OsString]) -> u8 {
         output::complain(&message);
         return USAGE;
     }
+    if e.kind() == ErrorKind::InvalidUtf8 && words.iter().all(|word| word.to_str().is_some()) {
+        // Of what clap takes from the environment, this alone is a text.
+        output::complain("environment variable WXTOKEN_STORE is not UTF-8: correct or unset it");
+        return USAGE;
+    }
     let rendered = e.render().to_string();
     output::complain(rendered.trim_start_matches("error: ").trim_end());
     USAGE

@@ -106,12 +106,7 @@ impl Account {
     fn read(account: &Value) -> Account {
         let mut tokens: Vec<Token> = list(&account["tokens"]).iter().map(Token::read).collect();
         if !tokens.iter().any(|token| token.credential == ACCESS_TOKEN) {
-            let unknown = Token {
-                credential: ACCESS_TOKEN.into(),
-                state: "none".into(),
-                ..Token::default()
-            };
-            tokens.insert(0, unknown);
+            tokens.insert(0, Token::none(ACCESS_TOKEN));
         }
         Account {
             name: text(&account["name"]),
@@ -158,6 +153,15 @@ impl Account {
 }
 
 impl Token {
+    /// One that was never fetched.
+    pub fn none(credential: &str) -> Token {
+        Token {
+            credential: credential.into(),
+            state: "none".into(),
+            ..Token::default()
+        }
+    }
+
     fn read(token: &Value) -> Token {
         let error = &token["last_error"];
         Token {
@@ -184,12 +188,6 @@ impl Token {
 
     pub fn is_valid(&self) -> bool {
         self.state != "none"
-    }
-
-    /// Whether this is what `name`, an account or account/credential, means.
-    pub fn is_named(&self, account: &Account, name: &str) -> bool {
-        let (of, credential) = name.split_once('/').unwrap_or((name, ACCESS_TOKEN));
-        account.name == of && self.credential == credential
     }
 }
 

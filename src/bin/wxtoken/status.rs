@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::cli::{Cli, Status};
 use crate::output;
 use crate::prometheus;
-use crate::report::{self, Report};
+use crate::report::{self, ACCESS_TOKEN, Report, Token};
 use crate::screen;
 use crate::table;
 use crate::trouble::{NO, Trouble, Verdict};
@@ -37,19 +37,13 @@ pub fn run(cli: &Cli, status: &Status) -> Verdict {
 
 /// A store that cannot be read is a metric too; the exit code says it all the same.
 fn metrics(cli: &Cli, status: &Status) -> Verdict {
-    let read = crate::existing(cli)
-        .and_then(|store| Report::of(&store))
-        .and_then(|report| only(report, &status.name));
-    match read {
-        Ok(report) => {
-            output::print(&prometheus::write(&report))?;
-            Ok(verdict(status, &report))
-        }
-        Err(trouble) => {
-            output::print(&prometheus::write_down())?;
-            Err(trouble)
-        }
+    let read = crate::existing(cli).and_then(|store| Report::of(&store));
+    if read.as_ref().is_err_and(Trouble::is_of_store) {
+        output::print(&prometheus::write_down())?;
     }
+    let report = only(read?, &status.name)?;
+    output::print(&prometheus::write(&report))?;
+    Ok(verdict(status, &report))
 }
 
 fn verdict(status: &Status, report: &Report) -> u8 {
@@ -57,27 +51,36 @@ fn verdict(status: &Status, report: &Report) -> u8 {
     if status.check && lacks { NO } else { 0 }
 }
 
-/// The rows that were named; all of them when none was.
+/// The rows that were named, be there a token or not; all that there are when none was.
 pub fn only(mut report: Report, names: &[String]) -> Result<Report, Trouble> {
     if names.is_empty() {
         return Ok(report);
     }
     for name in names {
-        let (account, credential) = name.split_once('/').unwrap_or((name, ""));
-        let Some(account) = report.account(account) else {
-            return Err(Trouble::no_account(account, &report.names()));
+        let (account, credential) = name.split_once('/').unwrap_or((name, ACCESS_TOKEN));
+        let there = report.names();
+        let found = report.accounts.iter_mut().find(|one| one.name == account);
+        let Some(account) = found else {
+            return Err(Trouble::no_account(account, &there));
         };
         let known = account
             .kind()
             .map(|kind| kind.credentials)
             .unwrap_or_default();
-        if !credential.is_empty() && !known.contains(&credential) {
+        if !known.contains(&credential) {
             return Err(Trouble::usage(format!(
                 "account \"{}\", of kind {}, has {}",
                 account.name,
                 account.kind,
                 known.join(", ")
             )));
+        }
+        if !account
+            .tokens
+            .iter()
+            .any(|token| token.credential == credential)
+        {
+            account.tokens.push(Token::none(credential));
         }
     }
     for account in &mut report.accounts {

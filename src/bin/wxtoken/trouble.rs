@@ -56,6 +56,10 @@ impl Trouble {
         Trouble::call(2, &format!("no account \"{name}\" in this store: {known}"))
     }
 
+    pub fn argument(message: &str) -> Trouble {
+        Trouble::call(1, message)
+    }
+
     pub fn no_store(path: &Path) -> Trouble {
         Trouble::call(
             3,
@@ -76,6 +80,14 @@ impl Trouble {
             retry_after_ms: 0,
             message: message.into(),
         })
+    }
+
+    /// Whether it is the store that could not be read, be it held by somebody.
+    pub fn is_of_store(&self) -> bool {
+        let Trouble::Call(failure) = self else {
+            return false;
+        };
+        ["WXTOKEN_E_STORE", "WXTOKEN_E_TIMEOUT"].contains(&failure.name)
     }
 
     pub fn exit_code(&self) -> u8 {

@@ -10,11 +10,15 @@ use wxtoken::tool::Paths;
 use super::access::{described, may, me, shown, user};
 use super::{Findings, Level, beside, is_there};
 
-pub fn look(paths: &Paths, found: &mut Findings) {
+/// Whether there is a store to go on with.
+pub fn look(paths: &Paths, found: &mut Findings) -> bool {
     directory(paths, found);
-    if let Some(store) = store(paths, found) {
-        beside::look(paths, &store, found);
+    let store = store(paths, found);
+    set_aside(&paths.store, found);
+    if let Some(store) = &store {
+        beside::look(paths, store, found);
     }
+    store.is_some()
 }
 
 fn directory(paths: &Paths, found: &mut Findings) {
@@ -183,4 +187,34 @@ fn journal(store: &Path, found: &mut Findings) {
             "never remove it; look again: wxtoken doctor",
         );
     }
+}
+
+/// Damaged stores that the library put out of its way.
+fn set_aside(store: &Path, found: &mut Findings) {
+    let (Some(directory), Some(name)) = (store.parent(), store.file_name()) else {
+        return;
+    };
+    let prefix = format!("{}.corrupt-", name.to_string_lossy());
+    let mut aside: Vec<String> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .filter(|name| name.starts_with(&prefix))
+        .collect();
+    if aside.is_empty() {
+        return;
+    }
+    aside.sort();
+    let why = format!(
+        "a damaged store was set aside in {}: {}",
+        directory.display(),
+        aside.join(", ")
+    );
+    found.advise(
+        "set aside",
+        Level::Warning,
+        why,
+        "see whether accounts are missing: wxtoken account list; a backup brings them back: wxtoken restore FILE; then move \
+         it away",
+    );
 }

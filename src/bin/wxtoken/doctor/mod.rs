@@ -14,13 +14,16 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use serde_json::json;
-use wxtoken::tool::{Paths, Store};
+use wxtoken::tool::{Condition, Paths, Store};
 
 use crate::cli::{Cli, Doctor};
 use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use crate::report::Report;
 use crate::text::{count, pad, wrap};
-use crate::trouble::{NO, Verdict};
+use crate::trouble::{NO, Verdict, in_commands};
+
+/// The remedy for what the library names one for.
+const AS_IT_SAYS: &str = "do what it says, then look again: wxtoken doctor";
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,14 +104,16 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> Verdict {
             if let Some((_, path)) = key_file.filter(|(_, path)| !path.is_empty()) {
                 paths.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
             }
-            files::look(&paths, &mut found);
+            let is_readable = files::look(&paths, &mut found);
             place::filesystem(&paths, &mut found);
-            look_inside(cli, doctor, &paths, &mut found);
+            if is_readable && may_be_opened(&paths, &mut found) {
+                look_inside(cli, doctor, &paths, &mut found);
+            }
         }
         Err(failure) => found.advise(
             "store",
             Level::Problem,
-            crate::trouble::in_commands(&failure.message),
+            in_commands(&failure.message),
             "name the store by --store, or correct the variable",
         ),
     }
@@ -116,18 +121,39 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> Verdict {
     Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
 }
 
-/// What takes an open store, where there is one.
+/// Whether opening the store would leave its file as it is.
+fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
+    let (level, why, remedy) = match Store::condition(&paths.store) {
+        Ok(Condition::Sound) => return true,
+        Ok(Condition::Empty) => (
+            Level::Problem,
+            "it is empty, and was left so".into(),
+            "if it had accounts: wxtoken restore FILE; else register some: wxtoken account add",
+        ),
+        Ok(Condition::Unfinished) => (
+            Level::Warning,
+            "it lacks tables of this version, which the next call makes; it was not opened".into(),
+            "wxtoken account list, then look again: wxtoken doctor",
+        ),
+        Ok(Condition::Damaged) => (
+            Level::Problem,
+            "it is damaged, or is no store; it was not opened".into(),
+            "bring its accounts back: wxtoken restore FILE, or register them again; or name another path: --store",
+        ),
+        Err(failure) => (Level::Problem, in_commands(&failure.message), AS_IT_SAYS),
+    };
+    found.advise("open", level, why, remedy);
+    false
+}
+
+/// What takes an open store.
 fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
-    if !paths.store.exists() {
-        return;
-    }
     let opened =
         crate::open(cli).and_then(|store| Report::of(&store).map(|report| (store, report)));
     let (store, report) = match opened {
         Ok(opened) => opened,
         Err(trouble) => {
-            let remedy = "do what it says, then look again: wxtoken doctor";
-            found.advise("open", Level::Problem, trouble.message(), remedy);
+            found.advise("open", Level::Problem, trouble.message(), AS_IT_SAYS);
             return;
         }
     };
