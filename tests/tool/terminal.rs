@@ -41,8 +41,9 @@ impl Terminal {
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();
-                // A job in the background of a script has it ignored.
+                // A job in the background of a script has the one ignored, a job of nohup the other.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
+                libc::signal(libc::SIGHUP, libc::SIG_DFL);
                 match libc::ioctl(0, libc::TIOCSCTTY, 0) {
                     -1 => Err(std::io::Error::last_os_error()),
                     _ => Ok(()),
