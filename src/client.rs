@@ -118,19 +118,26 @@ impl Client {
                     current: false,
                     parent: None,
                 };
-                let register = |account: &mut Account| {
+                let mut register = || {
                     if let Some(secret) = secret {
                         account.sealed = Some(session.vault.seal(&label, secret)?);
                     }
                     let store = session.store();
-                    store.register(account, Registration::Update, session.call())
+                    store.register(&account, Registration::Update, session.call())
                 };
-                while !register(&mut account)? {}
+                let stored = loop {
+                    if let Some(stored) = register()? {
+                        break stored;
+                    }
+                };
                 session.view.shared.forget();
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
-                account
+                stored
             }
         };
+        if account.current {
+            process::remember_current(&self.path, name);
+        }
         process::remember(self.handle, &self.path, account);
         Ok(())
     }

@@ -78,7 +78,6 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
         Some(place) => {
             let known = &place.account;
             place.account = Account {
-                current: known.current,
                 parent: account.parent.or_else(|| known.parent.clone()),
                 ..account
             };
@@ -126,7 +125,7 @@ pub fn forget_account(path: &Path, name: &str) {
         .retain(|r| r.path != path || r.account.name != name);
 }
 
-/// The operator's choice of a current account is worth putting back too.
+/// Which account is the current one is worth putting back too.
 pub fn remember_current(path: &Path, name: &str) {
     let gate = Gate::enter();
     for r in REGISTERED

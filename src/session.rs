@@ -110,10 +110,6 @@ impl Session {
             if !stored.iter().any(|there| there.name == account.name) {
                 self.store()
                     .register(&account, Registration::PutBack, self.call())?;
-                // Only where the store has lost its own choice.
-                if account.current && !stored.iter().any(|there| there.current) {
-                    self.store().set_current(&account.name, self.call())?;
-                }
             }
         }
         Ok(())
@@ -291,17 +287,28 @@ impl Session {
 
     /// What was put. A store that has lost it gets it back from a live handle.
     fn open_put(&self, found: &store::View, put: &Put) -> Result<Secret> {
-        let remembered = || remembered_put(self.view.shared.store.path(), &found.identity);
-        let Some(kept) = found.row.put.clone().or_else(remembered) else {
-            return Err(never_put(found, put));
+        let kept = match &found.row.put {
+            Some(kept) => Some(kept.clone()),
+            None => self.put_value_back(found)?,
         };
-        if found.row.put.is_none() {
-            self.store()
-                .update(&found.identity, self.call(), &mut |row| {
-                    row.put.is_none() && row.put(kept.clone())
-                })?;
-        }
+        let kept = kept.ok_or_else(|| never_put(found, put))?;
         self.vault.open(&put_label(found, put), &kept.sealed)
+    }
+
+    /// What is stored then. What was sealed with a key that is gone stays out, for a better copy to come in.
+    fn put_value_back(&self, found: &store::View) -> Result<Option<PutValue>> {
+        let Some(known) = remembered_put(self.view.shared.store.path(), &found.identity) else {
+            return Ok(None);
+        };
+        let mut stored = None;
+        self.store()
+            .update(&found.identity, self.call(), &mut |row| {
+                let is_stale = self.vault.has_key_of(&known.sealed) == Ok(false);
+                let changed = row.put.is_none() && !is_stale && row.put(known.clone());
+                stored.clone_from(&row.put);
+                changed
+            })?;
+        Ok(stored)
     }
 
     /// Takes a secret in that was put. What comes back is what is stored of it.

@@ -160,6 +160,13 @@ impl Vault {
         Ok(keys.is_some_and(|keys| sealed_with(sealed, &keys[0])))
     }
 
+    /// Whether the key of a sealed value is here still, be it to go soon. Asked as above: a change of keys that is under way
+    /// will seal the value anew.
+    pub fn has_key_of(&self, sealed: &[u8]) -> Result<bool> {
+        let keys = self.read()?;
+        Ok(keys.is_some_and(|keys| keys.iter().any(|key| sealed_with(sealed, key))))
+    }
+
     /// The keys, the one that seals first; None when there is no file.
     fn read(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
@@ -218,6 +225,17 @@ impl Vault {
     /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.
     #[cfg(feature = "tool")]
     pub fn begin_change(&self) -> Result<()> {
+        // A new file would take the link's place, and the old key stay where it leads to.
+        if let Ok(target) = std::fs::read_link(&self.path) {
+            return Err(Error::new(
+                Status::Secret,
+                format!(
+                    "cannot change the key in {}: it is a symbolic link to {}: name that file as key_file",
+                    self.path.display(),
+                    self.path.with_file_name(target).display()
+                ),
+            ));
+        }
         match self.read()? {
             Some(mut keys) if keys.len() == 1 => {
                 keys.insert(0, new_key()?);

@@ -124,6 +124,43 @@ fn who_loses_a_parent_is_named() {
 }
 
 #[test]
+fn what_an_account_has_with_a_parent_that_is_gone_stays() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    let same_id = handle.account("same", "official", "wxown", SECRET);
+    same_id.unwrap();
+    let operator = operator(&world);
+    operator.remove("above").unwrap();
+    assert_eq!(operator.remove("same").unwrap().credentials, 0);
+    // Nobody is left who would put it back.
+    drop(handle);
+    let handle = world.open();
+    handle
+        .account("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let kept = handle.get("own/refresh_token").unwrap();
+    assert_eq!(kept.value, REFRESH_TOKEN);
+}
+
+/// In WeCom each secret of a corporation has a token of its own.
+#[test]
+fn an_account_is_removed_with_the_tokens_of_its_earlier_secrets() {
+    let world = World::new();
+    world.add("work", "ww1", json!({}));
+    let handle = world.open();
+    for name in ["app", "same"] {
+        handle.account(name, "work", "ww1", SECRET).unwrap();
+    }
+    let token = handle.get("app").unwrap();
+    let operator = operator(&world);
+    handle.account("app", "work", "ww1", "another").unwrap();
+    assert_eq!(operator.remove("app").unwrap().credentials, 0);
+    assert_eq!(handle.get("same").unwrap(), token);
+    handle.account("same", "work", "ww1", "another").unwrap();
+    assert_eq!(operator.remove("same").unwrap().credentials, 1);
+}
+
+#[test]
 fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
     let world = World::new();
     let handle = open_platform(&world);
@@ -290,6 +327,115 @@ fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
     handle.get("own").unwrap();
 }
 
+/// A good copy would find its place taken.
+#[test]
+fn a_secret_whose_key_is_gone_is_not_put_back() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    operator(&world).rekey().unwrap();
+    let knowing = Child::fork(|| {
+        let handle = world.open_shop("official");
+        // SAFETY: stops this child alone.
+        unsafe { libc::raise(libc::SIGSTOP) };
+        outcome(handle.get("shop"))
+    });
+    knowing.wait_for(libc::SIGSTOP);
+    fs::remove_file(world.store()).unwrap();
+    let gone = handle.get("shop");
+    knowing.signal(libc::SIGCONT);
+    let token = knowing.join();
+    assert_eq!(gone.unwrap_err().status, WXTOKEN_E_ACCOUNT);
+    assert_eq!(handle.get("shop").unwrap().value, token);
+}
+
+#[test]
+fn what_was_put_and_whose_key_is_gone_is_not_put_back() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    operator(&world).rekey().unwrap();
+    fs::remove_file(world.store()).unwrap();
+    handle
+        .account("above", "component", "wxabove", SECRET)
+        .unwrap();
+    handle
+        .account_maybe("own", "authorizer", "wxown", None)
+        .unwrap();
+    handle.put("own", "parent", "above").unwrap();
+    let never = handle.get("own/refresh_token").unwrap_err();
+    assert!(
+        never.message.contains("no refresh_token has been put"),
+        "{never:?}"
+    );
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    let again = handle.get("own/refresh_token").unwrap();
+    assert_eq!(again.value, REFRESH_TOKEN);
+}
+
+/// While keys are changed the old one still opens, and what it sealed is sealed anew in the end.
+#[test]
+fn what_is_put_back_while_keys_are_changed_is_not_lost() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let key = key_of(&world.store());
+    let old = fs::read_to_string(&key).unwrap();
+    fs::write(&key, format!("{}\n{old}", "5a".repeat(32))).unwrap();
+    fs::remove_file(world.store()).unwrap();
+    handle.get("shop").unwrap();
+    assert_eq!(operator(&world).rekey().unwrap(), 1);
+    operator(&world).check_secrets("shop").unwrap();
+}
+
+/// As a key lies in a container. It is not changed in its place, nor left to open what an operator believes it does not.
+#[test]
+fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let link = key_of(&world.store());
+    let target = world.directory.path().join("mounted");
+    fs::rename(&link, &target).unwrap();
+    std::os::unix::fs::symlink("mounted", &link).unwrap();
+    handle.get("shop").unwrap();
+    let old = fs::read(&target).unwrap();
+    let operator = operator(&world);
+    let refused = operator.rekey().unwrap_err();
+    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    let named = format!("a symbolic link to {}", target.display());
+    assert!(refused.message.contains(&named), "{refused}");
+    assert!(link.is_symlink());
+    assert_eq!(fs::read(&target).unwrap(), old);
+
+    operator.set("key_file", target.to_str().unwrap()).unwrap();
+    assert_eq!(operator.rekey().unwrap(), 1);
+    assert!(link.is_symlink());
+    assert_ne!(fs::read(&target).unwrap(), old);
+    operator_at(&world, &world.store())
+        .check_secrets("shop")
+        .unwrap();
+}
+
+/// A NULL name must not lead to an account that nobody chose.
+#[test]
+fn no_account_becomes_the_current_one_by_coming_back() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.account("also", "official", "wx1", SECRET).unwrap();
+    let operator = operator(&world);
+    assert!(operator.remove("shop").unwrap().was_current);
+    fs::remove_file(world.store()).unwrap();
+    handle.get("also").unwrap();
+    let none = handle.get_current().unwrap_err();
+    assert_eq!(none.status, WXTOKEN_E_ACCOUNT);
+
+    let backup = world.directory.path().join("backup.db");
+    operator.backup(&backup).unwrap();
+    assert_eq!(operator.restore(&backup).unwrap(), 1);
+    let none = handle.get_current().unwrap_err();
+    assert_eq!(none.status, WXTOKEN_E_ACCOUNT);
+    // Who registers one chooses it.
+    handle.account("next", "official", "wx1", SECRET).unwrap();
+    handle.get_current().unwrap();
+}
+
 #[test]
 fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
     let world = World::with_account(json!({}));
@@ -335,6 +481,34 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
     }
     assert_eq!(there.get_current().unwrap(), there.get("shop").unwrap());
     assert_eq!(there.get("own/refresh_token").unwrap().value, REFRESH_TOKEN);
+}
+
+/// An authorizer has no secret of its own: what was put for it, last and before, is all that a key can be tried on.
+#[test]
+fn a_backup_is_refused_if_what_was_put_does_not_open() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    let key = key_of(&world.store());
+    let before = fs::read_to_string(&key).unwrap();
+    let last = "5a".repeat(32) + "\n";
+    fs::write(&key, &last).unwrap();
+    handle.put("own", "refresh_token", "another").unwrap();
+    let operator = operator(&world);
+    operator.remove("above").unwrap();
+    let backup = world.directory.path().join("backup.db");
+    operator.backup(&backup).unwrap();
+    handle.account("mine", "official", "wx1", SECRET).unwrap();
+
+    for one in [&last, &before] {
+        fs::write(&key, one).unwrap();
+        let refused = operator.restore(&backup).unwrap_err();
+        assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+        assert!(refused.message.contains("another key"), "{refused}");
+        assert_eq!(names(&handle), ["mine", "own"]);
+    }
+    fs::write(&key, last + &before).unwrap();
+    assert_eq!(operator.restore(&backup).unwrap(), 1);
+    assert_eq!(names(&handle), ["own"]);
 }
 
 #[test]

@@ -33,11 +33,11 @@ impl SqliteStore {
             };
             remove_account(&transaction, name, Now::read().wall_ms)?;
             let left = rows::accounts(&transaction)?;
-            let theirs: Vec<String> = left.iter().flat_map(|left| owners(left, call)).collect();
             let mut credentials = 0;
             for (identity, _) in rows::tokens(&transaction)? {
-                let owner = identity.owner();
-                if owners(&account, call).contains(&owner) && !theirs.contains(&owner) {
+                let is_shared = || left.iter().any(|left| leads_to(left, &identity, call));
+                // Those of an earlier secret, parent or kind too.
+                if identity.id == account.id && !is_shared() {
                     remove_token(&transaction, &identity)?;
                     credentials += 1;
                 }
@@ -127,21 +127,15 @@ impl SqliteStore {
         let Everything {
             accounts, tokens, ..
         } = self.read_backup(from)?;
-        for account in &accounts {
-            if let Some(sealed) = &account.sealed {
-                let label = Label::secret(&account.name, &account.id);
-                call.vault.open(&label, sealed)?;
-            }
-        }
-        self.with(call, true, |conn| {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.strictly(call, |conn| {
+            open_all(&accounts, &tokens, call)?;
             // No live handle is to put one back that the backup does not have.
-            for there in rows::accounts(&transaction)? {
-                remove_account(&transaction, &there.name, Now::read().wall_ms)?;
+            for there in rows::accounts(conn)? {
+                remove_account(conn, &there.name, Now::read().wall_ms)?;
             }
-            remove_tokens(&transaction)?;
-            write_all(&transaction, &accounts, &tokens)?;
-            commit(transaction)
+            remove_tokens(conn)?;
+            write_all(conn, &accounts, &tokens)?;
+            Ok(())
         })?;
         Ok(accounts.len())
     }
@@ -203,12 +197,37 @@ impl From<Error> for Failed {
     }
 }
 
-/// The credentials that an account has a part in.
-fn owners(account: &Account, call: Call) -> Vec<String> {
-    let recipes = account.kind.recipes();
-    recipes
-        .map(|recipe| account.identity(recipe, call.options).owner())
-        .collect()
+/// Whether an account has a part in a credential. One that lacks its parent may have one in each of its id, once that is back.
+fn leads_to(account: &Account, identity: &Identity, call: Call) -> bool {
+    let parent = account.parent.as_ref();
+    let lacks_parent = parent.is_some_and(|parent| parent.there.is_none());
+    account.kind.recipes().any(|recipe| {
+        let own = account.identity(recipe, call.options);
+        own.endpoint == identity.endpoint
+            && own.id == identity.id
+            && (own.scope == identity.scope || lacks_parent)
+    })
+}
+
+/// Fails at the first sealed value that does not open.
+fn open_all(accounts: &[Account], tokens: &[(Identity, Row)], call: Call) -> Result<()> {
+    for account in accounts {
+        if let Some(sealed) = &account.sealed {
+            let label = Label::secret(&account.name, &account.id);
+            call.vault.open(&label, sealed)?;
+        }
+    }
+    for (identity, row) in tokens {
+        let put = row.put.as_ref().map(|put| &put.sealed);
+        for sealed in put.into_iter().chain(&row.put_before) {
+            call.vault.open(&put_label(identity), sealed)?;
+        }
+    }
+    Ok(())
+}
+
+fn put_label(identity: &Identity) -> Label {
+    Label::put(&identity.id, "secret that was put", &identity.owner())
 }
 
 /// Seals what is not of the key that seals now. How many there were.
@@ -231,7 +250,7 @@ fn reseal(conn: &Connection, call: Call) -> std::result::Result<usize, Failed> {
         }
     }
     for (identity, mut row) in rows::tokens(conn)? {
-        let label = Label::put(&identity.id, "secret that was put", &identity.owner());
+        let label = put_label(&identity);
         let put = row.put.as_ref().map(|put| again(&label, &put.sealed));
         let before = row.put_before.as_ref().map(|sealed| again(&label, sealed));
         let (put, before) = (put.transpose()?.flatten(), before.transpose()?.flatten());

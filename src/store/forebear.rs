@@ -39,11 +39,11 @@ pub fn import(conn: &mut Connection, call: Call) -> Result<(), Trouble> {
     for account in &accounts {
         rows::put_account(&transaction, account)?;
     }
-    if let Some(current) = accounts.iter().find(|account| account.current) {
-        rows::set_current(&transaction, &current.name)?;
+    let current = accounts.iter().find(|a| a.current).or(accounts.first());
+    if let Some(account) = current {
+        rows::set_current(&transaction, &account.name)?;
     }
-    let owner = accounts.iter().find(|a| a.current).or(accounts.first());
-    if let (Some(account), Some(token)) = (owner, token) {
+    if let (Some(account), Some(token)) = (current, token) {
         rows::put_token(
             &transaction,
             &account.identity(account.kind.token(), call.options),

@@ -99,7 +99,7 @@ pub enum Loaded {
 pub enum Registration {
     /// The caller's word: replaces what is there, and forgives earlier failures when something changed.
     Update,
-    /// A live handle's memory: fills a gap, and never overwrites.
+    /// A live handle's memory: fills a gap, and never overwrites. It becomes the current one only if it was.
     PutBack,
 }
 
@@ -133,9 +133,10 @@ pub trait Store: Send + Sync {
         change: &mut dyn FnMut(&mut Row) -> bool,
     ) -> Result<()>;
 
-    /// Puts an account in. The first one becomes the current one. False when the caller's secret was sealed with a key that
-    /// has been replaced since: nothing is written then, and it is to be sealed anew.
-    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<bool>;
+    /// Puts an account in, and gives it back as it is there. The first one becomes the current one. None when nothing was
+    /// written: its secret was sealed with a key that is gone, and is to be sealed anew, or there is no gap for it to fill.
+    fn register(&self, account: &Account, how: Registration, call: Call)
+    -> Result<Option<Account>>;
 
     /// Makes an account the current one. False when there is none of that name.
     fn set_current(&self, name: &str, call: Call) -> Result<bool>;

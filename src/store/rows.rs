@@ -106,11 +106,11 @@ fn read_parent(columns: &mut Columns) -> rusqlite::Result<Option<ParentLink>> {
     }))
 }
 
-/// Writes an account. It becomes the current one when there is none.
+/// Writes an account. Which one is current stays as it is.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
     conn.prepare_cached(
-        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent, current)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1))
+        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = coalesce(?6, parent)",
     )?
     .execute(params![
@@ -160,6 +160,16 @@ pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
         )?;
     }
     Ok(known.is_some())
+}
+
+/// Makes an account the current one if there is none.
+pub fn set_current_if_none(conn: &Connection, name: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE weixin_account SET current = 1
+         WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1)",
+    )?
+    .execute([name])?;
+    Ok(())
 }
 
 pub fn set_parent(conn: &Connection, name: &str, parent: &str) -> rusqlite::Result<bool> {

@@ -391,32 +391,40 @@ impl Store for SqliteStore {
         })
     }
 
-    fn register(&self, account: &Account, how: Registration, call: Call) -> Result<bool> {
+    fn register(
+        &self,
+        account: &Account,
+        how: Registration,
+        call: Call,
+    ) -> Result<Option<Account>> {
         self.with(call, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let is_stale = |sealed: &Vec<u8>| call.vault.has_key_of(sealed) == Ok(false);
+            if account.sealed.as_ref().is_some_and(is_stale) {
+                return Ok(None);
+            }
             let name = &account.name;
-            match how {
+            let is_new = rows::account(&transaction, Some(name))?.is_none();
+            let may_be_current = match how {
                 Registration::PutBack => {
-                    if rows::account(&transaction, Some(name))?.is_some()
-                        || rows::is_removed(&transaction, name)?
-                    {
-                        return Ok(true);
+                    if !is_new || rows::is_removed(&transaction, name)? {
+                        return Ok(None);
                     }
-                    rows::put_account(&transaction, account)?;
+                    account.current
                 }
                 Registration::Update => {
-                    let sealed = account.sealed.as_ref();
-                    let is_stale = |sealed: &Vec<u8>| call.vault.is_current(sealed) == Ok(false);
-                    if sealed.is_some_and(is_stale) {
-                        return Ok(false);
-                    }
                     rows::forget_removal(&transaction, name)?;
-                    rows::put_account(&transaction, account)?;
                     rows::forgive(&transaction, &account.id)?;
+                    is_new
                 }
+            };
+            rows::put_account(&transaction, account)?;
+            if may_be_current {
+                rows::set_current_if_none(&transaction, name)?;
             }
+            let stored = rows::account(&transaction, Some(name))?;
             commit(transaction)?;
-            Ok(true)
+            Ok(stored)
         })
     }
 
