@@ -303,12 +303,16 @@ impl Session {
         let mut stored = None;
         self.store()
             .update(&found.identity, self.call(), &mut |row| {
-                let is_stale = self.vault.has_key_of(&known.sealed) == Ok(false);
-                let changed = row.put.is_none() && !is_stale && row.put(known.clone());
+                let may_come = row.put.is_none() && !self.has_lost_key_of(&known);
+                let changed = may_come && row.put(known.clone());
                 stored.clone_from(&row.put);
                 changed
             })?;
         Ok(stored)
+    }
+
+    fn has_lost_key_of(&self, kept: &PutValue) -> bool {
+        self.vault.has_key_of(&kept.sealed) == Ok(false)
     }
 
     /// Takes a secret in that was put. What comes back is what is stored of it.
@@ -323,6 +327,8 @@ impl Session {
         self.store()
             .update(&found.identity, self.call(), &mut |row| {
                 self.seal_anew(&label, value, &mut kept.sealed);
+                // What no key opens is not there, though the same was put.
+                row.put.take_if(|known| self.has_lost_key_of(known));
                 let changed = row.put(kept.clone());
                 stored.clone_from(row.put.as_ref().unwrap_or(&kept));
                 changed

@@ -371,6 +371,21 @@ fn what_was_put_and_whose_key_is_gone_is_not_put_back() {
     assert_eq!(again.value, REFRESH_TOKEN);
 }
 
+/// As the error of the get asks for.
+#[test]
+fn what_no_key_opens_can_be_put_again() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    fs::write(key_of(&world.store()), "5a".repeat(32)).unwrap();
+    let lost = handle.get("own/refresh_token").unwrap_err();
+    assert!(lost.message.contains("put it again"), "{lost:?}");
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    let again = handle.get("own/refresh_token").unwrap();
+    assert_eq!(again.value, REFRESH_TOKEN);
+    let before = handle.get("own/refresh_token_before").unwrap_err();
+    assert!(before.message.contains("has no earlier"), "{before:?}");
+}
+
 /// While keys are changed the old one still opens, and what it sealed is sealed anew in the end.
 #[test]
 fn what_is_put_back_while_keys_are_changed_is_not_lost() {
