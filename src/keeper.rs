@@ -133,7 +133,7 @@ struct Job {
     errand: Errand,
     due_ms: i64,
     lacking: bool,
-    /// A reader waits for it.
+    /// A reader waits for it: it comes before all that is queued.
     is_wanted: bool,
 }
 
@@ -306,9 +306,8 @@ impl Keeper {
         let is_lost = self.remember(&session, &everything);
         let jobs = self.jobs(&session, &everything);
         self.wanted.clear();
-        let mut due: Vec<&Job> = jobs.iter().filter(|job| job.due_ms <= 0).collect();
-        due.sort_by_key(|job| !job.is_wanted);
-        let under_way = self.desk.begin(due.into_iter());
+        let due = jobs.iter().filter(|job| job.due_ms <= 0);
+        let under_way = self.desk.begin(due);
         let later = jobs.iter().filter(|job| job.due_ms > 0);
         let next = later.map(|job| job.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
@@ -443,9 +442,15 @@ impl Desk {
     /// Has threads fetch what is not under way yet. How many fetches there are then.
     fn begin<'j>(self: &Arc<Desk>, jobs: impl Iterator<Item = &'j Job>) -> usize {
         let mut work = self.work();
-        for Job { errand, .. } in jobs {
+        for job in jobs {
+            let errand = &job.errand;
             if !work.is_over && work.under_way.insert(errand.name.clone()) {
                 work.queue.push_back(errand.clone());
+            }
+            if job.is_wanted {
+                work.queue
+                    .make_contiguous()
+                    .sort_by_key(|queued| queued.name != errand.name);
             }
         }
         let wanted = work.queue.len().saturating_sub(work.idle);

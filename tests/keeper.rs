@@ -528,6 +528,41 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
     assert!(failures(&told.lock().unwrap()).is_empty());
 }
 
+#[test]
+fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
+    const BUSY: usize = 24;
+    let set = Set::new(json!({}));
+    for number in 0..120 {
+        let name = format!("a{number:03}");
+        set.world.add("official", &name, json!({}));
+        set.owner.account(&name, "official", &name, SECRET).unwrap();
+    }
+    set.world
+        .fault(json!({"kind": "hang", "path": STABLE, "times": BUSY}));
+    let store = keeping(&set.world);
+    store.set("timeout_ms", "10000").unwrap();
+    let (mut keeper, told) = keeper_of(&store);
+    wait_until("as many as may are asked for", || {
+        keeper.pass().unwrap();
+        set.world.sim.counters().in_flight == BUSY as u64
+    });
+    let mut mailbox = fs::File::options().write(true).open(set.mailbox()).unwrap();
+    std::io::Write::write_all(&mut mailbox, b"{\"want\":\"a119\"}\n").unwrap();
+    let mut before = Vec::new();
+    wait_until("it is fetched", || {
+        keeper.pass().unwrap();
+        let told = told.lock().unwrap();
+        let fetched = told
+            .iter()
+            .filter(|kept| matches!(kept.outcome, Outcome::Fetched { .. }));
+        before = fetched.map(|kept| kept.name.clone()).collect();
+        before.contains(&"a119".into())
+    });
+    before.truncate(before.iter().position(|name| name == "a119").unwrap());
+    // No more than began together with it.
+    assert!(before.len() < BUSY, "{before:?}");
+}
+
 /// What a keeper tells may meet a log that cannot be written.
 #[test]
 fn a_panic_of_who_is_told_stops_no_fetch() {
