@@ -506,7 +506,8 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
     let key = key_of(&world.store());
     let before = fs::read_to_string(&key).unwrap();
     let last = "5a".repeat(32) + "\n";
-    fs::write(&key, &last).unwrap();
+    let both = format!("{last}{before}");
+    fs::write(&key, &both).unwrap();
     handle.put("own", "refresh_token", "another").unwrap();
     let operator = operator(&world);
     operator.remove("above").unwrap();
@@ -521,7 +522,7 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
         assert!(refused.message.contains("another key"), "{refused}");
         assert_eq!(names(&handle), ["mine", "own"]);
     }
-    fs::write(&key, last + &before).unwrap();
+    fs::write(&key, both).unwrap();
     assert_eq!(operator.restore(&backup).unwrap(), 1);
     assert_eq!(names(&handle), ["own"]);
 }
