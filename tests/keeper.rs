@@ -559,8 +559,8 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
         before.contains(&"a119".into())
     });
     before.truncate(before.iter().position(|name| name == "a119").unwrap());
-    // No more than began together with it.
-    assert!(before.len() < BUSY, "{before:?}");
+    // Some that began with it or after it may be told before it. By its own place it would be the last of 97.
+    assert!(before.len() < 60, "{before:?}");
 }
 
 /// What a keeper tells may meet a log that cannot be written.
