@@ -387,12 +387,18 @@ impl Keeper {
                 let is_asked_for = recipe.credential == ACCESS_TOKEN
                     || row.is_some_and(|row| row.fetches > 0)
                     || is_wanted;
-                let base_url = identity.base_url.clone();
-                if is_asked_for && seen.insert(identity) {
-                    let errand = Errand { name, base_url };
-                    let job = self.desk.job(session, errand, row.unwrap_or(&empty));
-                    jobs.push(Job { is_wanted, ..job });
+                if !is_asked_for || seen.contains(&identity) {
+                    continue;
                 }
+                let (due_ms, lacking) = self.desk.due(session, &name, row.unwrap_or(&empty));
+                let base_url = identity.base_url.clone();
+                seen.insert(identity);
+                jobs.push(Job {
+                    errand: Errand { name, base_url },
+                    due_ms,
+                    lacking,
+                    is_wanted,
+                });
             }
         }
         jobs
@@ -400,11 +406,12 @@ impl Keeper {
 }
 
 impl Desk {
-    fn job(&self, session: &Session, errand: Errand, row: &Row) -> Job {
+    /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
+    fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
         let now = Now::read();
         let boot_id = session.boot_id();
         let lacking = row.freshness(now, &boot_id) == Freshness::Spent;
-        let held = self.held().get(&errand.name).map(|held| held.until_boot_ms);
+        let held = self.held().get(name).map(|held| held.until_boot_ms);
         let held_ms = held.map_or(0, |until| until - now.boot_ms);
         let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
             failure.retry_after_ms
@@ -413,12 +420,7 @@ impl Desk {
         } else {
             row.until_early_refresh_ms(now, &boot_id).max(held_ms)
         };
-        Job {
-            errand,
-            due_ms,
-            lacking,
-            is_wanted: false,
-        }
+        (due_ms, lacking)
     }
 
     /// Rejects the stored token if it is the one that is meant. Whether it was.
@@ -470,15 +472,14 @@ impl Desk {
     fn fetch_all(&self) {
         let _leave = Leave(self);
         while let Some(errand) = self.next() {
-            let done = Done {
+            let _done = Done {
                 desk: self,
                 errand: &errand,
             };
-            let name = errand.name.clone();
-            if let Some(outcome) = self.fetch(&name) {
+            if let Some(outcome) = self.fetch(&errand.name) {
+                let name = errand.name.clone();
                 (self.tell)(&Kept { name, outcome });
             }
-            drop(done);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::token::Freshness;
 use crate::wechat::Kind;
 
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
-pub use crate::store::Condition;
+pub use crate::store::{ASIDE, Condition};
 pub use crate::wechat::Probe;
 
 /// A failure, as `wxtoken_error` has it.

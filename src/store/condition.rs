@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::heal::is_whole;
 use super::schema::{self, Owner};
 use super::sqlite::configure;
 use super::trouble::Trouble;
@@ -55,9 +56,4 @@ fn read(path: &Path) -> std::result::Result<Condition, Trouble> {
         Owner::Us if !is_whole(&transaction)? => Condition::Damaged,
         Owner::Us | Owner::NewerUs { .. } | Owner::Stranger => Condition::Sound,
     })
-}
-
-fn is_whole(conn: &Connection) -> rusqlite::Result<bool> {
-    let verdict: String = conn.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
-    Ok(verdict == "ok")
 }

@@ -4,12 +4,23 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rusqlite::Connection;
+
 use crate::clock::Now;
+
+/// What a damaged store is called from then on: this follows its name, and then when and by whom.
+pub const ASIDE: &str = ".corrupt-";
+
+/// What SQLite says of every page. An error may be a sign of damage, too.
+pub fn is_whole(conn: &Connection) -> rusqlite::Result<bool> {
+    let verdict: String = conn.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
+    Ok(verdict == "ok")
+}
 
 /// Renames the store and its journal. Another process may have done so already.
 pub fn set_aside(store: &Path) -> io::Result<PathBuf> {
     let stamp = Now::read().wall_ms;
-    let aside = suffixed(store, &format!(".corrupt-{stamp}-{}", std::process::id()));
+    let aside = suffixed(store, &format!("{ASIDE}{stamp}-{}", std::process::id()));
     // The journal goes first: a new store must not find the old one's.
     for side in ["-journal", "-wal", "-shm"] {
         rename_if_there(&suffixed(store, side), &suffixed(&aside, side))?;

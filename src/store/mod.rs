@@ -14,6 +14,8 @@ mod trouble;
 
 #[cfg(feature = "tool")]
 pub use condition::{Condition, condition};
+#[cfg(feature = "tool")]
+pub use heal::ASIDE;
 pub use sqlite::SqliteStore;
 
 use crate::clock::Deadline;

@@ -16,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::forebear;
-use super::heal::set_aside;
+use super::heal::{is_whole, set_aside};
 use super::schema::{self, Owner};
 use super::trouble::Trouble;
 use super::{Account, Call, Everything, LeaderLock, Loaded, Registration, Store, View, rows};
@@ -277,10 +277,10 @@ impl SqliteStore {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let checked = Connection::open_with_flags(&self.path, flags).and_then(|conn| {
             configure(&conn)?;
-            conn.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0))
+            is_whole(&conn)
         });
         match checked.map_err(Trouble::from) {
-            Ok(verdict) => Some(verdict == "ok"),
+            Ok(is_whole) => Some(is_whole),
             Err(Trouble::Damaged) => Some(false),
             Err(Trouble::Busy) => None,
             // No sign of damage: whoever uses it next says what is wrong.

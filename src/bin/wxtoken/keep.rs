@@ -280,7 +280,8 @@ impl Ready {
     }
 }
 
-/// Word of every change of the store, or of a key beside it: the directory is watched, since the file may be deleted and made anew.
+/// Word of every change of the store, or of a key beside it: the directory is watched, since a file may be deleted and made
+/// anew.
 struct Changes {
     inotify: Inotify,
     names: [std::ffi::OsString; 2],
