@@ -40,7 +40,7 @@ lib:
 	$(CARGO) rustc --locked --release --lib --crate-type staticlib
 
 tool:
-	$(CARGO) build --locked --release --features tool --bin wxtoken
+	$(CARGO) build --locked --release -p wxtoken-cli
 
 sim:
 	$(CARGO) build --locked -p wechat-sim
@@ -68,7 +68,7 @@ install-tool: tool
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(TARGET)/release/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/local/bin|$(BINDIR)|' src/bin/wxtoken/wxtoken-keep.service > $(DESTDIR)$(UNITDIR)/wxtoken-keep.service
+	sed 's|/usr/local/bin|$(BINDIR)|' contrib/systemd/wxtoken-keep.service > $(DESTDIR)$(UNITDIR)/wxtoken-keep.service
 	$(TARGET)/release/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
 	install -d $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
 	$(TARGET)/release/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken
@@ -92,7 +92,7 @@ wheel: stage
 	$(WHEEL)/bin/python bindings/python/build_wheel.py $(STAGE)/lib/libwxtoken.so.0 build/wheels
 
 header:
-	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked --test header
+	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked -p wxtoken-tests --test header
 
 clean:
 	rm -rf build
@@ -103,7 +103,7 @@ clean:
 demo:
 	@.ci/setup demo
 	@$(MAKE) --no-print-directory --silent stage sim
-	@$(CARGO) build --locked --features tool --bin wxtoken
+	@$(CARGO) build --locked -p wxtoken-cli
 	@.ci/demo "$(STAGE)" "$(SIM)" "$(abspath $(TARGET))/debug/wxtoken"
 
 .PHONY: demo-sdks
@@ -129,7 +129,9 @@ UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked --lib -- -D warnings
+	$(CARGO) clippy --locked -p wxtoken --lib -- -D warnings
+	$(CARGO) clippy --locked -p wxtoken-cli -- -D warnings
+	$(CARGO) clippy --locked -p wxtoken --benches --features benching -- -D warnings
 	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go benches); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
@@ -186,7 +188,7 @@ test-servers: stage sim
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 .PHONY: test-deploy
 test-deploy: soak-workers
-	$(CARGO) build --locked --features tool --bin wxtoken
+	$(CARGO) build --locked -p wxtoken-cli
 	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(UNDER_SIM) python3 -B tests/deploy/run.py
 
 # --- benchmarks: see benches/README.md ---
@@ -206,11 +208,11 @@ test-bench: stage sim
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
-	$(CARGO) test --locked --bench inside
+	$(CARGO) test --locked --features benching --bench inside
 
 .PHONY: bench-inside
 bench-inside:
-	$(CARGO) bench --locked --bench inside
+	$(CARGO) bench --locked --features benching --bench inside
 
 # --- soaks: rows 4, 32 and 38 of docs/faults.md, short in `make test`, for MINUTES in `make soak` ---
 
@@ -257,10 +259,10 @@ sanitize: sanitize-address sanitize-thread sanitize-miri stage sim
 # One test at a time: the address sanitizer's allocator hangs in a child that was forked while another thread was in it.
 ASAN_TESTS ?=
 sanitize-address:
-	$(ASAN) $(CARGO) test --locked --target $(HOST) -p wxtoken $(ASAN_TESTS) -- --test-threads=1
+	$(ASAN) $(CARGO) test --locked --target $(HOST) -p wxtoken -p wxtoken-tests $(ASAN_TESTS) -- --test-threads=1
 
 sanitize-thread: nightly
-	$(TSAN) $(CARGO) +nightly test -Zbuild-std --locked --target $(HOST) -p wxtoken
+	$(TSAN) $(CARGO) +nightly test -Zbuild-std --locked --target $(HOST) -p wxtoken -p wxtoken-tests
 
 sanitize-miri: nightly
 	$(MIRI) $(CARGO) +nightly miri test --locked --lib -- $(PURE)

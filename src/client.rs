@@ -1,6 +1,5 @@
 //! A handle: its options, and what each call does with it. What a get is stands in `get`.
 
-#[cfg(feature = "tool")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -296,18 +295,15 @@ impl Client {
         view.filter(|view| view.shared.generation == generation())
     }
 
-    #[cfg(feature = "tool")]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    #[cfg(feature = "tool")]
     pub fn handle(&self) -> u64 {
         self.handle
     }
 
     /// The same for a keeper.
-    #[cfg(feature = "tool")]
     pub fn early_session(&self) -> Result<Session> {
         Ok(Session {
             early: true,

@@ -118,7 +118,6 @@ impl Session {
     }
 
     /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
-    #[cfg(feature = "tool")]
     pub fn keep(&self, name: &str) -> Result<Option<Served>> {
         let found = self.look(Some(name))?;
         match self.freshness(&found.row) {
@@ -138,7 +137,6 @@ impl Session {
     }
 
     /// Whether the store itself holds further tries back.
-    #[cfg(feature = "tool")]
     pub fn has_failed(&self, name: &str) -> bool {
         let found = self.look(Some(name));
         found.is_ok_and(|found| found.row.standing_failure(Now::read(), 0).is_some())

@@ -18,7 +18,6 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 
-#[cfg(feature = "tool")]
 mod admin;
 mod background;
 mod cache;
@@ -31,7 +30,6 @@ mod flight;
 mod get;
 #[cfg(feature = "benching")]
 pub mod inside;
-#[cfg(feature = "tool")]
 mod keeper;
 mod mailbox;
 mod names;
@@ -46,7 +44,6 @@ mod sync;
 #[allow(unsafe_code)]
 mod sys;
 mod token;
-#[cfg(feature = "tool")]
 pub mod tool;
 mod trie;
 mod vault;

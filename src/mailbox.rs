@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-#[cfg(any(test, feature = "tool"))]
 use crate::names;
 use crate::vault::fingerprint;
 
@@ -33,7 +32,6 @@ impl Message {
     }
 
     /// None for anything else: whoever may write there may write nonsense.
-    #[cfg(any(test, feature = "tool"))]
     pub fn parse(line: &str) -> Option<Message> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| message.get(key)?.as_str().map(str::to_owned);

@@ -91,7 +91,6 @@ pub fn remember(handle: u64, path: &Path, account: Account) {
 }
 
 /// Keeps what is needed to put these accounts back, and what was put, and nothing that this handle knew before.
-#[cfg(feature = "tool")]
 pub fn remember_only<'a>(
     handle: u64,
     path: &Path,
@@ -117,7 +116,6 @@ pub fn remember_only<'a>(
 }
 
 /// The operator has removed it: no handle here is to put it back.
-#[cfg(feature = "tool")]
 pub fn forget_account(path: &Path, name: &str) {
     let gate = Gate::enter();
     REGISTERED

@@ -121,7 +121,6 @@ impl Row {
     }
 
     /// How long until a keeper's window opens.
-    #[cfg(feature = "tool")]
     pub fn until_early_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
         self.until_refresh_ms(now, boot_id) - self.early_ms()
     }
@@ -173,7 +172,6 @@ impl Row {
     }
 
     /// How long until another may be fetched for a token that was rejected.
-    #[cfg(feature = "tool")]
     pub fn until_fetch_for_reject_ms(&self, now: Now) -> i64 {
         let gap = match self.reject_tried || self.may_fetch_for_reject(now) {
             true => 0,

@@ -223,7 +223,6 @@ impl Vault {
     }
 
     /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.
-    #[cfg(feature = "tool")]
     pub fn begin_change(&self) -> Result<()> {
         // A new file would take the link's place, and the old key stay where it leads to.
         if let Ok(target) = std::fs::read_link(&self.path) {
@@ -247,7 +246,6 @@ impl Vault {
     }
 
     /// Forgets every key but the one that seals.
-    #[cfg(feature = "tool")]
     pub fn end_change(&self) -> Result<()> {
         match self.read()? {
             Some(mut keys) if keys.len() > 1 => {
@@ -259,7 +257,6 @@ impl Vault {
     }
 
     /// Puts other keys into the file, which keeps its owner and its mode.
-    #[cfg(feature = "tool")]
     fn replace(&self, keys: &[Key]) -> Result<()> {
         use std::os::unix::fs::{MetadataExt, fchown};
         let place = |draft: &Path| {

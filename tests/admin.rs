@@ -1,8 +1,6 @@
 //! What only an operator does: accounts that are taken out, keys that are changed, backups. By the facade that the command
 //! `wxtoken` is built on; what other processes see of it, by the C API.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,5 @@
 //! Every credential of the recipe table, each through the same life; the chains they form; and a made-up one.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;

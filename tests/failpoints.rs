@@ -1,7 +1,5 @@
 //! Leaders that die or freeze at one exact moment between their claim and their commit.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
 use ::wxtoken::{Failpoint, arm};

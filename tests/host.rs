@@ -1,7 +1,5 @@
 //! Invariant 10: what the host's limits and habits do to the library, and the library to the host.
 
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,6 @@
 //! A keeper and the readers it works for: processes of another user who may read the store, and neither write it nor read
 //! the key. Run as root: the readers become `nobody`.
 
-mod common;
-
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};

@@ -1,7 +1,5 @@
 //! Invariants 1 to 3 and the fork gate, across real processes: one fetch, a killed leader, a frozen one, forks under load.
 
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 

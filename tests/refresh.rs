@@ -1,7 +1,5 @@
 //! What a get does as a token ages, and what a reject does: freshness, the soft window, failures, budgets.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::*;

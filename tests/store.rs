@@ -1,7 +1,5 @@
 //! Invariants 8 and 9: the store's modes, what heals, what is refused, and the forebear's database.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

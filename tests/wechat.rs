@@ -1,8 +1,6 @@
 //! What the platform may answer, and how it may be out of reach: errcodes, faults, TLS, redirects, the spare host; and that
 //! neither secret nor token stands where it should not.
 
-mod common;
-
 use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::{self, *};

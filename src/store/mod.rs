@@ -1,9 +1,7 @@
 //! Where accounts and tokens are kept, behind one small trait. No policy: a store loads rows, changes them one at a
 //! time, and lends locks; what a row means is `token`'s business.
 
-#[cfg(feature = "tool")]
 mod admin;
-#[cfg(feature = "tool")]
 mod condition;
 mod forebear;
 mod heal;
@@ -12,9 +10,7 @@ mod schema;
 mod sqlite;
 mod trouble;
 
-#[cfg(feature = "tool")]
 pub use condition::{Condition, condition};
-#[cfg(feature = "tool")]
 pub use heal::ASIDE;
 pub use sqlite::SqliteStore;
 
@@ -118,7 +114,6 @@ pub struct Everything {
     pub accounts: Vec<Account>,
     pub tokens: Vec<(Identity, Row)>,
     /// The names of accounts that an operator has removed.
-    #[cfg(feature = "tool")]
     pub removed: Vec<String>,
 }
 

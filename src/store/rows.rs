@@ -130,7 +130,6 @@ pub fn is_removed(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
         .exists([name])
 }
 
-#[cfg(feature = "tool")]
 pub fn removed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare_cached("SELECT name FROM weixin_removed")?
         .query_map([], |row| row.get(0))?

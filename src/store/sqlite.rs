@@ -452,7 +452,6 @@ impl Store for SqliteStore {
             Ok(Everything {
                 accounts: rows::accounts(&transaction)?,
                 tokens: rows::tokens(&transaction)?,
-                #[cfg(feature = "tool")]
                 removed: rows::removed(&transaction)?,
             })
         })

@@ -11,7 +11,6 @@ use std::path::Path;
 use super::signal::Shield;
 
 /// What the kernel takes in one piece, whoever else writes.
-#[cfg(any(test, feature = "tool"))]
 pub const MAX_MESSAGE: usize = 4096;
 
 /// Why a message was not left.

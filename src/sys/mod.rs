@@ -5,7 +5,6 @@
 mod failpoint;
 mod file;
 mod fork;
-#[cfg(feature = "tool")]
 mod keeper;
 mod lock;
 mod mailbox;
@@ -19,7 +18,6 @@ pub use file::{
     owner, owner_name, reason, require_plain_file, require_readable_file, write_stderr,
 };
 pub use fork::{AtomicRef, Gate, Gated, generation};
-#[cfg(feature = "tool")]
 pub use keeper::{Mailbox, OWNERS, access, give_access};
 pub use lock::LockFile;
 #[cfg(test)]

@@ -91,7 +91,6 @@ pub fn send(
 }
 
 /// What a look at a platform's host found.
-#[cfg(feature = "tool")]
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
     /// The addresses of its name.
@@ -107,7 +106,6 @@ pub struct Probe {
 }
 
 /// Asks for `/`, with neither secret nor token.
-#[cfg(feature = "tool")]
 pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
     use crate::clock::Now;
     let mut probe = Probe::default();

@@ -10,7 +10,6 @@ mod reply;
 
 pub use fetch::{Failure, Fetch, Ingredients, ParentToken, fetch};
 pub use http::roots;
-#[cfg(feature = "tool")]
 pub use http::{Probe, probe};
 pub use recipe::{ACCESS_TOKEN, Kind, Parent, Put, Quota, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};

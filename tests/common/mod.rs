@@ -1,5 +1,4 @@
 //! The C API as a Rust test likes to use it, with a simulator and a store of its own; and child processes by fork.
-#![allow(dead_code)]
 
 use std::ffi::{CStr, CString, c_char};
 use std::path::{Path, PathBuf};
@@ -195,12 +194,18 @@ pub struct World {
     pub directory: tempfile::TempDir,
 }
 
-impl World {
-    pub fn new() -> World {
+impl Default for World {
+    fn default() -> World {
         World {
             sim: Simulator::start(wechat_sim::Options::default()).unwrap(),
             directory: tempfile::tempdir().unwrap(),
         }
+    }
+}
+
+impl World {
+    pub fn new() -> World {
+        World::default()
     }
 
     /// With one account, `wx1`, whose settings the JSON object adds to.

@@ -35,7 +35,7 @@ def the_guide_is_followed(place):
 def the_unit_is_sound(place):
     verified = place.machine.run("systemd-analyze verify --man=no wxtoken-keep.service")
     place.checks("systemd-analyze verifies the installed unit", verified.code == 0 and not verified.said, verified.said)
-    unit = f"{IN_MACHINE}/src/bin/wxtoken/wxtoken-keep.service"
+    unit = f"{IN_MACHINE}/contrib/systemd/wxtoken-keep.service"
     score = place.machine.run(f"systemd-analyze security --no-pager --offline=true --threshold=20 {unit}")
     told = " ".join(score.said.splitlines()[-1].split())
     place.checks("the unit's exposure is at most 2.0 of 10", score.code == 0, told)

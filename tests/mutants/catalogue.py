@@ -1,12 +1,22 @@
-"""mutants.toml, read and checked. A mutant is a protection taken out, with the tests that are to notice."""
+"""The mutants: a patch each, which takes one protection out, under a head that says which tests are to notice.
 
+    Removes: what is taken out, in a few words
+    Rows: the faults that the protection is for, by their numbers in docs/faults.md; none if it is for none of them
+    Fails: TEST => what its output must hold then (a regular expression)
+    Seconds: how long a test may take (60)
+    Tries: how often a race is looked for (1)
+    May-hang: yes, if taking longer than that is a failure that proves it
+
+A test is named as suites.py does. A compile error, or another failure than the one expected, proves nothing.
+"""
+
+import os
 import re
-import tomllib
-from dataclasses import dataclass
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from suites import source_of
-
-EDIT = {"file", "old", "new"}
 
 
 class Flaw(Exception):
@@ -14,23 +24,19 @@ class Flaw(Exception):
 
 
 @dataclass
-class Edit:
-    file: str
-    old: str
-    new: str
-
-
-@dataclass
 class Mutant:
-    name: str
-    rows: list
-    removes: str
-    edits: list
-    fails: dict
+    patch: Path
+    removes: str = ""
+    rows: list = field(default_factory=list)
+    fails: dict = field(default_factory=dict)
     """By test: what its output then holds."""
     may_hang: bool = False
     seconds: int = 60
     tries: int = 1
+
+    @property
+    def name(self):
+        return self.patch.stem
 
     @property
     def shown_rows(self):
@@ -38,13 +44,9 @@ class Mutant:
 
     def flaws(self, tree):
         """Why it does not fit the files of `tree`."""
-        for edit in self.edits:
-            path = tree / edit.file
-            count = path.read_text().count(edit.old) if path.is_file() else None
-            if count is None:
-                yield f"{edit.file} is not there"
-            elif count != 1:
-                yield f"its old text occurs {count} times in {edit.file}: {edit.old.strip().splitlines()[0]}"
+        misfit = git_apply(self.patch, tree, "--check")
+        if misfit:
+            yield misfit.replace("\n", "; ")
         for test in self.fails:
             file, name = source_of(test)
             if not (tree / file).is_file() or not re.search(rf"\b{name}\b", (tree / file).read_text()):
@@ -52,10 +54,8 @@ class Mutant:
 
 
 class Catalogue:
-    def __init__(self, path):
-        with open(path, "rb") as file:
-            tables = tomllib.load(file)
-        self._mutants = [_mutant(name, table) for name, table in tables.items()]
+    def __init__(self, folder):
+        self._mutants = sorted((_read(patch) for patch in folder.glob("*.patch")), key=lambda m: (m.rows, m.name))
 
     def chosen(self, names, rows):
         unknown = set(names) - {mutant.name for mutant in self._mutants}
@@ -68,12 +68,39 @@ class Catalogue:
         ]
 
 
-def _mutant(name, table):
+def git_apply(patch, tree, *words):
+    """What git says against it; empty when it is done."""
+    # A copy in a directory of a checkout is not a part of that checkout.
+    alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
+    command = ["git", "apply", *words, patch.resolve()]
+    return subprocess.run(command, cwd=tree, env=alone, stderr=subprocess.PIPE, text=True).stderr.strip()
+
+
+def _read(patch):
+    mutant = Mutant(patch)
+    head = patch.read_text().partition("\ndiff --git ")[0]
     try:
-        edits = [Edit(edit["file"], edit["old"], edit["new"]) for edit in [table, *table.get("also", [])]]
-        for expected in table["fails"].values():
-            re.compile(expected)
-        rest = {key: value for key, value in table.items() if key not in EDIT | {"also"}}
-        return Mutant(name, edits=edits, **rest)
-    except (KeyError, TypeError, re.error) as error:
-        raise Flaw(f"{name}: {error!r}") from error
+        for line in head.strip().splitlines():
+            key, value = line.split(": ", 1)
+            match key:
+                case "Removes":
+                    mutant.removes = value
+                case "Rows":
+                    mutant.rows = [int(row) for row in value.split(", ")]
+                case "Fails":
+                    test, expected = value.split(" => ", 1)
+                    re.compile(expected)
+                    mutant.fails[test] = expected
+                case "Seconds":
+                    mutant.seconds = int(value)
+                case "Tries":
+                    mutant.tries = int(value)
+                case "May-hang":
+                    mutant.may_hang = value == "yes"
+                case _:
+                    raise ValueError(f"unknown head {key!r}")
+    except (ValueError, re.error) as error:
+        raise Flaw(f"{patch.name}: {error}") from error
+    if not (mutant.removes and mutant.fails):
+        raise Flaw(f"{patch.name}: its head lacks Removes or Fails")
+    return mutant

@@ -4,8 +4,11 @@ It stays between runs, and only what differs is written anew: cargo builds again
 """
 
 import io
+import re
 import subprocess
 import tarfile
+
+from catalogue import Flaw, git_apply
 
 
 class Duplicate:
@@ -25,10 +28,12 @@ class Duplicate:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)
 
-    def edit(self, name, old, new):
-        text = (self.path / name).read_text()
-        self._originals.setdefault(name, text)
-        (self.path / name).write_text(text.replace(old, new))
+    def apply(self, patch):
+        for name in re.findall(r"^--- a/(.+)$", patch.read_text(), re.MULTILINE):
+            self._originals.setdefault(name, (self.path / name).read_text())
+        misfit = git_apply(patch, self.path)
+        if misfit:
+            raise Flaw(f"{patch.name}: {misfit}")
 
     def restore(self):
         for name, text in self._originals.items():

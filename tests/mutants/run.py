@@ -1,9 +1,9 @@
 """Takes the library's protections out one at a time, and shows that the tests of its faults then fail.
 
-The protections and their tests stand in mutants.toml. Works on a copy of HEAD under build/mutants, where what was built
+A patch for each protection lies beside this file; catalogue.py says what its head holds. Works on a copy of HEAD under build/mutants, where what was built
 and run is logged too. Arguments: names of mutants, to run only those.
 
-    --check         say whether each mutant fits the working tree; build and run nothing
+    --check         say whether each patch applies to the working tree, and its tests are there; build and run nothing
     --list          print the mutants as a table in Markdown
     --row N         only those of one fault (may be repeated)
     --working-tree  on the files as they are here, instead of HEAD
@@ -34,7 +34,7 @@ def main():
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "mutants")
     given = parser.parse_args()
     try:
-        mutants = Catalogue(Path(__file__).with_name("mutants.toml")).chosen(given.names, given.row)
+        mutants = Catalogue(Path(__file__).parent).chosen(given.names, given.row)
     except Flaw as flaw:
         parser.error(str(flaw))
     if given.list:
@@ -91,8 +91,7 @@ def carry_out(mutant, tree, suites, sound):
     """Says and gives, for each test, in a word what became of it."""
     suites.log_to(mutant.name)
     try:
-        for edit in mutant.edits:
-            tree.edit(edit.file, edit.old, edit.new)
+        tree.apply(mutant.patch)
         for test in mutant.fails:
             began = time.monotonic()
             outcome, told = verdict(mutant, test, suites) if test in sound else ("WAS NOT RUN", "not sound")

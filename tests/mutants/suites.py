@@ -158,8 +158,12 @@ class Suites:
 
 
 def _cargo_test(suite):
-    which = {"lib": ["-p", "wxtoken", "--lib"], "model": ["-p", "model", "--test", "flight"]}
-    return ["cargo", "test", "--locked", *which.get(suite, ["-p", "wxtoken", "--test", suite])]
+    which = {
+        "lib": ["-p", "wxtoken", "--lib"],
+        "model": ["-p", "model", "--test", "flight"],
+        "tool": ["-p", "wxtoken-cli", "--test", "tool"],
+    }
+    return ["cargo", "test", "--locked", *which.get(suite, ["-p", "wxtoken-tests", "--test", suite])]
 
 
 def _end(process):

@@ -1,0 +1,280 @@
+//! `wxtoken account` and `put`: where secrets come from, and where they never go.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::json;
+
+use super::terminal::Terminal;
+use super::{Desk, parsed, set_mode};
+use common::SECRET;
+
+#[test]
+fn a_secret_comes_from_stdin_or_a_file() {
+    let desk = Desk::new();
+    desk.world.add("official", "wx1", json!({}));
+    let add = [
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ];
+    let run = desk.run_with(&add, &format!("{SECRET}\r\n"));
+    assert_eq!(
+        run.out,
+        "shop: registered (official wx1); it is the current account\n"
+    );
+    desk.done(&["get", "shop"]);
+
+    let file = desk.file("secret", &format!("{SECRET}\n"));
+    let from_file = [&add[..], &["--secret-file", &file]].concat();
+    assert_eq!(desk.done(&from_file), "shop: updated (official wx1)\n");
+    desk.done(&["get", "shop"]);
+    let from_stdin = [&add[..], &["--secret-file", "-"]].concat();
+    assert_eq!(desk.run_with(&from_stdin, SECRET).code, 0);
+
+    set_mode(Path::new(&file), 0o644);
+    let open = desk.run(&from_file);
+    assert_eq!(open.code, 0);
+    assert!(
+        open.err.contains("warning") && open.err.contains("chmod 600"),
+        "{}",
+        open.err
+    );
+
+    let missing = desk.run(&[&add[..], &["--secret-file", "/nowhere/secret"]].concat());
+    assert_eq!(missing.code, 3);
+    assert!(
+        missing.err.contains("/nowhere/secret: no such file"),
+        "{}",
+        missing.err
+    );
+    assert_eq!(desk.run_with(&add, "\n").code, 3);
+    assert_eq!(desk.run_with(&add, "two words").code, 11);
+}
+
+#[test]
+fn a_secret_is_asked_for_without_echo_at_a_terminal() {
+    let desk = Desk::new();
+    desk.world.add("official", "wx1", json!({}));
+    let words = [
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ];
+    let mut terminal = Terminal::run(desk.command(&words), 80, 24);
+    terminal.wait_for("not shown as you type: ");
+    terminal.type_in(&format!("{SECRET}\n"));
+    let (shown, code) = terminal.finish();
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("The secret of shop (appid wx1)"), "{shown}");
+    assert!(!shown.contains(SECRET), "{shown}");
+    desk.done(&["get", "shop"]);
+}
+
+/// The prompt for a secret, run by a shell, which tells afterwards how it ended and whether the terminal echoes.
+fn prompt_in_a_shell(desk: &Desk) -> Terminal {
+    let mut shell = Command::new("sh");
+    let add = desk.command(&[
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ]);
+    shell.env_clear().envs(
+        add.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    let script =
+        r#"trap : INT; sh -c 'echo "pid $$ "; exec "$@"' sh "$@"; echo "code $?"; stty -a"#;
+    shell.args(["-c", script, "sh"]);
+    shell.arg(add.get_program()).args(add.get_args());
+    let mut terminal = Terminal::run(shell, 80, 24);
+    terminal.wait_for("not shown as you type: ");
+    terminal
+}
+
+/// That the prompt ended so, and that nothing is left of it.
+fn expect_ended(desk: &Desk, terminal: Terminal, code: &str) {
+    let (shown, _) = terminal.finish();
+    assert!(shown.contains(code), "{shown}");
+    for flag in ["echo", "icanon", "isig"] {
+        assert!(shown.split_whitespace().any(|word| word == flag), "{shown}");
+    }
+    assert!(!shown.contains("half-a-secret"), "{shown}");
+    assert!(desk.done(&["account", "list"]).contains("no account yet"));
+}
+
+#[test]
+fn ctrl_c_at_the_prompt_registers_nothing_and_gives_the_terminal_back() {
+    let desk = Desk::new();
+    let mut terminal = prompt_in_a_shell(&desk);
+    terminal.type_in("half-a-secret\x03");
+    expect_ended(&desk, terminal, "code 130");
+}
+
+#[test]
+fn a_signal_at_the_prompt_ends_it_and_gives_the_terminal_back() {
+    for (signal, code) in [
+        (libc::SIGTERM, "code 143"),
+        (libc::SIGHUP, "code 129"),
+        (libc::SIGINT, "code 130"),
+    ] {
+        let desk = Desk::new();
+        let terminal = prompt_in_a_shell(&desk);
+        let pid = terminal.shown().split_once("pid ").unwrap().1;
+        let pid = pid.split_once(' ').unwrap().0.parse().unwrap();
+        // SAFETY: it waits for a key, so it is there.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+        expect_ended(&desk, terminal, code);
+    }
+}
+
+#[test]
+fn a_secret_as_an_argument_is_refused_and_not_repeated() {
+    let desk = Desk::with_shop();
+    let add = ["account", "add", "b", "--kind", "official", "--id", "wx1"];
+    let flag = format!("--secret={SECRET}");
+    for (words, how) in [
+        ([&add[..], &[SECRET]].concat(), "--secret-file"),
+        ([&add[..], &["--secret", SECRET]].concat(), "--secret-file"),
+        ([&add[..], &[&flag]].concat(), "--secret-file"),
+        (vec!["put", "shop", "verify_ticket", SECRET], "--file"),
+        (vec!["put", "shop", "refresh_token", SECRET], "--file"),
+        (vec!["put", "shop", "parent", "p", SECRET], "--file"),
+        (vec!["reject", "shop", SECRET], "--token-file"),
+    ] {
+        let run = desk.run_with(&words, SECRET);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{words:?}");
+        assert!(run.err.contains(how), "{words:?}: {}", run.err);
+        assert!(
+            run.err.contains("never an argument"),
+            "{words:?}: {}",
+            run.err
+        );
+        assert!(!run.err.contains(SECRET), "{words:?}: {}", run.err);
+    }
+}
+
+#[test]
+fn a_third_partys_accounts_are_registered_step_by_step() {
+    let desk = Desk::new();
+    desk.world.add("component", "wxc", json!({}));
+    desk.world
+        .add("authorizer", "wxa", json!({"parent": "wxc"}));
+    let said = desk.register("platform", "component", "wxc").out;
+    assert!(
+        said.contains("needs its verify_ticket: wxtoken put platform verify_ticket"),
+        "{said}"
+    );
+    let add = [
+        "account",
+        "add",
+        "merchant",
+        "--kind",
+        "authorizer",
+        "--id",
+        "wxa",
+    ];
+    let gone = desk.run(&[&add[..], &["--parent", "nobody"]].concat());
+    assert_eq!(gone.code, 12);
+    assert!(gone.err.contains("there are platform"), "{}", gone.err);
+    desk.register("shop", "official", "wx1");
+    let wrong = desk.run(&[&add[..], &["--parent", "shop"]].concat());
+    assert_eq!((wrong.code, wrong.out.as_str()), (11, ""), "{}", wrong.err);
+    assert!(wrong.err.contains("nothing is changed"), "{}", wrong.err);
+    assert!(!desk.done(&["account", "list"]).contains("merchant"));
+    desk.done(&["account", "remove", "shop", "--yes"]);
+    let said = desk.done(&[&add[..], &["--parent", "platform"]].concat());
+    assert!(said.contains("needs its refresh_token"), "{said}");
+    let secret = desk.file("secret", SECRET);
+    assert_eq!(
+        desk.run(&[&add[..], &["--secret-file", &secret]].concat())
+            .code,
+        2
+    );
+
+    let waiting = desk.done(&["status"]);
+    assert!(
+        waiting.contains("wxtoken put platform verify_ticket"),
+        "{waiting}"
+    );
+    assert_eq!(desk.run(&["get", "merchant"]).code, 14);
+
+    let (ticket, _) = desk.world.sim.push("wxc", 0).unwrap();
+    let run = desk.run_with(
+        &["put", "platform", "verify_ticket"],
+        &format!("{ticket}\n"),
+    );
+    assert_eq!(
+        (run.code, run.out.as_str()),
+        (0, "platform: its verify_ticket is put\n"),
+        "{}",
+        run.err
+    );
+    let refresh = desk.file("refresh", SECRET);
+    desk.done(&["put", "merchant", "refresh_token", "--file", &refresh]);
+    desk.done(&["put", "merchant", "parent", "platform"]);
+    let token = desk.done(&["get", "merchant"]);
+    assert!(desk.world.accepts(token.trim_end()));
+
+    assert_eq!(desk.run(&["put", "merchant", "favourite"]).code, 2);
+    assert_eq!(desk.run(&["put", "merchant", "parent"]).code, 2);
+    assert_eq!(
+        desk.run_with(&["put", "merchant", "verify_ticket"], "x")
+            .code,
+        11
+    );
+    assert_eq!(desk.run(&["put", "nobody", "parent", "platform"]).code, 12);
+
+    let said = desk.done(&["account", "remove", "platform", "--yes"]);
+    assert!(said.contains("platform: removed, with 1 token"), "{said}");
+    assert!(
+        said.contains("wxtoken put merchant parent PARENT"),
+        "{said}"
+    );
+    assert!(
+        said.contains("no current account any more: wxtoken account use merchant"),
+        "{said}"
+    );
+}
+
+#[test]
+fn accounts_are_listed_chosen_and_removed() {
+    let desk = Desk::with_shop();
+    desk.register("服务号", "official_classic", "wx2");
+    let list = desk.done(&["account", "list"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert_eq!(lines[1], "* shop    official          wx1", "{list}");
+    assert_eq!(lines[2], "  服务号  official_classic  wx2", "{list}");
+    assert_eq!(
+        desk.done(&["account", "use", "服务号"]),
+        "服务号 is the current account\n"
+    );
+    let listed = parsed(&desk.done(&["account", "list", "--json"]));
+    assert_eq!(listed[1]["current"], true);
+    assert_eq!(listed[0]["name"], "shop");
+    assert!(listed[0].get("tokens").is_none());
+    assert_eq!(desk.run(&["account", "use", "stall"]).code, 12);
+
+    let unasked = desk.run(&["account", "remove", "shop"]);
+    assert_eq!(unasked.code, 2);
+    assert!(unasked.err.contains("--yes"), "{}", unasked.err);
+    assert_eq!(desk.run(&["account", "remove", "stall", "--yes"]).code, 12);
+
+    let mut no = Terminal::run(desk.command(&["account", "remove", "shop"]), 80, 24);
+    no.wait_for("[y/N]");
+    no.type_in("\n");
+    let (shown, code) = no.finish();
+    assert_eq!(code, Some(1));
+    assert!(shown.contains("nothing is changed"), "{shown}");
+    let mut yes = Terminal::run(desk.command(&["account", "remove", "shop"]), 80, 24);
+    yes.wait_for("[y/N]");
+    yes.type_in("y\n");
+    assert_eq!(yes.finish().1, Some(0));
+    assert!(!desk.done(&["account", "list"]).contains("shop"));
+}
+
+#[test]
+fn an_unknown_kind_is_answered_with_the_known_ones() {
+    let desk = Desk::new();
+    let run = desk.run(&["account", "add", "shop", "--kind", "offical", "--id", "wx1"]);
+    assert_eq!(run.code, 2);
+    assert!(run.err.contains("official_classic"), "{}", run.err);
+    let none = desk.run(&["account", "add", "shop", "--id", "wx1"]);
+    assert_eq!(none.code, 2);
+    assert!(none.err.contains("--kind"), "{}", none.err);
+    assert!(!desk.world.store().exists());
+}
