@@ -38,7 +38,7 @@ int main(void)
     status = wxtoken_init(NULL, &wx, &err);
     /* Once is enough: the store keeps the account, and later runs need no secret. */
     if (status == WXTOKEN_OK && id != NULL)
-        status = wxtoken_account(wx, "demo", kind ? kind : "official", id, secret ? secret : "", &err);
+        status = wxtoken_register(wx, "demo", kind ? kind : "official", id, secret ? secret : "", &err);
 
     began = microseconds();
     if (status == WXTOKEN_OK)

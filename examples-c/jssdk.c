@@ -71,7 +71,7 @@ int main(int argc, char **argv)
     }
     status = wxtoken_init(NULL, &wx, &err);
     if (status == WXTOKEN_OK && secret != NULL)
-        status = wxtoken_account(wx, "demo", kind ? kind : "official", id, secret, &err);
+        status = wxtoken_register(wx, "demo", kind ? kind : "official", id, secret, &err);
     if (status == WXTOKEN_OK)
         status = wxtoken_get(wx, "demo/jsapi_ticket", &ticket, &err);
 

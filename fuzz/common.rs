@@ -75,7 +75,7 @@ pub fn sound_store() -> &'static [u8] {
         open(&path, |handle| {
             // SAFETY: a live handle, valid strings.
             unsafe {
-                wxtoken_account(
+                wxtoken_register(
                     handle.unwrap(),
                     c"shop".as_ptr(),
                     c"official".as_ptr(),
@@ -83,7 +83,7 @@ pub fn sound_store() -> &'static [u8] {
                     c"secret".as_ptr(),
                     ptr::null_mut(),
                 );
-                wxtoken_account(
+                wxtoken_register(
                     handle.unwrap(),
                     c"platform".as_ptr(),
                     c"component".as_ptr(),

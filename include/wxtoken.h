@@ -35,7 +35,7 @@
  *
  *   FIRST USE
  *     wxtoken *wx; wxtoken_error err; wxtoken_token token;
- *     if (wxtoken_init("tokens.db", &wx, &err) || wxtoken_account(wx, "shop", "official", appid, secret, &err) ||
+ *     if (wxtoken_init("tokens.db", &wx, &err) || wxtoken_register(wx, "shop", "official", appid, secret, &err) ||
  *         wxtoken_get(wx, "shop", &token, &err)) fprintf(stderr, "%s\n", err.message);
  */
 
@@ -215,14 +215,14 @@ enum wxtoken_status wxtoken_set(struct wxtoken *wx,
  *                 "authorizer", which has none. Copied, sealed, and never shown again.
  * @return WXTOKEN_OK; E_ARGUMENT; E_STORE (cannot be written); E_SECRET (the key file cannot be read); E_TIMEOUT.
  *
- *     wxtoken_account(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
+ *     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
  */
-enum wxtoken_status wxtoken_account(struct wxtoken *wx,
-                                    const char *account,
-                                    const char *kind,
-                                    const char *id,
-                                    const char *secret,
-                                    struct wxtoken_error *err);
+enum wxtoken_status wxtoken_register(struct wxtoken *wx,
+                                     const char *account,
+                                     const char *kind,
+                                     const char *id,
+                                     const char *secret,
+                                     struct wxtoken_error *err);
 
 /**
  * Sets a field of an account that is known later than its registration.

@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// Registers or updates an account; nothing is written when nothing has changed.
-    pub fn account(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
         names::check_account(name)?;
         let kind = Kind::named(kind).ok_or_else(|| {
             Error::argument(format!("unknown kind: the kinds are {}", Kind::names()))

@@ -313,7 +313,7 @@ impl Session {
             None => Err(Error::new(
                 Status::Account,
                 format!(
-                    "the parent \"{name}\" of account \"{child}\" is not in store {}: register it with wxtoken_account, as kind {kind}",
+                    "the parent \"{name}\" of account \"{child}\" is not in store {}: register it with wxtoken_register, as kind {kind}",
                     self.store().location()
                 ),
             )),

@@ -119,10 +119,10 @@ impl Session {
         let store = self.store().location();
         let message = match name {
             Some(name) => format!(
-                "no account \"{name}\" in store {store}: register it with wxtoken_account; wxtoken_report lists those there"
+                "no account \"{name}\" in store {store}: register it with wxtoken_register; wxtoken_report lists those there"
             ),
             None => format!(
-                "no account is the current one in store {store}: register one with wxtoken_account, or make one the current one with wxtoken_put"
+                "no account is the current one in store {store}: register one with wxtoken_register, or make one the current one with wxtoken_put"
             ),
         };
         Error::new(Status::Account, message)

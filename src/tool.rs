@@ -172,9 +172,9 @@ impl Store {
         Ok(self.0.set(option, value)?)
     }
 
-    /// As `wxtoken_account`.
-    pub fn account(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
-        Ok(self.0.account(name, kind, id, secret)?)
+    /// As `wxtoken_register`.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+        Ok(self.0.register(name, kind, id, secret)?)
     }
 
     /// As `wxtoken_put`.

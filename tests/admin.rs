@@ -50,12 +50,12 @@ fn open_platform(world: &World) -> Handle {
     );
     let handle = world.open();
     handle
-        .account("above", "component", "wxabove", SECRET)
+        .register("above", "component", "wxabove", SECRET)
         .unwrap();
     let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
     handle.put("above", "verify_ticket", &ticket).unwrap();
     handle
-        .account_maybe("own", "authorizer", "wxown", None)
+        .register_maybe("own", "authorizer", "wxown", None)
         .unwrap();
     handle.put("own", "parent", "above").unwrap();
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
@@ -67,8 +67,8 @@ fn an_account_that_is_removed_goes_with_what_only_it_has() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
-    handle.account("also", "official", "wx1", SECRET).unwrap();
-    handle.account("other", "official", "wx2", SECRET).unwrap();
+    handle.register("also", "official", "wx1", SECRET).unwrap();
+    handle.register("other", "official", "wx2", SECRET).unwrap();
     let shared = handle.get("shop").unwrap();
     handle.get("other").unwrap();
     handle.get("other/jsapi_ticket").unwrap();
@@ -105,7 +105,7 @@ fn what_was_removed_is_not_put_back_by_who_had_registered_it() {
     wait_until("the cache is looked after", || handle.get("shop").is_err());
     assert!(names(&handle).is_empty());
     // Whoever registers it anew has it again.
-    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
     handle.get("shop").unwrap();
     assert_eq!(names(&handle), ["shop"]);
 }
@@ -125,7 +125,7 @@ fn who_loses_a_parent_is_named() {
 fn what_an_account_has_with_a_parent_that_is_gone_stays() {
     let world = World::new();
     let handle = open_platform(&world);
-    let same_id = handle.account("same", "official", "wxown", SECRET);
+    let same_id = handle.register("same", "official", "wxown", SECRET);
     same_id.unwrap();
     let operator = operator(&world);
     operator.remove("above").unwrap();
@@ -134,7 +134,7 @@ fn what_an_account_has_with_a_parent_that_is_gone_stays() {
     drop(handle);
     let handle = world.open();
     handle
-        .account("above", "component", "wxabove", SECRET)
+        .register("above", "component", "wxabove", SECRET)
         .unwrap();
     let kept = handle.get("own/refresh_token").unwrap();
     assert_eq!(kept.value, REFRESH_TOKEN);
@@ -147,14 +147,14 @@ fn an_account_is_removed_with_the_tokens_of_its_earlier_secrets() {
     world.add("work", "ww1", json!({}));
     let handle = world.open();
     for name in ["app", "same"] {
-        handle.account(name, "work", "ww1", SECRET).unwrap();
+        handle.register(name, "work", "ww1", SECRET).unwrap();
     }
     let token = handle.get("app").unwrap();
     let operator = operator(&world);
-    handle.account("app", "work", "ww1", "another").unwrap();
+    handle.register("app", "work", "ww1", "another").unwrap();
     assert_eq!(operator.remove("app").unwrap().credentials, 0);
     assert_eq!(handle.get("same").unwrap(), token);
-    handle.account("same", "work", "ww1", "another").unwrap();
+    handle.register("same", "work", "ww1", "another").unwrap();
     assert_eq!(operator.remove("same").unwrap().credentials, 1);
 }
 
@@ -209,7 +209,9 @@ fn a_change_of_keys_that_is_cut_off_loses_nothing() {
     fs::write(&key, format!("{new}{old}")).unwrap();
     handle.get("shop").unwrap();
     // What is registered meanwhile is sealed with the new one.
-    handle.account("second", "official", "wx1", SECRET).unwrap();
+    handle
+        .register("second", "official", "wx1", SECRET)
+        .unwrap();
     assert_eq!(operator(&world).rekey().unwrap(), 1);
     assert_eq!(fs::read_to_string(&key).unwrap(), new);
     let token = handle.get("shop").unwrap();
@@ -226,7 +228,7 @@ fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
     let key = key_of(&world.store());
     let lost = fs::read(&key).unwrap();
     fs::remove_file(&key).unwrap();
-    handle.account("other", "official", "wx2", SECRET).unwrap();
+    handle.register("other", "official", "wx2", SECRET).unwrap();
     let refused = operator(&world).rekey().unwrap_err();
     assert_eq!(refused.name, "WXTOKEN_E_SECRET");
     assert!(refused.message.contains("\"shop\""), "{refused}");
@@ -249,7 +251,7 @@ fn keys_are_changed_under_writers() {
         Child::fork(move || {
             for i in 0..25 {
                 let name = format!("w{which}-{i}");
-                let done = handle.account(&name, "official", "wx1", SECRET);
+                let done = handle.register(&name, "official", "wx1", SECRET);
                 if let Err(e) = done {
                     return e.message;
                 }
@@ -317,7 +319,7 @@ fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
         // So that there is something to fetch again.
         operator(&world).remove("own").unwrap();
         handle
-            .account_maybe("own", "authorizer", "wxown", None)
+            .register_maybe("own", "authorizer", "wxown", None)
             .unwrap();
         handle.put("own", "parent", "above").unwrap();
         handle.put("own", "refresh_token", &sent).unwrap();
@@ -353,10 +355,10 @@ fn what_was_put_and_whose_key_is_gone_is_not_put_back() {
     operator(&world).rekey().unwrap();
     fs::remove_file(world.store()).unwrap();
     handle
-        .account("above", "component", "wxabove", SECRET)
+        .register("above", "component", "wxabove", SECRET)
         .unwrap();
     handle
-        .account_maybe("own", "authorizer", "wxown", None)
+        .register_maybe("own", "authorizer", "wxown", None)
         .unwrap();
     handle.put("own", "parent", "above").unwrap();
     let never = handle.get("own/refresh_token").unwrap_err();
@@ -431,7 +433,7 @@ fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
 fn no_account_becomes_the_current_one_by_coming_back() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
-    handle.account("also", "official", "wx1", SECRET).unwrap();
+    handle.register("also", "official", "wx1", SECRET).unwrap();
     let operator = operator(&world);
     assert!(operator.remove("shop").unwrap().was_current);
     fs::remove_file(world.store()).unwrap();
@@ -445,7 +447,7 @@ fn no_account_becomes_the_current_one_by_coming_back() {
     let none = handle.get_current().unwrap_err();
     assert_eq!(none.status, WXTOKEN_E_ACCOUNT);
     // Who registers one chooses it.
-    handle.account("next", "official", "wx1", SECRET).unwrap();
+    handle.register("next", "official", "wx1", SECRET).unwrap();
     handle.get_current().unwrap();
 }
 
@@ -453,7 +455,7 @@ fn no_account_becomes_the_current_one_by_coming_back() {
 fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
     let world = World::with_account(json!({}));
     let handle = open_platform(&world);
-    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
     handle.put_current("shop").unwrap();
     let tokens = [handle.get("shop").unwrap(), handle.get("own").unwrap()];
     let backup = world.directory.path().join("backup.db");
@@ -475,7 +477,7 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
     let store = place.join("tokens.db");
     let other = operator_at(&world, &store);
     other
-        .account("mine", "official", "wx1", Some(SECRET))
+        .register("mine", "official", "wx1", Some(SECRET))
         .unwrap();
     let refused = other.restore(&backup).unwrap_err();
     assert_eq!(refused.name, "WXTOKEN_E_SECRET");
@@ -511,7 +513,7 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
     operator.remove("above").unwrap();
     let backup = world.directory.path().join("backup.db");
     operator.backup(&backup).unwrap();
-    handle.account("mine", "official", "wx1", SECRET).unwrap();
+    handle.register("mine", "official", "wx1", SECRET).unwrap();
 
     for one in [&last, &before] {
         fs::write(&key, one).unwrap();

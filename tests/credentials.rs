@@ -228,7 +228,7 @@ impl Row {
         let handle = world.open();
         self.register(&handle, "id1", SECRET);
         if let Some((kind, field)) = self.parent() {
-            handle.account("above", kind, PARENT, SECRET).unwrap();
+            handle.register("above", kind, PARENT, SECRET).unwrap();
             let (ticket, _) = world.sim.push(PARENT, 0).unwrap();
             handle.put("above", field, &ticket).unwrap();
             handle.put("own", "parent", "above").unwrap();
@@ -244,7 +244,7 @@ impl Row {
 
     fn register(&self, handle: &Handle, id: &str, secret: &str) {
         let secret = (self.kind != "authorizer").then_some(secret);
-        handle.account_maybe("own", self.kind, id, secret).unwrap();
+        handle.register_maybe("own", self.kind, id, secret).unwrap();
     }
 
     fn put_push(&self, world: &World, handle: &Handle, field: &str) {
@@ -660,14 +660,14 @@ fn an_error_names_the_link_that_failed_and_what_to_do() {
         }
         assert!(!failure.message.contains(REFRESH_TOKEN));
     };
-    fails(WXTOKEN_E_ACCOUNT, &["\"own\"", "wxtoken_account"]);
+    fails(WXTOKEN_E_ACCOUNT, &["\"own\"", "wxtoken_register"]);
     row.register(&handle, "id1", SECRET);
     fails(
         WXTOKEN_E_ACCOUNT,
         &["no parent", "\"own\"", "component", "docs/credentials.md"],
     );
     handle
-        .account("above", "component", PARENT, SECRET)
+        .register("above", "component", PARENT, SECRET)
         .unwrap();
     handle.put("own", "parent", "above").unwrap();
     let ticket = [
@@ -739,10 +739,10 @@ fn what_belongs_to_the_corporation_is_shared_by_its_apps_and_the_rest_is_not() {
     world.add("work", "corp1", json!({"secret": "second-app"}));
     let handle = world.open();
     handle
-        .account("mail", "work", "corp1", "first-app")
+        .register("mail", "work", "corp1", "first-app")
         .unwrap();
     handle
-        .account("crm", "work", "corp1", "second-app")
+        .register("crm", "work", "corp1", "second-app")
         .unwrap();
     let jsapi = handle.get("mail/jsapi_ticket").unwrap();
     assert_eq!(handle.get("crm/jsapi_ticket").unwrap(), jsapi);
@@ -767,12 +767,12 @@ fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_with_each() {
             json!({"parent": parent, "secret": refresh}),
         );
         handle
-            .account(&above, "component", &parent, SECRET)
+            .register(&above, "component", &parent, SECRET)
             .unwrap();
         let (ticket, _) = world.sim.push(&parent, 0).unwrap();
         handle.put(&above, "verify_ticket", &ticket).unwrap();
         handle
-            .account_maybe(&own, "authorizer", "wx1", None)
+            .register_maybe(&own, "authorizer", "wx1", None)
             .unwrap();
         handle.put(&own, "parent", &above).unwrap();
         handle.put(&own, "refresh_token", &refresh).unwrap();
@@ -783,7 +783,7 @@ fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_with_each() {
     assert_eq!(handle.get("own2/refresh_token").unwrap().value, "refresh-2");
     // A third name for the first pair shares all of it.
     handle
-        .account_maybe("own3", "authorizer", "wx1", None)
+        .register_maybe("own3", "authorizer", "wx1", None)
         .unwrap();
     handle.put("own3", "parent", "above1").unwrap();
     assert_eq!(handle.get("own3").unwrap().value, tokens[0]);
@@ -941,7 +941,7 @@ fn deauthorization_is_said_and_a_new_authorization_ends_it() {
     assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40084));
     let (code, _) = world.sim.authorize("id1", None).unwrap();
     handle
-        .account("own", "work_authorized", "id1", &code)
+        .register("own", "work_authorized", "id1", &code)
         .unwrap();
     assert!(world.accepts(&handle.get("own").unwrap().value));
 }
@@ -1045,16 +1045,18 @@ fn a_parent_that_is_gone_or_of_another_kind_is_named() {
         );
         let failure = handle.get("own").unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_ACCOUNT, "{failure:?}");
-        for word in ["\"above\"", "\"own\"", "wxtoken_account"] {
+        for word in ["\"above\"", "\"own\"", "wxtoken_register"] {
             assert!(failure.message.contains(word), "{failure:?}");
         }
-        handle.account("above", "official", PARENT, SECRET).unwrap();
+        handle
+            .register("above", "official", PARENT, SECRET)
+            .unwrap();
         let failure = handle.get("own").unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_ACCOUNT, "{failure:?}");
         assert!(failure.message.contains("official"), "{failure:?}");
         assert_eq!(row.requests(&world), 0);
         let (kind, _) = row.parent().unwrap();
-        handle.account("above", kind, PARENT, SECRET).unwrap();
+        handle.register("above", kind, PARENT, SECRET).unwrap();
         assert!(
             world.accepts(&handle.get("own").unwrap().value),
             "{}",
@@ -1159,7 +1161,7 @@ fn a_made_up_credential_needs_a_row_and_nothing_else() {
     handle
         .set("api_base_url", &format!("http://{address}"))
         .unwrap();
-    handle.account("own", "made_up", "key1", "hush").unwrap();
+    handle.register("own", "made_up", "key1", "hush").unwrap();
     let failure = handle.get("own").unwrap_err();
     assert!(
         failure.message.contains("no magic has been put"),

@@ -32,7 +32,7 @@ fn without_threads_to_be_had_a_look_up_is_an_error() {
         }
         let handle = world.open();
         handle.set("api_base_url", &url).unwrap();
-        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
         limit(libc::RLIMIT_NPROC, 0);
         outcome(handle.get("shop"))
     })
@@ -78,7 +78,7 @@ fn without_descriptors_to_be_had_known_tokens_are_served_and_the_rest_is_an_erro
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
-    handle.account("other", "official", "wx2", SECRET).unwrap();
+    handle.register("other", "official", "wx2", SECRET).unwrap();
     let said = Child::fork(|| {
         handle.set("revalidate_ms", "0").unwrap();
         let token = handle.get("shop").unwrap();
@@ -115,7 +115,7 @@ fn a_host_that_sets_its_environment_all_the_time_is_not_hurt() {
             });
             for number in 0..40 {
                 let id = format!("id{number}");
-                handle.account(&id, "official", &id, SECRET).unwrap();
+                handle.register(&id, "official", &id, SECRET).unwrap();
                 handle.get(&id).unwrap();
             }
             stop.store(true, Ordering::Relaxed);
@@ -142,7 +142,7 @@ fn thirty_two_writers_on_one_store_all_get_through() {
                 for turn in 0..10 {
                     let began = Instant::now();
                     let (name, secret) = (format!("writer-{writer}"), format!("secret-{turn}"));
-                    if let Err(failure) = handle.account(&name, "work", "ww1", &secret) {
+                    if let Err(failure) = handle.register(&name, "work", "ww1", &secret) {
                         return format!("{failure:?}");
                     }
                     slowest = slowest.max(began.elapsed());
@@ -177,7 +177,7 @@ fn a_log_line_to_a_pipe_without_a_reader_does_not_kill_the_host() {
             libc::close(ends[0]);
         }
         handle.set("log", "info").unwrap();
-        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
         "alive".into()
     })
     .join();
@@ -190,7 +190,7 @@ fn a_key_file_that_cannot_be_written_does_not_kill_the_host() {
     let handle = world.open();
     let said = Child::fork(|| {
         limit(libc::RLIMIT_FSIZE, 0);
-        match handle.account("shop", "official", "wx1", SECRET) {
+        match handle.register("shop", "official", "wx1", SECRET) {
             Ok(()) => "registered".into(),
             Err(failure) => format!("{:?}: {}", failure.status, failure.message),
         }

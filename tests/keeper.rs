@@ -319,7 +319,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
     let set = Set::new(json!({}));
     let wrong = "f".repeat(32);
     set.owner
-        .account("shop", "official", "wx1", &wrong)
+        .register("shop", "official", "wx1", &wrong)
         .unwrap();
     let store = keeping(&set.world);
     let (mut keeper, told) = keeper_of(&store);
@@ -335,7 +335,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
     let said = set.reader(|handle| outcome(handle.get("shop"))).join();
     assert!(said.contains("40125"), "{said}");
     set.owner
-        .account("shop", "official", "wx1", SECRET)
+        .register("shop", "official", "wx1", SECRET)
         .unwrap();
     keeper.store_changed();
     let pass = settled(&mut keeper);
@@ -348,7 +348,7 @@ fn what_lacks_something_is_told_once() {
     let set = Set::new(json!({}));
     set.world.add("component", "wxabove", json!({}));
     set.owner
-        .account("above", "component", "wxabove", SECRET)
+        .register("above", "component", "wxabove", SECRET)
         .unwrap();
     let store = keeping(&set.world);
     let (mut keeper, told) = keeper_of(&store);
@@ -448,7 +448,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
     let Set { world, owner } = set;
     world.add("component", "wxabove", json!({}));
     owner
-        .account("above", "component", "wxabove", SECRET)
+        .register("above", "component", "wxabove", SECRET)
         .unwrap();
     let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
     owner.put("above", "verify_ticket", &ticket).unwrap();
@@ -480,7 +480,7 @@ fn an_account_whose_platform_hangs_holds_up_no_other() {
     let set = Set::new(json!({}));
     set.world.add("official", "wx2", json!({}));
     set.owner
-        .account("slow", "official", "wx2", SECRET)
+        .register("slow", "official", "wx2", SECRET)
         .unwrap();
     set.world
         .fault(json!({"kind": "hang", "id": "wx2", "times": 0}));
@@ -508,7 +508,7 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
     for number in 0..40 {
         let id = format!("slow{number}");
         world.add("official", &id, json!({}));
-        set.owner.account(&id, "official", &id, SECRET).unwrap();
+        set.owner.register(&id, "official", &id, SECRET).unwrap();
     }
     world.fault(json!({"kind": "hang", "path": STABLE, "times": 0}));
     let store = keeping(world);
@@ -527,7 +527,7 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
         in_flight == HANG && pass.under_way == 41
     });
     world.add("work", "ww1", json!({}));
-    set.owner.account("zz", "work", "ww1", SECRET).unwrap();
+    set.owner.register("zz", "work", "ww1", SECRET).unwrap();
     wait_until("the other platform's token is there", || {
         keeper.pass().unwrap();
         world.sim.counters_of("ww1").minted == 1
@@ -543,7 +543,9 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
     for number in 0..120 {
         let name = format!("a{number:03}");
         set.world.add("official", &name, json!({}));
-        set.owner.account(&name, "official", &name, SECRET).unwrap();
+        set.owner
+            .register(&name, "official", &name, SECRET)
+            .unwrap();
     }
     set.world
         .fault(json!({"kind": "hang", "path": STABLE, "times": BUSY}));

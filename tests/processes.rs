@@ -239,7 +239,7 @@ fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
 fn a_child_forked_in_the_middle_of_a_write_leaves_the_store_sound() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
-    handle.account("other", "work", "ww1", "secret-0").unwrap();
+    handle.register("other", "work", "ww1", "secret-0").unwrap();
     let stop = AtomicBool::new(false);
     let names: Vec<String> = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -247,7 +247,7 @@ fn a_child_forked_in_the_middle_of_a_write_leaves_the_store_sound() {
             while !stop.load(Ordering::Relaxed) {
                 turn += 1;
                 let secret = format!("secret-{turn}");
-                handle.account("other", "work", "ww1", &secret).unwrap();
+                handle.register("other", "work", "ww1", &secret).unwrap();
             }
         });
         let children = (0..100)
@@ -272,7 +272,7 @@ fn killed_writers_leave_a_sound_store() {
             let handle = common::Handle::open(&store).unwrap();
             for turn in 0.. {
                 let secret = format!("secret-{turn}");
-                handle.account("other", "work", "ww1", &secret).unwrap();
+                handle.register("other", "work", "ww1", &secret).unwrap();
             }
             String::new()
         });
@@ -302,7 +302,7 @@ fn killed_writers_leave_a_sound_store() {
 fn a_bad_secret_on_many_processes_costs_one_call() {
     let world = World::with_account(json!({}));
     let handle = world.open();
-    handle.account("shop", "official", "wx1", "wrong").unwrap();
+    handle.register("shop", "official", "wx1", "wrong").unwrap();
     let children: Vec<Child> = (0..16)
         .map(|_| Child::fork(|| outcome(handle.get("shop"))))
         .collect();

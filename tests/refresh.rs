@@ -152,7 +152,7 @@ fn a_reject_is_seen_by_every_name_of_the_token_at_once() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle
-        .account("店铺", "official", "wx1", common::SECRET)
+        .register("店铺", "official", "wx1", common::SECRET)
         .unwrap();
     handle.set("revalidate_ms", "60000").unwrap();
     let first = handle.get("shop").unwrap();

@@ -145,7 +145,7 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
         let world = World::with_account(json!({}));
         world.add("work", "ww1", json!({}));
         let handle = world.open_shop("official_classic");
-        handle.account("app", "work", "ww1", SECRET).unwrap();
+        handle.register("app", "work", "ww1", SECRET).unwrap();
         handle.set("revalidate_ms", "0").unwrap();
         handle.get("shop").unwrap();
         lose(&world.store());
@@ -240,7 +240,7 @@ fn garbage_in_the_journal_costs_nothing() {
     fs::write(beside(&world.store(), "-journal"), "garbage\n".repeat(1000)).unwrap();
     let got = common::Child::fork(|| common::outcome(handle.get("shop"))).join();
     assert_eq!(got, token.value);
-    handle.account("other", "work", "ww1", SECRET).unwrap();
+    handle.register("other", "work", "ww1", SECRET).unwrap();
     assert_eq!(handle.report()["accounts"].as_array().unwrap().len(), 2);
     assert_eq!(sqlite(&world.store(), "PRAGMA integrity_check"), "ok");
     assert_eq!(world.requests(), 1);
@@ -279,7 +279,7 @@ fn the_current_account_survives_a_lost_store() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
-    handle.account("b", "official", "wx2", SECRET).unwrap();
+    handle.register("b", "official", "wx2", SECRET).unwrap();
     handle.put_current("b").unwrap();
     handle.set("revalidate_ms", "0").unwrap();
     let before = handle.get_current().unwrap();
@@ -340,7 +340,7 @@ fn a_store_that_somebody_holds_keeps_nobody_who_has_a_token() {
         assert!(began.elapsed().as_millis() < 2000, "{:?}", began.elapsed());
     }
     // Who has none waits to the deadline, and is told for what.
-    let failure = world.open().account("x", "official", "wx2", SECRET);
+    let failure = world.open().register("x", "official", "wx2", SECRET);
     holder.kill().unwrap();
     holder.wait().unwrap();
     let failure = failure.unwrap_err();
@@ -464,7 +464,7 @@ fn links_fifos_and_directories_are_refused_as_store_and_as_lock() {
         make(&beside(&second, ".lock"), &other);
         let handle = world.open_at(&second);
         handle
-            .account("shop", "official_classic", "wx1", SECRET)
+            .register("shop", "official_classic", "wx1", SECRET)
             .unwrap();
         let failure = handle.get("shop").unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_STORE, "{what}");
@@ -512,7 +512,7 @@ fn without_the_key_tokens_are_read_and_secrets_are_not() {
     );
     assert_eq!(world.requests(), 1);
     // Registering again, as the message advises, mends it.
-    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
     handle.get("shop").unwrap();
     assert_eq!(mode(&key), 0o600);
 }
@@ -596,7 +596,7 @@ fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
         let handle = Handle::open(&store).unwrap();
         handle.set("api_base_url", &api).unwrap();
         let got = common::outcome(handle.get("shop"));
-        let write = handle.account("x", "official", "wx2", SECRET).unwrap_err();
+        let write = handle.register("x", "official", "wx2", SECRET).unwrap_err();
         let reject = handle.reject("shop", &got).unwrap_err();
         format!("{got}|{}|{:?}", write.message, reject.status)
     };

@@ -57,7 +57,7 @@ fn every_errcode_has_its_back_off_shared_and_said() {
         world.add(kind, &id, json!({}));
         world.fault(json!({"id": id, "kind": "errcode", "errcode": errcode, "errmsg": "as scripted", "times": 0}));
         let handle = world.open();
-        handle.account(&id, kind, &id, SECRET).unwrap();
+        handle.register(&id, kind, &id, SECRET).unwrap();
         let failure = handle.get(&id).unwrap_err();
         assert_eq!(
             (failure.status, failure.errcode),
@@ -204,7 +204,7 @@ fn a_host_that_cannot_prove_itself_gets_no_byte() {
             .set("ca_file", world.sim.ca_file().to_str().unwrap())
             .unwrap();
         handle
-            .account("shop", "official_classic", "wx1", SECRET)
+            .register("shop", "official_classic", "wx1", SECRET)
             .unwrap();
         let failure = handle.get("shop").unwrap_err();
         assert_eq!(failure.status, WXTOKEN_E_NETWORK, "{name}: {failure:?}");
@@ -282,7 +282,7 @@ fn by_proxy(world: &World, kind: &str) -> Handle {
     handle
         .set("ca_file", world.sim.ca_file().to_str().unwrap())
         .unwrap();
-    handle.account("shop", kind, "wx1", SECRET).unwrap();
+    handle.register("shop", kind, "wx1", SECRET).unwrap();
     handle
 }
 
@@ -375,7 +375,7 @@ fn a_host_that_does_not_answer_or_exist_is_a_network_failure_in_time() {
         let handle = world.open_at(&world.directory.path().join(format!("{number}.db")));
         handle.set("api_base_url", &url).unwrap();
         handle.set("connect_timeout_ms", "300").unwrap();
-        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
         let began = Instant::now();
         let failure = handle.get("shop").unwrap_err();
         assert_eq!(failure.status, status, "{url}: {failure:?}");
@@ -414,7 +414,7 @@ fn neither_secret_nor_token_stands_in_a_message_or_the_log() {
             } else {
                 "official_classic"
             };
-            handle.account("shop", account, "wx1", SECRET).unwrap();
+            handle.register("shop", account, "wx1", SECRET).unwrap();
             said += &common::outcome(handle.get("shop"));
         }
         said
@@ -472,7 +472,7 @@ fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
         handle
             .set("ca_file", world.sim.ca_file().to_str().unwrap())
             .unwrap();
-        handle.account("shop", "official", "wx1", SECRET).unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
         let said = common::Child::fork(|| {
             // SAFETY: Rust's runtime ignores SIGPIPE; a C host does not.
             unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
@@ -522,7 +522,7 @@ fn writing_to_a_tls_peer_that_is_gone_does_not_kill_the_host() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     handle.set("api_base_url", &url).unwrap();
-    handle.account("shop", "official", "wx1", SECRET).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
     let client = common::Child::fork(|| {
         // SAFETY: as above.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };

@@ -108,7 +108,7 @@ int main(int argc, char **argv)
     if (library == NULL)
         fail(argv[1], dlerror());
     find("wxtoken_init", &init);
-    find("wxtoken_account", &account);
+    find("wxtoken_register", &account);
     find("wxtoken_get", &get_token);
     say_cost(argv[2], "loaded", &before);
     if (init(argv[3], &wx, &err) || (argc == 7 && account(wx, argv[4], "official", argv[5], argv[6], &err))

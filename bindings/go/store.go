@@ -64,7 +64,7 @@ func (s *Store) Register(a Account) error {
 	name, kind := in.text("the account's name", a.Name), in.text("the account's kind", string(a.Kind))
 	id, secret := in.text("the account's ID", a.ID), in.optional("the account's secret", a.Secret)
 	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
-		return C.wxtoken_account(s.wx, name, kind, id, secret, &f.err)
+		return C.wxtoken_register(s.wx, name, kind, id, secret, &f.err)
 	})
 }
 

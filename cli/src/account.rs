@@ -53,7 +53,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
         false => None,
     };
     let secret = secret.as_ref().map(|secret| secret.as_str());
-    store.account(&new.name, kind.name, &new.id, secret)?;
+    store.register(&new.name, kind.name, &new.id, secret)?;
     if let Some(parent) = &new.parent {
         store.put(&new.name, "parent", Some(parent))?;
     }

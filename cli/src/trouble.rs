@@ -123,7 +123,7 @@ impl Trouble {
 /// The library's advice names C functions: here are the commands that call them.
 pub fn in_commands(message: &str) -> String {
     const COMMANDS: [(&str, &str); 6] = [
-        ("wxtoken_account", "`wxtoken account add`"),
+        ("wxtoken_register", "`wxtoken account add`"),
         ("wxtoken_report lists", "`wxtoken account list` shows"),
         ("wxtoken_report", "`wxtoken status`"),
         ("wxtoken_put", "`wxtoken put`"),

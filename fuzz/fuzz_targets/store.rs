@@ -33,7 +33,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             let mut needed = 0;
             wxtoken_report(handle, ptr::null_mut(), 0, &mut needed, &mut err);
             wxtoken_reject(handle, c"shop".as_ptr(), c"token".as_ptr(), &mut err);
-            let status = wxtoken_account(
+            let status = wxtoken_register(
                 handle,
                 c"shop".as_ptr(),
                 c"official".as_ptr(),

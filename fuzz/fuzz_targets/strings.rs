@@ -35,7 +35,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             if !option.ends_with(b"_base_url") && !matches!(option, b"key_file" | b"proxy" | b"log") {
                 wxtoken_set(handle, pointer(&a), pointer(&b), &mut err);
             }
-            wxtoken_account(handle, pointer(&a), pointer(&b), pointer(&c), pointer(&d), &mut err);
+            wxtoken_register(handle, pointer(&a), pointer(&b), pointer(&c), pointer(&d), &mut err);
             wxtoken_put(handle, pointer(&a), pointer(&b), pointer(&c), &mut err);
             wxtoken_reject(handle, pointer(&a), pointer(&b), &mut err);
             wxtoken_get(handle, pointer(&a), &mut token, &mut err);

@@ -105,9 +105,9 @@ pub unsafe extern "C" fn wxtoken_set(
 ///                 "authorizer", which has none. Copied, sealed, and never shown again.
 /// @return WXTOKEN_OK; E_ARGUMENT; E_STORE (cannot be written); E_SECRET (the key file cannot be read); E_TIMEOUT.
 ///
-///     wxtoken_account(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
+///     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wxtoken_account(
+pub unsafe extern "C" fn wxtoken_register(
     wx: *mut wxtoken,
     account: *const c_char,
     kind: *const c_char,
@@ -119,7 +119,7 @@ pub unsafe extern "C" fn wxtoken_account(
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
-            client.account(
+            client.register(
                 required(account, "account")?,
                 required(kind, "kind")?,
                 required(id, "id")?,

@@ -155,10 +155,10 @@ void every_call_says_what_the_disk_has_done(void)
     size_t needed;
 
     open_place(&place);
-    CHECK_OK(wxtoken_account(place.wx, "second", "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "second", "official", place.id, place.secret, e));
     CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
     begin_fault(SHIM_WRITE, place.directory, 0, EVER);
-    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_account(place.wx, "third", "official", place.id, place.secret, e));
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_register(place.wx, "third", "official", place.id, place.secret, e));
     CHECK_TEXT(last_message(), "I/O error");
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_put(place.wx, "second", "current", NULL, e));
     CHECK_TEXT(last_message(), "I/O error");
@@ -168,7 +168,7 @@ void every_call_says_what_the_disk_has_done(void)
     CHECK(end_fault() > 0);
 
     begin_fault(SHIM_READ, place.directory, 0, EVER);
-    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_account(place.wx, "third", "official", place.id, place.secret, e));
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_register(place.wx, "third", "official", place.id, place.secret, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_put(place.wx, "second", "current", NULL, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_reject(place.wx, "shop", token.value, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_report(place.wx, NULL, 0, &needed, e));
@@ -176,7 +176,7 @@ void every_call_says_what_the_disk_has_done(void)
     CHECK_TEXT(last_message(), "I/O error");
     CHECK(end_fault() > 0);
 
-    CHECK_OK(wxtoken_account(place.wx, "third", "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "third", "official", place.id, place.secret, e));
     CHECK_OK(wxtoken_put(place.wx, "second", "current", NULL, e));
     CHECK_OK(wxtoken_get(place.wx, "shop", &token, e)); /* asks for another, and gets the same */
     CHECK_EQUAL(sim_count(place.id, "requests"), 2);
@@ -203,7 +203,7 @@ static int set_up_through(enum shim_call call, long passing)
     begin_fault(call, place.directory, passing, 1);
     status = wxtoken_init(place.store, &place.wx, &err);
     if (status == WXTOKEN_OK)
-        status = wxtoken_account(place.wx, "shop", "official", place.id, place.secret, &err);
+        status = wxtoken_register(place.wx, "shop", "official", place.id, place.secret, &err);
     struck = end_fault();
     if (status != WXTOKEN_OK) {
         check_status(status, WXTOKEN_E_STORE, &err, "the set-up", __FILE__, __LINE__);
@@ -211,7 +211,7 @@ static int set_up_through(enum shim_call call, long passing)
     }
     wxtoken_free(place.wx);
     place.wx = open_store(place.store);
-    CHECK_ONCE(WXTOKEN_OK, wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
+    CHECK_ONCE(WXTOKEN_OK, wxtoken_register(place.wx, "shop", "official", place.id, place.secret, e));
     check_healed(&place, NULL);
     CHECK_EQUAL(count_directory(place.directory), 6); /* ".", "..", store, journal, key and lock */
     leave_place(&place);
@@ -273,8 +273,8 @@ static int register_and_die(const struct place *place, const char *expected)
 
     (void)expected;
     begin_death(dying_call, place->directory, dying_after);
-    if (wxtoken_account(wx, "second", "work", "ww-second", "a-second-secret", &err) != WXTOKEN_OK ||
-        wxtoken_account(wx, "second", "work", "ww-changed", "another-secret", &err) != WXTOKEN_OK)
+    if (wxtoken_register(wx, "second", "work", "ww-second", "a-second-secret", &err) != WXTOKEN_OK ||
+        wxtoken_register(wx, "second", "work", "ww-changed", "another-secret", &err) != WXTOKEN_OK)
         return complain_about("account", &err);
     end_fault();
     return 0;

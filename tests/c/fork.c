@@ -191,7 +191,7 @@ static int use_every_function(const struct place *place, const char *expected)
     struct place own = *place;
     size_t needed = 0;
 
-    if (wxtoken_account(place->wx, "again", "official_classic", place->id, place->secret, &err) != WXTOKEN_OK ||
+    if (wxtoken_register(place->wx, "again", "official_classic", place->id, place->secret, &err) != WXTOKEN_OK ||
         wxtoken_put(place->wx, "shop", "current", "1", &err) != WXTOKEN_OK ||
         wxtoken_reject(place->wx, NULL, "another", &err) != WXTOKEN_OK)
         return complain_about("account, put or reject", &err);

@@ -17,7 +17,7 @@ void strings_are_copied_before_a_call_returns(void)
     CHECK(wxtoken_init(store, &place.wx, NULL) == WXTOKEN_OK);
     snprintf(value, sizeof value, "%s", simulator("WXSIM_HTTP"));
     CHECK_OK(wxtoken_set(place.wx, option, value, e));
-    CHECK_OK(wxtoken_account(place.wx, name, kind, place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, name, kind, place.id, place.secret, e));
     memset(store, 'x', sizeof store), memset(option, 'x', sizeof option), memset(value, 'x', sizeof value);
     memset(name, 'x', sizeof name), memset(kind, 'x', sizeof kind);
     CHECK_OK(wxtoken_get(place.wx, "later", fresh_token(), e));
@@ -47,12 +47,12 @@ void a_handle_goes_on_after_failed_calls(void)
     wxtoken_token token;
 
     open_place(&place);
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, "wrong", e));
+    CHECK_OK(wxtoken_register(place.wx, "shop", "official", place.id, "wrong", e));
     CHECK_STATUS(WXTOKEN_E_API, wxtoken_get(place.wx, "shop", &token, e));
     CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_put(place.wx, "nobody", "current", NULL, e));
     CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_reject(place.wx, "nobody", "token", e));
     CHECK_REFUSED(wxtoken_set(place.wx, "timeout_ms", "0", e));
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "shop", "official", place.id, place.secret, e));
     CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
     CHECK_EQUAL(sim_count(place.id, "minted"), 1);
     leave_place(&place);

@@ -56,7 +56,7 @@ static wxtoken_status call_init(struct place *place, wxtoken_error *err)
 
 static wxtoken_status call_account(struct place *place, wxtoken_error *err)
 {
-    return wxtoken_account(place->wx, "second", "official", place->id, place->secret, err);
+    return wxtoken_register(place->wx, "second", "official", place->id, place->secret, err);
 }
 
 static wxtoken_status call_get(struct place *place, wxtoken_error *err)
@@ -98,7 +98,7 @@ static int serves_second(struct place *place)
 static int takes_accounts(struct place *place)
 {
     wxtoken_error err;
-    if (wxtoken_account(place->wx, "shop", "official", place->id, place->secret, &err) != WXTOKEN_OK)
+    if (wxtoken_register(place->wx, "shop", "official", place->id, place->secret, &err) != WXTOKEN_OK)
         return !complain_about("an account after the call", &err);
     return serves_shop(place);
 }
@@ -158,7 +158,7 @@ static int make_store(const struct place *place, const char *expected)
 {
     struct place own = *place;
     own.wx = open_store(place->store);
-    if (wxtoken_account(own.wx, "shop", kind(), own.id, own.secret, &words->err) != WXTOKEN_OK ||
+    if (wxtoken_register(own.wx, "shop", kind(), own.id, own.secret, &words->err) != WXTOKEN_OK ||
         (expected != NULL && (call_get(&own, &words->err) != WXTOKEN_OK ||
                               call_report(&own, &words->err) != WXTOKEN_OK)))
         return complain_about("making a store", &words->err);
@@ -226,7 +226,7 @@ static int start_afresh(const struct place *place, const char *expected)
     wxtoken_error err;
     wxtoken_token token;
     own.wx = open_store(place->store);
-    if (wxtoken_account(own.wx, "shop", kind(), own.id, own.secret, &err) != WXTOKEN_OK)
+    if (wxtoken_register(own.wx, "shop", kind(), own.id, own.secret, &err) != WXTOKEN_OK)
         return complain_about("account", &err);
     if (wxtoken_get(own.wx, "shop", &token, &err) != WXTOKEN_OK)
         return complain_about("get", &err);

@@ -88,7 +88,7 @@ void options_come_from_the_environment_when_a_handle_is_made(void)
     place.wx = open_store(place.store);
     unsetenv("WXTOKEN_TIMEOUT_MS");
     sim_post("/accounts", "{\"kind\":\"official\",\"id\":\"%s\",\"secret\":\"%s\"}", place.id, place.secret);
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "shop", "official", place.id, place.secret, e));
     sim_fault(&place, "\"kind\":\"hang\"");
     CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_get(place.wx, "shop", fresh_token(), e));
     CHECK_TEXT(last_message(), "timeout_ms (300 ms)");

@@ -234,7 +234,7 @@ void the_log_tells_no_secret_and_no_token(void)
     CHECK_OK(wxtoken_reject(place.wx, "shop", first.value, e));
     sim_fault(&place, "\"kind\":\"reset_before\"");
     CHECK(wxtoken_get(place.wx, "shop", &second, NULL) == WXTOKEN_E_NETWORK);
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official_classic", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "shop", "official_classic", place.id, place.secret, e));
     CHECK_OK(wxtoken_get(place.wx, "shop", &second, e));
     dup2(terminal, STDERR_FILENO);
     close(terminal);

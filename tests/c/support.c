@@ -174,7 +174,7 @@ void open_place_as(struct place *place, const char *kind)
     sim_post("/accounts", "{\"kind\":\"%s\",\"id\":\"%s\",\"secret\":\"%s\"}",
              strcmp(kind, "work") == 0 ? "work" : "official", place->id, place->secret);
     place->wx = open_store(place->store);
-    if (wxtoken_account(place->wx, "shop", kind, place->id, place->secret, &err) != WXTOKEN_OK)
+    if (wxtoken_register(place->wx, "shop", kind, place->id, place->secret, &err) != WXTOKEN_OK)
         fatal(place->store, err.message);
 }
 

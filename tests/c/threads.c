@@ -107,7 +107,7 @@ static void call_something(struct worker *worker, int round)
     else if (worker->number == 2)
         note(worker, wxtoken_set(wx, "revalidate_ms", round % 2 ? "0" : "200", err));
     else if (worker->number == 3)
-        note(worker, wxtoken_account(wx, "shop", "official", worker->place->id, worker->place->secret, err));
+        note(worker, wxtoken_register(wx, "shop", "official", worker->place->id, worker->place->secret, err));
     else if (worker->number == 4)
         note(worker, wxtoken_put(wx, "shop", "current", "1", err));
     else if (worker->number == 5)
@@ -227,7 +227,7 @@ void signals_do_not_fail_a_call(void)
     if (pthread_create(&thread, NULL, send_signals, &pepper) != 0)
         exit(1);
     CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
-    CHECK_OK(wxtoken_account(place.wx, "shop", "official_classic", place.id, place.secret, e));
+    CHECK_OK(wxtoken_register(place.wx, "shop", "official_classic", place.id, place.secret, e));
     CHECK_OK(wxtoken_get(place.wx, "shop", fresh_token(), e));
     pthread_mutex_lock(&pepper.lock);
     pepper.is_over = 1;

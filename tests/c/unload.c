@@ -52,7 +52,7 @@ static void *load_get_and_unload(void *argument)
     }
     find(library, "wxtoken_init", &init);
     find(library, "wxtoken_set", &set);
-    find(library, "wxtoken_account", &account);
+    find(library, "wxtoken_register", &account);
     find(library, "wxtoken_get", &get);
     find(library, "wxtoken_free", &release);
     if (init(store, &wx, &err) != WXTOKEN_OK || set(wx, "api_base_url", getenv("WXSIM_HTTP"), &err) != WXTOKEN_OK ||

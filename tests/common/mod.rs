@@ -79,11 +79,11 @@ impl Handle {
         done(status, &err)
     }
 
-    pub fn account(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<(), Failure> {
-        self.account_maybe(name, kind, id, Some(secret))
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: &str) -> Result<(), Failure> {
+        self.register_maybe(name, kind, id, Some(secret))
     }
 
-    pub fn account_maybe(
+    pub fn register_maybe(
         &self,
         name: &str,
         kind: &str,
@@ -95,7 +95,7 @@ impl Handle {
         let secret = secret.map(text);
         // SAFETY: as above.
         let status = unsafe {
-            wxtoken_account(
+            wxtoken_register(
                 self.0,
                 name.as_ptr(),
                 kind.as_ptr(),
@@ -250,7 +250,7 @@ impl World {
     /// The same with `wx1` registered as `shop`.
     pub fn open_shop(&self, kind: &str) -> Handle {
         let handle = self.open();
-        handle.account("shop", kind, "wx1", SECRET).unwrap();
+        handle.register("shop", kind, "wx1", SECRET).unwrap();
         handle
     }
 

@@ -28,7 +28,7 @@ header('Content-Type: application/json');
 $answer = ['worker' => (string) getmypid()];
 try {
     if (isset($_GET['register'])) {
-        (new WxToken\Store())->account('shop', 'official_classic', $_GET['register'], $_SERVER['HTTP_X_SECRET']);
+        (new WxToken\Store())->register('shop', 'official_classic', $_GET['register'], $_SERVER['HTTP_X_SECRET']);
     } else {
         if (isset($_GET['meet'])) {
             meet($_GET['meet'], (int) $_GET['of']);

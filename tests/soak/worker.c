@@ -59,7 +59,7 @@ static void reject(const char *name, const char *token) {
 
 static int enrol(const char *name, const char *kind, const char *id, const char *secret) {
     wxtoken_error err;
-    if (wxtoken_account(wx, name, kind, id, secret, &err) == WXTOKEN_OK) return 1;
+    if (wxtoken_register(wx, name, kind, id, secret, &err) == WXTOKEN_OK) return 1;
     SAY("failed %s %s\n", name, err.message);
     return 0;
 }

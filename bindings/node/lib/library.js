@@ -29,7 +29,7 @@ const errorOut = koffi.out(koffi.pointer(error));
 const SIGNATURES = {
   wxtoken_init: ['int', ['str', koffi.out(koffi.pointer(handle)), errorOut]],
   wxtoken_set: ['int', [handle, 'str', 'str', errorOut]],
-  wxtoken_account: ['int', [handle, 'str', 'str', 'str', 'str', errorOut]],
+  wxtoken_register: ['int', [handle, 'str', 'str', 'str', 'str', errorOut]],
   wxtoken_put: ['int', [handle, 'str', 'str', 'str', errorOut]],
   wxtoken_get: ['int', [handle, 'str', koffi.out(koffi.pointer(token)), errorOut]],
   wxtoken_reject: ['int', [handle, 'str', 'str', errorOut]],

@@ -39,7 +39,7 @@ class Store {
 
   async register(name, kind, id, secret = null) {
     await this.#change(
-      'wxtoken_account',
+      'wxtoken_register',
       text('name', name),
       text('kind', kind),
       text('id', id),

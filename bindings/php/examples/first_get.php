@@ -18,7 +18,7 @@ use WxToken\WxTokenException;
 try {
     $store = new Store();
     if (($id = getenv('WXTOKEN_ID')) !== false) {
-        $store->account('demo', getenv('WXTOKEN_KIND') ?: 'official', $id, (string) getenv('WXTOKEN_SECRET'));
+        $store->register('demo', getenv('WXTOKEN_KIND') ?: 'official', $id, (string) getenv('WXTOKEN_SECRET'));
     }
     $before = hrtime(true);
     $token = $store->token('demo');

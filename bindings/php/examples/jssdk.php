@@ -42,7 +42,7 @@ try {
     $store = new Store();
     $secret = (string) getenv('WXTOKEN_SECRET');
     if ($secret !== '') {
-        $store->account('demo', getenv('WXTOKEN_KIND') ?: 'official', $id, $secret);
+        $store->register('demo', getenv('WXTOKEN_KIND') ?: 'official', $id, $secret);
     }
     // The ticket stays on the server: the page gets the signature only.
     $config = signed($id, $store->token('demo/jsapi_ticket')->value, $argv[1]);

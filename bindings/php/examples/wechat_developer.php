@@ -25,7 +25,7 @@ $secret = (string) getenv('WXTOKEN_SECRET');
 try {
     $store = new Store();
     if ($secret !== '') {
-        $store->account('demo', 'official', $id, $secret);
+        $store->register('demo', 'official', $id, $secret);
     }
 
     // The SDK wants an appsecret that is not empty; it does not use it.

@@ -31,7 +31,7 @@ typedef struct wxtoken_token {
 } wxtoken_token;
 enum wxtoken_status wxtoken_init(const char *store, struct wxtoken **out, struct wxtoken_error *err);
 enum wxtoken_status wxtoken_set(struct wxtoken *wx, const char *option, const char *value, struct wxtoken_error *err);
-enum wxtoken_status wxtoken_account(struct wxtoken *wx, const char *account, const char *kind, const char *id, const char *secret, struct wxtoken_error *err);
+enum wxtoken_status wxtoken_register(struct wxtoken *wx, const char *account, const char *kind, const char *id, const char *secret, struct wxtoken_error *err);
 enum wxtoken_status wxtoken_put(struct wxtoken *wx, const char *account, const char *field, const char *value, struct wxtoken_error *err);
 enum wxtoken_status wxtoken_get(struct wxtoken *wx, const char *name, struct wxtoken_token *out, struct wxtoken_error *err);
 enum wxtoken_status wxtoken_reject(struct wxtoken *wx, const char *name, const char *token, struct wxtoken_error *err);

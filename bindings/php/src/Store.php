@@ -78,14 +78,14 @@ final class Store
      * @param ?string $secret Its secret; for "work_authorized" the permanent_code. Null for "authorizer", which has
      *                        none. It is sealed in the store and never shown again.
      */
-    public function account(
+    public function register(
         string $account,
         string $kind,
         string $id,
         #[\SensitiveParameter] ?string $secret = null,
     ): void {
         $this->call(
-            'wxtoken_account',
+            'wxtoken_register',
             $this->handle(),
             $this->text('account', $account),
             $this->text('kind', $kind),

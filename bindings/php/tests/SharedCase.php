@@ -120,7 +120,7 @@ final class SharedCase
             ),
             'close' => $store->close(),
             'set' => $store->set($step['option'], $step['value']),
-            'account' => $store->account($step['account'], $step['kind'], $step['id'], $step['secret']),
+            'account' => $store->register($step['account'], $step['kind'], $step['id'], $step['secret']),
             'put' => $store->put($step['account'], $step['field'], $step['value']),
             'get' => $this->get($store, $step),
             'reject' => $store->reject($step['name'], $step['token']),

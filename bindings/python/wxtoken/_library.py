@@ -52,7 +52,7 @@ class CToken(Structure):
 SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "wxtoken_init": (c_int, (c_char_p, POINTER(c_void_p), POINTER(CError))),
     "wxtoken_set": (c_int, (c_void_p, c_char_p, c_char_p, POINTER(CError))),
-    "wxtoken_account": (
+    "wxtoken_register": (
         c_int,
         (c_void_p, c_char_p, c_char_p, c_char_p, c_char_p, POINTER(CError)),
     ),

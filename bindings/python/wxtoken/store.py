@@ -98,7 +98,7 @@ class Store:
         TimeoutError.
         """
         self._call(
-            LIBRARY.wxtoken_account,
+            LIBRARY.wxtoken_register,
             text("name", name),
             text("kind", kind),
             text("id", id),

@@ -14,7 +14,7 @@ header('Content-Type: application/json');
 try {
     $store = new WxToken\Store();
     if (isset($_GET['id'])) {
-        $store->account('shop', 'official', $_GET['id'], $_SERVER['HTTP_X_SECRET']);
+        $store->register('shop', 'official', $_GET['id'], $_SERVER['HTTP_X_SECRET']);
     }
     if (isset($_GET['adapter'])) {
         // In the request, as Composer does, for it is not preloaded: what it extends is the SDK's.

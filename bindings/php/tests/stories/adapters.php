@@ -30,7 +30,7 @@ require __DIR__ . '/../programs/load_adapters.php';
 $pair = static function (string $directory, string $adapter, string $kind, int $lifetimeMs) use ($simulator): Pair {
     [$id, $secret] = $simulator->account($kind, ['lifetime_ms' => $lifetimeMs]);
     $path = "$directory/$adapter-$kind.db";
-    $simulator->open($path)->account('shop', $kind, $id, $secret);
+    $simulator->open($path)->register('shop', $kind, $id, $secret);
 
     return new Pair(
         $simulator,
@@ -81,7 +81,7 @@ story('by each adapter, an expiry, a revocation and a refresh by another process
 $shop = static function (string $directory, array $more = []) use ($simulator): array {
     [$id, $secret] = $simulator->official($more);
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
 
     return [$store, $id];
 };
@@ -134,7 +134,7 @@ story('tickets of the store sign pages', static function (string $directory) use
     same(['ok' => true], $told($id, $config['signature']), 'what the page is told after a refresh');
 
     [$corp, $secret] = $simulator->account('work');
-    $store->account('app', 'work', $corp, $secret);
+    $store->register('app', 'work', $corp, $secret);
     $ticket = new WorkJsApiTicket($store, 'app', $corp);
     foreach ([[$ticket->getTicket(), false], [$ticket->getAgentTicket(1000002), true]] as [$value, $agent]) {
         $signature = sha1("jsapi_ticket=$value&noncestr=$nonce&timestamp=$time&url=$url");

@@ -18,7 +18,7 @@ story('a refusal of WeChat is an ApiException with its errcode and the time to w
 ) use ($simulator): void {
     [$id] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, 'wrong');
+    $store->register('shop', 'official', $id, 'wrong');
     $failure = thrown(ApiException::class, static fn () => $store->token('shop'));
     check($failure instanceof WxTokenException && $failure instanceof \RuntimeException, 'it is of the wrong family');
     same('WXTOKEN_E_API', $failure->status, 'status');
@@ -49,16 +49,16 @@ story('a NUL byte is refused in every string, before C sees it', static function
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', 'wx0', 'secret');
+    $store->register('shop', 'official', 'wx0', 'secret');
     foreach (
         [
             'store' => static fn () => new Store("$directory/other.db\0.txt"),
             'option' => static fn () => $store->set("timeout_ms\0", '1'),
             'value' => static fn () => $store->set('timeout_ms', "300\0"),
-            'account' => static fn () => $store->account("shop\0", 'official', 'wx1', 'secret'),
-            'kind' => static fn () => $store->account('shop', "official\0", 'wx1', 'secret'),
-            'id' => static fn () => $store->account('shop', 'official', "wx1\0", 'secret'),
-            'secret' => static fn () => $store->account('shop', 'official', 'wx1', "secret\0"),
+            'account' => static fn () => $store->register("shop\0", 'official', 'wx1', 'secret'),
+            'kind' => static fn () => $store->register('shop', "official\0", 'wx1', 'secret'),
+            'id' => static fn () => $store->register('shop', 'official', "wx1\0", 'secret'),
+            'secret' => static fn () => $store->register('shop', 'official', 'wx1', "secret\0"),
             'field' => static fn () => $store->put('shop', "current\0"),
             'name' => static fn () => $store->token("shop\0"),
             'token' => static fn () => $store->reject('shop', "token\0"),
@@ -88,7 +88,7 @@ story('options are taken as strings, numbers and booleans', static function (str
     $store = $simulator->open("$directory/tokens.db", ['timeout_ms' => 200, 'background_refresh' => false]);
     $store->set('background_refresh', true);
     $store->set('background_refresh', '0');
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $message = thrown(TimeoutException::class, $store->token(...))->getMessage();
     check(str_contains($message, '200 ms'), "another timeout than the one set: $message");
 });
@@ -101,7 +101,7 @@ story('a bad option given to the constructor opens nothing', static function (st
 story('setCurrent says which account null names', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
     foreach (['shop', '店铺'] as $name) {
-        $store->account($name, 'official', ...$simulator->official());
+        $store->register($name, 'official', ...$simulator->official());
     }
     $store->setCurrent('店铺');
     same($store->token('店铺')->value, $store->token()->value, 'the token of the current account');
@@ -114,7 +114,7 @@ story('a token knows when it ends, and reject takes it as it is', static functio
 ): void {
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $token = $store->token();
     check($token->expiresAt > new DateTimeImmutable('+7190 seconds'), 'it ends too early');
     check($token->expiresAt <= new DateTimeImmutable('+7201 seconds'), 'it ends too late');
@@ -128,8 +128,8 @@ story('a refresh token has no end that is known, and a ticket has one', static f
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('platform', 'component', 'wx0', 'secret');
-    $store->account('customer', 'authorizer', 'wx1');
+    $store->register('platform', 'component', 'wx0', 'secret');
+    $store->register('customer', 'authorizer', 'wx1');
     $store->put('customer', 'parent', 'platform');
     $store->put('customer', 'refresh_token', 'refresh-me');
     $store->put('platform', 'verify_ticket', 'push-me');
@@ -146,7 +146,7 @@ story('an account that needs a secret is refused without one', static function (
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
-    $failure = thrown(ArgumentException::class, static fn () => $store->account('shop', 'official', 'wx0'));
+    $failure = thrown(ArgumentException::class, static fn () => $store->register('shop', 'official', 'wx0'));
     check(str_contains($failure->getMessage(), 'secret'), $failure->getMessage());
 });
 
@@ -154,7 +154,7 @@ story('a token that WeChat gives again has its new end', static function (string
     [$id, $secret] = $simulator->official();
     $simulator->tell('/faults', ['id' => $id, 'kind' => 'token', 'value' => 'the-same', 'times' => 0]);
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $first = $store->token();
     $simulator->tell('/accounts', ['id' => $id, 'secret' => $secret, 'kind' => 'official', 'lifetime_ms' => 3600000]);
     $store->reject(null, $first);
@@ -166,7 +166,7 @@ story('a token that WeChat gives again has its new end', static function (string
 story('a report of a hundred accounts is whole', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
     for ($i = 0; $i < 100; $i++) {
-        $store->account("account $i", 'official', "wx$i", 'secret');
+        $store->register("account $i", 'official', "wx$i", 'secret');
     }
     same(100, count($store->report()['accounts']), 'accounts in the report');
 });

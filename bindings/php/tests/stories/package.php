@@ -50,7 +50,7 @@ story('a project that installs the package with Composer gets a token', static f
 ): void {
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     file_put_contents("$directory/composer.json", json_encode([
         'repositories' => [['type' => 'path', 'url' => $package], ['packagist.org' => false]],
         'require' => ['libwxtoken/wxtoken' => '*@dev'],

@@ -41,7 +41,7 @@ story('forked children without a token share one fetch', static function (string
 ): void {
     [$id, $secret] = $simulator->official(['delay_ms' => 50]);
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $tokens = $inChildren(8, static fn () => $store->token()->value);
     same(1, count(array_unique($tokens)), 'tokens');
     same($tokens[0], $store->token()->value, 'the token of the parent');
@@ -55,7 +55,7 @@ story('forked children have the token of their parent, and both go on', static f
 ): void {
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $token = $store->token()->value;
     $tokens = $inChildren(4, static function () use ($store, $simulator, $directory): string {
         $first = $store->token()->value;
@@ -82,7 +82,7 @@ story('sixteen processes on an empty store mint one token', static function (str
     $simulator
 ): void {
     [$id, $secret] = $simulator->official(['delay_ms' => 50]);
-    $simulator->open("$directory/tokens.db")->account('shop', 'official', $id, $secret);
+    $simulator->open("$directory/tokens.db")->register('shop', 'official', $id, $secret);
     $processes = [];
     for ($i = 0; $i < 16; $i++) {
         $processes[] = new Process([PHP_BINARY, __DIR__ . '/../programs/get.php', "$directory/tokens.db"]);

@@ -9,7 +9,7 @@ use Throwable;
 
 story('var_dump and print_r show no token', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', ...$simulator->official());
+    $store->register('shop', 'official', ...$simulator->official());
     $token = $store->token();
     ob_start();
     var_dump($token, $store);
@@ -22,7 +22,7 @@ story('var_dump and print_r show no token', static function (string $directory) 
 
 story('what was put is hidden in the same way', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('platform', 'component', 'wx0', 'secret');
+    $store->register('platform', 'component', 'wx0', 'secret');
     $ticket = bin2hex(random_bytes(16));
     $store->put('platform', 'verify_ticket', $ticket);
     $token = $store->token('platform/verify_ticket');
@@ -37,7 +37,7 @@ story('tokens and stores are neither serialised nor copied', static function (st
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', ...$simulator->official());
+    $store->register('shop', 'official', ...$simulator->official());
     $token = $store->token();
     thrown(LogicException::class, static fn () => serialize($token));
     thrown(LogicException::class, static fn () => unserialize('O:13:"WxToken\Token":1:{s:5:"value";s:1:"x";}'));
@@ -49,14 +49,14 @@ story('no stack trace shows a secret, a token or an option', static function (st
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('platform', 'component', 'wx0', 'secret');
+    $store->register('platform', 'component', 'wx0', 'secret');
     $ignored = ini_set('zend.exception_ignore_args', '0');
     try {
         foreach (
             [
-                static fn (string $hidden) => $store->account('shop', 'personal', 'wx0', $hidden),
-                static fn (string $hidden) => $store->account('shop', 'official', 'wx0', "$hidden\0"),
-                static fn (string $hidden) => $store->account('customer', 'authorizer', 'wx0', $hidden),
+                static fn (string $hidden) => $store->register('shop', 'personal', 'wx0', $hidden),
+                static fn (string $hidden) => $store->register('shop', 'official', 'wx0', "$hidden\0"),
+                static fn (string $hidden) => $store->register('customer', 'authorizer', 'wx0', $hidden),
                 static fn (string $hidden) => $store->put('nobody', 'refresh_token', $hidden),
                 static fn (string $hidden) => $store->put('platform', 'refresh_token', $hidden),
                 static fn (string $hidden) => $store->put('platform', 'verify_ticket', "$hidden\0"),

@@ -28,7 +28,7 @@ $pair = static function (
     $kind = $sdk === 'work' ? 'work' : 'official';
     [$id, $secret] = $simulator->account($kind, ['lifetime_ms' => SOON_MS]);
     if ($store !== null) {
-        $simulator->open($store)->account('shop', $kind, $id, $secret);
+        $simulator->open($store)->register('shop', $kind, $id, $secret);
     }
     // WeChatDeveloper wants a secret that is not empty.
     $arguments = $store === null ? [$id, $secret] : [$id, 'in-the-store', $store];
@@ -148,7 +148,7 @@ story('EasyWeChat signs pages with the tickets of the store', static function (s
 
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $app = new \EasyWeChat\OfficialAccount\Application(['app_id' => $id]);
     $app->setTicket($ticket = new \WxToken\EasyWeChat\JsApiTicket($store, 'shop', $id));
     $config = $app->getUtils()->buildJsSdkConfig($url, ['chooseImage']);
@@ -161,7 +161,7 @@ story('EasyWeChat signs pages with the tickets of the store', static function (s
     $accepted($id, $url, $app->getUtils()->buildJsSdkConfig($url, []));
 
     [$id, $secret] = $simulator->account('work');
-    $store->account('app', 'work', $id, $secret);
+    $store->register('app', 'work', $id, $secret);
     $app = new \EasyWeChat\Work\Application(['corp_id' => $id]);
     $app->setTicket(new \WxToken\EasyWeChat\WorkJsApiTicket($store, 'app', $id));
     $accepted($id, $url, $app->getUtils()->buildJsSdkConfig($url, []));
@@ -181,9 +181,9 @@ story('the clients of a platform and its customer have their tokens from the sto
         ['kind' => 'authorizer', 'id' => $customer, 'parent' => $component],
     );
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('platform', 'component', $component, $secret);
+    $store->register('platform', 'component', $component, $secret);
     $store->put('platform', 'verify_ticket', $simulator->tell('/push', ['id' => $component])['ticket']);
-    $store->account('customer', 'authorizer', $customer);
+    $store->register('customer', 'authorizer', $customer);
     $store->put('customer', 'parent', 'platform');
     $store->put('customer', 'refresh_token', $refresh);
 
@@ -221,9 +221,9 @@ story('the client of a WeCom third-party app has two tokens from the store', sta
     $simulator->tell('/accounts', ['kind' => 'suite', 'id' => $suite, 'secret' => $secret]);
     $simulator->tell('/accounts', ['kind' => 'provider', 'id' => $provider, 'secret' => $secret]);
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('suite', 'suite', $suite, $secret);
+    $store->register('suite', 'suite', $suite, $secret);
     $store->put('suite', 'suite_ticket', $simulator->tell('/push', ['id' => $suite])['ticket']);
-    $store->account('provider', 'provider', $provider, $secret);
+    $store->register('provider', 'provider', $provider, $secret);
 
     $app = new \EasyWeChat\OpenWork\Application(['corp_id' => $provider, 'http' => ['base_uri' => $simulator->http]]);
     $ofSuite = new \WxToken\EasyWeChat\AccessToken($store, 'suite', 'suite_access_token');

@@ -50,7 +50,7 @@ story('the lines of both READMEs run as they stand', static function (string $di
                 $lines = $blocks[1][$at];
                 same(3, substr_count($lines, "\n"), "$readme, $section, $when: lines");
                 [$id, $secret] = $simulator->official();
-                $simulator->open("$directory/$id.db")->account('shop', 'official', $id, $secret);
+                $simulator->open("$directory/$id.db")->register('shop', 'official', $id, $secret);
                 mkdir("$directory/$id");
                 file_put_contents("$directory/$id/lines.php", <<<PHP
                     <?php

@@ -97,7 +97,7 @@ story('eight processes at once fetch one token by the store, and several by thei
             // So long that all are under way before the first has its answer in the cache.
             [$id, $secret] = $simulator->official(['delay_ms' => 500]);
             $store = "$directory/$id.db";
-            $simulator->open($store)->account('shop', 'official', $id, $secret);
+            $simulator->open($store)->register('shop', 'official', $id, $secret);
             $arguments = [$autoload, $sdk, $id, $secret, ...($how === 'by the store' ? [$store] : [])];
             mkdir("$directory/$id");
             $processes = [];
@@ -128,7 +128,7 @@ story('eight processes at once fetch one token by the store, and several by thei
 story('instance() of WeChatDeveloper takes the callback', static function (string $directory) use ($simulator): void {
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $config = ['appid' => $id, 'appsecret' => 'in-the-store', 'cache_path' => $directory];
     $config['GetAccessTokenCallback'] = $callback = new \WxToken\WeChatDeveloper\AccessTokenCallback($store, 'shop');
     $client = \WeChat\User::instance($config);
@@ -155,7 +155,7 @@ story("the project's own cache functions go on, but for tokens", static function
             $tools::$cache_callable = ['set' => $set] + $before;
             [$id, $secret] = $simulator->official();
             $store = $simulator->open("$directory/tokens.db");
-            $store->account($id, 'official', $id, $secret);
+            $store->register($id, 'official', $id, $secret);
             $client = new \WeChat\Limit([
                 'appid' => $id,
                 'appsecret' => 'in-the-store',
@@ -183,7 +183,7 @@ story('WeChatDeveloper signs pages with a ticket of the store', static function 
 ): void {
     [$id, $secret] = $simulator->official();
     $store = $simulator->open("$directory/tokens.db");
-    $store->account('shop', 'official', $id, $secret);
+    $store->register('shop', 'official', $id, $secret);
     $url = 'https://shop.example/goods?id=1';
     $script = new \WeChat\Script(['appid' => $id, 'appsecret' => '-', 'cache_path' => $directory]);
     $signed = $script->getJsSign($url, null, $store->token('shop/jsapi_ticket')->value);

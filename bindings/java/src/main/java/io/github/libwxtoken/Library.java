@@ -36,7 +36,7 @@ final class Library {
 
   static native int wxtoken_set(Pointer wx, byte[] option, byte[] value, byte[] err);
 
-  static native int wxtoken_account(
+  static native int wxtoken_register(
       Pointer wx, byte[] account, byte[] kind, byte[] id, byte[] secret, byte[] err);
 
   static native int wxtoken_put(Pointer wx, byte[] account, byte[] field, byte[] value, byte[] err);

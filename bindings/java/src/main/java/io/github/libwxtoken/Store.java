@@ -88,7 +88,7 @@ public final class Store implements AutoCloseable {
     byte[] what = Library.text("kind", kind);
     byte[] which = Library.text("id", id);
     byte[] key = Library.optionalText("secret", secret);
-    inside(error -> Library.wxtoken_account(handle, name, what, which, key, error));
+    inside(error -> Library.wxtoken_register(handle, name, what, which, key, error));
   }
 
   /**
