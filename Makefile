@@ -29,8 +29,12 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
-.PHONY: all lib tool sim install install-lib install-tool stage stage-tool header setup clean demo test lint \
-  test-rust test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed test-servers
+.PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header clean help \
+  demo demo-sdks \
+  setup build check lint test test-rust test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  test-servers test-deploy test-soak test-bench test-findings \
+  bench bench-inside soak soak-workers mutants mutants-pure mutants-diff \
+  sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
 all: lib tool
 
@@ -85,7 +89,6 @@ stage-tool:
 
 WHEEL = $(CURDIR)/build/wheel
 
-.PHONY: wheel
 wheel: stage
 	python3 -m venv $(WHEEL)
 	$(WHEEL)/bin/pip install -q -r bindings/python/wheel-requirements.txt
@@ -106,7 +109,6 @@ demo:
 	@$(CARGO) build --locked -p wxtoken-cli
 	@.ci/demo "$(STAGE)" "$(SIM)" "$(abspath $(TARGET))/debug/wxtoken"
 
-.PHONY: demo-sdks
 demo-sdks:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory --silent stage sim
@@ -114,13 +116,20 @@ demo-sdks:
 
 # --- tests ---
 
-test: setup lint test-rust stage sim test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed test-servers test-deploy \
-  test-soak test-bench test-findings
-	@cat build/not-run 2>/dev/null || true
-	@echo "make test: everything that was run passed"
+# In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
+SUITES ?= lint test-rust build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  test-servers test-deploy test-soak test-bench test-findings
+# A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
+MAY_NOT_RUN ?=
+
+test: setup
+	@python3 -B tests/run.py $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(SUITES)
 
 setup:
 	@.ci/setup test
+
+# What the suites after it share.
+build: stage sim
 
 # What the bindings' suites run under: the staged library, the table of cases, a simulator.
 UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
@@ -139,7 +148,7 @@ lint:
 	python3 tests/mutants/run.py --check
 
 test-rust:
-	$(CARGO) test --locked --workspace
+	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
 
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
@@ -147,33 +156,26 @@ test-c: stage sim
 test-go: stage sim
 	cd bindings/go && $(UNDER_SIM) go vet ./...
 	cd bindings/go && $(UNDER_SIM) go test -count=1 -race ./...
-	cd bindings/go/adapters_test && $(UNDER_SIM) go vet ./...
-	cd bindings/go/adapters_test && $(UNDER_SIM) go test -count=1 -race ./...
+	@cd bindings/go/adapters_test && $(CURDIR)/.ci/with-registry test-go/adapters Go \
+	  '$(UNDER_SIM) go vet ./...' '$(UNDER_SIM) go test -count=1 -race ./...'
 
 test-php: stage sim
 	$(UNDER_SIM) php bindings/php/tests/run.php
 
-# The adapters with the real SDKs. Where Packagist is not reached, that is said, and once more at the end of `make test`;
-# WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere.
+# The adapters with the real SDKs; WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere than Packagist.
 test-php-sdks: stage sim
-	@mkdir -p build && rm -f build/not-run
-	@status=0; [ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks || status=$$?; \
-	case $$status in \
-	  0) $(UNDER_SIM) php bindings/php/tests/sdks/run.php ;; \
-	  3) echo "test-php-sdks was NOT RUN: Packagist is not reached from here" | tee build/not-run ;; \
-	  *) exit $$status ;; \
-	esac
+	@.ci/with-registry test-php-sdks Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' \
+	  '$(UNDER_SIM) php bindings/php/tests/sdks/run.php'
 
 test-python: stage sim
 	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
 
 test-node: stage sim
-	cd bindings/node && npm ci --no-audit --no-fund --loglevel=error
-	cd bindings/node && npm run --silent lint
-	cd bindings/node && $(UNDER_SIM) npm test --silent
+	@cd bindings/node && $(CURDIR)/.ci/with-registry test-node npm \
+	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent'
 
 test-java: stage sim
-	cd bindings/java && $(UNDER_SIM) mvn -B -q verify
+	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven '$(UNDER_SIM) mvn -B -q verify' true
 
 test-mixed: stage sim
 	mkdir -p build/mixed
@@ -186,7 +188,6 @@ test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
-.PHONY: test-deploy
 test-deploy: soak-workers
 	$(CARGO) build --locked -p wxtoken-cli
 	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(UNDER_SIM) python3 -B tests/deploy/run.py
@@ -195,7 +196,6 @@ test-deploy: soak-workers
 
 BENCH ?=
 
-.PHONY: bench
 bench: stage sim
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
@@ -203,14 +203,12 @@ bench: stage sim
 	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
-.PHONY: test-bench
 test-bench: stage sim
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
 	$(CARGO) test --locked --features benching --bench inside
 
-.PHONY: bench-inside
 bench-inside:
 	$(CARGO) bench --locked --features benching --bench inside
 
@@ -219,7 +217,6 @@ bench-inside:
 MINUTES ?= 60
 SOAK     = $(UNDER_SIM) python3 tests/soak/run.py build/soak/c build/soak/go
 
-.PHONY: test-soak soak soak-workers
 test-soak: soak-workers
 	$(SOAK)
 
@@ -234,7 +231,6 @@ soak-workers: stage sim
 
 # --- mutants: each protection taken out, and the tests that are seen to fail then ---
 
-.PHONY: mutants
 mutants:
 	python3 tests/mutants/run.py $(MUTANTS)
 
@@ -251,7 +247,6 @@ MIRI  = MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(CURDIR)/build/miri
 # What calls into nothing but Rust.
 PURE := token:: trie:: cache:: names:: options:: wechat:: clock:: report::
 
-.PHONY: sanitize sanitize-address sanitize-thread sanitize-miri
 sanitize: sanitize-address sanitize-thread sanitize-miri stage sim
 	$(MAKE) -C tests/c asan STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
 	@echo "make sanitize: no finding"
@@ -267,13 +262,11 @@ sanitize-thread: nightly
 sanitize-miri: nightly
 	$(MIRI) $(CARGO) +nightly miri test --locked --lib -- $(PURE)
 
-.PHONY: nightly
 nightly:
 	@command -v clang >/dev/null || { echo "no clang: apt-get install clang" >&2; exit 1; }
 	rustup toolchain install nightly --profile minimal --component miri,rust-src
 
 # What of it fits into `make test`.
-.PHONY: test-findings
 test-findings:
 	$(MAKE) --no-print-directory sanitize-address ASAN_TESTS="--lib --test host --test refresh --test store --test wechat"
 	$(MAKE) --no-print-directory fuzz SECONDS=60
@@ -290,7 +283,6 @@ FUZZ    = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address $(SANCOV)" CFLAGS=-fs
   CARGO_TARGET_DIR=$(CURDIR)/build/fuzz
 
 # Two at a time. What was found lies in build/fuzz/artifacts; the corpus grows in build/corpus.
-.PHONY: fuzz
 fuzz:
 	$(FUZZ) $(CARGO) build --locked --manifest-path fuzz/Cargo.toml --target $(HOST)
 	mkdir -p build/fuzz/artifacts $(TARGETS:%=build/corpus/%)

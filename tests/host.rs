@@ -1,9 +1,10 @@
 //! Invariant 10: what the host's limits and habits do to the library, and the library to the host.
 
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Child, Handle, SECRET, World, outcome};
+use common::{Child, Handle, SECRET, World, drop_privileges, outcome};
 use serde_json::json;
 
 fn limit(resource: libc::__rlimit_resource_t, most: u64) {
@@ -15,21 +16,21 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) {
     assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
 }
 
+/// So that a child makes its store there when it is another user.
+fn open_to_all(world: &World) {
+    let all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(world.directory.path(), all).unwrap();
+}
+
 /// Faults row 14.
 #[test]
 fn without_threads_to_be_had_a_look_up_is_an_error() {
     let world = World::with_account(json!({}));
-    let nobody = 65534;
-    std::os::unix::fs::chown(world.directory.path(), Some(nobody), Some(nobody)).unwrap();
+    open_to_all(&world);
     // By name, for only a name needs a thread.
     let url = world.sim.http().replace("127.0.0.1", "localhost");
     let said = Child::fork(|| {
-        // SAFETY: changes this child alone.
-        unsafe {
-            libc::setgroups(0, std::ptr::null());
-            libc::setgid(nobody);
-            libc::setuid(nobody);
-        }
+        drop_privileges();
         let handle = world.open();
         handle.set("api_base_url", &url).unwrap();
         handle.register("shop", "official", "wx1", SECRET).unwrap();
@@ -47,15 +48,9 @@ fn without_threads_to_be_had_a_look_up_is_an_error() {
 #[test]
 fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
-    let nobody = 65534;
-    std::os::unix::fs::chown(world.directory.path(), Some(nobody), Some(nobody)).unwrap();
+    open_to_all(&world);
     let said = Child::fork(|| {
-        // SAFETY: changes this child alone.
-        unsafe {
-            libc::setgroups(0, std::ptr::null());
-            libc::setgid(nobody);
-            libc::setuid(nobody);
-        }
+        drop_privileges();
         let handle = world.open_shop("official_classic");
         handle.set("background_refresh", "1").unwrap();
         handle.set("revalidate_ms", "0").unwrap();

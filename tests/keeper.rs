@@ -1,5 +1,5 @@
 //! A keeper and the readers it works for: processes of another user who may read the store, and neither write it nor read
-//! the key. Run as root: the readers become `nobody`.
+//! the key. The readers become `nobody`, which only root may; see `needs_root`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Store};
-use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::{Value, json};
 
 const NOBODY: u32 = 65534;
@@ -25,12 +25,6 @@ struct Set {
 
 impl Set {
     fn new(settings: Value) -> Set {
-        // SAFETY: no preconditions.
-        let is_root = unsafe { libc::geteuid() } == 0;
-        assert!(
-            is_root,
-            "this test becomes another user: run the suite as root"
-        );
         let world = World::with_account(settings);
         world.sim.switches(json!({"peer_uids": true})).unwrap();
         let directory = world.directory.path();
@@ -64,7 +58,7 @@ impl Set {
     fn reader(&self, work: impl FnOnce(&Handle) -> String) -> Child {
         let world = &self.world;
         Child::fork(move || {
-            become_nobody();
+            drop_privileges();
             work(&world.open())
         })
     }
@@ -79,15 +73,6 @@ impl Set {
         let by_uid = self.world.sim.counters().connections_by_uid;
         let users: Vec<&String> = by_uid.keys().collect();
         assert_eq!(users, ["0"], "{by_uid:?}");
-    }
-}
-
-fn become_nobody() {
-    // SAFETY: changes this child alone.
-    unsafe {
-        libc::setgroups(0, std::ptr::null());
-        libc::setgid(NOBODY);
-        libc::setuid(NOBODY);
     }
 }
 
@@ -142,6 +127,7 @@ fn failures(told: &[Kept]) -> Vec<&Failure> {
 
 #[test]
 fn a_reader_has_every_credential_and_fetches_none() {
+    needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
     let said = set.reader(|handle| {
@@ -160,6 +146,7 @@ fn a_reader_has_every_credential_and_fetches_none() {
 
 #[test]
 fn a_reader_without_a_keeper_is_told_who_should_run() {
+    needs_root!();
     let set = Set::new(json!({}));
     let none = |handle: &Handle| outcome(handle.get("shop"));
     let said = set.reader(none).join();
@@ -192,6 +179,7 @@ fn a_reader_without_a_keeper_is_told_who_should_run() {
 
 #[test]
 fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
+    needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
     let old = set.reader(|handle| outcome(handle.get("shop"))).join();
@@ -226,6 +214,7 @@ fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
 /// Its window opens before that of those who could fetch themselves: through two expiries none of them does.
 #[test]
 fn nobody_fetches_beside_a_keeper() {
+    needs_root!();
     // It is 300 ms ahead. Where this process stood still for long, the keeper may have, too, and nothing is shown.
     const STILL: Duration = Duration::from_millis(100);
     let mut rounds = (0..5).map(|_| two_expiries_beside_a_keeper());
@@ -297,6 +286,7 @@ fn two_expiries_beside_a_keeper() -> Beside {
 
 #[test]
 fn two_keepers_are_as_one() {
+    needs_root!();
     let set = Set::new(json!({"lifetime_ms": 3000, "delay_ms": 30}));
     let _keepers = [set.keeper(), set.keeper()];
     let began = Instant::now();
@@ -316,6 +306,7 @@ fn two_keepers_are_as_one() {
 
 #[test]
 fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended() {
+    needs_root!();
     let set = Set::new(json!({}));
     let wrong = "f".repeat(32);
     set.owner
@@ -345,6 +336,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
 /// Nothing in the store holds it back, so the keeper does; and tells it once.
 #[test]
 fn what_lacks_something_is_told_once() {
+    needs_root!();
     let set = Set::new(json!({}));
     set.world.add("component", "wxabove", json!({}));
     set.owner
@@ -377,6 +369,7 @@ fn what_lacks_something_is_told_once() {
 
 #[test]
 fn nonsense_in_the_mailbox_stops_nobody() {
+    needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
     let mailbox = set.mailbox();
@@ -410,6 +403,7 @@ fn nonsense_in_the_mailbox_stops_nobody() {
 
 #[test]
 fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
+    needs_root!();
     let set = Set::new(json!({}));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
     let keeper = set.keeper();
@@ -444,6 +438,7 @@ fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
 /// What the keeper has seen comes back with the store, and for the same group.
 #[test]
 fn a_store_that_is_lost_comes_back_with_its_keeper() {
+    needs_root!();
     let set = Set::new(json!({}));
     let Set { world, owner } = set;
     world.add("component", "wxabove", json!({}));
@@ -461,7 +456,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
     settled(&mut keeper);
     for name in ["shop", "above"] {
         let said = Child::fork(|| {
-            become_nobody();
+            drop_privileges();
             outcome(world.open().get(name))
         });
         let said = said.join();
@@ -477,6 +472,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
 /// On threads of their own: who waits for one platform keeps nobody from the others.
 #[test]
 fn an_account_whose_platform_hangs_holds_up_no_other() {
+    needs_root!();
     let set = Set::new(json!({}));
     set.world.add("official", "wx2", json!({}));
     set.owner
@@ -502,9 +498,10 @@ fn an_account_whose_platform_hangs_holds_up_no_other() {
 /// One that hangs for all its accounts has most threads, and not all.
 #[test]
 fn a_platform_that_hangs_leaves_threads_to_the_others() {
+    needs_root!();
     const HANG: u64 = 24;
     let set = Set::new(json!({}));
-    let (http, world) = (set.world.sim.http(), &set.world);
+    let world = &set.world;
     for number in 0..40 {
         let id = format!("slow{number}");
         world.add("official", &id, json!({}));
@@ -513,9 +510,8 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
     world.fault(json!({"kind": "hang", "path": STABLE, "times": 0}));
     let store = keeping(world);
     store.set("timeout_ms", "600000").unwrap();
-    // Another platform, though the simulator plays them both.
-    let elsewhere = http.replace("127.0.0.1", "localhost");
-    store.set("work_base_url", &elsewhere).unwrap();
+    let other = World::new();
+    store.set("work_base_url", other.sim.http()).unwrap();
     let (mut keeper, told) = keeper_of(&store);
     wait_until("the platform hangs for as many as may ask it", || {
         let pass = keeper.pass().unwrap();
@@ -526,11 +522,11 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
         );
         in_flight == HANG && pass.under_way == 41
     });
-    world.add("work", "ww1", json!({}));
+    other.add("work", "ww1", json!({}));
     set.owner.register("zz", "work", "ww1", SECRET).unwrap();
     wait_until("the other platform's token is there", || {
         keeper.pass().unwrap();
-        world.sim.counters_of("ww1").minted == 1
+        other.sim.counters_of("ww1").minted == 1
     });
     assert_eq!(world.sim.counters_of("wx1").minted, 0);
     assert!(failures(&told.lock().unwrap()).is_empty());
@@ -538,6 +534,7 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
 
 #[test]
 fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
+    needs_root!();
     const BUSY: usize = 24;
     let set = Set::new(json!({}));
     for number in 0..120 {
@@ -576,6 +573,7 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
 /// What a keeper tells may meet a log that cannot be written.
 #[test]
 fn a_panic_of_who_is_told_stops_no_fetch() {
+    needs_root!();
     let set = Set::new(json!({}));
     let store = keeping(&set.world);
     let keeper = store.keeper(Arc::new(|_: &Kept| panic!("nobody listens")));
@@ -592,6 +590,7 @@ fn a_panic_of_who_is_told_stops_no_fetch() {
 /// A ticket without its parent's token has failed by no fault of its own, and not each time that the keeper looks.
 #[test]
 fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
+    needs_root!();
     let set = Set::new(json!({}));
     let ticket = set.owner.get("shop/jsapi_ticket").unwrap().value;
     let token = set.owner.get("shop").unwrap().value;
@@ -617,6 +616,7 @@ fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
 /// Such as a file of certificates that is gone: each try changes the store, and is no reason for the next.
 #[test]
 fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
+    needs_root!();
     let set = Set::new(json!({}));
     let store = keeping(&set.world);
     let fleeting = set.world.directory.path().join("ca.pem");
@@ -641,6 +641,7 @@ fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
 /// What somebody leaves without the end of a line spoils no other message.
 #[test]
 fn half_a_message_spoils_no_other() {
+    needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
     let mailbox = set.mailbox();
@@ -661,6 +662,7 @@ fn half_a_message_spoils_no_other() {
 
 #[test]
 fn only_who_has_the_key_can_keep() {
+    needs_root!();
     let set = Set::new(json!({}));
     let said = set.reader(|_| {
         let store = keeping(&set.world);
@@ -676,6 +678,7 @@ fn only_who_has_the_key_can_keep() {
 /// It is emptied between two looks of one pass, too: only what an operator removes is forgotten.
 #[test]
 fn a_store_that_is_emptied_at_any_moment_gets_its_accounts_back() {
+    needs_root!();
     let set = Set::new(json!({}));
     let Set { world, owner } = set;
     drop(owner);

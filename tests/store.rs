@@ -554,15 +554,10 @@ fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
     }
 }
 
-/// Faults row 18, the part that needs another user: run as root, the children become `nobody`.
+/// Faults row 18, the part that needs another user: the children become `nobody`.
 #[test]
 fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
-    // SAFETY: no preconditions.
-    assert_eq!(
-        unsafe { libc::geteuid() },
-        0,
-        "this test becomes another user: run the suite as root"
-    );
+    common::needs_root!();
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let token = handle.get("shop").unwrap();
@@ -570,12 +565,7 @@ fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
     fs::set_permissions(world.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let as_nobody = |work: &dyn Fn() -> String| {
         common::Child::fork(|| {
-            // SAFETY: changes this child alone.
-            unsafe {
-                libc::setgroups(0, std::ptr::null());
-                libc::setgid(65534);
-                libc::setuid(65534);
-            }
+            common::drop_privileges();
             work()
         })
         .join()

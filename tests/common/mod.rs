@@ -379,3 +379,47 @@ pub fn outcome(result: Result<Token, Failure>) -> String {
         Err(failure) => format!("{:?}: {}", failure.status, failure.message),
     }
 }
+
+/// Ends a test that becomes another user where this process may not. cargo does not hide what it says; who runs the suite
+/// gets the test's name in the file that the variable WXTOKEN_NOT_RUN names, and runs it in a user namespace.
+#[macro_export]
+macro_rules! needs_root {
+    () => {
+        fn here() {}
+        if !$crate::is_root() {
+            return $crate::say_not_run(std::any::type_name_of_val(&here));
+        }
+    };
+}
+
+pub fn is_root() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// `here` is the name of something in the test.
+pub fn say_not_run(here: &str) {
+    use std::io::Write;
+    let test = here.strip_suffix("::here").unwrap();
+    let said = format!("NOT RUN, for it becomes another user: {test}\n");
+    std::io::stderr().write_all(said.as_bytes()).unwrap();
+    if let Some(told) = std::env::var_os("WXTOKEN_NOT_RUN") {
+        let file = std::fs::File::options().append(true).open(told);
+        file.unwrap()
+            .write_all(format!("{test}\n").as_bytes())
+            .unwrap();
+    }
+}
+
+/// Becomes `nobody` where it may: an ordinary user is as unprivileged as that.
+pub fn drop_privileges() {
+    const NOBODY: u32 = 65534;
+    if is_root() {
+        // SAFETY: changes this process alone.
+        unsafe {
+            libc::setgroups(0, std::ptr::null());
+            assert_eq!(libc::setgid(NOBODY), 0);
+            assert_eq!(libc::setuid(NOBODY), 0);
+        }
+    }
+}

@@ -20,6 +20,16 @@ IN_MACHINE = "/srv/libwxtoken"
 PATIENCE_S = 30
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PR_SET_PDEATHSIG = 1
+NAMESPACES = ["unshare", "-m", "-p", "-C", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"]
+# What machine.sh mounts, as far as some hosts forbid it.
+MOUNTS = """
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root
+mount -t proc proc /mnt/root/proc
+mount -t sysfs -o ro sysfs /mnt/root/sys
+mount -t cgroup2 cgroup2 /mnt/root/sys/fs/cgroup
+"""
 
 
 class Failure(Exception):
@@ -35,22 +45,27 @@ def until(condition, what, patience_s=PATIENCE_S):
     return come
 
 
-def lacking():
-    """What this host lacks for a machine to run on it, in words; nothing, if it is empty."""
+def not_given():
+    """What this host does not give, and no package brings, in words; nothing, if it is empty."""
     if os.geteuid() != 0:
-        return "root: run it by sudo"
+        return "it needs root, or sudo without a password"
+    if not cgroup2():
+        return "it needs a cgroup2 filesystem that may be written: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
+    tried = subprocess.run([*NAMESPACES, "sh", "-ec", MOUNTS], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f"it needs namespaces (CAP_SYS_ADMIN; in Docker --privileged): {' '.join(tried.stderr.split())}"
+    return ""
+
+
+def lacking():
+    """What this host lacks and a package brings."""
     if not Path("/lib/systemd/systemd").exists():
         return "systemd: apt-get install systemd (it need not be running)"
-    if not cgroup2():
-        return "a cgroup2 filesystem: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
     for program, package in (("sqlite3", "sqlite3"), ("gcore", "gdb"), ("nsenter", "util-linux"), ("useradd", "passwd")):
         if not shutil.which(program):
             return f"{program}: apt-get install {package}"
     if not list(Path("/lib/systemd/system").glob("php*-fpm.service")):
         return "PHP-FPM with its unit: apt-get install php-fpm"
-    tried = subprocess.run(["unshare", "-m", "-p", "-C", "--fork", "true"], capture_output=True, text=True, check=False)
-    if tried.returncode:
-        return f"namespaces (CAP_SYS_ADMIN; in Docker --privileged): {tried.stderr.strip()}"
     return ""
 
 
@@ -83,9 +98,8 @@ class Machine:
         self._cgroup = cgroup2() / self._place.name
         self._cgroup.mkdir()
         self._log = tempfile.TemporaryFile()
-        namespaces = ["-m", "-p", "-C", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"]
         self._process = subprocess.Popen(
-            ["unshare", *namespaces, "sh", HERE / "machine.sh", self._place, PROJECT],
+            [*NAMESPACES, "sh", HERE / "machine.sh", self._place, PROJECT],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

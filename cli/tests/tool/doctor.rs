@@ -270,6 +270,7 @@ fn a_key_that_does_not_fit_is_found() {
 
 #[test]
 fn files_of_another_owner_and_readers_are_told_apart() {
+    common::needs_root!();
     let desk = sound_desk();
     let store = desk.world.store();
     let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), Some(uid)).unwrap();

@@ -248,6 +248,7 @@ fn a_log_that_cannot_be_written_stops_nothing() {
 
 #[test]
 fn a_reader_that_rejects_is_told_what_comes_of_it() {
+    common::needs_root!();
     let desk = Desk::with_shop();
     desk.done(&["get", "shop"]);
     desk.let_readers_in();
