@@ -7,9 +7,9 @@ use crate::clock::Deadline;
 use crate::error::{Error, Result};
 use crate::names;
 use crate::options::{LogLevel, Options};
+use crate::platform::{self, Probe};
 use crate::process;
 use crate::tool::{Paths, Removed};
-use crate::wechat::{self, Probe};
 
 impl Client {
     /// The files of the store at `path`, whether they are there or not.
@@ -30,7 +30,7 @@ impl Client {
             return Err(session.no_account(Some(name)));
         };
         process::forget_account(self.path(), name);
-        session.view.shared.forget();
+        session.view.shared.invalidate_all();
         session.log(LogLevel::Info, &format!("removed account \"{name}\""));
         Ok(Removed {
             credentials: gone.credentials,
@@ -54,15 +54,15 @@ impl Client {
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
         let restored = session.view.shared.store.restore(from, session.call())?;
-        session.view.shared.forget();
+        session.view.shared.invalidate_all();
         Ok(restored)
     }
 
     pub fn check_secrets(&self, name: &str) -> Result<()> {
         names::check_account(name)?;
         let session = self.session()?;
-        let found = session.look(Some(name))?;
-        session.ingredients(&found).map(|_| ())
+        let found = session.read_credential(Some(name))?;
+        session.fetch_secrets(&found).map(|_| ())
     }
 
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
@@ -85,7 +85,7 @@ impl Client {
         if !known {
             return Err(Error::argument("no option holds this base URL"));
         }
-        wechat::probe(base_url, &options, &Deadline::after(options.timeout_ms))
+        platform::probe(base_url, &options, &Deadline::after(options.timeout_ms))
     }
 }
 

@@ -39,17 +39,17 @@ impl Now {
 /// Means something in this process only. The steady clock does not count the time that the host is suspended; the wall
 /// clock does.
 #[derive(Clone, Copy, Debug)]
-pub struct Tick {
+pub struct CoarseNow {
     pub wall_ms: i64,
     pub steady_ms: i64,
 }
 
-/// How far a [`Tick`] may lag behind: the longest tick that a kernel is built with (100 Hz).
-pub const TICK_MS: i64 = 10;
+/// How far a [`CoarseNow`] may lag behind: the longest tick that a kernel is built with (100 Hz).
+pub const COARSE_RESOLUTION_MS: i64 = 10;
 
-impl Tick {
-    pub fn read() -> Tick {
-        Tick {
+impl CoarseNow {
+    pub fn read() -> CoarseNow {
+        CoarseNow {
             wall_ms: sys::clock_ms(libc::CLOCK_REALTIME_COARSE),
             steady_ms: sys::clock_ms(libc::CLOCK_MONOTONIC_COARSE),
         }

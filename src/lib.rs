@@ -19,37 +19,28 @@
 #![warn(missing_docs)]
 
 mod admin;
-mod background;
-mod cache;
+#[cfg(feature = "benching")]
+pub mod bench_support;
 mod client;
 mod clock;
+mod credential;
 mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
-mod flight;
-mod get;
-#[cfg(feature = "benching")]
-pub mod inside;
+mod hosts;
 mod keeper;
-mod mailbox;
 mod names;
 mod options;
 mod platform;
 mod process;
-mod refresh;
-mod report;
-mod session;
+mod secrets;
 mod store;
 mod sync;
 #[allow(unsafe_code)]
 mod sys;
-mod token;
 pub mod tool;
-mod trie;
-mod vault;
-mod wechat;
 
+#[cfg(feature = "fuzzing")]
+pub use platform::parse_reply;
 #[cfg(feature = "failpoints")]
 pub use sys::{Failpoint, arm};
-#[cfg(feature = "fuzzing")]
-pub use wechat::parse_reply;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::vault::MAX_SECRET;
-use crate::wechat::ACCESS_TOKEN;
+use crate::platform::ACCESS_TOKEN;
+use crate::secrets::MAX_SECRET;
 
 pub const MAX_NAME: usize = 128;
 pub const MAX_ID: usize = 128;
@@ -100,7 +100,7 @@ pub fn store_path(store: Option<&str>) -> Result<PathBuf> {
         Error::store(format!(
             "cannot open store {shown}: its directory {}: {}: create it, or name another path",
             directory.display(),
-            crate::sys::reason(&e)
+            crate::sys::os_message(&e)
         ))
     })?;
     Ok(directory.join(name))
@@ -123,7 +123,7 @@ fn default_path() -> Result<PathBuf> {
         Error::store(format!(
             "cannot create directory {}: {}: pass a path, or set WXTOKEN_STORE",
             directory.display(),
-            crate::sys::reason(&e)
+            crate::sys::os_message(&e)
         ))
     })?;
     Ok(directory.join("tokens.db"))

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ureq::http::Uri;
 
 use crate::error::{Error, Result};
-use crate::platform::{PLATFORMS, Platform};
+use crate::hosts::{PLATFORMS, Platform};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -287,10 +287,7 @@ mod tests {
     #[test]
     fn a_trailing_slash_does_not_make_another_identity() {
         let options = set("work_base_url", "https://example.com/").unwrap();
-        assert_eq!(
-            options.base_url(&crate::platform::WORK),
-            "https://example.com"
-        );
+        assert_eq!(options.base_url(&crate::hosts::WORK), "https://example.com");
     }
 
     #[test]

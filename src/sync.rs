@@ -1,5 +1,39 @@
-//! What threads meet at, in one place: `tests/model` puts a model checker's types here and runs the same code.
+//! What threads meet at, in one place: under `cfg(loom)` the model checker's types stand here, and `process::model` runs
+//! the same code in every interleaving of a few threads.
 
-pub use std::sync::{Arc, Condvar, Mutex, atomic};
+#[cfg(loom)]
+pub use loom::sync::{Condvar, Mutex, MutexGuard, atomic};
+#[cfg(not(loom))]
+pub use std::sync::{Condvar, Mutex, MutexGuard, atomic};
 
+pub use std::sync::{Arc, PoisonError};
+
+#[cfg(not(loom))]
 pub use arc_swap::ArcSwapOption;
+
+/// Locks a mutex. What a panic left behind is whole: no critical section here is left half done.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// arc-swap's promise, by a lock: a load gives what the last store put there.
+#[cfg(loom)]
+pub struct ArcSwapOption<T>(Mutex<Option<Arc<T>>>);
+
+#[cfg(loom)]
+impl<T> ArcSwapOption<T> {
+    pub fn load(&self) -> Option<Arc<T>> {
+        lock(&self.0).clone()
+    }
+
+    pub fn store(&self, value: Option<Arc<T>>) {
+        *lock(&self.0) = value;
+    }
+}
+
+#[cfg(loom)]
+impl<T> Default for ArcSwapOption<T> {
+    fn default() -> Self {
+        ArcSwapOption(Mutex::new(None))
+    }
+}

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::Now;
+use crate::credential::Freshness;
 use crate::error::{Error, Status};
-use crate::platform::PLATFORMS;
-use crate::token::Freshness;
-use crate::wechat::Kind;
+use crate::hosts::PLATFORMS;
+use crate::platform::Kind;
 
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
-pub use crate::store::{ASIDE, Condition};
-pub use crate::wechat::Probe;
+pub use crate::platform::Probe;
+pub use crate::store::{Condition, QUARANTINED};
 
 /// A failure, as `wxtoken_error` has it.
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ impl Store {
     /// What the store has of a credential. Asks nobody for another.
     pub fn stored(&self, name: Option<&str>) -> Result<Stored> {
         let session = self.0.session()?;
-        let found = session.look(name)?;
+        let found = session.read_credential(name)?;
         let token = session.serve(&found.row);
         Ok(Stored {
             name: found.name(),

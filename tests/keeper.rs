@@ -111,7 +111,7 @@ fn settled(keeper: &mut Keeper) -> Pass {
     let mut pass = keeper.pass().unwrap();
     wait_until("all is fetched", || {
         pass = keeper.pass().unwrap();
-        pass.under_way == 0
+        pass.in_flight == 0
     });
     pass
 }
@@ -517,10 +517,10 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
         let pass = keeper.pass().unwrap();
         let in_flight = world.sim.counters().in_flight;
         assert!(
-            in_flight <= HANG && pass.under_way <= 41,
+            in_flight <= HANG && pass.in_flight <= 41,
             "{in_flight} {pass:?}"
         );
-        in_flight == HANG && pass.under_way == 41
+        in_flight == HANG && pass.in_flight == 41
     });
     other.add("work", "ww1", json!({}));
     set.owner.register("zz", "work", "ww1", SECRET).unwrap();
@@ -628,7 +628,7 @@ fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
     settled(&mut keeper);
     for _ in 0..20 {
         let pass = keeper.pass().unwrap();
-        assert_eq!((pass.under_way, pass.lacking), (0, 1));
+        assert_eq!((pass.in_flight, pass.lacking), (0, 1));
         keeper.store_changed();
     }
     assert_eq!(failures(&told.lock().unwrap()).len(), 1);

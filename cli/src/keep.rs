@@ -92,7 +92,7 @@ impl Progress {
                 }
                 // Whoever waits for the service waits for its tokens; but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
-                if !self.is_ready && (pass.under_way == 0 || has_waited) {
+                if !self.is_ready && (pass.in_flight == 0 || has_waited) {
                     log.line(&format!("ready: {}", in_words(&pass)));
                     notify(&[NotifyState::Ready]);
                     self.is_ready = true;

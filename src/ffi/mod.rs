@@ -13,9 +13,9 @@ use std::ffi::c_char;
 
 pub use types::{wxtoken, wxtoken_error, wxtoken_status, wxtoken_token};
 
-use crate::cache::Served;
 use crate::client::Client;
 use crate::error::{Error, Result};
+use crate::process::cache::CachedToken;
 use text::{bytes, optional, required, utf8};
 
 /// Opens a store, creating it when absent. Cheap to repeat: handles on one store share what the process knows.
@@ -333,7 +333,7 @@ unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
 
 /// Copies a token out. The caller's memory may be uninitialised, so it is written through pointers, and no further than
 /// needed.
-unsafe fn give(token: &Served, out: *mut wxtoken_token) {
+unsafe fn give(token: &CachedToken, out: *mut wxtoken_token) {
     let length = token.value.len();
     // SAFETY: `out` is valid to write to by the header's contract; a token is shorter than its `value`.
     unsafe {

@@ -1,26 +1,18 @@
 //! Where accounts and tokens are kept, behind one small trait. No policy: a store loads rows, changes them one at a
 //! time, and lends locks; what a row means is `token`'s business.
 
-mod admin;
-mod condition;
-mod forebear;
-mod heal;
-mod rows;
-mod schema;
+pub mod keeper_channel;
 mod sqlite;
-mod trouble;
 
-pub use condition::{Condition, condition};
-pub use heal::ASIDE;
-pub use sqlite::SqliteStore;
+pub use sqlite::{Condition, QUARANTINED, SqliteStore, condition};
 
 use crate::clock::Deadline;
+use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
 use crate::names;
 use crate::options::Options;
-use crate::token::{Identity, Row};
-use crate::vault::Vault;
-use crate::wechat::{ACCESS_TOKEN, Kind, Recipe, Scope};
+use crate::platform::{ACCESS_TOKEN, Kind, Recipe, Scope};
+use crate::secrets::Vault;
 
 /// A registered account, its secret sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +38,13 @@ pub struct ParentLink {
 
 impl Account {
     /// What a credential of this account belongs to, for a handle with these options.
-    pub fn identity(&self, recipe: &Recipe, options: &Options) -> Identity {
+    pub fn identity(&self, recipe: &Recipe, options: &Options) -> CredentialKey {
         let scope = match recipe.scope {
             Scope::AsToken => self.kind.token().scope,
             other => other,
         };
         let parent_id = || Some(self.parent.as_ref()?.there.as_ref()?.1.clone());
-        Identity {
+        CredentialKey {
             endpoint: recipe.endpoint.into(),
             base_url: recipe.base_url(options).into(),
             id: self.id.clone(),
@@ -67,14 +59,14 @@ impl Account {
 
 /// One credential of an account, with its state.
 #[derive(Clone, Debug)]
-pub struct View {
+pub struct Credential {
     pub account: Account,
     pub recipe: &'static Recipe,
-    pub identity: Identity,
+    pub identity: CredentialKey,
     pub row: Row,
 }
 
-impl View {
+impl Credential {
     /// The name that leads here.
     pub fn name(&self) -> String {
         if self.recipe.credential == ACCESS_TOKEN {
@@ -85,11 +77,11 @@ impl View {
 }
 
 /// What a look for a credential finds.
-pub enum Loaded {
+pub enum Lookup {
     NoAccount,
     /// The account's kind has no such credential.
     NoCredential(Account),
-    View(Box<View>),
+    Found(Box<Credential>),
 }
 
 /// How an account may be put into the store.
@@ -110,9 +102,9 @@ pub struct Call<'a> {
 }
 
 /// Every account and every token row, as they are at one moment.
-pub struct Everything {
+pub struct StoreSnapshot {
     pub accounts: Vec<Account>,
-    pub tokens: Vec<(Identity, Row)>,
+    pub tokens: Vec<(CredentialKey, Row)>,
     /// The names of accounts that an operator has removed.
     pub removed: Vec<String>,
 }
@@ -120,12 +112,12 @@ pub struct Everything {
 /// What a store is: implemented by SQLite here, by Redis later.
 pub trait Store: Send + Sync {
     /// A credential of the account of this name (None: the current one) with its row.
-    fn load(&self, name: Option<&str>, credential: &str, call: Call) -> Result<Loaded>;
+    fn load(&self, name: Option<&str>, credential: &str, call: Call) -> Result<Lookup>;
 
     /// Changes one row in a transaction; `change` says whether to write. It may run more than once.
     fn update(
         &self,
-        identity: &Identity,
+        identity: &CredentialKey,
         call: Call,
         change: &mut dyn FnMut(&mut Row) -> bool,
     ) -> Result<()>;
@@ -141,11 +133,11 @@ pub trait Store: Send + Sync {
     /// Names an account's parent. False when there is no account.
     fn set_parent(&self, name: &str, parent: &str, call: Call) -> Result<bool>;
 
-    /// Everything, for the report.
-    fn all(&self, call: Call) -> Result<Everything>;
+    /// StoreSnapshot, for the report.
+    fn all(&self, call: Call) -> Result<StoreSnapshot>;
 
     /// Takes one of a credential's leader locks; None when another process has it.
-    fn try_lock(&self, identity: &Identity, slot: i64) -> Result<Option<LeaderLock<'_>>>;
+    fn try_lock(&self, identity: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
 
     /// Which boot of the host lease times count in.
     fn boot_id(&self) -> String;

@@ -1,6 +1,6 @@
 //! Moments in a leader's life at which a test can stop or kill its process: no signal from outside would hit them.
 //!
-//! Only with the feature `failpoints`, which the tests turn on; otherwise [`reach`] is nothing.
+//! Only with the feature `failpoints`, which the tests turn on; otherwise [`hit_failpoint`] is nothing.
 
 /// One moment; in the order in which a leader reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +26,10 @@ pub enum Failpoint {
 
 /// This process has come to a moment.
 #[cfg(not(feature = "failpoints"))]
-pub fn reach(_point: Failpoint) {}
+pub fn hit_failpoint(_point: Failpoint) {}
 
 #[cfg(feature = "failpoints")]
-pub use armed::{arm, reach};
+pub use armed::{arm, hit_failpoint};
 
 #[cfg(feature = "failpoints")]
 mod armed {
@@ -47,7 +47,7 @@ mod armed {
     }
 
     /// This process has come to a moment.
-    pub fn reach(point: Failpoint) {
+    pub fn hit_failpoint(point: Failpoint) {
         let armed = POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
         if armed.is_ok() {
             // SAFETY: a signal to this very process, by the test that armed it.

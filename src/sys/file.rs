@@ -63,10 +63,10 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
 
 /// Whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
-    may(path, libc::W_OK).is_ok()
+    check_access(path, libc::W_OK).is_ok()
 }
 
-fn may(path: &Path, mode: libc::c_int) -> io::Result<()> {
+fn check_access(path: &Path, mode: libc::c_int) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     // SAFETY: the path is NUL-terminated and outlives the call.
     if unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) } == -1 {
@@ -87,7 +87,7 @@ pub fn owner_name(path: &Path) -> String {
 
 /// Whether this process is kept from reading `path`, by its effective ids.
 pub fn is_denied(path: &Path) -> bool {
-    may(path, libc::R_OK).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+    check_access(path, libc::R_OK).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.
@@ -100,12 +100,12 @@ pub fn describe(path: &Path) -> String {
             user_name(meta.uid()),
             meta.permissions().mode() & 0o7777,
         ),
-        Err(e) => format!("{}; this process runs as {me}", reason(&e)),
+        Err(e) => format!("{}; this process runs as {me}", os_message(&e)),
     }
 }
 
 /// What the system said, without Rust's “(os error 13)”.
-pub fn reason(e: &io::Error) -> String {
+pub fn os_message(e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::NotFound => "it does not exist".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
@@ -142,7 +142,7 @@ fn user_name(uid: libc::uid_t) -> String {
 /// One line to stderr, with no lock of ours or Rust's that a fork could leave behind, and no failure that matters.
 pub fn write_stderr(line: &str) {
     // A pipe without a reader, or a log at its size limit, must not kill the host.
-    let _shield = super::Shield::raise();
+    let _shield = super::BlockedSignals::new();
     // SAFETY: the buffer is valid for its length; a closed stderr makes write fail, which is ignored on purpose.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }

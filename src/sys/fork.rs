@@ -1,6 +1,6 @@
 //! The fork gate: one mutex that a fork waits for, so that no child is born while a thread is inside SQLite.
 //!
-//! What must survive a fork lives in a [`Gated`] and is touched with the [`Gate`] held. Everything else belongs to one
+//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. StoreSnapshot else belongs to one
 //! [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh. The gate is held
 //! for microseconds (an SQLite call), never across HTTP or a sleep.
 
@@ -26,7 +26,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(0);
 /// Forks that wait for the gate. A pthread mutex is not fair: threads that come back at once would keep it from them.
 static FORKS_WAITING: AtomicU64 = AtomicU64::new(0);
 /// Descriptors that a forked child must not keep: an OFD lock lives as long as any copy of its descriptor.
-static CLOSE_IN_CHILD: Gated<Vec<RawFd>> = Gated::new(Vec::new());
+static CLOSE_IN_CHILD: ForkGuarded<Vec<RawFd>> = ForkGuarded::new(Vec::new());
 
 unsafe extern "C" {
     fn pthread_once(once: *mut libc::pthread_once_t, init: extern "C" fn()) -> libc::c_int;
@@ -38,10 +38,10 @@ pub fn generation() -> u64 {
 }
 
 /// The gate, held by this thread until dropped. Not reentrant.
-pub struct Gate(PhantomData<*const ()>);
+pub struct ForkLock(PhantomData<*const ()>);
 
-impl Gate {
-    pub fn enter() -> Gate {
+impl ForkLock {
+    pub fn enter() -> ForkLock {
         // SAFETY: the flag is a valid pthread_once_t for the life of the process, and `register` may run on any thread.
         unsafe { pthread_once(REGISTERED.0.get(), register) };
         let mut steps_aside = 20;
@@ -50,7 +50,7 @@ impl Gate {
             steps_aside -= 1;
         }
         lock();
-        Gate(PhantomData)
+        ForkLock(PhantomData)
     }
 
     /// A child forked from here on closes `fd` before it does anything else.
@@ -64,24 +64,24 @@ impl Gate {
     }
 }
 
-impl Drop for Gate {
+impl Drop for ForkLock {
     fn drop(&mut self) {
         unlock();
     }
 }
 
 /// A value that is only touched with the gate held, and so is whole in a forked child.
-pub struct Gated<T>(RefCell<T>);
+pub struct ForkGuarded<T>(RefCell<T>);
 
-// SAFETY: `borrow` needs a `Gate`, and only one thread at a time has one.
-unsafe impl<T: Send> Sync for Gated<T> {}
+// SAFETY: `borrow` needs a `ForkLock`, and only one thread at a time has one.
+unsafe impl<T: Send> Sync for ForkGuarded<T> {}
 
-impl<T> Gated<T> {
-    pub const fn new(value: T) -> Gated<T> {
-        Gated(RefCell::new(value))
+impl<T> ForkGuarded<T> {
+    pub const fn new(value: T) -> ForkGuarded<T> {
+        ForkGuarded(RefCell::new(value))
     }
 
-    pub fn borrow<'g>(&'g self, _gate: &'g Gate) -> RefMut<'g, T> {
+    pub fn borrow<'g>(&'g self, _gate: &'g ForkLock) -> RefMut<'g, T> {
         self.0.borrow_mut()
     }
 }
@@ -142,7 +142,7 @@ extern "C" fn in_child() {
         std::ptr::copy_nonoverlapping(fresh.as_ptr(), GATE.0.get(), 1);
     }
     lock();
-    let gate = Gate(PhantomData);
+    let gate = ForkLock(PhantomData);
     for fd in CLOSE_IN_CHILD.borrow(&gate).drain(..) {
         // SAFETY: the descriptor was registered by its owner, whose copy in this child is never used or dropped.
         unsafe { libc::close(fd) };

@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::file::require_plain_file;
-use super::fork::Gate;
+use super::fork::ForkLock;
 
 /// An open lock file; a forked child loses its copy before it runs.
 pub struct LockFile {
@@ -21,7 +21,7 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    pub fn open(path: &Path, gate: &Gate) -> io::Result<LockFile> {
+    pub fn open(path: &Path, gate: &ForkLock) -> io::Result<LockFile> {
         require_plain_file(path)?;
         let mut options = File::options();
         options
@@ -67,7 +67,7 @@ impl LockFile {
     }
 
     /// Closes it, with the gate held so that no fork sees a descriptor number that is about to change its meaning.
-    pub fn close(mut self, gate: &Gate) {
+    pub fn close(mut self, gate: &ForkLock) {
         if let Some(file) = self.file.take() {
             gate.keep_in_child(file.as_raw_fd());
         }

@@ -3,27 +3,27 @@
 //! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
 
 mod failpoint;
+mod fifo;
 mod file;
 mod fork;
-mod keeper;
+mod inbox;
 mod lock;
-mod mailbox;
 mod signal;
 
 #[cfg(feature = "failpoints")]
 pub use failpoint::arm;
-pub use failpoint::{Failpoint, reach};
+pub use failpoint::{Failpoint, hit_failpoint};
+#[cfg(test)]
+pub use fifo::MAX_MESSAGE;
+pub use fifo::{NotSent, has_reader, send};
 pub use file::{
     create_private, create_private_directory, describe, is_denied, is_writable, make_private,
-    owner, owner_name, reason, require_plain_file, require_readable_file, write_stderr,
+    os_message, owner, owner_name, require_plain_file, require_readable_file, write_stderr,
 };
-pub use fork::{AtomicRef, Gate, Gated, generation};
-pub use keeper::{Mailbox, OWNERS, access, give_access};
+pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
+pub use inbox::{Mailbox, OWNER_ONLY, access, give_access};
 pub use lock::LockFile;
-#[cfg(test)]
-pub use mailbox::MAX_MESSAGE;
-pub use mailbox::{NotSent, has_reader, send};
-pub use signal::Shield;
+pub use signal::BlockedSignals;
 
 /// Reads a clock, in milliseconds.
 pub fn clock_ms(clock: libc::clockid_t) -> i64 {

@@ -8,15 +8,15 @@ use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 /// SIGPIPE and SIGXFSZ are held off this thread until it is dropped.
-pub struct Shield {
+pub struct BlockedSignals {
     before: libc::sigset_t,
     shielded: libc::sigset_t,
     /// A mask belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
-impl Shield {
-    pub fn raise() -> Shield {
+impl BlockedSignals {
+    pub fn new() -> BlockedSignals {
         let signals = [libc::SIGPIPE, libc::SIGXFSZ];
         let mut shielded = empty();
         let mut before = empty();
@@ -38,7 +38,7 @@ impl Shield {
                 }
             }
         }
-        Shield {
+        BlockedSignals {
             before,
             shielded,
             _thread: PhantomData,
@@ -46,7 +46,7 @@ impl Shield {
     }
 
     /// Blocks every signal in a thread that the library itself starts: the host's handlers are not for it.
-    pub fn block_all_in_own_thread() {
+    pub fn block_all_in_library_thread() {
         // SAFETY: `all` is initialised by sigfillset before it is read.
         unsafe {
             let mut all = MaybeUninit::uninit();
@@ -56,7 +56,7 @@ impl Shield {
     }
 }
 
-impl Drop for Shield {
+impl Drop for BlockedSignals {
     fn drop(&mut self) {
         let no_wait = libc::timespec {
             tv_sec: 0,

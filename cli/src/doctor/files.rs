@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::AccessFlags;
-use wxtoken::tool::{ASIDE, Paths};
+use wxtoken::tool::{Paths, QUARANTINED};
 
 use super::access::{described, may, me, shown, user};
 use super::{Findings, Level, beside, is_there};
@@ -194,7 +194,7 @@ fn set_aside(store: &Path, found: &mut Findings) {
     let (Some(directory), Some(name)) = (store.parent(), store.file_name()) else {
         return;
     };
-    let prefix = format!("{}{ASIDE}", name.to_string_lossy());
+    let prefix = format!("{}{QUARANTINED}", name.to_string_lossy());
     let mut aside: Vec<String> = std::fs::read_dir(directory)
         .into_iter()
         .flatten()

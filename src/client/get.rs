@@ -1,0 +1,390 @@
+//! What a get does, as a person would tell it; for one credential, and along the chain of those it is fetched with.
+//!
+//! ```text
+//!  fresh in this process ─────────────────────────────────────────────► copy
+//!    else fresh in the store ─────────────────────────────────────────► copy
+//!      else still valid, past its refresh time: try to lead
+//!         leader → fetch → save → copy            others → the token they have, at once
+//!      else expired, absent or rejected: wait to lead or for the row, to the deadline
+//!    fetch failed → noted in the store → a still valid token is served; else the error, shared by all
+//! ```
+//!
+//! Who leads a ticket gets its parent's token first, by the same rules and within the same deadline. A thread holds the
+//! flights of a chain from the ticket up, and chains end (`recipe`), so no two wait for each other.
+
+use crate::client::lead::{LeadResult, ParentCredential};
+use crate::client::session::Session;
+use crate::clock::{Deadline, Now};
+use crate::credential::{Freshness, Row};
+use crate::error::{Error, Result, Status};
+use crate::names;
+use crate::options::LogLevel;
+use crate::platform::{Kind, ParentKind, ParentToken};
+use crate::process::cache::{CachedToken, ReadStamp};
+use crate::secrets::Secret;
+use crate::store::{self, Lookup};
+
+/// How long a look at the store may take while there is a good token from before.
+const STORE_READ_BUDGET_MS: i64 = 100;
+
+/// Whether to wait for whoever fetches the parent's token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum IfBusy {
+    Wait,
+    /// There is a good token to go on with.
+    GiveUp,
+}
+
+impl Session {
+    /// A token that is valid now, when this process knows none that is fresh.
+    pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
+        let cache = &self.view.cache;
+        let stamp = cache.stamp();
+        // With a good token at hand nobody waits for a store that somebody holds.
+        let read_by = if cache.has_valid(name) {
+            Deadline::after(STORE_READ_BUDGET_MS.min(self.options.timeout_ms))
+        } else {
+            self.deadline
+        };
+        let loaded = match self.load(name, &read_by) {
+            Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
+                // A store out of order is no reason to withhold a token that is good.
+                match cache.valid_while_store_is_down(name) {
+                    Some(token) => return Ok(token),
+                    // It was rejected meanwhile: then there is all the time to look.
+                    None if e.status == Status::Timeout => self.load(name, &self.deadline),
+                    None => Err(e),
+                }
+            }
+            other => other,
+        };
+        let found = match loaded {
+            Ok(Lookup::Found(found)) => found,
+            Ok(Lookup::NoCredential(account)) => {
+                let (_, field) = names::split(name)?;
+                return self.read_secret(&account, field);
+            }
+            Ok(Lookup::NoAccount) => {
+                cache.clear(name);
+                return Err(self.no_account(names::split(name)?.0));
+            }
+            Err(e) => {
+                cache.clear(name);
+                return Err(e);
+            }
+        };
+        let token = self.serve(&found.row);
+        match (self.freshness(&found.row), token) {
+            (Freshness::Spent, _) | (_, None) => {
+                cache.clear(name);
+                self.wait_for_token(name, found)
+            }
+            (freshness, Some(token)) => {
+                cache.publish(name, stamp, &token);
+                let next = match freshness {
+                    Freshness::Usable => self.refresh_early(name, found),
+                    _ => None,
+                };
+                Ok(next.unwrap_or(token))
+            }
+        }
+    }
+
+    /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
+    fn refresh_early(
+        &self,
+        name: Option<&str>,
+        found: Box<store::Credential>,
+    ) -> Option<CachedToken> {
+        if self.standing_failure(&found.row).is_some() {
+            return None;
+        }
+        if self.options.background_refresh {
+            self.refresh_in_background(found);
+            return None;
+        }
+        self.try_lead(name, found).unwrap_or_else(|e| {
+            self.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
+            None
+        })
+    }
+
+    /// Fetches the next token, unless somebody is at it: then None, at once.
+    fn try_lead(
+        &self,
+        name: Option<&str>,
+        found: Box<store::Credential>,
+    ) -> Result<Option<CachedToken>> {
+        let Some(_flight) = self.view.shared.flights.try_begin(&found.identity) else {
+            return Ok(None);
+        };
+        let stamp = self.view.cache.stamp();
+        Ok(match self.lead(found)? {
+            LeadResult::Row(row) => self.publish(name, stamp, &row),
+            _ => None,
+        })
+    }
+
+    /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
+    pub fn keep(&self, name: &str) -> Result<Option<CachedToken>> {
+        let found = self.read_credential(Some(name))?;
+        match self.freshness(&found.row) {
+            Freshness::Fresh => Ok(None),
+            // Somebody fetches what it takes: it is tried again soon.
+            Freshness::Usable => match self.try_lead(Some(name), found) {
+                Err(e) if e.status == Status::Timeout && e.retry_after_ms == 0 => Ok(None),
+                other => other,
+            },
+            Freshness::Spent => {
+                let fetches = found.row.fetches;
+                let token = self.wait_for_token(Some(name), found)?;
+                let row = self.read_credential(Some(name))?.row;
+                Ok((row.fetches > fetches).then_some(token))
+            }
+        }
+    }
+
+    /// Whether the store itself holds further tries back.
+    pub fn has_failed(&self, name: &str) -> bool {
+        let found = self.read_credential(Some(name));
+        found.is_ok_and(|found| found.row.standing_failure(Now::read(), 0).is_some())
+    }
+
+    fn lead(&self, found: Box<store::Credential>) -> Result<LeadResult> {
+        self.with_parent(&found, IfBusy::GiveUp, |parent| {
+            self.try_refresh(found.clone(), parent)
+        })
+    }
+
+    /// The one thread of the library, for one refresh; none if one is running or none can start.
+    fn refresh_in_background(&self, found: Box<store::Credential>) {
+        let view = self.view;
+        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
+            return;
+        };
+        let of_thread = Session {
+            deadline: Deadline::after(self.options.timeout_ms),
+            ..self.clone()
+        };
+        let started = self.background.start(move || {
+            let _flight = flight;
+            if matches!(of_thread.lead(found), Ok(LeadResult::Row(_))) {
+                // Every name that leads to this token is to see the new one.
+                view.shared.invalidate_all();
+            }
+        });
+        if !started {
+            let why =
+                "no thread for a background refresh: raise the limit of processes (ulimit -u)";
+            self.log(LogLevel::Error, why);
+        }
+    }
+
+    fn wait_for_token(
+        &self,
+        name: Option<&str>,
+        mut found: Box<store::Credential>,
+    ) -> Result<CachedToken> {
+        loop {
+            if let Some(error) = self.standing_failure(&found.row) {
+                return Err(error);
+            }
+            let identity = found.identity.clone();
+            let flights = &self.view.shared.flights;
+            let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
+                // Somebody has finished: those who waited look all at once, and not one after another.
+                found = match self.read_result(name)? {
+                    FlightResult::Token(token) => return Ok(token),
+                    FlightResult::Nothing(found) => found,
+                };
+                continue;
+            };
+            let stamp = self.view.cache.stamp();
+            let outcome = self.with_parent(&found, IfBusy::Wait, |parent| {
+                self.obtain(name, &identity, parent)
+            });
+            match outcome {
+                Ok(LeadResult::Row(row)) => {
+                    return self.publish(name, stamp, &row).ok_or_else(|| {
+                        self.deadline
+                            .error("the token expired before it could be handed out")
+                    });
+                }
+                Ok(LeadResult::MovedTo(other)) => found = other,
+                Ok(LeadResult::NotNow | LeadResult::StaleParent) => {
+                    return Err(Error::new(
+                        Status::Internal,
+                        "a fetch ended without an answer",
+                    ));
+                }
+                // Where the parent was lacking, another process may have had it, and fetched.
+                Err(e) if found.recipe.parent != ParentKind::None => {
+                    return match self.read_result(name) {
+                        Ok(FlightResult::Token(token)) => Ok(token),
+                        _ => Err(e),
+                    };
+                }
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn read_result(&self, name: Option<&str>) -> Result<FlightResult> {
+        let stamp = self.view.cache.stamp();
+        let found = self.read_credential(name)?;
+        if self.freshness(&found.row) != Freshness::Spent
+            && let Some(token) = self.publish(name, stamp, &found.row)
+        {
+            return Ok(FlightResult::Token(token));
+        }
+        Ok(FlightResult::Nothing(found))
+    }
+
+    /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
+    fn with_parent(
+        &self,
+        found: &store::Credential,
+        if_busy: IfBusy,
+        fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
+    ) -> Result<LeadResult> {
+        let Some(parent) = self.parent_token(found, if_busy)? else {
+            return fetch(ParentCredential {
+                token: None,
+                may_be_stale: false,
+            });
+        };
+        let first = fetch(ParentCredential {
+            token: Some(&parent),
+            may_be_stale: true,
+        })?;
+        if !matches!(first, LeadResult::StaleParent) {
+            return Ok(first);
+        }
+        self.reject(Some(parent_name(found)?), &parent.token)?;
+        let next = self.parent_token(found, if_busy)?;
+        fetch(ParentCredential {
+            token: next.as_ref(),
+            may_be_stale: false,
+        })
+    }
+
+    /// The token that a credential is fetched with, if it is.
+    fn parent_token(
+        &self,
+        found: &store::Credential,
+        if_busy: IfBusy,
+    ) -> Result<Option<ParentToken>> {
+        let id = match found.recipe.parent {
+            ParentKind::None => return Ok(None),
+            ParentKind::Own => found.account.id.clone(),
+            ParentKind::Account(kind) => self.parent_id(found, kind)?,
+        };
+        let name = parent_name(found)?;
+        let token = self.token_of_parent(name, if_busy);
+        let token = token.map_err(|e| needed_for(e, found))?;
+        Ok(Some(ParentToken {
+            id,
+            token: Secret::new(token.value.to_string()),
+        }))
+    }
+
+    fn token_of_parent(&self, name: &str, if_busy: IfBusy) -> Result<CachedToken> {
+        let cache = &self.view.cache;
+        let revalidate_ms = self.options.revalidate_ms;
+        if let Some(token) = cache.hit(Some(name.as_bytes()), revalidate_ms, CachedToken::clone) {
+            return Ok(token);
+        }
+        if if_busy == IfBusy::Wait {
+            return self.get(Some(name));
+        }
+        let stamp = cache.stamp();
+        let found = self.read_credential(Some(name))?;
+        if self.freshness(&found.row) != Freshness::Spent
+            && let Some(token) = self.publish(Some(name), stamp, &found.row)
+        {
+            return Ok(token);
+        }
+        if let Some(error) = self.standing_failure(&found.row) {
+            return Err(error);
+        }
+        let what = format!("the token of account \"{name}\" is being fetched");
+        self.try_lead(Some(name), found)?
+            .ok_or_else(|| Error::new(Status::Timeout, what))
+    }
+
+    /// The id of the account that was put as the parent, if it is of the kind that it must be.
+    fn parent_id(&self, found: &store::Credential, kind: &str) -> Result<String> {
+        let child = &found.account.name;
+        let name = parent_name(found)?;
+        let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
+        match there {
+            Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
+            Some((other, _)) => Err(Error::new(
+                Status::Account,
+                format!(
+                    "the parent \"{name}\" of account \"{child}\" is of kind {}, not {kind}: put another parent",
+                    other.name()
+                ),
+            )),
+            None => Err(Error::new(
+                Status::Account,
+                format!(
+                    "the parent \"{name}\" of account \"{child}\" is not in store {}: register it with wxtoken_register, as kind {kind}",
+                    self.store().location()
+                ),
+            )),
+        }
+    }
+
+    fn standing_failure(&self, row: &Row) -> Option<Error> {
+        row.standing_failure(Now::read(), self.options.timeout_ms)
+    }
+
+    fn publish(&self, name: Option<&str>, stamp: ReadStamp, row: &Row) -> Option<CachedToken> {
+        let token = self.serve(row)?;
+        self.view.cache.publish(name, stamp, &token);
+        Some(token)
+    }
+
+    /// “The API refused this token.” A no-op unless it is still the stored one.
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        let found = self.read_credential(name)?;
+        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
+            self.note_rejection(&found, token)?;
+        }
+        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
+        self.view.shared.invalidate_all();
+        Ok(())
+    }
+}
+
+/// What those find who waited for a flight.
+enum FlightResult {
+    Token(CachedToken),
+    Nothing(Box<store::Credential>),
+}
+
+/// The account that the parent's token is of.
+fn parent_name(found: &store::Credential) -> Result<&str> {
+    match (&found.recipe.parent, &found.account.parent) {
+        (ParentKind::Account(_), Some(parent)) => Ok(&parent.name),
+        (ParentKind::Account(kind), None) => Err(Error::new(
+            Status::Account,
+            format!(
+                "no parent has been put for account \"{}\": name its {kind} with wxtoken_put, field parent; see docs/credentials.md",
+                found.account.name
+            ),
+        )),
+        _ => Ok(&found.account.name),
+    }
+}
+
+/// The failing link first: a message that has to be cut loses its end.
+fn needed_for(mut error: Error, found: &store::Credential) -> Error {
+    error.message += &format!(
+        " (needed for the {} of account \"{}\")",
+        found.recipe.noun(),
+        found.account.name
+    );
+    error
+}

@@ -1,0 +1,538 @@
+//! One call's way to the next token: claim the fetch, ask the platform, save; or wait for whoever does.
+//!
+//! The diagram in `client` is carried out here. A leader holds a file lock (which the system frees when it dies) and a
+//! lease in the row (which runs out when it freezes); the intent is written before the request.
+
+use crate::client::session::Session;
+use crate::client::session::{never_put, put_label};
+use crate::clock::{Deadline, Now};
+use crate::credential::{CredentialKey, FetchPlan, Freshness, Lease, Row};
+use crate::error::{Error, Result, Status};
+use crate::options::LogLevel;
+use crate::platform::errcodes::Wait;
+use crate::platform::{self, Fetch, FetchCost, FetchError, FetchSecrets, Grant, ParentToken};
+use crate::process::renew_put;
+use crate::secrets::Secret;
+use crate::store::{self, Call, LeaderLock};
+use crate::sys::{self, Failpoint};
+
+/// How long past its own deadline a leader's lease runs.
+const LEASE_GRACE_MS: i64 = 500;
+/// How long a lock without a lease is given to get one, before its holder counts as frozen.
+const LEASE_APPEARS_WITHIN_MS: i64 = 250;
+/// Lock bytes per credential: one for the leader, the others for those who come after a frozen one.
+const SLOTS: i64 = 16;
+/// Enough time for a fetch to be worth beginning.
+const MIN_FETCH_BUDGET_MS: i64 = 2000;
+/// A fetched token is worth more policy than the caller's deadline may have left.
+const SAVE_MS: i64 = 2000;
+
+/// The right to make one fetch.
+struct Leadership<'a> {
+    found: Box<store::Credential>,
+    /// The row with the intent in it.
+    row: Row,
+    fetch_secrets: FetchSecrets,
+    plan: FetchPlan,
+    lease: Lease,
+    /// What time the fetch had.
+    budget_ms: i64,
+    /// Why the intent could not be written, if so: the token will live in memory.
+    unwritable: Option<Error>,
+    _lock: Option<LeaderLock<'a>>,
+}
+
+enum Claim<'a> {
+    Won(Box<Leadership<'a>>),
+    /// The row has moved on: look at it again.
+    NotNeeded,
+    /// Another process leads.
+    Taken,
+}
+
+enum Intent {
+    Fetch(FetchPlan, Box<Row>),
+    NotNeeded,
+    Taken,
+}
+
+/// What came of the way to a token.
+pub enum LeadResult {
+    Row(Box<Row>),
+    /// The account was changed meanwhile and has another identity.
+    MovedTo(Box<store::Credential>),
+    /// Somebody else is at it, or it is not the time.
+    NotNow,
+    /// The platform did not take the parent's token: nothing is noted, and the lead is given back.
+    StaleParent,
+}
+
+/// What a fetch takes from another credential.
+#[derive(Clone, Copy)]
+pub struct ParentCredential<'a> {
+    pub token: Option<&'a ParentToken>,
+    /// If the platform does not take it, there is to be another try with another one.
+    pub may_be_stale: bool,
+}
+
+/// Whose lock may be passed over.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LockPolicy {
+    /// A holder with no lease may be about to write one.
+    RespectLockWithoutLease,
+    /// It has had its time.
+    IgnoreLockWithoutLease,
+}
+
+impl Session {
+    /// Fetches the next token if nobody else is at it.
+    pub fn try_refresh(
+        &self,
+        found: Box<store::Credential>,
+        parent: ParentCredential,
+    ) -> Result<LeadResult> {
+        if self.has_keeper() {
+            return Ok(LeadResult::NotNow);
+        }
+        match self.claim(
+            found,
+            Freshness::Usable,
+            LockPolicy::RespectLockWithoutLease,
+        )? {
+            Claim::Won(lead) => self.fetch(*lead, parent),
+            Claim::NotNeeded | Claim::Taken => Ok(LeadResult::NotNow),
+        }
+    }
+
+    /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
+    pub fn obtain(
+        &self,
+        name: Option<&str>,
+        key: &CredentialKey,
+        parent: ParentCredential,
+    ) -> Result<LeadResult> {
+        let mut leaseless_since = None;
+        let is_reader = self.is_reader();
+        let mut asked = None;
+        let mut fetched = false;
+        loop {
+            let found = self.read_credential(name)?;
+            if found.identity != *key {
+                return Ok(LeadResult::MovedTo(found));
+            }
+            if self.freshness(&found.row) != Freshness::Spent {
+                return Ok(LeadResult::Row(Box::new(found.row)));
+            }
+            let recipe = found.recipe;
+            let now = Now::read();
+            if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
+                return Err(error);
+            }
+            if found.row.lease_is_active(now, &self.boot_id()) {
+                leaseless_since = None;
+            }
+            let since = *leaseless_since.get_or_insert(now.boot_ms);
+            let policy = if now.boot_ms - since >= LEASE_APPEARS_WITHIN_MS {
+                LockPolicy::IgnoreLockWithoutLease
+            } else {
+                LockPolicy::RespectLockWithoutLease
+            };
+            // Too late to lead: the time that is left would be taken for the platform's slowness.
+            let fair = self.options.timeout_ms.min(MIN_FETCH_BUDGET_MS) / 2;
+            if is_reader
+                && let Some(put) = found
+                    .recipe
+                    .put
+                    .as_ref()
+                    .filter(|_| found.row.put.is_none())
+            {
+                // Nobody can fetch it.
+                return Err(never_put(&found, put));
+            }
+            let by_keeper = is_reader && self.ask_keeper(&found, &mut asked);
+            let claim = if by_keeper || self.left_ms() < fair {
+                Claim::Taken
+            } else if is_reader
+                && !found.row.lease_is_active(now, &self.boot_id())
+                && let Some(closed) = self.vault.read_error()
+            {
+                // Whatever the credential takes: this process is not the one to fetch it.
+                return Err(self.as_reader(closed));
+            } else {
+                self.claim(found, Freshness::Spent, policy)
+                    .map_err(|e| self.as_reader(e))?
+            };
+            match claim {
+                Claim::Won(lead) => {
+                    let row = match self.fetch(*lead, parent)? {
+                        LeadResult::Row(row) => row,
+                        other => return Ok(other),
+                    };
+                    // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
+                    if fetched || self.freshness(&row) != Freshness::Spent {
+                        return Ok(LeadResult::Row(row));
+                    }
+                    fetched = true;
+                }
+                Claim::NotNeeded => {}
+                Claim::Taken => self.deadline.pause(
+                    2,
+                    8,
+                    &match by_keeper {
+                        // One with another base URL fetches another token.
+                        true => format!(
+                            "waiting for the keeper, whose log may say more, to fetch the {} of {} at {}",
+                            recipe.noun(),
+                            key.id,
+                            key.base_url
+                        ),
+                        false => format!(
+                            "waiting for another process that fetches the {} of {}",
+                            recipe.noun(),
+                            key.id
+                        ),
+                    },
+                )?,
+            }
+        }
+    }
+
+    /// Tells a process that may not fetch who should.
+    fn as_reader(&self, mut error: Error) -> Error {
+        let is_ours = matches!(error.status, Status::Secret | Status::Store);
+        if is_ours && self.is_reader() {
+            error.message += &format!("; {}", self.no_keeper());
+        }
+        error
+    }
+
+    /// Takes the lock and writes the intent, if the row is still no better than `stalest_allowed`.
+    fn claim(
+        &self,
+        found: Box<store::Credential>,
+        stalest_allowed: Freshness,
+        policy: LockPolicy,
+    ) -> Result<Claim<'static>> {
+        sys::hit_failpoint(Failpoint::Looked);
+        let (lock, unlockable) = match self.lock(&found, policy) {
+            Ok(Some(lock)) => (Some(lock), None),
+            Ok(None) => return Ok(Claim::Taken),
+            // Without the lock file this process can at least see that another one leads.
+            Err(_) if found.row.lease_is_active(Now::read(), &self.boot_id()) => {
+                return Ok(Claim::Taken);
+            }
+            Err(e) => (None, Some(e)),
+        };
+        sys::hit_failpoint(Failpoint::Locked);
+        let fetch_secrets = self.fetch_secrets(&found)?;
+        let lease = Lease {
+            owner: i64::from_ne_bytes(sys::random()) | 1,
+            slot: lock.as_ref().map_or(0, |lock| lock.slot),
+            length_ms: self.left_ms() + LEASE_GRACE_MS,
+        };
+        let budget_ms = self.left_ms();
+        let written = match unlockable {
+            None => self.write_intent(&found, lease, stalest_allowed),
+            Some(e) => Err(e),
+        };
+        let (intent, unwritable) = match written {
+            Err(e) if e.status == Status::Store => (
+                self.intend_in_memory(&found, lease, stalest_allowed, &e)?,
+                Some(e),
+            ),
+            other => (other?, None),
+        };
+        Ok(match intent {
+            Intent::NotNeeded => Claim::NotNeeded,
+            Intent::Taken => Claim::Taken,
+            Intent::Fetch(plan, row) => Claim::Won(Box::new(Leadership {
+                found,
+                row: *row,
+                fetch_secrets,
+                plan,
+                lease,
+                budget_ms,
+                unwritable,
+                _lock: lock,
+            })),
+        })
+    }
+
+    fn lock(
+        &self,
+        found: &store::Credential,
+        policy: LockPolicy,
+    ) -> Result<Option<LeaderLock<'static>>> {
+        let row = &found.row;
+        let first = row.lease_slot.rem_euclid(SLOTS);
+        let lock = self.store().try_lock(&found.identity, first)?;
+        if lock.is_some() {
+            return Ok(lock);
+        }
+        let now = Now::read();
+        let boot_id = self.boot_id();
+        let is_frozen = row.lease_has_run_out(now, &boot_id)
+            || (policy == LockPolicy::IgnoreLockWithoutLease
+                && !row.lease_is_active(now, &boot_id));
+        if is_frozen {
+            for slot in (1..SLOTS).map(|step| (first + step) % SLOTS) {
+                let lock = self.store().try_lock(&found.identity, slot)?;
+                if lock.is_some() {
+                    return Ok(lock);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.
+    fn write_intent(
+        &self,
+        found: &store::Credential,
+        lease: Lease,
+        stalest_allowed: Freshness,
+    ) -> Result<Intent> {
+        let shared = self.view.shared;
+        let mut intent = Intent::NotNeeded;
+        self.store()
+            .update(&found.identity, self.call(), &mut |row| {
+                shared.apply_unsaved(&found.identity, row);
+                intent = self.intend(row, found, lease, stalest_allowed);
+                matches!(intent, Intent::Fetch(..))
+            })?;
+        if matches!(intent, Intent::Fetch(..)) {
+            shared.clear_unsaved(&found.identity);
+        }
+        Ok(intent)
+    }
+
+    /// Where a repeat is harmless a fetch may do without the store; where it is not, every process would mint its own.
+    fn intend_in_memory(
+        &self,
+        found: &store::Credential,
+        lease: Lease,
+        stalest_allowed: Freshness,
+        why: &Error,
+    ) -> Result<Intent> {
+        if found.recipe.cost != FetchCost::Repeatable {
+            return Err(Error::store(format!(
+                "no fetch for account \"{}\", for there is no place to put it: {}",
+                found.account.name, why.message
+            )));
+        }
+        self.log(
+            LogLevel::Error,
+            &format!("going on from memory: {}", why.message),
+        );
+        let mut row = found.row.clone();
+        Ok(self.intend(&mut row, found, lease, stalest_allowed))
+    }
+
+    fn intend(
+        &self,
+        row: &mut Row,
+        found: &store::Credential,
+        lease: Lease,
+        stalest_allowed: Freshness,
+    ) -> Intent {
+        let now = Now::read();
+        let boot_id = self.boot_id();
+        if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
+            return Intent::Taken;
+        }
+        if self.freshness_at(row, now) < stalest_allowed
+            || row.standing_failure(now, self.options.timeout_ms).is_some()
+        {
+            return Intent::NotNeeded;
+        }
+        let plan = row.claim(lease, found.recipe.can_force(), now, &boot_id);
+        Intent::Fetch(plan, Box::new(row.clone()))
+    }
+
+    fn fetch(&self, lead: Leadership, parent: ParentCredential) -> Result<LeadResult> {
+        let account = &lead.found.account;
+        self.log(
+            LogLevel::Debug,
+            &format!("fetching {}", subject(&lead.found)),
+        );
+        sys::hit_failpoint(Failpoint::Claimed);
+        let sent = Now::read();
+        let answer = platform::fetch(&Fetch {
+            recipe: lead.found.recipe,
+            account: &account.name,
+            id: &account.id,
+            fetch_secrets: &lead.fetch_secrets,
+            parent: parent.token,
+            force: lead.plan.force,
+            failures: lead.plan.failures,
+            options: &self.options,
+            deadline: &self.deadline,
+        });
+        sys::hit_failpoint(Failpoint::Replied);
+        match answer {
+            Ok(grant) => Ok(self.save(&lead, &grant, sent)),
+            Err(failure) if failure.stale_parent && parent.may_be_stale => {
+                self.log(LogLevel::Info, &failure.error.message);
+                self.finish(&lead, &mut |row| {
+                    row.release_lease(lead.lease.owner);
+                    true
+                });
+                Ok(LeadResult::StaleParent)
+            }
+            Err(failure) => Err(self.record_failure(&lead, failure)),
+        }
+    }
+
+    /// Notes a failure for everybody.
+    fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
+        failure.error.message += &self.age_of_put(lead, &failure);
+        let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
+        let mut error = failure.error.clone();
+        self.finish(lead, &mut |row| {
+            let now = Now::read();
+            let is_as_sent = match &row.put {
+                Some(put) => put.is_same(lead.row.put.as_ref()),
+                None => lead.row.put.is_none(),
+            };
+            if !is_as_sent {
+                // What was refused has been replaced since.
+                failure.wait = Wait::NotShared;
+            }
+            let in_time;
+            (error, in_time) =
+                row.record_failure(lead.lease.owner, &failure, lead.plan, lead.budget_ms, now);
+            if !in_time && supersedes && !failure.not_sent {
+                row.refresh_now(now);
+            }
+            true
+        });
+        self.log(LogLevel::Error, &error.message);
+        error
+    }
+
+    /// Words for a refusal of something that was put longer ago than it is good for.
+    fn age_of_put(&self, lead: &Leadership, failure: &FetchError) -> String {
+        let put = lead.found.recipe.put.as_ref();
+        let kept = lead.row.put.as_ref();
+        let (Some(put), Some(kept)) = (put, kept) else {
+            return String::new();
+        };
+        let age_s = (Now::read().wall_ms - kept.at) / 1000;
+        if failure.error.status != Status::Api || put.lifetime_s == 0 || age_s <= put.lifetime_s {
+            return String::new();
+        }
+        format!(
+            "; the {} was put {} minutes ago and is good for {}: is the push still handed over?",
+            put.field,
+            age_s / 60,
+            put.lifetime_s / 60
+        )
+    }
+
+    fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {
+        let mut late = false;
+        let label = sys::process_label();
+        let ahead_s = self.options.refresh_ahead_s;
+        let mut renewed = self.seal_renewed(lead, grant);
+        sys::hit_failpoint(Failpoint::Sealed);
+        let row = self.finish(lead, &mut |row| {
+            late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
+            if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
+                if let Some(put) = &lead.found.recipe.put {
+                    self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
+                }
+                row.rotate_pushed_secret(sealed.clone(), &lead.row, Now::read());
+            }
+            if !late {
+                row.fetched_by.clone_from(&label);
+                return true;
+            }
+            // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
+            let superseding = lead.found.recipe.cost == FetchCost::RevokesPrevious;
+            if superseding {
+                row.refresh_now(Now::read());
+            }
+            superseding || renewed.is_some()
+        });
+        if let (Some(_), Some(put)) = (&renewed, &row.put) {
+            renew_put(self.view.shared.store.path(), &lead.found.identity, put);
+        }
+        let subject = subject(&lead.found);
+        if late {
+            self.log(
+                LogLevel::Info,
+                &format!("{subject} came after its lease and was dropped"),
+            );
+        } else {
+            self.log(LogLevel::Info, &format!("fetched {subject}"));
+        }
+        LeadResult::Row(Box::new(row))
+    }
+
+    /// What the platform sent to replace what was put, sealed; None when it is the same.
+    fn seal_renewed(&self, lead: &Leadership, grant: &Grant) -> Option<Vec<u8>> {
+        let renewed: &Secret = grant.renewed.as_ref()?;
+        if lead.fetch_secrets.put.as_ref() == Some(renewed) {
+            return None;
+        }
+        let label = put_label(&lead.found, lead.found.recipe.put.as_ref()?);
+        let sealed = self.vault.seal(&label, renewed);
+        sealed
+            .inspect_err(|e| {
+                self.log(
+                    LogLevel::Error,
+                    &format!("lost {}: {}", label.what, e.message),
+                );
+            })
+            .ok()
+    }
+
+    /// Ends a lead by changing its row where that lives: in the store, else in this process.
+    fn finish(&self, lead: &Leadership, change: &mut dyn FnMut(&mut Row) -> bool) -> Row {
+        let shared = self.view.shared;
+        let mut after = lead.row.clone();
+        let why = match &lead.unwritable {
+            Some(why) => why.clone(),
+            None => {
+                let deadline = Deadline::after(SAVE_MS);
+                let call = Call {
+                    deadline: &deadline,
+                    ..self.call()
+                };
+                let saved = self.store().update(&lead.found.identity, call, &mut |row| {
+                    if *row == Row::default() {
+                        // The store was lost meanwhile, and with it our intent; nobody has claimed since.
+                        row.clone_from(&lead.row);
+                    }
+                    let write = change(row);
+                    after = row.clone();
+                    sys::hit_failpoint(Failpoint::Saving);
+                    write
+                });
+                match saved {
+                    Ok(()) => {
+                        sys::hit_failpoint(Failpoint::Saved);
+                        return after;
+                    }
+                    Err(e) => e,
+                }
+            }
+        };
+        self.log(
+            LogLevel::Error,
+            &format!("kept in memory only: {}", why.message),
+        );
+        after = lead.row.clone();
+        change(&mut after);
+        shared.keep_unsaved(&lead.found.identity, after.clone(), &why);
+        after
+    }
+}
+
+fn subject(found: &store::Credential) -> String {
+    format!(
+        "the {} of account \"{}\"",
+        found.recipe.noun(),
+        found.account.name
+    )
+}

@@ -1,0 +1,382 @@
+//! A handle: its options, and what each call does with it. What a get is stands in `get`.
+
+mod get;
+mod lead;
+mod report;
+pub mod session;
+
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::clock::Deadline;
+use crate::error::{Error, Result};
+use crate::names;
+use crate::options::{LogLevel, Options};
+use crate::platform::{self, ACCESS_TOKEN, Kind, MAX_TOKEN, PushedSecret, Scope};
+use crate::process::Background;
+use crate::process::cache::CachedToken;
+use crate::process::{self, View, share};
+use crate::secrets::{Label, Vault, fingerprint};
+use crate::store::{self, Account, Lookup, ParentLink, Registration};
+use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
+use session::Session;
+
+/// One open store with its options. What it knows beyond that is shared by every handle of the process.
+pub struct Client {
+    handle: u64,
+    path: PathBuf,
+    /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
+    view: AtomicRef<View>,
+    revalidate_ms: AtomicI64,
+    settings: ForkGuarded<Settings>,
+}
+
+struct Settings {
+    options: Arc<Options>,
+    background: Arc<Background>,
+    background_generation: u64,
+}
+
+impl Client {
+    pub fn open(store: Option<&str>) -> Result<Client> {
+        {
+            // ring and SQLite set themselves up once; here no fork can come in between.
+            let _gate = ForkLock::enter();
+            crate::secrets::warm_up();
+        }
+        let options = Options::from_environment()?;
+        platform::roots(&options)?;
+        let client = Client {
+            handle: process::new_handle(),
+            path: names::store_path(store)?,
+            view: AtomicRef::none(),
+            revalidate_ms: AtomicI64::new(0),
+            settings: ForkGuarded::new(Settings {
+                options: Arc::new(options),
+                background: Arc::default(),
+                background_generation: generation(),
+            }),
+        };
+        client.session().map(|session| {
+            client
+                .revalidate_ms
+                .store(session.options.revalidate_ms, Ordering::Relaxed);
+        })?;
+        Ok(client)
+    }
+
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let mut trial = (*self.options()).clone();
+        trial.set(name, value)?;
+        if name == "ca_file" {
+            // Reads the file, so not with the gate held.
+            platform::roots(&trial)?;
+        }
+        let gate = ForkLock::enter();
+        let mut settings = self.settings.borrow(&gate);
+        // Another thread may have set another option meanwhile: this one goes on top.
+        let mut options = (*settings.options).clone();
+        options.set(name, value)?;
+        self.revalidate_ms
+            .store(options.revalidate_ms, Ordering::Relaxed);
+        settings.options = Arc::new(options);
+        // Other base URLs are other tokens.
+        self.view.set(None);
+        Ok(())
+    }
+
+    /// Registers or updates an account; nothing is written when nothing has changed.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+        names::check_account(name)?;
+        let kind = Kind::named(kind).ok_or_else(|| {
+            Error::argument(format!("unknown kind: the kinds are {}", Kind::names()))
+        })?;
+        names::check_id(kind.token().id_name, id)?;
+        let secret = check_secret_of(kind, secret)?;
+
+        let session = self.session()?;
+        let label = Label::secret(name, id);
+        let unchanged = load_account(&session, name)?.filter(|account| {
+            let same_secret = match (&account.sealed, secret) {
+                (Some(sealed), Some(secret)) => {
+                    let opened = session.vault.open(&label, sealed);
+                    opened.is_ok_and(|stored| *stored == secret)
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            account.kind == kind && account.id == id && same_secret
+        });
+        let account = match unchanged {
+            Some(account) => account,
+            None => {
+                let mut account = Account {
+                    name: name.into(),
+                    kind,
+                    id: id.into(),
+                    sealed: None,
+                    fingerprint: secret.map_or(String::new(), |secret| fingerprint(id, secret)),
+                    current: false,
+                    parent: None,
+                };
+                let mut register = || {
+                    if let Some(secret) = secret {
+                        account.sealed = Some(session.vault.seal(&label, secret)?);
+                    }
+                    let store = session.store();
+                    store.register(&account, Registration::Update, session.call())
+                };
+                let stored = loop {
+                    if let Some(stored) = register()? {
+                        break stored;
+                    }
+                };
+                session.view.shared.invalidate_all();
+                session.log(LogLevel::Info, &format!("registered account \"{name}\""));
+                stored
+            }
+        };
+        if account.current {
+            process::remember_current(&self.path, name);
+        }
+        process::remember(self.handle, &self.path, account);
+        Ok(())
+    }
+
+    pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        // A look puts back what live handles registered.
+        let found = session.read_credential(Some(name))?;
+        let kind = found.account.kind;
+        match (field, &kind.token().put) {
+            ("current", _) => self.put_current(&session, name, value),
+            ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
+            (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
+            _ => Err(Error::argument(format!(
+                "account \"{name}\", of kind {}, has no such field: it has {}",
+                kind.name(),
+                kind.fields().join(", ")
+            ))),
+        }
+    }
+
+    fn put_current(&self, session: &Session, name: &str, value: Option<&str>) -> Result<()> {
+        if !matches!(value, None | Some("1")) {
+            return Err(Error::argument(
+                "field current takes the value 1 or NULL: it makes this account the current one",
+            ));
+        }
+        if !session.store().set_current(name, session.call())? {
+            return Err(session.no_account(Some(name)));
+        }
+        process::remember_current(&self.path, name);
+        session.view.shared.invalidate_all();
+        Ok(())
+    }
+
+    fn put_parent(
+        &self,
+        session: &Session,
+        found: &store::Credential,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(parent) = value else {
+            return Err(Error::argument(
+                "field parent takes the name of an account: value is NULL",
+            ));
+        };
+        names::check_account(parent)?;
+        let of = session.read_credential(Some(parent))?.account;
+        let wanted = found.account.kind.parent();
+        if Some(of.kind) != wanted {
+            return Err(Error::argument(format!(
+                "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {}",
+                of.kind.name(),
+                found.account.name,
+                wanted.map_or("", Kind::name)
+            )));
+        }
+        let name = &found.account.name;
+        let link = ParentLink {
+            name: parent.into(),
+            there: Some((of.kind, of.id)),
+        };
+        if found.account.parent.as_ref() != Some(&link) {
+            if !session.store().set_parent(name, parent, session.call())? {
+                return Err(session.no_account(Some(name)));
+            }
+            session.view.shared.invalidate_all();
+        }
+        process::remember_parent(&self.path, name, parent);
+        Ok(())
+    }
+
+    fn put_secret(
+        &self,
+        session: &Session,
+        found: &store::Credential,
+        put: &PushedSecret,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(value) = value else {
+            return Err(Error::argument(format!(
+                "field {} takes a value: it is NULL",
+                put.field
+            )));
+        };
+        names::check_secret(put.field, value)?;
+        let lacks_parent = found.recipe.scope == Scope::Parent && found.identity.scope.is_empty();
+        if lacks_parent {
+            return Err(Error::argument(format!(
+                "put the parent of account \"{}\" first: its {} holds with that {} only",
+                found.account.name,
+                put.field,
+                found.account.kind.parent().map_or("parent", Kind::name)
+            )));
+        }
+        let kept = session.store_secret(found, put, value)?;
+        process::remember_put(self.handle, &self.path, &found.identity, &kept);
+        Ok(())
+    }
+
+    /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
+    pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
+        let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
+        self.view()?.cache.hit(name, revalidate_ms, give)
+    }
+
+    /// A token that is valid now, when there was no hit. `None` is the current account.
+    pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
+        names::split(name)?;
+        self.session()?.get(name)
+    }
+
+    /// “The API refused this token.” A no-op unless it is still the stored one.
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        names::split(name)?;
+        if token.is_empty() || token.len() > MAX_TOKEN {
+            return Err(Error::argument(format!(
+                "a token has 1 to {MAX_TOKEN} bytes: pass the one that wxtoken_get gave"
+            )));
+        }
+        self.session()?.reject(name, token)
+    }
+
+    pub fn report(&self) -> Result<String> {
+        let session = self.session()?;
+        session.restore_accounts()?;
+        report::write(&session)
+    }
+
+    /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
+    pub fn close(self) {
+        process::forget_handle(self.handle);
+        let deadline = Deadline::after(self.options().timeout_ms);
+        self.background().wait(&deadline);
+    }
+
+    fn background(&self) -> Arc<Background> {
+        self.settings().1
+    }
+
+    fn settings(&self) -> (Arc<Options>, Arc<Background>) {
+        let gate = ForkLock::enter();
+        let mut settings = self.settings.borrow(&gate);
+        if settings.background_generation != generation() {
+            // The parent's threads are not here, and its mutex may be held by one of them.
+            std::mem::forget(std::mem::take(&mut settings.background));
+            settings.background_generation = generation();
+        }
+        (settings.options.clone(), settings.background.clone())
+    }
+
+    /// This handle's cache in this process; None before the first call, and in a child just forked.
+    fn view(&self) -> Option<&'static View> {
+        let view = self.view.get();
+        view.filter(|view| view.shared.generation == generation())
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn handle(&self) -> u64 {
+        self.handle
+    }
+
+    /// The same for a keeper.
+    pub fn keeper_session(&self) -> Result<Session> {
+        Ok(Session {
+            is_keeper: true,
+            ..self.session()?
+        })
+    }
+
+    pub fn options(&self) -> Arc<Options> {
+        let gate = ForkLock::enter();
+        self.settings.borrow(&gate).options.clone()
+    }
+
+    /// What a slow path needs, with its deadline running.
+    pub fn session(&self) -> Result<Session> {
+        let (options, background) = self.settings();
+        let vault = Vault::at(names::key_path(&options, &self.path));
+        let deadline = Deadline::after(options.timeout_ms);
+        // Another thread may have set other base URLs since the view was looked up.
+        let view = match self.view().filter(|view| view.serves(&options)) {
+            Some(view) => view,
+            None => {
+                let call = store::Call {
+                    options: &options,
+                    vault: &vault,
+                    deadline: &deadline,
+                };
+                let view = share(&self.path, call)?.view(&options);
+                self.view.set(Some(view));
+                view
+            }
+        };
+        Ok(Session {
+            view,
+            options,
+            vault,
+            deadline,
+            background,
+            is_keeper: false,
+        })
+    }
+}
+
+/// The secret that a kind's accounts have, or none where they have none.
+fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) if kind.has_secret() => {
+            names::check_secret("secret", secret)?;
+            Ok(Some(secret))
+        }
+        None if kind.has_secret() => {
+            names::check_secret("secret", "")?;
+            Ok(None)
+        }
+        None => Ok(None),
+        Some(_) => Err(Error::argument(format!(
+            "accounts of kind {} have no secret: pass NULL, and put {}",
+            kind.name(),
+            kind.fields()[1..].join(" and ")
+        ))),
+    }
+}
+
+fn load_account(session: &Session, name: &str) -> Result<Option<Account>> {
+    let loaded = session
+        .store()
+        .load(Some(name), ACCESS_TOKEN, session.call())?;
+    Ok(match loaded {
+        Lookup::Found(found) => Some(found.account),
+        Lookup::NoCredential(account) => Some(account),
+        Lookup::NoAccount => None,
+    })
+}

@@ -1,0 +1,77 @@
+//! The platforms there are to ask: where each lives, and how it words a refusal. A new platform is a new row.
+
+/// One platform.
+#[derive(Debug)]
+pub struct Platform {
+    /// The option that holds its base URL.
+    pub option: &'static str,
+    pub base_url: &'static str,
+    /// The platform's own second name, for when the first cannot be reached.
+    pub fallback_url: Option<&'static str>,
+    /// Where a reply holds an error's code and its text, as JSON pointers.
+    pub code: &'static str,
+    pub text: &'static str,
+    /// A refusal may come with an HTTP status of 400 to 499; elsewhere that is no answer of the platform.
+    pub refuses_by_status: bool,
+}
+
+/// Official accounts, mini programs and the open platform.
+pub static API: Platform = Platform {
+    option: "api_base_url",
+    base_url: "https://api.weixin.qq.com",
+    fallback_url: Some("https://api2.weixin.qq.com"),
+    code: "/errcode",
+    text: "/errmsg",
+    refuses_by_status: false,
+};
+
+/// WeCom.
+pub static WORK: Platform = Platform {
+    option: "work_base_url",
+    base_url: "https://qyapi.weixin.qq.com",
+    fallback_url: None,
+    ..API
+};
+
+pub static QQ: Platform = Platform {
+    option: "qq_base_url",
+    base_url: "https://api.q.qq.com",
+    fallback_url: None,
+    ..API
+};
+
+pub static DOUYIN: Platform = Platform {
+    option: "douyin_base_url",
+    base_url: "https://developer.toutiao.com",
+    fallback_url: None,
+    code: "/err_no",
+    text: "/err_tips",
+    refuses_by_status: false,
+};
+
+pub static DINGTALK: Platform = Platform {
+    option: "dingtalk_base_url",
+    base_url: "https://api.dingtalk.com",
+    fallback_url: None,
+    code: "/code",
+    text: "/message",
+    refuses_by_status: true,
+};
+
+pub static FEISHU: Platform = Platform {
+    option: "feishu_base_url",
+    base_url: "https://open.feishu.cn",
+    fallback_url: None,
+    code: "/code",
+    text: "/msg",
+    refuses_by_status: true,
+};
+
+/// Every platform, in the order of the options' base URLs.
+pub static PLATFORMS: [&Platform; 6] = [&API, &WORK, &QQ, &DOUYIN, &DINGTALK, &FEISHU];
+
+impl PartialEq for Platform {
+    fn eq(&self, other: &Platform) -> bool {
+        self.option == other.option
+    }
+}

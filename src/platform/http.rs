@@ -1,0 +1,354 @@
+//! One HTTP request: TLS verified, no redirects, no idle connections, every wait and every size bounded.
+//!
+//! ureq's errors can hold the URL, and the URL a secret: they are told apart here and never formatted.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Timeout};
+use zeroize::Zeroizing;
+
+use crate::clock::Deadline;
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::sys::{self, BlockedSignals, Failpoint};
+
+/// The longest reply, and the longest head of one, that is read.
+const MAX_BYTES: usize = 16 * 1024;
+const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
+
+pub struct Request {
+    pub path: &'static str,
+    pub query: Vec<(&'static str, Zeroizing<String>)>,
+    /// JSON to post; with none, it is a GET.
+    pub body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// Why there is no response.
+pub struct TransportError {
+    pub status: Status,
+    pub why: String,
+    /// The platform has certainly not seen the request.
+    pub not_sent: bool,
+    /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
+    pub is_local: bool,
+}
+
+pub struct Response {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Sends one request to `base` and reads the answer, whatever its status.
+pub fn send(
+    base: &str,
+    request: &Request,
+    options: &Options,
+    deadline: &Deadline,
+) -> Result<std::result::Result<Response, TransportError>> {
+    let agent = agent(base, options, deadline)?;
+    if deadline.has_passed() {
+        // A leader that was frozen after its claim: another one may have fetched since.
+        return Ok(Err(TransportError {
+            status: Status::Timeout,
+            why: deadline.error("the request was not sent").message,
+            not_sent: true,
+            is_local: false,
+        }));
+    }
+    let url = format!("{base}{}", request.path);
+    sys::hit_failpoint(Failpoint::Sending);
+    let _shield = BlockedSignals::new();
+    let query = request
+        .query
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
+    let sent = match &request.body {
+        None => agent.get(&url).query_pairs(query).call(),
+        Some(json) => agent
+            .post(&url)
+            .query_pairs(query)
+            .content_type("application/json")
+            .send(json.as_slice()),
+    };
+    let read = sent.and_then(|mut response| {
+        let status = response.status().as_u16();
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MAX_BYTES as u64)
+            .read_to_vec()?;
+        Ok(Response { status, body })
+    });
+    Ok(read.map_err(|error| no_response(&error, options, deadline)))
+}
+
+/// What a look at a platform's host found.
+#[derive(Clone, Debug, Default)]
+pub struct Probe {
+    /// The addresses of its name.
+    pub addresses: Vec<String>,
+    /// The HTTP status of its answer.
+    pub status: Option<u16>,
+    /// What its clock says, by the header Date, in Unix seconds.
+    pub date: Option<i64>,
+    /// How long the answer took, in milliseconds.
+    pub took_ms: i64,
+    /// Why there is none.
+    pub trouble: Option<String>,
+}
+
+/// Asks for `/`, with neither secret nor token.
+pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
+    use crate::clock::Now;
+    let mut probe = Probe::default();
+    let host = base.parse::<Uri>().ok();
+    if let Some(host) = host.as_ref().and_then(Uri::host) {
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let found = (bare, 0).to_socket_addrs();
+        let found = found.map(|all| all.map(|address| address.ip().to_string()).collect());
+        probe.addresses = found.unwrap_or_default();
+        probe.addresses.dedup();
+    }
+    let agent = agent(base, options, deadline)?;
+    let _shield = BlockedSignals::new();
+    let sent = Now::read();
+    match agent.get(format!("{base}/")).call() {
+        Ok(response) => {
+            probe.status = Some(response.status().as_u16());
+            let date = response.headers().get("date").and_then(|d| d.to_str().ok());
+            let date = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
+            probe.date = date.map(|date| date.timestamp());
+        }
+        Err(error) => probe.trouble = Some(no_response(&error, options, deadline).why),
+    }
+    probe.took_ms = Now::read().boot_ms - sent.boot_ms;
+    Ok(probe)
+}
+
+fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
+    let secure = base.starts_with("https://");
+    // A plain target is on loopback, where no proxy may come between.
+    let proxy = match &options.proxy {
+        Some(url) if secure => Some(
+            ureq::Proxy::new(url)
+                .map_err(|_| Error::argument("option proxy is not the URL of a proxy"))?,
+        ),
+        _ => None,
+    };
+    let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
+    let config = Config::builder()
+        .https_only(secure)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .max_response_header_size(MAX_BYTES)
+        .input_buffer_size(2 * MAX_BYTES)
+        .max_idle_connections(0)
+        .proxy(proxy)
+        .user_agent(USER_AGENT)
+        .timeout_global(Some(deadline.left()))
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .tls_config(TlsConfig::builder().root_certs(roots(options)?).build())
+        .build();
+    Ok(Agent::with_parts(
+        config,
+        DefaultConnector::default(),
+        HostResolver,
+    ))
+}
+
+/// The web PKI, and the certificates of `ca_file` beside it. Fails when that file is of no use.
+pub fn roots(options: &Options) -> Result<RootCerts> {
+    let Some(path) = &options.ca_file else {
+        return Ok(RootCerts::WebPki);
+    };
+    let pem = sys::require_readable_file(path)
+        .and_then(|()| std::fs::read(path))
+        .map_err(|e| {
+            Error::argument(format!(
+                "cannot read ca_file {}: {}: correct the option",
+                path.display(),
+                sys::os_message(&e)
+            ))
+        })?;
+    let mut own = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => own.push(certificate),
+            Ok(_) => {}
+            Err(_) => {
+                own.clear();
+                break;
+            }
+        }
+    }
+    if own.is_empty() {
+        return Err(Error::argument(format!(
+            "ca_file {} holds no certificate in PEM form: correct the option",
+            path.display()
+        )));
+    }
+    let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS
+        .iter()
+        .map(|der| Certificate::from_der(der).to_owned());
+    Ok(own.into_iter().chain(web).collect::<Vec<_>>().into())
+}
+
+fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> TransportError {
+    let network = |why: &str, not_sent| TransportError {
+        status: Status::Network,
+        why: why.into(),
+        not_sent,
+        is_local: false,
+    };
+    let unusable = |why: &str| TransportError {
+        status: Status::Reply,
+        why: why.into(),
+        not_sent: false,
+        is_local: false,
+    };
+    let timeout = TransportError {
+        status: Status::Timeout,
+        why: deadline.error("no answer").message,
+        not_sent: false,
+        is_local: false,
+    };
+    let patience = options.connect_timeout_ms;
+    match error {
+        ureq::Error::Timeout(_) if deadline.has_passed() => timeout,
+        ureq::Error::Timeout(Timeout::Resolve) => network(
+            &format!("DNS did not answer within connect_timeout_ms ({patience} ms)"),
+            true,
+        ),
+        ureq::Error::Timeout(Timeout::Connect) => network(
+            &format!("no connection within connect_timeout_ms ({patience} ms)"),
+            true,
+        ),
+        ureq::Error::Timeout(_) => timeout,
+        ureq::Error::HostNotFound => network("DNS does not know the host", true),
+        ureq::Error::ConnectProxyFailed(_) => {
+            network("the proxy did not connect to the host", true)
+        }
+        ureq::Error::ConnectionFailed => network("no connection", true),
+        ureq::Error::Io(e) => io_failure(e),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => network(
+            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)",
+            true,
+        ),
+        ureq::Error::LargeResponseHeader(..) => unusable("its headers are longer than 16 KiB"),
+        ureq::Error::BodyExceedsLimit(_) => unusable("it is longer than 16 KiB"),
+        ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
+            unusable("it is no HTTP")
+        }
+        ureq::Error::Other(e) if e.is::<NoThread>() => TransportError {
+            is_local: true,
+            ..network(&NoThread.to_string(), true)
+        },
+        _ => network("the request could not be made", false),
+    }
+}
+
+fn io_failure(e: &io::Error) -> TransportError {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,
+        NetworkUnreachable, OutOfMemory,
+    };
+    let is_local = e.kind() == OutOfMemory || e.raw_os_error() == Some(libc::EMFILE);
+    // How rustls's own errors arrive through an io::Error.
+    let is_tls = e.kind() == InvalidData;
+    // A TLS record may be found bad after the request, too.
+    let not_sent = matches!(
+        e.kind(),
+        ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable
+    );
+    TransportError {
+        status: Status::Network,
+        why: if is_tls {
+            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)"
+                .into()
+        } else {
+            // The kind, not the error: a wrapped one may quote what was sent.
+            match e.raw_os_error() {
+                Some(code) => sys::os_message(&io::Error::from_raw_os_error(code)).to_lowercase(),
+                None => e.kind().to_string(),
+            }
+        },
+        not_sent,
+        is_local,
+    }
+}
+
+/// Looks names up on a thread, as ureq's own resolver does to keep a deadline; but addresses at once, and a thread that
+/// cannot start is an error instead of a panic.
+#[derive(Debug)]
+struct HostResolver;
+
+impl Resolver for HostResolver {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _config: &Config,
+        timeout: NextTimeout,
+    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
+            Some("http") => 80,
+            _ => 443,
+        });
+        let mut found = self.empty();
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            found.push(SocketAddr::new(address, port));
+            return Ok(found);
+        }
+        for address in look_up(bare.to_owned(), port, timeout)?.take(16) {
+            found.push(address);
+        }
+        if found.is_empty() {
+            return Err(ureq::Error::HostNotFound);
+        }
+        Ok(found)
+    }
+}
+
+/// No thread could be had for a look-up.
+#[derive(Debug)]
+struct NoThread;
+
+impl std::fmt::Display for NoThread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no thread could be started to look the host's name up: raise the limit of processes (ulimit -u)")
+    }
+}
+
+impl std::error::Error for NoThread {}
+
+fn look_up(
+    host: String,
+    port: u16,
+    timeout: NextTimeout,
+) -> std::result::Result<std::vec::IntoIter<SocketAddr>, ureq::Error> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    std::thread::Builder::new()
+        .name("wxtoken-dns".into())
+        .spawn(move || {
+            BlockedSignals::block_all_in_library_thread();
+            // Nobody listens any more once the timeout has passed.
+            let _ = answer.send((host.as_str(), port).to_socket_addrs());
+        })
+        .map_err(|_| ureq::Error::Other(Box::new(NoThread)))?;
+    match answered.recv_timeout(*timeout.after) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(_)) => Err(ureq::Error::HostNotFound),
+        Err(_) => Err(ureq::Error::Timeout(timeout.reason)),
+    }
+}

@@ -1,0 +1,23 @@
+//! What WeChat's platforms are: one row per credential, one request, one reply, and what each errcode means.
+//!
+//! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not.
+
+pub mod errcodes;
+mod http;
+mod recipe;
+mod reply;
+mod request;
+
+pub use http::roots;
+pub use http::{Probe, probe};
+pub use recipe::{ACCESS_TOKEN, FetchCost, Kind, ParentKind, PushedSecret, Recipe, Scope, Value};
+pub use reply::{Grant, MAX_TOKEN};
+pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
+
+/// Reads bytes as a token reply, for the fuzzer and the benchmarks.
+#[cfg(any(feature = "fuzzing", feature = "benching"))]
+pub fn parse_reply(bytes: &[u8]) {
+    for recipe in Kind::all().flat_map(Kind::recipes) {
+        let _ = reply::parse(recipe, bytes);
+    }
+}

@@ -1,0 +1,236 @@
+//! One token fetch: builds the request from the recipe, tries the spare host when the first is out of hit_failpoint, and turns
+//! what comes back into a grant or into a failure with a verdict.
+
+use serde_json::{Map, Value as Json};
+use zeroize::Zeroizing;
+
+use super::errcodes::{ErrcodeRule, Wait};
+use super::http::{self, Request, Response, TransportError};
+use super::recipe::{FetchCost, Recipe, Value};
+use super::reply::{self, Grant, Reply};
+use crate::clock::Deadline;
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::secrets::Secret;
+
+/// What a recipe may take that is secret.
+#[derive(Default)]
+pub struct FetchSecrets {
+    /// The account's secret, where the recipe takes one.
+    pub secret: Option<Secret>,
+    /// What was put, where it takes that.
+    pub put: Option<Secret>,
+}
+
+/// The token that another one is fetched with.
+pub struct ParentToken {
+    pub id: String,
+    pub token: Secret,
+}
+
+/// What to fetch, and for whom.
+pub struct Fetch<'a> {
+    pub recipe: &'static Recipe,
+    /// The account's name, for messages.
+    pub account: &'a str,
+    pub id: &'a str,
+    pub fetch_secrets: &'a FetchSecrets,
+    pub parent: Option<&'a ParentToken>,
+    pub force: bool,
+    /// How many fetches failed in a row before this one.
+    pub failures: i64,
+    pub options: &'a Options,
+    pub deadline: &'a Deadline,
+}
+
+/// Why there is no token, and how long to hold off.
+#[derive(Debug)]
+pub struct FetchError {
+    pub error: Error,
+    pub wait: Wait,
+    /// The platform has certainly not seen the request.
+    pub not_sent: bool,
+    /// The platform did not take the parent's token.
+    pub stale_parent: bool,
+}
+
+pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
+    let response = fetch
+        .send(fetch.host())
+        .and_then(|first| match first {
+            Err(none) => match fetch.spare(&none) {
+                Some(spare) => fetch.send(spare),
+                None => Ok(Err(none)),
+            },
+            other => Ok(other),
+        })
+        .map_err(|error| FetchError {
+            error,
+            wait: Wait::NotShared,
+            not_sent: true,
+            stale_parent: false,
+        })?;
+    match response {
+        Ok(response) => fetch.read(response),
+        Err(none) => Err(FetchError {
+            not_sent: none.not_sent,
+            wait: if none.is_local {
+                Wait::NotShared
+            } else {
+                Wait::BackOff
+            },
+            ..fetch.failure(none.status, &none.why)
+        }),
+    }
+}
+
+impl Fetch<'_> {
+    fn send(&self, base: &str) -> Result<std::result::Result<Response, TransportError>> {
+        http::send(base, &self.request(), self.options, self.deadline)
+    }
+
+    /// The platform's second name, if it is worth a try.
+    fn spare(&self, none: &TransportError) -> Option<&'static str> {
+        let platform = self.recipe.platform;
+        let may = self.host() == platform.base_url
+            && none.status == Status::Network
+            && (none.not_sent || self.recipe.cost != FetchCost::RevokesPrevious)
+            && !self.deadline.has_passed();
+        platform.fallback_url.filter(|_| may)
+    }
+
+    fn request(&self) -> Request {
+        let query = self.recipe.query.iter();
+        let body = (!self.recipe.body.is_empty()).then(|| {
+            let mut object = Map::new();
+            for (name, value) in self.recipe.body {
+                let json = match value {
+                    Value::Force => Json::Bool(self.force),
+                    other => Json::String(self.text(*other).to_string()),
+                };
+                object.insert((*name).into(), json);
+            }
+            Zeroizing::new(Json::Object(object).to_string().into_bytes())
+        });
+        Request {
+            path: self.recipe.path,
+            query: query
+                .map(|(name, value)| (*name, self.text(*value)))
+                .collect(),
+            body,
+        }
+    }
+
+    fn text(&self, value: Value) -> Secret {
+        let text = match value {
+            Value::Text(text) => Some(text),
+            Value::Id => Some(self.id),
+            Value::Secret => self.fetch_secrets.secret.as_deref().map(String::as_str),
+            Value::Put => self.fetch_secrets.put.as_deref().map(String::as_str),
+            Value::Force => Some(if self.force { "true" } else { "false" }),
+            Value::ParentId => self.parent.map(|parent| parent.id.as_str()),
+            Value::ParentToken => self.parent.map(|parent| parent.token.as_str()),
+        };
+        Zeroizing::new(text.unwrap_or_default().to_owned())
+    }
+
+    fn read(&self, response: Response) -> std::result::Result<Grant, FetchError> {
+        match response.status {
+            200 => {}
+            300..=399 => {
+                return Err(self.failure(
+                    Status::Reply,
+                    &format!("it answered HTTP {}, a redirect, which is never followed: correct the base URL", response.status),
+                ));
+            }
+            400..=499 if self.recipe.platform.refuses_by_status => {
+                return Err(match reply::parse(self.recipe, &response.body) {
+                    Reply::Refusal { errcode, errmsg } => self.refusal(errcode, &errmsg),
+                    _ => self.http_status(response.status),
+                });
+            }
+            other => return Err(self.http_status(other)),
+        }
+        match reply::parse(self.recipe, &response.body) {
+            Reply::Token(grant) => Ok(grant),
+            Reply::Refusal { errcode, errmsg } => Err(self.refusal(errcode, &errmsg)),
+            Reply::Unusable(why) => Err(self.failure(
+                Status::Reply,
+                &format!("the answer is no token reply: {why}"),
+            )),
+        }
+    }
+
+    fn http_status(&self, status: u16) -> FetchError {
+        self.failure(Status::Reply, &format!("it answered HTTP {status}"))
+    }
+
+    fn refusal(&self, errcode: i64, errmsg: &str) -> FetchError {
+        let ErrcodeRule { wait, advice } = self.recipe.judge(errcode, self.failures);
+        let said = self.harmless(errmsg);
+        let code = match errcode {
+            0 => String::new(),
+            number => format!("errcode {number} "),
+        };
+        let mut error = Error::new(
+            Status::Api,
+            format!(
+                "{} refused the {} fetch of {}: {code}\"{said}\": {advice}",
+                self.host(),
+                self.recipe.noun(),
+                self.subject()
+            ),
+        );
+        error.errcode = i32::try_from(errcode).unwrap_or(i32::MIN);
+        FetchError {
+            error,
+            wait,
+            not_sent: false,
+            stale_parent: self.recipe.refuses_parent(errcode),
+        }
+    }
+
+    fn failure(&self, status: Status, why: &str) -> FetchError {
+        FetchError {
+            error: Error::new(
+                status,
+                format!(
+                    "cannot fetch the {} of {} from {}: {why}",
+                    self.recipe.noun(),
+                    self.subject(),
+                    self.host()
+                ),
+            ),
+            wait: Wait::BackOff,
+            not_sent: false,
+            stale_parent: false,
+        }
+    }
+
+    fn subject(&self) -> String {
+        format!(
+            "account \"{}\" ({} {})",
+            self.account, self.recipe.id_name, self.id
+        )
+    }
+
+    fn host(&self) -> &str {
+        self.recipe.base_url(self.options)
+    }
+
+    /// The platform's words on one line, cut to size, without our secrets should a gateway echo them.
+    fn harmless(&self, errmsg: &str) -> String {
+        let mut text = errmsg.to_owned();
+        let parent = self.parent.map(|parent| &parent.token);
+        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.put];
+        for secret in secrets.into_iter().flatten().chain(parent) {
+            if !secret.is_empty() {
+                text = text.replace(secret.as_str(), "***");
+            }
+        }
+        text.chars()
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .take(160)
+            .collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! What this process knows: for each account name the token it may hand out without looking at the store. The hot path.
+//!
+//! A snapshot is good for `revalidate_ms` after the look at the store that it came from; then one thread looks again while
+//! the others go on with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
+//!
+//! A hit writes to no memory that threads share: names lie in a trie that only grows, and a snapshot is borrowed from
+//! [`ArcSwapOption`] without its count being touched.
+
+use crate::clock::{COARSE_RESOLUTION_MS, CoarseNow, Now};
+use crate::credential::Row;
+use crate::process::once_map::OnceMap;
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use crate::sync::{Arc, ArcSwapOption};
+
+/// A token as it is handed out.
+#[derive(Clone, Debug)]
+pub struct CachedToken {
+    pub value: Box<str>,
+    pub expires_at_s: i64,
+    expires_wall_ms: i64,
+    /// The same moment on this process's own clock, which does not step.
+    expires_steady_ms: i64,
+}
+
+impl CachedToken {
+    /// The token of a row that is fresh or usable.
+    pub fn from_row(row: &Row, now: Now, boot_id: &str) -> Option<CachedToken> {
+        let left = row.left_ms(now, boot_id);
+        Some(CachedToken {
+            value: row.token.as_deref().filter(|_| left > 0)?.into(),
+            expires_at_s: row.expires_at.div_euclid(1000),
+            expires_wall_ms: row.expires_at,
+            expires_steady_ms: CoarseNow::read().steady_ms + left,
+        })
+    }
+
+    /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
+    pub fn uncached(value: &str, expires_at_s: i64) -> CachedToken {
+        CachedToken {
+            value: value.into(),
+            expires_at_s,
+            expires_wall_ms: 0,
+            expires_steady_ms: 0,
+        }
+    }
+
+    fn is_valid(&self, tick: CoarseNow) -> bool {
+        tick.wall_ms + COARSE_RESOLUTION_MS < self.expires_wall_ms
+            && tick.steady_ms + COARSE_RESOLUTION_MS < self.expires_steady_ms
+    }
+
+    fn is_same(&self, other: &CachedToken) -> bool {
+        self.expires_wall_ms == other.expires_wall_ms && self.value == other.value
+    }
+}
+
+/// The names of one set of base URLs.
+#[derive(Default)]
+pub struct Cache {
+    epoch: AtomicU64,
+    current: Slot,
+    named: OnceMap<Slot>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// When a thread set out to look at the store; 0 when none is looking.
+    revalidating_since_ms: AtomicI64,
+    snapshot: ArcSwapOption<Snapshot>,
+}
+
+struct Snapshot {
+    token: CachedToken,
+    /// Both move ahead when a look finds the same token again.
+    epoch: AtomicU64,
+    read_at_ms: AtomicI64,
+}
+
+/// The moment before a look at the store: what the look finds may have been true no later.
+#[derive(Clone, Copy)]
+pub struct ReadStamp {
+    epoch: u64,
+    steady_ms: i64,
+}
+
+/// A look that has not come back after this long is lost, and another thread may set out.
+const LOOK_MS: i64 = 1000;
+
+impl Slot {
+    /// Whether this thread is the one to look; the others go on with what is known.
+    fn begin_revalidation(&self, now_ms: i64) -> bool {
+        let since = self.revalidating_since_ms.load(Ordering::Acquire);
+        let is_free = since == 0 || now_ms - since > LOOK_MS;
+        is_free
+            && self
+                .revalidating_since_ms
+                .compare_exchange(since, now_ms, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+    }
+
+    fn end_revalidation(&self) {
+        self.revalidating_since_ms.store(0, Ordering::Release);
+    }
+}
+
+impl Cache {
+    /// Hands the token to `give`, if this process may hand it out now. None sends the caller to the store.
+    pub fn hit<R>(
+        &self,
+        name: Option<&[u8]>,
+        revalidate_ms: i64,
+        give: impl FnOnce(&CachedToken) -> R,
+    ) -> Option<R> {
+        let slot = self.known_slot(name)?;
+        let snapshot = slot.snapshot.load();
+        let snapshot = snapshot.as_ref()?;
+        let tick = CoarseNow::read();
+        if !self.is_good(snapshot, tick) {
+            return None;
+        }
+        let age =
+            tick.steady_ms - snapshot.read_at_ms.load(Ordering::Relaxed) + COARSE_RESOLUTION_MS;
+        // Nothing is written unless a look is due.
+        if age >= revalidate_ms && slot.begin_revalidation(tick.steady_ms) {
+            return None;
+        }
+        Some(give(&snapshot.token))
+    }
+
+    /// A valid token from before, whatever its age in this cache, for when the store cannot be read now.
+    pub fn valid_while_store_is_down(&self, name: Option<&str>) -> Option<CachedToken> {
+        let slot = self.known_slot(name.map(str::as_bytes))?;
+        slot.end_revalidation();
+        let snapshot = slot.snapshot.load();
+        let snapshot = snapshot.as_ref()?;
+        let tick = CoarseNow::read();
+        // This was a look; the next is due as if it had found something.
+        snapshot.read_at_ms.store(tick.steady_ms, Ordering::Relaxed);
+        self.is_good(snapshot, tick).then(|| snapshot.token.clone())
+    }
+
+    /// Whether a look at the store may fail without harm.
+    pub fn has_valid(&self, name: Option<&str>) -> bool {
+        self.known_slot(name.map(str::as_bytes))
+            .is_some_and(|slot| {
+                let snapshot = slot.snapshot.load();
+                let snapshot = snapshot.as_ref();
+                snapshot.is_some_and(|snapshot| self.is_good(snapshot, CoarseNow::read()))
+            })
+    }
+
+    /// To be called before looking at the store, and handed to [`Cache::publish`].
+    pub fn stamp(&self) -> ReadStamp {
+        ReadStamp {
+            epoch: self.epoch.load(Ordering::Acquire),
+            steady_ms: CoarseNow::read().steady_ms,
+        }
+    }
+
+    /// Keeps what a look at the store found.
+    pub fn publish(&self, name: Option<&str>, stamp: ReadStamp, token: &CachedToken) {
+        let slot = match name {
+            Some(name) => self.named.get_or_insert(name.as_bytes(), Slot::default),
+            None => &self.current,
+        };
+        let known = slot.snapshot.load();
+        match known.as_ref().filter(|known| known.token.is_same(token)) {
+            Some(known) => {
+                known
+                    .read_at_ms
+                    .fetch_max(stamp.steady_ms, Ordering::Relaxed);
+                known.epoch.fetch_max(stamp.epoch, Ordering::AcqRel);
+            }
+            None => slot.snapshot.store(Some(Arc::new(Snapshot {
+                token: token.clone(),
+                epoch: AtomicU64::new(stamp.epoch),
+                read_at_ms: AtomicI64::new(stamp.steady_ms),
+            }))),
+        }
+        slot.end_revalidation();
+    }
+
+    /// A look that found no token. A name that never had one leaves no trace.
+    pub fn clear(&self, name: Option<&str>) {
+        if let Some(slot) = self.known_slot(name.map(str::as_bytes)) {
+            slot.snapshot.store(None);
+            slot.end_revalidation();
+        }
+    }
+
+    /// From now on everybody looks at the store first.
+    pub fn invalidate_all(&self) {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn is_good(&self, snapshot: &Snapshot, tick: CoarseNow) -> bool {
+        snapshot.epoch.load(Ordering::Acquire) == self.epoch.load(Ordering::Acquire)
+            && snapshot.token.is_valid(tick)
+    }
+
+    fn known_slot(&self, name: Option<&[u8]>) -> Option<&Slot> {
+        match name {
+            Some(name) => self.named.get(name),
+            None => Some(&self.current),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served(value: &str, left_ms: i64) -> CachedToken {
+        let now = Now::read();
+        let row = Row {
+            token: Some(value.into()),
+            fetched_at: now.wall_ms,
+            expires_at: now.wall_ms + left_ms,
+            ..Row::default()
+        };
+        CachedToken::from_row(&row, now, "boot").unwrap()
+    }
+
+    fn hit(cache: &Cache, revalidate_ms: i64) -> Option<String> {
+        cache.hit(Some(b"shop"), revalidate_ms, |token| {
+            token.value.to_string()
+        })
+    }
+
+    #[test]
+    fn a_published_token_is_a_hit_until_something_is_forgotten() {
+        let cache = Cache::default();
+        assert_eq!(hit(&cache, 60_000), None);
+        cache.publish(Some("shop"), cache.stamp(), &served("A", 60_000));
+        assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
+        cache.invalidate_all();
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_no_hit_after_it() {
+        let cache = Cache::default();
+        let stamp = cache.stamp();
+        cache.invalidate_all();
+        cache.publish(Some("shop"), stamp, &served("A", 60_000));
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn one_thread_looks_while_the_others_go_on() {
+        let cache = Cache::default();
+        cache.publish(Some("shop"), cache.stamp(), &served("A", 60_000));
+        assert_eq!(hit(&cache, 0), None, "this one is to look");
+        assert_eq!(hit(&cache, 0).as_deref(), Some("A"));
+        cache.publish(Some("shop"), cache.stamp(), &served("B", 60_000));
+        assert_eq!(hit(&cache, 60_000).as_deref(), Some("B"));
+        assert_eq!(hit(&cache, 0), None, "the next look");
+        cache.clear(Some("shop"));
+        assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn a_look_that_never_came_back_is_replaced() {
+        let slot = Slot::default();
+        assert!(slot.begin_revalidation(5000));
+        assert!(!slot.begin_revalidation(6000));
+        assert!(slot.begin_revalidation(6001));
+    }
+}

@@ -1,0 +1,99 @@
+//! What can stop a call on the SQLite store, told apart by what to do about it, and the words for it.
+//!
+//! Made with the fork gate held, so kept small; the message, which asks the system for users' names, is made without.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::error::Error;
+use crate::sys;
+
+/// What stopped one attempt at a call.
+pub enum SqliteError {
+    /// Another process writes: wait and try again.
+    Busy,
+    /// SQLite found the file malformed: mend it and try again.
+    Damaged,
+    /// Our tables are not all there: make them and try again.
+    Unfinished,
+    /// The file under the connection is no longer the one at the path: try again.
+    Moved,
+    /// What could not be done, and why.
+    Cannot(&'static str, String),
+    /// The file is not ours, and why we think so.
+    Refused(String),
+    /// A message of its own.
+    Failed(Error),
+}
+
+impl From<rusqlite::Error> for SqliteError {
+    fn from(e: rusqlite::Error) -> SqliteError {
+        let Some(failure) = e.sqlite_error() else {
+            return SqliteError::Cannot("understand", e.to_string());
+        };
+        let code = failure.extended_code;
+        match failure.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqliteError::Busy,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SqliteError::Damaged,
+            _ if e.to_string().contains("no such table") => SqliteError::Unfinished,
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => SqliteError::Moved,
+            // SQLITE_READONLY_ROLLBACK: a journal lies there that only a writer can play back.
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => SqliteError::Cannot(
+                "read",
+                "a process was killed while it wrote; the next one that may write puts it right: let one, as `wxtoken keep`"
+                    .into(),
+            ),
+            ErrorCode::ReadOnly => {
+                SqliteError::Cannot("write to", "this process may only read it".into())
+            }
+            ErrorCode::DiskFull => SqliteError::Cannot(
+                "write to",
+                "no space is left: free some on its file system, or lift the file-size limit"
+                    .into(),
+            ),
+            // The extended code names the system call; SQLite's text alone says “disk I/O error”.
+            ErrorCode::SystemIoFailure => SqliteError::Cannot(
+                "use",
+                format!(
+                    "the system reported an I/O error (SQLite code {code}): check the disk, its free space, and the \
+                     file-size limit"
+                ),
+            ),
+            _ => SqliteError::Cannot("use", format!("{} (SQLite code {code})", plain(&e))),
+        }
+    }
+}
+
+impl SqliteError {
+    /// The caller's error, for error that no further try can end; the other kinds come back as they are.
+    pub fn into_error(self, store: &Path) -> Result<Error, SqliteError> {
+        let shown = store.display();
+        match self {
+            SqliteError::Failed(error) => Ok(error),
+            SqliteError::Refused(why) => Ok(Error::store(format!(
+                "store {shown} is refused and was not changed: it {why}"
+            ))),
+            SqliteError::Cannot(what, why) => {
+                let directory = store.parent().unwrap_or(Path::new("/"));
+                let place = if store.exists() { store } else { directory };
+                Ok(Error::store(format!(
+                    "cannot {what} store {shown}: {why}; {} is {}",
+                    place.display(),
+                    sys::describe(place),
+                )))
+            }
+            passing => Err(passing),
+        }
+    }
+}
+
+/// SQLite's own words, without the statement that rusqlite may append.
+fn plain(e: &rusqlite::Error) -> String {
+    match e {
+        rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
+        rusqlite::Error::SqliteFailure(failure, None) => failure.to_string(),
+        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        other => other.to_string(),
+    }
+}

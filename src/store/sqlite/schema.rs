@@ -1,0 +1,214 @@
+//! The tables, an append-only list of migrations on `user_version`, and the question whose file this is.
+//!
+//! Compatibility: a file with a newer `user_version` is refused untouched; an older one is migrated in place. Our
+//! `application_id` marks a file as ours; the forebear's two tables are recognised by their columns.
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
+
+/// “wxtk”, in SQLite's application_id.
+pub const APPLICATION_ID: i64 = 0x7778_746b;
+
+type Migration = fn(&Connection) -> rusqlite::Result<()>;
+
+const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals];
+
+/// The names follow the forebear's. `id` of a token row stays unused by the library, but people like one to point at.
+fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "
+    CREATE TABLE IF NOT EXISTS weixin_account (
+        id          INTEGER PRIMARY KEY,
+        name        TEXT NOT NULL UNIQUE,
+        kind        TEXT NOT NULL,
+        appid       TEXT NOT NULL,
+        secret      BLOB,
+        fingerprint TEXT NOT NULL,
+        current     INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE UNIQUE INDEX IF NOT EXISTS weixin_account_current ON weixin_account (current) WHERE current = 1;
+    CREATE TABLE IF NOT EXISTS weixin_token (
+        id              INTEGER PRIMARY KEY,
+        endpoint        TEXT NOT NULL,
+        base_url        TEXT NOT NULL,
+        appid           TEXT NOT NULL,
+        fingerprint     TEXT NOT NULL,
+        access_token    TEXT,
+        fetched_at      INTEGER NOT NULL,
+        expires_at      INTEGER NOT NULL,
+        refresh_at      INTEGER NOT NULL,
+        fetched_boot    INTEGER NOT NULL,
+        boot_id         TEXT NOT NULL,
+        fetched_by      TEXT NOT NULL,
+        fetches         INTEGER NOT NULL,
+        rejects         INTEGER NOT NULL,
+        rejected        INTEGER NOT NULL,
+        same_token_reissued        INTEGER NOT NULL,
+        replacement_attempted    INTEGER NOT NULL,
+        reject_fetch_at INTEGER NOT NULL,
+        force_day       INTEGER NOT NULL,
+        forces          INTEGER NOT NULL,
+        failures        INTEGER NOT NULL,
+        failed_at       INTEGER NOT NULL,
+        backoff_ms      INTEGER NOT NULL,
+        failed_budget_ms INTEGER NOT NULL,
+        last_status     INTEGER NOT NULL,
+        last_errcode    INTEGER NOT NULL,
+        last_error      TEXT NOT NULL,
+        lease_id     INTEGER NOT NULL,
+        lease_until     INTEGER NOT NULL,
+        lease_slot      INTEGER NOT NULL,
+        UNIQUE (endpoint, base_url, appid, fingerprint)
+    ) STRICT;
+",
+    )
+}
+
+/// The account whose token another one's is fetched with, and the secrets that were put. `fingerprint` of a token row is
+/// the identity's scope since: the secret's fingerprint, or the parent's id.
+fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
+    add_column(conn, "weixin_account", "parent", "TEXT")?;
+    add_column(conn, "weixin_token", "put", "BLOB")?;
+    add_column(conn, "weixin_token", "put_at", "INTEGER NOT NULL DEFAULT 0")?;
+    add_column(
+        conn,
+        "weixin_token",
+        "put_fingerprint",
+        "TEXT NOT NULL DEFAULT ''",
+    )?;
+    add_column(conn, "weixin_token", "put_before", "BLOB")
+}
+
+/// The names of accounts that an operator has removed: no live handle puts one back.
+fn removals(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "CREATE TABLE IF NOT EXISTS weixin_removed (name TEXT PRIMARY KEY, removed_at INTEGER NOT NULL) STRICT;",
+    )
+}
+
+fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {
+    if has_column(conn, table, column)? {
+        return Ok(());
+    }
+    conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {of}"))
+}
+
+/// Whose file an open connection looks at.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Ours and up to date.
+    Current,
+    /// Nobody's yet, or ours with tables or migrations missing.
+    NeedsMigration,
+    Legacy,
+    Newer {
+        version: i64,
+    },
+    Foreign,
+}
+
+pub fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+pub fn file_kind(conn: &Connection) -> rusqlite::Result<FileKind> {
+    let application = pragma(conn, "application_id")?;
+    let version = pragma(conn, "user_version")?;
+    if application == APPLICATION_ID && version > newest() {
+        return Ok(FileKind::Newer { version });
+    }
+    let tables = tables(conn)?;
+    if application == APPLICATION_ID {
+        let is_whole = version == newest() && has_all(&tables);
+        return Ok(if is_whole {
+            FileKind::Current
+        } else {
+            FileKind::NeedsMigration
+        });
+    }
+    if application != 0 || version != 0 {
+        return Ok(FileKind::Foreign);
+    }
+    if tables.is_empty() {
+        return Ok(FileKind::NeedsMigration);
+    }
+    if looks_like_legacy(conn, &tables)? {
+        return Ok(FileKind::Legacy);
+    }
+    Ok(FileKind::Foreign)
+}
+
+/// Makes what is missing, in one transaction; with the intent lock taken first, so that two processes do it once.
+pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Looked at again with the lock held: another process may have been here meanwhile.
+    if file_kind(&transaction)? != FileKind::NeedsMigration {
+        return Ok(());
+    }
+    create(&transaction)?;
+    transaction.commit()
+}
+
+/// The tables and the marks, inside the caller's transaction. Where a table is gone every migration runs again, over
+/// what is left: each has to bear that.
+pub fn create(conn: &Connection) -> rusqlite::Result<()> {
+    let done = if has_all(&tables(conn)?) {
+        usize::try_from(pragma(conn, "user_version")?).unwrap_or(0)
+    } else {
+        0
+    };
+    for migration in MIGRATIONS.iter().skip(done) {
+        migration(conn)?;
+    }
+    conn.pragma_update(None, "application_id", APPLICATION_ID)?;
+    conn.pragma_update(None, "user_version", newest())
+}
+
+fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
+    conn.pragma_query_value(None, name, |row| row.get(0))
+}
+
+/// Every table but SQLite's own.
+fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+fn has_all(tables: &[String]) -> bool {
+    let has = |name: &str| tables.iter().any(|table| table == name);
+    has("weixin_account") && has("weixin_token") && has("weixin_removed")
+}
+
+/// The forebear made its two tables without constraints, and either may be missing. A script beside it counted what it
+/// sent in a third one, which is left as it is.
+fn looks_like_legacy(conn: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
+    const FOREBEAR: [(&str, &[&str]); 3] = [
+        ("weixin_account", &["corpid", "secret"]),
+        ("weixin_token", &["access_token", "expires_on"]),
+        ("weixin_limit", &[]),
+    ];
+    if tables.iter().all(|table| table == "weixin_limit") {
+        return Ok(false);
+    }
+    for table in tables {
+        let Some((_, columns)) = FOREBEAR.iter().find(|(name, _)| name == table) else {
+            return Ok(false);
+        };
+        for column in *columns {
+            if !has_column(conn, table, column)? {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+pub fn has_column(conn: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    conn.query_row(
+        "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2",
+        [table, column],
+        |_| Ok(()),
+    )
+    .optional()
+    .map(|found| found.is_some())
+}

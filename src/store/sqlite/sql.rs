@@ -1,0 +1,322 @@
+//! The SQL of accounts and token rows: what is read and written, and nothing about when.
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, named_params, params};
+
+use crate::credential::{CredentialKey, Row, StoredSecret};
+use crate::platform::Kind;
+use crate::store::{Account, ParentLink};
+
+/// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
+/// prepared statements.
+/// No join: SQLite would compile it anew for each value that is bound.
+macro_rules! accounts {
+    () => {
+        "SELECT a.name, a.kind, a.appid, a.secret, a.fingerprint, a.current, a.parent,
+             (SELECT p.kind FROM weixin_account p WHERE p.name = a.parent),
+             (SELECT p.appid FROM weixin_account p WHERE p.name = a.parent)
+         FROM weixin_account a "
+    };
+}
+
+macro_rules! identity {
+    () => {
+        "endpoint, base_url, appid, fingerprint"
+    };
+}
+
+/// The columns in the order in which [`read_token`] takes them.
+macro_rules! token {
+    () => {
+        "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
+         same_token_reissued, replacement_attempted, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
+         last_status, last_errcode, last_error, lease_id, lease_until, lease_slot, put, put_at, put_fingerprint, put_before"
+    };
+}
+
+/// Reads a row from left to right: rusqlite finds a column's name by comparing it with each, which costs more than the query.
+struct Columns<'a, 'row> {
+    row: &'a rusqlite::Row<'row>,
+    next: usize,
+}
+
+impl<'a, 'row> Columns<'a, 'row> {
+    fn of(row: &'a rusqlite::Row<'row>) -> Columns<'a, 'row> {
+        Columns { row, next: 0 }
+    }
+
+    fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        self.next += 1;
+        self.row.get(self.next - 1)
+    }
+
+    fn flag(&mut self) -> rusqlite::Result<bool> {
+        Ok(self.next::<i64>()? != 0)
+    }
+}
+
+pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
+    match name {
+        Some(name) => conn
+            .prepare_cached(concat!(accounts!(), "WHERE a.name = ?1"))?
+            .query_row([name], read_account)
+            .optional(),
+        None => conn
+            .prepare_cached(concat!(accounts!(), "WHERE a.current = 1"))?
+            .query_row([], read_account)
+            .optional(),
+    }
+}
+
+pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
+    conn.prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
+        .query_map([], read_account)?
+        .collect()
+}
+
+fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
+    let mut columns = Columns::of(row);
+    let name = columns.next()?;
+    let kind: String = columns.next()?;
+    Ok(Account {
+        name,
+        kind: Kind::named(&kind).ok_or_else(|| {
+            rusqlite::Error::FromSqlConversionFailure(
+                1,
+                rusqlite::types::Type::Text,
+                format!("kind {kind:?} is not known to this version").into(),
+            )
+        })?,
+        id: columns.next()?,
+        sealed: columns.next()?,
+        fingerprint: columns.next()?,
+        current: columns.flag()?,
+        parent: read_parent(&mut columns)?,
+    })
+}
+
+fn read_parent(columns: &mut Columns) -> rusqlite::Result<Option<ParentLink>> {
+    let name: Option<String> = columns.next()?;
+    let kind: Option<String> = columns.next()?;
+    let id: Option<String> = columns.next()?;
+    let kind = kind.as_deref().and_then(Kind::named);
+    Ok(name.map(|name| ParentLink {
+        name,
+        there: kind.zip(id),
+    }))
+}
+
+/// Writes an account. Which one is current stays as it is.
+pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = coalesce(?6, parent)",
+    )?
+    .execute(params![
+        account.name,
+        account.kind.name(),
+        account.id,
+        account.sealed,
+        account.fingerprint,
+        account.parent.as_ref().map(|parent| &parent.name)
+    ])?;
+    Ok(())
+}
+
+/// Whether an operator has removed the account of this name.
+pub fn is_removed(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM weixin_removed WHERE name = ?1")?
+        .exists([name])
+}
+
+pub fn removed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+    conn.prepare_cached("SELECT name FROM weixin_removed")?
+        .query_map([], |row| row.get(0))?
+        .collect()
+}
+
+/// Somebody has registered it anew.
+pub fn forget_removal(conn: &Connection, name: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM weixin_removed WHERE name = ?1")?
+        .execute([name])?;
+    Ok(())
+}
+
+pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let known = conn
+        .prepare_cached("SELECT current FROM weixin_account WHERE name = ?1")?
+        .query_row([name], |row| row.get::<_, i64>(0))
+        .optional()?;
+    if known == Some(0) {
+        conn.execute(
+            "UPDATE weixin_account SET current = 0 WHERE current = 1",
+            [],
+        )?;
+        conn.execute(
+            "UPDATE weixin_account SET current = 1 WHERE name = ?1",
+            [name],
+        )?;
+    }
+    Ok(known.is_some())
+}
+
+/// Makes an account the current one if there is none.
+pub fn set_current_if_none(conn: &Connection, name: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE weixin_account SET current = 1
+         WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1)",
+    )?
+    .execute([name])?;
+    Ok(())
+}
+
+pub fn set_parent(conn: &Connection, name: &str, parent: &str) -> rusqlite::Result<bool> {
+    let changed = conn
+        .prepare_cached("UPDATE weixin_account SET parent = ?2 WHERE name = ?1")?
+        .execute([name, parent])?;
+    Ok(changed > 0)
+}
+
+/// Forgets the failures of every token of this id.
+pub fn clear_failures(conn: &Connection, id: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "UPDATE weixin_token SET failures = 0, failed_at = 0, backoff_ms = 0 WHERE appid = ?1",
+    )?
+    .execute([id])?;
+    Ok(())
+}
+
+pub fn token(conn: &Connection, identity: &CredentialKey) -> rusqlite::Result<Option<Row>> {
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        token!(),
+        " FROM weixin_token WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
+    ))?
+    .query_row(
+        [
+            &identity.endpoint,
+            &identity.base_url,
+            &identity.id,
+            &identity.scope,
+        ],
+        |row| read_token(&mut Columns::of(row)),
+    )
+    .optional()
+}
+
+pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(CredentialKey, Row)>> {
+    conn.prepare_cached(concat!(
+        "SELECT ",
+        identity!(),
+        ", ",
+        token!(),
+        " FROM weixin_token ORDER BY id"
+    ))?
+    .query_map([], |row| {
+        let mut columns = Columns::of(row);
+        let identity = CredentialKey {
+            endpoint: columns.next()?,
+            base_url: columns.next()?,
+            id: columns.next()?,
+            scope: columns.next()?,
+        };
+        Ok((identity, read_token(&mut columns)?))
+    })?
+    .collect()
+}
+
+fn read_token(columns: &mut Columns) -> rusqlite::Result<Row> {
+    Ok(Row {
+        token: columns.next()?,
+        fetched_at: columns.next()?,
+        expires_at: columns.next()?,
+        refresh_at: columns.next()?,
+        fetched_boot: columns.next()?,
+        boot_id: columns.next()?,
+        fetched_by: columns.next()?,
+        fetches: columns.next()?,
+        rejects: columns.next()?,
+        rejected: columns.flag()?,
+        same_token_reissued: columns.flag()?,
+        replacement_attempted: columns.flag()?,
+        reject_fetch_at: columns.next()?,
+        force_day: columns.next()?,
+        forces: columns.next()?,
+        failures: columns.next()?,
+        failed_at: columns.next()?,
+        backoff_ms: columns.next()?,
+        failed_budget_ms: columns.next()?,
+        last_status: columns.next()?,
+        last_errcode: columns.next()?,
+        last_error: columns.next()?,
+        lease_id: columns.next()?,
+        lease_until: columns.next()?,
+        lease_slot: columns.next()?,
+        put: read_put(columns)?,
+        put_before: columns.next()?,
+    })
+}
+
+fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<StoredSecret>> {
+    let sealed: Option<Vec<u8>> = columns.next()?;
+    let (at, put_fingerprint) = (columns.next()?, columns.next()?);
+    Ok(sealed.map(|sealed| StoredSecret {
+        sealed,
+        at,
+        put_fingerprint,
+    }))
+}
+
+pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO weixin_token (
+             id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
+             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, same_token_reissued, replacement_attempted, reject_fetch_at,
+             force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
+             lease_id, lease_until, lease_slot, put, put_at, put_fingerprint, put_before)
+         VALUES (
+             (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
+                 AND appid = :appid AND fingerprint = :fingerprint),
+             :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
+             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :same_token_reissued, :replacement_attempted, :reject_fetch_at,
+             :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
+             :lease_id, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
+    )?
+    .execute(named_params! {
+        ":endpoint": identity.endpoint,
+        ":base_url": identity.base_url,
+        ":appid": identity.id,
+        ":fingerprint": identity.scope,
+        ":access_token": row.token,
+        ":fetched_at": row.fetched_at,
+        ":expires_at": row.expires_at,
+        ":refresh_at": row.refresh_at,
+        ":fetched_boot": row.fetched_boot,
+        ":boot_id": row.boot_id,
+        ":fetched_by": row.fetched_by,
+        ":fetches": row.fetches,
+        ":rejects": row.rejects,
+        ":rejected": i64::from(row.rejected),
+        ":same_token_reissued": i64::from(row.same_token_reissued),
+        ":replacement_attempted": i64::from(row.replacement_attempted),
+        ":reject_fetch_at": row.reject_fetch_at,
+        ":force_day": row.force_day,
+        ":forces": row.forces,
+        ":failures": row.failures,
+        ":failed_at": row.failed_at,
+        ":backoff_ms": row.backoff_ms,
+        ":failed_budget_ms": row.failed_budget_ms,
+        ":last_status": row.last_status,
+        ":last_errcode": row.last_errcode,
+        ":last_error": row.last_error,
+        ":lease_id": row.lease_id,
+        ":lease_until": row.lease_until,
+        ":lease_slot": row.lease_slot,
+        ":put": row.put.as_ref().map(|put| &put.sealed),
+        ":put_at": row.put.as_ref().map_or(0, |put| put.at),
+        ":put_fingerprint": row.put.as_ref().map_or("", |put| &put.put_fingerprint),
+        ":put_before": row.put_before,
+    })?;
+    Ok(())
+}

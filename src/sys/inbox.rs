@@ -1,0 +1,110 @@
+//! What a keeper has of the system: the reading end of the mailbox, and the right to say who may read the store.
+
+use std::ffi::CString;
+use std::fs::{File, Permissions};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use super::fifo::MAX_MESSAGE;
+
+/// The mode of a file that is its owner's alone.
+pub const OWNER_ONLY: u32 = 0o600;
+
+/// The group and the mode of a file.
+pub fn access(path: &Path) -> Option<(u32, u32)> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some((meta.gid(), meta.permissions().mode() & 0o7777))
+}
+
+/// Sets them, by name: the file may be open in SQLite.
+pub fn give_access(path: &Path, group: u32, mode: u32) -> io::Result<()> {
+    std::os::unix::fs::lchown(path, None, Some(group))?;
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
+}
+
+/// The reading end.
+pub struct Mailbox {
+    file: File,
+    path: PathBuf,
+    rest: Vec<u8>,
+}
+
+impl Mailbox {
+    /// Makes the FIFO if it is not there, for the owner, and for the group of `store` where that may read the store.
+    pub fn open(path: &Path, store: &Path) -> io::Result<Mailbox> {
+        let name = CString::new(path.as_os_str().as_bytes())?;
+        // SAFETY: the path is NUL-terminated and outlives the call.
+        if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == -1 {
+            let e = io::Error::last_os_error();
+            if e.kind() != io::ErrorKind::AlreadyExists {
+                return Err(e);
+            }
+        }
+        // To write too: so it does not end when the last writer goes.
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+            .open(path)?;
+        let made = file.metadata()?;
+        if !made.file_type().is_fifo() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no FIFO"));
+        }
+        let mailbox = Mailbox {
+            file,
+            path: path.to_owned(),
+            rest: Vec::new(),
+        };
+        mailbox.match_store_mode(store)?;
+        Ok(mailbox)
+    }
+
+    /// Lets those write who may read the store, as that is now.
+    pub fn match_store_mode(&self, store: &Path) -> io::Result<()> {
+        let of = std::fs::metadata(store)?;
+        let made = self.file.metadata()?;
+        if made.gid() != of.gid() {
+            std::os::unix::fs::fchown(&self.file, None, Some(of.gid()))?;
+        }
+        let wanted = 0o600 | (of.permissions().mode() & 0o040) >> 1;
+        if made.permissions().mode() & 0o7777 != wanted {
+            self.file.set_permissions(Permissions::from_mode(wanted))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the path still leads to the FIFO that is open here.
+    pub fn is_in_place(&self) -> bool {
+        let there = std::fs::symlink_metadata(&self.path);
+        let here = self.file.metadata();
+        there.is_ok_and(|t| here.is_ok_and(|h| (t.dev(), t.ino()) == (h.dev(), h.ino())))
+    }
+
+    /// To wait for a message by poll().
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// What has come: whole lines, at most `most`. What is no text, or too long for a message, is thrown away.
+    pub fn read(&mut self, most: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut buffer = [0u8; MAX_MESSAGE];
+        while lines.len() < most {
+            let Ok(length @ 1..) = self.file.read(&mut buffer) else {
+                break;
+            };
+            self.rest.extend_from_slice(&buffer[..length]);
+            while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.rest.drain(..=end).collect();
+                lines.extend(String::from_utf8(line[..end].to_vec()));
+            }
+            if self.rest.len() > MAX_MESSAGE {
+                self.rest.clear();
+            }
+        }
+        lines
+    }
+}
