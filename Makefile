@@ -7,13 +7,17 @@
 #   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi
 #   make sim        build the simulator
+#   make check      format, lint, unit tests and Rust integration tests: about a minute
+#   make mutants-pure   cargo-mutants on the pure modules with their unit tests; the list is in .cargo/mutants.toml
+#   make mutants-diff   cargo-mutants on what has changed since BASE=origin/main, with all Rust tests of the library
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
 #   make bench-inside   the pieces: snapshot, lock, save, seal, parse
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
-#   make test-rust, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
+#   make help       print this
+#   make test-rust, test-model, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
 #   test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
@@ -31,12 +35,15 @@ SIM     := $(TARGET)/debug/wechat-sim
 
 .PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header clean help \
   demo demo-sdks \
-  setup build check lint test test-rust test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
   bench bench-inside soak soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
 all: lib tool
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 # One crate type at a time: cargo does no link-time optimisation for a library that is an rlib too.
 lib:
@@ -117,7 +124,7 @@ demo-sdks:
 # --- tests ---
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
-SUITES ?= lint test-rust build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+SUITES ?= lint test-rust test-model build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
@@ -127,6 +134,12 @@ test: setup
 
 setup:
 	@.ci/setup test
+
+# What a change to the Rust code is seen by first. The tests run side by side, for they mostly wait.
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	CARGO="$(CARGO)" python3 -B tests/rust.py --at-once --workspace
 
 # What the suites after it share.
 build: stage sim
@@ -149,6 +162,10 @@ lint:
 
 test-rust:
 	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
+
+# The single flight and the cache under a model checker, loom. Its types are the whole library's: a build of its own.
+test-model:
+	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(CURDIR)/build/loom $(CARGO) test --locked -p wxtoken --lib -- process::model::
 
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
@@ -234,6 +251,27 @@ soak-workers: stage sim
 mutants:
 	python3 tests/mutants/run.py $(MUTANTS)
 
+# The tools that cargo has not by itself, in build/tools where they are not on PATH.
+TOOLS := $(CURDIR)/build/tools
+export PATH := $(PATH):$(TOOLS)/bin
+has-tool = @command -v $(1) >/dev/null || $(CARGO) install --locked --root $(TOOLS) $(1)
+
+# Without debug information: each mutant is a build. What is listed as missed fails the run.
+CARGO_MUTANTS = CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package wxtoken --jobs 2 --output build
+
+mutants-pure:
+	$(call has-tool,cargo-mutants)
+	@mkdir -p build
+	$(CARGO_MUTANTS) --test-package wxtoken -- --lib
+
+# Of the whole library, so the files that .cargo/mutants.toml names do not count.
+BASE ?= origin/main
+mutants-diff:
+	$(call has-tool,cargo-mutants)
+	@mkdir -p build
+	git diff $(BASE) -- src >build/mutants.diff
+	$(CARGO_MUTANTS) --file 'src/**/*.rs' --in-diff build/mutants.diff --test-package wxtoken,wxtoken-tests
+
 # --- sanitizers: the address sanitizer is part of `make test`; the others need a nightly toolchain ---
 
 HOST := $(shell $(CARGO) -vV | sed -n 's/^host: //p')
@@ -245,7 +283,7 @@ TSAN  = RUSTFLAGS=-Zsanitizer=thread CC=clang CFLAGS=-fsanitize=thread CARGO_TAR
   TSAN_OPTIONS="die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp"
 MIRI  = MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(CURDIR)/build/miri
 # What calls into nothing but Rust.
-PURE := token:: trie:: cache:: names:: options:: wechat:: clock:: report::
+PURE := credential:: process:: names:: options:: hosts:: platform:: clock:: client::report::
 
 sanitize: sanitize-address sanitize-thread sanitize-miri stage sim
 	$(MAKE) -C tests/c asan STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
@@ -276,17 +314,15 @@ test-findings:
 SECONDS ?= 3600
 TARGETS ?= reply strings forebear store
 
-# What cargo-fuzz does, without having to install it.
-SANCOV := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-  -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table --cfg fuzzing
-FUZZ    = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=address $(SANCOV)" CFLAGS=-fsanitize=address \
-  CARGO_TARGET_DIR=$(CURDIR)/build/fuzz
+# A stable toolchain has what it needs too: RUSTC_BOOTSTRAP opens it. Two at a time, each in the corpus that it grows,
+# build/corpus, from that which is committed. What was found lies in build/fuzz/artifacts.
+FUZZ = RUSTC_BOOTSTRAP=1 CFLAGS=-fsanitize=address CARGO_TARGET_DIR=$(CURDIR)/build/fuzz $(CARGO) fuzz
 
-# Two at a time. What was found lies in build/fuzz/artifacts; the corpus grows in build/corpus.
 fuzz:
-	$(FUZZ) $(CARGO) build --locked --manifest-path fuzz/Cargo.toml --target $(HOST)
+	$(call has-tool,cargo-fuzz)
+	$(FUZZ) build --dev
 	mkdir -p build/fuzz/artifacts $(TARGETS:%=build/corpus/%)
-	printf '%s\n' $(TARGETS) | xargs -P 2 -I {} sh -c 'build/fuzz/$(HOST)/debug/{} \
-	  build/corpus/{} fuzz/corpus/{} -artifact_prefix=build/fuzz/artifacts/{}- -max_total_time=$(SECONDS) -timeout=20 \
+	printf '%s\n' $(TARGETS) | xargs -P 2 -I {} sh -c '$(FUZZ) run --dev {} build/corpus/{} fuzz/corpus/{} -- \
+	  -artifact_prefix=build/fuzz/artifacts/{}- -max_total_time=$(SECONDS) -timeout=20 \
 	  -rss_limit_mb=4096 -verbosity=0 -print_final_stats=1 >build/fuzz/{}.log 2>&1 \
 	  || { tail -50 build/fuzz/{}.log; exit 1; }; sed "s/^/{}: /" build/fuzz/{}.log | grep -a number_of_executed_units'

@@ -49,7 +49,7 @@ class Mutant:
             yield misfit.replace("\n", "; ")
         for test in self.fails:
             file, name = source_of(test)
-            if not (tree / file).is_file() or not re.search(rf"\b{name}\b", (tree / file).read_text()):
+            if not any(re.search(rf"\b{name}\b", source.read_text()) for source in _files(tree / file)):
                 yield f"there is no test {name} in {file}"
 
 
@@ -74,6 +74,12 @@ def git_apply(patch, tree, *words):
     alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
     command = ["git", "apply", *words, patch.resolve()]
     return subprocess.run(command, cwd=tree, env=alone, stderr=subprocess.PIPE, text=True).stderr.strip()
+
+
+def _files(path):
+    if path.is_dir():
+        return path.rglob("*.rs")
+    return [path] if path.is_file() else []
 
 
 def _read(patch):

@@ -1,6 +1,7 @@
-"""How the tests that mutants.toml names are built and run.
+"""How the tests that the patches name are built and run.
 
-`processes::NAME` is a test of tests/processes.rs, `lib::PATH` a unit test, `model::NAME` one of the model checker's.
+`processes::NAME` is a test of tests/processes.rs, `lib::NAME` a unit test wherever it stands in src, `model::NAME` one of the
+model checker's. Modules may stand before a NAME.
 The others run on a staged library: `api::STORY`, `fork::STORY`, `unload::main` and `faults::STORY` are in tests/c,
 `servers::NAME` and `soak::NAME` are what run.py of that folder takes.
 """
@@ -20,6 +21,7 @@ ON_THE_LIBRARY = {
     "servers": "tests/servers/run.py",
     "soak": "tests/soak/run.py",
 }
+IN_SRC = ("lib", "model")
 # Enough for everything from nothing on a slow machine.
 BUILD_S = 1800
 PKG_CONFIG = "Name: wxtoken\nDescription: a debug build\nVersion: 0\nLibs: -L{0}/lib -lwxtoken\nCflags: -I{0}/include\n"
@@ -37,13 +39,15 @@ class Result:
 
 
 def source_of(test):
-    """The file that a test stands in, and its name there."""
+    """The file or folder that a test stands in, and its name there."""
     suite, _, name = test.partition("::")
     words = name.split("::")
     if suite == "lib":
-        return f"src/{'/'.join(words[:-2])}.rs", words[-1]
+        return "src", words[-1]
     if suite == "model":
-        return "tests/model/tests/flight.rs", words[-1]
+        return "src/process/model.rs", words[-1]
+    if suite == "tool":
+        return f"cli/tests/tool/{words[0]}.rs", words[-1]
     return ON_THE_LIBRARY.get(suite, f"tests/{suite}.rs"), words[-1]
 
 
@@ -72,7 +76,7 @@ class Suites:
         """What went wrong with the build of a test; None if it is ready to run."""
         suite = test.partition("::")[0]
         if suite not in ON_THE_LIBRARY:
-            return self._do_all([[*_cargo_test(suite), "--no-run"]])
+            return self._do_all([[*self._cargo_test(suite), "--no-run"]])
         library = [
             ["cargo", "build", "--locked", "-p", "wechat-sim"],
             ["cargo", "rustc", "--locked", "--lib", "--crate-type", "cdylib"],
@@ -114,14 +118,27 @@ class Suites:
         return [["make", "-C", "tests/c", *words, *(self._programs / name for name in programs)]]
 
     def _run_command(self, suite, name):
+        if suite in IN_SRC:
+            return [*self._cargo_test(suite), "--", f"::{name.rpartition('::')[2]}"]
         if suite not in ON_THE_LIBRARY:
-            return [*_cargo_test(suite), "--", "--exact", name]
+            return [*self._cargo_test(suite), "--", "--exact", name]
         command = {
             "faults": ["env", f"LD_PRELOAD={self._programs}/shim.so", self._programs / "faults", name],
             "servers": ["python3", "tests/servers/run.py", name],
             "soak": ["python3", "tests/soak/run.py", self._programs / "c", self._programs / "go", "--only", name],
         }
         return [self._sim, "exec", "--quiet", "--", *command.get(suite, [self._programs / suite, name])]
+
+    def _cargo_test(self, suite):
+        # The model checker's types are the whole library's, so they are a build of their own.
+        loom = ["env", "RUSTFLAGS=--cfg loom", f"CARGO_TARGET_DIR={self._target / 'loom'}"]
+        command = ["cargo", "test", "--locked"]
+        which = {
+            "lib": [*command, "-p", "wxtoken", "--lib"],
+            "model": [*loom, *command, "-p", "wxtoken", "--lib"],
+            "tool": [*command, "-p", "wxtoken-cli", "--test", "tool"],
+        }
+        return which.get(suite, [*command, "-p", "wxtoken-tests", "--test", suite])
 
     def _do_all(self, commands):
         for command in commands:
@@ -155,15 +172,6 @@ class Suites:
                 _end(process)
             log.seek(start)
             return Result(process.returncode, log.read(), timed_out)
-
-
-def _cargo_test(suite):
-    which = {
-        "lib": ["-p", "wxtoken", "--lib"],
-        "model": ["-p", "model", "--test", "flight"],
-        "tool": ["-p", "wxtoken-cli", "--test", "tool"],
-    }
-    return ["cargo", "test", "--locked", *which.get(suite, ["-p", "wxtoken-tests", "--test", suite])]
 
 
 def _end(process):
