@@ -116,3 +116,29 @@ pub fn spread(value: i64, percent: i64) -> i64 {
     let width = range.unsigned_abs() * 2 + 1;
     value - range + i64::try_from(jitter() % width).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_passes_when_nothing_is_left() {
+        let far = Deadline::after(60_000);
+        let left = far.left().as_millis();
+        assert!((30_000..=60_000).contains(&left) && !far.has_passed());
+        assert!(far.pause(0, 1, "waiting").is_ok());
+        let over = Deadline::after(-1);
+        assert!(over.left().is_zero() && over.has_passed());
+        assert!(over.pause(0, 1, "waiting").is_err());
+    }
+
+    #[test]
+    fn a_spread_stays_within_its_percent_and_uses_all_of_it() {
+        let drawn: std::collections::BTreeSet<i64> = (0..2000).map(|_| spread(100, 3)).collect();
+        assert_eq!(
+            drawn.into_iter().collect::<Vec<_>>(),
+            [97, 98, 99, 100, 101, 102, 103]
+        );
+        assert_eq!(spread(10, 3), 10);
+    }
+}

@@ -201,4 +201,49 @@ mod tests {
             store_path(plain.to_str()).unwrap()
         );
     }
+
+    #[test]
+    fn ids_and_credentials_have_limits_too() {
+        for good in ["wx1", &"i".repeat(MAX_ID)] {
+            assert!(check_id("appid", good).is_ok(), "{good:?}");
+        }
+        for bad in ["", "a b", "é", &"i".repeat(MAX_ID + 1)] {
+            assert!(check_id("appid", bad).is_err(), "{bad:?}");
+        }
+        assert!(check_secret("secret", &"s".repeat(MAX_SECRET)).is_ok());
+        let longest = join("shop", &"c".repeat(MAX_NAME));
+        assert!(split(Some(&longest)).is_ok());
+        assert!(split(Some(&format!("{longest}c"))).is_err());
+    }
+
+    #[test]
+    fn a_stores_files_lie_beside_it() {
+        let store = Path::new("/var/lib/tokens.db");
+        assert_eq!(lock_path(store), Path::new("/var/lib/tokens.db.lock"));
+        assert_eq!(mailbox_path(store), Path::new("/var/lib/tokens.db.mailbox"));
+        let mut options = Options::default();
+        assert_eq!(
+            key_path(&options, store),
+            Path::new("/var/lib/tokens.db.key")
+        );
+        options.key_file = Some("/run/key".into());
+        assert_eq!(key_path(&options, store), Path::new("/run/key"));
+    }
+
+    #[test]
+    fn a_store_is_named_by_the_path_of_a_file() {
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(store_path(Some("t.db")).unwrap(), here.join("t.db"));
+        for bad in [
+            "",
+            "redis://h",
+            "rediss://h",
+            "/",
+            "/var/",
+            "..",
+            "/nonexistent/t.db",
+        ] {
+            assert!(store_path(Some(bad)).is_err(), "{bad:?}");
+        }
+    }
 }

@@ -321,4 +321,24 @@ mod tests {
         let error = set("timeout", "1").unwrap_err();
         assert!(error.message.contains("timeout_ms"), "{error}");
     }
+
+    #[test]
+    fn a_value_is_taken_as_it_is_said() {
+        assert!(set("background_refresh", "1").unwrap().background_refresh);
+        assert!(!set("background_refresh", "0").unwrap().background_refresh);
+        for level in ["off", "error", "info", "debug"] {
+            assert!(set("log", level).is_ok(), "{level}");
+        }
+        assert!(set("log", "loud").is_err());
+        let at = |value: &str| set("key_file", value).unwrap().key_file;
+        assert_eq!(at(""), None);
+        assert_eq!(at("/run/key"), Some("/run/key".into()));
+        assert!(at("key").unwrap().is_absolute());
+        let least_and_most = [("1", 1), ("600000", 600_000)];
+        for (value, number) in least_and_most {
+            assert_eq!(set("timeout_ms", value).unwrap().timeout_ms, number);
+        }
+        let error = set("api_base_url", "http://example.com").unwrap_err();
+        assert!(error.message.contains("loopback"), "{error}");
+    }
 }

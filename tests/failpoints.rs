@@ -1,16 +1,18 @@
 //! Leaders that die or freeze at one exact moment between their claim and their commit.
 
-use std::time::{Duration, Instant};
-
 use ::wxtoken::{Failpoint, arm};
 use common::{Child, Handle, World, outcome};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["official", "official_classic"];
 
+/// The patience of a leader, and so the length of its lease.
+const LONG_MS: &str = "60000";
+
 /// A leader in a process of its own that stops or dies when it comes to `point`.
 fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
     let child = Child::fork(|| {
+        handle.set("timeout_ms", LONG_MS).unwrap();
         arm(point, signal);
         outcome(handle.get("shop"))
     });
@@ -45,11 +47,8 @@ fn a_leader_killed_at_any_moment_is_replaced_at_once_and_leaves_no_half_row() {
             // Before the claim there is no row at all.
             let is_empty = left["state"] == "none" && left["fetches"] == 0;
             assert!(left.is_null() || is_empty, "{kind} {moment:?}: {left}");
-            let began = Instant::now();
+            // A frozen one would have held its lease, seven times as long as this call has patience.
             let token = handle.get("shop").unwrap();
-            let took = began.elapsed();
-            // Far below the eight seconds of its lease, which a frozen one would have held.
-            assert!(took < Duration::from_secs(2), "{kind} {moment:?}: {took:?}");
             assert!(world.accepts(&token.value), "{kind} {moment:?}");
             assert_eq!(world.minted(), minted + 1, "{kind} {moment:?}");
             assert_eq!(row(&handle)["fetches"], 1);

@@ -160,10 +160,9 @@ fn a_frozen_leader_holds_nobody_up_while_the_token_is_good() {
         std::thread::sleep(Duration::from_millis(5));
     }
     leader.signal(libc::SIGSTOP);
+    // All of them together within what the token has left, about two seconds: it is not served afterwards.
     for _ in 0..50 {
-        let began = Instant::now();
         assert_eq!(handle.get("shop").unwrap(), old);
-        assert!(began.elapsed() < Duration::from_millis(500));
     }
     assert_eq!(world.requests(), 2);
     leader.signal(libc::SIGKILL);
@@ -179,11 +178,13 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
     world.fault(json!({"id": "wx1", "kind": "hang"}));
     let asked = world.directory.path().join("asked");
     let leader = Child::fork(|| {
+        // So is its lease, seven times as long as the next caller has patience.
+        handle.set("timeout_ms", "60000").unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| handle.get("shop"));
             wait_until("the test has seen the request", || asked.exists());
             let _child = Child::fork(|| {
-                std::thread::sleep(Duration::from_secs(5));
+                wait_until("the test has its token, or failed", || !asked.exists());
                 String::new()
             });
             // SAFETY: ends this process and no other.
@@ -196,13 +197,7 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
     let mut status = 0;
     // SAFETY: our own child; reaped here, since its grandchild keeps the pipe open.
     unsafe { libc::waitpid(leader.pid, &mut status, 0) };
-    let began = Instant::now();
     handle.get("shop").unwrap();
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
     assert_eq!(world.requests(), 2);
 }
 

@@ -63,15 +63,11 @@ fn with_background_refresh_no_caller_waits() {
     let (world, handle) = aging("official_classic");
     handle.set("background_refresh", "1").unwrap();
     let first = handle.get("shop").unwrap();
-    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 300}));
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500}));
     until_usable(&handle);
-    let began = Instant::now();
     assert_eq!(handle.get("shop").unwrap(), first);
-    assert!(
-        began.elapsed() < Duration::from_millis(250),
-        "{:?}",
-        began.elapsed()
-    );
+    // The refresh goes on, and nobody has waited for its end.
+    assert_eq!(row(&handle)["fetches"], 1);
     wait_until("the background refresh is done", || {
         handle.get("shop").unwrap() != first
     });

@@ -329,7 +329,8 @@ fn tool(store: &Path, orders: &str) -> std::process::Child {
 fn a_store_that_somebody_holds_keeps_nobody_who_has_a_token() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
-    handle.set("timeout_ms", "4000").unwrap();
+    let patience = std::time::Duration::from_secs(20);
+    handle.set("timeout_ms", "20000").unwrap();
     let token = handle.get("shop").unwrap();
     handle.set("revalidate_ms", "50").unwrap();
     let mut holder = holder(&world.store());
@@ -337,7 +338,7 @@ fn a_store_that_somebody_holds_keeps_nobody_who_has_a_token() {
         std::thread::sleep(std::time::Duration::from_millis(60));
         let began = std::time::Instant::now();
         assert_eq!(handle.get("shop").unwrap(), token);
-        assert!(began.elapsed().as_millis() < 2000, "{:?}", began.elapsed());
+        assert!(began.elapsed() < patience / 4, "{:?}", began.elapsed());
     }
     // Who has none waits to the deadline, and is told for what.
     let failure = world.open().register("x", "official", "wx2", SECRET);

@@ -774,4 +774,195 @@ mod tests {
         };
         assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
     }
+
+    fn pushed(word: &str, at: i64) -> StoredSecret {
+        StoredSecret {
+            sealed: word.into(),
+            at,
+            put_fingerprint: word.into(),
+        }
+    }
+
+    #[test]
+    fn an_owner_is_told_by_endpoint_id_and_scope() {
+        let key = CredentialKey {
+            endpoint: "stable_token".into(),
+            base_url: "https://a".into(),
+            id: "wx1".into(),
+            scope: "s".into(),
+        };
+        let elsewhere = CredentialKey {
+            base_url: "https://b".into(),
+            ..key.clone()
+        };
+        assert_eq!(key.owner(), elsewhere.owner());
+        let another = CredentialKey {
+            id: "wx2".into(),
+            ..key.clone()
+        };
+        assert_ne!(key.owner(), another.owner());
+    }
+
+    #[test]
+    fn a_keepers_window_opens_five_seconds_earlier_or_half_way() {
+        let mut row = Row {
+            token: Some("A".into()),
+            expires_at: START.wall_ms + 7_200_000,
+            refresh_at: START.wall_ms + 6_930_000,
+            fetched_at: START.wall_ms,
+            fetched_boot: START.boot_ms,
+            boot_id: BOOT.into(),
+            ..Row::default()
+        };
+        assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 6_925_000);
+        let opens = START.plus(6_925_000);
+        assert_eq!(row.keeper_freshness(opens, BOOT), Freshness::Usable);
+        assert_eq!(row.freshness(opens, BOOT), Freshness::Fresh);
+        assert_eq!(
+            row.freshness(START.plus(6_930_000), BOOT),
+            Freshness::Usable
+        );
+        row.refresh_at = row.expires_at - 600;
+        assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 7_199_100);
+        row.refresh_now(START.plus(1000));
+        assert_eq!(row.refresh_at, START.wall_ms + 1000);
+        row.refresh_now(START.plus(2000));
+        assert_eq!(row.refresh_at, START.wall_ms + 1000);
+    }
+
+    #[test]
+    fn without_a_boot_id_the_wall_clock_alone_counts_but_not_one_set_far_back() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, "");
+        assert!(row.grant(7, &granted("A", 7200), START, 270, ""));
+        let later = Now {
+            wall_ms: START.wall_ms,
+            boot_ms: START.boot_ms + 7_200_000,
+        };
+        assert_eq!(row.left_ms(later, ""), 7_200_000);
+        assert_eq!(row.left_ms(START.plus(-5000), ""), 7_205_000);
+        assert_eq!(row.left_ms(START.plus(-5001), ""), 0);
+    }
+
+    #[test]
+    fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        assert_eq!(row.until_fetch_for_reject_ms(START), 0);
+        fetched(&mut row, "B", 7200, START);
+        row.reject("B");
+        assert_eq!(row.rejects, 2);
+        assert_eq!(row.until_fetch_for_reject_ms(START.plus(10_000)), 20_000);
+        refused(&mut row, Wait::Seconds(60), START.plus(10_000));
+        // Somebody has set out already, so the gap does not count.
+        let left = row.until_fetch_for_reject_ms(START.plus(11_000));
+        assert_eq!(left, row.backoff_ms - 1000);
+    }
+
+    #[test]
+    fn a_lease_runs_out_only_where_there_is_one() {
+        let mut row = Row::default();
+        assert!(!row.lease_has_run_out(START, BOOT));
+        row.claim(lease(), true, START, BOOT);
+        assert!(!row.lease_has_run_out(START.plus(999), BOOT));
+        assert!(row.lease_has_run_out(START.plus(1000), BOOT));
+        row.release_lease(8);
+        assert_eq!(row.lease_id, 7, "another's");
+        row.release_lease(7);
+        assert_eq!((row.lease_id, row.lease_until), (0, 0));
+    }
+
+    #[test]
+    fn an_expired_token_is_not_replaced_for_its_rejection() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        row.claim(lease(), true, START.plus(7_200_000), BOOT);
+        assert!(!row.replacement_attempted);
+        let mut empty = Row {
+            rejected: true,
+            ..Row::default()
+        };
+        empty.claim(lease(), true, START, BOOT);
+        assert!(!empty.replacement_attempted);
+    }
+
+    #[test]
+    fn a_token_keeps_its_age_in_another_boot() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        let rebooted = Now {
+            wall_ms: START.wall_ms + 60_000,
+            boot_ms: 5,
+        };
+        row.claim(lease(), true, rebooted, "next");
+        assert_eq!(row.fetched_boot, 5 - 60_000);
+        assert_eq!(row.left_ms(rebooted, "next"), 7_140_000);
+    }
+
+    #[test]
+    fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
+        let mut row = Row::default();
+        refused(&mut row, Wait::Seconds(60), START);
+        assert!(row.put(pushed("one", 1)));
+        assert_eq!((row.failures, row.failed_at, row.backoff_ms), (0, 0, 0));
+        assert!(!row.put(pushed("one", 2)));
+        assert_eq!(row.put, Some(pushed("one", 1)));
+        assert!(row.put(pushed("two", 3)));
+        assert_eq!(row.put_before.as_deref(), Some("one".as_bytes()));
+        let put = pushed("two", 3);
+        assert!(put.is_same(row.put.as_ref()) && !put.is_same(None));
+        assert!(!put.is_same(Some(&pushed("two", 4))));
+        assert!(!put.is_same(Some(&pushed("one", 3))));
+    }
+
+    #[test]
+    fn a_secret_that_the_platform_sends_replaces_the_one_it_was_sent_for() {
+        let mut row = Row::default();
+        row.rotate_pushed_secret(vec![1], &Row::default(), START);
+        assert_eq!(row.put, None, "none was put");
+        row.put(pushed("one", 1));
+        let claimed = row.clone();
+        refused(&mut row, Wait::Seconds(60), START);
+        row.rotate_pushed_secret(vec![2], &claimed, START);
+        let now = row.put.clone().unwrap();
+        assert_eq!((now.sealed, now.at), (vec![2], START.wall_ms));
+        assert_eq!((now.put_fingerprint.as_str(), row.failures), ("one", 0));
+        row.rotate_pushed_secret(vec![3], &claimed, START.plus(1));
+        assert_eq!(row.put.unwrap().sealed, [2], "it has been replaced since");
+        assert_eq!(row.put_before, Some(vec![3]));
+    }
+
+    #[test]
+    fn a_grant_and_failures_are_counted() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        fetched(&mut row, "B", 7200, START);
+        assert_eq!(row.fetches, 2);
+        refused(&mut row, Wait::Seconds(1), START);
+        refused(&mut row, Wait::Seconds(1), START);
+        assert_eq!(row.failures, 2);
+        // A force that was sent stays counted, and so does one of a leader who is late.
+        row.forces = 3;
+        let plan = FetchPlan {
+            force: true,
+            failures: 0,
+        };
+        row.claim(lease(), true, START, BOOT);
+        row.forces = 3;
+        let mut sent = failure("down", Wait::BackOff);
+        sent.not_sent = false;
+        row.record_failure(7, &sent, plan, 8000, START);
+        assert_eq!(row.forces, 3);
+    }
+
+    #[test]
+    fn a_stable_token_of_any_length_has_a_successor_close_to_its_end() {
+        assert_eq!(ahead(300_000, 270, true), 300_000 / 8);
+        let boundary = SUCCESSOR_MS * 10 / 9;
+        assert_eq!(ahead(boundary, 270, true), boundary / 8);
+        let ahead = ahead(boundary + 1, 270, true);
+        assert!(ahead > boundary / 2, "{ahead}");
+    }
 }

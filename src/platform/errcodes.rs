@@ -328,4 +328,16 @@ mod tests {
             judge(&hosts::WORK, 99999, 0).advice
         );
     }
+
+    #[test]
+    fn a_minutes_quota_ends_a_second_into_the_next() {
+        assert_eq!(Wait::NextMinute.length_ms(60_000, 0), 61_000);
+        assert_eq!(Wait::NextMinute.length_ms(119_000, 0), 2_000);
+    }
+
+    #[test]
+    fn a_busy_platform_is_asked_again_soon() {
+        assert_eq!(judge(&hosts::API, -1, 0).wait, Wait::BackOff);
+        assert_ne!(judge(&hosts::API, 1, 0).wait, Wait::BackOff);
+    }
 }

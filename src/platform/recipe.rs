@@ -551,4 +551,35 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn a_kind_says_what_its_accounts_have() {
+        let kind = |name: &str| Kind::named(name).unwrap();
+        assert!(kind("official").has_secret() && !kind("authorizer").has_secret());
+        assert_eq!(kind("official").parent(), None);
+        assert_eq!(kind("authorizer").parent(), Some(kind("component")));
+        assert_ne!(kind("authorizer"), kind("component"));
+        assert_eq!(kind("official").fields(), ["current"]);
+        let fields = ["current", "parent", "refresh_token"];
+        assert_eq!(kind("authorizer").fields(), fields);
+        assert!(Kind::names().starts_with("official, "));
+        assert_eq!(Kind::names().split(", ").count(), Kind::all().count());
+    }
+
+    #[test]
+    fn a_recipe_says_what_it_can_and_what_refuses_it() {
+        let official = Kind::named("official").unwrap();
+        let classic = Kind::named("official_classic").unwrap();
+        assert!(official.token().can_force() && !classic.token().can_force());
+        assert_eq!(official.token().noun(), "token");
+        let ticket = official.recipe("jsapi_ticket").unwrap();
+        assert_eq!(ticket.noun(), "jsapi_ticket");
+        let code = ticket.stale_parent[0];
+        assert!(ticket.refuses_parent(code) && !ticket.refuses_parent(1));
+        // Which has no parent to refuse.
+        assert!(!official.token().refuses_parent(code));
+        let options = Options::default();
+        let url = official.token().base_url(&options);
+        assert_eq!(url, "https://api.weixin.qq.com");
+    }
 }

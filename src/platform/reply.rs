@@ -278,4 +278,28 @@ mod tests {
         );
         assert!(granted(&longest).is_some());
     }
+
+    #[test]
+    fn what_is_unusable_is_told_apart() {
+        for (text, part) in [
+            ("{\"access_token\":\"A", "too early"),
+            ("<html>", "no JSON"),
+            ("{\"access_token\":7}", "access_token"),
+        ] {
+            match read(text.as_bytes()) {
+                Reply::Unusable(why) => assert!(why.contains(part), "{why}"),
+                other => panic!("{text}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_lifetime_is_thirty_days_at_most() {
+        let lasting = |seconds: i64| {
+            let text = format!(r#"{{"access_token":"T","expires_in":{seconds}}}"#);
+            granted(&text).map(|(_, lifetime)| lifetime)
+        };
+        assert_eq!(lasting(2_592_000), Some(2_592_000));
+        assert_eq!(lasting(2_592_001), None);
+    }
 }

@@ -266,4 +266,67 @@ mod tests {
         assert!(!slot.begin_revalidation(6000));
         assert!(slot.begin_revalidation(6001));
     }
+
+    fn tick_from(tick: CoarseNow, wall_ms: i64, steady_ms: i64) -> CoarseNow {
+        CoarseNow {
+            wall_ms: tick.wall_ms + wall_ms,
+            steady_ms: tick.steady_ms + steady_ms,
+        }
+    }
+
+    #[test]
+    fn a_token_ends_by_whichever_clock_comes_first() {
+        let tick = CoarseNow::read();
+        let token = CachedToken {
+            expires_wall_ms: tick.wall_ms + 60_000,
+            expires_steady_ms: tick.steady_ms + 60_000,
+            ..CachedToken::uncached("A", 0)
+        };
+        let last = 60_000 - COARSE_RESOLUTION_MS - 1;
+        assert!(token.is_valid(tick_from(tick, last, last)));
+        assert!(!token.is_valid(tick_from(tick, last + 1, last)));
+        assert!(!token.is_valid(tick_from(tick, last, last + 1)));
+    }
+
+    #[test]
+    fn a_token_without_time_left_is_none() {
+        let now = Now::read();
+        let mut row = Row {
+            token: Some("A".into()),
+            fetched_at: now.wall_ms,
+            expires_at: now.wall_ms,
+            ..Row::default()
+        };
+        assert!(CachedToken::from_row(&row, now, "boot").is_none());
+        row.expires_at += 60_000;
+        let token = CachedToken::from_row(&row, now, "boot").unwrap();
+        let left = token.expires_steady_ms - CoarseNow::read().steady_ms;
+        assert!((30_000..=60_000).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn the_same_token_read_again_keeps_its_place() {
+        let cache = Cache::default();
+        let token = served("A", 60_000);
+        assert!(token.is_same(&token.clone()));
+        assert!(!token.is_same(&served("B", 60_000)));
+        cache.publish(Some("shop"), cache.stamp(), &token);
+        assert_eq!(hit(&cache, 0), None, "this one is to look");
+        cache.publish(Some("shop"), cache.stamp(), &token);
+        assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
+    }
+
+    #[test]
+    fn a_store_that_is_down_takes_no_valid_token_away() {
+        let cache = Cache::default();
+        assert!(!cache.has_valid(Some("shop")));
+        assert!(cache.valid_while_store_is_down(Some("shop")).is_none());
+        cache.publish(Some("shop"), cache.stamp(), &served("A", 60_000));
+        assert!(cache.has_valid(Some("shop")));
+        let token = cache.valid_while_store_is_down(Some("shop")).unwrap();
+        assert_eq!(&*token.value, "A");
+        cache.invalidate_all();
+        assert!(!cache.has_valid(Some("shop")));
+        assert!(cache.valid_while_store_is_down(Some("shop")).is_none());
+    }
 }
