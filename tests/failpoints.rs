@@ -6,13 +6,15 @@ use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["official", "official_classic"];
 
-/// The patience of a leader, and so the length of its lease.
+/// The patience of a leader that is killed, and so the length of its lease.
 const LONG_MS: &str = "60000";
 
 /// A leader in a process of its own that stops or dies when it comes to `point`.
 fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
     let child = Child::fork(|| {
-        handle.set("timeout_ms", LONG_MS).unwrap();
+        if signal == libc::SIGKILL {
+            handle.set("timeout_ms", LONG_MS).unwrap();
+        }
         arm(point, signal);
         outcome(handle.get("shop"))
     });
