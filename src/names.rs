@@ -245,5 +245,9 @@ mod tests {
         ] {
             assert!(store_path(Some(bad)).is_err(), "{bad:?}");
         }
+        for redis in ["redis://h", "rediss://h"] {
+            let error = store_path(Some(redis)).unwrap_err();
+            assert!(error.message.contains("Redis"), "{error}");
+        }
     }
 }

@@ -965,4 +965,24 @@ mod tests {
         let ahead = ahead(boundary + 1, 270, true);
         assert!(ahead > boundary / 2, "{ahead}");
     }
+
+    #[test]
+    fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.reject("A");
+        row.claim(lease(), true, START, BOOT);
+        assert_eq!(row.until_fetch_for_reject_ms(START.plus(1000)), 0);
+    }
+
+    #[test]
+    fn a_third_more_patience_is_not_clearly_more() {
+        let mut row = Row::default();
+        row.claim(lease(), true, START, BOOT);
+        let mut timeout = failure("no answer", Wait::BackOff);
+        timeout.error.status = Status::Timeout;
+        row.record_failure(7, &timeout, PLAIN, 300, START);
+        assert!(row.standing_failure(START, 400).is_some());
+        assert!(row.standing_failure(START, 401).is_none());
+    }
 }

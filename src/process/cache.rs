@@ -329,4 +329,15 @@ mod tests {
         assert!(!cache.has_valid(Some("shop")));
         assert!(cache.valid_while_store_is_down(Some("shop")).is_none());
     }
+
+    #[test]
+    fn a_look_is_due_when_the_last_one_is_old() {
+        let cache = Cache::default();
+        let stamp = ReadStamp {
+            steady_ms: cache.stamp().steady_ms - 5000,
+            ..cache.stamp()
+        };
+        cache.publish(Some("shop"), stamp, &served("A", 60_000));
+        assert_eq!(hit(&cache, 1000), None);
+    }
 }
