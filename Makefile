@@ -159,6 +159,8 @@ lint:
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
 	python3 tests/mutants/run.py --check
+	python3 -B tests/layers.py --self-test
+	python3 -B tests/layers.py
 
 test-rust:
 	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
