@@ -9,7 +9,30 @@ use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::platform::{self, Probe};
 use crate::process;
-use crate::tool::{Paths, Removed};
+
+/// The files of a store.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// The key that seals the secrets, by default `<store>.key`.
+    pub key: PathBuf,
+    /// `<store>.lock`.
+    pub lock: PathBuf,
+    /// `<store>.mailbox`, the FIFO that a keeper reads.
+    pub mailbox: PathBuf,
+}
+
+/// What was removed with an account.
+#[derive(Clone, Debug, Default)]
+pub struct Removed {
+    /// Tokens and tickets that no other account has.
+    pub credentials: usize,
+    /// It was the current one: now there is none.
+    pub was_current: bool,
+    /// Accounts whose parent it was.
+    pub children: Vec<String>,
+}
 
 impl Client {
     /// The files of the store at `path`, whether they are there or not.

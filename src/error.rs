@@ -8,14 +8,23 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Status {
+    /// An argument, option or environment variable is wrong.
     Argument = 1,
+    /// There is no such account, or the parent that it needs is not there.
     Account = 2,
+    /// The store cannot be opened, read or written.
     Store = 3,
+    /// There is no valid token, and this process cannot read the secret.
     Secret = 4,
+    /// The platform was not reached.
     Network = 5,
+    /// The server answered, and the response is not a valid token response.
     Reply = 6,
+    /// The platform answered an errcode.
     Api = 7,
+    /// The deadline passed.
     Timeout = 8,
+    /// A defect in the library.
     Internal = 9,
 }
 
@@ -59,17 +68,21 @@ impl Status {
 /// A failure with its next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
+    /// What kind of failure it was.
     pub status: Status,
     /// WeChat's errcode with [`Status::Api`], else 0.
     pub errcode: i32,
     /// When another try makes sense; 0 is at once or unknown.
     pub retry_after_ms: i64,
+    /// What failed, on what, and what to do.
     pub message: String,
 }
 
+/// What a call comes to.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
+    /// A failure with no errcode and no time for a next try.
     pub fn new(status: Status, message: impl Into<String>) -> Error {
         Error {
             status,
@@ -79,10 +92,12 @@ impl Error {
         }
     }
 
+    /// One of [`Status::Argument`].
     pub fn argument(message: impl Into<String>) -> Error {
         Error::new(Status::Argument, message)
     }
 
+    /// One of [`Status::Store`].
     pub fn store(message: impl Into<String>) -> Error {
         Error::new(Status::Store, message)
     }
@@ -90,7 +105,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.status.name(), self.message)
+        f.write_str(&self.message)
     }
 }
 

@@ -2,15 +2,19 @@
 //!
 //! The map, from the top down; imports point down only:
 //!
-//! - `ffi`: the C boundary: parse, call, convert
-//! - `client`: what each call does; `report`: the JSON on everything
-//! - `get`: what a get does, as prose, along the chain of parents
-//! - `refresh`: one call's way to the next token; `session`: what it needs, and its dealings with the store
-//! - `process`, `cache`, `flight`, `background`: what this process knows and does
-//! - `store`: SQLite behind a small trait
-//! - `token`: a credential's row and the rules of its life
-//! - `wechat`: recipes, HTTP, errcodes; `vault`: sealed secrets
-//! - `names`, `options`, `platform`, `clock`, `error`: the ground floor; `sys`: locks, fork, signals, files
+//! - `ffi`: the C boundary: parse, call, convert; `bench_support`: pieces of the inside, for the benchmarks alone
+//! - `tool`: what the command `wxtoken` takes from the library
+//! - `keeper`: what keeps every token of a store fresh; `admin`: what an operator does with a store
+//! - `client`: a handle and its calls: `get` is the diagram, `lead` the lock, the lease and the fetch, `report` the JSON
+//! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
+//! - `store`: where accounts and rows are kept, behind one trait; `sqlite` is the one there is
+//! - `credential`: a credential's row and the rules of its life; pure
+//! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
+//! - `secrets`: seals app secrets and opens them; the key file
+//! - `options`: what a handle can be told; `names`: what callers may name
+//! - `hosts`: the platforms there are to ask
+//! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
+//! - `sys`: what is asked of the operating system: fork, locks, signals, files
 //!
 //! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::platform::ACCESS_TOKEN;
-use crate::secrets::MAX_SECRET;
 
+/// The name of the credential that an account's name alone stands for.
+pub const ACCESS_TOKEN: &str = "access_token";
 pub const MAX_NAME: usize = 128;
 pub const MAX_ID: usize = 128;
+/// The longest secret, in bytes: what WeChat says to reserve for a token.
+pub const MAX_SECRET: usize = 512;
 
 pub fn check_account(name: &str) -> Result<()> {
     if name.is_empty()

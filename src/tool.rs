@@ -1,58 +1,20 @@
 //! What the command `wxtoken` takes from the library: the calls of the C API, and what only an operator does. Feature
 //! `tool`; a promise to nobody.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::client::Client;
 use crate::clock::Now;
 use crate::credential::Freshness;
-use crate::error::{Error, Status};
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
+pub use crate::admin::{Paths, Removed};
+pub use crate::error::{Error, Result, Status};
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
-
-/// A failure, as `wxtoken_error` has it.
-#[derive(Clone, Debug)]
-pub struct Failure {
-    /// The number of the `wxtoken_status`.
-    pub status: i32,
-    /// Its name: `WXTOKEN_E_API`.
-    pub name: &'static str,
-    /// The platform's errcode, or 0.
-    pub errcode: i32,
-    /// When another try makes sense; 0 is at once, or unknown.
-    pub retry_after_ms: i64,
-    /// What failed, on what, and what to do.
-    pub message: String,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure {
-            status: error.status as i32,
-            name: error.status.name(),
-            errcode: error.errcode,
-            retry_after_ms: error.retry_after_ms,
-            message: error.message,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-/// What a call comes to.
-pub type Result<T> = std::result::Result<T, Failure>;
 
 /// The token of an account, or another credential.
 pub struct Token {
@@ -119,30 +81,6 @@ pub fn options() -> Vec<&'static str> {
     crate::options::names().collect()
 }
 
-/// The files of a store.
-#[derive(Clone, Debug)]
-pub struct Paths {
-    /// The SQLite file.
-    pub store: PathBuf,
-    /// The key that seals the secrets, by default `<store>.key`.
-    pub key: PathBuf,
-    /// `<store>.lock`.
-    pub lock: PathBuf,
-    /// `<store>.mailbox`, the FIFO that a keeper reads.
-    pub mailbox: PathBuf,
-}
-
-/// What was removed with an account.
-#[derive(Clone, Debug, Default)]
-pub struct Removed {
-    /// Tokens and tickets that no other account has.
-    pub credentials: usize,
-    /// It was the current one: now there is none.
-    pub was_current: bool,
-    /// Accounts whose parent it was.
-    pub children: Vec<String>,
-}
-
 /// An open store.
 pub struct Store(Arc<Client>);
 
@@ -154,12 +92,12 @@ impl Store {
 
     /// Where the store at `path` would be, without opening it.
     pub fn locate(path: Option<&str>) -> Result<Paths> {
-        Ok(Client::locate(path)?)
+        Client::locate(path)
     }
 
     /// What the file of a store is. Reads it and changes nothing; not for a store that this process has open.
     pub fn condition(path: &Path) -> Result<Condition> {
-        Ok(crate::store::condition(path)?)
+        crate::store::condition(path)
     }
 
     /// Where its files are.
@@ -169,17 +107,17 @@ impl Store {
 
     /// As `wxtoken_set`.
     pub fn set(&self, option: &str, value: &str) -> Result<()> {
-        Ok(self.0.set(option, value)?)
+        self.0.set(option, value)
     }
 
     /// As `wxtoken_register`.
     pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
-        Ok(self.0.register(name, kind, id, secret)?)
+        self.0.register(name, kind, id, secret)
     }
 
     /// As `wxtoken_put`.
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
-        Ok(self.0.put(name, field, value)?)
+        self.0.put(name, field, value)
     }
 
     /// As `wxtoken_get`.
@@ -207,38 +145,38 @@ impl Store {
 
     /// As `wxtoken_reject`.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
-        Ok(self.0.reject(name, token)?)
+        self.0.reject(name, token)
     }
 
     /// As `wxtoken_report`.
     pub fn report(&self) -> Result<String> {
-        Ok(self.0.report()?)
+        self.0.report()
     }
 
     /// Takes an account out of the store, with what only it has. A process that has registered it goes without it too.
     pub fn remove(&self, name: &str) -> Result<Removed> {
-        Ok(self.0.remove(name)?)
+        self.0.remove(name)
     }
 
     /// Makes a new key and seals every secret with it. How many there were.
     pub fn rekey(&self) -> Result<usize> {
-        Ok(self.0.rekey()?)
+        self.0.rekey()
     }
 
     /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600.
     pub fn backup(&self, to: &Path) -> Result<()> {
-        Ok(self.0.backup(to)?)
+        self.0.backup(to)
     }
 
     /// Puts what a backup holds in the place of what is there. How many accounts that is.
     pub fn restore(&self, from: &Path) -> Result<usize> {
-        Ok(self.0.restore(from)?)
+        self.0.restore(from)
     }
 
     /// Fails when this process lacks what fetching an account's token takes: its secret, or what is to be put, must be there
     /// and open with the key. Asks nobody.
     pub fn check_secrets(&self, name: &str) -> Result<()> {
-        Ok(self.0.check_secrets(name)?)
+        self.0.check_secrets(name)
     }
 
     /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
@@ -257,16 +195,16 @@ impl Store {
 
     /// Which of them this store's accounts are with, in the same words.
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
-        Ok(self.0.base_urls_in_use()?)
+        self.0.base_urls_in_use()
     }
 
     /// Looks a platform's host up, connects, and asks for `/` with neither secret nor token.
     pub fn probe(&self, base_url: &str) -> Result<Probe> {
-        Ok(self.0.probe(base_url)?)
+        self.0.probe(base_url)
     }
 
     /// What keeps this store's tokens fresh.
     pub fn keeper(&self, tell: Tell) -> Result<Keeper> {
-        Ok(Keeper::new(self.0.clone(), tell)?)
+        Keeper::new(self.0.clone(), tell)
     }
 }

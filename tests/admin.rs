@@ -87,7 +87,7 @@ fn an_account_that_is_removed_goes_with_what_only_it_has() {
     assert_eq!(names(&handle), ["also"]);
     assert_eq!(world.requests(), 1);
     let twice = operator.remove("shop").unwrap_err();
-    assert_eq!(twice.name, "WXTOKEN_E_ACCOUNT");
+    assert_eq!(twice.status.name(), "WXTOKEN_E_ACCOUNT");
 }
 
 /// A handle puts back what a store has lost; but not what an operator has taken out.
@@ -230,7 +230,7 @@ fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
     fs::remove_file(&key).unwrap();
     handle.register("other", "official", "wx2", SECRET).unwrap();
     let refused = operator(&world).rekey().unwrap_err();
-    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
     assert!(refused.message.contains("\"shop\""), "{refused}");
     handle.get("other").unwrap();
     // With the key that was lost in its place again, too.
@@ -413,7 +413,7 @@ fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
     let old = fs::read(&target).unwrap();
     let operator = operator(&world);
     let refused = operator.rekey().unwrap_err();
-    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
     let named = format!("a symbolic link to {}", target.display());
     assert!(refused.message.contains(&named), "{refused}");
     assert!(link.is_symlink());
@@ -469,7 +469,7 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
         assert!(!holds(&backup, text));
     }
     let twice = operator.backup(&backup).unwrap_err();
-    assert_eq!(twice.name, "WXTOKEN_E_STORE");
+    assert_eq!(twice.status.name(), "WXTOKEN_E_STORE");
 
     // On another machine: without the key nothing is restored, and what is there stays.
     let place = world.directory.path().join("other");
@@ -480,7 +480,7 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
         .register("mine", "official", "wx1", Some(SECRET))
         .unwrap();
     let refused = other.restore(&backup).unwrap_err();
-    assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+    assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
     assert!(refused.message.contains("another key"), "{refused}");
     let there = world.open_at(&store);
     assert_eq!(names(&there), ["mine"]);
@@ -518,7 +518,7 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
     for one in [&last, &before] {
         fs::write(&key, one).unwrap();
         let refused = operator.restore(&backup).unwrap_err();
-        assert_eq!(refused.name, "WXTOKEN_E_SECRET");
+        assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
         assert!(refused.message.contains("another key"), "{refused}");
         assert_eq!(names(&handle), ["mine", "own"]);
     }
@@ -556,7 +556,7 @@ fn what_is_no_backup_is_not_restored() {
         }
         let before = fs::read(&path).unwrap();
         let refused = operator.restore(&path).unwrap_err();
-        assert_eq!(refused.name, "WXTOKEN_E_STORE", "{refused}");
+        assert_eq!(refused.status.name(), "WXTOKEN_E_STORE", "{refused}");
         assert!(refused.message.contains("file"), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }

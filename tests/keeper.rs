@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Store};
+use ::wxtoken::tool::{Error, Keeper, Kept, Outcome, Pass, Store};
 use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::{Value, json};
 
@@ -116,7 +116,7 @@ fn settled(keeper: &mut Keeper) -> Pass {
     pass
 }
 
-fn failures(told: &[Kept]) -> Vec<&Failure> {
+fn failures(told: &[Kept]) -> Vec<&Error> {
     told.iter()
         .filter_map(|kept| match &kept.outcome {
             Outcome::Failed(failure) => Some(failure),
@@ -469,7 +469,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
     store.remove("shop").unwrap();
     settled(&mut keeper);
     let gone = store.get(Some("shop")).err().unwrap();
-    assert_eq!(gone.name, "WXTOKEN_E_ACCOUNT");
+    assert_eq!(gone.status.name(), "WXTOKEN_E_ACCOUNT");
 }
 
 /// On threads of their own: who waits for one platform keeps nobody from the others.
@@ -670,7 +670,7 @@ fn only_who_has_the_key_can_keep() {
     let said = set.reader(|_| {
         let store = keeping(&set.world);
         let refused = store.keeper(Arc::new(|_: &Kept| ())).err().unwrap();
-        format!("{} {refused}", refused.name)
+        format!("{} {refused}", refused.status.name())
     });
     let said = said.join();
     for part in ["E_SECRET", "tokens.db.key", "owned by root", "nobody"] {

@@ -16,7 +16,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sd_notify::NotifyState;
-use wxtoken::tool::{Failure, Keeper, Kept, Outcome, Pass, Paths, Result, Store};
+use wxtoken::tool::{Error, Keeper, Kept, Outcome, Pass, Paths, Result, Status, Store};
 
 /// However quiet it is, a look at the store now and then: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -351,14 +351,8 @@ fn in_words(pass: &Pass) -> String {
     )
 }
 
-fn trouble(what: &str, e: nix::Error) -> Failure {
-    Failure {
-        status: 9,
-        name: "WXTOKEN_E_INTERNAL",
-        errcode: 0,
-        retry_after_ms: 0,
-        message: format!("{what}: {}", e.desc()),
-    }
+fn trouble(what: &str, e: nix::Error) -> Error {
+    Error::new(Status::Internal, format!("{what}: {}", e.desc()))
 }
 
 /// One line per event, to stderr; with the time, unless the journal notes that by itself.

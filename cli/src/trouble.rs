@@ -5,7 +5,7 @@
 use std::io;
 use std::path::Path;
 
-use wxtoken::tool::Failure;
+use wxtoken::tool::{Error, Status};
 
 use crate::{output, text};
 
@@ -25,15 +25,15 @@ pub type Verdict = Result<u8, Trouble>;
 #[derive(Debug)]
 pub enum Trouble {
     /// A call of the library failed.
-    Call(Failure),
+    Call(Error),
     /// What was asked for cannot be.
     Usage(String),
     /// Something could not be read or written.
     Io(String),
 }
 
-impl From<Failure> for Trouble {
-    fn from(failure: Failure) -> Trouble {
+impl From<Error> for Trouble {
+    fn from(failure: Error) -> Trouble {
         Trouble::Call(failure)
     }
 }
@@ -53,33 +53,19 @@ impl Trouble {
             [] => "there is none yet: `wxtoken account add` registers one".into(),
             some => format!("there are {}", some.join(", ")),
         };
-        Trouble::call(2, &format!("no account \"{name}\" in this store: {known}"))
+        let message = format!("no account \"{name}\" in this store: {known}");
+        Trouble::Call(Error::new(Status::Account, message))
     }
 
     pub fn argument(message: &str) -> Trouble {
-        Trouble::call(1, message)
+        Trouble::Call(Error::argument(message))
     }
 
     pub fn no_store(path: &Path) -> Trouble {
-        Trouble::call(
-            3,
-            &format!(
-                "there is no store {}: `wxtoken account add` makes one; another path is named by --store or WXTOKEN_STORE",
-                path.display()
-            ),
-        )
-    }
-
-    fn call(status: i32, message: &str) -> Trouble {
-        let names = wxtoken::tool::statuses();
-        let name = names.iter().find(|(code, _)| *code == status);
-        Trouble::Call(Failure {
-            status,
-            name: name.map_or("", |(_, name)| name),
-            errcode: 0,
-            retry_after_ms: 0,
-            message: message.into(),
-        })
+        Trouble::Call(Error::store(format!(
+            "there is no store {}: `wxtoken account add` makes one; another path is named by --store or WXTOKEN_STORE",
+            path.display()
+        )))
     }
 
     /// Whether it is the store that could not be read, be it held by somebody.
@@ -87,12 +73,12 @@ impl Trouble {
         let Trouble::Call(failure) = self else {
             return false;
         };
-        ["WXTOKEN_E_STORE", "WXTOKEN_E_TIMEOUT"].contains(&failure.name)
+        matches!(failure.status, Status::Store | Status::Timeout)
     }
 
     pub fn exit_code(&self) -> u8 {
         match self {
-            Trouble::Call(failure) => u8::try_from(CALL + failure.status).unwrap_or(19),
+            Trouble::Call(failure) => u8::try_from(CALL + failure.status as i32).unwrap_or(19),
             Trouble::Usage(_) => USAGE,
             Trouble::Io(_) => IO,
         }

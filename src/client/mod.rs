@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Deadline;
 use crate::error::{Error, Result};
-use crate::names;
+use crate::names::{self, ACCESS_TOKEN};
 use crate::options::{LogLevel, Options};
-use crate::platform::{self, ACCESS_TOKEN, Kind, MAX_TOKEN, PushedSecret, Scope};
+use crate::platform::{self, Kind, MAX_TOKEN, PushedSecret, Scope};
 use crate::process::Background;
 use crate::process::cache::CachedToken;
 use crate::process::{self, View, share};

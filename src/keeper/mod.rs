@@ -20,14 +20,13 @@ use crate::client::session::Session;
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Freshness, Row, StoredSecret};
 use crate::error::{Error, Result, Status};
-use crate::names;
-use crate::platform::{ACCESS_TOKEN, Recipe};
+use crate::names::{self, ACCESS_TOKEN};
+use crate::platform::Recipe;
 use crate::process;
 use crate::store::keeper_channel::{Message, token_fingerprint};
 use crate::store::{Account, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 use crate::sys::{Mailbox, OWNER_ONLY, access, describe, give_access, os_message};
-use crate::tool::Failure;
 
 /// How many requests are under way at once,
 const THREADS: usize = 32;
@@ -61,7 +60,7 @@ pub enum Outcome {
         expires_at: i64,
     },
     /// There is none.
-    Failed(Failure),
+    Failed(Error),
     /// A reader of the store was refused this token.
     Rejected,
 }
@@ -89,7 +88,7 @@ pub struct Keeper {
     desk: Arc<Desk>,
     mailbox: Option<Mailbox>,
     /// Why there is none.
-    no_mailbox: Option<Failure>,
+    no_mailbox: Option<Error>,
     /// Who may read the store: which file that was, its group and its mode, as the operator set them.
     access: Option<(FileOf, u32, u32)>,
     wanted: HashSet<String>,
@@ -223,12 +222,12 @@ impl Keeper {
             }
             Err(e) => {
                 self.mailbox = None;
-                self.no_mailbox = Some(Failure::from(Error::store(format!(
+                self.no_mailbox = Some(Error::store(format!(
                     "cannot open mailbox {}: {}: readers of the store cannot reach this keeper; its directory is {}",
                     paths.mailbox.display(),
                     os_message(&e),
                     describe(paths.mailbox.parent().unwrap_or(&paths.store))
-                ))));
+                )));
             }
         }
     }
@@ -244,7 +243,7 @@ impl Keeper {
     }
 
     /// Why readers of the store cannot reach this keeper, if they cannot.
-    pub fn no_mailbox(&self) -> Option<&Failure> {
+    pub fn no_mailbox(&self) -> Option<&Error> {
         self.no_mailbox.as_ref()
     }
 
@@ -295,7 +294,7 @@ impl Keeper {
     }
 
     /// Sets out to fetch all that is due, and does not wait for it.
-    pub fn pass(&mut self) -> crate::tool::Result<Pass> {
+    pub fn pass(&mut self) -> Result<Pass> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
         let session = self.desk.client.keeper_session()?;
@@ -517,7 +516,7 @@ impl Desk {
     fn fetch(&self, name: &str) -> Option<Outcome> {
         let session = match self.client.keeper_session() {
             Ok(session) => session,
-            Err(e) => return Some(Outcome::Failed(e.into())),
+            Err(e) => return Some(Outcome::Failed(e)),
         };
         match session.keep(name) {
             Ok(Some(token)) => {
@@ -528,7 +527,7 @@ impl Desk {
             }
             Ok(None) => None,
             // The store holds it back, and each try is told.
-            Err(e) if session.has_failed(name) => Some(Outcome::Failed(e.into())),
+            Err(e) if session.has_failed(name) => Some(Outcome::Failed(e)),
             Err(e) => self.hold(name, e),
         }
     }
@@ -551,7 +550,7 @@ impl Desk {
         };
         all.insert(name.into(), held);
         drop(all);
-        is_news.then(|| Outcome::Failed(e.into()))
+        is_news.then_some(Outcome::Failed(e))
     }
 
     fn work(&self) -> MutexGuard<'_, Work> {

@@ -10,7 +10,7 @@ mod request;
 
 pub use http::roots;
 pub use http::{Probe, probe};
-pub use recipe::{ACCESS_TOKEN, FetchCost, Kind, ParentKind, PushedSecret, Recipe, Scope, Value};
+pub use recipe::{FetchCost, Kind, ParentKind, PushedSecret, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};
 pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
 

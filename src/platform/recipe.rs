@@ -2,10 +2,8 @@
 
 use super::errcodes;
 use crate::hosts::{self, Platform};
+use crate::names::ACCESS_TOKEN;
 use crate::options::Options;
-
-/// The name of the credential that an account's name alone stands for.
-pub const ACCESS_TOKEN: &str = "access_token";
 
 /// What goes into one request parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::recipe::Recipe;
-use crate::secrets::{MAX_SECRET, Secret};
+use crate::names::MAX_SECRET;
+use crate::secrets::Secret;
 
 /// The longest token there is room for, in bytes; WeChat says to reserve 512.
 pub const MAX_TOKEN: usize = 1023;

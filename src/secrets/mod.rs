@@ -19,8 +19,6 @@ use crate::sys;
 const FORMAT: u8 = 1;
 const KEY_ID_LEN: usize = 8;
 const KEY_LEN: usize = 32;
-/// The longest secret, in bytes: what WeChat says to reserve for a token.
-pub const MAX_SECRET: usize = 512;
 
 /// A secret in the clear; wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;

@@ -9,9 +9,9 @@ pub use sqlite::{Condition, QUARANTINED, SqliteStore, condition};
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
-use crate::names;
+use crate::names::{self, ACCESS_TOKEN};
 use crate::options::Options;
-use crate::platform::{ACCESS_TOKEN, Kind, Recipe, Scope};
+use crate::platform::{Kind, Recipe, Scope};
 use crate::secrets::Vault;
 
 /// A registered account, its secret sealed.
