@@ -24,7 +24,7 @@ const LEASE_APPEARS_WITHIN_MS: i64 = 250;
 const SLOTS: i64 = 16;
 /// Enough time for a fetch to be worth beginning.
 const MIN_FETCH_BUDGET_MS: i64 = 2000;
-/// A fetched token is worth more policy than the caller's deadline may have left.
+/// A fetched token is worth more patience than the caller's deadline may have left.
 const SAVE_MS: i64 = 2000;
 
 /// The right to make one fetch.

@@ -17,7 +17,6 @@ pub fn write(session: &Session) -> Result<String> {
     let StoreSnapshot {
         accounts,
         mut tokens,
-        ..
     } = session.store().all(session.call())?;
     apply_all_unsaved(shared, &mut tokens);
     let now = Now::read();

@@ -6,39 +6,50 @@
 //!
 //! Fetches run on threads of their own: who waits for one account's platform keeps nobody from the others.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::{Read, Write};
+mod plan;
+mod workers;
+
+use workers::{Desk, LONG_HOLD_MS};
+
+use std::collections::{HashMap, HashSet};
+
+use std::io::Read;
+
 use std::os::fd::{AsFd, BorrowedFd};
+
 use std::os::unix::fs::MetadataExt;
+
 use std::os::unix::net::UnixStream;
+
 use std::path::Path;
+
 use std::sync::Arc;
+
 use std::time::SystemTime;
 
 use crate::client::Client;
+
 use crate::client::session::Session;
-use crate::clock::{Deadline, Now};
-use crate::credential::{CredentialKey, Freshness, Row, StoredSecret};
+
+use crate::clock::Deadline;
+
+use crate::credential::{CredentialKey, StoredSecret};
+
 use crate::error::{Error, Result, Status};
-use crate::names::{self, ACCESS_TOKEN};
-use crate::platform::Recipe;
+
 use crate::process;
-use crate::store::keeper_channel::{Message, token_fingerprint};
+
+use crate::store::keeper_channel::Message;
+
 use crate::store::{Account, StoreSnapshot};
-use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
+
+use crate::sync::{Condvar, Mutex, PoisonError};
+
 use crate::sys::{Mailbox, OWNER_ONLY, access, describe, give_access, os_message};
 
-/// How many requests are under way at once,
-const THREADS: usize = 32;
-/// and to one platform: one that hangs leaves threads to the others.
-const THREADS_OF_ONE: usize = 24;
-/// When to try again what failed without a word in the store, such as a ticket that was never put: at first, since the
-/// store may have been lost at that moment,
-const HOLD_MS: i64 = 2000;
-/// and, doubled each time, at last. Also how long a pass without work lets the next one wait.
-const LONG_HOLD_MS: i64 = 60_000;
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
+
 /// How many messages are read at once.
 const MAIL: usize = 256;
 
@@ -97,51 +108,6 @@ pub struct Keeper {
     puts: HashMap<CredentialKey, StoredSecret>,
     /// A byte comes when a fetch is done.
     done: UnixStream,
-}
-
-/// What the threads share.
-struct Desk {
-    client: Arc<Client>,
-    tell: Tell,
-    work: Mutex<Work>,
-    wakes: Condvar,
-    held: Mutex<HashMap<String, Held>>,
-    done: UnixStream,
-}
-
-#[derive(Default)]
-struct Work {
-    queue: VecDeque<Errand>,
-    /// What is queued or being fetched.
-    in_flight: HashSet<String>,
-    /// How many threads wait for each platform, by its base URL.
-    busy: HashMap<String, usize>,
-    threads: usize,
-    idle: usize,
-    is_over: bool,
-}
-
-struct Held {
-    until_boot_ms: i64,
-    hold_ms: i64,
-    status: Status,
-    message: String,
-}
-
-/// A credential that is to be kept.
-struct Job {
-    errand: Errand,
-    due_ms: i64,
-    lacking: bool,
-    /// A reader waits for it: it comes before all that is queued.
-    is_wanted: bool,
-}
-
-/// What is to be fetched, and where.
-#[derive(Clone)]
-struct Errand {
-    name: String,
-    base_url: String,
 }
 
 impl Keeper {
@@ -253,7 +219,7 @@ impl Keeper {
         self.release(|status| matches!(status, Status::Account | Status::Secret | Status::Store));
     }
 
-    /// StoreSnapshot that is held back is tried again.
+    /// Everything that is held back is tried again.
     pub fn look_again(&self) {
         self.release(|_| true);
     }
@@ -302,8 +268,9 @@ impl Keeper {
         self.open_to_readers();
         self.open_mailbox();
         self.read_mail();
+        let removed = session.view.shared.store.removed(session.call())?;
         let everything = session.store().all(session.call())?;
-        let is_lost = self.remember(&session, &everything);
+        let is_lost = self.remember(&session, &removed, &everything);
         let jobs = self.jobs(&session, &everything);
         self.wanted.clear();
         let due = jobs.iter().filter(|job| job.due_ms <= 0);
@@ -337,8 +304,13 @@ impl Keeper {
 
     /// Keeps what is needed to put accounts and what was put back into a store that is lost. Whether it has been, since they
     /// were put back last: only what an operator removes is forgotten.
-    fn remember(&mut self, session: &Session, everything: &StoreSnapshot) -> bool {
-        for name in &everything.removed {
+    fn remember(
+        &mut self,
+        session: &Session,
+        removed: &[String],
+        everything: &StoreSnapshot,
+    ) -> bool {
+        for name in removed {
             self.accounts.remove(name);
         }
         for account in &everything.accounts {
@@ -367,229 +339,6 @@ impl Keeper {
         );
         self.accounts.len() > everything.accounts.len()
     }
-
-    /// Every credential that is kept.
-    fn jobs(&self, session: &Session, everything: &StoreSnapshot) -> Vec<Job> {
-        let rows: HashMap<&CredentialKey, &Row> = everything
-            .tokens
-            .iter()
-            .map(|(identity, row)| (identity, row))
-            .collect();
-        let empty = Row::default();
-        let mut seen = HashSet::new();
-        let mut jobs = Vec::new();
-        for account in &everything.accounts {
-            for recipe in account.kind.recipes() {
-                let identity = account.identity(recipe, &session.options);
-                let name = name_of(account, recipe);
-                let row = rows.get(&identity).copied();
-                let is_wanted = self.wanted.contains(&name);
-                let is_asked_for = recipe.credential == ACCESS_TOKEN
-                    || row.is_some_and(|row| row.fetches > 0)
-                    || is_wanted;
-                if !is_asked_for || seen.contains(&identity) {
-                    continue;
-                }
-                let (due_ms, lacking) = self.desk.due(session, &name, row.unwrap_or(&empty));
-                let base_url = identity.base_url.clone();
-                seen.insert(identity);
-                jobs.push(Job {
-                    errand: Errand { name, base_url },
-                    due_ms,
-                    lacking,
-                    is_wanted,
-                });
-            }
-        }
-        jobs
-    }
-}
-
-impl Desk {
-    /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
-    fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
-        let now = Now::read();
-        let boot_id = session.boot_id();
-        let lacking = row.freshness(now, &boot_id) == Freshness::Spent;
-        let held = self.held().get(name).map(|held| held.until_boot_ms);
-        let held_ms = held.map_or(0, |until| until - now.boot_ms);
-        let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
-            failure.retry_after_ms
-        } else if lacking {
-            held_ms
-        } else {
-            row.until_keeper_refresh_ms(now, &boot_id).max(held_ms)
-        };
-        (due_ms, lacking)
-    }
-
-    /// Rejects the stored token if it is the one that is meant. Whether it was.
-    fn reject(&self, name: &str, fingerprint: &str) -> bool {
-        let rejected = || -> Result<bool> {
-            let session = self.client.session()?;
-            let found = session.read_credential(Some(name))?;
-            let Some(token) = &found.row.token else {
-                return Ok(false);
-            };
-            if found.row.rejected || token_fingerprint(name, token) != fingerprint {
-                return Ok(false);
-            }
-            session.reject(Some(name), token)?;
-            Ok(true)
-        };
-        // A reader that is told nothing times out, and says so.
-        rejected().unwrap_or(false)
-    }
-
-    /// Has threads fetch what is not under way yet. How many fetches there are then.
-    fn begin<'j>(self: &Arc<Desk>, jobs: impl Iterator<Item = &'j Job>) -> usize {
-        let mut work = self.work();
-        for job in jobs {
-            let errand = &job.errand;
-            if !work.is_over && work.in_flight.insert(errand.name.clone()) {
-                work.queue.push_back(errand.clone());
-            }
-            if job.is_wanted {
-                work.queue
-                    .make_contiguous()
-                    .sort_by_key(|queued| queued.name != errand.name);
-            }
-        }
-        let wanted = work.queue.len().saturating_sub(work.idle);
-        for _ in 0..wanted.min(THREADS - work.threads) {
-            let desk = self.clone();
-            let thread = std::thread::Builder::new().name("wxtoken-keep".into());
-            // With none at all the next pass tries again.
-            if thread.spawn(move || desk.fetch_all()).is_ok() {
-                work.threads += 1;
-            }
-        }
-        self.wakes.notify_all();
-        work.in_flight.len()
-    }
-
-    /// One thread: fetches what is in the queue, and ends after a while without work.
-    fn fetch_all(&self) {
-        let _leave = Leave(self);
-        while let Some(errand) = self.next() {
-            let _done = Done {
-                desk: self,
-                errand: &errand,
-            };
-            if let Some(outcome) = self.fetch(&errand.name) {
-                let name = errand.name.clone();
-                (self.tell)(&Kept { name, outcome });
-            }
-        }
-    }
-
-    /// Waits for something to fetch.
-    fn next(&self) -> Option<Errand> {
-        /// A thread that has had nothing to do for so long is not needed.
-        const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
-        let mut work = self.work();
-        loop {
-            let place = work.queue.iter().position(|errand| {
-                work.busy
-                    .get(&errand.base_url)
-                    .is_none_or(|busy| *busy < THREADS_OF_ONE)
-            });
-            if let Some(errand) = place.and_then(|place| work.queue.remove(place)) {
-                *work.busy.entry(errand.base_url.clone()).or_default() += 1;
-                return Some(errand);
-            }
-            if work.is_over {
-                return None;
-            }
-            work.idle += 1;
-            let waited = self.wakes.wait_timeout(work, IDLE);
-            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-            work = woken;
-            work.idle -= 1;
-            if timeout.timed_out() && work.queue.is_empty() {
-                return None;
-            }
-        }
-    }
-
-    /// None when there is nothing to tell: somebody else is at it, or it is as it was.
-    fn fetch(&self, name: &str) -> Option<Outcome> {
-        let session = match self.client.keeper_session() {
-            Ok(session) => session,
-            Err(e) => return Some(Outcome::Failed(e)),
-        };
-        match session.keep(name) {
-            Ok(Some(token)) => {
-                self.held().remove(name);
-                Some(Outcome::Fetched {
-                    expires_at: token.expires_at_s,
-                })
-            }
-            Ok(None) => None,
-            // The store holds it back, and each try is told.
-            Err(e) if session.has_failed(name) => Some(Outcome::Failed(e)),
-            Err(e) => self.hold(name, e),
-        }
-    }
-
-    /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
-    fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
-        let mut all = self.held();
-        let before = all.get(name).filter(|held| held.message == e.message);
-        let is_news = before.is_none();
-        let hold_ms = match before {
-            // A store that cannot be used may be well any moment.
-            Some(held) if e.status != Status::Store => (held.hold_ms * 2).min(LONG_HOLD_MS),
-            _ => HOLD_MS,
-        };
-        let held = Held {
-            until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
-            hold_ms,
-            status: e.status,
-            message: e.message.clone(),
-        };
-        all.insert(name.into(), held);
-        drop(all);
-        is_news.then_some(Outcome::Failed(e))
-    }
-
-    fn work(&self) -> MutexGuard<'_, Work> {
-        lock(&self.work)
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        lock(&self.held)
-    }
-}
-
-// However a thread leaves, be it by a panic, nothing stays under way that nobody is at.
-
-struct Leave<'a>(&'a Desk);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.0.work().threads -= 1;
-        self.0.wakes.notify_all();
-    }
-}
-
-struct Done<'a> {
-    desk: &'a Desk,
-    errand: &'a Errand,
-}
-
-impl Drop for Done<'_> {
-    fn drop(&mut self) {
-        let mut work = self.desk.work();
-        work.in_flight.remove(&self.errand.name);
-        if let Some(busy) = work.busy.get_mut(&self.errand.base_url) {
-            *busy -= 1;
-        }
-        drop(work);
-        self.desk.wakes.notify_all();
-        // Where the socket is full it has been told.
-        let _ = (&self.desk.done).write(&[1]);
-    }
 }
 
 /// What tells a file from another of its name: a deleted one's inode is soon another's.
@@ -598,11 +347,4 @@ type FileOf = (u64, Option<SystemTime>);
 fn file_of(path: &Path) -> Option<FileOf> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     Some((meta.ino(), meta.created().ok()))
-}
-
-fn name_of(account: &Account, recipe: &Recipe) -> String {
-    if recipe.credential == ACCESS_TOKEN {
-        return account.name.clone();
-    }
-    names::join(&account.name, recipe.credential)
 }

@@ -3,22 +3,8 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
+pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
-
-/// How long to leave the platform alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// A fault of this process or its options, which keeps nobody else from asking.
-    NotShared,
-    /// Doubling from 2 s to 60 s: it may pass by itself.
-    BackOff,
-    /// Someone has to act; ask again this often.
-    Seconds(i64),
-    /// Until the minute of the wall clock is over.
-    NextMinute,
-    /// Until midnight UTC+8, when the platform's day ends, but look once an hour.
-    NextDay,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrcodeRule {
@@ -31,12 +17,16 @@ pub struct ErrcodeRule {
 type On = Option<&'static Platform>;
 
 const API: On = Some(&hosts::API);
+
 const WORK: On = Some(&hosts::WORK);
+
 const DOUYIN: On = Some(&hosts::DOUYIN);
+
 const FEISHU: On = Some(&hosts::FEISHU);
 
 const WRONG_ID: &str =
     "the platform does not know this id: register the account again with the right one";
+
 const WRONG_SECRET: &str = "the secret is wrong: register the account again with the right one";
 
 /// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
@@ -269,32 +259,9 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         )
 }
 
-const DAY_MS: i64 = 86_400_000;
-const UTC8_MS: i64 = 8 * 3_600_000;
-
-/// The day of WeChat's calendar (UTC+8) that a moment falls in.
-pub fn platform_day(wall_ms: i64) -> i64 {
-    (wall_ms + UTC8_MS).div_euclid(DAY_MS)
-}
-
-impl Wait {
-    /// In milliseconds, before jitter.
-    pub fn length_ms(self, wall_ms: i64, failures: i64) -> i64 {
-        match self {
-            Wait::NotShared => 0,
-            Wait::BackOff => (2000 << failures.clamp(0, 5)).min(60_000),
-            Wait::Seconds(seconds) => seconds * 1000,
-            Wait::NextMinute => 60_000 - wall_ms.rem_euclid(60_000) + 1000,
-            Wait::NextDay => {
-                let midnight = (platform_day(wall_ms) + 1) * DAY_MS - UTC8_MS;
-                (midnight - wall_ms + 1000).min(3_600_000)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::backoff::*;
     use super::*;
 
     #[test]

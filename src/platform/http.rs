@@ -3,25 +3,31 @@
 //! ureq's errors can hold the URL, and the URL a secret: they are told apart here and never formatted.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::sync::mpsc;
+
 use std::time::Duration;
 
 use ureq::config::Config;
-use ureq::http::Uri;
+
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+use ureq::unversioned::transport::DefaultConnector;
+
 use ureq::{Agent, Timeout};
+
 use zeroize::Zeroizing;
 
+use super::resolver::{HostResolver, NoThread};
 use crate::clock::Deadline;
+
 use crate::error::{Error, Result, Status};
+
 use crate::options::Options;
+
 use crate::sys::{self, BlockedSignals, Failpoint};
 
 /// The longest reply, and the longest head of one, that is read.
 const MAX_BYTES: usize = 16 * 1024;
+
 const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
 pub struct Request {
@@ -90,50 +96,7 @@ pub fn send(
     Ok(read.map_err(|error| no_response(&error, options, deadline)))
 }
 
-/// What a look at a platform's host found.
-#[derive(Clone, Debug, Default)]
-pub struct Probe {
-    /// The addresses of its name.
-    pub addresses: Vec<String>,
-    /// The HTTP status of its answer.
-    pub status: Option<u16>,
-    /// What its clock says, by the header Date, in Unix seconds.
-    pub date: Option<i64>,
-    /// How long the answer took, in milliseconds.
-    pub took_ms: i64,
-    /// Why there is none.
-    pub trouble: Option<String>,
-}
-
-/// Asks for `/`, with neither secret nor token.
-pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
-    use crate::clock::Now;
-    let mut probe = Probe::default();
-    let host = base.parse::<Uri>().ok();
-    if let Some(host) = host.as_ref().and_then(Uri::host) {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let found = (bare, 0).to_socket_addrs();
-        let found = found.map(|all| all.map(|address| address.ip().to_string()).collect());
-        probe.addresses = found.unwrap_or_default();
-        probe.addresses.dedup();
-    }
-    let agent = agent(base, options, deadline)?;
-    let _shield = BlockedSignals::new();
-    let sent = Now::read();
-    match agent.get(format!("{base}/")).call() {
-        Ok(response) => {
-            probe.status = Some(response.status().as_u16());
-            let date = response.headers().get("date").and_then(|d| d.to_str().ok());
-            let date = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
-            probe.date = date.map(|date| date.timestamp());
-        }
-        Err(error) => probe.trouble = Some(no_response(&error, options, deadline).why),
-    }
-    probe.took_ms = Now::read().boot_ms - sent.boot_ms;
-    Ok(probe)
-}
-
-fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
+pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
     let secure = base.starts_with("https://");
     // A plain target is on loopback, where no proxy may come between.
     let proxy = match &options.proxy {
@@ -203,7 +166,11 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
     Ok(own.into_iter().chain(web).collect::<Vec<_>>().into())
 }
 
-fn no_response(error: &ureq::Error, options: &Options, deadline: &Deadline) -> TransportError {
+pub(super) fn no_response(
+    error: &ureq::Error,
+    options: &Options,
+    deadline: &Deadline,
+) -> TransportError {
     let network = |why: &str, not_sent| TransportError {
         status: Status::Network,
         why: why.into(),
@@ -284,71 +251,5 @@ fn io_failure(e: &io::Error) -> TransportError {
         },
         not_sent,
         is_local,
-    }
-}
-
-/// Looks names up on a thread, as ureq's own resolver does to keep a deadline; but addresses at once, and a thread that
-/// cannot start is an error instead of a panic.
-#[derive(Debug)]
-struct HostResolver;
-
-impl Resolver for HostResolver {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _config: &Config,
-        timeout: NextTimeout,
-    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
-            Some("http") => 80,
-            _ => 443,
-        });
-        let mut found = self.empty();
-        if let Ok(address) = bare.parse::<IpAddr>() {
-            found.push(SocketAddr::new(address, port));
-            return Ok(found);
-        }
-        for address in look_up(bare.to_owned(), port, timeout)?.take(16) {
-            found.push(address);
-        }
-        if found.is_empty() {
-            return Err(ureq::Error::HostNotFound);
-        }
-        Ok(found)
-    }
-}
-
-/// No thread could be had for a look-up.
-#[derive(Debug)]
-struct NoThread;
-
-impl std::fmt::Display for NoThread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no thread could be started to look the host's name up: raise the limit of processes (ulimit -u)")
-    }
-}
-
-impl std::error::Error for NoThread {}
-
-fn look_up(
-    host: String,
-    port: u16,
-    timeout: NextTimeout,
-) -> std::result::Result<std::vec::IntoIter<SocketAddr>, ureq::Error> {
-    let (answer, answered) = mpsc::sync_channel(1);
-    std::thread::Builder::new()
-        .name("wxtoken-dns".into())
-        .spawn(move || {
-            BlockedSignals::block_all_in_library_thread();
-            // Nobody listens any more once the timeout has passed.
-            let _ = answer.send((host.as_str(), port).to_socket_addrs());
-        })
-        .map_err(|_| ureq::Error::Other(Box::new(NoThread)))?;
-    match answered.recv_timeout(*timeout.after) {
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(_)) => Err(ureq::Error::HostNotFound),
-        Err(_) => Err(ureq::Error::Timeout(timeout.reason)),
     }
 }

@@ -2,15 +2,21 @@
 //!
 //! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not.
 
+mod backoff;
 pub mod errcodes;
 mod http;
+mod kind;
+mod probe;
 mod recipe;
+mod recipes;
 mod reply;
 mod request;
+mod resolver;
 
 pub use http::roots;
-pub use http::{Probe, probe};
-pub use recipe::{FetchCost, Kind, ParentKind, PushedSecret, Recipe, Scope, Value};
+pub use kind::Kind;
+pub use probe::{Probe, probe};
+pub use recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};
 pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
 

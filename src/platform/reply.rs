@@ -152,8 +152,8 @@ fn text(object: &Value, pointer: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::recipe::Kind;
     use super::*;
+    use crate::platform::Kind;
 
     fn read(bytes: &[u8]) -> Reply {
         parse(Kind::named("official").unwrap().token(), bytes)

@@ -1,4 +1,4 @@
-//! One token fetch: builds the request from the recipe, tries the spare host when the first is out of hit_failpoint, and turns
+//! One token fetch: builds the request from the recipe, tries the spare host when the first is out of reach, and turns
 //! what comes back into a grant or into a failure with a verdict.
 
 use serde_json::{Map, Value as Json};

@@ -105,8 +105,6 @@ pub struct Call<'a> {
 pub struct StoreSnapshot {
     pub accounts: Vec<Account>,
     pub tokens: Vec<(CredentialKey, Row)>,
-    /// The names of accounts that an operator has removed.
-    pub removed: Vec<String>,
 }
 
 /// What a store is: implemented by SQLite here, by Redis later.
@@ -133,7 +131,7 @@ pub trait Store: Send + Sync {
     /// Names an account's parent. False when there is no account.
     fn set_parent(&self, name: &str, parent: &str, call: Call) -> Result<bool>;
 
-    /// StoreSnapshot, for the report.
+    /// Everything, for the report.
     fn all(&self, call: Call) -> Result<StoreSnapshot>;
 
     /// Takes one of a credential's leader locks; None when another process has it.

@@ -1,6 +1,6 @@
 //! The fork gate: one mutex that a fork waits for, so that no child is born while a thread is inside SQLite.
 //!
-//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. StoreSnapshot else belongs to one
+//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. Everything else belongs to one
 //! [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh. The gate is held
 //! for microseconds (an SQLite call), never across HTTP or a sleep.
 

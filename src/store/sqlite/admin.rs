@@ -54,6 +54,11 @@ impl SqliteStore {
         })
     }
 
+    /// The names of accounts that an operator has removed.
+    pub fn removed(&self, call: Call) -> Result<Vec<String>> {
+        self.with_connection(call, false, |conn| sql::removed(conn))
+    }
+
     /// Seals every secret with a new key. No other process writes meanwhile, so none seals with a key that is about to go.
     pub fn rekey(&self, call: Call) -> Result<usize> {
         let resealed = self.in_transaction(call, |conn| {
@@ -97,9 +102,7 @@ impl SqliteStore {
     /// Writes accounts, and what was put, to a file of their own. Tokens stay here: a backup that is restored brings none
     /// back that has been superseded since.
     pub fn backup(&self, to: &Path, call: Call) -> Result<()> {
-        let StoreSnapshot {
-            accounts, tokens, ..
-        } = Store::all(self, call)?;
+        let StoreSnapshot { accounts, tokens } = Store::all(self, call)?;
         let cannot = |e: String| {
             Error::store(format!(
                 "cannot write backup {}: {e}: name a new file in a directory that you may write to",
@@ -124,9 +127,7 @@ impl SqliteStore {
 
     /// Puts accounts, and what was put, in the place of those there. Every secret must open with the key that is here.
     pub fn restore(&self, from: &Path, call: Call) -> Result<usize> {
-        let StoreSnapshot {
-            accounts, tokens, ..
-        } = self.read_backup(from)?;
+        let StoreSnapshot { accounts, tokens } = self.read_backup(from)?;
         self.in_transaction(call, |conn| {
             open_all(&accounts, &tokens, call)?;
             // No live handle is to put one back that the backup does not have.
@@ -169,11 +170,7 @@ impl SqliteStore {
         }
         let read = sql::accounts(&conn).and_then(|accounts| {
             let tokens = sql::tokens(&conn)?;
-            Ok(StoreSnapshot {
-                accounts,
-                tokens,
-                removed: Vec::new(),
-            })
+            Ok(StoreSnapshot { accounts, tokens })
         });
         read.map_err(|e| cannot(e.to_string()))
     }

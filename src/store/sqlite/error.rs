@@ -66,7 +66,7 @@ impl From<rusqlite::Error> for SqliteError {
 }
 
 impl SqliteError {
-    /// The caller's error, for error that no further try can end; the other kinds come back as they are.
+    /// The caller's error, for what no further try can end; the other kinds come back as they are.
     pub fn into_error(self, store: &Path) -> Result<Error, SqliteError> {
         let shown = store.display();
         match self {

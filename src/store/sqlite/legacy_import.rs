@@ -21,7 +21,7 @@ use crate::store::{Account, Call};
 /// A WeCom token lives two hours; a date further off is a mistake of the script's host clock.
 const LONGEST_MS: i64 = 7_200_000;
 
-/// Turns the file into ours. StoreSnapshot or nothing; a second process finds it done.
+/// Turns the file into ours. Everything or nothing; a second process finds it done.
 pub fn import(conn: &mut Connection, call: Call) -> Result<(), SqliteError> {
     // Pages that the script freed were never zeroed; those that this import frees are, by secure_delete. Done first, so
     // that the commit is the last step: whoever is killed before it leaves the script's database, to be imported again.

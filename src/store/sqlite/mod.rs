@@ -299,7 +299,7 @@ impl SqliteStore {
         }
     }
 
-    /// The words for error that ends a call.
+    /// The caller's error, for one that ends the call.
     fn error(&self, error: SqliteError) -> Error {
         error
             .into_error(&self.path)
@@ -463,7 +463,6 @@ impl Store for SqliteStore {
             Ok(StoreSnapshot {
                 accounts: sql::accounts(&transaction)?,
                 tokens: sql::tokens(&transaction)?,
-                removed: sql::removed(&transaction)?,
             })
         })
     }

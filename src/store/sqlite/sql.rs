@@ -29,8 +29,8 @@ macro_rules! identity {
 macro_rules! token {
     () => {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
-         same_token_reissued, replacement_attempted, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
-         last_status, last_errcode, last_error, lease_id, lease_until, lease_slot, put, put_at, put_fingerprint, put_before"
+         reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
+         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before"
     };
 }
 
@@ -272,16 +272,16 @@ pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusq
     conn.prepare_cached(
         "INSERT OR REPLACE INTO weixin_token (
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
-             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, same_token_reissued, replacement_attempted, reject_fetch_at,
+             fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
              force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
-             lease_id, lease_until, lease_slot, put, put_at, put_fingerprint, put_before)
+             lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
              :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
-             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :same_token_reissued, :replacement_attempted, :reject_fetch_at,
+             :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
              :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
-             :lease_id, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
+             :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
     )?
     .execute(named_params! {
         ":endpoint": identity.endpoint,
@@ -298,8 +298,8 @@ pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusq
         ":fetches": row.fetches,
         ":rejects": row.rejects,
         ":rejected": i64::from(row.rejected),
-        ":same_token_reissued": i64::from(row.same_token_reissued),
-        ":replacement_attempted": i64::from(row.replacement_attempted),
+        ":reissued": i64::from(row.same_token_reissued),
+        ":reject_tried": i64::from(row.replacement_attempted),
         ":reject_fetch_at": row.reject_fetch_at,
         ":force_day": row.force_day,
         ":forces": row.forces,
@@ -310,7 +310,7 @@ pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusq
         ":last_status": row.last_status,
         ":last_errcode": row.last_errcode,
         ":last_error": row.last_error,
-        ":lease_id": row.lease_id,
+        ":lease_owner": row.lease_id,
         ":lease_until": row.lease_until,
         ":lease_slot": row.lease_slot,
         ":put": row.put.as_ref().map(|put| &put.sealed),

@@ -1,0 +1,119 @@
+//! What a row allows a caller now: a token that is fresh, usable or spent, or a failure that stands for everybody.
+
+use super::Row;
+use crate::clock::Now;
+use crate::error::{Error, Status};
+
+/// A fetch that only a rejection asks for comes at most this often.
+pub const REJECT_GAP_MS: i64 = 30_000;
+
+/// How far before everybody's refresh time a keeper's lies. A stable token has its successor 300 s before its end, and the
+/// refresh time is at most 289 s before it.
+const KEEPER_HEAD_START_MS: i64 = 5000;
+
+/// What a caller may do with a row now, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Hand the token out.
+    Fresh,
+    /// Hand it out, and let somebody fetch the next one.
+    Usable,
+    /// There is nothing to hand out.
+    Spent,
+}
+
+impl Row {
+    pub fn freshness(&self, now: Now, boot_id: &str) -> Freshness {
+        self.freshness_with(now, boot_id, 0)
+    }
+
+    /// The same for a keeper, whose window opens earlier than that of all others.
+    pub fn keeper_freshness(&self, now: Now, boot_id: &str) -> Freshness {
+        self.freshness_with(now, boot_id, self.head_start_ms())
+    }
+
+    /// How much earlier: not so early that a stable token would have no successor yet.
+    pub(super) fn head_start_ms(&self) -> i64 {
+        ((self.expires_at - self.refresh_at) / 2).clamp(0, KEEPER_HEAD_START_MS)
+    }
+
+    /// How long until a keeper's window opens.
+    pub fn until_keeper_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
+        self.until_refresh_ms(now, boot_id) - self.head_start_ms()
+    }
+
+    pub(super) fn until_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
+        self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at)
+    }
+
+    pub(super) fn freshness_with(&self, now: Now, boot_id: &str, head_start_ms: i64) -> Freshness {
+        if self.token.is_none() || self.left_ms(now, boot_id) <= 0 {
+            return Freshness::Spent;
+        }
+        if self.rejected {
+            // Where no fetch is allowed now, for the gap or for an earlier failure, the token may still be good: it is
+            // served again. Once somebody has set out to replace it, what comes of that is the answer to everybody.
+            let may_fetch =
+                self.may_fetch_for_reject(now) && self.standing_failure(now, 0).is_none();
+            return if self.replacement_attempted || may_fetch {
+                Freshness::Spent
+            } else {
+                Freshness::Fresh
+            };
+        }
+        if self.until_refresh_ms(now, boot_id) > head_start_ms {
+            Freshness::Fresh
+        } else {
+            Freshness::Usable
+        }
+    }
+
+    /// How long the token may still be handed out, by whichever clock says less.
+    pub fn left_ms(&self, now: Now, boot_id: &str) -> i64 {
+        let lifetime = self.expires_at - self.fetched_at;
+        let by_wall = self.expires_at - now.wall_ms;
+        if self.boot_id == boot_id && !boot_id.is_empty() {
+            let by_boot = lifetime - (now.boot_ms - self.fetched_boot);
+            return by_wall.min(by_boot);
+        }
+        // Fetched before the last boot: only the wall clock can tell, and one that stands before the fetch cannot.
+        if now.wall_ms < self.fetched_at - 5000 {
+            return 0;
+        }
+        by_wall
+    }
+
+    pub(super) fn may_fetch_for_reject(&self, now: Now) -> bool {
+        let since = now.wall_ms - self.reject_fetch_at;
+        !(0..REJECT_GAP_MS).contains(&since)
+    }
+
+    /// How long until another may be fetched for a token that was rejected.
+    pub fn until_fetch_for_reject_ms(&self, now: Now) -> i64 {
+        let gap = match self.replacement_attempted || self.may_fetch_for_reject(now) {
+            true => 0,
+            false => self.reject_fetch_at + REJECT_GAP_MS - now.wall_ms,
+        };
+        let failure = self.standing_failure(now, 0);
+        gap.max(failure.map_or(0, |failure| failure.retry_after_ms))
+    }
+
+    /// The failure that everybody shares until its back-off is over; but a timeout says nothing to a caller who has
+    /// clearly more patience than the leader had.
+    pub fn standing_failure(&self, now: Now, patience_ms: i64) -> Option<Error> {
+        let caller_has_more_time = self.failed_budget_ms > 0
+            && self.failed_budget_ms.saturating_mul(4) < patience_ms.saturating_mul(3);
+        if caller_has_more_time {
+            return None;
+        }
+        let since = now.wall_ms - self.failed_at;
+        // A negative age means that the wall clock was set back: the back-off is not worth trusting.
+        if self.failures == 0 || !(0..self.backoff_ms).contains(&since) {
+            return None;
+        }
+        let mut error = Error::new(Status::from_code(self.last_status), &self.last_error);
+        error.errcode = i32::try_from(self.last_errcode).unwrap_or(0);
+        error.retry_after_ms = self.backoff_ms - since;
+        Some(error)
+    }
+}

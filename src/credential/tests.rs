@@ -1,0 +1,528 @@
+//! The rules of a row, each at a moment that is passed in.
+
+use super::freshness::REJECT_GAP_MS;
+use super::lease::LONGEST_LEASE_MS;
+use super::transitions::{self, MAX_FORCED_REFRESHES_PER_DAY, SUCCESSOR_MS};
+use super::*;
+use crate::clock::Now;
+use crate::error::{Error, Status};
+use crate::platform::errcodes::{Wait, platform_day};
+use crate::platform::{FetchError, Grant};
+
+const BOOT: &str = "boot";
+const START: Now = Now {
+    wall_ms: 1_800_000_000_000,
+    boot_ms: 50_000,
+};
+
+const PLAIN: FetchPlan = FetchPlan {
+    force: false,
+    failures: 0,
+};
+
+fn failure(message: &str, wait: Wait) -> FetchError {
+    FetchError {
+        error: Error::new(Status::Network, message),
+        wait,
+        not_sent: true,
+        stale_parent: false,
+    }
+}
+
+fn lease() -> Lease {
+    Lease {
+        owner: 7,
+        slot: 0,
+        length_ms: 1000,
+    }
+}
+
+fn granted(token: &str, expires_in_s: i64) -> Grant {
+    Grant {
+        token: token.into(),
+        expires_in_s,
+        renewed: None,
+    }
+}
+
+fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) -> FetchPlan {
+    let plan = row.claim(lease(), true, at, BOOT);
+    assert!(row.grant(7, &granted(token, expires_in_s), at, 270, BOOT));
+    plan
+}
+
+fn refused(row: &mut Row, wait: Wait, at: Now) {
+    row.claim(lease(), true, at, BOOT);
+    row.record_failure(7, &failure("down", wait), PLAIN, 8000, at);
+}
+
+#[test]
+fn a_token_is_fresh_then_usable_then_spent() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    assert_eq!(row.freshness(START.plus(6_900_000), BOOT), Freshness::Fresh);
+    assert_eq!(
+        row.freshness(START.plus(6_950_000), BOOT),
+        Freshness::Usable
+    );
+    assert_eq!(
+        row.freshness(START.plus(7_199_999), BOOT),
+        Freshness::Usable
+    );
+    assert_eq!(row.freshness(START.plus(7_200_000), BOOT), Freshness::Spent);
+}
+
+#[test]
+fn the_refresh_moment_is_spread_by_seven_percent() {
+    for _ in 0..1000 {
+        let ahead = transitions::ahead(7_200_000, 270, false);
+        assert!((251_100..=288_900).contains(&ahead), "{ahead}");
+        let short = transitions::ahead(5000, 270, false);
+        assert!((465..=535).contains(&short), "{short}");
+    }
+}
+
+#[test]
+fn no_clock_alone_keeps_a_token_alive() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    let set_back = Now {
+        wall_ms: START.wall_ms - 86_400_000,
+        boot_ms: START.boot_ms + 7_200_000,
+    };
+    assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+    let set_forward = Now {
+        wall_ms: START.wall_ms + 7_200_000,
+        boot_ms: START.boot_ms,
+    };
+    assert_eq!(row.freshness(set_forward, BOOT), Freshness::Spent);
+    // After a reboot the boot clock says nothing, and a wall clock before the fetch says nothing either.
+    let rebooted = Now {
+        wall_ms: START.wall_ms - 7_200_000,
+        boot_ms: 5,
+    };
+    assert_eq!(row.freshness(rebooted, "next"), Freshness::Spent);
+    let later = Now {
+        wall_ms: START.wall_ms + 60_000,
+        boot_ms: 5,
+    };
+    assert_eq!(row.freshness(later, "next"), Freshness::Fresh);
+}
+
+#[test]
+fn the_same_token_again_is_asked_for_close_to_its_end() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    fetched(&mut row, "A", 600, START.plus(6_600_000));
+    let ahead = row.expires_at - row.refresh_at;
+    assert!((251_000..=289_000).contains(&ahead), "{ahead}");
+    fetched(&mut row, "A", 270, START.plus(6_930_000));
+    assert_eq!(row.expires_at - row.refresh_at, 270_000 / 8);
+}
+
+#[test]
+fn a_late_leader_changes_nothing() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, BOOT);
+    let second = Lease {
+        owner: 8,
+        ..lease()
+    };
+    assert!(row.lease_has_run_out(START.plus(1000), BOOT));
+    row.claim(second, true, START.plus(2000), BOOT);
+    assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270, BOOT));
+    let saved = row.clone();
+    assert!(!row.grant(7, &granted("old", 7200), START, 270, BOOT));
+    row.record_failure(7, &failure("late", Wait::BackOff), PLAIN, 8000, START);
+    assert_eq!(row, saved);
+}
+
+#[test]
+fn a_lease_counts_for_who_does_not_know_the_boot() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, "");
+    assert!(row.lease_is_active(START, BOOT), "its holder did not know");
+    row.claim(lease(), true, START, BOOT);
+    assert!(row.lease_is_active(START, ""), "this one does not");
+    assert!(!row.lease_is_active(START, "another boot"));
+    let rebooted = Now {
+        boot_ms: 0,
+        ..START
+    };
+    row.lease_until = LONGEST_LEASE_MS + 1;
+    assert!(!row.lease_is_active(rebooted, ""), "of an earlier boot");
+}
+
+#[test]
+fn a_failure_stands_for_everybody_until_its_back_off_is_over() {
+    let mut row = Row::default();
+    refused(&mut row, Wait::Seconds(60), START);
+    let standing = row.standing_failure(START.plus(1000), 8000).unwrap();
+    assert_eq!(standing.message, "down");
+    assert!((47_000..=71_000).contains(&standing.retry_after_ms));
+    assert!(row.standing_failure(START.plus(72_001), 8000).is_none());
+    assert!(
+        row.standing_failure(START.plus(-86_400_000), 8000)
+            .is_none()
+    );
+}
+
+#[test]
+fn a_reject_compares_and_fetches_once_in_thirty_seconds() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    assert!(!row.reject("B"));
+    assert_eq!(row.freshness(START, BOOT), Freshness::Fresh);
+    assert!(row.reject("A"));
+    assert_eq!(row.freshness(START, BOOT), Freshness::Spent);
+    fetched(&mut row, "B", 7200, START.plus(1000));
+    assert!(row.reject("B"));
+    assert_eq!(row.freshness(START.plus(30_999), BOOT), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(31_000), BOOT), Freshness::Spent);
+}
+
+#[test]
+fn a_rejected_token_is_not_served_while_its_fetch_fails() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    refused(&mut row, Wait::BackOff, START.plus(1000));
+    assert_eq!(row.freshness(START.plus(1001), BOOT), Freshness::Spent);
+    assert!(row.standing_failure(START.plus(1001), 8000).is_some());
+    fetched(&mut row, "B", 7200, START.plus(5000));
+    assert_eq!(row.freshness(START.plus(5000), BOOT), Freshness::Fresh);
+}
+
+#[test]
+fn a_reject_during_an_earlier_back_off_takes_the_token_from_nobody() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    refused(&mut row, Wait::Seconds(3600), START.plus(1000));
+    row.reject("A");
+    assert_eq!(row.freshness(START.plus(2000), BOOT), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(4_400_000), BOOT), Freshness::Spent);
+}
+
+#[test]
+fn a_force_that_was_never_sent_is_not_counted() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    fetched(&mut row, "A", 7200, START.plus(1000));
+    row.reject("A");
+    let plan = row.claim(lease(), true, START.plus(40_000), BOOT);
+    assert!(plan.force && row.forces == 1);
+    row.record_failure(
+        7,
+        &failure("down", Wait::BackOff),
+        plan,
+        8000,
+        START.plus(40_000),
+    );
+    assert_eq!(row.forces, 0);
+}
+
+#[test]
+fn a_timeout_stands_for_those_with_no_more_patience_alone() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, BOOT);
+    let mut timeout = failure("no answer", Wait::BackOff);
+    timeout.error.status = Status::Timeout;
+    row.record_failure(7, &timeout, PLAIN, 290, START);
+    assert!(row.standing_failure(START, 300).is_some());
+    assert!(row.standing_failure(START, 8000).is_none());
+    row.claim(lease(), true, START, BOOT);
+    row.record_failure(7, &timeout, PLAIN, 7900, START);
+    assert!(row.standing_failure(START, 8000).is_some());
+}
+
+#[test]
+fn a_fault_of_the_leaders_options_is_not_noted() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, BOOT);
+    let fault = failure("no such ca_file", Wait::NotShared);
+    let (error, in_time) = row.record_failure(7, &fault, PLAIN, 8000, START);
+    assert!(in_time && error.retry_after_ms == 0);
+    assert!(row.standing_failure(START, 8000).is_none());
+    assert!(!row.lease_is_active(START, BOOT));
+}
+
+#[test]
+fn what_was_kept_in_memory_joins_what_others_wrote() {
+    let mut stored = Row::default();
+    fetched(&mut stored, "A", 7200, START);
+    let mut kept = stored.clone();
+    fetched(&mut kept, "B", 7200, START.plus(1000));
+    refused(&mut stored, Wait::Seconds(60), START.plus(500));
+    stored.merge(&kept);
+    assert_eq!(stored.token.as_deref(), Some("B"));
+    assert!(stored.standing_failure(START.plus(1500), 8000).is_none());
+    assert!(stored.includes(&kept));
+    // A later failure that another process wrote stays.
+    refused(&mut stored, Wait::Seconds(60), START.plus(2000));
+    stored.merge(&kept);
+    assert!(stored.standing_failure(START.plus(2500), 8000).is_some());
+    // A later token is not set back, and a rejection of this one is not lost.
+    fetched(&mut stored, "C", 7200, START.plus(3000));
+    assert!(stored.includes(&kept));
+    let mut rejecting = stored.clone();
+    rejecting.reject("C");
+    stored.merge(&rejecting);
+    assert!(stored.rejected);
+}
+
+#[test]
+fn force_comes_only_after_the_refused_token_was_handed_out_again() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    assert!(!fetched(&mut row, "A", 7100, START.plus(1000)).force);
+    assert_eq!(row.freshness(START.plus(1000), BOOT), Freshness::Fresh);
+    row.reject("A");
+    assert!(fetched(&mut row, "B", 7200, START.plus(31_000)).force);
+    row.reject("B");
+    assert!(!fetched(&mut row, "C", 7200, START.plus(62_000)).force);
+}
+
+#[test]
+fn force_stays_within_its_daily_budget() {
+    let mut row = Row::default();
+    let mut at = START;
+    let mut forced = 0;
+    fetched(&mut row, "A", 2_592_000, at);
+    let day = platform_day(START.wall_ms);
+    for _ in 0..200 {
+        at = at.plus(REJECT_GAP_MS);
+        assert_eq!(platform_day(at.wall_ms), day);
+        row.reject("A");
+        forced += i64::from(fetched(&mut row, "A", 2_592_000, at).force);
+    }
+    assert_eq!(forced, MAX_FORCED_REFRESHES_PER_DAY);
+    row.reject("A");
+    assert!(fetched(&mut row, "A", 2_592_000, at.plus(86_400_000)).force);
+}
+
+#[test]
+fn a_wall_clock_set_back_does_not_hold_rejects_up() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    fetched(&mut row, "B", 7200, START);
+    row.reject("B");
+    let set_back = Now {
+        wall_ms: START.wall_ms - 3_600_000,
+        boot_ms: START.boot_ms + 1000,
+    };
+    assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+}
+
+fn pushed(word: &str, at: i64) -> StoredSecret {
+    StoredSecret {
+        sealed: word.into(),
+        at,
+        put_fingerprint: word.into(),
+    }
+}
+
+#[test]
+fn an_owner_is_told_by_endpoint_id_and_scope() {
+    let key = CredentialKey {
+        endpoint: "stable_token".into(),
+        base_url: "https://a".into(),
+        id: "wx1".into(),
+        scope: "s".into(),
+    };
+    let elsewhere = CredentialKey {
+        base_url: "https://b".into(),
+        ..key.clone()
+    };
+    assert_eq!(key.owner(), elsewhere.owner());
+    let another = CredentialKey {
+        id: "wx2".into(),
+        ..key.clone()
+    };
+    assert_ne!(key.owner(), another.owner());
+}
+
+#[test]
+fn a_keepers_window_opens_five_seconds_earlier_or_half_way() {
+    let mut row = Row {
+        token: Some("A".into()),
+        expires_at: START.wall_ms + 7_200_000,
+        refresh_at: START.wall_ms + 6_930_000,
+        fetched_at: START.wall_ms,
+        fetched_boot: START.boot_ms,
+        boot_id: BOOT.into(),
+        ..Row::default()
+    };
+    assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 6_925_000);
+    let opens = START.plus(6_925_000);
+    assert_eq!(row.keeper_freshness(opens, BOOT), Freshness::Usable);
+    assert_eq!(row.freshness(opens, BOOT), Freshness::Fresh);
+    assert_eq!(
+        row.freshness(START.plus(6_930_000), BOOT),
+        Freshness::Usable
+    );
+    row.refresh_at = row.expires_at - 600;
+    assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 7_199_100);
+    row.refresh_now(START.plus(1000));
+    assert_eq!(row.refresh_at, START.wall_ms + 1000);
+    row.refresh_now(START.plus(2000));
+    assert_eq!(row.refresh_at, START.wall_ms + 1000);
+}
+
+#[test]
+fn without_a_boot_id_the_wall_clock_alone_counts_but_not_one_set_far_back() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, "");
+    assert!(row.grant(7, &granted("A", 7200), START, 270, ""));
+    let later = Now {
+        wall_ms: START.wall_ms,
+        boot_ms: START.boot_ms + 7_200_000,
+    };
+    assert_eq!(row.left_ms(later, ""), 7_200_000);
+    assert_eq!(row.left_ms(START.plus(-5000), ""), 7_205_000);
+    assert_eq!(row.left_ms(START.plus(-5001), ""), 0);
+}
+
+#[test]
+fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    assert_eq!(row.until_fetch_for_reject_ms(START), 0);
+    fetched(&mut row, "B", 7200, START);
+    row.reject("B");
+    assert_eq!(row.rejects, 2);
+    assert_eq!(row.until_fetch_for_reject_ms(START.plus(10_000)), 20_000);
+    refused(&mut row, Wait::Seconds(60), START.plus(10_000));
+    // Somebody has set out already, so the gap does not count.
+    let left = row.until_fetch_for_reject_ms(START.plus(11_000));
+    assert_eq!(left, row.backoff_ms - 1000);
+}
+
+#[test]
+fn a_lease_runs_out_only_where_there_is_one() {
+    let mut row = Row::default();
+    assert!(!row.lease_has_run_out(START, BOOT));
+    row.claim(lease(), true, START, BOOT);
+    assert!(!row.lease_has_run_out(START.plus(999), BOOT));
+    assert!(row.lease_has_run_out(START.plus(1000), BOOT));
+    row.release_lease(8);
+    assert_eq!(row.lease_id, 7, "another's");
+    row.release_lease(7);
+    assert_eq!((row.lease_id, row.lease_until), (0, 0));
+}
+
+#[test]
+fn an_expired_token_is_not_replaced_for_its_rejection() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    row.claim(lease(), true, START.plus(7_200_000), BOOT);
+    assert!(!row.replacement_attempted);
+    let mut empty = Row {
+        rejected: true,
+        ..Row::default()
+    };
+    empty.claim(lease(), true, START, BOOT);
+    assert!(!empty.replacement_attempted);
+}
+
+#[test]
+fn a_token_keeps_its_age_in_another_boot() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    let rebooted = Now {
+        wall_ms: START.wall_ms + 60_000,
+        boot_ms: 5,
+    };
+    row.claim(lease(), true, rebooted, "next");
+    assert_eq!(row.fetched_boot, 5 - 60_000);
+    assert_eq!(row.left_ms(rebooted, "next"), 7_140_000);
+}
+
+#[test]
+fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
+    let mut row = Row::default();
+    refused(&mut row, Wait::Seconds(60), START);
+    assert!(row.put(pushed("one", 1)));
+    assert_eq!((row.failures, row.failed_at, row.backoff_ms), (0, 0, 0));
+    assert!(!row.put(pushed("one", 2)));
+    assert_eq!(row.put, Some(pushed("one", 1)));
+    assert!(row.put(pushed("two", 3)));
+    assert_eq!(row.put_before.as_deref(), Some("one".as_bytes()));
+    let put = pushed("two", 3);
+    assert!(put.is_same(row.put.as_ref()) && !put.is_same(None));
+    assert!(!put.is_same(Some(&pushed("two", 4))));
+    assert!(!put.is_same(Some(&pushed("one", 3))));
+}
+
+#[test]
+fn a_secret_that_the_platform_sends_replaces_the_one_it_was_sent_for() {
+    let mut row = Row::default();
+    row.rotate_pushed_secret(vec![1], &Row::default(), START);
+    assert_eq!(row.put, None, "none was put");
+    row.put(pushed("one", 1));
+    let claimed = row.clone();
+    refused(&mut row, Wait::Seconds(60), START);
+    row.rotate_pushed_secret(vec![2], &claimed, START);
+    let now = row.put.clone().unwrap();
+    assert_eq!((now.sealed, now.at), (vec![2], START.wall_ms));
+    assert_eq!((now.put_fingerprint.as_str(), row.failures), ("one", 0));
+    row.rotate_pushed_secret(vec![3], &claimed, START.plus(1));
+    assert_eq!(row.put.unwrap().sealed, [2], "it has been replaced since");
+    assert_eq!(row.put_before, Some(vec![3]));
+}
+
+#[test]
+fn a_grant_and_failures_are_counted() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    fetched(&mut row, "B", 7200, START);
+    assert_eq!(row.fetches, 2);
+    refused(&mut row, Wait::Seconds(1), START);
+    refused(&mut row, Wait::Seconds(1), START);
+    assert_eq!(row.failures, 2);
+    // A force that was sent stays counted, and so does one of a leader who is late.
+    row.forces = 3;
+    let plan = FetchPlan {
+        force: true,
+        failures: 0,
+    };
+    row.claim(lease(), true, START, BOOT);
+    row.forces = 3;
+    let mut sent = failure("down", Wait::BackOff);
+    sent.not_sent = false;
+    row.record_failure(7, &sent, plan, 8000, START);
+    assert_eq!(row.forces, 3);
+}
+
+#[test]
+fn a_stable_token_of_any_length_has_a_successor_close_to_its_end() {
+    assert_eq!(transitions::ahead(300_000, 270, true), 300_000 / 8);
+    let boundary = SUCCESSOR_MS * 10 / 9;
+    assert_eq!(transitions::ahead(boundary, 270, true), boundary / 8);
+    let ahead = transitions::ahead(boundary + 1, 270, true);
+    assert!(ahead > boundary / 2, "{ahead}");
+}
+
+#[test]
+fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    row.reject("A");
+    row.claim(lease(), true, START, BOOT);
+    assert_eq!(row.until_fetch_for_reject_ms(START.plus(1000)), 0);
+}
+
+#[test]
+fn a_third_more_patience_is_not_clearly_more() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START, BOOT);
+    let mut timeout = failure("no answer", Wait::BackOff);
+    timeout.error.status = Status::Timeout;
+    row.record_failure(7, &timeout, PLAIN, 300, START);
+    assert!(row.standing_failure(START, 400).is_some());
+    assert!(row.standing_failure(START, 401).is_none());
+}

@@ -1,0 +1,185 @@
+//! What changes a row: it is claimed, granted, failed, rejected; a pushed secret is put or rotated.
+
+use super::{Lease, Row, StoredSecret};
+use crate::clock::{Now, spread};
+use crate::error::{Error, Status};
+use crate::platform::errcodes::{Wait, platform_day};
+use crate::platform::{FetchError, Grant};
+
+/// WeChat allows 20 forced refreshes a day; two are left to people.
+pub(super) const MAX_FORCED_REFRESHES_PER_DAY: i64 = 18;
+
+/// How far ahead of its end a stable token has a successor.
+pub(super) const SUCCESSOR_MS: i64 = 270_000;
+
+/// What the leader is to ask the platform for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchPlan {
+    pub force: bool,
+    pub failures: i64,
+}
+
+impl Row {
+    pub fn claim(&mut self, lease: Lease, can_force: bool, now: Now, boot_id: &str) -> FetchPlan {
+        let for_reject = self.rejected && self.token.is_some() && self.left_ms(now, boot_id) > 0;
+        let day = platform_day(now.wall_ms);
+        if self.force_day != day {
+            self.force_day = day;
+            self.forces = 0;
+        }
+        // Normal mode has already answered with the very token that the API refuses: only force helps.
+        let force = for_reject
+            && can_force
+            && self.same_token_reissued
+            && self.forces < MAX_FORCED_REFRESHES_PER_DAY;
+        if for_reject {
+            self.replacement_attempted = true;
+            self.reject_fetch_at = now.wall_ms;
+        }
+        if force {
+            self.forces += 1;
+        }
+        self.move_boot(now, boot_id);
+        self.lease_id = lease.owner;
+        self.lease_slot = lease.slot;
+        self.lease_until = now.boot_ms + lease.length_ms;
+        FetchPlan {
+            force,
+            failures: self.failures,
+        }
+    }
+
+    /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
+    pub fn grant(
+        &mut self,
+        owner: i64,
+        grant: &Grant,
+        sent: Now,
+        refresh_ahead_s: i64,
+        boot_id: &str,
+    ) -> bool {
+        if !self.release(owner) {
+            return false;
+        }
+        let same = self.token.as_deref() == Some(grant.token.as_str());
+        let lifetime = grant.expires_in_s * 1000;
+        self.same_token_reissued = same && (self.rejected || self.same_token_reissued);
+        self.rejected = false;
+        self.replacement_attempted = false;
+        self.token = Some(grant.token.clone());
+        self.fetched_at = sent.wall_ms;
+        self.fetched_boot = sent.boot_ms;
+        self.boot_id = boot_id.into();
+        self.expires_at = sent.wall_ms + lifetime;
+        self.refresh_at = self.expires_at - ahead(lifetime, refresh_ahead_s, same);
+        self.fetches += 1;
+        self.clear_failures();
+        true
+    }
+
+    /// Takes in a secret that a person or the platform put. False when it is what was put before.
+    pub fn put(&mut self, kept: StoredSecret) -> bool {
+        if self
+            .put
+            .as_ref()
+            .is_some_and(|known| known.put_fingerprint == kept.put_fingerprint)
+        {
+            return false;
+        }
+        self.clear_failures();
+        self.replace_put(kept);
+        true
+    }
+
+    fn replace_put(&mut self, kept: StoredSecret) {
+        self.put_before = self.put.take().map(|old| old.sealed);
+        self.put = Some(kept);
+    }
+
+    /// The platform has sent another secret in place of the one that was put, to a leader who set out with `claimed`.
+    /// It counts even if the leader comes too late for its token, unless that secret has been replaced since; then it is
+    /// kept beside the other, since nobody can say which of the two holds.
+    pub fn rotate_pushed_secret(&mut self, sealed: Vec<u8>, claimed: &Row, now: Now) {
+        let Some(put) = &self.put else { return };
+        if !put.is_same(claimed.put.as_ref()) {
+            self.put_before = Some(sealed);
+            return;
+        }
+        self.replace_put(StoredSecret {
+            sealed,
+            at: now.wall_ms,
+            put_fingerprint: put.put_fingerprint.clone(),
+        });
+        // What came of the one before is no reason not to ask with this one.
+        self.clear_failures();
+    }
+
+    /// Earlier failures keep nobody from asking.
+    pub fn clear_failures(&mut self) {
+        self.failures = 0;
+        self.failed_at = 0;
+        self.backoff_ms = 0;
+    }
+
+    /// Asks for one more fetch soon: a late leader of a classic endpoint may have superseded this token.
+    pub fn refresh_now(&mut self, now: Now) {
+        self.refresh_at = self.refresh_at.min(now.wall_ms);
+    }
+
+    /// Notes a failure for everybody, unless a fault of the leader's own made it. The error comes back with its `retry_after_ms`;
+    /// false when it came too late.
+    pub fn record_failure(
+        &mut self,
+        owner: i64,
+        failure: &FetchError,
+        plan: FetchPlan,
+        budget_ms: i64,
+        now: Now,
+    ) -> (Error, bool) {
+        let mut error = failure.error.clone();
+        let in_time = self.release(owner);
+        if in_time && plan.force && failure.not_sent {
+            // The platform has not seen it, so the day's budget has not either.
+            self.forces -= 1;
+        }
+        if in_time && failure.wait != Wait::NotShared {
+            self.failed_budget_ms = match error.status {
+                Status::Timeout => budget_ms,
+                _ => 0,
+            };
+            self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
+            self.failures += 1;
+            self.failed_at = now.wall_ms;
+            self.last_status = error.status as i64;
+            self.last_errcode = i64::from(error.errcode);
+            self.last_error.clone_from(&error.message);
+            error.retry_after_ms = self.backoff_ms;
+        }
+        (error, in_time)
+    }
+
+    /// Marks the token as refused by the API, if it is still this one. Whether anything changed.
+    pub fn reject(&mut self, token: &str) -> bool {
+        if self.token.as_deref() != Some(token) {
+            return false;
+        }
+        self.rejects += 1;
+        self.rejected = true;
+        self.replacement_attempted = false;
+        true
+    }
+}
+
+/// How long before its end a token is to be refreshed.
+pub(super) fn ahead(lifetime: i64, refresh_ahead_s: i64, same: bool) -> i64 {
+    if !same {
+        return spread((refresh_ahead_s * 1000).min(lifetime / 10), 7);
+    }
+    // The platform will not part with a new token yet. Look again close to the end of this one, where a stable token
+    // has a successor; and past that point ever closer, so that one that never changes is asked for a few times only.
+    if lifetime > SUCCESSOR_MS * 10 / 9 {
+        spread(SUCCESSOR_MS, 7)
+    } else {
+        lifetime / 8
+    }
+}

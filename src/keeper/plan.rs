@@ -1,0 +1,85 @@
+//! What is to be fetched, and when: the accounts, their credentials, and what readers have asked for.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Keeper;
+use super::workers::{Desk, Errand};
+use crate::client::session::Session;
+use crate::clock::Now;
+use crate::credential::{CredentialKey, Freshness, Row};
+use crate::names::{self, ACCESS_TOKEN};
+use crate::platform::Recipe;
+use crate::store::{Account, StoreSnapshot};
+
+/// A credential that is to be kept.
+pub(super) struct Job {
+    pub(super) errand: Errand,
+    pub(super) due_ms: i64,
+    pub(super) lacking: bool,
+    /// A reader waits for it: it comes before all that is queued.
+    pub(super) is_wanted: bool,
+}
+
+impl Keeper {
+    /// Every credential that is kept.
+    pub(super) fn jobs(&self, session: &Session, everything: &StoreSnapshot) -> Vec<Job> {
+        let rows: HashMap<&CredentialKey, &Row> = everything
+            .tokens
+            .iter()
+            .map(|(identity, row)| (identity, row))
+            .collect();
+        let empty = Row::default();
+        let mut seen = HashSet::new();
+        let mut jobs = Vec::new();
+        for account in &everything.accounts {
+            for recipe in account.kind.recipes() {
+                let identity = account.identity(recipe, &session.options);
+                let name = name_of(account, recipe);
+                let row = rows.get(&identity).copied();
+                let is_wanted = self.wanted.contains(&name);
+                let is_asked_for = recipe.credential == ACCESS_TOKEN
+                    || row.is_some_and(|row| row.fetches > 0)
+                    || is_wanted;
+                if !is_asked_for || seen.contains(&identity) {
+                    continue;
+                }
+                let (due_ms, lacking) = self.desk.due(session, &name, row.unwrap_or(&empty));
+                let base_url = identity.base_url.clone();
+                seen.insert(identity);
+                jobs.push(Job {
+                    errand: Errand { name, base_url },
+                    due_ms,
+                    lacking,
+                    is_wanted,
+                });
+            }
+        }
+        jobs
+    }
+}
+
+impl Desk {
+    /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
+    pub(super) fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
+        let now = Now::read();
+        let boot_id = session.boot_id();
+        let lacking = row.freshness(now, &boot_id) == Freshness::Spent;
+        let held = self.held().get(name).map(|held| held.until_boot_ms);
+        let held_ms = held.map_or(0, |until| until - now.boot_ms);
+        let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
+            failure.retry_after_ms
+        } else if lacking {
+            held_ms
+        } else {
+            row.until_keeper_refresh_ms(now, &boot_id).max(held_ms)
+        };
+        (due_ms, lacking)
+    }
+}
+
+pub(super) fn name_of(account: &Account, recipe: &Recipe) -> String {
+    if recipe.credential == ACCESS_TOKEN {
+        return account.name.clone();
+    }
+    names::join(&account.name, recipe.credential)
+}

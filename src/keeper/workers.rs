@@ -1,0 +1,233 @@
+//! The threads that fetch: a queue, how many are at one platform, and what is held back.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+use super::plan::Job;
+use super::{Kept, Outcome, Tell};
+use crate::client::Client;
+use crate::clock::Now;
+use crate::error::{Error, Result, Status};
+use crate::store::keeper_channel::token_fingerprint;
+use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
+
+/// How many requests are under way at once,
+const THREADS: usize = 32;
+
+/// and to one platform: one that hangs leaves threads to the others.
+const THREADS_OF_ONE: usize = 24;
+
+/// When to try again what failed without a word in the store, such as a ticket that was never put: at first, since the
+/// store may have been lost at that moment,
+const HOLD_MS: i64 = 2000;
+
+/// and, doubled each time, at last. Also how long a pass without work lets the next one wait.
+pub(super) const LONG_HOLD_MS: i64 = 60_000;
+
+/// What the threads share.
+pub(super) struct Desk {
+    pub(super) client: Arc<Client>,
+    pub(super) tell: Tell,
+    pub(super) work: Mutex<Work>,
+    pub(super) wakes: Condvar,
+    pub(super) held: Mutex<HashMap<String, Held>>,
+    pub(super) done: UnixStream,
+}
+
+#[derive(Default)]
+pub(super) struct Work {
+    pub(super) queue: VecDeque<Errand>,
+    /// What is queued or being fetched.
+    pub(super) in_flight: HashSet<String>,
+    /// How many threads wait for each platform, by its base URL.
+    pub(super) busy: HashMap<String, usize>,
+    pub(super) threads: usize,
+    pub(super) idle: usize,
+    pub(super) is_over: bool,
+}
+
+pub(super) struct Held {
+    pub(super) until_boot_ms: i64,
+    pub(super) hold_ms: i64,
+    pub(super) status: Status,
+    pub(super) message: String,
+}
+
+/// What is to be fetched, and where.
+#[derive(Clone)]
+pub(super) struct Errand {
+    pub(super) name: String,
+    pub(super) base_url: String,
+}
+
+impl Desk {
+    /// Rejects the stored token if it is the one that is meant. Whether it was.
+    pub(super) fn reject(&self, name: &str, fingerprint: &str) -> bool {
+        let rejected = || -> Result<bool> {
+            let session = self.client.session()?;
+            let found = session.read_credential(Some(name))?;
+            let Some(token) = &found.row.token else {
+                return Ok(false);
+            };
+            if found.row.rejected || token_fingerprint(name, token) != fingerprint {
+                return Ok(false);
+            }
+            session.reject(Some(name), token)?;
+            Ok(true)
+        };
+        // A reader that is told nothing times out, and says so.
+        rejected().unwrap_or(false)
+    }
+
+    /// Has threads fetch what is not under way yet. How many fetches there are then.
+    pub(super) fn begin<'j>(self: &Arc<Desk>, jobs: impl Iterator<Item = &'j Job>) -> usize {
+        let mut work = self.work();
+        for job in jobs {
+            let errand = &job.errand;
+            if !work.is_over && work.in_flight.insert(errand.name.clone()) {
+                work.queue.push_back(errand.clone());
+            }
+            if job.is_wanted {
+                work.queue
+                    .make_contiguous()
+                    .sort_by_key(|queued| queued.name != errand.name);
+            }
+        }
+        let wanted = work.queue.len().saturating_sub(work.idle);
+        for _ in 0..wanted.min(THREADS - work.threads) {
+            let desk = self.clone();
+            let thread = std::thread::Builder::new().name("wxtoken-keep".into());
+            // With none at all the next pass tries again.
+            if thread.spawn(move || desk.fetch_all()).is_ok() {
+                work.threads += 1;
+            }
+        }
+        self.wakes.notify_all();
+        work.in_flight.len()
+    }
+
+    /// One thread: fetches what is in the queue, and ends after a while without work.
+    fn fetch_all(&self) {
+        let _leave = Leave(self);
+        while let Some(errand) = self.next() {
+            let _done = Done {
+                desk: self,
+                errand: &errand,
+            };
+            if let Some(outcome) = self.fetch(&errand.name) {
+                let name = errand.name.clone();
+                (self.tell)(&Kept { name, outcome });
+            }
+        }
+    }
+
+    /// Waits for something to fetch.
+    fn next(&self) -> Option<Errand> {
+        /// A thread that has had nothing to do for so long is not needed.
+        const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
+        let mut work = self.work();
+        loop {
+            let place = work.queue.iter().position(|errand| {
+                work.busy
+                    .get(&errand.base_url)
+                    .is_none_or(|busy| *busy < THREADS_OF_ONE)
+            });
+            if let Some(errand) = place.and_then(|place| work.queue.remove(place)) {
+                *work.busy.entry(errand.base_url.clone()).or_default() += 1;
+                return Some(errand);
+            }
+            if work.is_over {
+                return None;
+            }
+            work.idle += 1;
+            let waited = self.wakes.wait_timeout(work, IDLE);
+            let (woken, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            work = woken;
+            work.idle -= 1;
+            if timeout.timed_out() && work.queue.is_empty() {
+                return None;
+            }
+        }
+    }
+
+    /// None when there is nothing to tell: somebody else is at it, or it is as it was.
+    fn fetch(&self, name: &str) -> Option<Outcome> {
+        let session = match self.client.keeper_session() {
+            Ok(session) => session,
+            Err(e) => return Some(Outcome::Failed(e)),
+        };
+        match session.keep(name) {
+            Ok(Some(token)) => {
+                self.held().remove(name);
+                Some(Outcome::Fetched {
+                    expires_at: token.expires_at_s,
+                })
+            }
+            Ok(None) => None,
+            // The store holds it back, and each try is told.
+            Err(e) if session.has_failed(name) => Some(Outcome::Failed(e)),
+            Err(e) => self.hold(name, e),
+        }
+    }
+
+    /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
+    fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
+        let mut all = self.held();
+        let before = all.get(name).filter(|held| held.message == e.message);
+        let is_news = before.is_none();
+        let hold_ms = match before {
+            // A store that cannot be used may be well any moment.
+            Some(held) if e.status != Status::Store => (held.hold_ms * 2).min(LONG_HOLD_MS),
+            _ => HOLD_MS,
+        };
+        let held = Held {
+            until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
+            hold_ms,
+            status: e.status,
+            message: e.message.clone(),
+        };
+        all.insert(name.into(), held);
+        drop(all);
+        is_news.then_some(Outcome::Failed(e))
+    }
+
+    pub(super) fn work(&self) -> MutexGuard<'_, Work> {
+        lock(&self.work)
+    }
+
+    pub(super) fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
+        lock(&self.held)
+    }
+}
+
+// However a thread leaves, be it by a panic, nothing stays under way that nobody is at.
+
+struct Leave<'a>(&'a Desk);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.work().threads -= 1;
+        self.0.wakes.notify_all();
+    }
+}
+
+struct Done<'a> {
+    desk: &'a Desk,
+    errand: &'a Errand,
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        let mut work = self.desk.work();
+        work.in_flight.remove(&self.errand.name);
+        if let Some(busy) = work.busy.get_mut(&self.errand.base_url) {
+            *busy -= 1;
+        }
+        drop(work);
+        self.desk.wakes.notify_all();
+        // Where the socket is full it has been told.
+        let _ = (&self.desk.done).write(&[1]);
+    }
+}

@@ -1,0 +1,177 @@
+//! The kinds of account, and which credentials each can have: questions to the recipe table.
+
+use super::recipe::{ParentKind, Recipe, Value};
+use super::recipes::RECIPES;
+use crate::names::ACCESS_TOKEN;
+
+/// A kind of account: the recipe of its access token.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind(&'static Recipe);
+
+impl Kind {
+    pub fn named(name: &str) -> Option<Kind> {
+        let token = |recipe: &&Recipe| recipe.credential == ACCESS_TOKEN;
+        RECIPES
+            .iter()
+            .filter(token)
+            .find(|recipe| recipe.kinds[0] == name)
+            .map(Kind)
+    }
+
+    pub fn all() -> impl Iterator<Item = Kind> {
+        RECIPES
+            .iter()
+            .filter(|recipe| recipe.credential == ACCESS_TOKEN)
+            .map(Kind)
+    }
+
+    /// The names, for a message.
+    pub fn names() -> String {
+        let names: Vec<&str> = Kind::all().map(Kind::name).collect();
+        names.join(", ")
+    }
+
+    pub fn name(self) -> &'static str {
+        self.0.kinds[0]
+    }
+
+    /// The recipe of its access token.
+    pub fn token(self) -> &'static Recipe {
+        self.0
+    }
+
+    /// Everything an account of this kind can have, its access token first.
+    pub fn recipes(self) -> impl Iterator<Item = &'static Recipe> {
+        let own = |recipe: &&Recipe| recipe.kinds.contains(&self.name());
+        let (tokens, others): (Vec<_>, Vec<_>) = RECIPES
+            .iter()
+            .filter(own)
+            .partition(|recipe| recipe.credential == ACCESS_TOKEN);
+        tokens.into_iter().chain(others)
+    }
+
+    pub fn recipe(self, credential: &str) -> Option<&'static Recipe> {
+        RECIPES
+            .iter()
+            .find(|recipe| recipe.credential == credential && recipe.kinds.contains(&self.name()))
+    }
+
+    pub fn has_secret(self) -> bool {
+        self.0.takes(Value::Secret)
+    }
+
+    /// The kind that its parent must be of.
+    pub fn parent(self) -> Option<Kind> {
+        match self.0.parent {
+            ParentKind::Account(kind) => Kind::named(kind),
+            ParentKind::None | ParentKind::Own => None,
+        }
+    }
+
+    /// The fields of `wxtoken_put` that its accounts have.
+    pub fn fields(self) -> Vec<&'static str> {
+        let mut fields = vec!["current"];
+        fields.extend(self.parent().map(|_| "parent"));
+        fields.extend(self.0.put.as_ref().map(|put| put.field));
+        fields
+    }
+}
+
+impl PartialEq for Kind {
+    fn eq(&self, other: &Kind) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Kind {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Options;
+    use std::collections::HashSet;
+
+    #[test]
+    fn each_kind_leads_to_its_own_row() {
+        for kind in Kind::all() {
+            assert_eq!(kind.token().kinds, [kind.name()]);
+            assert_eq!(Kind::named(kind.name()), Some(kind));
+            assert_eq!(kind.recipe(ACCESS_TOKEN), Some(kind.token()));
+            assert_eq!(kind.recipes().next(), Some(kind.token()));
+        }
+    }
+
+    #[test]
+    fn rows_are_complete_and_do_not_collide() {
+        let mut endpoints = HashSet::new();
+        for recipe in RECIPES {
+            let name = recipe.endpoint;
+            assert!(endpoints.insert(name), "{name} twice");
+            for kind in recipe.kinds {
+                assert!(Kind::named(kind).is_some(), "{name}: no kind {kind}");
+            }
+            assert!(recipe.path.starts_with('/') && recipe.token.starts_with('/'));
+            assert_eq!(recipe.takes(Value::Put), recipe.put.is_some(), "{name}");
+            assert_eq!(
+                recipe.takes(Value::ParentToken),
+                recipe.parent != ParentKind::None,
+                "{name}"
+            );
+            assert_eq!(
+                recipe.stale_parent.is_empty(),
+                recipe.parent == ParentKind::None,
+                "{name}"
+            );
+            assert_eq!(
+                recipe.parent == ParentKind::Own,
+                recipe.credential != ACCESS_TOKEN,
+                "{name}"
+            );
+        }
+    }
+
+    /// So a chain of parents ends, and threads that hold one link while they wait for the next cannot wait in a circle.
+    #[test]
+    fn a_chain_of_parents_ends() {
+        for kind in Kind::all() {
+            let mut links = 0;
+            let mut next = kind.parent();
+            while let Some(parent) = next {
+                links += 1;
+                assert!(links < 8, "{} has an endless chain", kind.name());
+                next = parent.parent();
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_says_what_its_accounts_have() {
+        let kind = |name: &str| Kind::named(name).unwrap();
+        assert!(kind("official").has_secret() && !kind("authorizer").has_secret());
+        assert_eq!(kind("official").parent(), None);
+        assert_eq!(kind("authorizer").parent(), Some(kind("component")));
+        assert_ne!(kind("authorizer"), kind("component"));
+        assert_eq!(kind("official").fields(), ["current"]);
+        let fields = ["current", "parent", "refresh_token"];
+        assert_eq!(kind("authorizer").fields(), fields);
+        assert!(Kind::names().starts_with("official, "));
+        assert_eq!(Kind::names().split(", ").count(), Kind::all().count());
+    }
+
+    #[test]
+    fn a_recipe_says_what_it_can_and_what_refuses_it() {
+        let official = Kind::named("official").unwrap();
+        let classic = Kind::named("official_classic").unwrap();
+        assert!(official.token().can_force() && !classic.token().can_force());
+        assert_eq!(official.token().noun(), "token");
+        let ticket = official.recipe("jsapi_ticket").unwrap();
+        assert_eq!(ticket.noun(), "jsapi_ticket");
+        let code = ticket.stale_parent[0];
+        assert!(ticket.refuses_parent(code) && !ticket.refuses_parent(1));
+        // Which has no parent to refuse.
+        assert!(!official.token().refuses_parent(code));
+        let options = Options::default();
+        let url = official.token().base_url(&options);
+        assert_eq!(url, "https://api.weixin.qq.com");
+    }
+}

@@ -1,0 +1,291 @@
+//! The recipe table, rows only. A new credential, or a new kind of account, is a new row here.
+
+use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
+use crate::hosts;
+use crate::names::ACCESS_TOKEN;
+
+/// What most rows have in common.
+const TOKEN: Recipe = Recipe {
+    kinds: &[],
+    credential: ACCESS_TOKEN,
+    endpoint: "",
+    platform: &hosts::API,
+    path: "",
+    query: &[],
+    body: &[],
+    token: "/access_token",
+    expires_in: "/expires_in",
+    renewed: None,
+    parent: ParentKind::None,
+    stale_parent: &[],
+    scope: Scope::Nothing,
+    cost: FetchCost::Repeatable,
+    id_name: "appid",
+    put: None,
+};
+
+const TICKET: Recipe = Recipe {
+    token: "/ticket",
+    parent: ParentKind::Own,
+    stale_parent: STALE_API,
+    scope: Scope::AsToken,
+    cost: FetchCost::Scarce,
+    ..TOKEN
+};
+
+const STALE_API: &[i64] = &[40001, 40014, 42001, 42006];
+
+const STALE_WORK: &[i64] = &[40014, 42001, 42009, 40082];
+
+const OFFICIAL: &[&str] = &["official", "official_classic", "authorizer"];
+
+const WORK: &[&str] = &["work", "work_authorized"];
+
+/// What the classic endpoint takes, and those that were made after it.
+const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
+    ("grant_type", Value::Text("client_credential")),
+    ("appid", Value::Id),
+    ("secret", Value::Secret),
+];
+
+pub(super) static RECIPES: &[Recipe] = &[
+    Recipe {
+        kinds: &["official"],
+        endpoint: "stable_token",
+        path: "/cgi-bin/stable_token",
+        body: &[
+            ("grant_type", Value::Text("client_credential")),
+            ("appid", Value::Id),
+            ("secret", Value::Secret),
+            ("force_refresh", Value::Force),
+        ],
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["official_classic"],
+        endpoint: "token",
+        path: "/cgi-bin/token",
+        query: CLIENT_CREDENTIAL,
+        cost: FetchCost::RevokesPrevious,
+        ..TOKEN
+    },
+    Recipe {
+        kinds: OFFICIAL,
+        credential: "jsapi_ticket",
+        endpoint: "getticket_jsapi",
+        path: "/cgi-bin/ticket/getticket",
+        query: &[
+            ("access_token", Value::ParentToken),
+            ("type", Value::Text("jsapi")),
+        ],
+        ..TICKET
+    },
+    Recipe {
+        kinds: OFFICIAL,
+        credential: "card_ticket",
+        endpoint: "getticket_wx_card",
+        path: "/cgi-bin/ticket/getticket",
+        query: &[
+            ("access_token", Value::ParentToken),
+            ("type", Value::Text("wx_card")),
+        ],
+        ..TICKET
+    },
+    Recipe {
+        kinds: &["work"],
+        endpoint: "gettoken",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/gettoken",
+        query: &[("corpid", Value::Id), ("corpsecret", Value::Secret)],
+        scope: Scope::Secret,
+        id_name: "corpid",
+        ..TOKEN
+    },
+    // Belongs to the corporation: all its apps share one.
+    Recipe {
+        kinds: WORK,
+        credential: "jsapi_ticket",
+        endpoint: "get_jsapi_ticket",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/get_jsapi_ticket",
+        query: &[("access_token", Value::ParentToken)],
+        stale_parent: STALE_WORK,
+        scope: Scope::Nothing,
+        id_name: "corpid",
+        ..TICKET
+    },
+    Recipe {
+        kinds: WORK,
+        credential: "agent_ticket",
+        endpoint: "ticket_agent_config",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/ticket/get",
+        query: &[
+            ("access_token", Value::ParentToken),
+            ("type", Value::Text("agent_config")),
+        ],
+        stale_parent: STALE_WORK,
+        id_name: "corpid",
+        ..TICKET
+    },
+    Recipe {
+        kinds: &["component"],
+        endpoint: "api_component_token",
+        path: "/cgi-bin/component/api_component_token",
+        body: &[
+            ("component_appid", Value::Id),
+            ("component_appsecret", Value::Secret),
+            ("component_verify_ticket", Value::Put),
+        ],
+        token: "/component_access_token",
+        cost: FetchCost::RevokesPrevious,
+        id_name: "component_appid",
+        put: Some(PushedSecret {
+            field: "verify_ticket",
+            lifetime_s: 12 * 3600,
+            source: "WeChat pushes one every 10 minutes to the platform's authorization URL",
+        }),
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["authorizer"],
+        endpoint: "api_authorizer_token",
+        path: "/cgi-bin/component/api_authorizer_token",
+        query: &[("access_token", Value::ParentToken)],
+        body: &[
+            ("component_appid", Value::ParentId),
+            ("authorizer_appid", Value::Id),
+            ("authorizer_refresh_token", Value::Put),
+        ],
+        token: "/authorizer_access_token",
+        renewed: Some("/authorizer_refresh_token"),
+        parent: ParentKind::Account("component"),
+        stale_parent: STALE_API,
+        scope: Scope::Parent,
+        cost: FetchCost::RevokesPrevious,
+        id_name: "authorizer_appid",
+        put: Some(PushedSecret {
+            field: "refresh_token",
+            lifetime_s: 0,
+            source: "it comes with the authorization, by api_query_auth",
+        }),
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["suite"],
+        endpoint: "get_suite_token",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/service/get_suite_token",
+        body: &[
+            ("suite_id", Value::Id),
+            ("suite_secret", Value::Secret),
+            ("suite_ticket", Value::Put),
+        ],
+        token: "/suite_access_token",
+        cost: FetchCost::Scarce,
+        id_name: "suite_id",
+        put: Some(PushedSecret {
+            field: "suite_ticket",
+            lifetime_s: 1800,
+            source: "WeCom pushes one every 10 minutes to the suite's callback URL for commands",
+        }),
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["work_authorized"],
+        endpoint: "get_corp_token",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/service/get_corp_token",
+        query: &[("suite_access_token", Value::ParentToken)],
+        body: &[
+            ("auth_corpid", Value::Id),
+            ("permanent_code", Value::Secret),
+        ],
+        parent: ParentKind::Account("suite"),
+        stale_parent: STALE_WORK,
+        scope: Scope::Secret,
+        id_name: "auth_corpid",
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["provider"],
+        endpoint: "get_provider_token",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/service/get_provider_token",
+        body: &[("corpid", Value::Id), ("provider_secret", Value::Secret)],
+        token: "/provider_access_token",
+        cost: FetchCost::Scarce,
+        id_name: "corpid",
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["qq"],
+        endpoint: "qq_token",
+        platform: &hosts::QQ,
+        path: "/api/getToken",
+        query: CLIENT_CREDENTIAL,
+        cost: FetchCost::RevokesPrevious,
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["douyin"],
+        endpoint: "douyin_token",
+        platform: &hosts::DOUYIN,
+        path: "/api/apps/v2/token",
+        body: CLIENT_CREDENTIAL,
+        token: "/data/access_token",
+        expires_in: "/data/expires_in",
+        cost: FetchCost::RevokesPrevious,
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["dingtalk"],
+        endpoint: "dingtalk_token",
+        platform: &hosts::DINGTALK,
+        path: "/v1.0/oauth2/accessToken",
+        body: &[("appKey", Value::Id), ("appSecret", Value::Secret)],
+        token: "/accessToken",
+        expires_in: "/expireIn",
+        id_name: "appKey",
+        ..TOKEN
+    },
+    Recipe {
+        kinds: &["feishu"],
+        endpoint: "feishu_tenant_token",
+        platform: &hosts::FEISHU,
+        path: "/open-apis/auth/v3/tenant_access_token/internal",
+        body: &[("app_id", Value::Id), ("app_secret", Value::Secret)],
+        token: "/tenant_access_token",
+        expires_in: "/expire",
+        id_name: "app_id",
+        ..TOKEN
+    },
+    // In the tests' build only: a credential that nobody issues, for the test that a row is all it takes.
+    #[cfg(feature = "failpoints")]
+    Recipe {
+        kinds: &["made_up"],
+        endpoint: "made_up",
+        path: "/made/up/token",
+        query: &[("key", Value::Id)],
+        body: &[("word", Value::Secret), ("magic", Value::Put)],
+        token: "/deep/down/value",
+        expires_in: "/deep/life",
+        scope: Scope::Secret,
+        id_name: "key",
+        put: Some(PushedSecret {
+            field: "magic",
+            lifetime_s: 60,
+            source: "the test puts one",
+        }),
+        ..TOKEN
+    },
+    #[cfg(feature = "failpoints")]
+    Recipe {
+        kinds: &["made_up"],
+        credential: "made_up_ticket",
+        endpoint: "made_up_ticket",
+        path: "/made/up/ticket",
+        query: &[("token", Value::ParentToken)],
+        ..TICKET
+    },
+];

@@ -1,0 +1,203 @@
+//! The key file: made whole, read when it is needed, and changed so that no secret is ever without its key.
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::encode;
+use crate::error::{Error, Result, Status};
+use crate::sys;
+
+pub(super) const KEY_LEN: usize = 32;
+
+pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
+
+/// The key file of one store.
+#[derive(Clone, Debug)]
+pub struct Vault {
+    pub(super) path: PathBuf,
+}
+
+impl Vault {
+    pub fn at(path: PathBuf) -> Vault {
+        Vault { path }
+    }
+
+    /// Whether there is a key: a sign that its store was one.
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// Whether this process is kept from reading the key: then somebody else fetches.
+    pub fn is_unreadable(&self) -> bool {
+        sys::is_denied(&self.path)
+    }
+
+    /// The same in words.
+    pub fn read_error(&self) -> Option<Error> {
+        if !self.is_unreadable() {
+            return None;
+        }
+        self.read().err()
+    }
+
+    /// The keys, the one that seals first; None when there is no file.
+    pub(super) fn read(&self) -> Result<Option<Vec<Key>>> {
+        let unreadable = |why: String| {
+            Error::new(
+                Status::Secret,
+                format!("cannot read key file {}: {why}", self.path.display()),
+            )
+        };
+        let mut text = Zeroizing::new(String::new());
+        let read = sys::require_readable_file(&self.path)
+            .and_then(|()| std::fs::File::open(&self.path))
+            .and_then(|file| file.take(4096).read_to_string(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(unreadable(format!(
+                    "{}: only a process that may read it can fetch tokens; others wait for one that can",
+                    sys::describe(&self.path)
+                )));
+            }
+            Err(e) => return Err(unreadable(sys::os_message(&e))),
+        }
+        let keys: Option<Vec<Key>> = text.trim_ascii().lines().map(decode).collect();
+        keys.filter(|keys| !keys.is_empty()).map(Some).ok_or_else(|| {
+            unreadable("it is not 64 hexadecimal digits: restore it from a backup, or move it away and register the accounts again".into())
+        })
+    }
+
+    /// Makes a new key. Whoever loses the race against another process uses the other's.
+    pub(super) fn create(&self) -> Result<Vec<Key>> {
+        let keys = vec![new_key()?];
+        match self.publish(&keys, |draft| std::fs::hard_link(draft, &self.path)) {
+            Ok(()) => Ok(keys),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.read()?.ok_or_else(|| {
+                Error::new(
+                    Status::Secret,
+                    format!(
+                        "key file {} vanished while it was read",
+                        self.path.display()
+                    ),
+                )
+            }),
+            Err(e) => {
+                let directory = self.path.parent().unwrap_or(Path::new("/"));
+                Err(Error::store(format!(
+                    "cannot create key file {}: {}; its directory is {}",
+                    self.path.display(),
+                    sys::os_message(&e),
+                    sys::describe(directory)
+                )))
+            }
+        }
+    }
+
+    /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.
+    pub fn begin_rotation(&self) -> Result<()> {
+        // A new file would take the link's place, and the old key stay where it leads to.
+        if let Ok(target) = std::fs::read_link(&self.path) {
+            return Err(Error::new(
+                Status::Secret,
+                format!(
+                    "cannot change the key in {}: it is a symbolic link to {}: name that file as key_file",
+                    self.path.display(),
+                    self.path.with_file_name(target).display()
+                ),
+            ));
+        }
+        match self.read()? {
+            Some(mut keys) if keys.len() == 1 => {
+                keys.insert(0, new_key()?);
+                self.replace(&keys)
+            }
+            Some(_) => Ok(()),
+            None => self.create().map(|_| ()),
+        }
+    }
+
+    /// Forgets every key but the one that seals.
+    pub fn finish_rotation(&self) -> Result<()> {
+        match self.read()? {
+            Some(mut keys) if keys.len() > 1 => {
+                keys.truncate(1);
+                self.replace(&keys)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts other keys into the file, which keeps its owner and its mode.
+    fn replace(&self, keys: &[Key]) -> Result<()> {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let place = |draft: &Path| {
+            let meta = std::fs::metadata(&self.path)?;
+            let file = std::fs::File::open(draft)?;
+            let made = file.metadata()?;
+            if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
+                fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
+            }
+            file.set_permissions(meta.permissions())?;
+            std::fs::rename(draft, &self.path)
+        };
+        self.publish(keys, place).map_err(|e| {
+            Error::new(
+                Status::Secret,
+                format!(
+                    "cannot write key file {}: {}; it is {}",
+                    self.path.display(),
+                    sys::os_message(&e),
+                    sys::describe(&self.path)
+                ),
+            )
+        })
+    }
+
+    /// Writes keys whole beside their place, then has them put there: half a key is never seen under its name.
+    fn publish(&self, keys: &[Key], place: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+        let _shield = sys::BlockedSignals::new();
+        let draft = self.path.with_added_extension(format!(
+            "{}.{:016x}.new",
+            std::process::id(),
+            u64::from_ne_bytes(sys::random())
+        ));
+        let written = sys::create_private(&draft).and_then(|mut file| {
+            for key in keys {
+                let line = Zeroizing::new(encode(&**key) + "\n");
+                file.write_all(line.as_bytes())?;
+            }
+            file.sync_all()?;
+            place(&draft)
+        });
+        let _ = std::fs::remove_file(&draft);
+        written?;
+        if let Some(directory) = self.path.parent() {
+            std::fs::File::open(directory)?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+fn new_key() -> Result<Key> {
+    let mut key = Zeroizing::new([0u8; KEY_LEN]);
+    SystemRandom::new()
+        .fill(&mut *key)
+        .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
+    Ok(key)
+}
+
+fn decode(text: &str) -> Option<Key> {
+    if text.len() != KEY_LEN * 2 || !text.is_ascii() {
+        return None;
+    }
+    let mut key = Zeroizing::new([0u8; KEY_LEN]);
+    for (i, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(key)
+}

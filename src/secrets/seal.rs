@@ -1,0 +1,118 @@
+//! Seals secrets and opens them: AES-256-GCM. A sealed value names its key and is bound to the place it belongs to.
+
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use zeroize::Zeroizing;
+
+use super::key_file::{KEY_LEN, Vault};
+use super::{Label, Secret};
+use crate::error::{Error, Result, Status};
+
+const FORMAT: u8 = 1;
+
+const KEY_ID_LEN: usize = 8;
+
+impl Vault {
+    /// Seals `secret`, making the key file when there is none yet.
+    pub fn seal(&self, label: &Label, secret: &str) -> Result<Vec<u8>> {
+        let keys = match self.read()? {
+            Some(keys) => keys,
+            None => self.create()?,
+        };
+        let key = &keys[0];
+        let mut nonce = [0u8; NONCE_LEN];
+        SystemRandom::new()
+            .fill(&mut nonce)
+            .map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))?;
+        let mut sealed = Zeroizing::new(secret.as_bytes().to_vec());
+        cipher(key)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(label.place.as_str()),
+                &mut *sealed,
+            )
+            .map_err(|_| Error::new(Status::Internal, "the secret could not be sealed"))?;
+        Ok([&[FORMAT], key_id(key).as_slice(), &nonce, &sealed].concat())
+    }
+
+    /// Opens what [`Vault::seal`] made.
+    pub fn open(&self, label: &Label, sealed: &[u8]) -> Result<Secret> {
+        let Some(keys) = self.read()? else {
+            return Err(self.refusal(label, "the key file does not exist: restore it, or"));
+        };
+        let damaged = "what is stored is damaged:";
+        let header = 1 + KEY_ID_LEN + NONCE_LEN;
+        if sealed.len() < header || sealed[0] != FORMAT {
+            return Err(self.refusal(label, damaged));
+        }
+        let (head, body) = sealed.split_at(header);
+        let Some(key) = keys.iter().find(|key| sealed_with(sealed, key)) else {
+            return Err(self.refusal(
+                label,
+                "it was sealed with another key: restore that key, or",
+            ));
+        };
+        let mut nonce = [0u8; NONCE_LEN];
+        nonce.copy_from_slice(&head[1 + KEY_ID_LEN..]);
+        let mut clear = Zeroizing::new(body.to_vec());
+        let opened = cipher(key)
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(label.place.as_str()),
+                &mut clear,
+            )
+            .ok()
+            .and_then(|bytes| std::str::from_utf8(bytes).ok());
+        match opened {
+            Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
+            None => Err(self.refusal(label, damaged)),
+        }
+    }
+
+    fn refusal(&self, label: &Label, why: &str) -> Error {
+        Error::new(
+            Status::Secret,
+            format!(
+                "cannot open {} with key file {}: {why} {}",
+                label.what,
+                self.path.display(),
+                label.again
+            ),
+        )
+    }
+
+    /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key
+    /// is changed.
+    pub fn is_current(&self, sealed: &[u8]) -> Result<bool> {
+        let keys = self.read()?;
+        Ok(keys.is_some_and(|keys| sealed_with(sealed, &keys[0])))
+    }
+
+    /// Whether the key of a sealed value is here still, be it to go soon. Asked as above: a change of keys that is under way
+    /// will seal the value anew.
+    pub fn has_key_of(&self, sealed: &[u8]) -> Result<bool> {
+        let keys = self.read()?;
+        Ok(keys.is_some_and(|keys| keys.iter().any(|key| sealed_with(sealed, key))))
+    }
+}
+
+pub(super) fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
+    #[allow(
+        clippy::expect_used,
+        reason = "a key of KEY_LEN bytes is always a valid AES-256 key"
+    )]
+    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"))
+}
+
+/// Whether a sealed value names this key.
+fn sealed_with(sealed: &[u8], key: &[u8; KEY_LEN]) -> bool {
+    sealed.get(1..=KEY_ID_LEN) == Some(&key_id(key))
+}
+
+fn key_id(key: &[u8; KEY_LEN]) -> [u8; KEY_ID_LEN] {
+    let text = Zeroizing::new([b"wxtoken key id".as_slice(), key].concat());
+    let mut id = [0; KEY_ID_LEN];
+    id.copy_from_slice(&digest(&SHA256, &text).as_ref()[..KEY_ID_LEN]);
+    id
+}
