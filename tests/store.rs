@@ -89,6 +89,29 @@ fn tables_are_strict_and_marked_as_ours() {
 }
 
 /// What version 0.1.0 made before there were parents and tickets.
+/// A column that is renamed without a migration would make every store unreadable that an earlier build has made.
+#[test]
+fn the_columns_are_those_of_the_stores_that_there_are() {
+    let world = World::with_account(json!({}));
+    world.open_shop("official").get("shop").unwrap();
+    let columns = |table: &str| {
+        let sql = format!("SELECT group_concat(name, ' ') FROM pragma_table_info('{table}')");
+        sqlite(&world.store(), &sql)
+    };
+    assert_eq!(
+        columns("weixin_account"),
+        "id name kind appid secret fingerprint current parent"
+    );
+    assert_eq!(
+        columns("weixin_token"),
+        "id endpoint base_url appid fingerprint access_token fetched_at expires_at refresh_at fetched_boot boot_id \
+         fetched_by fetches rejects rejected reissued reject_tried reject_fetch_at force_day forces failures failed_at \
+         backoff_ms failed_budget_ms last_status last_errcode last_error lease_owner lease_until lease_slot put put_at \
+         put_fingerprint put_before"
+    );
+    assert_eq!(columns("weixin_removed"), "name removed_at");
+}
+
 #[test]
 fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
     let world = World::with_account(json!({}));
