@@ -11,6 +11,24 @@
 //!
 //! Who leads a ticket gets its parent's token first, by the same rules and within the same deadline. A thread holds the
 //! flights of a chain from the ticket up, and chains end (`recipe`), so no two wait for each other.
+//!
+//! # Chains
+//!
+//! A recipe names what its request takes from another credential: a ticket its account's own token, an authorizer's
+//! token its component's. To fetch a ticket, the leader first gets the parent's token, by the same call
+//! (`client::get`), within the same deadline, with the ticket's flight in hand and before its claim. So a link's lease
+//! covers its own request only, a parent's failure stands in the parent's row alone, and every link is fetched once.
+//! Flights are taken from the ticket up; the kinds of parents form no circle (a test of the table says so), so no two
+//! threads wait for each other.
+//!
+//! While the ticket is still good its leader does not wait for anybody who fetches the parent: it tries to lead that
+//! too, or gives up for now. A parent's token that the platform does not take is rejected by comparison; the ticket's
+//! lease is given back with nothing noted, and there is one more try.
+//!
+//! What was put (a pushed ticket, a refresh token) lies in the row of the token it is for, sealed and bound to that
+//! identity. So a refresh token that comes with a token is committed with it. The fingerprint of what a person put
+//! last stays beside it: the same put again, as programs do at each start, does not undo what the platform has sent
+//! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `put_before`.
 
 use crate::client::lead::{LeadResult, ParentCredential};
 use crate::client::session::Session;

@@ -2,6 +2,56 @@
 //!
 //! The diagram in `client` is carried out here. A leader holds a file lock (which the system frees when it dies) and a
 //! lease in the row (which runs out when it freezes); the intent is written before the request.
+//!
+//! # One fetch at a time
+//!
+//! Whoever wants to fetch passes three gates, in this order.
+//!
+//! 1. **Flight** (`process::single_flight`): one thread per identity in a process. File locks do not tell the threads
+//!    of a process apart.
+//! 2. **Leader lock** (`sys::lock`): an open-file-description lock on one byte of `<store>.lock`. The kernel frees it
+//!    when the process dies. It cannot tell a slow leader from a frozen one.
+//! 3. **Lease** (`lease_id`, `lease_until`, `lease_slot`): written into the row together with the intent to fetch, in
+//!    an immediate transaction, before the request. It runs to the leader's own deadline and 500 ms more, by the boot
+//!    clock. It ends by itself when the leader is frozen.
+//!
+//! A byte for each credential would not do: a frozen leader keeps its lock. So each credential has 16 bytes, the
+//! **slots**. The row names the slot of its last leader. A claimant tries that slot; only if it is taken, and the
+//! lease has run out, or no lease has appeared in 250 ms, does it try the others.
+//!
+//! **Why at most one leader is at it.** A claim counts when its intent is in the row. The transaction that writes it
+//! refuses when an active lease names another slot than the one the claimant has locked, and when the row has become
+//! better than what the claimant set out from. Suppose two claimants:
+//!
+//! - Both use the row's slot: the lock admits one.
+//! - They use different slots: the first to commit holds an active lease on its own slot, which the other's
+//!   transaction sees, and turns back.
+//! - The claimant gets the very slot that an active lease names: then its holder no longer has the lock, so it is dead
+//!   or done, and has no request under way.
+//!
+//! **Why a frozen leader blocks nobody.** While its token is good, nobody waits for it at all. When the token is
+//! spent, waiters pass it over as soon as its lease is out. Its request was bounded by the same deadline.
+//!
+//! **Processes that cannot read the boot id.** Leases count by the boot clock, in the boot whose id the row carries. A
+//! process that cannot read the id (a chroot without `/proc`) takes every lease to be of its own boot, and others take
+//! its leases so, unless they are longer than a lease can be.
+//!
+//! **Why it cannot overwrite.** Granting and refusing compare `lease_id`, a random number, inside the transaction. If
+//! somebody else has claimed since, a late result is dropped. On the classic endpoint a late fetch may have superseded
+//! the newer token; then `refresh_at` moves to now, and one more fetch makes sure.
+//!
+//! What remains: a classic leader that is killed between WeChat's minting and its commit leaves a token that nobody
+//! knows. The next fetch then ends the one before at once, so others may hand that out until they see the new one: for
+//! the time of the fetch and `revalidate_ms`. And a leader that is stopped in the instant before its request leaves,
+//! and woken after its lease, can still send that one request. Its answer is dropped as above.
+//!
+//! **No place to put it.** When the intent cannot be written, credentials with `FetchCost::Repeatable` (`official`,
+//! `work` and others) are fetched all the same, since a repeat does no harm there, keep the row in this process's
+//! memory, and say so in the report (`degraded`). What is kept is laid over the stored row part by part, the later
+//! token and the later failure (`Row::merge`), and written as soon as the store takes it. A row that is found empty
+//! when a fetch ends was lost with the store, not claimed by another: the intent is put back with the token. The
+//! others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
+//! tickets there are few.
 
 use crate::client::session::Session;
 use crate::client::session::{never_put, put_label};

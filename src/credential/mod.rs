@@ -2,6 +2,34 @@
 //!
 //! Pure: every rule takes the moment it is asked at, and neither waits nor stores. Whatever keeps rows (SQLite, Redis,
 //! this process's memory) keeps these fields and asks these questions.
+//!
+//! # The row and its life
+//!
+//! What is known of a credential is one row (`credential::Row`), keyed by `CredentialKey`: endpoint, base URL, id, and
+//! what the recipe's scope adds: in WeCom the secret's fingerprint, for an authorizer its component's appid. The rules
+//! are functions of the row and of a moment that is passed in; they neither wait nor store, and are tested without a
+//! clock.
+//!
+//! - **Fresh, usable, spent.** `refresh_at` is chosen when the token is granted: `refresh_ahead_s` before its end, at
+//!   most a tenth of its life, spread by 7 %. `expires_at` counts from before the request was sent.
+//! - **Two clocks.** What is left is the smaller of what the wall clock and the boot clock say. A wall clock that is
+//!   set back does not revive a token; one that is set forward costs a fetch. Boot times count only within the boot
+//!   whose id the row carries.
+//! - **The same token again.** The stable endpoint and WeCom may answer with the token that there is. The next try
+//!   then lies 270 s before its end, where a stable token has a successor; nearer than that, at the last eighth of
+//!   what is left. So it ends in a few tries, not in a loop.
+//! - **Failure.** Written with its back-off, and given to everybody until that is over: transient ones 2 s doubling to
+//!   60 s, the others by the table in `platform::errcodes`, all spread by 20 %. An errcode that is not in the table
+//!   waits a minute. Failures that come of the leader's own options, or of its lack of memory, threads or descriptors,
+//!   are not shared. A timeout is shared only with callers whose budget is no larger than the leader's
+//!   (`failed_budget_ms`). A caller with little time left does not lead.
+//! - **Rejection.** `rejected` is set only if the stored token is the one named. It makes the row spent, unless no
+//!   fetch is allowed now, because one for a rejection was made in the last 30 s (`REJECT_GAP_MS`) or an earlier
+//!   failure still stands: then the token is served again. Once somebody has set out to replace it
+//!   (`replacement_attempted`), what comes of that is the answer to all. A grant of the same token clears `rejected`
+//!   and sets `same_token_reissued`; if that token is refused once more, the stable endpoint is asked by force, at
+//!   most `MAX_FORCED_REFRESHES_PER_DAY` (18) times in a day of UTC+8, counted in the row. WeChat's page 获取稳定版接口调用凭据
+//!   allows 20, 30 s apart; the rest is left to people.
 
 mod freshness;
 mod key;

@@ -5,6 +5,32 @@
 //! Those who may only read the store leave it messages in a FIFO.
 //!
 //! Fetches run on threads of their own: who waits for one account's platform keeps nobody from the others.
+//!
+//! # A keeper and its readers
+//!
+//! `wxtoken keep` (`keeper`, and `cli/`) does what any process does on a get, by the same flights, locks, leases and
+//! back-offs; only its window opens up to 5 s earlier (`Row::keeper_freshness`), so that no other process ever finds a
+//! token past its `refresh_at`. A stable token has its successor 300 s before its end, and `refresh_at` is at most 289
+//! s before it: that is the room there is. Several keepers are one leader and some who look on. What fails with a word
+//! in the store is tried again when the store says; what fails without (a ticket that was never put, a `ca_file` that
+//! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have mended it.
+//! Fetches run on up to 32 threads, at most 24 for one platform, so one that hangs keeps neither another's nor the
+//! mail.
+//!
+//! A **reader** is a process that may not write the store, or not read the key. It would lead in vain, so it does not
+//! try where a keeper listens. The keeper reads a FIFO, `<store>.mailbox`, mode 0620 where the store's group may read
+//! it. A FIFO, because opening one says at once whether somebody reads, its writers cannot read each other, a line is
+//! whole whoever else writes, and nothing is left behind. A message is a wish (`want` a name) or a rejection (a name,
+//! and the fingerprint of the token, not the token); the answer to it is the row in the store, for which the reader
+//! waits as it would for any other leader. Nonsense is thrown away; a flood costs the keeper reading, and rejections
+//! keep to their one fetch in 30 s.
+//!
+//! Accounts that an operator removes leave their names in `weixin_removed`: a live handle that has registered one does
+//! not put it back. A keeper remembers what it has seen, so a store that is lost while it runs comes back with every
+//! account, with what was put, and with the group and mode that the operator gave it.
+//!
+//! A **backup** holds accounts and what was put, and no token: restored, it brings none back that has been superseded
+//! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
 mod plan;
 mod workers;

@@ -4,6 +4,25 @@
 //! its account's id, so that a wrong key or a swapped row is told apart from damage.
 //!
 //! While keys are changed the file holds two, a line each: the first seals, both open.
+//!
+//! # Keys and messages
+//!
+//! Sealed by AES-256-GCM with a random nonce; the account's id (for what was put, the identity) is authenticated with
+//! it, and the key's own id stands in front, so that a wrong key, a swapped row and damage are told apart. The key is
+//! read when it is needed and not kept. It is written whole to a draft and linked into place, so nobody sees half a
+//! key, and of two that race one wins.
+//!
+//! In memory a secret is `Zeroizing<String>`; what ureq makes of it for the length of a request is not wiped. The
+//! errors of ureq and the texts of serde_json can quote what they were given: they are told apart and reworded, never
+//! formatted. What the platform says is passed on in 160 characters, with the secret, should a gateway echo it,
+//! replaced by `***`. A panic's text is not passed on either.
+//!
+//! **A new key.** While keys are changed the key file holds both, a line each: the first seals, both open. `rekey`
+//! puts the new one in front, seals everything anew in one transaction, looks once more for what came late, and takes
+//! the old one out, all with the store's write lock held; what a leader seals it compares with the file inside its own
+//! transaction. Killed anywhere, both keys are there, and the next `rekey` ends it. A key file that is a symbolic link
+//! is read, since keys are mounted so, but not changed: a new file would take the link's place, and the old key stay
+//! at its end.
 
 mod key_file;
 mod seal;

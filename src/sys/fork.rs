@@ -3,6 +3,22 @@
 //! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. Everything else belongs to one
 //! [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh. The gate is held
 //! for microseconds (an SQLite call), never across HTTP or a sleep.
+//!
+//! # What a fork leaves
+//!
+//! `sys/fork.rs` holds one mutex, the **gate**. A `pthread_atfork` handler takes it before a fork, so no child is born
+//! while a thread is inside SQLite. What must survive a fork lives in a `ForkGuarded` and is touched with the gate
+//! held: for the time of one SQLite call, never across HTTP or a sleep. Forks that wait are let through first, since a
+//! mutex is not fair.
+//!
+//! A child counts the **generation** up. It closes the inherited lock descriptors at once, because a lock lives as
+//! long as any copy of its descriptor. It never closes an inherited SQLite connection, which would drop the parent's
+//! locks; it leaves it where it lies, with all that belongs to the old generation (`process`), and opens its own.
+//! Handles keep working: options and registered accounts lie behind the gate, and the process's state is looked up by
+//! generation.
+//!
+//! The library is linked with `-z nodelete`: the handlers stay loaded, and PHP's FFI, which unloads at the end of each
+//! request, finds the state as it left it.
 
 use std::cell::{RefCell, RefMut, UnsafeCell};
 use std::marker::PhantomData;

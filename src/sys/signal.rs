@@ -3,6 +3,13 @@
 //!
 //! Blocks them in the calling thread only, and on the way out takes back what arrived meanwhile, so that the host's own
 //! handlers and dispositions are neither changed nor called.
+//!
+//! # Signals and threads
+//!
+//! rustls writes with `writev`, where Rust does not suppress SIGPIPE; a file-size limit raises SIGXFSZ. Around network
+//! and SQLite calls both are blocked in the calling thread, and what arrived meanwhile is taken back. No handler is
+//! installed. The library's two threads, the one-shot background refresh and a look-up of a host name, block all
+//! signals.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
