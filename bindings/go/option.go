@@ -13,9 +13,9 @@ type Option struct{ name, value string }
 //	api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
 //	work_base_url       https://qyapi.weixin.qq.com    the same for WeCom, and these for other platforms:
 //	qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url
-//	timeout_ms          8000      the longest any call may take, 1 to 600000
-//	connect_timeout_ms  3000      for DNS, connect and TLS together, 1 to 600000
-//	refresh_ahead_s     270       how long before its end a token is refreshed (at most a tenth of its life)
+//	timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
+//	connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
+//	refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
 //	background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
 //	revalidate_ms       200       how soon another process's change is seen, 0 to 60000
 //	proxy                         http://[user:password@]host:port; only this option sets one
