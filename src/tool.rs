@@ -1,5 +1,5 @@
-//! What the command `wxtoken` takes from the library: the calls of the C API, and what only an operator does. Feature
-//! `tool`; a promise to nobody.
+//! What the command `wxtoken` takes from the library: the calls of the C API, and what only an operator does. It is not a
+//! promise to anyone else.
 
 use std::path::Path;
 use std::sync::Arc;
