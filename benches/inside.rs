@@ -1,7 +1,7 @@
 //! The inside, piece by piece: `cargo bench --bench inside`.
 
 use divan::Bencher;
-use wxtoken::inside::{Inside, parse_reply};
+use wxtoken::bench_support::{Inside, parse_reply};
 
 /// What WeChat's documentation says to reserve for one.
 const TOKEN_BYTES: usize = 512;
