@@ -1,8 +1,10 @@
-//! The one error type. An error tells what failed, on what, and what to do; it never holds a secret or a token.
+//! The one error type. An error tells what failed, why, and what to do; it never holds a secret or a token.
 //!
 //! Lives on the ground floor: everything above may return it, and the C boundary copies it out.
 
 use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// What kind of failure it was; the numbers are those of `wxtoken_status` and are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,7 @@ impl Status {
     }
 }
 
-/// A failure with its next step.
+/// A failure in parts, so that each place where it is shown can render and cut it in its own way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     /// What kind of failure it was.
@@ -74,39 +76,160 @@ pub struct Error {
     pub errcode: i32,
     /// When another try makes sense; 0 is at once or unknown.
     pub retry_after_ms: i64,
-    /// What failed, on what, and what to do.
-    pub message: String,
+    /// What failed, on what: one clause, without its cause.
+    pub what: String,
+    /// The cause, in the words of whoever gave it.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<Hint>,
+}
+
+/// What to do about a failure. A function of C or a command is named only when the hint is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hint {
+    /// Register this account, which is not in the store.
+    Register {
+        /// Its name.
+        account: String,
+    },
+    /// Register this account again: its secret is wrong or cannot be read.
+    RegisterAgain {
+        /// Its name.
+        account: String,
+        /// The kind that it has.
+        kind: String,
+        /// Its appid, corpid and so on.
+        id: String,
+    },
+    /// Put a field of this account.
+    Put {
+        /// The account's name.
+        account: String,
+        /// The field.
+        field: String,
+    },
+    /// Start a keeper, as this user where it is known.
+    Keep {
+        /// The owner of the store.
+        user: Option<String>,
+    },
+    /// A sentence that names neither a function nor a command, but for `wxtoken keep`.
+    Do(String),
 }
 
 /// What a call comes to.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// A failure with no errcode and no time for a next try.
-    pub fn new(status: Status, message: impl Into<String>) -> Error {
+    pub fn new(status: Status, what: impl Into<String>) -> Error {
         Error {
             status,
             errcode: 0,
             retry_after_ms: 0,
-            message: message.into(),
+            what: what.into(),
+            detail: None,
+            hint: None,
         }
     }
 
     /// One of [`Status::Argument`].
-    pub fn argument(message: impl Into<String>) -> Error {
-        Error::new(Status::Argument, message)
+    pub fn argument(what: impl Into<String>) -> Error {
+        Error::new(Status::Argument, what)
     }
 
     /// One of [`Status::Store`].
-    pub fn store(message: impl Into<String>) -> Error {
-        Error::new(Status::Store, message)
+    pub fn store(what: impl Into<String>) -> Error {
+        Error::new(Status::Store, what)
+    }
+
+    /// Gives the cause.
+    pub fn because(mut self, detail: impl Into<String>) -> Error {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// Says what to do.
+    pub fn hint(mut self, hint: Hint) -> Error {
+        self.hint = Some(hint);
+        self
+    }
+
+    /// Says what to do in a sentence, as [`Hint::Do`].
+    pub fn advise(self, sentence: impl Into<String>) -> Error {
+        self.hint(Hint::Do(sentence.into()))
+    }
+
+    /// The text of a failure in a row of the store, with its parts.
+    pub(crate) fn to_stored(&self) -> String {
+        let text = StoredText {
+            what: self.what.clone(),
+            detail: self.detail.clone(),
+            hint: self.hint.clone(),
+        };
+        serde_json::to_string(&text).unwrap_or_else(|_| self.to_string())
+    }
+
+    /// The failure that a row holds. A text from before there were parts is the whole of `what`.
+    pub(crate) fn from_stored(status: Status, text: &str) -> Error {
+        match serde_json::from_str(text) {
+            Ok(StoredText { what, detail, hint }) => Error {
+                detail,
+                hint,
+                ..Error::new(status, what)
+            },
+            Err(_) => Error::new(status, text),
+        }
     }
 }
 
+/// The parts of a failure that a row keeps as one text.
+#[derive(Serialize, Deserialize)]
+struct StoredText {
+    what: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<Hint>,
+}
+
+/// What failed and why, without the hint: a line of a log.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.what)?;
+        match &self.detail {
+            Some(detail) => write!(f, ": {detail}"),
+            None => Ok(()),
+        }
     }
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// The whole of it in one line, for a program that calls the C functions.
+    pub fn for_c(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{self}; hint: {}", hint.for_c()),
+            None => self.to_string(),
+        }
+    }
+}
+
+impl Hint {
+    /// What to do, in functions of C.
+    pub fn for_c(&self) -> String {
+        match self {
+            Hint::Register { .. } => {
+                "register it with wxtoken_register; wxtoken_report lists the accounts there are"
+                    .into()
+            }
+            Hint::RegisterAgain { .. } => "register the account again (wxtoken_register)".into(),
+            Hint::Put { field, .. } => format!("put {field} (wxtoken_put)"),
+            Hint::Keep { user: Some(user) } => format!("start `wxtoken keep` as {user}"),
+            Hint::Keep { user: None } => "start `wxtoken keep` as the store's owner".into(),
+            Hint::Do(sentence) => sentence.clone(),
+        }
+    }
+}

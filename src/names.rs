@@ -249,7 +249,7 @@ mod tests {
         }
         for redis in ["redis://h", "rediss://h"] {
             let error = store_path(Some(redis)).unwrap_err();
-            assert!(error.message.contains("Redis"), "{error}");
+            assert!(error.for_c().contains("Redis"), "{error}");
         }
     }
 }

@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn numbers_have_limits_and_say_them() {
         let error = set("timeout_ms", "0").unwrap_err();
-        assert!(error.message.contains("from 1 to 600000"), "{error}");
+        assert!(error.for_c().contains("from 1 to 600000"), "{error}");
         for bad in ["", " 1", "1.5", "-1", "99999999999999999999"] {
             assert!(set("timeout_ms", bad).is_err(), "{bad:?}");
         }
@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn an_unknown_option_is_answered_with_the_known_ones() {
         let error = set("timeout", "1").unwrap_err();
-        assert!(error.message.contains("timeout_ms"), "{error}");
+        assert!(error.for_c().contains("timeout_ms"), "{error}");
     }
 
     #[test]
@@ -339,6 +339,6 @@ mod tests {
             assert_eq!(set("timeout_ms", value).unwrap().timeout_ms, number);
         }
         let error = set("api_base_url", "http://example.com").unwrap_err();
-        assert!(error.message.contains("loopback"), "{error}");
+        assert!(error.for_c().contains("loopback"), "{error}");
     }
 }

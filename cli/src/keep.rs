@@ -35,7 +35,7 @@ pub fn run(store: &Store) -> Result<()> {
     let changes = Changes::of(&store.paths());
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
-        log.line(&why.message);
+        log.line(&why.to_string());
     }
     if let Err(e) = &changes {
         log.line(&format!(
@@ -102,9 +102,10 @@ impl Progress {
                 Duration::from_millis(pass.next_ms.unsigned_abs())
             }
             Err(e) => {
-                if self.stuck.as_ref() != Some(&e.message) {
-                    log.line(&e.message);
-                    self.stuck = Some(e.message);
+                let message = e.for_c();
+                if self.stuck.as_ref() != Some(&message) {
+                    log.line(&message);
+                    self.stuck = Some(message);
                 }
                 // It has the only copy of what a lost store held: waiting is all that is to be done.
                 notify(&[NotifyState::Watchdog]);
@@ -391,7 +392,7 @@ impl Log {
                     0 => String::new(),
                     ms => format!("; next try in {} s", (ms + 999) / 1000),
                 };
-                self.line(&format!("failed {name}: {}{again}", failure.message));
+                self.line(&format!("failed {name}: {}{again}", failure));
             }
         }
     }

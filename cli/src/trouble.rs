@@ -86,7 +86,7 @@ impl Trouble {
 
     pub fn message(&self) -> String {
         match self {
-            Trouble::Call(failure) => in_commands(&failure.message),
+            Trouble::Call(failure) => in_commands(&failure.for_c()),
             Trouble::Usage(message) | Trouble::Io(message) => message.clone(),
         }
     }

@@ -122,7 +122,7 @@ impl Session {
             return None;
         }
         self.try_lead(name, found).unwrap_or_else(|e| {
-            self.log(LogLevel::Debug, &format!("not refreshed: {}", e.message));
+            self.log(LogLevel::Debug, &format!("not refreshed: {e}"));
             None
         })
     }
@@ -399,7 +399,7 @@ fn parent_name(found: &store::Credential) -> Result<&str> {
 
 /// The failing link first: a message that has to be cut loses its end.
 fn needed_for(mut error: Error, found: &store::Credential) -> Error {
-    error.message += &format!(
+    error.what += &format!(
         " (needed for the {} of account \"{}\")",
         found.recipe.noun(),
         found.account.name

@@ -251,7 +251,7 @@ impl Session {
     fn as_reader(&self, mut error: Error) -> Error {
         let is_ours = matches!(error.status, Status::Secret | Status::Store);
         if is_ours && self.is_reader() {
-            error.message += &format!("; {}", self.no_keeper());
+            error.what += &format!("; {}", self.no_keeper());
         }
         error
     }
@@ -367,13 +367,10 @@ impl Session {
         if found.recipe.cost != FetchCost::Repeatable {
             return Err(Error::store(format!(
                 "no fetch for account \"{}\", for there is no place to put it: {}",
-                found.account.name, why.message
+                found.account.name, why
             )));
         }
-        self.log(
-            LogLevel::Error,
-            &format!("going on from memory: {}", why.message),
-        );
+        self.log(LogLevel::Error, &format!("going on from memory: {}", why));
         let mut row = found.row.clone();
         Ok(self.intend(&mut row, found, lease, stalest_allowed))
     }
@@ -422,7 +419,7 @@ impl Session {
         match answer {
             Ok(grant) => Ok(self.save(&lead, &grant, sent)),
             Err(failure) if failure.stale_parent && parent.may_be_stale => {
-                self.log(LogLevel::Info, &failure.error.message);
+                self.log(LogLevel::Info, &failure.error.to_string());
                 self.finish(&lead, &mut |row| {
                     row.release_lease(lead.lease.owner);
                     true
@@ -435,7 +432,7 @@ impl Session {
 
     /// Notes a failure for everybody.
     fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
-        failure.error.message += &self.age_of_put(lead, &failure);
+        failure.error.what += &self.age_of_put(lead, &failure);
         let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
         let mut error = failure.error.clone();
         self.finish(lead, &mut |row| {
@@ -456,7 +453,7 @@ impl Session {
             }
             true
         });
-        self.log(LogLevel::Error, &error.message);
+        self.log(LogLevel::Error, &error.to_string());
         error
     }
 
@@ -529,10 +526,7 @@ impl Session {
         let sealed = self.vault.seal(&label, renewed);
         sealed
             .inspect_err(|e| {
-                self.log(
-                    LogLevel::Error,
-                    &format!("lost {}: {}", label.what, e.message),
-                );
+                self.log(LogLevel::Error, &format!("lost {}: {}", label.what, e));
             })
             .ok()
     }
@@ -568,10 +562,7 @@ impl Session {
                 }
             }
         };
-        self.log(
-            LogLevel::Error,
-            &format!("kept in memory only: {}", why.message),
-        );
+        self.log(LogLevel::Error, &format!("kept in memory only: {}", why));
         after = lead.row.clone();
         change(&mut after);
         shared.keep_unsaved(&lead.found.identity, after.clone(), &why);

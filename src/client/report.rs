@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
-use crate::error::{Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::platform::{PushedSecret, Recipe};
 use crate::process::apply_all_unsaved;
@@ -87,7 +87,7 @@ fn describe_token(
         json!({
             "status": Status::from_code(row.last_status).name(),
             "errcode": row.last_errcode,
-            "message": row.last_error,
+            "message": Error::from_stored(Status::from_code(row.last_status), &row.last_error).for_c(),
         })
     });
     json!({

@@ -202,7 +202,7 @@ impl Session {
             };
             return Err(Error::new(
                 why.status,
-                format!("{}: nobody was told: {reason}", why.message),
+                format!("{}: nobody was told: {reason}", why),
             ));
         }
         let deadline = Deadline::after(self.left_ms().min(TOLD_MS));

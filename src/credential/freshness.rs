@@ -111,7 +111,7 @@ impl Row {
         if self.failures == 0 || !(0..self.backoff_ms).contains(&since) {
             return None;
         }
-        let mut error = Error::new(Status::from_code(self.last_status), &self.last_error);
+        let mut error = Error::from_stored(Status::from_code(self.last_status), &self.last_error);
         error.errcode = i32::try_from(self.last_errcode).unwrap_or(0);
         error.retry_after_ms = self.backoff_ms - since;
         Some(error)

@@ -158,7 +158,7 @@ fn a_failure_stands_for_everybody_until_its_back_off_is_over() {
     let mut row = Row::default();
     refused(&mut row, Wait::Seconds(60), START);
     let standing = row.standing_failure(START.plus(1000), 8000).unwrap();
-    assert_eq!(standing.message, "down");
+    assert_eq!(standing.what, "down");
     assert!((47_000..=71_000).contains(&standing.retry_after_ms));
     assert!(row.standing_failure(START.plus(72_001), 8000).is_none());
     assert!(

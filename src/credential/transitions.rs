@@ -152,7 +152,7 @@ impl Row {
             self.failed_at = now.wall_ms;
             self.last_status = error.status as i64;
             self.last_errcode = i64::from(error.errcode);
-            self.last_error.clone_from(&error.message);
+            self.last_error = error.to_stored();
             error.retry_after_ms = self.backoff_ms;
         }
         (error, in_time)

@@ -35,7 +35,8 @@ unsafe fn write(err: *mut wxtoken_error, error: &Error) {
     if err.is_null() {
         return;
     }
-    let text = fit(&error.message, MESSAGE - 1);
+    let whole = error.for_c();
+    let text = fit(&whole, MESSAGE - 1);
     // SAFETY: not NULL, so the caller vouches for it. Written through pointers: it may be uninitialised, and a reference
     // to an enum that is none would be undefined. The text and its NUL fit.
     unsafe {

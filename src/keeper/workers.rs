@@ -175,7 +175,7 @@ impl Desk {
     /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
     fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
         let mut all = self.held();
-        let before = all.get(name).filter(|held| held.message == e.message);
+        let before = all.get(name).filter(|held| held.message == e.to_string());
         let is_news = before.is_none();
         let hold_ms = match before {
             // A store that cannot be used may be well any moment.
@@ -186,7 +186,7 @@ impl Desk {
             until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
             hold_ms,
             status: e.status,
-            message: e.message.clone(),
+            message: e.to_string(),
         };
         all.insert(name.into(), held);
         drop(all);

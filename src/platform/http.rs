@@ -64,7 +64,7 @@ pub fn send(
         // A leader that was frozen after its claim: another one may have fetched since.
         return Ok(Err(TransportError {
             status: Status::Timeout,
-            why: deadline.error("the request was not sent").message,
+            why: deadline.error("the request was not sent").to_string(),
             not_sent: true,
             is_local: false,
         }));
@@ -185,7 +185,7 @@ pub(super) fn no_response(
     };
     let timeout = TransportError {
         status: Status::Timeout,
-        why: deadline.error("no answer").message,
+        why: deadline.error("no answer").to_string(),
         not_sent: false,
         is_local: false,
     };

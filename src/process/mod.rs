@@ -297,7 +297,7 @@ impl Shared {
     /// Keeps a row that the store did not take.
     pub fn keep_unsaved(&self, identity: &CredentialKey, row: Row, why: &Error) {
         self.unwritten()
-            .insert(identity.clone(), (row, why.message.clone()));
+            .insert(identity.clone(), (row, why.to_string()));
     }
 
     /// The store has taken this row: it is the truth again.

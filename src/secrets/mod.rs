@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(*vault.open(&label("wx1"), &sealed).unwrap(), "hush");
         let error = vault.open(&label("wx2"), &sealed).unwrap_err();
         assert_eq!(error.status, Status::Secret);
-        assert!(error.message.contains("damaged"), "{error}");
+        assert!(error.for_c().contains("damaged"), "{error}");
     }
 
     #[test]
@@ -133,14 +133,14 @@ mod tests {
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         std::fs::remove_file(&vault.path).unwrap();
         let gone = vault.open(&label("wx1"), &sealed).unwrap_err();
-        assert!(gone.message.contains("does not exist"), "{gone}");
+        assert!(gone.for_c().contains("does not exist"), "{gone}");
         vault.seal(&label("wx1"), "other").unwrap();
         let other = vault.open(&label("wx1"), &sealed).unwrap_err();
-        assert!(other.message.contains("another key"), "{other}");
+        assert!(other.for_c().contains("another key"), "{other}");
         std::fs::write(&vault.path, "not a key").unwrap();
         let garbage = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(
-            garbage.message.contains("64 hexadecimal digits"),
+            garbage.for_c().contains("64 hexadecimal digits"),
             "{garbage}"
         );
     }
@@ -151,6 +151,6 @@ mod tests {
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         let put = Label::put("shop", "refresh_token", "wx1");
         let error = vault.open(&put, &sealed).unwrap_err();
-        assert!(error.message.contains("put it again"), "{error}");
+        assert!(error.for_c().contains("put it again"), "{error}");
     }
 }

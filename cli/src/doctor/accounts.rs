@@ -49,7 +49,7 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
                 command,
             );
         } else if let Err(failure) = store.check_secrets(&account.name) {
-            secret(paths, in_commands(&failure.message), found);
+            secret(paths, in_commands(&failure.for_c()), found);
         } else {
             sound += 1;
         }

@@ -113,7 +113,7 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> Verdict {
         Err(failure) => found.advise(
             "store",
             Level::Problem,
-            in_commands(&failure.message),
+            in_commands(&failure.for_c()),
             "name the store by --store, or correct the variable",
         ),
     }
@@ -140,7 +140,7 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
             "it is damaged, or is no store; it was not opened".into(),
             "bring its accounts back: wxtoken restore FILE, or register them again; or name another path: --store",
         ),
-        Err(failure) => (Level::Problem, in_commands(&failure.message), AS_IT_SAYS),
+        Err(failure) => (Level::Problem, in_commands(&failure.for_c()), AS_IT_SAYS),
     };
     found.advise("open", level, why, remedy);
     false

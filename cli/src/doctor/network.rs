@@ -20,7 +20,7 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
             found.advise(
                 "network",
                 Level::Problem,
-                failure.message,
+                failure.to_string(),
                 "look again: wxtoken doctor",
             );
             return;
@@ -47,7 +47,7 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
             Err(failure) => found.advise(
                 "network",
                 Level::Problem,
-                failure.message,
+                failure.to_string(),
                 format!("correct the option {option}"),
             ),
         }
