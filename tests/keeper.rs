@@ -350,7 +350,7 @@ fn what_lacks_something_is_told_once() {
     }
     let told = told.lock().unwrap().clone();
     assert_eq!(failures(&told).len(), 1, "{told:?}");
-    assert!(failures(&told)[0].message.contains("verify_ticket"));
+    assert!(failures(&told)[0].to_string().contains("verify_ticket"));
     // A reader is told so at once, and not when its patience has ended.
     const PATIENCE: Duration = Duration::from_secs(60);
     let said = set.reader(|handle| {
@@ -431,7 +431,7 @@ fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
         keeper
             .no_mailbox()
             .unwrap()
-            .message
+            .to_string()
             .contains("tokens.db.mailbox")
     );
     assert_eq!(store.has_keeper(), None);
