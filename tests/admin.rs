@@ -193,7 +193,7 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
     // Whoever has the old key has nothing.
     fs::write(&key, old).unwrap();
     let refused = handle.get("own/refresh_token").unwrap_err();
-    assert!(refused.to_string().contains("another key"), "{refused:?}");
+    assert!(refused.message.contains("another key"), "{refused:?}");
     fs::write(&key, new).unwrap();
     handle.get("own/refresh_token").unwrap();
 }
@@ -253,7 +253,7 @@ fn keys_are_changed_under_writers() {
                 let name = format!("w{which}-{i}");
                 let done = handle.register(&name, "official", "wx1", SECRET);
                 if let Err(e) = done {
-                    return e.to_string();
+                    return e.message;
                 }
             }
             drop(world.open());
