@@ -2,42 +2,34 @@
 
 use serde_json::{Value, json};
 
+use crate::account::key_of;
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
-use crate::names;
 use crate::platform::{PushedSecret, Recipe};
 use crate::process::apply_all_unsaved;
 use crate::store::{Account, StoreSnapshot};
-use crate::sys;
 
 pub fn write(session: &Session) -> Result<String> {
     let shared = session.view.shared;
-    let StoreSnapshot {
-        accounts,
-        mut tokens,
-    } = session.store().all(session.call())?;
-    apply_all_unsaved(shared, &mut tokens);
-    let now = Now::read();
+    let StoreSnapshot { accounts, mut rows } =
+        StoreSnapshot::of(session.store(), &session.deadline)?;
+    apply_all_unsaved(shared, &mut rows);
+    let now = session.now();
     let listed: Vec<Value> = accounts
         .iter()
-        .map(|account| describe_account(session, account, &tokens, now))
+        .map(|account| describe_account(session, account, &rows, now))
         .collect();
     let report = json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "store": session.store().location(),
+        "store": session.store_name().to_string(),
         "now": seconds(now.wall_ms),
-        "keeper": keeper(session),
+        "keeper": session.store().keeper_channel().is_listened_to(),
         "degraded": shared.unsaved_reason(),
         "accounts": listed,
     });
     Ok(report.to_string())
-}
-
-/// Whether somebody keeps the tokens fresh; null where this process may not know.
-fn keeper(session: &Session) -> Option<bool> {
-    sys::has_reader(&names::mailbox_path(session.view.shared.store.path()))
 }
 
 fn describe_account(
@@ -50,12 +42,12 @@ fn describe_account(
         .kind
         .recipes()
         .flat_map(|recipe| {
-            let own = account.identity(recipe, &session.options);
+            let own = key_of(account, recipe, &session.options);
             // Another handle may use other base URLs: each is a token of its own.
             tokens
                 .iter()
-                .filter(move |(identity, _)| identity.owner() == own.owner())
-                .map(move |(identity, row)| describe_token(session, recipe, identity, row, now))
+                .filter(move |(key, _)| key.owner() == own.owner())
+                .map(move |(key, row)| describe_token(recipe, key, row, now))
         })
         .collect();
     json!({
@@ -70,14 +62,8 @@ fn describe_account(
     })
 }
 
-fn describe_token(
-    session: &Session,
-    recipe: &Recipe,
-    identity: &CredentialKey,
-    row: &Row,
-    now: Now,
-) -> Value {
-    let state = match row.freshness(now, &session.store().boot_id()) {
+fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> Value {
+    let state = match row.freshness(now) {
         Freshness::Fresh => "fresh",
         Freshness::Usable => "usable",
         Freshness::Spent => "none",
@@ -92,8 +78,8 @@ fn describe_token(
     });
     json!({
         "credential": recipe.credential,
-        "endpoint": identity.endpoint,
-        "base_url": identity.base_url,
+        "endpoint": key.endpoint,
+        "base_url": key.base_url,
         "state": state,
         "rejected": row.rejected,
         "fetched_at": moment(row.fetched_at),
