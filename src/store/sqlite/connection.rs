@@ -169,14 +169,24 @@ impl SqliteStore {
     /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back. Of a file that is
     /// the same it is the operator's will who may read it.
     fn keep_access(&self, gate: &ForkLock, meta: &Metadata) {
+        let mut seen = self.seen.borrow(gate);
         let now = Seen::of(meta);
-        let before = self.seen.borrow(gate).replace(now);
-        let Some(before) = before.filter(|before| before.mode != OWNER_ONLY) else {
-            return;
-        };
-        if now.mode == OWNER_ONLY && !now.is_same_file(&before) {
-            // What fails here is seen by the readers, who are told mode and owner.
-            let _ = sys::give_access(&self.path, before.group, before.mode);
+        match *seen {
+            Some(before)
+                if before.mode != OWNER_ONLY
+                    && now.mode == OWNER_ONLY
+                    && !now.is_same_file(&before) =>
+            {
+                // What fails here is seen by the readers, who are told mode and owner.
+                let _ = sys::give_access(&self.path, before.group, before.mode);
+                // The file may be gone by now, and the next one is to have it too.
+                *seen = Some(Seen {
+                    group: before.group,
+                    mode: before.mode,
+                    ..now
+                });
+            }
+            _ => *seen = Some(now),
         }
     }
 }
