@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(cut(1), "cannot open 店: it is 店…; hint: Close it.");
         assert_eq!(cut(9), "cannot open 店: it …; hint: Close it.");
         assert_eq!(cut(13), "cannot open 店; hint: Close it.");
-        assert_eq!(cut(20), "cannot ope…; hint: Close it.");
+        assert_eq!(cut(20), "cannot op…; hint: Close it.");
         assert_eq!(render(&error(), 18), "hint: Close it.");
         assert_eq!(render(&error(), 12), "hint: Clo…");
         let long = Error::store("s".repeat(500));
