@@ -15,7 +15,10 @@ pub fn render(error: &Error, most: usize) -> String {
         hint => format!("; {hint}"),
     };
     // Too long by itself: there is no room for anything beside it.
-    let Some(room) = most.checked_sub(tail.len()).filter(|room| *room > 0) else {
+    let Some(room) = most
+        .checked_sub(tail.len())
+        .filter(|room| *room >= ELLIPSIS.len())
+    else {
         return fit(&hint, most);
     };
     let head = match &error.detail {
