@@ -264,9 +264,10 @@ impl Hint {
             Hint::RegisterAll { before } => {
                 Hint::sentence(before, "register the accounts again with wxtoken_register.")
             }
-            Hint::Put { field, before, .. } => {
-                Hint::sentence(before, &format!("put the field {field} with wxtoken_put."))
-            }
+            Hint::Put { field, before, .. } => Hint::sentence(
+                before,
+                &format!("put the field {field} with wxtoken_put (see docs/credentials.md)."),
+            ),
             Hint::Keep { user: Some(user) } => format!("Start `wxtoken keep` as {user}."),
             Hint::Keep { user: None } => "Start `wxtoken keep` as the store's owner.".into(),
             Hint::Do(sentence) => sentence.clone(),
@@ -345,7 +346,7 @@ mod tests {
             field: "verify_ticket".into(),
             before: None,
         };
-        let advice = "ut the field verify_ticket with wxtoken_put.";
+        let advice = "ut the field verify_ticket with wxtoken_put (see docs/credentials.md).";
         assert_eq!(put.for_c(), format!("P{advice}"));
         let after = |words: &str| put.clone().after(words).for_c();
         assert_eq!(after("It is old."), format!("It is old. P{advice}"));

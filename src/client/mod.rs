@@ -163,7 +163,7 @@ impl Client {
                 kind.name(),
                 names::repeated(field)
             ))
-            .hint(names::choose(field, &kind.fields(), "Its fields are"))),
+            .hint(names::choose(field, &kind.fields(), "It takes"))),
         }
     }
 
