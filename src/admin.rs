@@ -225,7 +225,7 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
                 let Some(mut account) = accounts.account(Some(name))? else {
                     continue;
                 };
-                let label = Label::secret(&account.name, &account.id);
+                let label = Label::secret(&account.name, account.kind.name(), &account.id);
                 if let Some(sealed) = &mut account.sealed {
                     count += reseal(vault, &label, sealed)?;
                     accounts.put(&account)?;
@@ -278,7 +278,10 @@ fn is_stale(vault: &Vault, sealed: Option<&Vec<u8>>) -> Result<bool> {
 fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
     for account in &there.accounts {
         if let Some(sealed) = &account.sealed {
-            vault.open(&Label::secret(&account.name, &account.id), sealed)?;
+            vault.open(
+                &Label::secret(&account.name, account.kind.name(), &account.id),
+                sealed,
+            )?;
         }
     }
     for (key, row) in &there.rows {
@@ -291,7 +294,7 @@ fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
 }
 
 fn pushed_label(key: &CredentialKey) -> Label {
-    Label::put(&key.id, "secret that was put", &key.owner())
+    Label::put_for(&key.id, &key.owner())
 }
 
 /// Puts what a backup holds in the place of all that is there: the accounts, then the rows. Killed between, it is done again.

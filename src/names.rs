@@ -1,6 +1,6 @@
 //! What callers may name: accounts, their ids and secrets, and credentials.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 
 /// The name of the credential that an account's name alone stands for.
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -15,8 +15,8 @@ pub fn check_account(name: &str) -> Result<()> {
         || name.contains('/')
         || name.chars().any(char::is_control)
     {
-        return Err(Error::argument(format!(
-            "an account name has 1 to {MAX_NAME} bytes, no slash and no control character"
+        return Err(Error::argument("invalid account name").because(format!(
+            "must be 1 to {MAX_NAME} bytes without slashes and control characters"
         )));
     }
     Ok(())
@@ -32,17 +32,18 @@ pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
     check_account(account)?;
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if credential.is_empty() || credential.len() > MAX_NAME || !credential.bytes().all(is_word) {
-        return Err(Error::argument(format!(
-            "behind the slash of \"{account}/…\" stands no credential's name, such as jsapi_ticket"
-        )));
+        return Err(
+            Error::argument(format!("invalid credential name after \"{account}/\""))
+                .advise(format!("Use a name such as {account}/jsapi_ticket.")),
+        );
     }
     Ok((Some(account), credential))
 }
 
 pub fn check_id(what: &str, id: &str) -> Result<()> {
     if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::argument(format!(
-            "an {what} has 1 to {MAX_ID} printable ASCII characters and no space"
+        return Err(Error::argument(format!("invalid {what}")).because(format!(
+            "must be 1 to {MAX_ID} printable ASCII characters without spaces"
         )));
     }
     Ok(())
@@ -54,9 +55,11 @@ pub fn check_secret(what: &str, secret: &str) -> Result<()> {
         || secret.len() > MAX_SECRET
         || !secret.bytes().all(|b| b.is_ascii_graphic())
     {
-        return Err(Error::argument(format!(
-            "a {what} has 1 to {MAX_SECRET} printable ASCII characters and no space: check for a stray line end"
-        )));
+        return Err(Error::argument(format!("invalid {what}"))
+            .because(format!(
+                "must be 1 to {MAX_SECRET} printable ASCII characters without spaces"
+            ))
+            .advise("Check for a stray line end."));
     }
     Ok(())
 }
@@ -64,6 +67,40 @@ pub fn check_secret(what: &str, secret: &str) -> Result<()> {
 /// The name of an account's other credential.
 pub fn join(account: &str, credential: &str) -> String {
     format!("{account}/{credential}")
+}
+
+/// How alike two names must be for one to be taken for the other's misspelling, from 0 to 1.
+const ALIKE: f64 = 0.75;
+
+/// The known name that is nearest to one that is not known, if any is near.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro(&given, &name.to_lowercase()), name))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// What to choose from instead of a name that is not known: the nearest, else all of them, behind `all` (“The options are”).
+pub fn choose(given: &str, known: &[&str], all: &str) -> Hint {
+    Hint::Do(match nearest(given, known.iter().copied()) {
+        Some(near) => format!("Did you mean {near}?"),
+        None => format!("{all} {}.", known.join(", ")),
+    })
+}
+
+/// The longest name that is repeated in a message, in bytes. A secret is longer.
+const MAX_REPEATED: usize = 30;
+
+/// An unknown name in quotes behind a space, for a message. Empty where it may be a secret in the wrong argument.
+pub fn repeated(given: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
+    if given.is_empty() || given.len() > MAX_REPEATED || !given.bytes().all(is_plain) {
+        return String::new();
+    }
+    format!(" \"{given}\"")
 }
 
 #[cfg(test)]
@@ -113,5 +150,45 @@ mod tests {
         let longest = join("shop", &"c".repeat(MAX_NAME));
         assert!(split(Some(&longest)).is_ok());
         assert!(split(Some(&format!("{longest}c"))).is_err());
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_or_all() {
+        let known = ["timeout_ms", "connect_timeout_ms", "log"];
+        for (given, near) in [
+            ("timeout", "timeout_ms"),
+            ("TIMEOUT_MS", "timeout_ms"),
+            ("timeout-ms", "timeout_ms"),
+            ("conect_timeout_ms", "connect_timeout_ms"),
+            ("colour", ""),
+            ("", ""),
+        ] {
+            assert_eq!(nearest(given, known).unwrap_or_default(), near, "{given}");
+        }
+        assert_eq!(nearest("店铺一", ["店铺", "客户"]), Some("店铺"));
+        let said = |given: &str| choose(given, &known, "The options are").for_c();
+        assert_eq!(said("timeout"), "Did you mean timeout_ms?");
+        let all = "The options are timeout_ms, connect_timeout_ms, log.";
+        assert_eq!(said("colour"), all);
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        assert_eq!(repeated("time.out-_/9"), " \"time.out-_/9\"");
+        assert_eq!(
+            repeated(&"a".repeat(30)),
+            format!(" \"{}\"", "a".repeat(30))
+        );
+        for hidden in [
+            "",
+            "a b",
+            "a\n",
+            "票",
+            "a=b",
+            &"a".repeat(31),
+            &"0".repeat(32),
+        ] {
+            assert_eq!(repeated(hidden), "", "{hidden:?}");
+        }
     }
 }

@@ -48,11 +48,11 @@ use crate::client::Client;
 use crate::client::session::Session;
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, StoredSecret};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::process::last_known;
 use crate::store::{self, Account, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
-use crate::sys::{describe, os_message};
+use crate::sys::{describe, os_message, owner_name};
 
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
@@ -121,16 +121,20 @@ impl Keeper {
         let session = client.session()?;
         if session.is_reader() {
             let paths = client.paths();
-            return Err(Error::new(
-                Status::Secret,
-                format!(
-                    "a keeper must write store {} and read its key file {}: run it as their owner; the store is {}; the key is {}",
-                    paths.store.display(),
-                    paths.key.display(),
+            let what = format!(
+                "a keeper must write store {} and read its key file {}",
+                paths.store.display(),
+                paths.key.display()
+            );
+            return Err(Error::new(Status::Secret, what)
+                .because(format!(
+                    "the store is {}; the key is {}",
                     describe(&paths.store),
                     describe(&paths.key)
-                ),
-            ));
+                ))
+                .hint(Hint::Keep {
+                    user: Some(owner_name(&paths.store)),
+                }));
         }
         let pair = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_nonblocking(true)?;
@@ -138,8 +142,11 @@ impl Keeper {
             Ok((ours, theirs))
         });
         let (done, theirs) = pair.map_err(|e| {
-            let why = format!("no pair of sockets for a keeper: {}", os_message(&e));
-            Error::new(Status::Internal, why)
+            Error::new(
+                Status::Internal,
+                "cannot make a pair of sockets for a keeper",
+            )
+            .because(os_message(&e))
         })?;
         let mut keeper = Keeper {
             desk: Arc::new(Desk {

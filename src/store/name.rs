@@ -49,21 +49,21 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     let text = path.to_string_lossy();
     if text.is_empty() {
-        return Err(Error::argument("the store's path is empty"));
+        return Err(Error::argument("the store's path is empty").advise("Name the path of a file."));
     }
     if text.starts_with("redis://") || text.starts_with("rediss://") {
-        return Err(Error::argument(
-            "a store in Redis is not in this version: name the path of a file",
-        ));
+        return Err(Error::argument("this version has no stores in Redis")
+            .advise("Name the path of a file."));
     }
     if text.ends_with('/') {
-        return Err(Error::store(format!(
-            "store {shown} is a directory: name a file in it"
-        )));
+        return Err(
+            Error::store(format!("store path \"{shown}\" is a directory"))
+                .advise("Name a file in it."),
+        );
     }
     let Some(name) = path.file_name() else {
         return Err(Error::argument(format!(
-            "store {shown} is no path of a file"
+            "store path \"{shown}\" does not name a file"
         )));
     };
     let directory = match path.parent() {
@@ -71,11 +71,13 @@ fn resolve(path: &Path) -> Result<PathBuf> {
         _ => Path::new("."),
     };
     let directory = directory.canonicalize().map_err(|e| {
-        Error::store(format!(
-            "cannot open store {shown}: its directory {}: {}: create it, or name another path",
-            directory.display(),
-            sys::os_message(&e)
-        ))
+        Error::store(format!("cannot open store {shown}"))
+            .because(format!(
+                "its directory {}: {}",
+                directory.display(),
+                sys::os_message(&e)
+            ))
+            .advise("Create the directory, or name another path.")
     })?;
     Ok(directory.join(name))
 }
@@ -86,19 +88,16 @@ fn default_path() -> Result<PathBuf> {
         None => match std::env::var_os("HOME").filter(|p| Path::new(p).is_absolute()) {
             Some(home) => Path::new(&home).join(".local/state"),
             None => {
-                return Err(Error::argument(
-                    "no store is named and HOME is not set: pass a path, or set WXTOKEN_STORE",
-                ));
+                return Err(Error::argument("no store is named, and HOME is not set")
+                    .advise("Pass a path, or set WXTOKEN_STORE."));
             }
         },
     };
     let directory = state.join("wxtoken");
     sys::create_private_directory(&directory).map_err(|e| {
-        Error::store(format!(
-            "cannot create directory {}: {}: pass a path, or set WXTOKEN_STORE",
-            directory.display(),
-            sys::os_message(&e)
-        ))
+        Error::store(format!("cannot create directory {}", directory.display()))
+            .because(sys::os_message(&e))
+            .advise("Pass a path, or set WXTOKEN_STORE.")
     })?;
     Ok(directory.join("tokens.db"))
 }

@@ -19,14 +19,16 @@ impl SqliteStore {
         match kind {
             FileKind::Current => {}
             FileKind::Newer { version } => {
-                return Err(SqliteError::Refused(format!(
-                    "has schema {version}, newer than this library's {}: upgrade libwxtoken",
+                let why = format!(
+                    "it has schema {version}, newer than this library's {}",
                     schema::newest()
-                )));
+                );
+                return Err(SqliteError::Refused(why, Some("Upgrade libwxtoken.")));
             }
             FileKind::Foreign => {
                 return Err(SqliteError::Refused(
-                    "is another program's database: name another path".into(),
+                    "it belongs to another program".into(),
+                    Some("Name another path."),
                 ));
             }
             FileKind::Legacy | FileKind::NeedsMigration if read_only => {

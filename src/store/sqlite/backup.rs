@@ -20,7 +20,7 @@ pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
     let cannot = |e: String| {
         Error::store(format!("cannot write backup {}", to.display()))
             .because(e)
-            .advise("name a new file in a directory that you may write to")
+            .advise("Name a new file in a directory that you may write to.")
     };
     sys::create_private(to).map_err(|e| cannot(sys::os_message(&e)))?;
     let written = open_draft(to).and_then(|mut conn| {
@@ -80,7 +80,7 @@ pub fn read_backup(from: &Path, scratch: &Path) -> Result<StoreSnapshot> {
                 "it has schema {version}, newer than this version's {}",
                 schema::newest()
             ))
-            .advise("upgrade libwxtoken"));
+            .advise("Upgrade libwxtoken."));
         }
         _ => return Err(cannot("it is not a backup of a store".into())),
     }

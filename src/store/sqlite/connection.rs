@@ -12,7 +12,7 @@ use super::SqliteStore;
 use super::error::SqliteError;
 use super::schema;
 use crate::clock::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::sys::{self, BlockedSignals, FileId, ForkLock, OWNER_ONLY};
 
 /// How often one call may find the store damaged and repair it.
@@ -67,13 +67,16 @@ impl SqliteStore {
                 Err(passing) => passing,
             };
             if repairs == MAX_REPAIRS && !matches!(error, SqliteError::Busy) {
-                let what = format!("still damaged after {MAX_REPAIRS} repairs:");
-                return Err(Error::store(self.about(&what))
-                    .advise("move it away and register the accounts again"));
+                let what = format!(
+                    "store {} is still damaged after {MAX_REPAIRS} repairs",
+                    self.path.display()
+                );
+                let before = Some("Move it away, and".into());
+                return Err(Error::store(what).hint(Hint::RegisterAll { before }));
             }
             match error {
                 SqliteError::Busy => {
-                    by.pause(1, 5, &self.about("waiting for another process at"))?;
+                    by.pause(1, 5, &self.about("waiting for another process to release"))?;
                 }
                 SqliteError::Unfinished => {
                     repairs += 1;
@@ -127,7 +130,7 @@ impl SqliteStore {
 
     fn connect(&self) -> Result<Open, SqliteError> {
         sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string()),
+            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string(), None),
             _ => SqliteError::Cannot("open", sys::os_message(&e)),
         })?;
         self.create_if_absent()?;

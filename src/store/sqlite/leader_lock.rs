@@ -44,9 +44,8 @@ impl SqliteStore {
             .with_lock_file(&gate, |lock| lock.try_lock(byte))
             .map_err(|e| {
                 let path = lock_path(&self.path);
-                Error::store(format!(
-                    "cannot use lock file {}: {}; it is {}; its directory is {}",
-                    path.display(),
+                Error::store(format!("cannot use lock file {}", path.display())).because(format!(
+                    "{}; it is {}; its directory is {}",
                     sys::os_message(&e),
                     sys::describe(&path),
                     sys::describe(path.parent().unwrap_or(Path::new("/"))),

@@ -53,11 +53,13 @@ impl KeeperChannel for Mailbox {
         let fifo = sys::Mailbox::open(&self.path, &self.store).map_err(|e| {
             let directory = self.path.parent().unwrap_or(&self.store);
             let what = format!("cannot open mailbox {}", self.path.display());
-            Error::store(what).because(format!(
-                "{}; its directory is {}; readers of the store cannot reach this keeper",
-                sys::os_message(&e),
-                sys::describe(directory)
-            ))
+            Error::store(what)
+                .because(format!(
+                    "{}; its directory is {}",
+                    sys::os_message(&e),
+                    sys::describe(directory)
+                ))
+                .advise("Until it can be opened, readers of the store cannot reach this keeper.")
         })?;
         Ok(Box::new(FifoInbox {
             fifo,

@@ -29,8 +29,9 @@ impl SqliteStore {
             || lock_path(&self.path).exists()
             || self.opening.vault.exists();
         if !is_known {
-            let why = "is no SQLite database, and nothing shows that it was a store: move it away, or name another path";
-            return Err(self.error(SqliteError::Refused(why.into())));
+            let why = "it is not an SQLite database, and nothing shows that it was a store";
+            let advice = "Move it away, or name another path.";
+            return Err(self.error(SqliteError::Refused(why.into(), Some(advice))));
         }
         loop {
             let outcome = {
@@ -55,12 +56,17 @@ impl SqliteStore {
                 Ok(None) => by.pause(
                     1,
                     5,
-                    &self.about("waiting for another process at the damaged"),
+                    &self.about("waiting for another process to release the damaged"),
                 )?,
                 Err(e) => {
-                    let error =
-                        SqliteError::Cannot("set the damaged file aside:", sys::os_message(&e));
-                    return Err(self.error(error));
+                    let what = format!("cannot move damaged store {} aside", self.path.display());
+                    let directory = self.path.parent().unwrap_or(Path::new("/"));
+                    return Err(Error::store(what).because(format!(
+                        "{}; {} is {}",
+                        sys::os_message(&e),
+                        directory.display(),
+                        sys::describe(directory)
+                    )));
                 }
             }
         }
