@@ -11,9 +11,9 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
-use crate::output;
-use crate::text;
-use crate::trouble::Trouble;
+use crate::exit::Failure;
+use crate::ui::output;
+use crate::ui::shell::quoted;
 
 /// Wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
@@ -22,7 +22,7 @@ pub type Secret = Zeroizing<String>;
 const MOST: u64 = 64 * 1024;
 
 /// From the file that is named, `-` being stdin; else from a prompt where stdin is a terminal; else from stdin.
-pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Trouble> {
+pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Failure> {
     match file {
         Some(path) if path == Path::new("-") => from_stdin(what),
         Some(path) => from_file(path, what),
@@ -31,14 +31,14 @@ pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Trouble> {
     }
 }
 
-fn from_prompt(what: &str) -> Result<Secret, Trouble> {
-    let cannot = |e: io::Error| Trouble::io(&format!("ask for the {what}"), &e);
+fn from_prompt(what: &str) -> Result<Secret, Failure> {
+    let cannot = |e: io::Error| Failure::io(&format!("ask for the {what}"), &e);
     let quiet = Quiet::begin().map_err(cannot)?;
     let asked = rpassword::prompt_password(format!("The {what}, not shown as you type: "));
     drop(quiet);
     let typed = asked.map(Zeroizing::new).map_err(cannot)?;
     if typed.trim().is_empty() {
-        return Err(Trouble::usage(format!(
+        return Err(Failure::usage(format!(
             "no {what} was typed: nothing is changed"
         )));
     }
@@ -103,13 +103,13 @@ impl Drop for Quiet {
     }
 }
 
-fn from_stdin(what: &str) -> Result<Secret, Trouble> {
+fn from_stdin(what: &str) -> Result<Secret, Failure> {
     read(io::stdin().lock(), &format!("the {what} from stdin"))
 }
 
-fn from_file(path: &Path, what: &str) -> Result<Secret, Trouble> {
+fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
     let named = format!("the {what} from {}", path.display());
-    let file = File::open(path).map_err(|e| Trouble::io(&format!("read {named}"), &e))?;
+    let file = File::open(path).map_err(|e| Failure::io(&format!("read {named}"), &e))?;
     if let Ok(meta) = file.metadata()
         && meta.is_file()
         && meta.mode() & 0o044 != 0
@@ -118,27 +118,27 @@ fn from_file(path: &Path, what: &str) -> Result<Secret, Trouble> {
             "others may read {} (mode {:04o}): chmod 600 {}",
             path.display(),
             meta.mode() & 0o7777,
-            text::quoted(&path.to_string_lossy())
+            quoted(&path.to_string_lossy())
         ));
     }
     read(file, &named)
 }
 
 /// Without the line end that editors and `echo` leave.
-fn read(from: impl Read, named: &str) -> Result<Secret, Trouble> {
+fn read(from: impl Read, named: &str) -> Result<Secret, Failure> {
     let mut text = Zeroizing::new(String::new());
     from.take(MOST).read_to_string(&mut text).map_err(|e| {
         // Not the text of the error: it is enough to say that it is no text.
         match e.kind() {
             io::ErrorKind::InvalidData => {
-                Trouble::Io(format!("cannot read {named}: it is not UTF-8"))
+                Failure::Io(format!("cannot read {named}: it is not UTF-8"))
             }
-            _ => Trouble::io(&format!("read {named}"), &e),
+            _ => Failure::io(&format!("read {named}"), &e),
         }
     })?;
     let trimmed = text.trim_end_matches(['\r', '\n']);
     if trimmed.is_empty() {
-        return Err(Trouble::Io(format!("cannot read {named}: it is empty")));
+        return Err(Failure::Io(format!("cannot read {named}: it is empty")));
     }
     Ok(Zeroizing::new(trimmed.to_owned()))
 }

@@ -1,17 +1,14 @@
-//! `wxtoken get` and `wxtoken reject`.
+//! `wxtoken get`: the one place where a token leaves the program.
 
 use serde_json::json;
-use wxtoken::tool::{Store, Stored};
+use wxtoken::tool::Store;
 
-use crate::cli::{Get, Reject};
-use crate::input;
-use crate::output;
+use crate::args::Get;
+use crate::exit::ExitResult;
 use crate::report::Report;
-use crate::text::span;
-use crate::trouble::Verdict;
+use crate::ui::output;
 
-/// The one place where a token leaves the program.
-pub fn get(store: &Store, get: &Get) -> Verdict {
+pub fn run(store: &Store, get: &Get) -> ExitResult {
     let token = store.get(get.name.as_deref())?;
     if !get.json {
         return output::print_line(&token.value);
@@ -25,44 +22,4 @@ pub fn get(store: &Store, get: &Get) -> Verdict {
         "token": &*token.value,
         "expires_at": (token.expires_at > 0).then_some(token.expires_at),
     }))
-}
-
-pub fn reject(store: &Store, reject: &Reject) -> Verdict {
-    let stored = store.stored(reject.name.as_deref())?;
-    let name = &stored.name;
-    let refused = match &reject.token_file {
-        Some(file) => Some(input::secret(Some(file), "refused token")?),
-        None => None,
-    };
-    let Some(token) = &stored.token else {
-        return output::print_line(&format!(
-            "{name}: there is no valid token in the store; nothing is changed"
-        ));
-    };
-    if refused.is_some_and(|refused| *refused != **token) {
-        return output::print_line(&format!(
-            "{name}: another token is stored by now; nothing is changed"
-        ));
-    }
-    store.reject(Some(name), token)?;
-    let after = store.stored(Some(name))?;
-    output::print_line(&format!("{name}: {}", what_follows(&after, store)))
-}
-
-/// True for whoever asks next, be it a reader or one who fetches.
-fn what_follows(after: &Stored, store: &Store) -> String {
-    if !after.rejected {
-        return "it has been fetched anew by now".into();
-    }
-    let wait = span((after.until_fetch_ms + 999) / 1000);
-    match (after.until_fetch_ms, store.has_keeper()) {
-        (0, Some(true)) => "rejected; the keeper fetches another".into(),
-        (0, _) => "rejected; the next get fetches another".into(),
-        _ if after.is_served => {
-            format!(
-                "rejected; no other may be fetched for {wait}, and get gives this one till then"
-            )
-        }
-        _ => format!("rejected; no other may be fetched for {wait}"),
-    }
 }
