@@ -11,6 +11,7 @@ mod commands;
 mod exit;
 mod prompt;
 mod report;
+mod signals;
 mod ui;
 mod usage_error;
 

@@ -2,16 +2,20 @@
 //! history show.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::thread;
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::SignalFd;
 use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
 use zeroize::Zeroizing;
 
 use crate::exit::Failure;
+use crate::signals;
 use crate::ui::output;
 use crate::ui::shell::quoted;
 
@@ -20,6 +24,8 @@ pub type Secret = Zeroizing<String>;
 
 /// More than any secret or token has.
 const MOST: u64 = 64 * 1024;
+/// A terminal gives no longer line.
+const MOST_TYPED: usize = 4096;
 
 /// From the file that is named, `-` being stdin; else from a prompt where stdin is a terminal; else from stdin.
 pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Failure> {
@@ -32,11 +38,8 @@ pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Failure> {
 }
 
 fn from_prompt(what: &str) -> Result<Secret, Failure> {
-    let cannot = |e: io::Error| Failure::io(&format!("ask for the {what}"), &e);
-    let quiet = Quiet::begin().map_err(cannot)?;
-    let asked = rpassword::prompt_password(format!("The {what}, not shown as you type: "));
-    drop(quiet);
-    let typed = asked.map(Zeroizing::new).map_err(cannot)?;
+    let prompt = format!("The {what}, not shown as you type: ");
+    let typed = ask(&prompt).map_err(|e| Failure::io(&format!("ask for the {what}"), &e))?;
     if typed.trim().is_empty() {
         return Err(Failure::usage(format!(
             "no {what} was typed: nothing is changed"
@@ -45,58 +48,87 @@ fn from_prompt(what: &str) -> Result<Secret, Failure> {
     Ok(Zeroizing::new(typed.trim().to_owned()))
 }
 
-/// A terminal without echo from before the prompt is shown, which rpassword leaves to the moment after it: what is pasted at
-/// once would be seen. A signal that ends the program, as the one that rpassword raises on Ctrl-C, waits until the terminal
-/// is as it was.
-struct Quiet {
+/// A line that is typed without echo. What is pasted at once is not seen either: echo ends before the prompt is shown.
+fn ask(prompt: &str) -> io::Result<Secret> {
+    let mut silent = Silent::begin()?;
+    silent.terminal.write_all(prompt.as_bytes())?;
+    while let Some(signal) = silent.wait()? {
+        // It ends the program, or stops it until it is continued, or is ignored.
+        silent.pass_on(signal)?;
+        silent.terminal.write_all(prompt.as_bytes())?;
+    }
+    let mut line = Zeroizing::new([0; MOST_TYPED]);
+    let length = silent.terminal.read(&mut line[..])?;
+    let text = std::str::from_utf8(&line[..length]).map_err(io::Error::other)?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// A terminal without echo, until this is dropped. Signals that end or stop the program wait until the terminal is as it
+/// was.
+struct Silent {
     terminal: File,
     as_it_was: Termios,
     held: SigSet,
+    signals: SignalFd,
 }
 
-impl Quiet {
-    fn begin() -> io::Result<Quiet> {
-        let held = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+impl Silent {
+    fn begin() -> io::Result<Silent> {
         let terminal = File::options().read(true).write(true).open("/dev/tty")?;
         let as_it_was = tcgetattr(&terminal)?;
-        held.thread_block()?;
-        let quiet = Quiet {
+        let held = SigSet::from_iter([
+            Signal::SIGINT,
+            Signal::SIGTERM,
+            Signal::SIGHUP,
+            Signal::SIGQUIT,
+            Signal::SIGTSTP,
+        ]);
+        let silent = Silent {
+            signals: signals::hold(&held)?,
             terminal,
             as_it_was,
             held,
         };
-        quiet.watch()?;
-        silence(&quiet.terminal, &quiet.as_it_was)?;
-        Ok(quiet)
+        silent.silence()?;
+        Ok(silent)
     }
 
-    /// Passes signals from others on when the terminal is as it was: this thread may be waiting for a key.
-    fn watch(&self) -> io::Result<()> {
-        let terminal = self.terminal.try_clone()?;
-        let (as_it_was, held) = (self.as_it_was.clone(), self.held);
-        let pass_on = move || {
-            while let Ok(signal) = held.wait() {
-                let _ = tcsetattr(&terminal, SetArg::TCSANOW, &as_it_was);
-                let _ = held.thread_unblock();
-                let _ = raise(signal);
-                // Still here, so it is one that is ignored.
-                let _ = held.thread_block();
-                let _ = silence(&terminal, &as_it_was);
+    fn silence(&self) -> nix::Result<()> {
+        let mut silent = self.as_it_was.clone();
+        silent.local_flags.remove(LocalFlags::ECHO);
+        silent.local_flags.insert(LocalFlags::ECHONL);
+        tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &silent)
+    }
+
+    /// Waits for a line. The signal that came before it, if one did.
+    fn wait(&self) -> io::Result<Option<Signal>> {
+        loop {
+            if let Some(told) = self.signals.read_signal()? {
+                return Ok(Signal::try_from(told.ssi_signo.cast_signed()).ok());
             }
-        };
-        thread::Builder::new().spawn(pass_on).map(|_| ())
+            let mut waited = [self.terminal.as_fd(), self.signals.as_fd()]
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+            match poll(&mut waited, PollTimeout::NONE) {
+                Err(Errno::EINTR) => continue,
+                polled => polled?,
+            };
+            if waited[1].any() != Some(true) {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn pass_on(&self, signal: Signal) -> nix::Result<()> {
+        // With what was typed so far, which the shell would read.
+        tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &self.as_it_was)?;
+        self.held.thread_unblock()?;
+        raise(signal)?;
+        self.held.thread_block()?;
+        self.silence()
     }
 }
 
-/// Ctrl-C is a character then, which rpassword finds whenever it comes to read.
-fn silence(terminal: &File, as_it_was: &Termios) -> nix::Result<()> {
-    let mut silent = as_it_was.clone();
-    let as_rpassword = LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG;
-    silent.local_flags.remove(as_rpassword);
-    tcsetattr(terminal, SetArg::TCSAFLUSH, &silent)
-}
-
-impl Drop for Quiet {
+impl Drop for Silent {
     fn drop(&mut self) {
         let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.as_it_was);
         let _ = self.held.thread_unblock();

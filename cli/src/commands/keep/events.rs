@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{SigSet, Signal};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::SignalFd;
 use wxtoken::tool::{Error, Keeper, Paths, Result, Status};
+
+use crate::signals;
 
 /// A mailbox that many write to is read this often, and no more.
 pub const MAIL_SLEEP: Duration = Duration::from_millis(5);
@@ -35,13 +37,9 @@ impl Signals {
     /// SIGTERM, SIGINT and SIGHUP are read from a descriptor, in every thread that begins after this.
     pub fn block() -> Result<Signals> {
         let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let fd = set
-            .thread_block()
-            .and_then(|()| SignalFd::with_flags(&set, flags))
-            .map_err(|e| {
-                Error::new(Status::Internal, "cannot wait for signals").because(e.desc())
-            })?;
+        let fd = signals::hold(&set).map_err(|e| {
+            Error::new(Status::Internal, "cannot wait for signals").because(e.desc())
+        })?;
         Ok(Signals {
             fd,
             end: AtomicI32::new(0),
