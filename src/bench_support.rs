@@ -94,6 +94,8 @@ impl Inside {
 
     /// Seals a secret.
     pub fn seal(&self) -> bool {
-        self.vault.seal(&Label::secret(NAME, ID), SECRET).is_ok()
+        self.vault
+            .seal(&Label::secret(NAME, "official", ID), SECRET)
+            .is_ok()
     }
 }

@@ -81,19 +81,24 @@ impl Deadline {
         self.left().is_zero()
     }
 
-    /// The error of a call that ran out of time while doing `what`.
-    pub fn error(&self, what: &str) -> Error {
+    /// The error of a call that ran out of time while it was `doing` something, such as waiting.
+    pub fn error(&self, doing: &str) -> Error {
         Error::new(
             Status::Timeout,
-            format!("{what}: not done within timeout_ms ({} ms)", self.budget_ms),
+            format!("timed out after {} ms {doing}", self.budget_ms),
         )
     }
 
+    /// The cause of a failure that came of too little time: `what` did not happen within timeout_ms.
+    pub fn missed(&self, what: &str) -> String {
+        format!("{what} within timeout_ms ({} ms)", self.budget_ms)
+    }
+
     /// Sleeps a jittered few milliseconds, or fails with [`Deadline::error`] when none are left.
-    pub fn pause(&self, from_ms: u64, to_ms: u64, what: &str) -> Result<()> {
+    pub fn pause(&self, from_ms: u64, to_ms: u64, doing: &str) -> Result<()> {
         let left = self.left();
         if left.is_zero() {
-            return Err(self.error(what));
+            return Err(self.error(doing));
         }
         let span = (to_ms - from_ms) * 1000;
         let pause = Duration::from_micros(from_ms * 1000 + jitter() % (span + 1));
@@ -129,7 +134,12 @@ mod tests {
         assert!(far.pause(0, 1, "waiting").is_ok());
         let over = Deadline::after(-1);
         assert!(over.left().is_zero() && over.has_passed());
-        assert!(over.pause(0, 1, "waiting").is_err());
+        let error = over.pause(0, 1, "waiting for it").unwrap_err();
+        assert_eq!(error.for_c(), "timed out after -1 ms waiting for it");
+        assert_eq!(
+            over.missed("no answer"),
+            "no answer within timeout_ms (-1 ms)"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::options::Options;
 
 /// The name of the credential that an account's name alone stands for.
@@ -18,8 +18,8 @@ pub fn check_account(name: &str) -> Result<()> {
         || name.contains('/')
         || name.chars().any(char::is_control)
     {
-        return Err(Error::argument(format!(
-            "an account name has 1 to {MAX_NAME} bytes, no slash and no control character"
+        return Err(Error::argument("invalid account name").because(format!(
+            "must be 1 to {MAX_NAME} bytes without slashes and control characters"
         )));
     }
     Ok(())
@@ -35,17 +35,18 @@ pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
     check_account(account)?;
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
     if credential.is_empty() || credential.len() > MAX_NAME || !credential.bytes().all(is_word) {
-        return Err(Error::argument(format!(
-            "behind the slash of \"{account}/…\" stands no credential's name, such as jsapi_ticket"
-        )));
+        return Err(
+            Error::argument(format!("invalid credential name after \"{account}/\""))
+                .advise(format!("Use a name such as {account}/jsapi_ticket.")),
+        );
     }
     Ok((Some(account), credential))
 }
 
 pub fn check_id(what: &str, id: &str) -> Result<()> {
     if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::argument(format!(
-            "an {what} has 1 to {MAX_ID} printable ASCII characters and no space"
+        return Err(Error::argument(format!("invalid {what}")).because(format!(
+            "must be 1 to {MAX_ID} printable ASCII characters without spaces"
         )));
     }
     Ok(())
@@ -57,9 +58,11 @@ pub fn check_secret(what: &str, secret: &str) -> Result<()> {
         || secret.len() > MAX_SECRET
         || !secret.bytes().all(|b| b.is_ascii_graphic())
     {
-        return Err(Error::argument(format!(
-            "a {what} has 1 to {MAX_SECRET} printable ASCII characters and no space: check for a stray line end"
-        )));
+        return Err(Error::argument(format!("invalid {what}"))
+            .because(format!(
+                "must be 1 to {MAX_SECRET} printable ASCII characters without spaces"
+            ))
+            .advise("Check for a stray line end."));
     }
     Ok(())
 }
@@ -77,21 +80,21 @@ pub fn store_path(store: Option<&str>) -> Result<PathBuf> {
     let shown = path.display();
     let text = path.to_string_lossy();
     if text.is_empty() {
-        return Err(Error::argument("the store's path is empty"));
+        return Err(Error::argument("the store's path is empty").advise("Name the path of a file."));
     }
     if text.starts_with("redis://") || text.starts_with("rediss://") {
-        return Err(Error::argument(
-            "a store in Redis is not in this version: name the path of a file",
-        ));
+        return Err(Error::argument("this version has no stores in Redis")
+            .advise("Name the path of a file."));
     }
     if text.ends_with('/') {
-        return Err(Error::store(format!(
-            "store {shown} is a directory: name a file in it"
-        )));
+        return Err(
+            Error::store(format!("store path \"{shown}\" is a directory"))
+                .advise("Name a file in it."),
+        );
     }
     let Some(name) = path.file_name() else {
         return Err(Error::argument(format!(
-            "store {shown} is no path of a file"
+            "store path \"{shown}\" does not name a file"
         )));
     };
     let directory = match path.parent() {
@@ -99,11 +102,13 @@ pub fn store_path(store: Option<&str>) -> Result<PathBuf> {
         _ => Path::new("."),
     };
     let directory = directory.canonicalize().map_err(|e| {
-        Error::store(format!(
-            "cannot open store {shown}: its directory {}: {}: create it, or name another path",
-            directory.display(),
-            crate::sys::os_message(&e)
-        ))
+        Error::store(format!("cannot open store {shown}"))
+            .because(format!(
+                "its directory {}: {}",
+                directory.display(),
+                crate::sys::os_message(&e)
+            ))
+            .advise("Create the directory, or name another path.")
     })?;
     Ok(directory.join(name))
 }
@@ -114,19 +119,16 @@ fn default_path() -> Result<PathBuf> {
         None => match std::env::var_os("HOME").filter(|p| Path::new(p).is_absolute()) {
             Some(home) => Path::new(&home).join(".local/state"),
             None => {
-                return Err(Error::argument(
-                    "no store is named and HOME is not set: pass a path, or set WXTOKEN_STORE",
-                ));
+                return Err(Error::argument("no store is named, and HOME is not set")
+                    .advise("Pass a path, or set WXTOKEN_STORE."));
             }
         },
     };
     let directory = state.join("wxtoken");
     crate::sys::create_private_directory(&directory).map_err(|e| {
-        Error::store(format!(
-            "cannot create directory {}: {}: pass a path, or set WXTOKEN_STORE",
-            directory.display(),
-            crate::sys::os_message(&e)
-        ))
+        Error::store(format!("cannot create directory {}", directory.display()))
+            .because(crate::sys::os_message(&e))
+            .advise("Pass a path, or set WXTOKEN_STORE.")
     })?;
     Ok(directory.join("tokens.db"))
 }
@@ -134,6 +136,40 @@ fn default_path() -> Result<PathBuf> {
 /// The name of an account's other credential.
 pub fn join(account: &str, credential: &str) -> String {
     format!("{account}/{credential}")
+}
+
+/// How alike two names must be for one to be taken for the other's misspelling, from 0 to 1.
+const ALIKE: f64 = 0.75;
+
+/// The known name that is nearest to one that is not known, if any is near.
+pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let given = given.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro(&given, &name.to_lowercase()), name))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+/// What to choose from instead of a name that is not known: the nearest, else all of them, behind `all` (“The options are”).
+pub fn choose(given: &str, known: &[&str], all: &str) -> Hint {
+    Hint::Do(match nearest(given, known.iter().copied()) {
+        Some(near) => format!("Did you mean {near}?"),
+        None => format!("{all} {}.", known.join(", ")),
+    })
+}
+
+/// The longest name that is repeated in a message, in bytes. A secret is longer.
+const MAX_REPEATED: usize = 30;
+
+/// An unknown name in quotes behind a space, for a message. Empty where it may be a secret in the wrong argument.
+pub fn repeated(given: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
+    if given.is_empty() || given.len() > MAX_REPEATED || !given.bytes().all(is_plain) {
+        return String::new();
+    }
+    format!(" \"{given}\"")
 }
 
 /// The lock file of a store.
@@ -216,6 +252,46 @@ mod tests {
         let longest = join("shop", &"c".repeat(MAX_NAME));
         assert!(split(Some(&longest)).is_ok());
         assert!(split(Some(&format!("{longest}c"))).is_err());
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_nearest_or_all() {
+        let known = ["timeout_ms", "connect_timeout_ms", "log"];
+        for (given, near) in [
+            ("timeout", "timeout_ms"),
+            ("TIMEOUT_MS", "timeout_ms"),
+            ("timeout-ms", "timeout_ms"),
+            ("conect_timeout_ms", "connect_timeout_ms"),
+            ("colour", ""),
+            ("", ""),
+        ] {
+            assert_eq!(nearest(given, known).unwrap_or_default(), near, "{given}");
+        }
+        assert_eq!(nearest("店铺一", ["店铺", "客户"]), Some("店铺"));
+        let said = |given: &str| choose(given, &known, "The options are").for_c();
+        assert_eq!(said("timeout"), "Did you mean timeout_ms?");
+        let all = "The options are timeout_ms, connect_timeout_ms, log.";
+        assert_eq!(said("colour"), all);
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_not_repeated() {
+        assert_eq!(repeated("time.out-_/9"), " \"time.out-_/9\"");
+        assert_eq!(
+            repeated(&"a".repeat(30)),
+            format!(" \"{}\"", "a".repeat(30))
+        );
+        for hidden in [
+            "",
+            "a b",
+            "a\n",
+            "票",
+            "a=b",
+            &"a".repeat(31),
+            &"0".repeat(32),
+        ] {
+            assert_eq!(repeated(hidden), "", "{hidden:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use ureq::http::Uri;
 
 use crate::error::{Error, Result};
 use crate::hosts::{PLATFORMS, Platform};
+use crate::names::{choose, repeated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -103,14 +104,16 @@ impl Options {
                 Err(std::env::VarError::NotPresent) => continue,
                 Err(std::env::VarError::NotUnicode(_)) => {
                     return Err(Error::argument(format!(
-                        "environment variable {variable} is not UTF-8: correct or unset it"
-                    )));
+                        "invalid environment variable {variable}"
+                    ))
+                    .because("is not UTF-8")
+                    .advise("Correct or unset it."));
                 }
             };
             options.take(name, &value).map_err(|why| {
-                Error::argument(format!(
-                    "environment variable {variable} {why}: correct or unset it"
-                ))
+                Error::argument(format!("invalid environment variable {variable}"))
+                    .because(why)
+                    .advise("Correct or unset it.")
             })?;
         }
         Ok(options)
@@ -118,13 +121,17 @@ impl Options {
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         if !names().any(|known| known == name) {
-            return Err(Error::argument(format!(
-                "unknown option: the options are {}",
-                names().collect::<Vec<_>>().join(", ")
-            )));
+            let known: Vec<&str> = names().collect();
+            return Err(
+                Error::argument(format!("unknown option{}", repeated(name))).hint(choose(
+                    name,
+                    &known,
+                    "The options are",
+                )),
+            );
         }
         self.take(name, value)
-            .map_err(|why| Error::argument(format!("option {name} {why}")))
+            .map_err(|why| Error::argument(format!("invalid option {name}")).because(why))
     }
 
     /// The base URL to ask a platform at.
@@ -174,7 +181,7 @@ fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
     }
     std::path::absolute(value)
         .map(Some)
-        .map_err(|e| format!("is no path: {e}"))
+        .map_err(|e| format!("is not a path: {e}"))
 }
 
 /// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.
@@ -202,7 +209,7 @@ fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
         Some("https") => Ok(url.into()),
         Some("http") if is_loopback(host) => Ok(url.into()),
         Some("http") => {
-            Err("may be plain http only to a loopback address: use https, the app secret travels in the request".into())
+            Err("may be plain http to a loopback address only, as secrets travel in the request; must begin with https://".into())
         }
         _ => Err("must begin with https://".into()),
     }
@@ -319,6 +326,11 @@ mod tests {
     #[test]
     fn an_unknown_option_is_answered_with_the_known_ones() {
         let error = set("timeout", "1").unwrap_err();
+        let said = "unknown option \"timeout\"; hint: Did you mean timeout_ms?";
+        assert_eq!(error.for_c(), said);
+        let error = set("0123456789abcdef0123456789abcdef", "1").unwrap_err();
+        let said = "unknown option; hint: The options are api_base_url, ";
+        assert!(error.for_c().starts_with(said), "{}", error.for_c());
         assert!(error.for_c().contains("timeout_ms"), "{error}");
     }
 

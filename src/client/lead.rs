@@ -407,6 +407,7 @@ impl Session {
         let answer = platform::fetch(&Fetch {
             recipe: lead.found.recipe,
             account: &account.name,
+            kind: account.kind.name(),
             id: &account.id,
             fetch_secrets: &lead.fetch_secrets,
             parent: parent.token,

@@ -97,7 +97,7 @@ impl Client {
         let secret = check_secret_of(kind, secret)?;
 
         let session = self.session()?;
-        let label = Label::secret(name, id);
+        let label = Label::secret(name, kind.name(), id);
         let unchanged = load_account(&session, name)?.filter(|account| {
             let same_secret = match (&account.sealed, secret) {
                 (Some(sealed), Some(secret)) => {

@@ -275,9 +275,10 @@ impl Session {
 
     fn open_secret(&self, account: &Account) -> Result<Secret> {
         match &account.sealed {
-            Some(sealed) => self
-                .vault
-                .open(&Label::secret(&account.name, &account.id), sealed),
+            Some(sealed) => self.vault.open(
+                &Label::secret(&account.name, account.kind.name(), &account.id),
+                sealed,
+            ),
             None => Err(Error::new(
                 Status::Secret,
                 format!(

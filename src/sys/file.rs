@@ -35,15 +35,15 @@ pub fn require_plain_file(path: &Path) -> io::Result<()> {
     };
     let kind = meta.file_type();
     let what = if kind.is_symlink() {
-        "is a symbolic link"
+        "it is a symbolic link"
     } else if kind.is_dir() {
-        "is a directory"
+        "it is a directory"
     } else if kind.is_fifo() {
-        "is a FIFO"
+        "it is a FIFO"
     } else if !kind.is_file() {
-        "is a device or a socket"
+        "it is a device or a socket"
     } else if meta.nlink() > 1 {
-        "has a second name (hard link)"
+        "it has a second name (hard link)"
     } else {
         return Ok(());
     };
@@ -57,7 +57,7 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
-        "not a regular file",
+        "it is not a regular file",
     ))
 }
 

@@ -51,7 +51,10 @@ impl Mailbox {
             .open(path)?;
         let made = file.metadata()?;
         if !made.file_type().is_fifo() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no FIFO"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is not a FIFO",
+            ));
         }
         let mailbox = Mailbox {
             file,

@@ -210,7 +210,7 @@ fn leads_to(account: &Account, identity: &CredentialKey, call: Call) -> bool {
 fn open_all(accounts: &[Account], tokens: &[(CredentialKey, Row)], call: Call) -> Result<()> {
     for account in accounts {
         if let Some(sealed) = &account.sealed {
-            let label = Label::secret(&account.name, &account.id);
+            let label = Label::secret(&account.name, account.kind.name(), &account.id);
             call.vault.open(&label, sealed)?;
         }
     }
@@ -242,7 +242,10 @@ fn reseal(conn: &Connection, call: Call) -> std::result::Result<usize, Failed> {
         let Some(sealed) = &account.sealed else {
             continue;
         };
-        if let Some(sealed) = again(&Label::secret(&account.name, &account.id), sealed)? {
+        if let Some(sealed) = again(
+            &Label::secret(&account.name, account.kind.name(), &account.id),
+            sealed,
+        )? {
             reseal_account(conn, &account.name, &sealed)?;
         }
     }

@@ -134,7 +134,7 @@ fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, SqliteError> {
         } else {
             let sealed = call
                 .vault
-                .seal(&Label::secret(&old.name, &old.corpid), &old.secret);
+                .seal(&Label::secret(&old.name, "work", &old.corpid), &old.secret);
             Some(sealed.map_err(SqliteError::Failed)?)
         };
         // Only one can be the current one; the script read the first.
