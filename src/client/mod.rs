@@ -2,7 +2,7 @@
 
 mod get;
 mod lead;
-mod report;
+pub mod report;
 pub mod session;
 
 use std::path::Path;
@@ -21,6 +21,7 @@ use crate::process::{self, View, share};
 use crate::secrets::{Label, Vault, fingerprint};
 use crate::store::{self, Account, Lookup, ParentLink, Registration};
 use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
+use report::Report;
 use session::Session;
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
@@ -265,10 +266,10 @@ impl Client {
         self.session()?.reject(name, token)
     }
 
-    pub fn report(&self) -> Result<String> {
+    pub fn report(&self) -> Result<Report> {
         let session = self.session()?;
         session.restore_accounts()?;
-        report::write(&session)
+        report::gather(&session)
     }
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
