@@ -99,7 +99,7 @@ fn what_was_removed_is_not_put_back_by_who_had_registered_it() {
     // By another process, so that nothing of it is known in this one.
     let said = Child::fork(|| {
         let removed = operator(&world).remove("shop");
-        removed.map_or_else(|e| e.message, |_| "removed".into())
+        removed.map_or_else(|e| e.to_string(), |_| "removed".into())
     });
     assert_eq!(said.join(), "removed");
     wait_until("the cache is looked after", || handle.get("shop").is_err());
@@ -231,7 +231,7 @@ fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
     handle.register("other", "official", "wx2", SECRET).unwrap();
     let refused = operator(&world).rekey().unwrap_err();
     assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
-    assert!(refused.message.contains("\"shop\""), "{refused}");
+    assert!(refused.to_string().contains("\"shop\""), "{refused}");
     handle.get("other").unwrap();
     // With the key that was lost in its place again, too.
     let there = fs::read(&key).unwrap();
@@ -270,7 +270,7 @@ fn keys_are_changed_under_writers() {
                 operator.set("timeout_ms", "200000").unwrap();
                 for _ in 0..10 {
                     if let Err(e) = operator.rekey() {
-                        return e.message;
+                        return e.to_string();
                     }
                 }
                 "done".into()
@@ -415,7 +415,7 @@ fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
     let refused = operator.rekey().unwrap_err();
     assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
     let named = format!("a symbolic link to {}", target.display());
-    assert!(refused.message.contains(&named), "{refused}");
+    assert!(refused.to_string().contains(&named), "{refused}");
     assert!(link.is_symlink());
     assert_eq!(fs::read(&target).unwrap(), old);
 
@@ -481,7 +481,7 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
         .unwrap();
     let refused = other.restore(&backup).unwrap_err();
     assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
-    assert!(refused.message.contains("another key"), "{refused}");
+    assert!(refused.to_string().contains("another key"), "{refused}");
     let there = world.open_at(&store);
     assert_eq!(names(&there), ["mine"]);
 
@@ -519,7 +519,7 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
         fs::write(&key, one).unwrap();
         let refused = operator.restore(&backup).unwrap_err();
         assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
-        assert!(refused.message.contains("another key"), "{refused}");
+        assert!(refused.to_string().contains("another key"), "{refused}");
         assert_eq!(names(&handle), ["mine", "own"]);
     }
     fs::write(&key, both).unwrap();
@@ -557,7 +557,7 @@ fn what_is_no_backup_is_not_restored() {
         let before = fs::read(&path).unwrap();
         let refused = operator.restore(&path).unwrap_err();
         assert_eq!(refused.status.name(), "WXTOKEN_E_STORE", "{refused}");
-        assert!(refused.message.contains("file"), "{refused}");
+        assert!(refused.to_string().contains("file"), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), before);
     }
     assert!(operator.restore(Path::new("/nonexistent")).is_err());

@@ -34,7 +34,7 @@ use crate::client::lead::{LeadResult, ParentCredential};
 use crate::client::session::Session;
 use crate::clock::{Deadline, Now};
 use crate::credential::{Freshness, Row};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::names;
 use crate::options::LogLevel;
 use crate::platform::{Kind, ParentKind, ParentToken};
@@ -122,7 +122,7 @@ impl Session {
             return None;
         }
         self.try_lead(name, found).unwrap_or_else(|e| {
-            self.log(LogLevel::Debug, &format!("not refreshed: {e}"));
+            self.log(LogLevel::Debug, &format!("not refreshed: {}", e.for_c()));
             None
         })
     }
@@ -192,8 +192,7 @@ impl Session {
             }
         });
         if !started {
-            let why =
-                "no thread for a background refresh: raise the limit of processes (ulimit -u)";
+            let why = "no thread for a background refresh; hint: Raise the limit of processes (ulimit -u).";
             self.log(LogLevel::Error, why);
         }
     }
@@ -224,8 +223,9 @@ impl Session {
             match outcome {
                 Ok(LeadResult::Row(row)) => {
                     return self.publish(name, stamp, &row).ok_or_else(|| {
-                        self.deadline
-                            .error("the token expired before it could be handed out")
+                        self.deadline.error(
+                            "waiting for a token, which expired before it could be handed out",
+                        )
                     });
                 }
                 Ok(LeadResult::MovedTo(other)) => found = other,
@@ -339,18 +339,24 @@ impl Session {
             Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
             Some((other, _)) => Err(Error::new(
                 Status::Account,
-                format!(
-                    "the parent \"{name}\" of account \"{child}\" is of kind {}, not {kind}: put another parent",
-                    other.name()
-                ),
-            )),
+                format!("the parent of account \"{child}\" is of the wrong kind"),
+            )
+            .because(format!(
+                "\"{name}\" is of kind {}, not {kind}",
+                other.name()
+            ))
+            .hint(put_parent(child))),
             None => Err(Error::new(
                 Status::Account,
                 format!(
-                    "the parent \"{name}\" of account \"{child}\" is not in store {}: register it with wxtoken_register, as kind {kind}",
+                    "the parent \"{name}\" of account \"{child}\" is not in store {}",
                     self.store().location()
                 ),
-            )),
+            )
+            .hint(Hint::RegisterAs {
+                account: name.into(),
+                kind: kind.into(),
+            })),
         }
     }
 
@@ -389,15 +395,25 @@ fn parent_name(found: &store::Credential) -> Result<&str> {
         (ParentKind::Account(kind), None) => Err(Error::new(
             Status::Account,
             format!(
-                "no parent has been put for account \"{}\": name its {kind} with wxtoken_put, field parent; see docs/credentials.md",
+                "no parent has been put for account \"{}\"",
                 found.account.name
             ),
-        )),
+        )
+        .because(format!("it is fetched with the token of its {kind}"))
+        .hint(put_parent(&found.account.name))),
         _ => Ok(&found.account.name),
     }
 }
 
-/// The failing link first: a message that has to be cut loses its end.
+fn put_parent(account: &str) -> Hint {
+    Hint::Put {
+        account: account.into(),
+        field: "parent".into(),
+        before: None,
+    }
+}
+
+/// Says what the failing link of a chain is needed for.
 fn needed_for(mut error: Error, found: &store::Credential) -> Error {
     error.what += &format!(
         " (needed for the {} of account \"{}\")",

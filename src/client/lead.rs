@@ -57,7 +57,7 @@ use crate::client::session::Session;
 use crate::client::session::{never_put, put_label};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, FetchPlan, Freshness, Lease, Row};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::options::LogLevel;
 use crate::platform::errcodes::Wait;
 use crate::platform::{self, Fetch, FetchCost, FetchError, FetchSecrets, Grant, ParentToken};
@@ -225,24 +225,25 @@ impl Session {
                     fetched = true;
                 }
                 Claim::NotNeeded => {}
-                Claim::Taken => self.deadline.pause(
-                    2,
-                    8,
-                    &match by_keeper {
-                        // One with another base URL fetches another token.
-                        true => format!(
-                            "waiting for the keeper, whose log may say more, to fetch the {} of {} at {}",
-                            recipe.noun(),
-                            key.id,
-                            key.base_url
-                        ),
-                        false => format!(
-                            "waiting for another process that fetches the {} of {}",
-                            recipe.noun(),
-                            key.id
-                        ),
-                    },
-                )?,
+                Claim::Taken if by_keeper => {
+                    // One with another base URL fetches another token.
+                    let doing = format!(
+                        "waiting for the keeper to fetch the {} for {} at {}",
+                        recipe.noun(),
+                        key.id,
+                        key.base_url
+                    );
+                    let paused = self.deadline.pause(2, 8, &doing);
+                    paused.map_err(|e| e.advise("See the keeper's log."))?;
+                }
+                Claim::Taken => {
+                    let doing = format!(
+                        "waiting for another process to fetch the {} for {}",
+                        recipe.noun(),
+                        key.id
+                    );
+                    self.deadline.pause(2, 8, &doing)?;
+                }
             }
         }
     }
@@ -251,7 +252,12 @@ impl Session {
     fn as_reader(&self, mut error: Error) -> Error {
         let is_ours = matches!(error.status, Status::Secret | Status::Store);
         if is_ours && self.is_reader() {
-            error.what += &format!("; {}", self.no_keeper());
+            let (why, hint) = self.no_keeper();
+            error.detail = Some(match error.detail {
+                Some(detail) => format!("{detail}; {why}"),
+                None => why,
+            });
+            error.hint = hint.or(error.hint);
         }
         error
     }
@@ -365,12 +371,14 @@ impl Session {
         why: &Error,
     ) -> Result<Intent> {
         if found.recipe.cost != FetchCost::Repeatable {
-            return Err(Error::store(format!(
-                "no fetch for account \"{}\", for there is no place to put it: {}",
-                found.account.name, why
-            )));
+            return Err(Error {
+                hint: why.hint.clone(),
+                ..Error::store(format!("{} was not fetched", subject(found)))
+                    .because(why.to_string())
+            });
         }
-        self.log(LogLevel::Error, &format!("going on from memory: {}", why));
+        let why = why.for_c();
+        self.log(LogLevel::Error, &format!("going on from memory: {why}"));
         let mut row = found.row.clone();
         Ok(self.intend(&mut row, found, lease, stalest_allowed))
     }
@@ -420,7 +428,7 @@ impl Session {
         match answer {
             Ok(grant) => Ok(self.save(&lead, &grant, sent)),
             Err(failure) if failure.stale_parent && parent.may_be_stale => {
-                self.log(LogLevel::Info, &failure.error.to_string());
+                self.log(LogLevel::Info, &failure.error.for_c());
                 self.finish(&lead, &mut |row| {
                     row.release_lease(lead.lease.owner);
                     true
@@ -433,7 +441,7 @@ impl Session {
 
     /// Notes a failure for everybody.
     fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
-        failure.error.what += &self.age_of_put(lead, &failure);
+        self.tell_age_of_put(lead, &mut failure);
         let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
         let mut error = failure.error.clone();
         self.finish(lead, &mut |row| {
@@ -454,27 +462,33 @@ impl Session {
             }
             true
         });
-        self.log(LogLevel::Error, &error.to_string());
+        self.log(LogLevel::Error, &error.for_c());
         error
     }
 
-    /// Words for a refusal of something that was put longer ago than it is good for.
-    fn age_of_put(&self, lead: &Leadership, failure: &FetchError) -> String {
+    /// Adds to a refusal that what was put is older than it is good for.
+    fn tell_age_of_put(&self, lead: &Leadership, failure: &mut FetchError) {
         let put = lead.found.recipe.put.as_ref();
         let kept = lead.row.put.as_ref();
         let (Some(put), Some(kept)) = (put, kept) else {
-            return String::new();
+            return;
         };
         let age_s = (Now::read().wall_ms - kept.at) / 1000;
         if failure.error.status != Status::Api || put.lifetime_s == 0 || age_s <= put.lifetime_s {
-            return String::new();
+            return;
         }
-        format!(
-            "; the {} was put {} minutes ago and is good for {}: is the push still handed over?",
+        let age = format!(
+            "; the {} was put {} minutes ago and is good for {}",
             put.field,
             age_s / 60,
             put.lifetime_s / 60
-        )
+        );
+        failure.error.detail.get_or_insert_default().push_str(&age);
+        failure.error.hint = Some(Hint::Put {
+            account: lead.found.account.name.clone(),
+            field: put.field.into(),
+            before: Some("See why the pushes no longer arrive, and".into()),
+        });
     }
 
     fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {
@@ -527,7 +541,10 @@ impl Session {
         let sealed = self.vault.seal(&label, renewed);
         sealed
             .inspect_err(|e| {
-                self.log(LogLevel::Error, &format!("lost {}: {}", label.what, e));
+                self.log(
+                    LogLevel::Error,
+                    &format!("lost {}: {}", label.what, e.for_c()),
+                );
             })
             .ok()
     }
@@ -563,7 +580,10 @@ impl Session {
                 }
             }
         };
-        self.log(LogLevel::Error, &format!("kept in memory only: {}", why));
+        self.log(
+            LogLevel::Error,
+            &format!("kept in memory only: {}", why.for_c()),
+        );
         after = lead.row.clone();
         change(&mut after);
         shared.keep_unsaved(&lead.found.identity, after.clone(), &why);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::clock::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::options::{LogLevel, Options};
 use crate::platform::{self, Kind, MAX_TOKEN, PushedSecret, Scope};
@@ -91,9 +91,12 @@ impl Client {
     /// Registers or updates an account; nothing is written when nothing has changed.
     pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
         names::check_account(name)?;
-        let kind = Kind::named(kind).ok_or_else(|| {
-            Error::argument(format!("unknown kind: the kinds are {}", Kind::names()))
-        })?;
+        let kind =
+            Kind::named(kind).ok_or_else(|| {
+                let known: Vec<&str> = Kind::all().map(Kind::name).collect();
+                Error::argument(format!("unknown kind{}", names::repeated(kind)))
+                    .hint(names::choose(kind, &known, "The kinds are"))
+            })?;
         names::check_id(kind.token().id_name, id)?;
         let secret = check_secret_of(kind, secret)?;
 
@@ -157,18 +160,19 @@ impl Client {
             ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
             (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
             _ => Err(Error::argument(format!(
-                "account \"{name}\", of kind {}, has no such field: it has {}",
+                "account \"{name}\" of kind {} has no field{}",
                 kind.name(),
-                kind.fields().join(", ")
-            ))),
+                names::repeated(field)
+            ))
+            .hint(names::choose(field, &kind.fields(), "Its fields are"))),
         }
     }
 
     fn put_current(&self, session: &Session, name: &str, value: Option<&str>) -> Result<()> {
         if !matches!(value, None | Some("1")) {
-            return Err(Error::argument(
-                "field current takes the value 1 or NULL: it makes this account the current one",
-            ));
+            return Err(
+                Error::argument("invalid value of field current").because("must be 1 or NULL")
+            );
         }
         if !session.store().set_current(name, session.call())? {
             return Err(session.no_account(Some(name)));
@@ -185,18 +189,20 @@ impl Client {
         value: Option<&str>,
     ) -> Result<()> {
         let Some(parent) = value else {
-            return Err(Error::argument(
-                "field parent takes the name of an account: value is NULL",
-            ));
+            return Err(Error::argument("the value of field parent is NULL")
+                .advise("Pass the name of an account."));
         };
         names::check_account(parent)?;
         let of = session.read_credential(Some(parent))?.account;
         let wanted = found.account.kind.parent();
         if Some(of.kind) != wanted {
             return Err(Error::argument(format!(
-                "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {}",
+                "account \"{parent}\" cannot be the parent of account \"{}\"",
+                found.account.name
+            ))
+            .because(format!(
+                "it is of kind {}, not {}",
                 of.kind.name(),
-                found.account.name,
                 wanted.map_or("", Kind::name)
             )));
         }
@@ -223,20 +229,27 @@ impl Client {
         value: Option<&str>,
     ) -> Result<()> {
         let Some(value) = value else {
-            return Err(Error::argument(format!(
-                "field {} takes a value: it is NULL",
-                put.field
-            )));
+            return Err(
+                Error::argument(format!("the value of field {} is NULL", put.field))
+                    .advise("Pass a string."),
+            );
         };
         names::check_secret(put.field, value)?;
         let lacks_parent = found.recipe.scope == Scope::Parent && found.identity.scope.is_empty();
         if lacks_parent {
-            return Err(Error::argument(format!(
-                "put the parent of account \"{}\" first: its {} holds with that {} only",
-                found.account.name,
-                put.field,
-                found.account.kind.parent().map_or("parent", Kind::name)
-            )));
+            let account = found.account.name.clone();
+            let what = format!("no parent has been put for account \"{account}\"");
+            return Err(Error::argument(what)
+                .because(format!(
+                    "its {} is valid with its {} only",
+                    put.field,
+                    found.account.kind.parent().map_or("parent", Kind::name)
+                ))
+                .hint(Hint::Put {
+                    account,
+                    field: "parent".into(),
+                    before: Some("First,".into()),
+                }));
         }
         let kept = session.store_secret(found, put, value)?;
         process::remember_put(self.handle, &self.path, &found.identity, &kept);
@@ -259,9 +272,9 @@ impl Client {
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         names::split(name)?;
         if token.is_empty() || token.len() > MAX_TOKEN {
-            return Err(Error::argument(format!(
-                "a token has 1 to {MAX_TOKEN} bytes: pass the one that wxtoken_get gave"
-            )));
+            return Err(Error::argument("invalid token")
+                .because(format!("must be 1 to {MAX_TOKEN} bytes"))
+                .advise("Pass the token that the library gave."));
         }
         self.session()?.reject(name, token)
     }
@@ -363,11 +376,14 @@ fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
             Ok(None)
         }
         None => Ok(None),
-        Some(_) => Err(Error::argument(format!(
-            "accounts of kind {} have no secret: pass NULL, and put {}",
-            kind.name(),
-            kind.fields()[1..].join(" and ")
-        ))),
+        Some(_) => Err(
+            Error::argument(format!("accounts of kind {} have no secret", kind.name())).advise(
+                format!(
+                    "Register the account without one, and put {}.",
+                    kind.fields()[1..].join(" and ")
+                ),
+            ),
+        ),
     }
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::clock::{Deadline, Now};
 use crate::credential::{Freshness, Row, StoredSecret};
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::options::{LogLevel, Options};
-use crate::platform::{FetchSecrets, Kind, PushedSecret, Value};
+use crate::platform::{FetchSecrets, PushedSecret, Value};
 use crate::process::Background;
 use crate::process::cache::CachedToken;
 use crate::process::{View, remembered, remembered_put};
@@ -65,7 +65,7 @@ impl Session {
         match self.load(name, &self.deadline)? {
             Lookup::Found(found) => Ok(found),
             Lookup::NoAccount => Err(self.no_account(names::split(name)?.0)),
-            Lookup::NoCredential(account) => Err(no_credential(&account)),
+            Lookup::NoCredential(account) => Err(no_credential(&account, names::split(name)?.1)),
         }
     }
 
@@ -120,15 +120,20 @@ impl Session {
 
     pub fn no_account(&self, name: Option<&str>) -> Error {
         let store = self.store().location();
-        let message = match name {
-            Some(name) => format!(
-                "no account \"{name}\" in store {store}: register it with wxtoken_register; wxtoken_report lists those there"
-            ),
-            None => format!(
-                "no account is the current one in store {store}: register one with wxtoken_register, or make one the current one with wxtoken_put"
-            ),
+        let Some(name) = name else {
+            let what = format!("store {store} has no current account");
+            return Error::new(Status::Account, what).hint(Hint::ChooseCurrent);
         };
-        Error::new(Status::Account, message)
+        let what = format!("account \"{name}\" not found in store {store}");
+        let stored = self.store().all(self.call());
+        let accounts = stored.map(|stored| stored.accounts).unwrap_or_default();
+        let names = accounts.iter().map(|account| account.name.as_str());
+        Error::new(Status::Account, what).hint(match names::nearest(name, names) {
+            Some(near) => Hint::Do(format!("Did you mean \"{near}\"?")),
+            None => Hint::Register {
+                account: name.into(),
+            },
+        })
     }
 
     pub fn freshness(&self, row: &Row) -> Freshness {
@@ -169,20 +174,22 @@ impl Session {
         }
     }
 
-    /// Who should be running, for the error of a reader that nobody fetches for.
-    pub fn no_keeper(&self) -> String {
+    /// Why nobody fetches for a reader, and what to do, for its error.
+    pub fn no_keeper(&self) -> (String, Option<Hint>) {
         let store = self.view.shared.store.path();
         let mailbox = names::mailbox_path(store);
         match sys::has_reader(&mailbox) {
-            Some(true) => "the keeper was asked".into(),
-            Some(false) => format!(
-                "no keeper runs on this store: start `wxtoken keep` as {}",
-                sys::owner_name(store)
-            ),
-            None => format!(
-                "this process may not write to the keeper's mailbox, {}",
-                mailbox.display()
-            ),
+            Some(true) => ("the keeper was asked".into(), None),
+            Some(false) => {
+                let user = Some(sys::owner_name(store));
+                let why = "no keeper is running on this store".into();
+                (why, Some(Hint::Keep { user }))
+            }
+            None => {
+                let mailbox = mailbox.display();
+                let why = format!("this process may not write to the keeper's mailbox, {mailbox}");
+                (why, None)
+            }
         }
     }
 
@@ -194,16 +201,19 @@ impl Session {
             name: name.clone(),
         });
         if let Err(e) = told {
-            let reason = match e {
+            let (reason, hint) = match e {
                 NotSent::Refused(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
-                    "the keeper's mailbox is full: it may hang, or somebody floods it".into()
+                    let look = "See whether the keeper hangs, or somebody floods its mailbox.";
+                    let reason = "the keeper's mailbox is full".into();
+                    (reason, Some(Hint::Do(look.into())))
                 }
                 _ => self.no_keeper(),
             };
-            return Err(Error::new(
-                why.status,
-                format!("{}: nobody was told: {reason}", why),
-            ));
+            let what = format!("cannot record that the token of {name} was refused");
+            return Err(Error {
+                hint: hint.or(why.hint.clone()),
+                ..Error::new(why.status, what).because(format!("{reason}; {why}"))
+            });
         }
         let deadline = Deadline::after(self.left_ms().min(TOLD_MS));
         loop {
@@ -214,7 +224,7 @@ impl Session {
             deadline.pause(
                 2,
                 8,
-                &format!("waiting for the keeper to note that the token of {name} was refused"),
+                &format!("waiting for the keeper to record that the token of {name} was refused"),
             )?;
         }
     }
@@ -281,11 +291,14 @@ impl Session {
             ),
             None => Err(Error::new(
                 Status::Secret,
-                format!(
-                    "no secret is stored for account \"{}\": register it again with its secret",
-                    account.name
-                ),
-            )),
+                format!("no secret is stored for account \"{}\"", account.name),
+            )
+            .hint(Hint::RegisterAgain {
+                account: account.name.clone(),
+                kind: account.kind.name().into(),
+                id: account.id.clone(),
+                before: Some("With its secret,".into()),
+            })),
         }
     }
 
@@ -353,7 +366,7 @@ impl Session {
         };
         let put = account.kind.token().put.as_ref();
         let Some(put) = put.filter(|put| put.field == field) else {
-            return Err(no_credential(account));
+            return Err(no_credential(account, field));
         };
         let name = format!("{}/{ACCESS_TOKEN}", account.name);
         let mut found = self.read_credential(Some(&name))?;
@@ -401,10 +414,16 @@ pub fn never_put(found: &store::Credential, put: &PushedSecret) -> Error {
     Error::new(
         Status::Secret,
         format!(
-            "no {} has been put for account \"{}\" ({} {}): {}; hand it over with wxtoken_put, see docs/credentials.md",
-            put.field, found.account.name, found.recipe.id_name, found.account.id, put.source
+            "no {} has been put for account \"{}\" ({} {})",
+            put.field, found.account.name, found.recipe.id_name, found.account.id
         ),
     )
+    .because(put.source)
+    .hint(Hint::Put {
+        account: found.account.name.clone(),
+        field: put.field.into(),
+        before: None,
+    })
 }
 
 pub fn put_label(found: &store::Credential, put: &PushedSecret) -> Label {
@@ -424,16 +443,14 @@ fn is_incomplete(loaded: &Lookup) -> bool {
     }
 }
 
-fn no_credential(account: &Account) -> Error {
+fn no_credential(account: &Account, credential: &str) -> Error {
+    let kind = account.kind;
+    let known: Vec<&str> = kind.recipes().map(|recipe| recipe.credential).collect();
     Error::argument(format!(
-        "account \"{}\", of kind {}, has no such credential: it has {}",
+        "account \"{}\" of kind {} has no credential{}",
         account.name,
-        account.kind.name(),
-        credentials(account.kind)
+        kind.name(),
+        names::repeated(credential)
     ))
-}
-
-fn credentials(kind: Kind) -> String {
-    let names: Vec<&str> = kind.recipes().map(|recipe| recipe.credential).collect();
-    names.join(", ")
+    .hint(names::choose(credential, &known, "It has"))
 }

@@ -15,7 +15,10 @@ pub fn render(error: &Error, most: usize) -> String {
         hint => format!("; {hint}"),
     };
     // Too long by itself: there is no room for anything beside it.
-    let Some(room) = most.checked_sub(tail.len()).filter(|room| *room > 0) else {
+    let Some(room) = most
+        .checked_sub(tail.len())
+        .filter(|room| *room >= ELLIPSIS.len())
+    else {
         return fit(&hint, most);
     };
     let head = match &error.detail {
@@ -72,7 +75,7 @@ mod tests {
         assert_eq!(cut(1), "cannot open 店: it is 店…; hint: Close it.");
         assert_eq!(cut(9), "cannot open 店: it …; hint: Close it.");
         assert_eq!(cut(13), "cannot open 店; hint: Close it.");
-        assert_eq!(cut(20), "cannot ope…; hint: Close it.");
+        assert_eq!(cut(20), "cannot op…; hint: Close it.");
         assert_eq!(render(&error(), 18), "hint: Close it.");
         assert_eq!(render(&error(), 12), "hint: Clo…");
         let long = Error::store("s".repeat(500));

@@ -61,7 +61,7 @@ use crate::clock::Deadline;
 
 use crate::credential::{CredentialKey, StoredSecret};
 
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 
 use crate::process;
 
@@ -71,7 +71,7 @@ use crate::store::{Account, StoreSnapshot};
 
 use crate::sync::{Condvar, Mutex, PoisonError};
 
-use crate::sys::{Mailbox, OWNER_ONLY, access, describe, give_access, os_message};
+use crate::sys::{Mailbox, OWNER_ONLY, access, describe, give_access, os_message, owner_name};
 
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
@@ -142,16 +142,20 @@ impl Keeper {
         let session = client.session()?;
         if session.is_reader() {
             let paths = client.paths();
-            return Err(Error::new(
-                Status::Secret,
-                format!(
-                    "a keeper must write store {} and read its key file {}: run it as their owner; the store is {}; the key is {}",
-                    paths.store.display(),
-                    paths.key.display(),
+            let what = format!(
+                "a keeper must write store {} and read its key file {}",
+                paths.store.display(),
+                paths.key.display()
+            );
+            return Err(Error::new(Status::Secret, what)
+                .because(format!(
+                    "the store is {}; the key is {}",
                     describe(&paths.store),
                     describe(&paths.key)
-                ),
-            ));
+                ))
+                .hint(Hint::Keep {
+                    user: Some(owner_name(&paths.store)),
+                }));
         }
         let pair = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_nonblocking(true)?;
@@ -159,8 +163,11 @@ impl Keeper {
             Ok((ours, theirs))
         });
         let (done, theirs) = pair.map_err(|e| {
-            let why = format!("no pair of sockets for a keeper: {}", os_message(&e));
-            Error::new(Status::Internal, why)
+            Error::new(
+                Status::Internal,
+                "cannot make a pair of sockets for a keeper",
+            )
+            .because(os_message(&e))
         })?;
         let mut keeper = Keeper {
             desk: Arc::new(Desk {
@@ -214,12 +221,13 @@ impl Keeper {
             }
             Err(e) => {
                 self.mailbox = None;
-                self.no_mailbox = Some(Error::store(format!(
-                    "cannot open mailbox {}: {}: readers of the store cannot reach this keeper; its directory is {}",
-                    paths.mailbox.display(),
-                    os_message(&e),
-                    describe(paths.mailbox.parent().unwrap_or(&paths.store))
-                )));
+                let what = format!("cannot open mailbox {}", paths.mailbox.display());
+                let directory = describe(paths.mailbox.parent().unwrap_or(&paths.store));
+                self.no_mailbox = Some(
+                    Error::store(what)
+                        .because(format!("{}; its directory is {directory}", os_message(&e)))
+                        .advise("Until it can be opened, readers of the store cannot reach this keeper."),
+                );
             }
         }
     }

@@ -43,8 +43,8 @@ pub type Secret = Zeroizing<String>;
 pub struct Label {
     /// For messages: `the secret of account "shop"`.
     pub what: String,
-    /// How to bring it back, if the key stays lost.
-    again: Hint,
+    /// How to bring it back, if the key stays lost; None where its account's name is not known.
+    again: Option<Hint>,
     place: String,
 }
 
@@ -53,12 +53,12 @@ impl Label {
     pub fn secret(account: &str, kind: &str, id: &str) -> Label {
         Label {
             what: format!("the secret of account \"{account}\""),
-            again: Hint::RegisterAgain {
+            again: Some(Hint::RegisterAgain {
                 account: account.into(),
                 kind: kind.into(),
                 id: id.into(),
                 before: None,
-            },
+            }),
             place: format!("weixin_account.secret\0{id}"),
         }
     }
@@ -67,12 +67,30 @@ impl Label {
     pub fn put(account: &str, field: &str, owner: &str) -> Label {
         Label {
             what: format!("the {field} of account \"{account}\""),
-            again: Hint::Put {
+            again: Some(Hint::Put {
                 account: account.into(),
                 field: field.into(),
                 before: None,
-            },
+            }),
             place: format!("weixin_token.put\0{owner}"),
+        }
+    }
+
+    /// A field that was put for an account of this id, whose name is not known.
+    pub fn put_for(id: &str, owner: &str) -> Label {
+        Label {
+            what: format!("what was put for {id}"),
+            again: None,
+            place: format!("weixin_token.put\0{owner}"),
+        }
+    }
+
+    /// How to bring it back. `or`: what else does, as the beginning of a sentence.
+    fn again(&self, or: Option<&str>) -> Hint {
+        match (self.again.clone(), or) {
+            (Some(again), Some(or)) => again.after(or),
+            (Some(again), None) => again,
+            (None, or) => Hint::Do(Hint::sentence(&or.map(Into::into), "put it again.")),
         }
     }
 }

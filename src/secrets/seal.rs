@@ -76,13 +76,9 @@ impl Vault {
             label.what,
             self.path.display()
         );
-        let again = label.again.clone();
         Error::new(Status::Secret, what)
             .because(why)
-            .hint(match or {
-                Some(or) => again.after(or),
-                None => again,
-            })
+            .hint(label.again(or))
     }
 
     /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key

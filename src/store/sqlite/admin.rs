@@ -104,10 +104,9 @@ impl SqliteStore {
     pub fn backup(&self, to: &Path, call: Call) -> Result<()> {
         let StoreSnapshot { accounts, tokens } = Store::all(self, call)?;
         let cannot = |e: String| {
-            Error::store(format!(
-                "cannot write backup {}: {e}: name a new file in a directory that you may write to",
-                to.display()
-            ))
+            Error::store(format!("cannot write backup {}", to.display()))
+                .because(e)
+                .advise("Name a new file in a directory that you may write to.")
         };
         sys::create_private(to).map_err(|e| cannot(sys::os_message(&e)))?;
         let written = open_draft(to).and_then(|mut conn| {
@@ -144,7 +143,7 @@ impl SqliteStore {
     /// Reads a copy of the backup, brought up to date: one that an older version wrote is left as it is.
     fn read_backup(&self, from: &Path) -> Result<StoreSnapshot> {
         let cannot =
-            |e: String| Error::store(format!("cannot restore from {}: {e}", from.display()));
+            |e: String| Error::store(format!("cannot restore from {}", from.display())).because(e);
         let stamp = u64::from_ne_bytes(sys::random());
         let draft = Draft(with_suffix(self.path(), &format!(".{stamp:016x}.restore")));
         sys::require_readable_file(from)
@@ -162,11 +161,12 @@ impl SqliteStore {
             }
             FileKind::Newer { version } => {
                 return Err(cannot(format!(
-                    "it has schema {version}, newer than this version's {}: upgrade libwxtoken",
+                    "it has schema {version}, newer than this version's {}",
                     schema::newest()
-                )));
+                ))
+                .advise("Upgrade libwxtoken."));
             }
-            _ => return Err(cannot("it is no backup of a store".into())),
+            _ => return Err(cannot("it is not a backup of a store".into())),
         }
         let read = sql::accounts(&conn).and_then(|accounts| {
             let tokens = sql::tokens(&conn)?;
@@ -224,7 +224,7 @@ fn open_all(accounts: &[Account], tokens: &[(CredentialKey, Row)], call: Call) -
 }
 
 fn put_label(identity: &CredentialKey) -> Label {
-    Label::put(&identity.id, "secret that was put", &identity.owner())
+    Label::put_for(&identity.id, &identity.owner())
 }
 
 /// Seals what is not of the key that seals now. How many there were.

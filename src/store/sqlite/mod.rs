@@ -58,7 +58,7 @@ use self::repair::{is_whole, quarantine};
 use self::schema::FileKind;
 use super::{Account, Call, Credential, LeaderLock, Lookup, Registration, Store, StoreSnapshot};
 use crate::credential::{CredentialKey, Row};
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::names;
 use crate::sys::{self, BlockedSignals, ForkGuarded, ForkLock, LockFile};
 
@@ -132,14 +132,20 @@ impl SqliteStore {
                 Err(passing) => passing,
             };
             if repairs == MAX_REPAIRS && !matches!(error, SqliteError::Busy) {
-                return Err(Error::store(self.about(
-                    "mended more than once and still damaged: move it away and register the accounts again:",
-                )));
+                let what = format!(
+                    "store {} is still damaged after {MAX_REPAIRS} repairs",
+                    self.path.display()
+                );
+                let before = Some("Move it away, and".into());
+                return Err(Error::store(what).hint(Hint::RegisterAll { before }));
             }
             match error {
                 SqliteError::Busy => {
-                    call.deadline
-                        .pause(1, 5, &self.about("waiting for another process at"))?;
+                    call.deadline.pause(
+                        1,
+                        5,
+                        &self.about("waiting for another process to release"),
+                    )?;
                 }
                 SqliteError::Unfinished => {
                     repairs += 1;
@@ -184,7 +190,7 @@ impl SqliteStore {
 
     fn connect(&self, call: Call) -> std::result::Result<Open, SqliteError> {
         sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string()),
+            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string(), None),
             _ => SqliteError::Cannot("open", sys::os_message(&e)),
         })?;
         self.create_if_absent()?;
@@ -235,14 +241,16 @@ impl SqliteStore {
         match kind {
             FileKind::Current => {}
             FileKind::Newer { version } => {
-                return Err(SqliteError::Refused(format!(
-                    "has schema {version}, newer than this library's {}: upgrade libwxtoken",
+                let why = format!(
+                    "it has schema {version}, newer than this library's {}",
                     schema::newest()
-                )));
+                );
+                return Err(SqliteError::Refused(why, Some("Upgrade libwxtoken.")));
             }
             FileKind::Foreign => {
                 return Err(SqliteError::Refused(
-                    "is another program's database: name another path".into(),
+                    "it belongs to another program".into(),
+                    Some("Name another path."),
                 ));
             }
             FileKind::Legacy | FileKind::NeedsMigration if read_only => {
@@ -270,8 +278,9 @@ impl SqliteStore {
             || self.lock_path().exists()
             || call.vault.exists();
         if !is_known {
-            let why = "is no SQLite database, and nothing shows that it was a store: move it away, or name another path";
-            return Err(self.error(SqliteError::Refused(why.into())));
+            let why = "it is not an SQLite database, and nothing shows that it was a store";
+            let advice = "Move it away, or name another path.";
+            return Err(self.error(SqliteError::Refused(why.into(), Some(advice))));
         }
         loop {
             let outcome = {
@@ -296,12 +305,17 @@ impl SqliteStore {
                 Ok(None) => call.deadline.pause(
                     1,
                     5,
-                    &self.about("waiting for another process at the damaged"),
+                    &self.about("waiting for another process to release the damaged"),
                 )?,
                 Err(e) => {
-                    let error =
-                        SqliteError::Cannot("set the damaged file aside:", sys::os_message(&e));
-                    return Err(self.error(error));
+                    let what = format!("cannot move damaged store {} aside", self.path.display());
+                    let directory = self.path.parent().unwrap_or(Path::new("/"));
+                    return Err(Error::store(what).because(format!(
+                        "{}; {} is {}",
+                        sys::os_message(&e),
+                        directory.display(),
+                        sys::describe(directory)
+                    )));
                 }
             }
         }
@@ -501,9 +515,8 @@ impl Store for SqliteStore {
             .with_lock_file(&gate, |lock| lock.try_lock(byte))
             .map_err(|e| {
                 let path = self.lock_path();
-                Error::store(format!(
-                    "cannot use lock file {}: {}; it is {}; its directory is {}",
-                    path.display(),
+                Error::store(format!("cannot use lock file {}", path.display())).because(format!(
+                    "{}; it is {}; its directory is {}",
                     sys::os_message(&e),
                     sys::describe(&path),
                     sys::describe(path.parent().unwrap_or(Path::new("/"))),
