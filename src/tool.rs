@@ -10,7 +10,8 @@ use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
 pub use crate::admin::{Paths, Removed};
-pub use crate::error::{Error, Result, Status};
+pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
+pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
@@ -147,8 +148,8 @@ impl Store {
         self.0.reject(name, token)
     }
 
-    /// As `wxtoken_report`.
-    pub fn report(&self) -> Result<String> {
+    /// What `wxtoken_report` writes.
+    pub fn report(&self) -> Result<Report> {
         self.0.report()
     }
 

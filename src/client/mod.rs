@@ -2,7 +2,7 @@
 
 mod get;
 mod lead;
-mod report;
+pub mod report;
 pub mod session;
 
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use crate::process::{self, HandleId, View, last_known, release_handle, share};
 use crate::secrets::{Label, Vault, fingerprint};
 use crate::store::{self, Account, Commit, Opening, StoreName};
 use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
+use report::Report;
 use session::Session;
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
@@ -274,10 +275,10 @@ impl Client {
         self.session()?.reject(name, token)
     }
 
-    pub fn report(&self) -> Result<String> {
+    pub fn report(&self) -> Result<Report> {
         let session = self.session()?;
         session.restore_accounts()?;
-        report::write(&session)
+        report::gather(&session)
     }
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.

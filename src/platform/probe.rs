@@ -22,7 +22,9 @@ pub struct Probe {
     /// How long the answer took, in milliseconds.
     pub took_ms: i64,
     /// Why there is none.
-    pub trouble: Option<String>,
+    pub no_answer: Option<String>,
+    /// Whether it was TLS that failed.
+    pub is_tls_failure: bool,
 }
 
 /// Asks for `/`, with neither secret nor token.
@@ -47,7 +49,11 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
             let date = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
             probe.date = date.map(|date| date.timestamp());
         }
-        Err(error) => probe.trouble = Some(no_response(&error, options, deadline).why),
+        Err(error) => {
+            let none = no_response(&error, options, deadline);
+            probe.is_tls_failure = none.is_tls;
+            probe.no_answer = Some(none.why);
+        }
     }
     probe.took_ms = boot_ms() - sent;
     Ok(probe)

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, Gid, Group, Uid, User, faccessat, geteuid};
 
-use crate::text::quoted;
+use crate::ui::shell::quoted;
 
 pub fn described(meta: &Metadata) -> String {
     format!(

@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::cli::Cli;
-use crate::output;
-use crate::trouble::USAGE;
+use crate::args::Cli;
+use crate::exit::USAGE;
+use crate::ui::output;
 
 /// What the command line says; else it has been answered, and this is the exit code.
 pub fn parse() -> Result<Cli, u8> {

@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 use wxtoken::tool::{KindOfAccount, Store, kinds};
 
-use crate::cli::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
-use crate::input;
-use crate::output;
+use super::{existing, open};
+use crate::args::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
+use crate::exit::{ExitResult, Failure, NO};
+use crate::prompt;
 use crate::report::{self, Report};
-use crate::text::{count, pad, quoted, width};
-use crate::trouble::{NO, Trouble, Verdict};
-use crate::{existing, open};
+use crate::ui::output;
+use crate::ui::plural::count;
+use crate::ui::shell::quoted;
+use crate::ui::width::{pad, width};
 
-pub fn run(cli: &Cli, verb: &Account) -> Verdict {
+pub fn run(cli: &Cli, verb: &Account) -> ExitResult {
     match verb {
         Account::Add(added) => add(cli, added),
         Account::List(listed) => list(&existing(cli)?, listed),
@@ -20,19 +22,19 @@ pub fn run(cli: &Cli, verb: &Account) -> Verdict {
     }
 }
 
-fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
+fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
     let kind = kinds().into_iter().find(|kind| kind.name == new.kind);
     let Some(kind) = kind else {
-        return Err(Trouble::usage("there is no such kind of account"));
+        return Err(Failure::usage("there is no such kind of account"));
     };
     if !kind.has_secret && new.secret_file.is_some() {
-        return Err(Trouble::usage(format!(
+        return Err(Failure::usage(format!(
             "accounts of kind {} have no secret: leave --secret-file out",
             kind.name
         )));
     }
     if new.parent.is_some() && kind.parent.is_none() {
-        return Err(Trouble::usage(format!(
+        return Err(Failure::usage(format!(
             "accounts of kind {} have no parent: leave --parent out",
             kind.name
         )));
@@ -46,7 +48,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
         _ => "secret",
     };
     let secret = match kind.has_secret {
-        true => Some(input::secret(
+        true => Some(prompt::secret(
             new.secret_file.as_deref(),
             &format!("{what} of {} ({} {})", new.name, kind.id_name, new.id),
         )?),
@@ -62,13 +64,13 @@ fn add(cli: &Cli, new: &AccountAdd) -> Verdict {
 }
 
 /// Before anything is registered: what would be is not to be half of what was asked for.
-fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Result<(), Trouble> {
+fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Result<(), Failure> {
     let (Some(parent), Some(wanted)) = (&new.parent, kind.parent) else {
         return Ok(());
     };
     match there.account(parent) {
-        None => Err(Trouble::no_account(parent, &there.names())),
-        Some(found) if found.kind != wanted => Err(Trouble::argument(&format!(
+        None => Err(Failure::no_account(parent, &there.names())),
+        Some(found) if found.kind != wanted => Err(Failure::argument(&format!(
             "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {wanted}; nothing is changed",
             found.kind, new.name
         ))),
@@ -96,7 +98,7 @@ fn added(new: &AccountAdd, before: &Report, after: &Report) -> String {
     said
 }
 
-fn list(store: &Store, listed: &AccountList) -> Verdict {
+fn list(store: &Store, listed: &AccountList) -> ExitResult {
     let report = Report::of(store)?;
     if listed.json {
         let accounts = report::json(store)?["accounts"].take();
@@ -148,10 +150,10 @@ fn without_tokens(account: &Value) -> Value {
     account
 }
 
-fn remove(store: &Store, remove: &AccountRemove) -> Verdict {
+fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
     let report = Report::of(store)?;
     let Some(account) = report.account(&remove.name) else {
-        return Err(Trouble::no_account(&remove.name, &report.names()));
+        return Err(Failure::no_account(&remove.name, &report.names()));
     };
     if !remove.yes {
         let question = format!(
@@ -195,7 +197,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> Verdict {
     output::print(&said)
 }
 
-fn make_current(store: &Store, used: &AccountUse) -> Verdict {
+fn make_current(store: &Store, used: &AccountUse) -> ExitResult {
     store.put(&used.name, "current", None)?;
     output::print_line(&format!("{} is the current account", used.name))
 }

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
+use crate::exit::in_commands;
 use crate::report::{Account, LastError};
-use crate::text::quoted;
-use crate::trouble::in_commands;
+use crate::ui::shell::quoted;
 
 /// One failure.
 pub struct Advice {

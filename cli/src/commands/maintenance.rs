@@ -5,13 +5,14 @@ use std::path::Path;
 
 use wxtoken::tool::Store;
 
-use crate::cli::{Backup, Restore};
-use crate::output;
+use crate::args::{Backup, Restore};
+use crate::exit::{ExitResult, Failure, NO};
 use crate::report::Report;
-use crate::text::{count, quoted};
-use crate::trouble::{NO, Trouble, Verdict};
+use crate::ui::output;
+use crate::ui::plural::count;
+use crate::ui::shell::quoted;
 
-pub fn rekey(store: &Store) -> Verdict {
+pub fn rekey(store: &Store) -> ExitResult {
     let sealed = store.rekey()?;
     output::print_line(&format!(
         "{} sealed with a new key, in {}; a backup from before opens with the old key only",
@@ -20,7 +21,7 @@ pub fn rekey(store: &Store) -> Verdict {
     ))
 }
 
-pub fn backup(store: &Store, backup: &Backup) -> Verdict {
+pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
     store.backup(&backup.file)?;
     let accounts = Report::of(store)?.accounts.len();
     output::print_line(&format!(
@@ -31,7 +32,7 @@ pub fn backup(store: &Store, backup: &Backup) -> Verdict {
     ))
 }
 
-pub fn restore(store: &Store, restore: &Restore) -> Verdict {
+pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
     let there = Report::of(store)?.accounts.len();
     if there > 0 && !restore.yes {
         let question = format!(
@@ -65,9 +66,9 @@ fn warn_of_mode(backup: &Path) {
 }
 
 /// What `restore` says of a file that is not there, before it makes a store.
-pub fn require_file(path: &Path) -> Result<(), Trouble> {
+pub fn require_file(path: &Path) -> Result<(), Failure> {
     match std::fs::metadata(path) {
         Ok(_) => Ok(()),
-        Err(e) => Err(Trouble::io(&format!("read {}", path.display()), &e)),
+        Err(e) => Err(Failure::io(&format!("read {}", path.display()), &e)),
     }
 }

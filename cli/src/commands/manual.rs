@@ -9,16 +9,16 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use wxtoken::tool::statuses;
 
-use crate::cli::{Cli, Completions, Man as ManArgs};
-use crate::output;
-use crate::trouble::{CALL, IO, NO, Trouble, USAGE, Verdict};
+use crate::args::{Cli, Completions, Man as ManArgs};
+use crate::exit::{CALL, ExitResult, Failure, IO, NO, USAGE};
+use crate::ui::output;
 
 pub const EXAMPLES: &str = "\
 Examples:
   wxtoken account add shop --kind official --id wx0123456789abcdef
   curl \"https://api.weixin.qq.com/cgi-bin/user/get?access_token=$(wxtoken get shop)\"
   wxtoken get shop/jsapi_ticket
-  wxtoken status --watch
+  watch -c -n2 wxtoken --color=always status
   wxtoken doctor";
 
 /// What a status of the library means for who types commands.
@@ -100,13 +100,13 @@ fn exit_codes() -> Vec<(String, String)> {
     codes
 }
 
-pub fn completions(wanted: &Completions) -> Verdict {
+pub fn completions(wanted: &Completions) -> ExitResult {
     let mut script = Vec::new();
     clap_complete::generate(wanted.shell, &mut Cli::command(), "wxtoken", &mut script);
     output::print(&String::from_utf8_lossy(&script))
 }
 
-pub fn pages(wanted: &ManArgs) -> Verdict {
+pub fn pages(wanted: &ManArgs) -> ExitResult {
     let pages = all_pages()?;
     match &wanted.out {
         None => match pages.first() {
@@ -122,13 +122,13 @@ pub fn pages(wanted: &ManArgs) -> Verdict {
     }
 }
 
-fn write_page(directory: &Path, name: &str, page: &str) -> Result<(), Trouble> {
+fn write_page(directory: &Path, name: &str, page: &str) -> Result<(), Failure> {
     let path = directory.join(format!("{name}.1"));
-    std::fs::write(&path, page).map_err(|e| Trouble::io(&format!("write {}", path.display()), &e))
+    std::fs::write(&path, page).map_err(|e| Failure::io(&format!("write {}", path.display()), &e))
 }
 
 /// The name of each page, and the page; the tool's own first.
-fn all_pages() -> Result<Vec<(String, String)>, Trouble> {
+fn all_pages() -> Result<Vec<(String, String)>, Failure> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
     let mut pages = Vec::new();
@@ -141,7 +141,7 @@ fn all_pages() -> Result<Vec<(String, String)>, Trouble> {
             let of_sub = format!("{name}-{}", sub.get_name());
             waiting.push((sub.clone(), of_sub));
         }
-        let page = page(command, &name).map_err(|e| Trouble::io("write the manual", &e))?;
+        let page = page(command, &name).map_err(|e| Failure::io("write the manual", &e))?;
         pages.push((name, page));
     }
     Ok(pages)

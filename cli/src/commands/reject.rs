@@ -1,37 +1,18 @@
-//! `wxtoken get` and `wxtoken reject`.
+//! `wxtoken reject`: the API refused a token.
 
-use serde_json::json;
 use wxtoken::tool::{Store, Stored};
 
-use crate::cli::{Get, Reject};
-use crate::input;
-use crate::output;
-use crate::report::Report;
-use crate::text::span;
-use crate::trouble::Verdict;
+use crate::args::Reject;
+use crate::exit::ExitResult;
+use crate::prompt;
+use crate::ui::output;
+use crate::ui::time::span;
 
-/// The one place where a token leaves the program.
-pub fn get(store: &Store, get: &Get) -> Verdict {
-    let token = store.get(get.name.as_deref())?;
-    if !get.json {
-        return output::print_line(&token.value);
-    }
-    let name = match &get.name {
-        Some(name) => Some(name.clone()),
-        None => Report::of(store)?.current().map(str::to_owned),
-    };
-    output::print_json(&json!({
-        "name": name,
-        "token": &*token.value,
-        "expires_at": (token.expires_at > 0).then_some(token.expires_at),
-    }))
-}
-
-pub fn reject(store: &Store, reject: &Reject) -> Verdict {
+pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     let stored = store.stored(reject.name.as_deref())?;
     let name = &stored.name;
     let refused = match &reject.token_file {
-        Some(file) => Some(input::secret(Some(file), "refused token")?),
+        Some(file) => Some(prompt::secret(Some(file), "refused token")?),
         None => None,
     };
     let Some(token) = &stored.token else {

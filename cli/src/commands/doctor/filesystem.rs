@@ -1,70 +1,14 @@
-//! Where the store lies, and what the environment says.
+//! The filesystem that the store is on: whether locks hold there, whether it lasts, how much room is left.
 
 use nix::sys::statfs::statfs;
 use nix::sys::statvfs::statvfs;
-use wxtoken::tool::{Paths, options};
+use wxtoken::tool::Paths;
 
 use super::{Findings, Level};
 
 /// Too little for a journal and a few rows.
 const LEAST_FREE: u64 = 1 << 20;
 const LITTLE_FREE: u64 = 64 << 20;
-
-pub fn environment(found: &mut Findings) {
-    let mut known = vec!["WXTOKEN_STORE".to_owned()];
-    known.extend(
-        options()
-            .iter()
-            .map(|name| format!("WXTOKEN_{}", name.to_ascii_uppercase())),
-    );
-    let mut set: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| {
-            Some((
-                name.into_string().ok()?,
-                value.to_string_lossy().into_owned(),
-            ))
-        })
-        .filter(|(name, _)| name.starts_with("WXTOKEN_"))
-        .collect();
-    set.sort();
-    let (ours, strange): (Vec<_>, Vec<_>) =
-        set.into_iter().partition(|(name, _)| known.contains(name));
-    if !ours.is_empty() {
-        let shown: Vec<String> = ours
-            .iter()
-            .map(|(name, value)| described(name, value))
-            .collect();
-        found.note("environment", shown.join(", "));
-    }
-    for (name, _) in strange {
-        if name.contains("SECRET") {
-            let why = format!(
-                "{name} is set: every process of this user can read it, and wxtoken does not"
-            );
-            found.advise(
-                "environment",
-                Level::Warning,
-                why,
-                format!("unset {name}; wxtoken account add asks for the secret"),
-            );
-        } else {
-            found.advise(
-                "environment",
-                Level::Note,
-                format!("{name} is no option of wxtoken"),
-                "see wxtoken --help for the options",
-            );
-        }
-    }
-}
-
-/// With its value, unless there may be a password in it.
-fn described(name: &str, value: &str) -> String {
-    if name == "WXTOKEN_PROXY" || value.contains('@') {
-        return format!("{name} is set");
-    }
-    format!("{name}={value}")
-}
 
 // Types of filesystems as statfs() tells them: those of Linux's magic.h from libc, the others from their own sources.
 
@@ -94,7 +38,7 @@ const LOCAL: &[(u32, &str)] = &[
     (libc::F2FS_SUPER_MAGIC as u32, "F2FS"),
 ];
 
-pub fn filesystem(paths: &Paths, found: &mut Findings) {
+pub fn look(paths: &Paths, found: &mut Findings) {
     let place = match paths.store.exists() {
         true => paths.store.as_path(),
         false => paths.store.parent().unwrap_or(&paths.store),

@@ -4,11 +4,14 @@
 
 use anstyle::Style;
 
-use crate::advice::Advice;
-use crate::layout::{Layout, Line};
-use crate::output::{BOLD, DIM, GREEN, PLAIN, RED, Sight, YELLOW};
 use crate::report::{ACCESS_TOKEN, Account, Report, Token};
-use crate::text::{age, count, moment, short_moment, span, wrap};
+use crate::ui::advice::Advice;
+use crate::ui::layout::{Layout, Line};
+use crate::ui::output::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
+use crate::ui::plural::count;
+use crate::ui::terminal::Terminal;
+use crate::ui::time::{age, moment, short_moment, span};
+use crate::ui::width::wrap;
 
 /// Columns of what is said under a row where nobody says how many there are.
 const READABLE: usize = 100;
@@ -27,7 +30,7 @@ pub struct Row {
     /// To the second, and shorter.
     pub when: [String; 2],
     pub by: String,
-    below: Vec<Below>,
+    notes: Vec<Note>,
 }
 
 /// What stands in the place of the bar.
@@ -42,7 +45,7 @@ pub enum Life {
 }
 
 /// What is said under a row.
-struct Below {
+struct Note {
     mark: &'static str,
     ascii_mark: &'static str,
     style: Style,
@@ -50,8 +53,8 @@ struct Below {
 }
 
 /// The whole screen.
-pub fn draw(report: &Report, sight: &Sight) -> Vec<Line> {
-    let mut lines = header(report, sight);
+pub fn draw(report: &Report, terminal: &Terminal) -> Vec<Line> {
+    let mut lines = header(report, terminal);
     let rows: Vec<Row> = report
         .accounts
         .iter()
@@ -68,25 +71,28 @@ pub fn draw(report: &Report, sight: &Sight) -> Vec<Line> {
         lines.push(Line::default().with(PLAIN, hint));
         return lines;
     }
-    let layout = Layout::fit(&rows, sight);
+    let layout = Layout::fit(&rows, terminal);
     lines.push(Line::default());
     lines.push(layout.titles());
     for row in &rows {
         lines.push(layout.line(row));
-        let most = sight.columns.unwrap_or(READABLE).saturating_sub(INDENT + 2);
-        for below in &row.below {
-            let mark = if sight.unicode {
-                below.mark
+        let most = terminal
+            .columns
+            .unwrap_or(READABLE)
+            .saturating_sub(INDENT + 2);
+        for note in &row.notes {
+            let mark = if terminal.unicode {
+                note.mark
             } else {
-                below.ascii_mark
+                note.ascii_mark
             };
-            for (i, text) in wrap(&below.text, most).into_iter().enumerate() {
+            for (i, text) in wrap(&note.text, most).into_iter().enumerate() {
                 let lead = if i == 0 { mark } else { " " };
                 let lead = format!("{}{lead} ", " ".repeat(INDENT));
                 lines.push(
                     Line::default()
-                        .with(below.style, lead)
-                        .with(below.style, text),
+                        .with(note.style, lead)
+                        .with(note.style, text),
                 );
             }
         }
@@ -94,8 +100,8 @@ pub fn draw(report: &Report, sight: &Sight) -> Vec<Line> {
     lines
 }
 
-fn header(report: &Report, sight: &Sight) -> Vec<Line> {
-    let dot = if sight.unicode { " · " } else { ", " };
+fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
+    let dot = if terminal.unicode { " · " } else { ", " };
     let (keeper, style) = match report.keeper {
         Some(true) => ("a keeper is running", GREEN),
         Some(false) => ("no keeper", DIM),
@@ -114,7 +120,7 @@ fn header(report: &Report, sight: &Sight) -> Vec<Line> {
     ];
     if let Some(why) = &report.degraded {
         let said = format!("degraded: {why}");
-        for text in wrap(&said, sight.columns.unwrap_or(READABLE)) {
+        for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
             lines.push(Line::default().with(YELLOW, text));
         }
     }
@@ -142,16 +148,16 @@ fn row(report: &Report, account: &Account, token: &Token) -> Row {
         name.push_str(&format!(" @{host}"));
     }
     let lack = if is_own { account.lacks(report) } else { None };
-    let mut below = Vec::new();
+    let mut notes = Vec::new();
     if let Some((lack, command)) = &lack {
-        below.push(Below {
+        notes.push(Note {
             mark: "→",
             ascii_mark: "->",
             style: YELLOW,
             text: format!("{lack}: {command}"),
         });
     } else if let Some(error) = &token.error {
-        below.extend(failure(report, token, &Advice::of(account, error)));
+        notes.extend(failure(report, token, &Advice::of(account, error)));
     }
     Row {
         name,
@@ -175,11 +181,11 @@ fn row(report: &Report, account: &Account, token: &Token) -> Row {
             [moment(at, report.now), short_moment(at, report.now)]
         }),
         by: token.fetched_by.clone(),
-        below,
+        notes,
     }
 }
 
-fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Below> {
+fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Note> {
     // While there is a valid token, nobody goes without.
     let style = if token.is_valid() { YELLOW } else { RED };
     let times = match token.failures {
@@ -190,7 +196,7 @@ fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Below> {
         Some(seconds) if seconds > 0 => format!("next try in {}", span(seconds)),
         _ => "the next get tries again".into(),
     };
-    let what = Below {
+    let what = Note {
         mark: "✗",
         ascii_mark: "x ",
         style,
@@ -199,7 +205,7 @@ fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Below> {
             None => format!("{times}{}; {next}", advice.what),
         },
     };
-    let remedy = advice.remedy.as_ref().map(|remedy| Below {
+    let remedy = advice.remedy.as_ref().map(|remedy| Note {
         mark: "→",
         ascii_mark: "->",
         style: PLAIN,

@@ -4,9 +4,11 @@
 
 use anstyle::Style;
 
-use crate::output::{BOLD, DIM, GREEN, PLAIN, Sight};
-use crate::table::{Life, Row};
-use crate::text::{cut, pad, span, width};
+use crate::ui::output::{BOLD, DIM, GREEN, PLAIN};
+use crate::ui::table::{Life, Row};
+use crate::ui::terminal::Terminal;
+use crate::ui::time::span;
+use crate::ui::width::{cut, pad, width};
 
 /// Cells of a bar.
 const BAR: usize = 20;
@@ -71,7 +73,7 @@ impl Line {
 
 impl Layout {
     /// All that there is, then less and less of it until it fits.
-    pub fn fit(rows: &[Row], sight: &Sight) -> Layout {
+    pub fn fit(rows: &[Row], terminal: &Terminal) -> Layout {
         let widest = |cell: fn(&Row) -> &str, title: &str| {
             let cells = rows.iter().map(|row| width(cell(row)));
             cells.max().unwrap_or(0).max(width(title))
@@ -95,9 +97,9 @@ impl Layout {
             when: widest(|row| &row.when[0], "FETCHED"),
             when_in: 0,
             by: widest(|row| &row.by, "BY"),
-            unicode: sight.unicode,
+            unicode: terminal.unicode,
         };
-        let Some(most) = sight.columns else {
+        let Some(most) = terminal.columns else {
             return layout;
         };
         let uncut = layout.name;

@@ -31,7 +31,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             return;
         }
         Err(e) => {
-            let why = format!("{}: {}", path.display(), crate::text::reason(&e));
+            let why = format!("{}: {}", path.display(), crate::exit::reason(&e));
             found.advise(
                 "key",
                 Level::Problem,

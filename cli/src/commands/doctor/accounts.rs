@@ -7,10 +7,11 @@ use wxtoken::tool::{Paths, Store};
 
 use super::access::{may, user};
 use super::{Findings, Level};
-use crate::advice::{Advice, unlisted};
+use crate::exit::in_commands;
 use crate::report::Report;
-use crate::text::{count, span};
-use crate::trouble::in_commands;
+use crate::ui::advice::{Advice, unlisted};
+use crate::ui::plural::count;
+use crate::ui::time::span;
 
 pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings) {
     if let Some(why) = &report.degraded {

@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wxtoken::tool::kinds;
 
-use crate::manual;
-use crate::trouble::Trouble;
+use crate::commands::manual;
+use crate::exit::Failure;
 
 /// One WeChat access token per account, fetched once and shared by every process on this host.
 #[derive(Parser)]
@@ -86,6 +86,8 @@ pub enum Command {
     /// 30 s: until then get gives the same one.
     Reject(Reject),
     /// Show every token: its age, the life left to it, failures and what to do
+    ///
+    /// To watch it, have `watch` run it again and again: watch -c -n2 wxtoken --color=always status
     ///
     /// For Prometheus, have a timer write a file that the textfile collector reads, and put it in place whole:
     /// wxtoken status --prometheus > wxtoken.prom.new && mv wxtoken.prom.new wxtoken.prom
@@ -202,16 +204,6 @@ pub struct Status {
     /// Metrics for a Prometheus textfile collector
     #[arg(long, conflicts_with = "json")]
     pub prometheus: bool,
-    /// Draw it anew every so many seconds, until Ctrl-C
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "2",
-        conflicts_with_all = ["json", "prometheus", "check"]
-    )]
-    pub watch: Option<f64>,
     /// Exit with 1 when a token is missing, expired or rejected
     #[arg(long)]
     pub check: bool,
@@ -257,11 +249,11 @@ pub struct Man {
 
 impl Cli {
     /// The options that were set, parted at the first `=`.
-    pub fn options(&self) -> Result<Vec<(&str, &str)>, Trouble> {
+    pub fn options(&self) -> Result<Vec<(&str, &str)>, Failure> {
         let parted = self.option.iter().map(|option| option.split_once('='));
         parted
             .collect::<Option<_>>()
-            .ok_or_else(|| Trouble::usage("write an option as -o NAME=VALUE"))
+            .ok_or_else(|| Failure::usage("write an option as -o NAME=VALUE"))
     }
 }
 

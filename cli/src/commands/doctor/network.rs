@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use wxtoken::tool::{Probe, Store};
 
 use super::{Findings, Level};
-use crate::cli::Cli;
-use crate::text::{quoted, span};
+use crate::args::Cli;
+use crate::ui::shell::quoted;
+use crate::ui::time::span;
 
 /// Seconds between two clocks that are no matter: a header Date has whole ones, and was on its way.
 const SLACK: i64 = 5;

@@ -8,7 +8,7 @@ use nix::unistd::AccessFlags;
 use wxtoken::tool::{Paths, QUARANTINED};
 
 use super::access::{described, may, me, shown, user};
-use super::{Findings, Level, beside, is_there};
+use super::{Findings, Level, companion_files, is_there};
 
 /// Whether there is a store to go on with.
 pub fn look(paths: &Paths, found: &mut Findings) -> bool {
@@ -16,7 +16,7 @@ pub fn look(paths: &Paths, found: &mut Findings) -> bool {
     let store = store(paths, found);
     set_aside(&paths.store, found);
     if let Some(store) = &store {
-        beside::look(paths, store, found);
+        companion_files::look(paths, store, found);
     }
     store.is_some()
 }
@@ -88,7 +88,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
     let meta = match std::fs::symlink_metadata(path) {
         Ok(meta) => meta,
         Err(e) => {
-            let why = format!("{}: {}", path.display(), crate::text::reason(&e));
+            let why = format!("{}: {}", path.display(), crate::exit::reason(&e));
             found.advise(
                 "store",
                 Level::Problem,

@@ -6,9 +6,8 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use crate::cli::Color;
-use crate::text;
-use crate::trouble::{Trouble, Verdict};
+use crate::args::Color;
+use crate::exit::{ExitResult, Failure};
 
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -27,21 +26,21 @@ pub fn choose_color(color: Color) {
     choice.write_global();
 }
 
-pub fn print(text: &str) -> Verdict {
+pub fn print(text: &str) -> ExitResult {
     let mut out = anstream::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     match written {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(0),
-        Err(e) => Err(Trouble::io("write to stdout", &e)),
+        Err(e) => Err(Failure::io("write to stdout", &e)),
         Ok(()) => Ok(0),
     }
 }
 
-pub fn print_line(line: &str) -> Verdict {
+pub fn print_line(line: &str) -> ExitResult {
     print(&format!("{line}\n"))
 }
 
-pub fn print_json(value: &serde_json::Value) -> Verdict {
+pub fn print_json(value: &serde_json::Value) -> ExitResult {
     print(&format!("{value:#}\n"))
 }
 
@@ -57,9 +56,9 @@ pub fn warn(message: &str) {
 }
 
 /// A question, to which only a person at a terminal can say yes. `instead` is the option that says it.
-pub fn confirm(question: &str, instead: &str) -> Result<bool, Trouble> {
+pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Trouble::usage(format!(
+        return Err(Failure::usage(format!(
             "{question} There is nobody to ask: say {instead}"
         )));
     }
@@ -69,34 +68,6 @@ pub fn confirm(question: &str, instead: &str) -> Result<bool, Trouble> {
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)
-        .map_err(|e| Trouble::io("read the answer", &e))?;
+        .map_err(|e| Failure::io("read the answer", &e))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
-}
-
-/// How stdout is looked at.
-pub struct Sight {
-    /// Columns; None where a program reads it.
-    pub columns: Option<usize>,
-    pub rows: usize,
-    /// Whether more than ASCII can be drawn.
-    pub unicode: bool,
-}
-
-pub fn sight() -> Sight {
-    let size = terminal_size::terminal_size_of(io::stdout());
-    let said = |name: &str| {
-        let value = std::env::var(name).ok()?;
-        value.parse::<usize>().ok().filter(|number| *number > 0)
-    };
-    Sight {
-        columns: size
-            .map(|(width, _)| usize::from(width.0))
-            .filter(|columns| *columns > 0)
-            .or_else(|| said("COLUMNS")),
-        rows: size
-            .map(|(_, height)| usize::from(height.0))
-            .filter(|rows| *rows > 0)
-            .unwrap_or(24),
-        unicode: text::locale_is_utf8(),
-    }
 }

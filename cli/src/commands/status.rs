@@ -2,57 +2,52 @@
 
 use serde_json::Value;
 
-use crate::cli::{Cli, Status};
-use crate::output;
-use crate::prometheus;
+use crate::args::{Cli, Status};
+use crate::exit::{ExitResult, Failure, NO};
 use crate::report::{self, ACCESS_TOKEN, Report, Token};
-use crate::screen;
-use crate::table;
-use crate::trouble::{NO, Trouble, Verdict};
+use crate::ui::terminal::Terminal;
+use crate::ui::{output, prometheus, table};
 
-pub fn run(cli: &Cli, status: &Status) -> Verdict {
+pub fn run(cli: &Cli, status: &Status) -> ExitResult {
     if status.prometheus {
         return metrics(cli, status);
     }
-    let store = crate::existing(cli)?;
-    if let Some(seconds) = status.watch {
-        return screen::watch(&store, &status.name, seconds);
-    }
+    let store = super::existing(cli)?;
     if status.json {
         let mut json = report::json(&store)?;
-        let verdict = verdict(status, &only(Report::read(&json), &status.name)?);
+        let code = exit_code(status, &select(Report::read(&json), &status.name)?);
         keep_named(&mut json, &status.name);
         output::print_json(&json)?;
-        return Ok(verdict);
+        return Ok(code);
     }
-    let report = only(Report::of(&store)?, &status.name)?;
-    let sight = output::sight();
-    let lines: Vec<String> = table::draw(&report, &sight)
+    let report = select(Report::of(&store)?, &status.name)?;
+    let terminal = Terminal::of_stdout();
+    let lines: Vec<String> = table::draw(&report, &terminal)
         .iter()
-        .map(|line| line.render(sight.columns, sight.unicode) + "\n")
+        .map(|line| line.render(terminal.columns, terminal.unicode) + "\n")
         .collect();
     output::print(&lines.concat())?;
-    Ok(verdict(status, &report))
+    Ok(exit_code(status, &report))
 }
 
 /// A store that cannot be read is a metric too; the exit code says it all the same.
-fn metrics(cli: &Cli, status: &Status) -> Verdict {
-    let read = crate::existing(cli).and_then(|store| Report::of(&store));
-    if read.as_ref().is_err_and(Trouble::is_of_store) {
+fn metrics(cli: &Cli, status: &Status) -> ExitResult {
+    let read = super::existing(cli).and_then(|store| Report::of(&store));
+    if read.as_ref().is_err_and(Failure::is_of_store) {
         output::print(&prometheus::write_down())?;
     }
-    let report = only(read?, &status.name)?;
+    let report = select(read?, &status.name)?;
     output::print(&prometheus::write(&report))?;
-    Ok(verdict(status, &report))
+    Ok(exit_code(status, &report))
 }
 
-fn verdict(status: &Status, report: &Report) -> u8 {
+fn exit_code(status: &Status, report: &Report) -> u8 {
     let lacks = report.rows().any(|(_, token)| !token.is_valid());
     if status.check && lacks { NO } else { 0 }
 }
 
 /// The rows that were named, be there a token or not; all that there are when none was.
-pub fn only(mut report: Report, names: &[String]) -> Result<Report, Trouble> {
+fn select(mut report: Report, names: &[String]) -> Result<Report, Failure> {
     if names.is_empty() {
         return Ok(report);
     }
@@ -61,14 +56,14 @@ pub fn only(mut report: Report, names: &[String]) -> Result<Report, Trouble> {
         let there = report.names();
         let found = report.accounts.iter_mut().find(|one| one.name == account);
         let Some(account) = found else {
-            return Err(Trouble::no_account(account, &there));
+            return Err(Failure::no_account(account, &there));
         };
         let known = account
             .kind()
             .map(|kind| kind.credentials)
             .unwrap_or_default();
         if !known.contains(&credential) {
-            return Err(Trouble::usage(format!(
+            return Err(Failure::usage(format!(
                 "account \"{}\", of kind {}, has {}",
                 account.name,
                 account.kind,

@@ -1,13 +1,14 @@
-//! What can stop a verb, in words and as an exit code.
+//! What can stop a command, in words and as an exit code.
 //!
-//! The codes are a promise to scripts; `manual` documents them.
+//! The codes are a promise to scripts; `commands::manual` documents them.
 
 use std::io;
 use std::path::Path;
 
 use wxtoken::tool::{Error, Status};
 
-use crate::{output, text};
+use crate::ui::output;
+use crate::ui::time::span;
 
 /// The answer was no: a check failed, or a question was not answered with yes.
 pub const NO: u8 = 1;
@@ -19,11 +20,11 @@ pub const IO: u8 = 3;
 pub const CALL: i32 = 10;
 
 /// An exit code, or why there is another.
-pub type Verdict = Result<u8, Trouble>;
+pub type ExitResult = Result<u8, Failure>;
 
-/// Why a verb stopped.
+/// Why a command stopped.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum Failure {
     /// A call of the library failed.
     Call(Error),
     /// What was asked for cannot be.
@@ -32,37 +33,37 @@ pub enum Trouble {
     Io(String),
 }
 
-impl From<Error> for Trouble {
-    fn from(failure: Error) -> Trouble {
-        Trouble::Call(failure)
+impl From<Error> for Failure {
+    fn from(failure: Error) -> Failure {
+        Failure::Call(failure)
     }
 }
 
-impl Trouble {
-    pub fn usage(message: impl Into<String>) -> Trouble {
-        Trouble::Usage(message.into())
+impl Failure {
+    pub fn usage(message: impl Into<String>) -> Failure {
+        Failure::Usage(message.into())
     }
 
     /// “cannot read FILE: permission denied”.
-    pub fn io(what: &str, e: &io::Error) -> Trouble {
-        Trouble::Io(format!("cannot {what}: {}", text::reason(e)))
+    pub fn io(what: &str, e: &io::Error) -> Failure {
+        Failure::Io(format!("cannot {what}: {}", reason(e)))
     }
 
-    pub fn no_account(name: &str, known: &[String]) -> Trouble {
+    pub fn no_account(name: &str, known: &[String]) -> Failure {
         let known = match known {
             [] => "there is none yet: `wxtoken account add` registers one".into(),
             some => format!("there are {}", some.join(", ")),
         };
         let message = format!("no account \"{name}\" in this store: {known}");
-        Trouble::Call(Error::new(Status::Account, message))
+        Failure::Call(Error::new(Status::Account, message))
     }
 
-    pub fn argument(message: &str) -> Trouble {
-        Trouble::Call(Error::argument(message))
+    pub fn argument(message: &str) -> Failure {
+        Failure::Call(Error::argument(message))
     }
 
-    pub fn no_store(path: &Path) -> Trouble {
-        Trouble::Call(Error::store(format!(
+    pub fn no_store(path: &Path) -> Failure {
+        Failure::Call(Error::store(format!(
             "there is no store {}: `wxtoken account add` makes one; another path is named by --store or WXTOKEN_STORE",
             path.display()
         )))
@@ -70,7 +71,7 @@ impl Trouble {
 
     /// Whether it is the store that could not be read, be it held by somebody.
     pub fn is_of_store(&self) -> bool {
-        let Trouble::Call(failure) = self else {
+        let Failure::Call(failure) = self else {
             return false;
         };
         matches!(failure.status, Status::Store | Status::Timeout)
@@ -78,30 +79,27 @@ impl Trouble {
 
     pub fn exit_code(&self) -> u8 {
         match self {
-            Trouble::Call(failure) => u8::try_from(CALL + failure.status as i32).unwrap_or(19),
-            Trouble::Usage(_) => USAGE,
-            Trouble::Io(_) => IO,
+            Failure::Call(failure) => u8::try_from(CALL + failure.status as i32).unwrap_or(19),
+            Failure::Usage(_) => USAGE,
+            Failure::Io(_) => IO,
         }
     }
 
     pub fn message(&self) -> String {
         match self {
-            Trouble::Call(failure) => in_commands(&failure.for_c()),
-            Trouble::Usage(message) | Trouble::Io(message) => message.clone(),
+            Failure::Call(failure) => in_commands(&failure.for_c()),
+            Failure::Usage(message) | Failure::Io(message) => message.clone(),
         }
     }
 
     /// On stderr, with a second line on the next try where one makes sense.
-    pub fn tell(&self) {
+    pub fn show(&self) {
         output::complain(&self.message());
-        if let Trouble::Call(failure) = self
+        if let Failure::Call(failure) = self
             && failure.retry_after_ms > 0
         {
             let seconds = (failure.retry_after_ms + 999) / 1000;
-            output::complain(&format!(
-                "the next try makes sense in {}",
-                text::span(seconds)
-            ));
+            output::complain(&format!("the next try makes sense in {}", span(seconds)));
         }
     }
 }
@@ -121,4 +119,15 @@ pub fn in_commands(message: &str) -> String {
         .fold(message.to_owned(), |text, (function, command)| {
             text.replace(function, command)
         })
+}
+
+/// What the system said, without Rust's “(os error 13)”.
+pub fn reason(e: &io::Error) -> String {
+    let text = e.to_string();
+    let words = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => first.to_lowercase().chain(letters).collect(),
+        None => text,
+    }
 }

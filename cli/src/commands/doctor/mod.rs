@@ -4,10 +4,11 @@
 
 mod access;
 mod accounts;
-mod beside;
-mod files;
+mod companion_files;
+mod environment;
+mod filesystem;
 mod network;
-mod place;
+mod store_file;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,11 +17,13 @@ use anstyle::Style;
 use serde_json::json;
 use wxtoken::tool::{Condition, Paths, Store};
 
-use crate::cli::{Cli, Doctor};
-use crate::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use crate::args::{Cli, Doctor};
+use crate::exit::{ExitResult, NO, in_commands};
 use crate::report::Report;
-use crate::text::{count, pad, wrap};
-use crate::trouble::{NO, Verdict, in_commands};
+use crate::ui::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use crate::ui::plural::count;
+use crate::ui::terminal::Terminal;
+use crate::ui::width::{pad, wrap};
 
 /// The remedy for what the library names one for.
 const AS_IT_SAYS: &str = "do what it says, then look again: wxtoken doctor";
@@ -93,19 +96,19 @@ impl Findings {
     }
 }
 
-pub fn run(cli: &Cli, doctor: &Doctor) -> Verdict {
+pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
     let options = cli.options()?;
     let mut found = Findings::default();
     found.ok("version", format!("wxtoken {}", env!("CARGO_PKG_VERSION")));
-    place::environment(&mut found);
+    environment::look(&mut found);
     match Store::locate(cli.store.as_deref()) {
         Ok(mut paths) => {
             let key_file = options.iter().rfind(|(name, _)| *name == "key_file");
             if let Some((_, path)) = key_file.filter(|(_, path)| !path.is_empty()) {
                 paths.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
             }
-            let is_readable = files::look(&paths, &mut found);
-            place::filesystem(&paths, &mut found);
+            let is_readable = store_file::look(&paths, &mut found);
+            filesystem::look(&paths, &mut found);
             if is_readable && may_be_opened(&paths, &mut found) {
                 look_inside(cli, doctor, &paths, &mut found);
             }
@@ -148,12 +151,12 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
 
 /// What takes an open store.
 fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
-    let opened =
-        crate::open(cli).and_then(|store| Report::of(&store).map(|report| (store, report)));
+    let opened = crate::commands::open(cli)
+        .and_then(|store| Report::of(&store).map(|report| (store, report)));
     let (store, report) = match opened {
         Ok(opened) => opened,
-        Err(trouble) => {
-            found.advise("open", Level::Problem, trouble.message(), AS_IT_SAYS);
+        Err(failure) => {
+            found.advise("open", Level::Problem, failure.message(), AS_IT_SAYS);
             return;
         }
     };
@@ -172,7 +175,7 @@ fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) 
     accounts::failures(&report, found);
 }
 
-fn show(doctor: &Doctor, found: &Findings) -> Verdict {
+fn show(doctor: &Doctor, found: &Findings) -> ExitResult {
     if doctor.json {
         let listed = found.0.iter().map(|finding| {
             json!({
@@ -187,9 +190,9 @@ fn show(doctor: &Doctor, found: &Findings) -> Verdict {
             &json!({ "problems": found.of(Level::Problem), "findings": listed }),
         );
     }
-    let sight = output::sight();
-    let columns = sight.columns.unwrap_or(100);
-    let arrow = if sight.unicode { "→" } else { ">" };
+    let terminal = Terminal::of_stdout();
+    let columns = terminal.columns.unwrap_or(100);
+    let arrow = if terminal.unicode { "→" } else { ">" };
     let mut text = String::new();
     for finding in &found.0 {
         let style = finding.level.style();
