@@ -80,8 +80,8 @@ pub struct Error {
     pub what: String,
     /// The cause, in the words of whoever gave it.
     pub detail: Option<String>,
-    /// What to do.
-    pub hint: Option<Hint>,
+    /// What to do. In a box, since every result is as large as its error.
+    pub hint: Option<Box<Hint>>,
 }
 
 /// What to do about a failure. A function of C or a command is named only when the hint is shown.
@@ -182,7 +182,7 @@ impl Error {
 
     /// Says what to do.
     pub fn hint(mut self, hint: Hint) -> Error {
-        self.hint = Some(hint);
+        self.hint = Some(Box::new(hint));
         self
     }
 
