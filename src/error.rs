@@ -132,6 +132,13 @@ pub enum Hint {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
+    /// Let this host in: the platform does not take requests from its address.
+    AllowAddress {
+        /// The address that the platform saw; it may not say which.
+        address: Option<String>,
+        /// The list that it belongs on, and where that is.
+        list: String,
+    },
     /// Start a keeper, as this user where it is known.
     Keep {
         /// The owner of the store.
@@ -268,6 +275,14 @@ impl Hint {
                 before,
                 &format!("put the field {field} with wxtoken_put (see docs/credentials.md)."),
             ),
+            Hint::AllowAddress {
+                address: Some(address),
+                list,
+            } => format!("Add {address} to {list}."),
+            Hint::AllowAddress {
+                address: None,
+                list,
+            } => format!("Add the address by which this host reaches the Internet to {list}."),
             Hint::Keep { user: Some(user) } => format!("Start `wxtoken keep` as {user}."),
             Hint::Keep { user: None } => "Start `wxtoken keep` as the store's owner.".into(),
             Hint::Do(sentence) => sentence.clone(),

@@ -30,9 +30,10 @@
 //! last stays beside it: the same put again, as programs do at each start, does not undo what the platform has sent
 //! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `put_before`.
 
+use crate::account::{Credential, Lookup};
 use crate::client::lead::{LeadResult, ParentCredential};
 use crate::client::session::Session;
-use crate::clock::{Deadline, Now};
+use crate::clock::Deadline;
 use crate::credential::{Freshness, Row};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names;
@@ -40,7 +41,6 @@ use crate::options::LogLevel;
 use crate::platform::{Kind, ParentKind, ParentToken};
 use crate::process::cache::{CachedToken, ReadStamp};
 use crate::secrets::Secret;
-use crate::store::{self, Lookup};
 
 /// How long a look at the store may take while there is a good token from before.
 const STORE_READ_BUDGET_MS: i64 = 100;
@@ -109,11 +109,7 @@ impl Session {
     }
 
     /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
-    fn refresh_early(
-        &self,
-        name: Option<&str>,
-        found: Box<store::Credential>,
-    ) -> Option<CachedToken> {
+    fn refresh_early(&self, name: Option<&str>, found: Box<Credential>) -> Option<CachedToken> {
         if self.standing_failure(&found.row).is_some() {
             return None;
         }
@@ -128,12 +124,8 @@ impl Session {
     }
 
     /// Fetches the next token, unless somebody is at it: then None, at once.
-    fn try_lead(
-        &self,
-        name: Option<&str>,
-        found: Box<store::Credential>,
-    ) -> Result<Option<CachedToken>> {
-        let Some(_flight) = self.view.shared.flights.try_begin(&found.identity) else {
+    fn try_lead(&self, name: Option<&str>, found: Box<Credential>) -> Result<Option<CachedToken>> {
+        let Some(_flight) = self.view.shared.flights.try_begin(&found.key) else {
             return Ok(None);
         };
         let stamp = self.view.cache.stamp();
@@ -165,19 +157,19 @@ impl Session {
     /// Whether the store itself holds further tries back.
     pub fn has_failed(&self, name: &str) -> bool {
         let found = self.read_credential(Some(name));
-        found.is_ok_and(|found| found.row.standing_failure(Now::read(), 0).is_some())
+        found.is_ok_and(|found| found.row.standing_failure(self.now(), 0).is_some())
     }
 
-    fn lead(&self, found: Box<store::Credential>) -> Result<LeadResult> {
+    fn lead(&self, found: Box<Credential>) -> Result<LeadResult> {
         self.with_parent(&found, IfBusy::GiveUp, |parent| {
             self.try_refresh(found.clone(), parent)
         })
     }
 
     /// The one thread of the library, for one refresh; none if one is running or none can start.
-    fn refresh_in_background(&self, found: Box<store::Credential>) {
+    fn refresh_in_background(&self, found: Box<Credential>) {
         let view = self.view;
-        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
+        let Some(flight) = view.shared.flights.try_begin(&found.key) else {
             return;
         };
         let of_thread = Session {
@@ -200,13 +192,13 @@ impl Session {
     fn wait_for_token(
         &self,
         name: Option<&str>,
-        mut found: Box<store::Credential>,
+        mut found: Box<Credential>,
     ) -> Result<CachedToken> {
         loop {
             if let Some(error) = self.standing_failure(&found.row) {
                 return Err(error);
             }
-            let identity = found.identity.clone();
+            let identity = found.key.clone();
             let flights = &self.view.shared.flights;
             let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
                 // Somebody has finished: those who waited look all at once, and not one after another.
@@ -261,7 +253,7 @@ impl Session {
     /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
     fn with_parent(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         if_busy: IfBusy,
         fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
     ) -> Result<LeadResult> {
@@ -287,11 +279,7 @@ impl Session {
     }
 
     /// The token that a credential is fetched with, if it is.
-    fn parent_token(
-        &self,
-        found: &store::Credential,
-        if_busy: IfBusy,
-    ) -> Result<Option<ParentToken>> {
+    fn parent_token(&self, found: &Credential, if_busy: IfBusy) -> Result<Option<ParentToken>> {
         let id = match found.recipe.parent {
             ParentKind::None => return Ok(None),
             ParentKind::Own => found.account.id.clone(),
@@ -331,7 +319,7 @@ impl Session {
     }
 
     /// The id of the account that was put as the parent, if it is of the kind that it must be.
-    fn parent_id(&self, found: &store::Credential, kind: &str) -> Result<String> {
+    fn parent_id(&self, found: &Credential, kind: &str) -> Result<String> {
         let child = &found.account.name;
         let name = parent_name(found)?;
         let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
@@ -350,7 +338,7 @@ impl Session {
                 Status::Account,
                 format!(
                     "the parent \"{name}\" of account \"{child}\" is not in store {}",
-                    self.store().location()
+                    self.store_name()
                 ),
             )
             .hint(Hint::RegisterAs {
@@ -361,7 +349,7 @@ impl Session {
     }
 
     fn standing_failure(&self, row: &Row) -> Option<Error> {
-        row.standing_failure(Now::read(), self.options.timeout_ms)
+        row.standing_failure(self.now(), self.options.timeout_ms)
     }
 
     fn publish(&self, name: Option<&str>, stamp: ReadStamp, row: &Row) -> Option<CachedToken> {
@@ -385,11 +373,11 @@ impl Session {
 /// What those find who waited for a flight.
 enum FlightResult {
     Token(CachedToken),
-    Nothing(Box<store::Credential>),
+    Nothing(Box<Credential>),
 }
 
 /// The account that the parent's token is of.
-fn parent_name(found: &store::Credential) -> Result<&str> {
+fn parent_name(found: &Credential) -> Result<&str> {
     match (&found.recipe.parent, &found.account.parent) {
         (ParentKind::Account(_), Some(parent)) => Ok(&parent.name),
         (ParentKind::Account(kind), None) => Err(Error::new(
@@ -414,7 +402,7 @@ fn put_parent(account: &str) -> Hint {
 }
 
 /// Says what the failing link of a chain is needed for.
-fn needed_for(mut error: Error, found: &store::Credential) -> Error {
+fn needed_for(mut error: Error, found: &Credential) -> Error {
     error.what += &format!(
         " (needed for the {} of account \"{}\")",
         found.recipe.noun(),

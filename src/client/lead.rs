@@ -53,6 +53,7 @@
 //! others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
 //! tickets there are few.
 
+use crate::account::Credential;
 use crate::client::session::Session;
 use crate::client::session::{never_put, put_label};
 use crate::clock::{Deadline, Now};
@@ -61,9 +62,9 @@ use crate::error::{Error, Hint, Result, Status};
 use crate::options::LogLevel;
 use crate::platform::errcodes::Wait;
 use crate::platform::{self, Fetch, FetchCost, FetchError, FetchSecrets, Grant, ParentToken};
-use crate::process::renew_put;
+use crate::process::last_known;
 use crate::secrets::Secret;
-use crate::store::{self, Call, LeaderLock};
+use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
 
 /// How long past its own deadline a leader's lease runs.
@@ -79,7 +80,7 @@ const SAVE_MS: i64 = 2000;
 
 /// The right to make one fetch.
 struct Leadership<'a> {
-    found: Box<store::Credential>,
+    found: Box<Credential>,
     /// The row with the intent in it.
     row: Row,
     fetch_secrets: FetchSecrets,
@@ -110,7 +111,7 @@ enum Intent {
 pub enum LeadResult {
     Row(Box<Row>),
     /// The account was changed meanwhile and has another identity.
-    MovedTo(Box<store::Credential>),
+    MovedTo(Box<Credential>),
     /// Somebody else is at it, or it is not the time.
     NotNow,
     /// The platform did not take the parent's token: nothing is noted, and the lead is given back.
@@ -138,7 +139,7 @@ impl Session {
     /// Fetches the next token if nobody else is at it.
     pub fn try_refresh(
         &self,
-        found: Box<store::Credential>,
+        found: Box<Credential>,
         parent: ParentCredential,
     ) -> Result<LeadResult> {
         if self.has_keeper() {
@@ -167,22 +168,22 @@ impl Session {
         let mut fetched = false;
         loop {
             let found = self.read_credential(name)?;
-            if found.identity != *key {
+            if found.key != *key {
                 return Ok(LeadResult::MovedTo(found));
             }
             if self.freshness(&found.row) != Freshness::Spent {
                 return Ok(LeadResult::Row(Box::new(found.row)));
             }
             let recipe = found.recipe;
-            let now = Now::read();
+            let now = self.now();
             if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
                 return Err(error);
             }
-            if found.row.lease_is_active(now, &self.boot_id()) {
+            if found.row.lease_is_active(now) {
                 leaseless_since = None;
             }
-            let since = *leaseless_since.get_or_insert(now.boot_ms);
-            let policy = if now.boot_ms - since >= LEASE_APPEARS_WITHIN_MS {
+            let since = *leaseless_since.get_or_insert(now.steady_ms);
+            let policy = if now.steady_ms - since >= LEASE_APPEARS_WITHIN_MS {
                 LockPolicy::IgnoreLockWithoutLease
             } else {
                 LockPolicy::RespectLockWithoutLease
@@ -203,7 +204,7 @@ impl Session {
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Taken
             } else if is_reader
-                && !found.row.lease_is_active(now, &self.boot_id())
+                && !found.row.lease_is_active(now)
                 && let Some(closed) = self.vault.read_error()
             {
                 // Whatever the credential takes: this process is not the one to fetch it.
@@ -265,7 +266,7 @@ impl Session {
     /// Takes the lock and writes the intent, if the row is still no better than `stalest_allowed`.
     fn claim(
         &self,
-        found: Box<store::Credential>,
+        found: Box<Credential>,
         stalest_allowed: Freshness,
         policy: LockPolicy,
     ) -> Result<Claim<'static>> {
@@ -274,7 +275,7 @@ impl Session {
             Ok(Some(lock)) => (Some(lock), None),
             Ok(None) => return Ok(Claim::Taken),
             // Without the lock file this process can at least see that another one leads.
-            Err(_) if found.row.lease_is_active(Now::read(), &self.boot_id()) => {
+            Err(_) if found.row.lease_is_active(self.now()) => {
                 return Ok(Claim::Taken);
             }
             Err(e) => (None, Some(e)),
@@ -314,25 +315,19 @@ impl Session {
         })
     }
 
-    fn lock(
-        &self,
-        found: &store::Credential,
-        policy: LockPolicy,
-    ) -> Result<Option<LeaderLock<'static>>> {
+    fn lock(&self, found: &Credential, policy: LockPolicy) -> Result<Option<LeaderLock<'static>>> {
         let row = &found.row;
         let first = row.lease_slot.rem_euclid(SLOTS);
-        let lock = self.store().try_lock(&found.identity, first)?;
+        let lock = self.store().try_lead(&found.key, first)?;
         if lock.is_some() {
             return Ok(lock);
         }
-        let now = Now::read();
-        let boot_id = self.boot_id();
-        let is_frozen = row.lease_has_run_out(now, &boot_id)
-            || (policy == LockPolicy::IgnoreLockWithoutLease
-                && !row.lease_is_active(now, &boot_id));
+        let now = self.now();
+        let is_frozen = row.lease_has_run_out(now)
+            || (policy == LockPolicy::IgnoreLockWithoutLease && !row.lease_is_active(now));
         if is_frozen {
             for slot in (1..SLOTS).map(|step| (first + step) % SLOTS) {
-                let lock = self.store().try_lock(&found.identity, slot)?;
+                let lock = self.store().try_lead(&found.key, slot)?;
                 if lock.is_some() {
                     return Ok(lock);
                 }
@@ -344,20 +339,19 @@ impl Session {
     /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.
     fn write_intent(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
     ) -> Result<Intent> {
         let shared = self.view.shared;
         let mut intent = Intent::NotNeeded;
-        self.store()
-            .update(&found.identity, self.call(), &mut |row| {
-                shared.apply_unsaved(&found.identity, row);
-                intent = self.intend(row, found, lease, stalest_allowed);
-                matches!(intent, Intent::Fetch(..))
-            })?;
+        self.change_row(&found.key, |row| {
+            shared.apply_unsaved(&found.key, row);
+            intent = self.intend(row, found, lease, stalest_allowed);
+            Commit::when(matches!(intent, Intent::Fetch(..)))
+        })?;
         if matches!(intent, Intent::Fetch(..)) {
-            shared.clear_unsaved(&found.identity);
+            shared.clear_unsaved(&found.key);
         }
         Ok(intent)
     }
@@ -365,7 +359,7 @@ impl Session {
     /// Where a repeat is harmless a fetch may do without the store; where it is not, every process would mint its own.
     fn intend_in_memory(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
         why: &Error,
@@ -386,13 +380,12 @@ impl Session {
     fn intend(
         &self,
         row: &mut Row,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
     ) -> Intent {
-        let now = Now::read();
-        let boot_id = self.boot_id();
-        if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
+        let now = self.now();
+        if row.lease_is_active(now) && row.lease_slot != lease.slot {
             return Intent::Taken;
         }
         if self.freshness_at(row, now) < stalest_allowed
@@ -400,7 +393,7 @@ impl Session {
         {
             return Intent::NotNeeded;
         }
-        let plan = row.claim(lease, found.recipe.can_force(), now, &boot_id);
+        let plan = row.claim(lease, found.recipe.can_force(), now);
         Intent::Fetch(plan, Box::new(row.clone()))
     }
 
@@ -411,7 +404,7 @@ impl Session {
             &format!("fetching {}", subject(&lead.found)),
         );
         sys::hit_failpoint(Failpoint::Claimed);
-        let sent = Now::read();
+        let sent = self.now();
         let answer = platform::fetch(&Fetch {
             recipe: lead.found.recipe,
             account: &account.name,
@@ -445,7 +438,7 @@ impl Session {
         let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
         let mut error = failure.error.clone();
         self.finish(lead, &mut |row| {
-            let now = Now::read();
+            let now = self.now();
             let is_as_sent = match &row.put {
                 Some(put) => put.is_same(lead.row.put.as_ref()),
                 None => lead.row.put.is_none(),
@@ -473,7 +466,7 @@ impl Session {
         let (Some(put), Some(kept)) = (put, kept) else {
             return;
         };
-        let age_s = (Now::read().wall_ms - kept.at) / 1000;
+        let age_s = (self.now().wall_ms - kept.at) / 1000;
         if failure.error.status != Status::Api || put.lifetime_s == 0 || age_s <= put.lifetime_s {
             return;
         }
@@ -498,12 +491,12 @@ impl Session {
         let mut renewed = self.seal_renewed(lead, grant);
         sys::hit_failpoint(Failpoint::Sealed);
         let row = self.finish(lead, &mut |row| {
-            late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
+            late = !row.grant(lead.lease.owner, grant, sent, ahead_s);
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
                 if let Some(put) = &lead.found.recipe.put {
                     self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
                 }
-                row.rotate_pushed_secret(sealed.clone(), &lead.row, Now::read());
+                row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
             }
             if !late {
                 row.fetched_by.clone_from(&label);
@@ -512,12 +505,14 @@ impl Session {
             // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
             let superseding = lead.found.recipe.cost == FetchCost::RevokesPrevious;
             if superseding {
-                row.refresh_now(Now::read());
+                row.refresh_now(self.now());
             }
             superseding || renewed.is_some()
         });
         if let (Some(_), Some(put)) = (&renewed, &row.put) {
-            renew_put(self.view.shared.store.path(), &lead.found.identity, put);
+            last_known(self.store_name(), |known| {
+                known.rotate_pushed(&lead.found.key, put);
+            });
         }
         let subject = subject(&lead.found);
         if late {
@@ -557,20 +552,18 @@ impl Session {
             Some(why) => why.clone(),
             None => {
                 let deadline = Deadline::after(SAVE_MS);
-                let call = Call {
-                    deadline: &deadline,
-                    ..self.call()
-                };
-                let saved = self.store().update(&lead.found.identity, call, &mut |row| {
-                    if *row == Row::default() {
-                        // The store was lost meanwhile, and with it our intent; nobody has claimed since.
-                        row.clone_from(&lead.row);
-                    }
-                    let write = change(row);
-                    after = row.clone();
-                    sys::hit_failpoint(Failpoint::Saving);
-                    write
-                });
+                let saved = self
+                    .store()
+                    .change_row(&lead.found.key, &deadline, &mut |row| {
+                        if *row == Row::default() {
+                            // The store was lost meanwhile, and with it our intent; nobody has claimed since.
+                            row.clone_from(&lead.row);
+                        }
+                        let write = change(row);
+                        after = row.clone();
+                        sys::hit_failpoint(Failpoint::Saving);
+                        Ok(Commit::when(write))
+                    });
                 match saved {
                     Ok(()) => {
                         sys::hit_failpoint(Failpoint::Saved);
@@ -586,12 +579,12 @@ impl Session {
         );
         after = lead.row.clone();
         change(&mut after);
-        shared.keep_unsaved(&lead.found.identity, after.clone(), &why);
+        shared.keep_unsaved(&lead.found.key, after.clone(), &why);
         after
     }
 }
 
-fn subject(found: &store::Credential) -> String {
+fn subject(found: &Credential) -> String {
     format!(
         "the {} of account \"{}\"",
         found.recipe.noun(),

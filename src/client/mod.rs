@@ -2,31 +2,32 @@
 
 mod get;
 mod lead;
-mod report;
+pub mod report;
 pub mod session;
 
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::account::{self, Credential};
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result};
-use crate::names::{self, ACCESS_TOKEN};
+use crate::hosts::WORK;
+use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::platform::{self, Kind, MAX_TOKEN, PushedSecret, Scope};
 use crate::process::Background;
 use crate::process::cache::CachedToken;
-use crate::process::{self, View, share};
+use crate::process::{self, HandleId, View, last_known, release_handle, share};
 use crate::secrets::{Label, Vault, fingerprint};
-use crate::store::{self, Account, Lookup, ParentLink, Registration};
+use crate::store::{self, Account, Commit, Opening, StoreName};
 use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
+use report::Report;
 use session::Session;
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
-    handle: u64,
-    path: PathBuf,
+    handle: HandleId,
+    store: StoreName,
     /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
     view: AtomicRef<View>,
     revalidate_ms: AtomicI64,
@@ -50,7 +51,7 @@ impl Client {
         platform::roots(&options)?;
         let client = Client {
             handle: process::new_handle(),
-            path: names::store_path(store)?,
+            store: StoreName::parse(store)?,
             view: AtomicRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: ForkGuarded::new(Settings {
@@ -124,27 +125,21 @@ impl Client {
                     current: false,
                     parent: None,
                 };
-                let mut register = || {
-                    if let Some(secret) = secret {
-                        account.sealed = Some(session.vault.seal(&label, secret)?);
-                    }
-                    let store = session.store();
-                    store.register(&account, Registration::Update, session.call())
-                };
-                let stored = loop {
-                    if let Some(stored) = register()? {
-                        break stored;
-                    }
-                };
+                if let Some(secret) = secret {
+                    account.sealed = Some(session.vault.seal(&label, secret)?);
+                }
+                let stored = session.register(account, &label, secret)?;
                 session.view.shared.invalidate_all();
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
                 stored
             }
         };
-        if account.current {
-            process::remember_current(&self.path, name);
-        }
-        process::remember(self.handle, &self.path, account);
+        last_known(&self.store, |known| {
+            if account.current {
+                known.record_current(name);
+            }
+            known.record_account(self.handle, account);
+        });
         Ok(())
     }
 
@@ -173,20 +168,19 @@ impl Client {
                 Error::argument("invalid value of field current").because("must be 1 or NULL")
             );
         }
-        if !session.store().set_current(name, session.call())? {
+        let is_there = session.change_accounts(|accounts| {
+            let is_there = account::set_current(accounts, name)?;
+            Ok((Commit::when(is_there), is_there))
+        })?;
+        if !is_there {
             return Err(session.no_account(Some(name)));
         }
-        process::remember_current(&self.path, name);
+        last_known(&self.store, |known| known.record_current(name));
         session.view.shared.invalidate_all();
         Ok(())
     }
 
-    fn put_parent(
-        &self,
-        session: &Session,
-        found: &store::Credential,
-        value: Option<&str>,
-    ) -> Result<()> {
+    fn put_parent(&self, session: &Session, found: &Credential, value: Option<&str>) -> Result<()> {
         let Some(parent) = value else {
             return Err(Error::argument("the value of field parent is NULL")
                 .advise("Pass the name of an account."));
@@ -206,24 +200,25 @@ impl Client {
             )));
         }
         let name = &found.account.name;
-        let link = ParentLink {
-            name: parent.into(),
-            there: Some((of.kind, of.id)),
-        };
-        if found.account.parent.as_ref() != Some(&link) {
-            if !session.store().set_parent(name, parent, session.call())? {
+        let before = found.account.parent.as_ref();
+        if before.is_none_or(|before| before.name != parent) {
+            let is_there = session.change_accounts(|accounts| {
+                let is_there = account::set_parent(accounts, name, parent)?;
+                Ok((Commit::when(is_there), is_there))
+            })?;
+            if !is_there {
                 return Err(session.no_account(Some(name)));
             }
             session.view.shared.invalidate_all();
         }
-        process::remember_parent(&self.path, name, parent);
+        last_known(&self.store, |known| known.record_parent(name, parent));
         Ok(())
     }
 
     fn put_secret(
         &self,
         session: &Session,
-        found: &store::Credential,
+        found: &Credential,
         put: &PushedSecret,
         value: Option<&str>,
     ) -> Result<()> {
@@ -234,7 +229,7 @@ impl Client {
             );
         };
         names::check_secret(put.field, value)?;
-        let lacks_parent = found.recipe.scope == Scope::Parent && found.identity.scope.is_empty();
+        let lacks_parent = found.recipe.scope == Scope::Parent && found.key.scope.is_empty();
         if lacks_parent {
             let account = found.account.name.clone();
             let what = format!("no parent has been put for account \"{account}\"");
@@ -251,7 +246,9 @@ impl Client {
                 }));
         }
         let kept = session.store_secret(found, put, value)?;
-        process::remember_put(self.handle, &self.path, &found.identity, &kept);
+        last_known(&self.store, |known| {
+            known.record_pushed(self.handle, &found.key, kept);
+        });
         Ok(())
     }
 
@@ -278,15 +275,15 @@ impl Client {
         self.session()?.reject(name, token)
     }
 
-    pub fn report(&self) -> Result<String> {
+    pub fn report(&self) -> Result<Report> {
         let session = self.session()?;
         session.restore_accounts()?;
-        report::write(&session)
+        report::gather(&session)
     }
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
     pub fn close(self) {
-        process::forget_handle(self.handle);
+        release_handle(self.handle);
         let deadline = Deadline::after(self.options().timeout_ms);
         self.background().wait(&deadline);
     }
@@ -312,11 +309,11 @@ impl Client {
         view.filter(|view| view.shared.generation == generation())
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn store(&self) -> &StoreName {
+        &self.store
     }
 
-    pub fn handle(&self) -> u64 {
+    pub fn handle(&self) -> HandleId {
         self.handle
     }
 
@@ -336,18 +333,17 @@ impl Client {
     /// What a slow path needs, with its deadline running.
     pub fn session(&self) -> Result<Session> {
         let (options, background) = self.settings();
-        let vault = Vault::at(names::key_path(&options, &self.path));
+        let vault = Vault::at(self.store.key_file(&options));
         let deadline = Deadline::after(options.timeout_ms);
         // Another thread may have set other base URLs since the view was looked up.
         let view = match self.view().filter(|view| view.serves(&options)) {
             Some(view) => view,
             None => {
-                let call = store::Call {
-                    options: &options,
-                    vault: &vault,
-                    deadline: &deadline,
+                let opening = Opening {
+                    vault: vault.clone(),
+                    work_base_url: options.base_url(&WORK).to_owned(),
                 };
-                let view = share(&self.path, call)?.view(&options);
+                let view = share(&self.store, opening, &deadline)?.view(&options);
                 self.view.set(Some(view));
                 view
             }
@@ -387,12 +383,7 @@ fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
 }
 
 fn load_account(session: &Session, name: &str) -> Result<Option<Account>> {
-    let loaded = session
-        .store()
-        .load(Some(name), ACCESS_TOKEN, session.call())?;
-    Ok(match loaded {
-        Lookup::Found(found) => Some(found.account),
-        Lookup::NoCredential(account) => Some(account),
-        Lookup::NoAccount => None,
+    store::read(session.store(), &session.deadline, |there| {
+        there.account(Some(name))
     })
 }

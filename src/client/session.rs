@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Deadline, Now};
-use crate::credential::{Freshness, Row, StoredSecret};
+use crate::account::{self, Credential, Lookup};
+use crate::clock::{Deadline, Now, boot_ms};
+use crate::credential::{CredentialKey, Freshness, Row, StoredSecret};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::options::{LogLevel, Options};
 use crate::platform::{FetchSecrets, PushedSecret, Value};
 use crate::process::Background;
 use crate::process::cache::CachedToken;
-use crate::process::{View, remembered, remembered_put};
+use crate::process::{View, last_known};
 use crate::secrets::{Label, Secret, Vault, fingerprint};
-use crate::store::keeper_channel::{Message, token_fingerprint};
-use crate::store::{self, Account, Call, Lookup, Registration, Store};
-use crate::sys::{self, NotSent};
+use crate::store::{
+    self, Access, Account, Accounts, Commit, KeeperChannel, Message, NotSent, Store, StoreName,
+    token_fingerprint,
+};
+use crate::sys;
 
 /// How often a keeper is asked for the same.
 const ASK_MS: i64 = 500;
@@ -35,15 +38,16 @@ pub struct Session {
 
 impl Session {
     pub fn store(&self) -> &'static dyn Store {
-        &self.view.shared.store
+        &*self.view.shared.store
     }
 
-    pub fn call(&self) -> Call<'_> {
-        Call {
-            options: &self.options,
-            vault: &self.vault,
-            deadline: &self.deadline,
-        }
+    pub fn store_name(&self) -> &'static StoreName {
+        self.store().name()
+    }
+
+    /// What time it is, by the store's clock.
+    pub fn now(&self) -> Now {
+        self.store().now()
     }
 
     pub fn log(&self, level: LogLevel, message: &str) {
@@ -61,7 +65,7 @@ impl Session {
     }
 
     /// A credential and its row as they are now; what live handles registered is put back if it is gone.
-    pub fn read_credential(&self, name: Option<&str>) -> Result<Box<store::Credential>> {
+    pub fn read_credential(&self, name: Option<&str>) -> Result<Box<Credential>> {
         match self.load(name, &self.deadline)? {
             Lookup::Found(found) => Ok(found),
             Lookup::NoAccount => Err(self.no_account(names::split(name)?.0)),
@@ -72,61 +76,90 @@ impl Session {
     /// The same, with a time limit of its own on reading, and what there is instead.
     pub fn load(&self, name: Option<&str>, deadline: &Deadline) -> Result<Lookup> {
         let (account, credential) = names::split(name)?;
-        let call = Call {
-            deadline,
-            ..self.call()
-        };
-        let mut loaded = self.store().load(account, credential, call)?;
-        if is_incomplete(&loaded) {
+        let find = |by| account::find(self.store(), account, credential, &self.options, by);
+        let mut loaded = find(deadline)?;
+        if self.may_know_more(account, &loaded) {
             self.restore_accounts()?;
-            loaded = self.store().load(account, credential, self.call())?;
+            loaded = find(&self.deadline)?;
         }
         if let Lookup::Found(found) = &mut loaded
-            && self
-                .view
-                .shared
-                .apply_unsaved(&found.identity, &mut found.row)
+            && self.view.shared.apply_unsaved(&found.key, &mut found.row)
         {
-            self.save_unsaved(found, call);
+            self.save_unsaved(found, deadline);
         }
         Ok(loaded)
     }
 
     /// Tries to write what was kept in memory; another look tries again.
-    fn save_unsaved(&self, found: &store::Credential, call: Call) {
+    fn save_unsaved(&self, found: &Credential, by: &Deadline) {
         let shared = self.view.shared;
-        let written = self.store().update(&found.identity, call, &mut |row| {
-            shared.apply_unsaved(&found.identity, row)
+        let written = self.store().change_row(&found.key, by, &mut |row| {
+            Ok(Commit::when(shared.apply_unsaved(&found.key, row)))
         });
         if written.is_ok() {
-            shared.clear_unsaved(&found.identity);
+            shared.clear_unsaved(&found.key);
         }
     }
 
+    /// Whether something is missing that this process may know.
+    fn may_know_more(&self, name: Option<&str>, loaded: &Lookup) -> bool {
+        let missing = match loaded {
+            Lookup::NoAccount => name,
+            Lookup::NoCredential(_) => return false,
+            Lookup::Found(found) => {
+                let parent = found.account.parent.as_ref();
+                match parent.filter(|_| found.account.lacks_parent()) {
+                    Some(parent) if found.account.kind.parent().is_some() => Some(&*parent.name),
+                    _ => return false,
+                }
+            }
+        };
+        last_known(self.store_name(), |known| known.has_account(missing))
+    }
+
+    /// Puts back what this process knows and the store has lost.
     pub fn restore_accounts(&self) -> Result<()> {
-        let known = remembered(self.view.shared.store.path());
+        let known = last_known(self.store_name(), |known| known.accounts());
         if known.is_empty() {
             return Ok(());
         }
-        let stored = self.store().all(self.call())?.accounts;
-        for account in known {
-            if !stored.iter().any(|there| there.name == account.name) {
-                self.store()
-                    .register(&account, Registration::PutBack, self.call())?;
+        let lost = store::read(self.store(), &self.deadline, |there| {
+            let mut lost = Vec::new();
+            for account in &known {
+                if there.account(Some(&account.name))?.is_none() {
+                    lost.push(account.clone());
+                }
             }
+            Ok(lost)
+        })?;
+        if lost.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.store()
+            .change_accounts(&self.deadline, &mut |accounts| {
+                let mut any = Commit::No;
+                for account in &lost {
+                    // One whose key is gone stays out: a process that knows it under the new key puts it back.
+                    let has_lost_key = |sealed| self.vault.has_key_of(sealed) == Ok(false);
+                    if !account.sealed.as_deref().is_some_and(has_lost_key)
+                        && account::put_back(accounts, account)? == Commit::Yes
+                    {
+                        any = Commit::Yes;
+                    }
+                }
+                Ok(any)
+            })
     }
 
     pub fn no_account(&self, name: Option<&str>) -> Error {
-        let store = self.store().location();
+        let store = self.store_name();
         let Some(name) = name else {
             let what = format!("store {store} has no current account");
             return Error::new(Status::Account, what).hint(Hint::ChooseCurrent);
         };
         let what = format!("account \"{name}\" not found in store {store}");
-        let stored = self.store().all(self.call());
-        let accounts = stored.map(|stored| stored.accounts).unwrap_or_default();
+        let accounts = store::read(self.store(), &self.deadline, |there| there.accounts());
+        let accounts = accounts.unwrap_or_default();
         let names = accounts.iter().map(|account| account.name.as_str());
         Error::new(Status::Account, what).hint(match names::nearest(name, names) {
             Some(near) => Hint::Do(format!("Did you mean \"{near}\"?")),
@@ -137,56 +170,51 @@ impl Session {
     }
 
     pub fn freshness(&self, row: &Row) -> Freshness {
-        self.freshness_at(row, Now::read())
+        self.freshness_at(row, self.now())
     }
 
     pub fn freshness_at(&self, row: &Row, now: Now) -> Freshness {
         if self.is_keeper {
-            return row.keeper_freshness(now, &self.boot_id());
+            return row.keeper_freshness(now);
         }
-        row.freshness(now, &self.boot_id())
+        row.freshness(now)
     }
 
     /// Whether this process must leave it to others to fetch: it may not read the key, or not write the store.
     pub fn is_reader(&self) -> bool {
-        self.vault.is_unreadable() || !sys::is_writable(self.view.shared.store.path())
+        self.vault.is_unreadable() || self.store().access() == Access::Reader
     }
 
-    /// Tells a keeper of this store.
-    fn tell_keeper(&self, message: &Message) -> std::result::Result<(), NotSent> {
-        let store = self.view.shared.store.path();
-        let owner = sys::owner(store).map_err(NotSent::Refused)?;
-        sys::send(&names::mailbox_path(store), owner, &message.line())
+    fn keeper(&self) -> &'static dyn KeeperChannel {
+        self.store().keeper_channel()
     }
 
     /// Asks a keeper to fetch, at most every [`ASK_MS`]. False when there is none to ask.
-    pub fn ask_keeper(&self, found: &store::Credential, asked_boot_ms: &mut Option<i64>) -> bool {
-        let now = Now::read().boot_ms;
-        if asked_boot_ms.is_some_and(|asked| now - asked < ASK_MS) {
+    pub fn ask_keeper(&self, found: &Credential, asked_at: &mut Option<i64>) -> bool {
+        let now = boot_ms();
+        if asked_at.is_some_and(|asked| now - asked < ASK_MS) {
             return true;
         }
-        *asked_boot_ms = Some(now);
-        match self.tell_keeper(&Message::Wanted(found.name())) {
-            Ok(()) => true,
-            // It is there, and has much to read.
-            Err(NotSent::Refused(e)) => e.kind() == std::io::ErrorKind::WouldBlock,
-            Err(NotSent::NoReader) => false,
+        *asked_at = Some(now);
+        match self.keeper().send(&Message::Wanted(found.name())) {
+            // Where the channel is full a keeper is there, and has much to read.
+            Ok(()) | Err(NotSent::Full) => true,
+            Err(NotSent::Refused | NotSent::NoKeeper) => false,
         }
     }
 
     /// Why nobody fetches for a reader, and what to do, for its error.
     pub fn no_keeper(&self) -> (String, Option<Hint>) {
-        let store = self.view.shared.store.path();
-        let mailbox = names::mailbox_path(store);
-        match sys::has_reader(&mailbox) {
+        let keeper = self.keeper();
+        match keeper.is_listened_to() {
             Some(true) => ("the keeper was asked".into(), None),
             Some(false) => {
-                let user = Some(sys::owner_name(store));
+                let user = Some(keeper.keeper_user());
                 let why = "no keeper is running on this store".into();
                 (why, Some(Hint::Keep { user }))
             }
             None => {
-                let mailbox = mailbox.display();
+                let mailbox = keeper.place();
                 let why = format!("this process may not write to the keeper's mailbox, {mailbox}");
                 (why, None)
             }
@@ -194,15 +222,15 @@ impl Session {
     }
 
     /// Has a keeper note that the API refused the token, and waits until it has.
-    fn reject_by_keeper(&self, found: &store::Credential, token: &str, why: Error) -> Result<()> {
+    fn reject_by_keeper(&self, found: &Credential, token: &str, why: Error) -> Result<()> {
         let name = found.name();
-        let told = self.tell_keeper(&Message::Rejected {
+        let told = self.keeper().send(&Message::Rejected {
             fingerprint: token_fingerprint(&name, token),
             name: name.clone(),
         });
         if let Err(e) = told {
             let (reason, hint) = match e {
-                NotSent::Refused(e) if e.kind() == std::io::ErrorKind::WouldBlock => {
+                NotSent::Full => {
                     let look = "See whether the keeper hangs, or somebody floods its mailbox.";
                     let reason = "the keeper's mailbox is full".into();
                     (reason, Some(Hint::Do(look.into())))
@@ -230,22 +258,20 @@ impl Session {
     }
 
     pub fn serve(&self, row: &Row) -> Option<CachedToken> {
-        CachedToken::from_row(row, Now::read(), &self.boot_id())
+        CachedToken::from_row(row, self.now())
     }
 
     /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
-    pub fn note_rejection(&self, found: &store::Credential, token: &str) -> Result<()> {
+    pub fn note_rejection(&self, found: &Credential, token: &str) -> Result<()> {
         let shared = self.view.shared;
-        let noted = self
-            .store()
-            .update(&found.identity, self.call(), &mut |row| {
-                shared.apply_unsaved(&found.identity, row);
-                row.reject(token)
-            });
+        let noted = self.change_row(&found.key, |row| {
+            shared.apply_unsaved(&found.key, row);
+            Commit::when(row.reject(token))
+        });
         match noted {
             Ok(()) => {
-                shared.clear_unsaved(&found.identity);
+                shared.clear_unsaved(&found.key);
                 Ok(())
             }
             Err(e) if e.status == Status::Store && self.has_keeper() => {
@@ -254,7 +280,7 @@ impl Session {
             Err(e) if e.status == Status::Store && self.fetch_secrets(found).is_ok() => {
                 let mut row = found.row.clone();
                 row.reject(token);
-                shared.keep_unsaved(&found.identity, row, &e);
+                shared.keep_unsaved(&found.key, row, &e);
                 Ok(())
             }
             Err(e) if e.status == Status::Store => self.reject_by_keeper(found, token, e),
@@ -264,12 +290,11 @@ impl Session {
 
     /// Whether this process is a reader for whom somebody fetches.
     pub fn has_keeper(&self) -> bool {
-        let store = self.view.shared.store.path();
-        self.is_reader() && sys::has_reader(&names::mailbox_path(store)) == Some(true)
+        self.is_reader() && self.keeper().is_listened_to() == Some(true)
     }
 
     /// What secrets the credential's fetch takes.
-    pub fn fetch_secrets(&self, found: &store::Credential) -> Result<FetchSecrets> {
+    pub fn fetch_secrets(&self, found: &Credential) -> Result<FetchSecrets> {
         let takes_secret = found.recipe.takes(Value::Secret);
         let secret = takes_secret.then(|| self.open_secret(&found.account));
         let put = found
@@ -303,7 +328,7 @@ impl Session {
     }
 
     /// What was put. A store that has lost it gets it back from a live handle.
-    fn open_pushed_secret(&self, found: &store::Credential, put: &PushedSecret) -> Result<Secret> {
+    fn open_pushed_secret(&self, found: &Credential, put: &PushedSecret) -> Result<Secret> {
         let kept = match &found.row.put {
             Some(kept) => Some(kept.clone()),
             None => self.restore_secret(found)?,
@@ -313,18 +338,17 @@ impl Session {
     }
 
     /// What is stored then. What was sealed with a key that is gone stays out, for a better copy to come in.
-    fn restore_secret(&self, found: &store::Credential) -> Result<Option<StoredSecret>> {
-        let Some(known) = remembered_put(self.view.shared.store.path(), &found.identity) else {
+    fn restore_secret(&self, found: &Credential) -> Result<Option<StoredSecret>> {
+        let Some(known) = last_known(self.store_name(), |known| known.pushed(&found.key)) else {
             return Ok(None);
         };
         let mut stored = None;
-        self.store()
-            .update(&found.identity, self.call(), &mut |row| {
-                let may_come = row.put.is_none() && !self.has_lost_key_of(&known);
-                let changed = may_come && row.put(known.clone());
-                stored.clone_from(&row.put);
-                changed
-            })?;
+        self.change_row(&found.key, |row| {
+            let may_come = row.put.is_none() && !self.has_lost_key_of(&known);
+            let changed = may_come && row.put(known.clone());
+            stored.clone_from(&row.put);
+            Commit::when(changed)
+        })?;
         Ok(stored)
     }
 
@@ -335,26 +359,25 @@ impl Session {
     /// Takes a secret in that was put. What comes back is what is stored of it.
     pub fn store_secret(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         put: &PushedSecret,
         value: &str,
     ) -> Result<StoredSecret> {
         let label = put_label(found, put);
         let mut kept = StoredSecret {
             sealed: self.vault.seal(&label, value)?,
-            at: Now::read().wall_ms,
-            put_fingerprint: fingerprint(&found.identity.owner(), value),
+            at: self.now().wall_ms,
+            put_fingerprint: fingerprint(&found.key.owner(), value),
         };
         let mut stored = kept.clone();
-        self.store()
-            .update(&found.identity, self.call(), &mut |row| {
-                self.reseal_if_rotated(&label, value, &mut kept.sealed);
-                // What no key opens is not there, though the same was put.
-                row.put.take_if(|known| self.has_lost_key_of(known));
-                let changed = row.put(kept.clone());
-                stored.clone_from(row.put.as_ref().unwrap_or(&kept));
-                changed
-            })?;
+        self.change_row(&found.key, |row| {
+            self.reseal_if_rotated(&label, value, &mut kept.sealed);
+            // What no key opens is not there, though the same was put.
+            row.put.take_if(|known| self.has_lost_key_of(known));
+            let changed = row.put(kept.clone());
+            stored.clone_from(row.put.as_ref().unwrap_or(&kept));
+            Commit::when(changed)
+        })?;
         Ok(stored)
     }
 
@@ -405,12 +428,52 @@ impl Session {
         i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
     }
 
-    pub fn boot_id(&self) -> String {
-        self.store().boot_id()
+    /// Puts an account in. A failure of what it was before is no reason not to ask with what it is now.
+    pub fn register(
+        &self,
+        mut account: Account,
+        label: &Label,
+        secret: Option<&str>,
+    ) -> Result<Account> {
+        let stored = self.change_accounts(|accounts| {
+            if let (Some(secret), Some(sealed)) = (secret, &mut account.sealed) {
+                self.reseal_if_rotated(label, secret, sealed);
+            }
+            let stored = account::register(accounts, account.clone())?;
+            Ok((Commit::Yes, stored))
+        })?;
+        let rows = store::read(self.store(), &self.deadline, |there| {
+            there.rows_of(&account.id)
+        })?;
+        for (key, _) in rows.iter().filter(|(_, row)| row.failures > 0) {
+            self.change_row(key, |row| {
+                row.clear_failures();
+                Commit::Yes
+            })?;
+        }
+        Ok(stored)
+    }
+
+    /// Changes accounts within the call's deadline.
+    pub fn change_accounts<T>(
+        &self,
+        change: impl FnMut(&mut dyn Accounts) -> Result<(Commit, T)>,
+    ) -> Result<T> {
+        store::change_accounts(self.store(), &self.deadline, change)
+    }
+
+    /// Changes a row within the call's deadline.
+    pub fn change_row(
+        &self,
+        key: &CredentialKey,
+        mut change: impl FnMut(&mut Row) -> Commit,
+    ) -> Result<()> {
+        self.store()
+            .change_row(key, &self.deadline, &mut |row| Ok(change(row)))
     }
 }
 
-pub fn never_put(found: &store::Credential, put: &PushedSecret) -> Error {
+pub fn never_put(found: &Credential, put: &PushedSecret) -> Error {
     Error::new(
         Status::Secret,
         format!(
@@ -426,21 +489,8 @@ pub fn never_put(found: &store::Credential, put: &PushedSecret) -> Error {
     })
 }
 
-pub fn put_label(found: &store::Credential, put: &PushedSecret) -> Label {
-    Label::put(&found.account.name, put.field, &found.identity.owner())
-}
-
-/// Whether something is missing that a live handle may remember.
-fn is_incomplete(loaded: &Lookup) -> bool {
-    match loaded {
-        Lookup::NoAccount => true,
-        Lookup::NoCredential(_) => false,
-        Lookup::Found(found) => {
-            let parent = found.account.parent.as_ref();
-            found.account.kind.parent().is_some()
-                && parent.is_some_and(|parent| parent.there.is_none())
-        }
-    }
+pub fn put_label(found: &Credential, put: &PushedSecret) -> Label {
+    Label::put(&found.account.name, put.field, &found.key.owner())
 }
 
 fn no_credential(account: &Account, credential: &str) -> Error {

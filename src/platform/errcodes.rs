@@ -3,7 +3,7 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
-use Advice::{Do, Put, RegisterAgain};
+use Advice::{Allow, Do, Put, RegisterAgain};
 
 pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
@@ -22,6 +22,8 @@ pub enum Advice {
     RegisterAgain(&'static str),
     /// Put the secret that the recipe takes.
     Put(&'static str),
+    /// Add this host's address to this list.
+    Allow(&'static str),
 }
 
 /// Whose code it is; None: everybody's.
@@ -79,13 +81,13 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         40164,
         Wait::Seconds(60),
-        Do("Add this host's address, which the platform names, to the account's IP allow list."),
+        Allow("the account's IP allow list (公众平台 → 设置与开发 → 基本配置 → IP白名单)"),
     ),
     (
         WORK,
         60020,
         Wait::Seconds(60),
-        Do("Add this host's address, which the platform names, to the app's trusted IPs."),
+        Allow("the app's trusted IPs (企业微信管理后台 → 应用管理 → 企业可信IP)"),
     ),
     (
         API,
@@ -172,7 +174,7 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         61004,
         Wait::Seconds(60),
-        Do("Add this host's address to the platform's IP allow list."),
+        Allow("the platform's IP allow list (开放平台 → 第三方平台 → 开发配置 → 白名单IP地址列表)"),
     ),
     (
         API,

@@ -52,6 +52,8 @@ pub struct TransportError {
     pub not_sent: bool,
     /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
     pub is_local: bool,
+    /// TLS failed: the host may not be the one that was asked for.
+    pub is_tls: bool,
 }
 
 pub struct Response {
@@ -75,6 +77,7 @@ pub fn send(
             advice: None,
             not_sent: true,
             is_local: false,
+            is_tls: false,
         }));
     }
     let url = format!("{base}{}", request.path);
@@ -184,6 +187,7 @@ pub(super) fn no_response(
         advice: None,
         not_sent,
         is_local: false,
+        is_tls: false,
     };
     let unusable = |why: &str| TransportError {
         status: Status::Reply,
@@ -191,6 +195,7 @@ pub(super) fn no_response(
         advice: None,
         not_sent: false,
         is_local: false,
+        is_tls: false,
     };
     let timeout = TransportError {
         status: Status::Timeout,
@@ -198,6 +203,7 @@ pub(super) fn no_response(
         advice: None,
         not_sent: false,
         is_local: false,
+        is_tls: false,
     };
     let patience = options.connect_timeout_ms;
     match error {
@@ -219,6 +225,7 @@ pub(super) fn no_response(
         ureq::Error::Io(e) => io_failure(e),
         ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportError {
             advice: Some(NO_TLS.1),
+            is_tls: true,
             ..network(NO_TLS.0, true)
         },
         ureq::Error::LargeResponseHeader(..) => unusable("its headers are longer than 16 KiB"),
@@ -262,5 +269,6 @@ fn io_failure(e: &io::Error) -> TransportError {
         },
         not_sent,
         is_local,
+        is_tls,
     }
 }

@@ -1,6 +1,8 @@
 //! One token fetch: builds the request from the recipe, tries the spare host when the first is out of reach, and turns
 //! what comes back into a grant or into a failure with a verdict.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
@@ -186,7 +188,7 @@ impl Fetch<'_> {
         );
         let mut error = Error::new(Status::Api, what)
             .because(format!("{code}\"{said}\""))
-            .hint(self.hint(advice));
+            .hint(self.hint(advice, errmsg));
         error.errcode = i32::try_from(errcode).unwrap_or(i32::MIN);
         FetchError {
             error,
@@ -222,7 +224,7 @@ impl Fetch<'_> {
     }
 
     /// The advice of an errcode, for this account.
-    fn hint(&self, advice: Advice) -> Hint {
+    fn hint(&self, advice: Advice, errmsg: &str) -> Hint {
         let account = self.account.to_owned();
         match (advice, &self.recipe.put) {
             (Advice::RegisterAgain(why), _) => Hint::RegisterAgain {
@@ -235,6 +237,10 @@ impl Fetch<'_> {
                 account,
                 field: put.field.into(),
                 before: Some(why.into()),
+            },
+            (Advice::Allow(list), _) => Hint::AllowAddress {
+                address: address_in(errmsg),
+                list: list.into(),
             },
             (Advice::Do(what) | Advice::Put(what), _) => Hint::Do(what.into()),
         }
@@ -267,5 +273,30 @@ impl Fetch<'_> {
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(160)
             .collect()
+    }
+}
+
+/// The address in the platform's words by which it sees this host.
+fn address_in(errmsg: &str) -> Option<String> {
+    let between = |c: char| c.is_whitespace() || "\",;()[]".contains(c);
+    let mut words = errmsg.split(between);
+    let address: IpAddr = words.find_map(|word| word.trim_end_matches(['.', ':']).parse().ok())?;
+    Some(address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_where_the_platforms_say_it() {
+        let found = |errmsg: &str| address_in(errmsg);
+        let api = "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 6";
+        assert_eq!(found(api).as_deref(), Some("203.0.113.7"));
+        let work = "not allow to access from your ip, hint: [1], from ip: 198.51.100.4, more info at https://…";
+        assert_eq!(found(work).as_deref(), Some("198.51.100.4"));
+        let ipv6 = "access clientip is not registered, requestIP: 2001:db8::7.";
+        assert_eq!(found(ipv6).as_deref(), Some("2001:db8::7"));
+        assert_eq!(found("invalid ip"), None);
     }
 }
