@@ -81,7 +81,7 @@ pub struct Error {
     /// The cause, in the words of whoever gave it.
     pub detail: Option<String>,
     /// What to do.
-    pub hint: Option<Hint>,
+    pub hint: Option<Box<Hint>>,
 }
 
 /// What to do about a failure. A function of C or a command is named only when the hint is shown.
@@ -182,8 +182,16 @@ impl Error {
 
     /// Says what to do.
     pub fn hint(mut self, hint: Hint) -> Error {
-        self.hint = Some(hint);
+        self.hint = Some(Box::new(hint));
         self
+    }
+
+    /// Says what to do, if anything is known beside what the error says already.
+    pub fn hint_if(self, hint: Option<Hint>) -> Error {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Says what to do in a sentence, as [`Hint::Do`].
@@ -210,7 +218,9 @@ impl Error {
             Ok(StoredText { what, detail, hint }) => Error {
                 detail,
                 // One that a newer version wrote may not be known here.
-                hint: hint.and_then(|hint| serde_json::from_value(hint).ok()),
+                hint: hint
+                    .and_then(|hint| serde_json::from_value(hint).ok())
+                    .map(Box::new),
                 ..Error::new(status, what)
             },
             Err(_) => Error::new(status, text),

@@ -258,7 +258,7 @@ impl Session {
                 Some(detail) => format!("{detail}; {why}"),
                 None => why,
             });
-            error.hint = hint.or(error.hint);
+            error = error.hint_if(hint);
         }
         error
     }
@@ -477,11 +477,11 @@ impl Session {
             put.lifetime_s / 60
         );
         failure.error.detail.get_or_insert_default().push_str(&age);
-        failure.error.hint = Some(Hint::Put {
+        failure.error.hint = Some(Box::new(Hint::Put {
             account: lead.found.account.name.clone(),
             field: put.field.into(),
             before: Some("See why the pushes no longer arrive, and".into()),
-        });
+        }));
     }
 
     fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {

@@ -238,10 +238,12 @@ impl Session {
                 _ => self.no_keeper(),
             };
             let what = format!("cannot record that the token of {name} was refused");
+            let error = Error::new(why.status, what).because(format!("{reason}; {why}"));
             return Err(Error {
-                hint: hint.or(why.hint.clone()),
-                ..Error::new(why.status, what).because(format!("{reason}; {why}"))
-            });
+                hint: why.hint,
+                ..error
+            }
+            .hint_if(hint));
         }
         let deadline = Deadline::after(self.left_ms().min(TOLD_MS));
         loop {
