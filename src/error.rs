@@ -186,6 +186,14 @@ impl Error {
         self
     }
 
+    /// Says what to do, if anything is known beside what the error says already.
+    pub fn hint_if(self, hint: Option<Hint>) -> Error {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     /// Says what to do in a sentence, as [`Hint::Do`].
     pub fn advise(self, sentence: impl Into<String>) -> Error {
         self.hint(Hint::Do(sentence.into()))
@@ -210,7 +218,9 @@ impl Error {
             Ok(StoredText { what, detail, hint }) => Error {
                 detail,
                 // One that a newer version wrote may not be known here.
-                hint: hint.and_then(|hint| serde_json::from_value(hint).ok()),
+                hint: hint
+                    .and_then(|hint| serde_json::from_value(hint).ok())
+                    .map(Box::new),
                 ..Error::new(status, what)
             },
             Err(_) => Error::new(status, text),

@@ -686,7 +686,7 @@ fn an_error_names_the_link_that_failed_and_what_to_do() {
     handle.put("own", "refresh_token", "wrong-one").unwrap();
     fails(
         WXTOKEN_E_API,
-        &["61023", "authorize again", "needed for the jsapi_ticket"],
+        &["61023", "authorized again", "needed for the jsapi_ticket"],
     );
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     handle.get("own/jsapi_ticket").unwrap();

@@ -253,7 +253,7 @@ impl Session {
                 Some(detail) => format!("{detail}; {why}"),
                 None => why,
             });
-            error.hint = hint.map(Box::new).or(error.hint);
+            error = error.hint_if(hint);
         }
         error
     }
