@@ -61,7 +61,7 @@ impl Client {
             return Err(session.no_account(Some(name)));
         };
         last_known(self.store(), |known| known.forget_account(name));
-        session.view.shared.invalidate_all();
+        session.state.shared.invalidate_all();
         session.log(LogLevel::Info, &format!("removed account \"{name}\""));
         Ok(removed)
     }
@@ -86,7 +86,7 @@ impl Client {
         let snapshot = read_backup(from, key.parent().unwrap_or(Path::new(".")))?;
         open_all(&session.vault, &snapshot)?;
         restore(session.store(), &snapshot, &session.deadline)?;
-        session.view.shared.invalidate_all();
+        session.state.shared.invalidate_all();
         Ok(snapshot.accounts.len())
     }
 
@@ -294,7 +294,7 @@ fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
 }
 
 fn pushed_label(key: &CredentialKey) -> Label {
-    Label::put_for(&key.id, &key.owner())
+    Label::put_for(&key.id, &key.key_text())
 }
 
 /// Puts what a backup holds in the place of all that is there: the accounts, then the rows. Killed between, it is done again.

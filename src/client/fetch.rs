@@ -45,7 +45,7 @@ impl Session {
             Err(failure) if failure.stale_parent && parent.may_be_stale => {
                 self.log(LogLevel::Info, &failure.error.for_c());
                 self.finish(&lead, &mut |row| {
-                    row.release_lease(lead.lease.owner);
+                    row.release_lease(lead.lease.id);
                     true
                 });
                 Ok(LeadResult::StaleParent)
@@ -71,7 +71,7 @@ impl Session {
             }
             let in_time;
             (error, in_time) =
-                row.record_failure(lead.lease.owner, &failure, lead.plan, lead.budget_ms, now);
+                row.record_failure(lead.lease.id, &failure, lead.plan, lead.budget_ms, now);
             if !in_time && supersedes && !failure.not_sent {
                 row.refresh_now(now);
             }
@@ -113,7 +113,7 @@ impl Session {
         let mut renewed = self.seal_renewed(lead, grant);
         sys::hit_failpoint(Failpoint::Sealed);
         let row = self.finish(lead, &mut |row| {
-            late = !row.grant(lead.lease.owner, grant, sent, ahead_s);
+            late = !row.grant(lead.lease.id, grant, sent, ahead_s);
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
                 if let Some(put) = &lead.found.recipe.put {
                     self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
@@ -172,7 +172,7 @@ impl Session {
         lead: &Leadership,
         change: &mut dyn FnMut(&mut Row) -> bool,
     ) -> Row {
-        let shared = self.view.shared;
+        let shared = self.state.shared;
         let mut after = lead.row.clone();
         let why = match &lead.unwritable {
             Some(why) => why.clone(),

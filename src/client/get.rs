@@ -48,7 +48,7 @@ const STORE_READ_BUDGET_MS: i64 = 100;
 impl Session {
     /// A token that is valid now, when this process knows none that is fresh.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
-        let cache = &self.view.cache;
+        let cache = &self.state.cache;
         let stamp = cache.stamp();
         // With a good token at hand nobody waits for a store that somebody holds.
         let read_by = if cache.has_valid(name) {
@@ -121,10 +121,10 @@ impl Session {
         name: Option<&str>,
         found: Box<Credential>,
     ) -> Result<Option<CachedToken>> {
-        let Some(_flight) = self.view.shared.flights.try_begin(&found.key) else {
+        let Some(_flight) = self.state.shared.flights.try_begin(&found.key) else {
             return Ok(None);
         };
-        let stamp = self.view.cache.stamp();
+        let stamp = self.state.cache.stamp();
         Ok(match self.lead(found)? {
             LeadResult::Row(row) => self.publish(name, stamp, &row),
             _ => None,
@@ -164,8 +164,8 @@ impl Session {
 
     /// The one thread of the library, for one refresh; none if one is running or none can start.
     fn refresh_in_background(&self, found: Box<Credential>) {
-        let view = self.view;
-        let Some(flight) = view.shared.flights.try_begin(&found.key) else {
+        let state = self.state;
+        let Some(flight) = state.shared.flights.try_begin(&found.key) else {
             return;
         };
         let of_thread = Session {
@@ -176,7 +176,7 @@ impl Session {
             let _flight = flight;
             if matches!(of_thread.lead(found), Ok(LeadResult::Row(_))) {
                 // Every name that leads to this token is to see the new one.
-                view.shared.invalidate_all();
+                state.shared.invalidate_all();
             }
         });
         if !started {
@@ -195,7 +195,7 @@ impl Session {
                 return Err(error);
             }
             let identity = found.key.clone();
-            let flights = &self.view.shared.flights;
+            let flights = &self.state.shared.flights;
             let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
                 // Somebody has finished: those who waited look all at once, and not one after another.
                 found = match self.read_result(name)? {
@@ -204,7 +204,7 @@ impl Session {
                 };
                 continue;
             };
-            let stamp = self.view.cache.stamp();
+            let stamp = self.state.cache.stamp();
             let outcome = self.with_parent(&found, IfBusy::Wait, |parent| {
                 self.obtain(name, &identity, parent)
             });
@@ -236,7 +236,7 @@ impl Session {
     }
 
     fn read_result(&self, name: Option<&str>) -> Result<FlightResult> {
-        let stamp = self.view.cache.stamp();
+        let stamp = self.state.cache.stamp();
         let found = self.read_credential(name)?;
         if self.freshness(&found.row) != Freshness::Spent
             && let Some(token) = self.publish(name, stamp, &found.row)
@@ -257,7 +257,7 @@ impl Session {
         row: &Row,
     ) -> Option<CachedToken> {
         let token = self.serve(row)?;
-        self.view.cache.publish(name, stamp, &token);
+        self.state.cache.publish(name, stamp, &token);
         Some(token)
     }
 }

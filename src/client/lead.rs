@@ -278,7 +278,7 @@ impl Session {
         sys::hit_failpoint(Failpoint::Locked);
         let fetch_secrets = self.fetch_secrets(&found)?;
         let lease = Lease {
-            owner: i64::from_ne_bytes(sys::random()) | 1,
+            id: i64::from_ne_bytes(sys::random()) | 1,
             slot: lock.as_ref().map_or(0, |lock| lock.slot),
             length_ms: self.left_ms() + LEASE_GRACE_MS,
         };
@@ -338,7 +338,7 @@ impl Session {
         lease: Lease,
         stalest_allowed: Freshness,
     ) -> Result<Intent> {
-        let shared = self.view.shared;
+        let shared = self.state.shared;
         let mut intent = Intent::NotNeeded;
         self.change_row(&found.key, |row| {
             shared.apply_unsaved(&found.key, row);

@@ -23,7 +23,7 @@ use crate::names;
 use crate::options::Options;
 use crate::platform::{self, MAX_TOKEN};
 use crate::process::cache::CachedToken;
-use crate::process::{self, Background, HandleId, View, release_handle, share};
+use crate::process::{self, Background, HandleId, HandleState, open_shared, release_handle};
 use crate::secrets::Vault;
 use crate::store::{Opening, StoreName};
 use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
@@ -33,7 +33,7 @@ pub struct Client {
     handle: HandleId,
     store: StoreName,
     /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
-    view: AtomicRef<View>,
+    state: AtomicRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
 }
@@ -56,7 +56,7 @@ impl Client {
         let client = Client {
             handle: process::new_handle(),
             store: StoreName::parse(store)?,
-            view: AtomicRef::none(),
+            state: AtomicRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: ForkGuarded::new(Settings {
                 options: Arc::new(options),
@@ -88,14 +88,14 @@ impl Client {
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);
         // Other base URLs are other tokens.
-        self.view.set(None);
+        self.state.set(None);
         Ok(())
     }
 
     /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
     pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
-        self.view()?.cache.hit(name, revalidate_ms, give)
+        self.state()?.cache.hit(name, revalidate_ms, give)
     }
 
     /// A token that is valid now, when there was no hit. `None` is the current account.
@@ -144,9 +144,9 @@ impl Client {
     }
 
     /// This handle's cache in this process; None before the first call, and in a child just forked.
-    fn view(&self) -> Option<&'static View> {
-        let view = self.view.get();
-        view.filter(|view| view.shared.generation == generation())
+    fn state(&self) -> Option<&'static HandleState> {
+        let state = self.state.get();
+        state.filter(|state| state.shared.generation == generation())
     }
 
     pub fn store(&self) -> &StoreName {
@@ -175,21 +175,24 @@ impl Client {
         let (options, background) = self.settings();
         let vault = Vault::at(self.store.key_file(&options));
         let deadline = Deadline::after(options.timeout_ms);
-        // Another thread may have set other base URLs since the view was looked up.
-        let view = match self.view().filter(|view| view.serves(&options)) {
-            Some(view) => view,
+        // Another thread may have set other base URLs since the state was looked up.
+        let state = match self
+            .state()
+            .filter(|state| state.matches_base_urls(&options))
+        {
+            Some(state) => state,
             None => {
                 let opening = Opening {
                     vault: vault.clone(),
                     work_base_url: options.base_url(&WORK).to_owned(),
                 };
-                let view = share(&self.store, opening, &deadline)?.view(&options);
-                self.view.set(Some(view));
-                view
+                let state = open_shared(&self.store, opening, &deadline)?.state(&options);
+                self.state.set(Some(state));
+                state
             }
         };
         Ok(Session {
-            view,
+            state,
             options,
             vault,
             deadline,

@@ -60,7 +60,7 @@ impl Session {
     }
 
     pub(super) fn token_of_parent(&self, name: &str, if_busy: IfBusy) -> Result<CachedToken> {
-        let cache = &self.view.cache;
+        let cache = &self.state.cache;
         let revalidate_ms = self.options.revalidate_ms;
         if let Some(token) = cache.hit(Some(name.as_bytes()), revalidate_ms, CachedToken::clone) {
             return Ok(token);

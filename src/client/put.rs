@@ -51,7 +51,7 @@ impl Client {
             return Err(session.no_account(Some(name)));
         }
         last_known(&self.store, |known| known.record_current(name));
-        session.view.shared.invalidate_all();
+        session.state.shared.invalidate_all();
         Ok(())
     }
 
@@ -89,7 +89,7 @@ impl Client {
             if !is_there {
                 return Err(session.no_account(Some(name)));
             }
-            session.view.shared.invalidate_all();
+            session.state.shared.invalidate_all();
         }
         last_known(&self.store, |known| known.record_parent(name, parent));
         Ok(())
@@ -109,7 +109,8 @@ impl Client {
             );
         };
         names::check_secret(put.field, value)?;
-        let lacks_parent = found.recipe.scope == Scope::Parent && found.key.scope.is_empty();
+        let lacks_parent =
+            found.recipe.scope == Scope::Parent && found.key.discriminator.is_empty();
         if lacks_parent {
             let account = found.account.name.clone();
             let what = format!("no parent has been put for account \"{account}\"");
@@ -145,7 +146,7 @@ impl Session {
         let mut kept = StoredSecret {
             sealed: self.vault.seal(&label, value)?,
             at: self.now().wall_ms,
-            put_fingerprint: fingerprint(&found.key.owner(), value),
+            put_fingerprint: fingerprint(&found.key.key_text(), value),
         };
         let mut stored = kept.clone();
         self.change_row(&found.key, |row| {
@@ -253,5 +254,5 @@ pub fn never_put(found: &Credential, put: &PushedSecret) -> Error {
 }
 
 pub fn put_label(found: &Credential, put: &PushedSecret) -> Label {
-    Label::put(&found.account.name, put.field, &found.key.owner())
+    Label::put(&found.account.name, put.field, &found.key.key_text())
 }

@@ -53,7 +53,7 @@ impl Client {
                     account.sealed = Some(session.vault.seal(&label, secret)?);
                 }
                 let stored = session.register(account, &label, secret)?;
-                session.view.shared.invalidate_all();
+                session.state.shared.invalidate_all();
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
                 stored
             }

@@ -17,7 +17,7 @@ impl Session {
             self.note_rejection(&found, token)?;
         }
         // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
-        self.view.shared.invalidate_all();
+        self.state.shared.invalidate_all();
         Ok(())
     }
 }
@@ -26,7 +26,7 @@ impl Session {
     /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
     pub fn note_rejection(&self, found: &Credential, token: &str) -> Result<()> {
-        let shared = self.view.shared;
+        let shared = self.state.shared;
         let noted = self.change_row(&found.key, |row| {
             shared.apply_unsaved(&found.key, row);
             Commit::when(row.reject(token))

@@ -10,7 +10,7 @@ use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::platform::{FetchSecrets, Value};
 use crate::process::cache::CachedToken;
-use crate::process::{Background, View};
+use crate::process::{Background, HandleState};
 use crate::secrets::{Label, Secret, Vault};
 use crate::store::{self, Account, Accounts, Commit, Store, StoreName};
 use crate::sys;
@@ -18,7 +18,7 @@ use crate::sys;
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
-    pub view: &'static View,
+    pub state: &'static HandleState,
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
@@ -29,7 +29,7 @@ pub struct Session {
 
 impl Session {
     pub fn store(&self) -> &'static dyn Store {
-        &*self.view.shared.store
+        &*self.state.shared.store
     }
 
     pub fn store_name(&self) -> &'static StoreName {
@@ -74,7 +74,7 @@ impl Session {
             loaded = find(&self.deadline)?;
         }
         if let Lookup::Found(found) = &mut loaded
-            && self.view.shared.apply_unsaved(&found.key, &mut found.row)
+            && self.state.shared.apply_unsaved(&found.key, &mut found.row)
         {
             self.save_unsaved(found, deadline);
         }
@@ -83,7 +83,7 @@ impl Session {
 
     /// Tries to write what was kept in memory; another look tries again.
     fn save_unsaved(&self, found: &Credential, by: &Deadline) {
-        let shared = self.view.shared;
+        let shared = self.state.shared;
         let written = self.store().change_row(&found.key, by, &mut |row| {
             Ok(Commit::when(shared.apply_unsaved(&found.key, row)))
         });
