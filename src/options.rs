@@ -51,7 +51,7 @@ impl Default for Options {
     }
 }
 
-type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
+type Setter = fn(&mut Options, &str) -> Result<(), String>;
 
 /// Every option but the base URLs: its name, and what a value must be to be taken.
 const TABLE: [(&str, Setter); 9] = [
@@ -140,7 +140,7 @@ impl Options {
         place.map_or(platform.base_url, |i| &self.base_urls[i])
     }
 
-    fn take(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {
+    fn take(&mut self, name: &str, value: &str) -> Result<(), String> {
         if let Some(i) = PLATFORMS.iter().position(|known| known.option == name) {
             self.base_urls[i] = base_url(value, PLATFORMS[i].base_url)?;
             return Ok(());
@@ -157,14 +157,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     urls.chain(TABLE.iter().map(|(name, _)| *name))
 }
 
-fn number(value: &str, least: i64, most: i64) -> std::result::Result<i64, String> {
+fn number(value: &str, least: i64, most: i64) -> Result<i64, String> {
     match value.parse::<i64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("must be a whole number from {least} to {most}")),
     }
 }
 
-fn level(value: &str) -> std::result::Result<LogLevel, String> {
+fn level(value: &str) -> Result<LogLevel, String> {
     match value {
         "off" => Ok(LogLevel::Off),
         "error" => Ok(LogLevel::Error),
@@ -175,7 +175,7 @@ fn level(value: &str) -> std::result::Result<LogLevel, String> {
 }
 
 /// Absolute from here on: a daemon that changes its directory later means the same file.
-fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
+fn path(value: &str) -> Result<Option<PathBuf>, String> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -185,7 +185,7 @@ fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
 }
 
 /// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.
-fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
+fn base_url(value: &str, default: &str) -> Result<String, String> {
     if value.is_empty() {
         return Ok(default.into());
     }
@@ -232,7 +232,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// `http://[user:password@]host:port`, an HTTP CONNECT proxy; empty is none.
-fn proxy(value: &str) -> std::result::Result<Option<String>, String> {
+fn proxy(value: &str) -> Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
 use super::errcodes::{Advice, ErrcodeRule, Wait};
-use super::http::{self, Request, Response, TransportError};
+use super::http::{self, Request, Response, SendError, TransportError};
 use super::recipe::{FetchCost, Recipe, Value};
 use super::reply::{self, Grant, Reply};
 use crate::clock::Deadline;
@@ -58,25 +58,23 @@ pub struct FetchError {
     pub stale_parent: bool,
 }
 
-pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
-    let response = fetch
-        .send(fetch.host())
-        .and_then(|first| match first {
-            Err(none) => match fetch.spare(&none) {
-                Some(spare) => fetch.send(spare),
-                None => Ok(Err(none)),
-            },
-            other => Ok(other),
-        })
-        .map_err(|error| FetchError {
+pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
+    let response = match fetch.send(fetch.host()) {
+        Err(SendError::Transport(none)) => match fetch.spare(&none) {
+            Some(spare) => fetch.send(spare),
+            None => Err(SendError::Transport(none)),
+        },
+        other => other,
+    };
+    match response {
+        Ok(response) => fetch.read(response),
+        Err(SendError::Options(error)) => Err(FetchError {
             error,
             wait: Wait::NotShared,
             not_sent: true,
             stale_parent: false,
-        })?;
-    match response {
-        Ok(response) => fetch.read(response),
-        Err(none) => {
+        }),
+        Err(SendError::Transport(none)) => {
             let mut failure = fetch.failure(none.status, &none.why);
             failure.not_sent = none.not_sent;
             failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice.into())));
@@ -89,7 +87,7 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
 }
 
 impl Fetch<'_> {
-    fn send(&self, base: &str) -> Result<std::result::Result<Response, TransportError>> {
+    fn send(&self, base: &str) -> Result<Response, SendError> {
         http::send(base, &self.request(), self.options, self.deadline)
     }
 
@@ -138,7 +136,7 @@ impl Fetch<'_> {
         Zeroizing::new(text.unwrap_or_default().to_owned())
     }
 
-    fn read(&self, response: Response) -> std::result::Result<Grant, FetchError> {
+    fn read(&self, response: Response) -> Result<Grant, FetchError> {
         match response.status {
             200 => {}
             300..=399 => {
