@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use wxtoken::tool::statuses;
+use wxtoken::tool::{options, statuses};
 
 use crate::cli::{Cli, Completions, Man as ManArgs};
 use crate::output;
@@ -21,18 +21,18 @@ Examples:
   wxtoken status --watch
   wxtoken doctor";
 
-/// What a status of the library means for who types commands.
-const MEANINGS: [&str; 9] = [
-    "an argument is not one of the known ones, or too long",
-    "there is no such account, or its parent is missing",
-    "the store cannot be opened, read or written, or is not ours",
-    "no valid token, and what a fetch takes is missing or closed to this user",
-    "the platform was not reached: DNS, connect, TLS, reset",
-    "the platform's host answered, but with no token reply",
-    "the platform answered an errcode",
-    "timeout_ms passed",
-    "a defect in the library: please report it",
-];
+/// What `--option` takes: a line for each option.
+pub static OPTIONS: LazyLock<String> = LazyLock::new(|| {
+    let mut text = String::from(
+        "Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated\n\n\
+         $WXTOKEN_<OPTION> gives the default of each:\n\n",
+    );
+    for option in options() {
+        let (name, range, help) = (option.name, option.range, option.help);
+        let _ = writeln!(text, "{name} ({range}; default {}): {help}", option.default);
+    }
+    text
+});
 
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("WXTOKEN_STORE", "the store, when --store does not name one"),
@@ -89,14 +89,9 @@ fn exit_codes() -> Vec<(String, String)> {
         (USAGE.to_string(), "the command line is wrong".into()),
         (IO.to_string(), "a file, the terminal, stdin or stdout cannot be read or written".into()),
     ];
-    codes.extend(
-        statuses()
-            .into_iter()
-            .zip(MEANINGS)
-            .map(|((number, name), meaning)| {
-                ((CALL + number).to_string(), format!("{name}: {meaning}"))
-            }),
-    );
+    codes.extend(statuses().into_iter().map(|(number, name, meaning)| {
+        ((CALL + number).to_string(), format!("{name}: {meaning}"))
+    }));
     codes
 }
 

@@ -14,7 +14,7 @@ use std::ffi::c_char;
 pub use types::{wxtoken, wxtoken_error, wxtoken_status, wxtoken_token};
 
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::process::cache::CachedToken;
 use text::{bytes, optional, required, utf8};
 
@@ -307,18 +307,13 @@ pub extern "C" fn wxtoken_version() -> *const c_char {
 /// The name of a status, such as "WXTOKEN_E_STORE", or "unknown status". Static memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_status_name(status: i32) -> *const c_char {
-    let name = match status {
-        0 => c"WXTOKEN_OK",
-        1 => c"WXTOKEN_E_ARGUMENT",
-        2 => c"WXTOKEN_E_ACCOUNT",
-        3 => c"WXTOKEN_E_STORE",
-        4 => c"WXTOKEN_E_SECRET",
-        5 => c"WXTOKEN_E_NETWORK",
-        6 => c"WXTOKEN_E_REPLY",
-        7 => c"WXTOKEN_E_API",
-        8 => c"WXTOKEN_E_TIMEOUT",
-        9 => c"WXTOKEN_E_INTERNAL",
-        _ => c"unknown status",
+    let known = Status::ALL
+        .into_iter()
+        .find(|known| *known as i32 == status);
+    let name = match (status, known) {
+        (0, _) => c"WXTOKEN_OK",
+        (_, Some(known)) => known.c_name(),
+        (_, None) => c"unknown status",
     };
     name.as_ptr()
 }

@@ -91,5 +91,17 @@ impl From<Status> for wxtoken_status {
 
 const _: () = assert!(size_of::<wxtoken_error>() == 512);
 const _: () = assert!(std::mem::offset_of!(wxtoken_error, message) + MESSAGE == 512);
-const _: () = assert!(wxtoken_status::WXTOKEN_E_INTERNAL as i32 == Status::Internal as i32);
-const _: () = assert!(wxtoken_status::WXTOKEN_E_ARGUMENT as i32 == Status::Argument as i32);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_the_number_and_the_name_of_its_row() {
+        for status in Status::ALL {
+            let in_c = wxtoken_status::from(status);
+            assert_eq!(in_c as i32, status as i32);
+            assert_eq!(format!("{in_c:?}"), status.name());
+        }
+    }
+}
