@@ -33,9 +33,10 @@ pub struct Cli {
     pub store: Option<String>,
 
     /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
+    ///
+    /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
     #[arg(
         short = 'o',
-        long_help = manual::OPTIONS.as_str(),
         long = "option",
         global = true,
         help_heading = "Global options",

@@ -21,19 +21,6 @@ Examples:
   wxtoken status --watch
   wxtoken doctor";
 
-/// What `--option` takes: a line for each option.
-pub static OPTIONS: LazyLock<String> = LazyLock::new(|| {
-    let mut text = String::from(
-        "Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated\n\n\
-         $WXTOKEN_<OPTION> gives the default of each:\n\n",
-    );
-    for option in options() {
-        let (name, range, help) = (option.name, option.range, option.help);
-        let _ = writeln!(text, "{name} ({range}; default {}): {help}", option.default);
-    }
-    text
-});
-
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("WXTOKEN_STORE", "the store, when --store does not name one"),
     (
@@ -73,6 +60,10 @@ pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     for (code, meaning) in exit_codes() {
         let _ = writeln!(text, "  {code:>2}  {meaning}");
     }
+    let _ = writeln!(text, "\nOptions for --option:");
+    for (name, meaning) in library_options() {
+        let _ = writeln!(text, "  {name}\n        {meaning}");
+    }
     for (title, entries) in [("Environment", &ENVIRONMENT[..]), ("Files", &FILES[..])] {
         let _ = writeln!(text, "\n{title}:");
         for (name, meaning) in entries {
@@ -81,6 +72,17 @@ pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     }
     text
 });
+
+/// What `--option` takes: the name of each, and the rest of its row.
+fn library_options() -> Vec<(String, String)> {
+    options()
+        .into_iter()
+        .map(|row| {
+            let about = format!("{}; {}, by default {}", row.help, row.range, row.default);
+            (row.name.to_owned(), about)
+        })
+        .collect()
+}
 
 fn exit_codes() -> Vec<(String, String)> {
     let mut codes = vec![
@@ -163,13 +165,9 @@ fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
         page.render_subcommands_section(&mut out)?;
     }
     if is_root {
-        let codes = exit_codes();
-        let codes: Vec<(&str, &str)> = codes
-            .iter()
-            .map(|(code, meaning)| (&**code, &**meaning))
-            .collect();
         let mut roff = Roff::new();
-        list(&mut roff, "EXIT STATUS", &codes);
+        list(&mut roff, "EXIT STATUS", &exit_codes());
+        list(&mut roff, "OPTIONS FOR --option", &library_options());
         list(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         list(&mut roff, "FILES", &FILES);
         roff.control("SH", ["EXAMPLES"]);
@@ -191,11 +189,11 @@ fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-fn list(roff: &mut Roff, title: &str, entries: &[(&str, &str)]) {
+fn list(roff: &mut Roff, title: &str, entries: &[(impl AsRef<str>, impl AsRef<str>)]) {
     roff.control("SH", [title]);
     for (name, meaning) in entries {
         roff.control("TP", []);
-        roff.text([bold(*name)]);
-        roff.text([roman(*meaning)]);
+        roff.text([bold(name.as_ref())]);
+        roff.text([roman(meaning.as_ref())]);
     }
 }
