@@ -47,8 +47,8 @@ statuses! {
     Network = 5, c"WXTOKEN_E_NETWORK", "the platform was not reached: DNS, connect, TLS, or a reset";
     Reply = 6, c"WXTOKEN_E_REPLY", "a host answered, but not with a valid token response";
     Api = 7, c"WXTOKEN_E_API", "the platform answered an errcode";
-    Timeout = 8, c"WXTOKEN_E_TIMEOUT", "timeout_ms passed, in a fetch or in waiting for another process";
-    Internal = 9, c"WXTOKEN_E_INTERNAL", "a defect in the library: the host goes on; please report it";
+    Timeout = 8, c"WXTOKEN_E_TIMEOUT", "the call's timeout_ms passed, in a fetch or in waiting for another process";
+    Internal = 9, c"WXTOKEN_E_INTERNAL", "a defect in the library; the host goes on";
 }
 
 impl Status {

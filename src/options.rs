@@ -116,7 +116,7 @@ pub static TABLE: [OptionRow; 15] = [
     number_of("refresh_ahead_s", 270, (0, 3600), "s", |o| &mut o.refresh_ahead_s,
         "how early to refresh; 1/10 of a life at most"),
     row("background_refresh", Takes::Switch(|o| &mut o.background_refresh),
-        "1: a thread refreshes ahead, and nobody waits"),
+        "with 1 a thread refreshes ahead; nobody waits"),
     number_of("revalidate_ms", 200, (0, 60_000), "ms", |o| &mut o.revalidate_ms,
         "how soon another process's change is seen"),
     row("proxy", Takes::Proxy(|o| &mut o.proxy),

@@ -21,24 +21,23 @@ pub struct wxtoken {
 pub enum wxtoken_status {
     /// Done.
     WXTOKEN_OK = 0,
-    /// An argument is NULL, not UTF-8, too long, or not one of the known ones. Nothing was changed.
+    /// An argument, option or environment variable is unusable; nothing was changed.
     WXTOKEN_E_ARGUMENT = 1,
-    /// There is no such account in this store, or the parent that it needs is not there.
+    /// There is no such account in this store, or its parent is missing.
     WXTOKEN_E_ACCOUNT = 2,
-    /// The store cannot be opened, read or written, or is not ours.
+    /// The store cannot be opened, read or written, or belongs to another program.
     WXTOKEN_E_STORE = 3,
-    /// There is no valid token, and what it takes to fetch one is missing: this process may not read the secret, or a
-    /// ticket or refresh token was never put.
+    /// No valid token, and the secret, ticket or refresh token for a fetch is missing or unreadable.
     WXTOKEN_E_SECRET = 4,
-    /// WeChat was not reached: DNS, connect, TLS, or a reset.
+    /// The platform was not reached: DNS, connect, TLS, or a reset.
     WXTOKEN_E_NETWORK = 5,
-    /// WeChat's host answered, but with something that is no token reply.
+    /// A host answered, but not with a valid token response.
     WXTOKEN_E_REPLY = 6,
-    /// WeChat answered an errcode.
+    /// The platform answered an errcode.
     WXTOKEN_E_API = 7,
-    /// timeout_ms passed, in a fetch of this call's own or in waiting for another's.
+    /// The call's timeout_ms passed, in a fetch or in waiting for another process.
     WXTOKEN_E_TIMEOUT = 8,
-    /// A defect in this library. The host goes on; please report it.
+    /// A defect in the library; the host goes on.
     WXTOKEN_E_INTERNAL = 9,
 }
 
