@@ -11,7 +11,9 @@ mod types;
 
 use std::ffi::c_char;
 
-pub use types::{wxtoken, wxtoken_error, wxtoken_status, wxtoken_token};
+pub use types::{
+    MESSAGE_SIZE, NAME_MAX, TOKEN_SIZE, wxtoken, wxtoken_error, wxtoken_status, wxtoken_token,
+};
 
 use crate::client::Client;
 use crate::error::{Error, Result, Status};
@@ -66,7 +68,7 @@ pub unsafe extern "C" fn wxtoken_init(
 ///     timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
 ///     connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
 ///     refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
-///     background_refresh  0                              0 or 1          1: a thread refreshes ahead, and nobody waits
+///     background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
 ///     revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
 ///     proxy               none                           a URL           http://[user:password@]host:port
 ///     ca_file             none                           a path          PEM certificates to trust beside the web PKI
@@ -98,7 +100,7 @@ pub unsafe extern "C" fn wxtoken_set(
     }
 }
 
-/// Registers an account, or updates it. The account stays in the store, and repeating the call is cheap when nothing has
+/// Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has
 /// changed. A change clears the account's earlier failures, and takes effect in every process. The first account of a
 /// store becomes the current one.
 ///
@@ -163,8 +165,8 @@ pub unsafe extern "C" fn wxtoken_register(
 ///     suite_ticket    suite                        pushed every 10 minutes, good for 30 minutes
 ///     refresh_token   authorizer                   from the authorization; put the parent first
 ///
-/// A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token. Both
-/// are then saved in one transaction. Putting the old refresh token again changes nothing after that.
+/// A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token.
+/// Both are then saved in one transaction. Putting the old refresh token again changes nothing after that.
 ///
 /// @param account  Its name.
 /// @param field    A name from the first column.
@@ -211,8 +213,8 @@ pub unsafe extern "C" fn wxtoken_put(
 ///     card_ticket     official, official_classic, authorizer
 ///     agent_ticket    work, work_authorized
 ///
-/// A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those on
-/// the way, within the same timeout_ms. An error names the link that failed.
+/// A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those
+/// on the way, within the same timeout_ms. An error names the link that failed.
 ///
 /// Four names return a secret: account/refresh_token, account/verify_ticket and account/suite_ticket give what was put.
 /// account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
@@ -230,8 +232,8 @@ pub unsafe extern "C" fn wxtoken_put(
 ///         WXTOKEN_E_API       the platform refused: err->errcode and err->message say why
 ///         WXTOKEN_E_TIMEOUT   timeout_ms passed, in a fetch or in waiting for another process
 ///
-/// A failed fetch is noted in the store. For err->retry_after_ms no process makes a request, and a call that finds no valid
-/// token gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
+/// A failed fetch is noted in the store. For err->retry_after_ms no process makes a request, and a call that finds no
+/// valid token gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
 ///
 ///     wxtoken_token token;
 ///     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK) use(token.value, token.length);
@@ -259,9 +261,9 @@ pub unsafe extern "C" fn wxtoken_get(
     }
 }
 
-/// Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. The next wxtoken_get
-/// fetches another. Nothing happens if the stored token is a different one by now. Rejects cause at most one fetch per
-/// 30 seconds and credential. A token that WeChat hands out again is served again.
+/// Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. The next
+/// wxtoken_get fetches another. Nothing happens if the stored token is a different one by now. Rejects cause at most one
+/// fetch per 30 seconds and credential. A token that WeChat hands out again is served again.
 ///
 /// @param name   An account or account/credential, as for wxtoken_get.
 /// @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.

@@ -18,7 +18,7 @@ export interface Options {
   connect_timeout_ms?: number;
   /** `270`, 0 to 3600 s: how early to refresh; 1/10 of a life at most. */
   refresh_ahead_s?: number;
-  /** `0`, 0 or 1: 1: a thread refreshes ahead, and nobody waits. */
+  /** `0`, 0 or 1: with 1 a thread refreshes ahead; nobody waits. */
   background_refresh?: boolean;
   /** `200`, 0 to 60000 ms: how soon another process's change is seen. */
   revalidate_ms?: number;

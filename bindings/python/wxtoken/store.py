@@ -85,7 +85,7 @@ class Store:
         timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
         connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
         refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
-        background_refresh  0                              0 or 1          1: a thread refreshes ahead, and nobody waits
+        background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
         revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
         proxy               none                           a URL           http://[user:password@]host:port
         ca_file             none                           a path          PEM certificates to trust beside the web PKI
