@@ -104,7 +104,9 @@ wheel: stage
 
 header:
 	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked -p wxtoken-tests --test header
-	cd bindings/php && php bin/make-cdef ../../include/wxtoken.h >src/Declarations.new && mv src/Declarations.new src/Declarations.php
+	@command -v php >/dev/null || { echo "php is not there: bindings/php/src/Declarations.php is not rewritten" >&2; exit 1; }
+	declarations=$$(php bindings/php/bin/make-cdef include/wxtoken.h) && \
+	  printf '%s\n' "$$declarations" >bindings/php/src/Declarations.php
 
 # One test at a time, for several write one page.
 tables:
