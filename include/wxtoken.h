@@ -131,7 +131,10 @@ typedef struct wxtoken_error {
     int32_t errcode;
     /** 0: no time is known. Else wait so many milliseconds: no process makes a request until then. */
     int64_t retry_after_ms;
-    /** For people: what failed, on what, and what to do. NUL-terminated UTF-8, without a secret or a token. */
+    /**
+     * For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
+     * cause first, and from the hint last. It never holds a secret or a token.
+     */
     char message[496];
 } wxtoken_error;
 

@@ -79,11 +79,13 @@ pub struct Error {
     pub what: String,
     /// The cause, in the words of whoever gave it.
     pub detail: Option<String>,
-    /// What to do.
-    pub hint: Option<Hint>,
+    /// What to do. In a box, since every result is as large as its error.
+    pub hint: Option<Box<Hint>>,
 }
 
 /// What to do about a failure. A function of C or a command is named only when the hint is shown.
+///
+/// `before` is what stands before the advice: a sentence that says why, or the beginning of one, as “Restore the key, or”.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hint {
@@ -92,6 +94,15 @@ pub enum Hint {
         /// Its name.
         account: String,
     },
+    /// Register this account, which is not in the store, as this kind.
+    RegisterAs {
+        /// Its name.
+        account: String,
+        /// The kind that another account needs it to be of.
+        kind: String,
+    },
+    /// Register an account, or make one the current one: there is no current account.
+    ChooseCurrent,
     /// Register this account again: its secret is wrong or cannot be read.
     RegisterAgain {
         /// Its name.
@@ -100,6 +111,15 @@ pub enum Hint {
         kind: String,
         /// Its appid, corpid and so on.
         id: String,
+        /// See above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+    },
+    /// Register every account again: the store has lost them.
+    RegisterAll {
+        /// See above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
     },
     /// Put a field of this account.
     Put {
@@ -107,13 +127,23 @@ pub enum Hint {
         account: String,
         /// The field.
         field: String,
+        /// See above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+    },
+    /// Let this host in: the platform does not take requests from its address.
+    AllowAddress {
+        /// The address that the platform saw; it may not say which.
+        address: Option<String>,
+        /// The list that it belongs on, and where that is.
+        list: String,
     },
     /// Start a keeper, as this user where it is known.
     Keep {
         /// The owner of the store.
         user: Option<String>,
     },
-    /// A sentence that names neither a function nor a command, but for `wxtoken keep`.
+    /// Whole sentences that name neither a function nor a command, but for `wxtoken keep`.
     Do(String),
 }
 
@@ -151,8 +181,16 @@ impl Error {
 
     /// Says what to do.
     pub fn hint(mut self, hint: Hint) -> Error {
-        self.hint = Some(hint);
+        self.hint = Some(Box::new(hint));
         self
+    }
+
+    /// Says what to do, if anything is known beside what the error says already.
+    pub fn hint_if(self, hint: Option<Hint>) -> Error {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Says what to do in a sentence, as [`Hint::Do`].
@@ -165,7 +203,10 @@ impl Error {
         let text = StoredText {
             what: self.what.clone(),
             detail: self.detail.clone(),
-            hint: self.hint.clone(),
+            hint: self
+                .hint
+                .as_ref()
+                .and_then(|hint| serde_json::to_value(hint).ok()),
         };
         serde_json::to_string(&text).unwrap_or_else(|_| self.to_string())
     }
@@ -175,7 +216,10 @@ impl Error {
         match serde_json::from_str(text) {
             Ok(StoredText { what, detail, hint }) => Error {
                 detail,
-                hint,
+                // One that a newer version wrote may not be known here.
+                hint: hint
+                    .and_then(|hint| serde_json::from_value(hint).ok())
+                    .map(Box::new),
                 ..Error::new(status, what)
             },
             Err(_) => Error::new(status, text),
@@ -190,7 +234,7 @@ struct StoredText {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    hint: Option<Hint>,
+    hint: Option<serde_json::Value>,
 }
 
 /// What failed and why, without the hint: a line of a log.
@@ -207,7 +251,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// The whole of it in one line, for a program that calls the C functions.
+    /// The whole of it in one line, with functions of C in the hint.
     pub fn for_c(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{self}; hint: {}", hint.for_c()),
@@ -217,18 +261,121 @@ impl Error {
 }
 
 impl Hint {
-    /// What to do, in functions of C.
+    /// What to do, in functions of C: whole sentences.
     pub fn for_c(&self) -> String {
         match self {
             Hint::Register { .. } => {
-                "register it with wxtoken_register; wxtoken_report lists the accounts there are"
+                "Register it with wxtoken_register. wxtoken_report lists the accounts of the store."
                     .into()
             }
-            Hint::RegisterAgain { .. } => "register the account again (wxtoken_register)".into(),
-            Hint::Put { field, .. } => format!("put {field} (wxtoken_put)"),
-            Hint::Keep { user: Some(user) } => format!("start `wxtoken keep` as {user}"),
-            Hint::Keep { user: None } => "start `wxtoken keep` as the store's owner".into(),
+            Hint::RegisterAs { kind, .. } => {
+                format!("Register it with wxtoken_register, as kind {kind}.")
+            }
+            Hint::ChooseCurrent => "Register an account with wxtoken_register, or make one the \
+                                    current one with wxtoken_put."
+                .into(),
+            Hint::RegisterAgain { before, .. } => {
+                Hint::sentence(before, "register the account again with wxtoken_register.")
+            }
+            Hint::RegisterAll { before } => {
+                Hint::sentence(before, "register the accounts again with wxtoken_register.")
+            }
+            Hint::Put { field, before, .. } => Hint::sentence(
+                before,
+                &format!("put the field {field} with wxtoken_put (see docs/credentials.md)."),
+            ),
+            Hint::AllowAddress {
+                address: Some(address),
+                list,
+            } => format!("Add {address} to {list}."),
+            Hint::AllowAddress {
+                address: None,
+                list,
+            } => format!("Add the address by which this host reaches the Internet to {list}."),
+            Hint::Keep { user: Some(user) } => format!("Start `wxtoken keep` as {user}."),
+            Hint::Keep { user: None } => "Start `wxtoken keep` as the store's owner.".into(),
             Hint::Do(sentence) => sentence.clone(),
         }
+    }
+
+    /// An advice behind the words before it; its first letter becomes a capital where it begins a sentence.
+    pub fn sentence(before: &Option<String>, advice: &str) -> String {
+        let capital = || {
+            let (first, rest) = advice.split_at(advice.len().min(1));
+            first.to_ascii_uppercase() + rest
+        };
+        match before {
+            Some(before) if before.ends_with('.') => format!("{before} {}", capital()),
+            Some(before) => format!("{before} {advice}"),
+            None => capital(),
+        }
+    }
+
+    /// The hint with these words before its advice, where it takes some.
+    pub fn after(mut self, words: impl Into<String>) -> Hint {
+        if let Hint::RegisterAgain { before, .. }
+        | Hint::RegisterAll { before }
+        | Hint::Put { before, .. } = &mut self
+        {
+            *before = Some(words.into());
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> Error {
+        let hint = Hint::RegisterAgain {
+            account: "shop".into(),
+            kind: "official".into(),
+            id: "wx1".into(),
+            before: None,
+        };
+        Error::new(Status::Api, "WeChat refused")
+            .because("errcode 40125")
+            .hint(hint.after("The secret is wrong."))
+    }
+
+    #[test]
+    fn a_failure_is_shown_in_its_parts() {
+        let error = refused();
+        assert_eq!(error.to_string(), "WeChat refused: errcode 40125");
+        assert_eq!(
+            error.for_c(),
+            "WeChat refused: errcode 40125; hint: The secret is wrong. Register the account again with wxtoken_register."
+        );
+        assert_eq!(Error::store("full").for_c(), "full");
+    }
+
+    #[test]
+    fn a_stored_failure_keeps_its_parts() {
+        let error = refused();
+        let stored = error.to_stored();
+        assert_eq!(Error::from_stored(Status::Api, &stored), error);
+        let old = Error::from_stored(Status::Api, "errcode 40125: the secret is wrong");
+        assert_eq!(old.what, "errcode 40125: the secret is wrong");
+        assert_eq!((old.detail, old.hint), (None, None));
+        // A newer version's hint that this one does not know.
+        let newer = r#"{"what":"w","hint":{"fly":{}}}"#;
+        assert_eq!(Error::from_stored(Status::Api, newer).what, "w");
+    }
+
+    #[test]
+    fn an_advice_begins_a_sentence_or_goes_on_with_one() {
+        let put = Hint::Put {
+            account: "p".into(),
+            field: "verify_ticket".into(),
+            before: None,
+        };
+        let advice = "ut the field verify_ticket with wxtoken_put (see docs/credentials.md).";
+        assert_eq!(put.for_c(), format!("P{advice}"));
+        let after = |words: &str| put.clone().after(words).for_c();
+        assert_eq!(after("It is old."), format!("It is old. P{advice}"));
+        assert_eq!(after("Wait, or"), format!("Wait, or p{advice}"));
+        let told = Hint::Do("Wait.".into());
+        assert_eq!(told.clone().after("Look."), told);
     }
 }

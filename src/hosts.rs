@@ -3,6 +3,8 @@
 /// One platform.
 #[derive(Debug)]
 pub struct Platform {
+    /// What messages call it.
+    pub name: &'static str,
     /// The option that holds its base URL.
     pub option: &'static str,
     pub base_url: &'static str,
@@ -17,6 +19,7 @@ pub struct Platform {
 
 /// Official accounts, mini programs and the open platform.
 pub static API: Platform = Platform {
+    name: "WeChat",
     option: "api_base_url",
     base_url: "https://api.weixin.qq.com",
     fallback_url: Some("https://api2.weixin.qq.com"),
@@ -27,6 +30,7 @@ pub static API: Platform = Platform {
 
 /// WeCom.
 pub static WORK: Platform = Platform {
+    name: "WeCom",
     option: "work_base_url",
     base_url: "https://qyapi.weixin.qq.com",
     fallback_url: None,
@@ -34,6 +38,7 @@ pub static WORK: Platform = Platform {
 };
 
 pub static QQ: Platform = Platform {
+    name: "QQ",
     option: "qq_base_url",
     base_url: "https://api.q.qq.com",
     fallback_url: None,
@@ -41,6 +46,7 @@ pub static QQ: Platform = Platform {
 };
 
 pub static DOUYIN: Platform = Platform {
+    name: "Douyin",
     option: "douyin_base_url",
     base_url: "https://developer.toutiao.com",
     fallback_url: None,
@@ -50,6 +56,7 @@ pub static DOUYIN: Platform = Platform {
 };
 
 pub static DINGTALK: Platform = Platform {
+    name: "DingTalk",
     option: "dingtalk_base_url",
     base_url: "https://api.dingtalk.com",
     fallback_url: None,
@@ -59,6 +66,7 @@ pub static DINGTALK: Platform = Platform {
 };
 
 pub static FEISHU: Platform = Platform {
+    name: "Feishu",
     option: "feishu_base_url",
     base_url: "https://open.feishu.cn",
     fallback_url: None,

@@ -9,6 +9,7 @@ use ureq::http::Uri;
 
 use crate::error::{Error, Result};
 use crate::hosts::{self, PLATFORMS, Platform};
+use crate::names::{choose, repeated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -206,14 +207,16 @@ impl Options {
                 Err(std::env::VarError::NotPresent) => continue,
                 Err(std::env::VarError::NotUnicode(_)) => {
                     return Err(Error::argument(format!(
-                        "environment variable {variable} is not UTF-8: correct or unset it"
-                    )));
+                        "invalid environment variable {variable}"
+                    ))
+                    .because("is not UTF-8")
+                    .advise("Correct or unset it."));
                 }
             };
             row.put(&mut options, &value).map_err(|why| {
-                Error::argument(format!(
-                    "environment variable {variable} {why}: correct or unset it"
-                ))
+                Error::argument(format!("invalid environment variable {variable}"))
+                    .because(why)
+                    .advise("Correct or unset it.")
             })?;
         }
         Ok(options)
@@ -221,14 +224,17 @@ impl Options {
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         let Some(row) = TABLE.iter().find(|row| row.name == name) else {
-            let names: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
-            return Err(Error::argument(format!(
-                "unknown option: the options are {}",
-                names.join(", ")
-            )));
+            let known: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
+            return Err(
+                Error::argument(format!("unknown option{}", repeated(name))).hint(choose(
+                    name,
+                    &known,
+                    "The options are",
+                )),
+            );
         };
         row.put(self, value)
-            .map_err(|why| Error::argument(format!("option {name} {why}")))
+            .map_err(|why| Error::argument(format!("invalid option {name}")).because(why))
     }
 
     /// The base URL to ask a platform at.
@@ -290,7 +296,7 @@ fn base_url(value: &str, default: &str) -> Result<String, String> {
         Some("https") => Ok(url.into()),
         Some("http") if is_loopback(host) => Ok(url.into()),
         Some("http") => {
-            Err("may be plain http only to a loopback address: use https, the app secret travels in the request".into())
+            Err("may be plain http to a loopback address only, as secrets travel in the request; must begin with https://".into())
         }
         _ => Err("must begin with https://".into()),
     }
@@ -407,6 +413,11 @@ mod tests {
     #[test]
     fn an_unknown_option_is_answered_with_the_known_ones() {
         let error = set("timeout", "1").unwrap_err();
+        let said = "unknown option \"timeout\"; hint: Did you mean timeout_ms?";
+        assert_eq!(error.for_c(), said);
+        let error = set("0123456789abcdef0123456789abcdef", "1").unwrap_err();
+        let said = "unknown option; hint: The options are api_base_url, ";
+        assert!(error.for_c().starts_with(said), "{}", error.for_c());
         assert!(error.for_c().contains("timeout_ms"), "{error}");
     }
 

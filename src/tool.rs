@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::client::Client;
-use crate::clock::Now;
 use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
 pub use crate::admin::{Paths, Removed};
-pub use crate::error::{Error, Result, Status};
+pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
+pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
@@ -164,7 +164,7 @@ impl Store {
             token: token.map(|served| served.value),
             rejected: found.row.rejected,
             is_served: session.freshness(&found.row) != Freshness::Spent,
-            until_fetch_ms: found.row.until_fetch_for_reject_ms(Now::read()),
+            until_fetch_ms: found.row.until_fetch_for_reject_ms(session.now()),
         })
     }
 
@@ -173,8 +173,8 @@ impl Store {
         self.0.reject(name, token)
     }
 
-    /// As `wxtoken_report`.
-    pub fn report(&self) -> Result<String> {
+    /// What `wxtoken_report` writes.
+    pub fn report(&self) -> Result<Report> {
         self.0.report()
     }
 
@@ -206,7 +206,8 @@ impl Store {
 
     /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
     pub fn has_keeper(&self) -> Option<bool> {
-        crate::sys::has_reader(&self.paths().mailbox)
+        let session = self.0.session().ok()?;
+        session.store().keeper_channel().is_listened_to()
     }
 
     /// The base URL of each platform, by its option's name.

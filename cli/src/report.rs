@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wxtoken::tool::{KindOfAccount, Store, kinds};
 
-use crate::trouble::Trouble;
+use crate::exit::Failure;
 
 /// The credential that an account's name alone stands for.
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -54,7 +54,7 @@ pub struct LastError {
 }
 
 impl Report {
-    pub fn of(store: &Store) -> Result<Report, Trouble> {
+    pub fn of(store: &Store) -> Result<Report, Failure> {
         Ok(Report::read(&json(store)?))
     }
 
@@ -96,10 +96,10 @@ impl Report {
 }
 
 /// The report as it is.
-pub fn json(store: &Store) -> Result<Value, Trouble> {
+pub fn json(store: &Store) -> Result<Value, Failure> {
     let written = store.report()?;
     serde_json::from_str(&written)
-        .map_err(|_| Trouble::Io("the library's report is no JSON".into()))
+        .map_err(|_| Failure::Io("the library's report is no JSON".into()))
 }
 
 impl Account {
@@ -124,7 +124,7 @@ impl Account {
 
     /// What it needs before its token can be fetched: what is missing, and the command that mends it.
     pub fn lacks(&self, report: &Report) -> Option<(String, String)> {
-        let name = crate::text::quoted(&self.name);
+        let name = crate::ui::shell::quoted(&self.name);
         let fields = self.kind()?.fields;
         if fields.contains(&"parent") {
             let command = format!("wxtoken put {name} parent PARENT");

@@ -1,124 +1,284 @@
-//! The report: every account and token of the store as JSON, for people and monitors. No secret, no token.
+//! The report: every account and token of the store, for people and monitors. No secret, no token.
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
+use crate::account::key_of;
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
-use crate::names;
+use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
 use crate::process::apply_all_unsaved;
 use crate::store::{Account, StoreSnapshot};
-use crate::sys;
 
-pub fn write(session: &Session) -> Result<String> {
-    let shared = session.view.shared;
-    let StoreSnapshot {
-        accounts,
-        mut tokens,
-    } = session.store().all(session.call())?;
-    apply_all_unsaved(shared, &mut tokens);
-    let now = Now::read();
-    let listed: Vec<Value> = accounts
-        .iter()
-        .map(|account| describe_account(session, account, &tokens, now))
-        .collect();
-    let report = json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "store": session.store().location(),
-        "now": seconds(now.wall_ms),
-        "keeper": keeper(session),
-        "degraded": shared.unsaved_reason(),
-        "accounts": listed,
-    });
-    Ok(report.to_string())
+/// What there is in a store. Times are Unix seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The library's version.
+    pub version: &'static str,
+    /// Where the store is.
+    pub store: String,
+    /// When this was written.
+    pub now: i64,
+    /// Whether a keeper listens; `None` where this process may not know.
+    pub keeper: Option<bool>,
+    /// Why the store cannot be written, when tokens live in this process's memory for that reason.
+    pub degraded: Option<String>,
+    /// By their names.
+    pub accounts: Vec<AccountReport>,
 }
 
-/// Whether somebody keeps the tokens fresh; null where this process may not know.
-fn keeper(session: &Session) -> Option<bool> {
-    sys::has_reader(&names::mailbox_path(session.view.shared.store.path()))
+/// One account.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind: `official`.
+    pub kind: &'static str,
+    /// Its appid, corpid and so on.
+    pub id: String,
+    /// By which two secrets can be told apart.
+    pub fingerprint: String,
+    /// Whether a get without a name means it.
+    pub current: bool,
+    /// Whether it was registered with a secret.
+    pub has_secret: bool,
+    /// The account that its requests are made with, where its kind has one.
+    pub parent: Option<String>,
+    /// Those that somebody has asked for, its access token first.
+    pub tokens: Vec<TokenReport>,
+}
+
+/// One credential.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct TokenReport {
+    /// Its name: `access_token`, `jsapi_ticket`.
+    pub credential: &'static str,
+    /// The endpoint that gives it.
+    pub endpoint: String,
+    /// Where that is.
+    pub base_url: String,
+    /// Whether there is a token that is valid now.
+    pub state: TokenState,
+    /// Whether the API refused it.
+    pub rejected: bool,
+    /// When it was fetched.
+    pub fetched_at: Option<i64>,
+    /// By which program and process.
+    pub fetched_by: String,
+    /// When it ends.
+    pub expires_at: Option<i64>,
+    /// From when on the next one is fetched.
+    pub refresh_at: Option<i64>,
+    /// How many were fetched.
+    pub fetches: i64,
+    /// How many the API refused.
+    pub rejects: i64,
+    /// How many were fetched by force today (UTC+8).
+    pub forces_today: i64,
+    /// Fetches that failed since the last that did not.
+    pub failures_in_a_row: i64,
+    /// The last failure, also when a fetch has come off since.
+    #[serde(serialize_with = "write_error")]
+    pub last_error: Option<Error>,
+    /// When the next fetch is tried after a failure.
+    pub retry_at: Option<i64>,
+    /// The secret that was put, where a fetch takes one.
+    pub put: Option<PutReport>,
+}
+
+/// What a get does about a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenState {
+    /// Hands it out.
+    Fresh,
+    /// Hands it out, and fetches the next one.
+    Usable,
+    /// There is none.
+    #[default]
+    None,
+}
+
+/// That something was put, and when; not what.
+#[derive(Clone, Debug, Serialize)]
+pub struct PutReport {
+    /// The field: `verify_ticket`.
+    pub field: &'static str,
+    /// When it was put.
+    pub at: Option<i64>,
+    /// When it is too old, where that is known.
+    pub good_until: Option<i64>,
+    /// Whether the one that it replaced is kept.
+    pub has_before: bool,
+}
+
+impl Report {
+    /// As `wxtoken_report` writes it.
+    pub fn to_json(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|e| {
+            Error::new(Status::Internal, "cannot write the report").because(e.to_string())
+        })
+    }
+
+    /// The account of this name.
+    pub fn account(&self, name: &str) -> Option<&AccountReport> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// The account that a get without a name means.
+    pub fn current(&self) -> Option<&AccountReport> {
+        self.accounts.iter().find(|account| account.current)
+    }
+
+    /// Every credential, with its account.
+    pub fn rows(&self) -> impl Iterator<Item = (&AccountReport, &TokenReport)> {
+        self.accounts
+            .iter()
+            .flat_map(|account| account.tokens.iter().map(move |token| (account, token)))
+    }
+}
+
+impl AccountReport {
+    /// The name that leads to one of its credentials.
+    pub fn name_of(&self, token: &TokenReport) -> String {
+        match token.credential {
+            ACCESS_TOKEN => self.name.clone(),
+            other => names::join(&self.name, other),
+        }
+    }
+}
+
+impl TokenReport {
+    /// A credential that nobody has asked for.
+    pub fn absent(credential: &'static str) -> TokenReport {
+        TokenReport {
+            credential,
+            ..TokenReport::default()
+        }
+    }
+
+    /// Whether it is its account's own token: the one that the account's name alone stands for.
+    pub fn is_access_token(&self) -> bool {
+        self.credential == ACCESS_TOKEN
+    }
+
+    /// Whether there is one that a get hands out.
+    pub fn is_valid(&self) -> bool {
+        self.state != TokenState::None
+    }
+}
+
+/// Gathers it.
+pub fn gather(session: &Session) -> Result<Report> {
+    let shared = session.view.shared;
+    let StoreSnapshot { accounts, mut rows } =
+        StoreSnapshot::of(session.store(), &session.deadline)?;
+    apply_all_unsaved(shared, &mut rows);
+    let now = session.now();
+    let accounts = accounts
+        .into_iter()
+        .map(|account| describe_account(session, account, &rows, now));
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        store: session.store_name().to_string(),
+        now: seconds(now.wall_ms),
+        keeper: session.store().keeper_channel().is_listened_to(),
+        degraded: shared.unsaved_reason(),
+        accounts: accounts.collect(),
+    })
 }
 
 fn describe_account(
     session: &Session,
-    account: &Account,
-    tokens: &[(CredentialKey, Row)],
+    account: Account,
+    rows: &[(CredentialKey, Row)],
     now: Now,
-) -> Value {
-    let listed: Vec<Value> = account
-        .kind
-        .recipes()
-        .flat_map(|recipe| {
-            let own = account.identity(recipe, &session.options);
-            // Another handle may use other base URLs: each is a token of its own.
-            tokens
-                .iter()
-                .filter(move |(identity, _)| identity.owner() == own.owner())
-                .map(move |(identity, row)| describe_token(session, recipe, identity, row, now))
-        })
-        .collect();
-    json!({
-        "name": account.name,
-        "kind": account.kind.name(),
-        "id": account.id,
-        "fingerprint": account.fingerprint,
-        "current": account.current,
-        "has_secret": account.sealed.is_some(),
-        "parent": account.parent.as_ref().map(|parent| &parent.name),
-        "tokens": listed,
-    })
+) -> AccountReport {
+    let mut listed = Vec::new();
+    for recipe in account.kind.recipes() {
+        let own = key_of(&account, recipe, &session.options);
+        // Another handle may use other base URLs: each is a token of its own.
+        let of_account = rows.iter().filter(|(key, _)| key.owner() == own.owner());
+        listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
+    }
+    AccountReport {
+        name: account.name,
+        kind: account.kind.name(),
+        id: account.id,
+        fingerprint: account.fingerprint,
+        current: account.current,
+        has_secret: account.sealed.is_some(),
+        parent: account.parent.map(|parent| parent.name),
+        tokens: listed,
+    }
 }
 
-fn describe_token(
-    session: &Session,
-    recipe: &Recipe,
-    identity: &CredentialKey,
-    row: &Row,
-    now: Now,
-) -> Value {
-    let state = match row.freshness(now, &session.store().boot_id()) {
-        Freshness::Fresh => "fresh",
-        Freshness::Usable => "usable",
-        Freshness::Spent => "none",
+fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> TokenReport {
+    let state = match row.freshness(now) {
+        Freshness::Fresh => TokenState::Fresh,
+        Freshness::Usable => TokenState::Usable,
+        Freshness::Spent => TokenState::None,
     };
     let standing = row.standing_failure(now, 0);
-    let last_error = (row.last_status != 0).then(|| {
-        json!({
-            "status": Status::from_code(row.last_status).name(),
-            "errcode": row.last_errcode,
-            "message": Error::from_stored(Status::from_code(row.last_status), &row.last_error).for_c(),
-        })
-    });
-    json!({
-        "credential": recipe.credential,
-        "endpoint": identity.endpoint,
-        "base_url": identity.base_url,
-        "state": state,
-        "rejected": row.rejected,
-        "fetched_at": moment(row.fetched_at),
-        "fetched_by": row.fetched_by,
-        "expires_at": moment(row.expires_at),
-        "refresh_at": moment(row.refresh_at),
-        "fetches": row.fetches,
-        "rejects": row.rejects,
-        "forces_today": row.forces,
-        "failures_in_a_row": row.failures,
-        "last_error": last_error,
-        "retry_at": standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
-        "put": recipe.put.as_ref().map(|put| describe_put(put, row)),
-    })
+    TokenReport {
+        credential: recipe.credential,
+        endpoint: key.endpoint.clone(),
+        base_url: key.base_url.clone(),
+        state,
+        rejected: row.rejected,
+        fetched_at: moment(row.fetched_at),
+        fetched_by: row.fetched_by.clone(),
+        expires_at: moment(row.expires_at),
+        refresh_at: moment(row.refresh_at),
+        fetches: row.fetches,
+        rejects: row.rejects,
+        forces_today: row.forces,
+        failures_in_a_row: row.failures,
+        last_error: last_error(row),
+        retry_at: standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
+        put: recipe.put.as_ref().map(|put| describe_put(put, row)),
+    }
 }
 
-/// That something was put, and when; not what.
-fn describe_put(put: &PushedSecret, row: &Row) -> Value {
+fn last_error(row: &Row) -> Option<Error> {
+    if row.last_status == 0 {
+        return None;
+    }
+    let mut error = Error::from_stored(Status::from_code(row.last_status), &row.last_error);
+    error.errcode = i32::try_from(row.last_errcode).unwrap_or(i32::MIN);
+    Some(error)
+}
+
+fn describe_put(put: &PushedSecret, row: &Row) -> PutReport {
     let at = row.put.as_ref().map(|kept| seconds(kept.at));
-    json!({
-        "field": put.field,
-        "at": at,
-        "good_until": at.filter(|_| put.lifetime_s > 0).map(|at| at + put.lifetime_s),
-        "has_before": row.put_before.is_some(),
-    })
+    PutReport {
+        field: put.field,
+        at,
+        good_until: at
+            .filter(|_| put.lifetime_s > 0)
+            .map(|at| at + put.lifetime_s),
+        has_before: row.put_before.is_some(),
+    }
+}
+
+/// A failure as the report has it, with functions of C in the hint.
+fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct LastError {
+        status: &'static str,
+        errcode: i32,
+        message: String,
+        hint: Option<String>,
+    }
+    let error = error.as_ref().map(|error| LastError {
+        status: error.status.name(),
+        errcode: error.errcode,
+        message: error.to_string(),
+        hint: error.hint.as_ref().map(|hint| hint.for_c()),
+    });
+    error.serialize(to)
 }
 
 fn moment(wall_ms: i64) -> Option<i64> {

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::message;
 use super::types::{MESSAGE_SIZE, wxtoken_error, wxtoken_status};
 use crate::error::{Error, Result, Status};
 
@@ -25,20 +26,17 @@ pub unsafe fn call(err: *mut wxtoken_error, body: impl FnOnce() -> Result<()>) -
 
 /// A panic's message is not passed on: it may quote what was being worked on.
 fn defect(_panic: &(dyn Any + Send)) -> Error {
-    Error::new(
-        Status::Internal,
-        "a defect in libwxtoken was caught; nothing is known to be damaged: please report it with the version and the call",
-    )
+    Error::new(Status::Internal, "internal error (panic caught)")
+        .advise("Please report it, with the version and the call. Nothing is known to be damaged.")
 }
 
 unsafe fn write(err: *mut wxtoken_error, error: &Error) {
     if err.is_null() {
         return;
     }
-    let whole = error.for_c();
-    let text = fit(&whole, MESSAGE_SIZE - 1);
+    let text = message::render(error, MESSAGE_SIZE - 1);
     // SAFETY: not NULL, so the caller vouches for it. Written through pointers: it may be uninitialised, and a reference
-    // to an enum that is none would be undefined. The text and its NUL fit.
+    // to an enum that holds no valid value would be undefined. The text and its NUL fit.
     unsafe {
         (&raw mut (*err).status).write(error.status.into());
         (&raw mut (*err).errcode).write(error.errcode);
@@ -47,9 +45,4 @@ unsafe fn write(err: *mut wxtoken_error, error: &Error) {
         message.copy_from_nonoverlapping(text.as_ptr(), text.len());
         message.add(text.len()).write(0);
     }
-}
-
-/// The longest beginning of `text` with at most `most` bytes that does not cut a character.
-fn fit(text: &str, most: usize) -> &str {
-    &text[..text.floor_char_boundary(most)]
 }

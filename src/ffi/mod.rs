@@ -6,6 +6,7 @@
 #![allow(clippy::missing_safety_doc)]
 
 mod guard;
+mod message;
 mod text;
 mod types;
 
@@ -322,15 +323,15 @@ pub unsafe extern "C" fn wxtoken_report(
             if buf.is_null() && cap != 0 {
                 return Err(null("buf"));
             }
-            let report = client.report()?;
+            let report = client.report()?.to_json()?;
             let size = report.len() + 1;
             if !needed.is_null() {
                 needed.write(size);
             }
             if cap < size {
-                return Err(Error::argument(format!(
-                    "cap is {cap}, the report takes {size} bytes: pass a buffer of *needed bytes"
-                )));
+                return Err(Error::argument("the buffer is too small for the report")
+                    .because(format!("cap is {cap}, the report takes {size} bytes"))
+                    .advise("Pass a buffer of *needed bytes."));
             }
             let buf = buf.cast::<u8>();
             buf.copy_from_nonoverlapping(report.as_ptr(), report.len());

@@ -14,7 +14,7 @@ pub const MAX: usize = 4096;
 pub unsafe fn required<'a>(text: *const c_char, parameter: &str) -> Result<&'a str> {
     // SAFETY: passed on from the caller.
     unsafe { optional(text, parameter) }?
-        .ok_or_else(|| Error::argument(format!("{parameter} is NULL: pass a string")))
+        .ok_or_else(|| Error::argument(format!("{parameter} is NULL")).advise("Pass a string."))
 }
 
 /// A parameter that may be NULL.

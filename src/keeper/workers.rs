@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::plan::Job;
 use super::{Kept, Outcome, Tell};
 use crate::client::Client;
-use crate::clock::Now;
+use crate::clock::boot_ms;
 use crate::error::{Error, Result, Status};
-use crate::store::keeper_channel::token_fingerprint;
+use crate::store::token_fingerprint;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
 /// How many requests are under way at once,
@@ -183,7 +183,7 @@ impl Desk {
             _ => HOLD_MS,
         };
         let held = Held {
-            until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
+            until_boot_ms: boot_ms() + hold_ms.max(e.retry_after_ms),
             hold_ms,
             status: e.status,
             message: e.to_string(),

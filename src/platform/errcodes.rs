@@ -3,14 +3,27 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
+use Advice::{Allow, Do, Put, RegisterAgain};
+
 pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrcodeRule {
     pub wait: Wait,
-    /// What to do, as the end of a message.
-    pub advice: &'static str,
+    pub advice: Advice,
+}
+
+/// What to do about a refusal. The words are whole sentences, and those before an advice say why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advice {
+    Do(&'static str),
+    /// Register the account again.
+    RegisterAgain(&'static str),
+    /// Put the secret that the recipe takes.
+    Put(&'static str),
+    /// Add this host's address to this list.
+    Allow(&'static str),
 }
 
 /// Whose code it is; None: everybody's.
@@ -24,214 +37,217 @@ const DOUYIN: On = Some(&hosts::DOUYIN);
 
 const FEISHU: On = Some(&hosts::FEISHU);
 
-const WRONG_ID: &str =
-    "the platform does not know this id: register the account again with the right one";
+const WRONG_ID: Advice = RegisterAgain("The platform does not know this id.");
 
-const WRONG_SECRET: &str = "the secret is wrong: register the account again with the right one";
+const WRONG_SECRET: Advice = RegisterAgain("The secret is wrong.");
+
+const WRONG_REQUEST: Advice =
+    Do("The platform did not take the request. Check the option api_base_url.");
+
+const TOO_MANY: Advice = Do("There are too many calls at once. The request is made again.");
 
 /// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
-static TABLE: &[(On, i64, Wait, &str)] = &[
+static TABLE: &[(On, i64, Wait, Advice)] = &[
     (
         None,
         -1,
         Wait::BackOff,
-        "the platform is busy; it is tried again",
+        Do("The platform is busy. The request is made again."),
     ),
-    (
-        WORK,
-        45033,
-        Wait::BackOff,
-        "too many calls at once; it is tried again",
-    ),
+    (WORK, 45033, Wait::BackOff, TOO_MANY),
     (
         None,
         40001,
         Wait::Seconds(60),
-        "the secret is wrong or not this account's: register the account again with the right one",
+        RegisterAgain("The secret is wrong, or another account's."),
     ),
     (None, 40125, Wait::Seconds(60), WRONG_SECRET),
     (None, 40013, Wait::Seconds(60), WRONG_ID),
-    (
-        None,
-        40002,
-        Wait::Seconds(60),
-        "the platform did not take the request: check api_base_url",
-    ),
+    (None, 40002, Wait::Seconds(60), WRONG_REQUEST),
     (
         None,
         41002,
         Wait::Seconds(60),
-        "the id is missing: register the account again",
+        RegisterAgain("The id is missing."),
     ),
     (
         None,
         41004,
         Wait::Seconds(60),
-        "the secret is missing: register the account again",
+        RegisterAgain("The secret is missing."),
     ),
-    (
-        None,
-        43002,
-        Wait::Seconds(60),
-        "the platform did not take the request: check api_base_url",
-    ),
+    (None, 43002, Wait::Seconds(60), WRONG_REQUEST),
     (
         API,
         40164,
         Wait::Seconds(60),
-        "add this host's address, which the message names, to the account's IP allow list",
+        Allow("the account's IP allow list (公众平台 → 设置与开发 → 基本配置 → IP白名单)"),
     ),
     (
         WORK,
         60020,
         Wait::Seconds(60),
-        "add this host's address, which the message names, to the app's trusted IPs",
+        Allow("the app's trusted IPs (企业微信管理后台 → 应用管理 → 企业可信IP)"),
     ),
     (
         API,
         40243,
         Wait::Seconds(60),
-        "the secret is frozen: unfreeze it in the account's console",
+        Do("The secret is frozen. Unfreeze it in the account's console."),
     ),
     (
         API,
         50004,
         Wait::Seconds(60),
-        "this account may not use access tokens",
+        Do("This account may not use access tokens. See its rights in the account's console."),
     ),
-    (API, 50007, Wait::Seconds(60), "the account is frozen"),
+    (
+        API,
+        50007,
+        Wait::Seconds(60),
+        Do("The account is frozen. See the account's console."),
+    ),
     (
         API,
         61024,
         Wait::Seconds(60),
-        "the account belongs to a third-party platform: fetch by that platform's component token",
+        Do(
+            "The account belongs to a third-party platform. Fetch by that platform's component token.",
+        ),
     ),
     (
         API,
         89501,
         Wait::Seconds(300),
-        "the administrator has been asked to allow this host's address: wait for the answer",
+        Do("The administrator has been asked to allow this host's address. Wait for the answer."),
     ),
     (
         API,
         89503,
         Wait::Seconds(300),
-        "the administrator must allow this host's address first",
+        Do("The administrator must allow this host's address first."),
     ),
     (
         API,
         89506,
         Wait::Seconds(86_400),
-        "the administrator refused this host's address twice: it may ask again in 24 hours",
+        Do("The administrator refused this host's address twice. It may ask again in 24 hours."),
     ),
     (
         API,
         89507,
         Wait::Seconds(3600),
-        "the administrator refused this host's address: it may ask again in an hour",
+        Do("The administrator refused this host's address. It may ask again in an hour."),
     ),
     (WORK, 40091, Wait::Seconds(60), WRONG_SECRET),
     (
         WORK,
         50003,
         Wait::Seconds(60),
-        "the app is disabled: enable it in the console",
+        Do("The app is disabled. Enable it in the console."),
     ),
     (
         API,
         45009,
         Wait::NextDay,
-        "the day's quota of token fetches is used up; something else fetches this account's token",
+        Do(
+            "The day's quota of token fetches is used up. Find what else fetches this account's token.",
+        ),
     ),
     (
         API,
         45011,
         Wait::NextMinute,
-        "too many fetches in this minute; something else fetches this account's token",
+        Do(
+            "There were too many fetches in this minute. Find what else fetches this account's token.",
+        ),
     ),
     (
         API,
         61003,
         Wait::Seconds(60),
-        "the account has not authorized this platform, or no longer does: ask its owner to authorize it, and put the refresh_token that comes of it",
+        Put(
+            "The account has not authorized this platform, or no longer does. When its owner has authorized it,",
+        ),
     ),
     (
         API,
         61004,
         Wait::Seconds(60),
-        "add this host's address to the platform's IP allow list",
+        Allow("the platform's IP allow list (开放平台 → 第三方平台 → 开发配置 → 白名单IP地址列表)"),
     ),
     (
         API,
         61005,
         Wait::Seconds(60),
-        "the verify_ticket has expired: put the next one that WeChat pushes",
+        Put("The verify_ticket has expired. When WeChat pushes the next one,"),
     ),
     (
         API,
         61006,
         Wait::Seconds(60),
-        "the verify_ticket is not valid: put the next one that WeChat pushes",
+        Put("The verify_ticket is not valid. When WeChat pushes the next one,"),
     ),
     (
         API,
         61011,
         Wait::Seconds(60),
-        "the platform does not know this component_appid: register the parent again with the right one",
+        Do(
+            "The platform does not know this component_appid. Register the parent again with the right one.",
+        ),
     ),
     (
         API,
         61023,
         Wait::Seconds(60),
-        "the refresh_token is not valid: ask the account's owner to authorize again, and put the one that comes of it",
+        Put("The refresh_token is not valid. When the account's owner has authorized again,"),
     ),
     (
         WORK,
         40080,
         Wait::Seconds(60),
-        "the suite's secret is wrong: register the account again with the right one",
+        RegisterAgain("The suite's secret is wrong."),
     ),
     (
         WORK,
         40083,
         Wait::Seconds(60),
-        "WeCom does not know this suite_id: register the account again with the right one",
+        RegisterAgain("WeCom does not know this suite_id."),
     ),
     (
         WORK,
         40084,
         Wait::Seconds(60),
-        "the permanent_code is not valid: the corporation has removed the app, or authorized it anew; register the account again with the code that came of it",
+        RegisterAgain(
+            "The permanent_code is not valid. The corporation has removed the app, or authorized it again.",
+        ),
     ),
     (
         WORK,
         40085,
         Wait::Seconds(60),
-        "the suite_ticket is not valid: put the next one that WeCom pushes",
+        Put("The suite_ticket is not valid. When WeCom pushes the next one,"),
     ),
     // Where the codes are words.
     (
         None,
         0,
         Wait::Seconds(60),
-        "if the id or the secret is wrong, register the account again with the right one",
+        RegisterAgain("If the id or the secret is wrong,"),
     ),
     (DOUYIN, 40015, Wait::Seconds(60), WRONG_ID),
     (DOUYIN, 40017, Wait::Seconds(60), WRONG_SECRET),
     (FEISHU, 10003, Wait::Seconds(60), WRONG_ID),
     (FEISHU, 10014, Wait::Seconds(60), WRONG_SECRET),
-    (
-        FEISHU,
-        99_991_400,
-        Wait::BackOff,
-        "too many calls at once; it is tried again",
-    ),
+    (FEISHU, 99_991_400, Wait::BackOff, TOO_MANY),
 ];
 
 /// The platform did not take the parent's token, and not its successor either.
 pub const STALE_PARENT: ErrcodeRule = ErrcodeRule {
     wait: Wait::BackOff,
-    advice: "it did not take the token that this is fetched with, which was rejected; it is tried again",
+    advice: Do(
+        "The platform did not take the token that this is fetched with. Another one is fetched.",
+    ),
 };
 
 /// `failures`: how many failed in a row before this one.
@@ -241,7 +257,9 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         let wait = if failures == 0 { 60 } else { 3600 };
         return ErrcodeRule {
             wait: Wait::Seconds(wait),
-            advice: "WeCom's limit of calls is used up: something calls too often from this address",
+            advice: Do(
+                "WeCom's limit of calls is used up. Find what calls too often from this address.",
+            ),
         };
     }
     TABLE
@@ -250,11 +268,11 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         .map_or(
             ErrcodeRule {
                 wait: Wait::Seconds(60),
-                advice: "look the errcode up in the platform's list of return codes",
+                advice: Do("Look the errcode up in the platform's list of return codes."),
             },
             |(_, _, wait, advice)| ErrcodeRule {
                 wait: *wait,
-                advice,
+                advice: *advice,
             },
         )
 }

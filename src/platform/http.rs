@@ -30,6 +30,12 @@ const MAX_BYTES: usize = 16 * 1024;
 
 const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
+/// What is said where TLS failed, and what to do.
+const NO_TLS: (&str, &str) = (
+    "TLS: the host's certificate was refused, or the host does not speak TLS",
+    "If a proxy of yours signs certificates, name the file of its own by the option ca_file.",
+);
+
 pub struct Request {
     pub path: &'static str,
     pub query: Vec<(&'static str, Zeroizing<String>)>,
@@ -41,10 +47,13 @@ pub struct Request {
 pub struct TransportError {
     pub status: Status,
     pub why: String,
+    pub advice: Option<&'static str>,
     /// The platform has certainly not seen the request.
     pub not_sent: bool,
     /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
     pub is_local: bool,
+    /// TLS failed: the host may not be the one that was asked for.
+    pub is_tls: bool,
 }
 
 pub struct Response {
@@ -64,9 +73,11 @@ pub fn send(
         // A leader that was frozen after its claim: another one may have fetched since.
         return Ok(Err(TransportError {
             status: Status::Timeout,
-            why: deadline.error("the request was not sent").to_string(),
+            why: deadline.missed("the request was not sent"),
+            advice: None,
             not_sent: true,
             is_local: false,
+            is_tls: false,
         }));
     }
     let url = format!("{base}{}", request.path);
@@ -102,7 +113,7 @@ pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Resul
     let proxy = match &options.proxy {
         Some(url) if secure => Some(
             ureq::Proxy::new(url)
-                .map_err(|_| Error::argument("option proxy is not the URL of a proxy"))?,
+                .map_err(|_| Error::argument("invalid option proxy").because("is not a URL"))?,
         ),
         _ => None,
     };
@@ -137,11 +148,9 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
     let pem = sys::require_readable_file(path)
         .and_then(|()| std::fs::read(path))
         .map_err(|e| {
-            Error::argument(format!(
-                "cannot read ca_file {}: {}: correct the option",
-                path.display(),
-                sys::os_message(&e)
-            ))
+            Error::argument(format!("cannot read ca_file {}", path.display()))
+                .because(sys::os_message(&e))
+                .advise("Correct the option ca_file.")
         })?;
     let mut own = Vec::new();
     for item in parse_pem(&pem) {
@@ -156,9 +165,10 @@ pub fn roots(options: &Options) -> Result<RootCerts> {
     }
     if own.is_empty() {
         return Err(Error::argument(format!(
-            "ca_file {} holds no certificate in PEM form: correct the option",
+            "ca_file {} holds no certificate in PEM form",
             path.display()
-        )));
+        ))
+        .advise("Correct the option ca_file."));
     }
     let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS
         .iter()
@@ -174,20 +184,26 @@ pub(super) fn no_response(
     let network = |why: &str, not_sent| TransportError {
         status: Status::Network,
         why: why.into(),
+        advice: None,
         not_sent,
         is_local: false,
+        is_tls: false,
     };
     let unusable = |why: &str| TransportError {
         status: Status::Reply,
         why: why.into(),
+        advice: None,
         not_sent: false,
         is_local: false,
+        is_tls: false,
     };
     let timeout = TransportError {
         status: Status::Timeout,
-        why: deadline.error("no answer").to_string(),
+        why: deadline.missed("no answer"),
+        advice: None,
         not_sent: false,
         is_local: false,
+        is_tls: false,
     };
     let patience = options.connect_timeout_ms;
     match error {
@@ -207,17 +223,19 @@ pub(super) fn no_response(
         }
         ureq::Error::ConnectionFailed => network("no connection", true),
         ureq::Error::Io(e) => io_failure(e),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => network(
-            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)",
-            true,
-        ),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportError {
+            advice: Some(NO_TLS.1),
+            is_tls: true,
+            ..network(NO_TLS.0, true)
+        },
         ureq::Error::LargeResponseHeader(..) => unusable("its headers are longer than 16 KiB"),
         ureq::Error::BodyExceedsLimit(_) => unusable("it is longer than 16 KiB"),
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
-            unusable("it is no HTTP")
+            unusable("it is not HTTP")
         }
         ureq::Error::Other(e) if e.is::<NoThread>() => TransportError {
             is_local: true,
+            advice: Some("Raise the limit of processes (ulimit -u)."),
             ..network(&NoThread.to_string(), true)
         },
         _ => network("the request could not be made", false),
@@ -239,9 +257,9 @@ fn io_failure(e: &io::Error) -> TransportError {
     );
     TransportError {
         status: Status::Network,
+        advice: is_tls.then_some(NO_TLS.1),
         why: if is_tls {
-            "TLS: the host's certificate was refused, or it does not speak TLS (see option ca_file)"
-                .into()
+            NO_TLS.0.into()
         } else {
             // The kind, not the error: a wrapped one may quote what was sent.
             match e.raw_os_error() {
@@ -251,5 +269,6 @@ fn io_failure(e: &io::Error) -> TransportError {
         },
         not_sent,
         is_local,
+        is_tls,
     }
 }

@@ -25,12 +25,6 @@ impl Kind {
             .map(Kind)
     }
 
-    /// The names, for a message.
-    pub fn names() -> String {
-        let names: Vec<&str> = Kind::all().map(Kind::name).collect();
-        names.join(", ")
-    }
-
     pub fn name(self) -> &'static str {
         self.0.kinds[0]
     }
@@ -154,8 +148,6 @@ mod tests {
         assert_eq!(kind("official").fields(), ["current"]);
         let fields = ["current", "parent", "refresh_token"];
         assert_eq!(kind("authorizer").fields(), fields);
-        assert!(Kind::names().starts_with("official, "));
-        assert_eq!(Kind::names().split(", ").count(), Kind::all().count());
     }
 
     #[test]

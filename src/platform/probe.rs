@@ -22,12 +22,14 @@ pub struct Probe {
     /// How long the answer took, in milliseconds.
     pub took_ms: i64,
     /// Why there is none.
-    pub trouble: Option<String>,
+    pub no_answer: Option<String>,
+    /// Whether it was TLS that failed.
+    pub is_tls_failure: bool,
 }
 
 /// Asks for `/`, with neither secret nor token.
 pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
-    use crate::clock::Now;
+    use crate::clock::boot_ms;
     let mut probe = Probe::default();
     let host = base.parse::<Uri>().ok();
     if let Some(host) = host.as_ref().and_then(Uri::host) {
@@ -39,7 +41,7 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
     }
     let agent = agent(base, options, deadline)?;
     let _shield = BlockedSignals::new();
-    let sent = Now::read();
+    let sent = boot_ms();
     match agent.get(format!("{base}/")).call() {
         Ok(response) => {
             probe.status = Some(response.status().as_u16());
@@ -47,8 +49,12 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
             let date = date.and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
             probe.date = date.map(|date| date.timestamp());
         }
-        Err(error) => probe.trouble = Some(no_response(&error, options, deadline).why),
+        Err(error) => {
+            let none = no_response(&error, options, deadline);
+            probe.is_tls_failure = none.is_tls;
+            probe.no_answer = Some(none.why);
+        }
     }
-    probe.took_ms = Now::read().boot_ms - sent.boot_ms;
+    probe.took_ms = boot_ms() - sent;
     Ok(probe)
 }

@@ -29,7 +29,7 @@ pub enum Reply {
         errcode: i64,
         errmsg: String,
     },
-    /// No token reply; why, without quoting it.
+    /// Not a token reply; why, without quoting it.
     Unusable(String),
 }
 
@@ -41,10 +41,12 @@ pub fn parse(recipe: &Recipe, bytes: &[u8]) -> Reply {
     }
     let object = match serde_json::from_slice(bytes) {
         Ok(Value::Object(object)) => Value::Object(object),
-        Ok(_) => return Reply::Unusable("it is JSON, but no object".into()),
+        Ok(_) => return Reply::Unusable("it is JSON, but not an object".into()),
         // serde_json's own words can quote the input.
         Err(e) if e.is_eof() => return Reply::Unusable("its JSON ends too early".into()),
-        Err(_) => return Reply::Unusable("it is no JSON (a proxy or a portal in between?)".into()),
+        Err(_) => {
+            return Reply::Unusable("it is not JSON (a proxy or a portal in between?)".into());
+        }
     };
     let platform = recipe.platform;
     let errmsg = text(&object, platform.text);
@@ -61,7 +63,7 @@ pub fn parse(recipe: &Recipe, bytes: &[u8]) -> Reply {
                     };
                 }
                 _ => {
-                    return Reply::Unusable(format!("its {} is no number", name(platform.code)));
+                    return Reply::Unusable(format!("its {} is not a number", name(platform.code)));
                 }
             },
         },
@@ -76,7 +78,7 @@ fn grant(recipe: &Recipe, object: &Value) -> Result<Grant, String> {
     let field = name(recipe.token);
     let token = match object.pointer(recipe.token) {
         Some(Value::String(token)) => token,
-        Some(_) => return Err(format!("its {field} is no string")),
+        Some(_) => return Err(format!("its {field} is not a string")),
         None => {
             return Err(format!(
                 "it holds neither {field} nor an {}",
@@ -88,7 +90,7 @@ fn grant(recipe: &Recipe, object: &Value) -> Result<Grant, String> {
     let life = name(recipe.expires_in);
     let expires_in_s = match object.pointer(recipe.expires_in).map(whole_number) {
         Some(Some(seconds)) => seconds,
-        Some(None) => return Err(format!("its {life} is no whole number")),
+        Some(None) => return Err(format!("its {life} is not a whole number")),
         None => return Err(format!("it has no {life}")),
     };
     if !(1..=MAX_LIFETIME_S).contains(&expires_in_s) {
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_reply_is_unusable_and_not_quoted() {
+    fn what_is_not_a_token_reply_is_unusable_and_not_quoted() {
         let long = format!(
             r#"{{"access_token":"{}","expires_in":7200}}"#,
             "T".repeat(1024)
@@ -284,7 +286,7 @@ mod tests {
     fn what_is_unusable_is_told_apart() {
         for (text, part) in [
             ("{\"access_token\":\"A", "too early"),
-            ("<html>", "no JSON"),
+            ("<html>", "not JSON"),
             ("{\"access_token\":7}", "access_token"),
         ] {
             match read(text.as_bytes()) {

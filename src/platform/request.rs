@@ -1,15 +1,17 @@
 //! One token fetch: builds the request from the recipe, tries the spare host when the first is out of reach, and turns
 //! what comes back into a grant or into a failure with a verdict.
 
+use std::net::IpAddr;
+
 use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
-use super::errcodes::{ErrcodeRule, Wait};
+use super::errcodes::{Advice, ErrcodeRule, Wait};
 use super::http::{self, Request, Response, TransportError};
 use super::recipe::{FetchCost, Recipe, Value};
 use super::reply::{self, Grant, Reply};
 use crate::clock::Deadline;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::options::Options;
 use crate::secrets::Secret;
 
@@ -33,6 +35,8 @@ pub struct Fetch<'a> {
     pub recipe: &'static Recipe,
     /// The account's name, for messages.
     pub account: &'a str,
+    /// The account's kind, for messages.
+    pub kind: &'a str,
     pub id: &'a str,
     pub fetch_secrets: &'a FetchSecrets,
     pub parent: Option<&'a ParentToken>,
@@ -72,15 +76,15 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
         })?;
     match response {
         Ok(response) => fetch.read(response),
-        Err(none) => Err(FetchError {
-            not_sent: none.not_sent,
-            wait: if none.is_local {
-                Wait::NotShared
-            } else {
-                Wait::BackOff
-            },
-            ..fetch.failure(none.status, &none.why)
-        }),
+        Err(none) => {
+            let mut failure = fetch.failure(none.status, &none.why);
+            failure.not_sent = none.not_sent;
+            failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice.into())));
+            if none.is_local {
+                failure.wait = Wait::NotShared;
+            }
+            Err(failure)
+        }
     }
 }
 
@@ -138,10 +142,14 @@ impl Fetch<'_> {
         match response.status {
             200 => {}
             300..=399 => {
-                return Err(self.failure(
-                    Status::Reply,
-                    &format!("it answered HTTP {}, a redirect, which is never followed: correct the base URL", response.status),
-                ));
+                let status = response.status;
+                let why = format!("it answered HTTP {status}, a redirect, which is never followed");
+                let mut failure = self.failure(Status::Reply, &why);
+                let option = self.recipe.platform.option;
+                failure.error = failure
+                    .error
+                    .advise(format!("Correct the option {option}."));
+                return Err(failure);
             }
             400..=499 if self.recipe.platform.refuses_by_status => {
                 return Err(match reply::parse(self.recipe, &response.body) {
@@ -156,7 +164,7 @@ impl Fetch<'_> {
             Reply::Refusal { errcode, errmsg } => Err(self.refusal(errcode, &errmsg)),
             Reply::Unusable(why) => Err(self.failure(
                 Status::Reply,
-                &format!("the answer is no token reply: {why}"),
+                &format!("the answer is not a token reply: {why}"),
             )),
         }
     }
@@ -172,15 +180,15 @@ impl Fetch<'_> {
             0 => String::new(),
             number => format!("errcode {number} "),
         };
-        let mut error = Error::new(
-            Status::Api,
-            format!(
-                "{} refused the {} fetch of {}: {code}\"{said}\": {advice}",
-                self.host(),
-                self.recipe.noun(),
-                self.subject()
-            ),
+        let what = format!(
+            "{} refused the {} request for {}",
+            self.asked(),
+            self.recipe.noun(),
+            self.subject()
         );
+        let mut error = Error::new(Status::Api, what)
+            .because(format!("{code}\"{said}\""))
+            .hint(self.hint(advice, errmsg));
         error.errcode = i32::try_from(errcode).unwrap_or(i32::MIN);
         FetchError {
             error,
@@ -195,12 +203,13 @@ impl Fetch<'_> {
             error: Error::new(
                 status,
                 format!(
-                    "cannot fetch the {} of {} from {}: {why}",
+                    "cannot fetch the {} of {} from {}",
                     self.recipe.noun(),
                     self.subject(),
                     self.host()
                 ),
-            ),
+            )
+            .because(why),
             wait: Wait::BackOff,
             not_sent: false,
             stale_parent: false,
@@ -212,6 +221,38 @@ impl Fetch<'_> {
             "account \"{}\" ({} {})",
             self.account, self.recipe.id_name, self.id
         )
+    }
+
+    /// The advice of an errcode, for this account.
+    fn hint(&self, advice: Advice, errmsg: &str) -> Hint {
+        let account = self.account.to_owned();
+        match (advice, &self.recipe.put) {
+            (Advice::RegisterAgain(why), _) => Hint::RegisterAgain {
+                account,
+                kind: self.kind.into(),
+                id: self.id.into(),
+                before: Some(why.into()),
+            },
+            (Advice::Put(why), Some(put)) => Hint::Put {
+                account,
+                field: put.field.into(),
+                before: Some(why.into()),
+            },
+            (Advice::Allow(list), _) => Hint::AllowAddress {
+                address: address_in(errmsg),
+                list: list.into(),
+            },
+            (Advice::Do(what) | Advice::Put(what), _) => Hint::Do(what.into()),
+        }
+    }
+
+    /// The platform that was asked; with its base URL where that is not the platform's own.
+    fn asked(&self) -> String {
+        let platform = self.recipe.platform;
+        match self.host() {
+            host if host == platform.base_url => platform.name.into(),
+            host => format!("{} at {host}", platform.name),
+        }
     }
 
     fn host(&self) -> &str {
@@ -232,5 +273,30 @@ impl Fetch<'_> {
             .map(|c| if c.is_control() { ' ' } else { c })
             .take(160)
             .collect()
+    }
+}
+
+/// The address in the platform's words by which it sees this host.
+fn address_in(errmsg: &str) -> Option<String> {
+    let between = |c: char| c.is_whitespace() || "\",;()[]".contains(c);
+    let mut words = errmsg.split(between);
+    let address: IpAddr = words.find_map(|word| word.trim_end_matches(['.', ':']).parse().ok())?;
+    Some(address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_where_the_platforms_say_it() {
+        let found = |errmsg: &str| address_in(errmsg);
+        let api = "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 6";
+        assert_eq!(found(api).as_deref(), Some("203.0.113.7"));
+        let work = "not allow to access from your ip, hint: [1], from ip: 198.51.100.4, more info at https://…";
+        assert_eq!(found(work).as_deref(), Some("198.51.100.4"));
+        let ipv6 = "access clientip is not registered, requestIP: 2001:db8::7.";
+        assert_eq!(found(ipv6).as_deref(), Some("2001:db8::7"));
+        assert_eq!(found("invalid ip"), None);
     }
 }

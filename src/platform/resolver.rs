@@ -49,7 +49,7 @@ pub(super) struct NoThread;
 
 impl std::fmt::Display for NoThread {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no thread could be started to look the host's name up: raise the limit of processes (ulimit -u)")
+        f.write_str("no thread could be started to look the host's name up")
     }
 }
 

@@ -43,7 +43,7 @@ impl SingleFlight {
             let left = deadline.left();
             if left.is_zero() {
                 return Err(deadline.error(&format!(
-                    "waiting for another thread that fetches the token of {}",
+                    "waiting for another thread to fetch the token for {}",
                     key.id
                 )));
             }

@@ -7,7 +7,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::encode;
-use crate::error::{Error, Result, Status};
+use crate::error::{Error, Hint, Result, Status};
 use crate::sys;
 
 pub(super) const KEY_LEN: usize = 32;
@@ -46,10 +46,8 @@ impl Vault {
     /// The keys, the one that seals first; None when there is no file.
     pub(super) fn read(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
-            Error::new(
-                Status::Secret,
-                format!("cannot read key file {}: {why}", self.path.display()),
-            )
+            let what = format!("cannot read key file {}", self.path.display());
+            Error::new(Status::Secret, what).because(why)
         };
         let mut text = Zeroizing::new(String::new());
         let read = sys::require_readable_file(&self.path)
@@ -59,17 +57,20 @@ impl Vault {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(unreadable(format!(
-                    "{}: only a process that may read it can fetch tokens; others wait for one that can",
-                    sys::describe(&self.path)
-                )));
+                return Err(unreadable(sys::describe(&self.path)).advise(
+                    "Only a process that may read the key file fetches tokens. Others wait for one.",
+                ));
             }
             Err(e) => return Err(unreadable(sys::os_message(&e))),
         }
         let keys: Option<Vec<Key>> = text.trim_ascii().lines().map(decode).collect();
-        keys.filter(|keys| !keys.is_empty()).map(Some).ok_or_else(|| {
-            unreadable("it is not 64 hexadecimal digits: restore it from a backup, or move it away and register the accounts again".into())
-        })
+        keys.filter(|keys| !keys.is_empty())
+            .map(Some)
+            .ok_or_else(|| {
+                let again = Hint::RegisterAll { before: None };
+                unreadable("it is not 64 hexadecimal digits".into())
+                    .hint(again.after("Restore it from a backup, or move it away and"))
+            })
     }
 
     /// Makes a new key. Whoever loses the race against another process uses the other's.
@@ -78,19 +79,14 @@ impl Vault {
         match self.publish(&keys, |draft| std::fs::hard_link(draft, &self.path)) {
             Ok(()) => Ok(keys),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.read()?.ok_or_else(|| {
-                Error::new(
-                    Status::Secret,
-                    format!(
-                        "key file {} vanished while it was read",
-                        self.path.display()
-                    ),
-                )
+                let what = format!("cannot read key file {}", self.path.display());
+                Error::new(Status::Secret, what).because("it vanished while it was read")
             }),
             Err(e) => {
                 let directory = self.path.parent().unwrap_or(Path::new("/"));
-                Err(Error::store(format!(
-                    "cannot create key file {}: {}; its directory is {}",
-                    self.path.display(),
+                let what = format!("cannot create key file {}", self.path.display());
+                Err(Error::store(what).because(format!(
+                    "{}; its directory is {}",
                     sys::os_message(&e),
                     sys::describe(directory)
                 )))
@@ -102,14 +98,11 @@ impl Vault {
     pub fn begin_rotation(&self) -> Result<()> {
         // A new file would take the link's place, and the old key stay where it leads to.
         if let Ok(target) = std::fs::read_link(&self.path) {
-            return Err(Error::new(
-                Status::Secret,
-                format!(
-                    "cannot change the key in {}: it is a symbolic link to {}: name that file as key_file",
-                    self.path.display(),
-                    self.path.with_file_name(target).display()
-                ),
-            ));
+            let what = format!("cannot change the key in {}", self.path.display());
+            let target = self.path.with_file_name(target);
+            return Err(Error::new(Status::Secret, what)
+                .because(format!("it is a symbolic link to {}", target.display()))
+                .advise("Name that file by the option key_file."));
         }
         match self.read()? {
             Some(mut keys) if keys.len() == 1 => {
@@ -146,15 +139,12 @@ impl Vault {
             std::fs::rename(draft, &self.path)
         };
         self.publish(keys, place).map_err(|e| {
-            Error::new(
-                Status::Secret,
-                format!(
-                    "cannot write key file {}: {}; it is {}",
-                    self.path.display(),
-                    sys::os_message(&e),
-                    sys::describe(&self.path)
-                ),
-            )
+            let what = format!("cannot write key file {}", self.path.display());
+            Error::new(Status::Secret, what).because(format!(
+                "{}; it is {}",
+                sys::os_message(&e),
+                sys::describe(&self.path)
+            ))
         })
     }
 

@@ -32,6 +32,7 @@ pub use key_file::Vault;
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
+use crate::error::Hint;
 use key_file::KEY_LEN;
 use seal::cipher;
 
@@ -42,17 +43,22 @@ pub type Secret = Zeroizing<String>;
 pub struct Label {
     /// For messages: `the secret of account "shop"`.
     pub what: String,
-    /// How to bring it back: `register the account again`.
-    pub again: &'static str,
+    /// How to bring it back, if the key stays lost; None where its account's name is not known.
+    again: Option<Hint>,
     place: String,
 }
 
 impl Label {
     /// The secret of an account.
-    pub fn secret(account: &str, id: &str) -> Label {
+    pub fn secret(account: &str, kind: &str, id: &str) -> Label {
         Label {
             what: format!("the secret of account \"{account}\""),
-            again: "register the account again",
+            again: Some(Hint::RegisterAgain {
+                account: account.into(),
+                kind: kind.into(),
+                id: id.into(),
+                before: None,
+            }),
             place: format!("weixin_account.secret\0{id}"),
         }
     }
@@ -61,8 +67,30 @@ impl Label {
     pub fn put(account: &str, field: &str, owner: &str) -> Label {
         Label {
             what: format!("the {field} of account \"{account}\""),
-            again: "put it again",
+            again: Some(Hint::Put {
+                account: account.into(),
+                field: field.into(),
+                before: None,
+            }),
             place: format!("weixin_token.put\0{owner}"),
+        }
+    }
+
+    /// A field that was put for an account of this id, whose name is not known.
+    pub fn put_for(id: &str, owner: &str) -> Label {
+        Label {
+            what: format!("what was put for {id}"),
+            again: None,
+            place: format!("weixin_token.put\0{owner}"),
+        }
+    }
+
+    /// How to bring it back. `or`: what else does, as the beginning of a sentence.
+    fn again(&self, or: Option<&str>) -> Hint {
+        match (self.again.clone(), or) {
+            (Some(again), Some(or)) => again.after(or),
+            (Some(again), None) => again,
+            (None, or) => Hint::Do(Hint::sentence(&or.map(Into::into), "put it again.")),
         }
     }
 }
@@ -90,7 +118,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn label(id: &str) -> Label {
-        Label::secret("shop", id)
+        Label::secret("shop", "official", id)
     }
 
     fn vault() -> (tempfile::TempDir, Vault) {
@@ -134,6 +162,9 @@ mod tests {
         std::fs::remove_file(&vault.path).unwrap();
         let gone = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(gone.for_c().contains("does not exist"), "{gone}");
+        let hint =
+            "hint: Restore the key file, or register the account again with wxtoken_register.";
+        assert!(gone.for_c().ends_with(hint), "{gone}");
         vault.seal(&label("wx1"), "other").unwrap();
         let other = vault.open(&label("wx1"), &sealed).unwrap_err();
         assert!(other.for_c().contains("another key"), "{other}");
@@ -151,6 +182,7 @@ mod tests {
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         let put = Label::put("shop", "refresh_token", "wx1");
         let error = vault.open(&put, &sealed).unwrap_err();
-        assert!(error.for_c().contains("put it again"), "{error}");
+        let hint = "hint: Put the field refresh_token with wxtoken_put (see docs/credentials.md).";
+        assert!(error.for_c().ends_with(hint), "{error}");
     }
 }

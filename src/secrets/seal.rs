@@ -39,19 +39,18 @@ impl Vault {
     /// Opens what [`Vault::seal`] made.
     pub fn open(&self, label: &Label, sealed: &[u8]) -> Result<Secret> {
         let Some(keys) = self.read()? else {
-            return Err(self.refusal(label, "the key file does not exist: restore it, or"));
+            let why = "the key file does not exist";
+            return Err(self.refusal(label, why, Some("Restore the key file, or")));
         };
-        let damaged = "what is stored is damaged:";
+        let damaged = || self.refusal(label, "what is stored is damaged", None);
         let header = 1 + KEY_ID_LEN + NONCE_LEN;
         if sealed.len() < header || sealed[0] != FORMAT {
-            return Err(self.refusal(label, damaged));
+            return Err(damaged());
         }
         let (head, body) = sealed.split_at(header);
         let Some(key) = keys.iter().find(|key| sealed_with(sealed, key)) else {
-            return Err(self.refusal(
-                label,
-                "it was sealed with another key: restore that key, or",
-            ));
+            let why = "it was sealed with another key";
+            return Err(self.refusal(label, why, Some("Restore that key, or")));
         };
         let mut nonce = [0u8; NONCE_LEN];
         nonce.copy_from_slice(&head[1 + KEY_ID_LEN..]);
@@ -66,20 +65,20 @@ impl Vault {
             .and_then(|bytes| std::str::from_utf8(bytes).ok());
         match opened {
             Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
-            None => Err(self.refusal(label, damaged)),
+            None => Err(damaged()),
         }
     }
 
-    fn refusal(&self, label: &Label, why: &str) -> Error {
-        Error::new(
-            Status::Secret,
-            format!(
-                "cannot open {} with key file {}: {why} {}",
-                label.what,
-                self.path.display(),
-                label.again
-            ),
-        )
+    /// `or`: what else brings it back, as the beginning of a sentence.
+    fn refusal(&self, label: &Label, why: &str, or: Option<&str>) -> Error {
+        let what = format!(
+            "cannot open {} with key file {}",
+            label.what,
+            self.path.display()
+        );
+        Error::new(Status::Secret, what)
+            .because(why)
+            .hint(label.again(or))
     }
 
     /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key

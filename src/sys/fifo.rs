@@ -18,7 +18,7 @@ pub const MAX_MESSAGE: usize = 4096;
 pub enum NotSent {
     /// Nobody reads: there is no such FIFO, or no process has it open.
     NoReader,
-    /// This process may not write to it, it is no FIFO of the store's owner, or it is full.
+    /// This process may not write to it, it is not a FIFO of the store's owner, or it is full.
     Refused(io::Error),
 }
 
@@ -34,7 +34,7 @@ pub fn send(path: &Path, owner: u32, line: &str) -> Result<(), NotSent> {
         })?;
     let meta = file.metadata().map_err(NotSent::Refused)?;
     if !meta.file_type().is_fifo() || ![0, owner].contains(&meta.uid()) {
-        let why = "it is no FIFO of the store's owner";
+        let why = "it is not a FIFO of the store's owner";
         return Err(NotSent::Refused(io::Error::other(why)));
     }
     let _shield = BlockedSignals::new();

@@ -1,11 +1,35 @@
 //! Private files: made 0600 whatever the umask, never through a symbolic link, and described when they resist.
 
 use std::ffi::{CStr, CString};
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// What tells a file from another at its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub fn of(meta: &Metadata) -> FileId {
+        FileId {
+            device: meta.dev(),
+            inode: meta.ino(),
+        }
+    }
+
+    /// The file at a path, without following a link.
+    pub fn at(path: &Path) -> Option<FileId> {
+        std::fs::symlink_metadata(path)
+            .ok()
+            .as_ref()
+            .map(FileId::of)
+    }
+}
 
 /// Makes a file that must not exist yet, mode exactly 0600.
 pub fn create_private(path: &Path) -> io::Result<File> {
@@ -35,15 +59,15 @@ pub fn require_plain_file(path: &Path) -> io::Result<()> {
     };
     let kind = meta.file_type();
     let what = if kind.is_symlink() {
-        "is a symbolic link"
+        "it is a symbolic link"
     } else if kind.is_dir() {
-        "is a directory"
+        "it is a directory"
     } else if kind.is_fifo() {
-        "is a FIFO"
+        "it is a FIFO"
     } else if !kind.is_file() {
-        "is a device or a socket"
+        "it is a device or a socket"
     } else if meta.nlink() > 1 {
-        "has a second name (hard link)"
+        "it has a second name (hard link)"
     } else {
         return Ok(());
     };
@@ -57,7 +81,7 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
-        "not a regular file",
+        "it is not a regular file",
     ))
 }
 

@@ -122,6 +122,24 @@ fn a_signal_at_the_prompt_ends_it_and_gives_the_terminal_back() {
     }
 }
 
+/// A shell would continue it; in a session of its own, nobody can.
+#[test]
+fn a_signal_that_does_nothing_at_the_prompt_has_the_secret_asked_for_again() {
+    let desk = Desk::new();
+    desk.world.add("official", "wx1", json!({}));
+    let mut terminal = prompt_in_a_shell(&desk);
+    terminal.type_in("half-a-secret\x1a");
+    terminal.wait_for("not shown as you type: The secret of shop");
+    terminal.type_in(&format!("{SECRET}\n"));
+    let (shown, _) = terminal.finish();
+    assert!(shown.contains("code 0"), "{shown}");
+    assert!(
+        !shown.contains(SECRET) && !shown.contains("half"),
+        "{shown}"
+    );
+    desk.done(&["get", "shop"]);
+}
+
 #[test]
 fn a_secret_as_an_argument_is_refused_and_not_repeated() {
     let desk = Desk::with_shop();

@@ -195,25 +195,40 @@ fn a_credential_that_was_never_fetched_is_one_without_a_token() {
     );
 }
 
+/// `watch -c -n2 wxtoken --color=always status` reads from a pipe, and says how many columns there are.
 #[test]
-fn watch_draws_until_ctrl_c_and_gives_the_terminal_back() {
-    let desk = Desk::with_shop();
-    desk.done(&["get", "shop"]);
-    let blind = desk.run(&["status", "--watch"]);
-    assert_eq!(blind.code, 2);
-    assert!(blind.err.contains("terminal"), "{}", blind.err);
-
-    let mut terminal = Terminal::run(desk.command(&["status", "--watch=0.1"]), 80, 24);
-    terminal.wait_for("Ctrl-C ends");
-    // What changes is drawn.
-    desk.done(&["account", "use", "shop"]);
-    desk.register("stall", "official", "wx1");
-    terminal.wait_for("stall");
-    terminal.type_in("\x03");
-    let (shown, code) = terminal.finish();
-    assert_eq!(code, Some(0), "{shown}");
-    assert!(shown.contains("\x1b[?1049h\x1b[?25l"), "{shown}");
-    assert!(shown.ends_with("\x1b[?25h\x1b[?1049l"), "{shown}");
+fn watch_gets_colours_through_its_pipe_and_lines_that_fit() {
+    let desk = busy_desk();
+    let watched = |words: &[&str]| {
+        let mut command = desk.command(words);
+        command.env("COLUMNS", "60").env("LINES", "20");
+        let run = finished(command, "");
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        run.out
+    };
+    let colored = watched(&["--color=always", "status"]);
+    assert!(colored.contains("\x1b[3"), "{colored}");
+    // Nothing moves the cursor: colours are the only sequences.
+    let mut plain = String::new();
+    for (i, part) in colored.split("\x1b[").enumerate() {
+        let end = if i == 0 {
+            0
+        } else {
+            part.find('m').unwrap() + 1
+        };
+        let numbers = part[..end].trim_end_matches('m').split(';');
+        assert!(
+            i == 0
+                || numbers
+                    .clone()
+                    .all(|n| n.is_empty() || n.parse::<u8>().is_ok())
+        );
+        plain.push_str(&part[end..]);
+    }
+    for line in plain.lines() {
+        assert!(columns(line) <= 60, "{line}");
+    }
+    assert!(plain.contains("* shop ") && !watched(&["status"]).contains('\x1b'));
 }
 
 #[test]

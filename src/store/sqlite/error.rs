@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
-use crate::error::Error;
+use crate::error::{Error, Hint};
 use crate::sys;
 
 /// What stopped one attempt at a call.
@@ -21,8 +21,12 @@ pub enum SqliteError {
     Moved,
     /// What could not be done, and why.
     Cannot(&'static str, String),
-    /// The file is not ours, and why we think so.
-    Refused(String),
+    /// What could not be done, why, and what to do.
+    Advised(&'static str, String, &'static str),
+    /// A journal is there that only a process that may write can play back.
+    LeftJournal,
+    /// The file is not ours: why we think so, and what to do.
+    Refused(String, Option<&'static str>),
     /// A message of its own.
     Failed(Error),
 }
@@ -37,28 +41,25 @@ impl From<rusqlite::Error> for SqliteError {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => SqliteError::Busy,
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => SqliteError::Damaged,
             _ if e.to_string().contains("no such table") => SqliteError::Unfinished,
-            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => SqliteError::Moved,
-            // SQLITE_READONLY_ROLLBACK: a journal lies there that only a writer can play back.
-            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => SqliteError::Cannot(
-                "read",
-                "a process was killed while it wrote; the next one that may write puts it right: let one, as `wxtoken keep`"
-                    .into(),
-            ),
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_DBMOVED => {
+                SqliteError::Moved
+            }
+            ErrorCode::ReadOnly if code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK => {
+                SqliteError::LeftJournal
+            }
             ErrorCode::ReadOnly => {
                 SqliteError::Cannot("write to", "this process may only read it".into())
             }
-            ErrorCode::DiskFull => SqliteError::Cannot(
+            ErrorCode::DiskFull => SqliteError::Advised(
                 "write to",
-                "no space is left: free some on its file system, or lift the file-size limit"
-                    .into(),
+                "no space is left".into(),
+                "Free some on its file system, or lift the file-size limit.",
             ),
             // The extended code names the system call; SQLite's text alone says “disk I/O error”.
-            ErrorCode::SystemIoFailure => SqliteError::Cannot(
+            ErrorCode::SystemIoFailure => SqliteError::Advised(
                 "use",
-                format!(
-                    "the system reported an I/O error (SQLite code {code}): check the disk, its free space, and the \
-                     file-size limit"
-                ),
+                format!("the system reported an I/O error (SQLite code {code})"),
+                "Check the disk, its free space, and the file-size limit.",
             ),
             _ => SqliteError::Cannot("use", format!("{} (SQLite code {code})", plain(&e))),
         }
@@ -71,21 +72,35 @@ impl SqliteError {
         let shown = store.display();
         match self {
             SqliteError::Failed(error) => Ok(error),
-            SqliteError::Refused(why) => Ok(Error::store(format!(
-                "store {shown} is refused and was not changed: it {why}"
-            ))),
-            SqliteError::Cannot(what, why) => {
-                let directory = store.parent().unwrap_or(Path::new("/"));
-                let place = if store.exists() { store } else { directory };
-                Ok(Error::store(format!(
-                    "cannot {what} store {shown}: {why}; {} is {}",
-                    place.display(),
-                    sys::describe(place),
-                )))
+            SqliteError::Refused(why, advice) => {
+                let error = Error::store(format!("cannot use {shown} as a store"))
+                    .because(format!("{why}; it was not changed"));
+                Ok(match advice {
+                    Some(advice) => error.advise(advice),
+                    None => error,
+                })
+            }
+            SqliteError::Cannot(what, why) => Ok(cannot(what, store, &why)),
+            SqliteError::Advised(what, why, advice) => Ok(cannot(what, store, &why).advise(advice)),
+            SqliteError::LeftJournal => {
+                let why = "a process was killed while it wrote, and this process may only read it";
+                let user = Some(sys::owner_name(store));
+                Ok(cannot("read", store, why).hint(Hint::Keep { user }))
             }
             passing => Err(passing),
         }
     }
+}
+
+/// What could not be done to a store and why, with whose it is and who is asking.
+fn cannot(what: &str, store: &Path, why: &str) -> Error {
+    let directory = store.parent().unwrap_or(Path::new("/"));
+    let place = if store.exists() { store } else { directory };
+    Error::store(format!("cannot {what} store {}", store.display())).because(format!(
+        "{why}; {} is {}",
+        place.display(),
+        sys::describe(place),
+    ))
 }
 
 /// SQLite's own words, without the statement that rusqlite may append.

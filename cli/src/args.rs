@@ -1,0 +1,271 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use wxtoken::tool::kinds;
+
+use crate::commands::manual;
+use crate::exit::Failure;
+
+/// One WeChat access token per account, fetched once and shared by every process on this host.
+#[derive(Parser)]
+#[command(
+    name = "wxtoken",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
+#[command(after_help = manual::EXAMPLES, after_long_help = manual::AFTER_HELP.as_str())]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// The store: the path of its SQLite file [default: $XDG_STATE_HOME/wxtoken/tokens.db]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "PATH",
+        env = "WXTOKEN_STORE",
+        hide_env_values = true
+    )]
+    pub store: Option<String>,
+
+    /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
+    ///
+    /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
+    #[arg(
+        short = 'o',
+        long = "option",
+        global = true,
+        help_heading = "Global options",
+        value_name = "NAME=VALUE"
+    )]
+    option: Vec<String>,
+
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = false
+    )]
+    pub color: Color,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Print a token that is valid now, and nothing else
+    Get(Get),
+    /// Register accounts, list and remove them, choose the current one
+    #[command(subcommand)]
+    Account(Account),
+    /// Hand over what is known later: a pushed ticket, a refresh token, a parent
+    ///
+    /// A ticket or a refresh token is asked for without echo where stdin is a terminal, and read from stdin where it is
+    /// not. It is never an argument, which everybody on the host could see.
+    Put(Put),
+    /// Say that the API refused a token: the next get fetches another
+    ///
+    /// Compares first: if another token is stored by now, nothing happens. Another is fetched for a reject at most once in
+    /// 30 s: until then get gives the same one.
+    Reject(Reject),
+    /// Show every token: its age, the life left to it, failures and what to do
+    ///
+    /// To watch it, have `watch` run it again and again: watch -c -n2 wxtoken --color=always status
+    ///
+    /// For Prometheus, have a timer write a file that the textfile collector reads, and put it in place whole:
+    /// wxtoken status --prometheus > wxtoken.prom.new && mv wxtoken.prom.new wxtoken.prom
+    Status(Status),
+    /// Keep every token fresh, until it is stopped: one per host, as a service
+    Keep,
+    /// Look for what is wrong, and say how it is mended
+    Doctor(Doctor),
+    /// Make a new key, and seal every secret with it
+    Rekey,
+    /// Write accounts and secrets, still sealed, to a new file
+    Backup(Backup),
+    /// Put what a backup holds in the place of what is there
+    Restore(Restore),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
+}
+
+#[derive(Args)]
+pub struct Get {
+    /// An account, or account/credential, such as shop/jsapi_ticket [default: the current account]
+    pub name: Option<String>,
+    /// Name, token and expires_at (Unix seconds, or null where no end is known) as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Account {
+    /// Register an account, or change one
+    ///
+    /// Its secret is asked for without echo where stdin is a terminal, and read from stdin where it is not. It is never
+    /// an argument, which everybody on the host could see.
+    Add(AccountAdd),
+    /// List the accounts
+    List(AccountList),
+    /// Take an account out of the store, with the tokens that only it has
+    Remove(AccountRemove),
+    /// Make an account the current one: the one that `get` without a name means
+    Use(AccountUse),
+}
+
+#[derive(Args)]
+pub struct AccountAdd {
+    /// A name of your choosing
+    pub name: String,
+    /// What kind of account it is
+    #[arg(long, value_parser = PossibleValuesParser::new(kinds_of_account()))]
+    pub kind: String,
+    /// The appid, corpid, suite_id, or what the platform calls it
+    #[arg(long)]
+    pub id: String,
+    /// Read the secret from a file; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+    /// The account of the platform that an authorizer, or of the suite that a work_authorized, belongs to
+    #[arg(long, value_name = "NAME")]
+    pub parent: Option<String>,
+}
+
+#[derive(Args)]
+pub struct AccountList {
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct AccountRemove {
+    /// Its name
+    pub name: String,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args)]
+pub struct AccountUse {
+    /// Its name
+    pub name: String,
+}
+
+#[derive(Args)]
+pub struct Put {
+    /// The account
+    pub name: String,
+    /// verify_ticket, suite_ticket, refresh_token, parent or current
+    pub field: String,
+    /// With parent, the account that is the parent; nothing else may be said here
+    pub value: Option<String>,
+    /// Read the value from a file; - is stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "value")]
+    pub file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Reject {
+    /// An account, or account/credential [default: the current account]
+    pub name: Option<String>,
+    /// Read the refused token from a file; - is stdin [default: the token that is stored]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Status {
+    /// Only these: accounts, or account/credential
+    pub name: Vec<String>,
+    /// The library's report as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Metrics for a Prometheus textfile collector
+    #[arg(long, conflicts_with = "json")]
+    pub prometheus: bool,
+    /// Exit with 1 when a token is missing, expired or rejected
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Args)]
+pub struct Doctor {
+    /// Ask nothing of the network
+    #[arg(long)]
+    pub offline: bool,
+    /// The findings as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Backup {
+    /// The file to write; it must not exist. The key is not in it: keep a copy of that elsewhere
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Restore {
+    /// A file that `wxtoken backup` wrote
+    pub file: PathBuf,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Write wxtoken.1, wxtoken-get.1 and so on into this directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+impl Cli {
+    /// The options that were set, parted at the first `=`.
+    pub fn options(&self) -> Result<Vec<(&str, &str)>, Failure> {
+        let parted = self.option.iter().map(|option| option.split_once('='));
+        parted
+            .collect::<Option<_>>()
+            .ok_or_else(|| Failure::usage("write an option as -o NAME=VALUE"))
+    }
+}
+
+/// Those that are shipped: `made_up` is of the tests' build.
+fn kinds_of_account() -> Vec<PossibleValue> {
+    kinds()
+        .into_iter()
+        .filter(|kind| kind.name != "made_up")
+        .map(|kind| {
+            let needs = match &kind.fields[1..] {
+                [] => String::new(),
+                fields => format!("; needs {} put", fields.join(" and ")),
+            };
+            PossibleValue::new(kind.name).help(format!("{}{needs}", kind.about))
+        })
+        .collect()
+}

@@ -1,0 +1,203 @@
+//! `wxtoken account`: add, list, remove, use.
+
+use serde_json::{Value, json};
+use wxtoken::tool::{KindOfAccount, Store, kinds};
+
+use super::{existing, open};
+use crate::args::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
+use crate::exit::{ExitResult, Failure, NO};
+use crate::prompt;
+use crate::report::{self, Report};
+use crate::ui::output;
+use crate::ui::plural::count;
+use crate::ui::shell::quoted;
+use crate::ui::width::{pad, width};
+
+pub fn run(cli: &Cli, verb: &Account) -> ExitResult {
+    match verb {
+        Account::Add(added) => add(cli, added),
+        Account::List(listed) => list(&existing(cli)?, listed),
+        Account::Remove(removed) => remove(&existing(cli)?, removed),
+        Account::Use(used) => make_current(&existing(cli)?, used),
+    }
+}
+
+fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
+    let kind = kinds().into_iter().find(|kind| kind.name == new.kind);
+    let Some(kind) = kind else {
+        return Err(Failure::usage("there is no such kind of account"));
+    };
+    if !kind.has_secret && new.secret_file.is_some() {
+        return Err(Failure::usage(format!(
+            "accounts of kind {} have no secret: leave --secret-file out",
+            kind.name
+        )));
+    }
+    if new.parent.is_some() && kind.parent.is_none() {
+        return Err(Failure::usage(format!(
+            "accounts of kind {} have no parent: leave --parent out",
+            kind.name
+        )));
+    }
+    // Opened first: nobody is to type a secret for a store that cannot be had.
+    let store = open(cli)?;
+    let before = Report::of(&store)?;
+    check_parent(new, &kind, &before)?;
+    let what = match kind.name {
+        "work_authorized" => "permanent_code",
+        _ => "secret",
+    };
+    let secret = match kind.has_secret {
+        true => Some(prompt::secret(
+            new.secret_file.as_deref(),
+            &format!("{what} of {} ({} {})", new.name, kind.id_name, new.id),
+        )?),
+        false => None,
+    };
+    let secret = secret.as_ref().map(|secret| secret.as_str());
+    store.register(&new.name, kind.name, &new.id, secret)?;
+    if let Some(parent) = &new.parent {
+        store.put(&new.name, "parent", Some(parent))?;
+    }
+    let after = Report::of(&store)?;
+    output::print(&added(new, &before, &after))
+}
+
+/// Before anything is registered: what would be is not to be half of what was asked for.
+fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Result<(), Failure> {
+    let (Some(parent), Some(wanted)) = (&new.parent, kind.parent) else {
+        return Ok(());
+    };
+    match there.account(parent) {
+        None => Err(Failure::no_account(parent, &there.names())),
+        Some(found) if found.kind != wanted => Err(Failure::argument(&format!(
+            "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {wanted}; nothing is changed",
+            found.kind, new.name
+        ))),
+        Some(_) => Ok(()),
+    }
+}
+
+/// What there is now, and what it takes to get a token.
+fn added(new: &AccountAdd, before: &Report, after: &Report) -> String {
+    let verb = match before.account(&new.name) {
+        Some(_) => "updated",
+        None => "registered",
+    };
+    let mut said = format!("{}: {verb} ({} {})", new.name, new.kind, new.id);
+    if after.current() == Some(&new.name) && before.current() != Some(&new.name) {
+        said.push_str("; it is the current account");
+    }
+    said.push('\n');
+    if let Some((lack, command)) = after
+        .account(&new.name)
+        .and_then(|account| account.lacks(after))
+    {
+        said.push_str(&format!("{}: {lack}: {command}\n", new.name));
+    }
+    said
+}
+
+fn list(store: &Store, listed: &AccountList) -> ExitResult {
+    let report = Report::of(store)?;
+    if listed.json {
+        let accounts = report::json(store)?["accounts"].take();
+        let accounts: Vec<Value> = accounts
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(without_tokens)
+            .collect();
+        return output::print_json(&json!(accounts));
+    }
+    if report.accounts.is_empty() {
+        return output::print_line("no account yet: wxtoken account add NAME --kind KIND --id ID");
+    }
+    let mut rows = vec![["  NAME", "KIND", "ID", "PARENT"].map(str::to_owned)];
+    rows.extend(report.accounts.iter().map(|account| {
+        let mark = if account.current { "*" } else { " " };
+        [
+            format!("{mark} {}", account.name),
+            account.kind.clone(),
+            account.id.clone(),
+            account.parent.clone().unwrap_or_default(),
+        ]
+    }));
+    let widths: Vec<usize> = (0..4)
+        .map(|column| {
+            rows.iter()
+                .map(|row| width(&row[column]))
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let lines = rows.iter().map(|row| {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, to)| pad(cell, *to))
+            .collect();
+        cells.join("  ").trim_end().to_owned() + "\n"
+    });
+    output::print(&lines.collect::<String>())
+}
+
+fn without_tokens(account: &Value) -> Value {
+    let mut account = account.clone();
+    if let Some(fields) = account.as_object_mut() {
+        fields.remove("tokens");
+    }
+    account
+}
+
+fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
+    let report = Report::of(store)?;
+    let Some(account) = report.account(&remove.name) else {
+        return Err(Failure::no_account(&remove.name, &report.names()));
+    };
+    if !remove.yes {
+        let question = format!(
+            "Remove account \"{}\" ({} {}), with its secret and its tokens?",
+            account.name, account.kind, account.id
+        );
+        if !output::confirm(&question, "--yes")? {
+            output::complain("nothing is changed");
+            return Ok(NO);
+        }
+    }
+    let gone = store.remove(&account.name)?;
+    let with = match gone.credentials {
+        0 => String::new(),
+        some => format!(", with {}", count(some, "token")),
+    };
+    let mut said = format!("{}: removed{with}\n", account.name);
+    for child in &gone.children {
+        said.push_str(&format!(
+            "{child}: it was the parent of this one: wxtoken put {} parent PARENT, or wxtoken account remove {0}\n",
+            quoted(child)
+        ));
+    }
+    let others: Vec<String> = report
+        .names()
+        .into_iter()
+        .filter(|name| *name != account.name)
+        .collect();
+    if gone.was_current
+        && let Some(other) = others.first()
+    {
+        said.push_str(&format!(
+            "There is no current account any more: wxtoken account use {}\n",
+            if others.len() == 1 {
+                quoted(other)
+            } else {
+                "NAME".into()
+            }
+        ));
+    }
+    output::print(&said)
+}
+
+fn make_current(store: &Store, used: &AccountUse) -> ExitResult {
+    store.put(&used.name, "current", None)?;
+    output::print_line(&format!("{} is the current account", used.name))
+}

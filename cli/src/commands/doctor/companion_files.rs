@@ -1,0 +1,170 @@
+//! The files beside a store: its key, its lock, its mailbox.
+
+use std::fs::Metadata;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+
+use nix::unistd::AccessFlags;
+use wxtoken::tool::Paths;
+
+use super::access::{described, group, may, me, shown, user};
+use super::{Findings, Level, is_there};
+
+pub fn look(paths: &Paths, store: &Metadata, found: &mut Findings) {
+    key(paths, store, found);
+    lock(paths, store, found);
+    mailbox(paths, store, found);
+}
+
+fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
+    let path = &paths.key;
+    let named = shown(path);
+    let meta = match std::fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(_) if !is_there(path) => {
+            found.note(
+                "key",
+                format!(
+                    "there is no {} yet: the first account makes it",
+                    path.display()
+                ),
+            );
+            return;
+        }
+        Err(e) => {
+            let why = format!("{}: {}", path.display(), crate::exit::reason(&e));
+            found.advise(
+                "key",
+                Level::Problem,
+                why,
+                "restore the key from where its copy is kept",
+            );
+            return;
+        }
+    };
+    let saw = format!("{}: {}", path.display(), described(&meta));
+    if !meta.is_file() {
+        found.advise(
+            "key",
+            Level::Problem,
+            format!("{saw}: it is no regular file"),
+            "restore the key from where its copy is kept",
+        );
+    } else if meta.mode() & 0o027 != 0 {
+        let why = format!("{saw}: others may learn or change what opens every secret");
+        found.advise(
+            "key",
+            Level::Problem,
+            why,
+            format!("chmod 600 {named}; then wxtoken rekey"),
+        );
+    } else if meta.uid() != store.uid() {
+        let why = format!("{saw}; the store is owned by {}", user(store.uid()));
+        found.advise(
+            "key",
+            Level::Problem,
+            why,
+            format!("chown {} {named}", user(store.uid())),
+        );
+    } else if meta.mode() & 0o040 != 0 {
+        let why = format!(
+            "{saw}: members of group {} can learn the secrets",
+            group(meta.gid())
+        );
+        found.advise(
+            "key",
+            Level::Warning,
+            why,
+            format!("chmod 600 {named}, if they need tokens only"),
+        );
+    } else if !may(path, AccessFlags::R_OK) {
+        found.note(
+            "key",
+            format!(
+                "{saw}; {} may not read it, gets tokens, and cannot fetch",
+                me()
+            ),
+        );
+    } else {
+        found.ok("key", saw);
+    }
+}
+
+fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
+    let path = &paths.lock;
+    let Ok(meta) = std::fs::symlink_metadata(path) else {
+        found.note(
+            "lock",
+            format!(
+                "there is no {} yet: the first fetch makes it",
+                path.display()
+            ),
+        );
+        return;
+    };
+    let named = shown(path);
+    let saw = format!("{}: {}", path.display(), described(&meta));
+    if !meta.is_file() || meta.nlink() > 1 {
+        let why = format!("{saw}: it is no regular file of one name");
+        found.advise(
+            "lock",
+            Level::Problem,
+            why,
+            format!("stop what uses the store, then rm {named}"),
+        );
+    } else if meta.uid() != store.uid() {
+        let why = format!(
+            "{saw}; the store is owned by {}, who may not lock it, and cannot fetch",
+            user(store.uid())
+        );
+        found.advise(
+            "lock",
+            Level::Problem,
+            why,
+            format!("chown {} {named}", user(store.uid())),
+        );
+    } else if meta.mode() & 0o002 != 0 {
+        let why = format!("{saw}: everybody may hold up every fetch");
+        found.advise("lock", Level::Problem, why, format!("chmod o-rwx {named}"));
+    } else {
+        found.ok("lock", saw);
+    }
+}
+
+fn mailbox(paths: &Paths, store: &Metadata, found: &mut Findings) {
+    let path = &paths.mailbox;
+    let Ok(meta) = std::fs::symlink_metadata(path) else {
+        return;
+    };
+    let named = shown(path);
+    let saw = format!("{}: {}", path.display(), described(&meta));
+    if !meta.file_type().is_fifo() {
+        let why = format!("{saw}: it is no FIFO, so readers cannot reach a keeper");
+        found.advise(
+            "mailbox",
+            Level::Problem,
+            why,
+            format!("rm {named}; wxtoken keep makes it anew"),
+        );
+    } else if ![0, store.uid()].contains(&meta.uid()) {
+        let why = format!(
+            "{saw}; readers trust it only of {} or root",
+            user(store.uid())
+        );
+        found.advise(
+            "mailbox",
+            Level::Problem,
+            why,
+            format!("chown {} {named}", user(store.uid())),
+        );
+    } else if meta.mode() & 0o002 != 0 {
+        let why = format!("{saw}: everybody may write to the keeper");
+        found.advise(
+            "mailbox",
+            Level::Warning,
+            why,
+            format!("chmod o-rwx {named}"),
+        );
+    } else {
+        found.ok("mailbox", saw);
+    }
+}

@@ -1,0 +1,61 @@
+//! What the environment says: variables that are options, and those that look like one.
+
+use wxtoken::tool::options;
+
+use super::{Findings, Level};
+
+pub fn look(found: &mut Findings) {
+    let mut known = vec!["WXTOKEN_STORE".to_owned()];
+    known.extend(
+        options()
+            .iter()
+            .map(|option| format!("WXTOKEN_{}", option.name.to_ascii_uppercase())),
+    );
+    let mut set: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((
+                name.into_string().ok()?,
+                value.to_string_lossy().into_owned(),
+            ))
+        })
+        .filter(|(name, _)| name.starts_with("WXTOKEN_"))
+        .collect();
+    set.sort();
+    let (ours, strange): (Vec<_>, Vec<_>) =
+        set.into_iter().partition(|(name, _)| known.contains(name));
+    if !ours.is_empty() {
+        let shown: Vec<String> = ours
+            .iter()
+            .map(|(name, value)| described(name, value))
+            .collect();
+        found.note("environment", shown.join(", "));
+    }
+    for (name, _) in strange {
+        if name.contains("SECRET") {
+            let why = format!(
+                "{name} is set: every process of this user can read it, and wxtoken does not"
+            );
+            found.advise(
+                "environment",
+                Level::Warning,
+                why,
+                format!("unset {name}; wxtoken account add asks for the secret"),
+            );
+        } else {
+            found.advise(
+                "environment",
+                Level::Note,
+                format!("{name} is no option of wxtoken"),
+                "see wxtoken --help for the options",
+            );
+        }
+    }
+}
+
+/// With its value, unless there may be a password in it.
+fn described(name: &str, value: &str) -> String {
+    if name == "WXTOKEN_PROXY" || value.contains('@') {
+        return format!("{name} is set");
+    }
+    format!("{name}={value}")
+}

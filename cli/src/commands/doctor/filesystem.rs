@@ -1,0 +1,100 @@
+//! The filesystem that the store is on: whether locks hold there, whether it lasts, how much room is left.
+
+use nix::sys::statfs::statfs;
+use nix::sys::statvfs::statvfs;
+use wxtoken::tool::Paths;
+
+use super::{Findings, Level};
+
+/// Too little for a journal and a few rows.
+const LEAST_FREE: u64 = 1 << 20;
+const LITTLE_FREE: u64 = 64 << 20;
+
+// Types of filesystems as statfs() tells them: those of Linux's magic.h from libc, the others from their own sources.
+
+/// Those that several hosts can have at once.
+const SHARED: &[(u32, &str)] = &[
+    (libc::NFS_SUPER_MAGIC as u32, "NFS"),
+    (libc::SMB_SUPER_MAGIC as u32, "SMB"),
+    (0xff53_4d42, "SMB"),
+    (0xfe53_4d42, "SMB"),
+    (libc::FUSE_SUPER_MAGIC as u32, "FUSE"),
+    (0x0102_1997, "9p, as of a virtual machine"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (libc::AFS_SUPER_MAGIC as u32, "AFS"),
+    (0x6b41_4653, "AFS"),
+];
+
+const IN_MEMORY: &[(u32, &str)] = &[(libc::TMPFS_MAGIC as u32, "tmpfs"), (0x8584_58f6, "ramfs")];
+
+const OVERLAY: u32 = libc::OVERLAYFS_SUPER_MAGIC as u32;
+
+const LOCAL: &[(u32, &str)] = &[
+    (libc::EXT4_SUPER_MAGIC as u32, "ext2, ext3 or ext4"),
+    (libc::XFS_SUPER_MAGIC as u32, "XFS"),
+    (libc::BTRFS_SUPER_MAGIC as u32, "btrfs"),
+    (0x2fc1_2fc1, "ZFS"),
+    (libc::F2FS_SUPER_MAGIC as u32, "F2FS"),
+];
+
+pub fn look(paths: &Paths, found: &mut Findings) {
+    let place = match paths.store.exists() {
+        true => paths.store.as_path(),
+        false => paths.store.parent().unwrap_or(&paths.store),
+    };
+    let Ok(about) = statfs(place) else {
+        return;
+    };
+    // As 32 bits: what fills the others differs by architecture.
+    let magic = about.filesystem_type().0 as u64 as u32;
+    let name_in = |table: &[(u32, &'static str)]| {
+        let known = table.iter().find(|(known, _)| *known == magic);
+        known.map(|(_, name)| *name)
+    };
+    if let Some(name) = name_in(SHARED) {
+        found.advise(
+            "filesystem",
+            Level::Problem,
+            format!("{name}: locks do not hold between hosts, and SQLite can be damaged there"),
+            "move the store to a local disk: wxtoken backup FILE, then --store PATH restore FILE",
+        );
+    } else if let Some(name) = name_in(IN_MEMORY) {
+        found.advise(
+            "filesystem",
+            Level::Warning,
+            format!("{name}: store and key are lost at the next start of the host"),
+            "keep the store on a disk, such as in /var/lib",
+        );
+    } else if magic == OVERLAY {
+        found.advise(
+            "filesystem",
+            Level::Note,
+            "overlay: in a container, the store goes when the container goes",
+            "put it on a volume",
+        );
+    } else {
+        let kind = name_in(LOCAL).map_or_else(|| format!("local, of type 0x{magic:x}"), Into::into);
+        found.ok("filesystem", kind);
+    }
+    let Ok(room) = statvfs(place) else {
+        return;
+    };
+    let free = room.blocks_available() * room.fragment_size();
+    let saw = format!("{} MiB free", free >> 20);
+    match free {
+        0..LEAST_FREE => found.advise(
+            "space",
+            Level::Problem,
+            saw,
+            "free some: no token can be saved",
+        ),
+        LEAST_FREE..LITTLE_FREE => found.advise(
+            "space",
+            Level::Warning,
+            saw,
+            "free some, before no token can be saved",
+        ),
+        _ => found.ok("space", saw),
+    }
+}

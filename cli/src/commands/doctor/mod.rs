@@ -1,0 +1,248 @@
+//! `wxtoken doctor`: looks at everything a token depends on, and names for each fault the command that mends it.
+//!
+//! It changes nothing: a store that is absent is not made, and no token is fetched.
+
+mod access;
+mod accounts;
+mod companion_files;
+mod environment;
+mod filesystem;
+mod network;
+mod store_file;
+
+use std::io;
+use std::path::PathBuf;
+
+use anstyle::Style;
+use serde_json::json;
+use wxtoken::tool::{Condition, Paths, Store};
+
+use crate::args::{Cli, Doctor};
+use crate::exit::{ExitResult, NO, in_commands};
+use crate::report::Report;
+use crate::ui::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
+use crate::ui::plural::count;
+use crate::ui::terminal::Terminal;
+use crate::ui::width::{pad, wrap};
+
+/// The remedy for what the library names one for.
+const AS_IT_SAYS: &str = "do what it says, then look again: wxtoken doctor";
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Ok,
+    /// Good to know.
+    Note,
+    /// It works, and may hurt some day.
+    Warning,
+    /// It does not work, or secrets are open.
+    Problem,
+}
+
+/// One thing that was looked at.
+struct Finding {
+    /// What: `store`, `dns`.
+    check: &'static str,
+    level: Level,
+    saw: String,
+    /// What to do.
+    remedy: Option<String>,
+}
+
+/// What was found, in the order in which it was looked for.
+#[derive(Default)]
+pub struct Findings(Vec<Finding>);
+
+impl Findings {
+    pub fn ok(&mut self, check: &'static str, saw: impl Into<String>) {
+        self.add(check, Level::Ok, saw, None);
+    }
+
+    pub fn note(&mut self, check: &'static str, saw: impl Into<String>) {
+        self.add(check, Level::Note, saw, None);
+    }
+
+    pub fn advise(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        saw: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.add(check, level, saw, Some(remedy.into()));
+    }
+
+    fn add(
+        &mut self,
+        check: &'static str,
+        level: Level,
+        saw: impl Into<String>,
+        remedy: Option<String>,
+    ) {
+        self.0.push(Finding {
+            check,
+            level,
+            saw: saw.into(),
+            remedy,
+        });
+    }
+
+    fn of(&self, level: Level) -> usize {
+        self.0
+            .iter()
+            .filter(|finding| finding.level == level)
+            .count()
+    }
+}
+
+pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
+    let options = cli.options()?;
+    let mut found = Findings::default();
+    found.ok("version", format!("wxtoken {}", env!("CARGO_PKG_VERSION")));
+    environment::look(&mut found);
+    match Store::locate(cli.store.as_deref()) {
+        Ok(mut paths) => {
+            let key_file = options.iter().rfind(|(name, _)| *name == "key_file");
+            if let Some((_, path)) = key_file.filter(|(_, path)| !path.is_empty()) {
+                paths.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
+            }
+            let is_readable = store_file::look(&paths, &mut found);
+            filesystem::look(&paths, &mut found);
+            if is_readable && may_be_opened(&paths, &mut found) {
+                look_inside(cli, doctor, &paths, &mut found);
+            }
+        }
+        Err(failure) => found.advise(
+            "store",
+            Level::Problem,
+            in_commands(&failure.for_c()),
+            "name the store by --store, or correct the variable",
+        ),
+    }
+    show(doctor, &found)?;
+    Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
+}
+
+/// Whether opening the store would leave its file as it is.
+fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
+    let (level, why, remedy) = match Store::condition(&paths.store) {
+        Ok(Condition::Sound) => return true,
+        Ok(Condition::Empty) => (
+            Level::Problem,
+            "it is empty, and was left so".into(),
+            "if it had accounts: wxtoken restore FILE; else register some: wxtoken account add",
+        ),
+        Ok(Condition::Unfinished) => (
+            Level::Warning,
+            "it lacks tables of this version, which the next call makes; it was not opened".into(),
+            "wxtoken account list, then look again: wxtoken doctor",
+        ),
+        Ok(Condition::Damaged) => (
+            Level::Problem,
+            "it is damaged, or is no store; it was not opened".into(),
+            "bring its accounts back: wxtoken restore FILE, or register them again; or name another path: --store",
+        ),
+        Err(failure) => (Level::Problem, in_commands(&failure.for_c()), AS_IT_SAYS),
+    };
+    found.advise("open", level, why, remedy);
+    false
+}
+
+/// What takes an open store.
+fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
+    let opened = crate::commands::open(cli)
+        .and_then(|store| Report::of(&store).map(|report| (store, report)));
+    let (store, report) = match opened {
+        Ok(opened) => opened,
+        Err(failure) => {
+            found.advise("open", Level::Problem, failure.message(), AS_IT_SAYS);
+            return;
+        }
+    };
+    found.ok(
+        "open",
+        format!(
+            "it opens, and has {}",
+            count(report.accounts.len(), "account")
+        ),
+    );
+    accounts::look(&store, &report, paths, found);
+    match doctor.offline {
+        true => found.note("network", "not looked at, as --offline says"),
+        false => network::look(&store, cli, found),
+    }
+    accounts::failures(&report, found);
+}
+
+fn show(doctor: &Doctor, found: &Findings) -> ExitResult {
+    if doctor.json {
+        let listed = found.0.iter().map(|finding| {
+            json!({
+                "check": finding.check,
+                "level": finding.level.name(),
+                "saw": finding.saw,
+                "remedy": finding.remedy,
+            })
+        });
+        let listed: Vec<_> = listed.collect();
+        return output::print_json(
+            &json!({ "problems": found.of(Level::Problem), "findings": listed }),
+        );
+    }
+    let terminal = Terminal::of_stdout();
+    let columns = terminal.columns.unwrap_or(100);
+    let arrow = if terminal.unicode { "→" } else { ">" };
+    let mut text = String::new();
+    for finding in &found.0 {
+        let style = finding.level.style();
+        let lead = format!(
+            "{style}{}{style:#}{}",
+            pad(finding.level.name(), 9),
+            pad(finding.check, 13)
+        );
+        for (i, line) in wrap(&finding.saw, columns.saturating_sub(22))
+            .iter()
+            .enumerate()
+        {
+            let lead = if i == 0 { &lead } else { &" ".repeat(22) };
+            text.push_str(&format!("{lead}{line}\n"));
+        }
+        let remedy = finding.remedy.as_deref().unwrap_or_default();
+        for (i, line) in wrap(remedy, columns.saturating_sub(24)).iter().enumerate() {
+            let lead = if i == 0 { arrow } else { " " };
+            text.push_str(&format!("{}{lead} {BOLD}{line}{BOLD:#}\n", " ".repeat(22)));
+        }
+    }
+    text.push_str(&format!(
+        "\n{}, {}\n",
+        count(found.of(Level::Problem), "problem"),
+        count(found.of(Level::Warning), "warning")
+    ));
+    output::print(&text)
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Note => "note",
+            Level::Warning => "warning",
+            Level::Problem => "problem",
+        }
+    }
+
+    fn style(self) -> Style {
+        match self {
+            Level::Ok => GREEN,
+            Level::Note => DIM,
+            Level::Warning => YELLOW,
+            Level::Problem => RED,
+        }
+    }
+}
+
+/// Whether there is something at a path, a link that leads nowhere included.
+fn is_there(path: &std::path::Path) -> bool {
+    !matches!(std::fs::symlink_metadata(path), Err(e) if e.kind() == io::ErrorKind::NotFound)
+}

@@ -1,0 +1,220 @@
+//! The store's file and its directory: what they are, who owns them, who else may touch them.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::AccessFlags;
+use wxtoken::tool::{Paths, QUARANTINED};
+
+use super::access::{described, may, me, shown, user};
+use super::{Findings, Level, companion_files, is_there};
+
+/// Whether there is a store to go on with.
+pub fn look(paths: &Paths, found: &mut Findings) -> bool {
+    directory(paths, found);
+    let store = store(paths, found);
+    set_aside(&paths.store, found);
+    if let Some(store) = &store {
+        companion_files::look(paths, store, found);
+    }
+    store.is_some()
+}
+
+fn directory(paths: &Paths, found: &mut Findings) {
+    let Some(directory) = paths.store.parent() else {
+        return;
+    };
+    let Ok(meta) = std::fs::metadata(directory) else {
+        return;
+    };
+    let saw = format!("{}: {}", directory.display(), described(&meta));
+    let mode = meta.mode();
+    let named = shown(directory);
+    if mode & 0o002 != 0 && mode & 0o1000 == 0 {
+        let why = format!("{saw}: everybody may put another store in this one's place");
+        found.advise(
+            "directory",
+            Level::Problem,
+            why,
+            format!("chmod o-w {named}"),
+        );
+    } else if mode & 0o022 != 0 {
+        let why = format!("{saw}: others than its owner may put files there");
+        found.advise(
+            "directory",
+            Level::Warning,
+            why,
+            "use a directory of the service's own",
+        );
+    } else if !may(directory, AccessFlags::W_OK) {
+        let why = format!(
+            "{saw}: {} may not make files there, as SQLite's journal",
+            me()
+        );
+        found.advise(
+            "directory",
+            Level::Note,
+            why,
+            format!(
+                "only a reader works so; to fetch, run as {}",
+                user(meta.uid())
+            ),
+        );
+    } else {
+        found.ok("directory", saw);
+    }
+}
+
+/// What is there, if it is something to go on with.
+fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
+    let path = &paths.store;
+    let named = shown(path);
+    if !is_there(path) {
+        if is_there(&paths.key) {
+            let why = format!("{} is gone, and its key is there", path.display());
+            found.advise(
+                "store",
+                Level::Problem,
+                why,
+                "bring it back: wxtoken restore FILE, or register the accounts again",
+            );
+        } else {
+            let why = format!("there is no {}", path.display());
+            found.advise("store", Level::Problem, why, "wxtoken account add NAME --kind KIND --id ID makes it; another path: --store or WXTOKEN_STORE");
+        }
+        return None;
+    }
+    let meta = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) => {
+            let why = format!("{}: {}", path.display(), crate::exit::reason(&e));
+            found.advise(
+                "store",
+                Level::Problem,
+                why,
+                "let this user into its directory, or run as its owner",
+            );
+            return None;
+        }
+    };
+    if meta.file_type().is_symlink() {
+        let target = std::fs::read_link(path).unwrap_or_default();
+        let why = format!(
+            "{} is a symbolic link to {}: two names for one store lock two files",
+            path.display(),
+            target.display()
+        );
+        found.advise(
+            "store",
+            Level::Problem,
+            why,
+            format!("name the file itself: --store {}", shown(&target)),
+        );
+        return None;
+    }
+    if !meta.is_file() {
+        let why = format!("{} is no regular file", path.display());
+        found.advise(
+            "store",
+            Level::Problem,
+            why,
+            "name another path: --store or WXTOKEN_STORE",
+        );
+        return None;
+    }
+    if meta.nlink() > 1 {
+        let why = format!(
+            "{} has {} names (hard links): two names for one store lock two files",
+            path.display(),
+            meta.nlink()
+        );
+        let remedy = format!(
+            "find the others and remove them: find {} -xdev -samefile {named}",
+            shown(path.parent().unwrap_or(path))
+        );
+        found.advise("store", Level::Problem, why, remedy);
+    }
+    let saw = format!("{}: {}", path.display(), described(&meta));
+    if !may(path, AccessFlags::R_OK) {
+        let why = format!("{saw}; {} may not read it", me());
+        found.advise(
+            "store",
+            Level::Problem,
+            why,
+            format!(
+                "run as {}, or let its group read: chmod g+r {named}",
+                user(meta.uid())
+            ),
+        );
+        return None;
+    }
+    if meta.mode() & 0o007 != 0 {
+        let why = format!("{saw}: everybody on this host may read or change tokens");
+        found.advise("store", Level::Problem, why, format!("chmod o-rwx {named}"));
+    } else if !may(path, AccessFlags::W_OK) {
+        let why = format!("{saw}; {} may only read it: somebody else must fetch", me());
+        found.advise(
+            "store",
+            Level::Note,
+            why,
+            format!("start wxtoken keep as {}", user(meta.uid())),
+        );
+    } else {
+        found.ok("store", saw);
+    }
+    journal(path, found);
+    Some(meta)
+}
+
+fn journal(store: &Path, found: &mut Findings) {
+    let mut name = store.as_os_str().to_owned();
+    name.push("-journal");
+    let path = Path::new(&name);
+    let Ok(meta) = std::fs::symlink_metadata(path) else {
+        return;
+    };
+    if meta.len() > 0 {
+        let why = format!(
+            "{} holds {} bytes: a writer is at it, or was killed; the next that opens the store undoes its half",
+            path.display(),
+            meta.len()
+        );
+        found.advise(
+            "journal",
+            Level::Warning,
+            why,
+            "never remove it; look again: wxtoken doctor",
+        );
+    }
+}
+
+/// Damaged stores that the library put out of its way.
+fn set_aside(store: &Path, found: &mut Findings) {
+    let (Some(directory), Some(name)) = (store.parent(), store.file_name()) else {
+        return;
+    };
+    let prefix = format!("{}{QUARANTINED}", name.to_string_lossy());
+    let mut aside: Vec<String> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
+        .filter(|name| name.starts_with(&prefix))
+        .collect();
+    if aside.is_empty() {
+        return;
+    }
+    aside.sort();
+    let why = format!(
+        "a damaged store was set aside in {}: {}",
+        directory.display(),
+        aside.join(", ")
+    );
+    found.advise(
+        "set aside",
+        Level::Warning,
+        why,
+        "see whether accounts are missing: wxtoken account list; a backup brings them back: wxtoken restore FILE; then move \
+         it away",
+    );
+}

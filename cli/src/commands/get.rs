@@ -1,0 +1,25 @@
+//! `wxtoken get`: the one place where a token leaves the program.
+
+use serde_json::json;
+use wxtoken::tool::Store;
+
+use crate::args::Get;
+use crate::exit::ExitResult;
+use crate::report::Report;
+use crate::ui::output;
+
+pub fn run(store: &Store, get: &Get) -> ExitResult {
+    let token = store.get(get.name.as_deref())?;
+    if !get.json {
+        return output::print_line(&token.value);
+    }
+    let name = match &get.name {
+        Some(name) => Some(name.clone()),
+        None => Report::of(store)?.current().map(str::to_owned),
+    };
+    output::print_json(&json!({
+        "name": name,
+        "token": &*token.value,
+        "expires_at": (token.expires_at > 0).then_some(token.expires_at),
+    }))
+}

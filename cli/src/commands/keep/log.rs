@@ -1,0 +1,71 @@
+//! The keeper's log.
+
+use std::io::{self, Write};
+
+use chrono::{Local, TimeZone};
+use wxtoken::tool::{Kept, Outcome, Pass};
+
+use crate::ui::plural::count;
+
+/// One line per event, to stderr; with the time, unless the journal notes that by itself.
+#[derive(Clone, Copy)]
+pub struct Log {
+    with_time: bool,
+}
+
+impl Log {
+    pub fn new() -> Log {
+        Log {
+            with_time: std::env::var_os("JOURNAL_STREAM").is_none(),
+        }
+    }
+
+    pub fn line(&self, text: &str) {
+        let time = match self.with_time {
+            true => format!("{} ", Local::now().format("%Y-%m-%d %H:%M:%S")),
+            false => String::new(),
+        };
+        // The tokens matter more than a log that cannot be written.
+        let _ = io::stderr().write_all(format!("{time}{text}\n").as_bytes());
+    }
+
+    pub fn kept(&self, kept: &Kept) {
+        let name = &kept.name;
+        match &kept.outcome {
+            Outcome::Fetched { expires_at } => {
+                let end = Local.timestamp_opt(*expires_at, 0).single();
+                let end = end.map_or(String::new(), |end| end.format("%H:%M:%S").to_string());
+                self.line(&format!("fetched {name}: good until {end}"));
+            }
+            Outcome::Rejected => self.line(&format!("{name} was refused: a reader says so")),
+            Outcome::Failed(failure) => {
+                let again = match failure.retry_after_ms {
+                    0 => String::new(),
+                    ms => format!("; next try in {} s", (ms + 999) / 1000),
+                };
+                self.line(&format!("failed {name}: {}{again}", failure));
+            }
+        }
+    }
+}
+
+/// How things stand, for the log and the service manager.
+pub fn in_words(pass: &Pass) -> String {
+    let Pass {
+        accounts,
+        credentials,
+        lacking,
+        next_ms,
+        ..
+    } = pass;
+    let lack = match lacking {
+        0 => "all valid".into(),
+        n => format!("{n} without a valid token"),
+    };
+    format!(
+        "{}, {}, {lack}; next look in {} s",
+        count(*accounts, "account"),
+        count(*credentials, "credential"),
+        next_ms / 1000
+    )
+}

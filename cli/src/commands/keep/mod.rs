@@ -1,0 +1,125 @@
+//! `wxtoken keep`: refreshes every account ahead of all others, and fetches for those who may only read the store.
+//!
+//! One loop: do what is due, then sleep until the next thing is, a reader leaves a message, the store changes, or a signal
+//! comes. Everything that matters (locks, leases, back-offs) is the library's; this may be killed at any moment.
+
+mod events;
+mod log;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sd_notify::NotifyState;
+use wxtoken::tool::{Kept, Pass, Result, Store};
+
+use events::{Plan, Signals, StoreWatch, WakeReason, wait};
+use log::{Log, in_words};
+
+/// However quiet it is, a look at the store now and then: the clock may have been set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// A store that many change is looked at this often, and no more.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
+/// After this it counts as ready, be some platform slow.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(store: &Store) -> Result<()> {
+    let signals = Signals::block()?;
+    let log = Log::new();
+    let mut keeper = store.keeper(Arc::new(move |kept: &Kept| log.kept(kept)))?;
+    let watch = StoreWatch::of(&store.paths());
+    log.line(&format!("keeping {}", store.paths().store.display()));
+    if let Some(why) = keeper.no_mailbox() {
+        log.line(&why.to_string());
+    }
+    if let Err(e) = &watch {
+        log.line(&format!(
+            "no word of changes of the store ({e}): it is looked at every {} s",
+            LONGEST_SLEEP.as_secs()
+        ));
+    }
+    let mut progress = Progress::new();
+    loop {
+        let began = Instant::now();
+        let sleep = progress.of(keeper.pass(), &log);
+        let plan = Plan {
+            earliest: began + SHORTEST_SLEEP,
+            mail: began + events::MAIL_SLEEP,
+            until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
+        };
+        let woken = wait(&mut keeper, watch.as_ref().ok(), &signals, plan);
+        if let Some(signal) = signals.end() {
+            notify(&[NotifyState::Stopping]);
+            keeper.end();
+            log.line(&format!("{signal}: ending"));
+            return Ok(());
+        }
+        if signals.look() {
+            keeper.look_again();
+        } else if woken == WakeReason::Store {
+            keeper.store_changed();
+        }
+    }
+}
+
+/// What has been told of the way so far.
+struct Progress {
+    began: Instant,
+    is_ready: bool,
+    stuck: Option<String>,
+}
+
+impl Progress {
+    fn new() -> Progress {
+        Progress {
+            began: Instant::now(),
+            is_ready: false,
+            stuck: None,
+        }
+    }
+
+    /// Tells how a pass went, and gives how long there is nothing to do.
+    fn of(&mut self, pass: Result<Pass>, log: &Log) -> Duration {
+        match pass {
+            Ok(pass) => {
+                if self.stuck.take().is_some() {
+                    log.line("the store can be used again");
+                }
+                // Whoever waits for the service waits for its tokens; but not for a platform that hangs.
+                let has_waited = self.began.elapsed() >= READY_WITHIN;
+                if !self.is_ready && (pass.in_flight == 0 || has_waited) {
+                    log.line(&format!("ready: {}", in_words(&pass)));
+                    notify(&[NotifyState::Ready]);
+                    self.is_ready = true;
+                }
+                let status = in_words(&pass);
+                notify(&[NotifyState::Status(&status), NotifyState::Watchdog]);
+                Duration::from_millis(pass.next_ms.unsigned_abs())
+            }
+            Err(e) => {
+                let message = e.for_c();
+                if self.stuck.as_ref() != Some(&message) {
+                    log.line(&message);
+                    self.stuck = Some(message);
+                }
+                // It has the only copy of what a lost store held: waiting is all that is to be done.
+                notify(&[NotifyState::Watchdog]);
+                Duration::from_secs(1)
+            }
+        }
+    }
+}
+
+/// Half of what systemd waits for a sign of life.
+fn watchdog() -> Duration {
+    let mut usec = 0;
+    if sd_notify::watchdog_enabled(false, &mut usec) {
+        return Duration::from_micros(usec / 2);
+    }
+    LONGEST_SLEEP
+}
+
+fn notify(states: &[NotifyState]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(false, states);
+}

@@ -1,0 +1,74 @@
+//! `wxtoken rekey`, `backup` and `restore`.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use wxtoken::tool::Store;
+
+use crate::args::{Backup, Restore};
+use crate::exit::{ExitResult, Failure, NO};
+use crate::report::Report;
+use crate::ui::output;
+use crate::ui::plural::count;
+use crate::ui::shell::quoted;
+
+pub fn rekey(store: &Store) -> ExitResult {
+    let sealed = store.rekey()?;
+    output::print_line(&format!(
+        "{} sealed with a new key, in {}; a backup from before opens with the old key only",
+        count(sealed, "secret"),
+        store.paths().key.display()
+    ))
+}
+
+pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
+    store.backup(&backup.file)?;
+    let accounts = Report::of(store)?.accounts.len();
+    output::print_line(&format!(
+        "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
+        count(accounts, "account"),
+        backup.file.display(),
+        store.paths().key.display()
+    ))
+}
+
+pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
+    let there = Report::of(store)?.accounts.len();
+    if there > 0 && !restore.yes {
+        let question = format!(
+            "Replace the {} of {} by those of {}?",
+            count(there, "account"),
+            store.paths().store.display(),
+            restore.file.display()
+        );
+        if !output::confirm(&question, "--yes")? {
+            output::complain("nothing is changed");
+            return Ok(NO);
+        }
+    }
+    let restored = store.restore(&restore.file)?;
+    warn_of_mode(&restore.file);
+    output::print_line(&format!(
+        "{} restored; their tokens are fetched when they are asked for",
+        count(restored, "account")
+    ))
+}
+
+fn warn_of_mode(backup: &Path) {
+    let mode = std::fs::metadata(backup).map(|meta| meta.permissions().mode());
+    if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        let shown = backup.to_string_lossy();
+        output::warn(&format!(
+            "others may read the backup: chmod 600 {}",
+            quoted(&shown)
+        ));
+    }
+}
+
+/// What `restore` says of a file that is not there, before it makes a store.
+pub fn require_file(path: &Path) -> Result<(), Failure> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Failure::io(&format!("read {}", path.display()), &e)),
+    }
+}

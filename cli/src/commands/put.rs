@@ -1,0 +1,54 @@
+//! `wxtoken put`: what is known later than the registration. Only names stand on the command line.
+
+use wxtoken::tool::kinds;
+
+use super::existing;
+use crate::args::{Cli, Put};
+use crate::exit::{ExitResult, Failure};
+use crate::prompt;
+use crate::ui::output;
+
+pub fn run(cli: &Cli, put: &Put) -> ExitResult {
+    let (name, field) = (put.name.as_str(), put.field.as_str());
+    match field {
+        "current" => {
+            if put.value.as_deref().is_some_and(|value| value != "1") || put.file.is_some() {
+                return Err(Failure::usage(
+                    "current takes no value: it makes the account the current one",
+                ));
+            }
+            existing(cli)?.put(name, field, None)?;
+            output::print_line(&format!("{name} is the current account"))
+        }
+        "parent" => {
+            let Some(parent) = put.value.as_deref() else {
+                return Err(Failure::usage(
+                    "name the parent: wxtoken put NAME parent PARENT",
+                ));
+            };
+            existing(cli)?.put(name, field, Some(parent))?;
+            output::print_line(&format!("{name}: its parent is {parent}"))
+        }
+        secret => put_secret(cli, put, secret),
+    }
+}
+
+fn put_secret(cli: &Cli, put: &Put, field: &str) -> ExitResult {
+    if put.value.is_some() {
+        return Err(Failure::usage(
+            "a ticket or refresh token is never an argument, where the list of processes and the shell's history show it: \
+             name a file with --file (- is stdin), or leave it out and be asked",
+        ));
+    }
+    // Before somebody types in vain.
+    let known: Vec<&str> = kinds().into_iter().flat_map(|kind| kind.fields).collect();
+    if !known.contains(&field) {
+        return Err(Failure::usage(
+            "there is no such field: it is one of current, parent, verify_ticket, suite_ticket, refresh_token",
+        ));
+    }
+    let store = existing(cli)?;
+    let value = prompt::secret(put.file.as_deref(), &format!("{field} of {}", put.name))?;
+    store.put(&put.name, field, Some(&value))?;
+    output::print_line(&format!("{}: its {field} is put", put.name))
+}

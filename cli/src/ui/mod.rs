@@ -1,0 +1,12 @@
+//! How things are said: text on stdout and stderr, in the words and the columns of a terminal.
+
+pub mod advice;
+mod layout;
+pub mod output;
+pub mod plural;
+pub mod prometheus;
+pub mod shell;
+pub mod table;
+pub mod terminal;
+pub mod time;
+pub mod width;

@@ -1,0 +1,73 @@
+//! Everything that leaves the program: text on stdout, complaints on stderr. Colours go only to a terminal.
+//!
+//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is no failure.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstyle::{AnsiColor, Style};
+
+use crate::args::Color;
+use crate::exit::{ExitResult, Failure};
+
+pub const GREEN: Style = AnsiColor::Green.on_default();
+pub const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub const RED: Style = AnsiColor::Red.on_default();
+pub const BOLD: Style = Style::new().bold();
+pub const DIM: Style = Style::new().dimmed();
+pub const PLAIN: Style = Style::new();
+
+/// For both streams, from here on.
+pub fn choose_color(color: Color) {
+    let choice = match color {
+        Color::Auto => anstream::ColorChoice::Auto,
+        Color::Always => anstream::ColorChoice::AlwaysAnsi,
+        Color::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+pub fn print(text: &str) -> ExitResult {
+    let mut out = anstream::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    match written {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(e) => Err(Failure::io("write to stdout", &e)),
+        Ok(()) => Ok(0),
+    }
+}
+
+pub fn print_line(line: &str) -> ExitResult {
+    print(&format!("{line}\n"))
+}
+
+pub fn print_json(value: &serde_json::Value) -> ExitResult {
+    print(&format!("{value:#}\n"))
+}
+
+/// A line on stderr; where that is closed there is nobody to tell.
+pub fn complain(message: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{RED}wxtoken:{RED:#} {message}");
+}
+
+pub fn warn(message: &str) {
+    let mut err = anstream::stderr().lock();
+    let _ = writeln!(err, "{YELLOW}wxtoken: warning:{YELLOW:#} {message}");
+}
+
+/// A question, to which only a person at a terminal can say yes. `instead` is the option that says it.
+pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{question} There is nobody to ask: say {instead}"
+        )));
+    }
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question} [y/N] ");
+    let _ = err.flush();
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|e| Failure::io("read the answer", &e))?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,244 @@
+//! The table that people read: a row for each token, and under it what failed and what to do.
+//!
+//! What is said stands here; how it is fitted into the terminal's columns, in `layout`.
+
+use anstyle::Style;
+
+use crate::report::{ACCESS_TOKEN, Account, Report, Token};
+use crate::ui::advice::Advice;
+use crate::ui::layout::{Layout, Line};
+use crate::ui::output::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
+use crate::ui::plural::count;
+use crate::ui::terminal::Terminal;
+use crate::ui::time::{age, moment, short_moment, span};
+use crate::ui::width::wrap;
+
+/// Columns of what is said under a row where nobody says how many there are.
+const READABLE: usize = 100;
+/// How far that is set in.
+const INDENT: usize = 4;
+
+/// A row before it is laid out.
+pub struct Row {
+    pub name: String,
+    pub is_current: bool,
+    /// Empty under the row that says it.
+    pub kind: String,
+    pub id: String,
+    pub life: Life,
+    pub age: String,
+    /// To the second, and shorter.
+    pub when: [String; 2],
+    pub by: String,
+    notes: Vec<Note>,
+}
+
+/// What stands in the place of the bar.
+pub enum Life {
+    Bar {
+        filled: f64,
+        left: i64,
+        word: Option<&'static str>,
+        style: Style,
+    },
+    Words(String, Style),
+}
+
+/// What is said under a row.
+struct Note {
+    mark: &'static str,
+    ascii_mark: &'static str,
+    style: Style,
+    text: String,
+}
+
+/// The whole screen.
+pub fn draw(report: &Report, terminal: &Terminal) -> Vec<Line> {
+    let mut lines = header(report, terminal);
+    let rows: Vec<Row> = report
+        .accounts
+        .iter()
+        .flat_map(|account| {
+            account
+                .tokens
+                .iter()
+                .map(|token| row(report, account, token))
+        })
+        .collect();
+    if rows.is_empty() {
+        let hint = "no account yet: wxtoken account add NAME --kind KIND --id ID";
+        lines.push(Line::default());
+        lines.push(Line::default().with(PLAIN, hint));
+        return lines;
+    }
+    let layout = Layout::fit(&rows, terminal);
+    lines.push(Line::default());
+    lines.push(layout.titles());
+    for row in &rows {
+        lines.push(layout.line(row));
+        let most = terminal
+            .columns
+            .unwrap_or(READABLE)
+            .saturating_sub(INDENT + 2);
+        for note in &row.notes {
+            let mark = if terminal.unicode {
+                note.mark
+            } else {
+                note.ascii_mark
+            };
+            for (i, text) in wrap(&note.text, most).into_iter().enumerate() {
+                let lead = if i == 0 { mark } else { " " };
+                let lead = format!("{}{lead} ", " ".repeat(INDENT));
+                lines.push(
+                    Line::default()
+                        .with(note.style, lead)
+                        .with(note.style, text),
+                );
+            }
+        }
+    }
+    lines
+}
+
+fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
+    let dot = if terminal.unicode { " · " } else { ", " };
+    let (keeper, style) = match report.keeper {
+        Some(true) => ("a keeper is running", GREEN),
+        Some(false) => ("no keeper", DIM),
+        None => ("keeper unknown: its mailbox is closed to this user", DIM),
+    };
+    let mut lines = vec![
+        Line::default()
+            .with(BOLD, format!("wxtoken {}", report.version))
+            .with(PLAIN, format!("  {}", report.store)),
+        Line::default()
+            .with(PLAIN, count(report.accounts.len(), "account"))
+            .with(DIM, dot)
+            .with(style, keeper)
+            .with(DIM, dot)
+            .with(PLAIN, moment(report.now, report.now)),
+    ];
+    if let Some(why) = &report.degraded {
+        let said = format!("degraded: {why}");
+        for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
+            lines.push(Line::default().with(YELLOW, text));
+        }
+    }
+    lines
+}
+
+fn row(report: &Report, account: &Account, token: &Token) -> Row {
+    let is_own = token.credential == ACCESS_TOKEN;
+    let mut name = match is_own {
+        true => account.name.clone(),
+        // Under its account's row; alone, by the name that get takes.
+        false
+            if account
+                .tokens
+                .iter()
+                .any(|other| other.credential == ACCESS_TOKEN) =>
+        {
+            format!("  /{}", token.credential)
+        }
+        false => format!("{}/{}", account.name, token.credential),
+    };
+    let same = |other: &&Token| other.credential == token.credential;
+    if account.tokens.iter().filter(same).count() > 1 {
+        let host = token.base_url.split("://").last().unwrap_or_default();
+        name.push_str(&format!(" @{host}"));
+    }
+    let lack = if is_own { account.lacks(report) } else { None };
+    let mut notes = Vec::new();
+    if let Some((lack, command)) = &lack {
+        notes.push(Note {
+            mark: "→",
+            ascii_mark: "->",
+            style: YELLOW,
+            text: format!("{lack}: {command}"),
+        });
+    } else if let Some(error) = &token.error {
+        notes.extend(failure(report, token, &Advice::of(account, error)));
+    }
+    Row {
+        name,
+        is_current: is_own && account.current,
+        kind: if is_own {
+            account.kind.clone()
+        } else {
+            String::new()
+        },
+        id: if is_own {
+            account.id.clone()
+        } else {
+            String::new()
+        },
+        life: life(report, token, lack.is_some()),
+        age: match (token.fetched_at, token.is_valid() || token.rejected) {
+            (Some(at), true) => age(report.now - at),
+            _ => String::new(),
+        },
+        when: token.fetched_at.map_or_else(Default::default, |at| {
+            [moment(at, report.now), short_moment(at, report.now)]
+        }),
+        by: token.fetched_by.clone(),
+        notes,
+    }
+}
+
+fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Note> {
+    // While there is a valid token, nobody goes without.
+    let style = if token.is_valid() { YELLOW } else { RED };
+    let times = match token.failures {
+        0 | 1 => String::new(),
+        more => format!("failed {more} times in a row: "),
+    };
+    let next = match token.retry_at.map(|at| at - report.now) {
+        Some(seconds) if seconds > 0 => format!("next try in {}", span(seconds)),
+        _ => "the next get tries again".into(),
+    };
+    let what = Note {
+        mark: "✗",
+        ascii_mark: "x ",
+        style,
+        text: match &advice.remedy {
+            Some(_) => format!("{times}{}", advice.what),
+            None => format!("{times}{}; {next}", advice.what),
+        },
+    };
+    let remedy = advice.remedy.as_ref().map(|remedy| Note {
+        mark: "→",
+        ascii_mark: "->",
+        style: PLAIN,
+        text: format!("{remedy}; {next}"),
+    });
+    std::iter::once(what).chain(remedy).collect()
+}
+
+fn life(report: &Report, token: &Token, lacks: bool) -> Life {
+    let now = report.now;
+    let ends = token.expires_at.unwrap_or(0);
+    if token.is_valid() {
+        let whole = ends - token.fetched_at.unwrap_or(now);
+        let (word, style) = match token.state.as_str() {
+            _ if token.rejected => (Some("rejected"), YELLOW),
+            "usable" => (Some("refresh due"), YELLOW),
+            _ => (None, GREEN),
+        };
+        return Life::Bar {
+            filled: (ends - now) as f64 / whole.max(1) as f64,
+            left: ends - now,
+            word,
+            style,
+        };
+    }
+    if token.rejected {
+        return Life::Words("rejected".into(), RED);
+    }
+    match token.expires_at {
+        Some(at) if at <= now => Life::Words(format!("expired {} ago", span(now - at)), RED),
+        Some(_) => Life::Words("no longer valid".into(), RED),
+        None if lacks => Life::Words("waiting".into(), YELLOW),
+        None if token.error.is_some() => Life::Words("no token".into(), RED),
+        None => Life::Words("no token yet".into(), DIM),
+    }
+}

@@ -1,0 +1,38 @@
+//! The terminal behind stdout: how many columns it has, and whether it draws more than ASCII.
+
+use std::io;
+
+/// What stdout is shown on.
+pub struct Terminal {
+    /// Columns; None where a program reads it.
+    pub columns: Option<usize>,
+    /// Whether more than ASCII can be drawn.
+    pub unicode: bool,
+}
+
+impl Terminal {
+    pub fn of_stdout() -> Terminal {
+        let size = terminal_size::terminal_size_of(io::stdout());
+        let said = |name: &str| {
+            let value = std::env::var(name).ok()?;
+            value.parse::<usize>().ok().filter(|number| *number > 0)
+        };
+        Terminal {
+            columns: size
+                .map(|(width, _)| usize::from(width.0))
+                .filter(|columns| *columns > 0)
+                .or_else(|| said("COLUMNS")),
+            unicode: locale_is_utf8(),
+        }
+    }
+}
+
+fn locale_is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    set.is_some_and(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}
