@@ -132,7 +132,7 @@ typedef struct wxtoken_error {
     /** 0: no time is known. Else wait so many milliseconds: no process makes a request until then. */
     int64_t retry_after_ms;
     /**
-     * For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
+     * For people: "what failed: its cause; hint: What to do." in NUL-terminated UTF-8. What is too long is cut from the
      * cause first, and from the hint last. It never holds a secret or a token.
      */
     char message[496];

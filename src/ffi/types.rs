@@ -49,7 +49,7 @@ pub struct wxtoken_error {
     pub errcode: i32,
     /// 0: no time is known. Else wait so many milliseconds: no process makes a request until then.
     pub retry_after_ms: i64,
-    /// For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
+    /// For people: "what failed: its cause; hint: What to do." in NUL-terminated UTF-8. What is too long is cut from the
     /// cause first, and from the hint last. It never holds a secret or a token.
     pub message: [c_char; 496],
 }
