@@ -91,7 +91,7 @@ pub struct Recipe {
     pub cost: FetchCost,
     /// What the platform calls the account's id.
     pub id_name: &'static str,
-    pub put: Option<PushedSecret>,
+    pub pushed: Option<PushedSecret>,
 }
 
 impl Recipe {

@@ -22,7 +22,7 @@ const TOKEN: Recipe = Recipe {
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
-    put: None,
+    pushed: None,
 };
 
 const TICKET: Recipe = Recipe {
@@ -145,7 +145,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/component_access_token",
         cost: FetchCost::RevokesPrevious,
         id_name: "component_appid",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "verify_ticket",
             lifetime_s: 12 * 3600,
             source: "WeChat pushes one every 10 minutes to the platform's authorization URL",
@@ -170,7 +170,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         scope: Scope::Parent,
         cost: FetchCost::RevokesPrevious,
         id_name: "authorizer_appid",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "refresh_token",
             lifetime_s: 0,
             source: "it comes with the authorization, by api_query_auth",
@@ -191,7 +191,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/suite_access_token",
         cost: FetchCost::Scarce,
         id_name: "suite_id",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "suite_ticket",
             lifetime_s: 1800,
             source: "WeCom pushes one every 10 minutes to the suite's callback URL for commands",
@@ -286,7 +286,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         expires_in: "/deep/life",
         scope: Scope::Secret,
         id_name: "key",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "magic",
             lifetime_s: 60,
             source: "the test puts one",

@@ -21,7 +21,7 @@ pub struct FetchSecrets {
     /// The account's secret, where the recipe takes one.
     pub secret: Option<Secret>,
     /// What was put, where it takes that.
-    pub put: Option<Secret>,
+    pub pushed: Option<Secret>,
 }
 
 /// The token that another one is fetched with.
@@ -128,7 +128,7 @@ impl Fetch<'_> {
             Value::Text(text) => Some(text),
             Value::Id => Some(self.id),
             Value::Secret => self.fetch_secrets.secret.as_deref().map(String::as_str),
-            Value::Put => self.fetch_secrets.put.as_deref().map(String::as_str),
+            Value::Put => self.fetch_secrets.pushed.as_deref().map(String::as_str),
             Value::Force => Some(if self.force { "true" } else { "false" }),
             Value::ParentId => self.parent.map(|parent| parent.id.as_str()),
             Value::ParentToken => self.parent.map(|parent| parent.token.as_str()),
@@ -224,7 +224,7 @@ impl Fetch<'_> {
     /// The advice of an errcode, for this account.
     fn hint(&self, advice: Advice, errmsg: &str) -> Hint {
         let account = self.account.to_owned();
-        match (advice, &self.recipe.put) {
+        match (advice, &self.recipe.pushed) {
             (Advice::RegisterAgain(why), _) => Hint::RegisterAgain {
                 account,
                 kind: self.kind.into(),
@@ -261,7 +261,7 @@ impl Fetch<'_> {
     fn harmless(&self, errmsg: &str) -> String {
         let mut text = errmsg.to_owned();
         let parent = self.parent.map(|parent| &parent.token);
-        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.put];
+        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.pushed];
         for secret in secrets.into_iter().flatten().chain(parent) {
             if !secret.is_empty() {
                 text = text.replace(secret.as_str(), "***");
