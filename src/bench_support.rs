@@ -53,7 +53,7 @@ impl Inside {
                 endpoint: "stable_token".into(),
                 base_url: options.base_urls[0].clone(),
                 id: ID.into(),
-                scope: String::new(),
+                discriminator: String::new(),
             },
             vault,
             deadline,

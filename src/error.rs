@@ -80,7 +80,7 @@ pub struct Error {
     pub what: String,
     /// The cause, in the words of whoever gave it.
     pub detail: Option<String>,
-    /// What to do.
+    /// What to do. In a box, since every result is as large as its error.
     pub hint: Option<Box<Hint>>,
 }
 

@@ -101,7 +101,7 @@ pub fn leads_to(account: &Account, key: &CredentialKey) -> bool {
         let own = account.key(recipe, &key.base_url);
         own.endpoint == key.endpoint
             && own.id == key.id
-            && (own.scope == key.scope || account.lacks_parent())
+            && (own.discriminator == key.discriminator || account.lacks_parent())
     })
 }
 
@@ -280,7 +280,7 @@ mod tests {
         child.parent = parent(Some((component, "wx-component".into())));
         let key = child.key(child.kind.token(), "https://a");
         let of_another = CredentialKey {
-            scope: "wx-another".into(),
+            discriminator: "wx-another".into(),
             ..key.clone()
         };
         assert!(leads_to(&child, &key) && !leads_to(&child, &of_another));

@@ -172,7 +172,7 @@ impl TokenReport {
 
 /// Gathers it.
 pub fn gather(session: &Session) -> Result<Report> {
-    let shared = session.view.shared;
+    let shared = session.state.shared;
     let StoreSnapshot { accounts, mut rows } =
         StoreSnapshot::of(session.store(), &session.deadline)?;
     apply_all_unsaved(shared, &mut rows);
@@ -200,7 +200,9 @@ fn describe_account(
     for recipe in account.kind.recipes() {
         let own = key_of(&account, recipe, &session.options);
         // Another handle may use other base URLs: each is a token of its own.
-        let of_account = rows.iter().filter(|(key, _)| key.owner() == own.owner());
+        let of_account = rows
+            .iter()
+            .filter(|(key, _)| key.key_text() == own.key_text());
         listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
     }
     AccountReport {

@@ -22,7 +22,7 @@ impl Row {
 /// A leader's intent, written before the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
-    pub owner: i64,
+    pub id: i64,
     pub slot: i64,
     pub length_ms: i64,
 }
@@ -37,8 +37,8 @@ impl Row {
     }
 
     /// Ends the lease. False when it has passed to somebody else, whose row this now is.
-    pub(super) fn release(&mut self, owner: i64) -> bool {
-        let ours = self.lease_id == owner;
+    pub(super) fn release(&mut self, lease_id: i64) -> bool {
+        let ours = self.lease_id == lease_id;
         if ours {
             self.lease_id = 0;
             self.lease_until = 0;
@@ -47,7 +47,7 @@ impl Row {
     }
 
     /// Gives the lead back with nothing noted: what was lacking is another credential's.
-    pub fn release_lease(&mut self, owner: i64) {
-        self.release(owner);
+    pub fn release_lease(&mut self, lease_id: i64) {
+        self.release(lease_id);
     }
 }

@@ -36,7 +36,7 @@ fn failure(message: &str, wait: Wait) -> FetchError {
 
 fn lease() -> Lease {
     Lease {
-        owner: 7,
+        id: 7,
         slot: 0,
         length_ms: 1000,
     }
@@ -127,10 +127,7 @@ fn the_same_token_again_is_asked_for_close_to_its_end() {
 fn a_late_leader_changes_nothing() {
     let mut row = Row::default();
     row.claim(lease(), true, START);
-    let second = Lease {
-        owner: 8,
-        ..lease()
-    };
+    let second = Lease { id: 8, ..lease() };
     assert!(row.lease_has_run_out(START.plus(1000)));
     row.claim(second, true, START.plus(2000));
     assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270));
@@ -335,23 +332,23 @@ fn pushed(word: &str, at: i64) -> StoredSecret {
 }
 
 #[test]
-fn an_owner_is_told_by_endpoint_id_and_scope() {
+fn a_key_text_is_of_endpoint_id_and_discriminator() {
     let key = CredentialKey {
         endpoint: "stable_token".into(),
         base_url: "https://a".into(),
         id: "wx1".into(),
-        scope: "s".into(),
+        discriminator: "s".into(),
     };
     let elsewhere = CredentialKey {
         base_url: "https://b".into(),
         ..key.clone()
     };
-    assert_eq!(key.owner(), elsewhere.owner());
+    assert_eq!(key.key_text(), elsewhere.key_text());
     let another = CredentialKey {
         id: "wx2".into(),
         ..key.clone()
     };
-    assert_ne!(key.owner(), another.owner());
+    assert_ne!(key.key_text(), another.key_text());
 }
 
 #[test]

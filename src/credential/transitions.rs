@@ -40,7 +40,7 @@ impl Row {
             self.forces += 1;
         }
         self.move_to_epoch(now);
-        self.lease_id = lease.owner;
+        self.lease_id = lease.id;
         self.lease_slot = lease.slot;
         self.lease_until = now.steady_ms + lease.length_ms;
         FetchPlan {
@@ -50,8 +50,8 @@ impl Row {
     }
 
     /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
-    pub fn grant(&mut self, owner: i64, grant: &Grant, sent: Now, refresh_ahead_s: i64) -> bool {
-        if !self.release(owner) {
+    pub fn grant(&mut self, lease_id: i64, grant: &Grant, sent: Now, refresh_ahead_s: i64) -> bool {
+        if !self.release(lease_id) {
             return false;
         }
         let same = self.token.as_deref() == Some(grant.token.as_str());
@@ -123,14 +123,14 @@ impl Row {
     /// false when it came too late.
     pub fn record_failure(
         &mut self,
-        owner: i64,
+        lease_id: i64,
         failure: &FetchError,
         plan: FetchPlan,
         budget_ms: i64,
         now: Now,
     ) -> (Error, bool) {
         let mut error = failure.error.clone();
-        let in_time = self.release(owner);
+        let in_time = self.release(lease_id);
         if in_time && plan.force && failure.not_sent {
             // The platform has not seen it, so the day's budget has not either.
             self.forces -= 1;

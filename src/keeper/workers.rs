@@ -90,9 +90,13 @@ impl Desk {
                 work.queue.push_back(errand.clone());
             }
             if job.is_wanted {
-                work.queue
-                    .make_contiguous()
-                    .sort_by_key(|queued| queued.name != errand.name);
+                let place = work
+                    .queue
+                    .iter()
+                    .position(|queued| queued.name == errand.name);
+                if let Some(queued) = place.and_then(|place| work.queue.remove(place)) {
+                    work.queue.push_front(queued);
+                }
             }
         }
         let wanted = work.queue.len().saturating_sub(work.idle);

@@ -189,7 +189,7 @@ mod tests {
             endpoint: "e".into(),
             base_url: "u".into(),
             id: "i".into(),
-            scope: String::new(),
+            discriminator: String::new(),
         }
     }
 

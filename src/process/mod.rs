@@ -25,25 +25,25 @@ pub use last_known::{HandleId, last_known, release_handle};
 use single_flight::SingleFlight;
 
 /// One store as this process knows it.
-pub struct Shared {
+pub struct StoreState {
     pub generation: u64,
     pub store: Box<dyn Store>,
     pub flights: SingleFlight,
     /// Rows that could not be written, and why: invariant 5's “go on from memory”.
     unwritten: Mutex<HashMap<CredentialKey, (Row, String)>>,
-    views: Mutex<Vec<&'static View>>,
+    states: Mutex<Vec<&'static HandleState>>,
 }
 
 /// A store seen with one set of base URLs, which are part of a token's key.
-pub struct View {
-    pub shared: &'static Shared,
+pub struct HandleState {
+    pub shared: &'static StoreState,
     pub cache: Cache,
     base_urls: Vec<String>,
 }
 
 struct Registry {
     generation: u64,
-    stores: Vec<(StoreName, &'static Shared)>,
+    stores: Vec<(StoreName, &'static StoreState)>,
 }
 
 static REGISTRY: ForkGuarded<Registry> = ForkGuarded::new(Registry {
@@ -61,16 +61,20 @@ pub fn new_handle() -> HandleId {
 const OPEN_STORES: usize = 8;
 
 /// The state of a store, opened now if this process has not yet.
-pub fn share(name: &StoreName, opening: Opening, by: &Deadline) -> Result<&'static Shared> {
+pub fn open_shared(
+    name: &StoreName,
+    opening: Opening,
+    by: &Deadline,
+) -> Result<&'static StoreState> {
     if let Some(known) = find(name) {
         return Ok(known);
     }
-    let fresh = Shared {
+    let fresh = StoreState {
         generation: generation(),
         store: store::open(name, opening, by)?,
         flights: SingleFlight::default(),
         unwritten: Mutex::default(),
-        views: Mutex::default(),
+        states: Mutex::default(),
     };
     let gate = ForkLock::enter();
     let mut registry = REGISTRY.borrow(&gate);
@@ -82,7 +86,7 @@ pub fn share(name: &StoreName, opening: Opening, by: &Deadline) -> Result<&'stat
         fresh.store.close_idle();
         return Ok(known);
     }
-    let shared: &'static Shared = Box::leak(Box::new(fresh));
+    let shared: &'static StoreState = Box::leak(Box::new(fresh));
     registry.stores.push((name.clone(), shared));
     let idle = registry.stores.len().checked_sub(OPEN_STORES + 1);
     let idle = idle.map(|i| registry.stores[i].1);
@@ -94,7 +98,7 @@ pub fn share(name: &StoreName, opening: Opening, by: &Deadline) -> Result<&'stat
     Ok(shared)
 }
 
-fn find(name: &StoreName) -> Option<&'static Shared> {
+fn find(name: &StoreName) -> Option<&'static StoreState> {
     let gate = ForkLock::enter();
     let mut registry = REGISTRY.borrow(&gate);
     if registry.generation != generation() {
@@ -106,31 +110,31 @@ fn find(name: &StoreName) -> Option<&'static Shared> {
     found.map(|(_, shared)| *shared)
 }
 
-impl View {
-    pub fn serves(&self, options: &Options) -> bool {
+impl HandleState {
+    pub fn matches_base_urls(&self, options: &Options) -> bool {
         self.base_urls == options.base_urls
     }
 }
 
-impl Shared {
-    pub fn view(&'static self, options: &Options) -> &'static View {
-        let mut views = lock(&self.views);
-        if let Some(view) = views.iter().find(|view| view.serves(options)) {
-            return view;
+impl StoreState {
+    pub fn state(&'static self, options: &Options) -> &'static HandleState {
+        let mut states = lock(&self.states);
+        if let Some(state) = states.iter().find(|state| state.matches_base_urls(options)) {
+            return state;
         }
-        let view: &'static View = Box::leak(Box::new(View {
+        let state: &'static HandleState = Box::leak(Box::new(HandleState {
             shared: self,
             cache: Cache::default(),
             base_urls: options.base_urls.clone(),
         }));
-        views.push(view);
-        view
+        states.push(state);
+        state
     }
 
     /// Something changed that any name may lead to: nobody hands out a token before looking at the store.
     pub fn invalidate_all(&self) {
-        for view in &*lock(&self.views) {
-            view.cache.invalidate_all();
+        for state in &*lock(&self.states) {
+            state.cache.invalidate_all();
         }
     }
 
@@ -170,7 +174,7 @@ impl Shared {
 }
 
 /// The rows that only this process has, over those of the store.
-pub fn apply_all_unsaved(shared: &Shared, rows: &mut Vec<(CredentialKey, Row)>) {
+pub fn apply_all_unsaved(shared: &StoreState, rows: &mut Vec<(CredentialKey, Row)>) {
     for (key, row) in rows.iter_mut() {
         shared.apply_unsaved(key, row);
     }

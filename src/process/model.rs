@@ -136,7 +136,7 @@ impl World {
         let now = Now::of_host();
         let mut row = row.clone();
         let lease = Lease {
-            owner: 7,
+            id: 7,
             slot: 0,
             length_ms: FOREVER_MS,
         };
@@ -170,7 +170,7 @@ fn identity() -> CredentialKey {
         endpoint: "stable".into(),
         base_url: String::new(),
         id: "wx1".into(),
-        scope: String::new(),
+        discriminator: String::new(),
     }
 }
 

@@ -28,7 +28,7 @@ fn key(id: &str) -> CredentialKey {
         endpoint: "stable_token".into(),
         base_url: "https://api.weixin.qq.com".into(),
         id: id.into(),
-        scope: String::new(),
+        discriminator: String::new(),
     }
 }
 
@@ -136,7 +136,7 @@ fn each_part_of_a_key_tells_rows_apart(place: &dyn Place) {
         |key: &mut CredentialKey| key.endpoint += "2",
         |key: &mut CredentialKey| key.base_url += "2",
         |key: &mut CredentialKey| key.id += "2",
-        |key: &mut CredentialKey| key.scope += "2",
+        |key: &mut CredentialKey| key.discriminator += "2",
     ] {
         let mut other = key("wx");
         change(&mut other);

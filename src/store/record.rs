@@ -37,7 +37,7 @@ impl Account {
             endpoint: recipe.endpoint.into(),
             base_url: base_url.into(),
             id: self.id.clone(),
-            scope: match scope {
+            discriminator: match scope {
                 Scope::Secret => self.fingerprint.clone(),
                 Scope::Parent => parent_id().unwrap_or_default(),
                 Scope::Nothing | Scope::AsToken => String::new(),

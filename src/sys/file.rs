@@ -100,13 +100,13 @@ fn check_access(path: &Path, mode: libc::c_int) -> io::Result<()> {
 }
 
 /// The uid of a file's owner.
-pub fn owner(path: &Path) -> io::Result<u32> {
+pub fn owner_uid(path: &Path) -> io::Result<u32> {
     Ok(std::fs::metadata(path)?.uid())
 }
 
 /// The name of a file's owner.
 pub fn owner_name(path: &Path) -> String {
-    owner(path).map_or_else(|_| "its owner".into(), user_name)
+    owner_uid(path).map_or_else(|_| "its owner".into(), user_name)
 }
 
 /// Whether this process is kept from reading `path`, by its effective ids.

@@ -18,7 +18,7 @@ pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};
 pub use file::{
     FileId, create_private, create_private_directory, describe, is_denied, is_writable,
-    make_private, os_message, owner, owner_name, require_plain_file, require_readable_file,
+    make_private, os_message, owner_name, owner_uid, require_plain_file, require_readable_file,
     write_stderr,
 };
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};

@@ -74,9 +74,9 @@ fn lock_byte(key: &CredentialKey, slot: i64) -> i64 {
         endpoint,
         base_url,
         id,
-        scope,
+        discriminator,
     } = key;
-    let text = format!("{endpoint}\0{base_url}\0{id}\0{scope}");
+    let text = format!("{endpoint}\0{base_url}\0{id}\0{discriminator}");
     let mut first = [0u8; 8];
     first.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..8]);
     let base = (i64::from_be_bytes(first) & 0x3fff_ffff_ffff_ff00) | 0x100;

@@ -29,8 +29,8 @@ impl Mailbox {
 
 impl KeeperChannel for Mailbox {
     fn send(&self, message: &Message) -> Result<(), NotSent> {
-        let owner = sys::owner(&self.store).map_err(|_| NotSent::Refused)?;
-        sys::send(&self.path, owner, &message.line()).map_err(|e| match e {
+        let owner_uid = sys::owner_uid(&self.store).map_err(|_| NotSent::Refused)?;
+        sys::send(&self.path, owner_uid, &message.line()).map_err(|e| match e {
             sys::NotSent::NoReader => NotSent::NoKeeper,
             sys::NotSent::Refused(e) if e.kind() == io::ErrorKind::WouldBlock => NotSent::Full,
             sys::NotSent::Refused(_) => NotSent::Refused,

@@ -39,10 +39,10 @@ mod inspect;
 mod leader_lock;
 mod legacy_import;
 mod mailbox;
+mod records;
 mod repair;
 mod schema;
 mod sql;
-mod view;
 
 pub use backup::{read_backup, write_backup};
 pub use inspect::{Condition, condition};
@@ -57,7 +57,7 @@ use rusqlite::TransactionBehavior;
 
 use self::connection::{Open, ReadTransaction, Seen, commit};
 use self::mailbox::Mailbox;
-use self::view::View;
+use self::records::Records;
 use super::{Access, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, Store, StoreName};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -110,9 +110,9 @@ impl Store for SqliteStore {
         self.with_connection(by, false, |conn| {
             // All that a look sees is of one moment.
             let transaction = ReadTransaction::begin(conn)?;
-            let view = View::of(transaction.conn());
-            let looked = look(&view);
-            view.settle(looked)
+            let records = Records::of(transaction.conn());
+            let looked = look(&records);
+            records.settle(looked)
         })?
     }
 
@@ -144,9 +144,9 @@ impl Store for SqliteStore {
     ) -> Result<()> {
         self.with_connection(by, true, |conn| {
             let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let mut view = View::of(&transaction);
-            let changed = change(&mut view);
-            let changed = view.settle(changed)?;
+            let mut records = Records::of(&transaction);
+            let changed = change(&mut records);
+            let changed = records.settle(changed)?;
             if changed == Ok(Commit::Yes) {
                 commit(transaction)?;
             }

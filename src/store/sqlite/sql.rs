@@ -188,9 +188,10 @@ pub fn row(conn: &Connection, key: &CredentialKey) -> rusqlite::Result<Option<Ro
         " FROM weixin_token WHERE ",
         is!()
     ))?
-    .query_row([&key.endpoint, &key.base_url, &key.id, &key.scope], |row| {
-        read_row(&mut Columns::of(row))
-    })
+    .query_row(
+        [&key.endpoint, &key.base_url, &key.id, &key.discriminator],
+        |row| read_row(&mut Columns::of(row)),
+    )
     .optional()
 }
 
@@ -208,7 +209,7 @@ pub fn rows_of(conn: &Connection, id: &str) -> rusqlite::Result<Vec<(CredentialK
 
 pub fn delete_row(conn: &Connection, key: &CredentialKey) -> rusqlite::Result<()> {
     conn.prepare_cached(concat!("DELETE FROM weixin_token WHERE ", is!()))?
-        .execute([&key.endpoint, &key.base_url, &key.id, &key.scope])?;
+        .execute([&key.endpoint, &key.base_url, &key.id, &key.discriminator])?;
     Ok(())
 }
 
@@ -218,7 +219,7 @@ fn read_key_and_row(row: &rusqlite::Row) -> rusqlite::Result<(CredentialKey, Row
         endpoint: columns.next()?,
         base_url: columns.next()?,
         id: columns.next()?,
-        scope: columns.next()?,
+        discriminator: columns.next()?,
     };
     Ok((key, read_row(&mut columns)?))
 }
@@ -284,7 +285,7 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":endpoint": key.endpoint,
         ":base_url": key.base_url,
         ":appid": key.id,
-        ":fingerprint": key.scope,
+        ":fingerprint": key.discriminator,
         ":access_token": row.token,
         ":fetched_at": row.fetched_at,
         ":expires_at": row.expires_at,

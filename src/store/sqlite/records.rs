@@ -1,7 +1,7 @@
 //! What a closure sees of the store inside a transaction.
 //!
-//! A closure passes on an [`Error`], and SQLite's own error is what tells a busy file from a damaged one. So the view keeps
-//! that, and [`View::settle`] brings it back to whoever waits, repairs and tries again.
+//! A closure passes on an [`Error`], and SQLite's own error is what tells a busy file from a damaged one. So these records keep
+//! that, and [`Records::settle`] brings it back to whoever waits, repairs and tries again.
 
 use std::cell::RefCell;
 
@@ -12,14 +12,14 @@ use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
 use crate::store::{Account, Accounts, Read};
 
-pub struct View<'a> {
+pub struct Records<'a> {
     conn: &'a Connection,
     failed: RefCell<Option<rusqlite::Error>>,
 }
 
-impl<'a> View<'a> {
-    pub fn of(conn: &'a Connection) -> View<'a> {
-        View {
+impl<'a> Records<'a> {
+    pub fn of(conn: &'a Connection) -> Records<'a> {
+        Records {
             conn,
             failed: RefCell::new(None),
         }
@@ -42,7 +42,7 @@ impl<'a> View<'a> {
     }
 }
 
-impl Read for View<'_> {
+impl Read for Records<'_> {
     fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
         self.note(sql::account(self.conn, name))
     }
@@ -68,7 +68,7 @@ impl Read for View<'_> {
     }
 }
 
-impl Accounts for View<'_> {
+impl Accounts for Records<'_> {
     fn is_removed(&self, name: &str) -> Result<bool> {
         self.note(sql::is_removed(self.conn, name))
     }

@@ -1,0 +1,132 @@
+//! What an operator does with a store, and what looks into its surroundings. For the command `wxtoken`.
+
+mod accounts;
+mod rekey;
+
+use std::path::{Path, PathBuf};
+
+use self::accounts::{remove, restore};
+use self::rekey::{open_all, rekey};
+
+use crate::client::Client;
+use crate::clock::Deadline;
+use crate::error::{Error, Result};
+use crate::names;
+use crate::options::{LogLevel, Options};
+use crate::platform::{self, Probe};
+use crate::process::last_known;
+use crate::store::{
+    self, StoreName, StoreSnapshot, lock_path, mailbox_path, read_backup, write_backup,
+};
+
+/// The files of a store.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// The SQLite file.
+    pub store: PathBuf,
+    /// The key that seals the secrets, by default `<store>.key`.
+    pub key: PathBuf,
+    /// `<store>.lock`.
+    pub lock: PathBuf,
+    /// `<store>.mailbox`, the FIFO that a keeper reads.
+    pub mailbox: PathBuf,
+}
+
+/// What was removed with an account.
+#[derive(Clone, Debug, Default)]
+pub struct Removed {
+    /// Tokens and tickets that no other account has.
+    pub credentials: usize,
+    /// It was the current one: now there is none.
+    pub was_current: bool,
+    /// Accounts whose parent it was.
+    pub children: Vec<String>,
+}
+
+impl Client {
+    /// The files of the store at `path`, whether they are there or not.
+    pub fn locate(path: Option<&str>) -> Result<Paths> {
+        let store = StoreName::parse(path)?;
+        Ok(paths(&store, &Options::from_environment()?))
+    }
+
+    pub fn paths(&self) -> Paths {
+        paths(self.store(), &self.options())
+    }
+
+    pub fn remove(&self, name: &str) -> Result<Removed> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        let Some(removed) = remove(session.store(), name, &session.deadline)? else {
+            return Err(session.no_account(Some(name)));
+        };
+        last_known(self.store(), |known| known.forget_account(name));
+        session.state.shared.invalidate_all();
+        session.log(LogLevel::Info, &format!("removed account \"{name}\""));
+        Ok(removed)
+    }
+
+    pub fn rekey(&self) -> Result<usize> {
+        let session = self.session()?;
+        let resealed = rekey(session.store(), &session.vault, &session.deadline)?;
+        session.log(LogLevel::Info, "sealed every secret with a new key");
+        Ok(resealed)
+    }
+
+    pub fn backup(&self, to: &Path) -> Result<()> {
+        let session = self.session()?;
+        let snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
+        write_backup(to, &snapshot)
+    }
+
+    pub fn restore(&self, from: &Path) -> Result<usize> {
+        let session = self.session()?;
+        // Where the key is, a file with sealed secrets is as safe as it.
+        let key = self.paths().key;
+        let snapshot = read_backup(from, key.parent().unwrap_or(Path::new(".")))?;
+        open_all(&session.vault, &snapshot)?;
+        restore(session.store(), &snapshot, &session.deadline)?;
+        session.state.shared.invalidate_all();
+        Ok(snapshot.accounts.len())
+    }
+
+    pub fn check_secrets(&self, name: &str) -> Result<()> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        let found = session.read_credential(Some(name))?;
+        session.fetch_secrets(&found).map(|_| ())
+    }
+
+    pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
+        let session = self.session()?;
+        let accounts = store::read(session.store(), &session.deadline, |there| there.accounts())?;
+        let mut in_use = Vec::new();
+        for account in &accounts {
+            let platform = account.kind.token().platform;
+            let url = session.options.base_url(platform).to_owned();
+            if !in_use.contains(&(platform.option, url.clone())) {
+                in_use.push((platform.option, url));
+            }
+        }
+        Ok(in_use)
+    }
+
+    pub fn probe(&self, base_url: &str) -> Result<Probe> {
+        let options = self.options();
+        let known = options.base_urls.iter().any(|known| known == base_url);
+        if !known {
+            return Err(Error::argument("no option holds this base URL"));
+        }
+        platform::probe(base_url, &options, &Deadline::after(options.timeout_ms))
+    }
+}
+
+fn paths(store: &StoreName, options: &Options) -> Paths {
+    let StoreName::File(path) = store;
+    Paths {
+        key: store.key_file(options),
+        lock: lock_path(path),
+        mailbox: mailbox_path(path),
+        store: path.clone(),
+    }
+}
