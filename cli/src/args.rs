@@ -34,9 +34,7 @@ pub struct Cli {
 
     /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
     ///
-    /// The options are those of wxtoken_set: api_base_url, work_base_url, qq_base_url, douyin_base_url, dingtalk_base_url,
-    /// feishu_base_url, timeout_ms, connect_timeout_ms, refresh_ahead_s, background_refresh, revalidate_ms, proxy, ca_file,
-    /// key_file, log. $WXTOKEN_<OPTION> gives the default of each.
+    /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
     #[arg(
         short = 'o',
         long = "option",
@@ -257,41 +255,17 @@ impl Cli {
     }
 }
 
+/// Those that are shipped: `made_up` is of the tests' build.
 fn kinds_of_account() -> Vec<PossibleValue> {
-    let named = |name: &'static str| PossibleValue::new(name);
     kinds()
         .into_iter()
-        .filter_map(|kind| match kind.name {
-            "official" => {
-                Some(named(kind.name).help("Service or subscription account, or mini program"))
-            }
-            "official_classic" => Some(
-                named(kind.name)
-                    .help("The same by the old endpoint, where each fetch ends the token before"),
-            ),
-            "work" => Some(named(kind.name).help("An app of a WeCom corporation (企业微信)")),
-            "component" => Some(
-                named(kind.name)
-                    .help("A third-party platform (第三方平台); needs its verify_ticket put"),
-            ),
-            "authorizer" => Some(named(kind.name).help(
-                "An account that has authorized one; needs parent and refresh_token, has no secret",
-            )),
-            "suite" => {
-                Some(named(kind.name).help("A WeCom third-party app; needs its suite_ticket put"))
-            }
-            "work_authorized" => Some(
-                named(kind.name)
-                    .help("A corporation that has installed one; its secret is the permanent_code"),
-            ),
-            "provider" => Some(named(kind.name).help("A WeCom service provider")),
-            "qq" => Some(named(kind.name).help("A QQ mini program")),
-            "douyin" => Some(named(kind.name).help("A Douyin mini program")),
-            "dingtalk" => Some(named(kind.name).help("A DingTalk app")),
-            "feishu" => Some(named(kind.name).help("A Feishu app")),
-            // Of the tests' build.
-            "made_up" => None,
-            _ => Some(named(kind.name)),
+        .filter(|kind| kind.name != "made_up")
+        .map(|kind| {
+            let needs = match &kind.fields[1..] {
+                [] => String::new(),
+                fields => format!("; needs {} put", fields.join(" and ")),
+            };
+            PossibleValue::new(kind.name).help(format!("{}{needs}", kind.about))
         })
         .collect()
 }
