@@ -35,7 +35,8 @@ pub fn clock_ms(clock: libc::clockid_t) -> i64 {
     };
     // SAFETY: `now` is a valid timespec to write to; the clocks asked for exist on every Linux we run on.
     unsafe { libc::clock_gettime(clock, &mut now) };
-    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+    // Nanoseconds of a second fit into 32 bits, whose division is a multiplication.
+    now.tv_sec * 1000 + i64::from(now.tv_nsec as u32 / 1_000_000)
 }
 
 /// Which boot of the host this is. Empty where that cannot be read: in a chroot without /proc, or while descriptors have run
