@@ -40,18 +40,26 @@ pub fn clock_ms(clock: libc::clockid_t) -> i64 {
 }
 
 /// Which boot of the host this is. Empty where that cannot be read: in a chroot without /proc, or while descriptors have run
-/// out.
+/// out. A forked child reads it for itself, as everything that its parent knew of the host.
 pub fn boot_id() -> &'static str {
+    struct BootId {
+        generation: u64,
+        id: String,
+    }
     // No OnceLock: a child that is forked while another thread fills one waits for ever.
-    static KNOWN: AtomicRef<String> = AtomicRef::none();
-    if let Some(known) = KNOWN.get() {
-        return known;
+    static KNOWN: AtomicRef<BootId> = AtomicRef::none();
+    let known = KNOWN.get();
+    if let Some(known) = known.filter(|known| known.generation == generation()) {
+        return &known.id;
     }
     match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
         Ok(id) => {
-            let id: &'static String = Box::leak(Box::new(id.trim().to_owned()));
-            KNOWN.set(Some(id));
-            id
+            let known: &'static BootId = Box::leak(Box::new(BootId {
+                generation: generation(),
+                id: id.trim().to_owned(),
+            }));
+            KNOWN.set(Some(known));
+            &known.id
         }
         Err(_) => "",
     }
