@@ -14,6 +14,7 @@ pub use crate::admin::{Paths, Removed};
 pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
+pub use crate::names::choose;
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
 
@@ -44,6 +45,8 @@ pub struct Stored {
 pub struct KindOfAccount {
     /// Its name: `official`.
     pub name: &'static str,
+    /// What it is, in a line; empty for one of the tests' build.
+    pub about: &'static str,
     /// What the platform calls the id: `appid`.
     pub id_name: &'static str,
     /// Whether its accounts have a secret.
@@ -61,6 +64,7 @@ pub fn kinds() -> Vec<KindOfAccount> {
     Kind::all()
         .map(|kind| KindOfAccount {
             name: kind.name(),
+            about: kind.token().about,
             id_name: kind.token().id_name,
             has_secret: kind.has_secret(),
             parent: kind.parent().map(Kind::name),

@@ -176,9 +176,10 @@ pub struct AccountUse {
 pub struct Put {
     /// The account
     pub name: String,
-    /// verify_ticket, suite_ticket, refresh_token, parent or current
+    /// What is put: a secret of this name, its parent, or that it is the current account
+    #[arg(value_parser = PossibleValuesParser::new(fields()))]
     pub field: String,
-    /// With parent, the account that is the parent; nothing else may be said here
+    /// The account that is the parent; with parent only
     pub value: Option<String>,
     /// Read the value from a file; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
@@ -251,47 +252,27 @@ impl Cli {
     /// The options that were set, parted at the first `=`.
     pub fn options(&self) -> Result<Vec<(&str, &str)>, Failure> {
         let parted = self.option.iter().map(|option| option.split_once('='));
-        parted
-            .collect::<Option<_>>()
-            .ok_or_else(|| Failure::usage("write an option as -o NAME=VALUE"))
+        parted.collect::<Option<_>>().ok_or_else(|| {
+            Failure::usage("an option has no value").advise("Write it as -o NAME=VALUE.")
+        })
     }
 }
 
+/// Every kind, but for those of the tests' build.
 fn kinds_of_account() -> Vec<PossibleValue> {
-    let named = |name: &'static str| PossibleValue::new(name);
-    kinds()
-        .into_iter()
-        .filter_map(|kind| match kind.name {
-            "official" => {
-                Some(named(kind.name).help("Service or subscription account, or mini program"))
-            }
-            "official_classic" => Some(
-                named(kind.name)
-                    .help("The same by the old endpoint, where each fetch ends the token before"),
-            ),
-            "work" => Some(named(kind.name).help("An app of a WeCom corporation (企业微信)")),
-            "component" => Some(
-                named(kind.name)
-                    .help("A third-party platform (第三方平台); needs its verify_ticket put"),
-            ),
-            "authorizer" => Some(named(kind.name).help(
-                "An account that has authorized one; needs parent and refresh_token, has no secret",
-            )),
-            "suite" => {
-                Some(named(kind.name).help("A WeCom third-party app; needs its suite_ticket put"))
-            }
-            "work_authorized" => Some(
-                named(kind.name)
-                    .help("A corporation that has installed one; its secret is the permanent_code"),
-            ),
-            "provider" => Some(named(kind.name).help("A WeCom service provider")),
-            "qq" => Some(named(kind.name).help("A QQ mini program")),
-            "douyin" => Some(named(kind.name).help("A Douyin mini program")),
-            "dingtalk" => Some(named(kind.name).help("A DingTalk app")),
-            "feishu" => Some(named(kind.name).help("A Feishu app")),
-            // Of the tests' build.
-            "made_up" => None,
-            _ => Some(named(kind.name)),
-        })
+    let named = kinds().into_iter().filter(|kind| !kind.about.is_empty());
+    named
+        .map(|kind| PossibleValue::new(kind.name).help(kind.about))
         .collect()
+}
+
+/// What `put` takes for some kind of account.
+fn fields() -> Vec<&'static str> {
+    let mut fields = Vec::new();
+    for field in kinds().into_iter().flat_map(|kind| kind.fields) {
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
+    }
+    fields
 }

@@ -9,8 +9,8 @@
 mod args;
 mod commands;
 mod exit;
+mod needs;
 mod prompt;
-mod report;
 mod signals;
 mod ui;
 mod usage_error;

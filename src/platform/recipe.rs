@@ -89,6 +89,8 @@ pub struct Recipe {
     pub cost: FetchCost,
     /// What the platform calls the account's id.
     pub id_name: &'static str,
+    /// Of an access token: what its kind of account is, in a line.
+    pub about: &'static str,
     pub put: Option<PushedSecret>,
 }
 

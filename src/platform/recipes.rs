@@ -21,6 +21,7 @@ const TOKEN: Recipe = Recipe {
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
+    about: "",
     put: None,
 };
 
@@ -51,6 +52,7 @@ const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
 pub(super) static RECIPES: &[Recipe] = &[
     Recipe {
         kinds: &["official"],
+        about: "Service or subscription account, or mini program",
         endpoint: "stable_token",
         path: "/cgi-bin/stable_token",
         body: &[
@@ -63,6 +65,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["official_classic"],
+        about: "The same by the old endpoint, where each fetch ends the token before",
         endpoint: "token",
         path: "/cgi-bin/token",
         query: CLIENT_CREDENTIAL,
@@ -93,6 +96,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["work"],
+        about: "An app of a WeCom corporation (企业微信)",
         endpoint: "gettoken",
         platform: &hosts::WORK,
         path: "/cgi-bin/gettoken",
@@ -130,6 +134,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["component"],
+        about: "A third-party platform (第三方平台); needs its verify_ticket put",
         endpoint: "api_component_token",
         path: "/cgi-bin/component/api_component_token",
         body: &[
@@ -149,6 +154,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["authorizer"],
+        about: "An account that has authorized one; needs parent and refresh_token, has no secret",
         endpoint: "api_authorizer_token",
         path: "/cgi-bin/component/api_authorizer_token",
         query: &[("access_token", Value::ParentToken)],
@@ -173,6 +179,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["suite"],
+        about: "A WeCom third-party app; needs its suite_ticket put",
         endpoint: "get_suite_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_suite_token",
@@ -193,6 +200,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["work_authorized"],
+        about: "A corporation that has installed one; its secret is the permanent_code",
         endpoint: "get_corp_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_corp_token",
@@ -209,6 +217,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["provider"],
+        about: "A WeCom service provider",
         endpoint: "get_provider_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_provider_token",
@@ -220,6 +229,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["qq"],
+        about: "A QQ mini program",
         endpoint: "qq_token",
         platform: &hosts::QQ,
         path: "/api/getToken",
@@ -229,6 +239,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["douyin"],
+        about: "A Douyin mini program",
         endpoint: "douyin_token",
         platform: &hosts::DOUYIN,
         path: "/api/apps/v2/token",
@@ -240,6 +251,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["dingtalk"],
+        about: "A DingTalk app",
         endpoint: "dingtalk_token",
         platform: &hosts::DINGTALK,
         path: "/v1.0/oauth2/accessToken",
@@ -251,6 +263,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["feishu"],
+        about: "A Feishu app",
         endpoint: "feishu_tenant_token",
         platform: &hosts::FEISHU,
         path: "/open-apis/auth/v3/tenant_access_token/internal",

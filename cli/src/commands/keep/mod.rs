@@ -15,6 +15,8 @@ use wxtoken::tool::{Kept, Pass, Result, Store};
 use events::{Plan, Signals, StoreWatch, WakeReason, wait};
 use log::{Log, in_words};
 
+use crate::ui::hint::in_one_line;
+
 /// However quiet it is, a look at the store now and then: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A store that many change is looked at this often, and no more.
@@ -30,7 +32,7 @@ pub fn run(store: &Store) -> Result<()> {
     let watch = StoreWatch::of(&store.paths());
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
-        log.line(&why.to_string());
+        log.line(&in_one_line(why));
     }
     if let Err(e) = &watch {
         log.line(&format!(
@@ -97,7 +99,7 @@ impl Progress {
                 Duration::from_millis(pass.next_ms.unsigned_abs())
             }
             Err(e) => {
-                let message = e.for_c();
+                let message = in_one_line(&e);
                 if self.stuck.as_ref() != Some(&message) {
                     log.line(&message);
                     self.stuck = Some(message);
