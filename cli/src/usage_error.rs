@@ -30,7 +30,7 @@ fn answer(e: &clap::Error, words: &[OsString]) -> u8 {
         ErrorKind::UnknownArgument | ErrorKind::TooManyValues => stray(e, words),
         // Of what clap takes from the environment, this alone is a text.
         ErrorKind::InvalidUtf8 if words.iter().all(|word| word.to_str().is_some()) => (
-            "environment variable WXTOKEN_STORE is not UTF-8".into(),
+            "invalid environment variable WXTOKEN_STORE: is not UTF-8".into(),
             vec!["Correct or unset it.".into()],
         ),
         ErrorKind::InvalidValue if text(e, ContextKind::InvalidArg) == Some("<FIELD>") => {

@@ -120,12 +120,12 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
                 look_inside(cli, doctor, &paths, &mut found);
             }
         }
-        Err(failure) => found.failure(
-            "store",
-            Level::Problem,
-            &failure,
-            "name the store by --store, or correct the variable",
-        ),
+        Err(failure) => {
+            let hint = failure.hint.as_ref().map(in_commands).unwrap_or_default();
+            let remedy = format!("{hint} A store is named by --store or WXTOKEN_STORE.");
+            let saw = failure.to_string();
+            found.advise("store", Level::Problem, saw, remedy.trim_start());
+        }
     }
     show(doctor, &found)?;
     Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
