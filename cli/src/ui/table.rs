@@ -156,7 +156,7 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
             style: YELLOW,
             text: format!("{}: {command}", lack.what),
         });
-    } else if let Some(error) = &token.last_error {
+    } else if let Some(error) = token.failure() {
         notes.extend(failure(report, token, error));
     }
     Row {
@@ -233,7 +233,7 @@ fn life(report: &Report, token: &TokenReport, lacks: bool) -> Life {
         Some(at) if at <= now => Life::Words(format!("expired {} ago", span(now - at)), RED),
         Some(_) => Life::Words("no longer valid".into(), RED),
         None if lacks => Life::Words("waiting".into(), YELLOW),
-        None if token.last_error.is_some() => Life::Words("no token".into(), RED),
+        None if token.failure().is_some() => Life::Words("no token".into(), RED),
         None => Life::Words("no token yet".into(), DIM),
     }
 }

@@ -92,6 +92,23 @@ fn the_table_fits_its_terminal_and_says_what_to_do() {
 }
 
 #[test]
+fn a_failure_that_is_over_is_not_shown() {
+    let desk = Desk::with_shop();
+    let add = [
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ];
+    assert_eq!(desk.run_with(&add, &"f".repeat(32)).code, 0);
+    assert_eq!(desk.run(&["get", "shop"]).code, 17);
+    assert!(status_in(&desk, 80).contains("errcode 40125"));
+    assert_eq!(desk.run_with(&add, SECRET).code, 0);
+    assert!(status_in(&desk, 80).contains("no token yet"));
+    desk.done(&["get", "shop"]);
+    for said in [status_in(&desk, 80), desk.done(&["doctor", "--offline"])] {
+        assert!(!said.contains("40125"), "{said}");
+    }
+}
+
+#[test]
 fn an_expired_token_is_shown_as_such() {
     let desk = Desk::new();
     desk.world

@@ -93,7 +93,7 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
 
 pub fn failures(report: &Report, found: &mut Findings) {
     for (account, token) in report.rows() {
-        let Some(error) = &token.last_error else {
+        let Some(error) = token.failure() else {
             continue;
         };
         let level = if token.is_valid() {
