@@ -108,7 +108,7 @@ typedef struct wxtoken wxtoken;
 /**
  * Why a call failed. Memory of the caller's; NULL may be passed wherever one is taken. 512 bytes.
  *
- * Written on failure only. `message` says what failed, on what, and what to do; it never holds a secret or a token.
+ * Written on failure only. No part of it ever holds a secret or a token.
  */
 typedef struct wxtoken_error {
     /**
@@ -124,7 +124,8 @@ typedef struct wxtoken_error {
      */
     int64_t retry_after_ms;
     /**
-     * For people: NUL-terminated UTF-8, cut to fit.
+     * For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
+     * cause first, and from the hint last.
      */
     char message[496];
 } wxtoken_error;

@@ -7,7 +7,7 @@ use crate::credential::{CredentialKey, Row};
 use crate::options::Options;
 use crate::process::cache::{Cache, CachedToken};
 use crate::secrets::{Label, Vault};
-use crate::store::{Call, SqliteStore, Store};
+use crate::store::{self, Commit, Opening, Store, StoreName};
 
 pub use crate::platform::parse_reply;
 
@@ -17,11 +17,10 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A store, a key and a cache, with one token in them. Each call says whether it went as it should.
 pub struct Inside {
-    options: Options,
     vault: Vault,
     deadline: Deadline,
-    store: SqliteStore,
-    identity: CredentialKey,
+    store: Box<dyn Store>,
+    key: CredentialKey,
     row: Row,
     cache: Cache,
 }
@@ -29,7 +28,7 @@ pub struct Inside {
 impl Inside {
     /// Makes them in an empty directory.
     pub fn new(directory: &Path, token: &str) -> Option<Inside> {
-        let now = Now::read();
+        let now = Now::of_host();
         let row = Row {
             token: Some(token.into()),
             fetched_at: now.wall_ms,
@@ -40,23 +39,22 @@ impl Inside {
         let options = Options::default();
         let vault = Vault::at(directory.join("tokens.db.key"));
         let deadline = Deadline::after(600_000);
-        let call = Call {
-            options: &options,
-            vault: &vault,
-            deadline: &deadline,
+        let opening = Opening {
+            vault: vault.clone(),
+            work_base_url: options.base_urls[1].clone(),
         };
-        let store = SqliteStore::open(directory.join("tokens.db"), call).ok()?;
+        let name = StoreName::File(directory.join("tokens.db"));
+        let store = store::open(&name, opening, &deadline).ok()?;
         let cache = Cache::default();
-        let served = CachedToken::from_row(&row, now, &store.boot_id())?;
+        let served = CachedToken::from_row(&row, now)?;
         cache.publish(Some(NAME), cache.stamp(), &served);
         Some(Inside {
-            identity: CredentialKey {
+            key: CredentialKey {
                 endpoint: "stable_token".into(),
                 base_url: options.base_urls[0].clone(),
                 id: ID.into(),
-                scope: String::new(),
+                discriminator: String::new(),
             },
-            options,
             vault,
             deadline,
             store,
@@ -75,20 +73,17 @@ impl Inside {
 
     /// Takes the leader lock and gives it back.
     pub fn lead(&self) -> bool {
-        matches!(self.store.try_lock(&self.identity, 0), Ok(Some(_)))
+        matches!(self.store.try_lead(&self.key, 0), Ok(Some(_)))
     }
 
     /// Commits the row.
     pub fn save(&self) -> bool {
-        let call = Call {
-            options: &self.options,
-            vault: &self.vault,
-            deadline: &self.deadline,
-        };
-        let saved = self.store.update(&self.identity, call, &mut |row| {
-            row.clone_from(&self.row);
-            true
-        });
+        let saved = self
+            .store
+            .change_row(&self.key, &self.deadline, &mut |row| {
+                row.clone_from(&self.row);
+                Ok(Commit::Yes)
+            });
         saved.is_ok()
     }
 

@@ -7,20 +7,24 @@ use std::time::Duration;
 use crate::error::{Error, Result, Status};
 use crate::sys;
 
-/// One moment, by both clocks.
+/// One moment, by both clocks of a store. Those of a file are its host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds since 1970 (CLOCK_REALTIME): may step in either direction.
+    /// Milliseconds since 1970: may step in either direction.
     pub wall_ms: i64,
-    /// Milliseconds since boot (CLOCK_BOOTTIME): the same for every process on the host, counts sleep, never steps.
-    pub boot_ms: i64,
+    /// Milliseconds by a clock that never steps, and is the same for every process that uses the store.
+    pub steady_ms: i64,
+    /// Which run of the steady clock that counts in. Empty where it cannot be learned.
+    pub epoch: &'static str,
 }
 
 impl Now {
-    pub fn read() -> Now {
+    /// This host's: CLOCK_REALTIME, and CLOCK_BOOTTIME, which counts sleep, in the epoch of this boot.
+    pub fn of_host() -> Now {
         Now {
             wall_ms: sys::clock_ms(libc::CLOCK_REALTIME),
-            boot_ms: sys::clock_ms(libc::CLOCK_BOOTTIME),
+            steady_ms: boot_ms(),
+            epoch: sys::boot_id(),
         }
     }
 
@@ -29,7 +33,8 @@ impl Now {
     pub fn plus(self, ms: i64) -> Now {
         Now {
             wall_ms: self.wall_ms.saturating_add(ms),
-            boot_ms: self.boot_ms.saturating_add(ms),
+            steady_ms: self.steady_ms.saturating_add(ms),
+            ..self
         }
     }
 }
@@ -56,7 +61,12 @@ impl CoarseNow {
     }
 }
 
-/// The end of one call's slow path.
+/// Milliseconds since this host's boot.
+pub fn boot_ms() -> i64 {
+    sys::clock_ms(libc::CLOCK_BOOTTIME)
+}
+
+/// The end of one call's slow path, by this host's clock.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
     boot_ms: i64,
@@ -66,14 +76,14 @@ pub struct Deadline {
 impl Deadline {
     pub fn after(budget_ms: i64) -> Deadline {
         Deadline {
-            boot_ms: Now::read().boot_ms.saturating_add(budget_ms),
+            boot_ms: boot_ms().saturating_add(budget_ms),
             budget_ms,
         }
     }
 
     /// What is left; zero once it has passed.
     pub fn left(&self) -> Duration {
-        let left = self.boot_ms - Now::read().boot_ms;
+        let left = self.boot_ms - boot_ms();
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
     }
 

@@ -80,8 +80,8 @@ pub struct Error {
     pub what: String,
     /// The cause, in the words of whoever gave it.
     pub detail: Option<String>,
-    /// What to do.
-    pub hint: Option<Hint>,
+    /// What to do. In a box, since every result is as large as its error.
+    pub hint: Option<Box<Hint>>,
 }
 
 /// What to do about a failure. A function of C or a command is named only when the hint is shown.
@@ -182,8 +182,16 @@ impl Error {
 
     /// Says what to do.
     pub fn hint(mut self, hint: Hint) -> Error {
-        self.hint = Some(hint);
+        self.hint = Some(Box::new(hint));
         self
+    }
+
+    /// Says what to do, if anything is known beside what the error says already.
+    pub fn hint_if(self, hint: Option<Hint>) -> Error {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
     }
 
     /// Says what to do in a sentence, as [`Hint::Do`].
@@ -210,7 +218,9 @@ impl Error {
             Ok(StoredText { what, detail, hint }) => Error {
                 detail,
                 // One that a newer version wrote may not be known here.
-                hint: hint.and_then(|hint| serde_json::from_value(hint).ok()),
+                hint: hint
+                    .and_then(|hint| serde_json::from_value(hint).ok())
+                    .map(Box::new),
                 ..Error::new(status, what)
             },
             Err(_) => Error::new(status, text),
@@ -271,9 +281,10 @@ impl Hint {
             Hint::RegisterAll { before } => {
                 Hint::sentence(before, "register the accounts again with wxtoken_register.")
             }
-            Hint::Put { field, before, .. } => {
-                Hint::sentence(before, &format!("put the field {field} with wxtoken_put."))
-            }
+            Hint::Put { field, before, .. } => Hint::sentence(
+                before,
+                &format!("put the field {field} with wxtoken_put (see docs/credentials.md)."),
+            ),
             Hint::AllowAddress {
                 address: Some(address),
                 list,
@@ -360,7 +371,7 @@ mod tests {
             field: "verify_ticket".into(),
             before: None,
         };
-        let advice = "ut the field verify_ticket with wxtoken_put.";
+        let advice = "ut the field verify_ticket with wxtoken_put (see docs/credentials.md).";
         assert_eq!(put.for_c(), format!("P{advice}"));
         let after = |words: &str| put.clone().after(words).for_c();
         assert_eq!(after("It is old."), format!("It is old. P{advice}"));

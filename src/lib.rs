@@ -7,6 +7,7 @@
 //! - `keeper`: what keeps every token of a store fresh; `admin`: what an operator does with a store
 //! - `client`: a handle and its calls: `get` is the diagram, `lead` the lock, the lease and the fetch, `report` the JSON
 //! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
+//! - `account`: what a name leads to, and the rules of registering, removing and restoring
 //! - `store`: where accounts and rows are kept, behind one trait; `sqlite` is the one there is
 //! - `credential`: a credential's row and the rules of its life; pure
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
@@ -22,6 +23,7 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 #![warn(missing_docs)]
 
+mod account;
 mod admin;
 #[cfg(feature = "benching")]
 pub mod bench_support;

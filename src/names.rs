@@ -1,9 +1,6 @@
-//! What callers may name: accounts, ids, secrets, and the paths of a store and its key.
-
-use std::path::{Path, PathBuf};
+//! What callers may name: accounts, their ids and secrets, and credentials.
 
 use crate::error::{Error, Hint, Result};
-use crate::options::Options;
 
 /// The name of the credential that an account's name alone stands for.
 pub const ACCESS_TOKEN: &str = "access_token";
@@ -67,72 +64,6 @@ pub fn check_secret(what: &str, secret: &str) -> Result<()> {
     Ok(())
 }
 
-/// The absolute path of a store: what the caller says, else `$WXTOKEN_STORE`, else a place in the user's state
-/// directory. Its directory is resolved, so that two spellings of one path are one store.
-pub fn store_path(store: Option<&str>) -> Result<PathBuf> {
-    let path = match store {
-        Some(path) => PathBuf::from(path),
-        None => match std::env::var_os("WXTOKEN_STORE") {
-            Some(path) => path.into(),
-            None => default_path()?,
-        },
-    };
-    let shown = path.display();
-    let text = path.to_string_lossy();
-    if text.is_empty() {
-        return Err(Error::argument("the store's path is empty").advise("Name the path of a file."));
-    }
-    if text.starts_with("redis://") || text.starts_with("rediss://") {
-        return Err(Error::argument("this version has no stores in Redis")
-            .advise("Name the path of a file."));
-    }
-    if text.ends_with('/') {
-        return Err(
-            Error::store(format!("store path \"{shown}\" is a directory"))
-                .advise("Name a file in it."),
-        );
-    }
-    let Some(name) = path.file_name() else {
-        return Err(Error::argument(format!(
-            "store path \"{shown}\" does not name a file"
-        )));
-    };
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let directory = directory.canonicalize().map_err(|e| {
-        Error::store(format!("cannot open store {shown}"))
-            .because(format!(
-                "its directory {}: {}",
-                directory.display(),
-                crate::sys::os_message(&e)
-            ))
-            .advise("Create the directory, or name another path.")
-    })?;
-    Ok(directory.join(name))
-}
-
-fn default_path() -> Result<PathBuf> {
-    let state = match std::env::var_os("XDG_STATE_HOME").filter(|p| Path::new(p).is_absolute()) {
-        Some(state) => PathBuf::from(state),
-        None => match std::env::var_os("HOME").filter(|p| Path::new(p).is_absolute()) {
-            Some(home) => Path::new(&home).join(".local/state"),
-            None => {
-                return Err(Error::argument("no store is named, and HOME is not set")
-                    .advise("Pass a path, or set WXTOKEN_STORE."));
-            }
-        },
-    };
-    let directory = state.join("wxtoken");
-    crate::sys::create_private_directory(&directory).map_err(|e| {
-        Error::store(format!("cannot create directory {}", directory.display()))
-            .because(crate::sys::os_message(&e))
-            .advise("Pass a path, or set WXTOKEN_STORE.")
-    })?;
-    Ok(directory.join("tokens.db"))
-}
-
 /// The name of an account's other credential.
 pub fn join(account: &str, credential: &str) -> String {
     format!("{account}/{credential}")
@@ -172,24 +103,6 @@ pub fn repeated(given: &str) -> String {
     format!(" \"{given}\"")
 }
 
-/// The lock file of a store.
-pub fn lock_path(store: &Path) -> PathBuf {
-    store.with_added_extension("lock")
-}
-
-/// The FIFO that a store's keeper reads.
-pub fn mailbox_path(store: &Path) -> PathBuf {
-    store.with_added_extension("mailbox")
-}
-
-/// Where the key to a store's secrets lies.
-pub fn key_path(options: &Options, store: &Path) -> PathBuf {
-    match &options.key_file {
-        Some(path) => path.clone(),
-        None => store.with_added_extension("key"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,21 +136,6 @@ mod tests {
         ] {
             assert!(split(Some(bad)).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn two_spellings_of_a_path_are_one_store() {
-        let directory = tempfile::tempdir().unwrap();
-        let plain = directory.path().join("tokens.db");
-        let winding = directory
-            .path()
-            .join("./../")
-            .join(directory.path().file_name().unwrap())
-            .join("tokens.db");
-        assert_eq!(
-            store_path(winding.to_str()).unwrap(),
-            store_path(plain.to_str()).unwrap()
-        );
     }
 
     #[test]
@@ -291,41 +189,6 @@ mod tests {
             &"0".repeat(32),
         ] {
             assert_eq!(repeated(hidden), "", "{hidden:?}");
-        }
-    }
-
-    #[test]
-    fn a_stores_files_lie_beside_it() {
-        let store = Path::new("/var/lib/tokens.db");
-        assert_eq!(lock_path(store), Path::new("/var/lib/tokens.db.lock"));
-        assert_eq!(mailbox_path(store), Path::new("/var/lib/tokens.db.mailbox"));
-        let mut options = Options::default();
-        assert_eq!(
-            key_path(&options, store),
-            Path::new("/var/lib/tokens.db.key")
-        );
-        options.key_file = Some("/run/key".into());
-        assert_eq!(key_path(&options, store), Path::new("/run/key"));
-    }
-
-    #[test]
-    fn a_store_is_named_by_the_path_of_a_file() {
-        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
-        assert_eq!(store_path(Some("t.db")).unwrap(), here.join("t.db"));
-        for bad in [
-            "",
-            "redis://h",
-            "rediss://h",
-            "/",
-            "/var/",
-            "..",
-            "/nonexistent/t.db",
-        ] {
-            assert!(store_path(Some(bad)).is_err(), "{bad:?}");
-        }
-        for redis in ["redis://h", "rediss://h"] {
-            let error = store_path(Some(redis)).unwrap_err();
-            assert!(error.for_c().contains("Redis"), "{error}");
         }
     }
 }

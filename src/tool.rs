@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::client::Client;
-use crate::clock::Now;
 use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
@@ -144,7 +143,7 @@ impl Store {
             token: token.map(|served| served.value),
             rejected: found.row.rejected,
             is_served: session.freshness(&found.row) != Freshness::Spent,
-            until_fetch_ms: found.row.until_fetch_for_reject_ms(Now::read()),
+            until_fetch_ms: found.row.until_fetch_for_reject_ms(session.now()),
         })
     }
 
@@ -186,7 +185,8 @@ impl Store {
 
     /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
     pub fn has_keeper(&self) -> Option<bool> {
-        crate::sys::has_reader(&self.paths().mailbox)
+        let session = self.0.session().ok()?;
+        session.store().keeper_channel().is_listened_to()
     }
 
     /// The base URL of each platform, by its option's name.

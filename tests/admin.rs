@@ -378,7 +378,10 @@ fn what_no_key_opens_can_be_put_again() {
     let handle = open_platform(&world);
     fs::write(key_of(&world.store()), "5a".repeat(32)).unwrap();
     let lost = handle.get("own/refresh_token").unwrap_err();
-    assert!(lost.message.contains("put it again"), "{lost:?}");
+    assert!(
+        lost.message.contains("put the field refresh_token"),
+        "{lost:?}"
+    );
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     let again = handle.get("own/refresh_token").unwrap();
     assert_eq!(again.value, REFRESH_TOKEN);

@@ -491,7 +491,7 @@ fn what_an_account_does_not_have_is_said_with_what_it_has() {
     }
     let failure = handle.put("shop", "verify_ticket", "T").unwrap_err();
     assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
-    assert!(failure.message.contains("it has current"), "{failure:?}");
+    assert!(failure.message.contains("It takes current."), "{failure:?}");
     assert_eq!(
         handle.get("shop/access_token").unwrap(),
         handle.get("shop").unwrap()
@@ -686,7 +686,7 @@ fn an_error_names_the_link_that_failed_and_what_to_do() {
     handle.put("own", "refresh_token", "wrong-one").unwrap();
     fails(
         WXTOKEN_E_API,
-        &["61023", "authorize again", "needed for the jsapi_ticket"],
+        &["61023", "authorized again", "needed for the jsapi_ticket"],
     );
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     handle.get("own/jsapi_ticket").unwrap();
@@ -963,7 +963,8 @@ fn a_ticket_that_is_wrong_or_old_is_told_and_the_next_one_ends_it() {
         handle.put("own", field, &old).unwrap();
         let failure = handle.get("own").unwrap_err();
         assert_eq!(failure.errcode, expired, "{failure:?}");
-        assert!(failure.message.contains("put the next one"), "{failure:?}");
+        let remedy = format!("pushes the next one, put the field {field}");
+        assert!(failure.message.contains(&remedy), "{failure:?}");
         assert!(!failure.message.contains(&old));
 
         let (ticket, _) = world.sim.push("id1", 0).unwrap();

@@ -454,7 +454,7 @@ fn a_platform_that_echoes_the_secret_is_not_quoted() {
     );
     assert!(!failure.message.contains(SECRET) && !failure.message.contains('\n'));
     assert!(
-        failure.message.contains("register the account again"),
+        failure.message.contains("Register the account again"),
         "{failure:?}"
     );
     drop(world);

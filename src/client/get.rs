@@ -30,33 +30,25 @@
 //! last stays beside it: the same put again, as programs do at each start, does not undo what the platform has sent
 //! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `put_before`.
 
-use crate::client::lead::{LeadResult, ParentCredential};
-use crate::client::session::Session;
-use crate::clock::{Deadline, Now};
+use super::lead::LeadResult;
+use super::parent::IfBusy;
+use super::session::Session;
+use crate::account::{Credential, Lookup};
+use crate::clock::Deadline;
 use crate::credential::{Freshness, Row};
-use crate::error::{Error, Hint, Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::LogLevel;
-use crate::platform::{Kind, ParentKind, ParentToken};
+use crate::platform::ParentKind;
 use crate::process::cache::{CachedToken, ReadStamp};
-use crate::secrets::Secret;
-use crate::store::{self, Lookup};
 
 /// How long a look at the store may take while there is a good token from before.
 const STORE_READ_BUDGET_MS: i64 = 100;
 
-/// Whether to wait for whoever fetches the parent's token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum IfBusy {
-    Wait,
-    /// There is a good token to go on with.
-    GiveUp,
-}
-
 impl Session {
     /// A token that is valid now, when this process knows none that is fresh.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
-        let cache = &self.view.cache;
+        let cache = &self.state.cache;
         let stamp = cache.stamp();
         // With a good token at hand nobody waits for a store that somebody holds.
         let read_by = if cache.has_valid(name) {
@@ -109,11 +101,7 @@ impl Session {
     }
 
     /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
-    fn refresh_early(
-        &self,
-        name: Option<&str>,
-        found: Box<store::Credential>,
-    ) -> Option<CachedToken> {
+    fn refresh_early(&self, name: Option<&str>, found: Box<Credential>) -> Option<CachedToken> {
         if self.standing_failure(&found.row).is_some() {
             return None;
         }
@@ -128,15 +116,15 @@ impl Session {
     }
 
     /// Fetches the next token, unless somebody is at it: then None, at once.
-    fn try_lead(
+    pub(super) fn try_lead(
         &self,
         name: Option<&str>,
-        found: Box<store::Credential>,
+        found: Box<Credential>,
     ) -> Result<Option<CachedToken>> {
-        let Some(_flight) = self.view.shared.flights.try_begin(&found.identity) else {
+        let Some(_flight) = self.state.shared.flights.try_begin(&found.key) else {
             return Ok(None);
         };
-        let stamp = self.view.cache.stamp();
+        let stamp = self.state.cache.stamp();
         Ok(match self.lead(found)? {
             LeadResult::Row(row) => self.publish(name, stamp, &row),
             _ => None,
@@ -165,19 +153,19 @@ impl Session {
     /// Whether the store itself holds further tries back.
     pub fn has_failed(&self, name: &str) -> bool {
         let found = self.read_credential(Some(name));
-        found.is_ok_and(|found| found.row.standing_failure(Now::read(), 0).is_some())
+        found.is_ok_and(|found| found.row.standing_failure(self.now(), 0).is_some())
     }
 
-    fn lead(&self, found: Box<store::Credential>) -> Result<LeadResult> {
+    fn lead(&self, found: Box<Credential>) -> Result<LeadResult> {
         self.with_parent(&found, IfBusy::GiveUp, |parent| {
             self.try_refresh(found.clone(), parent)
         })
     }
 
     /// The one thread of the library, for one refresh; none if one is running or none can start.
-    fn refresh_in_background(&self, found: Box<store::Credential>) {
-        let view = self.view;
-        let Some(flight) = view.shared.flights.try_begin(&found.identity) else {
+    fn refresh_in_background(&self, found: Box<Credential>) {
+        let state = self.state;
+        let Some(flight) = state.shared.flights.try_begin(&found.key) else {
             return;
         };
         let of_thread = Session {
@@ -188,7 +176,7 @@ impl Session {
             let _flight = flight;
             if matches!(of_thread.lead(found), Ok(LeadResult::Row(_))) {
                 // Every name that leads to this token is to see the new one.
-                view.shared.invalidate_all();
+                state.shared.invalidate_all();
             }
         });
         if !started {
@@ -200,14 +188,14 @@ impl Session {
     fn wait_for_token(
         &self,
         name: Option<&str>,
-        mut found: Box<store::Credential>,
+        mut found: Box<Credential>,
     ) -> Result<CachedToken> {
         loop {
             if let Some(error) = self.standing_failure(&found.row) {
                 return Err(error);
             }
-            let identity = found.identity.clone();
-            let flights = &self.view.shared.flights;
+            let identity = found.key.clone();
+            let flights = &self.state.shared.flights;
             let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
                 // Somebody has finished: those who waited look all at once, and not one after another.
                 found = match self.read_result(name)? {
@@ -216,7 +204,7 @@ impl Session {
                 };
                 continue;
             };
-            let stamp = self.view.cache.stamp();
+            let stamp = self.state.cache.stamp();
             let outcome = self.with_parent(&found, IfBusy::Wait, |parent| {
                 self.obtain(name, &identity, parent)
             });
@@ -248,7 +236,7 @@ impl Session {
     }
 
     fn read_result(&self, name: Option<&str>) -> Result<FlightResult> {
-        let stamp = self.view.cache.stamp();
+        let stamp = self.state.cache.stamp();
         let found = self.read_credential(name)?;
         if self.freshness(&found.row) != Freshness::Spent
             && let Some(token) = self.publish(name, stamp, &found.row)
@@ -258,167 +246,24 @@ impl Session {
         Ok(FlightResult::Nothing(found))
     }
 
-    /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
-    fn with_parent(
+    pub(super) fn standing_failure(&self, row: &Row) -> Option<Error> {
+        row.standing_failure(self.now(), self.options.timeout_ms)
+    }
+
+    pub(super) fn publish(
         &self,
-        found: &store::Credential,
-        if_busy: IfBusy,
-        fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
-    ) -> Result<LeadResult> {
-        let Some(parent) = self.parent_token(found, if_busy)? else {
-            return fetch(ParentCredential {
-                token: None,
-                may_be_stale: false,
-            });
-        };
-        let first = fetch(ParentCredential {
-            token: Some(&parent),
-            may_be_stale: true,
-        })?;
-        if !matches!(first, LeadResult::StaleParent) {
-            return Ok(first);
-        }
-        self.reject(Some(parent_name(found)?), &parent.token)?;
-        let next = self.parent_token(found, if_busy)?;
-        fetch(ParentCredential {
-            token: next.as_ref(),
-            may_be_stale: false,
-        })
-    }
-
-    /// The token that a credential is fetched with, if it is.
-    fn parent_token(
-        &self,
-        found: &store::Credential,
-        if_busy: IfBusy,
-    ) -> Result<Option<ParentToken>> {
-        let id = match found.recipe.parent {
-            ParentKind::None => return Ok(None),
-            ParentKind::Own => found.account.id.clone(),
-            ParentKind::Account(kind) => self.parent_id(found, kind)?,
-        };
-        let name = parent_name(found)?;
-        let token = self.token_of_parent(name, if_busy);
-        let token = token.map_err(|e| needed_for(e, found))?;
-        Ok(Some(ParentToken {
-            id,
-            token: Secret::new(token.value.to_string()),
-        }))
-    }
-
-    fn token_of_parent(&self, name: &str, if_busy: IfBusy) -> Result<CachedToken> {
-        let cache = &self.view.cache;
-        let revalidate_ms = self.options.revalidate_ms;
-        if let Some(token) = cache.hit(Some(name.as_bytes()), revalidate_ms, CachedToken::clone) {
-            return Ok(token);
-        }
-        if if_busy == IfBusy::Wait {
-            return self.get(Some(name));
-        }
-        let stamp = cache.stamp();
-        let found = self.read_credential(Some(name))?;
-        if self.freshness(&found.row) != Freshness::Spent
-            && let Some(token) = self.publish(Some(name), stamp, &found.row)
-        {
-            return Ok(token);
-        }
-        if let Some(error) = self.standing_failure(&found.row) {
-            return Err(error);
-        }
-        let what = format!("the token of account \"{name}\" is being fetched");
-        self.try_lead(Some(name), found)?
-            .ok_or_else(|| Error::new(Status::Timeout, what))
-    }
-
-    /// The id of the account that was put as the parent, if it is of the kind that it must be.
-    fn parent_id(&self, found: &store::Credential, kind: &str) -> Result<String> {
-        let child = &found.account.name;
-        let name = parent_name(found)?;
-        let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
-        match there {
-            Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
-            Some((other, _)) => Err(Error::new(
-                Status::Account,
-                format!("the parent of account \"{child}\" is of the wrong kind"),
-            )
-            .because(format!(
-                "\"{name}\" is of kind {}, not {kind}",
-                other.name()
-            ))
-            .hint(put_parent(child))),
-            None => Err(Error::new(
-                Status::Account,
-                format!(
-                    "the parent \"{name}\" of account \"{child}\" is not in store {}",
-                    self.store().location()
-                ),
-            )
-            .hint(Hint::RegisterAs {
-                account: name.into(),
-                kind: kind.into(),
-            })),
-        }
-    }
-
-    fn standing_failure(&self, row: &Row) -> Option<Error> {
-        row.standing_failure(Now::read(), self.options.timeout_ms)
-    }
-
-    fn publish(&self, name: Option<&str>, stamp: ReadStamp, row: &Row) -> Option<CachedToken> {
+        name: Option<&str>,
+        stamp: ReadStamp,
+        row: &Row,
+    ) -> Option<CachedToken> {
         let token = self.serve(row)?;
-        self.view.cache.publish(name, stamp, &token);
+        self.state.cache.publish(name, stamp, &token);
         Some(token)
-    }
-
-    /// “The API refused this token.” A no-op unless it is still the stored one.
-    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
-        let found = self.read_credential(name)?;
-        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
-            self.note_rejection(&found, token)?;
-        }
-        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
-        self.view.shared.invalidate_all();
-        Ok(())
     }
 }
 
 /// What those find who waited for a flight.
 enum FlightResult {
     Token(CachedToken),
-    Nothing(Box<store::Credential>),
-}
-
-/// The account that the parent's token is of.
-fn parent_name(found: &store::Credential) -> Result<&str> {
-    match (&found.recipe.parent, &found.account.parent) {
-        (ParentKind::Account(_), Some(parent)) => Ok(&parent.name),
-        (ParentKind::Account(kind), None) => Err(Error::new(
-            Status::Account,
-            format!(
-                "no parent has been put for account \"{}\"",
-                found.account.name
-            ),
-        )
-        .because(format!("it is fetched with the token of its {kind}"))
-        .hint(put_parent(&found.account.name))),
-        _ => Ok(&found.account.name),
-    }
-}
-
-fn put_parent(account: &str) -> Hint {
-    Hint::Put {
-        account: account.into(),
-        field: "parent".into(),
-        before: None,
-    }
-}
-
-/// Says what the failing link of a chain is needed for.
-fn needed_for(mut error: Error, found: &store::Credential) -> Error {
-    error.what += &format!(
-        " (needed for the {} of account \"{}\")",
-        found.recipe.noun(),
-        found.account.name
-    );
-    error
+    Nothing(Box<Credential>),
 }

@@ -53,17 +53,15 @@
 //! others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
 //! tickets there are few.
 
-use crate::client::session::Session;
-use crate::client::session::{never_put, put_label};
-use crate::clock::{Deadline, Now};
+use super::fetch::subject;
+use super::put::never_put;
+use super::session::Session;
+use crate::account::Credential;
 use crate::credential::{CredentialKey, FetchPlan, Freshness, Lease, Row};
-use crate::error::{Error, Hint, Result, Status};
+use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
-use crate::platform::errcodes::Wait;
-use crate::platform::{self, Fetch, FetchCost, FetchError, FetchSecrets, Grant, ParentToken};
-use crate::process::renew_put;
-use crate::secrets::Secret;
-use crate::store::{self, Call, LeaderLock};
+use crate::platform::{FetchCost, FetchSecrets, ParentToken};
+use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
 
 /// How long past its own deadline a leader's lease runs.
@@ -74,21 +72,19 @@ const LEASE_APPEARS_WITHIN_MS: i64 = 250;
 const SLOTS: i64 = 16;
 /// Enough time for a fetch to be worth beginning.
 const MIN_FETCH_BUDGET_MS: i64 = 2000;
-/// A fetched token is worth more patience than the caller's deadline may have left.
-const SAVE_MS: i64 = 2000;
 
 /// The right to make one fetch.
-struct Leadership<'a> {
-    found: Box<store::Credential>,
+pub(super) struct Leadership<'a> {
+    pub(super) found: Box<Credential>,
     /// The row with the intent in it.
-    row: Row,
-    fetch_secrets: FetchSecrets,
-    plan: FetchPlan,
-    lease: Lease,
+    pub(super) row: Row,
+    pub(super) fetch_secrets: FetchSecrets,
+    pub(super) plan: FetchPlan,
+    pub(super) lease: Lease,
     /// What time the fetch had.
-    budget_ms: i64,
+    pub(super) budget_ms: i64,
     /// Why the intent could not be written, if so: the token will live in memory.
-    unwritable: Option<Error>,
+    pub(super) unwritable: Option<Error>,
     _lock: Option<LeaderLock<'a>>,
 }
 
@@ -110,7 +106,7 @@ enum Intent {
 pub enum LeadResult {
     Row(Box<Row>),
     /// The account was changed meanwhile and has another identity.
-    MovedTo(Box<store::Credential>),
+    MovedTo(Box<Credential>),
     /// Somebody else is at it, or it is not the time.
     NotNow,
     /// The platform did not take the parent's token: nothing is noted, and the lead is given back.
@@ -138,7 +134,7 @@ impl Session {
     /// Fetches the next token if nobody else is at it.
     pub fn try_refresh(
         &self,
-        found: Box<store::Credential>,
+        found: Box<Credential>,
         parent: ParentCredential,
     ) -> Result<LeadResult> {
         if self.has_keeper() {
@@ -167,22 +163,22 @@ impl Session {
         let mut fetched = false;
         loop {
             let found = self.read_credential(name)?;
-            if found.identity != *key {
+            if found.key != *key {
                 return Ok(LeadResult::MovedTo(found));
             }
             if self.freshness(&found.row) != Freshness::Spent {
                 return Ok(LeadResult::Row(Box::new(found.row)));
             }
             let recipe = found.recipe;
-            let now = Now::read();
+            let now = self.now();
             if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
                 return Err(error);
             }
-            if found.row.lease_is_active(now, &self.boot_id()) {
+            if found.row.lease_is_active(now) {
                 leaseless_since = None;
             }
-            let since = *leaseless_since.get_or_insert(now.boot_ms);
-            let policy = if now.boot_ms - since >= LEASE_APPEARS_WITHIN_MS {
+            let since = *leaseless_since.get_or_insert(now.steady_ms);
+            let policy = if now.steady_ms - since >= LEASE_APPEARS_WITHIN_MS {
                 LockPolicy::IgnoreLockWithoutLease
             } else {
                 LockPolicy::RespectLockWithoutLease
@@ -203,7 +199,7 @@ impl Session {
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Taken
             } else if is_reader
-                && !found.row.lease_is_active(now, &self.boot_id())
+                && !found.row.lease_is_active(now)
                 && let Some(closed) = self.vault.read_error()
             {
                 // Whatever the credential takes: this process is not the one to fetch it.
@@ -257,7 +253,7 @@ impl Session {
                 Some(detail) => format!("{detail}; {why}"),
                 None => why,
             });
-            error.hint = hint.or(error.hint);
+            error = error.hint_if(hint);
         }
         error
     }
@@ -265,7 +261,7 @@ impl Session {
     /// Takes the lock and writes the intent, if the row is still no better than `stalest_allowed`.
     fn claim(
         &self,
-        found: Box<store::Credential>,
+        found: Box<Credential>,
         stalest_allowed: Freshness,
         policy: LockPolicy,
     ) -> Result<Claim<'static>> {
@@ -274,7 +270,7 @@ impl Session {
             Ok(Some(lock)) => (Some(lock), None),
             Ok(None) => return Ok(Claim::Taken),
             // Without the lock file this process can at least see that another one leads.
-            Err(_) if found.row.lease_is_active(Now::read(), &self.boot_id()) => {
+            Err(_) if found.row.lease_is_active(self.now()) => {
                 return Ok(Claim::Taken);
             }
             Err(e) => (None, Some(e)),
@@ -282,7 +278,7 @@ impl Session {
         sys::hit_failpoint(Failpoint::Locked);
         let fetch_secrets = self.fetch_secrets(&found)?;
         let lease = Lease {
-            owner: i64::from_ne_bytes(sys::random()) | 1,
+            id: i64::from_ne_bytes(sys::random()) | 1,
             slot: lock.as_ref().map_or(0, |lock| lock.slot),
             length_ms: self.left_ms() + LEASE_GRACE_MS,
         };
@@ -314,25 +310,19 @@ impl Session {
         })
     }
 
-    fn lock(
-        &self,
-        found: &store::Credential,
-        policy: LockPolicy,
-    ) -> Result<Option<LeaderLock<'static>>> {
+    fn lock(&self, found: &Credential, policy: LockPolicy) -> Result<Option<LeaderLock<'static>>> {
         let row = &found.row;
         let first = row.lease_slot.rem_euclid(SLOTS);
-        let lock = self.store().try_lock(&found.identity, first)?;
+        let lock = self.store().try_lead(&found.key, first)?;
         if lock.is_some() {
             return Ok(lock);
         }
-        let now = Now::read();
-        let boot_id = self.boot_id();
-        let is_frozen = row.lease_has_run_out(now, &boot_id)
-            || (policy == LockPolicy::IgnoreLockWithoutLease
-                && !row.lease_is_active(now, &boot_id));
+        let now = self.now();
+        let is_frozen = row.lease_has_run_out(now)
+            || (policy == LockPolicy::IgnoreLockWithoutLease && !row.lease_is_active(now));
         if is_frozen {
             for slot in (1..SLOTS).map(|step| (first + step) % SLOTS) {
-                let lock = self.store().try_lock(&found.identity, slot)?;
+                let lock = self.store().try_lead(&found.key, slot)?;
                 if lock.is_some() {
                     return Ok(lock);
                 }
@@ -344,20 +334,19 @@ impl Session {
     /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.
     fn write_intent(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
     ) -> Result<Intent> {
-        let shared = self.view.shared;
+        let shared = self.state.shared;
         let mut intent = Intent::NotNeeded;
-        self.store()
-            .update(&found.identity, self.call(), &mut |row| {
-                shared.apply_unsaved(&found.identity, row);
-                intent = self.intend(row, found, lease, stalest_allowed);
-                matches!(intent, Intent::Fetch(..))
-            })?;
+        self.change_row(&found.key, |row| {
+            shared.apply_unsaved(&found.key, row);
+            intent = self.intend(row, found, lease, stalest_allowed);
+            Commit::when(matches!(intent, Intent::Fetch(..)))
+        })?;
         if matches!(intent, Intent::Fetch(..)) {
-            shared.clear_unsaved(&found.identity);
+            shared.clear_unsaved(&found.key);
         }
         Ok(intent)
     }
@@ -365,7 +354,7 @@ impl Session {
     /// Where a repeat is harmless a fetch may do without the store; where it is not, every process would mint its own.
     fn intend_in_memory(
         &self,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
         why: &Error,
@@ -386,13 +375,12 @@ impl Session {
     fn intend(
         &self,
         row: &mut Row,
-        found: &store::Credential,
+        found: &Credential,
         lease: Lease,
         stalest_allowed: Freshness,
     ) -> Intent {
-        let now = Now::read();
-        let boot_id = self.boot_id();
-        if row.lease_is_active(now, &boot_id) && row.lease_slot != lease.slot {
+        let now = self.now();
+        if row.lease_is_active(now) && row.lease_slot != lease.slot {
             return Intent::Taken;
         }
         if self.freshness_at(row, now) < stalest_allowed
@@ -400,201 +388,7 @@ impl Session {
         {
             return Intent::NotNeeded;
         }
-        let plan = row.claim(lease, found.recipe.can_force(), now, &boot_id);
+        let plan = row.claim(lease, found.recipe.can_force(), now);
         Intent::Fetch(plan, Box::new(row.clone()))
     }
-
-    fn fetch(&self, lead: Leadership, parent: ParentCredential) -> Result<LeadResult> {
-        let account = &lead.found.account;
-        self.log(
-            LogLevel::Debug,
-            &format!("fetching {}", subject(&lead.found)),
-        );
-        sys::hit_failpoint(Failpoint::Claimed);
-        let sent = Now::read();
-        let answer = platform::fetch(&Fetch {
-            recipe: lead.found.recipe,
-            account: &account.name,
-            kind: account.kind.name(),
-            id: &account.id,
-            fetch_secrets: &lead.fetch_secrets,
-            parent: parent.token,
-            force: lead.plan.force,
-            failures: lead.plan.failures,
-            options: &self.options,
-            deadline: &self.deadline,
-        });
-        sys::hit_failpoint(Failpoint::Replied);
-        match answer {
-            Ok(grant) => Ok(self.save(&lead, &grant, sent)),
-            Err(failure) if failure.stale_parent && parent.may_be_stale => {
-                self.log(LogLevel::Info, &failure.error.for_c());
-                self.finish(&lead, &mut |row| {
-                    row.release_lease(lead.lease.owner);
-                    true
-                });
-                Ok(LeadResult::StaleParent)
-            }
-            Err(failure) => Err(self.record_failure(&lead, failure)),
-        }
-    }
-
-    /// Notes a failure for everybody.
-    fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
-        self.tell_age_of_put(lead, &mut failure);
-        let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
-        let mut error = failure.error.clone();
-        self.finish(lead, &mut |row| {
-            let now = Now::read();
-            let is_as_sent = match &row.put {
-                Some(put) => put.is_same(lead.row.put.as_ref()),
-                None => lead.row.put.is_none(),
-            };
-            if !is_as_sent {
-                // What was refused has been replaced since.
-                failure.wait = Wait::NotShared;
-            }
-            let in_time;
-            (error, in_time) =
-                row.record_failure(lead.lease.owner, &failure, lead.plan, lead.budget_ms, now);
-            if !in_time && supersedes && !failure.not_sent {
-                row.refresh_now(now);
-            }
-            true
-        });
-        self.log(LogLevel::Error, &error.for_c());
-        error
-    }
-
-    /// Adds to a refusal that what was put is older than it is good for.
-    fn tell_age_of_put(&self, lead: &Leadership, failure: &mut FetchError) {
-        let put = lead.found.recipe.put.as_ref();
-        let kept = lead.row.put.as_ref();
-        let (Some(put), Some(kept)) = (put, kept) else {
-            return;
-        };
-        let age_s = (Now::read().wall_ms - kept.at) / 1000;
-        if failure.error.status != Status::Api || put.lifetime_s == 0 || age_s <= put.lifetime_s {
-            return;
-        }
-        let age = format!(
-            "; the {} was put {} minutes ago and is good for {}",
-            put.field,
-            age_s / 60,
-            put.lifetime_s / 60
-        );
-        failure.error.detail.get_or_insert_default().push_str(&age);
-        failure.error.hint = Some(Hint::Put {
-            account: lead.found.account.name.clone(),
-            field: put.field.into(),
-            before: Some("See why the pushes no longer arrive, and".into()),
-        });
-    }
-
-    fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {
-        let mut late = false;
-        let label = sys::process_label();
-        let ahead_s = self.options.refresh_ahead_s;
-        let mut renewed = self.seal_renewed(lead, grant);
-        sys::hit_failpoint(Failpoint::Sealed);
-        let row = self.finish(lead, &mut |row| {
-            late = !row.grant(lead.lease.owner, grant, sent, ahead_s, &self.boot_id());
-            if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
-                if let Some(put) = &lead.found.recipe.put {
-                    self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
-                }
-                row.rotate_pushed_secret(sealed.clone(), &lead.row, Now::read());
-            }
-            if !late {
-                row.fetched_by.clone_from(&label);
-                return true;
-            }
-            // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
-            let superseding = lead.found.recipe.cost == FetchCost::RevokesPrevious;
-            if superseding {
-                row.refresh_now(Now::read());
-            }
-            superseding || renewed.is_some()
-        });
-        if let (Some(_), Some(put)) = (&renewed, &row.put) {
-            renew_put(self.view.shared.store.path(), &lead.found.identity, put);
-        }
-        let subject = subject(&lead.found);
-        if late {
-            self.log(
-                LogLevel::Info,
-                &format!("{subject} came after its lease and was dropped"),
-            );
-        } else {
-            self.log(LogLevel::Info, &format!("fetched {subject}"));
-        }
-        LeadResult::Row(Box::new(row))
-    }
-
-    /// What the platform sent to replace what was put, sealed; None when it is the same.
-    fn seal_renewed(&self, lead: &Leadership, grant: &Grant) -> Option<Vec<u8>> {
-        let renewed: &Secret = grant.renewed.as_ref()?;
-        if lead.fetch_secrets.put.as_ref() == Some(renewed) {
-            return None;
-        }
-        let label = put_label(&lead.found, lead.found.recipe.put.as_ref()?);
-        let sealed = self.vault.seal(&label, renewed);
-        sealed
-            .inspect_err(|e| {
-                self.log(
-                    LogLevel::Error,
-                    &format!("lost {}: {}", label.what, e.for_c()),
-                );
-            })
-            .ok()
-    }
-
-    /// Ends a lead by changing its row where that lives: in the store, else in this process.
-    fn finish(&self, lead: &Leadership, change: &mut dyn FnMut(&mut Row) -> bool) -> Row {
-        let shared = self.view.shared;
-        let mut after = lead.row.clone();
-        let why = match &lead.unwritable {
-            Some(why) => why.clone(),
-            None => {
-                let deadline = Deadline::after(SAVE_MS);
-                let call = Call {
-                    deadline: &deadline,
-                    ..self.call()
-                };
-                let saved = self.store().update(&lead.found.identity, call, &mut |row| {
-                    if *row == Row::default() {
-                        // The store was lost meanwhile, and with it our intent; nobody has claimed since.
-                        row.clone_from(&lead.row);
-                    }
-                    let write = change(row);
-                    after = row.clone();
-                    sys::hit_failpoint(Failpoint::Saving);
-                    write
-                });
-                match saved {
-                    Ok(()) => {
-                        sys::hit_failpoint(Failpoint::Saved);
-                        return after;
-                    }
-                    Err(e) => e,
-                }
-            }
-        };
-        self.log(
-            LogLevel::Error,
-            &format!("kept in memory only: {}", why.for_c()),
-        );
-        after = lead.row.clone();
-        change(&mut after);
-        shared.keep_unsaved(&lead.found.identity, after.clone(), &why);
-        after
-    }
-}
-
-fn subject(found: &store::Credential) -> String {
-    format!(
-        "the {} of account \"{}\"",
-        found.recipe.noun(),
-        found.account.name
-    )
 }

@@ -1,35 +1,39 @@
 //! A handle: its options, and what each call does with it. What a get is stands in `get`.
 
+mod ask;
+mod fetch;
 mod get;
 mod lead;
+mod parent;
+mod put;
+mod register;
+mod reject;
 pub mod report;
 pub mod session;
 
-use std::path::Path;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use self::report::Report;
+use self::session::Session;
 use crate::clock::Deadline;
-use crate::error::{Error, Hint, Result};
-use crate::names::{self, ACCESS_TOKEN};
-use crate::options::{LogLevel, Options};
-use crate::platform::{self, Kind, MAX_TOKEN, PushedSecret, Scope};
-use crate::process::Background;
+use crate::error::{Error, Result};
+use crate::hosts::WORK;
+use crate::names;
+use crate::options::Options;
+use crate::platform::{self, MAX_TOKEN};
 use crate::process::cache::CachedToken;
-use crate::process::{self, View, share};
-use crate::secrets::{Label, Vault, fingerprint};
-use crate::store::{self, Account, Lookup, ParentLink, Registration};
+use crate::process::{self, Background, HandleId, HandleState, open_shared, release_handle};
+use crate::secrets::Vault;
+use crate::store::{Opening, StoreName};
 use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
-use report::Report;
-use session::Session;
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
-    handle: u64,
-    path: PathBuf,
+    handle: HandleId,
+    store: StoreName,
     /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
-    view: AtomicRef<View>,
+    state: AtomicRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
 }
@@ -51,8 +55,8 @@ impl Client {
         platform::roots(&options)?;
         let client = Client {
             handle: process::new_handle(),
-            path: names::store_path(store)?,
-            view: AtomicRef::none(),
+            store: StoreName::parse(store)?,
+            state: AtomicRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: ForkGuarded::new(Settings {
                 options: Arc::new(options),
@@ -84,182 +88,14 @@ impl Client {
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);
         // Other base URLs are other tokens.
-        self.view.set(None);
-        Ok(())
-    }
-
-    /// Registers or updates an account; nothing is written when nothing has changed.
-    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
-        names::check_account(name)?;
-        let kind =
-            Kind::named(kind).ok_or_else(|| {
-                let known: Vec<&str> = Kind::all().map(Kind::name).collect();
-                Error::argument(format!("unknown kind{}", names::repeated(kind)))
-                    .hint(names::choose(kind, &known, "The kinds are"))
-            })?;
-        names::check_id(kind.token().id_name, id)?;
-        let secret = check_secret_of(kind, secret)?;
-
-        let session = self.session()?;
-        let label = Label::secret(name, kind.name(), id);
-        let unchanged = load_account(&session, name)?.filter(|account| {
-            let same_secret = match (&account.sealed, secret) {
-                (Some(sealed), Some(secret)) => {
-                    let opened = session.vault.open(&label, sealed);
-                    opened.is_ok_and(|stored| *stored == secret)
-                }
-                (None, None) => true,
-                _ => false,
-            };
-            account.kind == kind && account.id == id && same_secret
-        });
-        let account = match unchanged {
-            Some(account) => account,
-            None => {
-                let mut account = Account {
-                    name: name.into(),
-                    kind,
-                    id: id.into(),
-                    sealed: None,
-                    fingerprint: secret.map_or(String::new(), |secret| fingerprint(id, secret)),
-                    current: false,
-                    parent: None,
-                };
-                let mut register = || {
-                    if let Some(secret) = secret {
-                        account.sealed = Some(session.vault.seal(&label, secret)?);
-                    }
-                    let store = session.store();
-                    store.register(&account, Registration::Update, session.call())
-                };
-                let stored = loop {
-                    if let Some(stored) = register()? {
-                        break stored;
-                    }
-                };
-                session.view.shared.invalidate_all();
-                session.log(LogLevel::Info, &format!("registered account \"{name}\""));
-                stored
-            }
-        };
-        if account.current {
-            process::remember_current(&self.path, name);
-        }
-        process::remember(self.handle, &self.path, account);
-        Ok(())
-    }
-
-    pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
-        names::check_account(name)?;
-        let session = self.session()?;
-        // A look puts back what live handles registered.
-        let found = session.read_credential(Some(name))?;
-        let kind = found.account.kind;
-        match (field, &kind.token().put) {
-            ("current", _) => self.put_current(&session, name, value),
-            ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
-            (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
-            _ => Err(Error::argument(format!(
-                "account \"{name}\" of kind {} has no field{}",
-                kind.name(),
-                names::repeated(field)
-            ))
-            .hint(names::choose(field, &kind.fields(), "Its fields are"))),
-        }
-    }
-
-    fn put_current(&self, session: &Session, name: &str, value: Option<&str>) -> Result<()> {
-        if !matches!(value, None | Some("1")) {
-            return Err(
-                Error::argument("invalid value of field current").because("must be 1 or NULL")
-            );
-        }
-        if !session.store().set_current(name, session.call())? {
-            return Err(session.no_account(Some(name)));
-        }
-        process::remember_current(&self.path, name);
-        session.view.shared.invalidate_all();
-        Ok(())
-    }
-
-    fn put_parent(
-        &self,
-        session: &Session,
-        found: &store::Credential,
-        value: Option<&str>,
-    ) -> Result<()> {
-        let Some(parent) = value else {
-            return Err(Error::argument("the value of field parent is NULL")
-                .advise("Pass the name of an account."));
-        };
-        names::check_account(parent)?;
-        let of = session.read_credential(Some(parent))?.account;
-        let wanted = found.account.kind.parent();
-        if Some(of.kind) != wanted {
-            return Err(Error::argument(format!(
-                "account \"{parent}\" cannot be the parent of account \"{}\"",
-                found.account.name
-            ))
-            .because(format!(
-                "it is of kind {}, not {}",
-                of.kind.name(),
-                wanted.map_or("", Kind::name)
-            )));
-        }
-        let name = &found.account.name;
-        let link = ParentLink {
-            name: parent.into(),
-            there: Some((of.kind, of.id)),
-        };
-        if found.account.parent.as_ref() != Some(&link) {
-            if !session.store().set_parent(name, parent, session.call())? {
-                return Err(session.no_account(Some(name)));
-            }
-            session.view.shared.invalidate_all();
-        }
-        process::remember_parent(&self.path, name, parent);
-        Ok(())
-    }
-
-    fn put_secret(
-        &self,
-        session: &Session,
-        found: &store::Credential,
-        put: &PushedSecret,
-        value: Option<&str>,
-    ) -> Result<()> {
-        let Some(value) = value else {
-            return Err(
-                Error::argument(format!("the value of field {} is NULL", put.field))
-                    .advise("Pass a string."),
-            );
-        };
-        names::check_secret(put.field, value)?;
-        let lacks_parent = found.recipe.scope == Scope::Parent && found.identity.scope.is_empty();
-        if lacks_parent {
-            let account = found.account.name.clone();
-            let what = format!("no parent has been put for account \"{account}\"");
-            return Err(Error::argument(what)
-                .because(format!(
-                    "its {} is valid with its {} only",
-                    put.field,
-                    found.account.kind.parent().map_or("parent", Kind::name)
-                ))
-                .hint(Hint::Put {
-                    account,
-                    field: "parent".into(),
-                    before: Some("First,".into()),
-                }));
-        }
-        let kept = session.store_secret(found, put, value)?;
-        process::remember_put(self.handle, &self.path, &found.identity, &kept);
+        self.state.set(None);
         Ok(())
     }
 
     /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
     pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
-        self.view()?.cache.hit(name, revalidate_ms, give)
+        self.state()?.cache.hit(name, revalidate_ms, give)
     }
 
     /// A token that is valid now, when there was no hit. `None` is the current account.
@@ -287,7 +123,7 @@ impl Client {
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
     pub fn close(self) {
-        process::forget_handle(self.handle);
+        release_handle(self.handle);
         let deadline = Deadline::after(self.options().timeout_ms);
         self.background().wait(&deadline);
     }
@@ -308,16 +144,16 @@ impl Client {
     }
 
     /// This handle's cache in this process; None before the first call, and in a child just forked.
-    fn view(&self) -> Option<&'static View> {
-        let view = self.view.get();
-        view.filter(|view| view.shared.generation == generation())
+    fn state(&self) -> Option<&'static HandleState> {
+        let state = self.state.get();
+        state.filter(|state| state.shared.generation == generation())
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn store(&self) -> &StoreName {
+        &self.store
     }
 
-    pub fn handle(&self) -> u64 {
+    pub fn handle(&self) -> HandleId {
         self.handle
     }
 
@@ -337,24 +173,26 @@ impl Client {
     /// What a slow path needs, with its deadline running.
     pub fn session(&self) -> Result<Session> {
         let (options, background) = self.settings();
-        let vault = Vault::at(names::key_path(&options, &self.path));
+        let vault = Vault::at(self.store.key_file(&options));
         let deadline = Deadline::after(options.timeout_ms);
-        // Another thread may have set other base URLs since the view was looked up.
-        let view = match self.view().filter(|view| view.serves(&options)) {
-            Some(view) => view,
+        // Another thread may have set other base URLs since the state was looked up.
+        let state = match self
+            .state()
+            .filter(|state| state.matches_base_urls(&options))
+        {
+            Some(state) => state,
             None => {
-                let call = store::Call {
-                    options: &options,
-                    vault: &vault,
-                    deadline: &deadline,
+                let opening = Opening {
+                    vault: vault.clone(),
+                    work_base_url: options.base_url(&WORK).to_owned(),
                 };
-                let view = share(&self.path, call)?.view(&options);
-                self.view.set(Some(view));
-                view
+                let state = open_shared(&self.store, opening, &deadline)?.state(&options);
+                self.state.set(Some(state));
+                state
             }
         };
         Ok(Session {
-            view,
+            state,
             options,
             vault,
             deadline,
@@ -362,38 +200,4 @@ impl Client {
             is_keeper: false,
         })
     }
-}
-
-/// The secret that a kind's accounts have, or none where they have none.
-fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
-    match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) if kind.has_secret() => {
-            names::check_secret("secret", secret)?;
-            Ok(Some(secret))
-        }
-        None if kind.has_secret() => {
-            names::check_secret("secret", "")?;
-            Ok(None)
-        }
-        None => Ok(None),
-        Some(_) => Err(
-            Error::argument(format!("accounts of kind {} have no secret", kind.name())).advise(
-                format!(
-                    "Register the account without one, and put {}.",
-                    kind.fields()[1..].join(" and ")
-                ),
-            ),
-        ),
-    }
-}
-
-fn load_account(session: &Session, name: &str) -> Result<Option<Account>> {
-    let loaded = session
-        .store()
-        .load(Some(name), ACCESS_TOKEN, session.call())?;
-    Ok(match loaded {
-        Lookup::Found(found) => Some(found.account),
-        Lookup::NoCredential(account) => Some(account),
-        Lookup::NoAccount => None,
-    })
 }

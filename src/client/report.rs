@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 
+use crate::account::key_of;
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
@@ -10,7 +11,6 @@ use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
 use crate::process::apply_all_unsaved;
 use crate::store::{Account, StoreSnapshot};
-use crate::sys;
 
 /// What there is in a store. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -178,47 +178,38 @@ impl TokenReport {
 
 /// Gathers it.
 pub fn gather(session: &Session) -> Result<Report> {
-    let shared = session.view.shared;
-    let StoreSnapshot {
-        accounts,
-        mut tokens,
-    } = session.store().all(session.call())?;
-    apply_all_unsaved(shared, &mut tokens);
-    let now = Now::read();
+    let shared = session.state.shared;
+    let StoreSnapshot { accounts, mut rows } =
+        StoreSnapshot::of(session.store(), &session.deadline)?;
+    apply_all_unsaved(shared, &mut rows);
+    let now = session.now();
     let accounts = accounts
         .into_iter()
-        .map(|account| describe_account(session, account, &tokens, now));
+        .map(|account| describe_account(session, account, &rows, now));
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
-        store: session.store().location(),
+        store: session.store_name().to_string(),
         now: seconds(now.wall_ms),
-        keeper: keeper(session),
+        keeper: session.store().keeper_channel().is_listened_to(),
         degraded: shared.unsaved_reason(),
         accounts: accounts.collect(),
     })
 }
 
-/// Whether somebody keeps the tokens fresh; None where this process may not know.
-fn keeper(session: &Session) -> Option<bool> {
-    sys::has_reader(&names::mailbox_path(session.view.shared.store.path()))
-}
-
 fn describe_account(
     session: &Session,
     account: Account,
-    tokens: &[(CredentialKey, Row)],
+    rows: &[(CredentialKey, Row)],
     now: Now,
 ) -> AccountReport {
     let mut listed = Vec::new();
     for recipe in account.kind.recipes() {
-        let own = account.identity(recipe, &session.options);
+        let own = key_of(&account, recipe, &session.options);
         // Another handle may use other base URLs: each is a token of its own.
-        let rows = tokens
+        let of_account = rows
             .iter()
-            .filter(|(identity, _)| identity.owner() == own.owner());
-        listed.extend(
-            rows.map(|(identity, row)| describe_token(session, recipe, identity, row, now)),
-        );
+            .filter(|(key, _)| key.key_text() == own.key_text());
+        listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
     }
     AccountReport {
         name: account.name,
@@ -232,14 +223,8 @@ fn describe_account(
     }
 }
 
-fn describe_token(
-    session: &Session,
-    recipe: &Recipe,
-    identity: &CredentialKey,
-    row: &Row,
-    now: Now,
-) -> TokenReport {
-    let state = match row.freshness(now, &session.store().boot_id()) {
+fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> TokenReport {
+    let state = match row.freshness(now) {
         Freshness::Fresh => TokenState::Fresh,
         Freshness::Usable => TokenState::Usable,
         Freshness::Spent => TokenState::None,
@@ -247,8 +232,8 @@ fn describe_token(
     let standing = row.standing_failure(now, 0);
     TokenReport {
         credential: recipe.credential,
-        endpoint: identity.endpoint.to_string(),
-        base_url: identity.base_url.to_string(),
+        endpoint: key.endpoint.clone(),
+        base_url: key.base_url.clone(),
         state,
         rejected: row.rejected,
         fetched_at: moment(row.fetched_at),
@@ -287,10 +272,7 @@ fn describe_put(put: &PushedSecret, row: &Row) -> PutReport {
 }
 
 /// A failure as the report has it, with functions of C in the hint.
-fn write_error<S: Serializer>(
-    error: &Option<Error>,
-    to: S,
-) -> std::result::Result<S::Ok, S::Error> {
+fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct LastError {
         status: &'static str,

@@ -23,13 +23,13 @@ pub enum Freshness {
 }
 
 impl Row {
-    pub fn freshness(&self, now: Now, boot_id: &str) -> Freshness {
-        self.freshness_with(now, boot_id, 0)
+    pub fn freshness(&self, now: Now) -> Freshness {
+        self.freshness_with(now, 0)
     }
 
     /// The same for a keeper, whose window opens earlier than that of all others.
-    pub fn keeper_freshness(&self, now: Now, boot_id: &str) -> Freshness {
-        self.freshness_with(now, boot_id, self.head_start_ms())
+    pub fn keeper_freshness(&self, now: Now) -> Freshness {
+        self.freshness_with(now, self.head_start_ms())
     }
 
     /// How much earlier: not so early that a stable token would have no successor yet.
@@ -38,16 +38,16 @@ impl Row {
     }
 
     /// How long until a keeper's window opens.
-    pub fn until_keeper_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
-        self.until_refresh_ms(now, boot_id) - self.head_start_ms()
+    pub fn until_keeper_refresh_ms(&self, now: Now) -> i64 {
+        self.until_refresh_ms(now) - self.head_start_ms()
     }
 
-    pub(super) fn until_refresh_ms(&self, now: Now, boot_id: &str) -> i64 {
-        self.left_ms(now, boot_id) - (self.expires_at - self.refresh_at)
+    pub(super) fn until_refresh_ms(&self, now: Now) -> i64 {
+        self.left_ms(now) - (self.expires_at - self.refresh_at)
     }
 
-    pub(super) fn freshness_with(&self, now: Now, boot_id: &str, head_start_ms: i64) -> Freshness {
-        if self.token.is_none() || self.left_ms(now, boot_id) <= 0 {
+    pub(super) fn freshness_with(&self, now: Now, head_start_ms: i64) -> Freshness {
+        if self.token.is_none() || self.left_ms(now) <= 0 {
             return Freshness::Spent;
         }
         if self.rejected {
@@ -61,7 +61,7 @@ impl Row {
                 Freshness::Fresh
             };
         }
-        if self.until_refresh_ms(now, boot_id) > head_start_ms {
+        if self.until_refresh_ms(now) > head_start_ms {
             Freshness::Fresh
         } else {
             Freshness::Usable
@@ -69,14 +69,14 @@ impl Row {
     }
 
     /// How long the token may still be handed out, by whichever clock says less.
-    pub fn left_ms(&self, now: Now, boot_id: &str) -> i64 {
+    pub fn left_ms(&self, now: Now) -> i64 {
         let lifetime = self.expires_at - self.fetched_at;
         let by_wall = self.expires_at - now.wall_ms;
-        if self.boot_id == boot_id && !boot_id.is_empty() {
-            let by_boot = lifetime - (now.boot_ms - self.fetched_boot);
-            return by_wall.min(by_boot);
+        if self.epoch == now.epoch && !now.epoch.is_empty() {
+            let by_steady = lifetime - (now.steady_ms - self.fetched_steady);
+            return by_wall.min(by_steady);
         }
-        // Fetched before the last boot: only the wall clock can tell, and one that stands before the fetch cannot.
+        // Fetched in another epoch: only the wall clock can tell, and one that stands before the fetch cannot.
         if now.wall_ms < self.fetched_at - 5000 {
             return 0;
         }

@@ -7,12 +7,12 @@ pub struct CredentialKey {
     pub base_url: String,
     pub id: String,
     /// What else tells two apart, by the recipe's scope: the secret's fingerprint, the parent's id, or nothing.
-    pub scope: String,
+    pub discriminator: String,
 }
 
 impl CredentialKey {
     /// Tells this credential from all others of a store, whatever its base URL.
-    pub fn owner(&self) -> String {
-        format!("{}\0{}\0{}", self.endpoint, self.id, self.scope)
+    pub fn key_text(&self) -> String {
+        format!("{}\0{}\0{}", self.endpoint, self.id, self.discriminator)
     }
 }

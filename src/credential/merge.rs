@@ -11,8 +11,8 @@ impl Row {
             self.fetched_at = kept.fetched_at;
             self.expires_at = kept.expires_at;
             self.refresh_at = kept.refresh_at;
-            self.fetched_boot = kept.fetched_boot;
-            self.boot_id.clone_from(&kept.boot_id);
+            self.fetched_steady = kept.fetched_steady;
+            self.epoch.clone_from(&kept.epoch);
             self.fetched_by.clone_from(&kept.fetched_by);
             self.fetches = self.fetches.max(kept.fetches);
             self.rejects = self.rejects.max(kept.rejects);

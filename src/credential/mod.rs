@@ -12,9 +12,9 @@
 //!
 //! - **Fresh, usable, spent.** `refresh_at` is chosen when the token is granted: `refresh_ahead_s` before its end, at
 //!   most a tenth of its life, spread by 7 %. `expires_at` counts from before the request was sent.
-//! - **Two clocks.** What is left is the smaller of what the wall clock and the boot clock say. A wall clock that is
-//!   set back does not revive a token; one that is set forward costs a fetch. Boot times count only within the boot
-//!   whose id the row carries.
+//! - **Two clocks.** What is left is the smaller of what the wall clock and the steady clock say. A wall clock that is
+//!   set back does not revive a token; one that is set forward costs a fetch. Steady times count only within the
+//!   epoch that the row carries: for a store on one host, the boot.
 //! - **The same token again.** The stable endpoint and WeCom may answer with the token that there is. The next try
 //!   then lies 270 s before its end, where a stable token has a successor; nearer than that, at the last eighth of
 //!   what is left. So it ends in a few tries, not in a loop.

@@ -18,16 +18,16 @@ impl StoredSecret {
     }
 }
 
-/// The state of one credential. Times are milliseconds; `_at` is the wall clock, `boot` the boot clock.
+/// The state of one credential. Times are milliseconds; `_at` is the wall clock, `_steady` the steady clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Row {
     pub token: Option<String>,
     pub fetched_at: i64,
     pub expires_at: i64,
     pub refresh_at: i64,
-    pub fetched_boot: i64,
-    /// Which boot of the host `fetched_boot` and `lease_until` count in.
-    pub boot_id: String,
+    pub fetched_steady: i64,
+    /// Which epoch of the steady clock `fetched_steady` and `lease_until` count in.
+    pub epoch: String,
     pub fetched_by: String,
     pub fetches: i64,
     pub rejects: i64,

@@ -9,11 +9,16 @@ use crate::error::{Error, Status};
 use crate::platform::errcodes::{Wait, platform_day};
 use crate::platform::{FetchError, Grant};
 
-const BOOT: &str = "boot";
 const START: Now = Now {
     wall_ms: 1_800_000_000_000,
-    boot_ms: 50_000,
+    steady_ms: 50_000,
+    epoch: "boot",
 };
+
+/// The same moment as seen by a process in another epoch; empty where it cannot learn which.
+fn in_epoch(now: Now, epoch: &'static str) -> Now {
+    Now { epoch, ..now }
+}
 
 const PLAIN: FetchPlan = FetchPlan {
     force: false,
@@ -31,7 +36,7 @@ fn failure(message: &str, wait: Wait) -> FetchError {
 
 fn lease() -> Lease {
     Lease {
-        owner: 7,
+        id: 7,
         slot: 0,
         length_ms: 1000,
     }
@@ -46,13 +51,13 @@ fn granted(token: &str, expires_in_s: i64) -> Grant {
 }
 
 fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) -> FetchPlan {
-    let plan = row.claim(lease(), true, at, BOOT);
-    assert!(row.grant(7, &granted(token, expires_in_s), at, 270, BOOT));
+    let plan = row.claim(lease(), true, at);
+    assert!(row.grant(7, &granted(token, expires_in_s), at, 270));
     plan
 }
 
 fn refused(row: &mut Row, wait: Wait, at: Now) {
-    row.claim(lease(), true, at, BOOT);
+    row.claim(lease(), true, at);
     row.record_failure(7, &failure("down", wait), PLAIN, 8000, at);
 }
 
@@ -60,16 +65,10 @@ fn refused(row: &mut Row, wait: Wait, at: Now) {
 fn a_token_is_fresh_then_usable_then_spent() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
-    assert_eq!(row.freshness(START.plus(6_900_000), BOOT), Freshness::Fresh);
-    assert_eq!(
-        row.freshness(START.plus(6_950_000), BOOT),
-        Freshness::Usable
-    );
-    assert_eq!(
-        row.freshness(START.plus(7_199_999), BOOT),
-        Freshness::Usable
-    );
-    assert_eq!(row.freshness(START.plus(7_200_000), BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(START.plus(6_900_000)), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(6_950_000)), Freshness::Usable);
+    assert_eq!(row.freshness(START.plus(7_199_999)), Freshness::Usable);
+    assert_eq!(row.freshness(START.plus(7_200_000)), Freshness::Spent);
 }
 
 #[test]
@@ -88,25 +87,29 @@ fn no_clock_alone_keeps_a_token_alive() {
     fetched(&mut row, "A", 7200, START);
     let set_back = Now {
         wall_ms: START.wall_ms - 86_400_000,
-        boot_ms: START.boot_ms + 7_200_000,
+        steady_ms: START.steady_ms + 7_200_000,
+        ..START
     };
-    assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(set_back), Freshness::Spent);
     let set_forward = Now {
         wall_ms: START.wall_ms + 7_200_000,
-        boot_ms: START.boot_ms,
+        steady_ms: START.steady_ms,
+        ..START
     };
-    assert_eq!(row.freshness(set_forward, BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(set_forward), Freshness::Spent);
     // After a reboot the boot clock says nothing, and a wall clock before the fetch says nothing either.
     let rebooted = Now {
         wall_ms: START.wall_ms - 7_200_000,
-        boot_ms: 5,
+        steady_ms: 5,
+        epoch: "next",
     };
-    assert_eq!(row.freshness(rebooted, "next"), Freshness::Spent);
+    assert_eq!(row.freshness(rebooted), Freshness::Spent);
     let later = Now {
         wall_ms: START.wall_ms + 60_000,
-        boot_ms: 5,
+        steady_ms: 5,
+        epoch: "next",
     };
-    assert_eq!(row.freshness(later, "next"), Freshness::Fresh);
+    assert_eq!(row.freshness(later), Freshness::Fresh);
 }
 
 #[test]
@@ -123,16 +126,13 @@ fn the_same_token_again_is_asked_for_close_to_its_end() {
 #[test]
 fn a_late_leader_changes_nothing() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, BOOT);
-    let second = Lease {
-        owner: 8,
-        ..lease()
-    };
-    assert!(row.lease_has_run_out(START.plus(1000), BOOT));
-    row.claim(second, true, START.plus(2000), BOOT);
-    assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270, BOOT));
+    row.claim(lease(), true, START);
+    let second = Lease { id: 8, ..lease() };
+    assert!(row.lease_has_run_out(START.plus(1000)));
+    row.claim(second, true, START.plus(2000));
+    assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270));
     let saved = row.clone();
-    assert!(!row.grant(7, &granted("old", 7200), START, 270, BOOT));
+    assert!(!row.grant(7, &granted("old", 7200), START, 270));
     row.record_failure(7, &failure("late", Wait::BackOff), PLAIN, 8000, START);
     assert_eq!(row, saved);
 }
@@ -140,17 +140,23 @@ fn a_late_leader_changes_nothing() {
 #[test]
 fn a_lease_counts_for_who_does_not_know_the_boot() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, "");
-    assert!(row.lease_is_active(START, BOOT), "its holder did not know");
-    row.claim(lease(), true, START, BOOT);
-    assert!(row.lease_is_active(START, ""), "this one does not");
-    assert!(!row.lease_is_active(START, "another boot"));
+    row.claim(lease(), true, in_epoch(START, ""));
+    assert!(row.lease_is_active(START), "its holder did not know");
+    row.claim(lease(), true, START);
+    assert!(
+        row.lease_is_active(in_epoch(START, "")),
+        "this one does not"
+    );
+    assert!(!row.lease_is_active(in_epoch(START, "another boot")));
     let rebooted = Now {
-        boot_ms: 0,
+        steady_ms: 0,
         ..START
     };
     row.lease_until = LONGEST_LEASE_MS + 1;
-    assert!(!row.lease_is_active(rebooted, ""), "of an earlier boot");
+    assert!(
+        !row.lease_is_active(in_epoch(rebooted, "")),
+        "of an earlier boot"
+    );
 }
 
 #[test]
@@ -172,13 +178,13 @@ fn a_reject_compares_and_fetches_once_in_thirty_seconds() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     assert!(!row.reject("B"));
-    assert_eq!(row.freshness(START, BOOT), Freshness::Fresh);
+    assert_eq!(row.freshness(START), Freshness::Fresh);
     assert!(row.reject("A"));
-    assert_eq!(row.freshness(START, BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(START), Freshness::Spent);
     fetched(&mut row, "B", 7200, START.plus(1000));
     assert!(row.reject("B"));
-    assert_eq!(row.freshness(START.plus(30_999), BOOT), Freshness::Fresh);
-    assert_eq!(row.freshness(START.plus(31_000), BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(START.plus(30_999)), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(31_000)), Freshness::Spent);
 }
 
 #[test]
@@ -187,10 +193,10 @@ fn a_rejected_token_is_not_served_while_its_fetch_fails() {
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
     refused(&mut row, Wait::BackOff, START.plus(1000));
-    assert_eq!(row.freshness(START.plus(1001), BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(START.plus(1001)), Freshness::Spent);
     assert!(row.standing_failure(START.plus(1001), 8000).is_some());
     fetched(&mut row, "B", 7200, START.plus(5000));
-    assert_eq!(row.freshness(START.plus(5000), BOOT), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(5000)), Freshness::Fresh);
 }
 
 #[test]
@@ -199,8 +205,8 @@ fn a_reject_during_an_earlier_back_off_takes_the_token_from_nobody() {
     fetched(&mut row, "A", 7200, START);
     refused(&mut row, Wait::Seconds(3600), START.plus(1000));
     row.reject("A");
-    assert_eq!(row.freshness(START.plus(2000), BOOT), Freshness::Fresh);
-    assert_eq!(row.freshness(START.plus(4_400_000), BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(START.plus(2000)), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(4_400_000)), Freshness::Spent);
 }
 
 #[test]
@@ -210,7 +216,7 @@ fn a_force_that_was_never_sent_is_not_counted() {
     row.reject("A");
     fetched(&mut row, "A", 7200, START.plus(1000));
     row.reject("A");
-    let plan = row.claim(lease(), true, START.plus(40_000), BOOT);
+    let plan = row.claim(lease(), true, START.plus(40_000));
     assert!(plan.force && row.forces == 1);
     row.record_failure(
         7,
@@ -225,13 +231,13 @@ fn a_force_that_was_never_sent_is_not_counted() {
 #[test]
 fn a_timeout_stands_for_those_with_no_more_patience_alone() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     let mut timeout = failure("no answer", Wait::BackOff);
     timeout.error.status = Status::Timeout;
     row.record_failure(7, &timeout, PLAIN, 290, START);
     assert!(row.standing_failure(START, 300).is_some());
     assert!(row.standing_failure(START, 8000).is_none());
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     row.record_failure(7, &timeout, PLAIN, 7900, START);
     assert!(row.standing_failure(START, 8000).is_some());
 }
@@ -239,12 +245,12 @@ fn a_timeout_stands_for_those_with_no_more_patience_alone() {
 #[test]
 fn a_fault_of_the_leaders_options_is_not_noted() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     let fault = failure("no such ca_file", Wait::NotShared);
     let (error, in_time) = row.record_failure(7, &fault, PLAIN, 8000, START);
     assert!(in_time && error.retry_after_ms == 0);
     assert!(row.standing_failure(START, 8000).is_none());
-    assert!(!row.lease_is_active(START, BOOT));
+    assert!(!row.lease_is_active(START));
 }
 
 #[test]
@@ -277,7 +283,7 @@ fn force_comes_only_after_the_refused_token_was_handed_out_again() {
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
     assert!(!fetched(&mut row, "A", 7100, START.plus(1000)).force);
-    assert_eq!(row.freshness(START.plus(1000), BOOT), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(1000)), Freshness::Fresh);
     row.reject("A");
     assert!(fetched(&mut row, "B", 7200, START.plus(31_000)).force);
     row.reject("B");
@@ -311,9 +317,10 @@ fn a_wall_clock_set_back_does_not_hold_rejects_up() {
     row.reject("B");
     let set_back = Now {
         wall_ms: START.wall_ms - 3_600_000,
-        boot_ms: START.boot_ms + 1000,
+        steady_ms: START.steady_ms + 1000,
+        ..START
     };
-    assert_eq!(row.freshness(set_back, BOOT), Freshness::Spent);
+    assert_eq!(row.freshness(set_back), Freshness::Spent);
 }
 
 fn pushed(word: &str, at: i64) -> StoredSecret {
@@ -325,23 +332,23 @@ fn pushed(word: &str, at: i64) -> StoredSecret {
 }
 
 #[test]
-fn an_owner_is_told_by_endpoint_id_and_scope() {
+fn a_key_text_is_of_endpoint_id_and_discriminator() {
     let key = CredentialKey {
         endpoint: "stable_token".into(),
         base_url: "https://a".into(),
         id: "wx1".into(),
-        scope: "s".into(),
+        discriminator: "s".into(),
     };
     let elsewhere = CredentialKey {
         base_url: "https://b".into(),
         ..key.clone()
     };
-    assert_eq!(key.owner(), elsewhere.owner());
+    assert_eq!(key.key_text(), elsewhere.key_text());
     let another = CredentialKey {
         id: "wx2".into(),
         ..key.clone()
     };
-    assert_ne!(key.owner(), another.owner());
+    assert_ne!(key.key_text(), another.key_text());
 }
 
 #[test]
@@ -351,20 +358,17 @@ fn a_keepers_window_opens_five_seconds_earlier_or_half_way() {
         expires_at: START.wall_ms + 7_200_000,
         refresh_at: START.wall_ms + 6_930_000,
         fetched_at: START.wall_ms,
-        fetched_boot: START.boot_ms,
-        boot_id: BOOT.into(),
+        fetched_steady: START.steady_ms,
+        epoch: START.epoch.into(),
         ..Row::default()
     };
-    assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 6_925_000);
+    assert_eq!(row.until_keeper_refresh_ms(START), 6_925_000);
     let opens = START.plus(6_925_000);
-    assert_eq!(row.keeper_freshness(opens, BOOT), Freshness::Usable);
-    assert_eq!(row.freshness(opens, BOOT), Freshness::Fresh);
-    assert_eq!(
-        row.freshness(START.plus(6_930_000), BOOT),
-        Freshness::Usable
-    );
+    assert_eq!(row.keeper_freshness(opens), Freshness::Usable);
+    assert_eq!(row.freshness(opens), Freshness::Fresh);
+    assert_eq!(row.freshness(START.plus(6_930_000)), Freshness::Usable);
     row.refresh_at = row.expires_at - 600;
-    assert_eq!(row.until_keeper_refresh_ms(START, BOOT), 7_199_100);
+    assert_eq!(row.until_keeper_refresh_ms(START), 7_199_100);
     row.refresh_now(START.plus(1000));
     assert_eq!(row.refresh_at, START.wall_ms + 1000);
     row.refresh_now(START.plus(2000));
@@ -374,15 +378,16 @@ fn a_keepers_window_opens_five_seconds_earlier_or_half_way() {
 #[test]
 fn without_a_boot_id_the_wall_clock_alone_counts_but_not_one_set_far_back() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, "");
-    assert!(row.grant(7, &granted("A", 7200), START, 270, ""));
+    row.claim(lease(), true, in_epoch(START, ""));
+    assert!(row.grant(7, &granted("A", 7200), in_epoch(START, ""), 270));
     let later = Now {
         wall_ms: START.wall_ms,
-        boot_ms: START.boot_ms + 7_200_000,
+        steady_ms: START.steady_ms + 7_200_000,
+        ..START
     };
-    assert_eq!(row.left_ms(later, ""), 7_200_000);
-    assert_eq!(row.left_ms(START.plus(-5000), ""), 7_205_000);
-    assert_eq!(row.left_ms(START.plus(-5001), ""), 0);
+    assert_eq!(row.left_ms(in_epoch(later, "")), 7_200_000);
+    assert_eq!(row.left_ms(in_epoch(START.plus(-5000), "")), 7_205_000);
+    assert_eq!(row.left_ms(in_epoch(START.plus(-5001), "")), 0);
 }
 
 #[test]
@@ -404,10 +409,10 @@ fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
 #[test]
 fn a_lease_runs_out_only_where_there_is_one() {
     let mut row = Row::default();
-    assert!(!row.lease_has_run_out(START, BOOT));
-    row.claim(lease(), true, START, BOOT);
-    assert!(!row.lease_has_run_out(START.plus(999), BOOT));
-    assert!(row.lease_has_run_out(START.plus(1000), BOOT));
+    assert!(!row.lease_has_run_out(START));
+    row.claim(lease(), true, START);
+    assert!(!row.lease_has_run_out(START.plus(999)));
+    assert!(row.lease_has_run_out(START.plus(1000)));
     row.release_lease(8);
     assert_eq!(row.lease_id, 7, "another's");
     row.release_lease(7);
@@ -419,13 +424,13 @@ fn an_expired_token_is_not_replaced_for_its_rejection() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    row.claim(lease(), true, START.plus(7_200_000), BOOT);
+    row.claim(lease(), true, START.plus(7_200_000));
     assert!(!row.replacement_attempted);
     let mut empty = Row {
         rejected: true,
         ..Row::default()
     };
-    empty.claim(lease(), true, START, BOOT);
+    empty.claim(lease(), true, START);
     assert!(!empty.replacement_attempted);
 }
 
@@ -435,11 +440,12 @@ fn a_token_keeps_its_age_in_another_boot() {
     fetched(&mut row, "A", 7200, START);
     let rebooted = Now {
         wall_ms: START.wall_ms + 60_000,
-        boot_ms: 5,
+        steady_ms: 5,
+        epoch: "next",
     };
-    row.claim(lease(), true, rebooted, "next");
-    assert_eq!(row.fetched_boot, 5 - 60_000);
-    assert_eq!(row.left_ms(rebooted, "next"), 7_140_000);
+    row.claim(lease(), true, rebooted);
+    assert_eq!(row.fetched_steady, 5 - 60_000);
+    assert_eq!(row.left_ms(rebooted), 7_140_000);
 }
 
 #[test]
@@ -490,7 +496,7 @@ fn a_grant_and_failures_are_counted() {
         force: true,
         failures: 0,
     };
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     row.forces = 3;
     let mut sent = failure("down", Wait::BackOff);
     sent.not_sent = false;
@@ -512,14 +518,14 @@ fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     assert_eq!(row.until_fetch_for_reject_ms(START.plus(1000)), 0);
 }
 
 #[test]
 fn a_third_more_patience_is_not_clearly_more() {
     let mut row = Row::default();
-    row.claim(lease(), true, START, BOOT);
+    row.claim(lease(), true, START);
     let mut timeout = failure("no answer", Wait::BackOff);
     timeout.error.status = Status::Timeout;
     row.record_failure(7, &timeout, PLAIN, 300, START);

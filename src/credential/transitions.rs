@@ -20,8 +20,8 @@ pub struct FetchPlan {
 }
 
 impl Row {
-    pub fn claim(&mut self, lease: Lease, can_force: bool, now: Now, boot_id: &str) -> FetchPlan {
-        let for_reject = self.rejected && self.token.is_some() && self.left_ms(now, boot_id) > 0;
+    pub fn claim(&mut self, lease: Lease, can_force: bool, now: Now) -> FetchPlan {
+        let for_reject = self.rejected && self.token.is_some() && self.left_ms(now) > 0;
         let day = platform_day(now.wall_ms);
         if self.force_day != day {
             self.force_day = day;
@@ -39,10 +39,10 @@ impl Row {
         if force {
             self.forces += 1;
         }
-        self.move_boot(now, boot_id);
-        self.lease_id = lease.owner;
+        self.move_to_epoch(now);
+        self.lease_id = lease.id;
         self.lease_slot = lease.slot;
-        self.lease_until = now.boot_ms + lease.length_ms;
+        self.lease_until = now.steady_ms + lease.length_ms;
         FetchPlan {
             force,
             failures: self.failures,
@@ -50,15 +50,8 @@ impl Row {
     }
 
     /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
-    pub fn grant(
-        &mut self,
-        owner: i64,
-        grant: &Grant,
-        sent: Now,
-        refresh_ahead_s: i64,
-        boot_id: &str,
-    ) -> bool {
-        if !self.release(owner) {
+    pub fn grant(&mut self, lease_id: i64, grant: &Grant, sent: Now, refresh_ahead_s: i64) -> bool {
+        if !self.release(lease_id) {
             return false;
         }
         let same = self.token.as_deref() == Some(grant.token.as_str());
@@ -68,8 +61,8 @@ impl Row {
         self.replacement_attempted = false;
         self.token = Some(grant.token.clone());
         self.fetched_at = sent.wall_ms;
-        self.fetched_boot = sent.boot_ms;
-        self.boot_id = boot_id.into();
+        self.fetched_steady = sent.steady_ms;
+        self.epoch = sent.epoch.into();
         self.expires_at = sent.wall_ms + lifetime;
         self.refresh_at = self.expires_at - ahead(lifetime, refresh_ahead_s, same);
         self.fetches += 1;
@@ -130,14 +123,14 @@ impl Row {
     /// false when it came too late.
     pub fn record_failure(
         &mut self,
-        owner: i64,
+        lease_id: i64,
         failure: &FetchError,
         plan: FetchPlan,
         budget_ms: i64,
         now: Now,
     ) -> (Error, bool) {
         let mut error = failure.error.clone();
-        let in_time = self.release(owner);
+        let in_time = self.release(lease_id);
         if in_time && plan.force && failure.not_sent {
             // The platform has not seen it, so the day's budget has not either.
             self.forces -= 1;

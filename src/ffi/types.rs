@@ -44,7 +44,7 @@ pub enum wxtoken_status {
 
 /// Why a call failed. Memory of the caller's; NULL may be passed wherever one is taken. 512 bytes.
 ///
-/// Written on failure only. `message` says what failed, on what, and what to do; it never holds a secret or a token.
+/// Written on failure only. No part of it ever holds a secret or a token.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct wxtoken_error {
@@ -54,7 +54,8 @@ pub struct wxtoken_error {
     pub errcode: i32,
     /// Milliseconds after which another try makes sense; 0 is at once, or unknown.
     pub retry_after_ms: i64,
-    /// For people: NUL-terminated UTF-8, cut to fit.
+    /// For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
+    /// cause first, and from the hint last.
     pub message: [c_char; 496],
 }
 

@@ -38,40 +38,21 @@ mod workers;
 use workers::{Desk, LONG_HOLD_MS};
 
 use std::collections::{HashMap, HashSet};
-
 use std::io::Read;
-
 use std::os::fd::{AsFd, BorrowedFd};
-
-use std::os::unix::fs::MetadataExt;
-
 use std::os::unix::net::UnixStream;
-
-use std::path::Path;
-
 use std::sync::Arc;
 
-use std::time::SystemTime;
-
+use crate::account::key_of;
 use crate::client::Client;
-
 use crate::client::session::Session;
-
 use crate::clock::Deadline;
-
 use crate::credential::{CredentialKey, StoredSecret};
-
 use crate::error::{Error, Hint, Result, Status};
-
-use crate::process;
-
-use crate::store::keeper_channel::Message;
-
-use crate::store::{Account, StoreSnapshot};
-
+use crate::process::last_known;
+use crate::store::{self, Account, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
-
-use crate::sys::{Mailbox, OWNER_ONLY, access, describe, give_access, os_message, owner_name};
+use crate::sys::{describe, os_message, owner_name};
 
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
@@ -123,11 +104,9 @@ pub type Tell = Arc<dyn Fn(&Kept) + Send + Sync>;
 /// See [the module](self).
 pub struct Keeper {
     desk: Arc<Desk>,
-    mailbox: Option<Mailbox>,
+    inbox: Option<Box<dyn Inbox>>,
     /// Why there is none.
     no_mailbox: Option<Error>,
-    /// Who may read the store: which file that was, its group and its mode, as the operator set them.
-    access: Option<(FileOf, u32, u32)>,
     wanted: HashSet<String>,
     /// The accounts, and what was put, as last seen: a store that is lost gets them back.
     accounts: HashMap<String, Account>,
@@ -178,63 +157,35 @@ impl Keeper {
                 held: Mutex::default(),
                 done: theirs,
             }),
-            mailbox: None,
+            inbox: None,
             no_mailbox: None,
-            access: None,
             wanted: HashSet::new(),
             accounts: HashMap::new(),
             puts: HashMap::new(),
             done,
         };
-        keeper.open_mailbox();
+        keeper.open_inbox(session.store());
         Ok(keeper)
     }
 
-    /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back.
-    fn open_to_readers(&mut self) {
-        let store = self.desk.client.path();
-        let Some(file) = file_of(store) else { return };
-        match (access(store), self.access) {
-            // Of the same file it is the operator's will.
-            (Some((_, OWNER_ONLY)), Some((before, group, mode)))
-                if mode != OWNER_ONLY && file != before =>
-            {
-                // What fails here is seen by the readers, who are told mode and owner.
-                let _ = give_access(store, group, mode);
-            }
-            (Some((group, mode)), _) => self.access = Some((file, group, mode)),
-            (None, _) => {}
-        }
-    }
-
-    fn open_mailbox(&mut self) {
-        let paths = self.desk.client.paths();
-        if let Some(mailbox) = self.mailbox.as_ref().filter(|m| m.is_in_place()) {
-            // The operator may have opened the store to its group since.
-            let _ = mailbox.match_store_mode(&paths.store);
+    fn open_inbox(&mut self, store: &dyn Store) {
+        if self.inbox.as_ref().is_some_and(|inbox| inbox.is_in_place()) {
             return;
         }
-        match Mailbox::open(&paths.mailbox, &paths.store) {
-            Ok(mailbox) => {
-                self.mailbox = Some(mailbox);
+        // The old one goes first: it would be taken for a keeper's.
+        self.inbox = None;
+        match store.keeper_channel().listen() {
+            Ok(inbox) => {
+                self.inbox = Some(inbox);
                 self.no_mailbox = None;
             }
-            Err(e) => {
-                self.mailbox = None;
-                let what = format!("cannot open mailbox {}", paths.mailbox.display());
-                let directory = describe(paths.mailbox.parent().unwrap_or(&paths.store));
-                self.no_mailbox = Some(
-                    Error::store(what)
-                        .because(format!("{}; its directory is {directory}", os_message(&e)))
-                        .advise("Until it can be opened, readers of the store cannot reach this keeper."),
-                );
-            }
+            Err(e) => self.no_mailbox = Some(e),
         }
     }
 
     /// To wait for a message by poll(); None where there can be none.
     pub fn mail_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.mailbox.as_ref().map(Mailbox::fd)
+        self.inbox.as_ref().map(|inbox| inbox.fd())
     }
 
     /// To wait for the end of a fetch by poll().
@@ -267,13 +218,13 @@ impl Keeper {
 
     /// Notes what readers say of refused tokens. Whether there was anything that a pass is for.
     pub fn read_mail(&mut self) -> bool {
-        let Some(mailbox) = &mut self.mailbox else {
+        let Some(inbox) = &mut self.inbox else {
             return false;
         };
         // A crowd of readers says the same.
-        let lines: HashSet<String> = mailbox.read(MAIL).into_iter().collect();
+        let messages: HashSet<Message> = inbox.read(MAIL).into_iter().collect();
         let mut any = false;
-        for message in lines.iter().filter_map(|line| Message::parse(line)) {
+        for message in messages {
             any = true;
             match message {
                 Message::Wanted(name) => {
@@ -299,11 +250,13 @@ impl Keeper {
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
         let session = self.desk.client.keeper_session()?;
         session.restore_accounts()?;
-        self.open_to_readers();
-        self.open_mailbox();
+        self.open_inbox(session.store());
         self.read_mail();
-        let removed = session.view.shared.store.removed(session.call())?;
-        let everything = session.store().all(session.call())?;
+        let (removed, everything) = store::read(session.store(), &session.deadline, |there| {
+            let accounts = there.accounts()?;
+            let rows = there.rows()?;
+            Ok((there.removed()?, StoreSnapshot { accounts, rows }))
+        })?;
         let is_lost = self.remember(&session, &removed, &everything);
         let jobs = self.jobs(&session, &everything);
         self.wanted.clear();
@@ -355,30 +308,19 @@ impl Keeper {
             recipe
                 .put
                 .is_some()
-                .then(|| account.identity(recipe, &session.options))
+                .then(|| key_of(account, recipe, &session.options))
         });
         let known: HashSet<CredentialKey> = known.collect();
-        self.puts.retain(|identity, _| known.contains(identity));
-        for (identity, row) in &everything.tokens {
-            if let Some(put) = row.put.as_ref().filter(|_| known.contains(identity)) {
-                self.puts.insert(identity.clone(), put.clone());
+        self.puts.retain(|key, _| known.contains(key));
+        for (key, row) in &everything.rows {
+            if let Some(put) = row.put.as_ref().filter(|_| known.contains(key)) {
+                self.puts.insert(key.clone(), put.clone());
             }
         }
-        let client = &self.desk.client;
-        process::remember_only(
-            client.handle(),
-            client.path(),
-            self.accounts.values(),
-            &self.puts,
-        );
+        let handle = self.desk.client.handle();
+        last_known(session.store_name(), |known| {
+            known.record_all(handle, &self.accounts, &self.puts);
+        });
         self.accounts.len() > everything.accounts.len()
     }
-}
-
-/// What tells a file from another of its name: a deleted one's inode is soon another's.
-type FileOf = (u64, Option<SystemTime>);
-
-fn file_of(path: &Path) -> Option<FileOf> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
-    Some((meta.ino(), meta.created().ok()))
 }

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::Keeper;
 use super::workers::{Desk, Errand};
+use crate::account::{key_of, name_of};
 use crate::client::session::Session;
-use crate::clock::Now;
+use crate::clock::boot_ms;
 use crate::credential::{CredentialKey, Freshness, Row};
-use crate::names::{self, ACCESS_TOKEN};
-use crate::platform::Recipe;
-use crate::store::{Account, StoreSnapshot};
+use crate::names::ACCESS_TOKEN;
+use crate::store::StoreSnapshot;
 
 /// A credential that is to be kept.
 pub(super) struct Job {
@@ -24,28 +24,28 @@ impl Keeper {
     /// Every credential that is kept.
     pub(super) fn jobs(&self, session: &Session, everything: &StoreSnapshot) -> Vec<Job> {
         let rows: HashMap<&CredentialKey, &Row> = everything
-            .tokens
+            .rows
             .iter()
-            .map(|(identity, row)| (identity, row))
+            .map(|(key, row)| (key, row))
             .collect();
         let empty = Row::default();
         let mut seen = HashSet::new();
         let mut jobs = Vec::new();
         for account in &everything.accounts {
             for recipe in account.kind.recipes() {
-                let identity = account.identity(recipe, &session.options);
+                let key = key_of(account, recipe, &session.options);
                 let name = name_of(account, recipe);
-                let row = rows.get(&identity).copied();
+                let row = rows.get(&key).copied();
                 let is_wanted = self.wanted.contains(&name);
                 let is_asked_for = recipe.credential == ACCESS_TOKEN
                     || row.is_some_and(|row| row.fetches > 0)
                     || is_wanted;
-                if !is_asked_for || seen.contains(&identity) {
+                if !is_asked_for || seen.contains(&key) {
                     continue;
                 }
                 let (due_ms, lacking) = self.desk.due(session, &name, row.unwrap_or(&empty));
-                let base_url = identity.base_url.clone();
-                seen.insert(identity);
+                let base_url = key.base_url.clone();
+                seen.insert(key);
                 jobs.push(Job {
                     errand: Errand { name, base_url },
                     due_ms,
@@ -61,25 +61,17 @@ impl Keeper {
 impl Desk {
     /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
     pub(super) fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
-        let now = Now::read();
-        let boot_id = session.boot_id();
-        let lacking = row.freshness(now, &boot_id) == Freshness::Spent;
+        let now = session.now();
+        let lacking = row.freshness(now) == Freshness::Spent;
         let held = self.held().get(name).map(|held| held.until_boot_ms);
-        let held_ms = held.map_or(0, |until| until - now.boot_ms);
+        let held_ms = held.map_or(0, |until| until - boot_ms());
         let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
             failure.retry_after_ms
         } else if lacking {
             held_ms
         } else {
-            row.until_keeper_refresh_ms(now, &boot_id).max(held_ms)
+            row.until_keeper_refresh_ms(now).max(held_ms)
         };
         (due_ms, lacking)
     }
-}
-
-pub(super) fn name_of(account: &Account, recipe: &Recipe) -> String {
-    if recipe.credential == ACCESS_TOKEN {
-        return account.name.clone();
-    }
-    names::join(&account.name, recipe.credential)
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::plan::Job;
 use super::{Kept, Outcome, Tell};
 use crate::client::Client;
-use crate::clock::Now;
+use crate::clock::boot_ms;
 use crate::error::{Error, Result, Status};
-use crate::store::keeper_channel::token_fingerprint;
+use crate::store::token_fingerprint;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
 /// How many requests are under way at once,
@@ -90,9 +90,13 @@ impl Desk {
                 work.queue.push_back(errand.clone());
             }
             if job.is_wanted {
-                work.queue
-                    .make_contiguous()
-                    .sort_by_key(|queued| queued.name != errand.name);
+                let place = work
+                    .queue
+                    .iter()
+                    .position(|queued| queued.name == errand.name);
+                if let Some(queued) = place.and_then(|place| work.queue.remove(place)) {
+                    work.queue.push_front(queued);
+                }
             }
         }
         let wanted = work.queue.len().saturating_sub(work.idle);
@@ -183,7 +187,7 @@ impl Desk {
             _ => HOLD_MS,
         };
         let held = Held {
-            until_boot_ms: Now::read().boot_ms + hold_ms.max(e.retry_after_ms),
+            until_boot_ms: boot_ms() + hold_ms.max(e.retry_after_ms),
             hold_ms,
             status: e.status,
             message: e.to_string(),

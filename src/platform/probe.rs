@@ -29,7 +29,7 @@ pub struct Probe {
 
 /// Asks for `/`, with neither secret nor token.
 pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
-    use crate::clock::Now;
+    use crate::clock::boot_ms;
     let mut probe = Probe::default();
     let host = base.parse::<Uri>().ok();
     if let Some(host) = host.as_ref().and_then(Uri::host) {
@@ -41,7 +41,7 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
     }
     let agent = agent(base, options, deadline)?;
     let _shield = BlockedSignals::new();
-    let sent = Now::read();
+    let sent = boot_ms();
     match agent.get(format!("{base}/")).call() {
         Ok(response) => {
             probe.status = Some(response.status().as_u16());
@@ -55,6 +55,6 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
             probe.no_answer = Some(none.why);
         }
     }
-    probe.took_ms = Now::read().boot_ms - sent.boot_ms;
+    probe.took_ms = boot_ms() - sent;
     Ok(probe)
 }

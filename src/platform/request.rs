@@ -79,7 +79,7 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
         Err(none) => {
             let mut failure = fetch.failure(none.status, &none.why);
             failure.not_sent = none.not_sent;
-            failure.error.hint = none.advice.map(|advice| Hint::Do(advice.into()));
+            failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice.into())));
             if none.is_local {
                 failure.wait = Wait::NotShared;
             }

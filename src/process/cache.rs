@@ -24,8 +24,8 @@ pub struct CachedToken {
 
 impl CachedToken {
     /// The token of a row that is fresh or usable.
-    pub fn from_row(row: &Row, now: Now, boot_id: &str) -> Option<CachedToken> {
-        let left = row.left_ms(now, boot_id);
+    pub fn from_row(row: &Row, now: Now) -> Option<CachedToken> {
+        let left = row.left_ms(now);
         Some(CachedToken {
             value: row.token.as_deref().filter(|_| left > 0)?.into(),
             expires_at_s: row.expires_at.div_euclid(1000),
@@ -211,14 +211,14 @@ mod tests {
     use super::*;
 
     fn served(value: &str, left_ms: i64) -> CachedToken {
-        let now = Now::read();
+        let now = Now::of_host();
         let row = Row {
             token: Some(value.into()),
             fetched_at: now.wall_ms,
             expires_at: now.wall_ms + left_ms,
             ..Row::default()
         };
-        CachedToken::from_row(&row, now, "boot").unwrap()
+        CachedToken::from_row(&row, now).unwrap()
     }
 
     fn hit(cache: &Cache, revalidate_ms: i64) -> Option<String> {
@@ -290,16 +290,16 @@ mod tests {
 
     #[test]
     fn a_token_without_time_left_is_none() {
-        let now = Now::read();
+        let now = Now::of_host();
         let mut row = Row {
             token: Some("A".into()),
             fetched_at: now.wall_ms,
             expires_at: now.wall_ms,
             ..Row::default()
         };
-        assert!(CachedToken::from_row(&row, now, "boot").is_none());
+        assert!(CachedToken::from_row(&row, now).is_none());
         row.expires_at += 60_000;
-        let token = CachedToken::from_row(&row, now, "boot").unwrap();
+        let token = CachedToken::from_row(&row, now).unwrap();
         let left = token.expires_steady_ms - CoarseNow::read().steady_ms;
         assert!((30_000..=60_000).contains(&left), "{left}");
     }

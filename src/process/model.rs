@@ -13,7 +13,6 @@ use crate::platform::Grant;
 use loom::sync::Mutex;
 use loom::thread;
 
-const BOOT: &str = "boot";
 const NAME: &str = "shop";
 /// Far off: nothing here takes time.
 const FOREVER_MS: i64 = 1_000_000_000;
@@ -68,7 +67,7 @@ impl World {
         }
         let stamp = self.cache.stamp();
         let row = self.look();
-        match row.freshness(Now::read(), BOOT) {
+        match row.freshness(Now::of_host()) {
             Freshness::Spent => {
                 self.cache.clear(Some(NAME));
                 self.wait_for_token()
@@ -90,7 +89,7 @@ impl World {
             let begun = self.flights.begin(&identity(), &deadline).unwrap();
             let stamp = self.cache.stamp();
             let mut row = self.look();
-            let spent = row.freshness(Now::read(), BOOT) == Freshness::Spent;
+            let spent = row.freshness(Now::of_host()) == Freshness::Spent;
             match begun {
                 Some(_flight) => {
                     if spent {
@@ -109,7 +108,7 @@ impl World {
         let _flight = self.flights.try_begin(&identity())?;
         let stamp = self.cache.stamp();
         let row = self.look();
-        if row.freshness(Now::read(), BOOT) == Freshness::Fresh {
+        if row.freshness(Now::of_host()) == Freshness::Fresh {
             return None;
         }
         let row = self.fetch(&row)?;
@@ -117,7 +116,7 @@ impl World {
     }
 
     fn publish(&self, stamp: ReadStamp, row: &Row) -> Option<String> {
-        let token = CachedToken::from_row(row, Now::read(), BOOT)?;
+        let token = CachedToken::from_row(row, Now::of_host())?;
         self.cache.publish(Some(NAME), stamp, &token);
         Some(token.value.to_string())
     }
@@ -134,21 +133,21 @@ impl World {
     }
 
     fn ask(&self, row: &Row) -> Option<Row> {
-        let now = Now::read();
+        let now = Now::of_host();
         let mut row = row.clone();
         let lease = Lease {
-            owner: 7,
+            id: 7,
             slot: 0,
             length_ms: FOREVER_MS,
         };
-        row.claim(lease, true, now, BOOT);
+        row.claim(lease, true, now);
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let grant = Grant {
             token: format!("T{number}"),
             expires_in_s: 7200,
             renewed: None,
         };
-        (number > self.failing && row.grant(7, &grant, now, 270, BOOT)).then_some(row)
+        (number > self.failing && row.grant(7, &grant, now, 270)).then_some(row)
     }
 
     fn look(&self) -> Row {
@@ -171,7 +170,7 @@ fn identity() -> CredentialKey {
         endpoint: "stable".into(),
         base_url: String::new(),
         id: "wx1".into(),
-        scope: String::new(),
+        discriminator: String::new(),
     }
 }
 

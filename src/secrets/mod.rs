@@ -182,7 +182,7 @@ mod tests {
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         let put = Label::put("shop", "refresh_token", "wx1");
         let error = vault.open(&put, &sealed).unwrap_err();
-        let hint = "hint: Put the field refresh_token with wxtoken_put.";
+        let hint = "hint: Put the field refresh_token with wxtoken_put (see docs/credentials.md).";
         assert!(error.for_c().ends_with(hint), "{error}");
     }
 }

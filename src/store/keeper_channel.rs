@@ -1,12 +1,59 @@
-//! What a process that may only read the store tells the keeper: that it needs a token, or that one was refused.
+//! How a process that may only read the store reaches the keeper: that it needs a token, or that one was refused.
+//!
+//! The answer is the row in the store, for which the reader waits as it would for any other leader.
+
+use std::os::fd::BorrowedFd;
 
 use serde_json::json;
+
+use crate::error::Result;
 
 use crate::names;
 use crate::secrets::fingerprint;
 
+/// The way from a store's readers to its keeper.
+pub trait KeeperChannel {
+    /// Leaves a message for the keeper, and does not wait.
+    fn send(&self, message: &Message) -> Result<(), NotSent>;
+
+    /// Whether a keeper listens; None where this process may not ask.
+    fn is_listened_to(&self) -> Option<bool>;
+
+    /// Which user a keeper runs as, for messages.
+    fn keeper_user(&self) -> String;
+
+    /// Where the messages go, for messages.
+    fn place(&self) -> String;
+
+    /// The keeper's end.
+    fn listen(&self) -> Result<Box<dyn Inbox>>;
+}
+
+/// The keeper's end of the channel.
+pub trait Inbox: Send {
+    /// To wait for a message by poll().
+    fn fd(&self) -> BorrowedFd<'_>;
+
+    /// Whether messages still come here; if not, a keeper listens anew. Lets those write who may read the store as of now.
+    fn is_in_place(&self) -> bool;
+
+    /// What has come, at most `most`. Nonsense is thrown away.
+    fn read(&mut self, most: usize) -> Vec<Message>;
+}
+
+/// Why a message was not left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSent {
+    /// Nobody listens.
+    NoKeeper,
+    /// The keeper has much to read, or hangs.
+    Full,
+    /// This process may not, or it is not the keeper's.
+    Refused,
+}
+
 /// One message.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
     /// There is no valid token of this name.
     Wanted(String),

@@ -1,147 +1,149 @@
-//! Where accounts and tokens are kept, behind one small trait. No policy: a store loads rows, changes them one at a
-//! time, and lends locks; what a row means is `token`'s business.
+//! Where accounts and rows are kept, behind one trait. No policy: a store reads records, changes one row or the accounts
+//! at a time, lends locks, and says what time it is. What a row means is `credential`'s business, and what registering an
+//! account means is `account`'s.
+//!
+//! # What a store promises
+//!
+//! - **One change, one record.** A change is of one row, or of the accounts, and never of both: it is all there or not at
+//!   all, whatever is killed. A change that spans more is an order of steps above the store, each of which can be cut off
+//!   and done again.
+//! - **Compare and set.** A closure that changes a record sees it as it is. If another process has written meanwhile, the
+//!   closure runs again on what that wrote; so it may run more than once, and its last run counts.
+//! - **A read is whole by the record.** A store of one file reads all in one state. Another may read each record by itself.
+//! - **One clock.** `now` is the same clock for all who use the store; leases and ages count by it.
+//! - **A lock is a shortcut.** It dies with its process, so that the next leader need not wait for the lease's end. What
+//!   excludes is the lease in the row.
+//!
+//! `contract` has each of these promises as a test over `dyn Store`. A new store is a folder here, a variant of
+//! [`StoreName`], and an arm of [`open`].
 
-pub mod keeper_channel;
+#[cfg(test)]
+mod contract;
+mod keeper_channel;
+#[cfg(test)]
+pub mod memory;
+mod name;
+mod record;
 mod sqlite;
 
-pub use sqlite::{Condition, QUARANTINED, SqliteStore, condition};
+pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
+pub use name::StoreName;
+pub use record::{Account, ParentLink};
+pub use sqlite::{
+    Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
+};
 
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
-use crate::error::Result;
-use crate::names::{self, ACCESS_TOKEN};
-use crate::options::Options;
-use crate::platform::{Kind, Recipe, Scope};
+use crate::error::{Error, Result, Status};
 use crate::secrets::Vault;
 
-/// A registered account, its secret sealed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    pub name: String,
-    pub kind: Kind,
-    /// appid or corpid.
-    pub id: String,
-    /// None when the forebear's database held no secret for it.
-    pub sealed: Option<Vec<u8>>,
-    pub fingerprint: String,
-    pub current: bool,
-    pub parent: Option<ParentLink>,
-}
-
-/// The account that another one's token is fetched with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParentLink {
-    pub name: String,
-    /// Its kind and id; None when no account of that name is there.
-    pub there: Option<(Kind, String)>,
-}
-
-impl Account {
-    /// What a credential of this account belongs to, for a handle with these options.
-    pub fn identity(&self, recipe: &Recipe, options: &Options) -> CredentialKey {
-        let scope = match recipe.scope {
-            Scope::AsToken => self.kind.token().scope,
-            other => other,
-        };
-        let parent_id = || Some(self.parent.as_ref()?.there.as_ref()?.1.clone());
-        CredentialKey {
-            endpoint: recipe.endpoint.into(),
-            base_url: recipe.base_url(options).into(),
-            id: self.id.clone(),
-            scope: match scope {
-                Scope::Secret => self.fingerprint.clone(),
-                Scope::Parent => parent_id().unwrap_or_default(),
-                Scope::Nothing | Scope::AsToken => String::new(),
-            },
-        }
-    }
-}
-
-/// One credential of an account, with its state.
-#[derive(Clone, Debug)]
-pub struct Credential {
-    pub account: Account,
-    pub recipe: &'static Recipe,
-    pub identity: CredentialKey,
-    pub row: Row,
-}
-
-impl Credential {
-    /// The name that leads here.
-    pub fn name(&self) -> String {
-        if self.recipe.credential == ACCESS_TOKEN {
-            return self.account.name.clone();
-        }
-        names::join(&self.account.name, self.recipe.credential)
-    }
-}
-
-/// What a look for a credential finds.
-pub enum Lookup {
-    NoAccount,
-    /// The account's kind has no such credential.
-    NoCredential(Account),
-    Found(Box<Credential>),
-}
-
-/// How an account may be put into the store.
+/// Whether a closure that changes something wants it written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Registration {
-    /// The caller's word: replaces what is there, and forgives earlier failures when something changed.
-    Update,
-    /// A live handle's memory: fills a gap, and never overwrites. It becomes the current one only if it was.
-    PutBack,
+pub enum Commit {
+    Yes,
+    No,
 }
 
-/// What a store call needs to know of its handle.
-#[derive(Clone, Copy)]
-pub struct Call<'a> {
-    pub options: &'a Options,
-    pub vault: &'a Vault,
-    pub deadline: &'a Deadline,
+impl Commit {
+    pub fn when(changed: bool) -> Commit {
+        if changed { Commit::Yes } else { Commit::No }
+    }
 }
 
-/// Every account and every token row, as they are at one moment.
-pub struct StoreSnapshot {
-    pub accounts: Vec<Account>,
-    pub tokens: Vec<(CredentialKey, Row)>,
+/// What this process may do with a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Writer,
+    Reader,
 }
 
-/// What a store is: implemented by SQLite here, by Redis later.
+/// See [the module](self).
 pub trait Store: Send + Sync {
-    /// A credential of the account of this name (None: the current one) with its row.
-    fn load(&self, name: Option<&str>, credential: &str, call: Call) -> Result<Lookup>;
+    /// The same for two spellings of one place. Shown in messages, so never with a password.
+    fn name(&self) -> &StoreName;
 
-    /// Changes one row in a transaction; `change` says whether to write. It may run more than once.
-    fn update(
+    /// Runs `look` over what is there, within the deadline.
+    fn read(&self, by: &Deadline, look: &mut dyn FnMut(&dyn Read) -> Result<()>) -> Result<()>;
+
+    /// Changes one row; one that is not there is an empty one.
+    fn change_row(
         &self,
-        identity: &CredentialKey,
-        call: Call,
-        change: &mut dyn FnMut(&mut Row) -> bool,
+        key: &CredentialKey,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut Row) -> Result<Commit>,
     ) -> Result<()>;
 
-    /// Puts an account in, and gives it back as it is there. The first one becomes the current one. None when nothing was
-    /// written: its secret was sealed with a key that is gone, and is to be sealed anew, or there is no gap for it to fill.
-    fn register(&self, account: &Account, how: Registration, call: Call)
-    -> Result<Option<Account>>;
+    /// Changes accounts, all at once or not at all.
+    fn change_accounts(
+        &self,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut dyn Accounts) -> Result<Commit>,
+    ) -> Result<()>;
 
-    /// Makes an account the current one. False when there is none of that name.
-    fn set_current(&self, name: &str, call: Call) -> Result<bool>;
+    /// Takes a row out, whatever it holds.
+    fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()>;
 
-    /// Names an account's parent. False when there is no account.
-    fn set_parent(&self, name: &str, parent: &str, call: Call) -> Result<bool>;
+    /// Takes one of a credential's leader locks; None when another process has it. Within a process, threads are told apart
+    /// by the flight and not by this.
+    fn try_lead(&self, key: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
 
-    /// Everything, for the report.
-    fn all(&self, call: Call) -> Result<StoreSnapshot>;
+    /// What time it is, for all who use this store.
+    fn now(&self) -> Now;
 
-    /// Takes one of a credential's leader locks; None when another process has it.
-    fn try_lock(&self, identity: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
+    /// What this process may do here, as of now.
+    fn access(&self) -> Access;
 
-    /// Which boot of the host lease times count in.
-    fn boot_id(&self) -> String;
+    /// How a reader reaches a keeper.
+    fn keeper_channel(&self) -> &dyn KeeperChannel;
 
-    /// Where this is, for messages and the report.
-    fn location(&self) -> String;
+    /// Lets files and connections go until the next call, unless a lock is held on one.
+    fn close_idle(&self);
+}
+
+/// What is in a store. Every call may fail with the store; the closure passes that on.
+pub trait Read {
+    /// The account of this name; None is the current one.
+    fn account(&self, name: Option<&str>) -> Result<Option<Account>>;
+    /// Every account, by name.
+    fn accounts(&self) -> Result<Vec<Account>>;
+    /// The names of accounts that an operator has removed.
+    fn removed(&self) -> Result<Vec<String>>;
+    fn row(&self, key: &CredentialKey) -> Result<Option<Row>>;
+    /// Every row, the oldest first.
+    fn rows(&self) -> Result<Vec<(CredentialKey, Row)>>;
+    /// The rows of an appid, corpid and so on.
+    fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>>;
+}
+
+/// The accounts, to be changed. What is read here is as changed so far; of rows, as they were.
+pub trait Accounts: Read {
+    fn is_removed(&self, name: &str) -> Result<bool>;
+    /// Writes an account as it is, but for being the current one, which stays with whichever has it.
+    fn put(&mut self, account: &Account) -> Result<()>;
+    /// Takes an account out, and notes that an operator did.
+    fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()>;
+    /// Forgets that an operator has removed the account of this name.
+    fn clear_removed(&mut self, name: &str) -> Result<()>;
+    /// Makes an account the current one, in the place of another.
+    fn set_current(&mut self, name: &str) -> Result<()>;
+}
+
+/// Every account and every row, as they are at one moment.
+pub struct StoreSnapshot {
+    pub accounts: Vec<Account>,
+    pub rows: Vec<(CredentialKey, Row)>,
+}
+
+impl StoreSnapshot {
+    pub fn of(store: &dyn Store, by: &Deadline) -> Result<StoreSnapshot> {
+        read(store, by, |there| {
+            Ok(StoreSnapshot {
+                accounts: there.accounts()?,
+                rows: there.rows()?,
+            })
+        })
+    }
 }
 
 /// A leader's lock, given back when dropped; the system gives it back when the process dies.
@@ -154,4 +156,53 @@ impl Drop for LeaderLock<'_> {
     fn drop(&mut self) {
         (self.release)();
     }
+}
+
+/// What a process opens a store with, beside its name.
+pub struct Opening {
+    /// The key that an import of the script's database seals with, and whose file shows that a damaged store was one.
+    pub vault: Vault,
+    /// The base URL that the script's token belongs to.
+    pub work_base_url: String,
+}
+
+/// Opens a store, creating it when absent.
+pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn Store>> {
+    match name {
+        StoreName::File(path) => Ok(Box::new(sqlite::SqliteStore::open(path, opening, by)?)),
+    }
+}
+
+/// [`Store::read`] for a look that has a result.
+pub fn read<T>(
+    store: &dyn Store,
+    by: &Deadline,
+    mut look: impl FnMut(&dyn Read) -> Result<T>,
+) -> Result<T> {
+    let mut found = None;
+    store.read(by, &mut |there| {
+        found = Some(look(there)?);
+        Ok(())
+    })?;
+    found.ok_or_else(not_run)
+}
+
+/// [`Store::change_accounts`] for a change that has a result.
+pub fn change_accounts<T>(
+    store: &dyn Store,
+    by: &Deadline,
+    mut change: impl FnMut(&mut dyn Accounts) -> Result<(Commit, T)>,
+) -> Result<T> {
+    let mut outcome = None;
+    store.change_accounts(by, &mut |accounts| {
+        let (commit, result) = change(accounts)?;
+        outcome = Some(result);
+        Ok(commit)
+    })?;
+    outcome.ok_or_else(not_run)
+}
+
+/// A store that succeeds has run the closure: the contract suite says so.
+fn not_run() -> Error {
+    Error::new(Status::Internal, "a store left a call undone")
 }

@@ -1,11 +1,35 @@
 //! Private files: made 0600 whatever the umask, never through a symbolic link, and described when they resist.
 
 use std::ffi::{CStr, CString};
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// What tells a file from another at its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+impl FileId {
+    pub fn of(meta: &Metadata) -> FileId {
+        FileId {
+            device: meta.dev(),
+            inode: meta.ino(),
+        }
+    }
+
+    /// The file at a path, without following a link.
+    pub fn at(path: &Path) -> Option<FileId> {
+        std::fs::symlink_metadata(path)
+            .ok()
+            .as_ref()
+            .map(FileId::of)
+    }
+}
 
 /// Makes a file that must not exist yet, mode exactly 0600.
 pub fn create_private(path: &Path) -> io::Result<File> {
@@ -76,13 +100,13 @@ fn check_access(path: &Path, mode: libc::c_int) -> io::Result<()> {
 }
 
 /// The uid of a file's owner.
-pub fn owner(path: &Path) -> io::Result<u32> {
+pub fn owner_uid(path: &Path) -> io::Result<u32> {
     Ok(std::fs::metadata(path)?.uid())
 }
 
 /// The name of a file's owner.
 pub fn owner_name(path: &Path) -> String {
-    owner(path).map_or_else(|_| "its owner".into(), user_name)
+    owner_uid(path).map_or_else(|_| "its owner".into(), user_name)
 }
 
 /// Whether this process is kept from reading `path`, by its effective ids.

@@ -9,17 +9,12 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt
 use std::path::{Path, PathBuf};
 
 use super::fifo::MAX_MESSAGE;
+use super::file::FileId;
 
 /// The mode of a file that is its owner's alone.
 pub const OWNER_ONLY: u32 = 0o600;
 
-/// The group and the mode of a file.
-pub fn access(path: &Path) -> Option<(u32, u32)> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
-    Some((meta.gid(), meta.permissions().mode() & 0o7777))
-}
-
-/// Sets them, by name: the file may be open in SQLite.
+/// Sets the group and the mode of a file, by name: it may be open in SQLite.
 pub fn give_access(path: &Path, group: u32, mode: u32) -> io::Result<()> {
     std::os::unix::fs::lchown(path, None, Some(group))?;
     std::fs::set_permissions(path, Permissions::from_mode(mode))
@@ -81,9 +76,8 @@ impl Mailbox {
 
     /// Whether the path still leads to the FIFO that is open here.
     pub fn is_in_place(&self) -> bool {
-        let there = std::fs::symlink_metadata(&self.path);
-        let here = self.file.metadata();
-        there.is_ok_and(|t| here.is_ok_and(|h| (t.dev(), t.ino()) == (h.dev(), h.ino())))
+        let here = self.file.metadata().as_ref().map(FileId::of).ok();
+        here.is_some() && FileId::at(&self.path) == here
     }
 
     /// To wait for a message by poll().

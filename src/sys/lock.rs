@@ -7,17 +7,17 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use super::file::require_plain_file;
+use super::file::{FileId, require_plain_file};
 use super::fork::ForkLock;
 
 /// An open lock file; a forked child loses its copy before it runs.
 pub struct LockFile {
     file: Option<File>,
     path: PathBuf,
-    inode: (u64, u64),
+    id: FileId,
 }
 
 impl LockFile {
@@ -43,13 +43,13 @@ impl LockFile {
         Ok(LockFile {
             file: Some(file),
             path: path.to_owned(),
-            inode: (meta.dev(), meta.ino()),
+            id: FileId::of(&meta),
         })
     }
 
     /// Whether the path still leads to the file that is open here.
     pub fn is_in_place(&self) -> bool {
-        std::fs::symlink_metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.inode)
+        FileId::at(&self.path) == Some(self.id)
     }
 
     /// Takes the lock on one byte, or says that another process has it.

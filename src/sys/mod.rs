@@ -17,11 +17,12 @@ pub use failpoint::{Failpoint, hit_failpoint};
 pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};
 pub use file::{
-    create_private, create_private_directory, describe, is_denied, is_writable, make_private,
-    os_message, owner, owner_name, require_plain_file, require_readable_file, write_stderr,
+    FileId, create_private, create_private_directory, describe, is_denied, is_writable,
+    make_private, os_message, owner_name, owner_uid, require_plain_file, require_readable_file,
+    write_stderr,
 };
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
-pub use inbox::{Mailbox, OWNER_ONLY, access, give_access};
+pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
 pub use signal::BlockedSignals;
 
@@ -34,6 +35,24 @@ pub fn clock_ms(clock: libc::clockid_t) -> i64 {
     // SAFETY: `now` is a valid timespec to write to; the clocks asked for exist on every Linux we run on.
     unsafe { libc::clock_gettime(clock, &mut now) };
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+/// Which boot of the host this is. Empty where that cannot be read: in a chroot without /proc, or while descriptors have run
+/// out.
+pub fn boot_id() -> &'static str {
+    // No OnceLock: a child that is forked while another thread fills one waits for ever.
+    static KNOWN: AtomicRef<String> = AtomicRef::none();
+    if let Some(known) = KNOWN.get() {
+        return known;
+    }
+    match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+        Ok(id) => {
+            let id: &'static String = Box::leak(Box::new(id.trim().to_owned()));
+            KNOWN.set(Some(id));
+            id
+        }
+        Err(_) => "",
+    }
 }
 
 /// Eight random bytes from the kernel: unlike a generator in memory, two sides of a fork never share them.

@@ -54,7 +54,7 @@ void a_disk_that_does_not_sync_leaves_stable_in_memory_and_stops_classic(void)
         begin_fault(SHIM_SYNC, place.directory, 0, EVER);
         if (is_classic(KINDS[i])) {
             CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_get(place.wx, "shop", &token, e));
-            CHECK_TEXT(last_message(), "no place to put it");
+            CHECK_TEXT(last_message(), "was not fetched: cannot use store");
             CHECK_TEXT(last_message(), "I/O error");
             CHECK_EQUAL(sim_count(place.id, "requests"), 0);
             token.value[0] = '\0';

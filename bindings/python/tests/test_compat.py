@@ -100,7 +100,7 @@ def test_two_apps_of_one_corporation_are_told_apart_by_name(sim: Simulator, tmp_
 def test_half_a_credential_and_an_empty_store_are_told_so(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="together"):
         WeiXinTokenClass(tmp_path / "tokens.db", corpid="ww0000000000000000")
-    with pytest.raises(AccountError, match="no account"):
+    with pytest.raises(AccountError, match="no current account"):
         WeiXinTokenClass(tmp_path / "tokens.db").get()
 
 

@@ -163,5 +163,5 @@ def test_the_example_says_why_it_failed(tmp_path: Path) -> None:
         text=True,
     )
     assert (result.returncode, result.stdout) == (1, "")
-    assert 'no account "demo"' in result.stderr
+    assert 'account "demo" not found' in result.stderr
     assert "Traceback" not in result.stderr

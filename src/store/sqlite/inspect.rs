@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::configure;
+use super::connection::configure;
 use super::error::SqliteError;
 use super::repair::is_whole;
 use super::schema::{self, FileKind};

@@ -16,13 +16,13 @@ use crate::clock::Now;
 use crate::credential::Row;
 use crate::platform::{Kind, MAX_TOKEN};
 use crate::secrets::{Label, Secret, fingerprint};
-use crate::store::{Account, Call};
+use crate::store::{Account, Opening};
 
 /// A WeCom token lives two hours; a date further off is a mistake of the script's host clock.
 const LONGEST_MS: i64 = 7_200_000;
 
 /// Turns the file into ours. Everything or nothing; a second process finds it done.
-pub fn import(conn: &mut Connection, call: Call) -> Result<(), SqliteError> {
+pub fn import(conn: &mut Connection, opening: &Opening) -> Result<(), SqliteError> {
     // Pages that the script freed were never zeroed; those that this import frees are, by secure_delete. Done first, so
     // that the commit is the last step: whoever is killed before it leaves the script's database, to be imported again.
     conn.execute_batch("VACUUM")?;
@@ -30,8 +30,8 @@ pub fn import(conn: &mut Connection, call: Call) -> Result<(), SqliteError> {
     if schema::file_kind(&transaction)? != schema::FileKind::Legacy {
         return Ok(());
     }
-    let now = Now::read();
-    let accounts = seal(read_accounts(&transaction)?, call)?;
+    let now = Now::of_host();
+    let accounts = seal(read_accounts(&transaction)?, opening)?;
     let token = read_token(&transaction, now)?;
 
     transaction
@@ -45,9 +45,9 @@ pub fn import(conn: &mut Connection, call: Call) -> Result<(), SqliteError> {
         sql::set_current(&transaction, &account.name)?;
     }
     if let (Some(account), Some(token)) = (current, token) {
-        sql::put_token(
+        sql::put_row(
             &transaction,
-            &account.identity(account.kind.token(), call.options),
+            &account.key(account.kind.token(), &opening.work_base_url),
             &token,
         )?;
     }
@@ -108,7 +108,7 @@ fn optional_column(
     })
 }
 
-fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, SqliteError> {
+fn seal(old: Vec<Old>, opening: &Opening) -> Result<Vec<Account>, SqliteError> {
     let mut names = HashSet::new();
     let mut accounts: Vec<Account> = Vec::new();
     let Some(work) = Kind::named("work") else {
@@ -132,7 +132,7 @@ fn seal(old: Vec<Old>, call: Call) -> Result<Vec<Account>, SqliteError> {
         let sealed = if old.secret.is_empty() {
             None
         } else {
-            let sealed = call
+            let sealed = opening
                 .vault
                 .seal(&Label::secret(&old.name, "work", &old.corpid), &old.secret);
             Some(sealed.map_err(SqliteError::Failed)?)

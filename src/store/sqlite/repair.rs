@@ -3,13 +3,101 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 
-use crate::clock::Now;
+use super::SqliteStore;
+use super::connection::configure;
+use super::error::SqliteError;
+use super::leader_lock::lock_path;
+use crate::clock::{Deadline, Now};
+use crate::error::{Error, Result};
+use crate::sys::{self, BlockedSignals, ForkLock};
+
+/// The byte of the lock file that whoever sets a damaged store aside holds; credentials use those from 256 on.
+const REPAIR_BYTE: i64 = 0;
 
 /// What a damaged store is called from then on: this follows its name, and then when and by whom.
 pub const QUARANTINED: &str = ".corrupt-";
+
+impl SqliteStore {
+    /// Sets a damaged file aside, unless another process has done so by now. A file that nothing shows to have been a
+    /// store is somebody else's, and left alone.
+    pub(super) fn repair(&self, by: &Deadline) -> Result<()> {
+        let is_known = self.was_ours.load(Ordering::Relaxed)
+            || lock_path(&self.path).exists()
+            || self.opening.vault.exists();
+        if !is_known {
+            let why = "it is not an SQLite database, and nothing shows that it was a store";
+            let advice = "Move it away, or name another path.";
+            return Err(self.error(SqliteError::Refused(why.into(), Some(advice))));
+        }
+        loop {
+            let outcome = {
+                let gate = ForkLock::enter();
+                let _shield = BlockedSignals::new();
+                drop(self.open.borrow(&gate).take());
+                self.with_lock_file(&gate, |lock| {
+                    if !lock.try_lock(REPAIR_BYTE)? {
+                        return Ok(None);
+                    }
+                    let repaired = match self.is_sound() {
+                        Some(true) => Ok(Some(())),
+                        Some(false) => quarantine(&self.path).map(|_| Some(())),
+                        None => Ok(None),
+                    };
+                    lock.unlock(REPAIR_BYTE);
+                    repaired
+                })
+            };
+            match outcome {
+                Ok(Some(())) => return Ok(()),
+                Ok(None) => by.pause(
+                    1,
+                    5,
+                    &self.about("waiting for another process to release the damaged"),
+                )?,
+                Err(e) => {
+                    let what = format!("cannot move damaged store {} aside", self.path.display());
+                    let directory = self.path.parent().unwrap_or(Path::new("/"));
+                    return Err(Error::store(what).because(format!(
+                        "{}; {} is {}",
+                        sys::os_message(&e),
+                        directory.display(),
+                        sys::describe(directory)
+                    )));
+                }
+            }
+        }
+    }
+
+    /// None when another process keeps us from finding out.
+    fn is_sound(&self) -> Option<bool> {
+        if sys::require_plain_file(&self.path).is_err() || !self.path.exists() {
+            return Some(true);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let checked = Connection::open_with_flags(&self.path, flags).and_then(|conn| {
+            configure(&conn)?;
+            is_whole(&conn)
+        });
+        match checked.map_err(SqliteError::from) {
+            Ok(is_whole) => Some(is_whole),
+            Err(SqliteError::Damaged) => Some(false),
+            Err(SqliteError::Busy) => None,
+            // No sign of damage: whoever uses it next says what is wrong.
+            Err(_) => Some(true),
+        }
+    }
+
+    /// The caller's error, for one that ends the call.
+    fn error(&self, error: SqliteError) -> Error {
+        error
+            .into_error(&self.path)
+            .unwrap_or_else(|_| Error::store(self.about("cannot use")))
+    }
+}
 
 /// What SQLite says of every page. An error may be a sign of damage, too.
 pub fn is_whole(conn: &Connection) -> rusqlite::Result<bool> {
@@ -19,7 +107,7 @@ pub fn is_whole(conn: &Connection) -> rusqlite::Result<bool> {
 
 /// Renames the store and its journal. Another process may have done so already.
 pub fn quarantine(store: &Path) -> io::Result<PathBuf> {
-    let stamp = Now::read().wall_ms;
+    let stamp = Now::of_host().wall_ms;
     let aside = with_suffix(
         store,
         &format!("{QUARANTINED}{stamp}-{}", std::process::id()),

@@ -64,7 +64,7 @@ fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
 }
 
 /// The account whose token another one's is fetched with, and the secrets that were put. `fingerprint` of a token row is
-/// the identity's scope since: the secret's fingerprint, or the parent's id.
+/// the key's discriminator since: the secret's fingerprint, or the parent's id.
 fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
     add_column(conn, "weixin_account", "parent", "TEXT")?;
     add_column(conn, "weixin_token", "put", "BLOB")?;

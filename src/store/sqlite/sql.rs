@@ -19,13 +19,25 @@ macro_rules! accounts {
     };
 }
 
-macro_rules! identity {
+/// The condition that names one row.
+macro_rules! is {
     () => {
-        "endpoint, base_url, appid, fingerprint"
+        "endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
     };
 }
 
-/// The columns in the order in which [`read_token`] takes them.
+/// Rows with their keys.
+macro_rules! rows {
+    () => {
+        concat!(
+            "SELECT endpoint, base_url, appid, fingerprint, ",
+            token!(),
+            " FROM weixin_token "
+        )
+    };
+}
+
+/// The columns in the order in which [`read_row`] takes them.
 macro_rules! token {
     () => {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
@@ -111,7 +123,7 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
     conn.prepare_cached(
         "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = coalesce(?6, parent)",
+         ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = ?6",
     )?
     .execute(params![
         account.name,
@@ -136,19 +148,27 @@ pub fn removed(conn: &Connection) -> rusqlite::Result<Vec<String>> {
         .collect()
 }
 
-/// Somebody has registered it anew.
-pub fn forget_removal(conn: &Connection, name: &str) -> rusqlite::Result<()> {
+pub fn clear_removed(conn: &Connection, name: &str) -> rusqlite::Result<()> {
     conn.prepare_cached("DELETE FROM weixin_removed WHERE name = ?1")?
         .execute([name])?;
     Ok(())
 }
 
-pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
-    let known = conn
-        .prepare_cached("SELECT current FROM weixin_account WHERE name = ?1")?
-        .query_row([name], |row| row.get::<_, i64>(0))
-        .optional()?;
-    if known == Some(0) {
+/// Takes an account out and notes that it was removed.
+pub fn remove_account(conn: &Connection, name: &str, at_wall_ms: i64) -> rusqlite::Result<()> {
+    conn.execute("DELETE FROM weixin_account WHERE name = ?1", [name])?;
+    conn.execute(
+        "INSERT OR REPLACE INTO weixin_removed (name, removed_at) VALUES (?1, ?2)",
+        params![name, at_wall_ms],
+    )?;
+    Ok(())
+}
+
+pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<()> {
+    let is_there = conn
+        .prepare_cached("SELECT 1 FROM weixin_account WHERE name = ?1 AND current = 0")?
+        .exists([name])?;
+    if is_there {
         conn.execute(
             "UPDATE weixin_account SET current = 0 WHERE current = 1",
             [],
@@ -158,82 +178,60 @@ pub fn set_current(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
             [name],
         )?;
     }
-    Ok(known.is_some())
-}
-
-/// Makes an account the current one if there is none.
-pub fn set_current_if_none(conn: &Connection, name: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "UPDATE weixin_account SET current = 1
-         WHERE name = ?1 AND NOT EXISTS (SELECT 1 FROM weixin_account WHERE current = 1)",
-    )?
-    .execute([name])?;
     Ok(())
 }
 
-pub fn set_parent(conn: &Connection, name: &str, parent: &str) -> rusqlite::Result<bool> {
-    let changed = conn
-        .prepare_cached("UPDATE weixin_account SET parent = ?2 WHERE name = ?1")?
-        .execute([name, parent])?;
-    Ok(changed > 0)
-}
-
-/// Forgets the failures of every token of this id.
-pub fn clear_failures(conn: &Connection, id: &str) -> rusqlite::Result<()> {
-    conn.prepare_cached(
-        "UPDATE weixin_token SET failures = 0, failed_at = 0, backoff_ms = 0 WHERE appid = ?1",
-    )?
-    .execute([id])?;
-    Ok(())
-}
-
-pub fn token(conn: &Connection, identity: &CredentialKey) -> rusqlite::Result<Option<Row>> {
+pub fn row(conn: &Connection, key: &CredentialKey) -> rusqlite::Result<Option<Row>> {
     conn.prepare_cached(concat!(
         "SELECT ",
         token!(),
-        " FROM weixin_token WHERE endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
+        " FROM weixin_token WHERE ",
+        is!()
     ))?
     .query_row(
-        [
-            &identity.endpoint,
-            &identity.base_url,
-            &identity.id,
-            &identity.scope,
-        ],
-        |row| read_token(&mut Columns::of(row)),
+        [&key.endpoint, &key.base_url, &key.id, &key.discriminator],
+        |row| read_row(&mut Columns::of(row)),
     )
     .optional()
 }
 
-pub fn tokens(conn: &Connection) -> rusqlite::Result<Vec<(CredentialKey, Row)>> {
-    conn.prepare_cached(concat!(
-        "SELECT ",
-        identity!(),
-        ", ",
-        token!(),
-        " FROM weixin_token ORDER BY id"
-    ))?
-    .query_map([], |row| {
-        let mut columns = Columns::of(row);
-        let identity = CredentialKey {
-            endpoint: columns.next()?,
-            base_url: columns.next()?,
-            id: columns.next()?,
-            scope: columns.next()?,
-        };
-        Ok((identity, read_token(&mut columns)?))
-    })?
-    .collect()
+pub fn rows(conn: &Connection) -> rusqlite::Result<Vec<(CredentialKey, Row)>> {
+    conn.prepare_cached(concat!(rows!(), "ORDER BY id"))?
+        .query_map([], read_key_and_row)?
+        .collect()
 }
 
-fn read_token(columns: &mut Columns) -> rusqlite::Result<Row> {
+pub fn rows_of(conn: &Connection, id: &str) -> rusqlite::Result<Vec<(CredentialKey, Row)>> {
+    conn.prepare_cached(concat!(rows!(), "WHERE appid = ?1 ORDER BY id"))?
+        .query_map([id], read_key_and_row)?
+        .collect()
+}
+
+pub fn delete_row(conn: &Connection, key: &CredentialKey) -> rusqlite::Result<()> {
+    conn.prepare_cached(concat!("DELETE FROM weixin_token WHERE ", is!()))?
+        .execute([&key.endpoint, &key.base_url, &key.id, &key.discriminator])?;
+    Ok(())
+}
+
+fn read_key_and_row(row: &rusqlite::Row) -> rusqlite::Result<(CredentialKey, Row)> {
+    let mut columns = Columns::of(row);
+    let key = CredentialKey {
+        endpoint: columns.next()?,
+        base_url: columns.next()?,
+        id: columns.next()?,
+        discriminator: columns.next()?,
+    };
+    Ok((key, read_row(&mut columns)?))
+}
+
+fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
     Ok(Row {
         token: columns.next()?,
         fetched_at: columns.next()?,
         expires_at: columns.next()?,
         refresh_at: columns.next()?,
-        fetched_boot: columns.next()?,
-        boot_id: columns.next()?,
+        fetched_steady: columns.next()?,
+        epoch: columns.next()?,
         fetched_by: columns.next()?,
         fetches: columns.next()?,
         rejects: columns.next()?,
@@ -268,7 +266,7 @@ fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<StoredSecret>> {
     }))
 }
 
-pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusqlite::Result<()> {
+pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "INSERT OR REPLACE INTO weixin_token (
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
@@ -284,16 +282,16 @@ pub fn put_token(conn: &Connection, identity: &CredentialKey, row: &Row) -> rusq
              :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
     )?
     .execute(named_params! {
-        ":endpoint": identity.endpoint,
-        ":base_url": identity.base_url,
-        ":appid": identity.id,
-        ":fingerprint": identity.scope,
+        ":endpoint": key.endpoint,
+        ":base_url": key.base_url,
+        ":appid": key.id,
+        ":fingerprint": key.discriminator,
         ":access_token": row.token,
         ":fetched_at": row.fetched_at,
         ":expires_at": row.expires_at,
         ":refresh_at": row.refresh_at,
-        ":fetched_boot": row.fetched_boot,
-        ":boot_id": row.boot_id,
+        ":fetched_boot": row.fetched_steady,
+        ":boot_id": row.epoch,
         ":fetched_by": row.fetched_by,
         ":fetches": row.fetches,
         ":rejects": row.rejects,

@@ -1,6 +1,12 @@
 //! What an operator does with a store, and what looks into its surroundings. For the command `wxtoken`.
 
+mod accounts;
+mod rekey;
+
 use std::path::{Path, PathBuf};
+
+use self::accounts::{remove, restore};
+use self::rekey::{open_all, rekey};
 
 use crate::client::Client;
 use crate::clock::Deadline;
@@ -8,7 +14,10 @@ use crate::error::{Error, Result};
 use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::platform::{self, Probe};
-use crate::process;
+use crate::process::last_known;
+use crate::store::{
+    self, StoreName, StoreSnapshot, lock_path, mailbox_path, read_backup, write_backup,
+};
 
 /// The files of a store.
 #[derive(Clone, Debug)]
@@ -37,48 +46,48 @@ pub struct Removed {
 impl Client {
     /// The files of the store at `path`, whether they are there or not.
     pub fn locate(path: Option<&str>) -> Result<Paths> {
-        let store = names::store_path(path)?;
-        Ok(paths(store, &Options::from_environment()?))
+        let store = StoreName::parse(path)?;
+        Ok(paths(&store, &Options::from_environment()?))
     }
 
     pub fn paths(&self) -> Paths {
-        paths(self.path().to_owned(), &self.options())
+        paths(self.store(), &self.options())
     }
 
     pub fn remove(&self, name: &str) -> Result<Removed> {
         names::check_account(name)?;
         let session = self.session()?;
-        let store = &session.view.shared.store;
-        let Some(gone) = store.remove(name, session.call())? else {
+        let Some(removed) = remove(session.store(), name, &session.deadline)? else {
             return Err(session.no_account(Some(name)));
         };
-        process::forget_account(self.path(), name);
-        session.view.shared.invalidate_all();
+        last_known(self.store(), |known| known.forget_account(name));
+        session.state.shared.invalidate_all();
         session.log(LogLevel::Info, &format!("removed account \"{name}\""));
-        Ok(Removed {
-            credentials: gone.credentials,
-            was_current: gone.account.current,
-            children: gone.children,
-        })
+        Ok(removed)
     }
 
     pub fn rekey(&self) -> Result<usize> {
         let session = self.session()?;
-        let resealed = session.view.shared.store.rekey(session.call())?;
+        let resealed = rekey(session.store(), &session.vault, &session.deadline)?;
         session.log(LogLevel::Info, "sealed every secret with a new key");
         Ok(resealed)
     }
 
     pub fn backup(&self, to: &Path) -> Result<()> {
         let session = self.session()?;
-        session.view.shared.store.backup(to, session.call())
+        let snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
+        write_backup(to, &snapshot)
     }
 
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
-        let restored = session.view.shared.store.restore(from, session.call())?;
-        session.view.shared.invalidate_all();
-        Ok(restored)
+        // Where the key is, a file with sealed secrets is as safe as it.
+        let key = self.paths().key;
+        let snapshot = read_backup(from, key.parent().unwrap_or(Path::new(".")))?;
+        open_all(&session.vault, &snapshot)?;
+        restore(session.store(), &snapshot, &session.deadline)?;
+        session.state.shared.invalidate_all();
+        Ok(snapshot.accounts.len())
     }
 
     pub fn check_secrets(&self, name: &str) -> Result<()> {
@@ -90,9 +99,9 @@ impl Client {
 
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
         let session = self.session()?;
-        let everything = session.store().all(session.call())?;
+        let accounts = store::read(session.store(), &session.deadline, |there| there.accounts())?;
         let mut in_use = Vec::new();
-        for account in &everything.accounts {
+        for account in &accounts {
             let platform = account.kind.token().platform;
             let url = session.options.base_url(platform).to_owned();
             if !in_use.contains(&(platform.option, url.clone())) {
@@ -112,11 +121,12 @@ impl Client {
     }
 }
 
-fn paths(store: PathBuf, options: &Options) -> Paths {
+fn paths(store: &StoreName, options: &Options) -> Paths {
+    let StoreName::File(path) = store;
     Paths {
-        key: names::key_path(options, &store),
-        lock: names::lock_path(&store),
-        mailbox: names::mailbox_path(&store),
-        store,
+        key: store.key_file(options),
+        lock: lock_path(path),
+        mailbox: mailbox_path(path),
+        store: path.clone(),
     }
 }

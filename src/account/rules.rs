@@ -1,0 +1,291 @@
+//! The rules of accounts: who becomes the current one, what is put back, what goes with a removal.
+
+use crate::credential::CredentialKey;
+use crate::error::Result;
+use crate::store::{Account, Accounts, Commit, ParentLink};
+
+/// Puts an account in, in the place of one of its name, and gives it back as it is there. The first account of a store
+/// becomes the current one. A parent that was put stays.
+pub fn register(accounts: &mut dyn Accounts, mut account: Account) -> Result<Account> {
+    let name = account.name.clone();
+    let before = accounts.account(Some(&name))?;
+    if account.parent.is_none() {
+        account.parent = before.as_ref().and_then(|before| before.parent.clone());
+    }
+    accounts.clear_removed(&name)?;
+    accounts.put(&account)?;
+    if before.is_none() {
+        set_current_if_none(accounts, &name)?;
+    }
+    Ok(accounts.account(Some(&name))?.unwrap_or(account))
+}
+
+/// Fills the gap that a lost store has left, from what a process knows. Never over what is there, nor against an operator
+/// who has removed it; and no account becomes the current one that was not.
+pub fn put_back(accounts: &mut dyn Accounts, known: &Account) -> Result<Commit> {
+    let name = &known.name;
+    if accounts.account(Some(name))?.is_some() || accounts.is_removed(name)? {
+        return Ok(Commit::No);
+    }
+    accounts.put(known)?;
+    if known.current {
+        set_current_if_none(accounts, name)?;
+    }
+    Ok(Commit::Yes)
+}
+
+fn set_current_if_none(accounts: &mut dyn Accounts, name: &str) -> Result<()> {
+    match accounts.account(None)? {
+        Some(_) => Ok(()),
+        None => accounts.set_current(name),
+    }
+}
+
+/// Makes an account the current one. False when there is none of that name.
+pub fn set_current(accounts: &mut dyn Accounts, name: &str) -> Result<bool> {
+    let is_there = accounts.account(Some(name))?.is_some();
+    if is_there {
+        accounts.set_current(name)?;
+    }
+    Ok(is_there)
+}
+
+/// Names an account's parent. False when there is no account.
+pub fn set_parent(accounts: &mut dyn Accounts, name: &str, parent: &str) -> Result<bool> {
+    let Some(mut account) = accounts.account(Some(name))? else {
+        return Ok(false);
+    };
+    account.parent = Some(ParentLink {
+        name: parent.into(),
+        there: None,
+    });
+    accounts.put(&account)?;
+    Ok(true)
+}
+
+/// Takes an account out, and says which it was and whose parent.
+pub fn remove(
+    accounts: &mut dyn Accounts,
+    name: &str,
+    at_wall_ms: i64,
+) -> Result<Option<(Account, Vec<String>)>> {
+    let Some(account) = accounts.account(Some(name))? else {
+        return Ok(None);
+    };
+    accounts.remove(name, at_wall_ms)?;
+    let is_child = |left: &Account| left.parent.as_ref().is_some_and(|p| p.name == name);
+    let left = accounts.accounts()?.into_iter();
+    let children = left.filter(is_child).map(|child| child.name).collect();
+    Ok(Some((account, children)))
+}
+
+/// Puts these accounts in the place of all. No process is to put one back that is not among them.
+pub fn replace_all(accounts: &mut dyn Accounts, with: &[Account], at_wall_ms: i64) -> Result<()> {
+    for there in accounts.accounts()? {
+        accounts.remove(&there.name, at_wall_ms)?;
+    }
+    for account in with {
+        accounts.clear_removed(&account.name)?;
+        accounts.put(account)?;
+    }
+    match with.iter().find(|account| account.current) {
+        Some(current) => accounts.set_current(&current.name),
+        None => Ok(()),
+    }
+}
+
+/// Whether an account has a part in a credential, at whatever base URL. One that lacks its parent may have one in each of
+/// its id, once that is back.
+pub fn leads_to(account: &Account, key: &CredentialKey) -> bool {
+    account.kind.recipes().any(|recipe| {
+        let own = account.key(recipe, &key.base_url);
+        own.endpoint == key.endpoint
+            && own.id == key.id
+            && (own.discriminator == key.discriminator || account.lacks_parent())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Deadline;
+    use crate::platform::Kind;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{self, Store};
+
+    fn account(name: &str) -> Account {
+        Account {
+            name: name.into(),
+            kind: Kind::named("official").unwrap(),
+            id: format!("wx-{name}"),
+            sealed: Some(vec![1]),
+            fingerprint: "f".into(),
+            current: false,
+            parent: None,
+        }
+    }
+
+    /// Runs a rule on accounts of a store in memory, and commits.
+    fn change<T>(store: &MemoryStore, mut rule: impl FnMut(&mut dyn Accounts) -> T) -> T {
+        let by = Deadline::after(60_000);
+        store::change_accounts(store, &by, |accounts| Ok((Commit::Yes, rule(accounts)))).unwrap()
+    }
+
+    fn names(store: &MemoryStore) -> Vec<String> {
+        change(store, |accounts| {
+            let all = accounts.accounts().unwrap();
+            all.into_iter().map(|account| account.name).collect()
+        })
+    }
+
+    fn current(store: &MemoryStore) -> Option<String> {
+        change(store, |accounts| {
+            accounts.account(None).unwrap().map(|account| account.name)
+        })
+    }
+
+    fn registered(names: &[&str]) -> MemoryStore {
+        let store = MemoryStore::new();
+        for name in names {
+            change(&store, |accounts| {
+                register(accounts, account(name)).unwrap()
+            });
+        }
+        store
+    }
+
+    #[test]
+    fn the_first_account_becomes_the_current_one_and_stays_it() {
+        let store = registered(&["b", "a"]);
+        assert_eq!(current(&store).as_deref(), Some("b"));
+        change(&store, |accounts| register(accounts, account("a")).unwrap());
+        assert_eq!(current(&store).as_deref(), Some("b"));
+        assert!(change(&store, |accounts| {
+            set_current(accounts, "a").unwrap()
+        }));
+        assert_eq!(current(&store).as_deref(), Some("a"));
+        assert!(!change(&store, |accounts| {
+            set_current(accounts, "none").unwrap()
+        }));
+        assert_eq!(current(&store).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn an_account_that_comes_again_keeps_its_parent() {
+        let store = registered(&["child", "parent"]);
+        assert!(change(&store, |accounts| {
+            set_parent(accounts, "child", "parent").unwrap()
+        }));
+        assert!(!change(&store, |accounts| {
+            set_parent(accounts, "none", "parent").unwrap()
+        }));
+        let again = change(&store, |accounts| {
+            register(accounts, account("child")).unwrap()
+        });
+        let parent = again.parent.unwrap();
+        assert_eq!(parent.name, "parent");
+        assert_eq!(parent.there.unwrap().1, "wx-parent");
+    }
+
+    #[test]
+    fn what_is_put_back_fills_a_gap_and_overwrites_nothing() {
+        let store = registered(&["there"]);
+        let other = Account {
+            id: "wx-other".into(),
+            ..account("there")
+        };
+        let back = |known: &Account| change(&store, |a| put_back(a, known).unwrap());
+        assert_eq!(back(&other), Commit::No);
+        assert_eq!(back(&account("lost")), Commit::Yes);
+        assert_eq!(names(&store), ["lost", "there"]);
+        assert_eq!(current(&store).as_deref(), Some("there"));
+        change(&store, |accounts| remove(accounts, "lost", 1).unwrap());
+        assert_eq!(back(&account("lost")), Commit::No, "an operator removed it");
+        change(&store, |accounts| {
+            register(accounts, account("lost")).unwrap()
+        });
+        assert_eq!(names(&store), ["lost", "there"], "and may have it back");
+    }
+
+    #[test]
+    fn what_is_put_back_becomes_the_current_one_only_if_it_was() {
+        let store = MemoryStore::new();
+        let was = Account {
+            current: true,
+            ..account("was")
+        };
+        change(&store, |a| put_back(a, &account("plain")).unwrap());
+        assert_eq!(current(&store), None);
+        change(&store, |a| put_back(a, &was).unwrap());
+        assert_eq!(current(&store).as_deref(), Some("was"));
+        let other = Account {
+            current: true,
+            ..account("other")
+        };
+        change(&store, |a| put_back(a, &other).unwrap());
+        assert_eq!(current(&store).as_deref(), Some("was"));
+    }
+
+    #[test]
+    fn a_removal_names_the_children_and_leaves_no_current_one() {
+        let store = registered(&["parent", "child"]);
+        change(&store, |accounts| {
+            set_parent(accounts, "child", "parent").unwrap()
+        });
+        let (gone, children) =
+            change(&store, |accounts| remove(accounts, "parent", 1).unwrap()).unwrap();
+        assert!(gone.current);
+        assert_eq!(children, ["child"]);
+        assert_eq!(current(&store), None);
+        assert!(change(&store, |accounts| remove(accounts, "parent", 1).unwrap()).is_none());
+        let left = change(&store, |a| a.account(Some("child")).unwrap()).unwrap();
+        assert!(left.lacks_parent());
+    }
+
+    #[test]
+    fn a_restore_leaves_what_it_brings_and_nothing_comes_back_beside_it() {
+        let store = registered(&["a", "b"]);
+        let brought = Account {
+            current: true,
+            ..account("c")
+        };
+        change(&store, |accounts| {
+            replace_all(accounts, &[account("b"), brought.clone()], 1).unwrap();
+        });
+        assert_eq!(names(&store), ["b", "c"]);
+        assert_eq!(current(&store).as_deref(), Some("c"));
+        assert_eq!(
+            change(&store, |a| put_back(a, &account("a")).unwrap()),
+            Commit::No
+        );
+        let by = Deadline::after(60_000);
+        let removed = store::read(&store, &by, |there| there.removed()).unwrap();
+        assert_eq!(removed, ["a"]);
+        assert_eq!(store.access(), store::Access::Writer);
+    }
+
+    #[test]
+    fn an_account_without_its_parent_may_lead_to_every_row_of_its_id() {
+        let mut child = Account {
+            kind: Kind::named("authorizer").unwrap(),
+            ..account("child")
+        };
+        let parent = |there| {
+            Some(ParentLink {
+                name: "component".into(),
+                there,
+            })
+        };
+        let component = Kind::named("component").unwrap();
+        child.parent = parent(Some((component, "wx-component".into())));
+        let key = child.key(child.kind.token(), "https://a");
+        let of_another = CredentialKey {
+            discriminator: "wx-another".into(),
+            ..key.clone()
+        };
+        assert!(leads_to(&child, &key) && !leads_to(&child, &of_another));
+        child.parent = parent(None);
+        assert!(leads_to(&child, &of_another));
+        assert!(!leads_to(&account("other"), &key));
+    }
+}

@@ -1,0 +1,184 @@
+//! Removing an account and restoring all: each is an order of steps that can be cut off and done again.
+
+use std::collections::HashSet;
+
+use super::Removed;
+use crate::account::{self, leads_to};
+use crate::clock::Deadline;
+use crate::credential::CredentialKey;
+use crate::error::Result;
+use crate::store::{self, Account, Commit, Store, StoreSnapshot};
+
+/// Takes an account out, with the rows that belong to no other. Its rows go first: killed before the end, it is there to be
+/// removed again.
+pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Removed>> {
+    let account = store::read(store, by, |there| there.account(Some(name)))?;
+    let Some(account) = account else {
+        return Ok(None);
+    };
+    let mut keys = delete_rows_of(store, &account, by)?;
+    let at_wall_ms = store.now().wall_ms;
+    let gone = store::change_accounts(store, by, |accounts| {
+        let gone = account::remove(accounts, name, at_wall_ms)?;
+        Ok((Commit::when(gone.is_some()), gone))
+    })?;
+    let Some((account, children)) = gone else {
+        return Ok(None);
+    };
+    // What a process has fetched meanwhile.
+    keys.extend(delete_rows_of(store, &account, by)?);
+    Ok(Some(Removed {
+        credentials: keys.len(),
+        was_current: account.current,
+        children,
+    }))
+}
+
+/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too.
+fn delete_rows_of(
+    store: &dyn Store,
+    account: &Account,
+    by: &Deadline,
+) -> Result<HashSet<CredentialKey>> {
+    let unshared = store::read(store, by, |there| {
+        let others = there.accounts()?.into_iter();
+        let others: Vec<Account> = others.filter(|other| other.name != account.name).collect();
+        let keys = there.rows_of(&account.id)?.into_iter().map(|(key, _)| key);
+        let is_shared = |key: &CredentialKey| others.iter().any(|other| leads_to(other, key));
+        Ok(keys.filter(|key| !is_shared(key)).collect::<HashSet<_>>())
+    })?;
+    for key in &unshared {
+        store.delete_row(key, by)?;
+    }
+    Ok(unshared)
+}
+
+/// Puts what a backup holds in the place of all that is there: the accounts, then the rows. Killed between, it is done again.
+pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Result<()> {
+    let at_wall_ms = store.now().wall_ms;
+    store.change_accounts(by, &mut |accounts| {
+        account::replace_all(accounts, &backup.accounts, at_wall_ms)?;
+        Ok(Commit::Yes)
+    })?;
+    let there = store::read(store, by, |there| there.rows())?;
+    for (key, _) in &there {
+        store.delete_row(key, by)?;
+    }
+    for (key, kept) in &backup.rows {
+        store.change_row(key, by, &mut |row| {
+            row.clone_from(kept);
+            Ok(Commit::Yes)
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::{Row, StoredSecret};
+    use crate::platform::Kind;
+    use crate::store::memory::MemoryStore;
+
+    fn by() -> Deadline {
+        Deadline::after(60_000)
+    }
+
+    fn account(name: &str, id: &str, fingerprint: &str) -> Account {
+        Account {
+            name: name.into(),
+            kind: Kind::named("work").unwrap(),
+            id: id.into(),
+            sealed: None,
+            fingerprint: fingerprint.into(),
+            current: false,
+            parent: None,
+        }
+    }
+
+    fn key(id: &str, fingerprint: &str) -> CredentialKey {
+        let work = account("", id, fingerprint);
+        work.key(work.kind.token(), "https://qyapi.weixin.qq.com")
+    }
+
+    /// Accounts, and a row each, with a pushed secret or without.
+    fn store_of(accounts: &[Account]) -> MemoryStore {
+        let store = MemoryStore::new();
+        for account in accounts {
+            store::change_accounts(&store, &by(), |all| {
+                account::register(all, account.clone())?;
+                Ok((Commit::Yes, ()))
+            })
+            .unwrap();
+            fetched(&store, &key(&account.id, &account.fingerprint));
+        }
+        store
+    }
+
+    fn fetched(store: &MemoryStore, key: &CredentialKey) {
+        store
+            .change_row(key, &by(), &mut |row| {
+                row.token = Some("T".into());
+                Ok(Commit::Yes)
+            })
+            .unwrap();
+    }
+
+    fn keys(store: &MemoryStore) -> Vec<CredentialKey> {
+        let rows = StoreSnapshot::of(store, &by()).unwrap().rows;
+        rows.into_iter().map(|(key, _)| key).collect()
+    }
+
+    #[test]
+    fn what_only_this_account_has_goes_with_it() {
+        let store = store_of(&[
+            account("a", "corp", "f1"),
+            account("twin", "corp", "f2"),
+            account("other", "corp2", "f3"),
+        ]);
+        // Of a secret that it had before.
+        fetched(&store, &key("corp", "f0"));
+        let removed = remove(&store, "a", &by()).unwrap().unwrap();
+        assert_eq!(removed.credentials, 2);
+        assert!(removed.was_current && removed.children.is_empty());
+        assert_eq!(keys(&store), [key("corp", "f2"), key("corp2", "f3")]);
+        assert!(remove(&store, "a", &by()).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_removal_that_was_cut_off_is_done_again() {
+        let store = store_of(&[account("a", "corp", "f1")]);
+        let there = store::read(&store, &by(), |there| there.account(Some("a"))).unwrap();
+        delete_rows_of(&store, &there.unwrap(), &by()).unwrap();
+        // Cut off here, and a process has fetched since.
+        fetched(&store, &key("corp", "f1"));
+        let removed = remove(&store, "a", &by()).unwrap().unwrap();
+        assert_eq!(removed.credentials, 1);
+        assert!(keys(&store).is_empty());
+    }
+
+    #[test]
+    fn a_restore_replaces_all_and_can_be_done_again() {
+        let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
+        let kept = Row {
+            put: Some(StoredSecret {
+                sealed: vec![1],
+                at: 1,
+                put_fingerprint: String::new(),
+            }),
+            ..Row::default()
+        };
+        let backup = StoreSnapshot {
+            accounts: vec![account("b", "corp3", "f3")],
+            rows: vec![(key("corp3", "f3"), kept.clone())],
+        };
+        for _ in 0..2 {
+            restore(&store, &backup, &by()).unwrap();
+            let there = StoreSnapshot::of(&store, &by()).unwrap();
+            assert_eq!(there.accounts, backup.accounts);
+            assert_eq!(there.rows, [(key("corp3", "f3"), kept.clone())]);
+            // Cut off after the accounts: the rows of before are there still.
+            fetched(&store, &key("corp", "f1"));
+        }
+    }
+}

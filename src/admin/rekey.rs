@@ -1,0 +1,253 @@
+//! A new key: every sealed value is sealed anew with it, while other processes go on.
+
+use crate::clock::Deadline;
+use crate::credential::{CredentialKey, Row};
+use crate::error::Result;
+use crate::secrets::{Label, Vault};
+use crate::store::{self, Commit, Store, StoreSnapshot};
+
+/// Seals every secret with a new key. Killed anywhere, both keys are in the file, and the next one ends it.
+///
+/// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
+/// with a key that is about to go.
+pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
+    store.change_accounts(by, &mut |_| {
+        vault.begin_rotation()?;
+        Ok(Commit::No)
+    })?;
+    let mut resealed = 0;
+    loop {
+        resealed += reseal_all(store, vault, by)?;
+        // What was sealed with the old key before the beginning, and written after it, is caught here.
+        let is_done = store::change_accounts(store, by, |accounts| {
+            for account in accounts.accounts()? {
+                if is_stale(vault, account.sealed.as_ref())? {
+                    return Ok((Commit::No, false));
+                }
+            }
+            for (_, row) in accounts.rows()? {
+                if has_stale(vault, &row)? {
+                    return Ok((Commit::No, false));
+                }
+            }
+            vault.finish_rotation()?;
+            Ok((Commit::No, true))
+        })?;
+        if is_done {
+            return Ok(resealed);
+        }
+    }
+}
+
+/// Seals what is not of the key that seals now. How many there were.
+fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
+    let there = StoreSnapshot::of(store, by)?;
+    let mut resealed = 0;
+    let mut stale = Vec::new();
+    for account in &there.accounts {
+        if is_stale(vault, account.sealed.as_ref())? {
+            stale.push(account.name.as_str());
+        }
+    }
+    if !stale.is_empty() {
+        resealed += store::change_accounts(store, by, |accounts| {
+            let mut count = 0;
+            for name in &stale {
+                let Some(mut account) = accounts.account(Some(name))? else {
+                    continue;
+                };
+                let label = Label::secret(&account.name, account.kind.name(), &account.id);
+                if let Some(sealed) = &mut account.sealed {
+                    count += reseal(vault, &label, sealed)?;
+                    accounts.put(&account)?;
+                }
+            }
+            Ok((Commit::when(count > 0), count))
+        })?;
+    }
+    for (key, row) in &there.rows {
+        if !has_stale(vault, row)? {
+            continue;
+        }
+        let label = pushed_label(key);
+        let mut count = 0;
+        store.change_row(key, by, &mut |row| {
+            count = 0;
+            if let Some(put) = &mut row.put {
+                count += reseal(vault, &label, &mut put.sealed)?;
+            }
+            if let Some(before) = &mut row.put_before {
+                count += reseal(vault, &label, before)?;
+            }
+            Ok(Commit::when(count > 0))
+        })?;
+        resealed += count;
+    }
+    Ok(resealed)
+}
+
+/// Seals a value anew unless the key that seals now has sealed it. How many that were: one or none.
+fn reseal(vault: &Vault, label: &Label, sealed: &mut Vec<u8>) -> Result<usize> {
+    if vault.is_current(sealed)? {
+        return Ok(0);
+    }
+    let secret = vault.open(label, sealed)?;
+    *sealed = vault.seal(label, &secret)?;
+    Ok(1)
+}
+
+fn has_stale(vault: &Vault, row: &Row) -> Result<bool> {
+    let put = row.put.as_ref().map(|put| &put.sealed);
+    Ok(is_stale(vault, put)? || is_stale(vault, row.put_before.as_ref())?)
+}
+
+fn is_stale(vault: &Vault, sealed: Option<&Vec<u8>>) -> Result<bool> {
+    sealed.map_or(Ok(false), |sealed| Ok(!vault.is_current(sealed)?))
+}
+
+/// Fails at the first sealed value that does not open.
+pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
+    for account in &there.accounts {
+        if let Some(sealed) = &account.sealed {
+            vault.open(
+                &Label::secret(&account.name, account.kind.name(), &account.id),
+                sealed,
+            )?;
+        }
+    }
+    for (key, row) in &there.rows {
+        let put = row.put.as_ref().map(|put| &put.sealed);
+        for sealed in put.into_iter().chain(&row.put_before) {
+            vault.open(&pushed_label(key), sealed)?;
+        }
+    }
+    Ok(())
+}
+
+fn pushed_label(key: &CredentialKey) -> Label {
+    Label::put_for(&key.id, &key.key_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credential::StoredSecret;
+    use crate::platform::Kind;
+    use crate::store::Account;
+    use crate::store::memory::MemoryStore;
+
+    fn by() -> Deadline {
+        Deadline::after(60_000)
+    }
+
+    fn key() -> CredentialKey {
+        CredentialKey {
+            endpoint: "api_authorizer_token".into(),
+            base_url: "https://api.weixin.qq.com".into(),
+            id: "wx1".into(),
+            discriminator: "wx2".into(),
+        }
+    }
+
+    fn account_label() -> Label {
+        Label::secret("shop", "official", "wx1")
+    }
+
+    /// A store with one secret of each sort, and the vault that they are sealed by.
+    fn sealed() -> (tempfile::TempDir, MemoryStore, Vault) {
+        let directory = tempfile::tempdir().unwrap();
+        let vault = Vault::at(directory.path().join("key"));
+        let store = MemoryStore::new();
+        let account = Account {
+            name: "shop".into(),
+            kind: Kind::named("official").unwrap(),
+            id: "wx1".into(),
+            sealed: Some(vault.seal(&account_label(), "secret").unwrap()),
+            fingerprint: String::new(),
+            current: false,
+            parent: None,
+        };
+        store
+            .change_accounts(&by(), &mut |accounts| {
+                accounts.put(&account)?;
+                Ok(Commit::Yes)
+            })
+            .unwrap();
+        store
+            .change_row(&key(), &by(), &mut |row| {
+                row.put = Some(StoredSecret {
+                    sealed: vault.seal(&pushed_label(&key()), "now").unwrap(),
+                    at: 1,
+                    put_fingerprint: String::new(),
+                });
+                row.put_before = Some(vault.seal(&pushed_label(&key()), "before").unwrap());
+                Ok(Commit::Yes)
+            })
+            .unwrap();
+        (directory, store, vault)
+    }
+
+    fn assert_all_open(store: &MemoryStore, vault: &Vault) {
+        let there = StoreSnapshot::of(store, &by()).unwrap();
+        open_all(vault, &there).unwrap();
+        let sealed = there.accounts[0].sealed.as_ref().unwrap();
+        assert_eq!(*vault.open(&account_label(), sealed).unwrap(), "secret");
+        let row = &there.rows[0].1;
+        let label = pushed_label(&key());
+        let put = &row.put.as_ref().unwrap().sealed;
+        assert_eq!(*vault.open(&label, put).unwrap(), "now");
+        let before = row.put_before.as_ref().unwrap();
+        assert_eq!(*vault.open(&label, before).unwrap(), "before");
+    }
+
+    #[test]
+    fn every_value_is_sealed_anew_and_the_old_key_goes() {
+        let (_directory, store, vault) = sealed();
+        let old = StoreSnapshot::of(&store, &by()).unwrap();
+        assert_eq!(rekey(&store, &vault, &by()).unwrap(), 3);
+        assert_all_open(&store, &vault);
+        assert!(open_all(&vault, &old).is_err());
+        let sealed = old.accounts[0].sealed.as_ref().unwrap();
+        assert_eq!(vault.has_key_of(sealed), Ok(false));
+    }
+
+    #[test]
+    fn one_that_was_cut_off_at_any_step_is_ended_by_the_next() {
+        // After the new key, after the accounts, after all: then two keys are in the file.
+        for steps in 0..3 {
+            let (_directory, store, vault) = sealed();
+            vault.begin_rotation().unwrap();
+            let there = StoreSnapshot::of(&store, &by()).unwrap();
+            let mut account = there.accounts[0].clone();
+            if steps > 0 {
+                reseal(&vault, &account_label(), account.sealed.as_mut().unwrap()).unwrap();
+                store
+                    .change_accounts(&by(), &mut |accounts| {
+                        accounts.put(&account)?;
+                        Ok(Commit::Yes)
+                    })
+                    .unwrap();
+            }
+            if steps > 1 {
+                reseal_all(&store, &vault, &by()).unwrap();
+            }
+            assert_all_open(&store, &vault);
+            assert_eq!(rekey(&store, &vault, &by()).unwrap(), [3, 2, 0][steps]);
+            assert_all_open(&store, &vault);
+        }
+    }
+
+    #[test]
+    fn a_value_that_does_not_open_keeps_both_keys() {
+        let (_directory, store, vault) = sealed();
+        let spoil = |row: &mut Row| {
+            row.put_before = Some(vec![0; 40]);
+            Ok(Commit::Yes)
+        };
+        store.change_row(&key(), &by(), &mut { spoil }).unwrap();
+        let old = StoreSnapshot::of(&store, &by()).unwrap();
+        assert!(rekey(&store, &vault, &by()).is_err());
+        let sealed = old.accounts[0].sealed.as_ref().unwrap();
+        assert_eq!(vault.has_key_of(sealed), Ok(true), "the old key is there");
+    }
+}

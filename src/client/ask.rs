@@ -1,0 +1,58 @@
+//! A reader's way to the keeper: asks it to fetch, and tells who should be running.
+
+use super::session::Session;
+use crate::account::Credential;
+use crate::clock::boot_ms;
+use crate::error::Hint;
+use crate::store::{Access, KeeperChannel, Message, NotSent};
+
+/// How often a keeper is asked for the same.
+const ASK_MS: i64 = 500;
+
+impl Session {
+    /// Whether this process must leave it to others to fetch: it may not read the key, or not write the store.
+    pub fn is_reader(&self) -> bool {
+        self.vault.is_unreadable() || self.store().access() == Access::Reader
+    }
+
+    pub(super) fn keeper(&self) -> &'static dyn KeeperChannel {
+        self.store().keeper_channel()
+    }
+
+    /// Whether this process is a reader for whom somebody fetches.
+    pub fn has_keeper(&self) -> bool {
+        self.is_reader() && self.keeper().is_listened_to() == Some(true)
+    }
+
+    /// Asks a keeper to fetch, at most every [`ASK_MS`]. False when there is none to ask.
+    pub fn ask_keeper(&self, found: &Credential, asked_at: &mut Option<i64>) -> bool {
+        let now = boot_ms();
+        if asked_at.is_some_and(|asked| now - asked < ASK_MS) {
+            return true;
+        }
+        *asked_at = Some(now);
+        match self.keeper().send(&Message::Wanted(found.name())) {
+            // Where the channel is full a keeper is there, and has much to read.
+            Ok(()) | Err(NotSent::Full) => true,
+            Err(NotSent::Refused | NotSent::NoKeeper) => false,
+        }
+    }
+
+    /// Why nobody fetches for a reader, and what to do, for its error.
+    pub fn no_keeper(&self) -> (String, Option<Hint>) {
+        let keeper = self.keeper();
+        match keeper.is_listened_to() {
+            Some(true) => ("the keeper was asked".into(), None),
+            Some(false) => {
+                let user = Some(keeper.keeper_user());
+                let why = "no keeper is running on this store".into();
+                (why, Some(Hint::Keep { user }))
+            }
+            None => {
+                let mailbox = keeper.place();
+                let why = format!("this process may not write to the keeper's mailbox, {mailbox}");
+                (why, None)
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What a leader does with its lead: asks the platform, and saves the token or the failure; in the store, else in memory.
+
+use super::lead::{LeadResult, Leadership, ParentCredential};
+use super::put::put_label;
+use super::session::Session;
+use crate::account::Credential;
+use crate::clock::{Deadline, Now};
+use crate::credential::Row;
+use crate::error::{Error, Hint, Result, Status};
+use crate::options::LogLevel;
+use crate::platform::errcodes::Wait;
+use crate::platform::{self, Fetch, FetchCost, FetchError, Grant};
+use crate::process::last_known;
+use crate::secrets::Secret;
+use crate::store::Commit;
+use crate::sys::{self, Failpoint};
+
+/// A fetched token is worth more patience than the caller's deadline may have left.
+const SAVE_MS: i64 = 2000;
+
+impl Session {
+    pub(super) fn fetch(&self, lead: Leadership, parent: ParentCredential) -> Result<LeadResult> {
+        let account = &lead.found.account;
+        self.log(
+            LogLevel::Debug,
+            &format!("fetching {}", subject(&lead.found)),
+        );
+        sys::hit_failpoint(Failpoint::Claimed);
+        let sent = self.now();
+        let answer = platform::fetch(&Fetch {
+            recipe: lead.found.recipe,
+            account: &account.name,
+            kind: account.kind.name(),
+            id: &account.id,
+            fetch_secrets: &lead.fetch_secrets,
+            parent: parent.token,
+            force: lead.plan.force,
+            failures: lead.plan.failures,
+            options: &self.options,
+            deadline: &self.deadline,
+        });
+        sys::hit_failpoint(Failpoint::Replied);
+        match answer {
+            Ok(grant) => Ok(self.save(&lead, &grant, sent)),
+            Err(failure) if failure.stale_parent && parent.may_be_stale => {
+                self.log(LogLevel::Info, &failure.error.for_c());
+                self.finish(&lead, &mut |row| {
+                    row.release_lease(lead.lease.id);
+                    true
+                });
+                Ok(LeadResult::StaleParent)
+            }
+            Err(failure) => Err(self.record_failure(&lead, failure)),
+        }
+    }
+
+    /// Notes a failure for everybody.
+    pub(super) fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
+        self.tell_age_of_put(lead, &mut failure);
+        let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
+        let mut error = failure.error.clone();
+        self.finish(lead, &mut |row| {
+            let now = self.now();
+            let is_as_sent = match &row.put {
+                Some(put) => put.is_same(lead.row.put.as_ref()),
+                None => lead.row.put.is_none(),
+            };
+            if !is_as_sent {
+                // What was refused has been replaced since.
+                failure.wait = Wait::NotShared;
+            }
+            let in_time;
+            (error, in_time) =
+                row.record_failure(lead.lease.id, &failure, lead.plan, lead.budget_ms, now);
+            if !in_time && supersedes && !failure.not_sent {
+                row.refresh_now(now);
+            }
+            true
+        });
+        self.log(LogLevel::Error, &error.for_c());
+        error
+    }
+
+    /// Adds to a refusal that what was put is older than it is good for.
+    pub(super) fn tell_age_of_put(&self, lead: &Leadership, failure: &mut FetchError) {
+        let put = lead.found.recipe.put.as_ref();
+        let kept = lead.row.put.as_ref();
+        let (Some(put), Some(kept)) = (put, kept) else {
+            return;
+        };
+        let age_s = (self.now().wall_ms - kept.at) / 1000;
+        if failure.error.status != Status::Api || put.lifetime_s == 0 || age_s <= put.lifetime_s {
+            return;
+        }
+        let age = format!(
+            "; the {} was put {} minutes ago and is good for {}",
+            put.field,
+            age_s / 60,
+            put.lifetime_s / 60
+        );
+        failure.error.detail.get_or_insert_default().push_str(&age);
+        failure.error.hint = Some(Box::new(Hint::Put {
+            account: lead.found.account.name.clone(),
+            field: put.field.into(),
+            before: Some("See why the pushes no longer arrive, and".into()),
+        }));
+    }
+
+    pub(super) fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {
+        let mut late = false;
+        let label = sys::process_label();
+        let ahead_s = self.options.refresh_ahead_s;
+        let mut renewed = self.seal_renewed(lead, grant);
+        sys::hit_failpoint(Failpoint::Sealed);
+        let row = self.finish(lead, &mut |row| {
+            late = !row.grant(lead.lease.id, grant, sent, ahead_s);
+            if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
+                if let Some(put) = &lead.found.recipe.put {
+                    self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
+                }
+                row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
+            }
+            if !late {
+                row.fetched_by.clone_from(&label);
+                return true;
+            }
+            // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
+            let superseding = lead.found.recipe.cost == FetchCost::RevokesPrevious;
+            if superseding {
+                row.refresh_now(self.now());
+            }
+            superseding || renewed.is_some()
+        });
+        if let (Some(_), Some(put)) = (&renewed, &row.put) {
+            last_known(self.store_name(), |known| {
+                known.rotate_pushed(&lead.found.key, put);
+            });
+        }
+        let subject = subject(&lead.found);
+        if late {
+            self.log(
+                LogLevel::Info,
+                &format!("{subject} came after its lease and was dropped"),
+            );
+        } else {
+            self.log(LogLevel::Info, &format!("fetched {subject}"));
+        }
+        LeadResult::Row(Box::new(row))
+    }
+
+    /// What the platform sent to replace what was put, sealed; None when it is the same.
+    pub(super) fn seal_renewed(&self, lead: &Leadership, grant: &Grant) -> Option<Vec<u8>> {
+        let renewed: &Secret = grant.renewed.as_ref()?;
+        if lead.fetch_secrets.put.as_ref() == Some(renewed) {
+            return None;
+        }
+        let label = put_label(&lead.found, lead.found.recipe.put.as_ref()?);
+        let sealed = self.vault.seal(&label, renewed);
+        sealed
+            .inspect_err(|e| {
+                self.log(
+                    LogLevel::Error,
+                    &format!("lost {}: {}", label.what, e.for_c()),
+                );
+            })
+            .ok()
+    }
+
+    /// Ends a lead by changing its row where that lives: in the store, else in this process.
+    pub(super) fn finish(
+        &self,
+        lead: &Leadership,
+        change: &mut dyn FnMut(&mut Row) -> bool,
+    ) -> Row {
+        let shared = self.state.shared;
+        let mut after = lead.row.clone();
+        let why = match &lead.unwritable {
+            Some(why) => why.clone(),
+            None => {
+                let deadline = Deadline::after(SAVE_MS);
+                let saved = self
+                    .store()
+                    .change_row(&lead.found.key, &deadline, &mut |row| {
+                        if *row == Row::default() {
+                            // The store was lost meanwhile, and with it our intent; nobody has claimed since.
+                            row.clone_from(&lead.row);
+                        }
+                        let write = change(row);
+                        after = row.clone();
+                        sys::hit_failpoint(Failpoint::Saving);
+                        Ok(Commit::when(write))
+                    });
+                match saved {
+                    Ok(()) => {
+                        sys::hit_failpoint(Failpoint::Saved);
+                        return after;
+                    }
+                    Err(e) => e,
+                }
+            }
+        };
+        self.log(
+            LogLevel::Error,
+            &format!("kept in memory only: {}", why.for_c()),
+        );
+        after = lead.row.clone();
+        change(&mut after);
+        shared.keep_unsaved(&lead.found.key, after.clone(), &why);
+        after
+    }
+}
+
+pub(super) fn subject(found: &Credential) -> String {
+    format!(
+        "the {} of account \"{}\"",
+        found.recipe.noun(),
+        found.account.name
+    )
+}

@@ -1,0 +1,158 @@
+//! The token that another one is fetched with: a ticket's account's own, an authorizer's component's. The rules of such
+//! chains stand in `get`.
+
+use super::lead::{LeadResult, ParentCredential};
+use super::session::Session;
+use crate::account::Credential;
+use crate::credential::Freshness;
+use crate::error::{Error, Hint, Result, Status};
+use crate::platform::{Kind, ParentKind, ParentToken};
+use crate::process::cache::CachedToken;
+use crate::secrets::Secret;
+
+impl Session {
+    /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
+    pub(super) fn with_parent(
+        &self,
+        found: &Credential,
+        if_busy: IfBusy,
+        fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
+    ) -> Result<LeadResult> {
+        let Some(parent) = self.parent_token(found, if_busy)? else {
+            return fetch(ParentCredential {
+                token: None,
+                may_be_stale: false,
+            });
+        };
+        let first = fetch(ParentCredential {
+            token: Some(&parent),
+            may_be_stale: true,
+        })?;
+        if !matches!(first, LeadResult::StaleParent) {
+            return Ok(first);
+        }
+        self.reject(Some(parent_name(found)?), &parent.token)?;
+        let next = self.parent_token(found, if_busy)?;
+        fetch(ParentCredential {
+            token: next.as_ref(),
+            may_be_stale: false,
+        })
+    }
+
+    /// The token that a credential is fetched with, if it is.
+    pub(super) fn parent_token(
+        &self,
+        found: &Credential,
+        if_busy: IfBusy,
+    ) -> Result<Option<ParentToken>> {
+        let id = match found.recipe.parent {
+            ParentKind::None => return Ok(None),
+            ParentKind::Own => found.account.id.clone(),
+            ParentKind::Account(kind) => self.parent_id(found, kind)?,
+        };
+        let name = parent_name(found)?;
+        let token = self.token_of_parent(name, if_busy);
+        let token = token.map_err(|e| needed_for(e, found))?;
+        Ok(Some(ParentToken {
+            id,
+            token: Secret::new(token.value.to_string()),
+        }))
+    }
+
+    pub(super) fn token_of_parent(&self, name: &str, if_busy: IfBusy) -> Result<CachedToken> {
+        let cache = &self.state.cache;
+        let revalidate_ms = self.options.revalidate_ms;
+        if let Some(token) = cache.hit(Some(name.as_bytes()), revalidate_ms, CachedToken::clone) {
+            return Ok(token);
+        }
+        if if_busy == IfBusy::Wait {
+            return self.get(Some(name));
+        }
+        let stamp = cache.stamp();
+        let found = self.read_credential(Some(name))?;
+        if self.freshness(&found.row) != Freshness::Spent
+            && let Some(token) = self.publish(Some(name), stamp, &found.row)
+        {
+            return Ok(token);
+        }
+        if let Some(error) = self.standing_failure(&found.row) {
+            return Err(error);
+        }
+        let what = format!("the token of account \"{name}\" is being fetched");
+        self.try_lead(Some(name), found)?
+            .ok_or_else(|| Error::new(Status::Timeout, what))
+    }
+
+    /// The id of the account that was put as the parent, if it is of the kind that it must be.
+    pub(super) fn parent_id(&self, found: &Credential, kind: &str) -> Result<String> {
+        let child = &found.account.name;
+        let name = parent_name(found)?;
+        let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
+        match there {
+            Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
+            Some((other, _)) => Err(Error::new(
+                Status::Account,
+                format!("the parent of account \"{child}\" is of the wrong kind"),
+            )
+            .because(format!(
+                "\"{name}\" is of kind {}, not {kind}",
+                other.name()
+            ))
+            .hint(put_parent(child))),
+            None => Err(Error::new(
+                Status::Account,
+                format!(
+                    "the parent \"{name}\" of account \"{child}\" is not in store {}",
+                    self.store_name()
+                ),
+            )
+            .hint(Hint::RegisterAs {
+                account: name.into(),
+                kind: kind.into(),
+            })),
+        }
+    }
+}
+
+/// Whether to wait for whoever fetches the parent's token.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfBusy {
+    Wait,
+    /// There is a good token to go on with.
+    GiveUp,
+}
+
+/// The account that the parent's token is of.
+pub(super) fn parent_name(found: &Credential) -> Result<&str> {
+    match (&found.recipe.parent, &found.account.parent) {
+        (ParentKind::Account(_), Some(parent)) => Ok(&parent.name),
+        (ParentKind::Account(kind), None) => Err(Error::new(
+            Status::Account,
+            format!(
+                "no parent has been put for account \"{}\"",
+                found.account.name
+            ),
+        )
+        .because(format!("it is fetched with the token of its {kind}"))
+        .hint(put_parent(&found.account.name))),
+        _ => Ok(&found.account.name),
+    }
+}
+
+pub(super) fn put_parent(account: &str) -> Hint {
+    Hint::Put {
+        account: account.into(),
+        field: "parent".into(),
+        before: None,
+    }
+}
+
+/// Says what the failing link of a chain is needed for.
+pub(super) fn needed_for(mut error: Error, found: &Credential) -> Error {
+    error.what += &format!(
+        " (needed for the {} of account \"{}\")",
+        found.recipe.noun(),
+        found.account.name
+    );
+    error
+}

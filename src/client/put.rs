@@ -1,0 +1,258 @@
+//! Fields that are put: the current account, a parent, and pushed secrets, which are kept sealed in their credential's row.
+
+use super::Client;
+use super::session::{Session, no_credential};
+use crate::account::{self, Credential};
+use crate::credential::StoredSecret;
+use crate::error::{Error, Hint, Result, Status};
+use crate::names::{self, ACCESS_TOKEN};
+use crate::platform::{Kind, PushedSecret, Scope};
+use crate::process::cache::CachedToken;
+use crate::process::last_known;
+use crate::secrets::{Label, Secret, fingerprint};
+use crate::store::{Account, Commit};
+
+impl Client {
+    pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        // A look puts back what live handles registered.
+        let found = session.read_credential(Some(name))?;
+        let kind = found.account.kind;
+        match (field, &kind.token().put) {
+            ("current", _) => self.put_current(&session, name, value),
+            ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
+            (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
+            _ => Err(Error::argument(format!(
+                "account \"{name}\" of kind {} has no field{}",
+                kind.name(),
+                names::repeated(field)
+            ))
+            .hint(names::choose(field, &kind.fields(), "It takes"))),
+        }
+    }
+
+    pub(super) fn put_current(
+        &self,
+        session: &Session,
+        name: &str,
+        value: Option<&str>,
+    ) -> Result<()> {
+        if !matches!(value, None | Some("1")) {
+            return Err(
+                Error::argument("invalid value of field current").because("must be 1 or NULL")
+            );
+        }
+        let is_there = session.change_accounts(|accounts| {
+            let is_there = account::set_current(accounts, name)?;
+            Ok((Commit::when(is_there), is_there))
+        })?;
+        if !is_there {
+            return Err(session.no_account(Some(name)));
+        }
+        last_known(&self.store, |known| known.record_current(name));
+        session.state.shared.invalidate_all();
+        Ok(())
+    }
+
+    pub(super) fn put_parent(
+        &self,
+        session: &Session,
+        found: &Credential,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(parent) = value else {
+            return Err(Error::argument("the value of field parent is NULL")
+                .advise("Pass the name of an account."));
+        };
+        names::check_account(parent)?;
+        let of = session.read_credential(Some(parent))?.account;
+        let wanted = found.account.kind.parent();
+        if Some(of.kind) != wanted {
+            return Err(Error::argument(format!(
+                "account \"{parent}\" cannot be the parent of account \"{}\"",
+                found.account.name
+            ))
+            .because(format!(
+                "it is of kind {}, not {}",
+                of.kind.name(),
+                wanted.map_or("", Kind::name)
+            )));
+        }
+        let name = &found.account.name;
+        let before = found.account.parent.as_ref();
+        if before.is_none_or(|before| before.name != parent) {
+            let is_there = session.change_accounts(|accounts| {
+                let is_there = account::set_parent(accounts, name, parent)?;
+                Ok((Commit::when(is_there), is_there))
+            })?;
+            if !is_there {
+                return Err(session.no_account(Some(name)));
+            }
+            session.state.shared.invalidate_all();
+        }
+        last_known(&self.store, |known| known.record_parent(name, parent));
+        Ok(())
+    }
+
+    pub(super) fn put_secret(
+        &self,
+        session: &Session,
+        found: &Credential,
+        put: &PushedSecret,
+        value: Option<&str>,
+    ) -> Result<()> {
+        let Some(value) = value else {
+            return Err(
+                Error::argument(format!("the value of field {} is NULL", put.field))
+                    .advise("Pass a string."),
+            );
+        };
+        names::check_secret(put.field, value)?;
+        let lacks_parent =
+            found.recipe.scope == Scope::Parent && found.key.discriminator.is_empty();
+        if lacks_parent {
+            let account = found.account.name.clone();
+            let what = format!("no parent has been put for account \"{account}\"");
+            return Err(Error::argument(what)
+                .because(format!(
+                    "its {} is valid with its {} only",
+                    put.field,
+                    found.account.kind.parent().map_or("parent", Kind::name)
+                ))
+                .hint(Hint::Put {
+                    account,
+                    field: "parent".into(),
+                    before: Some("First,".into()),
+                }));
+        }
+        let kept = session.store_secret(found, put, value)?;
+        last_known(&self.store, |known| {
+            known.record_pushed(self.handle, &found.key, kept);
+        });
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Takes a secret in that was put. What comes back is what is stored of it.
+    pub fn store_secret(
+        &self,
+        found: &Credential,
+        put: &PushedSecret,
+        value: &str,
+    ) -> Result<StoredSecret> {
+        let label = put_label(found, put);
+        let mut kept = StoredSecret {
+            sealed: self.vault.seal(&label, value)?,
+            at: self.now().wall_ms,
+            put_fingerprint: fingerprint(&found.key.key_text(), value),
+        };
+        let mut stored = kept.clone();
+        self.change_row(&found.key, |row| {
+            self.reseal_if_rotated(&label, value, &mut kept.sealed);
+            // What no key opens is not there, though the same was put.
+            row.put.take_if(|known| self.has_lost_key_of(known));
+            let changed = row.put(kept.clone());
+            stored.clone_from(row.put.as_ref().unwrap_or(&kept));
+            Commit::when(changed)
+        })?;
+        Ok(stored)
+    }
+
+    /// What was put. A store that has lost it gets it back from a live handle.
+    pub(super) fn open_pushed_secret(
+        &self,
+        found: &Credential,
+        put: &PushedSecret,
+    ) -> Result<Secret> {
+        let kept = match &found.row.put {
+            Some(kept) => Some(kept.clone()),
+            None => self.restore_secret(found)?,
+        };
+        let kept = kept.ok_or_else(|| never_put(found, put))?;
+        self.vault.open(&put_label(found, put), &kept.sealed)
+    }
+
+    /// What is stored then. What was sealed with a key that is gone stays out, for a better copy to come in.
+    pub(super) fn restore_secret(&self, found: &Credential) -> Result<Option<StoredSecret>> {
+        let Some(known) = last_known(self.store_name(), |known| known.pushed(&found.key)) else {
+            return Ok(None);
+        };
+        let mut stored = None;
+        self.change_row(&found.key, |row| {
+            let may_come = row.put.is_none() && !self.has_lost_key_of(&known);
+            let changed = may_come && row.put(known.clone());
+            stored.clone_from(&row.put);
+            Commit::when(changed)
+        })?;
+        Ok(stored)
+    }
+
+    pub(super) fn has_lost_key_of(&self, kept: &StoredSecret) -> bool {
+        self.vault.has_key_of(&kept.sealed) == Ok(false)
+    }
+
+    /// What was put for an account, in the clear, by the name of its field; with `_before` what it replaced.
+    pub fn read_secret(&self, account: &Account, field: &str) -> Result<CachedToken> {
+        let (field, before) = match field.strip_suffix("_before") {
+            Some(field) => (field, true),
+            None => (field, false),
+        };
+        let put = account.kind.token().put.as_ref();
+        let Some(put) = put.filter(|put| put.field == field) else {
+            return Err(no_credential(account, field));
+        };
+        let name = format!("{}/{ACCESS_TOKEN}", account.name);
+        let mut found = self.read_credential(Some(&name))?;
+        let missing = || {
+            let which = if before { "earlier " } else { "" };
+            Error::new(
+                Status::Secret,
+                format!("account \"{}\" has no {which}{field}", account.name),
+            )
+        };
+        if before {
+            let sealed = found.row.put_before.take().ok_or_else(missing)?;
+            let secret = self.vault.open(&put_label(&found, put), &sealed)?;
+            return Ok(CachedToken::uncached(&secret, 0));
+        }
+        let at = found.row.put.as_ref().map_or(0, |kept| kept.at);
+        let secret = self.open_pushed_secret(&found, put)?;
+        let ends = if put.lifetime_s > 0 && at > 0 {
+            at / 1000 + put.lifetime_s
+        } else {
+            0
+        };
+        Ok(CachedToken::uncached(&secret, ends))
+    }
+
+    /// Inside a transaction: the key may have been changed since the value was sealed.
+    pub fn reseal_if_rotated(&self, label: &Label, value: &str, sealed: &mut Vec<u8>) {
+        if !self.vault.is_current(sealed).unwrap_or(true)
+            && let Ok(anew) = self.vault.seal(label, value)
+        {
+            *sealed = anew;
+        }
+    }
+}
+
+pub fn never_put(found: &Credential, put: &PushedSecret) -> Error {
+    Error::new(
+        Status::Secret,
+        format!(
+            "no {} has been put for account \"{}\" ({} {})",
+            put.field, found.account.name, found.recipe.id_name, found.account.id
+        ),
+    )
+    .because(put.source)
+    .hint(Hint::Put {
+        account: found.account.name.clone(),
+        field: put.field.into(),
+        before: None,
+    })
+}
+
+pub fn put_label(found: &Credential, put: &PushedSecret) -> Label {
+    Label::put(&found.account.name, put.field, &found.key.key_text())
+}

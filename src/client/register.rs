@@ -1,0 +1,176 @@
+//! Registering an account, and putting back what this process knows where the store has lost it.
+
+use super::Client;
+use super::session::Session;
+use crate::account::{self, Lookup};
+use crate::error::{Error, Result};
+use crate::names;
+use crate::options::LogLevel;
+use crate::platform::Kind;
+use crate::process::last_known;
+use crate::secrets::{Label, fingerprint};
+use crate::store::{self, Account, Commit};
+
+impl Client {
+    /// Registers or updates an account; nothing is written when nothing has changed.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+        names::check_account(name)?;
+        let kind =
+            Kind::named(kind).ok_or_else(|| {
+                let known: Vec<&str> = Kind::all().map(Kind::name).collect();
+                Error::argument(format!("unknown kind{}", names::repeated(kind)))
+                    .hint(names::choose(kind, &known, "The kinds are"))
+            })?;
+        names::check_id(kind.token().id_name, id)?;
+        let secret = check_secret_of(kind, secret)?;
+
+        let session = self.session()?;
+        let label = Label::secret(name, kind.name(), id);
+        let unchanged = load_account(&session, name)?.filter(|account| {
+            let same_secret = match (&account.sealed, secret) {
+                (Some(sealed), Some(secret)) => {
+                    let opened = session.vault.open(&label, sealed);
+                    opened.is_ok_and(|stored| *stored == secret)
+                }
+                (None, None) => true,
+                _ => false,
+            };
+            account.kind == kind && account.id == id && same_secret
+        });
+        let account = match unchanged {
+            Some(account) => account,
+            None => {
+                let mut account = Account {
+                    name: name.into(),
+                    kind,
+                    id: id.into(),
+                    sealed: None,
+                    fingerprint: secret.map_or(String::new(), |secret| fingerprint(id, secret)),
+                    current: false,
+                    parent: None,
+                };
+                if let Some(secret) = secret {
+                    account.sealed = Some(session.vault.seal(&label, secret)?);
+                }
+                let stored = session.register(account, &label, secret)?;
+                session.state.shared.invalidate_all();
+                session.log(LogLevel::Info, &format!("registered account \"{name}\""));
+                stored
+            }
+        };
+        last_known(&self.store, |known| {
+            if account.current {
+                known.record_current(name);
+            }
+            known.record_account(self.handle, account);
+        });
+        Ok(())
+    }
+}
+
+/// The secret that a kind's accounts have, or none where they have none.
+pub(super) fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) if kind.has_secret() => {
+            names::check_secret("secret", secret)?;
+            Ok(Some(secret))
+        }
+        None if kind.has_secret() => {
+            names::check_secret("secret", "")?;
+            Ok(None)
+        }
+        None => Ok(None),
+        Some(_) => Err(
+            Error::argument(format!("accounts of kind {} have no secret", kind.name())).advise(
+                format!(
+                    "Register the account without one, and put {}.",
+                    kind.fields()[1..].join(" and ")
+                ),
+            ),
+        ),
+    }
+}
+
+pub(super) fn load_account(session: &Session, name: &str) -> Result<Option<Account>> {
+    store::read(session.store(), &session.deadline, |there| {
+        there.account(Some(name))
+    })
+}
+
+impl Session {
+    /// Puts an account in. A failure of what it was before is no reason not to ask with what it is now.
+    pub fn register(
+        &self,
+        mut account: Account,
+        label: &Label,
+        secret: Option<&str>,
+    ) -> Result<Account> {
+        let stored = self.change_accounts(|accounts| {
+            if let (Some(secret), Some(sealed)) = (secret, &mut account.sealed) {
+                self.reseal_if_rotated(label, secret, sealed);
+            }
+            let stored = account::register(accounts, account.clone())?;
+            Ok((Commit::Yes, stored))
+        })?;
+        let rows = store::read(self.store(), &self.deadline, |there| {
+            there.rows_of(&account.id)
+        })?;
+        for (key, _) in rows.iter().filter(|(_, row)| row.failures > 0) {
+            self.change_row(key, |row| {
+                row.clear_failures();
+                Commit::Yes
+            })?;
+        }
+        Ok(stored)
+    }
+
+    /// Whether something is missing that this process may know.
+    pub(super) fn may_know_more(&self, name: Option<&str>, loaded: &Lookup) -> bool {
+        let missing = match loaded {
+            Lookup::NoAccount => name,
+            Lookup::NoCredential(_) => return false,
+            Lookup::Found(found) => {
+                let parent = found.account.parent.as_ref();
+                match parent.filter(|_| found.account.lacks_parent()) {
+                    Some(parent) if found.account.kind.parent().is_some() => Some(&*parent.name),
+                    _ => return false,
+                }
+            }
+        };
+        last_known(self.store_name(), |known| known.has_account(missing))
+    }
+
+    /// Puts back what this process knows and the store has lost.
+    pub fn restore_accounts(&self) -> Result<()> {
+        let known = last_known(self.store_name(), |known| known.accounts());
+        if known.is_empty() {
+            return Ok(());
+        }
+        let lost = store::read(self.store(), &self.deadline, |there| {
+            let mut lost = Vec::new();
+            for account in &known {
+                if there.account(Some(&account.name))?.is_none() {
+                    lost.push(account.clone());
+                }
+            }
+            Ok(lost)
+        })?;
+        if lost.is_empty() {
+            return Ok(());
+        }
+        self.store()
+            .change_accounts(&self.deadline, &mut |accounts| {
+                let mut any = Commit::No;
+                for account in &lost {
+                    // One whose key is gone stays out: a process that knows it under the new key puts it back.
+                    let has_lost_key = |sealed| self.vault.has_key_of(sealed) == Ok(false);
+                    if !account.sealed.as_deref().is_some_and(has_lost_key)
+                        && account::put_back(accounts, account)? == Commit::Yes
+                    {
+                        any = Commit::Yes;
+                    }
+                }
+                Ok(any)
+            })
+    }
+}

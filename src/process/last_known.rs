@@ -1,0 +1,247 @@
+//! What this process last knew of a store's accounts and pushed secrets, sealed: a store that is lost gets them back from it.
+//!
+//! An entry lives as long as one of the handles that brought it. Behind the fork gate, since a forked child's handles are
+//! live too.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::credential::{CredentialKey, StoredSecret};
+use crate::store::{Account, ParentLink, StoreName};
+use crate::sys::{ForkGuarded, ForkLock};
+
+/// A number of a handle; unique in this process and its children.
+pub type HandleId = u64;
+
+static KNOWN: ForkGuarded<Vec<(StoreName, LastKnown)>> = ForkGuarded::new(Vec::new());
+
+/// What is known of one store.
+#[derive(Default)]
+pub struct LastKnown {
+    /// The oldest first.
+    accounts: Vec<Entry<Account>>,
+    pushed: Vec<(CredentialKey, Entry<StoredSecret>)>,
+}
+
+struct Entry<T> {
+    value: T,
+    holders: HashSet<HandleId>,
+}
+
+impl<T> Entry<T> {
+    fn of(holder: HandleId, value: T) -> Entry<T> {
+        Entry {
+            value,
+            holders: HashSet::from([holder]),
+        }
+    }
+
+    /// False when nobody holds it any more.
+    fn release(&mut self, holder: HandleId) -> bool {
+        self.holders.remove(&holder);
+        !self.holders.is_empty()
+    }
+}
+
+/// Runs `work` on what this process knows of a store.
+pub fn last_known<T>(store: &StoreName, work: impl FnOnce(&mut LastKnown) -> T) -> T {
+    let gate = ForkLock::enter();
+    let mut known = KNOWN.borrow(&gate);
+    let place = known.iter().position(|(name, _)| name == store);
+    let place = place.unwrap_or_else(|| {
+        known.push((store.clone(), LastKnown::default()));
+        known.len() - 1
+    });
+    work(&mut known[place].1)
+}
+
+impl LastKnown {
+    /// A handle has registered this account, or found it as it would have.
+    pub fn record_account(&mut self, holder: HandleId, mut account: Account) {
+        match self.account_mut(&account.name) {
+            Some(entry) => {
+                if account.parent.is_none() {
+                    account.parent = entry.value.parent.take();
+                }
+                entry.value = account;
+                entry.holders.insert(holder);
+            }
+            None => self.accounts.push(Entry::of(holder, account)),
+        }
+    }
+
+    /// This account has been made the current one.
+    pub fn record_current(&mut self, name: &str) {
+        for entry in &mut self.accounts {
+            entry.value.current = entry.value.name == name;
+        }
+    }
+
+    /// An account has been given this parent.
+    pub fn record_parent(&mut self, name: &str, parent: &str) {
+        if let Some(entry) = self.account_mut(name) {
+            entry.value.parent = Some(ParentLink {
+                name: parent.into(),
+                there: None,
+            });
+        }
+    }
+
+    /// A handle has put this secret.
+    pub fn record_pushed(&mut self, holder: HandleId, key: &CredentialKey, kept: StoredSecret) {
+        match self.pushed.iter_mut().find(|(known, _)| known == key) {
+            Some((_, entry)) => {
+                entry.value = kept;
+                entry.holders.insert(holder);
+            }
+            None => self.pushed.push((key.clone(), Entry::of(holder, kept))),
+        }
+    }
+
+    /// The platform has replaced a pushed secret.
+    pub fn rotate_pushed(&mut self, key: &CredentialKey, kept: &StoredSecret) {
+        if let Some((_, entry)) = self.pushed.iter_mut().find(|(known, _)| known == key) {
+            entry.value.clone_from(kept);
+        }
+    }
+
+    /// Makes this all that a handle holds: what a keeper has seen in the store, and before that was lost.
+    pub fn record_all(
+        &mut self,
+        holder: HandleId,
+        accounts: &HashMap<String, Account>,
+        pushed: &HashMap<CredentialKey, StoredSecret>,
+    ) {
+        self.release(holder);
+        for account in accounts.values() {
+            self.record_account(holder, account.clone());
+        }
+        for (key, kept) in pushed {
+            self.record_pushed(holder, key, kept.clone());
+        }
+    }
+
+    /// An operator has removed this account: it is not to be put back.
+    pub fn forget_account(&mut self, name: &str) {
+        self.accounts.retain(|entry| entry.value.name != name);
+    }
+
+    /// The handle has been freed.
+    fn release(&mut self, holder: HandleId) {
+        self.accounts.retain_mut(|entry| entry.release(holder));
+        self.pushed.retain_mut(|(_, entry)| entry.release(holder));
+    }
+
+    /// The accounts, the oldest first.
+    pub fn accounts(&self) -> Vec<Account> {
+        let known = self.accounts.iter();
+        known.map(|entry| entry.value.clone()).collect()
+    }
+
+    /// Whether the account of this name is known; None is the current one.
+    pub fn has_account(&self, name: Option<&str>) -> bool {
+        let mut known = self.accounts.iter().map(|entry| &entry.value);
+        known.any(|account| match name {
+            Some(name) => account.name == name,
+            None => account.current,
+        })
+    }
+
+    /// The secret that was pushed for a credential last.
+    pub fn pushed(&self, key: &CredentialKey) -> Option<StoredSecret> {
+        let found = self.pushed.iter().find(|(known, _)| known == key);
+        found.map(|(_, entry)| entry.value.clone())
+    }
+
+    fn account_mut(&mut self, name: &str) -> Option<&mut Entry<Account>> {
+        self.accounts
+            .iter_mut()
+            .find(|entry| entry.value.name == name)
+    }
+}
+
+/// The handle has been freed: it holds nothing of any store.
+pub fn release_handle(holder: HandleId) {
+    let gate = ForkLock::enter();
+    for (_, known) in &mut *KNOWN.borrow(&gate) {
+        known.release(holder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::Kind;
+
+    fn account(name: &str, id: &str) -> Account {
+        Account {
+            name: name.into(),
+            kind: Kind::named("official").unwrap(),
+            id: id.into(),
+            sealed: None,
+            fingerprint: String::new(),
+            current: false,
+            parent: None,
+        }
+    }
+
+    fn key() -> CredentialKey {
+        CredentialKey {
+            endpoint: "e".into(),
+            base_url: "u".into(),
+            id: "i".into(),
+            discriminator: String::new(),
+        }
+    }
+
+    fn secret(at: i64) -> StoredSecret {
+        StoredSecret {
+            sealed: vec![1],
+            at,
+            put_fingerprint: "f".into(),
+        }
+    }
+
+    #[test]
+    fn an_entry_lives_as_long_as_one_of_its_holders_and_says_what_came_last() {
+        let mut known = LastKnown::default();
+        known.record_account(1, account("a", "old"));
+        known.record_account(2, account("a", "new"));
+        known.record_pushed(1, &key(), secret(1));
+        known.release(2);
+        assert_eq!(known.accounts()[0].id, "new");
+        assert!(known.has_account(Some("a")) && !known.has_account(None));
+        known.rotate_pushed(&key(), &secret(2));
+        assert_eq!(known.pushed(&key()), Some(secret(2)));
+        known.release(1);
+        assert!(known.accounts().is_empty());
+        assert_eq!(known.pushed(&key()), None);
+    }
+
+    #[test]
+    fn the_current_one_and_the_parent_are_known_too() {
+        let mut known = LastKnown::default();
+        known.record_account(1, account("a", "wx1"));
+        known.record_account(1, account("b", "wx2"));
+        known.record_current("b");
+        known.record_parent("a", "b");
+        known.record_account(1, account("a", "wx1"));
+        let accounts = known.accounts();
+        assert!(!accounts[0].current && accounts[1].current && known.has_account(None));
+        assert_eq!(accounts[0].parent.as_ref().unwrap().name, "b");
+        known.forget_account("b");
+        assert!(!known.has_account(Some("b")));
+    }
+
+    #[test]
+    fn a_keeper_holds_what_it_has_seen_and_nothing_from_before() {
+        let mut known = LastKnown::default();
+        known.record_account(1, account("a", "wx1"));
+        known.record_account(2, account("b", "wx2"));
+        let seen = HashMap::from([("b".to_owned(), account("b", "wx2"))]);
+        known.record_all(1, &seen, &HashMap::from([(key(), secret(1))]));
+        assert_eq!(known.accounts().len(), 1);
+        known.release(2);
+        assert!(known.has_account(Some("b")));
+        assert_eq!(known.pushed(&key()), Some(secret(1)));
+    }
+}

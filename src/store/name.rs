@@ -1,0 +1,156 @@
+//! What a store is called: its identity in a process, and what messages show of it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::options::Options;
+use crate::sys;
+
+/// Where a store is. Two spellings of one place are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StoreName {
+    /// The absolute path of an SQLite file, its directory resolved.
+    File(PathBuf),
+}
+
+impl StoreName {
+    /// What the caller says, else `$WXTOKEN_STORE`, else a place in the user's state directory.
+    pub fn parse(store: Option<&str>) -> Result<StoreName> {
+        let path = match store {
+            Some(path) => PathBuf::from(path),
+            None => match std::env::var_os("WXTOKEN_STORE") {
+                Some(path) => path.into(),
+                None => default_path()?,
+            },
+        };
+        resolve(&path).map(StoreName::File)
+    }
+
+    /// Where the key to this store's secrets lies.
+    pub fn key_file(&self, options: &Options) -> PathBuf {
+        match (&options.key_file, self) {
+            (Some(path), _) => path.into(),
+            (None, StoreName::File(path)) => path.with_added_extension("key"),
+        }
+    }
+}
+
+impl fmt::Display for StoreName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreName::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// The absolute path of a file, its directory resolved.
+fn resolve(path: &Path) -> Result<PathBuf> {
+    let shown = path.display();
+    let text = path.to_string_lossy();
+    if text.is_empty() {
+        return Err(Error::argument("the store's path is empty").advise("Name the path of a file."));
+    }
+    if text.starts_with("redis://") || text.starts_with("rediss://") {
+        return Err(Error::argument("this version has no stores in Redis")
+            .advise("Name the path of a file."));
+    }
+    if text.ends_with('/') {
+        return Err(
+            Error::store(format!("store path \"{shown}\" is a directory"))
+                .advise("Name a file in it."),
+        );
+    }
+    let Some(name) = path.file_name() else {
+        return Err(Error::argument(format!(
+            "store path \"{shown}\" does not name a file"
+        )));
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let directory = directory.canonicalize().map_err(|e| {
+        Error::store(format!("cannot open store {shown}"))
+            .because(format!(
+                "its directory {}: {}",
+                directory.display(),
+                sys::os_message(&e)
+            ))
+            .advise("Create the directory, or name another path.")
+    })?;
+    Ok(directory.join(name))
+}
+
+fn default_path() -> Result<PathBuf> {
+    let state = match std::env::var_os("XDG_STATE_HOME").filter(|p| Path::new(p).is_absolute()) {
+        Some(state) => PathBuf::from(state),
+        None => match std::env::var_os("HOME").filter(|p| Path::new(p).is_absolute()) {
+            Some(home) => Path::new(&home).join(".local/state"),
+            None => {
+                return Err(Error::argument("no store is named, and HOME is not set")
+                    .advise("Pass a path, or set WXTOKEN_STORE."));
+            }
+        },
+    };
+    let directory = state.join("wxtoken");
+    sys::create_private_directory(&directory).map_err(|e| {
+        Error::store(format!("cannot create directory {}", directory.display()))
+            .because(sys::os_message(&e))
+            .advise("Pass a path, or set WXTOKEN_STORE.")
+    })?;
+    Ok(directory.join("tokens.db"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_spellings_of_a_path_are_one_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = directory.path().join("tokens.db");
+        let winding = directory
+            .path()
+            .join("./../")
+            .join(directory.path().file_name().unwrap())
+            .join("tokens.db");
+        assert_eq!(
+            StoreName::parse(winding.to_str()).unwrap(),
+            StoreName::parse(plain.to_str()).unwrap()
+        );
+    }
+
+    #[test]
+    fn the_key_lies_beside_the_file_unless_an_option_says_where() {
+        let store = StoreName::File("/var/lib/tokens.db".into());
+        let mut options = Options::default();
+        let beside = store.key_file(&options);
+        assert_eq!(beside, Path::new("/var/lib/tokens.db.key"));
+        options.key_file = Some("/run/key".into());
+        assert_eq!(store.key_file(&options), Path::new("/run/key"));
+        assert_eq!(store.to_string(), "/var/lib/tokens.db");
+    }
+
+    #[test]
+    fn a_store_is_named_by_the_path_of_a_file() {
+        let here = std::env::current_dir().unwrap().canonicalize().unwrap();
+        let named = StoreName::parse(Some("t.db")).unwrap();
+        assert_eq!(named, StoreName::File(here.join("t.db")));
+        for bad in [
+            "",
+            "redis://h",
+            "rediss://h",
+            "/",
+            "/var/",
+            "..",
+            "/nonexistent/t.db",
+        ] {
+            assert!(StoreName::parse(Some(bad)).is_err(), "{bad:?}");
+        }
+        for redis in ["redis://h", "rediss://h"] {
+            let error = StoreName::parse(Some(redis)).unwrap_err();
+            assert!(error.for_c().contains("Redis"), "{error}");
+        }
+    }
+}

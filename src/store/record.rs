@@ -1,0 +1,54 @@
+//! An account as a store keeps it.
+
+use crate::credential::CredentialKey;
+use crate::platform::{Kind, Recipe, Scope};
+
+/// A registered account, its secret sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub name: String,
+    pub kind: Kind,
+    /// appid or corpid.
+    pub id: String,
+    /// None when the script's database held no secret for it.
+    pub sealed: Option<Vec<u8>>,
+    pub fingerprint: String,
+    pub current: bool,
+    pub parent: Option<ParentLink>,
+}
+
+/// The account that another one's token is fetched with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentLink {
+    pub name: String,
+    /// Its kind and id, which a store looks up as it reads; None when no account of that name is there.
+    pub there: Option<(Kind, String)>,
+}
+
+impl Account {
+    /// The key of one of this account's credentials, at a platform's base URL.
+    pub fn key(&self, recipe: &Recipe, base_url: &str) -> CredentialKey {
+        let scope = match recipe.scope {
+            Scope::AsToken => self.kind.token().scope,
+            other => other,
+        };
+        let parent_id = || Some(self.parent.as_ref()?.there.as_ref()?.1.clone());
+        CredentialKey {
+            endpoint: recipe.endpoint.into(),
+            base_url: base_url.into(),
+            id: self.id.clone(),
+            discriminator: match scope {
+                Scope::Secret => self.fingerprint.clone(),
+                Scope::Parent => parent_id().unwrap_or_default(),
+                Scope::Nothing | Scope::AsToken => String::new(),
+            },
+        }
+    }
+
+    /// Whether this account names a parent that is not there.
+    pub fn lacks_parent(&self) -> bool {
+        self.parent
+            .as_ref()
+            .is_some_and(|parent| parent.there.is_none())
+    }
+}

@@ -1,0 +1,244 @@
+//! The connection: opened, reopened when another file lies at the path, and tried again while another process is at it.
+
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+
+use super::SqliteStore;
+use super::error::SqliteError;
+use super::schema;
+use crate::clock::Deadline;
+use crate::error::{Error, Hint, Result};
+use crate::sys::{self, BlockedSignals, FileId, ForkLock, OWNER_ONLY};
+
+/// How often one call may find the store damaged and repair it.
+const MAX_REPAIRS: u32 = 3;
+
+pub(super) struct Open {
+    pub(super) conn: Connection,
+    file: FileId,
+    read_only: bool,
+}
+
+/// A file at the store's path, and who might read it. A deleted file's inode is soon another's, so its birth counts too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    file: FileId,
+    born: Option<SystemTime>,
+    group: u32,
+    mode: u32,
+}
+
+impl Seen {
+    fn of(meta: &Metadata) -> Seen {
+        Seen {
+            file: FileId::of(meta),
+            born: meta.created().ok(),
+            group: meta.gid(),
+            mode: meta.permissions().mode() & 0o7777,
+        }
+    }
+
+    fn is_same_file(&self, other: &Seen) -> bool {
+        (self.file, self.born) == (other.file, other.born)
+    }
+}
+
+impl SqliteStore {
+    /// Runs `work` on the connection, waiting, repairing and reopening as needed.
+    pub(super) fn with_connection<T>(
+        &self,
+        by: &Deadline,
+        writes: bool,
+        mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        let mut repairs = 0;
+        loop {
+            let error = match self.attempt(writes, &mut work) {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let error = match error.into_error(&self.path) {
+                Ok(error) => return Err(error),
+                Err(passing) => passing,
+            };
+            if repairs == MAX_REPAIRS && !matches!(error, SqliteError::Busy) {
+                let what = format!(
+                    "store {} is still damaged after {MAX_REPAIRS} repairs",
+                    self.path.display()
+                );
+                let before = Some("Move it away, and".into());
+                return Err(Error::store(what).hint(Hint::RegisterAll { before }));
+            }
+            match error {
+                SqliteError::Busy => {
+                    by.pause(1, 5, &self.about("waiting for another process to release"))?;
+                }
+                SqliteError::Unfinished => {
+                    repairs += 1;
+                    let migrated = self.attempt(true, &mut schema::migrate);
+                    if let Err(Ok(error)) = migrated.map_err(|t| t.into_error(&self.path)) {
+                        return Err(error);
+                    }
+                }
+                SqliteError::Damaged => {
+                    repairs += 1;
+                    self.repair(by)?;
+                }
+                _ => repairs += 1,
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        writes: bool,
+        work: &mut impl FnMut(&mut Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, SqliteError> {
+        let gate = ForkLock::enter();
+        let _shield = BlockedSignals::new();
+        let mut open = self.open.borrow(&gate);
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        if let Some(meta) = &there {
+            self.keep_access(&gate, meta);
+        }
+        let stale = open.as_ref().is_some_and(|open| {
+            there.as_ref().map(FileId::of) != Some(open.file)
+                // A rollback failed, for want of memory: whatever came next on this connection would too.
+                || !open.conn.is_autocommit()
+                || (writes && open.read_only && sys::is_writable(&self.path))
+        });
+        if stale {
+            *open = None;
+        }
+        let connection = match &mut *open {
+            Some(open) => &mut open.conn,
+            none => {
+                let connected = self.connect()?;
+                if let Ok(meta) = std::fs::symlink_metadata(&self.path) {
+                    self.keep_access(&gate, &meta);
+                }
+                &mut none.insert(connected).conn
+            }
+        };
+        work(connection).map_err(SqliteError::from)
+    }
+
+    fn connect(&self) -> Result<Open, SqliteError> {
+        sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
+            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string(), None),
+            _ => SqliteError::Cannot("open", sys::os_message(&e)),
+        })?;
+        self.create_if_absent()?;
+        let read_only = !sys::is_writable(&self.path);
+        let access = if read_only {
+            OpenFlags::SQLITE_OPEN_READ_ONLY
+        } else {
+            OpenFlags::SQLITE_OPEN_READ_WRITE
+        };
+        let flags = access | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let before = FileId::at(&self.path);
+        let mut conn = Connection::open_with_flags(&self.path, flags)
+            .and_then(|conn| configure(&conn).map(|()| conn))?;
+        let Some(file) = FileId::at(&self.path).filter(|now| Some(*now) == before) else {
+            return Err(SqliteError::Moved);
+        };
+        self.adopt(&mut conn, read_only)?;
+        // Only now: until here the file might have been a stranger's, and this can rewrite a header.
+        conn.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
+            .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false))?;
+        Ok(Open {
+            conn,
+            file,
+            read_only,
+        })
+    }
+
+    fn create_if_absent(&self) -> Result<(), SqliteError> {
+        match sys::create_private(&self.path) {
+            // The file is new, so no connection of this process has a lock to lose by this close.
+            Ok(_) => Ok(()),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // A store that is there may be read where nothing may be created.
+            Err(_) if self.path.exists() => Ok(()),
+            Err(e) => Err(SqliteError::Cannot("create", sys::os_message(&e))),
+        }
+    }
+
+    /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back. Of a file that is
+    /// the same it is the operator's will who may read it.
+    fn keep_access(&self, gate: &ForkLock, meta: &Metadata) {
+        let mut seen = self.seen.borrow(gate);
+        let now = Seen::of(meta);
+        match *seen {
+            Some(before)
+                if before.mode != OWNER_ONLY
+                    && now.mode == OWNER_ONLY
+                    && !now.is_same_file(&before) =>
+            {
+                // What fails here is seen by the readers, who are told mode and owner.
+                let _ = sys::give_access(&self.path, before.group, before.mode);
+                // The file may be gone by now, and the next one is to have it too.
+                *seen = Some(Seen {
+                    group: before.group,
+                    mode: before.mode,
+                    ..now
+                });
+            }
+            _ => *seen = Some(now),
+        }
+    }
+}
+
+pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
+    conn.busy_timeout(Duration::ZERO)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // A stranger's write-ahead log must outlive our look at it.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    conn.set_prepared_statement_cache_capacity(16);
+    conn.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;
+         PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
+    )
+}
+
+/// How long a commit may wait for readers that are at it. It does so with the gate held, but they are done in a moment.
+const COMMIT_MS: u64 = 20;
+
+/// A commit that meets readers lets no new one in while it waits. Giving up at once would, and under many readers no writer
+/// would ever get its turn.
+pub(super) fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
+    transaction.busy_timeout(Duration::from_millis(COMMIT_MS))?;
+    let done = transaction.execute_batch("COMMIT");
+    transaction.busy_timeout(Duration::ZERO)?;
+    done
+}
+
+/// A read transaction. rusqlite's own compiles its BEGIN and ROLLBACK anew each time, a tenth of what a look costs.
+pub(super) struct ReadTransaction<'a>(&'a Connection);
+
+impl<'a> ReadTransaction<'a> {
+    pub(super) fn begin(conn: &'a Connection) -> rusqlite::Result<ReadTransaction<'a>> {
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        Ok(ReadTransaction(conn))
+    }
+
+    pub(super) fn conn(&self) -> &'a Connection {
+        self.0
+    }
+}
+
+impl Drop for ReadTransaction<'_> {
+    fn drop(&mut self) {
+        // Where SQLite has already rolled back, as it does after a disk error, there is nothing left to do.
+        let _ = self
+            .0
+            .prepare_cached("ROLLBACK")
+            .and_then(|mut rollback| rollback.execute([]));
+    }
+}

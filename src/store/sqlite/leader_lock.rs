@@ -1,0 +1,84 @@
+//! The lock file beside the store: a byte for each credential and slot, and one for whoever repairs.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ring::digest::{SHA256, digest};
+
+use super::SqliteStore;
+use crate::credential::CredentialKey;
+use crate::error::{Error, Result};
+use crate::store::LeaderLock;
+use crate::sys::{self, ForkLock, LockFile};
+
+/// The lock file of a store.
+pub fn lock_path(store: &Path) -> PathBuf {
+    store.with_added_extension("lock")
+}
+
+impl SqliteStore {
+    pub(super) fn with_lock_file<T>(
+        &self,
+        gate: &ForkLock,
+        work: impl FnOnce(&LockFile) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let mut lock = self.lock.borrow(gate);
+        if let Some(stale) = lock.take_if(|lock| !lock.is_in_place()) {
+            stale.close(gate);
+        }
+        let lock = match &mut *lock {
+            Some(lock) => lock,
+            none => none.insert(LockFile::open(&lock_path(&self.path), gate)?),
+        };
+        work(lock)
+    }
+
+    pub(super) fn try_lock(
+        &self,
+        key: &CredentialKey,
+        slot: i64,
+    ) -> Result<Option<LeaderLock<'_>>> {
+        let byte = lock_byte(key, slot);
+        let gate = ForkLock::enter();
+        let locked = self
+            .with_lock_file(&gate, |lock| lock.try_lock(byte))
+            .map_err(|e| {
+                let path = lock_path(&self.path);
+                Error::store(format!("cannot use lock file {}", path.display())).because(format!(
+                    "{}; it is {}; its directory is {}",
+                    sys::os_message(&e),
+                    sys::describe(&path),
+                    sys::describe(path.parent().unwrap_or(Path::new("/"))),
+                ))
+            })?;
+        if !locked {
+            return Ok(None);
+        }
+        *self.locks_held.borrow(&gate) += 1;
+        Ok(Some(LeaderLock {
+            slot,
+            release: Box::new(move || {
+                let gate = ForkLock::enter();
+                *self.locks_held.borrow(&gate) -= 1;
+                if let Some(lock) = &*self.lock.borrow(&gate) {
+                    lock.unlock(byte);
+                }
+            }),
+        }))
+    }
+}
+
+/// One byte per credential and slot, from a hash, so that a rebuilt store locks the same bytes as the one before.
+fn lock_byte(key: &CredentialKey, slot: i64) -> i64 {
+    let CredentialKey {
+        endpoint,
+        base_url,
+        id,
+        discriminator,
+    } = key;
+    let text = format!("{endpoint}\0{base_url}\0{id}\0{discriminator}");
+    let mut first = [0u8; 8];
+    first.copy_from_slice(&digest(&SHA256, text.as_bytes()).as_ref()[..8]);
+    let base = (i64::from_be_bytes(first) & 0x3fff_ffff_ffff_ff00) | 0x100;
+    base + slot
+}

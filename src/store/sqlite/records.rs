@@ -1,0 +1,91 @@
+//! What a closure sees of the store inside a transaction.
+//!
+//! A closure passes on an [`Error`], and SQLite's own error is what tells a busy file from a damaged one. So these records keep
+//! that, and [`Records::settle`] brings it back to whoever waits, repairs and tries again.
+
+use std::cell::RefCell;
+
+use rusqlite::Connection;
+
+use super::sql;
+use crate::credential::{CredentialKey, Row};
+use crate::error::{Error, Result};
+use crate::store::{Account, Accounts, Read};
+
+pub struct Records<'a> {
+    conn: &'a Connection,
+    failed: RefCell<Option<rusqlite::Error>>,
+}
+
+impl<'a> Records<'a> {
+    pub fn of(conn: &'a Connection) -> Records<'a> {
+        Records {
+            conn,
+            failed: RefCell::new(None),
+        }
+    }
+
+    /// The outcome of the closure, unless SQLite failed in it, be it that the closure went on.
+    pub fn settle<T>(self, outcome: Result<T>) -> rusqlite::Result<Result<T>> {
+        match self.failed.into_inner() {
+            Some(e) => Err(e),
+            None => Ok(outcome),
+        }
+    }
+
+    fn note<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
+        result.map_err(|e| {
+            self.failed.borrow_mut().get_or_insert(e);
+            // Seen by the closure alone.
+            Error::store("the store cannot be used")
+        })
+    }
+}
+
+impl Read for Records<'_> {
+    fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
+        self.note(sql::account(self.conn, name))
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>> {
+        self.note(sql::accounts(self.conn))
+    }
+
+    fn removed(&self) -> Result<Vec<String>> {
+        self.note(sql::removed(self.conn))
+    }
+
+    fn row(&self, key: &CredentialKey) -> Result<Option<Row>> {
+        self.note(sql::row(self.conn, key))
+    }
+
+    fn rows(&self) -> Result<Vec<(CredentialKey, Row)>> {
+        self.note(sql::rows(self.conn))
+    }
+
+    fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
+        self.note(sql::rows_of(self.conn, id))
+    }
+}
+
+impl Accounts for Records<'_> {
+    fn is_removed(&self, name: &str) -> Result<bool> {
+        self.note(sql::is_removed(self.conn, name))
+    }
+
+    fn put(&mut self, account: &Account) -> Result<()> {
+        self.note(sql::put_account(self.conn, account))
+    }
+
+    fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()> {
+        self.note(sql::remove_account(self.conn, name, at_wall_ms))
+    }
+
+    fn clear_removed(&mut self, name: &str) -> Result<()> {
+        self.note(sql::clear_removed(self.conn, name))
+    }
+
+    fn set_current(&mut self, name: &str) -> Result<()> {
+        self.note(sql::set_current(self.conn, name))
+    }
+}
