@@ -5,7 +5,8 @@
 #   make demo-sdks  one token through the SDKs of each language
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
-#   make header     rewrite include/wxtoken.h from src/ffi
+#   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
+#   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
 #   make sim        build the simulator
 #   make check      format, lint, unit tests and Rust integration tests: about a minute
 #   make mutants-pure   cargo-mutants on the pure modules with their unit tests; the list is in .cargo/mutants.toml
@@ -33,7 +34,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 
-.PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header clean help \
+.PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
@@ -103,6 +104,14 @@ wheel: stage
 
 header:
 	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked -p wxtoken-tests --test header
+	@command -v php >/dev/null || { echo "php is not there: bindings/php/src/Declarations.php is not rewritten" >&2; exit 1; }
+	declarations=$$(php bindings/php/bin/make-cdef include/wxtoken.h) && \
+	  printf '%s\n' "$$declarations" >bindings/php/src/Declarations.php
+
+# One test at a time, for several write one page.
+tables:
+	WXTOKEN_WRITE_TABLES=1 $(CARGO) test --locked -p wxtoken-tests --test tables -- --test-threads=1
+	$(MAKE) --no-print-directory header
 
 clean:
 	rm -rf build

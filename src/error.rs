@@ -2,47 +2,56 @@
 //!
 //! Lives on the ground floor: everything above may return it, and the C boundary copies it out.
 
+use std::ffi::CStr;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What kind of failure it was; the numbers are those of `wxtoken_status` and are never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum Status {
-    /// An argument, option or environment variable is wrong.
-    Argument = 1,
-    /// There is no such account, or the parent that it needs is not there.
-    Account = 2,
-    /// The store cannot be opened, read or written.
-    Store = 3,
-    /// There is no valid token, and this process cannot read the secret.
-    Secret = 4,
-    /// The platform was not reached.
-    Network = 5,
-    /// The server answered, and the response is not a valid token response.
-    Reply = 6,
-    /// The platform answered an errcode.
-    Api = 7,
-    /// The deadline passed.
-    Timeout = 8,
-    /// A defect in the library.
-    Internal = 9,
+/// Makes [`Status`] of its table: a row has the variant, the number, the name in C, and the meaning.
+macro_rules! statuses {
+    ($($status:ident = $number:literal, $name:literal, $meaning:literal;)*) => {
+        /// What kind of failure it was; the numbers are those of `wxtoken_status` and are never reused.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(i32)]
+        pub enum Status {
+            $(#[doc = $meaning] $status = $number,)*
+        }
+
+        impl Status {
+            /// Every status, in the order of the numbers.
+            pub const ALL: [Status; [$($number),*].len()] = [$(Status::$status),*];
+
+            /// The name of the C constant, as a C string.
+            pub fn c_name(self) -> &'static CStr {
+                match self {
+                    $(Status::$status => $name,)*
+                }
+            }
+
+            /// What it says, in one sentence without its full stop.
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Status::$status => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+// The pages that list them are written by `make tables`.
+statuses! {
+    Argument = 1, c"WXTOKEN_E_ARGUMENT", "an argument, option or environment variable is unusable; nothing was changed";
+    Account = 2, c"WXTOKEN_E_ACCOUNT", "there is no such account in this store, or its parent is missing";
+    Store = 3, c"WXTOKEN_E_STORE", "the store cannot be opened, read or written, or belongs to another program";
+    Secret = 4, c"WXTOKEN_E_SECRET", "no valid token, and the secret, ticket or refresh token for a fetch is missing or unreadable";
+    Network = 5, c"WXTOKEN_E_NETWORK", "the platform was not reached: DNS, connect, TLS, or a reset";
+    Reply = 6, c"WXTOKEN_E_REPLY", "a host answered, but not with a valid token response";
+    Api = 7, c"WXTOKEN_E_API", "the platform answered an errcode";
+    Timeout = 8, c"WXTOKEN_E_TIMEOUT", "the call's timeout_ms passed, in a fetch or in waiting for another process";
+    Internal = 9, c"WXTOKEN_E_INTERNAL", "a defect in the library; the host goes on";
 }
 
 impl Status {
-    const ALL: [Status; 9] = [
-        Status::Argument,
-        Status::Account,
-        Status::Store,
-        Status::Secret,
-        Status::Network,
-        Status::Reply,
-        Status::Api,
-        Status::Timeout,
-        Status::Internal,
-    ];
-
     /// The status with this number; what is unknown (a newer library wrote it) is `Internal`.
     pub fn from_code(code: i64) -> Status {
         Self::ALL
@@ -53,17 +62,7 @@ impl Status {
 
     /// The name of the C constant.
     pub fn name(self) -> &'static str {
-        match self {
-            Status::Argument => "WXTOKEN_E_ARGUMENT",
-            Status::Account => "WXTOKEN_E_ACCOUNT",
-            Status::Store => "WXTOKEN_E_STORE",
-            Status::Secret => "WXTOKEN_E_SECRET",
-            Status::Network => "WXTOKEN_E_NETWORK",
-            Status::Reply => "WXTOKEN_E_REPLY",
-            Status::Api => "WXTOKEN_E_API",
-            Status::Timeout => "WXTOKEN_E_TIMEOUT",
-            Status::Internal => "WXTOKEN_E_INTERNAL",
-        }
+        self.c_name().to_str().unwrap_or_default()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use ureq::http::Uri;
 
 use crate::error::{Error, Result};
-use crate::hosts::{PLATFORMS, Platform};
+use crate::hosts::{self, PLATFORMS, Platform};
 use crate::names::{choose, repeated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,71 +34,174 @@ pub struct Options {
     pub log: LogLevel,
 }
 
+/// One option: the only place that says its name, its default, what it takes, and what it is.
+pub struct OptionRow {
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub help: &'static str,
+    takes: Takes,
+}
+
+type Field<T> = fn(&mut Options) -> &mut T;
+
+/// What a value must be, and where it goes.
+enum Takes {
+    /// Goes into [`Options::base_urls`]; empty is the platform's own.
+    BaseUrl(&'static Platform),
+    Number {
+        default: i64,
+        range: (i64, i64),
+        unit: &'static str,
+        field: Field<i64>,
+    },
+    /// 0 or 1; by default 0.
+    Switch(Field<bool>),
+    Proxy(Field<Option<String>>),
+    /// Empty is the default, which `default` names.
+    File {
+        default: &'static str,
+        field: Field<Option<PathBuf>>,
+    },
+    /// By default off.
+    Level(Field<LogLevel>),
+}
+
+const fn row(name: &'static str, takes: Takes, help: &'static str) -> OptionRow {
+    OptionRow { name, help, takes }
+}
+
+const fn base_url_of(platform: &'static Platform, help: &'static str) -> OptionRow {
+    row(platform.option, Takes::BaseUrl(platform), help)
+}
+
+const fn number_of(
+    name: &'static str,
+    default: i64,
+    range: (i64, i64),
+    unit: &'static str,
+    field: Field<i64>,
+    help: &'static str,
+) -> OptionRow {
+    let takes = Takes::Number {
+        default,
+        range,
+        unit,
+        field,
+    };
+    row(name, takes, help)
+}
+
+const fn file_of(
+    name: &'static str,
+    default: &'static str,
+    field: Field<Option<PathBuf>>,
+    help: &'static str,
+) -> OptionRow {
+    row(name, Takes::File { default, field }, help)
+}
+
+/// Every option, in the order of the pages that list them: `make tables` writes those. A help has 45 characters at most,
+/// so that its row fits into a line of the header.
+#[rustfmt::skip]
+pub static TABLE: [OptionRow; 15] = [
+    base_url_of(&hosts::API, "official accounts, mini programs"),
+    base_url_of(&hosts::WORK, "WeCom"),
+    base_url_of(&hosts::QQ, "QQ mini programs"),
+    base_url_of(&hosts::DOUYIN, "Douyin mini programs"),
+    base_url_of(&hosts::DINGTALK, "DingTalk"),
+    base_url_of(&hosts::FEISHU, "Feishu"),
+    number_of("timeout_ms", 8000, (1, 600_000), "ms", |o| &mut o.timeout_ms,
+        "the longest a call waits; saving may add 2 s"),
+    number_of("connect_timeout_ms", 3000, (1, 600_000), "ms", |o| &mut o.connect_timeout_ms,
+        "for DNS, again for connect and TLS together"),
+    number_of("refresh_ahead_s", 270, (0, 3600), "s", |o| &mut o.refresh_ahead_s,
+        "how early to refresh; 1/10 of a life at most"),
+    row("background_refresh", Takes::Switch(|o| &mut o.background_refresh),
+        "with 1 a thread refreshes ahead; nobody waits"),
+    number_of("revalidate_ms", 200, (0, 60_000), "ms", |o| &mut o.revalidate_ms,
+        "how soon another process's change is seen"),
+    row("proxy", Takes::Proxy(|o| &mut o.proxy),
+        "http://[user:password@]host:port"),
+    file_of("ca_file", "none", |o| &mut o.ca_file,
+        "PEM certificates to trust beside the web PKI"),
+    file_of("key_file", "<store>.key", |o| &mut o.key_file,
+        "the key that seals the secrets"),
+    row("log", Takes::Level(|o| &mut o.log),
+        "off, error, info or debug; to stderr"),
+];
+
+impl OptionRow {
+    /// Its default, as the pages name it.
+    pub fn default(&self) -> String {
+        match &self.takes {
+            Takes::BaseUrl(platform) => platform.base_url.into(),
+            Takes::Number { default, .. } => default.to_string(),
+            Takes::Switch(_) => "0".into(),
+            Takes::Proxy(_) => "none".into(),
+            Takes::File { default, .. } => (*default).into(),
+            Takes::Level(_) => "off".into(),
+        }
+    }
+
+    /// What it takes: limits and unit of a number, or what else a value is.
+    pub fn range(&self) -> String {
+        match &self.takes {
+            Takes::BaseUrl(_) | Takes::Proxy(_) => "a URL".into(),
+            Takes::Number { range, unit, .. } => format!("{} to {} {unit}", range.0, range.1),
+            Takes::Switch(_) => "0 or 1".into(),
+            Takes::File { .. } => "a path".into(),
+            Takes::Level(_) => "a level".into(),
+        }
+    }
+
+    fn put(&self, options: &mut Options, value: &str) -> Result<(), String> {
+        match &self.takes {
+            Takes::BaseUrl(platform) => {
+                let url = base_url(value, platform.base_url)?;
+                let place = PLATFORMS.iter().position(|known| known == platform);
+                if let Some(i) = place {
+                    options.base_urls[i] = url;
+                }
+            }
+            Takes::Number { range, field, .. } => *field(options) = number(value, *range)?,
+            Takes::Switch(field) => *field(options) = number(value, (0, 1))? == 1,
+            Takes::Proxy(field) => *field(options) = proxy(value)?,
+            Takes::File { field, .. } => *field(options) = path(value)?,
+            Takes::Level(field) => *field(options) = level(value)?,
+        }
+        Ok(())
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Options {
+        let mut options = Options {
             base_urls: PLATFORMS.iter().map(|p| p.base_url.into()).collect(),
-            timeout_ms: 8000,
-            connect_timeout_ms: 3000,
-            refresh_ahead_s: 270,
+            timeout_ms: 0,
+            connect_timeout_ms: 0,
+            refresh_ahead_s: 0,
             background_refresh: false,
-            revalidate_ms: 200,
+            revalidate_ms: 0,
             proxy: None,
             ca_file: None,
             key_file: None,
             log: LogLevel::Off,
+        };
+        for row in &TABLE {
+            if let Takes::Number { default, field, .. } = &row.takes {
+                *field(&mut options) = *default;
+            }
         }
+        options
     }
 }
-
-type Setter = fn(&mut Options, &str) -> std::result::Result<(), String>;
-
-/// Every option but the base URLs: its name, and what a value must be to be taken.
-const TABLE: [(&str, Setter); 9] = [
-    ("timeout_ms", |o, v| {
-        o.timeout_ms = number(v, 1, 600_000)?;
-        Ok(())
-    }),
-    ("connect_timeout_ms", |o, v| {
-        o.connect_timeout_ms = number(v, 1, 600_000)?;
-        Ok(())
-    }),
-    ("refresh_ahead_s", |o, v| {
-        o.refresh_ahead_s = number(v, 0, 3600)?;
-        Ok(())
-    }),
-    ("background_refresh", |o, v| {
-        o.background_refresh = number(v, 0, 1)? == 1;
-        Ok(())
-    }),
-    ("revalidate_ms", |o, v| {
-        o.revalidate_ms = number(v, 0, 60_000)?;
-        Ok(())
-    }),
-    ("proxy", |o, v| {
-        o.proxy = proxy(v)?;
-        Ok(())
-    }),
-    ("ca_file", |o, v| {
-        o.ca_file = path(v)?;
-        Ok(())
-    }),
-    ("key_file", |o, v| {
-        o.key_file = path(v)?;
-        Ok(())
-    }),
-    ("log", |o, v| {
-        o.log = level(v)?;
-        Ok(())
-    }),
-];
 
 impl Options {
     /// The defaults, changed by what stands in the environment.
     pub fn from_environment() -> Result<Options> {
         let mut options = Options::default();
-        for name in names() {
-            let variable = format!("WXTOKEN_{}", name.to_ascii_uppercase());
+        for row in &TABLE {
+            let variable = format!("WXTOKEN_{}", row.name.to_ascii_uppercase());
             let value = match std::env::var(&variable) {
                 Ok(value) => value,
                 Err(std::env::VarError::NotPresent) => continue,
@@ -110,7 +213,7 @@ impl Options {
                     .advise("Correct or unset it."));
                 }
             };
-            options.take(name, &value).map_err(|why| {
+            row.put(&mut options, &value).map_err(|why| {
                 Error::argument(format!("invalid environment variable {variable}"))
                     .because(why)
                     .advise("Correct or unset it.")
@@ -120,8 +223,8 @@ impl Options {
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        if !names().any(|known| known == name) {
-            let known: Vec<&str> = names().collect();
+        let Some(row) = TABLE.iter().find(|row| row.name == name) else {
+            let known: Vec<&str> = TABLE.iter().map(|row| row.name).collect();
             return Err(
                 Error::argument(format!("unknown option{}", repeated(name))).hint(choose(
                     name,
@@ -129,8 +232,8 @@ impl Options {
                     "The options are",
                 )),
             );
-        }
-        self.take(name, value)
+        };
+        row.put(self, value)
             .map_err(|why| Error::argument(format!("invalid option {name}")).because(why))
     }
 
@@ -139,32 +242,16 @@ impl Options {
         let place = PLATFORMS.iter().position(|known| *known == platform);
         place.map_or(platform.base_url, |i| &self.base_urls[i])
     }
-
-    fn take(&mut self, name: &str, value: &str) -> std::result::Result<(), String> {
-        if let Some(i) = PLATFORMS.iter().position(|known| known.option == name) {
-            self.base_urls[i] = base_url(value, PLATFORMS[i].base_url)?;
-            return Ok(());
-        }
-        match TABLE.iter().find(|(known, _)| *known == name) {
-            Some((_, setter)) => setter(self, value),
-            None => Err("is not known".into()),
-        }
-    }
 }
 
-pub fn names() -> impl Iterator<Item = &'static str> {
-    let urls = PLATFORMS.iter().map(|platform| platform.option);
-    urls.chain(TABLE.iter().map(|(name, _)| *name))
-}
-
-fn number(value: &str, least: i64, most: i64) -> std::result::Result<i64, String> {
+fn number(value: &str, (least, most): (i64, i64)) -> Result<i64, String> {
     match value.parse::<i64>() {
         Ok(number) if (least..=most).contains(&number) => Ok(number),
         _ => Err(format!("must be a whole number from {least} to {most}")),
     }
 }
 
-fn level(value: &str) -> std::result::Result<LogLevel, String> {
+fn level(value: &str) -> Result<LogLevel, String> {
     match value {
         "off" => Ok(LogLevel::Off),
         "error" => Ok(LogLevel::Error),
@@ -175,7 +262,7 @@ fn level(value: &str) -> std::result::Result<LogLevel, String> {
 }
 
 /// Absolute from here on: a daemon that changes its directory later means the same file.
-fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
+fn path(value: &str) -> Result<Option<PathBuf>, String> {
     if value.is_empty() {
         return Ok(None);
     }
@@ -185,7 +272,7 @@ fn path(value: &str) -> std::result::Result<Option<PathBuf>, String> {
 }
 
 /// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.
-fn base_url(value: &str, default: &str) -> std::result::Result<String, String> {
+fn base_url(value: &str, default: &str) -> Result<String, String> {
     if value.is_empty() {
         return Ok(default.into());
     }
@@ -232,7 +319,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// `http://[user:password@]host:port`, an HTTP CONNECT proxy; empty is none.
-fn proxy(value: &str) -> std::result::Result<Option<String>, String> {
+fn proxy(value: &str) -> Result<Option<String>, String> {
     if value.is_empty() {
         return Ok(None);
     }

@@ -44,7 +44,7 @@ pub struct Stored {
 pub struct KindOfAccount {
     /// Its name: `official`.
     pub name: &'static str,
-    /// What it is, in a line; empty for one of the tests' build.
+    /// What it is, in a few words.
     pub about: &'static str,
     /// What the platform calls the id: `appid`.
     pub id_name: &'static str,
@@ -73,16 +73,38 @@ pub fn kinds() -> Vec<KindOfAccount> {
         .collect()
 }
 
-/// Every status: its number and its name.
-pub fn statuses() -> Vec<(i32, &'static str)> {
-    (1..=9)
-        .map(|code| (code, Status::from_code(i64::from(code)).name()))
+/// Every status: its number, its name, and its meaning.
+pub fn statuses() -> Vec<(i32, &'static str, &'static str)> {
+    Status::ALL
+        .into_iter()
+        .map(|status| (status as i32, status.name(), status.meaning()))
         .collect()
 }
 
-/// The names of the options.
-pub fn options() -> Vec<&'static str> {
-    crate::options::names().collect()
+/// An option of a handle.
+#[derive(Clone, Debug)]
+pub struct OptionOfHandle {
+    /// Its name: `timeout_ms`.
+    pub name: &'static str,
+    /// Its default, or a word for it: `8000`, `none`.
+    pub default: String,
+    /// What it takes: `1 to 600000 ms`, `a path`.
+    pub range: String,
+    /// What it is, in one line.
+    pub help: &'static str,
+}
+
+/// Every option.
+pub fn options() -> Vec<OptionOfHandle> {
+    crate::options::TABLE
+        .iter()
+        .map(|row| OptionOfHandle {
+            name: row.name,
+            default: row.default(),
+            range: row.range(),
+            help: row.help,
+        })
+        .collect()
 }
 
 /// An open store.

@@ -10,18 +10,22 @@ type Option struct{ name, value string }
 
 // WithOption is an option by its name in C. The default of each is $WXTOKEN_<NAME>, in capitals, else:
 //
-//	api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
-//	work_base_url       https://qyapi.weixin.qq.com    the same for WeCom, and these for other platforms:
-//	qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url
-//	timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
-//	connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
-//	refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
-//	background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
-//	revalidate_ms       200       how soon another process's change is seen, 0 to 60000
-//	proxy                         http://[user:password@]host:port; only this option sets one
-//	ca_file                       PEM file of certificates to trust beside the web PKI
-//	key_file            <store>.key   the key that seals the secrets
-//	log                 off       off, error, info or debug; to stderr
+//	option              default                        range           what it is
+//	api_base_url        https://api.weixin.qq.com      a URL           official accounts, mini programs
+//	work_base_url       https://qyapi.weixin.qq.com    a URL           WeCom
+//	qq_base_url         https://api.q.qq.com           a URL           QQ mini programs
+//	douyin_base_url     https://developer.toutiao.com  a URL           Douyin mini programs
+//	dingtalk_base_url   https://api.dingtalk.com       a URL           DingTalk
+//	feishu_base_url     https://open.feishu.cn         a URL           Feishu
+//	timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
+//	connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
+//	refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
+//	background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
+//	revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
+//	proxy               none                           a URL           http://[user:password@]host:port
+//	ca_file             none                           a path          PEM certificates to trust beside the web PKI
+//	key_file            <store>.key                    a path          the key that seals the secrets
+//	log                 off                            a level         off, error, info or debug; to stderr
 //
 // An empty value stands for the built-in default where the option is a URL or a path.
 func WithOption(name, value string) Option {

@@ -28,7 +28,7 @@ def main(library: Path, directory: Path) -> None:
         ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
         shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
         files = [HERE / name for name in ("pyproject.toml", "setup.py", "README.md")]
-        for file in files + list(HERE.parents[1].glob("LICENSE-*")):
+        for file in files + list(HERE.glob("LICENSE-*")):
             shutil.copy(file, source)
         shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
 

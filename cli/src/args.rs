@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use wxtoken::tool::kinds;
+use wxtoken::tool::{KindOfAccount, kinds};
 
 use crate::commands::manual;
 use crate::exit::Failure;
@@ -34,9 +34,7 @@ pub struct Cli {
 
     /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
     ///
-    /// The options are those of wxtoken_set: api_base_url, work_base_url, qq_base_url, douyin_base_url, dingtalk_base_url,
-    /// feishu_base_url, timeout_ms, connect_timeout_ms, refresh_ahead_s, background_refresh, revalidate_ms, proxy, ca_file,
-    /// key_file, log. $WXTOKEN_<OPTION> gives the default of each.
+    /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
     #[arg(
         short = 'o',
         long = "option",
@@ -258,18 +256,27 @@ impl Cli {
     }
 }
 
-/// Every kind, but for those of the tests' build.
+/// `made_up` is of the tests' build.
+fn shipped_kinds() -> impl Iterator<Item = KindOfAccount> {
+    kinds().into_iter().filter(|kind| kind.name != "made_up")
+}
+
 fn kinds_of_account() -> Vec<PossibleValue> {
-    let named = kinds().into_iter().filter(|kind| !kind.about.is_empty());
-    named
-        .map(|kind| PossibleValue::new(kind.name).help(kind.about))
+    shipped_kinds()
+        .map(|kind| {
+            let needs = match &kind.fields[1..] {
+                [] => String::new(),
+                fields => format!("; needs {} put", fields.join(" and ")),
+            };
+            PossibleValue::new(kind.name).help(format!("{}{needs}", kind.about))
+        })
         .collect()
 }
 
 /// What `put` takes for some kind of account.
 fn fields() -> Vec<&'static str> {
     let mut fields = Vec::new();
-    for field in kinds().into_iter().flat_map(|kind| kind.fields) {
+    for field in shipped_kinds().flat_map(|kind| kind.fields) {
         if !fields.contains(&field) {
             fields.push(field);
         }

@@ -161,7 +161,7 @@ mod tests {
     fn a_restore_replaces_all_and_can_be_done_again() {
         let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
         let kept = Row {
-            put: Some(StoredSecret {
+            pushed: Some(StoredSecret {
                 sealed: vec![1],
                 at: 1,
                 put_fingerprint: String::new(),

@@ -73,10 +73,10 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
         let mut count = 0;
         store.change_row(key, by, &mut |row| {
             count = 0;
-            if let Some(put) = &mut row.put {
+            if let Some(put) = &mut row.pushed {
                 count += reseal(vault, &label, &mut put.sealed)?;
             }
-            if let Some(before) = &mut row.put_before {
+            if let Some(before) = &mut row.pushed_before {
                 count += reseal(vault, &label, before)?;
             }
             Ok(Commit::when(count > 0))
@@ -97,8 +97,8 @@ fn reseal(vault: &Vault, label: &Label, sealed: &mut Vec<u8>) -> Result<usize> {
 }
 
 fn has_stale(vault: &Vault, row: &Row) -> Result<bool> {
-    let put = row.put.as_ref().map(|put| &put.sealed);
-    Ok(is_stale(vault, put)? || is_stale(vault, row.put_before.as_ref())?)
+    let put = row.pushed.as_ref().map(|put| &put.sealed);
+    Ok(is_stale(vault, put)? || is_stale(vault, row.pushed_before.as_ref())?)
 }
 
 fn is_stale(vault: &Vault, sealed: Option<&Vec<u8>>) -> Result<bool> {
@@ -116,8 +116,8 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
         }
     }
     for (key, row) in &there.rows {
-        let put = row.put.as_ref().map(|put| &put.sealed);
-        for sealed in put.into_iter().chain(&row.put_before) {
+        let put = row.pushed.as_ref().map(|put| &put.sealed);
+        for sealed in put.into_iter().chain(&row.pushed_before) {
             vault.open(&pushed_label(key), sealed)?;
         }
     }
@@ -175,12 +175,12 @@ mod tests {
             .unwrap();
         store
             .change_row(&key(), &by(), &mut |row| {
-                row.put = Some(StoredSecret {
+                row.pushed = Some(StoredSecret {
                     sealed: vault.seal(&pushed_label(&key()), "now").unwrap(),
                     at: 1,
                     put_fingerprint: String::new(),
                 });
-                row.put_before = Some(vault.seal(&pushed_label(&key()), "before").unwrap());
+                row.pushed_before = Some(vault.seal(&pushed_label(&key()), "before").unwrap());
                 Ok(Commit::Yes)
             })
             .unwrap();
@@ -194,9 +194,9 @@ mod tests {
         assert_eq!(*vault.open(&account_label(), sealed).unwrap(), "secret");
         let row = &there.rows[0].1;
         let label = pushed_label(&key());
-        let put = &row.put.as_ref().unwrap().sealed;
+        let put = &row.pushed.as_ref().unwrap().sealed;
         assert_eq!(*vault.open(&label, put).unwrap(), "now");
-        let before = row.put_before.as_ref().unwrap();
+        let before = row.pushed_before.as_ref().unwrap();
         assert_eq!(*vault.open(&label, before).unwrap(), "before");
     }
 
@@ -241,7 +241,7 @@ mod tests {
     fn a_value_that_does_not_open_keeps_both_keys() {
         let (_directory, store, vault) = sealed();
         let spoil = |row: &mut Row| {
-            row.put_before = Some(vec![0; 40]);
+            row.pushed_before = Some(vec![0; 40]);
             Ok(Commit::Yes)
         };
         store.change_row(&key(), &by(), &mut { spoil }).unwrap();

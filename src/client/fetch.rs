@@ -61,9 +61,9 @@ impl Session {
         let mut error = failure.error.clone();
         self.finish(lead, &mut |row| {
             let now = self.now();
-            let is_as_sent = match &row.put {
-                Some(put) => put.is_same(lead.row.put.as_ref()),
-                None => lead.row.put.is_none(),
+            let is_as_sent = match &row.pushed {
+                Some(put) => put.is_same(lead.row.pushed.as_ref()),
+                None => lead.row.pushed.is_none(),
             };
             if !is_as_sent {
                 // What was refused has been replaced since.
@@ -83,8 +83,8 @@ impl Session {
 
     /// Adds to a refusal that what was put is older than it is good for.
     pub(super) fn tell_age_of_put(&self, lead: &Leadership, failure: &mut FetchError) {
-        let put = lead.found.recipe.put.as_ref();
-        let kept = lead.row.put.as_ref();
+        let put = lead.found.recipe.pushed.as_ref();
+        let kept = lead.row.pushed.as_ref();
         let (Some(put), Some(kept)) = (put, kept) else {
             return;
         };
@@ -115,7 +115,7 @@ impl Session {
         let row = self.finish(lead, &mut |row| {
             late = !row.grant(lead.lease.id, grant, sent, ahead_s);
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
-                if let Some(put) = &lead.found.recipe.put {
+                if let Some(put) = &lead.found.recipe.pushed {
                     self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
                 }
                 row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
@@ -131,7 +131,7 @@ impl Session {
             }
             superseding || renewed.is_some()
         });
-        if let (Some(_), Some(put)) = (&renewed, &row.put) {
+        if let (Some(_), Some(put)) = (&renewed, &row.pushed) {
             last_known(self.store_name(), |known| {
                 known.rotate_pushed(&lead.found.key, put);
             });
@@ -151,10 +151,10 @@ impl Session {
     /// What the platform sent to replace what was put, sealed; None when it is the same.
     pub(super) fn seal_renewed(&self, lead: &Leadership, grant: &Grant) -> Option<Vec<u8>> {
         let renewed: &Secret = grant.renewed.as_ref()?;
-        if lead.fetch_secrets.put.as_ref() == Some(renewed) {
+        if lead.fetch_secrets.pushed.as_ref() == Some(renewed) {
             return None;
         }
-        let label = put_label(&lead.found, lead.found.recipe.put.as_ref()?);
+        let label = put_label(&lead.found, lead.found.recipe.pushed.as_ref()?);
         let sealed = self.vault.seal(&label, renewed);
         sealed
             .inspect_err(|e| {

@@ -28,7 +28,7 @@
 //! What was put (a pushed ticket, a refresh token) lies in the row of the token it is for, sealed and bound to that
 //! identity. So a refresh token that comes with a token is committed with it. The fingerprint of what a person put
 //! last stays beside it: the same put again, as programs do at each start, does not undo what the platform has sent
-//! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `put_before`.
+//! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `pushed_before`.
 
 use super::lead::LeadResult;
 use super::parent::IfBusy;

@@ -188,9 +188,9 @@ impl Session {
             if is_reader
                 && let Some(put) = found
                     .recipe
-                    .put
+                    .pushed
                     .as_ref()
-                    .filter(|_| found.row.put.is_none())
+                    .filter(|_| found.row.pushed.is_none())
             {
                 // Nobody can fetch it.
                 return Err(never_put(&found, put));

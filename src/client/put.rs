@@ -19,7 +19,7 @@ impl Client {
         // A look puts back what live handles registered.
         let found = session.read_credential(Some(name))?;
         let kind = found.account.kind;
-        match (field, &kind.token().put) {
+        match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
             ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
             (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
@@ -152,9 +152,9 @@ impl Session {
         self.change_row(&found.key, |row| {
             self.reseal_if_rotated(&label, value, &mut kept.sealed);
             // What no key opens is not there, though the same was put.
-            row.put.take_if(|known| self.has_lost_key_of(known));
+            row.pushed.take_if(|known| self.has_lost_key_of(known));
             let changed = row.put(kept.clone());
-            stored.clone_from(row.put.as_ref().unwrap_or(&kept));
+            stored.clone_from(row.pushed.as_ref().unwrap_or(&kept));
             Commit::when(changed)
         })?;
         Ok(stored)
@@ -166,7 +166,7 @@ impl Session {
         found: &Credential,
         put: &PushedSecret,
     ) -> Result<Secret> {
-        let kept = match &found.row.put {
+        let kept = match &found.row.pushed {
             Some(kept) => Some(kept.clone()),
             None => self.restore_secret(found)?,
         };
@@ -181,9 +181,9 @@ impl Session {
         };
         let mut stored = None;
         self.change_row(&found.key, |row| {
-            let may_come = row.put.is_none() && !self.has_lost_key_of(&known);
+            let may_come = row.pushed.is_none() && !self.has_lost_key_of(&known);
             let changed = may_come && row.put(known.clone());
-            stored.clone_from(&row.put);
+            stored.clone_from(&row.pushed);
             Commit::when(changed)
         })?;
         Ok(stored)
@@ -199,7 +199,7 @@ impl Session {
             Some(field) => (field, true),
             None => (field, false),
         };
-        let put = account.kind.token().put.as_ref();
+        let put = account.kind.token().pushed.as_ref();
         let Some(put) = put.filter(|put| put.field == field) else {
             return Err(no_credential(account, field));
         };
@@ -213,11 +213,11 @@ impl Session {
             )
         };
         if before {
-            let sealed = found.row.put_before.take().ok_or_else(missing)?;
+            let sealed = found.row.pushed_before.take().ok_or_else(missing)?;
             let secret = self.vault.open(&put_label(&found, put), &sealed)?;
             return Ok(CachedToken::uncached(&secret, 0));
         }
-        let at = found.row.put.as_ref().map_or(0, |kept| kept.at);
+        let at = found.row.pushed.as_ref().map_or(0, |kept| kept.at);
         let secret = self.open_pushed_secret(&found, put)?;
         let ends = if put.lifetime_s > 0 && at > 0 {
             at / 1000 + put.lifetime_s

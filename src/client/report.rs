@@ -246,7 +246,7 @@ fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> 
         failures_in_a_row: row.failures,
         last_error: last_error(row),
         retry_at: standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
-        put: recipe.put.as_ref().map(|put| describe_put(put, row)),
+        put: recipe.pushed.as_ref().map(|put| describe_put(put, row)),
     }
 }
 
@@ -260,14 +260,14 @@ fn last_error(row: &Row) -> Option<Error> {
 }
 
 fn describe_put(put: &PushedSecret, row: &Row) -> PutReport {
-    let at = row.put.as_ref().map(|kept| seconds(kept.at));
+    let at = row.pushed.as_ref().map(|kept| seconds(kept.at));
     PutReport {
         field: put.field,
         at,
         good_until: at
             .filter(|_| put.lifetime_s > 0)
             .map(|at| at + put.lifetime_s),
-        has_before: row.put_before.is_some(),
+        has_before: row.pushed_before.is_some(),
     }
 }
 

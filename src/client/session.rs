@@ -131,12 +131,12 @@ impl Session {
         let secret = takes_secret.then(|| self.open_secret(&found.account));
         let put = found
             .recipe
-            .put
+            .pushed
             .as_ref()
             .map(|put| self.open_pushed_secret(found, put));
         Ok(FetchSecrets {
             secret: secret.transpose()?,
-            put: put.transpose()?,
+            pushed: put.transpose()?,
         })
     }
 

@@ -26,10 +26,10 @@ impl Row {
             self.forces = kept.forces.max(if same_day { self.forces } else { 0 });
             self.force_day = kept.force_day;
         }
-        let put_at = |row: &Row| row.put.as_ref().map_or(0, |put| put.at);
+        let put_at = |row: &Row| row.pushed.as_ref().map_or(0, |put| put.at);
         if put_at(kept) > put_at(self) {
-            self.put.clone_from(&kept.put);
-            self.put_before.clone_from(&kept.put_before);
+            self.pushed.clone_from(&kept.pushed);
+            self.pushed_before.clone_from(&kept.pushed_before);
         }
         if later_token && kept.fetched_at > self.failed_at {
             self.failures = 0;

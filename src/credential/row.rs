@@ -52,7 +52,7 @@ pub struct Row {
     pub lease_id: i64,
     pub lease_until: i64,
     pub lease_slot: i64,
-    pub put: Option<StoredSecret>,
+    pub pushed: Option<StoredSecret>,
     /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
-    pub put_before: Option<Vec<u8>>,
+    pub pushed_before: Option<Vec<u8>>,
 }

@@ -455,11 +455,11 @@ fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
     assert!(row.put(pushed("one", 1)));
     assert_eq!((row.failures, row.failed_at, row.backoff_ms), (0, 0, 0));
     assert!(!row.put(pushed("one", 2)));
-    assert_eq!(row.put, Some(pushed("one", 1)));
+    assert_eq!(row.pushed, Some(pushed("one", 1)));
     assert!(row.put(pushed("two", 3)));
-    assert_eq!(row.put_before.as_deref(), Some("one".as_bytes()));
+    assert_eq!(row.pushed_before.as_deref(), Some("one".as_bytes()));
     let put = pushed("two", 3);
-    assert!(put.is_same(row.put.as_ref()) && !put.is_same(None));
+    assert!(put.is_same(row.pushed.as_ref()) && !put.is_same(None));
     assert!(!put.is_same(Some(&pushed("two", 4))));
     assert!(!put.is_same(Some(&pushed("one", 3))));
 }
@@ -468,17 +468,21 @@ fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
 fn a_secret_that_the_platform_sends_replaces_the_one_it_was_sent_for() {
     let mut row = Row::default();
     row.rotate_pushed_secret(vec![1], &Row::default(), START);
-    assert_eq!(row.put, None, "none was put");
+    assert_eq!(row.pushed, None, "none was put");
     row.put(pushed("one", 1));
     let claimed = row.clone();
     refused(&mut row, Wait::Seconds(60), START);
     row.rotate_pushed_secret(vec![2], &claimed, START);
-    let now = row.put.clone().unwrap();
+    let now = row.pushed.clone().unwrap();
     assert_eq!((now.sealed, now.at), (vec![2], START.wall_ms));
     assert_eq!((now.put_fingerprint.as_str(), row.failures), ("one", 0));
     row.rotate_pushed_secret(vec![3], &claimed, START.plus(1));
-    assert_eq!(row.put.unwrap().sealed, [2], "it has been replaced since");
-    assert_eq!(row.put_before, Some(vec![3]));
+    assert_eq!(
+        row.pushed.unwrap().sealed,
+        [2],
+        "it has been replaced since"
+    );
+    assert_eq!(row.pushed_before, Some(vec![3]));
 }
 
 #[test]

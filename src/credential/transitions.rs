@@ -73,7 +73,7 @@ impl Row {
     /// Takes in a secret that a person or the platform put. False when it is what was put before.
     pub fn put(&mut self, kept: StoredSecret) -> bool {
         if self
-            .put
+            .pushed
             .as_ref()
             .is_some_and(|known| known.put_fingerprint == kept.put_fingerprint)
         {
@@ -85,17 +85,17 @@ impl Row {
     }
 
     fn replace_put(&mut self, kept: StoredSecret) {
-        self.put_before = self.put.take().map(|old| old.sealed);
-        self.put = Some(kept);
+        self.pushed_before = self.pushed.take().map(|old| old.sealed);
+        self.pushed = Some(kept);
     }
 
     /// The platform has sent another secret in place of the one that was put, to a leader who set out with `claimed`.
     /// It counts even if the leader comes too late for its token, unless that secret has been replaced since; then it is
     /// kept beside the other, since nobody can say which of the two holds.
     pub fn rotate_pushed_secret(&mut self, sealed: Vec<u8>, claimed: &Row, now: Now) {
-        let Some(put) = &self.put else { return };
-        if !put.is_same(claimed.put.as_ref()) {
-            self.put_before = Some(sealed);
+        let Some(put) = &self.pushed else { return };
+        if !put.is_same(claimed.pushed.as_ref()) {
+            self.pushed_before = Some(sealed);
             return;
         }
         self.replace_put(StoredSecret {

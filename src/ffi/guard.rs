@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::message;
-use super::types::{MESSAGE, wxtoken_error, wxtoken_status};
+use super::types::{MESSAGE_SIZE, wxtoken_error, wxtoken_status};
 use crate::error::{Error, Result, Status};
 
 /// Runs one export's body and turns its outcome into a status.
@@ -34,7 +34,7 @@ unsafe fn write(err: *mut wxtoken_error, error: &Error) {
     if err.is_null() {
         return;
     }
-    let text = message::render(error, MESSAGE - 1);
+    let text = message::render(error, MESSAGE_SIZE - 1);
     // SAFETY: not NULL, so the caller vouches for it. Written through pointers: it may be uninitialised, and a reference
     // to an enum that holds no valid value would be undefined. The text and its NUL fit.
     unsafe {

@@ -12,25 +12,31 @@ mod types;
 
 use std::ffi::c_char;
 
-pub use types::{wxtoken, wxtoken_error, wxtoken_status, wxtoken_token};
+pub use types::{
+    MESSAGE_SIZE, NAME_MAX, TOKEN_SIZE, wxtoken, wxtoken_error, wxtoken_status, wxtoken_token,
+};
 
 use crate::client::Client;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::process::cache::CachedToken;
 use text::{bytes, optional, required, utf8};
 
-/// Opens a store, creating it when absent. Cheap to repeat: handles on one store share what the process knows.
+/// Opens a store, and creates it when it is absent. All handles on one store share what the process knows, so that a
+/// program may open and free as often as it likes.
 ///
-/// @param store  Path of the SQLite file, at most 4096 bytes; its directory must exist. NULL is $WXTOKEN_STORE, else
-///               $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db. Not on a network filesystem.
-/// @param out    Receives the handle; free it with wxtoken_free.
-/// @param err    Receives the reason of a failure; may be NULL.
-/// @return WXTOKEN_OK; E_ARGUMENT (store or an environment variable is unusable); E_STORE (cannot be opened or created,
-///         belongs to another program, or was written by a newer version); E_TIMEOUT (another process holds it).
+/// @param store  Path of the SQLite file, at most 4096 bytes. Its directory must exist, on a local disk.
+///               NULL is $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
+///               ~/.local/state/wxtoken/tokens.db.
+/// @param out    Receives the handle. Free it with wxtoken_free.
+/// @param err    Receives the reason of a failure. May be NULL, here and in every function.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  store or an environment variable is unusable
+///         WXTOKEN_E_STORE     cannot be opened or created, or belongs to another program or a newer version
+///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
-/// The environment ($WXTOKEN_STORE, and $WXTOKEN_<OPTION> for each option of wxtoken_set) is read here and nowhere else.
+/// The environment is read here and nowhere else: $WXTOKEN_STORE, and $WXTOKEN_<OPTION> for each option of wxtoken_set.
 ///
-///     wxtoken *wx;
+///     wxtoken *wx = NULL;
 ///     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK) fputs(err.message, stderr);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_init(
@@ -51,26 +57,32 @@ pub unsafe extern "C" fn wxtoken_init(
     }
 }
 
-/// Sets an option of this handle. The default of each is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init.
+/// Sets an option of this handle. Its default is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init, else:
 ///
-///     api_base_url        https://api.weixin.qq.com      plain http is taken for a loopback address only
-///     work_base_url       https://qyapi.weixin.qq.com    the same for WeCom, and these for other platforms:
-///     qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url
-///     timeout_ms          8000      the longest a call may wait, 1 to 600000 (saving a fetched token may take 2 s more)
-///     connect_timeout_ms  3000      for the look-up of a host's name, and again for connect and TLS, 1 to 600000
-///     refresh_ahead_s     270       how long before its end a token is refreshed, 0 to 3600 (at most a tenth of its life)
-///     background_refresh  0         1: a one-shot thread refreshes ahead, and no caller waits for it
-///     revalidate_ms       200       how soon another process's change is seen, 0 to 60000
-///     proxy                         http://[user:password@]host:port; only this option sets one
-///     ca_file                       PEM file of certificates to trust beside the web PKI
-///     key_file            <store>.key   the key that seals the secrets
-///     log                 off       off, error, info or debug; to stderr
+///     option              default                        range           what it is
+///     api_base_url        https://api.weixin.qq.com      a URL           official accounts, mini programs
+///     work_base_url       https://qyapi.weixin.qq.com    a URL           WeCom
+///     qq_base_url         https://api.q.qq.com           a URL           QQ mini programs
+///     douyin_base_url     https://developer.toutiao.com  a URL           Douyin mini programs
+///     dingtalk_base_url   https://api.dingtalk.com       a URL           DingTalk
+///     feishu_base_url     https://open.feishu.cn         a URL           Feishu
+///     timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
+///     connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
+///     refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
+///     background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
+///     revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
+///     proxy               none                           a URL           http://[user:password@]host:port
+///     ca_file             none                           a path          PEM certificates to trust beside the web PKI
+///     key_file            <store>.key                    a path          the key that seals the secrets
+///     log                 off                            a level         off, error, info or debug; to stderr
 ///
-/// An empty value stands for the built-in default where the option is a URL or a path.
+/// A base URL is https, or plain http to a loopback address. An empty URL or path is the built-in default. The library
+/// does not read $http_proxy and its like: only the option sets a proxy.
 ///
-/// @param option  One of the names above.
+/// @param option  A name from the first column.
 /// @param value   Its value, as a string.
-/// @return WXTOKEN_OK; E_ARGUMENT (unknown option or bad value: nothing is changed).
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  unknown option or bad value; nothing was changed
 ///
 ///     wxtoken_set(wx, "timeout_ms", "3000", NULL);
 #[unsafe(no_mangle)]
@@ -89,22 +101,37 @@ pub unsafe extern "C" fn wxtoken_set(
     }
 }
 
-/// Registers an account or updates it. It stays in the store; repeating it is cheap when nothing has changed. The first
-/// account of a store becomes the current one. A change clears the account's earlier failures and takes effect in every
-/// process.
+/// Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has
+/// changed. A change clears the account's earlier failures, and takes effect in every process. The first account of a
+/// store becomes the current one.
 ///
-/// @param account  A name of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
-/// @param kind     One of these; what each needs put, and the tickets it has, stand in docs/credentials.md:
-///                 "official" (service and subscription accounts, mini programs; the stable endpoint),
-///                 "official_classic" (the same by the classic endpoint, where each fetch ends the token before),
-///                 "work" (an app of a WeCom corporation),
-///                 "component" (a third-party platform), "authorizer" (an account that has authorized one),
-///                 "suite" (a WeCom third-party app), "work_authorized" (a corporation that has installed one),
-///                 "provider" (a WeCom service provider), "qq", "douyin", "dingtalk", "feishu".
-/// @param id       The appid, corpid, suite_id and so on: 1 to 128 printable ASCII characters.
-/// @param secret   Its secret: 1 to 512 printable ASCII characters; for "work_authorized" the permanent_code. NULL for
-///                 "authorizer", which has none. Copied, sealed, and never shown again.
-/// @return WXTOKEN_OK; E_ARGUMENT; E_STORE (cannot be written); E_SECRET (the key file cannot be read); E_TIMEOUT.
+///     kind              id                put                    what it is
+///     official          appid                                    service and subscription accounts, mini programs
+///     official_classic  appid                                    the same; each fetch ends the token before
+///     work              corpid                                   an app of a WeCom corporation
+///     component         component_appid   verify_ticket          a third-party platform
+///     authorizer        authorizer_appid  parent, refresh_token  an account that authorized a component; no secret
+///     suite             suite_id          suite_ticket           a WeCom third-party app
+///     work_authorized   auth_corpid       parent                 a corporation that has installed a suite
+///     provider          corpid                                   a WeCom service provider
+///     qq                appid                                    a QQ mini program
+///     douyin            appid                                    a Douyin mini program
+///     dingtalk          appKey                                   an internal app of DingTalk
+///     feishu            app_id                                   a custom app of Feishu
+///
+/// The column put names what wxtoken_put must set before the first get. docs/credentials.md describes each kind.
+/// "official" uses the stable endpoint, "official_classic" the classic one.
+///
+/// @param account  A name of your choosing: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, no '/', no control character.
+/// @param kind     A name from the first column.
+/// @param id       What the second column names: 1 to 128 printable ASCII characters.
+/// @param secret   Its secret: 1 to 512 printable ASCII characters. The secret of a "work_authorized" is its
+///                 permanent_code, and that of an "authorizer" is NULL. It is sealed in the store.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable
+///         WXTOKEN_E_STORE     the store cannot be written
+///         WXTOKEN_E_SECRET    the key file cannot be read
+///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
 ///     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
 #[unsafe(no_mangle)]
@@ -130,25 +157,29 @@ pub unsafe extern "C" fn wxtoken_register(
     }
 }
 
-/// Sets a field of an account that is known later than its registration.
+/// Sets a field that becomes known after the registration. It stays in the store.
 ///
-///     current        every kind                   "1" or NULL: makes this account the one that NULL names
-///     parent         authorizer, work_authorized  the name of its component, or suite, in this store
-///     verify_ticket  component                    from the push every 10 minutes; good for 12 hours
-///     suite_ticket   suite                        from the push every 10 minutes; good for 30 minutes
-///     refresh_token  authorizer                   from the authorization; put the parent first
+///     field           of the kinds                 value
+///     current         every kind                   NULL or "1": makes this account the one that NULL names
+///     parent          authorizer, work_authorized  the name of the component's account, or of the suite's
+///     verify_ticket   component                    pushed every 10 minutes, good for 12 hours
+///     suite_ticket    suite                        pushed every 10 minutes, good for 30 minutes
+///     refresh_token   authorizer                   from the authorization; put the parent first
 ///
-/// A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another refresh
-/// token it replaces the one that was put, in the same transaction as the token that came with it; putting again what was
-/// put before changes nothing then. wxtoken_get("NAME/refresh_token") reads it, where the key can be read.
+/// A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token.
+/// Both are then saved in one transaction. Putting the old refresh token again changes nothing after that.
 ///
 /// @param account  Its name.
-/// @param field    One of the above.
-/// @param value    Its value, 1 to 512 printable ASCII characters.
-/// @return WXTOKEN_OK; E_ARGUMENT (no field of this kind, a bad value, a parent of the wrong kind); E_ACCOUNT (no such
-///         account or parent); E_STORE; E_SECRET (the key file cannot be read); E_TIMEOUT.
+/// @param field    A name from the first column.
+/// @param value    Its value. A ticket or refresh token has 1 to 512 printable ASCII characters.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  the kind does not have this field, or the value or the parent's kind is wrong
+///         WXTOKEN_E_ACCOUNT   there is no such account or parent
+///         WXTOKEN_E_STORE     the store cannot be written
+///         WXTOKEN_E_SECRET    the key file cannot be read
+///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
-///     wxtoken_put(wx, "platform", "verify_ticket", ticket_from_the_push, &err);
+///     wxtoken_put(wx, "platform", "verify_ticket", ticket, &err);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_put(
     wx: *mut wxtoken,
@@ -170,24 +201,40 @@ pub unsafe extern "C" fn wxtoken_put(
     }
 }
 
-/// Gives a token that is valid now. Costs a copy while this process knows a fresh one, a look at the store every
-/// revalidate_ms, and a request to WeChat once per expiry among all processes on the store. A token that is still valid
-/// is served when WeChat cannot be reached.
+/// Gives a token that is valid now. Call it for each use, and do not keep the token.
 ///
-/// A name is an account, or an account's other credential: "shop/jsapi_ticket", "shop/card_ticket", in WeCom
-/// "app/jsapi_ticket" and "app/agent_ticket". What those are fetched with (a ticket with the account's token, an
-/// authorizer's token with its component's) is fetched on the way by the same rules, within the same timeout_ms; an error
-/// names the link that failed.
+/// The call copies a token that this process knows to be fresh, and looks into the store every revalidate_ms. All
+/// processes on a store together make one request per expiry. While the platform cannot be reached, a token that is
+/// still valid is served.
 ///
-/// @param name  An account, or account/credential; NULL is the current account. account/refresh_token (verify_ticket,
-///              suite_ticket) gives what was put, with an expires_at of 0 where it has no end.
-/// @param out   Receives the token; untouched on failure.
-/// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE; E_SECRET; E_NETWORK; E_REPLY; E_API (err->errcode is WeChat's);
-///         E_TIMEOUT. E_SECRET also when a ticket or refresh token was never put, E_ACCOUNT when a parent is missing.
-///         When err->retry_after_ms is set, it says when a request will be made again; until then every process
-///         without a valid token gets the same answer at once (after a timeout, those with no more patience).
+/// A name is an account, or account/credential, such as "shop/jsapi_ticket":
 ///
-/// Blocks up to timeout_ms when it has to fetch or to wait for another process that does.
+///     credential      of the kinds
+///     jsapi_ticket    official, official_classic, work, authorizer, work_authorized
+///     card_ticket     official, official_classic, authorizer
+///     agent_ticket    work, work_authorized
+///
+/// A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those
+/// on the way, within the same timeout_ms. An error names the link that failed.
+///
+/// Four names return a secret: account/refresh_token, account/verify_ticket and account/suite_ticket give what was put.
+/// account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
+/// gets them. An expires_at of 0 says that no end is known.
+///
+/// @param name  An account or account/credential. NULL is the current account.
+/// @param out   Receives the token. A failure leaves it as it was.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  the name is malformed, or the kind does not have this credential
+///         WXTOKEN_E_ACCOUNT   there is no such account, or its parent is missing
+///         WXTOKEN_E_STORE     the store cannot be read, or not written and the fetch may not do without
+///         WXTOKEN_E_SECRET    the key file cannot be read, or a ticket or refresh token was never put
+///         WXTOKEN_E_NETWORK   the platform was not reached
+///         WXTOKEN_E_REPLY     a host answered, but not with a valid token response
+///         WXTOKEN_E_API       the platform refused: err->errcode and err->message say why
+///         WXTOKEN_E_TIMEOUT   timeout_ms passed, in a fetch or in waiting for another process
+///
+/// A failed fetch is noted in the store. For err->retry_after_ms no process makes a request, and a call that finds no
+/// valid token gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
 ///
 ///     wxtoken_token token;
 ///     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK) use(token.value, token.length);
@@ -215,14 +262,17 @@ pub unsafe extern "C" fn wxtoken_get(
     }
 }
 
-/// Says that the API refused a token (errcode 40001, 40014 or 42001 in the answer to a business call): the next
-/// wxtoken_get fetches another. Compares first: if the stored token is a different one by now, nothing happens. Rejects
-/// cause at most one fetch per 30 seconds and credential; a token that WeChat hands out again is served again.
+/// Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. The next
+/// wxtoken_get fetches another. Nothing happens if the stored token is a different one by now. Rejects cause at most one
+/// fetch per 30 seconds and credential. A token that WeChat hands out again is served again.
 ///
-/// @param name   The account or account/credential, as for wxtoken_get.
-/// @param token  The token that was refused, 1 to 1023 bytes.
-/// @return WXTOKEN_OK; E_ARGUMENT; E_ACCOUNT; E_STORE (this process may only read the store, and no keeper was there to be
-///         told); E_TIMEOUT.
+/// @param name   An account or account/credential, as for wxtoken_get.
+/// @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  the name or the token is malformed
+///         WXTOKEN_E_ACCOUNT   there is no such account
+///         WXTOKEN_E_STORE     this process can only read the store, and no keeper took the rejection
+///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
 ///     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
 #[unsafe(no_mangle)]
@@ -241,16 +291,23 @@ pub unsafe extern "C" fn wxtoken_reject(
     }
 }
 
-/// Writes a report on every account and token as JSON: kind, id, the secret's fingerprint, when a token was fetched, by
-/// whom, when it is refreshed and ends, counts, the last error, when the next try is. No secret and no token is in it.
+/// Writes a report on every account and token as JSON. It says kind, id and the secret's fingerprint, when and by whom a
+/// token was fetched, when it is refreshed and ends, counts, the last error, and the next try. It holds no secret and no
+/// token.
 ///
-/// @param buf     Where to write it, NUL-terminated; may be NULL with a cap of 0, to learn the size.
+/// @param buf     Where to write it, NUL-terminated. May be NULL with a cap of 0, to learn the size.
 /// @param cap     Bytes there.
-/// @param needed  Receives the bytes it takes, with the NUL, even when cap is too small; may be NULL.
-/// @return WXTOKEN_OK; E_ARGUMENT (cap is too small: *needed is set, buf is untouched); E_STORE; E_TIMEOUT.
+/// @param needed  Receives the bytes that it takes, with the NUL, even when cap is too small. May be NULL.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  cap is too small: *needed is set, and buf is as it was
+///         WXTOKEN_E_STORE     the store cannot be read
+///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
-///     size_t needed;
+///     size_t needed = 0;
 ///     wxtoken_report(wx, NULL, 0, &needed, NULL);
+///     char *report = malloc(needed);
+///     if (wxtoken_report(wx, report, needed, &needed, &err) == WXTOKEN_OK) puts(report);
+///     free(report);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_report(
     wx: *mut wxtoken,
@@ -284,8 +341,8 @@ pub unsafe extern "C" fn wxtoken_report(
     }
 }
 
-/// Ends a handle; NULL is a no-op. Waits up to timeout_ms for a background refresh of this handle. The store and what the
-/// process knows of it stay.
+/// Ends a handle; NULL is a no-op. It waits up to timeout_ms for a background refresh of this handle. The store, and what
+/// the process knows of it, stay.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_free(wx: *mut wxtoken) {
     // SAFETY: the handle came from wxtoken_init and is given back once.
@@ -299,7 +356,7 @@ pub unsafe extern "C" fn wxtoken_free(wx: *mut wxtoken) {
     }
 }
 
-/// The version of the library at run time, such as "0.1.0"; the header's is WXTOKEN_VERSION. Static memory.
+/// The version of the library at run time, such as "0.1.0". The header's is WXTOKEN_VERSION. Static memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -308,18 +365,13 @@ pub extern "C" fn wxtoken_version() -> *const c_char {
 /// The name of a status, such as "WXTOKEN_E_STORE", or "unknown status". Static memory.
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_status_name(status: i32) -> *const c_char {
-    let name = match status {
-        0 => c"WXTOKEN_OK",
-        1 => c"WXTOKEN_E_ARGUMENT",
-        2 => c"WXTOKEN_E_ACCOUNT",
-        3 => c"WXTOKEN_E_STORE",
-        4 => c"WXTOKEN_E_SECRET",
-        5 => c"WXTOKEN_E_NETWORK",
-        6 => c"WXTOKEN_E_REPLY",
-        7 => c"WXTOKEN_E_API",
-        8 => c"WXTOKEN_E_TIMEOUT",
-        9 => c"WXTOKEN_E_INTERNAL",
-        _ => c"unknown status",
+    let known = Status::ALL
+        .into_iter()
+        .find(|known| *known as i32 == status);
+    let name = match (status, known) {
+        (0, _) => c"WXTOKEN_OK",
+        (_, Some(known)) => known.c_name(),
+        (_, None) => c"unknown status",
     };
     name.as_ptr()
 }

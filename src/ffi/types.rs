@@ -5,68 +5,69 @@ use std::ffi::c_char;
 use crate::client::Client;
 use crate::error::Status;
 
-/// One open store, with options of its own. Any thread may use it, several at once, before and after fork().
-///
-/// Made by wxtoken_init, ended by wxtoken_free; no other call may be running on it when it is freed. After a fork()
-/// both sides may go on using it, and each frees its own copy.
+/// One open store, with options of its own: wxtoken_init makes it, and wxtoken_free ends it. Any thread may use it,
+/// several at once. After a fork() both sides may go on using it, and each frees its own copy.
 #[allow(non_camel_case_types)]
 pub struct wxtoken {
     pub(super) client: Client,
 }
 
-/// What a call came to. Numbers are never reused; wxtoken_status_name names them.
+/// The outcome of a call. A newer library may add one: treat a status that you do not know as a failure.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum wxtoken_status {
     /// Done.
     WXTOKEN_OK = 0,
-    /// An argument is NULL, not UTF-8, too long, or not one of the known ones. Nothing was changed.
+    /// An argument, option or environment variable is unusable; nothing was changed.
     WXTOKEN_E_ARGUMENT = 1,
-    /// There is no such account in this store, or the parent that it needs is not there.
+    /// There is no such account in this store, or its parent is missing.
     WXTOKEN_E_ACCOUNT = 2,
-    /// The store cannot be opened, read or written, or is not ours.
+    /// The store cannot be opened, read or written, or belongs to another program.
     WXTOKEN_E_STORE = 3,
-    /// There is no valid token, and what it takes to fetch one is missing: this process may not read the secret, or a
-    /// ticket or refresh token was never put.
+    /// No valid token, and the secret, ticket or refresh token for a fetch is missing or unreadable.
     WXTOKEN_E_SECRET = 4,
-    /// WeChat was not reached: DNS, connect, TLS, or a reset.
+    /// The platform was not reached: DNS, connect, TLS, or a reset.
     WXTOKEN_E_NETWORK = 5,
-    /// WeChat's host answered, but with something that is no token reply.
+    /// A host answered, but not with a valid token response.
     WXTOKEN_E_REPLY = 6,
-    /// WeChat answered an errcode.
+    /// The platform answered an errcode.
     WXTOKEN_E_API = 7,
-    /// timeout_ms passed, in a fetch of this call's own or in waiting for another's.
+    /// The call's timeout_ms passed, in a fetch or in waiting for another process.
     WXTOKEN_E_TIMEOUT = 8,
-    /// A defect in this library. The host goes on; please report it.
+    /// A defect in the library; the host goes on.
     WXTOKEN_E_INTERNAL = 9,
 }
 
-/// Why a call failed. Memory of the caller's; NULL may be passed wherever one is taken. 512 bytes.
-///
-/// Written on failure only. No part of it ever holds a secret or a token.
+/// The reason of a failure: 512 bytes of the caller's, written on failure only. NULL may be passed instead.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct wxtoken_error {
-    /// The same as the call returned.
+    /// The status that the call returned.
     pub status: wxtoken_status,
-    /// The platform's errcode with WXTOKEN_E_API, else 0; 0 also where its codes are words (DingTalk): see the message.
+    /// The platform's errcode with WXTOKEN_E_API, else 0. It is 0 too for DingTalk, whose codes are words.
     pub errcode: i32,
-    /// Milliseconds after which another try makes sense; 0 is at once, or unknown.
+    /// 0: no time is known. Else wait so many milliseconds: no process makes a request until then.
     pub retry_after_ms: i64,
-    /// For people: “what failed: its cause; hint: What to do.” in NUL-terminated UTF-8. What is too long is cut from the
-    /// cause first, and from the hint last.
+    /// For people: "what failed: its cause; hint: What to do." in NUL-terminated UTF-8. What is too long is cut from the
+    /// cause first, and from the hint last. It never holds a secret or a token.
     pub message: [c_char; 496],
 }
 
-/// Bytes of `wxtoken_error::message`. The number stands there itself for cbindgen's sake.
-pub(super) const MESSAGE: usize = 496;
+/// The longest name of an account.
+pub const NAME_MAX: usize = crate::names::MAX_NAME;
 
-/// A token. Memory of the caller's; written on success only.
+/// Bytes of `wxtoken_error::message`. The number stands there itself for cbindgen's sake.
+pub const MESSAGE_SIZE: usize = 496;
+
+/// Bytes of `wxtoken_token::value`. The number stands there itself for cbindgen's sake.
+pub const TOKEN_SIZE: usize = 1024;
+
+/// A token, in the caller's memory. Written on success only.
 #[repr(C)]
 #[allow(non_camel_case_types)]
 pub struct wxtoken_token {
-    /// When it ends, in Unix seconds. It may be revoked earlier: see wxtoken_reject.
+    /// When it ends, in Unix seconds; 0 where no end is known. A platform may revoke it earlier: see wxtoken_reject.
     pub expires_at: i64,
     /// Bytes in `value`, without the NUL.
     pub length: usize,
@@ -91,6 +92,21 @@ impl From<Status> for wxtoken_status {
 }
 
 const _: () = assert!(size_of::<wxtoken_error>() == 512);
-const _: () = assert!(std::mem::offset_of!(wxtoken_error, message) + MESSAGE == 512);
-const _: () = assert!(wxtoken_status::WXTOKEN_E_INTERNAL as i32 == Status::Internal as i32);
-const _: () = assert!(wxtoken_status::WXTOKEN_E_ARGUMENT as i32 == Status::Argument as i32);
+const _: () = assert!(std::mem::offset_of!(wxtoken_error, message) + MESSAGE_SIZE == 512);
+const _: () =
+    assert!(std::mem::offset_of!(wxtoken_token, value) + TOKEN_SIZE == size_of::<wxtoken_token>());
+const _: () = assert!(crate::platform::MAX_TOKEN < TOKEN_SIZE);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_status_has_the_number_and_the_name_of_its_row() {
+        for status in Status::ALL {
+            let in_c = wxtoken_status::from(status);
+            assert_eq!(in_c as i32, status as i32);
+            assert_eq!(format!("{in_c:?}"), status.name());
+        }
+    }
+}

@@ -306,14 +306,14 @@ impl Keeper {
         let known = self.accounts.values().flat_map(|account| {
             let recipe = account.kind.token();
             recipe
-                .put
+                .pushed
                 .is_some()
                 .then(|| key_of(account, recipe, &session.options))
         });
         let known: HashSet<CredentialKey> = known.collect();
         self.puts.retain(|key, _| known.contains(key));
         for (key, row) in &everything.rows {
-            if let Some(put) = row.put.as_ref().filter(|_| known.contains(key)) {
+            if let Some(put) = row.pushed.as_ref().filter(|_| known.contains(key)) {
                 self.puts.insert(key.clone(), put.clone());
             }
         }

@@ -3,26 +3,18 @@
 //! ureq's errors can hold the URL, and the URL a secret: they are told apart here and never formatted.
 
 use std::io;
-
 use std::time::Duration;
 
 use ureq::config::Config;
-
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-
 use ureq::unversioned::transport::DefaultConnector;
-
 use ureq::{Agent, Timeout};
-
 use zeroize::Zeroizing;
 
 use super::resolver::{HostResolver, NoThread};
 use crate::clock::Deadline;
-
 use crate::error::{Error, Result, Status};
-
 use crate::options::Options;
-
 use crate::sys::{self, BlockedSignals, Failpoint};
 
 /// The longest reply, and the longest head of one, that is read.
@@ -43,7 +35,14 @@ pub struct Request {
     pub body: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// Why there is no response.
+/// Why a request has no response.
+pub enum SendError {
+    /// This process's own options do not make a request.
+    Options(Error),
+    Transport(TransportError),
+}
+
+/// How the way to the host failed.
 pub struct TransportError {
     pub status: Status,
     pub why: String,
@@ -67,11 +66,11 @@ pub fn send(
     request: &Request,
     options: &Options,
     deadline: &Deadline,
-) -> Result<std::result::Result<Response, TransportError>> {
-    let agent = agent(base, options, deadline)?;
+) -> Result<Response, SendError> {
+    let agent = agent(base, options, deadline).map_err(SendError::Options)?;
     if deadline.has_passed() {
         // A leader that was frozen after its claim: another one may have fetched since.
-        return Ok(Err(TransportError {
+        return Err(SendError::Transport(TransportError {
             status: Status::Timeout,
             why: deadline.missed("the request was not sent"),
             advice: None,
@@ -104,7 +103,7 @@ pub fn send(
             .read_to_vec()?;
         Ok(Response { status, body })
     });
-    Ok(read.map_err(|error| no_response(&error, options, deadline)))
+    read.map_err(|error| SendError::Transport(no_response(&error, options, deadline)))
 }
 
 pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {

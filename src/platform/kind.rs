@@ -66,7 +66,7 @@ impl Kind {
     pub fn fields(self) -> Vec<&'static str> {
         let mut fields = vec!["current"];
         fields.extend(self.parent().map(|_| "parent"));
-        fields.extend(self.0.put.as_ref().map(|put| put.field));
+        fields.extend(self.0.pushed.as_ref().map(|put| put.field));
         fields
     }
 }
@@ -106,7 +106,7 @@ mod tests {
                 assert!(Kind::named(kind).is_some(), "{name}: no kind {kind}");
             }
             assert!(recipe.path.starts_with('/') && recipe.token.starts_with('/'));
-            assert_eq!(recipe.takes(Value::Put), recipe.put.is_some(), "{name}");
+            assert_eq!(recipe.takes(Value::Put), recipe.pushed.is_some(), "{name}");
             assert_eq!(
                 recipe.takes(Value::ParentToken),
                 recipe.parent != ParentKind::None,

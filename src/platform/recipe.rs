@@ -68,6 +68,8 @@ pub struct PushedSecret {
 pub struct Recipe {
     /// The kinds of account that have it. An access token's row makes its kind: it has one.
     pub kinds: &'static [&'static str],
+    /// What an account of that kind is, in the row of its access token.
+    pub about: &'static str,
     /// Its name: what stands behind the slash, or [`ACCESS_TOKEN`].
     pub credential: &'static str,
     /// Its endpoint's name in the identity and in the report.
@@ -89,9 +91,7 @@ pub struct Recipe {
     pub cost: FetchCost,
     /// What the platform calls the account's id.
     pub id_name: &'static str,
-    /// Of an access token: what its kind of account is, in a line.
-    pub about: &'static str,
-    pub put: Option<PushedSecret>,
+    pub pushed: Option<PushedSecret>,
 }
 
 impl Recipe {

@@ -7,6 +7,7 @@ use crate::names::ACCESS_TOKEN;
 /// What most rows have in common.
 const TOKEN: Recipe = Recipe {
     kinds: &[],
+    about: "",
     credential: ACCESS_TOKEN,
     endpoint: "",
     platform: &hosts::API,
@@ -21,8 +22,7 @@ const TOKEN: Recipe = Recipe {
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
-    about: "",
-    put: None,
+    pushed: None,
 };
 
 const TICKET: Recipe = Recipe {
@@ -52,7 +52,7 @@ const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
 pub(super) static RECIPES: &[Recipe] = &[
     Recipe {
         kinds: &["official"],
-        about: "Service or subscription account, or mini program",
+        about: "service and subscription accounts, mini programs",
         endpoint: "stable_token",
         path: "/cgi-bin/stable_token",
         body: &[
@@ -65,7 +65,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["official_classic"],
-        about: "The same by the old endpoint, where each fetch ends the token before",
+        about: "the same; each fetch ends the token before",
         endpoint: "token",
         path: "/cgi-bin/token",
         query: CLIENT_CREDENTIAL,
@@ -96,7 +96,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["work"],
-        about: "An app of a WeCom corporation (企业微信)",
+        about: "an app of a WeCom corporation",
         endpoint: "gettoken",
         platform: &hosts::WORK,
         path: "/cgi-bin/gettoken",
@@ -134,7 +134,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["component"],
-        about: "A third-party platform (第三方平台); needs its verify_ticket put",
+        about: "a third-party platform",
         endpoint: "api_component_token",
         path: "/cgi-bin/component/api_component_token",
         body: &[
@@ -145,7 +145,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/component_access_token",
         cost: FetchCost::RevokesPrevious,
         id_name: "component_appid",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "verify_ticket",
             lifetime_s: 12 * 3600,
             source: "WeChat pushes one every 10 minutes to the platform's authorization URL",
@@ -154,7 +154,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["authorizer"],
-        about: "An account that has authorized one; needs parent and refresh_token, has no secret",
+        about: "an account that authorized a component; no secret",
         endpoint: "api_authorizer_token",
         path: "/cgi-bin/component/api_authorizer_token",
         query: &[("access_token", Value::ParentToken)],
@@ -170,7 +170,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         scope: Scope::Parent,
         cost: FetchCost::RevokesPrevious,
         id_name: "authorizer_appid",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "refresh_token",
             lifetime_s: 0,
             source: "it comes with the authorization, by api_query_auth",
@@ -179,7 +179,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["suite"],
-        about: "A WeCom third-party app; needs its suite_ticket put",
+        about: "a WeCom third-party app",
         endpoint: "get_suite_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_suite_token",
@@ -191,7 +191,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/suite_access_token",
         cost: FetchCost::Scarce,
         id_name: "suite_id",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "suite_ticket",
             lifetime_s: 1800,
             source: "WeCom pushes one every 10 minutes to the suite's callback URL for commands",
@@ -200,7 +200,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["work_authorized"],
-        about: "A corporation that has installed one; its secret is the permanent_code",
+        about: "a corporation that has installed a suite",
         endpoint: "get_corp_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_corp_token",
@@ -217,7 +217,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["provider"],
-        about: "A WeCom service provider",
+        about: "a WeCom service provider",
         endpoint: "get_provider_token",
         platform: &hosts::WORK,
         path: "/cgi-bin/service/get_provider_token",
@@ -229,7 +229,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["qq"],
-        about: "A QQ mini program",
+        about: "a QQ mini program",
         endpoint: "qq_token",
         platform: &hosts::QQ,
         path: "/api/getToken",
@@ -239,7 +239,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["douyin"],
-        about: "A Douyin mini program",
+        about: "a Douyin mini program",
         endpoint: "douyin_token",
         platform: &hosts::DOUYIN,
         path: "/api/apps/v2/token",
@@ -251,7 +251,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["dingtalk"],
-        about: "A DingTalk app",
+        about: "an internal app of DingTalk",
         endpoint: "dingtalk_token",
         platform: &hosts::DINGTALK,
         path: "/v1.0/oauth2/accessToken",
@@ -263,7 +263,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["feishu"],
-        about: "A Feishu app",
+        about: "a custom app of Feishu",
         endpoint: "feishu_tenant_token",
         platform: &hosts::FEISHU,
         path: "/open-apis/auth/v3/tenant_access_token/internal",
@@ -277,6 +277,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     #[cfg(feature = "failpoints")]
     Recipe {
         kinds: &["made_up"],
+        about: "for the tests",
         endpoint: "made_up",
         path: "/made/up/token",
         query: &[("key", Value::Id)],
@@ -285,7 +286,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         expires_in: "/deep/life",
         scope: Scope::Secret,
         id_name: "key",
-        put: Some(PushedSecret {
+        pushed: Some(PushedSecret {
             field: "magic",
             lifetime_s: 60,
             source: "the test puts one",

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
 use super::errcodes::{Advice, ErrcodeRule, Wait};
-use super::http::{self, Request, Response, TransportError};
+use super::http::{self, Request, Response, SendError, TransportError};
 use super::recipe::{FetchCost, Recipe, Value};
 use super::reply::{self, Grant, Reply};
 use crate::clock::Deadline;
@@ -21,7 +21,7 @@ pub struct FetchSecrets {
     /// The account's secret, where the recipe takes one.
     pub secret: Option<Secret>,
     /// What was put, where it takes that.
-    pub put: Option<Secret>,
+    pub pushed: Option<Secret>,
 }
 
 /// The token that another one is fetched with.
@@ -58,25 +58,23 @@ pub struct FetchError {
     pub stale_parent: bool,
 }
 
-pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
-    let response = fetch
-        .send(fetch.host())
-        .and_then(|first| match first {
-            Err(none) => match fetch.spare(&none) {
-                Some(spare) => fetch.send(spare),
-                None => Ok(Err(none)),
-            },
-            other => Ok(other),
-        })
-        .map_err(|error| FetchError {
+pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
+    let response = match fetch.send(fetch.host()) {
+        Err(SendError::Transport(none)) => match fetch.spare(&none) {
+            Some(spare) => fetch.send(spare),
+            None => Err(SendError::Transport(none)),
+        },
+        other => other,
+    };
+    match response {
+        Ok(response) => fetch.read(response),
+        Err(SendError::Options(error)) => Err(FetchError {
             error,
             wait: Wait::NotShared,
             not_sent: true,
             stale_parent: false,
-        })?;
-    match response {
-        Ok(response) => fetch.read(response),
-        Err(none) => {
+        }),
+        Err(SendError::Transport(none)) => {
             let mut failure = fetch.failure(none.status, &none.why);
             failure.not_sent = none.not_sent;
             failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice.into())));
@@ -89,7 +87,7 @@ pub fn fetch(fetch: &Fetch) -> std::result::Result<Grant, FetchError> {
 }
 
 impl Fetch<'_> {
-    fn send(&self, base: &str) -> Result<std::result::Result<Response, TransportError>> {
+    fn send(&self, base: &str) -> Result<Response, SendError> {
         http::send(base, &self.request(), self.options, self.deadline)
     }
 
@@ -130,7 +128,7 @@ impl Fetch<'_> {
             Value::Text(text) => Some(text),
             Value::Id => Some(self.id),
             Value::Secret => self.fetch_secrets.secret.as_deref().map(String::as_str),
-            Value::Put => self.fetch_secrets.put.as_deref().map(String::as_str),
+            Value::Put => self.fetch_secrets.pushed.as_deref().map(String::as_str),
             Value::Force => Some(if self.force { "true" } else { "false" }),
             Value::ParentId => self.parent.map(|parent| parent.id.as_str()),
             Value::ParentToken => self.parent.map(|parent| parent.token.as_str()),
@@ -138,7 +136,7 @@ impl Fetch<'_> {
         Zeroizing::new(text.unwrap_or_default().to_owned())
     }
 
-    fn read(&self, response: Response) -> std::result::Result<Grant, FetchError> {
+    fn read(&self, response: Response) -> Result<Grant, FetchError> {
         match response.status {
             200 => {}
             300..=399 => {
@@ -226,7 +224,7 @@ impl Fetch<'_> {
     /// The advice of an errcode, for this account.
     fn hint(&self, advice: Advice, errmsg: &str) -> Hint {
         let account = self.account.to_owned();
-        match (advice, &self.recipe.put) {
+        match (advice, &self.recipe.pushed) {
             (Advice::RegisterAgain(why), _) => Hint::RegisterAgain {
                 account,
                 kind: self.kind.into(),
@@ -263,7 +261,7 @@ impl Fetch<'_> {
     fn harmless(&self, errmsg: &str) -> String {
         let mut text = errmsg.to_owned();
         let parent = self.parent.map(|parent| &parent.token);
-        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.put];
+        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.pushed];
         for secret in secrets.into_iter().flatten().chain(parent) {
             if !secret.is_empty() {
                 text = text.replace(secret.as_str(), "***");

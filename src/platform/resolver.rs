@@ -21,7 +21,7 @@ impl Resolver for HostResolver {
         uri: &Uri,
         _config: &Config,
         timeout: NextTimeout,
-    ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(match uri.scheme_str() {
@@ -59,7 +59,7 @@ fn look_up(
     host: String,
     port: u16,
     timeout: NextTimeout,
-) -> std::result::Result<std::vec::IntoIter<SocketAddr>, ureq::Error> {
+) -> Result<std::vec::IntoIter<SocketAddr>, ureq::Error> {
     let (answer, answered) = mpsc::sync_channel(1);
     std::thread::Builder::new()
         .name("wxtoken-dns".into())

@@ -72,12 +72,12 @@ fn full_row() -> Row {
         lease_id: i64::MIN + 1,
         lease_until: i64::MAX,
         lease_slot: 15,
-        put: Some(StoredSecret {
+        pushed: Some(StoredSecret {
             sealed: vec![0; 4096],
             at: 16,
             put_fingerprint: "f".into(),
         }),
-        put_before: Some(vec![255]),
+        pushed_before: Some(vec![255]),
     }
 }
 

@@ -186,15 +186,15 @@ void the_longest_string_is_looked_at(void)
 void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
 {
     struct place place;
-    char *name = repeated('n', 129), *id = repeated('i', 129);
-    char *secret = repeated('s', 513), *token = repeated('t', 1024);
+    char *name = repeated('n', WXTOKEN_NAME_MAX + 1), *id = repeated('i', 129);
+    char *secret = repeated('s', 513), *token = repeated('t', WXTOKEN_TOKEN_SIZE);
     char wide[130] = "";
 
     open_place(&place);
     while (strlen(wide) + 3 <= 126)
         strcat(wide, "店");
     strcat(wide, "ab");
-    CHECK_EQUAL((long long)strlen(wide), 128);
+    CHECK_EQUAL((long long)strlen(wide), WXTOKEN_NAME_MAX);
     CHECK_OK(wxtoken_register(place.wx, wide, "official", place.id, place.secret, e));
     CHECK_OK(wxtoken_get(place.wx, wide, fresh_token(), e));
     strcat(wide, "c");
@@ -205,7 +205,7 @@ void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
     CHECK_REFUSED(wxtoken_register(place.wx, "long", "official", place.id, secret, e));
     CHECK_REFUSED(wxtoken_get(place.wx, name, fresh_token(), e));
     CHECK_REFUSED(wxtoken_reject(place.wx, "shop", token, e));
-    name[128] = id[128] = secret[512] = token[1023] = '\0';
+    name[WXTOKEN_NAME_MAX] = id[128] = secret[512] = token[WXTOKEN_TOKEN_SIZE - 1] = '\0';
     CHECK_STATUS(WXTOKEN_E_ACCOUNT, wxtoken_get(place.wx, name, fresh_token(), e));
     CHECK_OK(wxtoken_register(place.wx, name, "official", id, secret, e));
     CHECK_OK(wxtoken_reject(place.wx, "shop", token, e));

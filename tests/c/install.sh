@@ -51,6 +51,19 @@ runs() {
   ! ldd "$build/static" | grep -q libwxtoken || die "the static program needs the shared library"
   pass
 
+  # The program in the header's first comment, as C and as C++.
+  sed -n '/FIRST USE/,/^ \*     }/s/^ \* \{0,5\}//p' "$include/wxtoken.h" | sed 1d >"$work/first_use.c"
+  mkdir "$work/first_use"
+  for language in c c++; do
+    # shellcheck disable=SC2086
+    "$CC" -x $language $warnings -o "$build/first_use" "$work/first_use.c" $("$PKG_CONFIG" --cflags --libs wxtoken) ||
+      die "FIRST USE as $language"
+    said=$(cd "$work/first_use" && env WXTOKEN_API_BASE_URL="$WXSIM_HTTP" LD_LIBRARY_PATH="$libdir" WXTOKEN_ID=wxdemo0000000001 \
+      WXTOKEN_SECRET=demo-secret-0000000000000000000000001 "$build/first_use") || die "FIRST USE: $said"
+    echo "$said" | grep -Eqx 'a token of [0-9]+ characters' || die "FIRST USE printed: $said"
+    pass
+  done
+
   make -s -C "$examples" BUILD="$build/examples" all jssdk || die "building the examples"
   for example in "$examples"/*.c; do
     # shellcheck disable=SC2086

@@ -12,6 +12,8 @@
 void the_layouts_are_frozen(void)
 {
     CHECK_EQUAL(sizeof(wxtoken_error), 512);
+    CHECK_EQUAL(sizeof(((wxtoken_error *)0)->message), WXTOKEN_MESSAGE_SIZE);
+    CHECK_EQUAL(sizeof(((wxtoken_token *)0)->value), WXTOKEN_TOKEN_SIZE);
     CHECK_EQUAL(offsetof(wxtoken_error, status), 0);
     CHECK_EQUAL(offsetof(wxtoken_error, errcode), 4);
     CHECK_EQUAL(offsetof(wxtoken_error, retry_after_ms), 8);

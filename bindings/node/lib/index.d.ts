@@ -1,30 +1,34 @@
-/** What a Store is opened with, or set to. Names, units and limits are those of wxtoken_set in wxtoken.h. */
+/** What a Store is opened with, or set to. Each begins with its default. Plain http is for a loopback address only. */
 export interface Options {
-  /** https://api.weixin.qq.com; plain http is taken for a loopback address only. */
+  /** `https://api.weixin.qq.com`, a URL: official accounts, mini programs. */
   api_base_url?: string;
-  /** The same for WeCom: https://qyapi.weixin.qq.com. */
+  /** `https://qyapi.weixin.qq.com`, a URL: WeCom. */
   work_base_url?: string;
+  /** `https://api.q.qq.com`, a URL: QQ mini programs. */
   qq_base_url?: string;
+  /** `https://developer.toutiao.com`, a URL: Douyin mini programs. */
   douyin_base_url?: string;
+  /** `https://api.dingtalk.com`, a URL: DingTalk. */
   dingtalk_base_url?: string;
+  /** `https://open.feishu.cn`, a URL: Feishu. */
   feishu_base_url?: string;
-  /** 8000: the longest a call may wait, 1 to 600000. */
+  /** `8000`, 1 to 600000 ms: the longest a call waits; saving may add 2 s. */
   timeout_ms?: number;
-  /** 3000: for the look-up of a host's name, and again for connect and TLS. */
+  /** `3000`, 1 to 600000 ms: for DNS, again for connect and TLS together. */
   connect_timeout_ms?: number;
-  /** 270: how long before its end a token is refreshed, 0 to 3600. */
+  /** `270`, 0 to 3600 s: how early to refresh; 1/10 of a life at most. */
   refresh_ahead_s?: number;
-  /** false: a one-shot thread refreshes ahead, and no caller waits for it. */
+  /** `0`, 0 or 1: with 1 a thread refreshes ahead; nobody waits. */
   background_refresh?: boolean;
-  /** 200: how soon another process's change is seen, 0 to 60000. */
+  /** `200`, 0 to 60000 ms: how soon another process's change is seen. */
   revalidate_ms?: number;
-  /** http://[user:password@]host:port */
+  /** `none`, a URL: http://[user:password@]host:port. */
   proxy?: string;
-  /** PEM file of certificates to trust beside the web PKI. */
+  /** `none`, a path: PEM certificates to trust beside the web PKI. */
   ca_file?: string;
-  /** The key that seals the secrets: `<store>.key`. */
+  /** `<store>.key`, a path: the key that seals the secrets. */
   key_file?: string;
-  /** To stderr. */
+  /** `off`, a level: off, error, info or debug; to stderr. */
   log?: 'off' | 'error' | 'info' | 'debug';
 }
 

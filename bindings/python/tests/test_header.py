@@ -41,6 +41,11 @@ def test_a_struct_lies_in_memory_as_the_compiler_lays_it(
     assert ours == ask_compiler(tmp_path, expressions)
 
 
+def test_the_sizes_are_those_of_the_header(tmp_path: Path) -> None:
+    ours = [_library.CError.message.size, _library.CToken.value.size]
+    assert ours == ask_compiler(tmp_path, ["WXTOKEN_MESSAGE_SIZE", "WXTOKEN_TOKEN_SIZE"])
+
+
 def test_every_function_of_the_header_is_declared_with_as_many_parameters() -> None:
     text = re.sub(r"/\*.*?\*/", "", HEADER.read_text("utf-8"), flags=re.DOTALL)
     declared = {}

@@ -75,9 +75,25 @@ class Store:
     def set(self, option: str, value: OptionValue) -> None:
         """Set an option of this Store; the default of each is $WXTOKEN_<OPTION> as it was when it was opened.
 
-        api_base_url, work_base_url, qq_base_url, douyin_base_url, dingtalk_base_url, feishu_base_url, timeout_ms,
-        connect_timeout_ms, refresh_ahead_s, background_refresh, revalidate_ms, proxy, ca_file, key_file, log: their
-        units and limits are in ``wxtoken.h``. Raises ArgumentError; then nothing is changed.
+        option              default                        range           what it is
+        api_base_url        https://api.weixin.qq.com      a URL           official accounts, mini programs
+        work_base_url       https://qyapi.weixin.qq.com    a URL           WeCom
+        qq_base_url         https://api.q.qq.com           a URL           QQ mini programs
+        douyin_base_url     https://developer.toutiao.com  a URL           Douyin mini programs
+        dingtalk_base_url   https://api.dingtalk.com       a URL           DingTalk
+        feishu_base_url     https://open.feishu.cn         a URL           Feishu
+        timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
+        connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
+        refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
+        background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
+        revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
+        proxy               none                           a URL           http://[user:password@]host:port
+        ca_file             none                           a path          PEM certificates to trust beside the web PKI
+        key_file            <store>.key                    a path          the key that seals the secrets
+        log                 off                            a level         off, error, info or debug; to stderr
+
+        A bool is 1 or 0. Plain http is accepted for a loopback address only. An empty URL or path is the default.
+        Raises ArgumentError; then nothing is changed.
         """
         self._call(LIBRARY.wxtoken_set, text("option", option), text("value", _option_text(option, value)))
 

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use clap::CommandFactory;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-use wxtoken::tool::statuses;
+use wxtoken::tool::{options, statuses};
 
 use crate::args::{Cli, Completions, Man as ManArgs};
 use crate::exit::{CALL, ExitResult, Failure, IO, NO, USAGE};
@@ -20,19 +20,6 @@ Examples:
   wxtoken get shop/jsapi_ticket
   watch -c -n2 wxtoken --color=always status
   wxtoken doctor";
-
-/// What a status of the library means for who types commands.
-const MEANINGS: [&str; 9] = [
-    "an argument is not one of the known ones, or too long",
-    "there is no such account, or its parent is missing",
-    "the store cannot be opened, read or written, or is not ours",
-    "no valid token, and what a fetch takes is missing or closed to this user",
-    "the platform was not reached: DNS, connect, TLS, reset",
-    "the platform's host answered, but with no token reply",
-    "the platform answered an errcode",
-    "timeout_ms passed",
-    "a defect in the library: please report it",
-];
 
 const ENVIRONMENT: [(&str, &str); 4] = [
     ("WXTOKEN_STORE", "the store, when --store does not name one"),
@@ -73,6 +60,10 @@ pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     for (code, meaning) in exit_codes() {
         let _ = writeln!(text, "  {code:>2}  {meaning}");
     }
+    let _ = writeln!(text, "\nOptions for --option:");
+    for (name, meaning) in library_options() {
+        let _ = writeln!(text, "  {name}\n        {meaning}");
+    }
     for (title, entries) in [("Environment", &ENVIRONMENT[..]), ("Files", &FILES[..])] {
         let _ = writeln!(text, "\n{title}:");
         for (name, meaning) in entries {
@@ -82,6 +73,17 @@ pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
+/// What `--option` takes: the name of each, and the rest of its row.
+fn library_options() -> Vec<(String, String)> {
+    options()
+        .into_iter()
+        .map(|row| {
+            let about = format!("{}; {}, by default {}", row.help, row.range, row.default);
+            (row.name.to_owned(), about)
+        })
+        .collect()
+}
+
 fn exit_codes() -> Vec<(String, String)> {
     let mut codes = vec![
         ("0".to_owned(), "done".to_owned()),
@@ -89,14 +91,9 @@ fn exit_codes() -> Vec<(String, String)> {
         (USAGE.to_string(), "the command line is wrong".into()),
         (IO.to_string(), "a file, the terminal, stdin or stdout cannot be read or written".into()),
     ];
-    codes.extend(
-        statuses()
-            .into_iter()
-            .zip(MEANINGS)
-            .map(|((number, name), meaning)| {
-                ((CALL + number).to_string(), format!("{name}: {meaning}"))
-            }),
-    );
+    codes.extend(statuses().into_iter().map(|(number, name, meaning)| {
+        ((CALL + number).to_string(), format!("{name}: {meaning}"))
+    }));
     codes
 }
 
@@ -168,13 +165,9 @@ fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
         page.render_subcommands_section(&mut out)?;
     }
     if is_root {
-        let codes = exit_codes();
-        let codes: Vec<(&str, &str)> = codes
-            .iter()
-            .map(|(code, meaning)| (&**code, &**meaning))
-            .collect();
         let mut roff = Roff::new();
-        list(&mut roff, "EXIT STATUS", &codes);
+        list(&mut roff, "EXIT STATUS", &exit_codes());
+        list(&mut roff, "OPTIONS FOR --option", &library_options());
         list(&mut roff, "ENVIRONMENT", &ENVIRONMENT);
         list(&mut roff, "FILES", &FILES);
         roff.control("SH", ["EXAMPLES"]);
@@ -196,11 +189,11 @@ fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-fn list(roff: &mut Roff, title: &str, entries: &[(&str, &str)]) {
+fn list(roff: &mut Roff, title: &str, entries: &[(impl AsRef<str>, impl AsRef<str>)]) {
     roff.control("SH", [title]);
     for (name, meaning) in entries {
         roff.control("TP", []);
-        roff.text([bold(*name)]);
-        roff.text([roman(*meaning)]);
+        roff.text([bold(name.as_ref())]);
+        roff.text([roman(meaning.as_ref())]);
     }
 }

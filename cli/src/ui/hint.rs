@@ -56,7 +56,7 @@ pub fn command(hint: &Hint) -> Option<String> {
 
 /// `what: detail; hint: Sentence.`
 pub fn in_one_line(error: &Error) -> String {
-    match &error.hint {
+    match error.hint.as_deref() {
         Some(hint) => format!("{error}; hint: {}", in_commands(hint)),
         None => error.to_string(),
     }

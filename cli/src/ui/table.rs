@@ -200,7 +200,7 @@ fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
         style,
         text: format!("{times}{cause}; {next}"),
     };
-    let hint = error.hint.as_ref().map(|hint| Note {
+    let hint = error.hint.as_deref().map(|hint| Note {
         mark: "→",
         ascii_mark: "->",
         style: PLAIN,

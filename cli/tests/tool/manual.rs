@@ -8,7 +8,7 @@ use super::Desk;
 fn every_exit_code_is_documented() {
     let desk = Desk::new();
     for text in [desk.done(&["--help"]), desk.done(&["man"])] {
-        for (number, name) in wxtoken::tool::statuses() {
+        for (number, name, _) in wxtoken::tool::statuses() {
             assert!(text.contains(&format!("{}", 10 + number)), "{name}");
             assert!(text.contains(name), "{name}: {text}");
         }

@@ -45,10 +45,10 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
     for current in snapshot.accounts.iter().filter(|account| account.current) {
         sql::set_current(conn, &current.name)?;
     }
-    for (key, row) in snapshot.rows.iter().filter(|(_, row)| row.put.is_some()) {
+    for (key, row) in snapshot.rows.iter().filter(|(_, row)| row.pushed.is_some()) {
         let kept = Row {
-            put: row.put.clone(),
-            put_before: row.put_before.clone(),
+            pushed: row.pushed.clone(),
+            pushed_before: row.pushed_before.clone(),
             ..Row::default()
         };
         sql::put_row(conn, key, &kept)?;

@@ -41,7 +41,7 @@ pub fn condition(path: &Path) -> Result<Condition> {
         .unwrap_or_else(|_| Error::new(Status::Timeout, is_held())))
 }
 
-fn read(path: &Path) -> std::result::Result<Condition, SqliteError> {
+fn read(path: &Path) -> Result<Condition, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -251,8 +251,8 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
         lease_id: columns.next()?,
         lease_until: columns.next()?,
         lease_slot: columns.next()?,
-        put: read_put(columns)?,
-        put_before: columns.next()?,
+        pushed: read_put(columns)?,
+        pushed_before: columns.next()?,
     })
 }
 
@@ -311,10 +311,10 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":lease_owner": row.lease_id,
         ":lease_until": row.lease_until,
         ":lease_slot": row.lease_slot,
-        ":put": row.put.as_ref().map(|put| &put.sealed),
-        ":put_at": row.put.as_ref().map_or(0, |put| put.at),
-        ":put_fingerprint": row.put.as_ref().map_or("", |put| &put.put_fingerprint),
-        ":put_before": row.put_before,
+        ":put": row.pushed.as_ref().map(|put| &put.sealed),
+        ":put_at": row.pushed.as_ref().map_or(0, |put| put.at),
+        ":put_fingerprint": row.pushed.as_ref().map_or("", |put| &put.put_fingerprint),
+        ":put_before": row.pushed_before,
     })?;
     Ok(())
 }

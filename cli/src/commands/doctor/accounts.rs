@@ -106,11 +106,11 @@ pub fn failures(report: &Report, found: &mut Findings) {
             Some(seconds) if seconds > 0 => format!("the next try is in {}", span(seconds)),
             _ => "the next get tries again".into(),
         };
-        let remedy = match &error.hint {
+        let remedy = match error.hint.as_deref() {
             Some(hint) => in_commands(hint),
             None => next.clone(),
         };
-        let (check, saw) = match &error.hint {
+        let (check, saw) = match error.hint.as_deref() {
             Some(Hint::AllowAddress {
                 address: Some(address),
                 ..

@@ -9,7 +9,7 @@ pub fn look(found: &mut Findings) {
     known.extend(
         options()
             .iter()
-            .map(|name| format!("WXTOKEN_{}", name.to_ascii_uppercase())),
+            .map(|option| format!("WXTOKEN_{}", option.name.to_ascii_uppercase())),
     );
     let mut set: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| {

@@ -75,7 +75,7 @@ impl Findings {
 
     /// A failure of the library, with its hint as the remedy, or with `remedy` where it has none.
     pub fn failure(&mut self, check: &'static str, level: Level, error: &Error, remedy: &str) {
-        let hint = error.hint.as_ref().map(in_commands);
+        let hint = error.hint.as_deref().map(in_commands);
         let remedy = hint.unwrap_or_else(|| remedy.to_owned());
         self.advise(check, level, error.to_string(), remedy);
     }
@@ -121,7 +121,7 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
             }
         }
         Err(failure) => {
-            let hint = failure.hint.as_ref().map(in_commands).unwrap_or_default();
+            let hint = failure.hint.as_deref().map(in_commands).unwrap_or_default();
             let remedy = format!("{hint} A store is named by --store or WXTOKEN_STORE.");
             let saw = failure.to_string();
             found.advise("store", Level::Problem, saw, remedy.trim_start());

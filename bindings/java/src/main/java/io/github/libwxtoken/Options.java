@@ -7,58 +7,58 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What a store is opened with. Units and limits are those of wxtoken_set in wxtoken.h; the default
- * of each option is {@code $WXTOKEN_<OPTION>}, in capitals.
+ * What a store is opened with. Each option begins with its default, which {@code
+ * $WXTOKEN_<OPTION>}, in capitals, replaces. Plain http is accepted for a loopback address only.
  */
 public final class Options {
   final Map<String, String> values = new LinkedHashMap<>();
 
-  /** {@code https://api.weixin.qq.com}; plain http is taken for a loopback address only. */
+  /** {@code https://api.weixin.qq.com}, a URL: official accounts, mini programs. */
   public Options apiBaseUrl(URI url) {
     return with("api_base_url", url.toString());
   }
 
-  /** {@code https://qyapi.weixin.qq.com}, for WeCom. */
+  /** {@code https://qyapi.weixin.qq.com}, a URL: WeCom. */
   public Options workBaseUrl(URI url) {
     return with("work_base_url", url.toString());
   }
 
-  /** 8 s: the longest a call may wait. */
+  /** {@code 8000}, 1 to 600000 ms: the longest a call waits; saving may add 2 s. */
   public Options timeout(Duration time) {
     return with("timeout_ms", String.valueOf(time.toMillis()));
   }
 
-  /** 3 s: for the look-up of a host's name, and again for connect and TLS. */
+  /** {@code 3000}, 1 to 600000 ms: for DNS, again for connect and TLS together. */
   public Options connectTimeout(Duration time) {
     return with("connect_timeout_ms", String.valueOf(time.toMillis()));
   }
 
-  /** 270 s: how long before its end a token is refreshed. */
+  /** {@code 270}, 0 to 3600 s: how early to refresh; 1/10 of a life at most. */
   public Options refreshAhead(Duration time) {
     return with("refresh_ahead_s", String.valueOf(time.toSeconds()));
   }
 
-  /** False; true: a one-shot thread refreshes ahead, and no caller waits for it. */
+  /** {@code 0}, 0 or 1: with 1 a thread refreshes ahead; nobody waits. */
   public Options backgroundRefresh(boolean on) {
     return with("background_refresh", on ? "1" : "0");
   }
 
-  /** 200 ms: how soon another process's change is seen. */
+  /** {@code 200}, 0 to 60000 ms: how soon another process's change is seen. */
   public Options revalidate(Duration time) {
     return with("revalidate_ms", String.valueOf(time.toMillis()));
   }
 
-  /** {@code http://[user:password@]host:port} */
+  /** {@code none}, a URL: http://[user:password@]host:port. */
   public Options proxy(URI url) {
     return with("proxy", url.toString());
   }
 
-  /** PEM file of certificates to trust beside the web PKI. */
+  /** {@code none}, a path: PEM certificates to trust beside the web PKI. */
   public Options caFile(Path file) {
     return with("ca_file", file.toString());
   }
 
-  /** {@code <store>.key}: the key that seals the secrets. */
+  /** {@code <store>.key}, a path: the key that seals the secrets. */
   public Options keyFile(Path file) {
     return with("key_file", file.toString());
   }

@@ -39,11 +39,11 @@ class HeaderTest {
   @Test
   void theStructsHaveTheFieldsThatTheirOffsetsStandFor() throws IOException {
     assertEquals(
-        "enum wxtoken_status status; int32_t errcode; int64_t retry_after_ms; char message[496];",
+        "wxtoken_status status; int32_t errcode; int64_t retry_after_ms; char message[496];",
         struct("wxtoken_error"));
-    assertEquals(Library.ERROR_SIZE, Library.ERROR_MESSAGE + 496);
+    assertEquals(Library.ERROR_SIZE, Library.ERROR_MESSAGE + size("WXTOKEN_MESSAGE_SIZE"));
     assertEquals("int64_t expires_at; size_t length; char value[1024];", struct("wxtoken_token"));
-    assertEquals(Library.TOKEN_SIZE, Library.TOKEN_VALUE + 1024);
+    assertEquals(Library.TOKEN_SIZE, Library.TOKEN_VALUE + size("WXTOKEN_TOKEN_SIZE"));
   }
 
   @Test
@@ -63,6 +63,10 @@ class HeaderTest {
 
   private static Iterable<MatchResult> find(String pattern) throws IOException {
     return Pattern.compile(pattern).matcher(header()).results().toList();
+  }
+
+  private static int size(String constant) throws IOException {
+    return Integer.parseInt(find(constant + " = (\\d+)").iterator().next().group(1));
   }
 
   private static String struct(String name) throws IOException {
