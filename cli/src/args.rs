@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wxtoken::tool::{KindOfAccount, kinds};
 
-use crate::commands::manual;
 use crate::exit::Failure;
+use crate::help;
 
 /// One WeChat access token per account, fetched once and shared by every process on this host.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ use crate::exit::Failure;
     max_term_width = 100,
     disable_help_subcommand = true
 )]
-#[command(after_help = manual::EXAMPLES, after_long_help = manual::AFTER_HELP.as_str())]
+#[command(after_help = help::EXAMPLES, after_long_help = help::AFTER_HELP.as_str())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// The store: the path of its SQLite file [default: $XDG_STATE_HOME/wxtoken/tokens.db]

@@ -1,6 +1,6 @@
 //! What can stop a command, in words and as an exit code.
 //!
-//! The codes are a promise to scripts; `commands::manual` documents them.
+//! The codes are a promise to scripts; `help` documents them.
 
 use std::io;
 use std::path::Path;

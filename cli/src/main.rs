@@ -9,6 +9,7 @@
 mod args;
 mod commands;
 mod exit;
+mod help;
 mod needs;
 mod prompt;
 mod signals;
