@@ -16,6 +16,7 @@ pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
 pub use crate::names::choose;
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
+pub use crate::sys::{is_readable, is_writable, user_name};
 
 /// The token of an account, or another credential.
 pub struct Token {

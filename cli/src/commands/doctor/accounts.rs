@@ -2,10 +2,9 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use nix::unistd::AccessFlags;
-use wxtoken::tool::{Error, Hint, Paths, Report, Store};
+use wxtoken::tool::{Error, Hint, Paths, Report, Store, is_readable};
 
-use super::access::{may, user};
+use super::access::user;
 use super::{Findings, Level};
 use crate::needs::lack_of;
 use crate::ui::hint::{ADD, command, in_commands};
@@ -56,7 +55,7 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
 
 fn secret(paths: &Paths, why: &Error, found: &mut Findings) {
     // Said once, by the key's own check.
-    if paths.key.exists() && !may(&paths.key, AccessFlags::R_OK) {
+    if paths.key.exists() && !is_readable(&paths.key) {
         return;
     }
     let remedy = format!("restore the key that fits, or register the account again: {ADD}");
@@ -64,7 +63,7 @@ fn secret(paths: &Paths, why: &Error, found: &mut Findings) {
 }
 
 fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
-    let fetches = may(&paths.key, AccessFlags::R_OK) || !paths.key.exists();
+    let fetches = is_readable(&paths.key) || !paths.key.exists();
     let owner = std::fs::metadata(&paths.store)
         .map_or_else(|_| "its owner".into(), |meta| user(meta.uid()));
     match report.keeper {

@@ -3,10 +3,9 @@
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use nix::unistd::AccessFlags;
-use wxtoken::tool::Paths;
+use wxtoken::tool::{Paths, is_readable};
 
-use super::access::{described, group, may, me, shown, user};
+use super::access::{described, group, me, shown, user};
 use super::{Findings, Level, is_there};
 
 pub fn look(paths: &Paths, store: &Metadata, found: &mut Findings) {
@@ -76,7 +75,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             why,
             format!("chmod 600 {named}, if they need tokens only"),
         );
-    } else if !may(path, AccessFlags::R_OK) {
+    } else if !is_readable(path) {
         found.note(
             "key",
             format!(
