@@ -78,7 +78,7 @@ impl Layout {
             let cells = rows.iter().map(|row| width(cell(row)));
             cells.max().unwrap_or(0).max(width(title))
         };
-        let kind = widest(|row| &row.kind, "KIND");
+        let kind = widest(|row| row.kind, "KIND");
         let mut layout = Layout {
             // Where no kind stands behind it, a name may take that column too.
             name: widest(
@@ -171,7 +171,7 @@ impl Layout {
             style: PLAIN,
             mark: if row.is_current { "*" } else { "" },
             name: (if row.is_current { BOLD } else { PLAIN }, &row.name),
-            kind: &row.kind,
+            kind: row.kind,
             id: &row.id,
             life: self.draw_life(&row.life),
             age: &row.age,
