@@ -466,6 +466,55 @@ fn a_wrong_secret_or_id_is_named_and_costs_one_call() {
 }
 
 /// What a name that is wrong, a field that a kind lacks, and a value that cannot be are told.
+/// What was given is named beside the nearest that there is; but not where it may be a secret in the wrong argument.
+#[test]
+fn a_misspelt_name_is_answered_with_the_nearest_and_no_secret_is_repeated() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let register = |kind: &str| handle.register("x", kind, "wx2", SECRET);
+    let misspelt = [
+        (
+            handle.get("shpo").map(|_| ()),
+            "account \"shpo\" not found in store",
+            "Did you mean \"shop\"?",
+        ),
+        (
+            handle.get("shop/jsapi_tikcet").map(|_| ()),
+            "account \"shop\" of kind official has no credential \"jsapi_tikcet\"",
+            "Did you mean jsapi_ticket?",
+        ),
+        (
+            register("offical"),
+            "unknown kind \"offical\"",
+            "Did you mean official?",
+        ),
+        (
+            handle.put("shop", "curent", "1"),
+            "account \"shop\" of kind official has no field \"curent\"",
+            "Did you mean current?",
+        ),
+        (
+            handle.set("timeout", "1"),
+            "unknown option \"timeout\"",
+            "Did you mean timeout_ms?",
+        ),
+    ];
+    for (failed, what, hint) in misspelt {
+        let message = failed.unwrap_err().message;
+        assert!(message.starts_with(what), "{message}");
+        assert!(message.ends_with(&format!("; hint: {hint}")), "{message}");
+    }
+    let misplaced = [
+        register(SECRET),
+        handle.put("shop", SECRET, "1"),
+        handle.set(SECRET, "1"),
+    ];
+    for failed in misplaced {
+        let message = failed.unwrap_err().message;
+        assert!(!message.contains(SECRET), "{message}");
+    }
+}
+
 #[test]
 fn what_an_account_does_not_have_is_said_with_what_it_has() {
     let world = World::with_account(json!({}));
