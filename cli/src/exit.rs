@@ -99,7 +99,7 @@ impl Failure {
         }
     }
 
-    /// Whether it is the store that could not be read, be it held by somebody.
+    /// Whether the store could not be read; another process may hold it.
     pub fn is_of_store(&self) -> bool {
         let codes = [Status::Store, Status::Timeout].map(|status| CALL + status as i32);
         codes.contains(&i32::from(self.code))

@@ -24,7 +24,7 @@ pub const ENVIRONMENT: [(&str, &str); 4] = [
     ("NO_COLOR, CLICOLOR_FORCE", "colours never, or always"),
     (
         "COLUMNS",
-        "how wide the table of status is where stdout is no terminal",
+        "how wide the table of status is where stdout is not a terminal",
     ),
 ];
 

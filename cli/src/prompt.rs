@@ -161,7 +161,7 @@ fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
 fn read(from: impl Read, named: &str) -> Result<Secret, Failure> {
     let mut text = Zeroizing::new(String::new());
     from.take(MOST).read_to_string(&mut text).map_err(|e| {
-        // Not the text of the error: it is enough to say that it is no text.
+        // Not the text of the error: it is enough to say that it is not text.
         match e.kind() {
             io::ErrorKind::InvalidData => {
                 Failure::unusable(&format!("read {named}"), "it is not UTF-8")

@@ -1,4 +1,4 @@
-//! The command line, read; and how a mistake in it is answered: without repeating what may be a secret.
+//! Reads the command line, and answers an error in it without repeating what may be a secret.
 
 use std::ffi::OsString;
 

@@ -1,6 +1,6 @@
 //! Everything that leaves the program: text on stdout, complaints on stderr. Colours go only to a terminal.
 //!
-//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is no failure.
+//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is not a failure.
 
 use std::io::{self, IsTerminal, Write};
 

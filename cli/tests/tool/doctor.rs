@@ -158,7 +158,7 @@ fn links_and_leftovers_are_found() {
 
     let mailbox = store.with_added_extension("mailbox");
     std::fs::write(&mailbox, "").unwrap();
-    expect(&desk, &[], "mailbox", "problem", "no FIFO", "rm ");
+    expect(&desk, &[], "mailbox", "problem", "not a FIFO", "rm ");
     std::fs::remove_file(&mailbox).unwrap();
 
     std::fs::remove_file(&store).unwrap();
@@ -486,7 +486,7 @@ fn the_environment_is_shown_without_what_may_be_secret() {
         &findings,
         "environment",
         "note",
-        "WXTOKEN_TIMEOUT is no option",
+        "WXTOKEN_TIMEOUT is not an option",
         "--help",
     );
     expect_in(

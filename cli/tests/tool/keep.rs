@@ -274,7 +274,7 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
     assert!(
         [
             "shop: rejected; the keeper fetches another\n",
-            "shop: it has been fetched anew by now\n"
+            "shop: another has been fetched by now\n"
         ]
         .contains(&said.as_str()),
         "{said}"

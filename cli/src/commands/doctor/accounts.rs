@@ -70,7 +70,7 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
         Some(true) => found.ok("keeper", "it is running"),
         Some(false) if fetches => found.note(
             "keeper",
-            "none is running: whoever needs a token fetches it",
+            "none is running: a process that needs a token fetches it",
         ),
         Some(false) => found.advise(
             "keeper",
@@ -85,7 +85,7 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
                 "this user may not write to {}, and cannot ask for a token",
                 paths.mailbox.display()
             ),
-            "let its group read the store, and start wxtoken keep anew",
+            "let its group read the store, and start wxtoken keep again",
         ),
     }
 }

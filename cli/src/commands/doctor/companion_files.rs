@@ -45,7 +45,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
         found.advise(
             "key",
             Level::Problem,
-            format!("{saw}: it is no regular file"),
+            format!("{saw}: it is not a regular file"),
             "restore the key from where its copy is kept",
         );
     } else if meta.mode() & 0o027 != 0 {
@@ -103,7 +103,7 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
     let named = shown(path);
     let saw = format!("{}: {}", path.display(), described(&meta));
     if !meta.is_file() || meta.nlink() > 1 {
-        let why = format!("{saw}: it is no regular file of one name");
+        let why = format!("{saw}: it is not a regular file of one name");
         found.advise(
             "lock",
             Level::Problem,
@@ -137,12 +137,12 @@ fn mailbox(paths: &Paths, store: &Metadata, found: &mut Findings) {
     let named = shown(path);
     let saw = format!("{}: {}", path.display(), described(&meta));
     if !meta.file_type().is_fifo() {
-        let why = format!("{saw}: it is no FIFO, so readers cannot reach a keeper");
+        let why = format!("{saw}: it is not a FIFO, so readers cannot reach a keeper");
         found.advise(
             "mailbox",
             Level::Problem,
             why,
-            format!("rm {named}; wxtoken keep makes it anew"),
+            format!("rm {named}; wxtoken keep makes it again"),
         );
     } else if ![0, store.uid()].contains(&meta.uid()) {
         let why = format!(

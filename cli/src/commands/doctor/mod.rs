@@ -147,7 +147,7 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
         ),
         Ok(Condition::Damaged) => (
             Level::Problem,
-            "it is damaged, or is no store; it was not opened",
+            "it is damaged, or is not a store; it was not opened",
             "bring its accounts back: wxtoken restore FILE, or register them again; or name another path: --store",
         ),
         Err(failure) => {

@@ -113,7 +113,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
         return None;
     }
     if !meta.is_file() {
-        let why = format!("{} is no regular file", path.display());
+        let why = format!("{} is not a regular file", path.display());
         found.advise(
             "store",
             Level::Problem,

@@ -21,7 +21,7 @@ use crate::ui::hint::in_one_line;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A store that many change is looked at this often, and no more.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
-/// After this it counts as ready, be some platform slow.
+/// After this it counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
@@ -87,7 +87,7 @@ impl Progress {
                 if self.stuck.take().is_some() {
                     log.line("the store can be used again");
                 }
-                // Whoever waits for the service waits for its tokens; but not for a platform that hangs.
+                // A unit that waits for the service waits for its tokens, but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
                 if !self.is_ready && (pass.in_flight == 0 || has_waited) {
                     log.line(&format!("ready: {}", in_words(&pass)));
