@@ -16,7 +16,7 @@ type frame struct {
 	err    C.wxtoken_error
 	token  C.wxtoken_token
 	name   []byte
-	status C.enum_wxtoken_status
+	status C.wxtoken_status
 	value  string        // the last token that was read here: mostly the next is the same
 	handed handed        // to whom it went, and by which name
 	done   chan struct{} // receives one when a call that was made on a goroutine of its own has ended

@@ -30,7 +30,7 @@ func Open(path string, options ...Option) (*Store, error) {
 	store := new(Store)
 	var in arguments
 	where := in.optional("the path of the store", path)
-	err := store.call(&in, func(f *frame) C.enum_wxtoken_status {
+	err := store.call(&in, func(f *frame) C.wxtoken_status {
 		return C.wxtoken_init(where, &store.wx, &f.err)
 	})
 	if err != nil {
@@ -49,7 +49,7 @@ func Open(path string, options ...Option) (*Store, error) {
 func (s *Store) Set(option, value string) error {
 	var in arguments
 	name, text := in.text("the option's name", option), in.text("the value of option "+option, value)
-	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+	return s.call(&in, func(f *frame) C.wxtoken_status {
 		return C.wxtoken_set(s.wx, name, text, &f.err)
 	})
 }
@@ -63,7 +63,7 @@ func (s *Store) Register(a Account) error {
 	var in arguments
 	name, kind := in.text("the account's name", a.Name), in.text("the account's kind", string(a.Kind))
 	id, secret := in.text("the account's ID", a.ID), in.optional("the account's secret", a.Secret)
-	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+	return s.call(&in, func(f *frame) C.wxtoken_status {
 		return C.wxtoken_register(s.wx, name, kind, id, secret, &f.err)
 	})
 }
@@ -85,7 +85,7 @@ func (s *Store) Put(account, field, value string) error {
 	var in arguments
 	name, key := in.text("the account's name", account), in.text("the field's name", field)
 	text := in.optional("the value of field "+field, value)
-	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+	return s.call(&in, func(f *frame) C.wxtoken_status {
 		return C.wxtoken_put(s.wx, name, key, text, &f.err)
 	})
 }
@@ -104,7 +104,7 @@ func (s *Store) SetCurrent(account string) error {
 func (s *Store) Reject(name, token string) error {
 	var in arguments
 	account, refused := in.optional("the account's name", name), in.text("the token", token)
-	return s.call(&in, func(f *frame) C.enum_wxtoken_status {
+	return s.call(&in, func(f *frame) C.wxtoken_status {
 		return C.wxtoken_reject(s.wx, account, refused, &f.err)
 	})
 }
@@ -117,7 +117,7 @@ func (s *Store) Report() ([]byte, error) {
 	buf := make([]byte, 4096)
 	for {
 		needed := C.size_t(0)
-		err := s.call(&in, func(f *frame) C.enum_wxtoken_status {
+		err := s.call(&in, func(f *frame) C.wxtoken_status {
 			return C.wxtoken_report(s.wx, char(buf), C.size_t(len(buf)), &needed, &f.err)
 		})
 		switch {
@@ -148,7 +148,7 @@ func Version() string {
 }
 
 // call carries out one call that does not wait for WeChat.
-func (s *Store) call(in *arguments, c func(*frame) C.enum_wxtoken_status) error {
+func (s *Store) call(in *arguments, c func(*frame) C.wxtoken_status) error {
 	if in.err != nil {
 		return in.err
 	}

@@ -1,11 +1,13 @@
 //! Private files: made 0600 whatever the umask, never through a symbolic link, and described when they resist.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, Uid, faccessat};
 
 /// What tells a file from another at its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,21 +89,16 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
 
 /// Whether this process may read `path`, by its effective ids.
 pub fn is_readable(path: &Path) -> bool {
-    check_access(path, libc::R_OK).is_ok()
+    check_access(path, AccessFlags::R_OK).is_ok()
 }
 
 /// Whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
-    check_access(path, libc::W_OK).is_ok()
+    check_access(path, AccessFlags::W_OK).is_ok()
 }
 
-fn check_access(path: &Path, mode: libc::c_int) -> io::Result<()> {
-    let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: the path is NUL-terminated and outlives the call.
-    if unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), mode, libc::AT_EACCESS) } == -1 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+fn check_access(path: &Path, mode: AccessFlags) -> io::Result<()> {
+    Ok(faccessat(AT_FDCWD, path, mode, AtFlags::AT_EACCESS)?)
 }
 
 /// The uid of a file's owner.
@@ -116,13 +113,13 @@ pub fn owner_name(path: &Path) -> String {
 
 /// Whether this process is kept from reading `path`, by its effective ids.
 pub fn is_denied(path: &Path) -> bool {
-    check_access(path, libc::R_OK).is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
+    check_access(path, AccessFlags::R_OK)
+        .is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.
 pub fn describe(path: &Path) -> String {
-    // SAFETY: geteuid has no preconditions.
-    let me = user(unsafe { libc::geteuid() });
+    let me = user(Uid::effective().as_raw());
     match std::fs::symlink_metadata(path) {
         Ok(meta) => format!(
             "owned by {}, mode {:04o}; this process runs as {me}",

@@ -1,12 +1,14 @@
 //! What a keeper has of the system: the reading end of the mailbox, and the right to say who may read the store.
 
-use std::ffi::CString;
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use super::fifo::MAX_MESSAGE;
 use super::file::FileId;
@@ -30,13 +32,9 @@ pub struct Mailbox {
 impl Mailbox {
     /// Makes the FIFO if it is not there, for the owner, and for the group of `store` where that may read the store.
     pub fn open(path: &Path, store: &Path) -> io::Result<Mailbox> {
-        let name = CString::new(path.as_os_str().as_bytes())?;
-        // SAFETY: the path is NUL-terminated and outlives the call.
-        if unsafe { libc::mkfifo(name.as_ptr(), 0o600) } == -1 {
-            let e = io::Error::last_os_error();
-            if e.kind() != io::ErrorKind::AlreadyExists {
-                return Err(e);
-            }
+        match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(()) | Err(Errno::EEXIST) => {}
+            Err(e) => return Err(e.into()),
         }
         // To write too: so it does not end when the last writer goes.
         let file = File::options()
