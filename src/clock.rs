@@ -53,6 +53,7 @@ pub struct CoarseNow {
 pub const COARSE_RESOLUTION_MS: i64 = 10;
 
 impl CoarseNow {
+    #[inline(always)]
     pub fn read() -> CoarseNow {
         CoarseNow {
             wall_ms: sys::clock_ms(libc::CLOCK_REALTIME_COARSE),

@@ -93,6 +93,7 @@ impl Client {
     }
 
     /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
+    #[inline(always)]
     pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
         self.state()?.cache.hit(name, revalidate_ms, give)
@@ -144,6 +145,7 @@ impl Client {
     }
 
     /// This handle's cache in this process; None before the first call, and in a child just forked.
+    #[inline(always)]
     fn state(&self) -> Option<&'static HandleState> {
         let state = self.state.get();
         state.filter(|state| state.shared.generation == generation())

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, Status};
 ///
 /// # Safety
 /// `err` is NULL or points to a `wxtoken_error` to write to.
+#[inline(always)]
 pub unsafe fn call(err: *mut wxtoken_error, body: impl FnOnce() -> Result<()>) -> wxtoken_status {
     // The state behind a panic is only reached through locks that ignore poison, and is whole between any two steps.
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(defect(&*panic)));

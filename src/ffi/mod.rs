@@ -376,6 +376,7 @@ pub extern "C" fn wxtoken_status_name(status: i32) -> *const c_char {
     name.as_ptr()
 }
 
+#[inline(always)]
 unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
     // SAFETY: NULL, or a live handle by the header's contract.
     match unsafe { wx.as_ref() } {

@@ -33,6 +33,7 @@ pub unsafe fn optional<'a>(text: *const c_char, parameter: &str) -> Result<Optio
 ///
 /// # Safety
 /// As for [`required`].
+#[inline(always)]
 pub unsafe fn bytes<'a>(text: *const c_char, parameter: &str) -> Result<Option<&'a [u8]>> {
     if text.is_null() {
         return Ok(None);

@@ -44,6 +44,7 @@ impl CachedToken {
         }
     }
 
+    #[inline(always)]
     fn is_valid(&self, tick: CoarseNow) -> bool {
         tick.wall_ms + COARSE_RESOLUTION_MS < self.expires_wall_ms
             && tick.steady_ms + COARSE_RESOLUTION_MS < self.expires_steady_ms
@@ -88,6 +89,7 @@ const LOOK_MS: i64 = 1000;
 
 impl Slot {
     /// Whether this thread is the one to look; the others go on with what is known.
+    #[inline(always)]
     fn begin_revalidation(&self, now_ms: i64) -> bool {
         let since = self.revalidating_since_ms.load(Ordering::Acquire);
         let is_free = since == 0 || now_ms - since > LOOK_MS;
@@ -105,6 +107,7 @@ impl Slot {
 
 impl Cache {
     /// Hands the token to `give`, if this process may hand it out now. None sends the caller to the store.
+    #[inline(always)]
     pub fn hit<R>(
         &self,
         name: Option<&[u8]>,
@@ -193,11 +196,13 @@ impl Cache {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 
+    #[inline(always)]
     fn is_good(&self, snapshot: &Snapshot, tick: CoarseNow) -> bool {
         snapshot.epoch.load(Ordering::Acquire) == self.epoch.load(Ordering::Acquire)
             && snapshot.token.is_valid(tick)
     }
 
+    #[inline(always)]
     fn known_slot(&self, name: Option<&[u8]>) -> Option<&Slot> {
         match name {
             Some(name) => self.named.get(name),

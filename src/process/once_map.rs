@@ -1,7 +1,7 @@
 //! A map that only grows, so that reading it takes no lock and writes nothing: a trie over the keys' hashes, in which each
 //! branch is set once.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
 
 use foldhash::fast::FixedState;
@@ -26,6 +26,7 @@ struct Node<V> {
 }
 
 impl<V> OnceMap<V> {
+    #[inline(always)]
     pub fn get(&self, key: &[u8]) -> Option<&V> {
         let hash = hash(key);
         let mut branches = &self.top;
@@ -65,6 +66,7 @@ impl<V> OnceMap<V> {
 }
 
 impl<V> Node<V> {
+    #[inline(always)]
     fn is(&self, hash: u64, key: &[u8]) -> bool {
         self.hash == hash && *self.key == *key
     }
@@ -81,14 +83,18 @@ fn none<V>() -> Branches<V> {
 }
 
 /// Not keyed: whoever registers accounts may make this process slow in other ways too.
+#[inline(always)]
 fn hash(key: &[u8]) -> u64 {
     #[cfg(test)]
     if key.starts_with(b"same hash") {
         return 7;
     }
-    FixedState::default().hash_one(key)
+    let mut hasher = FixedState::default().build_hasher();
+    hasher.write(key);
+    hasher.finish()
 }
 
+#[inline(always)]
 fn branch(rest: u64) -> usize {
     rest as usize % FAN_OUT
 }

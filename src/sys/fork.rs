@@ -49,6 +49,7 @@ unsafe extern "C" {
 }
 
 /// How many forks lie between the first process and this one.
+#[inline(always)]
 pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
@@ -110,6 +111,7 @@ impl<T: Sync> AtomicRef<T> {
         AtomicRef(AtomicPtr::new(std::ptr::null_mut()))
     }
 
+    #[inline(always)]
     pub fn get(&self) -> Option<&'static T> {
         // SAFETY: the pointer is null or came from a `&'static T` in `set`.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }

@@ -27,6 +27,7 @@ pub use lock::LockFile;
 pub use signal::BlockedSignals;
 
 /// Reads a clock, in milliseconds.
+#[inline(always)]
 pub fn clock_ms(clock: libc::clockid_t) -> i64 {
     let mut now = libc::timespec {
         tv_sec: 0,
