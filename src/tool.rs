@@ -13,8 +13,10 @@ pub use crate::admin::{Paths, Removed};
 pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
+pub use crate::names::choose;
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
+pub use crate::sys::{is_readable, is_writable, user_name};
 
 /// The token of an account, or another credential.
 pub struct Token {

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use wxtoken::tool::kinds;
+use wxtoken::tool::{KindOfAccount, kinds};
 
-use crate::commands::manual;
 use crate::exit::Failure;
+use crate::help;
 
 /// One WeChat access token per account, fetched once and shared by every process on this host.
 #[derive(Parser)]
@@ -18,7 +18,7 @@ use crate::exit::Failure;
     max_term_width = 100,
     disable_help_subcommand = true
 )]
-#[command(after_help = manual::EXAMPLES, after_long_help = manual::AFTER_HELP.as_str())]
+#[command(after_help = help::EXAMPLES, after_long_help = help::AFTER_HELP.as_str())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// The store: the path of its SQLite file [default: $XDG_STATE_HOME/wxtoken/tokens.db]
@@ -174,9 +174,10 @@ pub struct AccountUse {
 pub struct Put {
     /// The account
     pub name: String,
-    /// verify_ticket, suite_ticket, refresh_token, parent or current
+    /// What is put: a secret of this name, its parent, or that it is the current account
+    #[arg(value_parser = PossibleValuesParser::new(fields()))]
     pub field: String,
-    /// With parent, the account that is the parent; nothing else may be said here
+    /// The account that is the parent; with parent only
     pub value: Option<String>,
     /// Read the value from a file; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
@@ -249,17 +250,19 @@ impl Cli {
     /// The options that were set, parted at the first `=`.
     pub fn options(&self) -> Result<Vec<(&str, &str)>, Failure> {
         let parted = self.option.iter().map(|option| option.split_once('='));
-        parted
-            .collect::<Option<_>>()
-            .ok_or_else(|| Failure::usage("write an option as -o NAME=VALUE"))
+        parted.collect::<Option<_>>().ok_or_else(|| {
+            Failure::usage("an option has no value").advise("Write it as -o NAME=VALUE.")
+        })
     }
 }
 
-/// Those that are shipped: `made_up` is of the tests' build.
+/// `made_up` is of the tests' build.
+fn shipped_kinds() -> impl Iterator<Item = KindOfAccount> {
+    kinds().into_iter().filter(|kind| kind.name != "made_up")
+}
+
 fn kinds_of_account() -> Vec<PossibleValue> {
-    kinds()
-        .into_iter()
-        .filter(|kind| kind.name != "made_up")
+    shipped_kinds()
         .map(|kind| {
             let needs = match &kind.fields[1..] {
                 [] => String::new(),
@@ -268,4 +271,15 @@ fn kinds_of_account() -> Vec<PossibleValue> {
             PossibleValue::new(kind.name).help(format!("{}{needs}", kind.about))
         })
         .collect()
+}
+
+/// What `put` takes for some kind of account.
+fn fields() -> Vec<&'static str> {
+    let mut fields = Vec::new();
+    for field in shipped_kinds().flat_map(|kind| kind.fields) {
+        if !fields.contains(&field) {
+            fields.push(field);
+        }
+    }
+    fields
 }

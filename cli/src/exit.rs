@@ -1,12 +1,13 @@
 //! What can stop a command, in words and as an exit code.
 //!
-//! The codes are a promise to scripts; `commands::manual` documents them.
+//! The codes are a promise to scripts; `help` documents them.
 
 use std::io;
 use std::path::Path;
 
-use wxtoken::tool::{Error, Status};
+use wxtoken::tool::{Error, Hint, Report, Status, choose};
 
+use crate::ui::hint::{ADD, in_commands};
 use crate::ui::output;
 use crate::ui::time::span;
 
@@ -24,101 +25,105 @@ pub type ExitResult = Result<u8, Failure>;
 
 /// Why a command stopped.
 #[derive(Debug)]
-pub enum Failure {
-    /// A call of the library failed.
-    Call(Error),
-    /// What was asked for cannot be.
-    Usage(String),
-    /// Something could not be read or written.
-    Io(String),
+pub struct Failure {
+    code: u8,
+    error: Error,
 }
 
 impl From<Error> for Failure {
-    fn from(failure: Error) -> Failure {
-        Failure::Call(failure)
+    fn from(error: Error) -> Failure {
+        let code = u8::try_from(CALL + error.status as i32).unwrap_or(CALL as u8);
+        Failure { code, error }
     }
 }
 
 impl Failure {
-    pub fn usage(message: impl Into<String>) -> Failure {
-        Failure::Usage(message.into())
+    /// What was asked for cannot be.
+    pub fn usage(what: impl Into<String>) -> Failure {
+        Failure {
+            code: USAGE,
+            error: Error::argument(what),
+        }
     }
 
-    /// “cannot read FILE: permission denied”.
+    /// Something could not be read or written: “cannot read FILE: permission denied”.
     pub fn io(what: &str, e: &io::Error) -> Failure {
-        Failure::Io(format!("cannot {what}: {}", reason(e)))
+        Failure::unusable(what, reason(e))
     }
 
-    pub fn no_account(name: &str, known: &[String]) -> Failure {
-        let known = match known {
-            [] => "there is none yet: `wxtoken account add` registers one".into(),
-            some => format!("there are {}", some.join(", ")),
+    /// Something could be read, and is of no use: “cannot read FILE: it is empty”.
+    pub fn unusable(what: &str, why: impl Into<String>) -> Failure {
+        Failure {
+            code: IO,
+            error: Error::new(Status::Internal, format!("cannot {what}")).because(why),
+        }
+    }
+
+    pub fn no_account(name: &str, report: &Report) -> Failure {
+        let what = format!("account \"{name}\" not found in store {}", report.store);
+        let known: Vec<&str> = report
+            .accounts
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        let hint = match known[..] {
+            [] => Hint::Register {
+                account: name.into(),
+            },
+            _ => choose(name, &known, "The accounts are"),
         };
-        let message = format!("no account \"{name}\" in this store: {known}");
-        Failure::Call(Error::new(Status::Account, message))
-    }
-
-    pub fn argument(message: &str) -> Failure {
-        Failure::Call(Error::argument(message))
+        Error::new(Status::Account, what).hint(hint).into()
     }
 
     pub fn no_store(path: &Path) -> Failure {
-        Failure::Call(Error::store(format!(
-            "there is no store {}: `wxtoken account add` makes one; another path is named by --store or WXTOKEN_STORE",
-            path.display()
-        )))
+        Error::store(format!("there is no store {}", path.display()))
+            .advise(format!(
+                "`{ADD}` makes one. Another path is named by --store or WXTOKEN_STORE."
+            ))
+            .into()
     }
 
-    /// Whether it is the store that could not be read, be it held by somebody.
+    /// Gives the cause.
+    pub fn because(self, detail: impl Into<String>) -> Failure {
+        Failure {
+            error: self.error.because(detail),
+            ..self
+        }
+    }
+
+    /// Says what to do, in whole sentences.
+    pub fn advise(self, sentences: impl Into<String>) -> Failure {
+        Failure {
+            error: self.error.advise(sentences),
+            ..self
+        }
+    }
+
+    /// Whether the store could not be read; another process may hold it.
     pub fn is_of_store(&self) -> bool {
-        let Failure::Call(failure) = self else {
-            return false;
-        };
-        matches!(failure.status, Status::Store | Status::Timeout)
+        let codes = [Status::Store, Status::Timeout].map(|status| CALL + status as i32);
+        codes.contains(&i32::from(self.code))
     }
 
     pub fn exit_code(&self) -> u8 {
-        match self {
-            Failure::Call(failure) => u8::try_from(CALL + failure.status as i32).unwrap_or(19),
-            Failure::Usage(_) => USAGE,
-            Failure::Io(_) => IO,
-        }
+        self.code
     }
 
-    pub fn message(&self) -> String {
-        match self {
-            Failure::Call(failure) => in_commands(&failure.for_c()),
-            Failure::Usage(message) | Failure::Io(message) => message.clone(),
-        }
+    pub fn error(&self) -> &Error {
+        &self.error
     }
 
-    /// On stderr, with a second line on the next try where one makes sense.
+    /// On stderr, with a hint on the next try where one makes sense.
     pub fn show(&self) {
-        output::complain(&self.message());
-        if let Failure::Call(failure) = self
-            && failure.retry_after_ms > 0
-        {
-            let seconds = (failure.retry_after_ms + 999) / 1000;
-            output::complain(&format!("the next try makes sense in {}", span(seconds)));
+        output::error(&self.error.to_string());
+        if let Some(hint) = &self.error.hint {
+            output::hint(&in_commands(hint));
+        }
+        if self.error.retry_after_ms > 0 {
+            let seconds = (self.error.retry_after_ms + 999) / 1000;
+            output::hint(&format!("The next try makes sense in {}.", span(seconds)));
         }
     }
-}
-
-/// The library's advice names C functions: here are the commands that call them.
-pub fn in_commands(message: &str) -> String {
-    const COMMANDS: [(&str, &str); 6] = [
-        ("wxtoken_register", "`wxtoken account add`"),
-        ("wxtoken_report lists", "`wxtoken account list` shows"),
-        ("wxtoken_report", "`wxtoken status`"),
-        ("wxtoken_put", "`wxtoken put`"),
-        ("wxtoken_get", "`wxtoken get`"),
-        ("wxtoken_reject", "`wxtoken reject`"),
-    ];
-    COMMANDS
-        .iter()
-        .fold(message.to_owned(), |text, (function, command)| {
-            text.replace(function, command)
-        })
 }
 
 /// What the system said, without Rust's “(os error 13)”.

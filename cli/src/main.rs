@@ -9,8 +9,9 @@
 mod args;
 mod commands;
 mod exit;
+mod help;
+mod needs;
 mod prompt;
-mod report;
 mod signals;
 mod ui;
 mod usage_error;

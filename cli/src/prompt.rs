@@ -41,9 +41,7 @@ fn from_prompt(what: &str) -> Result<Secret, Failure> {
     let prompt = format!("The {what}, not shown as you type: ");
     let typed = ask(&prompt).map_err(|e| Failure::io(&format!("ask for the {what}"), &e))?;
     if typed.trim().is_empty() {
-        return Err(Failure::usage(format!(
-            "no {what} was typed: nothing is changed"
-        )));
+        return Err(Failure::usage(format!("no {what} was typed")).because("nothing is changed"));
     }
     Ok(Zeroizing::new(typed.trim().to_owned()))
 }
@@ -146,10 +144,13 @@ fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
         && meta.is_file()
         && meta.mode() & 0o044 != 0
     {
-        output::warn(&format!(
-            "others may read {} (mode {:04o}): chmod 600 {}",
+        output::warning(&format!(
+            "others may read {} (mode {:04o})",
             path.display(),
-            meta.mode() & 0o7777,
+            meta.mode() & 0o7777
+        ));
+        output::hint(&format!(
+            "Close it with `chmod 600 {}`.",
             quoted(&path.to_string_lossy())
         ));
     }
@@ -160,17 +161,17 @@ fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
 fn read(from: impl Read, named: &str) -> Result<Secret, Failure> {
     let mut text = Zeroizing::new(String::new());
     from.take(MOST).read_to_string(&mut text).map_err(|e| {
-        // Not the text of the error: it is enough to say that it is no text.
+        // Not the text of the error: it is enough to say that it is not text.
         match e.kind() {
             io::ErrorKind::InvalidData => {
-                Failure::Io(format!("cannot read {named}: it is not UTF-8"))
+                Failure::unusable(&format!("read {named}"), "it is not UTF-8")
             }
             _ => Failure::io(&format!("read {named}"), &e),
         }
     })?;
     let trimmed = text.trim_end_matches(['\r', '\n']);
     if trimmed.is_empty() {
-        return Err(Failure::Io(format!("cannot read {named}: it is empty")));
+        return Err(Failure::unusable(&format!("read {named}"), "it is empty"));
     }
     Ok(Zeroizing::new(trimmed.to_owned()))
 }

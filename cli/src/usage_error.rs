@@ -1,9 +1,11 @@
-//! The command line, read; and how a mistake in it is answered: without repeating what may be a secret.
+//! Reads the command line, and answers an error in it without repeating what may be a secret.
 
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches};
+
+use wxtoken::tool::Hint;
 
 use crate::args::Cli;
 use crate::exit::USAGE;
@@ -24,49 +26,88 @@ fn answer(e: &clap::Error, words: &[OsString]) -> u8 {
         let _ = e.print();
         return u8::try_from(e.exit_code()).unwrap_or(USAGE);
     }
-    if let Some(message) = stray(e, words) {
-        output::complain(&message);
-        return USAGE;
-    }
-    if e.kind() == ErrorKind::InvalidUtf8 && words.iter().all(|word| word.to_str().is_some()) {
+    let (what, hints) = match e.kind() {
+        ErrorKind::UnknownArgument | ErrorKind::TooManyValues => stray(e, words),
         // Of what clap takes from the environment, this alone is a text.
-        output::complain("environment variable WXTOKEN_STORE is not UTF-8: correct or unset it");
-        return USAGE;
+        ErrorKind::InvalidUtf8 if words.iter().all(|word| word.to_str().is_some()) => (
+            "invalid environment variable WXTOKEN_STORE: is not UTF-8".into(),
+            vec!["Correct or unset it.".into()],
+        ),
+        ErrorKind::InvalidValue if text(e, ContextKind::InvalidArg) == Some("<FIELD>") => {
+            ("there is no such field".into(), vec![valid_values(e)])
+        }
+        _ => as_clap_says(e),
+    };
+    output::error(&what);
+    for hint in hints {
+        output::hint(&hint);
     }
-    let rendered = e.render().to_string();
-    output::complain(rendered.trim_start_matches("error: ").trim_end());
+    output::hint("See `wxtoken --help`.");
     USAGE
 }
 
-/// For an argument too many: clap would show it, and it may be a secret.
-fn stray(e: &clap::Error, words: &[OsString]) -> Option<String> {
-    if e.kind() != ErrorKind::UnknownArgument && e.kind() != ErrorKind::TooManyValues {
-        return None;
-    }
-    let what = match e.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(argument)) if argument.starts_with("--") => {
+/// An argument too many. Clap would show it, and it may be a secret.
+fn stray(e: &clap::Error, words: &[OsString]) -> (String, Vec<String>) {
+    let what = match text(e, ContextKind::InvalidArg) {
+        Some(argument) if argument.starts_with("--") => {
             let name = argument.split('=').next().unwrap_or_default();
             format!("there is no option {name}")
         }
-        Some(ContextValue::String(argument)) if argument.starts_with('-') => {
+        Some(argument) if argument.starts_with('-') => {
             let letter: String = argument.chars().take(2).collect();
             format!("there is no option {letter}")
         }
-        _ => "there is an argument too many, which is not repeated here".into(),
+        _ => "unexpected argument (not shown: it may be a secret)".into(),
     };
-    let verb = words.iter().find_map(|word| match word.to_str()? {
+    let near = text(e, ContextKind::SuggestedArg).map(|near| format!("Did you mean {near}?"));
+    let command = words.iter().find_map(|word| match word.to_str()? {
         "account" => {
-            Some("name a file with --secret-file (- is stdin), or leave it out and be asked")
+            Some("Name a file with --secret-file (- is stdin), or leave it out and be asked.")
         }
-        "put" => Some("name a file with --file (- is stdin), or leave it out and be asked"),
-        "reject" => Some("name a file with --token-file (- is stdin)"),
+        "put" => Some("Name a file with --file (- is stdin), or leave it out and be asked."),
+        "reject" => Some("Name a file with --token-file (- is stdin)."),
         _ => None,
     });
-    let advice = verb.map(|how| {
-        format!("; a secret is never an argument, where the list of processes and the shell's history show it: {how}")
+    let secret = command.map(|how| {
+        format!(
+            "A secret is never an argument, where the list of processes and the shell's history show it. {how}"
+        )
     });
-    Some(format!(
-        "{what}{}; `wxtoken --help` says more",
-        advice.unwrap_or_default()
-    ))
+    (what, near.into_iter().chain(secret).collect())
+}
+
+/// Clap's text, in our lines: what is wrong comes first, and paragraphs of advice follow.
+fn as_clap_says(e: &clap::Error) -> (String, Vec<String>) {
+    let rendered = e.render().to_string();
+    let mut paragraphs = rendered
+        .split("\n\n")
+        .map(|paragraph| paragraph.split_whitespace().collect::<Vec<_>>().join(" "));
+    let what = paragraphs.next().unwrap_or_default();
+    let what = what.trim_start_matches("error: ").to_owned();
+    let hints = paragraphs
+        .filter(|paragraph| !paragraph.is_empty() && !paragraph.starts_with("For more information"))
+        .map(|paragraph| sentence(paragraph.trim_start_matches("tip: ")))
+        .collect();
+    (what, hints)
+}
+
+fn sentence(words: &str) -> String {
+    match words.starts_with("Usage: ") {
+        true => words.to_owned(),
+        false => Hint::sentence(&None, &format!("{words}.")),
+    }
+}
+
+fn valid_values(e: &clap::Error) -> String {
+    let Some(ContextValue::Strings(values)) = e.get(ContextKind::ValidValue) else {
+        return "See `wxtoken put --help`.".into();
+    };
+    format!("The fields are {}.", values.join(", "))
+}
+
+fn text(e: &clap::Error, part: ContextKind) -> Option<&str> {
+    match e.get(part) {
+        Some(ContextValue::String(text)) => Some(text),
+        _ => None,
+    }
 }

@@ -164,6 +164,12 @@ impl TokenReport {
         self.credential == ACCESS_TOKEN
     }
 
+    /// The last failure, unless it is over: a fetch has come off since, or the account was registered again.
+    pub fn failure(&self) -> Option<&Error> {
+        let failed = |_: &&Error| self.failures_in_a_row > 0;
+        self.last_error.as_ref().filter(failed)
+    }
+
     /// Whether there is one that a get hands out.
     pub fn is_valid(&self) -> bool {
         self.state != TokenState::None

@@ -89,6 +89,7 @@ mod tests {
     fn each_kind_leads_to_its_own_row() {
         for kind in Kind::all() {
             assert_eq!(kind.token().kinds, [kind.name()]);
+            assert!(!kind.token().about.is_empty());
             assert_eq!(Kind::named(kind.name()), Some(kind));
             assert_eq!(kind.recipe(ACCESS_TOKEN), Some(kind.token()));
             assert_eq!(kind.recipes().next(), Some(kind.token()));

@@ -87,6 +87,11 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
     ))
 }
 
+/// Whether this process may read `path`, by its effective ids.
+pub fn is_readable(path: &Path) -> bool {
+    check_access(path, AccessFlags::R_OK).is_ok()
+}
+
 /// Whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
     check_access(path, AccessFlags::W_OK).is_ok()
@@ -103,7 +108,7 @@ pub fn owner_uid(path: &Path) -> io::Result<u32> {
 
 /// The name of a file's owner.
 pub fn owner_name(path: &Path) -> String {
-    owner_uid(path).map_or_else(|_| "its owner".into(), user_name)
+    owner_uid(path).map_or_else(|_| "its owner".into(), user)
 }
 
 /// Whether this process is kept from reading `path`, by its effective ids.
@@ -114,11 +119,11 @@ pub fn is_denied(path: &Path) -> bool {
 
 /// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.
 pub fn describe(path: &Path) -> String {
-    let me = user_name(Uid::effective().as_raw());
+    let me = user(Uid::effective().as_raw());
     match std::fs::symlink_metadata(path) {
         Ok(meta) => format!(
             "owned by {}, mode {:04o}; this process runs as {me}",
-            user_name(meta.uid()),
+            user(meta.uid()),
             meta.permissions().mode() & 0o7777,
         ),
         Err(e) => format!("{}; this process runs as {me}", os_message(&e)),
@@ -138,7 +143,13 @@ pub fn os_message(e: &io::Error) -> String {
     }
 }
 
-fn user_name(uid: libc::uid_t) -> String {
+/// The name of a user, or its number where it has none.
+fn user(uid: u32) -> String {
+    user_name(uid).unwrap_or_else(|| format!("uid {uid}"))
+}
+
+/// The name of a user.
+pub fn user_name(uid: u32) -> Option<String> {
     let mut buffer = [0 as libc::c_char; 1024];
     let mut entry = std::mem::MaybeUninit::<libc::passwd>::uninit();
     let mut found = std::ptr::null_mut();
@@ -152,11 +163,10 @@ fn user_name(uid: libc::uid_t) -> String {
             &mut found,
         );
         if failed != 0 || found.is_null() {
-            return format!("uid {uid}");
+            return None;
         }
-        CStr::from_ptr((*found).pw_name)
-            .to_string_lossy()
-            .into_owned()
+        let name = CStr::from_ptr((*found).pw_name);
+        Some(name.to_string_lossy().into_owned())
     }
 }
 

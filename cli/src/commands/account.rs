@@ -1,17 +1,19 @@
 //! `wxtoken account`: add, list, remove, use.
 
-use serde_json::{Value, json};
-use wxtoken::tool::{KindOfAccount, Store, kinds};
+use serde_json::Value;
+use wxtoken::tool::{AccountReport, Error, KindOfAccount, Report, Store, kinds};
 
 use super::{existing, open};
 use crate::args::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
 use crate::exit::{ExitResult, Failure, NO};
+use crate::needs::lack_of;
 use crate::prompt;
-use crate::report::{self, Report};
+use crate::ui::hint::{ADD, command};
+use crate::ui::layout;
 use crate::ui::output;
 use crate::ui::plural::count;
 use crate::ui::shell::quoted;
-use crate::ui::width::{pad, width};
+use crate::ui::terminal::Terminal;
 
 pub fn run(cli: &Cli, verb: &Account) -> ExitResult {
     match verb {
@@ -28,20 +30,16 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
         return Err(Failure::usage("there is no such kind of account"));
     };
     if !kind.has_secret && new.secret_file.is_some() {
-        return Err(Failure::usage(format!(
-            "accounts of kind {} have no secret: leave --secret-file out",
-            kind.name
-        )));
+        let what = format!("accounts of kind {} have no secret", kind.name);
+        return Err(Failure::usage(what).advise("Leave --secret-file out."));
     }
     if new.parent.is_some() && kind.parent.is_none() {
-        return Err(Failure::usage(format!(
-            "accounts of kind {} have no parent: leave --parent out",
-            kind.name
-        )));
+        let what = format!("accounts of kind {} have no parent", kind.name);
+        return Err(Failure::usage(what).advise("Leave --parent out."));
     }
     // Opened first: nobody is to type a secret for a store that cannot be had.
     let store = open(cli)?;
-    let before = Report::of(&store)?;
+    let before = store.report()?;
     check_parent(new, &kind, &before)?;
     let what = match kind.name {
         "work_authorized" => "permanent_code",
@@ -59,7 +57,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
     if let Some(parent) = &new.parent {
         store.put(&new.name, "parent", Some(parent))?;
     }
-    let after = Report::of(&store)?;
+    let after = store.report()?;
     output::print(&added(new, &before, &after))
 }
 
@@ -69,11 +67,15 @@ fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Resul
         return Ok(());
     };
     match there.account(parent) {
-        None => Err(Failure::no_account(parent, &there.names())),
-        Some(found) if found.kind != wanted => Err(Failure::argument(&format!(
-            "account \"{parent}\" is of kind {}: the parent of \"{}\" is one of kind {wanted}; nothing is changed",
-            found.kind, new.name
-        ))),
+        None => Err(Failure::no_account(parent, there)),
+        Some(found) if found.kind != wanted => {
+            let what = format!(
+                "the parent of an account of kind {} is of kind {wanted}",
+                kind.name
+            );
+            let why = format!("\"{parent}\" is of kind {}; nothing is changed", found.kind);
+            Err(Error::argument(what).because(why).into())
+        }
         Some(_) => Ok(()),
     }
 }
@@ -85,65 +87,52 @@ fn added(new: &AccountAdd, before: &Report, after: &Report) -> String {
         None => "registered",
     };
     let mut said = format!("{}: {verb} ({} {})", new.name, new.kind, new.id);
-    if after.current() == Some(&new.name) && before.current() != Some(&new.name) {
+    let is_current = |report: &Report| {
+        report
+            .current()
+            .is_some_and(|current| current.name == new.name)
+    };
+    if is_current(after) && !is_current(before) {
         said.push_str("; it is the current account");
     }
     said.push('\n');
-    if let Some((lack, command)) = after
+    if let Some(lack) = after
         .account(&new.name)
-        .and_then(|account| account.lacks(after))
+        .and_then(|account| lack_of(account, after))
     {
-        said.push_str(&format!("{}: {lack}: {command}\n", new.name));
+        let command = command(&lack.hint).unwrap_or_default();
+        said.push_str(&format!("{}: {}: {command}\n", new.name, lack.what));
     }
     said
 }
 
 fn list(store: &Store, listed: &AccountList) -> ExitResult {
-    let report = Report::of(store)?;
+    let report = store.report()?;
     if listed.json {
-        let accounts = report::json(store)?["accounts"].take();
-        let accounts: Vec<Value> = accounts
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(without_tokens)
-            .collect();
-        return output::print_json(&json!(accounts));
+        let accounts: Vec<Value> = report.accounts.iter().map(without_tokens).collect();
+        return output::print_json(&accounts);
     }
     if report.accounts.is_empty() {
-        return output::print_line("no account yet: wxtoken account add NAME --kind KIND --id ID");
+        return output::print_line(&format!("no account yet: {ADD}"));
     }
     let mut rows = vec![["  NAME", "KIND", "ID", "PARENT"].map(str::to_owned)];
     rows.extend(report.accounts.iter().map(|account| {
         let mark = if account.current { "*" } else { " " };
         [
             format!("{mark} {}", account.name),
-            account.kind.clone(),
+            account.kind.to_owned(),
             account.id.clone(),
             account.parent.clone().unwrap_or_default(),
         ]
     }));
-    let widths: Vec<usize> = (0..4)
-        .map(|column| {
-            rows.iter()
-                .map(|row| width(&row[column]))
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let lines = rows.iter().map(|row| {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .map(|(cell, to)| pad(cell, *to))
-            .collect();
-        cells.join("  ").trim_end().to_owned() + "\n"
-    });
+    let lines = layout::in_columns(&rows);
+    let unicode = Terminal::of_stdout().unicode;
+    let lines = lines.iter().map(|line| line.render(None, unicode) + "\n");
     output::print(&lines.collect::<String>())
 }
 
-fn without_tokens(account: &Value) -> Value {
-    let mut account = account.clone();
+fn without_tokens(account: &AccountReport) -> Value {
+    let mut account = serde_json::to_value(account).unwrap_or_default();
     if let Some(fields) = account.as_object_mut() {
         fields.remove("tokens");
     }
@@ -151,9 +140,9 @@ fn without_tokens(account: &Value) -> Value {
 }
 
 fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
-    let report = Report::of(store)?;
+    let report = store.report()?;
     let Some(account) = report.account(&remove.name) else {
-        return Err(Failure::no_account(&remove.name, &report.names()));
+        return Err(Failure::no_account(&remove.name, &report));
     };
     if !remove.yes {
         let question = format!(
@@ -161,7 +150,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
             account.name, account.kind, account.id
         );
         if !output::confirm(&question, "--yes")? {
-            output::complain("nothing is changed");
+            output::say_nothing_is_changed();
             return Ok(NO);
         }
     }
@@ -177,9 +166,10 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
             quoted(child)
         ));
     }
-    let others: Vec<String> = report
-        .names()
-        .into_iter()
+    let others: Vec<&str> = report
+        .accounts
+        .iter()
+        .map(|one| one.name.as_str())
         .filter(|name| *name != account.name)
         .collect();
     if gone.was_current

@@ -5,7 +5,6 @@ use wxtoken::tool::Store;
 
 use crate::args::Get;
 use crate::exit::ExitResult;
-use crate::report::Report;
 use crate::ui::output;
 
 pub fn run(store: &Store, get: &Get) -> ExitResult {
@@ -15,7 +14,7 @@ pub fn run(store: &Store, get: &Get) -> ExitResult {
     }
     let name = match &get.name {
         Some(name) => Some(name.clone()),
-        None => Report::of(store)?.current().map(str::to_owned),
+        None => store.report()?.current().map(|one| one.name.clone()),
     };
     output::print_json(&json!({
         "name": name,

@@ -7,7 +7,6 @@ use wxtoken::tool::Store;
 
 use crate::args::{Backup, Restore};
 use crate::exit::{ExitResult, Failure, NO};
-use crate::report::Report;
 use crate::ui::output;
 use crate::ui::plural::count;
 use crate::ui::shell::quoted;
@@ -23,7 +22,7 @@ pub fn rekey(store: &Store) -> ExitResult {
 
 pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
     store.backup(&backup.file)?;
-    let accounts = Report::of(store)?.accounts.len();
+    let accounts = store.report()?.accounts.len();
     output::print_line(&format!(
         "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
         count(accounts, "account"),
@@ -33,7 +32,7 @@ pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
 }
 
 pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
-    let there = Report::of(store)?.accounts.len();
+    let there = store.report()?.accounts.len();
     if there > 0 && !restore.yes {
         let question = format!(
             "Replace the {} of {} by those of {}?",
@@ -42,7 +41,7 @@ pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
             restore.file.display()
         );
         if !output::confirm(&question, "--yes")? {
-            output::complain("nothing is changed");
+            output::say_nothing_is_changed();
             return Ok(NO);
         }
     }
@@ -58,10 +57,8 @@ fn warn_of_mode(backup: &Path) {
     let mode = std::fs::metadata(backup).map(|meta| meta.permissions().mode());
     if mode.is_ok_and(|mode| mode & 0o077 != 0) {
         let shown = backup.to_string_lossy();
-        output::warn(&format!(
-            "others may read the backup: chmod 600 {}",
-            quoted(&shown)
-        ));
+        output::warning("others may read the backup");
+        output::hint(&format!("Close it with `chmod 600 {}`.", quoted(&shown)));
     }
 }
 

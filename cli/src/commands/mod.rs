@@ -5,7 +5,7 @@ mod doctor;
 mod get;
 mod keep;
 mod maintenance;
-pub mod manual;
+mod manual;
 mod put;
 mod reject;
 mod status;

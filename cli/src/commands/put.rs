@@ -1,7 +1,5 @@
 //! `wxtoken put`: what is known later than the registration. Only names stand on the command line.
 
-use wxtoken::tool::kinds;
-
 use super::existing;
 use crate::args::{Cli, Put};
 use crate::exit::{ExitResult, Failure};
@@ -13,18 +11,16 @@ pub fn run(cli: &Cli, put: &Put) -> ExitResult {
     match field {
         "current" => {
             if put.value.as_deref().is_some_and(|value| value != "1") || put.file.is_some() {
-                return Err(Failure::usage(
-                    "current takes no value: it makes the account the current one",
-                ));
+                return Err(Failure::usage("current takes no value")
+                    .advise("It makes the account the current one."));
             }
             existing(cli)?.put(name, field, None)?;
             output::print_line(&format!("{name} is the current account"))
         }
         "parent" => {
             let Some(parent) = put.value.as_deref() else {
-                return Err(Failure::usage(
-                    "name the parent: wxtoken put NAME parent PARENT",
-                ));
+                return Err(Failure::usage("no parent is named")
+                    .advise("Name it: `wxtoken put NAME parent PARENT`."));
             };
             existing(cli)?.put(name, field, Some(parent))?;
             output::print_line(&format!("{name}: its parent is {parent}"))
@@ -35,16 +31,9 @@ pub fn run(cli: &Cli, put: &Put) -> ExitResult {
 
 fn put_secret(cli: &Cli, put: &Put, field: &str) -> ExitResult {
     if put.value.is_some() {
-        return Err(Failure::usage(
-            "a ticket or refresh token is never an argument, where the list of processes and the shell's history show it: \
-             name a file with --file (- is stdin), or leave it out and be asked",
-        ));
-    }
-    // Before somebody types in vain.
-    let known: Vec<&str> = kinds().into_iter().flat_map(|kind| kind.fields).collect();
-    if !known.contains(&field) {
-        return Err(Failure::usage(
-            "there is no such field: it is one of current, parent, verify_ticket, suite_ticket, refresh_token",
+        return Err(Failure::usage(format!("a {field} is never an argument")).advise(
+            "The list of processes and the shell's history show arguments. Name a file with --file (- is stdin), or leave \
+             it out and be asked.",
         ));
     }
     let store = existing(cli)?;

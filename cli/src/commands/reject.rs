@@ -30,10 +30,10 @@ pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     output::print_line(&format!("{name}: {}", what_follows(&after, store)))
 }
 
-/// True for whoever asks next, be it a reader or one who fetches.
+/// True for a reader and for a process that fetches.
 fn what_follows(after: &Stored, store: &Store) -> String {
     if !after.rejected {
-        return "it has been fetched anew by now".into();
+        return "another has been fetched by now".into();
     }
     let wait = span((after.until_fetch_ms + 999) / 1000);
     match (after.until_fetch_ms, store.has_keeper()) {

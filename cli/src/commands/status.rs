@@ -1,42 +1,42 @@
 //! `wxtoken status`: which of its faces is asked for, and of what.
 
-use serde_json::Value;
+use wxtoken::tool::{Report, TokenReport};
 
 use crate::args::{Cli, Status};
 use crate::exit::{ExitResult, Failure, NO};
-use crate::report::{self, ACCESS_TOKEN, Report, Token};
+use crate::needs::kind_of;
 use crate::ui::terminal::Terminal;
 use crate::ui::{output, prometheus, table};
+
+/// The credential that an account's name alone stands for.
+const ACCESS_TOKEN: &str = "access_token";
 
 pub fn run(cli: &Cli, status: &Status) -> ExitResult {
     if status.prometheus {
         return metrics(cli, status);
     }
-    let store = super::existing(cli)?;
+    let stored = select(super::existing(cli)?.report()?, &status.name)?;
+    let report = complete(stored.clone(), &status.name);
     if status.json {
-        let mut json = report::json(&store)?;
-        let code = exit_code(status, &select(Report::read(&json), &status.name)?);
-        keep_named(&mut json, &status.name);
-        output::print_json(&json)?;
-        return Ok(code);
+        output::print_json(&stored)?;
+    } else {
+        let terminal = Terminal::of_stdout();
+        let lines: Vec<String> = table::draw(&report, &terminal)
+            .iter()
+            .map(|line| line.render(terminal.columns, terminal.unicode) + "\n")
+            .collect();
+        output::print(&lines.concat())?;
     }
-    let report = select(Report::of(&store)?, &status.name)?;
-    let terminal = Terminal::of_stdout();
-    let lines: Vec<String> = table::draw(&report, &terminal)
-        .iter()
-        .map(|line| line.render(terminal.columns, terminal.unicode) + "\n")
-        .collect();
-    output::print(&lines.concat())?;
     Ok(exit_code(status, &report))
 }
 
 /// A store that cannot be read is a metric too; the exit code says it all the same.
 fn metrics(cli: &Cli, status: &Status) -> ExitResult {
-    let read = super::existing(cli).and_then(|store| Report::of(&store));
+    let read = super::existing(cli).and_then(|store| Ok(store.report()?));
     if read.as_ref().is_err_and(Failure::is_of_store) {
         output::print(&prometheus::write_down())?;
     }
-    let report = select(read?, &status.name)?;
+    let report = complete(select(read?, &status.name)?, &status.name);
     output::print(&prometheus::write(&report))?;
     Ok(exit_code(status, &report))
 }
@@ -46,65 +46,66 @@ fn exit_code(status: &Status, report: &Report) -> u8 {
     if status.check && lacks { NO } else { 0 }
 }
 
-/// The rows that were named, be there a token or not; all that there are when none was.
+/// What was named, and nothing else; all of it when nothing was.
 fn select(mut report: Report, names: &[String]) -> Result<Report, Failure> {
-    if names.is_empty() {
-        return Ok(report);
-    }
     for name in names {
-        let (account, credential) = name.split_once('/').unwrap_or((name, ACCESS_TOKEN));
-        let there = report.names();
-        let found = report.accounts.iter_mut().find(|one| one.name == account);
-        let Some(account) = found else {
-            return Err(Failure::no_account(account, &there));
+        let (account, credential) = parted(name);
+        let Some(account) = report.account(account) else {
+            return Err(Failure::no_account(account, &report));
         };
-        let known = account
-            .kind()
-            .map(|kind| kind.credentials)
-            .unwrap_or_default();
+        let known = kind_of(account).map_or_else(Vec::new, |kind| kind.credentials);
         if !known.contains(&credential) {
-            return Err(Failure::usage(format!(
-                "account \"{}\", of kind {}, has {}",
-                account.name,
+            let what = format!("account \"{}\" has no such credential", account.name);
+            return Err(Failure::usage(what).advise(format!(
+                "An account of kind {} has {}.",
                 account.kind,
                 known.join(", ")
             )));
         }
-        if !account
-            .tokens
-            .iter()
-            .any(|token| token.credential == credential)
-        {
-            account.tokens.push(Token::none(credential));
-        }
     }
+    report.accounts.retain(|account| {
+        names.is_empty() || names.iter().any(|name| parted(name).0 == account.name)
+    });
     for account in &mut report.accounts {
-        let whole = names.contains(&account.name);
-        account.tokens.retain(|token| {
-            whole || names.contains(&format!("{}/{}", account.name, token.credential))
-        });
+        let name = &account.name;
+        let tokens = &mut account.tokens;
+        tokens.retain(|token| is_whole(name, names) || is_named(name, token.credential, names));
     }
     Ok(report)
 }
 
-fn keep_named(report: &mut Value, names: &[String]) {
-    let Some(accounts) = report["accounts"]
-        .as_array_mut()
-        .filter(|_| !names.is_empty())
-    else {
-        return;
-    };
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    accounts.retain_mut(|account| {
-        let name = text(&account["name"]);
-        if names.contains(&name) {
-            return true;
+/// With a row for each token that nobody has asked for yet, where it is the account's own or was named.
+fn complete(mut report: Report, names: &[String]) -> Report {
+    for account in &mut report.accounts {
+        let known = kind_of(account).map_or_else(Vec::new, |kind| kind.credentials);
+        for credential in known {
+            let is_shown = is_named(&account.name, credential, names)
+                || credential == ACCESS_TOKEN && is_whole(&account.name, names);
+            let tokens = &mut account.tokens;
+            if is_shown && !tokens.iter().any(|token| token.credential == credential) {
+                let at = if credential == ACCESS_TOKEN {
+                    0
+                } else {
+                    tokens.len()
+                };
+                tokens.insert(at, TokenReport::absent(credential));
+            }
         }
-        let prefix = format!("{name}/");
-        if let Some(tokens) = account["tokens"].as_array_mut() {
-            tokens
-                .retain(|token| names.contains(&format!("{prefix}{}", text(&token["credential"]))));
-        }
-        names.iter().any(|named| named.starts_with(&prefix))
-    });
+    }
+    report
+}
+
+/// An account, and which of its credentials.
+fn parted(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or((name, ACCESS_TOKEN))
+}
+
+fn is_whole(account: &str, names: &[String]) -> bool {
+    names.is_empty() || names.iter().any(|name| name == account)
+}
+
+fn is_named(account: &str, credential: &str, names: &[String]) -> bool {
+    names
+        .iter()
+        .any(|name| parted(name) == (account, credential))
 }

@@ -8,7 +8,7 @@ use crate::ui::output::{BOLD, DIM, GREEN, PLAIN};
 use crate::ui::table::{Life, Row};
 use crate::ui::terminal::Terminal;
 use crate::ui::time::span;
-use crate::ui::width::{cut, pad, width};
+use crate::ui::width::{cut, pad, printable, width};
 
 /// Cells of a bar.
 const BAR: usize = 20;
@@ -49,7 +49,7 @@ struct Cells<'a> {
 
 impl Line {
     pub fn with(mut self, style: Style, text: impl Into<String>) -> Line {
-        self.0.push((style, text.into()));
+        self.0.push((style, printable(&text.into())));
         self
     }
 
@@ -78,7 +78,7 @@ impl Layout {
             let cells = rows.iter().map(|row| width(cell(row)));
             cells.max().unwrap_or(0).max(width(title))
         };
-        let kind = widest(|row| &row.kind, "KIND");
+        let kind = widest(|row| row.kind, "KIND");
         let mut layout = Layout {
             // Where no kind stands behind it, a name may take that column too.
             name: widest(
@@ -171,7 +171,7 @@ impl Layout {
             style: PLAIN,
             mark: if row.is_current { "*" } else { "" },
             name: (if row.is_current { BOLD } else { PLAIN }, &row.name),
-            kind: &row.kind,
+            kind: row.kind,
             id: &row.id,
             life: self.draw_life(&row.life),
             age: &row.age,
@@ -251,6 +251,19 @@ impl Layout {
             (style, format!(" {left}")),
         ]
     }
+}
+
+/// Rows of text, each column as wide as its widest cell.
+pub fn in_columns<const N: usize>(rows: &[[String; N]]) -> Vec<Line> {
+    let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max();
+    let widths: [usize; N] = std::array::from_fn(|column| widest(column).unwrap_or(0));
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(widths);
+        cells.fold(Line::default(), |line, (cell, wide)| {
+            line.with(PLAIN, pad(cell, wide + GAP))
+        })
+    };
+    rows.iter().map(line).collect()
 }
 
 /// `php-fpm8.2` of `php-fpm8.2[4711]`.

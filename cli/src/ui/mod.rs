@@ -1,7 +1,7 @@
 //! How things are said: text on stdout and stderr, in the words and the columns of a terminal.
 
-pub mod advice;
-mod layout;
+pub mod hint;
+pub mod layout;
 pub mod output;
 pub mod plural;
 pub mod prometheus;

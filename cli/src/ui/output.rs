@@ -1,13 +1,15 @@
 //! Everything that leaves the program: text on stdout, complaints on stderr. Colours go only to a terminal.
 //!
-//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is no failure.
+//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is not a failure.
 
 use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
+use serde::Serialize;
 
 use crate::args::Color;
 use crate::exit::{ExitResult, Failure};
+use crate::ui::width::printable;
 
 pub const GREEN: Style = AnsiColor::Green.on_default();
 pub const YELLOW: Style = AnsiColor::Yellow.on_default();
@@ -40,27 +42,42 @@ pub fn print_line(line: &str) -> ExitResult {
     print(&format!("{line}\n"))
 }
 
-pub fn print_json(value: &serde_json::Value) -> ExitResult {
-    print(&format!("{value:#}\n"))
+pub fn print_json(value: &impl Serialize) -> ExitResult {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|e| Failure::unusable("write JSON", e.to_string()))?;
+    print_line(&text)
+}
+
+pub fn error(message: &str) {
+    complain(RED, "error", message);
+}
+
+pub fn warning(message: &str) {
+    complain(YELLOW, "warning", message);
+}
+
+/// What to do, in whole sentences, under what it is about.
+pub fn hint(sentences: &str) {
+    complain(BOLD, "hint", sentences);
 }
 
 /// A line on stderr; where that is closed there is nobody to tell.
-pub fn complain(message: &str) {
+fn complain(style: Style, label: &str, message: &str) {
     let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{RED}wxtoken:{RED:#} {message}");
+    let _ = writeln!(err, "{style}{label}:{style:#} {}", printable(message));
 }
 
-pub fn warn(message: &str) {
-    let mut err = anstream::stderr().lock();
-    let _ = writeln!(err, "{YELLOW}wxtoken: warning:{YELLOW:#} {message}");
+/// What the answer to a question came to.
+pub fn say_nothing_is_changed() {
+    let _ = writeln!(anstream::stderr().lock(), "nothing is changed");
 }
 
 /// A question, to which only a person at a terminal can say yes. `instead` is the option that says it.
 pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::usage(format!(
-            "{question} There is nobody to ask: say {instead}"
-        )));
+        return Err(Failure::usage("there is nobody to ask")
+            .because(question)
+            .advise(format!("Say {instead}.")));
     }
     let mut err = anstream::stderr().lock();
     let _ = write!(err, "{question} [y/N] ");

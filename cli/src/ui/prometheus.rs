@@ -3,14 +3,16 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use crate::report::{Account, Report, Token};
+use wxtoken::tool::{AccountReport, Report, TokenReport};
+
+use crate::ui::width::printable;
 
 /// One metric of a token: its name, type and help, and its value where it has one.
 type Metric = (
     &'static str,
     &'static str,
     &'static str,
-    fn(&Token) -> Option<i64>,
+    fn(&TokenReport) -> Option<i64>,
 );
 
 const OF_A_TOKEN: [Metric; 10] = [
@@ -54,13 +56,19 @@ const OF_A_TOKEN: [Metric; 10] = [
         "wxtoken_failures_in_a_row",
         "gauge",
         "Fetches that failed since the last that did not.",
-        |t| Some(t.failures),
+        |t| Some(t.failures_in_a_row),
     ),
     (
         "wxtoken_last_errcode",
         "gauge",
         "The errcode of the last failure; 0 when it had none, or nothing failed.",
-        |t| Some(t.error.as_ref().map_or(0, |error| error.errcode)),
+        |t| {
+            Some(
+                t.last_error
+                    .as_ref()
+                    .map_or(0, |error| i64::from(error.errcode)),
+            )
+        },
     ),
     (
         "wxtoken_retry_at_seconds",
@@ -85,7 +93,7 @@ pub fn write(report: &Report) -> String {
         "",
         1,
     );
-    let version = format!("{{version=\"{}\"}}", escaped(&report.version));
+    let version = format!("{{version=\"{}\"}}", escaped(report.version));
     alone(
         &mut out,
         "wxtoken_build_info",
@@ -160,19 +168,16 @@ fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     let _ = writeln!(out, "# TYPE {name} {kind}");
 }
 
-fn labels(account: &Account, token: &Token) -> String {
+fn labels(account: &AccountReport, token: &TokenReport) -> String {
     format!(
         "{{account=\"{}\",kind=\"{}\",credential=\"{}\",base_url=\"{}\"}}",
         escaped(&account.name),
-        escaped(&account.kind),
-        escaped(&token.credential),
+        escaped(account.kind),
+        escaped(token.credential),
         escaped(&token.base_url)
     )
 }
 
 fn escaped(value: &str) -> String {
-    value
-        .replace('\\', r"\\")
-        .replace('"', "\\\"")
-        .replace('\n', r"\n")
+    printable(value).replace('\\', r"\\").replace('"', "\\\"")
 }

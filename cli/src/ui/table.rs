@@ -4,8 +4,10 @@
 
 use anstyle::Style;
 
-use crate::report::{ACCESS_TOKEN, Account, Report, Token};
-use crate::ui::advice::Advice;
+use wxtoken::tool::{AccountReport, Error, Report, TokenReport, TokenState};
+
+use crate::needs::lack_of;
+use crate::ui::hint::{ADD, command, in_commands};
 use crate::ui::layout::{Layout, Line};
 use crate::ui::output::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
 use crate::ui::plural::count;
@@ -23,7 +25,7 @@ pub struct Row {
     pub name: String,
     pub is_current: bool,
     /// Empty under the row that says it.
-    pub kind: String,
+    pub kind: &'static str,
     pub id: String,
     pub life: Life,
     pub age: String,
@@ -66,7 +68,7 @@ pub fn draw(report: &Report, terminal: &Terminal) -> Vec<Line> {
         })
         .collect();
     if rows.is_empty() {
-        let hint = "no account yet: wxtoken account add NAME --kind KIND --id ID";
+        let hint = format!("no account yet: {ADD}");
         lines.push(Line::default());
         lines.push(Line::default().with(PLAIN, hint));
         return lines;
@@ -127,46 +129,40 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
     lines
 }
 
-fn row(report: &Report, account: &Account, token: &Token) -> Row {
-    let is_own = token.credential == ACCESS_TOKEN;
-    let mut name = match is_own {
-        true => account.name.clone(),
-        // Under its account's row; alone, by the name that get takes.
-        false
-            if account
-                .tokens
-                .iter()
-                .any(|other| other.credential == ACCESS_TOKEN) =>
-        {
-            format!("  /{}", token.credential)
-        }
-        false => format!("{}/{}", account.name, token.credential),
+fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
+    let is_own = token.is_access_token();
+    let has_own = account.tokens.iter().any(TokenReport::is_access_token);
+    // Under its account's row; alone, by the name that get takes.
+    let mut name = match is_own || !has_own {
+        true => account.name_of(token),
+        false => format!("  /{}", token.credential),
     };
-    let same = |other: &&Token| other.credential == token.credential;
+    let same = |other: &&TokenReport| other.credential == token.credential;
     if account.tokens.iter().filter(same).count() > 1 {
         let host = token.base_url.split("://").last().unwrap_or_default();
         name.push_str(&format!(" @{host}"));
     }
-    let lack = if is_own { account.lacks(report) } else { None };
+    let lack = if is_own {
+        lack_of(account, report)
+    } else {
+        None
+    };
     let mut notes = Vec::new();
-    if let Some((lack, command)) = &lack {
+    if let Some(lack) = &lack {
+        let command = command(&lack.hint).unwrap_or_default();
         notes.push(Note {
             mark: "→",
             ascii_mark: "->",
             style: YELLOW,
-            text: format!("{lack}: {command}"),
+            text: format!("{}: {command}", lack.what),
         });
-    } else if let Some(error) = &token.error {
-        notes.extend(failure(report, token, &Advice::of(account, error)));
+    } else if let Some(error) = token.failure() {
+        notes.extend(failure(report, token, error));
     }
     Row {
         name,
         is_current: is_own && account.current,
-        kind: if is_own {
-            account.kind.clone()
-        } else {
-            String::new()
-        },
+        kind: if is_own { account.kind } else { "" },
         id: if is_own {
             account.id.clone()
         } else {
@@ -185,13 +181,15 @@ fn row(report: &Report, account: &Account, token: &Token) -> Row {
     }
 }
 
-fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Note> {
+/// The row says who it is about; what is left is the cause, and what to do.
+fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
     // While there is a valid token, nobody goes without.
     let style = if token.is_valid() { YELLOW } else { RED };
-    let times = match token.failures {
+    let times = match token.failures_in_a_row {
         0 | 1 => String::new(),
         more => format!("failed {more} times in a row: "),
     };
+    let cause = error.detail.as_ref().unwrap_or(&error.what);
     let next = match token.retry_at.map(|at| at - report.now) {
         Some(seconds) if seconds > 0 => format!("next try in {}", span(seconds)),
         _ => "the next get tries again".into(),
@@ -200,28 +198,25 @@ fn failure(report: &Report, token: &Token, advice: &Advice) -> Vec<Note> {
         mark: "✗",
         ascii_mark: "x ",
         style,
-        text: match &advice.remedy {
-            Some(_) => format!("{times}{}", advice.what),
-            None => format!("{times}{}; {next}", advice.what),
-        },
+        text: format!("{times}{cause}; {next}"),
     };
-    let remedy = advice.remedy.as_ref().map(|remedy| Note {
+    let hint = error.hint.as_deref().map(|hint| Note {
         mark: "→",
         ascii_mark: "->",
         style: PLAIN,
-        text: format!("{remedy}; {next}"),
+        text: in_commands(hint),
     });
-    std::iter::once(what).chain(remedy).collect()
+    std::iter::once(what).chain(hint).collect()
 }
 
-fn life(report: &Report, token: &Token, lacks: bool) -> Life {
+fn life(report: &Report, token: &TokenReport, lacks: bool) -> Life {
     let now = report.now;
     let ends = token.expires_at.unwrap_or(0);
     if token.is_valid() {
         let whole = ends - token.fetched_at.unwrap_or(now);
-        let (word, style) = match token.state.as_str() {
+        let (word, style) = match token.state {
             _ if token.rejected => (Some("rejected"), YELLOW),
-            "usable" => (Some("refresh due"), YELLOW),
+            TokenState::Usable => (Some("refresh due"), YELLOW),
             _ => (None, GREEN),
         };
         return Life::Bar {
@@ -238,7 +233,7 @@ fn life(report: &Report, token: &Token, lacks: bool) -> Life {
         Some(at) if at <= now => Life::Words(format!("expired {} ago", span(now - at)), RED),
         Some(_) => Life::Words("no longer valid".into(), RED),
         None if lacks => Life::Words("waiting".into(), YELLOW),
-        None if token.error.is_some() => Life::Words("no token".into(), RED),
+        None if token.failure().is_some() => Life::Words("no token".into(), RED),
         None => Life::Words("no token yet".into(), DIM),
     }
 }

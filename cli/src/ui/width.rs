@@ -7,6 +7,13 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
+/// For a screen: a process may have a name that would move its cursor.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .collect()
+}
+
 /// Cut to `most` columns, with a mark where something is missing.
 pub fn cut(text: &str, most: usize, unicode: bool) -> String {
     if width(text) <= most {

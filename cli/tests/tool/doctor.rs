@@ -158,7 +158,7 @@ fn links_and_leftovers_are_found() {
 
     let mailbox = store.with_added_extension("mailbox");
     std::fs::write(&mailbox, "").unwrap();
-    expect(&desk, &[], "mailbox", "problem", "no FIFO", "rm ");
+    expect(&desk, &[], "mailbox", "problem", "not a FIFO", "rm ");
     std::fs::remove_file(&mailbox).unwrap();
 
     std::fs::remove_file(&store).unwrap();
@@ -264,7 +264,7 @@ fn a_key_that_does_not_fit_is_found() {
         "account",
         "problem",
         "another key",
-        "restore the key",
+        "Restore that key",
     );
 }
 
@@ -414,13 +414,13 @@ fn an_address_that_is_not_on_the_list_is_read_out_with_where_to_add_it() {
     assert_eq!(desk.run(&["get", "corp"]).code, 17);
     let (code, findings) = doctor(&desk, &[]);
     assert_eq!(code, 1);
-    let shop = "shop/access_token: the platform sees this host as 127.0.0.1";
+    let shop = "shop: the platform sees this host as 127.0.0.1";
     expect_in(
         &findings,
         "allow list",
         "problem",
         shop,
-        "add 127.0.0.1 to the account's IP allow list",
+        "Add 127.0.0.1 to the account's IP allow list",
     );
     expect_in(
         &findings,
@@ -433,7 +433,7 @@ fn an_address_that_is_not_on_the_list_is_read_out_with_where_to_add_it() {
         &findings,
         "allow list",
         "problem",
-        "corp/access_token",
+        "corp: the platform",
         "企业可信IP",
     );
 }
@@ -486,7 +486,7 @@ fn the_environment_is_shown_without_what_may_be_secret() {
         &findings,
         "environment",
         "note",
-        "WXTOKEN_TIMEOUT is no option",
+        "WXTOKEN_TIMEOUT is not an option",
         "--help",
     );
     expect_in(
@@ -506,6 +506,6 @@ fn the_environment_is_shown_without_what_may_be_secret() {
         "store",
         "problem",
         "WXTOKEN_TIMEOUT_MS",
-        "correct the variable",
+        "Correct or unset it",
     );
 }

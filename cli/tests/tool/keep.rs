@@ -179,7 +179,16 @@ fn a_failure_is_one_line_with_the_next_try_and_is_over_when_the_secret_is_right(
     let mut keeping = Keeping::start(&desk, &[]);
     keeping.until_it_says("1 without a valid token");
     keeping.until_it_says("failed shop: ");
-    assert!(keeping.said.contains("40125") && keeping.said.contains("; next try in "));
+    let said = keeping.said.clone();
+    let line = said
+        .lines()
+        .find(|line| line.contains("failed shop: "))
+        .unwrap();
+    let (what, next) = line.split_once("; next try in ").unwrap();
+    assert!(what.contains(": errcode 40125 \""), "{line}");
+    let hint = " s; hint: The secret is wrong. Register the account again with `wxtoken account add shop --kind official \
+                --id wx1`.";
+    assert!(next.ends_with(hint), "{line}");
     assert_eq!(desk.world.requests(), 1);
     // Rotated: no restart.
     assert_eq!(desk.run_with(&words, SECRET).code, 0);
@@ -265,7 +274,7 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
     assert!(
         [
             "shop: rejected; the keeper fetches another\n",
-            "shop: it has been fetched anew by now\n"
+            "shop: another has been fetched by now\n"
         ]
         .contains(&said.as_str()),
         "{said}"

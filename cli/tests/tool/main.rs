@@ -183,12 +183,16 @@ fn a_failed_get_says_why_on_stderr_and_has_the_exit_code_of_its_status() {
     let unknown = desk.run(&["get", "stall"]);
     assert_eq!((unknown.code, unknown.out.as_str()), (12, ""));
     assert!(
-        unknown.err.starts_with("wxtoken: no account \"stall\""),
+        unknown
+            .err
+            .starts_with("error: account \"stall\" not found in store /"),
         "{}",
         unknown.err
     );
     assert!(
-        unknown.err.contains("`wxtoken account add`"),
+        unknown
+            .err
+            .contains("\nhint: Register it with `wxtoken account add stall --kind KIND --id ID`."),
         "{}",
         unknown.err
     );
@@ -198,11 +202,35 @@ fn a_failed_get_says_why_on_stderr_and_has_the_exit_code_of_its_status() {
     desk.register("far", "official", "wx2");
     let refused = desk.run(&["get", "far"]);
     assert_eq!((refused.code, refused.out.as_str()), (17, ""));
-    assert!(refused.err.contains("40164"), "{}", refused.err);
+    assert!(
+        refused.err.contains(": errcode 40164 \""),
+        "{}",
+        refused.err
+    );
     assert!(
         refused
             .err
-            .contains("\nwxtoken: the next try makes sense in "),
+            .contains("\nhint: Add 127.0.0.1 to the account's IP allow list ("),
+        "{}",
+        refused.err
+    );
+    for line in refused.err.lines() {
+        assert!(
+            ["error: ", "hint: "]
+                .iter()
+                .any(|label| line.starts_with(label)),
+            "{}",
+            refused.err
+        );
+    }
+    let near = desk.run(&["get", "shpo"]);
+    assert!(
+        near.err.ends_with("\nhint: Did you mean \"shop\"?\n"),
+        "{}",
+        near.err
+    );
+    assert!(
+        refused.err.contains("\nhint: The next try makes sense in "),
         "{}",
         refused.err
     );
@@ -319,8 +347,13 @@ fn a_variable_that_is_no_text_is_named() {
         command.env(variable, OsStr::from_bytes(b"/srv/\xff.db"));
         let run = finished(command, "");
         assert_eq!((run.code, run.out.as_str()), (code, ""), "{}", run.err);
-        let named = format!("environment variable {variable} is not UTF-8: correct or unset it");
+        let named = format!("error: invalid environment variable {variable}: is not UTF-8\n");
         assert!(run.err.contains(&named), "{}", run.err);
+        assert!(
+            run.err.contains("hint: Correct or unset it.\n"),
+            "{}",
+            run.err
+        );
     }
 }
 

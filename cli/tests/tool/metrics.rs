@@ -159,7 +159,7 @@ fn a_mistyped_name_is_no_fault_of_the_store() {
     ] {
         let run = desk.run(words);
         assert_eq!((run.code, run.out.as_str()), (code, ""), "{words:?}");
-        assert!(run.err.starts_with("wxtoken: "), "{words:?}: {}", run.err);
+        assert!(run.err.starts_with("error: "), "{words:?}: {}", run.err);
     }
 }
 

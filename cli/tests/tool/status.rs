@@ -71,7 +71,7 @@ fn the_table_fits_its_terminal_and_says_what_to_do() {
         " wxtoken",
         "rejected",
         "errcode 40164 \"invalid ip 127.0.0.1",
-        "→ add 127.0.0.1 to the account's IP allow list",
+        "→ Add 127.0.0.1 to the account's IP allow list",
         "wxtoken account add corp --kind work --id",
         "next try in",
         "→ needs its verify_ticket: wxtoken put platform verify_ticket",
@@ -89,6 +89,23 @@ fn the_table_fits_its_terminal_and_says_what_to_do() {
         columns(&line[..line.find("official").unwrap()])
     };
     assert_eq!(at("服务号"), at("* shop"));
+}
+
+#[test]
+fn a_failure_that_is_over_is_not_shown() {
+    let desk = Desk::with_shop();
+    let add = [
+        "account", "add", "shop", "--kind", "official", "--id", "wx1",
+    ];
+    assert_eq!(desk.run_with(&add, &"f".repeat(32)).code, 0);
+    assert_eq!(desk.run(&["get", "shop"]).code, 17);
+    assert!(status_in(&desk, 80).contains("errcode 40125"));
+    assert_eq!(desk.run_with(&add, SECRET).code, 0);
+    assert!(status_in(&desk, 80).contains("no token yet"));
+    desk.done(&["get", "shop"]);
+    for said in [status_in(&desk, 80), desk.done(&["doctor", "--offline"])] {
+        assert!(!said.contains("40125"), "{said}");
+    }
 }
 
 #[test]
@@ -153,6 +170,27 @@ fn status_of_some_and_as_a_check() {
     let report = parsed(&desk.done(&["status", "--json"]));
     assert_eq!(report["accounts"].as_array().unwrap().len(), 5);
     assert_eq!(report["keeper"], false);
+    let store = wxtoken::tool::Store::open(desk.world.store().to_str()).unwrap();
+    let mut written = parsed(&store.report().unwrap().to_json().unwrap());
+    written["now"] = report["now"].clone();
+    assert_eq!(written, report);
+    let account = |name: &str| {
+        let mut all = report["accounts"].as_array().unwrap().iter();
+        all.find(|account| account["name"] == name).unwrap().clone()
+    };
+    let error = &account("服务号")["tokens"][0]["last_error"];
+    assert_eq!(error["status"], "WXTOKEN_E_API");
+    assert_eq!(error["errcode"], 40164);
+    let text = |part: &str| error[part].as_str().unwrap_or_default().to_owned();
+    assert!(
+        text("message").contains(": errcode 40164 \"invalid ip"),
+        "{error}"
+    );
+    assert!(
+        text("hint").starts_with("Add 127.0.0.1 to the account's IP allow list"),
+        "{error}"
+    );
+    assert!(!text("message").contains("Add"), "{error}");
     let some = parsed(&desk.done(&["status", "--json", "shop/jsapi_ticket"]));
     assert_eq!(
         some["accounts"][0]["tokens"][0]["credential"],

@@ -4,8 +4,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::unistd::{AccessFlags, Gid, Group, Uid, User, faccessat, geteuid};
+use nix::unistd::{Gid, Group, geteuid};
+use wxtoken::tool::user_name;
 
 use crate::ui::shell::quoted;
 
@@ -22,18 +22,13 @@ pub fn shown(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-/// By the effective ids, as opening does.
-pub fn may(path: &Path, how: AccessFlags) -> bool {
-    faccessat(AT_FDCWD, path, how, AtFlags::AT_EACCESS).is_ok()
-}
-
 pub fn me() -> String {
     user(geteuid().as_raw())
 }
 
+/// As `chown` takes it.
 pub fn user(uid: u32) -> String {
-    let entry = User::from_uid(Uid::from_raw(uid)).ok().flatten();
-    entry.map_or_else(|| uid.to_string(), |user| user.name)
+    user_name(uid).unwrap_or_else(|| uid.to_string())
 }
 
 pub fn group(gid: u32) -> String {

@@ -2,14 +2,12 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use nix::unistd::AccessFlags;
-use wxtoken::tool::{Paths, Store};
+use wxtoken::tool::{Error, Hint, Paths, Report, Store, is_readable};
 
-use super::access::{may, user};
+use super::access::user;
 use super::{Findings, Level};
-use crate::exit::in_commands;
-use crate::report::Report;
-use crate::ui::advice::{Advice, unlisted};
+use crate::needs::lack_of;
+use crate::ui::hint::{ADD, command, in_commands};
 use crate::ui::plural::count;
 use crate::ui::time::span;
 
@@ -24,12 +22,7 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
     }
     keeper(report, paths, found);
     if report.accounts.is_empty() {
-        found.advise(
-            "accounts",
-            Level::Note,
-            "no account yet",
-            "wxtoken account add NAME --kind KIND --id ID",
-        );
+        found.advise("accounts", Level::Note, "no account yet", ADD);
         return;
     }
     if report.current().is_none() {
@@ -42,15 +35,12 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
     }
     let mut sound = 0;
     for account in &report.accounts {
-        if let Some((lack, command)) = account.lacks(report) {
-            found.advise(
-                "account",
-                Level::Problem,
-                format!("{}: {lack}", account.name),
-                command,
-            );
+        if let Some(lack) = lack_of(account, report) {
+            let saw = format!("{}: {}", account.name, lack.what);
+            let remedy = command(&lack.hint).unwrap_or_default();
+            found.advise("account", Level::Problem, saw, remedy);
         } else if let Err(failure) = store.check_secrets(&account.name) {
-            secret(paths, in_commands(&failure.for_c()), found);
+            secret(paths, &failure, found);
         } else {
             sound += 1;
         }
@@ -63,28 +53,24 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
     }
 }
 
-fn secret(paths: &Paths, why: String, found: &mut Findings) {
+fn secret(paths: &Paths, why: &Error, found: &mut Findings) {
     // Said once, by the key's own check.
-    if paths.key.exists() && !may(&paths.key, AccessFlags::R_OK) {
+    if paths.key.exists() && !is_readable(&paths.key) {
         return;
     }
-    found.advise(
-        "account",
-        Level::Problem,
-        why,
-        "restore the key that fits, or register the account again: wxtoken account add",
-    );
+    let remedy = format!("restore the key that fits, or register the account again: {ADD}");
+    found.failure("account", Level::Problem, why, &remedy);
 }
 
 fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
-    let fetches = may(&paths.key, AccessFlags::R_OK) || !paths.key.exists();
+    let fetches = is_readable(&paths.key) || !paths.key.exists();
     let owner = std::fs::metadata(&paths.store)
         .map_or_else(|_| "its owner".into(), |meta| user(meta.uid()));
     match report.keeper {
         Some(true) => found.ok("keeper", "it is running"),
         Some(false) if fetches => found.note(
             "keeper",
-            "none is running: whoever needs a token fetches it",
+            "none is running: a process that needs a token fetches it",
         ),
         Some(false) => found.advise(
             "keeper",
@@ -99,47 +85,50 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
                 "this user may not write to {}, and cannot ask for a token",
                 paths.mailbox.display()
             ),
-            "let its group read the store, and start wxtoken keep anew",
+            "let its group read the store, and start wxtoken keep again",
         ),
     }
 }
 
 pub fn failures(report: &Report, found: &mut Findings) {
     for (account, token) in report.rows() {
-        let Some(error) = &token.error else {
+        let Some(error) = token.failure() else {
             continue;
         };
-        let said = Advice::of(account, error);
         let level = if token.is_valid() {
             Level::Warning
         } else {
             Level::Problem
         };
-        let name = format!("{}/{}", account.name, token.credential);
-        if let Some(unlisted) = unlisted(error) {
-            let host = match unlisted.address {
-                Some(address) => format!(
-                    "{name}: the platform sees this host as {address}, and does not let it in"
-                ),
-                None => format!(
-                    "{name}: the platform does not let this host's address in, and does not say which it is"
-                ),
-            };
-            found.advise(
-                "allow list",
-                level,
-                format!("{host} (errcode {})", error.errcode),
-                unlisted.remedy(),
-            );
-            continue;
-        }
+        let name = account.name_of(token);
         let next = match token.retry_at.map(|at| at - report.now) {
             Some(seconds) if seconds > 0 => format!("the next try is in {}", span(seconds)),
             _ => "the next get tries again".into(),
         };
-        let remedy = said
-            .remedy
-            .map_or(next.clone(), |remedy| format!("{remedy}; {next}"));
-        found.advise("failure", level, format!("{name}: {}", said.what), remedy);
+        let remedy = match error.hint.as_deref() {
+            Some(hint) => in_commands(hint),
+            None => next.clone(),
+        };
+        let (check, saw) = match error.hint.as_deref() {
+            Some(Hint::AllowAddress {
+                address: Some(address),
+                ..
+            }) => (
+                "allow list",
+                format!("{name}: the platform sees this host as {address}, and does not let it in"),
+            ),
+            Some(Hint::AllowAddress { address: None, .. }) => (
+                "allow list",
+                format!(
+                    "{name}: the platform does not let this host's address in, and does not say which it is"
+                ),
+            ),
+            _ => ("failure", format!("{name}: {error}")),
+        };
+        let code = match error.errcode {
+            code if code != 0 && check == "allow list" => format!(" (errcode {code})"),
+            _ => String::new(),
+        };
+        found.advise(check, level, format!("{saw}{code}; {next}"), remedy);
     }
 }

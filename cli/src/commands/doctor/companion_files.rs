@@ -3,10 +3,9 @@
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
-use nix::unistd::AccessFlags;
-use wxtoken::tool::Paths;
+use wxtoken::tool::{Paths, is_readable};
 
-use super::access::{described, group, may, me, shown, user};
+use super::access::{described, group, me, shown, user};
 use super::{Findings, Level, is_there};
 
 pub fn look(paths: &Paths, store: &Metadata, found: &mut Findings) {
@@ -46,7 +45,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
         found.advise(
             "key",
             Level::Problem,
-            format!("{saw}: it is no regular file"),
+            format!("{saw}: it is not a regular file"),
             "restore the key from where its copy is kept",
         );
     } else if meta.mode() & 0o027 != 0 {
@@ -76,7 +75,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             why,
             format!("chmod 600 {named}, if they need tokens only"),
         );
-    } else if !may(path, AccessFlags::R_OK) {
+    } else if !is_readable(path) {
         found.note(
             "key",
             format!(
@@ -104,7 +103,7 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
     let named = shown(path);
     let saw = format!("{}: {}", path.display(), described(&meta));
     if !meta.is_file() || meta.nlink() > 1 {
-        let why = format!("{saw}: it is no regular file of one name");
+        let why = format!("{saw}: it is not a regular file of one name");
         found.advise(
             "lock",
             Level::Problem,
@@ -138,12 +137,12 @@ fn mailbox(paths: &Paths, store: &Metadata, found: &mut Findings) {
     let named = shown(path);
     let saw = format!("{}: {}", path.display(), described(&meta));
     if !meta.file_type().is_fifo() {
-        let why = format!("{saw}: it is no FIFO, so readers cannot reach a keeper");
+        let why = format!("{saw}: it is not a FIFO, so readers cannot reach a keeper");
         found.advise(
             "mailbox",
             Level::Problem,
             why,
-            format!("rm {named}; wxtoken keep makes it anew"),
+            format!("rm {named}; wxtoken keep makes it again"),
         );
     } else if ![0, store.uid()].contains(&meta.uid()) {
         let why = format!(

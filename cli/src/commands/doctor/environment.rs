@@ -45,7 +45,7 @@ pub fn look(found: &mut Findings) {
             found.advise(
                 "environment",
                 Level::Note,
-                format!("{name} is no option of wxtoken"),
+                format!("{name} is not an option of wxtoken"),
                 "see wxtoken --help for the options",
             );
         }

@@ -15,18 +15,18 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use serde_json::json;
-use wxtoken::tool::{Condition, Paths, Store};
+use wxtoken::tool::{Condition, Error, Paths, Store};
 
 use crate::args::{Cli, Doctor};
-use crate::exit::{ExitResult, NO, in_commands};
-use crate::report::Report;
+use crate::exit::{ExitResult, NO};
+use crate::ui::hint::in_commands;
 use crate::ui::output::{self, BOLD, DIM, GREEN, RED, YELLOW};
 use crate::ui::plural::count;
 use crate::ui::terminal::Terminal;
-use crate::ui::width::{pad, wrap};
+use crate::ui::width::{pad, printable, wrap};
 
-/// The remedy for what the library names one for.
-const AS_IT_SAYS: &str = "do what it says, then look again: wxtoken doctor";
+/// The remedy for what the library names none for.
+const LOOK_AGAIN: &str = "mend it, then look again: wxtoken doctor";
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,13 @@ impl Findings {
         self.add(check, level, saw, Some(remedy.into()));
     }
 
+    /// A failure of the library, with its hint as the remedy, or with `remedy` where it has none.
+    pub fn failure(&mut self, check: &'static str, level: Level, error: &Error, remedy: &str) {
+        let hint = error.hint.as_deref().map(in_commands);
+        let remedy = hint.unwrap_or_else(|| remedy.to_owned());
+        self.advise(check, level, error.to_string(), remedy);
+    }
+
     fn add(
         &mut self,
         check: &'static str,
@@ -83,8 +90,8 @@ impl Findings {
         self.0.push(Finding {
             check,
             level,
-            saw: saw.into(),
-            remedy,
+            saw: printable(&saw.into()),
+            remedy: remedy.as_deref().map(printable),
         });
     }
 
@@ -113,12 +120,12 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
                 look_inside(cli, doctor, &paths, &mut found);
             }
         }
-        Err(failure) => found.advise(
-            "store",
-            Level::Problem,
-            in_commands(&failure.for_c()),
-            "name the store by --store, or correct the variable",
-        ),
+        Err(failure) => {
+            let hint = failure.hint.as_deref().map(in_commands).unwrap_or_default();
+            let remedy = format!("{hint} A store is named by --store or WXTOKEN_STORE.");
+            let saw = failure.to_string();
+            found.advise("store", Level::Problem, saw, remedy.trim_start());
+        }
     }
     show(doctor, &found)?;
     Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
@@ -130,20 +137,23 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
         Ok(Condition::Sound) => return true,
         Ok(Condition::Empty) => (
             Level::Problem,
-            "it is empty, and was left so".into(),
+            "it is empty, and was left so",
             "if it had accounts: wxtoken restore FILE; else register some: wxtoken account add",
         ),
         Ok(Condition::Unfinished) => (
             Level::Warning,
-            "it lacks tables of this version, which the next call makes; it was not opened".into(),
+            "it lacks tables of this version, which the next call makes; it was not opened",
             "wxtoken account list, then look again: wxtoken doctor",
         ),
         Ok(Condition::Damaged) => (
             Level::Problem,
-            "it is damaged, or is no store; it was not opened".into(),
+            "it is damaged, or is not a store; it was not opened",
             "bring its accounts back: wxtoken restore FILE, or register them again; or name another path: --store",
         ),
-        Err(failure) => (Level::Problem, in_commands(&failure.for_c()), AS_IT_SAYS),
+        Err(failure) => {
+            found.failure("open", Level::Problem, &failure, LOOK_AGAIN);
+            return false;
+        }
     };
     found.advise("open", level, why, remedy);
     false
@@ -151,12 +161,11 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
 
 /// What takes an open store.
 fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
-    let opened = crate::commands::open(cli)
-        .and_then(|store| Report::of(&store).map(|report| (store, report)));
-    let (store, report) = match opened {
+    let opened = crate::commands::open(cli).and_then(|store| Ok((store.report()?, store)));
+    let (report, store) = match opened {
         Ok(opened) => opened,
         Err(failure) => {
-            found.advise("open", Level::Problem, failure.message(), AS_IT_SAYS);
+            found.failure("open", Level::Problem, failure.error(), LOOK_AGAIN);
             return;
         }
     };

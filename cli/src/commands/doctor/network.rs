@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use wxtoken::tool::{Probe, Store};
 
-use super::{Findings, Level};
+use super::{Findings, LOOK_AGAIN, Level};
 use crate::args::Cli;
 use crate::ui::shell::quoted;
 use crate::ui::time::span;
@@ -18,12 +18,7 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
     let in_use = match store.base_urls_in_use() {
         Ok(in_use) => in_use,
         Err(failure) => {
-            found.advise(
-                "network",
-                Level::Problem,
-                failure.to_string(),
-                "look again: wxtoken doctor",
-            );
+            found.failure("network", Level::Problem, &failure, LOOK_AGAIN);
             return;
         }
     };
@@ -45,12 +40,10 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
                     compared = true;
                 }
             }
-            Err(failure) => found.advise(
-                "network",
-                Level::Problem,
-                failure.to_string(),
-                format!("correct the option {option}"),
-            ),
+            Err(failure) => {
+                let remedy = format!("correct the option {option}");
+                found.failure("network", Level::Problem, &failure, &remedy);
+            }
         }
     }
     if !compared {
@@ -91,12 +84,12 @@ fn reached(option: &str, url: &str, probe: &Probe, by_proxy: bool, found: &mut F
     } else {
         "http"
     };
-    match (&probe.trouble, probe.status) {
+    match (&probe.no_answer, probe.status) {
         (Some(why), _) if probe.addresses.is_empty() && !by_proxy => {
             found.note(check, format!("{url}: {why}"))
         }
         (Some(why), _) => {
-            let remedy = if why.starts_with("TLS") {
+            let remedy = if probe.is_tls_failure {
                 format!(
                     "see who answers: openssl s_client -connect {authority} -servername {host}; where a proxy of your own \
                      signs, -o ca_file=ITS.pem; and check the clock of this host"

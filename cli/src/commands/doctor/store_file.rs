@@ -4,10 +4,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use nix::unistd::AccessFlags;
-use wxtoken::tool::{Paths, QUARANTINED};
+use wxtoken::tool::{Paths, QUARANTINED, is_readable, is_writable};
 
-use super::access::{described, may, me, shown, user};
+use super::access::{described, me, shown, user};
 use super::{Findings, Level, companion_files, is_there};
 
 /// Whether there is a store to go on with.
@@ -47,7 +46,7 @@ fn directory(paths: &Paths, found: &mut Findings) {
             why,
             "use a directory of the service's own",
         );
-    } else if !may(directory, AccessFlags::W_OK) {
+    } else if !is_writable(directory) {
         let why = format!(
             "{saw}: {} may not make files there, as SQLite's journal",
             me()
@@ -114,7 +113,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
         return None;
     }
     if !meta.is_file() {
-        let why = format!("{} is no regular file", path.display());
+        let why = format!("{} is not a regular file", path.display());
         found.advise(
             "store",
             Level::Problem,
@@ -136,7 +135,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
         found.advise("store", Level::Problem, why, remedy);
     }
     let saw = format!("{}: {}", path.display(), described(&meta));
-    if !may(path, AccessFlags::R_OK) {
+    if !is_readable(path) {
         let why = format!("{saw}; {} may not read it", me());
         found.advise(
             "store",
@@ -152,7 +151,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
     if meta.mode() & 0o007 != 0 {
         let why = format!("{saw}: everybody on this host may read or change tokens");
         found.advise("store", Level::Problem, why, format!("chmod o-rwx {named}"));
-    } else if !may(path, AccessFlags::W_OK) {
+    } else if !is_writable(path) {
         let why = format!("{saw}; {} may only read it: somebody else must fetch", me());
         found.advise(
             "store",

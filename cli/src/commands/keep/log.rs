@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use chrono::{Local, TimeZone};
 use wxtoken::tool::{Kept, Outcome, Pass};
 
+use crate::ui::hint::in_commands;
 use crate::ui::plural::count;
 
 /// One line per event, to stderr; with the time, unless the journal notes that by itself.
@@ -43,7 +44,11 @@ impl Log {
                     0 => String::new(),
                     ms => format!("; next try in {} s", (ms + 999) / 1000),
                 };
-                self.line(&format!("failed {name}: {}{again}", failure));
+                let hint = match &failure.hint {
+                    Some(hint) => format!("; hint: {}", in_commands(hint)),
+                    None => String::new(),
+                };
+                self.line(&format!("failed {name}: {failure}{again}{hint}"));
             }
         }
     }

@@ -15,11 +15,13 @@ use wxtoken::tool::{Kept, Pass, Result, Store};
 use events::{Plan, Signals, StoreWatch, WakeReason, wait};
 use log::{Log, in_words};
 
+use crate::ui::hint::in_one_line;
+
 /// However quiet it is, a look at the store now and then: the clock may have been set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// A store that many change is looked at this often, and no more.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
-/// After this it counts as ready, be some platform slow.
+/// After this it counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.
@@ -30,7 +32,7 @@ pub fn run(store: &Store) -> Result<()> {
     let watch = StoreWatch::of(&store.paths());
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
-        log.line(&why.to_string());
+        log.line(&in_one_line(why));
     }
     if let Err(e) = &watch {
         log.line(&format!(
@@ -85,7 +87,7 @@ impl Progress {
                 if self.stuck.take().is_some() {
                     log.line("the store can be used again");
                 }
-                // Whoever waits for the service waits for its tokens; but not for a platform that hangs.
+                // A unit that waits for the service waits for its tokens, but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
                 if !self.is_ready && (pass.in_flight == 0 || has_waited) {
                     log.line(&format!("ready: {}", in_words(&pass)));
@@ -97,7 +99,7 @@ impl Progress {
                 Duration::from_millis(pass.next_ms.unsigned_abs())
             }
             Err(e) => {
-                let message = e.for_c();
+                let message = in_one_line(&e);
                 if self.stuck.as_ref() != Some(&message) {
                     log.line(&message);
                     self.stuck = Some(message);
