@@ -35,7 +35,7 @@
 mod plan;
 mod workers;
 
-use workers::{Desk, LONG_HOLD_MS};
+use workers::{LONG_HOLD_MS, WorkerPool};
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
@@ -103,7 +103,7 @@ pub type Tell = Arc<dyn Fn(&Kept) + Send + Sync>;
 
 /// See [the module](self).
 pub struct Keeper {
-    desk: Arc<Desk>,
+    pool: Arc<WorkerPool>,
     inbox: Option<Box<dyn Inbox>>,
     /// Why there is none.
     no_mailbox: Option<Error>,
@@ -149,7 +149,7 @@ impl Keeper {
             .because(os_message(&e))
         })?;
         let mut keeper = Keeper {
-            desk: Arc::new(Desk {
+            pool: Arc::new(WorkerPool {
                 client,
                 tell,
                 work: Mutex::default(),
@@ -210,7 +210,7 @@ impl Keeper {
     }
 
     fn release(&self, which: impl Fn(Status) -> bool) {
-        let mut held = self.desk.held();
+        let mut held = self.pool.held();
         for held in held.values_mut().filter(|held| which(held.status)) {
             held.until_boot_ms = 0;
         }
@@ -231,8 +231,8 @@ impl Keeper {
                     self.wanted.insert(name);
                 }
                 Message::Rejected { name, fingerprint } => {
-                    if self.desk.reject(&name, &fingerprint) {
-                        (self.desk.tell)(&Kept {
+                    if self.pool.reject(&name, &fingerprint) {
+                        (self.pool.tell)(&Kept {
                             name: name.clone(),
                             outcome: Outcome::Rejected,
                         });
@@ -248,7 +248,7 @@ impl Keeper {
     pub fn pass(&mut self) -> Result<Pass> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
-        let session = self.desk.client.keeper_session()?;
+        let session = self.pool.client.keeper_session()?;
         session.restore_accounts()?;
         self.open_inbox(session.store());
         self.read_mail();
@@ -258,19 +258,19 @@ impl Keeper {
             Ok((there.removed()?, StoreSnapshot { accounts, rows }))
         })?;
         let is_lost = self.remember(&session, &removed, &everything);
-        let jobs = self.jobs(&session, &everything);
+        let plan = self.plan(&session, &everything);
         self.wanted.clear();
-        let due = jobs.iter().filter(|job| job.due_ms <= 0);
-        let in_flight = self.desk.begin(due);
-        let later = jobs.iter().filter(|job| job.due_ms > 0);
-        let next = later.map(|job| job.due_ms).min();
+        let due = plan.iter().filter(|planned| planned.due_ms <= 0);
+        let in_flight = self.pool.enqueue(due);
+        let later = plan.iter().filter(|planned| planned.due_ms > 0);
+        let next = later.map(|planned| planned.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
-        let is_soon = is_lost || jobs.iter().any(|job| job.due_ms <= 0);
+        let is_soon = is_lost || plan.iter().any(|planned| planned.due_ms <= 0);
         let soon = is_soon.then_some(SOON_MS);
         Ok(Pass {
             accounts: everything.accounts.len(),
-            credentials: jobs.len(),
-            lacking: jobs.iter().filter(|job| job.lacking).count(),
+            credentials: plan.len(),
+            lacking: plan.iter().filter(|planned| planned.lacking).count(),
             in_flight,
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
         })
@@ -278,13 +278,13 @@ impl Keeper {
 
     /// Begins nothing more, and waits for the fetches that are under way: a token that was fetched is to be saved.
     pub fn end(self) {
-        let mut work = self.desk.work();
+        let mut work = self.pool.work();
         work.is_over = true;
         work.queue.clear();
-        self.desk.wakes.notify_all();
-        let deadline = Deadline::after(self.desk.client.options().timeout_ms + 2000);
+        self.pool.wakes.notify_all();
+        let deadline = Deadline::after(self.pool.client.options().timeout_ms + 2000);
         while work.threads > 0 && !deadline.has_passed() {
-            let waited = self.desk.wakes.wait_timeout(work, deadline.left());
+            let waited = self.pool.wakes.wait_timeout(work, deadline.left());
             work = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
@@ -317,7 +317,7 @@ impl Keeper {
                 self.puts.insert(key.clone(), put.clone());
             }
         }
-        let handle = self.desk.client.handle();
+        let handle = self.pool.client.handle();
         last_known(session.store_name(), |known| {
             known.record_all(handle, &self.accounts, &self.puts);
         });

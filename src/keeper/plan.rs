@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Keeper;
-use super::workers::{Desk, Errand};
+use super::workers::{FetchJob, WorkerPool};
 use crate::account::{key_of, name_of};
 use crate::client::session::Session;
 use crate::clock::boot_ms;
@@ -12,8 +12,8 @@ use crate::names::ACCESS_TOKEN;
 use crate::store::StoreSnapshot;
 
 /// A credential that is to be kept.
-pub(super) struct Job {
-    pub(super) errand: Errand,
+pub(super) struct PlannedFetch {
+    pub(super) job: FetchJob,
     pub(super) due_ms: i64,
     pub(super) lacking: bool,
     /// A reader waits for it: it comes before all that is queued.
@@ -22,7 +22,7 @@ pub(super) struct Job {
 
 impl Keeper {
     /// Every credential that is kept.
-    pub(super) fn jobs(&self, session: &Session, everything: &StoreSnapshot) -> Vec<Job> {
+    pub(super) fn plan(&self, session: &Session, everything: &StoreSnapshot) -> Vec<PlannedFetch> {
         let rows: HashMap<&CredentialKey, &Row> = everything
             .rows
             .iter()
@@ -30,7 +30,7 @@ impl Keeper {
             .collect();
         let empty = Row::default();
         let mut seen = HashSet::new();
-        let mut jobs = Vec::new();
+        let mut plan = Vec::new();
         for account in &everything.accounts {
             for recipe in account.kind.recipes() {
                 let key = key_of(account, recipe, &session.options);
@@ -43,22 +43,22 @@ impl Keeper {
                 if !is_asked_for || seen.contains(&key) {
                     continue;
                 }
-                let (due_ms, lacking) = self.desk.due(session, &name, row.unwrap_or(&empty));
+                let (due_ms, lacking) = self.pool.due(session, &name, row.unwrap_or(&empty));
                 let base_url = key.base_url.clone();
                 seen.insert(key);
-                jobs.push(Job {
-                    errand: Errand { name, base_url },
+                plan.push(PlannedFetch {
+                    job: FetchJob { name, base_url },
                     due_ms,
                     lacking,
                     is_wanted,
                 });
             }
         }
-        jobs
+        plan
     }
 }
 
-impl Desk {
+impl WorkerPool {
     /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
     pub(super) fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
         let now = session.now();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use super::plan::Job;
+use super::plan::PlannedFetch;
 use super::{Kept, Outcome, Tell};
 use crate::client::Client;
 use crate::clock::boot_ms;
@@ -13,32 +13,32 @@ use crate::error::{Error, Result, Status};
 use crate::store::token_fingerprint;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
-/// How many requests are under way at once,
+/// How many requests are under way at once.
 const THREADS: usize = 32;
 
-/// and to one platform: one that hangs leaves threads to the others.
+/// How many of them go to one platform: one that hangs leaves threads to the others.
 const THREADS_OF_ONE: usize = 24;
 
-/// When to try again what failed without a word in the store, such as a ticket that was never put: at first, since the
-/// store may have been lost at that moment,
+/// How long a fetch is held back that failed without a word in the store, such as a ticket that was never put. Short,
+/// since the store may have been lost at that moment; doubled each time.
 const HOLD_MS: i64 = 2000;
 
-/// and, doubled each time, at last. Also how long a pass without work lets the next one wait.
+/// The longest that such a fetch is held back, and that a pass without work lets the next one wait.
 pub(super) const LONG_HOLD_MS: i64 = 60_000;
 
 /// What the threads share.
-pub(super) struct Desk {
+pub(super) struct WorkerPool {
     pub(super) client: Arc<Client>,
     pub(super) tell: Tell,
     pub(super) work: Mutex<Work>,
     pub(super) wakes: Condvar,
-    pub(super) held: Mutex<HashMap<String, Held>>,
+    pub(super) held: Mutex<HashMap<String, BackOff>>,
     pub(super) done: UnixStream,
 }
 
 #[derive(Default)]
 pub(super) struct Work {
-    pub(super) queue: VecDeque<Errand>,
+    pub(super) queue: VecDeque<FetchJob>,
     /// What is queued or being fetched.
     pub(super) in_flight: HashSet<String>,
     /// How many threads wait for each platform, by its base URL.
@@ -48,7 +48,7 @@ pub(super) struct Work {
     pub(super) is_over: bool,
 }
 
-pub(super) struct Held {
+pub(super) struct BackOff {
     pub(super) until_boot_ms: i64,
     pub(super) hold_ms: i64,
     pub(super) status: Status,
@@ -57,12 +57,12 @@ pub(super) struct Held {
 
 /// What is to be fetched, and where.
 #[derive(Clone)]
-pub(super) struct Errand {
+pub(super) struct FetchJob {
     pub(super) name: String,
     pub(super) base_url: String,
 }
 
-impl Desk {
+impl WorkerPool {
     /// Rejects the stored token if it is the one that is meant. Whether it was.
     pub(super) fn reject(&self, name: &str, fingerprint: &str) -> bool {
         let rejected = || -> Result<bool> {
@@ -82,18 +82,18 @@ impl Desk {
     }
 
     /// Has threads fetch what is not under way yet. How many fetches there are then.
-    pub(super) fn begin<'j>(self: &Arc<Desk>, jobs: impl Iterator<Item = &'j Job>) -> usize {
+    pub(super) fn enqueue<'j>(
+        self: &Arc<WorkerPool>,
+        plan: impl Iterator<Item = &'j PlannedFetch>,
+    ) -> usize {
         let mut work = self.work();
-        for job in jobs {
-            let errand = &job.errand;
-            if !work.is_over && work.in_flight.insert(errand.name.clone()) {
-                work.queue.push_back(errand.clone());
+        for planned in plan {
+            let job = &planned.job;
+            if !work.is_over && work.in_flight.insert(job.name.clone()) {
+                work.queue.push_back(job.clone());
             }
-            if job.is_wanted {
-                let place = work
-                    .queue
-                    .iter()
-                    .position(|queued| queued.name == errand.name);
+            if planned.is_wanted {
+                let place = work.queue.iter().position(|queued| queued.name == job.name);
                 if let Some(queued) = place.and_then(|place| work.queue.remove(place)) {
                     work.queue.push_front(queued);
                 }
@@ -101,10 +101,10 @@ impl Desk {
         }
         let wanted = work.queue.len().saturating_sub(work.idle);
         for _ in 0..wanted.min(THREADS - work.threads) {
-            let desk = self.clone();
+            let pool = self.clone();
             let thread = std::thread::Builder::new().name("wxtoken-keep".into());
             // With none at all the next pass tries again.
-            if thread.spawn(move || desk.fetch_all()).is_ok() {
+            if thread.spawn(move || pool.fetch_all()).is_ok() {
                 work.threads += 1;
             }
         }
@@ -114,33 +114,33 @@ impl Desk {
 
     /// One thread: fetches what is in the queue, and ends after a while without work.
     fn fetch_all(&self) {
-        let _leave = Leave(self);
-        while let Some(errand) = self.next() {
-            let _done = Done {
-                desk: self,
-                errand: &errand,
+        let _thread = ThreadGuard(self);
+        while let Some(job) = self.next() {
+            let _job = JobGuard {
+                pool: self,
+                job: &job,
             };
-            if let Some(outcome) = self.fetch(&errand.name) {
-                let name = errand.name.clone();
+            if let Some(outcome) = self.fetch(&job.name) {
+                let name = job.name.clone();
                 (self.tell)(&Kept { name, outcome });
             }
         }
     }
 
     /// Waits for something to fetch.
-    fn next(&self) -> Option<Errand> {
+    fn next(&self) -> Option<FetchJob> {
         /// A thread that has had nothing to do for so long is not needed.
         const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
         let mut work = self.work();
         loop {
-            let place = work.queue.iter().position(|errand| {
+            let place = work.queue.iter().position(|job| {
                 work.busy
-                    .get(&errand.base_url)
+                    .get(&job.base_url)
                     .is_none_or(|busy| *busy < THREADS_OF_ONE)
             });
-            if let Some(errand) = place.and_then(|place| work.queue.remove(place)) {
-                *work.busy.entry(errand.base_url.clone()).or_default() += 1;
-                return Some(errand);
+            if let Some(job) = place.and_then(|place| work.queue.remove(place)) {
+                *work.busy.entry(job.base_url.clone()).or_default() += 1;
+                return Some(job);
             }
             if work.is_over {
                 return None;
@@ -186,7 +186,7 @@ impl Desk {
             Some(held) if e.status != Status::Store => (held.hold_ms * 2).min(LONG_HOLD_MS),
             _ => HOLD_MS,
         };
-        let held = Held {
+        let held = BackOff {
             until_boot_ms: boot_ms() + hold_ms.max(e.retry_after_ms),
             hold_ms,
             status: e.status,
@@ -201,37 +201,37 @@ impl Desk {
         lock(&self.work)
     }
 
-    pub(super) fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
+    pub(super) fn held(&self) -> MutexGuard<'_, HashMap<String, BackOff>> {
         lock(&self.held)
     }
 }
 
 // However a thread leaves, be it by a panic, nothing stays under way that nobody is at.
 
-struct Leave<'a>(&'a Desk);
+struct ThreadGuard<'a>(&'a WorkerPool);
 
-impl Drop for Leave<'_> {
+impl Drop for ThreadGuard<'_> {
     fn drop(&mut self) {
         self.0.work().threads -= 1;
         self.0.wakes.notify_all();
     }
 }
 
-struct Done<'a> {
-    desk: &'a Desk,
-    errand: &'a Errand,
+struct JobGuard<'a> {
+    pool: &'a WorkerPool,
+    job: &'a FetchJob,
 }
 
-impl Drop for Done<'_> {
+impl Drop for JobGuard<'_> {
     fn drop(&mut self) {
-        let mut work = self.desk.work();
-        work.in_flight.remove(&self.errand.name);
-        if let Some(busy) = work.busy.get_mut(&self.errand.base_url) {
+        let mut work = self.pool.work();
+        work.in_flight.remove(&self.job.name);
+        if let Some(busy) = work.busy.get_mut(&self.job.base_url) {
             *busy -= 1;
         }
         drop(work);
-        self.desk.wakes.notify_all();
+        self.pool.wakes.notify_all();
         // Where the socket is full it has been told.
-        let _ = (&self.desk.done).write(&[1]);
+        let _ = (&self.pool.done).write(&[1]);
     }
 }
