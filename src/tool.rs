@@ -12,7 +12,7 @@ use crate::platform::Kind;
 pub use crate::admin::{Paths, Removed};
 pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
 pub use crate::error::{Error, Hint, Result, Status};
-pub use crate::keeper::{Keeper, Kept, Outcome, Pass, Tell};
+pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
@@ -232,7 +232,7 @@ impl Store {
     }
 
     /// What keeps this store's tokens fresh.
-    pub fn keeper(&self, tell: Tell) -> Result<Keeper> {
+    pub fn keeper(&self, tell: EventSink) -> Result<Keeper> {
         Keeper::new(self.0.clone(), tell)
     }
 }

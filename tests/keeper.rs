@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use ::wxtoken::tool::{Error, Keeper, Kept, Outcome, Pass, Store};
+use ::wxtoken::tool::{Error, Keeper, KeeperEvent, Outcome, PassSummary, Store};
 use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ impl Set {
     fn keeper(&self) -> Killed {
         let child = Child::fork(|| {
             let store = keeping(&self.world);
-            let mut keeper = store.keeper(Arc::new(|_: &Kept| ())).unwrap();
+            let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
             loop {
                 keeper.pass().unwrap();
                 std::thread::sleep(Duration::from_millis(2));
@@ -98,16 +98,16 @@ impl Drop for Killed {
 fn keeper_of(store: &Store) -> (Keeper, Told) {
     let told = Told::default();
     let to = told.clone();
-    let keeper = store.keeper(Arc::new(move |kept: &Kept| {
+    let keeper = store.keeper(Arc::new(move |kept: &KeeperEvent| {
         to.lock().unwrap().push(kept.clone())
     }));
     (keeper.unwrap(), told)
 }
 
-type Told = Arc<Mutex<Vec<Kept>>>;
+type Told = Arc<Mutex<Vec<KeeperEvent>>>;
 
 /// Passes, until nothing is under way.
-fn settled(keeper: &mut Keeper) -> Pass {
+fn settled(keeper: &mut Keeper) -> PassSummary {
     let mut pass = keeper.pass().unwrap();
     wait_until("all is fetched", || {
         pass = keeper.pass().unwrap();
@@ -116,7 +116,7 @@ fn settled(keeper: &mut Keeper) -> Pass {
     pass
 }
 
-fn failures(told: &[Kept]) -> Vec<&Error> {
+fn failures(told: &[KeeperEvent]) -> Vec<&Error> {
     told.iter()
         .filter_map(|kept| match &kept.outcome {
             Outcome::Failed(failure) => Some(failure),
@@ -321,7 +321,10 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
     let (mut keeper, told) = keeper_of(&store);
     for _ in 0..5 {
         let pass = settled(&mut keeper);
-        assert_eq!((pass.accounts, pass.credentials, pass.lacking), (1, 1, 1));
+        assert_eq!(
+            (pass.accounts, pass.credentials, pass.without_token),
+            (1, 1, 1)
+        );
         assert!(pass.next_ms > 40_000, "{pass:?}");
     }
     assert_eq!(failures(&told.lock().unwrap())[0].errcode, 40125);
@@ -335,7 +338,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
         .unwrap();
     keeper.store_changed();
     let pass = settled(&mut keeper);
-    assert_eq!((pass.lacking, set.world.requests()), (0, 2));
+    assert_eq!((pass.without_token, set.world.requests()), (0, 2));
 }
 
 /// Nothing in the store holds it back, so the keeper does; and tells it once.
@@ -372,7 +375,7 @@ fn what_lacks_something_is_told_once() {
     let (ticket, _) = set.world.sim.push("wxabove", 0).unwrap();
     set.owner.put("above", "verify_ticket", &ticket).unwrap();
     keeper.store_changed();
-    assert_eq!(settled(&mut keeper).lacking, 0);
+    assert_eq!(settled(&mut keeper).without_token, 0);
 }
 
 #[test]
@@ -459,7 +462,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
     drop(owner);
     let store = keeping(&world);
     let (mut keeper, _) = keeper_of(&store);
-    assert_eq!(settled(&mut keeper).lacking, 0);
+    assert_eq!(settled(&mut keeper).without_token, 0);
     fs::remove_file(world.store()).unwrap();
     settled(&mut keeper);
     for name in ["shop", "above"] {
@@ -584,14 +587,14 @@ fn a_panic_of_who_is_told_stops_no_fetch() {
     needs_root!();
     let set = Set::new(json!({}));
     let store = keeping(&set.world);
-    let keeper = store.keeper(Arc::new(|_: &Kept| panic!("nobody listens")));
+    let keeper = store.keeper(Arc::new(|_: &KeeperEvent| panic!("nobody listens")));
     let mut keeper = keeper.unwrap();
     settled(&mut keeper);
     let token = set.owner.get("shop").unwrap().value;
     set.world.sim.revoke("wx1");
     set.owner.reject("shop", &token).unwrap();
     let pass = settled(&mut keeper);
-    assert_eq!((pass.lacking, set.minted(STABLE)), (0, 2));
+    assert_eq!((pass.without_token, set.minted(STABLE)), (0, 2));
     keeper.end();
 }
 
@@ -613,7 +616,7 @@ fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
         // A change of the store, such as its own try, is no reason to try this again.
         keeper.store_changed();
     }
-    let of_ticket = |kept: &&Kept| kept.name == "shop/jsapi_ticket";
+    let of_ticket = |kept: &&KeeperEvent| kept.name == "shop/jsapi_ticket";
     let told_of_ticket = told.lock().unwrap().iter().filter(of_ticket).count();
     assert_eq!(told_of_ticket, 1, "{told:?}");
     set.world.sim.clear_faults();
@@ -636,14 +639,14 @@ fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
     settled(&mut keeper);
     for _ in 0..20 {
         let pass = keeper.pass().unwrap();
-        assert_eq!((pass.in_flight, pass.lacking), (0, 1));
+        assert_eq!((pass.in_flight, pass.without_token), (0, 1));
         keeper.store_changed();
     }
     assert_eq!(failures(&told.lock().unwrap()).len(), 1);
     // The operator says when it is mended.
     fs::copy(set.world.sim.ca_file(), &fleeting).unwrap();
     keeper.look_again();
-    assert_eq!(settled(&mut keeper).lacking, 0);
+    assert_eq!(settled(&mut keeper).without_token, 0);
 }
 
 /// What somebody leaves without the end of a line spoils no other message.
@@ -674,7 +677,7 @@ fn only_who_has_the_key_can_keep() {
     let set = Set::new(json!({}));
     let said = set.reader(|_| {
         let store = keeping(&set.world);
-        let refused = store.keeper(Arc::new(|_: &Kept| ())).err().unwrap();
+        let refused = store.keeper(Arc::new(|_: &KeeperEvent| ())).err().unwrap();
         format!("{} {refused}", refused.status.name())
     });
     let said = said.join();
@@ -711,7 +714,7 @@ fn a_store_that_is_emptied_at_any_moment_gets_its_accounts_back() {
     wait_until("the account is back", || {
         keeper
             .pass()
-            .is_ok_and(|pass| pass.accounts == 1 && pass.lacking == 0)
+            .is_ok_and(|pass| pass.accounts == 1 && pass.without_token == 0)
     });
     let mode = fs::metadata(world.store()).unwrap().permissions().mode() & 0o7777;
     assert_eq!(mode, 0o640);

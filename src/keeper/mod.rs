@@ -62,7 +62,7 @@ const MAIL: usize = 256;
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct KeeperEvent {
     /// The account, or account/credential.
     pub name: String,
     /// What became of it.
@@ -85,13 +85,13 @@ pub enum Outcome {
 
 /// How things stand.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Pass {
+pub struct PassSummary {
     /// How many accounts there are.
     pub accounts: usize,
     /// How many tokens and tickets are kept.
     pub credentials: usize,
     /// How many of them have no valid token.
-    pub lacking: usize,
+    pub without_token: usize,
     /// How many are being fetched.
     pub in_flight: usize,
     /// In how many milliseconds the next one is due.
@@ -99,7 +99,7 @@ pub struct Pass {
 }
 
 /// Who is told of each thing that happens, from several threads at once.
-pub type Tell = Arc<dyn Fn(&Kept) + Send + Sync>;
+pub type EventSink = Arc<dyn Fn(&KeeperEvent) + Send + Sync>;
 
 /// See [the module](self).
 pub struct Keeper {
@@ -117,7 +117,7 @@ pub struct Keeper {
 
 impl Keeper {
     /// Fails for a process that may not read the key or write the store.
-    pub fn new(client: Arc<Client>, tell: Tell) -> Result<Keeper> {
+    pub fn new(client: Arc<Client>, tell: EventSink) -> Result<Keeper> {
         let session = client.session()?;
         if session.is_reader() {
             let paths = client.paths();
@@ -232,7 +232,7 @@ impl Keeper {
                 }
                 Message::Rejected { name, fingerprint } => {
                     if self.pool.reject(&name, &fingerprint) {
-                        (self.pool.tell)(&Kept {
+                        (self.pool.tell)(&KeeperEvent {
                             name: name.clone(),
                             outcome: Outcome::Rejected,
                         });
@@ -245,7 +245,7 @@ impl Keeper {
     }
 
     /// Sets out to fetch all that is due, and does not wait for it.
-    pub fn pass(&mut self) -> Result<Pass> {
+    pub fn pass(&mut self) -> Result<PassSummary> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
         let session = self.pool.client.keeper_session()?;
@@ -267,10 +267,10 @@ impl Keeper {
         // The end of a fetch is told; what another process is at is looked for.
         let is_soon = is_lost || plan.iter().any(|planned| planned.due_ms <= 0);
         let soon = is_soon.then_some(SOON_MS);
-        Ok(Pass {
+        Ok(PassSummary {
             accounts: everything.accounts.len(),
             credentials: plan.len(),
-            lacking: plan.iter().filter(|planned| planned.lacking).count(),
+            without_token: plan.iter().filter(|planned| planned.without_token).count(),
             in_flight,
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
         })

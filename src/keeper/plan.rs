@@ -15,7 +15,7 @@ use crate::store::StoreSnapshot;
 pub(super) struct PlannedFetch {
     pub(super) job: FetchJob,
     pub(super) due_ms: i64,
-    pub(super) lacking: bool,
+    pub(super) without_token: bool,
     /// A reader waits for it: it comes before all that is queued.
     pub(super) is_wanted: bool,
 }
@@ -43,13 +43,13 @@ impl Keeper {
                 if !is_asked_for || seen.contains(&key) {
                     continue;
                 }
-                let (due_ms, lacking) = self.pool.due(session, &name, row.unwrap_or(&empty));
+                let (due_ms, without_token) = self.pool.due(session, &name, row.unwrap_or(&empty));
                 let base_url = key.base_url.clone();
                 seen.insert(key);
                 plan.push(PlannedFetch {
                     job: FetchJob { name, base_url },
                     due_ms,
-                    lacking,
+                    without_token,
                     is_wanted,
                 });
             }
@@ -62,16 +62,16 @@ impl WorkerPool {
     /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
     pub(super) fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
         let now = session.now();
-        let lacking = row.freshness(now) == Freshness::Spent;
+        let without_token = row.freshness(now) == Freshness::Spent;
         let held = self.held().get(name).map(|held| held.until_boot_ms);
         let held_ms = held.map_or(0, |until| until - boot_ms());
         let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
             failure.retry_after_ms
-        } else if lacking {
+        } else if without_token {
             held_ms
         } else {
             row.until_keeper_refresh_ms(now).max(held_ms)
         };
-        (due_ms, lacking)
+        (due_ms, without_token)
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
 use super::plan::PlannedFetch;
-use super::{Kept, Outcome, Tell};
+use super::{EventSink, KeeperEvent, Outcome};
 use crate::client::Client;
 use crate::clock::boot_ms;
 use crate::error::{Error, Result, Status};
@@ -29,7 +29,7 @@ pub(super) const LONG_HOLD_MS: i64 = 60_000;
 /// What the threads share.
 pub(super) struct WorkerPool {
     pub(super) client: Arc<Client>,
-    pub(super) tell: Tell,
+    pub(super) tell: EventSink,
     pub(super) work: Mutex<Work>,
     pub(super) wakes: Condvar,
     pub(super) held: Mutex<HashMap<String, BackOff>>,
@@ -122,7 +122,7 @@ impl WorkerPool {
             };
             if let Some(outcome) = self.fetch(&job.name) {
                 let name = job.name.clone();
-                (self.tell)(&Kept { name, outcome });
+                (self.tell)(&KeeperEvent { name, outcome });
             }
         }
     }

@@ -332,7 +332,7 @@ fn a_keeper_is_seen_by_every_face() {
     let path = desk.world.store();
     let store = wxtoken::tool::Store::open(path.to_str()).unwrap();
     let keeper = store
-        .keeper(std::sync::Arc::new(|_: &wxtoken::tool::Kept| ()))
+        .keeper(std::sync::Arc::new(|_: &wxtoken::tool::KeeperEvent| ()))
         .unwrap();
     assert!(desk.done(&["status"]).contains("a keeper is running"));
     let metrics = desk.done(&["status", "--prometheus"]);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use chrono::{Local, TimeZone};
-use wxtoken::tool::{Kept, Outcome, Pass};
+use wxtoken::tool::{KeeperEvent, Outcome, PassSummary};
 
 use crate::ui::hint::in_commands;
 use crate::ui::plural::count;
@@ -30,7 +30,7 @@ impl Log {
         let _ = io::stderr().write_all(format!("{time}{text}\n").as_bytes());
     }
 
-    pub fn kept(&self, kept: &Kept) {
+    pub fn kept(&self, kept: &KeeperEvent) {
         let name = &kept.name;
         match &kept.outcome {
             Outcome::Fetched { expires_at } => {
@@ -55,15 +55,15 @@ impl Log {
 }
 
 /// How things stand, for the log and the service manager.
-pub fn in_words(pass: &Pass) -> String {
-    let Pass {
+pub fn in_words(pass: &PassSummary) -> String {
+    let PassSummary {
         accounts,
         credentials,
-        lacking,
+        without_token,
         next_ms,
         ..
     } = pass;
-    let lack = match lacking {
+    let lack = match without_token {
         0 => "all valid".into(),
         n => format!("{n} without a valid token"),
     };

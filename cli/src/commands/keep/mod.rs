@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use wxtoken::tool::{Kept, Pass, Result, Store};
+use wxtoken::tool::{KeeperEvent, PassSummary, Result, Store};
 
 use events::{Plan, Signals, StoreWatch, WakeReason, wait};
 use log::{Log, in_words};
@@ -28,7 +28,7 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 pub fn run(store: &Store) -> Result<()> {
     let signals = Signals::block()?;
     let log = Log::new();
-    let mut keeper = store.keeper(Arc::new(move |kept: &Kept| log.kept(kept)))?;
+    let mut keeper = store.keeper(Arc::new(move |kept: &KeeperEvent| log.kept(kept)))?;
     let watch = StoreWatch::of(&store.paths());
     log.line(&format!("keeping {}", store.paths().store.display()));
     if let Some(why) = keeper.no_mailbox() {
@@ -81,7 +81,7 @@ impl Progress {
     }
 
     /// Tells how a pass went, and gives how long there is nothing to do.
-    fn of(&mut self, pass: Result<Pass>, log: &Log) -> Duration {
+    fn of(&mut self, pass: Result<PassSummary>, log: &Log) -> Duration {
         match pass {
             Ok(pass) => {
                 if self.stuck.take().is_some() {
