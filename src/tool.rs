@@ -16,7 +16,10 @@ pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::Probe;
 pub use crate::store::{Condition, QUARANTINED};
-pub use crate::sys::{is_readable, is_writable, user_name};
+pub use crate::sys::{
+    fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,
+    user_name,
+};
 
 /// The token of an account, or another credential.
 pub struct Token {
@@ -106,6 +109,13 @@ pub fn options() -> Vec<OptionOfHandle> {
             help: row.help,
         })
         .collect()
+}
+
+/// What the file system of a directory lacks of what a store needs: `hard links`. Tries each, with files that are gone when
+/// this returns. None where no file can be made.
+pub fn lacks(directory: &Path) -> Option<Vec<&'static str>> {
+    let lacks = crate::sys::probe(directory)?;
+    Some(lacks.into_iter().map(crate::sys::Lack::name).collect())
 }
 
 /// An open store.

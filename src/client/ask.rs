@@ -3,7 +3,7 @@
 use super::session::Session;
 use crate::account::Credential;
 use crate::clock::boot_ms;
-use crate::error::Hint;
+use crate::error::{Error, Hint};
 use crate::store::{Access, KeeperChannel, Message, NotSent};
 
 /// How often a keeper is asked for the same.
@@ -19,13 +19,22 @@ impl Session {
         self.store().keeper_channel()
     }
 
-    /// Whether this process is a reader for whom somebody fetches.
+    /// Why it must, with the remedy.
+    pub fn why_reader(&self) -> Option<Error> {
+        let unreadable = self.vault.read_error();
+        unreadable.or_else(|| self.store().why_reader(&self.deadline))
+    }
+
+    /// Whether this process is a reader for whom somebody fetches. A keeper is nobody's reader.
     pub fn has_keeper(&self) -> bool {
-        self.is_reader() && self.keeper().is_listened_to() == Some(true)
+        !self.is_keeper && self.is_reader() && self.keeper().is_listened_to() == Some(true)
     }
 
     /// Asks a keeper to fetch, at most every [`ASK_MS`]. False when there is none to ask.
     pub fn ask_keeper(&self, found: &Credential, asked_at: &mut Option<i64>) -> bool {
+        if self.is_keeper {
+            return false;
+        }
         let now = boot_ms();
         if asked_at.is_some_and(|asked| now - asked < ASK_MS) {
             return true;

@@ -140,6 +140,9 @@ impl Session {
         if self.has_keeper() {
             return Ok(LeadResult::NotNow);
         }
+        if self.is_reader() {
+            return Err(self.cannot_fetch());
+        }
         match self.claim(
             found,
             Freshness::Usable,
@@ -198,12 +201,13 @@ impl Session {
             let by_keeper = is_reader && self.ask_keeper(&found, &mut asked);
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Taken
-            } else if is_reader
-                && !found.row.lease_is_active(now)
-                && let Some(closed) = self.vault.read_error()
-            {
+            } else if is_reader && !found.row.lease_is_active(now) {
                 // Whatever the credential takes: this process is not the one to fetch it.
-                return Err(self.as_reader(closed));
+                let error = self.cannot_fetch();
+                self.log(LogLevel::Error, &error.for_c());
+                return Err(error);
+            } else if is_reader {
+                Claim::Taken
             } else {
                 self.claim(found, Freshness::Spent, policy)
                     .map_err(|e| self.as_reader(e))?
@@ -244,6 +248,15 @@ impl Session {
         }
     }
 
+    /// Why a reader without a keeper gets no token.
+    fn cannot_fetch(&self) -> Error {
+        let why = self.why_reader();
+        self.as_reader(why.unwrap_or_else(|| {
+            // It may write by now: the next call does.
+            Error::store(format!("cannot write store {}", self.store_name()))
+        }))
+    }
+
     /// Tells a process that may not fetch who should.
     fn as_reader(&self, mut error: Error) -> Error {
         let is_ours = matches!(error.status, Status::Secret | Status::Store);
@@ -253,7 +266,10 @@ impl Session {
                 Some(detail) => format!("{detail}; {why}"),
                 None => why,
             });
-            error = error.hint_if(hint);
+            let is_lock_out = error.status == Status::Secret;
+            if is_lock_out || error.hint.is_none() {
+                error = error.hint_if(hint);
+            }
         }
         error
     }
@@ -273,6 +289,8 @@ impl Session {
             Err(_) if found.row.lease_is_active(self.now()) => {
                 return Ok(Claim::Taken);
             }
+            // It cannot lock here at all, and is a reader from now on.
+            Err(e) if self.is_reader() => return Err(e),
             Err(e) => (None, Some(e)),
         };
         sys::hit_failpoint(Failpoint::Locked);
@@ -288,6 +306,8 @@ impl Session {
             Some(e) => Err(e),
         };
         let (intent, unwritable) = match written {
+            // Another process has taken the right to write from it meanwhile, by a newer schema or a mode.
+            Err(e) if e.status == Status::Store && self.is_reader() => return Err(e),
             Err(e) if e.status == Status::Store => (
                 self.intend_in_memory(&found, lease, stalest_allowed, &e)?,
                 Some(e),

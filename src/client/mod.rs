@@ -175,7 +175,8 @@ impl Client {
     /// What a slow path needs, with its deadline running.
     pub fn session(&self) -> Result<Session> {
         let (options, background) = self.settings();
-        let vault = Vault::at(self.store.key_file(&options));
+        let StoreName::File(path) = &self.store;
+        let vault = Vault::of_store(self.store.key_file(&options), path);
         let deadline = Deadline::after(options.timeout_ms);
         // Another thread may have set other base URLs since the state was looked up.
         let state = match self

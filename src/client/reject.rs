@@ -39,7 +39,11 @@ impl Session {
             Err(e) if e.status == Status::Store && self.has_keeper() => {
                 self.reject_by_keeper(found, token, e)
             }
-            Err(e) if e.status == Status::Store && self.fetch_secrets(found).is_ok() => {
+            Err(e)
+                if e.status == Status::Store
+                    && !self.is_reader()
+                    && self.fetch_secrets(found).is_ok() =>
+            {
                 let mut row = found.row.clone();
                 row.reject(token);
                 shared.keep_unsaved(&found.key, row, &e);

@@ -23,6 +23,9 @@ pub struct Report {
     pub now: i64,
     /// Whether a keeper listens; `None` where this process may not know.
     pub keeper: Option<bool>,
+    /// Why this process may only read the store, and so does not fetch; `None` for one that does.
+    #[serde(serialize_with = "write_reason")]
+    pub reader: Option<Error>,
     /// Why the store cannot be written, when tokens live in this process's memory for that reason.
     pub degraded: Option<String>,
     /// By their names.
@@ -191,6 +194,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         store: session.store_name().to_string(),
         now: seconds(now.wall_ms),
         keeper: session.store().keeper_channel().is_listened_to(),
+        reader: session.why_reader(),
         degraded: shared.unsaved_reason(),
         accounts: accounts.collect(),
     })
@@ -287,6 +291,11 @@ fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::
         hint: error.hint.as_ref().map(|hint| hint.for_c()),
     });
     error.serialize(to)
+}
+
+/// A reason in one line, without its hint.
+fn write_reason<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::Error> {
+    error.as_ref().map(Error::to_string).serialize(to)
 }
 
 fn moment(wall_ms: i64) -> Option<i64> {

@@ -126,15 +126,24 @@ impl Keeper {
                 paths.store.display(),
                 paths.key.display()
             );
-            return Err(Error::new(Status::Secret, what)
-                .because(format!(
-                    "the store is {}; the key is {}",
-                    describe(&paths.store),
-                    describe(&paths.key)
-                ))
-                .hint(Hint::Keep {
-                    user: Some(owner_name(&paths.store)),
-                }));
+            let why = session.why_reader();
+            let why = why.filter(|why| why.status == Status::Store);
+            let status = why.as_ref().map_or(Status::Secret, |why| why.status);
+            let places = format!(
+                "the store is {}; the key is {}",
+                describe(&paths.store),
+                describe(&paths.key)
+            );
+            let detail = why.as_ref().and_then(|why| why.detail.clone());
+            let known = why.and_then(|why| why.hint);
+            return Err(Error::new(status, what)
+                .because(detail.unwrap_or(places))
+                .hint(known.map_or_else(
+                    || Hint::Keep {
+                        user: Some(owner_name(&paths.store)),
+                    },
+                    |hint| *hint,
+                )));
         }
         let pair = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_nonblocking(true)?;

@@ -1,5 +1,6 @@
 //! The key file: made whole, read when it is needed, and changed so that no secret is ever without its key.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::encode;
 use crate::error::{Error, Hint, Result, Status};
-use crate::sys;
+use crate::sys::{self, Lack, NotGiven, OWNER_ONLY, Owner};
 
 pub(super) const KEY_LEN: usize = 32;
 
@@ -18,11 +19,22 @@ pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
 #[derive(Clone, Debug)]
 pub struct Vault {
     pub(super) path: PathBuf,
+    /// The store, whose owner a new key belongs to.
+    store: Option<PathBuf>,
 }
 
 impl Vault {
+    #[cfg(test)]
     pub fn at(path: PathBuf) -> Vault {
-        Vault { path }
+        Vault { path, store: None }
+    }
+
+    /// The key at `path` of the store at `store`.
+    pub fn of_store(path: PathBuf, store: &Path) -> Vault {
+        Vault {
+            path,
+            store: Some(store.to_owned()),
+        }
     }
 
     /// Whether there is a key: a sign that its store was one.
@@ -76,7 +88,13 @@ impl Vault {
     /// Makes a new key. Whoever loses the race against another process uses the other's.
     pub(super) fn create(&self) -> Result<Vec<Key>> {
         let keys = vec![new_key()?];
-        match self.publish(&keys, |draft| std::fs::hard_link(draft, &self.path)) {
+        let place = |draft: &Path| {
+            if let Some(owner) = self.store.as_deref().and_then(Owner::of) {
+                sys::give(&File::open(draft)?, &owner, OWNER_ONLY)?;
+            }
+            self.put_in_place(draft)
+        };
+        match self.publish(&keys, place) {
             Ok(()) => Ok(keys),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => self.read()?.ok_or_else(|| {
                 let what = format!("cannot read key file {}", self.path.display());
@@ -85,12 +103,39 @@ impl Vault {
             Err(e) => {
                 let directory = self.path.parent().unwrap_or(Path::new("/"));
                 let what = format!("cannot create key file {}", self.path.display());
-                Err(Error::store(what).because(format!(
-                    "{}; its directory is {}",
-                    sys::os_message(&e),
-                    sys::describe(directory)
-                )))
+                let advice = match NotGiven::owner_in(&e) {
+                    Some(owner) => Some(format!("Run this as {owner}.")),
+                    None if e.kind() == io::ErrorKind::Unsupported => {
+                        Some("Name a path on a local disk by the option key_file.".into())
+                    }
+                    None => None,
+                };
+                Err(Error::store(what)
+                    .because(format!(
+                        "{}; its directory is {}",
+                        sys::os_message(&e),
+                        sys::describe(directory)
+                    ))
+                    .hint_if(advice.map(Hint::Do)))
             }
+        }
+    }
+
+    /// Gives a draft the key's name, unless there is a key. By a hard link, or where the file system has none by a
+    /// renaming that replaces nothing.
+    fn put_in_place(&self, draft: &Path) -> io::Result<()> {
+        let Err(no_link) = std::fs::hard_link(draft, &self.path) else {
+            return Ok(());
+        };
+        if !sys::is_unsupported(&no_link) {
+            return Err(no_link);
+        }
+        let Err(e) = sys::rename_new(draft, &self.path) else {
+            return Ok(());
+        };
+        match sys::is_unsupported(&e) {
+            true => Err(sys::lacking(Lack::HardLinks, &self.path, no_link)),
+            false => Err(e),
         }
     }
 
@@ -130,7 +175,7 @@ impl Vault {
         use std::os::unix::fs::{MetadataExt, fchown};
         let place = |draft: &Path| {
             let meta = std::fs::metadata(&self.path)?;
-            let file = std::fs::File::open(draft)?;
+            let file = File::open(draft)?;
             let made = file.metadata()?;
             if (made.uid(), made.gid()) != (meta.uid(), meta.gid()) {
                 fchown(&file, Some(meta.uid()), Some(meta.gid()))?;
@@ -161,7 +206,8 @@ impl Vault {
                 let line = Zeroizing::new(encode(&**key) + "\n");
                 file.write_all(line.as_bytes())?;
             }
-            file.sync_all()?;
+            let synced = file.sync_all();
+            synced.map_err(|e| sys::lacking(Lack::Sync, &self.path, e))?;
             place(&draft)
         });
         let _ = std::fs::remove_file(&draft);

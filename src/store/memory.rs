@@ -130,6 +130,10 @@ impl Store for MemoryStore {
         Access::Writer
     }
 
+    fn why_reader(&self, _: &Deadline) -> Option<Error> {
+        None
+    }
+
     fn keeper_channel(&self) -> &dyn KeeperChannel {
         self
     }

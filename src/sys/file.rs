@@ -4,10 +4,13 @@ use std::ffi::CStr;
 use std::fs::{File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, Uid, faccessat};
+
+use super::owner::Owner;
+use super::place::{self, Lack};
 
 /// What tells a file from another at its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,11 @@ pub fn create_private(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
         .open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
+    // Where a file system keeps no modes, each file may have the right one already.
+    if file.metadata()?.permissions().mode() & 0o7777 != 0o600 {
+        let set = file.set_permissions(Permissions::from_mode(0o600));
+        set.map_err(|e| place::lacking(Lack::Modes, path, e))?;
+    }
     Ok(file)
 }
 
@@ -61,19 +68,27 @@ pub fn require_plain_file(path: &Path) -> io::Result<()> {
     };
     let kind = meta.file_type();
     let what = if kind.is_symlink() {
-        "it is a symbolic link"
+        format!("it is a symbolic link to {}", link_target(path).display())
     } else if kind.is_dir() {
-        "it is a directory"
+        "it is a directory".into()
     } else if kind.is_fifo() {
-        "it is a FIFO"
+        "it is a FIFO".into()
     } else if !kind.is_file() {
-        "it is a device or a socket"
+        "it is a device or a socket".into()
     } else if meta.nlink() > 1 {
-        "it has a second name (hard link)"
+        "it has a second name (hard link)".into()
     } else {
         return Ok(());
     };
     Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+}
+
+/// The file that a symbolic link leads to in the end, or the next one where there is none.
+pub fn link_target(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| {
+        let next = std::fs::read_link(path).unwrap_or_default();
+        path.parent().unwrap_or(Path::new("/")).join(next)
+    })
 }
 
 /// Fails unless `path` leads to a regular file, by a link or not: a FIFO would keep the call that reads it.
@@ -126,15 +141,26 @@ pub fn describe(path: &Path) -> String {
             user(meta.uid()),
             meta.permissions().mode() & 0o7777,
         ),
-        Err(e) => format!("{}; this process runs as {me}", os_message(&e)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            format!("absent; this process runs as {me}")
+        }
+        Err(e) => format!(
+            "out of sight ({}); this process runs as {me}",
+            os_message(&e)
+        ),
     }
 }
 
 /// What the system said, without Rust's “(os error 13)”.
 pub fn os_message(e: &io::Error) -> String {
-    match e.kind() {
-        io::ErrorKind::NotFound => "it does not exist".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
+    if let Some(ours) = e.get_ref() {
+        return ours.to_string();
+    }
+    match (e.raw_os_error(), e.kind()) {
+        (Some(libc::EROFS), _) => "the file system is mounted read-only".into(),
+        (Some(libc::EPERM), _) => "the system does not permit it (EPERM)".into(),
+        (_, io::ErrorKind::NotFound) => "it does not exist".into(),
+        (_, io::ErrorKind::PermissionDenied) => "permission denied".into(),
         _ => {
             let text = e.to_string();
             let (words, _) = text.split_once(" (os error").unwrap_or((&text, ""));
@@ -144,7 +170,7 @@ pub fn os_message(e: &io::Error) -> String {
 }
 
 /// The name of a user, or its number where it has none.
-fn user(uid: u32) -> String {
+pub(super) fn user(uid: u32) -> String {
     user_name(uid).unwrap_or_else(|| format!("uid {uid}"))
 }
 
@@ -178,10 +204,19 @@ pub fn write_stderr(line: &str) {
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
-/// Makes a directory and those above it, the new ones 0700.
+/// Makes a directory and those above it, the new ones 0700. Those that root makes belong to the owner of the directory
+/// that they are in.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    let is_new = |directory: &&Path| !directory.exists();
+    let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
     std::fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(path)
+        .create(path)?;
+    for made in new.iter().rev() {
+        if let Some(owner) = made.parent().and_then(Owner::of_directory) {
+            owner.give_directory(made)?;
+        }
+    }
+    Ok(())
 }

@@ -3,22 +3,25 @@
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
+use nix::unistd::{Uid, mkfifo};
 
 use super::fifo::MAX_MESSAGE;
 use super::file::FileId;
+use super::owner::{self, Owner};
+use super::place::{self, Lack};
 
 /// The mode of a file that is its owner's alone.
 pub const OWNER_ONLY: u32 = 0o600;
 
-/// Sets the group and the mode of a file, by name: it may be open in SQLite.
-pub fn give_access(path: &Path, group: u32, mode: u32) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, None, Some(group))?;
+/// Sets the owner, where this process may, the group and the mode of a file, by name: it may be open in SQLite.
+pub fn give_access(path: &Path, owner: u32, group: u32, mode: u32) -> io::Result<()> {
+    let owner = Uid::effective().is_root().then_some(owner);
+    std::os::unix::fs::lchown(path, owner, Some(group))?;
     std::fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
@@ -32,10 +35,11 @@ pub struct Mailbox {
 impl Mailbox {
     /// Makes the FIFO if it is not there, for the owner, and for the group of `store` where that may read the store.
     pub fn open(path: &Path, store: &Path) -> io::Result<Mailbox> {
-        match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
-            Ok(()) | Err(Errno::EEXIST) => {}
-            Err(e) => return Err(e.into()),
-        }
+        let is_new = match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(e) => return Err(place::lacking(Lack::Fifos, path, e.into())),
+        };
         // To write too: so it does not end when the last writer goes.
         let file = File::options()
             .read(true)
@@ -54,22 +58,19 @@ impl Mailbox {
             path: path.to_owned(),
             rest: Vec::new(),
         };
-        mailbox.match_store_mode(store)?;
+        mailbox.match_store_mode(store).inspect_err(|_| {
+            if is_new {
+                let _ = std::fs::remove_file(path);
+            }
+        })?;
         Ok(mailbox)
     }
 
-    /// Lets those write who may read the store, as that is now.
+    /// Gives it to the owner of the store, and lets those write who may read the store, as that is now.
     pub fn match_store_mode(&self, store: &Path) -> io::Result<()> {
         let of = std::fs::metadata(store)?;
-        let made = self.file.metadata()?;
-        if made.gid() != of.gid() {
-            std::os::unix::fs::fchown(&self.file, None, Some(of.gid()))?;
-        }
         let wanted = 0o600 | (of.permissions().mode() & 0o040) >> 1;
-        if made.permissions().mode() & 0o7777 != wanted {
-            self.file.set_permissions(Permissions::from_mode(wanted))?;
-        }
-        Ok(())
+        owner::give(&self.file, &Owner::of_file(&of), wanted)
     }
 
     /// Whether the path still leads to the FIFO that is open here.

@@ -7,11 +7,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::file::{FileId, require_plain_file};
 use super::fork::ForkLock;
+use super::owner::{self, Owner};
+use super::place::{self, Lack};
 
 /// An open lock file; a forked child loses its copy before it runs.
 pub struct LockFile {
@@ -21,7 +23,8 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    pub fn open(path: &Path, gate: &ForkLock) -> io::Result<LockFile> {
+    /// Opens the file, which it makes where it is absent; for `owner`, the owner of the store.
+    pub fn open(path: &Path, owner: Option<&Owner>, gate: &ForkLock) -> io::Result<LockFile> {
         require_plain_file(path)?;
         let mut options = File::options();
         options
@@ -29,13 +32,23 @@ impl LockFile {
             .write(true)
             .mode(0o600)
             .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
+        let mode = owner.map_or(0o600, Owner::lock_mode);
         let file = match options.clone().create_new(true).open(path) {
             // umask may have taken bits away; an exact mode is what an operator can rely on.
             Ok(file) => {
-                file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+                let made = Owner::of_file(&file.metadata()?);
+                owner::give(&file, owner.unwrap_or(&made), mode).inspect_err(|_| {
+                    let _ = std::fs::remove_file(path);
+                })?;
                 file
             }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => options.open(path)?,
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let file = options.open(path)?;
+                if let Some(owner) = owner {
+                    owner::give_leftover(&file, owner, mode);
+                }
+                file
+            }
             Err(e) => return Err(e),
         };
         let meta = file.metadata()?;
@@ -77,18 +90,26 @@ impl LockFile {
         let Some(file) = &self.file else {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         };
-        let mut range: libc::flock = unsafe_zeroed_flock();
-        range.l_type = kind as libc::c_short;
-        range.l_whence = libc::SEEK_SET as libc::c_short;
-        range.l_start = byte;
-        range.l_len = 1;
-        // SAFETY: the descriptor is open and `range` is a valid flock with l_pid 0, as OFD locks require.
-        let done = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &range) };
-        if done == -1 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(())
+        set(file.as_raw_fd(), byte, kind).map_err(|e| match e.raw_os_error() {
+            Some(libc::EAGAIN | libc::EACCES) => e,
+            _ => place::lacking(Lack::Locks, &self.path, e),
+        })
     }
+}
+
+/// Sets or clears an OFD lock on one byte.
+pub(super) fn set(fd: libc::c_int, byte: i64, kind: libc::c_int) -> io::Result<()> {
+    let mut range: libc::flock = unsafe_zeroed_flock();
+    range.l_type = kind as libc::c_short;
+    range.l_whence = libc::SEEK_SET as libc::c_short;
+    range.l_start = byte;
+    range.l_len = 1;
+    // SAFETY: the descriptor is open and `range` is a valid flock with l_pid 0, as OFD locks require.
+    let done = unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &range) };
+    if done == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 impl Drop for LockFile {

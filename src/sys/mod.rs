@@ -8,6 +8,8 @@ mod file;
 mod fork;
 mod inbox;
 mod lock;
+mod owner;
+mod place;
 mod signal;
 
 #[cfg(feature = "failpoints")]
@@ -18,12 +20,17 @@ pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};
 pub use file::{
     FileId, create_private, create_private_directory, describe, is_denied, is_readable,
-    is_writable, make_private, os_message, owner_name, owner_uid, require_plain_file,
+    is_writable, link_target, make_private, os_message, owner_name, owner_uid, require_plain_file,
     require_readable_file, user_name, write_stderr,
 };
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
+pub use owner::{NotGiven, Owner, give};
+pub use place::{
+    Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
+    rename_new,
+};
 pub use signal::BlockedSignals;
 
 /// Reads a clock, in milliseconds.

@@ -18,17 +18,25 @@ impl SqliteStore {
         let kind = schema::file_kind(&*conn.transaction()?)?;
         match kind {
             FileKind::Current => {}
+            // A process that had it open goes on reading.
+            FileKind::Newer { version } if self.was_ours.load(Ordering::Relaxed) => {
+                self.newer_schema.store(version, Ordering::Relaxed);
+                return Ok(());
+            }
             FileKind::Newer { version } => {
                 let why = format!(
                     "it has schema {version}, newer than this library's {}",
                     schema::newest()
                 );
-                return Err(SqliteError::Refused(why, Some("Upgrade libwxtoken.")));
+                return Err(SqliteError::Refused(
+                    why,
+                    Some("Upgrade libwxtoken.".into()),
+                ));
             }
             FileKind::Foreign => {
                 return Err(SqliteError::Refused(
                     "it belongs to another program".into(),
-                    Some("Name another path."),
+                    Some("Name another path.".into()),
                 ));
             }
             FileKind::Legacy | FileKind::NeedsMigration if read_only => {
@@ -37,7 +45,10 @@ impl SqliteStore {
                     "this process may only read it".into(),
                 ));
             }
-            FileKind::NeedsMigration => schema::migrate(conn)?,
+            FileKind::NeedsMigration => {
+                self.prepare_journal()?;
+                schema::migrate(conn)?;
+            }
             FileKind::Legacy => {
                 // The script left it 0644, with clear secrets in it; whoever is killed from here on leaves it private.
                 sys::make_private(&self.path)
@@ -45,6 +56,10 @@ impl SqliteStore {
                 legacy_import::import(conn, &self.opening)?;
             }
         }
+        if !read_only {
+            self.prepare_journal()?;
+        }
+        self.newer_schema.store(0, Ordering::Relaxed);
         self.was_ours.store(true, Ordering::Relaxed);
         Ok(())
     }

@@ -3,17 +3,19 @@
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteStore;
 use super::error::SqliteError;
+use super::obstacle::{Obstacle, journal_path, remedy};
 use super::schema;
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result};
-use crate::sys::{self, BlockedSignals, FileId, ForkLock, OWNER_ONLY};
+use crate::sys::{self, BlockedSignals, FileId, ForkLock, NotGiven, OWNER_ONLY, Owner};
 
 /// How often one call may find the store damaged and repair it.
 const MAX_REPAIRS: u32 = 3;
@@ -29,6 +31,7 @@ pub(super) struct Open {
 pub(super) struct Seen {
     file: FileId,
     born: Option<SystemTime>,
+    owner: u32,
     group: u32,
     mode: u32,
 }
@@ -38,6 +41,7 @@ impl Seen {
         Seen {
             file: FileId::of(meta),
             born: meta.created().ok(),
+            owner: meta.uid(),
             group: meta.gid(),
             mode: meta.permissions().mode() & 0o7777,
         }
@@ -56,12 +60,19 @@ impl SqliteStore {
         writes: bool,
         mut work: impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
+        if writes && let Some(obstacle) = self.obstacle() {
+            return Err(self.refuse_write(&obstacle));
+        }
         let mut repairs = 0;
         loop {
             let error = match self.attempt(writes, &mut work) {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
+            if let SqliteError::Newer(version) = error {
+                self.newer_schema.store(version, Ordering::Relaxed);
+                return Err(self.describe_obstacle(&Obstacle::NewerSchema(version)));
+            }
             let error = match error.into_error(&self.path) {
                 Ok(error) => return Err(error),
                 Err(passing) => passing,
@@ -91,6 +102,19 @@ impl SqliteStore {
                 }
                 _ => repairs += 1,
             }
+        }
+    }
+
+    /// Notes whether another process has migrated the store, for a process that has not written since.
+    pub(super) fn look_for_newer_schema(&self, by: &Deadline) {
+        let version = self.with_connection(by, false, |conn| schema::version(conn));
+        if let Ok(version) = version {
+            let newer = if version > schema::newest() {
+                version
+            } else {
+                0
+            };
+            self.newer_schema.store(newer, Ordering::Relaxed);
         }
     }
 
@@ -130,9 +154,14 @@ impl SqliteStore {
 
     fn connect(&self) -> Result<Open, SqliteError> {
         sys::require_plain_file(&self.path).map_err(|e| match e.kind() {
-            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string(), None),
+            io::ErrorKind::InvalidInput => SqliteError::Refused(e.to_string(), self.other_name()),
             _ => SqliteError::Cannot("open", sys::os_message(&e)),
         })?;
+        if sys::is_mount_point(&self.path) {
+            let why = "it is a mount of its own, apart from its journal, its lock and its key";
+            let advice = "Mount its directory in place of the one file.";
+            return Err(SqliteError::Refused(why.into(), Some(advice.into())));
+        }
         self.create_if_absent()?;
         let read_only = !sys::is_writable(&self.path);
         let access = if read_only {
@@ -159,13 +188,55 @@ impl SqliteStore {
     }
 
     fn create_if_absent(&self) -> Result<(), SqliteError> {
+        let cannot = |e: &io::Error| SqliteError::NotMade(sys::os_message(e), remedy(e));
         match sys::create_private(&self.path) {
             // The file is new, so no connection of this process has a lock to lose by this close.
-            Ok(_) => Ok(()),
+            Ok(file) => match self.path.parent().and_then(Owner::of_directory) {
+                Some(owner) => sys::give(&file, &owner, OWNER_ONLY).map_err(|e| {
+                    let _ = std::fs::remove_file(&self.path);
+                    cannot(&e)
+                }),
+                None => Ok(()),
+            },
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // A file without the right mode would be open to others.
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                let _ = std::fs::remove_file(&self.path);
+                Err(cannot(&e))
+            }
             // A store that is there may be read where nothing may be created.
             Err(_) if self.path.exists() => Ok(()),
-            Err(e) => Err(SqliteError::Cannot("create", sys::os_message(&e))),
+            Err(e) => Err(cannot(&e)),
+        }
+    }
+
+    /// What to name in place of a link.
+    fn other_name(&self) -> Option<String> {
+        let meta = std::fs::symlink_metadata(&self.path).ok()?;
+        let target = sys::link_target(&self.path);
+        meta.is_symlink()
+            .then(|| format!("Name the file itself: {}", target.display()))
+    }
+
+    /// Makes the journal before SQLite does, which would leave it in the group of its maker, and closed to the store's.
+    pub(super) fn prepare_journal(&self) -> Result<(), SqliteError> {
+        let path = journal_path(&self.path);
+        let Some(owner) = Owner::of(&self.path).filter(|_| !path.exists()) else {
+            return Ok(());
+        };
+        let made = sys::create_private(&path).and_then(|file| {
+            let given = sys::give(&file, &owner, owner.journal_mode());
+            given.inspect_err(|_| {
+                let _ = std::fs::remove_file(&path);
+            })
+        });
+        match made {
+            Err(e) if NotGiven::owner_in(&e).is_some() => {
+                let why = format!("of {}: {}", path.display(), sys::os_message(&e));
+                Err(SqliteError::NotMade(why, remedy(&e)))
+            }
+            // Another process was faster; or SQLite says what is wrong.
+            _ => Ok(()),
         }
     }
 
@@ -176,14 +247,16 @@ impl SqliteStore {
         let now = Seen::of(meta);
         match *seen {
             Some(before)
-                if before.mode != OWNER_ONLY
+                if (before.mode, before.owner, before.group)
+                    != (now.mode, now.owner, now.group)
                     && now.mode == OWNER_ONLY
                     && !now.is_same_file(&before) =>
             {
                 // What fails here is seen by the readers, who are told mode and owner.
-                let _ = sys::give_access(&self.path, before.group, before.mode);
+                let _ = sys::give_access(&self.path, before.owner, before.group, before.mode);
                 // The file may be gone by now, and the next one is to have it too.
                 *seen = Some(Seen {
+                    owner: before.owner,
                     group: before.group,
                     mode: before.mode,
                     ..now
@@ -205,6 +278,13 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
         "PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON; PRAGMA secure_delete = ON;
          PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
     )
+}
+
+/// A transaction that writes. Another process may have migrated the store since this one opened it.
+pub(super) fn begin_write(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    schema::require_known(&transaction)?;
+    Ok(transaction)
 }
 
 /// How long a commit may wait for readers that are at it. It does so with the gate held, but they are done in a moment.

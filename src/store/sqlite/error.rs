@@ -6,6 +6,7 @@ use std::path::Path;
 
 use rusqlite::ErrorCode;
 
+use super::schema::NewerSchema;
 use crate::error::{Error, Hint};
 use crate::sys;
 
@@ -26,13 +27,22 @@ pub enum SqliteError {
     /// A journal is there that only a process that may write can play back.
     LeftJournal,
     /// The file is not ours: why we think so, and what to do.
-    Refused(String, Option<&'static str>),
+    Refused(String, Option<String>),
+    /// A file could not be made: why, and what to do.
+    NotMade(String, Option<String>),
+    /// Another process has brought the store to this schema, newer than ours.
+    Newer(i64),
     /// A message of its own.
     Failed(Error),
 }
 
 impl From<rusqlite::Error> for SqliteError {
     fn from(e: rusqlite::Error) -> SqliteError {
+        if let rusqlite::Error::ToSqlConversionFailure(cause) = &e
+            && let Some(NewerSchema(version)) = cause.downcast_ref()
+        {
+            return SqliteError::Newer(*version);
+        }
         let Some(failure) = e.sqlite_error() else {
             return SqliteError::Cannot("understand", e.to_string());
         };
@@ -75,6 +85,13 @@ impl SqliteError {
             SqliteError::Refused(why, advice) => {
                 let error = Error::store(format!("cannot use {shown} as a store"))
                     .because(format!("{why}; it was not changed"));
+                Ok(match advice {
+                    Some(advice) => error.advise(advice),
+                    None => error,
+                })
+            }
+            SqliteError::NotMade(why, advice) => {
+                let error = cannot("create", store, &why);
                 Ok(match advice {
                     Some(advice) => error.advise(advice),
                     None => error,

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use ring::digest::{SHA256, digest};
 
 use super::SqliteStore;
+use super::obstacle::remedy;
 use crate::credential::CredentialKey;
-use crate::error::{Error, Result};
+use crate::error::{Error, Hint, Result};
 use crate::store::LeaderLock;
-use crate::sys::{self, ForkLock, LockFile};
+use crate::sys::{self, ForkLock, LockFile, Owner};
 
 /// The lock file of a store.
 pub fn lock_path(store: &Path) -> PathBuf {
@@ -28,7 +30,10 @@ impl SqliteStore {
         }
         let lock = match &mut *lock {
             Some(lock) => lock,
-            none => none.insert(LockFile::open(&lock_path(&self.path), gate)?),
+            none => none.insert({
+                let owner = Owner::of(&self.path);
+                LockFile::open(&lock_path(&self.path), owner.as_ref(), gate)?
+            }),
         };
         work(lock)
     }
@@ -43,13 +48,18 @@ impl SqliteStore {
         let locked = self
             .with_lock_file(&gate, |lock| lock.try_lock(byte))
             .map_err(|e| {
+                if e.kind() == io::ErrorKind::Unsupported {
+                    self.lacks_locks.store(true, Ordering::Relaxed);
+                }
                 let path = lock_path(&self.path);
-                Error::store(format!("cannot use lock file {}", path.display())).because(format!(
-                    "{}; it is {}; its directory is {}",
-                    sys::os_message(&e),
-                    sys::describe(&path),
-                    sys::describe(path.parent().unwrap_or(Path::new("/"))),
-                ))
+                let mut why = sys::os_message(&e);
+                if path.exists() {
+                    why += &format!("; it is {}", sys::describe(&path));
+                }
+                let directory = sys::describe(path.parent().unwrap_or(Path::new("/")));
+                Error::store(format!("cannot use lock file {}", path.display()))
+                    .because(format!("{why}; its directory is {directory}"))
+                    .hint_if(remedy(&e).map(Hint::Do))
             })?;
         if !locked {
             return Ok(None);

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use super::obstacle::remedy;
 use crate::error::{Error, Result};
 use crate::store::{Inbox, KeeperChannel, Message, NotSent};
 use crate::sys;
@@ -59,7 +60,10 @@ impl KeeperChannel for Mailbox {
                     sys::os_message(&e),
                     sys::describe(directory)
                 ))
-                .advise("Until it can be opened, readers of the store cannot reach this keeper.")
+                .advise(format!(
+                    "{}Until it can be opened, readers of the store cannot reach this keeper.",
+                    remedy(&e).map_or_else(String::new, |advice| advice + " ")
+                ))
         })?;
         Ok(Box::new(FifoInbox {
             fifo,

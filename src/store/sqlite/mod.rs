@@ -17,6 +17,10 @@
 //!   the deadline.
 //! - **Committing.** A commit that meets readers waits up to 20 ms (`COMMIT_MS`), with the gate held: while it waits
 //!   SQLite lets no new reader in. Giving up at once would, and under many readers no writer would ever get its turn.
+//! - **The owner's files.** The lock, the journal, the key and the mailbox belong to the owner of the store, whichever
+//!   process makes them. Where that cannot be, the call fails. A store that root makes belongs to the owner of its directory.
+//! - **An older process.** Each write looks at `user_version` in its own transaction. A process that is older than the
+//!   schema reads what it understands, and does not write (`obstacle`).
 //! - **Private files.** SQLite creates files 0644. So they are created first, 0600, exclusively, and without following
 //!   links. A link, a FIFO or a directory in their place is refused.
 //! - **Healing.** Before each call the inode at the path is compared with the open one; tables that are missing are
@@ -39,6 +43,7 @@ mod inspect;
 mod leader_lock;
 mod legacy_import;
 mod mailbox;
+mod obstacle;
 mod records;
 mod repair;
 mod schema;
@@ -51,18 +56,16 @@ pub use mailbox::mailbox_path;
 pub use repair::QUARANTINED;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
-use rusqlite::TransactionBehavior;
-
-use self::connection::{Open, ReadTransaction, Seen, commit};
+use self::connection::{Open, ReadTransaction, Seen, begin_write, commit};
 use self::mailbox::Mailbox;
 use self::records::Records;
 use super::{Access, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, Store, StoreName};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
-use crate::error::Result;
-use crate::sys::{self, ForkGuarded, ForkLock, LockFile};
+use crate::error::{Error, Result};
+use crate::sys::{ForkGuarded, ForkLock, LockFile};
 
 pub struct SqliteStore {
     name: StoreName,
@@ -71,6 +74,10 @@ pub struct SqliteStore {
     mailbox: Mailbox,
     /// Whether this process has seen it to be a store.
     was_ours: AtomicBool,
+    /// The schema that another process has brought the store to, where that is newer than ours; else 0.
+    newer_schema: AtomicI64,
+    /// Whether the file system has refused to lock at all.
+    lacks_locks: AtomicBool,
     open: ForkGuarded<Option<Open>>,
     /// The file that this process last saw there, and who might read it.
     seen: ForkGuarded<Option<Seen>>,
@@ -87,6 +94,8 @@ impl SqliteStore {
             opening,
             mailbox: Mailbox::of(path),
             was_ours: AtomicBool::new(false),
+            newer_schema: AtomicI64::new(0),
+            lacks_locks: AtomicBool::new(false),
             open: ForkGuarded::new(None),
             seen: ForkGuarded::new(None),
             lock: ForkGuarded::new(None),
@@ -123,7 +132,7 @@ impl Store for SqliteStore {
         change: &mut dyn FnMut(&mut Row) -> Result<Commit>,
     ) -> Result<()> {
         self.with_connection(by, true, |conn| {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = begin_write(conn)?;
             let mut row = sql::row(&transaction, key)?.unwrap_or_default();
             match change(&mut row) {
                 Ok(Commit::Yes) => {
@@ -143,7 +152,7 @@ impl Store for SqliteStore {
         change: &mut dyn FnMut(&mut dyn Accounts) -> Result<Commit>,
     ) -> Result<()> {
         self.with_connection(by, true, |conn| {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = begin_write(conn)?;
             let mut records = Records::of(&transaction);
             let changed = change(&mut records);
             let changed = records.settle(changed)?;
@@ -156,7 +165,7 @@ impl Store for SqliteStore {
 
     fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()> {
         self.with_connection(by, true, |conn| {
-            let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = begin_write(conn)?;
             sql::delete_row(&transaction, key)?;
             commit(transaction)
         })
@@ -171,11 +180,16 @@ impl Store for SqliteStore {
     }
 
     fn access(&self) -> Access {
-        if sys::is_writable(&self.path) {
-            Access::Writer
-        } else {
-            Access::Reader
+        match self.obstacle() {
+            None => Access::Writer,
+            Some(_) => Access::Reader,
         }
+    }
+
+    fn why_reader(&self, by: &Deadline) -> Option<Error> {
+        self.look_for_newer_schema(by);
+        let obstacle = self.obstacle()?;
+        Some(self.describe_obstacle(&obstacle))
     }
 
     fn keeper_channel(&self) -> &dyn KeeperChannel {

@@ -31,7 +31,7 @@ impl SqliteStore {
         if !is_known {
             let why = "it is not an SQLite database, and nothing shows that it was a store";
             let advice = "Move it away, or name another path.";
-            return Err(self.error(SqliteError::Refused(why.into(), Some(advice))));
+            return Err(self.error(SqliteError::Refused(why.into(), Some(advice.into()))));
         }
         loop {
             let outcome = {

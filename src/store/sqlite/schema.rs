@@ -137,6 +137,34 @@ pub fn file_kind(conn: &Connection) -> rusqlite::Result<FileKind> {
     Ok(FileKind::Foreign)
 }
 
+pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
+    pragma(conn, "user_version")
+}
+
+/// That a store has a schema that is newer than ours, on its way through SQLite's error type.
+#[derive(Debug)]
+pub struct NewerSchema(pub i64);
+
+impl std::fmt::Display for NewerSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "schema {} is newer than {}", self.0, newest())
+    }
+}
+
+impl std::error::Error for NewerSchema {}
+
+/// Fails in a store that another process has migrated past what this one knows.
+pub fn require_known(conn: &Connection) -> rusqlite::Result<()> {
+    let version = conn
+        .prepare_cached("PRAGMA user_version")?
+        .query_row([], |row| row.get(0))?;
+    if version > newest() {
+        let newer = Box::new(NewerSchema(version));
+        return Err(rusqlite::Error::ToSqlConversionFailure(newer));
+    }
+    Ok(())
+}
+
 /// Makes what is missing, in one transaction; with the intent lock taken first, so that two processes do it once.
 pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -1,0 +1,178 @@
+//! Why a process that has a store may only read it, and what to do about that.
+//!
+//! Such a process is a reader: it leaves it to a keeper to fetch. It would else fetch for itself alone, or write files that
+//! shut the owner out.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use super::SqliteStore;
+use super::leader_lock::lock_path;
+use super::repair::with_suffix;
+use super::schema;
+use crate::error::Error;
+use crate::sys::{self, NotGiven};
+
+/// The remedy for a file that is another user's.
+const OWN_DIRECTORY: &str = "keep the store in a directory of the service's own";
+
+/// What keeps a process from writing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Obstacle {
+    /// Another process has brought the store to a schema that is newer than ours.
+    NewerSchema(i64),
+    /// The file system of the store does not lock.
+    NoLocks,
+    /// The file system is mounted read-only.
+    ReadOnly,
+    /// This file may not be written.
+    Denied(PathBuf),
+    /// This file is protected by the system, in a sticky directory.
+    Protected(PathBuf),
+    /// This file is absent, and its directory may not be written.
+    NoFile(PathBuf),
+}
+
+/// The journal of a store.
+pub(super) fn journal_path(store: &Path) -> PathBuf {
+    with_suffix(store, "-journal")
+}
+
+impl SqliteStore {
+    /// What keeps this process from writing, as far as it shows without a try.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        let version = self.newer_schema.load(Ordering::Relaxed);
+        if version > 0 {
+            return Some(Obstacle::NewerSchema(version));
+        }
+        if self.lacks_locks.load(Ordering::Relaxed) {
+            return Some(Obstacle::NoLocks);
+        }
+        of_file(&self.path)
+            .or_else(|| of_file(&lock_path(&self.path)))
+            .or_else(|| of_file(&journal_path(&self.path)))
+    }
+
+    /// The same in words.
+    pub(super) fn describe_obstacle(&self, obstacle: &Obstacle) -> Error {
+        let (why, advice) = obstacle.told(&self.path);
+        let error = Error::store(format!(
+            "this process may only read store {}",
+            self.path.display()
+        ))
+        .because(why);
+        match advice {
+            Some(advice) => error.advise(advice),
+            None => error,
+        }
+    }
+}
+
+impl SqliteStore {
+    /// The error of a write that an obstacle keeps from beginning.
+    pub(super) fn refuse_write(&self, obstacle: &Obstacle) -> Error {
+        let error = self.describe_obstacle(obstacle);
+        if error.hint.is_some() {
+            return error;
+        }
+        error.advise(match obstacle {
+            Obstacle::ReadOnly => "Mount it writable, or do this where it is.".into(),
+            _ => format!("Run this as {}.", sys::owner_name(&self.path)),
+        })
+    }
+}
+
+/// What keeps this process from writing one of the files.
+fn of_file(path: &Path) -> Option<Obstacle> {
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    if !path.exists() {
+        if sys::is_writable(directory) {
+            return None;
+        }
+        return Some(if sys::is_read_only(directory) {
+            Obstacle::ReadOnly
+        } else {
+            Obstacle::NoFile(path.to_owned())
+        });
+    }
+    if !sys::is_writable(path) {
+        return Some(if sys::is_read_only(path) {
+            Obstacle::ReadOnly
+        } else {
+            Obstacle::Denied(path.to_owned())
+        });
+    }
+    // The store and the lock are opened as they are. SQLite opens a journal so that it may be made, which is what the
+    // system guards.
+    let is_journal = path.to_string_lossy().ends_with("-journal");
+    (is_journal && sys::is_protected(path)).then(|| Obstacle::Protected(path.to_owned()))
+}
+
+impl Obstacle {
+    /// The cause, and what to do where a keeper is not all that helps.
+    fn told(&self, store: &Path) -> (String, Option<String>) {
+        let owner = || sys::owner_name(store);
+        match self {
+            Obstacle::NewerSchema(version) => (
+                format!(
+                    "another process has brought it to schema {version}, newer than this library's {}",
+                    schema::newest()
+                ),
+                Some("Upgrade libwxtoken, and restart this process.".into()),
+            ),
+            Obstacle::NoLocks => (
+                format!(
+                    "its file system ({}) has no {}",
+                    sys::fs_type(store),
+                    sys::Lack::Locks.name()
+                ),
+                Some("Keep the store on a local disk, as ext4 or XFS.".into()),
+            ),
+            Obstacle::ReadOnly => ("its file system is mounted read-only".into(), None),
+            Obstacle::Denied(path) if path == store => {
+                (format!("it is {}", sys::describe(path)), None)
+            }
+            Obstacle::Denied(path) => {
+                let why = format!("{} is {}", path.display(), sys::describe(path));
+                let is_owners = sys::owner_uid(path).ok() == sys::owner_uid(store).ok();
+                let advice = format!("As root: chown {} {}", owner(), path.display());
+                (why, (!is_owners).then_some(advice))
+            }
+            Obstacle::Protected(path) => (
+                format!(
+                    "in a sticky directory the system (fs.protected_regular) lets only its owner write to {}; it is {}",
+                    path.display(),
+                    sys::describe(path)
+                ),
+                Some(format!("Run this as {}, or {OWN_DIRECTORY}.", owner())),
+            ),
+            Obstacle::NoFile(path) => {
+                let directory = path.parent().unwrap_or(Path::new("/"));
+                (
+                    format!(
+                        "it may not make {}; its directory is {}",
+                        path.display(),
+                        sys::describe(directory)
+                    ),
+                    None,
+                )
+            }
+        }
+    }
+}
+
+/// What to do about a file beside a store that could not be made or opened.
+pub(super) fn remedy(e: &std::io::Error) -> Option<String> {
+    if let Some(owner) = NotGiven::owner_in(e) {
+        return Some(format!("Run this as {owner}."));
+    }
+    match (e.raw_os_error(), e.kind()) {
+        (Some(libc::EROFS), _) => {
+            Some("Mount it writable, or run `wxtoken keep` where it is writable.".into())
+        }
+        (_, std::io::ErrorKind::Unsupported) => {
+            Some("Keep the store on a local disk, as ext4 or XFS.".into())
+        }
+        _ => None,
+    }
+}
