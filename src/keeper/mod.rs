@@ -134,7 +134,7 @@ impl Keeper {
                 describe(&paths.store),
                 describe(&paths.key)
             );
-            let detail = why.as_ref().and_then(|why| why.detail.clone());
+            let detail = why.as_ref().map(Error::to_string);
             let known = why.and_then(|why| why.hint);
             return Err(Error::new(status, what)
                 .because(detail.unwrap_or(places))

@@ -167,16 +167,18 @@ pub fn is_protected(path: &Path) -> bool {
     let Ok(file) = std::fs::symlink_metadata(path) else {
         return false;
     };
-    let owner = file.uid();
-    let is_trusted = owner == Uid::effective().as_raw() || owner == directory.uid();
-    if directory.mode() & 0o1000 == 0 || is_trusted {
-        return false;
-    }
-    match protection() {
-        0 => false,
-        1 => directory.mode() & 0o002 != 0,
-        _ => directory.mode() & 0o022 != 0,
-    }
+    let owners = [Uid::effective().as_raw(), directory.uid()];
+    !owners.contains(&file.uid()) && protects(protection(), directory.mode())
+}
+
+/// Whether this level of `fs.protected_regular` guards files in a directory of this mode.
+fn protects(level: u32, mode: u32) -> bool {
+    let open_to = match level {
+        0 => 0,
+        1 => 0o002,
+        _ => 0o022,
+    };
+    mode & 0o1000 != 0 && mode & open_to != 0
 }
 
 fn protection() -> u32 {
@@ -255,6 +257,20 @@ mod tests {
     fn blanks_in_a_mount_point_are_read() {
         assert_eq!(unescaped("/a\\040b/c"), PathBuf::from("/a b/c"));
         assert_eq!(unescaped("/a\\9"), PathBuf::from("/a\\9"));
+    }
+
+    #[test]
+    fn the_system_guards_files_in_sticky_directories_alone() {
+        for (level, mode, guarded) in [
+            (0, 0o1777, false),
+            (1, 0o1777, true),
+            (1, 0o1770, false),
+            (2, 0o1770, true),
+            (2, 0o1700, false),
+            (2, 0o777, false),
+        ] {
+            assert_eq!(protects(level, mode), guarded, "{level} {mode:o}");
+        }
     }
 
     #[test]

@@ -423,3 +423,69 @@ pub fn drop_privileges() {
         }
     }
 }
+
+/// Makes a system call of this forked child fail from now on: its number, what its second argument is where that matters, and
+/// the error. As on a file system that lacks something.
+pub fn deny(calls: &[(libc::c_long, Option<i32>, i32)]) {
+    const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+    const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+    let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
+    let mut program = Vec::new();
+    for (number, argument, error) in calls {
+        let left = if argument.is_some() { 3 } else { 1 };
+        program.push(step(LOAD, 0, 0));
+        program.push(step(EQUAL, left, *number as u32));
+        if let Some(argument) = argument {
+            // The low half of the second argument.
+            program.push(step(LOAD, 0, 24));
+            program.push(step(EQUAL, 1, *argument as u32));
+        }
+        program.push(step(RETURN, 0, libc::SECCOMP_RET_ERRNO | *error as u32));
+    }
+    program.push(step(RETURN, 0, libc::SECCOMP_RET_ALLOW));
+    let program = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
+    // SAFETY: limits this process alone, with a program that outlives the calls.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let set = libc::prctl(libc::PR_SET_SECCOMP, 2, &raw const program);
+        assert_eq!(set, 0);
+    }
+}
+
+/// Binds a file or directory over another one, for this forked child alone.
+pub fn bind(from: &Path, to: &Path) {
+    mount(Some(from), to, libc::MS_BIND);
+}
+
+/// Makes a directory read-only for this forked child alone.
+pub fn make_read_only(directory: &Path) {
+    bind(directory, directory);
+    mount(
+        None,
+        directory,
+        libc::MS_BIND | libc::MS_REMOUNT | libc::MS_RDONLY,
+    );
+}
+
+fn mount(from: Option<&Path>, to: &Path, flags: libc::c_ulong) {
+    let path = |path: &Path| text(path.to_str().unwrap());
+    let (from, to) = (from.map(path), path(to));
+    let from = from.as_ref().map_or(ptr::null(), |from| from.as_ptr());
+    let nothing = ptr::null();
+    // SAFETY: valid strings; the mounts are those of a namespace of this process.
+    unsafe {
+        if flags & libc::MS_REMOUNT == 0 {
+            assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0);
+            let private = libc::MS_REC | libc::MS_PRIVATE;
+            let root = text("/");
+            let made = libc::mount(nothing, root.as_ptr(), nothing, private, nothing.cast());
+            assert_eq!(made, 0);
+        }
+        let mounted = libc::mount(from, to.as_ptr(), nothing, flags, nothing.cast());
+        assert_eq!(mounted, 0, "{}", std::io::Error::last_os_error());
+    }
+}

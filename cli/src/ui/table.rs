@@ -120,8 +120,10 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
             .with(DIM, dot)
             .with(PLAIN, moment(report.now, report.now)),
     ];
-    if let Some(why) = &report.degraded {
-        let said = format!("degraded: {why}");
+    let degraded = report.degraded.iter().map(|why| format!("degraded: {why}"));
+    let without_keeper = report.reader.iter().filter(|_| report.keeper != Some(true));
+    let reader = without_keeper.map(|why| format!("no token can be fetched from here: {why}"));
+    for said in degraded.chain(reader) {
         for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
             lines.push(Line::default().with(YELLOW, text));
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -306,6 +307,141 @@ fn files_of_another_owner_and_readers_are_told_apart() {
         "may not fetch",
         "start wxtoken keep as root",
     );
+}
+
+/// What the doctor finds in a process that `limit` has changed before it starts.
+fn doctor_under(
+    desk: &Desk,
+    more: &[&str],
+    limit: impl FnMut() + Send + Sync + 'static,
+) -> (i32, Vec<Value>) {
+    let mut command = desk.command(&[more, &["doctor", "--offline", "--json"]].concat());
+    let mut limit = limit;
+    // SAFETY: makes system calls that change the child alone.
+    unsafe {
+        command.pre_exec(move || {
+            limit();
+            Ok(())
+        });
+    }
+    read(&finished(command, ""))
+}
+
+#[test]
+fn one_file_that_is_mounted_and_a_read_only_volume_are_found() {
+    common::needs_root!();
+    let desk = sound_desk();
+    let store = desk.world.store();
+    let mounted = desk.path("mounted.db");
+    std::fs::write(&mounted, "").unwrap();
+    let (from, to) = (store.clone(), mounted.clone());
+    let by_mount = ["--store", mounted.to_str().unwrap()];
+    let (code, findings) = doctor_under(&desk, &by_mount, move || common::bind(&from, &to));
+    assert_eq!(code, 1);
+    let mount = "a mount of its own";
+    expect_in(&findings, "store", "problem", mount, "mount its directory");
+
+    let directory = desk.world.directory.path().to_owned();
+    let (code, findings) = doctor_under(&desk, &[], move || common::make_read_only(&directory));
+    assert_eq!(code, 1);
+    expect_in(
+        &findings,
+        "filesystem",
+        "warning",
+        "mounted read-only",
+        "wxtoken keep",
+    );
+    let why = "may not fetch: this process may only read store";
+    expect_in(&findings, "keeper", "problem", why, "where it is writable");
+    let status = {
+        let mut command = desk.command(&["status"]);
+        let directory = desk.world.directory.path().to_owned();
+        // SAFETY: as above.
+        unsafe {
+            command.pre_exec(move || {
+                common::make_read_only(&directory);
+                Ok(())
+            });
+        }
+        finished(command, "")
+    };
+    let said = status.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("no token can be fetched from here:"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_the_file_system_lacks_is_found_and_nothing_is_left() {
+    let desk = sound_desk();
+    let before = files(&desk);
+    for (call, argument, level, lack) in [
+        (libc::SYS_linkat, None, "warning", "hard links"),
+        (libc::SYS_mknodat, None, "warning", "FIFOs"),
+        (libc::SYS_fsync, None, "problem", "fsync"),
+        (
+            libc::SYS_fcntl,
+            Some(libc::F_OFD_SETLK),
+            "problem",
+            "OFD locks",
+        ),
+    ] {
+        let deny = move || {
+            #[cfg(target_arch = "x86_64")]
+            match call {
+                libc::SYS_linkat => common::deny(&[(libc::SYS_link, None, libc::EPERM)]),
+                libc::SYS_mknodat => common::deny(&[(libc::SYS_mknod, None, libc::EPERM)]),
+                _ => {}
+            }
+            common::deny(&[(call, argument, libc::EOPNOTSUPP)]);
+        };
+        let (_, findings) = doctor_under(&desk, &[], deny);
+        expect_in(&findings, "filesystem", level, lack, "local disk");
+    }
+    assert!(files(&desk) == before);
+}
+
+#[test]
+fn a_link_of_a_release_is_told_where_it_leads() {
+    let desk = sound_desk();
+    let release = desk.path("release");
+    std::fs::create_dir(&release).unwrap();
+    let link = release.join("tokens.db");
+    std::os::unix::fs::symlink("../tokens.db", &link).unwrap();
+    let by_link = ["--store", link.to_str().unwrap()];
+    let store = desk.world.store().canonicalize().unwrap();
+    expect(
+        &desk,
+        &by_link,
+        "store",
+        "problem",
+        store.to_str().unwrap(),
+        &format!("--store {}", store.display()),
+    );
+}
+
+#[test]
+fn a_group_that_writes_may_own_lock_and_journal_where_the_owner_is_in_it() {
+    common::needs_root!();
+    let desk = sound_desk();
+    let store = desk.world.store();
+    let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), Some(0)).unwrap();
+    for (path, check) in [
+        (store.with_added_extension("lock"), "lock"),
+        (format!("{}-journal", store.display()).into(), "journal"),
+    ] {
+        give(&path, super::NOBODY);
+        let owner = "the store is owned by root, who may not";
+        expect(&desk, &[], check, "problem", owner, "chown root");
+        set_mode(&store, 0o660);
+        set_mode(&path, 0o660);
+        let (code, findings) = doctor(&desk, &[]);
+        assert_eq!(code, 0, "{findings:#?}");
+        set_mode(&store, 0o600);
+        set_mode(&path, 0o600);
+        give(&path, 0);
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub enum SqliteError {
     Cannot(&'static str, String),
     /// What could not be done, why, and what to do.
     Advised(&'static str, String, &'static str),
+    /// The system reported an I/O error, with this code of SQLite's.
+    Io(i32),
     /// A journal is there that only a process that may write can play back.
     LeftJournal,
     /// The file is not ours: why we think so, and what to do.
@@ -65,12 +67,7 @@ impl From<rusqlite::Error> for SqliteError {
                 "no space is left".into(),
                 "Free some on its file system, or lift the file-size limit.",
             ),
-            // The extended code names the system call; SQLite's text alone says “disk I/O error”.
-            ErrorCode::SystemIoFailure => SqliteError::Advised(
-                "use",
-                format!("the system reported an I/O error (SQLite code {code})"),
-                "Check the disk, its free space, and the file-size limit.",
-            ),
+            ErrorCode::SystemIoFailure => SqliteError::Io(code),
             _ => SqliteError::Cannot("use", format!("{} (SQLite code {code})", plain(&e))),
         }
     }
@@ -99,6 +96,7 @@ impl SqliteError {
             }
             SqliteError::Cannot(what, why) => Ok(cannot(what, store, &why)),
             SqliteError::Advised(what, why, advice) => Ok(cannot(what, store, &why).advise(advice)),
+            SqliteError::Io(code) => Ok(io_error(store, code)),
             SqliteError::LeftJournal => {
                 let why = "a process was killed while it wrote, and this process may only read it";
                 let user = Some(sys::owner_name(store));
@@ -107,6 +105,23 @@ impl SqliteError {
             passing => Err(passing),
         }
     }
+}
+
+/// An I/O error: the file system lacks something, or the disk is at fault.
+fn io_error(store: &Path, code: i32) -> Error {
+    let directory = store.parent().unwrap_or(Path::new("/"));
+    if let Some(lack) = sys::probe(directory).unwrap_or_default().first() {
+        let why = format!(
+            "its file system ({}) has no {}",
+            sys::fs_type(store),
+            lack.name()
+        );
+        return cannot("use", store, &why)
+            .advise("Keep the store on a local disk, as ext4 or XFS.");
+    }
+    // The extended code names the system call; SQLite's text alone says “disk I/O error”.
+    let why = format!("the system reported an I/O error (SQLite code {code})");
+    cannot("use", store, &why).advise("Check the disk, its free space, and the file-size limit.")
 }
 
 /// What could not be done to a store and why, with whose it is and who is asking.

@@ -11,7 +11,7 @@ use super::obstacle::remedy;
 use crate::credential::CredentialKey;
 use crate::error::{Error, Hint, Result};
 use crate::store::LeaderLock;
-use crate::sys::{self, ForkLock, LockFile, Owner};
+use crate::sys::{self, ForkLock, LockFile, NotGiven, Owner};
 
 /// The lock file of a store.
 pub fn lock_path(store: &Path) -> PathBuf {
@@ -50,6 +50,9 @@ impl SqliteStore {
             .map_err(|e| {
                 if e.kind() == io::ErrorKind::Unsupported {
                     self.lacks_locks.store(true, Ordering::Relaxed);
+                }
+                if NotGiven::owner_in(&e).is_some() {
+                    self.cannot_give_lock.store(true, Ordering::Relaxed);
                 }
                 let path = lock_path(&self.path);
                 let mut why = sys::os_message(&e);

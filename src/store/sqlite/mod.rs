@@ -78,6 +78,8 @@ pub struct SqliteStore {
     newer_schema: AtomicI64,
     /// Whether the file system has refused to lock at all.
     lacks_locks: AtomicBool,
+    /// Whether this process would make a lock that shuts the owner out.
+    cannot_give_lock: AtomicBool,
     open: ForkGuarded<Option<Open>>,
     /// The file that this process last saw there, and who might read it.
     seen: ForkGuarded<Option<Seen>>,
@@ -96,6 +98,7 @@ impl SqliteStore {
             was_ours: AtomicBool::new(false),
             newer_schema: AtomicI64::new(0),
             lacks_locks: AtomicBool::new(false),
+            cannot_give_lock: AtomicBool::new(false),
             open: ForkGuarded::new(None),
             seen: ForkGuarded::new(None),
             lock: ForkGuarded::new(None),

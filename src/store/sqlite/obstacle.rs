@@ -23,6 +23,8 @@ pub(super) enum Obstacle {
     NewerSchema(i64),
     /// The file system of the store does not lock.
     NoLocks,
+    /// There is no lock, and one that this process makes would shut the owner out.
+    NotOurLock,
     /// The file system is mounted read-only.
     ReadOnly,
     /// This file may not be written.
@@ -47,6 +49,9 @@ impl SqliteStore {
         }
         if self.lacks_locks.load(Ordering::Relaxed) {
             return Some(Obstacle::NoLocks);
+        }
+        if self.cannot_give_lock.load(Ordering::Relaxed) && !lock_path(&self.path).exists() {
+            return Some(Obstacle::NotOurLock);
         }
         of_file(&self.path)
             .or_else(|| of_file(&lock_path(&self.path)))
@@ -127,6 +132,13 @@ impl Obstacle {
                     sys::Lack::Locks.name()
                 ),
                 Some("Keep the store on a local disk, as ext4 or XFS.".into()),
+            ),
+            Obstacle::NotOurLock => (
+                format!(
+                    "the lock beside it would not belong to {}, and shut that user out",
+                    owner()
+                ),
+                Some(format!("Run this as {}.", owner())),
             ),
             Obstacle::ReadOnly => ("its file system is mounted read-only".into(), None),
             Obstacle::Denied(path) if path == store => {

@@ -3,6 +3,7 @@
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
+use super::schema;
 use crate::credential::{CredentialKey, Row, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink};
@@ -81,9 +82,18 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
-    conn.prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
+    let read: Vec<rusqlite::Result<Account>> = conn
+        .prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
         .query_map([], read_account)?
-        .collect()
+        .collect();
+    let is_unknown = |read: &rusqlite::Result<Account>| {
+        matches!(read, Err(rusqlite::Error::FromSqlConversionFailure(..)))
+    };
+    // A newer version has brought the store to kinds that this one does not know: it reads what it understands.
+    if read.iter().any(is_unknown) && schema::is_newer(conn)? {
+        return read.into_iter().filter(|read| !is_unknown(read)).collect();
+    }
+    read.into_iter().collect()
 }
 
 fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {

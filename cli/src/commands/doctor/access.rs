@@ -18,6 +18,12 @@ pub fn described(meta: &Metadata) -> String {
     )
 }
 
+/// Whether the owner of a store may write a file beside it: as its owner, or by the group that both have.
+pub fn is_shared_with_owner(file: &Metadata, store: &Metadata) -> bool {
+    let by_group = file.gid() == store.gid() && file.mode() & 0o060 == 0o060;
+    file.uid() == store.uid() || by_group
+}
+
 pub fn shown(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use wxtoken::tool::{Error, Hint, Paths, Report, Store, is_readable};
+use wxtoken::tool::{Error, Hint, Paths, Report, Status, Store, is_read_only, is_readable};
 
 use super::access::user;
 use super::{Findings, Level};
@@ -63,22 +63,33 @@ fn secret(paths: &Paths, why: &Error, found: &mut Findings) {
 }
 
 fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
-    let fetches = is_readable(&paths.key) || !paths.key.exists();
     let owner = std::fs::metadata(&paths.store)
         .map_or_else(|_| "its owner".into(), |meta| user(meta.uid()));
-    match report.keeper {
-        Some(true) => found.ok("keeper", "it is running"),
-        Some(false) if fetches => found.note(
+    let start = format!("start wxtoken keep as {owner}");
+    match (report.keeper, &report.reader) {
+        (Some(true), None) => found.ok("keeper", "it is running"),
+        (Some(true), Some(why)) => {
+            found.ok("keeper", "it is running");
+            found.note(
+                "reader",
+                format!("the keeper fetches, not this user: {why}"),
+            );
+        }
+        (Some(false), None) => found.note(
             "keeper",
             "none is running: a process that needs a token fetches it",
         ),
-        Some(false) => found.advise(
-            "keeper",
-            Level::Problem,
-            "none is running, and this user may not fetch",
-            format!("start wxtoken keep as {owner}"),
-        ),
-        None => found.advise(
+        (Some(false), Some(why)) => {
+            let saw = format!("none is running, and this user may not fetch: {why}");
+            let of_store = why.hint.as_deref().filter(|_| why.status == Status::Store);
+            let remedy = match of_store {
+                Some(hint) => in_commands(hint),
+                None if is_read_only(&paths.store) => format!("{start}, where it is writable"),
+                None => start,
+            };
+            found.advise("keeper", Level::Problem, saw, remedy);
+        }
+        (None, _) => found.advise(
             "keeper",
             Level::Warning,
             format!(

@@ -5,7 +5,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use wxtoken::tool::{Paths, is_readable};
 
-use super::access::{described, group, me, shown, user};
+use super::access::{described, group, is_shared_with_owner, me, shown, user};
 use super::{Findings, Level, is_there};
 
 pub fn look(paths: &Paths, store: &Metadata, found: &mut Findings) {
@@ -110,7 +110,7 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
             why,
             format!("stop what uses the store, then rm {named}"),
         );
-    } else if meta.uid() != store.uid() {
+    } else if !is_shared_with_owner(&meta, store) {
         let why = format!(
             "{saw}; the store is owned by {}, who may not lock it, and cannot fetch",
             user(store.uid())

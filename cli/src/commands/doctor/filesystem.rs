@@ -1,8 +1,10 @@
 //! The filesystem that the store is on: whether locks hold there, whether it lasts, how much room is left.
 
+use std::path::Path;
+
 use nix::sys::statfs::statfs;
 use nix::sys::statvfs::statvfs;
-use wxtoken::tool::Paths;
+use wxtoken::tool::{Paths, fs_type, is_read_only, lacks};
 
 use super::{Findings, Level};
 
@@ -74,8 +76,22 @@ pub fn look(paths: &Paths, found: &mut Findings) {
             "put it on a volume",
         );
     } else {
-        let kind = name_in(LOCAL).map_or_else(|| format!("local, of type 0x{magic:x}"), Into::into);
+        let kind = name_in(LOCAL).map_or_else(|| fs_type(&paths.store), Into::into);
         found.ok("filesystem", kind);
+    }
+    let directory = paths.store.parent().unwrap_or(Path::new("/"));
+    if is_read_only(place) {
+        found.advise(
+            "filesystem",
+            Level::Warning,
+            format!(
+                "{} is mounted read-only: processes here are readers",
+                directory.display()
+            ),
+            "run wxtoken keep where it is writable",
+        );
+    } else {
+        lacking(directory, found);
     }
     let Ok(room) = statvfs(place) else {
         return;
@@ -96,5 +112,34 @@ pub fn look(paths: &Paths, found: &mut Findings) {
             "free some, before no token can be saved",
         ),
         _ => found.ok("space", saw),
+    }
+}
+
+/// What a store needs, and the file system has not.
+fn lacking(directory: &Path, found: &mut Findings) {
+    for lack in lacks(directory).unwrap_or_default() {
+        let (level, so) = match lack {
+            "hard links" => (
+                Level::Warning,
+                "a key may have to be made elsewhere: the option key_file",
+            ),
+            "FIFOs" => (Level::Warning, "readers cannot reach a keeper"),
+            "fsync" => (
+                Level::Problem,
+                "what was written may be lost with the power",
+            ),
+            "modes of files (chmod)" => (
+                Level::Problem,
+                "the store and its key cannot be made private",
+            ),
+            _ => (Level::Problem, "no process can fetch for all"),
+        };
+        let kind = fs_type(&directory.join("store"));
+        found.advise(
+            "filesystem",
+            level,
+            format!("this file system ({kind}) has no {lack}: {so}"),
+            "keep the store on a local disk, as ext4 or XFS",
+        );
     }
 }

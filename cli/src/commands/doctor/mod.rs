@@ -1,6 +1,7 @@
 //! `wxtoken doctor`: looks at everything a token depends on, and names for each fault the command that mends it.
 //!
-//! It changes nothing: a store that is absent is not made, and no token is fetched.
+//! It changes nothing: a store that is absent is not made, and no token is fetched. A file that shows what the file system
+//! can do is gone at the end.
 
 mod access;
 mod accounts;

@@ -4,9 +4,9 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use wxtoken::tool::{Paths, QUARANTINED, is_readable, is_writable};
+use wxtoken::tool::{Paths, QUARANTINED, is_mount_point, is_readable, is_writable, link_target};
 
-use super::access::{described, me, shown, user};
+use super::access::{described, is_shared_with_owner, me, shown, user};
 use super::{Findings, Level, companion_files, is_there};
 
 /// Whether there is a store to go on with.
@@ -98,7 +98,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
         }
     };
     if meta.file_type().is_symlink() {
-        let target = std::fs::read_link(path).unwrap_or_default();
+        let target = link_target(path);
         let why = format!(
             "{} is a symbolic link to {}: two names for one store lock two files",
             path.display(),
@@ -119,6 +119,19 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
             Level::Problem,
             why,
             "name another path: --store or WXTOKEN_STORE",
+        );
+        return None;
+    }
+    if is_mount_point(path) {
+        let why = format!(
+            "{} is a mount of its own, apart from its journal, its lock and its key: a process that is killed leaves it damaged",
+            path.display()
+        );
+        found.advise(
+            "store",
+            Level::Problem,
+            why,
+            "mount its directory in place of the one file",
         );
         return None;
     }
@@ -162,17 +175,27 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
     } else {
         found.ok("store", saw);
     }
-    journal(path, found);
+    journal(path, &meta, found);
     Some(meta)
 }
 
-fn journal(store: &Path, found: &mut Findings) {
+fn journal(store: &Path, of_store: &Metadata, found: &mut Findings) {
     let mut name = store.as_os_str().to_owned();
     name.push("-journal");
     let path = Path::new(&name);
     let Ok(meta) = std::fs::symlink_metadata(path) else {
         return;
     };
+    if !is_shared_with_owner(&meta, of_store) {
+        let why = format!(
+            "{}: {}; the store is owned by {}, who may not write it, and cannot fetch",
+            path.display(),
+            described(&meta),
+            user(of_store.uid())
+        );
+        let remedy = format!("chown {} {}", user(of_store.uid()), shown(path));
+        found.advise("journal", Level::Problem, why, remedy);
+    }
     if meta.len() > 0 {
         let why = format!(
             "{} holds {} bytes: a writer is at it, or was killed; the next that opens the store undoes its half",
