@@ -1,5 +1,9 @@
 //! What this process last knew of a store's accounts and pushed secrets, sealed: a store that is lost gets them back from it.
 //!
+//! An existing account is never overwritten. An account that an operator has removed stays removed. A secret that was sealed
+//! with a deleted key is not restored: another process that has it under the new key restores it. Restoring never changes
+//! which account is the current one.
+//!
 //! An entry lives as long as one of the handles that brought it. Behind the fork gate, since a forked child's handles are
 //! live too.
 
