@@ -1,5 +1,7 @@
 //! The report: every account and token of the store, for people and monitors. No secret, no token.
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 
 use crate::account::key_of;
@@ -124,7 +126,10 @@ impl Report {
 
     /// The account of this name.
     pub fn account(&self, name: &str) -> Option<&AccountReport> {
-        self.accounts.iter().find(|account| account.name == name)
+        let place = self
+            .accounts
+            .binary_search_by(|account| (*account.name).cmp(name));
+        place.ok().map(|place| &self.accounts[place])
     }
 
     /// The account that a get without a name means.
@@ -183,9 +188,13 @@ pub fn gather(session: &Session) -> Result<Report> {
         StoreSnapshot::of(session.store(), &session.deadline)?;
     apply_all_unsaved(shared, &mut rows);
     let now = session.now();
+    let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
+    for entry in &rows {
+        of_key.entry(entry.0.key_text()).or_default().push(entry);
+    }
     let accounts = accounts
         .into_iter()
-        .map(|account| describe_account(session, account, &rows, now));
+        .map(|account| describe_account(session, account, &of_key, now));
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         store: session.store_name().to_string(),
@@ -199,16 +208,14 @@ pub fn gather(session: &Session) -> Result<Report> {
 fn describe_account(
     session: &Session,
     account: Account,
-    rows: &[(CredentialKey, Row)],
+    rows: &HashMap<String, Vec<&(CredentialKey, Row)>>,
     now: Now,
 ) -> AccountReport {
     let mut listed = Vec::new();
     for recipe in account.kind.recipes() {
         let own = key_of(&account, recipe, &session.options);
         // Another handle may use other base URLs: each is a token of its own.
-        let of_account = rows
-            .iter()
-            .filter(|(key, _)| key.key_text() == own.key_text());
+        let of_account = rows.get(&own.key_text()).into_iter().flatten();
         listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
     }
     AccountReport {

@@ -15,6 +15,9 @@ use crate::secrets::{Label, Secret, Vault};
 use crate::store::{self, Account, Accounts, Commit, Store, StoreName};
 use crate::sys;
 
+/// Of how many accounts the nearest name is looked for: one that is not there costs no more in a large store.
+const NEAREST_OF: usize = 1000;
+
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
@@ -99,9 +102,11 @@ impl Session {
             return Error::new(Status::Account, what).hint(Hint::ChooseCurrent);
         };
         let what = format!("account \"{name}\" not found in store {store}");
-        let accounts = store::read(self.store(), &self.deadline, |there| there.accounts());
-        let accounts = accounts.unwrap_or_default();
-        let names = accounts.iter().map(|account| account.name.as_str());
+        let known = store::read(self.store(), &self.deadline, |there| {
+            there.some_names(NEAREST_OF)
+        });
+        let known = known.unwrap_or_default();
+        let names = known.iter().map(String::as_str);
         Error::new(Status::Account, what).hint(match names::nearest(name, names) {
             Some(near) => Hint::Do(format!("Did you mean \"{near}\"?")),
             None => Hint::Register {

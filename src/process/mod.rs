@@ -9,7 +9,7 @@ mod model;
 pub mod once_map;
 pub mod single_flight;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Deadline;
@@ -178,9 +178,11 @@ pub fn apply_all_unsaved(shared: &StoreState, rows: &mut Vec<(CredentialKey, Row
     for (key, row) in rows.iter_mut() {
         shared.apply_unsaved(key, row);
     }
-    for (key, (row, _)) in &*shared.unwritten() {
-        if !rows.iter().any(|(known, _)| known == key) {
-            rows.push((key.clone(), row.clone()));
-        }
+    let unwritten = shared.unwritten();
+    if unwritten.is_empty() {
+        return;
     }
+    let stored: HashSet<CredentialKey> = rows.iter().map(|(key, _)| key.clone()).collect();
+    let absent = unwritten.iter().filter(|(key, _)| !stored.contains(*key));
+    rows.extend(absent.map(|(key, (row, _))| (key.clone(), row.clone())));
 }

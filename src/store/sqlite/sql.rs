@@ -80,6 +80,18 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
     }
 }
 
+pub fn has_account(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM weixin_account WHERE name = ?1")?
+        .exists([name])
+}
+
+pub fn some_names(conn: &Connection, most: usize) -> rusqlite::Result<Vec<String>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    conn.prepare_cached("SELECT name FROM weixin_account ORDER BY name LIMIT ?1")?
+        .query_map([most], |row| row.get(0))?
+        .collect()
+}
+
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
     conn.prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
         .query_map([], read_account)?
