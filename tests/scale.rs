@@ -100,7 +100,7 @@ fn what_looks_at_every_account_is_linear_in_their_number() {
     let pass = |store: &Store| {
         let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
         keeper.pass().unwrap();
-        let busy = busy(|| drop(keeper.pass().unwrap()));
+        let busy = busy(|| _ = keeper.pass().unwrap());
         keeper.end();
         busy
     };
