@@ -341,12 +341,12 @@ impl Session {
         let shared = self.state.shared;
         let mut intent = Intent::NotNeeded;
         self.change_row(&found.key, |row| {
-            shared.apply_unsaved(&found.key, row);
+            shared.unsaved.apply(&found.key, row);
             intent = self.intend(row, found, lease, stalest_allowed);
             Commit::when(matches!(intent, Intent::Fetch(..)))
         })?;
         if matches!(intent, Intent::Fetch(..)) {
-            shared.clear_unsaved(&found.key);
+            shared.unsaved.clear(&found.key);
         }
         Ok(intent)
     }

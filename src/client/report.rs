@@ -11,7 +11,6 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
-use crate::process::apply_all_unsaved;
 use crate::store::{Account, StoreSnapshot};
 
 /// What there is in a store. Times are Unix seconds.
@@ -186,7 +185,7 @@ pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
     let StoreSnapshot { accounts, mut rows } =
         StoreSnapshot::of(session.store(), &session.deadline)?;
-    apply_all_unsaved(shared, &mut rows);
+    shared.unsaved.apply_all(&mut rows);
     let now = session.now();
     let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
     for entry in &rows {
@@ -200,7 +199,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         store: session.store_name().to_string(),
         now: seconds(now.wall_ms),
         keeper: session.store().keeper_channel().is_listened_to(),
-        degraded: shared.unsaved_reason(),
+        degraded: shared.unsaved.reason(),
         accounts: accounts.collect(),
     })
 }

@@ -77,7 +77,7 @@ impl Session {
             loaded = find(&self.deadline)?;
         }
         if let Lookup::Found(found) = &mut loaded
-            && self.state.shared.apply_unsaved(&found.key, &mut found.row)
+            && self.state.shared.unsaved.apply(&found.key, &mut found.row)
         {
             self.save_unsaved(found, deadline);
         }
@@ -88,10 +88,10 @@ impl Session {
     fn save_unsaved(&self, found: &Credential, by: &Deadline) {
         let shared = self.state.shared;
         let written = self.store().change_row(&found.key, by, &mut |row| {
-            Ok(Commit::when(shared.apply_unsaved(&found.key, row)))
+            Ok(Commit::when(shared.unsaved.apply(&found.key, row)))
         });
         if written.is_ok() {
-            shared.clear_unsaved(&found.key);
+            shared.unsaved.clear(&found.key);
         }
     }
 
