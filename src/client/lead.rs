@@ -5,7 +5,7 @@
 //!
 //! # One fetch at a time
 //!
-//! Whoever wants to fetch passes three gates, in this order.
+//! A process that wants to fetch passes three gates, in this order.
 //!
 //! 1. **Flight** (`process::single_flight`): one thread per identity in a process. File locks do not tell the threads
 //!    of a process apart.
