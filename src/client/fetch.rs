@@ -205,7 +205,7 @@ impl Session {
         );
         after = lead.row.clone();
         change(&mut after);
-        shared.keep_unsaved(&lead.found.key, after.clone(), &why);
+        shared.unsaved.keep(&lead.found.key, after.clone(), &why);
         after
     }
 }

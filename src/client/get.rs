@@ -50,7 +50,7 @@ impl Session {
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         let cache = &self.state.cache;
         let stamp = cache.stamp();
-        // With a good token at hand nobody waits for a store that somebody holds.
+        // With a good token in memory no caller waits for a store that another process holds.
         let read_by = if cache.has_valid(name) {
             Deadline::after(STORE_READ_BUDGET_MS.min(self.options.timeout_ms))
         } else {

@@ -5,7 +5,7 @@
 //!
 //! # One fetch at a time
 //!
-//! Whoever wants to fetch passes three gates, in this order.
+//! A process that wants to fetch passes three gates, in this order.
 //!
 //! 1. **Flight** (`process::single_flight`): one thread per identity in a process. File locks do not tell the threads
 //!    of a process apart.
@@ -361,12 +361,12 @@ impl Session {
         let shared = self.state.shared;
         let mut intent = Intent::NotNeeded;
         self.change_row(&found.key, |row| {
-            shared.apply_unsaved(&found.key, row);
+            shared.unsaved.apply(&found.key, row);
             intent = self.intend(row, found, lease, stalest_allowed);
             Commit::when(matches!(intent, Intent::Fetch(..)))
         })?;
         if matches!(intent, Intent::Fetch(..)) {
-            shared.clear_unsaved(&found.key);
+            shared.unsaved.clear(&found.key);
         }
         Ok(intent)
     }

@@ -149,7 +149,7 @@ impl Session {
         let lost = store::read(self.store(), &self.deadline, |there| {
             let mut lost = Vec::new();
             for account in &known {
-                if there.account(Some(&account.name))?.is_none() {
+                if !there.has_account(&account.name)? {
                     lost.push(account.clone());
                 }
             }

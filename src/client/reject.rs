@@ -28,12 +28,12 @@ impl Session {
     pub fn note_rejection(&self, found: &Credential, token: &str) -> Result<()> {
         let shared = self.state.shared;
         let noted = self.change_row(&found.key, |row| {
-            shared.apply_unsaved(&found.key, row);
+            shared.unsaved.apply(&found.key, row);
             Commit::when(row.reject(token))
         });
         match noted {
             Ok(()) => {
-                shared.clear_unsaved(&found.key);
+                shared.unsaved.clear(&found.key);
                 Ok(())
             }
             Err(e) if e.status == Status::Store && self.has_keeper() => {
@@ -46,7 +46,7 @@ impl Session {
             {
                 let mut row = found.row.clone();
                 row.reject(token);
-                shared.keep_unsaved(&found.key, row, &e);
+                shared.unsaved.keep(&found.key, row, &e);
                 Ok(())
             }
             Err(e) if e.status == Status::Store => self.reject_by_keeper(found, token, e),

@@ -1,5 +1,7 @@
 //! The report: every account and token of the store, for people and monitors. No secret, no token.
 
+use std::collections::HashMap;
+
 use serde::{Serialize, Serializer};
 
 use crate::account::key_of;
@@ -9,7 +11,6 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
-use crate::process::apply_all_unsaved;
 use crate::store::{Account, StoreSnapshot};
 
 /// What there is in a store. Times are Unix seconds.
@@ -127,7 +128,10 @@ impl Report {
 
     /// The account of this name.
     pub fn account(&self, name: &str) -> Option<&AccountReport> {
-        self.accounts.iter().find(|account| account.name == name)
+        let place = self
+            .accounts
+            .binary_search_by(|account| (*account.name).cmp(name));
+        place.ok().map(|place| &self.accounts[place])
     }
 
     /// The account that a get without a name means.
@@ -184,18 +188,22 @@ pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
     let StoreSnapshot { accounts, mut rows } =
         StoreSnapshot::of(session.store(), &session.deadline)?;
-    apply_all_unsaved(shared, &mut rows);
+    shared.unsaved.apply_all(&mut rows);
     let now = session.now();
+    let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
+    for entry in &rows {
+        of_key.entry(entry.0.key_text()).or_default().push(entry);
+    }
     let accounts = accounts
         .into_iter()
-        .map(|account| describe_account(session, account, &rows, now));
+        .map(|account| describe_account(session, account, &of_key, now));
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         store: session.store_name().to_string(),
         now: seconds(now.wall_ms),
         keeper: session.store().keeper_channel().is_listened_to(),
         reader: session.why_reader(),
-        degraded: shared.unsaved_reason(),
+        degraded: shared.unsaved.reason(),
         accounts: accounts.collect(),
     })
 }
@@ -203,16 +211,14 @@ pub fn gather(session: &Session) -> Result<Report> {
 fn describe_account(
     session: &Session,
     account: Account,
-    rows: &[(CredentialKey, Row)],
+    rows: &HashMap<String, Vec<&(CredentialKey, Row)>>,
     now: Now,
 ) -> AccountReport {
     let mut listed = Vec::new();
     for recipe in account.kind.recipes() {
         let own = key_of(&account, recipe, &session.options);
         // Another handle may use other base URLs: each is a token of its own.
-        let of_account = rows
-            .iter()
-            .filter(|(key, _)| key.key_text() == own.key_text());
+        let of_account = rows.get(&own.key_text()).into_iter().flatten();
         listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
     }
     AccountReport {

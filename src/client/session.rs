@@ -15,6 +15,9 @@ use crate::secrets::{Label, Secret, Vault};
 use crate::store::{self, Account, Accounts, Commit, Store, StoreName};
 use crate::sys;
 
+/// Of how many accounts the nearest name is looked for: one that is not there costs no more in a large store.
+const NEAREST_OF: usize = 1000;
+
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
@@ -74,7 +77,7 @@ impl Session {
             loaded = find(&self.deadline)?;
         }
         if let Lookup::Found(found) = &mut loaded
-            && self.state.shared.apply_unsaved(&found.key, &mut found.row)
+            && self.state.shared.unsaved.apply(&found.key, &mut found.row)
         {
             self.save_unsaved(found, deadline);
         }
@@ -85,10 +88,10 @@ impl Session {
     fn save_unsaved(&self, found: &Credential, by: &Deadline) {
         let shared = self.state.shared;
         let written = self.store().change_row(&found.key, by, &mut |row| {
-            Ok(Commit::when(shared.apply_unsaved(&found.key, row)))
+            Ok(Commit::when(shared.unsaved.apply(&found.key, row)))
         });
         if written.is_ok() {
-            shared.clear_unsaved(&found.key);
+            shared.unsaved.clear(&found.key);
         }
     }
 
@@ -99,9 +102,11 @@ impl Session {
             return Error::new(Status::Account, what).hint(Hint::ChooseCurrent);
         };
         let what = format!("account \"{name}\" not found in store {store}");
-        let accounts = store::read(self.store(), &self.deadline, |there| there.accounts());
-        let accounts = accounts.unwrap_or_default();
-        let names = accounts.iter().map(|account| account.name.as_str());
+        let known = store::read(self.store(), &self.deadline, |there| {
+            there.some_names(NEAREST_OF)
+        });
+        let known = known.unwrap_or_default();
+        let names = known.iter().map(String::as_str);
         Error::new(Status::Account, what).hint(match names::nearest(name, names) {
             Some(near) => Hint::Do(format!("Did you mean \"{near}\"?")),
             None => Hint::Register {

@@ -13,11 +13,11 @@
 //! token past its `refresh_at`. A stable token has its successor 300 s before its end, and `refresh_at` is at most 289
 //! s before it: that is the room there is. Several keepers are one leader and some who look on. What fails with a word
 //! in the store is tried again when the store says; what fails without (a ticket that was never put, a `ca_file` that
-//! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have mended it.
+//! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have helped.
 //! Fetches run on up to 32 threads, at most 24 for one platform, so one that hangs keeps neither another's nor the
 //! mail.
 //!
-//! A **reader** is a process that may not write the store, or not read the key. It would lead in vain, so it does not
+//! A **reader** is a process that may not write the store, or not read the key. Its lead would come to nothing, so it does not
 //! try where a keeper listens. The keeper reads a FIFO, `<store>.mailbox`, mode 0620 where the store's group may read
 //! it. A FIFO, because opening one says at once whether somebody reads, its writers cannot read each other, a line is
 //! whole whoever else writes, and nothing is left behind. A message is a wish (`want` a name) or a rejection (a name,

@@ -1,7 +1,7 @@
 //! What this process knows: for each account name the token it may hand out without looking at the store. The hot path.
 //!
 //! A snapshot is good for `revalidate_ms` after the look at the store that it came from; then one thread looks again while
-//! the others go on with it. A snapshot of an older epoch (something was rejected or changed here) is good for nothing.
+//! the others go on with it. A snapshot of an older revision (something was rejected or changed here) is good for nothing.
 //!
 //! A hit writes to no memory that threads share: names lie in a trie that only grows, and a snapshot is borrowed from
 //! [`ArcSwapOption`] without its count being touched.
@@ -58,7 +58,7 @@ impl CachedToken {
 /// The names of one set of base URLs.
 #[derive(Default)]
 pub struct Cache {
-    epoch: AtomicU64,
+    revision: AtomicU64,
     current: Slot,
     named: OnceMap<Slot>,
 }
@@ -73,14 +73,14 @@ struct Slot {
 struct Snapshot {
     token: CachedToken,
     /// Both move ahead when a look finds the same token again.
-    epoch: AtomicU64,
+    revision: AtomicU64,
     read_at_ms: AtomicI64,
 }
 
 /// The moment before a look at the store: what the look finds may have been true no later.
 #[derive(Clone, Copy)]
 pub struct ReadStamp {
-    epoch: u64,
+    revision: u64,
     steady_ms: i64,
 }
 
@@ -155,7 +155,7 @@ impl Cache {
     /// To be called before looking at the store, and handed to [`Cache::publish`].
     pub fn stamp(&self) -> ReadStamp {
         ReadStamp {
-            epoch: self.epoch.load(Ordering::Acquire),
+            revision: self.revision.load(Ordering::Acquire),
             steady_ms: CoarseNow::read().steady_ms,
         }
     }
@@ -172,11 +172,11 @@ impl Cache {
                 known
                     .read_at_ms
                     .fetch_max(stamp.steady_ms, Ordering::Relaxed);
-                known.epoch.fetch_max(stamp.epoch, Ordering::AcqRel);
+                known.revision.fetch_max(stamp.revision, Ordering::AcqRel);
             }
             None => slot.snapshot.store(Some(Arc::new(Snapshot {
                 token: token.clone(),
-                epoch: AtomicU64::new(stamp.epoch),
+                revision: AtomicU64::new(stamp.revision),
                 read_at_ms: AtomicI64::new(stamp.steady_ms),
             }))),
         }
@@ -193,12 +193,12 @@ impl Cache {
 
     /// From now on everybody looks at the store first.
     pub fn invalidate_all(&self) {
-        self.epoch.fetch_add(1, Ordering::AcqRel);
+        self.revision.fetch_add(1, Ordering::AcqRel);
     }
 
     #[inline(always)]
     fn is_good(&self, snapshot: &Snapshot, tick: CoarseNow) -> bool {
-        snapshot.epoch.load(Ordering::Acquire) == self.epoch.load(Ordering::Acquire)
+        snapshot.revision.load(Ordering::Acquire) == self.revision.load(Ordering::Acquire)
             && snapshot.token.is_valid(tick)
     }
 

@@ -1,5 +1,9 @@
 //! What this process last knew of a store's accounts and pushed secrets, sealed: a store that is lost gets them back from it.
 //!
+//! An existing account is never overwritten. An account that an operator has removed stays removed. A secret that was sealed
+//! with a deleted key is not restored: another process that has it under the new key restores it. Restoring never changes
+//! which account is the current one.
+//!
 //! An entry lives as long as one of the handles that brought it. Behind the fork gate, since a forked child's handles are
 //! live too.
 
@@ -17,9 +21,8 @@ static KNOWN: ForkGuarded<Vec<(StoreName, LastKnown)>> = ForkGuarded::new(Vec::n
 /// What is known of one store.
 #[derive(Default)]
 pub struct LastKnown {
-    /// The oldest first.
-    accounts: Vec<Entry<Account>>,
-    pushed: Vec<(CredentialKey, Entry<StoredSecret>)>,
+    accounts: HashMap<String, Entry<Account>>,
+    pushed: HashMap<CredentialKey, Entry<StoredSecret>>,
 }
 
 struct Entry<T> {
@@ -57,7 +60,7 @@ pub fn last_known<T>(store: &StoreName, work: impl FnOnce(&mut LastKnown) -> T) 
 impl LastKnown {
     /// A handle has registered this account, or found it as it would have.
     pub fn record_account(&mut self, holder: HandleId, mut account: Account) {
-        match self.account_mut(&account.name) {
+        match self.accounts.get_mut(&account.name) {
             Some(entry) => {
                 if account.parent.is_none() {
                     account.parent = entry.value.parent.take();
@@ -65,20 +68,23 @@ impl LastKnown {
                 entry.value = account;
                 entry.holders.insert(holder);
             }
-            None => self.accounts.push(Entry::of(holder, account)),
+            None => {
+                let name = account.name.clone();
+                self.accounts.insert(name, Entry::of(holder, account));
+            }
         }
     }
 
     /// This account has been made the current one.
     pub fn record_current(&mut self, name: &str) {
-        for entry in &mut self.accounts {
+        for entry in self.accounts.values_mut() {
             entry.value.current = entry.value.name == name;
         }
     }
 
     /// An account has been given this parent.
     pub fn record_parent(&mut self, name: &str, parent: &str) {
-        if let Some(entry) = self.account_mut(name) {
+        if let Some(entry) = self.accounts.get_mut(name) {
             entry.value.parent = Some(ParentLink {
                 name: parent.into(),
                 there: None,
@@ -88,18 +94,20 @@ impl LastKnown {
 
     /// A handle has put this secret.
     pub fn record_pushed(&mut self, holder: HandleId, key: &CredentialKey, kept: StoredSecret) {
-        match self.pushed.iter_mut().find(|(known, _)| known == key) {
-            Some((_, entry)) => {
+        match self.pushed.get_mut(key) {
+            Some(entry) => {
                 entry.value = kept;
                 entry.holders.insert(holder);
             }
-            None => self.pushed.push((key.clone(), Entry::of(holder, kept))),
+            None => {
+                self.pushed.insert(key.clone(), Entry::of(holder, kept));
+            }
         }
     }
 
     /// The platform has replaced a pushed secret.
     pub fn rotate_pushed(&mut self, key: &CredentialKey, kept: &StoredSecret) {
-        if let Some((_, entry)) = self.pushed.iter_mut().find(|(known, _)| known == key) {
+        if let Some(entry) = self.pushed.get_mut(key) {
             entry.value.clone_from(kept);
         }
     }
@@ -122,40 +130,34 @@ impl LastKnown {
 
     /// An operator has removed this account: it is not to be put back.
     pub fn forget_account(&mut self, name: &str) {
-        self.accounts.retain(|entry| entry.value.name != name);
+        self.accounts.remove(name);
     }
 
     /// The handle has been freed.
     fn release(&mut self, holder: HandleId) {
-        self.accounts.retain_mut(|entry| entry.release(holder));
-        self.pushed.retain_mut(|(_, entry)| entry.release(holder));
+        self.accounts.retain(|_, entry| entry.release(holder));
+        self.pushed.retain(|_, entry| entry.release(holder));
     }
 
-    /// The accounts, the oldest first.
+    /// The accounts, by their names.
     pub fn accounts(&self) -> Vec<Account> {
-        let known = self.accounts.iter();
-        known.map(|entry| entry.value.clone()).collect()
+        let known = self.accounts.values();
+        let mut accounts: Vec<Account> = known.map(|entry| entry.value.clone()).collect();
+        accounts.sort_by(|a, b| a.name.cmp(&b.name));
+        accounts
     }
 
     /// Whether the account of this name is known; None is the current one.
     pub fn has_account(&self, name: Option<&str>) -> bool {
-        let mut known = self.accounts.iter().map(|entry| &entry.value);
-        known.any(|account| match name {
-            Some(name) => account.name == name,
-            None => account.current,
-        })
+        match name {
+            Some(name) => self.accounts.contains_key(name),
+            None => self.accounts.values().any(|entry| entry.value.current),
+        }
     }
 
     /// The secret that was pushed for a credential last.
     pub fn pushed(&self, key: &CredentialKey) -> Option<StoredSecret> {
-        let found = self.pushed.iter().find(|(known, _)| known == key);
-        found.map(|(_, entry)| entry.value.clone())
-    }
-
-    fn account_mut(&mut self, name: &str) -> Option<&mut Entry<Account>> {
-        self.accounts
-            .iter_mut()
-            .find(|entry| entry.value.name == name)
+        self.pushed.get(key).map(|entry| entry.value.clone())
     }
 }
 

@@ -8,29 +8,29 @@ mod last_known;
 mod model;
 pub mod once_map;
 pub mod single_flight;
+mod unsaved;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Deadline;
-use crate::credential::{CredentialKey, Row};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::options::Options;
 use crate::store::{self, Opening, Store, StoreName};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, lock};
 use crate::sys::{ForkGuarded, ForkLock, generation};
 pub use background::Background;
 use cache::Cache;
 pub use last_known::{HandleId, last_known, release_handle};
 use single_flight::SingleFlight;
+use unsaved::Unsaved;
 
 /// One store as this process knows it.
 pub struct StoreState {
     pub generation: u64,
     pub store: Box<dyn Store>,
     pub flights: SingleFlight,
-    /// Rows that could not be written, and why: invariant 5's “go on from memory”.
-    unwritten: Mutex<HashMap<CredentialKey, (Row, String)>>,
+    /// Invariant 5's “go on from memory”.
+    pub unsaved: Unsaved,
     states: Mutex<Vec<&'static HandleState>>,
 }
 
@@ -73,7 +73,7 @@ pub fn open_shared(
         generation: generation(),
         store: store::open(name, opening, by)?,
         flights: SingleFlight::default(),
-        unwritten: Mutex::default(),
+        unsaved: Unsaved::default(),
         states: Mutex::default(),
     };
     let gate = ForkLock::enter();
@@ -135,52 +135,6 @@ impl StoreState {
     pub fn invalidate_all(&self) {
         for state in &*lock(&self.states) {
             state.cache.invalidate_all();
-        }
-    }
-
-    /// Lays what was kept in memory over a stored row. Whether there was anything that the store does not know.
-    pub fn apply_unsaved(&self, key: &CredentialKey, stored: &mut Row) -> bool {
-        let mut unwritten = self.unwritten();
-        let Some((kept, _)) = unwritten.get(key) else {
-            return false;
-        };
-        if stored.includes(kept) {
-            unwritten.remove(key);
-            return false;
-        }
-        stored.merge(kept);
-        true
-    }
-
-    /// Keeps a row that the store did not take.
-    pub fn keep_unsaved(&self, key: &CredentialKey, row: Row, why: &Error) {
-        self.unwritten().insert(key.clone(), (row, why.to_string()));
-    }
-
-    /// The store has taken this row: it is the truth again.
-    pub fn clear_unsaved(&self, key: &CredentialKey) {
-        self.unwritten().remove(key);
-    }
-
-    /// Why some token lives in this process's memory only.
-    pub fn unsaved_reason(&self) -> Option<String> {
-        let unwritten = self.unwritten();
-        unwritten.values().next().map(|(_, why)| why.clone())
-    }
-
-    fn unwritten(&self) -> MutexGuard<'_, HashMap<CredentialKey, (Row, String)>> {
-        lock(&self.unwritten)
-    }
-}
-
-/// The rows that only this process has, over those of the store.
-pub fn apply_all_unsaved(shared: &StoreState, rows: &mut Vec<(CredentialKey, Row)>) {
-    for (key, row) in rows.iter_mut() {
-        shared.apply_unsaved(key, row);
-    }
-    for (key, (row, _)) in &*shared.unwritten() {
-        if !rows.iter().any(|(known, _)| known == key) {
-            rows.push((key.clone(), row.clone()));
         }
     }
 }

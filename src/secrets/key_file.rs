@@ -85,7 +85,7 @@ impl Vault {
             })
     }
 
-    /// Makes a new key. Whoever loses the race against another process uses the other's.
+    /// Makes a new key. A process that loses the race against another one uses the other's.
     pub(super) fn create(&self) -> Result<Vec<Key>> {
         let keys = vec![new_key()?];
         let place = |draft: &Path| {

@@ -305,6 +305,10 @@ fn an_account_comes_back_as_it_was_put(place: &dyn Place) {
     assert_eq!(found.unwrap(), Some(bare));
     let none = read(&*other, &soon(), |there| there.account(Some("c"))).unwrap();
     assert_eq!(none, None);
+    let has = |name: &str| read(&*other, &soon(), |there| there.has_account(name)).unwrap();
+    assert!(has("a") && !has("c"));
+    let some = |most| read(&*other, &soon(), |there| there.some_names(most)).unwrap();
+    assert_eq!((some(2).len(), some(9).len()), (2, 3));
     let moved = Account {
         id: "wx-moved".into(),
         sealed: Some(vec![7]),

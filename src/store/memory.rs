@@ -157,6 +157,10 @@ impl Read for State {
         }))
     }
 
+    fn some_names(&self, most: usize) -> Result<Vec<String>> {
+        Ok(self.accounts.keys().take(most).cloned().collect())
+    }
+
     fn accounts(&self) -> Result<Vec<Account>> {
         let names = self.accounts.keys();
         let accounts = names.filter_map(|name| self.account(Some(name)).transpose());

@@ -108,6 +108,11 @@ pub trait Store: Send + Sync {
 pub trait Read {
     /// The account of this name; None is the current one.
     fn account(&self, name: Option<&str>) -> Result<Option<Account>>;
+    fn has_account(&self, name: &str) -> Result<bool> {
+        Ok(self.account(Some(name))?.is_some())
+    }
+    /// The names of some accounts, at most so many.
+    fn some_names(&self, most: usize) -> Result<Vec<String>>;
     /// Every account, by name.
     fn accounts(&self) -> Result<Vec<Account>>;
     /// The names of accounts that an operator has removed.

@@ -127,9 +127,6 @@ impl SqliteStore {
         let _shield = BlockedSignals::new();
         let mut open = self.open.borrow(&gate);
         let there = std::fs::symlink_metadata(&self.path).ok();
-        if let Some(meta) = &there {
-            self.keep_access(&gate, meta);
-        }
         let stale = open.as_ref().is_some_and(|open| {
             there.as_ref().map(FileId::of) != Some(open.file)
                 // A rollback failed, for want of memory: whatever came next on this connection would too.
@@ -139,16 +136,18 @@ impl SqliteStore {
         if stale {
             *open = None;
         }
-        let connection = match &mut *open {
-            Some(open) => &mut open.conn,
+        let (connection, there) = match &mut *open {
+            Some(open) => (&mut open.conn, there),
             none => {
                 let connected = self.connect()?;
-                if let Ok(meta) = std::fs::symlink_metadata(&self.path) {
-                    self.keep_access(&gate, &meta);
-                }
-                &mut none.insert(connected).conn
+                let there = std::fs::symlink_metadata(&self.path).ok();
+                (&mut none.insert(connected).conn, there)
             }
         };
+        // Only of a file that is known to be ours.
+        if let Some(meta) = there {
+            self.keep_access(&gate, &meta);
+        }
         work(connection).map_err(SqliteError::from)
     }
 

@@ -1,4 +1,4 @@
-//! What a store's file is, by reading alone: nothing is made, mended, imported or set aside. For `wxtoken doctor`.
+//! What a store's file is, by reading alone: nothing is made, repaired, imported or quarantined. For `wxtoken doctor`.
 //!
 //! On a connection of its own, before this process opens the store: closing it would cost another one its locks.
 

@@ -1,10 +1,10 @@
-//! The SQLite store: one connection per process, opened, healed and reopened as the file beneath it needs.
+//! The SQLite store: one connection per process, opened, repaired and reopened as the file beneath it needs.
 //!
 //! Locking: every SQLite call holds the fork gate, and SQLite itself never waits: a busy file lets the gate go, sleeps a
 //! few milliseconds, and tries again to the caller's deadline. A forked child never touches this struct; it makes its
 //! own. Filesystems: local ones only; POSIX locks and the lock file do not reach across hosts.
 //!
-//! # Journal, waiting, healing, import
+//! # Journal, waiting, repair, import
 //!
 //! STRICT tables, `weixin_account`, `weixin_token` and `weixin_removed` (`schema`), marked by an `application_id` and
 //! a `user_version`. Migrations are an append-only list on `user_version`; all of them run when a table is missing, so
@@ -23,13 +23,12 @@
 //!   schema reads what it understands, and does not write (`obstacle`).
 //! - **Private files.** SQLite creates files 0644. So they are created first, 0600, exclusively, and without following
 //!   links. A link, a FIFO or a directory in their place is refused.
-//! - **Healing.** Before each call the inode at the path is compared with the open one; tables that are missing are
+//! - **Repair.** Before each call the inode at the path is compared with the open one; tables that are missing are
 //!   made again. A file that is corrupt is checked once more under a lock (`REPAIR_BYTE`), then renamed with its
 //!   journal to `.corrupt-<time>-<pid>`, and rebuilt. Nothing is deleted. A file that is no database, where neither a
 //!   key nor a lock file lies beside it, was never a store: it is refused and left alone.
-//! - **Accounts come back.** What live handles have registered, and which account they made the current one, is
-//!   remembered, sealed, and put back through whichever handle calls next; never over what is there, and not if its
-//!   key is gone: who knows it as it was sealed since puts it back. No account becomes the current one that was not.
+//! - **Access.** A store that is made anew is its owner's alone. The group and mode of the file before it are
+//!   remembered by each process that saw them, and given to the new one.
 //! - **Import.** The two tables of the script (`legacy_import`) are recognised by their columns. The file is made
 //!   private and rewritten (`VACUUM`), then converted in one transaction with `secure_delete`, so that the clear
 //!   secrets leave it. The commit is the last step: an import that is killed is done again. A second process that

@@ -47,6 +47,14 @@ impl Read for Records<'_> {
         self.note(sql::account(self.conn, name))
     }
 
+    fn has_account(&self, name: &str) -> Result<bool> {
+        self.note(sql::has_account(self.conn, name))
+    }
+
+    fn some_names(&self, most: usize) -> Result<Vec<String>> {
+        self.note(sql::some_names(self.conn, most))
+    }
+
     fn accounts(&self) -> Result<Vec<Account>> {
         self.note(sql::accounts(self.conn))
     }

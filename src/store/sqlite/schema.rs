@@ -1,7 +1,7 @@
 //! The tables, an append-only list of migrations on `user_version`, and the question whose file this is.
 //!
 //! Compatibility: a file with a newer `user_version` is refused untouched; an older one is migrated in place. Our
-//! `application_id` marks a file as ours; the forebear's two tables are recognised by their columns.
+//! `application_id` marks a file as ours; the script's two tables are recognised by their columns.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
@@ -12,7 +12,7 @@ type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
 const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals];
 
-/// The names follow the forebear's. `id` of a token row stays unused by the library, but people like one to point at.
+/// The names follow the script's. `id` of a token row stays unused by the library, but people like one to point at.
 fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "
@@ -212,10 +212,10 @@ fn has_all(tables: &[String]) -> bool {
     has("weixin_account") && has("weixin_token") && has("weixin_removed")
 }
 
-/// The forebear made its two tables without constraints, and either may be missing. A script beside it counted what it
+/// The script made its two tables without constraints, and either may be missing. A script beside it counted what it
 /// sent in a third one, which is left as it is.
 fn looks_like_legacy(conn: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
-    const FOREBEAR: [(&str, &[&str]); 3] = [
+    const SCRIPT: [(&str, &[&str]); 3] = [
         ("weixin_account", &["corpid", "secret"]),
         ("weixin_token", &["access_token", "expires_on"]),
         ("weixin_limit", &[]),
@@ -224,7 +224,7 @@ fn looks_like_legacy(conn: &Connection, tables: &[String]) -> rusqlite::Result<b
         return Ok(false);
     }
     for table in tables {
-        let Some((_, columns)) = FOREBEAR.iter().find(|(name, _)| name == table) else {
+        let Some((_, columns)) = SCRIPT.iter().find(|(name, _)| name == table) else {
             return Ok(false);
         };
         for column in *columns {

@@ -8,15 +8,11 @@ use crate::credential::{CredentialKey, Row, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink};
 
-/// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is the key to the
-/// prepared statements.
-/// No join: SQLite would compile it anew for each value that is bound.
+/// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is
+/// the key to the prepared statements.
 macro_rules! accounts {
     () => {
-        "SELECT a.name, a.kind, a.appid, a.secret, a.fingerprint, a.current, a.parent,
-             (SELECT p.kind FROM weixin_account p WHERE p.name = a.parent),
-             (SELECT p.appid FROM weixin_account p WHERE p.name = a.parent)
-         FROM weixin_account a "
+        "SELECT name, kind, appid, secret, fingerprint, current, parent FROM weixin_account "
     };
 }
 
@@ -69,31 +65,71 @@ impl<'a, 'row> Columns<'a, 'row> {
 }
 
 pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
-    match name {
+    let found = match name {
         Some(name) => conn
-            .prepare_cached(concat!(accounts!(), "WHERE a.name = ?1"))?
+            .prepare_cached(concat!(accounts!(), "WHERE name = ?1"))?
             .query_row([name], read_account)
-            .optional(),
+            .optional()?,
         None => conn
-            .prepare_cached(concat!(accounts!(), "WHERE a.current = 1"))?
+            .prepare_cached(concat!(accounts!(), "WHERE current = 1"))?
             .query_row([], read_account)
-            .optional(),
+            .optional()?,
+    };
+    let Some(mut account) = found else {
+        return Ok(None);
+    };
+    // A query of its own: few accounts have a parent, and the others are not to pay for a join.
+    if let Some(parent) = &mut account.parent {
+        let there = conn
+            .prepare_cached("SELECT kind, appid FROM weixin_account WHERE name = ?1")?
+            .query_row([&parent.name], |row| {
+                Ok((row.get::<_, String>(0)?, row.get(1)?))
+            })
+            .optional()?;
+        parent.there = there.and_then(|(kind, id)| Kind::named(&kind).zip(Some(id)));
     }
+    Ok(Some(account))
+}
+
+pub fn has_account(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    conn.prepare_cached("SELECT 1 FROM weixin_account WHERE name = ?1")?
+        .exists([name])
+}
+
+pub fn some_names(conn: &Connection, most: usize) -> rusqlite::Result<Vec<String>> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    conn.prepare_cached("SELECT name FROM weixin_account ORDER BY name LIMIT ?1")?
+        .query_map([most], |row| row.get(0))?
+        .collect()
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
     let read: Vec<rusqlite::Result<Account>> = conn
-        .prepare_cached(concat!(accounts!(), "ORDER BY a.name"))?
+        .prepare_cached(concat!(accounts!(), "ORDER BY name"))?
         .query_map([], read_account)?
         .collect();
-    let is_unknown = |read: &rusqlite::Result<Account>| {
-        matches!(read, Err(rusqlite::Error::FromSqlConversionFailure(..)))
-    };
     // A newer version has brought the store to kinds that this one does not know: it reads what it understands.
-    if read.iter().any(is_unknown) && schema::is_newer(conn)? {
-        return read.into_iter().filter(|read| !is_unknown(read)).collect();
+    let is_left_out = read.iter().any(is_of_unknown_kind) && schema::is_newer(conn)?;
+    let mut accounts = read
+        .into_iter()
+        .filter(|read| !(is_left_out && is_of_unknown_kind(read)))
+        .collect::<rusqlite::Result<Vec<Account>>>()?;
+    for child in 0..accounts.len() {
+        let Some(parent) = &accounts[child].parent else {
+            continue;
+        };
+        let place = accounts.binary_search_by(|account| account.name.cmp(&parent.name));
+        let there = place.ok().map(|place| &accounts[place]);
+        let there = there.map(|there| (there.kind, there.id.clone()));
+        if let Some(parent) = &mut accounts[child].parent {
+            parent.there = there;
+        }
     }
-    read.into_iter().collect()
+    Ok(accounts)
+}
+
+fn is_of_unknown_kind(read: &rusqlite::Result<Account>) -> bool {
+    matches!(read, Err(rusqlite::Error::FromSqlConversionFailure(..)))
 }
 
 fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
@@ -113,19 +149,10 @@ fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
         sealed: columns.next()?,
         fingerprint: columns.next()?,
         current: columns.flag()?,
-        parent: read_parent(&mut columns)?,
+        parent: columns
+            .next::<Option<String>>()?
+            .map(|name| ParentLink { name, there: None }),
     })
-}
-
-fn read_parent(columns: &mut Columns) -> rusqlite::Result<Option<ParentLink>> {
-    let name: Option<String> = columns.next()?;
-    let kind: Option<String> = columns.next()?;
-    let id: Option<String> = columns.next()?;
-    let kind = kind.as_deref().and_then(Kind::named);
-    Ok(name.map(|name| ParentLink {
-        name,
-        there: kind.zip(id),
-    }))
 }
 
 /// Writes an account. Which one is current stays as it is.
