@@ -288,6 +288,32 @@ fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
     assert_eq!(world.requests(), requests);
 }
 
+/// Faults row 39.
+#[test]
+fn a_store_that_is_opened_to_its_group_has_its_lock_and_its_journal_follow() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let token = handle.get("shop").unwrap();
+    chown(world.store(), None, Some(NOBODY)).unwrap();
+    set_mode(world.directory.path(), 0o755);
+    set_mode(&world.store(), 0o660);
+    chown(beside(&world, ".key"), None, Some(NOBODY)).unwrap();
+    set_mode(&beside(&world, ".key"), 0o640);
+    // The owner's next call.
+    handle.reject("shop", &token.value).unwrap();
+    for suffix in ["-journal", ".lock"] {
+        let meta = fs::metadata(beside(&world, suffix)).unwrap();
+        assert_eq!(
+            (meta.gid(), meta.mode() & 0o777),
+            (NOBODY, 0o660),
+            "{suffix}"
+        );
+    }
+    let said = as_nobody(|| outcome(world.open().get("shop")));
+    assert!(said.len() > 100, "{said}");
+}
+
 /// A store whose token has been refused, so that the next get takes a fetch; what nobody may do with it is up to `limit`.
 fn spent_world(kind: &str) -> World {
     let world = World::with_account(json!({}));

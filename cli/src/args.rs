@@ -32,6 +32,18 @@ pub struct Cli {
     )]
     pub store: Option<String>,
 
+    /// The mode of a store that this makes, as 640 for one that its group reads [default: 600]
+    ///
+    /// One of 600, 640 and 660. A store that is there keeps its mode. Its key is its owner's alone all the same.
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Global options",
+        value_name = "MODE",
+        value_parser = store_mode
+    )]
+    pub mode: Option<u32>,
+
     /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
     ///
     /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
@@ -57,6 +69,14 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// A mode that shuts strangers out of the tokens.
+fn store_mode(text: &str) -> Result<u32, String> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode @ (0o600 | 0o640 | 0o660)) => Ok(mode),
+        _ => Err("a store has mode 600, 640 or 660".into()),
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]

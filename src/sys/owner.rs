@@ -4,7 +4,7 @@
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use nix::unistd::Uid;
@@ -132,5 +132,28 @@ pub fn give_leftover(file: &File, to: &Owner, mode: u32) {
     });
     if is_leftover && Uid::effective().is_root() {
         let _ = give(file, to, mode);
+    }
+}
+
+/// Opens a file of the owner's beside a store to the group, as the store is. A mode that has other rights is left to the
+/// operator.
+pub fn follow(path: &Path, store: &Owner, mode: u32) {
+    let opened = File::options()
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
+        .open(path);
+    let Ok(file) = opened else {
+        return;
+    };
+    let is_to_follow = file.metadata().is_ok_and(|meta| {
+        let has = meta.permissions().mode() & 0o7777;
+        meta.uid() == store.uid
+            && meta.is_file()
+            && meta.nlink() == 1
+            && has & mode == has
+            && (has != mode || meta.gid() != store.gid)
+    });
+    if is_to_follow {
+        let _ = give(&file, store, mode);
     }
 }

@@ -10,9 +10,11 @@ mod put;
 mod reject;
 mod status;
 
+use std::fs::Permissions;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
 
-use wxtoken::tool::Store;
+use wxtoken::tool::{Error, Store};
 
 use crate::args::{Cli, Command};
 use crate::exit::{ExitResult, Failure};
@@ -43,7 +45,15 @@ pub fn run(cli: &Cli) -> ExitResult {
 /// Opens the store, making it when there is none.
 fn open(cli: &Cli) -> Result<Store, Failure> {
     let options = cli.options()?;
+    let path = Store::locate(cli.store.as_deref())?.store;
+    let is_new = std::fs::symlink_metadata(&path).is_err();
     let store = Store::open(cli.store.as_deref())?;
+    if let Some(mode) = cli.mode.filter(|_| is_new) {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| {
+            let what = format!("cannot set the mode of store {}", path.display());
+            Error::store(what).because(crate::exit::reason(&e))
+        })?;
+    }
     for (name, value) in options {
         store.set(name, value)?;
     }

@@ -314,3 +314,29 @@ fn an_unknown_kind_is_answered_with_the_known_ones() {
     assert!(none.err.contains("--kind"), "{}", none.err);
     assert!(!desk.world.store().exists());
 }
+
+#[test]
+fn a_new_store_has_the_mode_that_is_asked_for_and_an_old_one_keeps_its_own() {
+    let mode = |desk: &Desk| {
+        let meta = std::fs::metadata(desk.world.store()).unwrap();
+        std::os::unix::fs::MetadataExt::mode(&meta) & 0o7777
+    };
+    for asked in ["600", "640", "660"] {
+        let desk = Desk::new();
+        let add = [
+            "--mode", asked, "account", "add", "shop", "--kind", "official", "--id", "wx1",
+        ];
+        assert_eq!(desk.run_with(&add, SECRET).code, 0);
+        assert_eq!(format!("{:o}", mode(&desk)), asked);
+        assert_eq!(
+            desk.run_with(&["account", "list", "--mode=600"], "").code,
+            0
+        );
+        assert_eq!(format!("{:o}", mode(&desk)), asked);
+    }
+    let desk = Desk::new();
+    let refused = desk.run(&["--mode", "644", "keep"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    assert!(refused.err.contains("600, 640 or 660"), "{}", refused.err);
+    assert!(!desk.world.store().exists());
+}

@@ -432,6 +432,7 @@ fn a_group_that_writes_may_own_lock_and_journal_where_the_owner_is_in_it() {
         (format!("{}-journal", store.display()).into(), "journal"),
     ] {
         give(&path, super::NOBODY);
+        set_mode(&path, 0o600);
         let owner = "the store is owned by root, who may not";
         expect(&desk, &[], check, "problem", owner, "chown root");
         set_mode(&store, 0o660);

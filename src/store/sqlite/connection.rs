@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteStore;
 use super::error::SqliteError;
+use super::leader_lock::lock_path;
 use super::obstacle::{Obstacle, journal_path, remedy};
 use super::schema;
 use crate::clock::Deadline;
@@ -261,7 +262,21 @@ impl SqliteStore {
                     ..now
                 });
             }
-            _ => *seen = Some(now),
+            _ => {
+                if *seen != Some(now) {
+                    self.open_to_writers(meta);
+                }
+                *seen = Some(now);
+            }
+        }
+    }
+
+    /// What lies beside a store that its group may write is that group's too.
+    fn open_to_writers(&self, store: &Metadata) {
+        let owner = Owner::of_file(store);
+        if owner.lock_mode() != OWNER_ONLY {
+            sys::follow(&journal_path(&self.path), &owner, owner.journal_mode());
+            sys::follow(&lock_path(&self.path), &owner, owner.lock_mode());
         }
     }
 }

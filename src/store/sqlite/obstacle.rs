@@ -77,13 +77,11 @@ impl SqliteStore {
     /// The error of a write that an obstacle keeps from beginning.
     pub(super) fn refuse_write(&self, obstacle: &Obstacle) -> Error {
         let error = self.describe_obstacle(obstacle);
-        if error.hint.is_some() {
-            return error;
+        match obstacle {
+            Obstacle::ReadOnly => error.advise("Do this where it is mounted writable."),
+            _ if error.hint.is_some() => error,
+            _ => error.advise(format!("Run this as {}.", sys::owner_name(&self.path))),
         }
-        error.advise(match obstacle {
-            Obstacle::ReadOnly => "Mount it writable, or do this where it is.".into(),
-            _ => format!("Run this as {}.", sys::owner_name(&self.path)),
-        })
     }
 }
 
@@ -140,7 +138,13 @@ impl Obstacle {
                 ),
                 Some(format!("Run this as {}.", owner())),
             ),
-            Obstacle::ReadOnly => ("its file system is mounted read-only".into(), None),
+            Obstacle::ReadOnly => (
+                "its file system is mounted read-only".into(),
+                Some(format!(
+                    "Run `wxtoken keep` as {}, where it is writable.",
+                    owner()
+                )),
+            ),
             Obstacle::Denied(path) if path == store => {
                 (format!("it is {}", sys::describe(path)), None)
             }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use wxtoken::tool::{Error, Hint, Paths, Report, Status, Store, is_read_only, is_readable};
+use wxtoken::tool::{Error, Hint, Paths, Report, Status, Store, is_readable};
 
 use super::access::user;
 use super::{Findings, Level};
@@ -84,7 +84,6 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
             let of_store = why.hint.as_deref().filter(|_| why.status == Status::Store);
             let remedy = match of_store {
                 Some(hint) => in_commands(hint),
-                None if is_read_only(&paths.store) => format!("{start}, where it is writable"),
                 None => start,
             };
             found.advise("keeper", Level::Problem, saw, remedy);
