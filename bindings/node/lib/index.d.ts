@@ -84,6 +84,7 @@ export class Token {
 export interface Report {
   store: string;
   degraded: string | null;
+  reader: string | null;
   accounts: Array<{ name: string; kind: Kind; id: string; current: boolean; [field: string]: unknown }>;
   [field: string]: unknown;
 }

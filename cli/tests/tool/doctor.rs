@@ -347,7 +347,7 @@ fn one_file_that_is_mounted_and_a_read_only_volume_are_found() {
     expect_in(
         &findings,
         "filesystem",
-        "warning",
+        "note",
         "mounted read-only",
         "wxtoken keep",
     );

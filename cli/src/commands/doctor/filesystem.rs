@@ -83,7 +83,7 @@ pub fn look(paths: &Paths, found: &mut Findings) {
     if is_read_only(place) {
         found.advise(
             "filesystem",
-            Level::Warning,
+            Level::Note,
             format!(
                 "{} is mounted read-only: processes here are readers",
                 directory.display()
