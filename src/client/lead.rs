@@ -260,7 +260,7 @@ impl Session {
     /// Tells a process that may not fetch who should.
     fn as_reader(&self, mut error: Error) -> Error {
         let is_ours = matches!(error.status, Status::Secret | Status::Store);
-        if is_ours && self.is_reader() {
+        if is_ours && !self.is_keeper && self.is_reader() {
             let (why, hint) = self.no_keeper();
             error.detail = Some(match error.detail {
                 Some(detail) => format!("{detail}; {why}"),

@@ -126,6 +126,11 @@ pub fn owner_name(path: &Path) -> String {
     owner_uid(path).map_or_else(|_| "its owner".into(), user)
 }
 
+/// The name of the user that this process runs as.
+pub fn me() -> String {
+    user(Uid::effective().as_raw())
+}
+
 /// Whether this process is kept from reading `path`, by its effective ids.
 pub fn is_denied(path: &Path) -> bool {
     check_access(path, AccessFlags::R_OK)

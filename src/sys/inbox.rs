@@ -2,8 +2,8 @@
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -18,11 +18,23 @@ use super::place::{self, Lack};
 /// The mode of a file that is its owner's alone.
 pub const OWNER_ONLY: u32 = 0o600;
 
-/// Sets the owner, where this process may, the group and the mode of a file, by name: it may be open in SQLite.
-pub fn give_access(path: &Path, owner: u32, group: u32, mode: u32) -> io::Result<()> {
+/// Sets the owner, where this process may, the group and the mode of a file, if it is still this one. By a descriptor that
+/// cannot read: the file may be open in SQLite, which another one that closes would cost its locks.
+pub fn give_access(path: &Path, file: FileId, owner: u32, group: u32, mode: u32) -> io::Result<()> {
+    let place = File::options()
+        .read(true)
+        .custom_flags(libc::O_PATH | libc::O_NOFOLLOW | libc::O_CLOEXEC)
+        .open(path)?;
+    let meta = place.metadata()?;
+    if FileId::of(&meta) != file || !meta.is_file() || meta.nlink() != 1 {
+        let moved = "another file is in its place";
+        return Err(io::Error::other(moved));
+    }
+    // In the name of the descriptor, so that root gives no other file away than this one.
+    let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", place.as_raw_fd()));
     let owner = Uid::effective().is_root().then_some(owner);
-    std::os::unix::fs::lchown(path, owner, Some(group))?;
-    std::fs::set_permissions(path, Permissions::from_mode(mode))
+    std::os::unix::fs::chown(&by_descriptor, owner, Some(group))?;
+    std::fs::set_permissions(&by_descriptor, Permissions::from_mode(mode))
 }
 
 /// The reading end.

@@ -20,8 +20,8 @@ pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};
 pub use file::{
     FileId, create_private, create_private_directory, describe, is_denied, is_readable,
-    is_writable, link_target, make_private, os_message, owner_name, owner_uid, require_plain_file,
-    require_readable_file, user_name, write_stderr,
+    is_writable, link_target, make_private, me, os_message, owner_name, owner_uid,
+    require_plain_file, require_readable_file, user_name, write_stderr,
 };
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};

@@ -253,7 +253,13 @@ impl SqliteStore {
                     && !now.is_same_file(&before) =>
             {
                 // What fails here is seen by the readers, who are told mode and owner.
-                let _ = sys::give_access(&self.path, before.owner, before.group, before.mode);
+                let _ = sys::give_access(
+                    &self.path,
+                    now.file,
+                    before.owner,
+                    before.group,
+                    before.mode,
+                );
                 // The file may be gone by now, and the next one is to have it too.
                 *seen = Some(Seen {
                     owner: before.owner,

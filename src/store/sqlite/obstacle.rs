@@ -53,9 +53,20 @@ impl SqliteStore {
         if self.cannot_give_lock.load(Ordering::Relaxed) && !lock_path(&self.path).exists() {
             return Some(Obstacle::NotOurLock);
         }
+        let journal = journal_path(&self.path);
         of_file(&self.path)
             .or_else(|| of_file(&lock_path(&self.path)))
-            .or_else(|| of_file(&journal_path(&self.path)))
+            .or_else(|| of_file(&journal))
+            // SQLite opens a journal so that it may be made, which is what the system guards. One that is made belongs to the
+            // store's owner. The store and the lock are opened as they are.
+            .or_else(|| {
+                let guarded = if journal.exists() {
+                    &journal
+                } else {
+                    &self.path
+                };
+                sys::is_protected(guarded).then(|| Obstacle::Protected(journal.clone()))
+            })
     }
 
     /// The same in words.
@@ -105,10 +116,7 @@ fn of_file(path: &Path) -> Option<Obstacle> {
             Obstacle::Denied(path.to_owned())
         });
     }
-    // The store and the lock are opened as they are. SQLite opens a journal so that it may be made, which is what the
-    // system guards.
-    let is_journal = path.to_string_lossy().ends_with("-journal");
-    (is_journal && sys::is_protected(path)).then(|| Obstacle::Protected(path.to_owned()))
+    None
 }
 
 impl Obstacle {
@@ -156,9 +164,10 @@ impl Obstacle {
             }
             Obstacle::Protected(path) => (
                 format!(
-                    "in a sticky directory the system (fs.protected_regular) lets only its owner write to {}; it is {}",
+                    "in a sticky directory the system (fs.protected_regular) lets only {} write to {}; this process runs as {}",
+                    owner(),
                     path.display(),
-                    sys::describe(path)
+                    sys::me()
                 ),
                 Some(format!("Run this as {}, or {OWN_DIRECTORY}.", owner())),
             ),
