@@ -574,6 +574,11 @@ const NO_SYNC: &[(libc::c_long, Option<i32>, i32)] = &[
 ];
 const NO_LOCKS: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::EINVAL)];
+const NO_POSIX_LOCKS: &[(libc::c_long, Option<i32>, i32)] =
+    &[(libc::SYS_fcntl, Some(libc::F_SETLK), libc::EOPNOTSUPP)];
+/// As of a mount of NFS without its lock service.
+const NO_LOCK_SERVICE: &[(libc::c_long, Option<i32>, i32)] =
+    &[(libc::SYS_fcntl, Some(libc::F_SETLK), libc::ENOLCK)];
 const NO_MODES: &[(libc::c_long, Option<i32>, i32)] = &[(libc::SYS_fchmod, None, libc::EPERM)];
 const NO_RENAMES: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_renameat2, None, libc::EINVAL)];
@@ -632,6 +637,13 @@ fn what_a_file_system_lacks_is_told_by_name() {
         assert!(said.contains("local disk"), "{said}");
         kind(&said);
     }
+    for calls in [NO_POSIX_LOCKS, NO_LOCK_SERVICE] {
+        let said = without(calls, |world| {
+            common::set_env("WXTOKEN_TIMEOUT_MS", "300");
+            Handle::open(&world.store()).err().unwrap().message
+        });
+        assert!(said.contains("has no locks (fcntl)"), "{said}");
+    }
     let said = without(NO_MODES, |world| {
         // SAFETY: the mask of this child alone. A file that is made has a mode that is to be set.
         unsafe { libc::umask(0o777) };
@@ -668,6 +680,7 @@ fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
         (NO_FIFOS, "FIFOs"),
         (NO_SYNC, "fsync"),
         (NO_LOCKS, "locks of open files (OFD locks)"),
+        (NO_POSIX_LOCKS, "locks (fcntl)"),
     ] {
         let world = World::new();
         let said = Child::fork(|| {
@@ -678,6 +691,35 @@ fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
         assert_eq!(said, lack);
         assert_eq!(files(&world).len(), 0);
     }
+}
+
+/// Faults row 42.
+#[test]
+fn a_key_that_is_a_mount_of_its_own_is_read_and_not_changed() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let secrets = tempfile::tempdir().unwrap();
+    let key = secrets.path().join("key");
+    fs::write(&key, "").unwrap();
+    let said = Child::fork(|| {
+        let handle = world.open_shop("official");
+        fs::copy(beside(&world, ".key"), &key).unwrap();
+        drop(handle);
+        // The key as a mount of its own is read, and is not to be changed there.
+        bind(&key, &beside(&world, ".key"));
+        let store = Store::open(world.store().to_str()).unwrap();
+        let refused = store.rekey().unwrap_err();
+        format!(
+            "{}|{}",
+            refused.for_c(),
+            outcome(world.open().get("shop")).len() > 100
+        )
+    })
+    .join();
+    assert!(
+        said.contains("it is a mount of its own") && said.ends_with("|true"),
+        "{said}"
+    );
 }
 
 /// What a later version does to a store.

@@ -185,6 +185,11 @@ impl Vault {
         };
         self.publish(keys, place).map_err(|e| {
             let what = format!("cannot write key file {}", self.path.display());
+            if sys::is_mount_point(&self.path) {
+                return Error::new(Status::Secret, what)
+                    .because("it is a mount of its own")
+                    .advise("Change it where it is mounted from, or mount its directory.");
+            }
             Error::new(Status::Secret, what).because(format!(
                 "{}; it is {}",
                 sys::os_message(&e),
@@ -213,7 +218,7 @@ impl Vault {
         let _ = std::fs::remove_file(&draft);
         written?;
         if let Some(directory) = self.path.parent() {
-            std::fs::File::open(directory)?.sync_all()?;
+            sys::sync_directory(directory)?;
         }
         Ok(())
     }

@@ -90,22 +90,27 @@ impl LockFile {
         let Some(file) = &self.file else {
             return Err(io::Error::from_raw_os_error(libc::EBADF));
         };
-        set(file.as_raw_fd(), byte, kind).map_err(|e| match e.raw_os_error() {
+        set(file.as_raw_fd(), libc::F_OFD_SETLK, byte, kind).map_err(|e| match e.raw_os_error() {
             Some(libc::EAGAIN | libc::EACCES) => e,
             _ => place::lacking(Lack::Locks, &self.path, e),
         })
     }
 }
 
-/// Sets or clears an OFD lock on one byte.
-pub(super) fn set(fd: libc::c_int, byte: i64, kind: libc::c_int) -> io::Result<()> {
+/// Sets or clears a lock on one byte, by `F_OFD_SETLK` or `F_SETLK`.
+pub(super) fn set(
+    fd: libc::c_int,
+    how: libc::c_int,
+    byte: i64,
+    kind: libc::c_int,
+) -> io::Result<()> {
     let mut range: libc::flock = unsafe_zeroed_flock();
     range.l_type = kind as libc::c_short;
     range.l_whence = libc::SEEK_SET as libc::c_short;
     range.l_start = byte;
     range.l_len = 1;
     // SAFETY: the descriptor is open and `range` is a valid flock with l_pid 0, as OFD locks require.
-    let done = unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &range) };
+    let done = unsafe { libc::fcntl(fd, how, &range) };
     if done == -1 {
         return Err(io::Error::last_os_error());
     }

@@ -29,7 +29,7 @@ pub use lock::LockFile;
 pub use owner::{NotGiven, Owner, follow, give};
 pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
-    rename_new,
+    rename_new, sync_directory,
 };
 pub use signal::BlockedSignals;
 

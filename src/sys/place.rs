@@ -20,6 +20,8 @@ use super::signal::BlockedSignals;
 pub enum Lack {
     HardLinks,
     Fifos,
+    /// Those that SQLite takes.
+    PosixLocks,
     Locks,
     Sync,
     Modes,
@@ -31,6 +33,7 @@ impl Lack {
         match self {
             Lack::HardLinks => "hard links",
             Lack::Fifos => "FIFOs",
+            Lack::PosixLocks => "locks (fcntl)",
             Lack::Locks => "locks of open files (OFD locks)",
             Lack::Sync => "fsync",
             Lack::Modes => "modes of files (chmod)",
@@ -230,7 +233,8 @@ pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
         Ok(mut file) => {
             note(Lack::Sync, file.write_all(b"\n").err());
             note(Lack::Sync, file.sync_all().err());
-            note(Lack::Locks, lock(&file).err());
+            note(Lack::PosixLocks, lock(&file, libc::F_SETLK).err());
+            note(Lack::Locks, lock(&file, libc::F_OFD_SETLK).err());
             note(Lack::HardLinks, std::fs::hard_link(&first, &second).err());
             let fifo = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).err();
             note(Lack::Fifos, fifo.map(|e: Errno| e.into()));
@@ -245,8 +249,19 @@ pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
     Some(lacks)
 }
 
-fn lock(file: &File) -> io::Result<()> {
-    super::lock::set(file.as_raw_fd(), 0, libc::F_WRLCK)
+fn lock(file: &File, how: libc::c_int) -> io::Result<()> {
+    // Each on a byte of its own: a POSIX lock and an OFD lock of one process exclude each other.
+    let byte = i64::from(how);
+    super::lock::set(file.as_raw_fd(), how, byte, libc::F_WRLCK)
+}
+
+/// Makes what a directory holds outlast a power cut. A file system that cannot do so for a directory does it by itself, as
+/// SQLite takes it.
+pub fn sync_directory(directory: &Path) -> io::Result<()> {
+    match File::open(directory)?.sync_all() {
+        Err(e) if is_unsupported(&e) => Ok(()),
+        done => done,
+    }
 }
 
 #[cfg(test)]

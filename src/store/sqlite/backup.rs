@@ -111,8 +111,8 @@ fn persist(path: &Path) -> io::Result<()> {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
     {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => File::open(".")?.sync_all(),
+        Some(directory) => sys::sync_directory(directory),
+        None => sys::sync_directory(Path::new(".")),
     }
 }
 

@@ -10,7 +10,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::SqliteStore;
-use super::error::SqliteError;
+use super::error::{SqliteError, lack_of_locks};
 use super::leader_lock::lock_path;
 use super::obstacle::{Obstacle, journal_path, remedy};
 use super::schema;
@@ -88,7 +88,9 @@ impl SqliteStore {
             }
             match error {
                 SqliteError::Busy => {
-                    by.pause(1, 5, &self.about("waiting for another process to release"))?;
+                    let paused =
+                        by.pause(1, 5, &self.about("waiting for another process to release"));
+                    paused.map_err(|e| lack_of_locks(&self.path).unwrap_or(e))?;
                 }
                 SqliteError::Unfinished => {
                     repairs += 1;

@@ -67,7 +67,7 @@ impl From<rusqlite::Error> for SqliteError {
                 "no space is left".into(),
                 "Free some on its file system, or lift the file-size limit.",
             ),
-            ErrorCode::SystemIoFailure => SqliteError::Io(code),
+            ErrorCode::SystemIoFailure | ErrorCode::PermissionDenied => SqliteError::Io(code),
             _ => SqliteError::Cannot("use", format!("{} (SQLite code {code})", plain(&e))),
         }
     }
@@ -105,6 +105,15 @@ impl SqliteError {
             passing => Err(passing),
         }
     }
+}
+
+/// Why a store stays busy, where no process holds it: some file systems say that of a lock that they do not have.
+pub(super) fn lack_of_locks(store: &Path) -> Option<Error> {
+    let directory = store.parent().unwrap_or(Path::new("/"));
+    let lacks = sys::probe(directory)?;
+    lacks
+        .contains(&sys::Lack::PosixLocks)
+        .then(|| io_error(store, rusqlite::ffi::SQLITE_BUSY))
 }
 
 /// An I/O error: the file system lacks something, or the disk is at fault.
