@@ -111,8 +111,8 @@ pub fn options() -> Vec<OptionOfHandle> {
         .collect()
 }
 
-/// What the file system of a directory lacks of what a store needs: `hard links`. Tries each, with files that are gone when
-/// this returns. None where no file can be made.
+/// The names of the things that a store needs and the file system of a directory lacks: `hard links`. Tries each, with files
+/// that are gone when this returns. None where no file can be made.
 pub fn lacks(directory: &Path) -> Option<Vec<&'static str>> {
     let lacks = crate::sys::probe(directory)?;
     Some(lacks.into_iter().map(crate::sys::Lack::name).collect())

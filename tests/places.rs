@@ -1,4 +1,4 @@
-//! Whose the files of a store are, what a process may do that may only read, and file systems that lack something.
+//! The owners of a store's files, processes that may only read them, and file systems that lack something.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -722,7 +722,7 @@ fn a_key_that_is_a_mount_of_its_own_is_read_and_not_changed() {
     );
 }
 
-/// What a later version does to a store.
+/// Migrates a store as a later version does.
 fn migrate(store: &Path) {
     let conn = rusqlite::Connection::open(store).unwrap();
     conn.execute_batch(

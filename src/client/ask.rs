@@ -19,7 +19,7 @@ impl Session {
         self.store().keeper_channel()
     }
 
-    /// Why it must, with the remedy.
+    /// The reason for that, with the remedy.
     pub fn why_reader(&self) -> Option<Error> {
         let unreadable = self.vault.read_error();
         unreadable.or_else(|| self.store().why_reader(&self.deadline))

@@ -248,7 +248,7 @@ impl Session {
         }
     }
 
-    /// Why a reader without a keeper gets no token.
+    /// The error of a reader without a keeper.
     fn cannot_fetch(&self) -> Error {
         let why = self.why_reader();
         self.as_reader(why.unwrap_or_else(|| {

@@ -24,7 +24,7 @@ pub struct Report {
     pub now: i64,
     /// Whether a keeper listens; `None` where this process may not know.
     pub keeper: Option<bool>,
-    /// Why this process may only read the store, and so does not fetch; `None` for one that does.
+    /// The reason why this process may only read the store, and does not fetch; `None` for one that does.
     #[serde(serialize_with = "write_reason")]
     pub reader: Option<Error>,
     /// Why the store cannot be written, when tokens live in this process's memory for that reason.

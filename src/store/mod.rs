@@ -94,7 +94,7 @@ pub trait Store: Send + Sync {
     /// What this process may do here, as of now.
     fn access(&self) -> Access;
 
-    /// Why this process may only read, with the remedy; None for a writer. Looks closer than [`Store::access`].
+    /// The reason why this process may only read, with the remedy. None for a writer. Looks closer than [`Store::access`].
     fn why_reader(&self, by: &Deadline) -> Option<Error>;
 
     /// How a reader reaches a keeper.

@@ -1,4 +1,4 @@
-//! Whose a file beside another one is: its owner's and its group's, whichever process makes it.
+//! The owner of the files beside a store: that of the store, whichever process makes them.
 //!
 //! A job of root that comes first would else shut the owner out of the store for good.
 
@@ -67,7 +67,7 @@ impl Owner {
     }
 }
 
-/// Why a file could not become another user's.
+/// The cause of a failure: a file could not become another user's.
 #[derive(Debug)]
 pub struct NotGiven {
     owner: u32,
@@ -87,7 +87,7 @@ impl std::fmt::Display for NotGiven {
 impl std::error::Error for NotGiven {}
 
 impl NotGiven {
-    /// What an error says of the right owner, if this is its cause.
+    /// The right owner, if this is the cause of an error.
     pub fn owner_in(e: &io::Error) -> Option<String> {
         let cause = e.get_ref()?.downcast_ref::<NotGiven>()?;
         Some(user(cause.owner))

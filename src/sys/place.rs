@@ -15,7 +15,7 @@ use nix::unistd::{Uid, mkfifo};
 use super::file::{create_private, is_writable};
 use super::signal::BlockedSignals;
 
-/// What a file system may lack.
+/// A thing that a file system may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     HardLinks,
@@ -28,7 +28,7 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// What the file system has not.
+    /// Its name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Lack::HardLinks => "hard links",

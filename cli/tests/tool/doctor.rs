@@ -309,7 +309,7 @@ fn files_of_another_owner_and_readers_are_told_apart() {
     );
 }
 
-/// What the doctor finds in a process that `limit` has changed before it starts.
+/// The findings of a doctor's process that `limit` has changed before it starts.
 fn doctor_under(
     desk: &Desk,
     more: &[&str],

@@ -212,7 +212,7 @@ impl SqliteStore {
         }
     }
 
-    /// What to name in place of a link.
+    /// The path to name in place of a link.
     fn other_name(&self) -> Option<String> {
         let meta = std::fs::symlink_metadata(&self.path).ok()?;
         let target = sys::link_target(&self.path);
@@ -279,7 +279,7 @@ impl SqliteStore {
         }
     }
 
-    /// What lies beside a store that its group may write is that group's too.
+    /// Lock and journal are open to the group where that may write the store.
     fn open_to_writers(&self, store: &Metadata) {
         let owner = Owner::of_file(store);
         if owner.lock_mode() != OWNER_ONLY {

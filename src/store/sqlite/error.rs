@@ -107,7 +107,7 @@ impl SqliteError {
     }
 }
 
-/// Why a store stays busy, where no process holds it: some file systems say that of a lock that they do not have.
+/// The error of a store that stays busy on a file system without locks: some say that a lock which they lack is held.
 pub(super) fn lack_of_locks(store: &Path) -> Option<Error> {
     let directory = store.parent().unwrap_or(Path::new("/"));
     let lacks = sys::probe(directory)?;

@@ -1,4 +1,4 @@
-//! Why a process that has a store may only read it, and what to do about that.
+//! The reasons why a process may only read a store, each with its remedy.
 //!
 //! Such a process is a reader: it leaves it to a keeper to fetch. It would else fetch for itself alone, or write files that
 //! shut the owner out.
@@ -16,7 +16,7 @@ use crate::sys::{self, NotGiven};
 /// The remedy for a file that is another user's.
 const OWN_DIRECTORY: &str = "keep the store in a directory of the service's own";
 
-/// What keeps a process from writing.
+/// One reason why a process may not write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
     /// Another process has brought the store to a schema that is newer than ours.
@@ -41,7 +41,7 @@ pub(super) fn journal_path(store: &Path) -> PathBuf {
 }
 
 impl SqliteStore {
-    /// What keeps this process from writing, as far as it shows without a try.
+    /// The reason why this process may not write, as far as it shows without a try.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
         let version = self.newer_schema.load(Ordering::Relaxed);
         if version > 0 {
@@ -69,7 +69,7 @@ impl SqliteStore {
             })
     }
 
-    /// The same in words.
+    /// An obstacle in words, with its remedy.
     pub(super) fn describe_obstacle(&self, obstacle: &Obstacle) -> Error {
         let (why, advice) = obstacle.told(&self.path);
         let error = Error::store(format!(
@@ -96,7 +96,7 @@ impl SqliteStore {
     }
 }
 
-/// What keeps this process from writing one of the files.
+/// The reason why this process may not write one of the files.
 fn of_file(path: &Path) -> Option<Obstacle> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     if !path.exists() {
@@ -186,7 +186,7 @@ impl Obstacle {
     }
 }
 
-/// What to do about a file beside a store that could not be made or opened.
+/// The remedy for a file beside a store that could not be made or opened.
 pub(super) fn remedy(e: &std::io::Error) -> Option<String> {
     if let Some(owner) = NotGiven::owner_in(e) {
         return Some(format!("Run this as {owner}."));

@@ -115,7 +115,7 @@ pub fn look(paths: &Paths, found: &mut Findings) {
     }
 }
 
-/// What a store needs, and the file system has not.
+/// Each thing that a store needs and the file system lacks is a finding.
 fn lacking(directory: &Path, found: &mut Findings) {
     for lack in lacks(directory).unwrap_or_default() {
         let (level, so) = match lack {
