@@ -3,15 +3,20 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
 
 use super::encode;
+use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result, Status};
-use crate::sys::{self, Lack, NotGiven, OWNER_ONLY, Owner};
+use crate::sys::{self, FileId, Lack, NotGiven, OWNER_ONLY, Owner};
 
 pub(super) const KEY_LEN: usize = 32;
+
+/// How long an empty key file is given to be filled.
+const CLAIM_MS: i64 = 500;
 
 pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
 
@@ -62,9 +67,17 @@ impl Vault {
             Error::new(Status::Secret, what).because(why)
         };
         let mut text = Zeroizing::new(String::new());
-        let read = sys::require_readable_file(&self.path)
-            .and_then(|()| std::fs::File::open(&self.path))
-            .and_then(|file| file.take(4096).read_to_string(&mut text));
+        let mut look = || {
+            sys::require_readable_file(&self.path)?;
+            File::open(&self.path)?.take(4096).read_to_string(&mut text)
+        };
+        let mut read = look();
+        let deadline = Deadline::after(CLAIM_MS);
+        // Another process has claimed the name, and is about to put the key there.
+        while matches!(read, Ok(0)) && !deadline.has_passed() {
+            std::thread::sleep(Duration::from_millis(5));
+            read = look();
+        }
         match read {
             Ok(_) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -130,13 +143,25 @@ impl Vault {
         if !sys::is_unsupported(&no_link) {
             return Err(no_link);
         }
-        let Err(e) = sys::rename_new(draft, &self.path) else {
-            return Ok(());
-        };
-        match sys::is_unsupported(&e) {
-            true => Err(sys::lacking(Lack::HardLinks, &self.path, no_link)),
-            false => Err(e),
+        match sys::rename_new(draft, &self.path) {
+            Err(e) if sys::is_unsupported(&e) => self.rename_over_claim(draft),
+            done => done,
         }
+    }
+
+    /// The same with an empty file that claims the name, for a file system that cannot rename without replacing. A reader waits
+    /// for the key in it.
+    fn rename_over_claim(&self, draft: &Path) -> io::Result<()> {
+        let claim = sys::create_private(&self.path)?;
+        let claimed = FileId::of(&claim.metadata()?);
+        drop(claim);
+        if FileId::at(&self.path) != Some(claimed) {
+            // It was taken away, and there may be another key by now.
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        std::fs::rename(draft, &self.path).inspect_err(|_| {
+            let _ = std::fs::remove_file(&self.path);
+        })
     }
 
     /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.

@@ -121,7 +121,7 @@ fn lacking(directory: &Path, found: &mut Findings) {
         let (level, so) = match lack {
             "hard links" => (
                 Level::Warning,
-                "a key may have to be made elsewhere: the option key_file",
+                "such ones are often shared, and locks do not hold between hosts",
             ),
             "FIFOs" => (Level::Warning, "readers cannot reach a keeper"),
             "fsync" => (
