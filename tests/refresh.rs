@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::*;
-use common::{World, wait_until};
+use ::wxtoken::tool::Store;
+use common::{Child, World, outcome, wait_until};
 use serde_json::json;
 
 /// The token of `wx1` as the report shows it.
@@ -253,4 +254,69 @@ fn waiting_for_another_thread_ends_at_the_deadline() {
         leader.join().unwrap().unwrap();
     });
     assert_eq!(world.requests(), 1);
+}
+
+/// One start of a program that is configured with this secret.
+fn start(world: &World, kind: &str, secret: &str, remove: bool) -> String {
+    Child::fork(|| {
+        if remove {
+            let store = Store::open(world.store().to_str());
+            // The other program may not have registered it yet.
+            let _ = store.unwrap().remove("shop");
+        }
+        let handle = world.open();
+        handle.register("shop", kind, "wx1", secret).unwrap();
+        outcome(handle.get("shop"))
+    })
+    .join()
+}
+
+#[test]
+fn programs_with_wrong_secrets_that_take_turns_cost_two_requests_a_minute() {
+    for kind in ["official", "official_classic", "work"] {
+        for remove in [false, true] {
+            let world = World::new();
+            let platform = if kind == "work" { "work" } else { "official" };
+            world.add(platform, "wx1", json!({}));
+            let began = Instant::now();
+            for turn in 0..12 {
+                let secret = ["wrong", "wronger"][turn % 2];
+                let said = start(&world, kind, secret, remove);
+                assert!(said.contains("WXTOKEN_E_API"), "{said}");
+            }
+            // A back-off of a minute is over after 48 s at the earliest.
+            if began.elapsed() < Duration::from_secs(48) {
+                assert_eq!(world.requests(), 2, "{kind}, removed: {remove}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_right_secret_helps_at_once_after_a_wrong_one() {
+    for remove in [false, true] {
+        let world = World::with_account(json!({}));
+        for _ in 0..3 {
+            start(&world, "official", "wrong", false);
+        }
+        let token = start(&world, "official", common::SECRET, remove);
+        assert!(world.accepts(&token), "{token}");
+        assert_eq!(world.requests(), 2);
+    }
+}
+
+#[test]
+fn tickets_that_take_turns_cost_two_requests_a_minute() {
+    let world = World::new();
+    world.add("component", "wx1", json!({}));
+    let handle = world.open_shop("component");
+    let began = Instant::now();
+    for turn in 0..12 {
+        let ticket = ["never-pushed", "neither"][turn % 2];
+        handle.put("shop", "verify_ticket", ticket).unwrap();
+        assert_eq!(handle.get("shop").unwrap_err().errcode, 61006);
+    }
+    if began.elapsed() < Duration::from_secs(48) {
+        assert_eq!(world.requests(), 2);
+    }
 }

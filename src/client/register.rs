@@ -98,7 +98,7 @@ pub(super) fn load_account(session: &Session, name: &str) -> Result<Option<Accou
 }
 
 impl Session {
-    /// Puts an account in. A failure of what it was before is no reason not to ask with what it is now.
+    /// Puts an account in. What it was refused with before does not hold back its first try with what it is now.
     pub fn register(
         &self,
         mut account: Account,
@@ -115,10 +115,16 @@ impl Session {
         let rows = store::read(self.store(), &self.deadline, |there| {
             there.rows_of(&account.id)
         })?;
-        for (key, _) in rows.iter().filter(|(_, row)| row.failures > 0) {
+        let failed = rows.iter().filter(|(_, row)| row.failures > 0);
+        for (key, _) in failed.filter(|(key, _)| account::leads_to(&stored, key)) {
+            // The key names the secret, so it is this very secret that was refused.
+            let is_same_secret =
+                !key.discriminator.is_empty() && key.discriminator == stored.fingerprint;
             self.change_row(key, |row| {
-                row.clear_failures();
-                Commit::Yes
+                Commit::when(match is_same_secret {
+                    true => row.shorten_backoff(),
+                    false => row.note_change(self.now()),
+                })
             })?;
         }
         Ok(stored)
