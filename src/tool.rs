@@ -55,6 +55,8 @@ pub struct KindOfAccount {
     pub parent: Option<&'static str>,
     /// What `put` takes, `current` first.
     pub fields: Vec<&'static str>,
+    /// What of it must be put before the first get.
+    pub needs: Vec<&'static str>,
     /// What `get` gives: `access_token`, `jsapi_ticket`.
     pub credentials: Vec<&'static str>,
 }
@@ -69,6 +71,7 @@ pub fn kinds() -> Vec<KindOfAccount> {
             has_secret: kind.has_secret(),
             parent: kind.parent().map(Kind::name),
             fields: kind.fields(),
+            needs: kind.needs().collect(),
             credentials: kind.recipes().map(|recipe| recipe.credential).collect(),
         })
         .collect()
@@ -137,8 +140,8 @@ impl Store {
         self.0.set(option, value)
     }
 
-    /// As `wxtoken_register`.
-    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    /// As `wxtoken_register`. Whether anything has changed.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         self.0.register(name, kind, id, secret)
     }
 
@@ -173,6 +176,11 @@ impl Store {
     /// As `wxtoken_reject`.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         self.0.reject(name, token)
+    }
+
+    /// Ends every back-off of an account, or of all accounts. The names of the credentials whose back-off it was.
+    pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
+        self.0.retry(account)
     }
 
     /// What `wxtoken_report` writes.

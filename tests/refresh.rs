@@ -320,3 +320,68 @@ fn tickets_that_take_turns_cost_two_requests_a_minute() {
         assert_eq!(world.requests(), 2);
     }
 }
+
+#[test]
+fn a_program_ends_the_back_off_of_every_credential_once_a_minute() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    // Nothing has failed.
+    handle.put_maybe("shop", "retry", None).unwrap();
+    handle.get("shop").unwrap();
+    let quota = json!({"id": "wx1", "kind": "errcode", "errcode": 45009, "times": 2});
+    world.fault(quota.clone());
+    let failure = handle.get("shop/jsapi_ticket").unwrap_err();
+    let remedy = "When the quota is cleared, put the field retry with wxtoken_put.";
+    assert!(failure.message.ends_with(remedy), "{failure:?}");
+    world.sim.clear_faults();
+    handle.get("shop/jsapi_ticket").unwrap_err();
+    // The process that ends it may be another.
+    let said = Child::fork(|| match world.open().put_maybe("shop", "retry", None) {
+        Ok(()) => "ended".into(),
+        Err(failure) => failure.message,
+    });
+    assert_eq!(said.join(), "ended");
+    handle.get("shop/jsapi_ticket").unwrap();
+    assert_eq!(world.requests(), 3);
+
+    let invalid = handle.put("shop", "retry", "now").unwrap_err();
+    assert_eq!(invalid.status, WXTOKEN_E_ARGUMENT);
+    let unknown = handle.put_maybe("stall", "retry", None).unwrap_err();
+    assert_eq!(unknown.status, WXTOKEN_E_ACCOUNT);
+}
+
+#[test]
+fn a_retry_that_comes_too_soon_says_when_and_changes_nothing() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    handle.register("shop", "official", "wx1", "wrong").unwrap();
+    handle.get("shop").unwrap_err();
+    handle.put("shop", "retry", "1").unwrap();
+    handle.get("shop").unwrap_err();
+    let began = Instant::now();
+    for _ in 0..5 {
+        let failure = handle.put_maybe("shop", "retry", None).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
+        assert!((30_000..=60_000).contains(&failure.retry_after_ms) || is_late(began));
+        assert!(failure.message.contains("once a minute"), "{failure:?}");
+        assert_eq!(handle.get("shop").unwrap_err().errcode, 40125);
+    }
+    assert!(world.requests() == 2 || is_late(began));
+    // A person does not have to wait, and a right secret does not either.
+    let store = Store::open(world.store().to_str()).unwrap();
+    for requests in 3..6 {
+        assert_eq!(store.retry(Some("shop")).unwrap(), ["shop"]);
+        assert!(store.retry(None).unwrap().is_empty());
+        handle.get("shop").unwrap_err();
+        assert!(world.requests() == requests || is_late(began));
+    }
+    handle
+        .register("shop", "official", "wx1", common::SECRET)
+        .unwrap();
+    handle.get("shop").unwrap();
+}
+
+/// Whether this machine stood still for so long that a back-off of a minute may be over.
+fn is_late(began: Instant) -> bool {
+    began.elapsed() > Duration::from_secs(30)
+}

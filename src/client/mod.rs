@@ -9,6 +9,7 @@ mod put;
 mod register;
 mod reject;
 pub mod report;
+mod retry;
 pub mod session;
 
 use std::sync::Arc;

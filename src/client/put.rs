@@ -21,6 +21,7 @@ impl Client {
         let kind = found.account.kind;
         match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
+            ("retry", _) => self.put_retry(&session, &found.account, value),
             ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
             (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
             _ => Err(Error::argument(format!(

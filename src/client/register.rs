@@ -12,8 +12,8 @@ use crate::secrets::{Label, fingerprint};
 use crate::store::{self, Account, Commit};
 
 impl Client {
-    /// Registers or updates an account; nothing is written when nothing has changed.
-    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         names::check_account(name)?;
         let kind =
             Kind::named(kind).ok_or_else(|| {
@@ -37,6 +37,7 @@ impl Client {
             };
             account.kind == kind && account.id == id && same_secret
         });
+        let changed = unchanged.is_none();
         let account = match unchanged {
             Some(account) => account,
             None => {
@@ -64,7 +65,7 @@ impl Client {
             }
             known.record_account(self.handle, account);
         });
-        Ok(())
+        Ok(changed)
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option
             Error::argument(format!("accounts of kind {} have no secret", kind.name())).advise(
                 format!(
                     "Register the account without one, and put {}.",
-                    kind.fields()[1..].join(" and ")
+                    kind.needs().collect::<Vec<_>>().join(" and ")
                 ),
             ),
         ),

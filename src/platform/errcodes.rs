@@ -3,7 +3,7 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
-use Advice::{Allow, Do, Put, RegisterAgain};
+use Advice::{Allow, Do, Put, RegisterAgain, Retry};
 
 pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
@@ -24,6 +24,8 @@ pub enum Advice {
     Put(&'static str),
     /// Add this host's address to this list.
     Allow(&'static str),
+    /// End the back-off, once this is mended.
+    Retry(&'static str),
 }
 
 /// Whose code it is; None: everybody's.
@@ -99,7 +101,9 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         50004,
         Wait::Seconds(60),
-        Do("This account may not use access tokens. See its rights in the account's console."),
+        Retry(
+            "This account may not use access tokens. See its rights in the account's console. When it has them,",
+        ),
     ),
     (
         API,
@@ -119,25 +123,31 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         89501,
         Wait::Seconds(300),
-        Do("The administrator has been asked to allow this host's address. Wait for the answer."),
+        Retry(
+            "The administrator has been asked to allow this host's address. When the answer is there,",
+        ),
     ),
     (
         API,
         89503,
         Wait::Seconds(300),
-        Do("The administrator must allow this host's address first."),
+        Retry("The administrator must allow this host's address first. After that,"),
     ),
     (
         API,
         89506,
         Wait::Seconds(86_400),
-        Do("The administrator refused this host's address twice. It may ask again in 24 hours."),
+        Retry(
+            "The administrator refused this host's address twice. It may ask again in 24 hours. When it is allowed,",
+        ),
     ),
     (
         API,
         89507,
         Wait::Seconds(3600),
-        Do("The administrator refused this host's address. It may ask again in an hour."),
+        Retry(
+            "The administrator refused this host's address. It may ask again in an hour. When it is allowed,",
+        ),
     ),
     (WORK, 40091, Wait::Seconds(60), WRONG_SECRET),
     (
@@ -150,8 +160,8 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         45009,
         Wait::NextDay,
-        Do(
-            "The day's quota of token fetches is used up. Find what else fetches this account's token.",
+        Retry(
+            "The day's quota of token fetches is used up. Find what else fetches this account's token. When the quota is cleared,",
         ),
     ),
     (
@@ -257,8 +267,8 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         let wait = if failures == 0 { 60 } else { 3600 };
         return ErrcodeRule {
             wait: Wait::Seconds(wait),
-            advice: Do(
-                "WeCom's limit of calls is used up. Find what calls too often from this address.",
+            advice: Retry(
+                "WeCom's limit of calls is used up. Find what calls too often from this address. When the limit is over,",
             ),
         };
     }

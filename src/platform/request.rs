@@ -239,6 +239,11 @@ impl Fetch<'_> {
             (Advice::Allow(list), _) => Hint::AllowAddress {
                 address: address_in(errmsg),
                 list: list.into(),
+                account: Some(account),
+            },
+            (Advice::Retry(why), _) => Hint::Retry {
+                account,
+                before: Some(why.into()),
             },
             (Advice::Do(what) | Advice::Put(what), _) => Hint::Do(what.into()),
         }
