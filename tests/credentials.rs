@@ -540,7 +540,10 @@ fn what_an_account_does_not_have_is_said_with_what_it_has() {
     }
     let failure = handle.put("shop", "verify_ticket", "T").unwrap_err();
     assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
-    assert!(failure.message.contains("It takes current, retry."), "{failure:?}");
+    assert!(
+        failure.message.contains("It takes current, retry."),
+        "{failure:?}"
+    );
     assert_eq!(
         handle.get("shop/access_token").unwrap(),
         handle.get("shop").unwrap()
