@@ -343,6 +343,23 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
     assert_eq!((pass.without_token, set.world.requests()), (0, 2));
 }
 
+#[test]
+fn a_keeper_goes_on_to_the_next_name_when_a_secret_is_refused() {
+    needs_root!();
+    let set = Set::new(json!({}));
+    let wrong = "f".repeat(32);
+    // It sorts before the one whose secret is right.
+    set.owner
+        .register("legacy", "official", "wx1", &wrong)
+        .unwrap();
+    let store = keeping(&set.world);
+    let (mut keeper, told) = keeper_of(&store);
+    let pass = settled(&mut keeper);
+    assert_eq!((pass.accounts, pass.without_token), (2, 0));
+    assert!(set.world.requests() <= 2);
+    assert!(failures(&told.lock().unwrap()).is_empty());
+}
+
 /// Nothing in the store holds it back, so the keeper does; and tells it once.
 #[test]
 fn what_waits_for_its_parent_is_fetched_as_soon_as_that_is_retried() {

@@ -385,3 +385,59 @@ fn a_retry_that_comes_too_soon_says_when_and_changes_nothing() {
 fn is_late(began: Instant) -> bool {
     began.elapsed() > Duration::from_secs(30)
 }
+
+/// What the platform says of a wrong secret, in the tests below.
+const WRONG: &str = "ffffffffffffffffffffffffffffffff";
+
+#[test]
+fn the_refusal_of_one_names_secret_is_not_anothers() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    for name in ["legacy", "older"] {
+        let wrong = format!("{WRONG}{name}");
+        handle
+            .register(name, "official_classic", "wx1", &wrong)
+            .unwrap();
+    }
+    // The one who asks goes on to the next secret in the same get.
+    let token = handle.get("legacy").unwrap();
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(world.minted(), 1);
+    assert!((2..=3).contains(&world.requests()));
+    let report = handle.report();
+    let of = |name: &str| {
+        let accounts = report["accounts"].as_array().unwrap().iter();
+        let account = accounts.clone().find(|account| account["name"] == name);
+        account.unwrap()["tokens"][0].clone()
+    };
+    assert!(of("legacy")["secret_refused_at"].is_i64());
+    assert_eq!(of("legacy")["last_error"]["errcode"], 40125);
+    assert!(of("shop")["secret_refused_at"].is_null() && of("shop")["last_error"].is_null());
+    // The secret that worked last comes first, whoever asks.
+    let before = world.requests();
+    handle.reject("legacy", &token.value).unwrap();
+    assert_ne!(handle.get("legacy").unwrap(), token);
+    assert_eq!(world.requests(), before + 1);
+}
+
+#[test]
+fn where_every_names_secret_is_wrong_each_is_asked_with_once() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    for name in ["a", "b"] {
+        let wrong = format!("{WRONG}{name}");
+        handle.register(name, "official", "wx1", &wrong).unwrap();
+    }
+    for _ in 0..5 {
+        for name in ["a", "b"] {
+            let failure = handle.get(name).unwrap_err();
+            assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40125));
+            assert!(
+                failure.message.contains(&format!("\"{name}\"")),
+                "{failure:?}"
+            );
+            assert!(failure.retry_after_ms > 40_000, "{failure:?}");
+        }
+    }
+    assert_eq!(world.requests(), 2);
+}

@@ -10,6 +10,7 @@ mod register;
 mod reject;
 pub mod report;
 mod retry;
+mod secrets;
 pub mod session;
 
 use std::sync::Arc;

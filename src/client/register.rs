@@ -124,7 +124,12 @@ impl Session {
             self.change_row(key, |row| {
                 Commit::when(match is_same_secret {
                     true => row.shorten_backoff(),
-                    false => row.note_change(self.now()),
+                    false => {
+                        let now = self.now();
+                        let has_changed = row.note_change(now);
+                        row.hold_new_secret(&stored.fingerprint, now);
+                        has_changed
+                    }
                 })
             })?;
         }

@@ -56,7 +56,7 @@ impl Row {
 
     /// Ends the back-off for a program, at most once a minute. The error is how many milliseconds it has to wait.
     pub fn end_backoff_for_program(&mut self, now: Now) -> Result<bool, i64> {
-        if self.standing_failure(now, 0).is_none() {
+        if self.standing_failure(now, 0).is_none() && !self.has_refused(now) {
             return Ok(false);
         }
         let mut endings = self.endings();
@@ -73,7 +73,7 @@ impl Row {
     pub fn end_backoff(&mut self) -> bool {
         let has_failed = self.failures > 0;
         self.clear_failures();
-        has_failed
+        self.end_refusals() || has_failed
     }
 
     /// What is kept of a row whose account is removed: enough that its next registration does not begin a new count.
@@ -92,6 +92,7 @@ impl Row {
             last_status: self.last_status,
             last_errcode: self.last_errcode,
             last_error: self.last_error.clone(),
+            refusals: self.refusals.clone(),
             ..Row::default()
         })
     }

@@ -23,6 +23,9 @@
 //!   waits a minute. Failures that come of the leader's own options, or of its lack of memory, threads or descriptors,
 //!   are not shared. A timeout is shared only with callers whose budget is no larger than the leader's
 //!   (`failed_budget_ms`). A caller with little time left does not lead.
+//! - **A secret's refusal.** An errcode that blames the secret (`platform::errcodes`) stands for that secret alone
+//!   (`refusals`). Another account of the same key with another secret may fetch at once. The wait of each grows with the
+//!   number that stand refused.
 //! - **Changes.** The first change of a secret after a refusal ends the back-off. A row remembers its changes, also
 //!   through the removal of its account. While changes follow each other, the next try comes a minute after the last
 //!   failure (`credential::ending`).
@@ -39,6 +42,7 @@ mod freshness;
 mod key;
 mod lease;
 mod merge;
+mod refusals;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -47,5 +51,6 @@ mod transitions;
 pub use freshness::Freshness;
 pub use key::CredentialKey;
 pub use lease::Lease;
+pub use refusals::SecretRefusal;
 pub use row::{Row, StoredSecret};
 pub use transitions::FetchPlan;

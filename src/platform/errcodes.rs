@@ -12,6 +12,8 @@ use crate::hosts::{self, Platform};
 pub struct ErrcodeRule {
     pub wait: Wait,
     pub advice: Advice,
+    /// It stands for the account's secret, and not for another name's.
+    pub blames_secret: bool,
 }
 
 /// What to do about a refusal. The words are whole sentences, and those before an advice say why.
@@ -252,12 +254,27 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
     (FEISHU, 99_991_400, Wait::BackOff, TOO_MANY),
 ];
 
+/// Codes that refuse the account's secret, or the pair of id and secret.
+static BLAMES_SECRET: &[(On, i64)] = &[
+    (None, 40001),
+    (None, 40013),
+    (None, 40125),
+    (API, 40243),
+    (WORK, 40080),
+    (WORK, 40091),
+    (DOUYIN, 40015),
+    (DOUYIN, 40017),
+    (FEISHU, 10003),
+    (FEISHU, 10014),
+];
+
 /// The platform did not take the parent's token, and not its successor either.
 pub const STALE_PARENT: ErrcodeRule = ErrcodeRule {
     wait: Wait::BackOff,
     advice: Do(
         "The platform did not take the token that this is fetched with. Another one is fetched.",
     ),
+    blames_secret: false,
 };
 
 /// `failures`: how many failed in a row before this one.
@@ -270,19 +287,24 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
             advice: Retry(
                 "WeCom's limit of calls is used up. Find what calls too often from this address. When the limit is over,",
             ),
+            blames_secret: false,
         };
     }
+    let is = |on: On, number: i64| number == code && on.is_none_or(|on| on == platform);
+    let blames_secret = BLAMES_SECRET.iter().any(|(on, number)| is(*on, *number));
     TABLE
         .iter()
-        .find(|(on, number, _, _)| *number == code && on.is_none_or(|on| on == platform))
+        .find(|(on, number, _, _)| is(*on, *number))
         .map_or(
             ErrcodeRule {
                 wait: Wait::Seconds(60),
                 advice: Do("Look the errcode up in the platform's list of return codes."),
+                blames_secret,
             },
             |(_, _, wait, advice)| ErrcodeRule {
                 wait: *wait,
                 advice: *advice,
+                blames_secret,
             },
         )
 }
