@@ -34,8 +34,8 @@ pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Rem
     }))
 }
 
-/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too. What
-/// was refused a short while ago stays as a memory, until another account is removed.
+/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too. A
+/// credential that was refused a short while ago leaves a memory. The memory goes when another account is removed later.
 fn delete_rows_of(
     store: &dyn Store,
     account: &Account,

@@ -99,7 +99,7 @@ pub(super) fn load_account(session: &Session, name: &str) -> Result<Option<Accou
 }
 
 impl Session {
-    /// Puts an account in. What it was refused with before does not hold back its first try with what it is now.
+    /// Puts an account in. A refusal of its old secret does not hold back the first try with the new one.
     pub fn register(
         &self,
         mut account: Account,

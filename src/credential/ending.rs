@@ -1,8 +1,7 @@
 //! How a back-off ends ahead of its time: a secret is changed, or somebody asks for another try.
 //!
-//! Programs that change things all the time are not to drain a quota by it. So a row remembers when it was last changed, and
-//! when a program last asked. The two times stand in the text of the last failure, which may have fields that an older
-//! version does not know.
+//! A program that changes things all the time must not drain a quota. So a row remembers when it was last changed, and when
+//! a program last asked. The two times are fields in the text of the last failure, where an older version ignores them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -76,7 +75,8 @@ impl Row {
         self.end_refusals() || has_failed
     }
 
-    /// What is kept of a row whose account is removed: enough that its next registration does not begin a new count.
+    /// The part of a row that outlives its account. The next registration then does not begin a new count. None when the
+    /// last failure, change or retry is ten minutes old.
     pub fn memory_of_failures(&self, now: Now) -> Option<Row> {
         let Endings {
             changed_at,

@@ -200,7 +200,7 @@ impl WorkerPool {
         is_news.then_some(Outcome::Failed(e))
     }
 
-    /// A token has come: what may have waited for it is tried again.
+    /// Tries the credentials again that may have waited for this token.
     fn release_after(&self, name: &str) {
         let mut all = self.held();
         all.remove(name);
