@@ -62,16 +62,17 @@ class Vitals:
         allowed = max(ALLOWED_KIB_IN_A_SHORT_RUN if is_short else ALLOWED_KIB, ALLOWED_SHARE * before)
         if after > before + allowed:
             grown.append(f"memory from {before:.0f} to {after:.0f} KiB")
-        before, after = self._ends("descriptors")
+        before, after = self._at_rest("descriptors")
         if before != after:
             grown.append(f"descriptors from {before:.0f} to {after:.0f}: {self._open_files}")
-        before, after = self._ends("threads")
+        before, after = self._at_rest("threads")
         if after > before + self._spare_threads:
             grown.append(f"threads from {before:.0f} to {after:.0f}")
         return grown
 
     def summary(self):
-        rss, descriptors, threads = (self._ends(what) for what in ("rss_kib", "descriptors", "threads"))
+        rss = self._ends("rss_kib")
+        descriptors, threads = (self._at_rest(what) for what in ("descriptors", "threads"))
         return {
             "rss_kib_first": f"{rss[0]:.0f}",
             "last": f"{rss[1]:.0f}",
@@ -81,10 +82,14 @@ class Vitals:
             "threads": f"{threads[0]:.0f} {threads[1]:.0f}",
         }
 
-    def _ends(self, what):
+    def _ends(self, what, typical=median):
         tenth = max(5, len(self._samples) // 10)
         values = [getattr(one, what) for one in self._samples]
-        return median(values[:tenth]), median(values[-tenth:])
+        return typical(values[:tenth]), typical(values[-tenth:])
+
+    def _at_rest(self, what):
+        """A sample may fall into a fetch, which has a socket and a thread for the look-up. What leaks is there in each."""
+        return self._ends(what, min)
 
     def _slope_kib_per_hour(self):
         """By least squares."""
