@@ -137,6 +137,17 @@ pub enum Hint {
         address: Option<String>,
         /// The list that it belongs on, and where that is.
         list: String,
+        /// The account that is tried again after that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+    },
+    /// End the back-off of this account: its cause is mended.
+    Retry {
+        /// The account's name.
+        account: String,
+        /// See above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
     },
     /// Start a keeper, as this user where it is known.
     Keep {
@@ -260,6 +271,9 @@ impl Error {
     }
 }
 
+/// How a program ends a back-off.
+const RETRY: &str = "put the field retry with wxtoken_put.";
+
 impl Hint {
     /// What to do, in functions of C: whole sentences.
     pub fn for_c(&self) -> String {
@@ -285,16 +299,28 @@ impl Hint {
                 &format!("put the field {field} with wxtoken_put (see docs/credentials.md)."),
             ),
             Hint::AllowAddress {
-                address: Some(address),
+                address,
                 list,
-            } => format!("Add {address} to {list}."),
-            Hint::AllowAddress {
-                address: None,
-                list,
-            } => format!("Add the address by which this host reaches the Internet to {list}."),
+                account,
+            } => {
+                let allow = Hint::allow(address, list);
+                match account {
+                    Some(_) => format!("{allow} Then {RETRY}"),
+                    None => allow,
+                }
+            }
+            Hint::Retry { before, .. } => Hint::sentence(before, RETRY),
             Hint::Keep { user: Some(user) } => format!("Start `wxtoken keep` as {user}."),
             Hint::Keep { user: None } => "Start `wxtoken keep` as the store's owner.".into(),
             Hint::Do(sentence) => sentence.clone(),
+        }
+    }
+
+    /// How a host's address is let in: a sentence that names neither a function nor a command.
+    pub fn allow(address: &Option<String>, list: &str) -> String {
+        match address {
+            Some(address) => format!("Add {address} to {list}."),
+            None => format!("Add the address by which this host reaches the Internet to {list}."),
         }
     }
 
@@ -315,7 +341,8 @@ impl Hint {
     pub fn after(mut self, words: impl Into<String>) -> Hint {
         if let Hint::RegisterAgain { before, .. }
         | Hint::RegisterAll { before }
-        | Hint::Put { before, .. } = &mut self
+        | Hint::Put { before, .. }
+        | Hint::Retry { before, .. } = &mut self
         {
             *before = Some(words.into());
         }
@@ -375,6 +402,25 @@ mod tests {
         let after = |words: &str| put.clone().after(words).for_c();
         assert_eq!(after("It is old."), format!("It is old. P{advice}"));
         assert_eq!(after("Wait, or"), format!("Wait, or p{advice}"));
+        let retry = Hint::Retry {
+            account: "p".into(),
+            before: None,
+        };
+        let advice = "ut the field retry with wxtoken_put.";
+        assert_eq!(retry.for_c(), format!("P{advice}"));
+        let after = retry.after("The day is over. Now,").for_c();
+        assert_eq!(after, format!("The day is over. Now, p{advice}"));
+        let allow = |account: Option<&str>| Hint::AllowAddress {
+            address: Some("203.0.113.7".into()),
+            list: "the list".into(),
+            account: account.map(str::to_owned),
+        };
+        let sentence = "Add 203.0.113.7 to the list.";
+        assert_eq!(allow(None).for_c(), sentence);
+        assert_eq!(
+            allow(Some("p")).for_c(),
+            format!("{sentence} Then p{advice}")
+        );
         let told = Hint::Do("Wait.".into());
         assert_eq!(told.clone().after("Look."), told);
     }

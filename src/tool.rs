@@ -58,6 +58,8 @@ pub struct KindOfAccount {
     pub parent: Option<&'static str>,
     /// What `put` takes, `current` first.
     pub fields: Vec<&'static str>,
+    /// What of it must be put before the first get.
+    pub needs: Vec<&'static str>,
     /// What `get` gives: `access_token`, `jsapi_ticket`.
     pub credentials: Vec<&'static str>,
 }
@@ -72,6 +74,7 @@ pub fn kinds() -> Vec<KindOfAccount> {
             has_secret: kind.has_secret(),
             parent: kind.parent().map(Kind::name),
             fields: kind.fields(),
+            needs: kind.needs().collect(),
             credentials: kind.recipes().map(|recipe| recipe.credential).collect(),
         })
         .collect()
@@ -147,8 +150,8 @@ impl Store {
         self.0.set(option, value)
     }
 
-    /// As `wxtoken_register`.
-    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    /// As `wxtoken_register`. Whether anything has changed.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         self.0.register(name, kind, id, secret)
     }
 
@@ -183,6 +186,11 @@ impl Store {
     /// As `wxtoken_reject`.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         self.0.reject(name, token)
+    }
+
+    /// Ends every back-off of an account, or of all accounts. The names of the credentials whose back-off it was.
+    pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
+        self.0.retry(account)
     }
 
     /// What `wxtoken_report` writes.

@@ -13,6 +13,8 @@ use ::wxtoken::tool::{Error, Keeper, KeeperEvent, Outcome, PassSummary, Store};
 use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::{Value, json};
 
+const REFRESH_TOKEN: &str = "refreshtoken@@@0123456789";
+
 const NOBODY: u32 = 65534;
 const STABLE: &str = "/cgi-bin/stable_token";
 const TICKET: &str = "/cgi-bin/ticket/getticket";
@@ -341,7 +343,54 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
     assert_eq!((pass.without_token, set.world.requests()), (0, 2));
 }
 
+#[test]
+fn a_keeper_goes_on_to_the_next_name_when_a_secret_is_refused() {
+    needs_root!();
+    let set = Set::new(json!({}));
+    let wrong = "f".repeat(32);
+    // It sorts before the one whose secret is right.
+    set.owner
+        .register("legacy", "official", "wx1", &wrong)
+        .unwrap();
+    let store = keeping(&set.world);
+    let (mut keeper, told) = keeper_of(&store);
+    let pass = settled(&mut keeper);
+    assert_eq!((pass.accounts, pass.without_token), (2, 0));
+    assert!(set.world.requests() <= 2);
+    assert!(failures(&told.lock().unwrap()).is_empty());
+}
+
 /// Nothing in the store holds it back, so the keeper does; and tells it once.
+#[test]
+fn what_waits_for_its_parent_is_fetched_as_soon_as_that_is_retried() {
+    needs_root!();
+    let set = Set::new(json!({}));
+    let Set { world, owner } = &set;
+    world.add("component", "wxabove", json!({}));
+    world.add(
+        "authorizer",
+        "wxown",
+        json!({"parent": "wxabove", "secret": REFRESH_TOKEN}),
+    );
+    let register = |name, kind, id, secret| owner.register_maybe(name, kind, id, secret).unwrap();
+    register("above", "component", "wxabove", Some(SECRET));
+    let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
+    owner.put("above", "verify_ticket", &ticket).unwrap();
+    register("own", "authorizer", "wxown", None);
+    owner.put("own", "parent", "above").unwrap();
+    owner.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    world.fault(json!({"id": "wxabove", "kind": "errcode", "errcode": 45009}));
+    let store = keeping(world);
+    let (mut keeper, _) = keeper_of(&store);
+    assert_eq!(settled(&mut keeper).without_token, 2);
+    keeper.store_changed();
+    assert_eq!(settled(&mut keeper).without_token, 2);
+    assert_eq!(store.retry(Some("above")).unwrap(), ["above"]);
+    keeper.store_changed();
+    assert_eq!(settled(&mut keeper).without_token, 0);
+    assert_eq!(world.sim.counters_of("wxabove").requests, 2);
+}
+
 #[test]
 fn what_lacks_something_is_told_once() {
     needs_root!();

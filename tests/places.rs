@@ -79,7 +79,7 @@ fn gets_twice(world: &World) -> String {
     }
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn what_root_makes_beside_a_store_is_its_owners() {
     needs_root!();
@@ -116,7 +116,7 @@ fn what_root_makes_beside_a_store_is_its_owners() {
     }
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn a_store_that_root_makes_belongs_to_the_owner_of_its_directory() {
     needs_root!();
@@ -177,7 +177,7 @@ fn a_directory_that_root_makes_belongs_to_the_owner_of_the_one_above() {
     }
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn a_mailbox_that_root_makes_is_the_owners() {
     needs_root!();
@@ -197,7 +197,7 @@ fn a_mailbox_that_root_makes_is_the_owners() {
     assert_eq!(as_nobody(keeps), "None");
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn an_empty_lock_that_roots_older_version_left_is_given_to_the_owner() {
     needs_root!();
@@ -222,7 +222,7 @@ fn an_empty_lock_that_roots_older_version_left_is_given_to_the_owner() {
     assert!(token.len() > 100, "{token}");
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
     needs_root!();
@@ -288,7 +288,7 @@ fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
     assert_eq!(world.requests(), requests);
 }
 
-/// Faults row 39.
+/// Faults row 57.
 #[test]
 fn a_store_that_is_opened_to_its_group_has_its_lock_and_its_journal_follow() {
     needs_root!();
@@ -328,7 +328,7 @@ fn spent_world(kind: &str) -> World {
     world
 }
 
-/// Faults row 40.
+/// Faults row 58.
 #[test]
 fn a_process_that_may_read_and_not_write_fetches_nothing_and_says_why() {
     needs_root!();
@@ -396,7 +396,7 @@ fn a_process_that_may_read_and_not_write_fetches_nothing_and_says_why() {
     }
 }
 
-/// Faults row 40. The kernel's own guard is not switched on for a test: the number that says so is another one here.
+/// Faults row 58. The kernel's own guard is not switched on for a test: the number that says so is another one here.
 #[test]
 fn in_a_sticky_directory_the_systems_guard_is_named_and_not_the_disk() {
     needs_root!();
@@ -444,7 +444,7 @@ fn in_a_sticky_directory_the_systems_guard_is_named_and_not_the_disk() {
     }
 }
 
-/// Faults row 43.
+/// Faults row 61.
 #[test]
 fn a_keeper_that_is_older_than_the_schema_says_so_and_fetches_nothing() {
     let world = World::with_account(json!({}));
@@ -504,7 +504,7 @@ fn a_reader_logs_why_it_has_no_token() {
     assert!(said.contains("mounted read-only"), "{said}");
 }
 
-/// Faults row 41.
+/// Faults row 59.
 #[test]
 fn a_store_that_is_a_mount_of_its_own_is_refused_with_nothing_made() {
     needs_root!();
@@ -583,7 +583,7 @@ const NO_MODES: &[(libc::c_long, Option<i32>, i32)] = &[(libc::SYS_fchmod, None,
 const NO_RENAMES: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_renameat2, None, libc::EINVAL)];
 
-/// Faults row 42.
+/// Faults row 60.
 #[test]
 fn without_hard_links_the_key_is_made_once_all_the_same() {
     let nothing_at_all: &[_] = [NO_LINKS, NO_RENAMES].concat().leak();
@@ -621,7 +621,7 @@ fn without_hard_links_the_key_is_made_once_all_the_same() {
     }
 }
 
-/// Faults row 42.
+/// Faults row 60.
 #[test]
 fn what_a_file_system_lacks_is_told_by_name() {
     let without = |calls: &'static [(libc::c_long, Option<i32>, i32)],
@@ -689,7 +689,7 @@ fn what_a_file_system_lacks_is_told_by_name() {
     );
 }
 
-/// Faults row 42.
+/// Faults row 60.
 #[test]
 fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
     for (calls, lack) in [
@@ -710,7 +710,7 @@ fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
     }
 }
 
-/// Faults row 42.
+/// Faults row 60.
 #[test]
 fn a_key_that_is_a_mount_of_its_own_is_read_and_not_changed() {
     needs_root!();
@@ -749,7 +749,7 @@ fn migrate(store: &Path) {
     .unwrap();
 }
 
-/// Faults row 43.
+/// Faults row 61.
 #[test]
 fn a_process_that_is_older_than_the_schema_goes_on_reading_and_writes_nothing() {
     for kind in KINDS {
@@ -796,7 +796,7 @@ fn a_process_that_is_older_than_the_schema_goes_on_reading_and_writes_nothing() 
     }
 }
 
-/// Faults row 43.
+/// Faults row 61.
 #[test]
 fn a_process_that_is_older_than_the_schema_fetches_nothing() {
     for kind in KINDS {

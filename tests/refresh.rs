@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::*;
-use common::{World, wait_until};
+use ::wxtoken::tool::Store;
+use common::{Child, World, outcome, wait_until};
 use serde_json::json;
 
 /// The token of `wx1` as the report shows it.
@@ -253,4 +254,190 @@ fn waiting_for_another_thread_ends_at_the_deadline() {
         leader.join().unwrap().unwrap();
     });
     assert_eq!(world.requests(), 1);
+}
+
+/// One start of a program that is configured with this secret.
+fn start(world: &World, kind: &str, secret: &str, remove: bool) -> String {
+    Child::fork(|| {
+        if remove {
+            let store = Store::open(world.store().to_str());
+            // The other program may not have registered it yet.
+            let _ = store.unwrap().remove("shop");
+        }
+        let handle = world.open();
+        handle.register("shop", kind, "wx1", secret).unwrap();
+        outcome(handle.get("shop"))
+    })
+    .join()
+}
+
+#[test]
+fn programs_with_wrong_secrets_that_take_turns_cost_two_requests_a_minute() {
+    for kind in ["official", "official_classic", "work"] {
+        for remove in [false, true] {
+            let world = World::new();
+            let platform = if kind == "work" { "work" } else { "official" };
+            world.add(platform, "wx1", json!({}));
+            let began = Instant::now();
+            for turn in 0..12 {
+                let secret = ["wrong", "wronger"][turn % 2];
+                let said = start(&world, kind, secret, remove);
+                assert!(said.contains("WXTOKEN_E_API"), "{said}");
+            }
+            // A back-off of a minute is over after 48 s at the earliest.
+            if began.elapsed() < Duration::from_secs(48) {
+                assert_eq!(world.requests(), 2, "{kind}, removed: {remove}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_right_secret_helps_at_once_after_a_wrong_one() {
+    for remove in [false, true] {
+        let world = World::with_account(json!({}));
+        for _ in 0..3 {
+            start(&world, "official", "wrong", false);
+        }
+        let token = start(&world, "official", common::SECRET, remove);
+        assert!(world.accepts(&token), "{token}");
+        assert_eq!(world.requests(), 2);
+    }
+}
+
+#[test]
+fn tickets_that_take_turns_cost_two_requests_a_minute() {
+    let world = World::new();
+    world.add("component", "wx1", json!({}));
+    let handle = world.open_shop("component");
+    let began = Instant::now();
+    for turn in 0..12 {
+        let ticket = ["never-pushed", "neither"][turn % 2];
+        handle.put("shop", "verify_ticket", ticket).unwrap();
+        assert_eq!(handle.get("shop").unwrap_err().errcode, 61006);
+    }
+    if began.elapsed() < Duration::from_secs(48) {
+        assert_eq!(world.requests(), 2);
+    }
+}
+
+#[test]
+fn a_program_ends_the_back_off_of_every_credential_once_a_minute() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    // Nothing has failed.
+    handle.put_maybe("shop", "retry", None).unwrap();
+    handle.get("shop").unwrap();
+    let quota = json!({"id": "wx1", "kind": "errcode", "errcode": 45009, "times": 2});
+    world.fault(quota.clone());
+    let failure = handle.get("shop/jsapi_ticket").unwrap_err();
+    let remedy = "When the quota is cleared, put the field retry with wxtoken_put.";
+    assert!(failure.message.ends_with(remedy), "{failure:?}");
+    world.sim.clear_faults();
+    handle.get("shop/jsapi_ticket").unwrap_err();
+    // The process that ends it may be another.
+    let said = Child::fork(|| match world.open().put_maybe("shop", "retry", None) {
+        Ok(()) => "ended".into(),
+        Err(failure) => failure.message,
+    });
+    assert_eq!(said.join(), "ended");
+    handle.get("shop/jsapi_ticket").unwrap();
+    assert_eq!(world.requests(), 3);
+
+    let invalid = handle.put("shop", "retry", "now").unwrap_err();
+    assert_eq!(invalid.status, WXTOKEN_E_ARGUMENT);
+    let unknown = handle.put_maybe("stall", "retry", None).unwrap_err();
+    assert_eq!(unknown.status, WXTOKEN_E_ACCOUNT);
+}
+
+#[test]
+fn a_retry_that_comes_too_soon_says_when_and_changes_nothing() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    handle.register("shop", "official", "wx1", "wrong").unwrap();
+    handle.get("shop").unwrap_err();
+    handle.put("shop", "retry", "1").unwrap();
+    handle.get("shop").unwrap_err();
+    let began = Instant::now();
+    for _ in 0..5 {
+        let failure = handle.put_maybe("shop", "retry", None).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
+        assert!((30_000..=60_000).contains(&failure.retry_after_ms) || is_late(began));
+        assert!(failure.message.contains("once a minute"), "{failure:?}");
+        assert_eq!(handle.get("shop").unwrap_err().errcode, 40125);
+    }
+    assert!(world.requests() == 2 || is_late(began));
+    // A person does not have to wait, and a right secret does not either.
+    let store = Store::open(world.store().to_str()).unwrap();
+    for requests in 3..6 {
+        assert_eq!(store.retry(Some("shop")).unwrap(), ["shop"]);
+        assert!(store.retry(None).unwrap().is_empty());
+        handle.get("shop").unwrap_err();
+        assert!(world.requests() == requests || is_late(began));
+    }
+    handle
+        .register("shop", "official", "wx1", common::SECRET)
+        .unwrap();
+    handle.get("shop").unwrap();
+}
+
+/// Whether this machine stood still for so long that a back-off of a minute may be over.
+fn is_late(began: Instant) -> bool {
+    began.elapsed() > Duration::from_secs(30)
+}
+
+/// What the platform says of a wrong secret, in the tests below.
+const WRONG: &str = "ffffffffffffffffffffffffffffffff";
+
+#[test]
+fn the_refusal_of_one_names_secret_is_not_anothers() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    for name in ["legacy", "older"] {
+        let wrong = format!("{WRONG}{name}");
+        handle
+            .register(name, "official_classic", "wx1", &wrong)
+            .unwrap();
+    }
+    // The one who asks goes on to the next secret in the same get.
+    let token = handle.get("legacy").unwrap();
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(world.minted(), 1);
+    assert!((2..=3).contains(&world.requests()));
+    let report = handle.report();
+    let of = |name: &str| {
+        let accounts = report["accounts"].as_array().unwrap().iter();
+        let account = accounts.clone().find(|account| account["name"] == name);
+        account.unwrap()["tokens"][0].clone()
+    };
+    assert!(of("legacy")["secret_refused_at"].is_i64());
+    assert_eq!(of("legacy")["last_error"]["errcode"], 40125);
+    assert!(of("shop")["secret_refused_at"].is_null() && of("shop")["last_error"].is_null());
+    // The secret that worked last comes first, whoever asks.
+    let before = world.requests();
+    handle.reject("legacy", &token.value).unwrap();
+    assert_ne!(handle.get("legacy").unwrap(), token);
+    assert_eq!(world.requests(), before + 1);
+}
+
+#[test]
+fn where_every_names_secret_is_wrong_each_is_asked_with_once() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    for name in ["a", "b"] {
+        let wrong = format!("{WRONG}{name}");
+        handle.register(name, "official", "wx1", &wrong).unwrap();
+    }
+    for _ in 0..5 {
+        for name in ["a", "b"] {
+            let failure = handle.get(name).unwrap_err();
+            assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40125));
+            assert!(
+                failure.message.contains(&format!("\"{name}\"")),
+                "{failure:?}"
+            );
+            assert!(failure.retry_after_ms > 40_000, "{failure:?}");
+        }
+    }
+    assert_eq!(world.requests(), 2);
 }

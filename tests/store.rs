@@ -72,7 +72,7 @@ fn tables_are_strict_and_marked_as_ours() {
     let store = world.store();
     assert_eq!(
         sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"),
-        "2004382827\n3"
+        "2004382827\n4"
     );
     assert_eq!(
         sqlite(
@@ -107,7 +107,7 @@ fn the_columns_are_those_of_the_stores_that_there_are() {
         "id endpoint base_url appid fingerprint access_token fetched_at expires_at refresh_at fetched_boot boot_id \
          fetched_by fetches rejects rejected reissued reject_tried reject_fetch_at force_day forces failures failed_at \
          backoff_ms failed_budget_ms last_status last_errcode last_error lease_owner lease_until lease_slot put put_at \
-         put_fingerprint put_before"
+         put_fingerprint put_before refusals secret_worked"
     );
     assert_eq!(columns("weixin_removed"), "name removed_at");
 }
@@ -127,7 +127,7 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
     );
     let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
     assert!(seen.contains(&token.value), "{seen}");
-    assert_eq!(sqlite(&store, "PRAGMA user_version"), "3");
+    assert_eq!(sqlite(&store, "PRAGMA user_version"), "4");
     assert_eq!(world.requests(), 1);
 }
 

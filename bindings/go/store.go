@@ -71,6 +71,7 @@ func (s *Store) Register(a Account) error {
 // Put sets a field of an account that is known later than its registration. An empty value is none, NULL in C.
 //
 //	current        every kind                  "1" or none: makes this account the one that an empty name means
+//	retry          every kind                  "1" or none: ends the back-off after a failure, at most once a minute
 //	parent         Authorizer, WorkAuthorized  the name of its Component, or Suite, in this store
 //	verify_ticket  Component                   from the push every 10 minutes; good for 12 hours
 //	suite_ticket   Suite                       from the push every 10 minutes; good for 30 minutes

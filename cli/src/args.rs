@@ -103,6 +103,11 @@ pub enum Command {
     /// Compares first: if another token is stored by now, nothing happens. Another is fetched for a reject at most once in
     /// 30 s: until then get gives the same one.
     Reject(Reject),
+    /// Try again now what has failed: its cause is mended
+    ///
+    /// After a failure every process waits before the next request, for some errcodes an hour or a day. This ends the wait
+    /// for every token and ticket of the account. The next get, or the keeper, asks the platform again.
+    Retry(Retry),
     /// Show every token: its age, the life left to it, failures and what to do
     ///
     /// To watch it, have `watch` run it again and again: watch -c -n2 wxtoken --color=always status
@@ -194,7 +199,7 @@ pub struct AccountUse {
 pub struct Put {
     /// The account
     pub name: String,
-    /// What is put: a secret of this name, its parent, or that it is the current account
+    /// What is put: a secret of this name, its parent, that it is the current account, or that it is tried again
     #[arg(value_parser = PossibleValuesParser::new(fields()))]
     pub field: String,
     /// The account that is the parent; with parent only
@@ -211,6 +216,12 @@ pub struct Reject {
     /// Read the refused token from a file; - is stdin [default: the token that is stored]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub struct Retry {
+    /// An account [default: all accounts]
+    pub name: Option<String>,
 }
 
 #[derive(Args)]
@@ -284,7 +295,7 @@ fn shipped_kinds() -> impl Iterator<Item = KindOfAccount> {
 fn kinds_of_account() -> Vec<PossibleValue> {
     shipped_kinds()
         .map(|kind| {
-            let needs = match &kind.fields[1..] {
+            let needs = match &kind.needs[..] {
                 [] => String::new(),
                 fields => format!("; needs {} put", fields.join(" and ")),
             };

@@ -23,8 +23,8 @@ pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
         };
         Some(Lack { what, hint })
     };
-    let fields = kind_of(account)?.fields;
-    if fields.contains(&"parent") {
+    let needs = kind_of(account)?.needs;
+    if needs.contains(&"parent") {
         match &account.parent {
             None => return put("needs its parent".into(), "parent"),
             Some(parent) if report.account(parent).is_none() => {
@@ -33,9 +33,7 @@ pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
             Some(_) => {}
         }
     }
-    let field = fields
-        .iter()
-        .find(|field| !["current", "parent"].contains(field))?;
+    let field = needs.iter().find(|field| **field != "parent")?;
     let mut tokens = account.tokens.iter();
     let secret = tokens
         .find(|token| token.is_access_token())

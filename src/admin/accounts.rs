@@ -34,20 +34,44 @@ pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Rem
     }))
 }
 
-/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too.
+/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too. A
+/// credential that was refused a short while ago leaves a memory. The memory goes when another account is removed later.
 fn delete_rows_of(
     store: &dyn Store,
     account: &Account,
     by: &Deadline,
 ) -> Result<HashSet<CredentialKey>> {
-    let unshared = store::read(store, by, |there| {
+    let now = store.now();
+    let (unshared, old) = store::read(store, by, |there| {
         let others = there.accounts()?.into_iter();
         let others: Vec<Account> = others.filter(|other| other.name != account.name).collect();
         let keys = there.rows_of(&account.id)?.into_iter().map(|(key, _)| key);
         let is_shared = |key: &CredentialKey| others.iter().any(|other| leads_to(other, key));
-        Ok(keys.filter(|key| !is_shared(key)).collect::<HashSet<_>>())
+        let unshared: HashSet<CredentialKey> = keys.filter(|key| !is_shared(key)).collect();
+        let mut ids: HashSet<&str> = others.iter().map(|other| other.id.as_str()).collect();
+        ids.insert(&account.id);
+        let mut old = there.rows()?;
+        old.retain(|(key, row)| {
+            !ids.contains(key.id.as_str()) && row.memory_of_failures(now).is_none()
+        });
+        Ok((unshared, old))
     })?;
     for key in &unshared {
+        let mut is_remembered = false;
+        store.change_row(key, by, &mut |row| {
+            let memory = row.memory_of_failures(now);
+            is_remembered = memory.is_some();
+            let is_less = memory.as_ref().is_some_and(|memory| memory != row);
+            if let Some(memory) = memory {
+                *row = memory;
+            }
+            Ok(Commit::when(is_less))
+        })?;
+        if !is_remembered {
+            store.delete_row(key, by)?;
+        }
+    }
+    for (key, _) in &old {
         store.delete_row(key, by)?;
     }
     Ok(unshared)
@@ -143,6 +167,28 @@ mod tests {
         assert!(removed.was_current && removed.children.is_empty());
         assert_eq!(keys(&store), [key("corp", "f2"), key("corp2", "f3")]);
         assert!(remove(&store, "a", &by()).unwrap().is_none());
+    }
+
+    #[test]
+    fn what_was_refused_a_moment_ago_outlives_the_account() {
+        let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
+        let refused = |key: &CredentialKey, failed_at: i64| {
+            let change = &mut |row: &mut Row| {
+                (row.failures, row.failed_at, row.backoff_ms) = (1, failed_at, 60_000);
+                Ok(Commit::Yes)
+            };
+            store.change_row(key, &by(), change).unwrap();
+        };
+        let now = store.now().wall_ms;
+        refused(&key("corp", "f1"), now);
+        assert_eq!(remove(&store, "a", &by()).unwrap().unwrap().credentials, 1);
+        assert_eq!(keys(&store), [key("corp", "f1"), key("corp2", "f2")]);
+        let rows = StoreSnapshot::of(&store, &by()).unwrap().rows;
+        assert_eq!((rows[0].1.failures, &rows[0].1.token), (1, &None));
+        // It goes with the next account that is removed, once it is old.
+        refused(&key("corp", "f1"), now - 3_600_000);
+        remove(&store, "b", &by()).unwrap();
+        assert!(keys(&store).is_empty());
     }
 
     #[test]

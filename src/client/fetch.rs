@@ -2,6 +2,7 @@
 
 use super::lead::{LeadResult, Leadership, ParentCredential};
 use super::put::put_label;
+use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
 use crate::clock::{Deadline, Now};
@@ -72,6 +73,9 @@ impl Session {
             let in_time;
             (error, in_time) =
                 row.record_failure(lead.lease.id, &failure, lead.plan, lead.budget_ms, now);
+            if in_time && failure.blames_secret && failure.wait != Wait::NotShared {
+                error.retry_after_ms = row.blame(blamable(&lead.found), now);
+            }
             if !in_time && supersedes && !failure.not_sent {
                 row.refresh_now(now);
             }
@@ -121,6 +125,7 @@ impl Session {
                 row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
             }
             if !late {
+                row.credit(blamable(&lead.found));
                 row.fetched_by.clone_from(&label);
                 return true;
             }

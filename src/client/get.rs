@@ -102,7 +102,7 @@ impl Session {
 
     /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
     fn refresh_early(&self, name: Option<&str>, found: Box<Credential>) -> Option<CachedToken> {
-        if self.standing_failure(&found.row).is_some() {
+        if self.standing_failure(&found).is_some() {
             return None;
         }
         if self.options.background_refresh {
@@ -191,7 +191,7 @@ impl Session {
         mut found: Box<Credential>,
     ) -> Result<CachedToken> {
         loop {
-            if let Some(error) = self.standing_failure(&found.row) {
+            if let Some(error) = self.standing_failure(&found) {
                 return Err(error);
             }
             let identity = found.key.clone();
@@ -244,10 +244,6 @@ impl Session {
             return Ok(FlightResult::Token(token));
         }
         Ok(FlightResult::Nothing(found))
-    }
-
-    pub(super) fn standing_failure(&self, row: &Row) -> Option<Error> {
-        row.standing_failure(self.now(), self.options.timeout_ms)
     }
 
     pub(super) fn publish(

@@ -55,6 +55,7 @@
 
 use super::fetch::subject;
 use super::put::never_put;
+use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
 use crate::credential::{CredentialKey, FetchPlan, Freshness, Lease, Row};
@@ -143,13 +144,17 @@ impl Session {
         if self.is_reader() {
             return Err(self.cannot_fetch());
         }
-        match self.claim(
-            found,
-            Freshness::Usable,
-            LockPolicy::RespectLockWithoutLease,
-        )? {
-            Claim::Won(lead) => self.fetch(*lead, parent),
-            Claim::NotNeeded | Claim::Taken => Ok(LeadResult::NotNow),
+        let name = found.name();
+        let mut found = found;
+        loop {
+            let policy = LockPolicy::RespectLockWithoutLease;
+            match self.claim(found, Freshness::Usable, policy)? {
+                Claim::Won(lead) => match self.fetch(*lead, parent) {
+                    Err(e) => found = self.unless_another_secret(Some(&name), e)?,
+                    other => return other,
+                },
+                Claim::NotNeeded | Claim::Taken => return Ok(LeadResult::NotNow),
+            }
         }
     }
 
@@ -174,7 +179,7 @@ impl Session {
             }
             let recipe = found.recipe;
             let now = self.now();
-            if let Some(error) = found.row.standing_failure(now, self.options.timeout_ms) {
+            if let Some(error) = self.standing_failure(&found) {
                 return Err(error);
             }
             if found.row.lease_is_active(now) {
@@ -214,9 +219,13 @@ impl Session {
             };
             match claim {
                 Claim::Won(lead) => {
-                    let row = match self.fetch(*lead, parent)? {
-                        LeadResult::Row(row) => row,
-                        other => return Ok(other),
+                    let row = match self.fetch(*lead, parent) {
+                        Ok(LeadResult::Row(row)) => row,
+                        Ok(other) => return Ok(other),
+                        Err(e) => {
+                            self.unless_another_secret(name, e)?;
+                            continue;
+                        }
                     };
                     // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
                     if fetched || self.freshness(&row) != Freshness::Spent {
@@ -294,7 +303,7 @@ impl Session {
             Err(e) => (None, Some(e)),
         };
         sys::hit_failpoint(Failpoint::Locked);
-        let fetch_secrets = self.fetch_secrets(&found)?;
+        let (found, fetch_secrets) = self.with_best_secret(found)?;
         let lease = Lease {
             id: i64::from_ne_bytes(sys::random()) | 1,
             slot: lock.as_ref().map_or(0, |lock| lock.slot),
@@ -404,7 +413,9 @@ impl Session {
             return Intent::Taken;
         }
         if self.freshness_at(row, now) < stalest_allowed
-            || row.standing_failure(now, self.options.timeout_ms).is_some()
+            || row
+                .standing_failure_of(blamable(found), now, self.options.timeout_ms)
+                .is_some()
         {
             return Intent::NotNeeded;
         }

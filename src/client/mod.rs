@@ -9,6 +9,8 @@ mod put;
 mod register;
 mod reject;
 pub mod report;
+mod retry;
+mod secrets;
 pub mod session;
 
 use std::sync::Arc;

@@ -75,7 +75,7 @@ impl Session {
         {
             return Ok(token);
         }
-        if let Some(error) = self.standing_failure(&found.row) {
+        if let Some(error) = self.standing_failure(&found) {
             return Err(error);
         }
         let what = format!("the token of account \"{name}\" is being fetched");

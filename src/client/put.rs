@@ -21,6 +21,7 @@ impl Client {
         let kind = found.account.kind;
         match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
+            ("retry", _) => self.put_retry(&session, &found.account, value),
             ("parent", _) if kind.parent().is_some() => self.put_parent(&session, &found, value),
             (_, Some(put)) if put.field == field => self.put_secret(&session, &found, put, value),
             _ => Err(Error::argument(format!(
@@ -153,7 +154,7 @@ impl Session {
             self.reseal_if_rotated(&label, value, &mut kept.sealed);
             // What no key opens is not there, though the same was put.
             row.pushed.take_if(|known| self.has_lost_key_of(known));
-            let changed = row.put(kept.clone());
+            let changed = row.put(kept.clone(), self.now());
             stored.clone_from(row.pushed.as_ref().unwrap_or(&kept));
             Commit::when(changed)
         })?;
@@ -182,7 +183,7 @@ impl Session {
         let mut stored = None;
         self.change_row(&found.key, |row| {
             let may_come = row.pushed.is_none() && !self.has_lost_key_of(&known);
-            let changed = may_come && row.put(known.clone());
+            let changed = may_come && row.put(known.clone(), self.now());
             stored.clone_from(&row.pushed);
             Commit::when(changed)
         })?;

@@ -12,8 +12,8 @@ use crate::secrets::{Label, fingerprint};
 use crate::store::{self, Account, Commit};
 
 impl Client {
-    /// Registers or updates an account; nothing is written when nothing has changed.
-    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
+    pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         names::check_account(name)?;
         let kind =
             Kind::named(kind).ok_or_else(|| {
@@ -37,6 +37,7 @@ impl Client {
             };
             account.kind == kind && account.id == id && same_secret
         });
+        let changed = unchanged.is_none();
         let account = match unchanged {
             Some(account) => account,
             None => {
@@ -64,7 +65,7 @@ impl Client {
             }
             known.record_account(self.handle, account);
         });
-        Ok(())
+        Ok(changed)
     }
 }
 
@@ -84,7 +85,7 @@ pub(super) fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option
             Error::argument(format!("accounts of kind {} have no secret", kind.name())).advise(
                 format!(
                     "Register the account without one, and put {}.",
-                    kind.fields()[1..].join(" and ")
+                    kind.needs().collect::<Vec<_>>().join(" and ")
                 ),
             ),
         ),
@@ -98,7 +99,7 @@ pub(super) fn load_account(session: &Session, name: &str) -> Result<Option<Accou
 }
 
 impl Session {
-    /// Puts an account in. A failure of what it was before is no reason not to ask with what it is now.
+    /// Puts an account in. A refusal of its old secret does not hold back the first try with the new one.
     pub fn register(
         &self,
         mut account: Account,
@@ -115,10 +116,21 @@ impl Session {
         let rows = store::read(self.store(), &self.deadline, |there| {
             there.rows_of(&account.id)
         })?;
-        for (key, _) in rows.iter().filter(|(_, row)| row.failures > 0) {
+        let failed = rows.iter().filter(|(_, row)| row.failures > 0);
+        for (key, _) in failed.filter(|(key, _)| account::leads_to(&stored, key)) {
+            // The key names the secret, so it is this very secret that was refused.
+            let is_same_secret =
+                !key.discriminator.is_empty() && key.discriminator == stored.fingerprint;
             self.change_row(key, |row| {
-                row.clear_failures();
-                Commit::Yes
+                Commit::when(match is_same_secret {
+                    true => row.shorten_backoff(),
+                    false => {
+                        let now = self.now();
+                        let has_changed = row.note_change(now);
+                        row.hold_new_secret(&stored.fingerprint, now);
+                        has_changed
+                    }
+                })
             })?;
         }
         Ok(stored)

@@ -10,7 +10,7 @@ use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
-use crate::platform::{PushedSecret, Recipe};
+use crate::platform::{PushedSecret, Recipe, Value};
 use crate::store::{Account, StoreSnapshot};
 
 /// What there is in a store. Times are Unix seconds.
@@ -86,6 +86,8 @@ pub struct TokenReport {
     /// The last failure, also when a fetch has come off since.
     #[serde(serialize_with = "write_error")]
     pub last_error: Option<Error>,
+    /// When the platform refused this account's secret, unless a fetch with it has come off since.
+    pub secret_refused_at: Option<i64>,
     /// When the next fetch is tried after a failure.
     pub retry_at: Option<i64>,
     /// The secret that was put, where a fetch takes one.
@@ -219,7 +221,13 @@ fn describe_account(
         let own = key_of(&account, recipe, &session.options);
         // Another handle may use other base URLs: each is a token of its own.
         let of_account = rows.get(&own.key_text()).into_iter().flatten();
-        listed.extend(of_account.map(|(key, row)| describe_token(recipe, key, row, now)));
+        listed.extend(of_account.map(|(key, row)| {
+            let secret = match recipe.takes(Value::Secret) {
+                true => account.fingerprint.as_str(),
+                false => "",
+            };
+            describe_token(recipe, key, row, secret, now)
+        }));
     }
     AccountReport {
         name: account.name,
@@ -233,13 +241,32 @@ fn describe_account(
     }
 }
 
-fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> TokenReport {
+fn describe_token(
+    recipe: &Recipe,
+    key: &CredentialKey,
+    row: &Row,
+    secret: &str,
+    now: Now,
+) -> TokenReport {
     let state = match row.freshness(now) {
         Freshness::Fresh => TokenState::Fresh,
         Freshness::Usable => TokenState::Usable,
         Freshness::Spent => TokenState::None,
     };
-    let standing = row.standing_failure(now, 0);
+    let standing = row.standing_failure_of(secret, now, 0);
+    let refusal = row.refusal_of(secret);
+    // The refusal of another account's secret is not this one's failure.
+    let is_of_another = row
+        .refusals
+        .iter()
+        .any(|known| known.secret != secret && known.error == row.last_error);
+    let (failures_in_a_row, last_error) = match refusal {
+        Some(own) if is_of_another || row.failures == 0 => {
+            (row.failures.max(1), Some(own.to_error()))
+        }
+        None if is_of_another => (0, None),
+        _ => (row.failures, last_error(row)),
+    };
     TokenReport {
         credential: recipe.credential,
         endpoint: key.endpoint.clone(),
@@ -253,8 +280,9 @@ fn describe_token(recipe: &Recipe, key: &CredentialKey, row: &Row, now: Now) -> 
         fetches: row.fetches,
         rejects: row.rejects,
         forces_today: row.forces,
-        failures_in_a_row: row.failures,
-        last_error: last_error(row),
+        failures_in_a_row,
+        last_error,
+        secret_refused_at: refusal.map(|refusal| seconds(refusal.at)),
         retry_at: standing.map(|e| seconds(now.wall_ms + e.retry_after_ms)),
         put: recipe.pushed.as_ref().map(|put| describe_put(put, row)),
     }

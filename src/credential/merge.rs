@@ -1,6 +1,6 @@
 //! How a row that this process could not write joins the one in the store.
 
-use super::Row;
+use super::{Row, SecretRefusal};
 
 impl Row {
     /// Takes in what a process noted while it could not write here: the later token, the later failure.
@@ -14,6 +14,7 @@ impl Row {
             self.fetched_steady = kept.fetched_steady;
             self.epoch.clone_from(&kept.epoch);
             self.fetched_by.clone_from(&kept.fetched_by);
+            self.secret_worked.clone_from(&kept.secret_worked);
             self.fetches = self.fetches.max(kept.fetches);
             self.rejects = self.rejects.max(kept.rejects);
             self.rejected = kept.rejected;
@@ -30,6 +31,14 @@ impl Row {
         if put_at(kept) > put_at(self) {
             self.pushed.clone_from(&kept.pushed);
             self.pushed_before.clone_from(&kept.pushed_before);
+        }
+        for refusal in &kept.refusals {
+            let known =
+                |known: &SecretRefusal| known.secret == refusal.secret && known.at >= refusal.at;
+            if !self.refusals.iter().any(known) {
+                self.refusals.retain(|known| known.secret != refusal.secret);
+                self.refusals.push(refusal.clone());
+            }
         }
         if later_token && kept.fetched_at > self.failed_at {
             self.failures = 0;

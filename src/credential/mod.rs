@@ -23,6 +23,12 @@
 //!   waits a minute. Failures that come of the leader's own options, or of its lack of memory, threads or descriptors,
 //!   are not shared. A timeout is shared only with callers whose budget is no larger than the leader's
 //!   (`failed_budget_ms`). A caller with little time left does not lead.
+//! - **A secret's refusal.** An errcode that blames the secret (`platform::errcodes`) stands for that secret alone
+//!   (`refusals`). Another account of the same key with another secret may fetch at once. The wait of each grows with the
+//!   number that stand refused.
+//! - **Changes.** The first change of a secret after a refusal ends the back-off. A row remembers its changes, also
+//!   through the removal of its account. While changes follow each other, the next try comes a minute after the last
+//!   failure (`credential::ending`).
 //! - **Rejection.** `rejected` is set only if the stored token is the one named. It makes the row spent, unless no
 //!   fetch is allowed now, because one for a rejection was made in the last 30 s (`REJECT_GAP_MS`) or an earlier
 //!   failure still stands: then the token is served again. Once somebody has set out to replace it
@@ -31,10 +37,12 @@
 //!   most `MAX_FORCED_REFRESHES_PER_DAY` (18) times in a day of UTC+8, counted in the row. WeChat's page 获取稳定版接口调用凭据
 //!   allows 20, 30 s apart; the rest is left to people.
 
+mod ending;
 mod freshness;
 mod key;
 mod lease;
 mod merge;
+mod refusals;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -43,5 +51,6 @@ mod transitions;
 pub use freshness::Freshness;
 pub use key::CredentialKey;
 pub use lease::Lease;
+pub use refusals::SecretRefusal;
 pub use row::{Row, StoredSecret};
 pub use transitions::FetchPlan;

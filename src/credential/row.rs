@@ -1,5 +1,7 @@
 //! The row: all that is known of one credential, as a store keeps it.
 
+use super::SecretRefusal;
+
 /// A secret that was put, or that the platform has sent since to replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredSecret {
@@ -55,4 +57,8 @@ pub struct Row {
     pub pushed: Option<StoredSecret>,
     /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
     pub pushed_before: Option<Vec<u8>>,
+    /// The secrets that the platform has refused, the latest last.
+    pub refusals: Vec<SecretRefusal>,
+    /// The fingerprint of the secret that the last token came by.
+    pub secret_worked: String,
 }

@@ -31,6 +31,7 @@ fn failure(message: &str, wait: Wait) -> FetchError {
         wait,
         not_sent: true,
         stale_parent: false,
+        blames_secret: false,
     }
 }
 
@@ -452,11 +453,11 @@ fn a_token_keeps_its_age_in_another_boot() {
 fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
     let mut row = Row::default();
     refused(&mut row, Wait::Seconds(60), START);
-    assert!(row.put(pushed("one", 1)));
+    assert!(row.put(pushed("one", 1), START));
     assert_eq!((row.failures, row.failed_at, row.backoff_ms), (0, 0, 0));
-    assert!(!row.put(pushed("one", 2)));
+    assert!(!row.put(pushed("one", 2), START));
     assert_eq!(row.pushed, Some(pushed("one", 1)));
-    assert!(row.put(pushed("two", 3)));
+    assert!(row.put(pushed("two", 3), START));
     assert_eq!(row.pushed_before.as_deref(), Some("one".as_bytes()));
     let put = pushed("two", 3);
     assert!(put.is_same(row.pushed.as_ref()) && !put.is_same(None));
@@ -469,7 +470,7 @@ fn a_secret_that_the_platform_sends_replaces_the_one_it_was_sent_for() {
     let mut row = Row::default();
     row.rotate_pushed_secret(vec![1], &Row::default(), START);
     assert_eq!(row.pushed, None, "none was put");
-    row.put(pushed("one", 1));
+    row.put(pushed("one", 1), START);
     let claimed = row.clone();
     refused(&mut row, Wait::Seconds(60), START);
     row.rotate_pushed_secret(vec![2], &claimed, START);
@@ -535,4 +536,216 @@ fn a_third_more_patience_is_not_clearly_more() {
     row.record_failure(7, &timeout, PLAIN, 300, START);
     assert!(row.standing_failure(START, 400).is_some());
     assert!(row.standing_failure(START, 401).is_none());
+}
+
+const WRONG: Wait = Wait::Seconds(60);
+
+#[test]
+fn the_first_change_after_a_refusal_is_free() {
+    let mut row = Row::default();
+    assert!(!row.note_change(START), "nothing has failed");
+    for minute in 0..5 {
+        refused(&mut row, WRONG, START.plus(minute * 60_000));
+    }
+    let now = START.plus(4 * 60_000 + 10);
+    assert!(row.note_change(now));
+    assert_eq!((row.failures, row.standing_failure(now, 8000)), (0, None));
+}
+
+#[test]
+fn changes_that_alternate_cost_one_request_a_minute() {
+    for (wait, every_ms) in [(WRONG, 500), (Wait::NextDay, 7000), (WRONG, 61_000)] {
+        let mut row = Row::default();
+        let mut tries = Vec::new();
+        let mut at = 0;
+        while at < 3_600_000 {
+            let now = START.plus(at);
+            row.note_change(now);
+            if row.standing_failure(now, 8000).is_none() {
+                tries.push(at);
+                refused(&mut row, wait, now);
+            }
+            at += every_ms;
+        }
+        // A back-off is spread by a fifth.
+        let gaps = || tries.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
+        assert!(gaps().all(|gap| gap >= 48_000), "{tries:?}");
+        assert!(gaps().all(|gap| gap <= 75_000), "{tries:?}");
+        assert_eq!(tries[1], every_ms, "the first change is free: {tries:?}");
+    }
+}
+
+#[test]
+fn a_change_is_free_again_after_a_pause_or_a_minute() {
+    let mut row = Row::default();
+    refused(&mut row, Wait::NextDay, START);
+    row.note_change(START.plus(1000));
+    refused(&mut row, Wait::NextDay, START.plus(2000));
+    row.note_change(START.plus(3000));
+    let left = row.standing_failure(START.plus(3000), 8000).unwrap();
+    assert_eq!(left.retry_after_ms, 59_000, "a minute after the failure");
+    let mut later = row.clone();
+    later.note_change(START.plus(62_000));
+    assert_eq!(later.failures, 0);
+    // Ten minutes after the change before, even if it has just failed.
+    refused(&mut row, Wait::NextDay, START.plus(602_999));
+    let mut early = row.clone();
+    early.note_change(START.plus(602_999));
+    assert_eq!(early.failures, 2);
+    row.note_change(START.plus(603_000));
+    assert_eq!(row.failures, 0);
+    // A clock that was set back does not hold a change back.
+    refused(&mut row, WRONG, START.plus(603_000));
+    row.note_change(START);
+    assert_eq!(row.failures, 0);
+}
+
+#[test]
+fn a_short_back_off_is_not_made_longer() {
+    let mut row = Row::default();
+    for at in [0, 10] {
+        refused(&mut row, Wait::Seconds(5), START.plus(at));
+        row.note_change(START.plus(at));
+    }
+    assert!((4000..=6000).contains(&row.backoff_ms));
+    assert!(!row.shorten_backoff());
+    refused(&mut row, Wait::NextDay, START);
+    assert!(row.shorten_backoff());
+    assert_eq!((row.backoff_ms, row.failures), (60_000, 2));
+    row.end_backoff();
+    row.backoff_ms = 70_000;
+    assert!(!row.shorten_backoff(), "nothing has failed");
+}
+
+#[test]
+fn a_failure_text_keeps_its_parts_when_times_are_added() {
+    let mut row = Row::default();
+    row.claim(lease(), true, START);
+    let mut told = failure("down", WRONG);
+    told.error = told.error.because("a cause").advise("Wait.");
+    let whole = told.error.clone();
+    row.record_failure(7, &told, PLAIN, 8000, START);
+    row.note_change(START);
+    row.claim(lease(), true, START);
+    row.record_failure(7, &told, PLAIN, 8000, START);
+    row.note_change(START);
+    let mut standing = row.standing_failure(START, 8000).unwrap();
+    standing.retry_after_ms = 0;
+    assert_eq!(standing, whole);
+    // The text of an older version is not one of parts.
+    let mut old = Row {
+        failures: 1,
+        failed_at: START.wall_ms,
+        last_error: "errcode 40125".into(),
+        ..Row::default()
+    };
+    old.note_change(START);
+    (old.failures, old.failed_at, old.backoff_ms) = (1, START.wall_ms, 1000);
+    let said = old.standing_failure(START, 8000).unwrap();
+    assert_eq!(said.what, "errcode 40125");
+}
+
+#[test]
+fn a_program_ends_a_back_off_once_a_minute_and_a_person_at_will() {
+    let mut row = Row::default();
+    assert_eq!(row.end_backoff_for_program(START), Ok(false));
+    refused(&mut row, Wait::NextDay, START);
+    assert_eq!(row.end_backoff_for_program(START.plus(5)), Ok(true));
+    assert_eq!(row.failures, 0);
+    refused(&mut row, Wait::NextDay, START.plus(10));
+    assert_eq!(row.end_backoff_for_program(START.plus(20)), Err(59_990));
+    assert_eq!(row.failures, 1, "nothing is changed");
+    let mut person = row.clone();
+    assert!(person.end_backoff() && !person.end_backoff());
+    assert_eq!(row.end_backoff_for_program(START.plus(60_009)), Err(1));
+    assert_eq!(row.end_backoff_for_program(START.plus(60_010)), Ok(true));
+    // Changes are counted for themselves: what was asked for does not hold back a right secret.
+    refused(&mut row, WRONG, START.plus(60_020));
+    row.note_change(START.plus(60_030));
+    assert_eq!(row.failures, 0);
+}
+
+#[test]
+fn a_removed_row_remembers_what_it_was_refused() {
+    let mut row = Row::default();
+    fetched(&mut row, "A", 7200, START);
+    assert_eq!(row.memory_of_failures(START), None);
+    refused(&mut row, WRONG, START);
+    let memory = row.memory_of_failures(START.plus(599_999)).unwrap();
+    assert_eq!((memory.token.clone(), memory.fetches), (None, 0));
+    let standing = |row: &Row| row.standing_failure(START.plus(10), 8000);
+    assert!(standing(&row).is_some());
+    assert_eq!(standing(&memory), standing(&row));
+    assert_eq!(row.memory_of_failures(START.plus(600_000)), None);
+    // A change that was free is remembered, too: else each removal would bring a free one.
+    row.note_change(START.plus(5));
+    let mut memory = row.memory_of_failures(START.plus(6)).unwrap();
+    assert_eq!(memory.failures, 0);
+    refused(&mut memory, WRONG, START.plus(10));
+    memory.note_change(START.plus(11));
+    assert_eq!(memory.failures, 1);
+}
+
+/// A fetch with this secret that the platform refuses. How long that stands.
+fn refused_secret(row: &mut Row, secret: &str, at: Now) -> i64 {
+    let mut failure = failure(secret, Wait::Seconds(60));
+    failure.error.status = Status::Api;
+    failure.blames_secret = true;
+    row.claim(lease(), true, at);
+    row.record_failure(7, &failure, PLAIN, 8000, at);
+    row.blame(secret, at)
+}
+
+fn stands(row: &Row, secret: &str, at: Now) -> bool {
+    row.standing_failure_of(secret, at, 8000).is_some()
+}
+
+#[test]
+fn the_refusal_of_a_secret_stands_for_that_secret_alone() {
+    let mut row = Row::default();
+    let wait = refused_secret(&mut row, "old", START);
+    assert!(stands(&row, "old", START) && !stands(&row, "new", START));
+    assert!(!stands(&row, "old", START.plus(wait)));
+    // The wait of a second one is that of two.
+    assert!(refused_secret(&mut row, "other", START.plus(1)) >= 96_000);
+    assert!(
+        stands(&row, "old", START.plus(2)),
+        "the older one still stands"
+    );
+    assert_eq!(
+        row.standing_failure_of("old", START, 0).unwrap().what,
+        "old"
+    );
+    row.claim(lease(), true, START);
+    assert!(row.grant(7, &granted("A", 7200), START, 270));
+    row.credit("other");
+    assert_eq!(row.secret_worked, "other");
+    assert!(row.refusal_of("other").is_none() && row.refusal_of("old").is_some());
+    // Any other failure stands for everybody.
+    refused(&mut row, Wait::Seconds(60), START.plus(3));
+    assert!(stands(&row, "other", START.plus(3)) && stands(&row, "new", START.plus(3)));
+}
+
+#[test]
+fn refusals_kept_in_memory_join_those_in_the_store() {
+    let (mut row, mut kept) = (Row::default(), Row::default());
+    refused_secret(&mut row, "a", START);
+    refused_secret(&mut kept, "b", START.plus(1));
+    row.merge(&kept);
+    assert!(row.includes(&kept));
+    assert!(stands(&row, "a", START.plus(2)) && stands(&row, "b", START.plus(2)));
+}
+
+#[test]
+fn a_new_secret_within_a_minute_of_a_change_waits_and_a_retry_ends_that() {
+    let mut row = Row::default();
+    refused_secret(&mut row, "a", START);
+    row.hold_new_secret("b", START.plus(20_000));
+    assert!(stands(&row, "b", START.plus(59_999)) && !stands(&row, "b", START.plus(60_000)));
+    assert!(
+        row.refusal_of("b").is_none(),
+        "the platform has not seen it"
+    );
+    assert!(row.end_backoff());
+    assert!(!stands(&row, "a", START.plus(1)) && !stands(&row, "b", START.plus(20_001)));
 }

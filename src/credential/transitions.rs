@@ -71,7 +71,7 @@ impl Row {
     }
 
     /// Takes in a secret that a person or the platform put. False when it is what was put before.
-    pub fn put(&mut self, kept: StoredSecret) -> bool {
+    pub fn put(&mut self, kept: StoredSecret, now: Now) -> bool {
         if self
             .pushed
             .as_ref()
@@ -79,7 +79,7 @@ impl Row {
         {
             return false;
         }
-        self.clear_failures();
+        self.note_change(now);
         self.replace_put(kept);
         true
     }
@@ -145,7 +145,9 @@ impl Row {
             self.failed_at = now.wall_ms;
             self.last_status = error.status as i64;
             self.last_errcode = i64::from(error.errcode);
+            let endings = self.endings();
             self.last_error = error.to_stored();
+            self.set_endings(endings);
             error.retry_after_ms = self.backoff_ms;
         }
         (error, in_time)

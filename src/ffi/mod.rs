@@ -102,8 +102,8 @@ pub unsafe extern "C" fn wxtoken_set(
 }
 
 /// Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has
-/// changed. A change clears the account's earlier failures, and takes effect in every process. The first account of a
-/// store becomes the current one.
+/// changed. A change takes effect in every process. The first change after a failure ends the back-off. While changes
+/// follow each other, a refused credential is tried once a minute. The first account of a store becomes the current one.
 ///
 ///     kind              id                put                    what it is
 ///     official          appid                                    service and subscription accounts, mini programs
@@ -152,7 +152,8 @@ pub unsafe extern "C" fn wxtoken_register(
                 required(kind, "kind")?,
                 required(id, "id")?,
                 optional(secret, "secret")?,
-            )
+            )?;
+            Ok(())
         })
     }
 }
@@ -161,10 +162,15 @@ pub unsafe extern "C" fn wxtoken_register(
 ///
 ///     field           of the kinds                 value
 ///     current         every kind                   NULL or "1": makes this account the one that NULL names
+///     retry           every kind                   NULL or "1": ends the account's back-off after a failure
 ///     parent          authorizer, work_authorized  the name of the component's account, or of the suite's
 ///     verify_ticket   component                    pushed every 10 minutes, good for 12 hours
 ///     suite_ticket    suite                        pushed every 10 minutes, good for 30 minutes
 ///     refresh_token   authorizer                   from the authorization; put the parent first
+///
+/// After a failure every process waits until retry_after_ms has passed. Put retry once the cause is mended. It ends the
+/// wait for all tokens and tickets of the account, at most once a minute. A put that comes sooner changes nothing. It
+/// answers WXTOKEN_E_ARGUMENT and the time that is left, in retry_after_ms.
 ///
 /// A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token.
 /// Both are then saved in one transaction. Putting the old refresh token again changes nothing after that.
@@ -173,7 +179,8 @@ pub unsafe extern "C" fn wxtoken_register(
 /// @param field    A name from the first column.
 /// @param value    Its value. A ticket or refresh token has 1 to 512 printable ASCII characters.
 /// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  the kind does not have this field, or the value or the parent's kind is wrong
+///         WXTOKEN_E_ARGUMENT  the kind does not have this field, the value or the parent's kind is wrong, or a retry
+///                             comes too soon
 ///         WXTOKEN_E_ACCOUNT   there is no such account or parent
 ///         WXTOKEN_E_STORE     the store cannot be written
 ///         WXTOKEN_E_SECRET    the key file cannot be read

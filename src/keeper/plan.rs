@@ -1,6 +1,6 @@
 //! What is to be fetched, and when: the accounts, their credentials, and what readers have asked for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::Keeper;
 use super::workers::{FetchJob, WorkerPool};
@@ -9,6 +9,7 @@ use crate::client::session::Session;
 use crate::clock::boot_ms;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::names::ACCESS_TOKEN;
+use crate::platform::Value;
 use crate::store::StoreSnapshot;
 
 /// A credential that is to be kept.
@@ -29,8 +30,8 @@ impl Keeper {
             .map(|(key, row)| (key, row))
             .collect();
         let empty = Row::default();
-        let mut seen = HashSet::new();
-        let mut plan = Vec::new();
+        let mut seen: HashMap<CredentialKey, usize> = HashMap::new();
+        let mut plan: Vec<PlannedFetch> = Vec::new();
         for account in &everything.accounts {
             for recipe in account.kind.recipes() {
                 let key = key_of(account, recipe, &session.options);
@@ -40,12 +41,31 @@ impl Keeper {
                 let is_asked_for = recipe.credential == ACCESS_TOKEN
                     || row.is_some_and(|row| row.fetches > 0)
                     || is_wanted;
-                if !is_asked_for || seen.contains(&key) {
+                if !is_asked_for {
                     continue;
                 }
-                let (due_ms, without_token) = self.pool.due(session, &name, row.unwrap_or(&empty));
+                let row = row.unwrap_or(&empty);
+                let place = seen.get(&key).copied();
+                // Another name of it: worth a thought where the secret of one was refused.
+                if place.is_some() && row.refusals.is_empty() {
+                    continue;
+                }
+                let secret = match recipe.takes(Value::Secret) {
+                    true => account.fingerprint.as_str(),
+                    false => "",
+                };
+                let (due_ms, without_token) = self.pool.due(session, &name, secret, row);
+                if let Some(place) = place {
+                    let planned = &mut plan[place];
+                    if due_ms < planned.due_ms {
+                        planned.due_ms = due_ms;
+                        planned.job.name = name;
+                    }
+                    planned.is_wanted |= is_wanted;
+                    continue;
+                }
                 let base_url = key.base_url.clone();
-                seen.insert(key);
+                seen.insert(key, plan.len());
                 plan.push(PlannedFetch {
                     job: FetchJob { name, base_url },
                     due_ms,
@@ -60,12 +80,18 @@ impl Keeper {
 
 impl WorkerPool {
     /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
-    pub(super) fn due(&self, session: &Session, name: &str, row: &Row) -> (i64, bool) {
+    pub(super) fn due(
+        &self,
+        session: &Session,
+        name: &str,
+        secret: &str,
+        row: &Row,
+    ) -> (i64, bool) {
         let now = session.now();
         let without_token = row.freshness(now) == Freshness::Spent;
         let held = self.held().get(name).map(|held| held.until_boot_ms);
         let held_ms = held.map_or(0, |until| until - boot_ms());
-        let due_ms = if let Some(failure) = row.standing_failure(now, 0) {
+        let due_ms = if let Some(failure) = row.standing_failure_of(secret, now, 0) {
             failure.retry_after_ms
         } else if without_token {
             held_ms

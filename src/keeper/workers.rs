@@ -51,6 +51,8 @@ pub(super) struct Work {
 pub(super) struct BackOff {
     pub(super) until_boot_ms: i64,
     pub(super) hold_ms: i64,
+    /// The store has this failure at another credential, such as the parent's token.
+    pub(super) stands_elsewhere: bool,
     pub(super) status: Status,
     pub(super) message: String,
 }
@@ -164,7 +166,7 @@ impl WorkerPool {
         };
         match session.keep(name) {
             Ok(Some(token)) => {
-                self.held().remove(name);
+                self.release_after(name);
                 Some(Outcome::Fetched {
                     expires_at: token.expires_at_s,
                 })
@@ -189,12 +191,22 @@ impl WorkerPool {
         let held = BackOff {
             until_boot_ms: boot_ms() + hold_ms.max(e.retry_after_ms),
             hold_ms,
+            stands_elsewhere: e.retry_after_ms > 0,
             status: e.status,
             message: e.to_string(),
         };
         all.insert(name.into(), held);
         drop(all);
         is_news.then_some(Outcome::Failed(e))
+    }
+
+    /// Tries the credentials again that may have waited for this token.
+    fn release_after(&self, name: &str) {
+        let mut all = self.held();
+        all.remove(name);
+        for held in all.values_mut().filter(|held| held.stands_elsewhere) {
+            held.until_boot_ms = 0;
+        }
     }
 
     pub(super) fn work(&self) -> MutexGuard<'_, Work> {

@@ -3,7 +3,7 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
-use Advice::{Allow, Do, Put, RegisterAgain};
+use Advice::{Allow, Do, Put, RegisterAgain, Retry};
 
 pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
@@ -12,6 +12,8 @@ use crate::hosts::{self, Platform};
 pub struct ErrcodeRule {
     pub wait: Wait,
     pub advice: Advice,
+    /// It stands for the account's secret, and not for another name's.
+    pub blames_secret: bool,
 }
 
 /// What to do about a refusal. The words are whole sentences, and those before an advice say why.
@@ -24,6 +26,8 @@ pub enum Advice {
     Put(&'static str),
     /// Add this host's address to this list.
     Allow(&'static str),
+    /// End the back-off, once this is mended.
+    Retry(&'static str),
 }
 
 /// Whose code it is; None: everybody's.
@@ -99,7 +103,9 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         50004,
         Wait::Seconds(60),
-        Do("This account may not use access tokens. See its rights in the account's console."),
+        Retry(
+            "This account may not use access tokens. See its rights in the account's console. When it has them,",
+        ),
     ),
     (
         API,
@@ -119,25 +125,31 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         89501,
         Wait::Seconds(300),
-        Do("The administrator has been asked to allow this host's address. Wait for the answer."),
+        Retry(
+            "The administrator has been asked to allow this host's address. When the answer is there,",
+        ),
     ),
     (
         API,
         89503,
         Wait::Seconds(300),
-        Do("The administrator must allow this host's address first."),
+        Retry("The administrator must allow this host's address first. After that,"),
     ),
     (
         API,
         89506,
         Wait::Seconds(86_400),
-        Do("The administrator refused this host's address twice. It may ask again in 24 hours."),
+        Retry(
+            "The administrator refused this host's address twice. It may ask again in 24 hours. When it is allowed,",
+        ),
     ),
     (
         API,
         89507,
         Wait::Seconds(3600),
-        Do("The administrator refused this host's address. It may ask again in an hour."),
+        Retry(
+            "The administrator refused this host's address. It may ask again in an hour. When it is allowed,",
+        ),
     ),
     (WORK, 40091, Wait::Seconds(60), WRONG_SECRET),
     (
@@ -150,8 +162,8 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         API,
         45009,
         Wait::NextDay,
-        Do(
-            "The day's quota of token fetches is used up. Find what else fetches this account's token.",
+        Retry(
+            "The day's quota of token fetches is used up. Find what else fetches this account's token. When the quota is cleared,",
         ),
     ),
     (
@@ -242,12 +254,27 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
     (FEISHU, 99_991_400, Wait::BackOff, TOO_MANY),
 ];
 
+/// Codes that refuse the account's secret, or the pair of id and secret.
+static BLAMES_SECRET: &[(On, i64)] = &[
+    (None, 40001),
+    (None, 40013),
+    (None, 40125),
+    (API, 40243),
+    (WORK, 40080),
+    (WORK, 40091),
+    (DOUYIN, 40015),
+    (DOUYIN, 40017),
+    (FEISHU, 10003),
+    (FEISHU, 10014),
+];
+
 /// The platform did not take the parent's token, and not its successor either.
 pub const STALE_PARENT: ErrcodeRule = ErrcodeRule {
     wait: Wait::BackOff,
     advice: Do(
         "The platform did not take the token that this is fetched with. Another one is fetched.",
     ),
+    blames_secret: false,
 };
 
 /// `failures`: how many failed in a row before this one.
@@ -257,22 +284,27 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         let wait = if failures == 0 { 60 } else { 3600 };
         return ErrcodeRule {
             wait: Wait::Seconds(wait),
-            advice: Do(
-                "WeCom's limit of calls is used up. Find what calls too often from this address.",
+            advice: Retry(
+                "WeCom's limit of calls is used up. Find what calls too often from this address. When the limit is over,",
             ),
+            blames_secret: false,
         };
     }
+    let is = |on: On, number: i64| number == code && on.is_none_or(|on| on == platform);
+    let blames_secret = BLAMES_SECRET.iter().any(|(on, number)| is(*on, *number));
     TABLE
         .iter()
-        .find(|(on, number, _, _)| *number == code && on.is_none_or(|on| on == platform))
+        .find(|(on, number, _, _)| is(*on, *number))
         .map_or(
             ErrcodeRule {
                 wait: Wait::Seconds(60),
                 advice: Do("Look the errcode up in the platform's list of return codes."),
+                blames_secret,
             },
             |(_, _, wait, advice)| ErrcodeRule {
                 wait: *wait,
                 advice: *advice,
+                blames_secret,
             },
         )
 }

@@ -64,10 +64,16 @@ impl Kind {
 
     /// The fields of `wxtoken_put` that its accounts have.
     pub fn fields(self) -> Vec<&'static str> {
-        let mut fields = vec!["current"];
-        fields.extend(self.parent().map(|_| "parent"));
-        fields.extend(self.0.pushed.as_ref().map(|put| put.field));
+        let mut fields = vec!["current", "retry"];
+        fields.extend(self.needs());
         fields
+    }
+
+    /// The fields that must be put before the first get.
+    pub fn needs(self) -> impl Iterator<Item = &'static str> {
+        let parent = self.parent().map(|_| "parent");
+        let pushed = self.0.pushed.as_ref().map(|put| put.field);
+        parent.into_iter().chain(pushed)
     }
 }
 
@@ -146,8 +152,8 @@ mod tests {
         assert_eq!(kind("official").parent(), None);
         assert_eq!(kind("authorizer").parent(), Some(kind("component")));
         assert_ne!(kind("authorizer"), kind("component"));
-        assert_eq!(kind("official").fields(), ["current"]);
-        let fields = ["current", "parent", "refresh_token"];
+        assert_eq!(kind("official").fields(), ["current", "retry"]);
+        let fields = ["current", "retry", "parent", "refresh_token"];
         assert_eq!(kind("authorizer").fields(), fields);
     }
 

@@ -56,6 +56,8 @@ pub struct FetchError {
     pub not_sent: bool,
     /// The platform did not take the parent's token.
     pub stale_parent: bool,
+    /// The platform refused the account's secret.
+    pub blames_secret: bool,
 }
 
 pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
@@ -73,6 +75,7 @@ pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
             wait: Wait::NotShared,
             not_sent: true,
             stale_parent: false,
+            blames_secret: false,
         }),
         Err(SendError::Transport(none)) => {
             let mut failure = fetch.failure(none.status, &none.why);
@@ -172,7 +175,11 @@ impl Fetch<'_> {
     }
 
     fn refusal(&self, errcode: i64, errmsg: &str) -> FetchError {
-        let ErrcodeRule { wait, advice } = self.recipe.judge(errcode, self.failures);
+        let ErrcodeRule {
+            wait,
+            advice,
+            blames_secret,
+        } = self.recipe.judge(errcode, self.failures);
         let said = self.harmless(errmsg);
         let code = match errcode {
             0 => String::new(),
@@ -193,6 +200,7 @@ impl Fetch<'_> {
             wait,
             not_sent: false,
             stale_parent: self.recipe.refuses_parent(errcode),
+            blames_secret: blames_secret && self.recipe.takes(Value::Secret),
         }
     }
 
@@ -211,6 +219,7 @@ impl Fetch<'_> {
             wait: Wait::BackOff,
             not_sent: false,
             stale_parent: false,
+            blames_secret: false,
         }
     }
 
@@ -239,6 +248,11 @@ impl Fetch<'_> {
             (Advice::Allow(list), _) => Hint::AllowAddress {
                 address: address_in(errmsg),
                 list: list.into(),
+                account: Some(account),
+            },
+            (Advice::Retry(why), _) => Hint::Retry {
+                account,
+                before: Some(why.into()),
             },
             (Advice::Do(what) | Advice::Put(what), _) => Hint::Do(what.into()),
         }

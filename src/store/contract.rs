@@ -9,7 +9,7 @@ use super::{
     StoreName, change_accounts, read,
 };
 use crate::clock::Deadline;
-use crate::credential::{CredentialKey, Row, StoredSecret};
+use crate::credential::{CredentialKey, Row, SecretRefusal, StoredSecret};
 use crate::error::{Error, Result, Status};
 use crate::platform::Kind;
 use crate::secrets::Vault;
@@ -78,6 +78,15 @@ fn full_row() -> Row {
             put_fingerprint: "f".into(),
         }),
         pushed_before: Some(vec![255]),
+        refusals: vec![SecretRefusal {
+            secret: "s".into(),
+            at: 17,
+            backoff_ms: 18,
+            errcode: 40125,
+            error: "密钥".into(),
+            untried: true,
+        }],
+        secret_worked: "w".into(),
     }
 }
 

@@ -167,6 +167,12 @@ impl Read for State {
         accounts.collect()
     }
 
+    fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
+        let mut accounts = self.accounts()?;
+        accounts.retain(|account| account.id == id);
+        Ok(accounts)
+    }
+
     fn removed(&self) -> Result<Vec<String>> {
         Ok(self.removed.iter().cloned().collect())
     }

@@ -115,6 +115,8 @@ pub trait Read {
     fn some_names(&self, most: usize) -> Result<Vec<String>>;
     /// Every account, by name.
     fn accounts(&self) -> Result<Vec<Account>>;
+    /// The accounts of an appid, corpid and so on, by name.
+    fn accounts_of(&self, id: &str) -> Result<Vec<Account>>;
     /// The names of accounts that an operator has removed.
     fn removed(&self) -> Result<Vec<String>>;
     fn row(&self, key: &CredentialKey) -> Result<Option<Row>>;

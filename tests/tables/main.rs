@@ -150,9 +150,9 @@ fn shipped() -> Vec<KindOfAccount> {
     kinds
 }
 
-/// What `put` takes, but for `current`, which every kind has.
+/// What must be put before the first get.
 fn fields_of(kind: &KindOfAccount) -> Vec<&'static str> {
-    kind.fields[1..].to_vec()
+    kind.needs.clone()
 }
 
 fn block_of_kinds() -> Vec<String> {

@@ -48,7 +48,7 @@ export type Kind =
   | 'feishu';
 
 /** What is known later than the registration. */
-export type Field = 'current' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'refresh_token';
+export type Field = 'current' | 'retry' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'refresh_token';
 
 export type Status =
   | 'WXTOKEN_E_ARGUMENT'

@@ -97,7 +97,8 @@ final class Store
     /**
      * Sets a field of an account that is known later than its registration.
      *
-     * @param string $field "current" (of every kind; see setCurrent()), "parent" (of "authorizer" and
+     * @param string $field "current" (of every kind; see setCurrent()), "retry" (of every kind: ends the back-off after
+     *                      a failure, at most once a minute), "parent" (of "authorizer" and
      *                      "work_authorized": the name of its component, or suite, in this store), "verify_ticket" (of
      *                      "component", from the push every 10 minutes), "suite_ticket" (of "suite", likewise), or
      *                      "refresh_token" (of "authorizer", from the authorization; put the parent first).

@@ -125,6 +125,7 @@ class Store:
         """Set a field of an account that is known later than its registration.
 
         current        of every kind; see set_current
+        retry          of every kind: ends the back-off after a failure, at most once a minute
         parent         of "authorizer", "work_authorized": the name of its component, or suite, in this store
         verify_ticket  of "component", from the push every 10 minutes; good for 12 hours
         suite_ticket   of "suite", from the push every 10 minutes; good for 30 minutes

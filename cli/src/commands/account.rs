@@ -53,12 +53,14 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
         false => None,
     };
     let secret = secret.as_ref().map(|secret| secret.as_str());
-    store.register(&new.name, kind.name, &new.id, secret)?;
+    let mut changed = store.register(&new.name, kind.name, &new.id, secret)?;
     if let Some(parent) = &new.parent {
         store.put(&new.name, "parent", Some(parent))?;
     }
     let after = store.report()?;
-    output::print(&added(new, &before, &after))
+    let parent = |report: &Report| report.account(&new.name).and_then(|one| one.parent.clone());
+    changed |= parent(&before) != parent(&after);
+    output::print(&added(new, &before, &after, changed))
 }
 
 /// Before anything is registered: what would be is not to be half of what was asked for.
@@ -81,9 +83,10 @@ fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Resul
 }
 
 /// What there is now, and what it takes to get a token.
-fn added(new: &AccountAdd, before: &Report, after: &Report) -> String {
+fn added(new: &AccountAdd, before: &Report, after: &Report, changed: bool) -> String {
     let verb = match before.account(&new.name) {
-        Some(_) => "updated",
+        Some(_) if changed => "updated",
+        Some(_) => "unchanged",
         None => "registered",
     };
     let mut said = format!("{}: {verb} ({} {})", new.name, new.kind, new.id);

@@ -8,6 +8,7 @@ mod maintenance;
 mod manual;
 mod put;
 mod reject;
+mod retry;
 mod status;
 
 use std::fs::Permissions;
@@ -23,6 +24,7 @@ pub fn run(cli: &Cli) -> ExitResult {
     match &cli.command {
         Command::Get(get) => get::run(&existing(cli)?, get),
         Command::Reject(reject) => reject::run(&existing(cli)?, reject),
+        Command::Retry(retry) => retry::run(&existing(cli)?, retry.name.as_deref()),
         Command::Account(verb) => account::run(cli, verb),
         Command::Put(put) => put::run(cli, put),
         Command::Status(status) => status::run(cli, status),

@@ -1,6 +1,6 @@
 //! `wxtoken put`: what is known later than the registration. Only names stand on the command line.
 
-use super::existing;
+use super::{existing, retry};
 use crate::args::{Cli, Put};
 use crate::exit::{ExitResult, Failure};
 use crate::prompt;
@@ -16,6 +16,13 @@ pub fn run(cli: &Cli, put: &Put) -> ExitResult {
             }
             existing(cli)?.put(name, field, None)?;
             output::print_line(&format!("{name} is the current account"))
+        }
+        "retry" => {
+            if put.value.is_some() || put.file.is_some() {
+                return Err(Failure::usage("retry takes no value")
+                    .advise("It ends the back-off of the account."));
+            }
+            retry::run(&existing(cli)?, Some(name))
         }
         "parent" => {
             let Some(parent) = put.value.as_deref() else {

@@ -29,8 +29,20 @@ pub fn in_commands(hint: &Hint) -> String {
         Hint::Put { field, before, .. } => {
             Hint::sentence(before, &format!("put the {field} with `{command}`."))
         }
-        // They name no function of C.
-        Hint::AllowAddress { .. } | Hint::Keep { .. } | Hint::Do(_) => hint.for_c(),
+        Hint::AllowAddress {
+            address,
+            list,
+            account,
+        } => {
+            let allow = Hint::allow(address, list);
+            match account {
+                Some(_) => format!("{allow} Then run `{command}`."),
+                None => allow,
+            }
+        }
+        Hint::Retry { before, .. } => Hint::sentence(before, &format!("run `{command}`.")),
+        // These do not name a function of C.
+        Hint::Keep { .. } | Hint::Do(_) => hint.for_c(),
     }
 }
 
@@ -50,6 +62,11 @@ pub fn command(hint: &Hint) -> Option<String> {
             format!("wxtoken put {} parent PARENT", quoted(account))
         }
         Hint::Put { account, field, .. } => format!("wxtoken put {} {field}", quoted(account)),
+        Hint::Retry { account, .. }
+        | Hint::AllowAddress {
+            account: Some(account),
+            ..
+        } => format!("wxtoken retry {}", quoted(account)),
         _ => return None,
     })
 }
@@ -88,6 +105,20 @@ mod tests {
             in_commands(&parent),
             "Put the parent with `wxtoken put merchant parent PARENT`."
         );
+        let retry = Hint::Retry {
+            account: "my shop".into(),
+            before: Some("When it is mended,".into()),
+        };
+        assert_eq!(
+            in_commands(&retry),
+            "When it is mended, run `wxtoken retry 'my shop'`."
+        );
+        let allow = Hint::AllowAddress {
+            address: None,
+            list: "the list".into(),
+            account: Some("shop".into()),
+        };
+        assert!(in_commands(&allow).ends_with("to the list. Then run `wxtoken retry shop`."));
         let failed = Error::argument("it is late").because("the clock says so");
         assert_eq!(
             in_one_line(&failed.advise("Hurry.")),
@@ -123,6 +154,11 @@ mod tests {
             Hint::AllowAddress {
                 address: Some("203.0.113.7".into()),
                 list: "the list".into(),
+                account: Some("a".into()),
+            },
+            Hint::Retry {
+                account: "my shop".into(),
+                before: words(),
             },
             Hint::Keep { user: None },
         ] {

@@ -25,9 +25,13 @@ fn a_secret_comes_from_stdin_or_a_file() {
 
     let file = desk.file("secret", &format!("{SECRET}\n"));
     let from_file = [&add[..], &["--secret-file", &file]].concat();
-    assert_eq!(desk.done(&from_file), "shop: updated (official wx1)\n");
+    let unchanged = "shop: unchanged (official wx1)\n";
+    assert_eq!(desk.done(&from_file), unchanged);
     desk.done(&["get", "shop"]);
     let from_stdin = [&add[..], &["--secret-file", "-"]].concat();
+    assert_eq!(desk.run_with(&from_stdin, SECRET).out, unchanged);
+    let updated = desk.run_with(&from_stdin, "another").out;
+    assert_eq!(updated, "shop: updated (official wx1)\n");
     assert_eq!(desk.run_with(&from_stdin, SECRET).code, 0);
 
     set_mode(Path::new(&file), 0o644);

@@ -299,3 +299,17 @@ fn who_may_not_keep_is_told() {
     keeping.until_it_says("tokens.db.key");
     keeping.end(libc::SIGTERM);
 }
+
+#[test]
+fn a_keeper_tries_again_at_once_when_somebody_ends_the_back_off() {
+    let desk = Desk::with_shop();
+    desk.world
+        .fault(json!({"id": "wx1", "kind": "errcode", "errcode": 89506}));
+    let mut keeping = Keeping::start(&desk, &[]);
+    keeping.until_it_says("run `wxtoken retry shop`");
+    let said = desk.done(&["retry"]);
+    assert_eq!(said, "shop: the keeper tries again now\n");
+    wait_until("it is fetched", || desk.world.minted() == 1);
+    assert_eq!(desk.world.requests(), 2);
+    keeping.end(libc::SIGTERM);
+}

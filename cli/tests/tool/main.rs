@@ -393,3 +393,36 @@ fn a_backup_comes_back_and_a_new_key_opens_what_was_sealed() {
     desk.done(&["reject", "shop"]);
     desk.done(&["get", "shop"]);
 }
+
+#[test]
+fn a_person_ends_a_back_off_as_often_as_wanted() {
+    let desk = Desk::with_shop();
+    desk.world.add("official", "wx2", json!({}));
+    desk.register("stall", "official", "wx2");
+    assert_eq!(
+        desk.done(&["retry", "shop"]),
+        "shop: nothing waits for another try\n"
+    );
+    for id in ["wx1", "wx2"] {
+        let fault = json!({"id": id, "kind": "errcode", "errcode": 45009, "times": 4});
+        desk.world.fault(fault);
+    }
+    for requests in 1..4 {
+        for name in ["shop", "stall"] {
+            let failed = desk.run(&["get", name]);
+            assert_eq!(failed.code, 17);
+            let remedy = format!("When the quota is cleared, run `wxtoken retry {name}`.\n");
+            assert!(failed.err.contains(&remedy), "{}", failed.err);
+            desk.run(&["get", name]);
+        }
+        assert_eq!(desk.world.requests(), requests);
+        assert_eq!(
+            desk.done(&["put", "shop", "retry"]),
+            "shop: the next get tries again\n"
+        );
+        assert_eq!(desk.done(&["retry"]), "stall: the next get tries again\n");
+    }
+    assert_eq!(desk.done(&["retry"]), "nothing waits for another try\n");
+    assert_eq!(desk.run(&["retry", "nobody"]).code, 12);
+    assert_eq!(desk.run(&["put", "shop", "retry", "1"]).code, 2);
+}

@@ -59,6 +59,10 @@ impl Read for Records<'_> {
         self.note(sql::accounts(self.conn))
     }
 
+    fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
+        self.note(sql::accounts_of(self.conn, id))
+    }
+
     fn removed(&self) -> Result<Vec<String>> {
         self.note(sql::removed(self.conn))
     }

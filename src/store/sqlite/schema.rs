@@ -10,7 +10,7 @@ pub const APPLICATION_ID: i64 = 0x7778_746b;
 
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
-const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals];
+const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals, refusals];
 
 /// The names follow the script's. `id` of a token row stays unused by the library, but people like one to point at.
 fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
@@ -83,6 +83,13 @@ fn removals(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS weixin_removed (name TEXT PRIMARY KEY, removed_at INTEGER NOT NULL) STRICT;",
     )
+}
+
+/// The refused secrets as JSON, and the secret that the last token came by.
+fn refusals(conn: &Connection) -> rusqlite::Result<()> {
+    let text = "TEXT NOT NULL DEFAULT ''";
+    add_column(conn, "weixin_token", "refusals", text)?;
+    add_column(conn, "weixin_token", "secret_worked", text)
 }
 
 fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {

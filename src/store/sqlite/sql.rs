@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::schema;
-use crate::credential::{CredentialKey, Row, StoredSecret};
+use crate::credential::{CredentialKey, Row, SecretRefusal, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink};
 
@@ -39,7 +39,8 @@ macro_rules! token {
     () => {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
          reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
-         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before"
+         last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before,
+         refusals, secret_worked"
     };
 }
 
@@ -101,6 +102,19 @@ pub fn some_names(conn: &Connection, most: usize) -> rusqlite::Result<Vec<String
     conn.prepare_cached("SELECT name FROM weixin_account ORDER BY name LIMIT ?1")?
         .query_map([most], |row| row.get(0))?
         .collect()
+}
+
+/// The accounts of an appid, corpid and so on, by name.
+pub fn accounts_of(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Account>> {
+    let mut statement =
+        conn.prepare_cached("SELECT name FROM weixin_account WHERE appid = ?1 ORDER BY name")?;
+    let names: rusqlite::Result<Vec<String>> =
+        statement.query_map([id], |row| row.get(0))?.collect();
+    let mut accounts = Vec::new();
+    for name in names? {
+        accounts.extend(account(conn, Some(&name))?);
+    }
+    Ok(accounts)
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
@@ -290,7 +304,25 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
         lease_slot: columns.next()?,
         pushed: read_put(columns)?,
         pushed_before: columns.next()?,
+        refusals: read_refusals(columns)?,
+        secret_worked: columns.next()?,
     })
+}
+
+/// What a later version wrote otherwise is not known here.
+fn read_refusals(columns: &mut Columns) -> rusqlite::Result<Vec<SecretRefusal>> {
+    let text: String = columns.next()?;
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+fn write_refusals(refusals: &[SecretRefusal]) -> String {
+    if refusals.is_empty() {
+        return String::new();
+    }
+    serde_json::to_string(refusals).unwrap_or_default()
 }
 
 fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<StoredSecret>> {
@@ -309,14 +341,16 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
              id, endpoint, base_url, appid, fingerprint, access_token, fetched_at, expires_at, refresh_at,
              fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
              force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
-             lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before)
+             lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before,
+             refusals, secret_worked)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
              :endpoint, :base_url, :appid, :fingerprint, :access_token, :fetched_at, :expires_at, :refresh_at,
              :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
              :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
-             :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before)",
+             :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before,
+             :refusals, :secret_worked)",
     )?
     .execute(named_params! {
         ":endpoint": key.endpoint,
@@ -352,6 +386,8 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":put_at": row.pushed.as_ref().map_or(0, |put| put.at),
         ":put_fingerprint": row.pushed.as_ref().map_or("", |put| &put.put_fingerprint),
         ":put_before": row.pushed_before,
+        ":refusals": write_refusals(&row.refusals),
+        ":secret_worked": row.secret_worked,
     })?;
     Ok(())
 }
