@@ -292,6 +292,7 @@ wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, 
  *     credential      of the kinds
  *     jsapi_ticket    official, official_classic, work, authorizer, work_authorized
  *     card_ticket     official, official_classic, authorizer
+ *     sdk_ticket      official, official_classic, authorizer
  *     agent_ticket    work, work_authorized
  *
  * A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those

@@ -53,6 +53,12 @@ const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        kind: "official",
+        credential: "sdk_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
         kind: "official_classic",
         path: "/cgi-bin/token",
         wrong_secret: Some(40125),
@@ -68,6 +74,12 @@ const ROWS: &[Row] = &[
     Row {
         kind: "official_classic",
         credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "official_classic",
+        credential: "sdk_ticket",
         path: "/cgi-bin/ticket/getticket",
         ..ROW
     },
@@ -111,6 +123,12 @@ const ROWS: &[Row] = &[
     Row {
         kind: "authorizer",
         credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "authorizer",
+        credential: "sdk_ticket",
         path: "/cgi-bin/ticket/getticket",
         ..ROW
     },
@@ -522,7 +540,7 @@ fn what_an_account_does_not_have_is_said_with_what_it_has() {
     let wrong: [(&str, &[&str]); 3] = [
         (
             "shop/agent_ticket",
-            &["official", "jsapi_ticket", "card_ticket"],
+            &["official", "jsapi_ticket", "card_ticket", "sdk_ticket"],
         ),
         ("shop/refresh_token", &["official", "access_token"]),
         ("shop/Jsapi", &["credential", "jsapi_ticket"]),

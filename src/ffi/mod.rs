@@ -219,6 +219,7 @@ pub unsafe extern "C" fn wxtoken_put(
 ///     credential      of the kinds
 ///     jsapi_ticket    official, official_classic, work, authorizer, work_authorized
 ///     card_ticket     official, official_classic, authorizer
+///     sdk_ticket      official, official_classic, authorizer
 ///     agent_ticket    work, work_authorized
 ///
 /// A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those

@@ -95,6 +95,17 @@ pub(super) static RECIPES: &[Recipe] = &[
         ..TICKET
     },
     Recipe {
+        kinds: OFFICIAL,
+        credential: "sdk_ticket",
+        endpoint: "getticket_sdk",
+        path: "/cgi-bin/ticket/getticket",
+        query: &[
+            ("access_token", Value::ParentToken),
+            ("type", Value::Text("2")),
+        ],
+        ..TICKET
+    },
+    Recipe {
         kinds: &["work"],
         about: "an app of a WeCom corporation",
         endpoint: "gettoken",

@@ -15,6 +15,11 @@ use crate::error::{Error, Hint, Result, Status};
 use crate::options::Options;
 use crate::secrets::Secret;
 
+/// The longest text of a refusal that is passed on, in bytes.
+const MAX_REFUSAL: usize = 300;
+/// The longest `rid` that is kept when the text is cut, in bytes.
+const MAX_RID: usize = 64;
+
 /// What a recipe may take that is secret.
 #[derive(Default)]
 pub struct FetchSecrets {
@@ -281,11 +286,23 @@ impl Fetch<'_> {
                 text = text.replace(secret.as_str(), "***");
             }
         }
-        text.chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(160)
-            .collect()
+        cut(&text.replace(char::is_control, " "))
     }
+}
+
+/// A text of at most [`MAX_REFUSAL`] bytes. WeChat's support asks for the `rid` at its end, so that is kept.
+fn cut(text: &str) -> String {
+    if text.len() <= MAX_REFUSAL {
+        return text.into();
+    }
+    let rid = text.rfind("rid: ").map_or("", |at| &text[at..]);
+    let end = match rid.len() {
+        1..=MAX_RID => format!("… {rid}"),
+        _ => String::new(),
+    };
+    let room = MAX_REFUSAL - end.len();
+    let start = text.floor_char_boundary(room);
+    format!("{}{end}", &text[..start])
 }
 
 /// The address in the platform's words by which it sees this host.
@@ -299,6 +316,25 @@ fn address_in(errmsg: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusals_text_is_cut_at_300_bytes_and_keeps_its_rid() {
+        let rid = "rid: 6565a1b2-0123abcd-89ef4567";
+        for letter in ["x", "码", "\u{1f600}"] {
+            for count in 0..400 {
+                let words = letter.repeat(count);
+                let whole = format!("{words} {rid}");
+                let text = cut(&whole);
+                assert!(text.len() <= 300 && text.ends_with(rid), "{text}");
+                assert_eq!(text == whole, whole.len() <= 300, "{text}");
+                assert!(words.starts_with(&cut(&words)));
+                assert!(cut(&words).len() >= words.len().min(297));
+            }
+        }
+        // A text that only begins like a rid is cut like any other.
+        let long = format!("rid: {}", "x".repeat(400));
+        assert_eq!(cut(&long), long[..300]);
+    }
 
     #[test]
     fn the_address_is_found_where_the_platforms_say_it() {

@@ -88,6 +88,8 @@ pub enum TokenKind {
     JsapiTicket,
     /// `/cgi-bin/ticket/getticket?type=wx_card`
     CardTicket,
+    /// `/cgi-bin/ticket/getticket?type=2`
+    SdkTicket,
     /// `/cgi-bin/get_jsapi_ticket`
     WorkJsapiTicket,
     /// `/cgi-bin/ticket/get?type=agent_config`

@@ -72,6 +72,16 @@ pub const ROUTES: &[Route] = &[
         }),
     },
     Route {
+        path: "/cgi-bin/ticket/getticket",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[Carries(OFFICIAL_TOKEN), Is("type", "2", Number(40097))],
+        gives: Token(Credential {
+            kind: TokenKind::SdkTicket,
+            ..TICKET
+        }),
+    },
+    Route {
         path: "/cgi-bin/getcallbackip",
         host: Host::Weixin,
         sent: Sent::Either,
