@@ -2,6 +2,7 @@
 //!
 //! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
 
+mod connect;
 mod failpoint;
 mod fifo;
 mod file;
@@ -10,6 +11,7 @@ mod inbox;
 mod lock;
 mod signal;
 
+pub use connect::connect_first;
 #[cfg(feature = "failpoints")]
 pub use failpoint::arm;
 pub use failpoint::{Failpoint, hit_failpoint};
