@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 use zeroize::Zeroizing;
 
+use super::connector::connector;
 use super::resolver::{HostResolver, NoThread};
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
@@ -132,11 +132,7 @@ pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Resul
         .timeout_connect(Some(connect))
         .tls_config(TlsConfig::builder().root_certs(roots(options)?).build())
         .build();
-    Ok(Agent::with_parts(
-        config,
-        DefaultConnector::default(),
-        HostResolver,
-    ))
+    Ok(Agent::with_parts(config, connector(), HostResolver))
 }
 
 /// The web PKI, and the certificates of `ca_file` beside it. Fails when that file is of no use.

@@ -3,6 +3,7 @@
 //! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not.
 
 mod backoff;
+mod connector;
 pub mod errcodes;
 mod http;
 mod kind;

@@ -2,6 +2,7 @@
 //!
 //! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
 
+mod connect;
 mod failpoint;
 mod fifo;
 mod file;
@@ -12,6 +13,7 @@ mod owner;
 mod place;
 mod signal;
 
+pub use connect::connect_first;
 #[cfg(feature = "failpoints")]
 pub use failpoint::arm;
 pub use failpoint::{Failpoint, hit_failpoint};

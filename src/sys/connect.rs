@@ -1,0 +1,217 @@
+//! Connects to the first of several addresses that answers, as RFC 8305 has it: the next attempt begins 250 ms after the last
+//! one, or as soon as that fails, and those before it go on.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::time::{Duration, Instant};
+
+/// How long an attempt is alone.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The first connection that comes about. The error is that of the attempt that failed last; a timeout where one is still
+/// under way.
+pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<TcpStream> {
+    let end = Instant::now() + within;
+    let mut waiting = in_turns(addresses);
+    let mut attempts: Vec<TcpStream> = Vec::new();
+    let mut next_at = Instant::now();
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    loop {
+        let now = Instant::now();
+        if now >= end {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        if attempts.is_empty() || now >= next_at {
+            if let Some(address) = waiting.pop_front() {
+                match begin(&address) {
+                    Ok(attempt) => {
+                        attempts.push(attempt);
+                        next_at = now + HEAD_START;
+                    }
+                    Err(e) => failed = e,
+                }
+                continue;
+            }
+            if attempts.is_empty() {
+                return Err(failed);
+            }
+        }
+        let until = if waiting.is_empty() {
+            end
+        } else {
+            end.min(next_at)
+        };
+        for place in writable(&attempts, until - now)?.into_iter().rev() {
+            let attempt = attempts.swap_remove(place);
+            match attempt.take_error()? {
+                None => {
+                    attempt.set_nonblocking(false)?;
+                    return Ok(attempt);
+                }
+                Some(e) => {
+                    failed = e;
+                    next_at = now;
+                }
+            }
+        }
+    }
+}
+
+/// The addresses with their families in turns, beginning with that of the first.
+fn in_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
+        .iter()
+        .copied()
+        .partition(|address| address.is_ipv6() == first_is_v6);
+    let mut turns = VecDeque::with_capacity(addresses.len());
+    while !first.is_empty() || !second.is_empty() {
+        turns.extend(first.pop_front());
+        turns.extend(second.pop_front());
+    }
+    turns
+}
+
+/// Begins to connect, and does not wait for it.
+fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv6() {
+        libc::AF_INET6
+    } else {
+        libc::AF_INET
+    };
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes three numbers, and gives a descriptor that nothing else has, or -1.
+    let socket = match unsafe { libc::socket(family, kind, 0) } {
+        -1 => return Err(io::Error::last_os_error()),
+        // SAFETY: as above.
+        descriptor => unsafe { TcpStream::from_raw_fd(descriptor) },
+    };
+    let connected = match address {
+        SocketAddr::V4(v4) => {
+            // SAFETY: a sockaddr_in is a plain struct of integers, for which all zeros is a value.
+            let mut raw: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            raw.sin_family = family as libc::sa_family_t;
+            raw.sin_port = v4.port().to_be();
+            raw.sin_addr.s_addr = u32::from_ne_bytes(v4.ip().octets());
+            connect(&socket, &raw)
+        }
+        SocketAddr::V6(v6) => {
+            // SAFETY: a sockaddr_in6 is a plain struct of integers, for which all zeros is a value.
+            let mut raw: libc::sockaddr_in6 = unsafe { std::mem::zeroed() };
+            raw.sin6_family = family as libc::sa_family_t;
+            raw.sin6_port = v6.port().to_be();
+            raw.sin6_addr.s6_addr = v6.ip().octets();
+            raw.sin6_scope_id = v6.scope_id();
+            connect(&socket, &raw)
+        }
+    };
+    match connected {
+        Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
+        _ => Ok(socket),
+    }
+}
+
+/// connect() with a sockaddr of either family.
+fn connect<T>(socket: &TcpStream, address: &T) -> io::Result<()> {
+    let length = size_of::<T>() as libc::socklen_t;
+    let address: *const T = address;
+    // SAFETY: `address` points to a sockaddr of its family, of `length` bytes.
+    match unsafe { libc::connect(socket.as_raw_fd(), address.cast(), length) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Which of these have connected or failed within a time; none where a signal came first.
+fn writable(sockets: &[TcpStream], within: Duration) -> io::Result<Vec<usize>> {
+    let mut polled: Vec<libc::pollfd> = sockets
+        .iter()
+        .map(|socket| libc::pollfd {
+            fd: socket.as_raw_fd(),
+            events: libc::POLLOUT,
+            revents: 0,
+        })
+        .collect();
+    let count = polled.len() as libc::nfds_t;
+    // Rounded up: a poll of 0 ms would be asked again and again.
+    let ms = i32::try_from(within.as_millis() + 1).unwrap_or(i32::MAX);
+    // SAFETY: `polled` holds `count` entries, whose descriptors are open.
+    if unsafe { libc::poll(polled.as_mut_ptr(), count, ms) } == -1 {
+        let e = io::Error::last_os_error();
+        return match e.kind() {
+            io::ErrorKind::Interrupted => Ok(Vec::new()),
+            _ => Err(e),
+        };
+    }
+    let ready = polled
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.revents != 0);
+    Ok(ready.map(|(place, _)| place).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn addresses(of: &[&str]) -> Vec<SocketAddr> {
+        of.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    /// A listener, and an address beside it that refuses.
+    fn open_and_closed() -> (TcpListener, SocketAddr, SocketAddr) {
+        let open = TcpListener::bind("127.0.0.1:0").unwrap();
+        let closed = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let address = open.local_addr().unwrap();
+        (open, address, closed)
+    }
+
+    #[test]
+    fn families_take_turns_beginning_with_the_first() {
+        let given = addresses(&["[::1]:1", "[::2]:1", "1.1.1.1:1", "[::3]:1", "1.1.1.2:1"]);
+        let expected = addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"]);
+        assert_eq!(in_turns(&given), expected);
+        assert_eq!(in_turns(&given[2..3]), &given[2..3]);
+        assert!(in_turns(&[]).is_empty());
+    }
+
+    #[test]
+    fn an_address_that_refuses_makes_way_at_once() {
+        let (_open, address, closed) = open_and_closed();
+        let connected = connect_first(&[closed, closed, address], LONG).unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), address);
+        let refused = connect_first(&[closed, closed], LONG).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn an_address_that_does_not_answer_is_not_waited_for() {
+        let (_open, address, _) = open_and_closed();
+        // A listener whose queue is full drops what comes: nobody accepts here.
+        let silent = TcpListener::bind("127.0.0.2:0").unwrap();
+        // SAFETY: the descriptor is open and listens already.
+        unsafe { libc::listen(silent.as_raw_fd(), 0) };
+        let dead = silent.local_addr().unwrap();
+        let mut fill = Vec::new();
+        while let Ok(filler) = TcpStream::connect_timeout(&dead, Duration::from_millis(200)) {
+            fill.push(filler);
+        }
+        let connected = connect_first(&[dead, dead, dead, address], LONG).unwrap();
+        assert_eq!(connected.peer_addr().unwrap(), address);
+        let timeout = connect_first(&[dead], Duration::from_millis(50)).unwrap_err();
+        assert_eq!(timeout.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn what_has_no_address_is_an_error() {
+        assert!(connect_first(&[], LONG).is_err());
+    }
+}
