@@ -37,6 +37,8 @@ pub struct Stored {
     pub token: Option<Box<str>>,
     /// Whether the API refused that.
     pub rejected: bool,
+    /// Whether the platform is asked about a rejected one before another is fetched.
+    pub is_checked: bool,
     /// Whether a get gives it.
     pub is_served: bool,
     /// Of one that was refused: how long until another may be fetched.
@@ -178,8 +180,9 @@ impl Store {
             name: found.name(),
             token: token.map(|served| served.value),
             rejected: found.row.rejected,
-            is_served: session.freshness(&found.row) != Freshness::Spent,
-            until_fetch_ms: found.row.until_fetch_for_reject_ms(session.now()),
+            is_checked: found.recipe.check.is_some(),
+            is_served: session.freshness(&found) != Freshness::Spent,
+            until_fetch_ms: found.row.until_rejection_is_due_ms(session.now()),
         })
     }
 

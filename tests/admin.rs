@@ -215,6 +215,7 @@ fn a_change_of_keys_that_is_cut_off_loses_nothing() {
     assert_eq!(operator(&world).rekey().unwrap(), 1);
     assert_eq!(fs::read_to_string(&key).unwrap(), new);
     let token = handle.get("shop").unwrap();
+    world.sim.revoke("wx1");
     handle.reject("shop", &token.value).unwrap();
     handle.get("shop").unwrap();
     assert_eq!(world.requests(), 2);

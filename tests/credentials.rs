@@ -2,11 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
 
 use ::wxtoken::ffi::wxtoken_status::{self, *};
 use ::wxtoken::{Failpoint, arm};
-use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use common::{Child, Handle, SECRET, World, outcome, sqlite, wait_until};
 use serde_json::{Value, json};
 
 /// One credential, and how it may be asked for wrongly.
@@ -882,6 +881,7 @@ fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
     // A program that puts the first one at each start does not undo that.
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
+    world.sim.revoke("wx1");
     handle.reject("own", &first.value).unwrap();
     handle.get("own").unwrap();
     assert_ne!(handle.get("own/refresh_token").unwrap(), renewed);
@@ -1186,8 +1186,10 @@ fn a_platform_that_echoes_a_token_or_ticket_is_not_quoted() {
     };
     fails(row.path, "own/jsapi_ticket", &[&own]);
     let authorizer = "/cgi-bin/component/api_authorizer_token";
+    world.sim.revoke("wx1");
     handle.reject("own", &own).unwrap();
     fails(authorizer, "own", &[REFRESH_TOKEN, &component]);
+    world.sim.revoke("wx2");
     handle.reject("above", &component).unwrap();
     fails(COMPONENT_PATH, "above", &[&ticket, SECRET]);
 }
@@ -1201,19 +1203,6 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|window| window == text.as_bytes())
-}
-
-fn sqlite(store: &Path, sql: &str) {
-    let ran = std::process::Command::new("sqlite3")
-        .arg(store)
-        .arg(sql)
-        .output();
-    let ran = ran.expect("sqlite3 runs: apt-get install sqlite3");
-    assert!(
-        ran.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
 }
 
 // --- a credential that nobody issues ---

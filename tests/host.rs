@@ -105,7 +105,10 @@ fn a_host_that_sets_its_environment_all_the_time_is_not_hurt() {
                     if stop.load(Ordering::Relaxed) {
                         return;
                     }
-                    common::set_env(&format!("VARIABLE_{}", turn % 20_000), &"x".repeat(turn % 200));
+                    common::set_env(
+                        &format!("VARIABLE_{}", turn % 20_000),
+                        &"x".repeat(turn % 200),
+                    );
                 }
             });
             for number in 0..40 {

@@ -271,7 +271,7 @@ fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
     set_mode(&key, 0o604);
     set_mode(&beside(&world, "-journal"), 0o606);
     fs::remove_file(beside(&world, ".lock")).unwrap();
-    world.open().reject("shop", &token).unwrap();
+    world.expire_all();
     let requests = world.requests();
     let refused = Child::fork(|| {
         // SAFETY: changes this child alone. In no group of the file's.
@@ -318,8 +318,8 @@ fn a_store_that_is_opened_to_its_group_has_its_lock_and_its_journal_follow() {
 fn spent_world(kind: &str) -> World {
     let world = World::with_account(json!({}));
     let handle = world.open_shop(kind);
-    let token = handle.get("shop").unwrap();
-    handle.reject("shop", &token.value).unwrap();
+    handle.get("shop").unwrap();
+    world.expire_all();
     set_mode(world.directory.path(), 0o700);
     for (name, ..) in files(&world) {
         give(&world.directory.path().join(name), NOBODY);
@@ -410,11 +410,10 @@ fn in_a_sticky_directory_the_systems_guard_is_named_and_not_the_disk() {
         set_mode(world.directory.path(), mode);
         let token = as_nobody(|| {
             let handle = world.open_shop("official");
-            let token = handle.get("shop").unwrap().value;
-            handle.reject("shop", &token).unwrap();
-            token
+            handle.get("shop").unwrap().value
         });
         assert!(token.len() > 100, "{token}");
+        world.expire_all();
         let level_file = tempfile::NamedTempFile::new().unwrap();
         fs::write(level_file.path(), level).unwrap();
         let said = Child::fork(|| {

@@ -107,7 +107,7 @@ fn the_columns_are_those_of_the_stores_that_there_are() {
         "id endpoint base_url appid fingerprint access_token fetched_at expires_at refresh_at fetched_boot boot_id \
          fetched_by fetches rejects rejected reissued reject_tried reject_fetch_at force_day forces failures failed_at \
          backoff_ms failed_budget_ms last_status last_errcode last_error lease_owner lease_until lease_slot put put_at \
-         put_fingerprint put_before refusals secret_worked"
+         put_fingerprint put_before refusals secret_worked rejections"
     );
     assert_eq!(columns("weixin_removed"), "name removed_at");
 }
@@ -528,7 +528,7 @@ fn without_the_key_tokens_are_read_and_secrets_are_not() {
         common::Child::fork(|| common::outcome(reader().get("shop"))).join(),
         token.value
     );
-    handle.reject("shop", &token.value).unwrap();
+    world.expire_all();
     let said = common::Child::fork(|| common::outcome(reader().get("shop"))).join();
     assert!(
         said.contains("E_SECRET") && said.contains("tokens.db.key"),

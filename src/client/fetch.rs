@@ -2,11 +2,12 @@
 
 use super::lead::{LeadResult, Leadership, ParentCredential};
 use super::put::put_label;
+use super::reject::{Looked, contested, must_force};
 use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
 use crate::clock::{Deadline, Now};
-use crate::credential::Row;
+use crate::credential::{RejectionOutcome, Row};
 use crate::error::{Error, Hint, Result, Status};
 use crate::options::LogLevel;
 use crate::platform::errcodes::Wait;
@@ -27,36 +28,65 @@ impl Session {
             &format!("fetching {}", subject(&lead.found)),
         );
         sys::hit_failpoint(Failpoint::Claimed);
+        let mut learned = match self.look_into_rejection(&lead) {
+            Looked::ServedAgain(row) => return Ok(LeadResult::Row(row)),
+            Looked::Fetch(learned) => learned,
+        };
         let sent = self.now();
-        let answer = platform::fetch(&Fetch {
-            recipe: lead.found.recipe,
-            account: &account.name,
-            kind: account.kind.name(),
-            id: &account.id,
-            fetch_secrets: &lead.fetch_secrets,
-            parent: parent.token,
-            force: lead.plan.force,
-            failures: lead.plan.failures,
-            options: &self.options,
-            deadline: &self.deadline,
-        });
+        let ask = |force| {
+            platform::fetch(&Fetch {
+                recipe: lead.found.recipe,
+                account: &account.name,
+                kind: account.kind.name(),
+                id: &account.id,
+                fetch_secrets: &lead.fetch_secrets,
+                parent: parent.token,
+                force,
+                failures: lead.plan.failures,
+                options: &self.options,
+                deadline: &self.deadline,
+            })
+        };
+        let mut answer = ask(learned.forced);
+        if let Ok(grant) = &answer
+            && must_force(&lead, &learned, grant)
+        {
+            learned.forced = true;
+            match ask(true) {
+                Ok(grant) => answer = Ok(grant),
+                // The token that was given is all that there is.
+                Err(failure) => {
+                    learned.forced = !failure.not_sent;
+                    self.log(LogLevel::Error, &failure.error.for_c());
+                }
+            }
+        }
         sys::hit_failpoint(Failpoint::Replied);
         match answer {
-            Ok(grant) => Ok(self.save(&lead, &grant, sent)),
-            Err(failure) if failure.stale_parent && parent.may_be_stale => {
-                self.log(LogLevel::Info, &failure.error.for_c());
-                self.finish(&lead, &mut |row| {
-                    row.release_lease(lead.lease.id);
-                    true
-                });
-                Ok(LeadResult::StaleParent)
+            Ok(grant) => Ok(self.save(&lead, &grant, &learned, sent)),
+            Err(failure) => {
+                learned.forced &= !failure.not_sent;
+                if failure.stale_parent && parent.may_be_stale {
+                    self.log(LogLevel::Info, &failure.error.for_c());
+                    self.finish(&lead, &mut |row| {
+                        lead.conclude(row, &learned, self.now());
+                        row.release_lease(lead.lease.id);
+                        true
+                    });
+                    return Ok(LeadResult::StaleParent);
+                }
+                Err(self.record_failure(&lead, failure, &learned))
             }
-            Err(failure) => Err(self.record_failure(&lead, failure)),
         }
     }
 
     /// Notes a failure for everybody.
-    pub(super) fn record_failure(&self, lead: &Leadership, mut failure: FetchError) -> Error {
+    pub(super) fn record_failure(
+        &self,
+        lead: &Leadership,
+        mut failure: FetchError,
+        learned: &RejectionOutcome,
+    ) -> Error {
         self.tell_age_of_put(lead, &mut failure);
         let supersedes = lead.found.recipe.cost == FetchCost::RevokesPrevious;
         let mut error = failure.error.clone();
@@ -70,9 +100,9 @@ impl Session {
                 // What was refused has been replaced since.
                 failure.wait = Wait::NotShared;
             }
+            lead.conclude(row, learned, now);
             let in_time;
-            (error, in_time) =
-                row.record_failure(lead.lease.id, &failure, lead.plan, lead.budget_ms, now);
+            (error, in_time) = row.record_failure(lead.lease.id, &failure, lead.budget_ms, now);
             if in_time && failure.blames_secret && failure.wait != Wait::NotShared {
                 error.retry_after_ms = row.blame(blamable(&lead.found), now);
             }
@@ -110,13 +140,20 @@ impl Session {
         }));
     }
 
-    pub(super) fn save(&self, lead: &Leadership, grant: &Grant, sent: Now) -> LeadResult {
+    pub(super) fn save(
+        &self,
+        lead: &Leadership,
+        grant: &Grant,
+        learned: &RejectionOutcome,
+        sent: Now,
+    ) -> LeadResult {
         let mut late = false;
         let label = sys::process_label();
         let ahead_s = self.options.refresh_ahead_s;
         let mut renewed = self.seal_renewed(lead, grant);
         sys::hit_failpoint(Failpoint::Sealed);
         let row = self.finish(lead, &mut |row| {
+            lead.conclude(row, learned, self.now());
             late = !row.grant(lead.lease.id, grant, sent, ahead_s);
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
                 if let Some(put) = &lead.found.recipe.pushed {
@@ -142,6 +179,12 @@ impl Session {
             });
         }
         let subject = subject(&lead.found);
+        if learned.verdict.is_some()
+            && let Some(contested) =
+                contested(lead.found.recipe, &lead.found.account, &row, self.now())
+        {
+            self.log(LogLevel::Error, &contested.for_c());
+        }
         if late {
             self.log(
                 LogLevel::Info,

@@ -84,7 +84,7 @@ impl Session {
             }
         };
         let token = self.serve(&found.row);
-        match (self.freshness(&found.row), token) {
+        match (self.freshness(&found), token) {
             (Freshness::Spent, _) | (_, None) => {
                 cache.clear(name);
                 self.wait_for_token(name, found)
@@ -134,7 +134,7 @@ impl Session {
     /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
     pub fn keep(&self, name: &str) -> Result<Option<CachedToken>> {
         let found = self.read_credential(Some(name))?;
-        match self.freshness(&found.row) {
+        match self.freshness(&found) {
             Freshness::Fresh => Ok(None),
             // Somebody fetches what it takes: it is tried again soon.
             Freshness::Usable => match self.try_lead(Some(name), found) {
@@ -238,7 +238,7 @@ impl Session {
     fn read_result(&self, name: Option<&str>) -> Result<FlightResult> {
         let stamp = self.state.cache.stamp();
         let found = self.read_credential(name)?;
-        if self.freshness(&found.row) != Freshness::Spent
+        if self.freshness(&found) != Freshness::Spent
             && let Some(token) = self.publish(name, stamp, &found.row)
         {
             return Ok(FlightResult::Token(token));

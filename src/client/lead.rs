@@ -58,10 +58,13 @@ use super::put::never_put;
 use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
-use crate::credential::{CredentialKey, FetchPlan, Freshness, Lease, Row};
+use crate::clock::Now;
+use crate::credential::{
+    CredentialKey, FetchPlan, Freshness, Lease, RejectionOutcome, Remedies, Row,
+};
 use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
-use crate::platform::{FetchCost, FetchSecrets, ParentToken};
+use crate::platform::{FetchCost, FetchSecrets, ParentToken, Recipe};
 use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
 
@@ -87,6 +90,13 @@ pub(super) struct Leadership<'a> {
     /// Why the intent could not be written, if so: the token will live in memory.
     pub(super) unwritable: Option<Error>,
     _lock: Option<LeaderLock<'a>>,
+}
+
+impl Leadership<'_> {
+    /// Notes in the row what was learned about a rejection.
+    pub(super) fn conclude(&self, row: &mut Row, learned: &RejectionOutcome, now: Now) {
+        row.conclude_rejection(self.lease.id, self.plan.rejection, learned, now);
+    }
 }
 
 enum Claim<'a> {
@@ -174,7 +184,7 @@ impl Session {
             if found.key != *key {
                 return Ok(LeadResult::MovedTo(found));
             }
-            if self.freshness(&found.row) != Freshness::Spent {
+            if self.freshness(&found) != Freshness::Spent {
                 return Ok(LeadResult::Row(Box::new(found.row)));
             }
             let recipe = found.recipe;
@@ -228,7 +238,8 @@ impl Session {
                         }
                     };
                     // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
-                    if fetched || self.freshness(&row) != Freshness::Spent {
+                    let is_spent = self.freshness_at(recipe, key, &row, self.now());
+                    if fetched || is_spent != Freshness::Spent {
                         return Ok(LeadResult::Row(row));
                     }
                     fetched = true;
@@ -412,14 +423,21 @@ impl Session {
         if row.lease_is_active(now) && row.lease_slot != lease.slot {
             return Intent::Taken;
         }
-        if self.freshness_at(row, now) < stalest_allowed
+        if self.freshness_at(found.recipe, &found.key, row, now) < stalest_allowed
             || row
                 .standing_failure_of(blamable(found), now, self.options.timeout_ms)
                 .is_some()
         {
             return Intent::NotNeeded;
         }
-        let plan = row.claim(lease, found.recipe.can_force(), now);
+        let plan = row.claim(lease, remedies_of(found.recipe), now);
         Intent::Fetch(plan, Box::new(row.clone()))
+    }
+}
+
+fn remedies_of(recipe: &Recipe) -> Remedies {
+    Remedies {
+        force: recipe.can_force(),
+        check: recipe.check.is_some(),
     }
 }

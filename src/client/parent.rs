@@ -70,7 +70,7 @@ impl Session {
         }
         let stamp = cache.stamp();
         let found = self.read_credential(Some(name))?;
-        if self.freshness(&found.row) != Freshness::Spent
+        if self.freshness(&found) != Freshness::Spent
             && let Some(token) = self.publish(Some(name), stamp, &found.row)
         {
             return Ok(token);

@@ -1,25 +1,136 @@
-//! “The API refused this token”: noted in the row by comparison, or by the keeper for a process that may not write.
+//! “The API refused this token”: noted in the row by comparison, or by the keeper for a process that may not write; and looked
+//! into by the leader before it fetches.
 
+use super::fetch::subject;
+use super::lead::Leadership;
 use super::session::Session;
 use crate::account::Credential;
-use crate::clock::Deadline;
+use crate::clock::{Deadline, Now};
+use crate::credential::{RejectionOutcome, Row};
 use crate::error::{Error, Hint, Result, Status};
-use crate::store::{Commit, Message, NotSent, token_fingerprint};
+use crate::options::LogLevel;
+use crate::platform::{self, FetchCost, Grant, ParentKind, Recipe, Verdict};
+use crate::secrets::Secret;
+use crate::store::{Account, Commit, Message, NotSent, token_fingerprint};
 
 /// How long it may take a keeper to note a rejection.
 const TOLD_MS: i64 = 2000;
+/// How long it may take the platform to say whether it takes a token. The fetch has the rest of the caller's time.
+const CHECK_MS: i64 = 2000;
+
+/// What came of a look into a rejection.
+pub(super) enum Looked {
+    /// The platform takes the token.
+    ServedAgain(Box<Row>),
+    /// A fetch is to be made, for this reason or for none.
+    Fetch(RejectionOutcome),
+}
 
 impl Session {
     /// “The API refused this token.” A no-op unless it is still the stored one.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let found = self.read_credential(name)?;
-        if found.row.token.as_deref() == Some(token) && !found.row.rejected {
-            self.note_rejection(&found, token)?;
+        let shared = self.state.shared;
+        if found.row.token.as_deref() == Some(token) {
+            shared.rejected.note(&found.key, token);
+            if !found.row.rejected {
+                self.note_rejection(&found, token)?;
+            }
         }
         // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
-        self.state.shared.invalidate_all();
+        shared.invalidate_all();
         Ok(())
     }
+
+    /// Asks the platform about a rejected token, where that can be done.
+    pub(super) fn look_into_rejection(&self, lead: &Leadership) -> Looked {
+        let plan = lead.plan.rejection;
+        let recipe = lead.found.recipe;
+        let mut learned = RejectionOutcome {
+            verdict: None,
+            forced: plan.force,
+        };
+        let (Some(check), Some(token)) = (recipe.check, &lead.row.token) else {
+            return Looked::Fetch(learned);
+        };
+        if !plan.check {
+            return Looked::Fetch(learned);
+        }
+        let base = recipe.base_url(&self.options);
+        let deadline = Deadline::after(CHECK_MS.min(self.left_ms() / 2));
+        let token = Secret::new(token.clone());
+        let verdict = platform::check(check, base, &token, &self.options, &deadline);
+        let now = self.now();
+        let is_served_again = verdict == Verdict::Accepted && !lead.row.rejections_outlast(now);
+        self.log_verdict(lead, &verdict, is_served_again);
+        if is_served_again {
+            let row = self.finish(lead, &mut |row| {
+                row.refute_rejection(lead.lease.id, plan, now)
+            });
+            return Looked::ServedAgain(Box::new(row));
+        }
+        if verdict == Verdict::Accepted {
+            // Normal mode is worth a try; it may have another token by now.
+            learned.forced = false;
+        }
+        learned.verdict = Some(verdict);
+        Looked::Fetch(learned)
+    }
+
+    fn log_verdict(&self, lead: &Leadership, verdict: &Verdict, is_served_again: bool) {
+        let subject = subject(&lead.found);
+        let platform = lead.found.recipe.platform.name;
+        let line = match verdict {
+            Verdict::Accepted if is_served_again => {
+                format!("{subject} was rejected, and {platform} takes it: it is served again")
+            }
+            Verdict::Accepted => format!(
+                "{subject} has been rejected for long, and {platform} takes it: another is fetched all the same"
+            ),
+            Verdict::Refused(code) => {
+                format!("{subject} was rejected, and {platform} refuses it (errcode {code})")
+            }
+            Verdict::Unknown(why) => {
+                format!("{subject} was rejected, and {platform} does not tell: {why}")
+            }
+        };
+        self.log(LogLevel::Info, &line);
+    }
+}
+
+/// Where a token lives until the next is fetched: the word for an account whose tokens the platform ends long before their
+/// time, again and again.
+pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now) -> Option<Error> {
+    let ends_others =
+        recipe.cost == FetchCost::RevokesPrevious && recipe.parent == ParentKind::None;
+    let times = row.early_ends(now);
+    if !ends_others || times == 0 {
+        return None;
+    }
+    let what = format!(
+        "{} has ended the token of account \"{}\" long before its time, {times} times within days",
+        recipe.platform.name, account.name
+    );
+    let why = format!(
+        "somebody else fetches tokens for {} {}",
+        recipe.id_name, account.id
+    );
+    let remedy = match account.kind.name() {
+        "official_classic" => "Register the account as kind official, or find the other program.",
+        _ => "Find the other program.",
+    };
+    Some(Error::new(Status::Api, what).because(why).advise(remedy))
+}
+
+/// Whether the platform repeats a token that only force replaces.
+pub(super) fn must_force(lead: &Leadership, learned: &RejectionOutcome, grant: &Grant) -> bool {
+    let is_repeated = lead.row.token.as_ref() == Some(&grant.token);
+    let is_worth_it = match learned.verdict {
+        Some(Verdict::Refused(_)) => true,
+        Some(Verdict::Accepted) => lead.row.may_force_for_accepted(),
+        Some(Verdict::Unknown(_)) | None => false,
+    };
+    lead.plan.rejection.may_force && !learned.forced && is_repeated && is_worth_it
 }
 
 impl Session {
@@ -84,7 +195,8 @@ impl Session {
         let deadline = Deadline::after(self.left_ms().min(TOLD_MS));
         loop {
             let now = self.read_credential(Some(&name))?.row;
-            if now.rejected || now.token.as_deref() != Some(token) {
+            let is_noted = now.rejected || now.rejects > found.row.rejects;
+            if is_noted || now.token.as_deref() != Some(token) {
                 return Ok(());
             }
             deadline.pause(

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Serialize, Serializer};
 
 use crate::account::key_of;
+use crate::client::reject::contested;
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
@@ -77,8 +78,15 @@ pub struct TokenReport {
     pub refresh_at: Option<i64>,
     /// How many were fetched.
     pub fetches: i64,
-    /// How many the API refused.
+    /// How often callers said that the API refused one.
     pub rejects: i64,
+    /// How many of these the platform contradicted, when it was asked.
+    pub false_rejects: i64,
+    /// When it last did, unless it has refused the token since.
+    pub false_reject_at: Option<i64>,
+    /// The platform ends tokens long before their time, again and again: somebody else fetches them.
+    #[serde(serialize_with = "write_error")]
+    pub contested: Option<Error>,
     /// How many were fetched by force today (UTC+8).
     pub forces_today: i64,
     /// Fetches that failed since the last that did not.
@@ -226,7 +234,10 @@ fn describe_account(
                 true => account.fingerprint.as_str(),
                 false => "",
             };
-            describe_token(recipe, key, row, secret, now)
+            TokenReport {
+                contested: contested(recipe, &account, row, now),
+                ..describe_token(recipe, key, row, secret, now)
+            }
         }));
     }
     AccountReport {
@@ -248,7 +259,11 @@ fn describe_token(
     secret: &str,
     now: Now,
 ) -> TokenReport {
-    let state = match row.freshness(now) {
+    let freshness = match recipe.check {
+        Some(_) => row.freshness_for_bystander(now),
+        None => row.freshness(now),
+    };
+    let state = match freshness {
         Freshness::Fresh => TokenState::Fresh,
         Freshness::Usable => TokenState::Usable,
         Freshness::Spent => TokenState::None,
@@ -279,6 +294,9 @@ fn describe_token(
         refresh_at: moment(row.refresh_at),
         fetches: row.fetches,
         rejects: row.rejects,
+        false_rejects: row.rejections.false_rejects,
+        false_reject_at: moment(row.rejections.accepted_at),
+        contested: None,
         forces_today: row.forces,
         failures_in_a_row,
         last_error,

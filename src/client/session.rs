@@ -8,7 +8,7 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names;
 use crate::options::{LogLevel, Options};
-use crate::platform::{FetchSecrets, Value};
+use crate::platform::{FetchSecrets, Recipe, Value};
 use crate::process::cache::CachedToken;
 use crate::process::{Background, HandleState};
 use crate::secrets::{Label, Secret, Vault};
@@ -115,15 +115,31 @@ impl Session {
         })
     }
 
-    pub fn freshness(&self, row: &Row) -> Freshness {
-        self.freshness_at(row, self.now())
+    /// What this caller may do with a credential's row now.
+    pub fn freshness(&self, of: &Credential) -> Freshness {
+        self.freshness_at(of.recipe, &of.key, &of.row, self.now())
     }
 
-    pub fn freshness_at(&self, row: &Row, now: Now) -> Freshness {
+    pub fn freshness_at(
+        &self,
+        recipe: &Recipe,
+        key: &CredentialKey,
+        row: &Row,
+        now: Now,
+    ) -> Freshness {
         if self.is_keeper {
             return row.keeper_freshness(now);
         }
+        if row.rejected && recipe.check.is_some() && !self.has_rejected(key, row) {
+            return row.freshness_for_bystander(now);
+        }
         row.freshness(now)
+    }
+
+    /// Whether a caller in this process has rejected the token.
+    fn has_rejected(&self, key: &CredentialKey, row: &Row) -> bool {
+        let token = row.token.as_deref();
+        token.is_some_and(|token| self.state.shared.rejected.has(key, token))
     }
 
     pub fn serve(&self, row: &Row) -> Option<CachedToken> {

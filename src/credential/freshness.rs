@@ -4,9 +4,6 @@ use super::Row;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 
-/// A fetch that only a rejection asks for comes at most this often.
-pub const REJECT_GAP_MS: i64 = 30_000;
-
 /// How far before everybody's refresh time a keeper's lies. A stable token has its successor 300 s before its end, and the
 /// refresh time is at most 289 s before it.
 const KEEPER_HEAD_START_MS: i64 = 5000;
@@ -25,6 +22,14 @@ pub enum Freshness {
 impl Row {
     pub fn freshness(&self, now: Now) -> Freshness {
         self.freshness_with(now, 0)
+    }
+
+    /// The freshness for a caller who has not rejected the token, of a credential whose tokens are checked.
+    pub fn freshness_for_bystander(&self, now: Now) -> Freshness {
+        match self.freshness(now) {
+            Freshness::Spent if self.is_unchecked() && self.left_ms(now) > 0 => Freshness::Usable,
+            other => other,
+        }
     }
 
     /// The same for a keeper, whose window opens earlier than that of all others.
@@ -51,11 +56,10 @@ impl Row {
             return Freshness::Spent;
         }
         if self.rejected {
-            // Where no fetch is allowed now, for the gap or for an earlier failure, the token may still be good: it is
+            // Where the platform may not be asked now, for a budget or an earlier failure, the token may still be good: it is
             // served again. Once somebody has set out to replace it, what comes of that is the answer to everybody.
-            let may_fetch =
-                self.may_fetch_for_reject(now) && self.standing_failure(now, 0).is_none();
-            return if self.replacement_attempted || may_fetch {
+            let is_due = self.rejection_is_due(now) && self.standing_failure(now, 0).is_none();
+            return if self.replacement_attempted || is_due {
                 Freshness::Spent
             } else {
                 Freshness::Fresh
@@ -81,21 +85,6 @@ impl Row {
             return 0;
         }
         by_wall
-    }
-
-    pub(super) fn may_fetch_for_reject(&self, now: Now) -> bool {
-        let since = now.wall_ms - self.reject_fetch_at;
-        !(0..REJECT_GAP_MS).contains(&since)
-    }
-
-    /// How long until another may be fetched for a token that was rejected.
-    pub fn until_fetch_for_reject_ms(&self, now: Now) -> i64 {
-        let gap = match self.replacement_attempted || self.may_fetch_for_reject(now) {
-            true => 0,
-            false => self.reject_fetch_at + REJECT_GAP_MS - now.wall_ms,
-        };
-        let failure = self.standing_failure(now, 0);
-        gap.max(failure.map_or(0, |failure| failure.retry_after_ms))
     }
 
     /// The failure that everybody shares until its back-off is over; but a timeout says nothing to a caller who has

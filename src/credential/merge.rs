@@ -20,7 +20,10 @@ impl Row {
             self.rejected = kept.rejected;
             self.same_token_reissued = kept.same_token_reissued;
             self.replacement_attempted = kept.replacement_attempted;
-            self.reject_fetch_at = self.reject_fetch_at.max(kept.reject_fetch_at);
+        }
+        if kept.reject_asked_at > self.reject_asked_at {
+            self.reject_asked_at = kept.reject_asked_at;
+            self.rejections.clone_from(&kept.rejections);
         }
         if self.force_day <= kept.force_day {
             let same_day = self.force_day == kept.force_day;

@@ -29,13 +29,7 @@
 //! - **Changes.** The first change of a secret after a refusal ends the back-off. A row remembers its changes, also
 //!   through the removal of its account. While changes follow each other, the next try comes a minute after the last
 //!   failure (`credential::ending`).
-//! - **Rejection.** `rejected` is set only if the stored token is the one named. It makes the row spent, unless no
-//!   fetch is allowed now, because one for a rejection was made in the last 30 s (`REJECT_GAP_MS`) or an earlier
-//!   failure still stands: then the token is served again. Once somebody has set out to replace it
-//!   (`replacement_attempted`), what comes of that is the answer to all. A grant of the same token clears `rejected`
-//!   and sets `same_token_reissued`; if that token is refused once more, the stable endpoint is asked by force, at
-//!   most `MAX_FORCED_REFRESHES_PER_DAY` (18) times in a day of UTC+8, counted in the row. WeChat's page 获取稳定版接口调用凭据
-//!   allows 20, 30 s apart; the rest is left to people.
+//! - **Rejection.** Callers err: a rejected token is checked before it is replaced (`credential::rejection`).
 
 mod ending;
 mod freshness;
@@ -43,6 +37,9 @@ mod key;
 mod lease;
 mod merge;
 mod refusals;
+mod rejection;
+#[cfg(test)]
+mod rejection_tests;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -52,5 +49,6 @@ pub use freshness::Freshness;
 pub use key::CredentialKey;
 pub use lease::Lease;
 pub use refusals::SecretRefusal;
+pub use rejection::{RejectionHistory, RejectionOutcome, RejectionPlan, Remedies};
 pub use row::{Row, StoredSecret};
 pub use transitions::FetchPlan;

@@ -1,6 +1,6 @@
 //! The row: all that is known of one credential, as a store keeps it.
 
-use super::SecretRefusal;
+use super::{RejectionHistory, SecretRefusal};
 
 /// A secret that was put, or that the platform has sent since to replace it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub struct Row {
     pub same_token_reissued: bool,
     /// Somebody has set out to replace this rejected token.
     pub replacement_attempted: bool,
-    pub reject_fetch_at: i64,
+    /// When the platform was last asked because of a rejection.
+    pub reject_asked_at: i64,
     pub force_day: i64,
     pub forces: i64,
     /// Failures in a row.
@@ -61,4 +62,5 @@ pub struct Row {
     pub refusals: Vec<SecretRefusal>,
     /// The fingerprint of the secret that the last token came by.
     pub secret_worked: String,
+    pub rejections: RejectionHistory,
 }

@@ -1,15 +1,15 @@
 //! The rules of a row, each at a moment that is passed in.
 
-use super::freshness::REJECT_GAP_MS;
 use super::lease::LONGEST_LEASE_MS;
-use super::transitions::{self, MAX_FORCED_REFRESHES_PER_DAY, SUCCESSOR_MS};
+use super::rejection::{GAP_MS, MAX_FORCED_REFRESHES_PER_DAY};
+use super::transitions::{self, SUCCESSOR_MS};
 use super::*;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 use crate::platform::errcodes::{Wait, platform_day};
 use crate::platform::{FetchError, Grant};
 
-const START: Now = Now {
+pub(super) const START: Now = Now {
     wall_ms: 1_800_000_000_000,
     steady_ms: 50_000,
     epoch: "boot",
@@ -20,12 +20,13 @@ fn in_epoch(now: Now, epoch: &'static str) -> Now {
     Now { epoch, ..now }
 }
 
-const PLAIN: FetchPlan = FetchPlan {
-    force: false,
-    failures: 0,
+/// The token can be forced, and not checked.
+const FORCE: Remedies = Remedies {
+    force: true,
+    check: false,
 };
 
-fn failure(message: &str, wait: Wait) -> FetchError {
+pub(super) fn failure(message: &str, wait: Wait) -> FetchError {
     FetchError {
         error: Error::new(Status::Network, message),
         wait,
@@ -35,7 +36,7 @@ fn failure(message: &str, wait: Wait) -> FetchError {
     }
 }
 
-fn lease() -> Lease {
+pub(super) fn lease() -> Lease {
     Lease {
         id: 7,
         slot: 0,
@@ -43,7 +44,7 @@ fn lease() -> Lease {
     }
 }
 
-fn granted(token: &str, expires_in_s: i64) -> Grant {
+pub(super) fn granted(token: &str, expires_in_s: i64) -> Grant {
     Grant {
         token: token.into(),
         expires_in_s,
@@ -51,15 +52,25 @@ fn granted(token: &str, expires_in_s: i64) -> Grant {
     }
 }
 
-fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) -> FetchPlan {
-    let plan = row.claim(lease(), true, at);
+/// Nothing was learned about a rejection, but for what the platform has seen.
+fn conclude(row: &mut Row, plan: FetchPlan, forced: bool, at: Now) {
+    let learned = RejectionOutcome {
+        verdict: None,
+        forced,
+    };
+    row.conclude_rejection(7, plan.rejection, &learned, at);
+}
+
+pub(super) fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) -> FetchPlan {
+    let plan = row.claim(lease(), FORCE, at);
+    conclude(row, plan, plan.rejection.force, at);
     assert!(row.grant(7, &granted(token, expires_in_s), at, 270));
     plan
 }
 
 fn refused(row: &mut Row, wait: Wait, at: Now) {
-    row.claim(lease(), true, at);
-    row.record_failure(7, &failure("down", wait), PLAIN, 8000, at);
+    row.claim(lease(), FORCE, at);
+    row.record_failure(7, &failure("down", wait), 8000, at);
 }
 
 #[test]
@@ -127,23 +138,23 @@ fn the_same_token_again_is_asked_for_close_to_its_end() {
 #[test]
 fn a_late_leader_changes_nothing() {
     let mut row = Row::default();
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     let second = Lease { id: 8, ..lease() };
     assert!(row.lease_has_run_out(START.plus(1000)));
-    row.claim(second, true, START.plus(2000));
+    row.claim(second, FORCE, START.plus(2000));
     assert!(row.grant(8, &granted("new", 7200), START.plus(2000), 270));
     let saved = row.clone();
     assert!(!row.grant(7, &granted("old", 7200), START, 270));
-    row.record_failure(7, &failure("late", Wait::BackOff), PLAIN, 8000, START);
+    row.record_failure(7, &failure("late", Wait::BackOff), 8000, START);
     assert_eq!(row, saved);
 }
 
 #[test]
 fn a_lease_counts_for_who_does_not_know_the_boot() {
     let mut row = Row::default();
-    row.claim(lease(), true, in_epoch(START, ""));
+    row.claim(lease(), FORCE, in_epoch(START, ""));
     assert!(row.lease_is_active(START), "its holder did not know");
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     assert!(
         row.lease_is_active(in_epoch(START, "")),
         "this one does not"
@@ -217,38 +228,32 @@ fn a_force_that_was_never_sent_is_not_counted() {
     row.reject("A");
     fetched(&mut row, "A", 7200, START.plus(1000));
     row.reject("A");
-    let plan = row.claim(lease(), true, START.plus(40_000));
-    assert!(plan.force && row.forces == 1);
-    row.record_failure(
-        7,
-        &failure("down", Wait::BackOff),
-        plan,
-        8000,
-        START.plus(40_000),
-    );
+    let plan = row.claim(lease(), FORCE, START.plus(40_000));
+    assert!(plan.rejection.force && row.forces == 1);
+    conclude(&mut row, plan, false, START.plus(40_000));
     assert_eq!(row.forces, 0);
 }
 
 #[test]
 fn a_timeout_stands_for_those_with_no_more_patience_alone() {
     let mut row = Row::default();
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     let mut timeout = failure("no answer", Wait::BackOff);
     timeout.error.status = Status::Timeout;
-    row.record_failure(7, &timeout, PLAIN, 290, START);
+    row.record_failure(7, &timeout, 290, START);
     assert!(row.standing_failure(START, 300).is_some());
     assert!(row.standing_failure(START, 8000).is_none());
-    row.claim(lease(), true, START);
-    row.record_failure(7, &timeout, PLAIN, 7900, START);
+    row.claim(lease(), FORCE, START);
+    row.record_failure(7, &timeout, 7900, START);
     assert!(row.standing_failure(START, 8000).is_some());
 }
 
 #[test]
 fn a_fault_of_the_leaders_options_is_not_noted() {
     let mut row = Row::default();
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     let fault = failure("no such ca_file", Wait::NotShared);
-    let (error, in_time) = row.record_failure(7, &fault, PLAIN, 8000, START);
+    let (error, in_time) = row.record_failure(7, &fault, 8000, START);
     assert!(in_time && error.retry_after_ms == 0);
     assert!(row.standing_failure(START, 8000).is_none());
     assert!(!row.lease_is_active(START));
@@ -283,12 +288,24 @@ fn force_comes_only_after_the_refused_token_was_handed_out_again() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    assert!(!fetched(&mut row, "A", 7100, START.plus(1000)).force);
+    assert!(
+        !fetched(&mut row, "A", 7100, START.plus(1000))
+            .rejection
+            .force
+    );
     assert_eq!(row.freshness(START.plus(1000)), Freshness::Fresh);
     row.reject("A");
-    assert!(fetched(&mut row, "B", 7200, START.plus(31_000)).force);
+    assert!(
+        fetched(&mut row, "B", 7200, START.plus(31_000))
+            .rejection
+            .force
+    );
     row.reject("B");
-    assert!(!fetched(&mut row, "C", 7200, START.plus(62_000)).force);
+    assert!(
+        !fetched(&mut row, "C", 7200, START.plus(62_000))
+            .rejection
+            .force
+    );
 }
 
 #[test]
@@ -299,14 +316,18 @@ fn force_stays_within_its_daily_budget() {
     fetched(&mut row, "A", 2_592_000, at);
     let day = platform_day(START.wall_ms);
     for _ in 0..200 {
-        at = at.plus(REJECT_GAP_MS);
+        at = at.plus(GAP_MS);
         assert_eq!(platform_day(at.wall_ms), day);
         row.reject("A");
-        forced += i64::from(fetched(&mut row, "A", 2_592_000, at).force);
+        forced += i64::from(fetched(&mut row, "A", 2_592_000, at).rejection.force);
     }
     assert_eq!(forced, MAX_FORCED_REFRESHES_PER_DAY);
     row.reject("A");
-    assert!(fetched(&mut row, "A", 2_592_000, at.plus(86_400_000)).force);
+    assert!(
+        fetched(&mut row, "A", 2_592_000, at.plus(86_400_000))
+            .rejection
+            .force
+    );
 }
 
 #[test]
@@ -379,7 +400,7 @@ fn a_keepers_window_opens_five_seconds_earlier_or_half_way() {
 #[test]
 fn without_a_boot_id_the_wall_clock_alone_counts_but_not_one_set_far_back() {
     let mut row = Row::default();
-    row.claim(lease(), true, in_epoch(START, ""));
+    row.claim(lease(), FORCE, in_epoch(START, ""));
     assert!(row.grant(7, &granted("A", 7200), in_epoch(START, ""), 270));
     let later = Now {
         wall_ms: START.wall_ms,
@@ -396,14 +417,14 @@ fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    assert_eq!(row.until_fetch_for_reject_ms(START), 0);
+    assert_eq!(row.until_rejection_is_due_ms(START), 0);
     fetched(&mut row, "B", 7200, START);
     row.reject("B");
     assert_eq!(row.rejects, 2);
-    assert_eq!(row.until_fetch_for_reject_ms(START.plus(10_000)), 20_000);
+    assert_eq!(row.until_rejection_is_due_ms(START.plus(10_000)), 20_000);
     refused(&mut row, Wait::Seconds(60), START.plus(10_000));
     // Somebody has set out already, so the gap does not count.
-    let left = row.until_fetch_for_reject_ms(START.plus(11_000));
+    let left = row.until_rejection_is_due_ms(START.plus(11_000));
     assert_eq!(left, row.backoff_ms - 1000);
 }
 
@@ -411,7 +432,7 @@ fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
 fn a_lease_runs_out_only_where_there_is_one() {
     let mut row = Row::default();
     assert!(!row.lease_has_run_out(START));
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     assert!(!row.lease_has_run_out(START.plus(999)));
     assert!(row.lease_has_run_out(START.plus(1000)));
     row.release_lease(8);
@@ -425,13 +446,13 @@ fn an_expired_token_is_not_replaced_for_its_rejection() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    row.claim(lease(), true, START.plus(7_200_000));
+    row.claim(lease(), FORCE, START.plus(7_200_000));
     assert!(!row.replacement_attempted);
     let mut empty = Row {
         rejected: true,
         ..Row::default()
     };
-    empty.claim(lease(), true, START);
+    empty.claim(lease(), FORCE, START);
     assert!(!empty.replacement_attempted);
 }
 
@@ -444,7 +465,7 @@ fn a_token_keeps_its_age_in_another_boot() {
         steady_ms: 5,
         epoch: "next",
     };
-    row.claim(lease(), true, rebooted);
+    row.claim(lease(), FORCE, rebooted);
     assert_eq!(row.fetched_steady, 5 - 60_000);
     assert_eq!(row.left_ms(rebooted), 7_140_000);
 }
@@ -495,18 +516,6 @@ fn a_grant_and_failures_are_counted() {
     refused(&mut row, Wait::Seconds(1), START);
     refused(&mut row, Wait::Seconds(1), START);
     assert_eq!(row.failures, 2);
-    // A force that was sent stays counted, and so does one of a leader who is late.
-    row.forces = 3;
-    let plan = FetchPlan {
-        force: true,
-        failures: 0,
-    };
-    row.claim(lease(), true, START);
-    row.forces = 3;
-    let mut sent = failure("down", Wait::BackOff);
-    sent.not_sent = false;
-    row.record_failure(7, &sent, plan, 8000, START);
-    assert_eq!(row.forces, 3);
 }
 
 #[test]
@@ -523,17 +532,17 @@ fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
-    row.claim(lease(), true, START);
-    assert_eq!(row.until_fetch_for_reject_ms(START.plus(1000)), 0);
+    row.claim(lease(), FORCE, START);
+    assert_eq!(row.until_rejection_is_due_ms(START.plus(1000)), 0);
 }
 
 #[test]
 fn a_third_more_patience_is_not_clearly_more() {
     let mut row = Row::default();
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     let mut timeout = failure("no answer", Wait::BackOff);
     timeout.error.status = Status::Timeout;
-    row.record_failure(7, &timeout, PLAIN, 300, START);
+    row.record_failure(7, &timeout, 300, START);
     assert!(row.standing_failure(START, 400).is_some());
     assert!(row.standing_failure(START, 401).is_none());
 }
@@ -620,14 +629,14 @@ fn a_short_back_off_is_not_made_longer() {
 #[test]
 fn a_failure_text_keeps_its_parts_when_times_are_added() {
     let mut row = Row::default();
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     let mut told = failure("down", WRONG);
     told.error = told.error.because("a cause").advise("Wait.");
     let whole = told.error.clone();
-    row.record_failure(7, &told, PLAIN, 8000, START);
+    row.record_failure(7, &told, 8000, START);
     row.note_change(START);
-    row.claim(lease(), true, START);
-    row.record_failure(7, &told, PLAIN, 8000, START);
+    row.claim(lease(), FORCE, START);
+    row.record_failure(7, &told, 8000, START);
     row.note_change(START);
     let mut standing = row.standing_failure(START, 8000).unwrap();
     standing.retry_after_ms = 0;
@@ -691,8 +700,8 @@ fn refused_secret(row: &mut Row, secret: &str, at: Now) -> i64 {
     let mut failure = failure(secret, Wait::Seconds(60));
     failure.error.status = Status::Api;
     failure.blames_secret = true;
-    row.claim(lease(), true, at);
-    row.record_failure(7, &failure, PLAIN, 8000, at);
+    row.claim(lease(), FORCE, at);
+    row.record_failure(7, &failure, 8000, at);
     row.blame(secret, at)
 }
 
@@ -716,7 +725,7 @@ fn the_refusal_of_a_secret_stands_for_that_secret_alone() {
         row.standing_failure_of("old", START, 0).unwrap().what,
         "old"
     );
-    row.claim(lease(), true, START);
+    row.claim(lease(), FORCE, START);
     assert!(row.grant(7, &granted("A", 7200), START, 270));
     row.credit("other");
     assert_eq!(row.secret_worked, "other");

@@ -1,50 +1,30 @@
 //! What changes a row: it is claimed, granted, failed, rejected; a pushed secret is put or rotated.
 
-use super::{Lease, Row, StoredSecret};
+use super::{Lease, RejectionPlan, Remedies, Row, StoredSecret};
 use crate::clock::{Now, spread};
 use crate::error::{Error, Status};
-use crate::platform::errcodes::{Wait, platform_day};
+use crate::platform::errcodes::Wait;
 use crate::platform::{FetchError, Grant};
-
-/// WeChat allows 20 forced refreshes a day; two are left to people.
-pub(super) const MAX_FORCED_REFRESHES_PER_DAY: i64 = 18;
 
 /// How far ahead of its end a stable token has a successor.
 pub(super) const SUCCESSOR_MS: i64 = 270_000;
 
 /// What the leader is to ask the platform for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchPlan {
-    pub force: bool,
+    pub rejection: RejectionPlan,
     pub failures: i64,
 }
 
 impl Row {
-    pub fn claim(&mut self, lease: Lease, can_force: bool, now: Now) -> FetchPlan {
-        let for_reject = self.rejected && self.token.is_some() && self.left_ms(now) > 0;
-        let day = platform_day(now.wall_ms);
-        if self.force_day != day {
-            self.force_day = day;
-            self.forces = 0;
-        }
-        // Normal mode has already answered with the very token that the API refuses: only force helps.
-        let force = for_reject
-            && can_force
-            && self.same_token_reissued
-            && self.forces < MAX_FORCED_REFRESHES_PER_DAY;
-        if for_reject {
-            self.replacement_attempted = true;
-            self.reject_fetch_at = now.wall_ms;
-        }
-        if force {
-            self.forces += 1;
-        }
+    pub fn claim(&mut self, lease: Lease, remedies: Remedies, now: Now) -> FetchPlan {
+        let rejection = self.plan_for_rejection(lease, remedies, now);
         self.move_to_epoch(now);
         self.lease_id = lease.id;
         self.lease_slot = lease.slot;
         self.lease_until = now.steady_ms + lease.length_ms;
         FetchPlan {
-            force,
+            rejection,
             failures: self.failures,
         }
     }
@@ -125,16 +105,11 @@ impl Row {
         &mut self,
         lease_id: i64,
         failure: &FetchError,
-        plan: FetchPlan,
         budget_ms: i64,
         now: Now,
     ) -> (Error, bool) {
         let mut error = failure.error.clone();
         let in_time = self.release(lease_id);
-        if in_time && plan.force && failure.not_sent {
-            // The platform has not seen it, so the day's budget has not either.
-            self.forces -= 1;
-        }
         if in_time && failure.wait != Wait::NotShared {
             self.failed_budget_ms = match error.status {
                 Status::Timeout => budget_ms,
@@ -151,17 +126,6 @@ impl Row {
             error.retry_after_ms = self.backoff_ms;
         }
         (error, in_time)
-    }
-
-    /// Marks the token as refused by the API, if it is still this one. Whether anything changed.
-    pub fn reject(&mut self, token: &str) -> bool {
-        if self.token.as_deref() != Some(token) {
-            return false;
-        }
-        self.rejects += 1;
-        self.rejected = true;
-        self.replacement_attempted = false;
-        true
     }
 }
 

@@ -3,6 +3,7 @@
 //! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not.
 
 mod backoff;
+mod check;
 mod connector;
 pub mod errcodes;
 mod http;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 mod resolver;
 
+pub use check::{Verdict, check};
 pub use http::roots;
 pub use kind::Kind;
 pub use probe::{Probe, probe};

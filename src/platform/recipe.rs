@@ -63,6 +63,16 @@ pub struct PushedSecret {
     pub source: &'static str,
 }
 
+/// A cheap call that tells whether the platform takes a token. Its parameter is `access_token`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct TokenCheck {
+    pub path: &'static str,
+    /// The errcodes by which it refuses the token. Any other says nothing about that.
+    pub refused: &'static [i64],
+    /// The array in the reply that shows that it takes the token, as a JSON pointer.
+    pub proof: &'static str,
+}
+
 /// One credential.
 #[derive(Debug, PartialEq)]
 pub struct Recipe {
@@ -92,6 +102,8 @@ pub struct Recipe {
     /// What the platform calls the account's id.
     pub id_name: &'static str,
     pub pushed: Option<PushedSecret>,
+    /// Whether a token that callers reject can be looked at first.
+    pub check: Option<&'static TokenCheck>,
 }
 
 impl Recipe {

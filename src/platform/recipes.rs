@@ -1,6 +1,6 @@
 //! The recipe table, rows only. A new credential, or a new kind of account, is a new row here.
 
-use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
+use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, TokenCheck, Value};
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
 
@@ -23,6 +23,7 @@ const TOKEN: Recipe = Recipe {
     cost: FetchCost::Repeatable,
     id_name: "appid",
     pushed: None,
+    check: None,
 };
 
 const TICKET: Recipe = Recipe {
@@ -33,6 +34,20 @@ const TICKET: Recipe = Recipe {
     cost: FetchCost::Scarce,
     ..TOKEN
 };
+
+/// WeChat's page 获取微信API服务器IP: it takes the token of an account, an authorizer or a component.
+const CHECK_API: Option<&TokenCheck> = Some(&TokenCheck {
+    path: "/cgi-bin/get_api_domain_ip",
+    refused: &[40001, 40014, 42001],
+    proof: "/ip_list",
+});
+
+/// WeCom's page 获取企业微信接口IP段: it takes the token of an app.
+const CHECK_WORK: Option<&TokenCheck> = Some(&TokenCheck {
+    path: "/cgi-bin/get_api_domain_ip",
+    refused: &[40001, 40014, 42001, 42009, 40082],
+    proof: "/ip_list",
+});
 
 const STALE_API: &[i64] = &[40001, 40014, 42001, 42006];
 
@@ -61,6 +76,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             ("secret", Value::Secret),
             ("force_refresh", Value::Force),
         ],
+        check: CHECK_API,
         ..TOKEN
     },
     Recipe {
@@ -70,6 +86,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         path: "/cgi-bin/token",
         query: CLIENT_CREDENTIAL,
         cost: FetchCost::RevokesPrevious,
+        check: CHECK_API,
         ..TOKEN
     },
     Recipe {
@@ -114,6 +131,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         query: &[("corpid", Value::Id), ("corpsecret", Value::Secret)],
         scope: Scope::Secret,
         id_name: "corpid",
+        check: CHECK_WORK,
         ..TOKEN
     },
     // Belongs to the corporation: all its apps share one.
@@ -161,6 +179,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             lifetime_s: 12 * 3600,
             source: "WeChat pushes one every 10 minutes to the platform's authorization URL",
         }),
+        check: CHECK_API,
         ..TOKEN
     },
     Recipe {
@@ -186,6 +205,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             lifetime_s: 0,
             source: "it comes with the authorization, by api_query_auth",
         }),
+        check: CHECK_API,
         ..TOKEN
     },
     Recipe {
@@ -224,6 +244,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         stale_parent: STALE_WORK,
         scope: Scope::Secret,
         id_name: "auth_corpid",
+        check: CHECK_WORK,
         ..TOKEN
     },
     Recipe {

@@ -34,19 +34,9 @@ pub enum Reply {
 }
 
 pub fn parse(recipe: &Recipe, bytes: &[u8]) -> Reply {
-    // Some gateways put a byte order mark first.
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    if bytes.trim_ascii().is_empty() {
-        return Reply::Unusable("it is empty".into());
-    }
-    let object = match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => Value::Object(object),
-        Ok(_) => return Reply::Unusable("it is JSON, but not an object".into()),
-        // serde_json's own words can quote the input.
-        Err(e) if e.is_eof() => return Reply::Unusable("its JSON ends too early".into()),
-        Err(_) => {
-            return Reply::Unusable("it is not JSON (a proxy or a portal in between?)".into());
-        }
+    let object = match object_in(bytes) {
+        Ok(object) => object,
+        Err(why) => return Reply::Unusable(why.into()),
     };
     let platform = recipe.platform;
     let errmsg = text(&object, platform.text);
@@ -71,6 +61,22 @@ pub fn parse(recipe: &Recipe, bytes: &[u8]) -> Reply {
     match grant(recipe, &object) {
         Ok(grant) => Reply::Token(grant),
         Err(why) => Reply::Unusable(why),
+    }
+}
+
+/// What a body holds, if that is a JSON object; else what is wrong with it.
+pub fn object_in(bytes: &[u8]) -> Result<Value, &'static str> {
+    // Some gateways put a byte order mark first.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if bytes.trim_ascii().is_empty() {
+        return Err("it is empty");
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(Value::Object(object)),
+        Ok(_) => Err("it is JSON, but not an object"),
+        // serde_json's own words can quote the input.
+        Err(e) if e.is_eof() => Err("its JSON ends too early"),
+        Err(_) => Err("it is not JSON (a proxy or a portal in between?)"),
     }
 }
 
@@ -134,7 +140,7 @@ fn name(pointer: &str) -> &str {
 }
 
 /// A whole number, be it written 7200, 7200.0 or "7200".
-fn whole_number(value: &Value) -> Option<i64> {
+pub fn whole_number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
             let float = number.as_f64()?;

@@ -7,6 +7,7 @@ mod last_known;
 #[cfg(all(test, loom))]
 mod model;
 pub mod once_map;
+mod rejected;
 pub mod single_flight;
 mod unsaved;
 
@@ -21,6 +22,7 @@ use crate::sys::{ForkGuarded, ForkLock, generation};
 pub use background::Background;
 use cache::Cache;
 pub use last_known::{HandleId, last_known, release_handle};
+use rejected::RejectedHere;
 use single_flight::SingleFlight;
 use unsaved::Unsaved;
 
@@ -31,6 +33,7 @@ pub struct StoreState {
     pub flights: SingleFlight,
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
+    pub rejected: RejectedHere,
     states: Mutex<Vec<&'static HandleState>>,
 }
 
@@ -74,6 +77,7 @@ pub fn open_shared(
         store: store::open(name, opening, by)?,
         flights: SingleFlight::default(),
         unsaved: Unsaved::default(),
+        rejected: RejectedHere::default(),
         states: Mutex::default(),
     };
     let gate = ForkLock::enter();

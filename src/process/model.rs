@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::cache::{Cache, CachedToken, ReadStamp};
 use super::single_flight::SingleFlight;
 use crate::clock::{Deadline, Now};
-use crate::credential::{CredentialKey, Freshness, Lease, Row};
+use crate::credential::{CredentialKey, Freshness, Lease, Remedies, Row};
 use crate::platform::Grant;
 use loom::sync::Mutex;
 use loom::thread;
@@ -140,7 +140,7 @@ impl World {
             slot: 0,
             length_ms: FOREVER_MS,
         };
-        row.claim(lease, true, now);
+        row.claim(lease, Remedies::default(), now);
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let grant = Grant {
             token: format!("T{number}"),

@@ -9,7 +9,7 @@ use super::{
     StoreName, change_accounts, read,
 };
 use crate::clock::Deadline;
-use crate::credential::{CredentialKey, Row, SecretRefusal, StoredSecret};
+use crate::credential::{CredentialKey, RejectionHistory, Row, SecretRefusal, StoredSecret};
 use crate::error::{Error, Result, Status};
 use crate::platform::Kind;
 use crate::secrets::Vault;
@@ -59,7 +59,7 @@ fn full_row() -> Row {
         rejected: true,
         same_token_reissued: true,
         replacement_attempted: true,
-        reject_fetch_at: 7,
+        reject_asked_at: 7,
         force_day: 8,
         forces: 9,
         failures: 10,
@@ -87,6 +87,15 @@ fn full_row() -> Row {
             untried: true,
         }],
         secret_worked: "w".into(),
+        rejections: RejectionHistory {
+            false_rejects: 1,
+            accepted_at: 2,
+            outlasts_at: 3,
+            fetches_today: 4,
+            revoked: 5,
+            revoked_at: 6,
+            checking: 7,
+        },
     }
 }
 

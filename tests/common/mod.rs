@@ -262,6 +262,19 @@ impl World {
         self.sim.counters_of("wx1").requests
     }
 
+    /// Ends every token in the store, as time would.
+    pub fn expire_all(&self) {
+        let ended = "UPDATE weixin_token SET expires_at = fetched_at + 1, refresh_at = fetched_at";
+        sqlite(&self.store(), ended);
+    }
+
+    /// How often the platform was asked whether it takes a token.
+    pub fn checks(&self) -> u64 {
+        let path = "/cgi-bin/get_api_domain_ip";
+        let counters = self.sim.counters();
+        counters.by_path.get(path).copied().unwrap_or_default()
+    }
+
     /// Whether the platform would take this token now.
     pub fn accepts(&self, token: &str) -> bool {
         let tokens = self.sim.tokens(None);
@@ -271,6 +284,20 @@ impl World {
             .iter()
             .any(|t| t["token"] == token && t["valid"] == true)
     }
+}
+
+/// Changes a store from a process of its own: a child that is forked while SQLite runs in this one could hang.
+pub fn sqlite(store: &Path, sql: &str) {
+    let ran = std::process::Command::new("sqlite3")
+        .arg(store)
+        .arg(sql)
+        .output();
+    let ran = ran.expect("sqlite3 runs: apt-get install sqlite3");
+    assert!(
+        ran.status.success(),
+        "{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
 }
 
 /// Until `condition` holds; fails after two minutes, for there are machines that stand still for one, or after the seconds

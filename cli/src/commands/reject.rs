@@ -27,18 +27,27 @@ pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     }
     store.reject(Some(name), token)?;
     let after = store.stored(Some(name))?;
-    output::print_line(&format!("{name}: {}", what_follows(&after, store)))
+    output::print_line(&format!("{name}: {}", what_follows(&stored, &after, store)))
 }
 
 /// True for a reader and for a process that fetches.
-fn what_follows(after: &Stored, store: &Store) -> String {
+fn what_follows(before: &Stored, after: &Stored, store: &Store) -> String {
     if !after.rejected {
-        return "another has been fetched by now".into();
+        return match before.token == after.token {
+            true => "rejected; the platform takes it, and get gives it as before".into(),
+            false => "another has been fetched by now".into(),
+        };
     }
     let wait = span((after.until_fetch_ms + 999) / 1000);
-    match (after.until_fetch_ms, store.has_keeper()) {
-        (0, Some(true)) => "rejected; the keeper fetches another".into(),
-        (0, _) => "rejected; the next get fetches another".into(),
+    let who = match store.has_keeper() {
+        Some(true) => "the keeper",
+        _ => "the next get",
+    };
+    match (after.until_fetch_ms, after.is_checked) {
+        (0, true) => format!(
+            "rejected; {who} asks the platform whether it takes this token, and fetches another if not"
+        ),
+        (0, false) => format!("rejected; {who} fetches another"),
         _ if after.is_served => {
             format!(
                 "rejected; no other may be fetched for {wait}, and get gives this one till then"

@@ -15,7 +15,7 @@ type Metric = (
     fn(&TokenReport) -> Option<i64>,
 );
 
-const OF_A_TOKEN: [Metric; 10] = [
+const OF_A_TOKEN: [Metric; 12] = [
     (
         "wxtoken_token_valid",
         "gauge",
@@ -49,8 +49,20 @@ const OF_A_TOKEN: [Metric; 10] = [
     (
         "wxtoken_rejects_total",
         "counter",
-        "Tokens that the API refused.",
+        "How often callers said that the API refused the token.",
         |t| Some(t.rejects),
+    ),
+    (
+        "wxtoken_false_rejects_total",
+        "counter",
+        "How many of these the platform contradicted, when it was asked.",
+        |t| Some(t.false_rejects),
+    ),
+    (
+        "wxtoken_contested",
+        "gauge",
+        "Whether another program seems to fetch this token: the platform ends it long before its time, again and again.",
+        |t| Some(i64::from(t.contested.is_some())),
     ),
     (
         "wxtoken_failures_in_a_row",

@@ -4,7 +4,7 @@
 
 use anstyle::Style;
 
-use wxtoken::tool::{AccountReport, Error, Report, TokenReport, TokenState};
+use wxtoken::tool::{AccountReport, Error, Hint, Report, TokenReport, TokenState};
 
 use crate::needs::lack_of;
 use crate::ui::hint::{ADD, command, in_commands};
@@ -17,6 +17,8 @@ use crate::ui::width::wrap;
 
 /// Columns of what is said under a row where nobody says how many there are.
 const READABLE: usize = 100;
+/// For how long a false rejection is worth a word.
+const LATELY_S: i64 = 3600;
 /// How far that is set in.
 const INDENT: usize = 4;
 
@@ -161,6 +163,7 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
     } else if let Some(error) = token.failure() {
         notes.extend(failure(report, token, error));
     }
+    notes.extend(rejections(report, token));
     Row {
         name,
         is_current: is_own && account.current,
@@ -183,6 +186,49 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
     }
 }
 
+/// What rejections have shown: callers who err, or another program that fetches.
+fn rejections(report: &Report, token: &TokenReport) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if let Some(error) = &token.contested {
+        let cause = error.detail.as_ref().unwrap_or(&error.what);
+        notes.push(Note {
+            mark: "✗",
+            ascii_mark: "x ",
+            style: YELLOW,
+            text: format!("ended long before its time, again and again: {cause}"),
+        });
+        notes.extend(error.hint.as_deref().map(remedy));
+    }
+    if let Some(at) = token
+        .false_reject_at
+        .filter(|at| report.now - at < LATELY_S)
+    {
+        notes.push(Note {
+            mark: "✗",
+            ascii_mark: "x ",
+            style: YELLOW,
+            text: format!(
+                "rejected {} ago while the platform takes it; {} so far",
+                span(report.now - at),
+                count(
+                    usize::try_from(token.false_rejects).unwrap_or(0),
+                    "false rejection"
+                ),
+            ),
+        });
+    }
+    notes
+}
+
+fn remedy(hint: &Hint) -> Note {
+    Note {
+        mark: "→",
+        ascii_mark: "->",
+        style: PLAIN,
+        text: in_commands(hint),
+    }
+}
+
 /// The row says who it is about; what is left is the cause, and what to do.
 fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
     // While there is a valid token, nobody goes without.
@@ -202,12 +248,7 @@ fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
         style,
         text: format!("{times}{cause}; {next}"),
     };
-    let hint = error.hint.as_deref().map(|hint| Note {
-        mark: "→",
-        ascii_mark: "->",
-        style: PLAIN,
-        text: in_commands(hint),
-    });
+    let hint = error.hint.as_deref().map(remedy);
     std::iter::once(what).chain(hint).collect()
 }
 

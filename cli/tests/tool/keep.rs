@@ -273,7 +273,8 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
     // The keeper may be faster than the reader looks again.
     assert!(
         [
-            "shop: rejected; the keeper fetches another\n",
+            "shop: rejected; the keeper asks the platform whether it takes this token, and fetches another if not\n",
+            "shop: rejected; no other may be fetched for 30 s\n",
             "shop: another has been fetched by now\n"
         ]
         .contains(&said.as_str()),

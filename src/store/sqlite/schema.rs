@@ -85,11 +85,12 @@ fn removals(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// The refused secrets as JSON, and the secret that the last token came by.
+/// The refused secrets and the history of rejections, both as JSON, and the secret that the last token came by.
 fn refusals(conn: &Connection) -> rusqlite::Result<()> {
     let text = "TEXT NOT NULL DEFAULT ''";
     add_column(conn, "weixin_token", "refusals", text)?;
-    add_column(conn, "weixin_token", "secret_worked", text)
+    add_column(conn, "weixin_token", "secret_worked", text)?;
+    add_column(conn, "weixin_token", "rejections", text)
 }
 
 fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {

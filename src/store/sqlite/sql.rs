@@ -4,7 +4,7 @@ use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 use super::schema;
-use crate::credential::{CredentialKey, Row, SecretRefusal, StoredSecret};
+use crate::credential::{CredentialKey, RejectionHistory, Row, SecretRefusal, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink};
 
@@ -40,7 +40,7 @@ macro_rules! token {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
          reissued, reject_tried, reject_fetch_at, force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms,
          last_status, last_errcode, last_error, lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before,
-         refusals, secret_worked"
+         refusals, secret_worked, rejections"
     };
 }
 
@@ -289,7 +289,7 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
         rejected: columns.flag()?,
         same_token_reissued: columns.flag()?,
         replacement_attempted: columns.flag()?,
-        reject_fetch_at: columns.next()?,
+        reject_asked_at: columns.next()?,
         force_day: columns.next()?,
         forces: columns.next()?,
         failures: columns.next()?,
@@ -306,6 +306,7 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
         pushed_before: columns.next()?,
         refusals: read_refusals(columns)?,
         secret_worked: columns.next()?,
+        rejections: read_rejections(columns)?,
     })
 }
 
@@ -316,6 +317,22 @@ fn read_refusals(columns: &mut Columns) -> rusqlite::Result<Vec<SecretRefusal>> 
         return Ok(Vec::new());
     }
     Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// What is not readable any more is no more than forgotten.
+fn read_rejections(columns: &mut Columns) -> rusqlite::Result<RejectionHistory> {
+    let text: String = columns.next()?;
+    if text.is_empty() {
+        return Ok(RejectionHistory::default());
+    }
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+fn write_rejections(rejections: &RejectionHistory) -> String {
+    if *rejections == RejectionHistory::default() {
+        return String::new();
+    }
+    serde_json::to_string(rejections).unwrap_or_default()
 }
 
 fn write_refusals(refusals: &[SecretRefusal]) -> String {
@@ -342,7 +359,7 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
              fetched_boot, boot_id, fetched_by, fetches, rejects, rejected, reissued, reject_tried, reject_fetch_at,
              force_day, forces, failures, failed_at, backoff_ms, failed_budget_ms, last_status, last_errcode, last_error,
              lease_owner, lease_until, lease_slot, put, put_at, put_fingerprint, put_before,
-             refusals, secret_worked)
+             refusals, secret_worked, rejections)
          VALUES (
              (SELECT id FROM weixin_token WHERE endpoint = :endpoint AND base_url = :base_url
                  AND appid = :appid AND fingerprint = :fingerprint),
@@ -350,7 +367,7 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
              :fetched_boot, :boot_id, :fetched_by, :fetches, :rejects, :rejected, :reissued, :reject_tried, :reject_fetch_at,
              :force_day, :forces, :failures, :failed_at, :backoff_ms, :failed_budget_ms, :last_status, :last_errcode, :last_error,
              :lease_owner, :lease_until, :lease_slot, :put, :put_at, :put_fingerprint, :put_before,
-             :refusals, :secret_worked)",
+             :refusals, :secret_worked, :rejections)",
     )?
     .execute(named_params! {
         ":endpoint": key.endpoint,
@@ -369,7 +386,7 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":rejected": i64::from(row.rejected),
         ":reissued": i64::from(row.same_token_reissued),
         ":reject_tried": i64::from(row.replacement_attempted),
-        ":reject_fetch_at": row.reject_fetch_at,
+        ":reject_fetch_at": row.reject_asked_at,
         ":force_day": row.force_day,
         ":forces": row.forces,
         ":failures": row.failures,
@@ -388,6 +405,7 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":put_before": row.pushed_before,
         ":refusals": write_refusals(&row.refusals),
         ":secret_worked": row.secret_worked,
+        ":rejections": write_rejections(&row.rejections),
     })?;
     Ok(())
 }

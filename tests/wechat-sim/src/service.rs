@@ -115,7 +115,7 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
         peer: peer.ip(),
         token: None,
     };
-    let route = find_route(&call).filter(|_| door != Door::RedirectTarget);
+    let route = find_route(world, &call).filter(|_| door != Door::RedirectTarget);
     let is_token = route.is_some_and(|route| route.credential().is_some());
     let id = id_of(world, &call, route);
     keep(world, request, id.clone(), peer, door);
@@ -155,11 +155,24 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
     }
 }
 
-/// The row of the request's path that it means; where it means none of them, the first refuses it.
-fn find_route(call: &Call) -> Option<&'static Route> {
-    let mut rows = routes().filter(|row| row.path == call.request.path);
-    let first = rows.clone().next();
-    rows.find(|row| row.is_meant(call)).or(first)
+/// The row of the request's path that it means; where it means none of them, the first refuses it. Two platforms that have
+/// one path are told apart by whose token the request carries.
+fn find_route(world: &World, call: &Call) -> Option<&'static Route> {
+    let rows = routes().filter(|row| row.path == call.request.path);
+    let meant = rows.clone().filter(|row| row.is_meant(call));
+    let is_known = |row: &&Route| {
+        row.bearer().is_some_and(|bearer| {
+            let value = bearer.value(call);
+            value.is_some_and(|value| {
+                let of_kind = |kind| bearer.kinds.contains(&kind);
+                world.find_token(value, of_kind).is_some()
+            })
+        })
+    };
+    let owned = meant.clone().find(is_known);
+    owned
+        .or_else(|| meant.clone().next())
+        .or_else(|| rows.clone().next())
 }
 
 /// A token endpoint names its account, or else carries a token of it; a business endpoint only carries a token.

@@ -100,6 +100,15 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
     }
 }
 
+/// Tokens that another program ends.
+pub fn contests(report: &Report, found: &mut Findings) {
+    for (_, token) in report.rows() {
+        if let Some(contested) = &token.contested {
+            found.failure("token", Level::Warning, contested, "");
+        }
+    }
+}
+
 pub fn failures(report: &Report, found: &mut Findings) {
     for (account, token) in report.rows() {
         let Some(error) = token.failure() else {

@@ -183,6 +183,7 @@ fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) 
         false => network::look(&store, cli, found),
     }
     accounts::failures(&report, found);
+    accounts::contests(&report, found);
 }
 
 fn show(doctor: &Doctor, found: &Findings) -> ExitResult {

@@ -92,7 +92,15 @@ pub const ROUTES: &[Route] = &[
         path: "/cgi-bin/get_api_domain_ip",
         host: Host::Weixin,
         sent: Sent::Either,
-        checks: &[Carries(OFFICIAL_TOKEN)],
+        checks: &[Carries(Bearer {
+            kinds: &[
+                TokenKind::Classic,
+                TokenKind::Stable,
+                TokenKind::Authorizer,
+                TokenKind::Component,
+            ],
+            ..OFFICIAL_TOKEN
+        })],
         gives: IP_LIST,
     },
     Route {

@@ -73,6 +73,13 @@ pub const ROUTES: &[Route] = &[
         }),
     },
     Route {
+        path: "/cgi-bin/get_api_domain_ip",
+        host: Host::Wecom,
+        sent: Sent::Get,
+        checks: &[Carries(WORK_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok","ip_list":["127.0.0.1"]}"#),
+    },
+    Route {
         path: "/cgi-bin/agent/list",
         host: Host::Wecom,
         sent: Sent::Either,
