@@ -881,7 +881,7 @@ fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
     // A program that puts the first one at each start does not undo that.
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
-    world.sim.revoke("wx1");
+    world.sim.revoke("id1");
     handle.reject("own", &first.value).unwrap();
     handle.get("own").unwrap();
     assert_ne!(handle.get("own/refresh_token").unwrap(), renewed);
@@ -1186,10 +1186,10 @@ fn a_platform_that_echoes_a_token_or_ticket_is_not_quoted() {
     };
     fails(row.path, "own/jsapi_ticket", &[&own]);
     let authorizer = "/cgi-bin/component/api_authorizer_token";
-    world.sim.revoke("wx1");
+    world.sim.revoke("id1");
     handle.reject("own", &own).unwrap();
     fails(authorizer, "own", &[REFRESH_TOKEN, &component]);
-    world.sim.revoke("wx2");
+    world.sim.revoke(PARENT);
     handle.reject("above", &component).unwrap();
     fails(COMPONENT_PATH, "above", &[&ticket, SECRET]);
 }

@@ -91,12 +91,30 @@ impl Session {
             }
             (freshness, Some(token)) => {
                 cache.publish(name, stamp, &token);
-                let next = match freshness {
-                    Freshness::Usable => self.refresh_early(name, found),
-                    _ => None,
-                };
-                Ok(next.unwrap_or(token))
+                if freshness != Freshness::Usable {
+                    return Ok(token);
+                }
+                let was_rejected = found.row.rejected;
+                if let Some(next) = self.refresh_early(name, found) {
+                    return Ok(next);
+                }
+                if was_rejected && let Some(found) = self.known_as_refused(name) {
+                    return self.wait_for_token(name, found);
+                }
+                Ok(token)
             }
+        }
+    }
+
+    /// A rejected token's row, where the platform has refused the token meanwhile.
+    fn known_as_refused(&self, name: Option<&str>) -> Option<Box<Credential>> {
+        let read_by = Deadline::after(STORE_READ_BUDGET_MS.min(self.left_ms()));
+        match self.load(name, &read_by) {
+            Ok(Lookup::Found(found)) if self.freshness(&found) == Freshness::Spent => {
+                self.state.cache.clear(name);
+                Some(found)
+            }
+            _ => None,
         }
     }
 

@@ -264,7 +264,7 @@ impl World {
 
     /// Ends every token in the store, as time would.
     pub fn expire_all(&self) {
-        let ended = "UPDATE weixin_token SET expires_at = fetched_at + 1, refresh_at = fetched_at";
+        let ended = "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET expires_at = fetched_at + 1, refresh_at = fetched_at";
         sqlite(&self.store(), ended);
     }
 

@@ -255,10 +255,13 @@ fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
 fn life(report: &Report, token: &TokenReport, lacks: bool) -> Life {
     let now = report.now;
     let ends = token.expires_at.unwrap_or(0);
+    if token.rejected {
+        let style = if token.is_valid() { YELLOW } else { RED };
+        return Life::Words("rejected".into(), style);
+    }
     if token.is_valid() {
         let whole = ends - token.fetched_at.unwrap_or(now);
         let (word, style) = match token.state {
-            _ if token.rejected => (Some("rejected"), YELLOW),
             TokenState::Usable => (Some("refresh due"), YELLOW),
             _ => (None, GREEN),
         };
@@ -268,9 +271,6 @@ fn life(report: &Report, token: &TokenReport, lacks: bool) -> Life {
             word,
             style,
         };
-    }
-    if token.rejected {
-        return Life::Words("rejected".into(), RED);
     }
     match token.expires_at {
         Some(at) if at <= now => Life::Words(format!("expired {} ago", span(now - at)), RED),

@@ -274,7 +274,7 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
     assert!(
         [
             "shop: rejected; the keeper asks the platform whether it takes this token, and fetches another if not\n",
-            "shop: rejected; no other may be fetched for 30 s\n",
+            "shop: rejected; no other may be fetched for 30s\n",
             "shop: another has been fetched by now\n"
         ]
         .contains(&said.as_str()),

@@ -269,6 +269,9 @@ fn a_mistyped_path_does_not_become_a_store() {
     assert!(!desk.world.store().exists());
 }
 
+/// What comes of a rejection.
+const NEXT: &str = "shop: rejected; the next get asks the platform whether it takes this token, and fetches another if not\n";
+
 #[test]
 fn a_rejected_token_is_replaced_at_the_next_get() {
     let desk = Desk::with_shop();
@@ -280,7 +283,7 @@ fn a_rejected_token_is_replaced_at_the_next_get() {
 
     desk.world.sim.revoke("wx1");
     let said = desk.done(&["reject"]);
-    assert_eq!(said, "shop: rejected; the next get fetches another\n");
+    assert_eq!(said, NEXT);
     let second = desk.done(&["get", "shop"]);
     assert_ne!(second, first);
     let run = desk.run_with(&["reject", "shop", "--token-file", "-"], &second);
@@ -302,7 +305,7 @@ fn a_reject_fetches_nothing_and_says_when_another_may_be_fetched() {
     assert_eq!(desk.world.requests(), 0);
 
     let first = desk.done(&["get"]);
-    let next = "shop: rejected; the next get fetches another\n";
+    let next = NEXT;
     assert_eq!(desk.done(&["reject"]), next);
     assert_eq!(desk.done(&["reject"]), next);
     assert_eq!(desk.world.minted(), 1);
@@ -324,6 +327,7 @@ fn a_reject_fetches_nothing_and_says_when_another_may_be_fetched() {
 fn a_reject_while_a_failure_stands_says_how_long_it_does() {
     let desk = Desk::with_shop();
     desk.done(&["get"]);
+    desk.world.sim.revoke("wx1");
     desk.done(&["reject"]);
     let add = [
         "account", "add", "shop", "--kind", "official", "--id", "wx1",
