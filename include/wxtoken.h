@@ -326,9 +326,10 @@ wxtoken_status wxtoken_get(wxtoken *wx,
                            wxtoken_error *err);
 
 /**
- * Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. The next
- * wxtoken_get fetches another. Nothing happens if the stored token is a different one by now. Rejects cause at most one
- * fetch per 30 seconds and credential. A token that WeChat hands out again is served again.
+ * Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. Nothing happens if
+ * the stored token is a different one by now. Otherwise the next wxtoken_get asks the platform whether it takes the token.
+ * A token that the platform takes is served again. A token that it refuses is replaced in that get. Kinds without such a
+ * check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
  *
  * @param name   An account or account/credential, as for wxtoken_get.
  * @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.
@@ -340,7 +341,10 @@ wxtoken_status wxtoken_get(wxtoken *wx,
  *
  *     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
  */
-wxtoken_status wxtoken_reject(wxtoken *wx, const char *name, const char *token, wxtoken_error *err);
+wxtoken_status wxtoken_reject(wxtoken *wx,
+                              const char *name,
+                              const char *token,
+                              wxtoken_error *err);
 
 /**
  * Writes a report on every account and token as JSON. It says kind, id and the secret's fingerprint, when and by whom a

@@ -55,6 +55,8 @@ pub struct IdCounters {
     pub requests: u64,
     /// The same by endpoint: an id may have tokens and tickets.
     pub by_path: BTreeMap<String, PathCounters>,
+    /// Business calls with a token of this id.
+    pub business_by_path: BTreeMap<String, u64>,
     pub minted: u64,
     pub same: u64,
     pub forced: u64,
@@ -111,7 +113,11 @@ impl Tally {
     }
 
     /// Counts a business request's outcome.
-    pub fn business(&mut self, outcome: &Outcome) {
+    pub fn business(&mut self, id: Option<&str>, path: &str, outcome: &Outcome) {
+        if let Some(id) = id {
+            let own = self.by_id.entry(id.into()).or_default();
+            *own.business_by_path.entry(path.into()).or_default() += 1;
+        }
         match outcome {
             Outcome::Served => self.all.business.ok += 1,
             Outcome::Refused(_) => self.all.business.refused += 1,

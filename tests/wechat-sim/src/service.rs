@@ -134,7 +134,9 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
         Some(route) if is_token => world
             .tally
             .token(id.as_deref(), route.path, &answer.outcome),
-        Some(_) => world.tally.business(&answer.outcome),
+        Some(route) => world
+            .tally
+            .business(id.as_deref(), route.path, &answer.outcome),
         None => {}
     }
     let summary = format!(
