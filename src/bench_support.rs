@@ -37,13 +37,14 @@ impl Inside {
             ..Row::default()
         };
         let options = Options::default();
-        let vault = Vault::at(directory.join("tokens.db.key"));
+        let store = directory.join("tokens.db");
+        let vault = Vault::of_store(directory.join("tokens.db.key"), &store);
         let deadline = Deadline::after(600_000);
         let opening = Opening {
             vault: vault.clone(),
             work_base_url: options.base_urls[1].clone(),
         };
-        let name = StoreName::File(directory.join("tokens.db"));
+        let name = StoreName::File(store);
         let store = store::open(&name, opening, &deadline).ok()?;
         let cache = Cache::default();
         let served = CachedToken::from_row(&row, now)?;

@@ -117,8 +117,8 @@ static int gave_good_token(struct place *place)
 /* For another token, and gets the same one. */
 static int asks_again(struct place *place)
 {
-    long before = sim_count(place->id, "requests");
-    return serves_shop(place) && sim_count(place->id, "requests") == before + 1;
+    long before = sim_count(place->id, "business");
+    return serves_shop(place) && sim_count(place->id, "business") == before + 1;
 }
 
 static void blank_now(char *report)

@@ -46,6 +46,7 @@ def test_a_token_that_wechat_gives_again_has_its_new_end(sim: Simulator, open_st
     store = open_store(account)
     first = store.token("shop")
     sim.post("/accounts", {"kind": "official", "id": account.id, "secret": account.secret, "lifetime_ms": 3_600_000})
+    sim.post("/revoke", {"id": account.id, "which": "all"})
     store.reject("shop", first)
     second = store.token("shop")
     assert second.value == first.value

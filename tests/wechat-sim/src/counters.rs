@@ -56,6 +56,7 @@ pub struct IdCounters {
     /// The same by endpoint: an id may have tokens and tickets.
     pub by_path: BTreeMap<String, PathCounters>,
     /// Business calls with a token of this id.
+    pub business: u64,
     pub business_by_path: BTreeMap<String, u64>,
     pub minted: u64,
     pub same: u64,
@@ -116,6 +117,7 @@ impl Tally {
     pub fn business(&mut self, id: Option<&str>, path: &str, outcome: &Outcome) {
         if let Some(id) = id {
             let own = self.by_id.entry(id.into()).or_default();
+            own.business += 1;
             *own.business_by_path.entry(path.into()).or_default() += 1;
         }
         match outcome {
