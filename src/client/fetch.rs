@@ -1,10 +1,13 @@
 //! What a leader does with its lead: asks the platform, and saves the token or the failure; in the store, else in memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::lead::{LeadResult, Leadership, ParentCredential};
 use super::put::put_label;
 use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
+use crate::base_url::is_plain_beyond_loopback;
 use crate::clock::{Deadline, Now};
 use crate::credential::Row;
 use crate::error::{Error, Hint, Result, Status};
@@ -26,6 +29,7 @@ impl Session {
             LogLevel::Debug,
             &format!("fetching {}", subject(&lead.found)),
         );
+        self.tell_plain_text(lead.found.recipe.base_url(&self.options));
         sys::hit_failpoint(Failpoint::Claimed);
         let sent = self.now();
         let answer = platform::fetch(&Fetch {
@@ -52,6 +56,20 @@ impl Session {
                 Ok(LeadResult::StaleParent)
             }
             Err(failure) => Err(self.record_failure(&lead, failure)),
+        }
+    }
+
+    /// Says once in a process that secrets go over a network in plain text, as `allow_plain_http` lets them.
+    fn tell_plain_text(&self, base: &str) {
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        if self.options.log >= LogLevel::Info
+            && is_plain_beyond_loopback(base)
+            && !IS_TOLD.swap(true, Ordering::Relaxed)
+        {
+            let what = format!(
+                "{base} is asked in plain text, as allow_plain_http has it: secrets and tokens can be read on the way"
+            );
+            self.log(LogLevel::Info, &what);
         }
     }
 
