@@ -188,13 +188,16 @@ wxtoken_status wxtoken_init(const char *store, wxtoken **out, wxtoken_error *err
  *     refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
  *     background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
  *     revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
- *     proxy               none                           a URL           http://[user:password@]host:port
+ *     proxy               none                           a URL           http:// or socks5h://[user:pass@]host:port
+ *     ip_version          any                            any, 4 or 6     which addresses of a host's name are used
+ *     allow_plain_http    0                              0 or 1          with 1 a private address may be plain http
  *     ca_file             none                           a path          PEM certificates to trust beside the web PKI
  *     key_file            <store>.key                    a path          the key that seals the secrets
  *     log                 off                            a level         off, error, info or debug; to stderr
  *
- * A base URL is https, or plain http to a loopback address. An empty URL or path is the built-in default. The library
- * does not read $http_proxy and its like: only the option sets a proxy.
+ * A base URL is https, or plain http to a loopback address; with allow_plain_http, set before it, also to a private one. An
+ * empty URL or path is the built-in default. The library does not read $https_proxy and its like: only the option sets a
+ * proxy.
  *
  * @param option  A name from the first column.
  * @param value   Its value, as a string.
@@ -203,7 +206,10 @@ wxtoken_status wxtoken_init(const char *store, wxtoken **out, wxtoken_error *err
  *
  *     wxtoken_set(wx, "timeout_ms", "3000", NULL);
  */
-wxtoken_status wxtoken_set(wxtoken *wx, const char *option, const char *value, wxtoken_error *err);
+wxtoken_status wxtoken_set(wxtoken *wx,
+                           const char *option,
+                           const char *value,
+                           wxtoken_error *err);
 
 /**
  * Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has

@@ -13,6 +13,8 @@
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
 //! - `options`: what a handle can be told; `names`: what callers may name
+//! - `proxy`: a proxy's URL, taken apart
+//! - `base_url`: a platform's URL, judged
 //! - `hosts`: the platforms there are to ask
 //! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
 //! - `sys`: what is asked of the operating system: fork, locks, signals, files
@@ -25,6 +27,7 @@
 
 mod account;
 mod admin;
+mod base_url;
 #[cfg(feature = "benching")]
 pub mod bench_support;
 mod client;
@@ -39,6 +42,7 @@ mod names;
 mod options;
 mod platform;
 mod process;
+mod proxy;
 mod secrets;
 mod store;
 mod sync;

@@ -2,14 +2,13 @@
 //!
 //! A value that gets in here is usable later; what is wrong with one is said at the call that sets it.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use ureq::http::Uri;
-
+use crate::base_url::{self, ALLOW_PLAIN_HTTP};
 use crate::error::{Error, Result};
 use crate::hosts::{self, PLATFORMS, Platform};
 use crate::names::{choose, repeated};
+use crate::proxy::{Proxy, UnreadProxy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -17,6 +16,14 @@ pub enum LogLevel {
     Error,
     Info,
     Debug,
+}
+
+/// The addresses that a host's name may give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IpVersion {
+    Any,
+    V4,
+    V6,
 }
 
 #[derive(Clone, Debug)]
@@ -28,10 +35,14 @@ pub struct Options {
     pub refresh_ahead_s: i64,
     pub background_refresh: bool,
     pub revalidate_ms: i64,
-    pub proxy: Option<String>,
+    pub proxy: Option<Proxy>,
+    pub ip_version: IpVersion,
+    pub allow_plain_http: bool,
     pub ca_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
     pub log: LogLevel,
+    /// A proxy that the environment names for other programs. Not an option: requests do not use it.
+    pub unread_proxy: Option<UnreadProxy>,
 }
 
 /// One option: the only place that says its name, its default, what it takes, and what it is.
@@ -56,7 +67,9 @@ enum Takes {
     },
     /// 0 or 1; by default 0.
     Switch(Field<bool>),
-    Proxy(Field<Option<String>>),
+    Proxy(Field<Option<Proxy>>),
+    /// By default any.
+    Version(Field<IpVersion>),
     /// Empty is the default, which `default` names.
     File {
         default: &'static str,
@@ -103,7 +116,7 @@ const fn file_of(
 /// Every option, in the order of the pages that list them: `make tables` writes those. A help has 45 characters at most,
 /// so that its row fits into a line of the header.
 #[rustfmt::skip]
-pub static TABLE: [OptionRow; 15] = [
+pub static TABLE: [OptionRow; 17] = [
     base_url_of(&hosts::API, "official accounts, mini programs"),
     base_url_of(&hosts::WORK, "WeCom"),
     base_url_of(&hosts::QQ, "QQ mini programs"),
@@ -121,7 +134,11 @@ pub static TABLE: [OptionRow; 15] = [
     number_of("revalidate_ms", 200, (0, 60_000), "ms", |o| &mut o.revalidate_ms,
         "how soon another process's change is seen"),
     row("proxy", Takes::Proxy(|o| &mut o.proxy),
-        "http://[user:password@]host:port"),
+        "http:// or socks5h://[user:pass@]host:port"),
+    row("ip_version", Takes::Version(|o| &mut o.ip_version),
+        "which addresses of a host's name are used"),
+    row(ALLOW_PLAIN_HTTP, Takes::Switch(|o| &mut o.allow_plain_http),
+        "with 1 a private address may be plain http"),
     file_of("ca_file", "none", |o| &mut o.ca_file,
         "PEM certificates to trust beside the web PKI"),
     file_of("key_file", "<store>.key", |o| &mut o.key_file,
@@ -138,6 +155,7 @@ impl OptionRow {
             Takes::Number { default, .. } => default.to_string(),
             Takes::Switch(_) => "0".into(),
             Takes::Proxy(_) => "none".into(),
+            Takes::Version(_) => "any".into(),
             Takes::File { default, .. } => (*default).into(),
             Takes::Level(_) => "off".into(),
         }
@@ -149,6 +167,7 @@ impl OptionRow {
             Takes::BaseUrl(_) | Takes::Proxy(_) => "a URL".into(),
             Takes::Number { range, unit, .. } => format!("{} to {} {unit}", range.0, range.1),
             Takes::Switch(_) => "0 or 1".into(),
+            Takes::Version(_) => "any, 4 or 6".into(),
             Takes::File { .. } => "a path".into(),
             Takes::Level(_) => "a level".into(),
         }
@@ -157,15 +176,27 @@ impl OptionRow {
     fn put(&self, options: &mut Options, value: &str) -> Result<(), String> {
         match &self.takes {
             Takes::BaseUrl(platform) => {
-                let url = base_url(value, platform.base_url)?;
+                let url = base_url::parse(value, platform.base_url, options.allow_plain_http)?;
                 let place = PLATFORMS.iter().position(|known| known == platform);
                 if let Some(i) = place {
                     options.base_urls[i] = url;
                 }
             }
             Takes::Number { range, field, .. } => *field(options) = number(value, *range)?,
-            Takes::Switch(field) => *field(options) = number(value, (0, 1))? == 1,
-            Takes::Proxy(field) => *field(options) = proxy(value)?,
+            Takes::Switch(field) => {
+                let is_on = number(value, (0, 1))? == 1;
+                if self.name == ALLOW_PLAIN_HTTP && !is_on {
+                    options.refuse_plain_base_urls()?;
+                }
+                *field(options) = is_on;
+            }
+            Takes::Proxy(field) => {
+                *field(options) = match value {
+                    "" => None,
+                    url => Some(Proxy::parse(url)?),
+                }
+            }
+            Takes::Version(field) => *field(options) = version(value)?,
             Takes::File { field, .. } => *field(options) = path(value)?,
             Takes::Level(field) => *field(options) = level(value)?,
         }
@@ -183,9 +214,12 @@ impl Default for Options {
             background_refresh: false,
             revalidate_ms: 0,
             proxy: None,
+            ip_version: IpVersion::Any,
+            allow_plain_http: false,
             ca_file: None,
             key_file: None,
             log: LogLevel::Off,
+            unread_proxy: None,
         };
         for row in &TABLE {
             if let Takes::Number { default, field, .. } = &row.takes {
@@ -199,8 +233,14 @@ impl Default for Options {
 impl Options {
     /// The defaults, changed by what stands in the environment.
     pub fn from_environment() -> Result<Options> {
-        let mut options = Options::default();
-        for row in &TABLE {
+        let mut options = Options {
+            unread_proxy: UnreadProxy::of_environment(),
+            ..Options::default()
+        };
+        // A base URL is judged by it, and stands before it in the table.
+        let is_judge = |row: &&OptionRow| row.name == ALLOW_PLAIN_HTTP;
+        let judge = TABLE.iter().filter(is_judge);
+        for row in judge.chain(TABLE.iter().filter(|row| !is_judge(row))) {
             let variable = format!("WXTOKEN_{}", row.name.to_ascii_uppercase());
             let value = match std::env::var(&variable) {
                 Ok(value) => value,
@@ -237,6 +277,15 @@ impl Options {
             .map_err(|why| Error::argument(format!("invalid option {name}")).because(why))
     }
 
+    fn refuse_plain_base_urls(&self) -> Result<(), String> {
+        let plain = PLATFORMS.iter().zip(&self.base_urls);
+        let mut plain = plain.filter(|(_, url)| base_url::is_plain_beyond_loopback(url));
+        match plain.next() {
+            None => Ok(()),
+            Some((platform, url)) => Err(format!("must be 1 while {} is {url}", platform.option)),
+        }
+    }
+
     /// The base URL to ask a platform at.
     pub fn base_url(&self, platform: &Platform) -> &str {
         let place = PLATFORMS.iter().position(|known| *known == platform);
@@ -271,71 +320,13 @@ fn path(value: &str) -> Result<Option<PathBuf>, String> {
         .map_err(|e| format!("is not a path: {e}"))
 }
 
-/// `https://host[:port][/prefix]`, or plain http to a loopback address; empty is the default.
-fn base_url(value: &str, default: &str) -> Result<String, String> {
-    if value.is_empty() {
-        return Ok(default.into());
+fn version(value: &str) -> Result<IpVersion, String> {
+    match value {
+        "any" => Ok(IpVersion::Any),
+        "4" => Ok(IpVersion::V4),
+        "6" => Ok(IpVersion::V6),
+        _ => Err("must be one of any, 4, 6".into()),
     }
-    let url = value.trim_end_matches('/');
-    let uri: Uri = url
-        .parse()
-        .map_err(|_| "is not a URL such as https://host".to_string())?;
-    let Some(host) = uri.host().filter(|host| !host.is_empty()) else {
-        return Err("is not a URL such as https://host".into());
-    };
-    if uri.authority().is_some_and(|a| a.as_str().contains('@')) {
-        return Err("must not hold a user name or a password".into());
-    }
-    if uri.authority().is_some_and(|a| !has_sound_port(a.as_str())) {
-        return Err("has a port that is not 1 to 65535".into());
-    }
-    if uri.query().is_some() || url.contains('#') {
-        return Err("must not hold a query or a fragment".into());
-    }
-    match uri.scheme_str() {
-        Some("https") => Ok(url.into()),
-        Some("http") if is_loopback(host) => Ok(url.into()),
-        Some("http") => {
-            Err("may be plain http to a loopback address only, as secrets travel in the request; must begin with https://".into())
-        }
-        _ => Err("must begin with https://".into()),
-    }
-}
-
-/// Whether what stands behind the host, if anything, is a port.
-fn has_sound_port(authority: &str) -> bool {
-    let behind_host = authority
-        .rsplit_once(']')
-        .map_or(authority, |(_, rest)| rest);
-    match behind_host.rsplit_once(':') {
-        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
-        None => true,
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-/// `http://[user:password@]host:port`, an HTTP CONNECT proxy; empty is none.
-fn proxy(value: &str) -> Result<Option<String>, String> {
-    if value.is_empty() {
-        return Ok(None);
-    }
-    let authority = value
-        .strip_prefix("http://")
-        .map(|rest| rest.trim_end_matches('/'));
-    let is_sound = authority.is_some_and(|authority| {
-        let host = authority
-            .rsplit_once('@')
-            .map_or(authority, |(_, host)| host);
-        !host.is_empty() && !host.contains('/') && has_sound_port(host)
-    });
-    if !is_sound || ureq::Proxy::new(value).is_err() {
-        return Err("must be the URL of an HTTP proxy, such as http://127.0.0.1:3128".into());
-    }
-    Ok(Some(value.into()))
 }
 
 #[cfg(test)]
@@ -348,57 +339,65 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_loopback_only() {
-        for fine in [
-            "http://127.0.0.1:80",
-            "http://[::1]:8080/",
-            "http://localhost:9",
-            "https://example.com/p",
-        ] {
-            assert!(set("api_base_url", fine).is_ok(), "{fine}");
-        }
-        for bad in [
-            "http://example.com",
-            "http://127.0.0.1.example.com",
-            "http://10.0.0.1",
-            "ftp://127.0.0.1",
-            "https://",
-            "https://u:p@example.com",
-            "https://example.com/?q=1",
-            "https://example.com/#f",
-            "example.com",
-            "https://exa mple.com",
-            "https://127.0.0.1:port",
-            "https://127.0.0.1:65536",
-            "https://127.0.0.1:0",
-            "https://127.0.0.1:",
-            "http://[::1]:99999",
-        ] {
-            assert!(set("api_base_url", bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
     fn a_trailing_slash_does_not_make_another_identity() {
         let options = set("work_base_url", "https://example.com/").unwrap();
         assert_eq!(options.base_url(&crate::hosts::WORK), "https://example.com");
     }
 
     #[test]
-    fn a_proxy_is_reached_by_http_alone() {
-        for fine in ["", "http://127.0.0.1:3128", "http://u:p@proxy.example:80/"] {
-            assert!(set("proxy", fine).is_ok(), "{fine}");
-        }
-        for bad in [
-            "https://127.0.0.1:3128",
-            "socks5://127.0.0.1:1080",
-            "http://127.0.0.1:99999",
-            "http://",
-            "127.0.0.1:3128",
-            "http://127.0.0.1:3128/path",
+    fn plain_http_to_a_private_address_is_for_those_who_allow_it() {
+        let allowed = |url: &str| {
+            let mut options = Options::default();
+            options.set("allow_plain_http", "1")?;
+            options.set("work_base_url", url).map(|()| options)
+        };
+        for private in [
+            "http://10.0.0.1",
+            "http://172.16.0.1:8080/wx",
+            "http://172.31.255.255",
+            "http://192.168.1.1",
+            "http://169.254.1.1",
+            "http://100.64.0.1",
+            "http://100.127.255.255",
+            "http://[fd00::1]:80",
+            "http://[fe80::1]",
+            "http://[::ffff:10.0.0.1]",
         ] {
-            assert!(set("proxy", bad).is_err(), "{bad}");
+            let error = set("work_base_url", private).unwrap_err();
+            assert!(error.for_c().contains("allow_plain_http=1"), "{error}");
+            let mut options = allowed(private).unwrap();
+            let error = options.set("allow_plain_http", "0").unwrap_err();
+            assert!(error.for_c().contains(private), "{error}");
+            options.set("work_base_url", "").unwrap();
+            options.set("allow_plain_http", "0").unwrap();
         }
+        for public in [
+            "http://8.8.8.8",
+            "http://172.15.0.1",
+            "http://172.32.0.1",
+            "http://100.63.0.1",
+            "http://100.128.0.1",
+            "http://192.169.0.1",
+            "http://[2001:db8::1]",
+            "http://[::ffff:8.8.8.8]",
+            "http://gateway.internal",
+            "http://10.0.0.1.example.com",
+            "http://0.0.0.0",
+        ] {
+            assert!(allowed(public).is_err(), "{public}");
+        }
+        assert!(allowed("http://127.0.0.1:1").is_ok());
+    }
+
+    #[test]
+    fn a_proxy_is_kept_by_its_parts_and_refused_without_its_password() {
+        assert_eq!(set("proxy", "").unwrap().proxy, None);
+        let proxy = set("proxy", "http://u:p@127.0.0.1:3128").unwrap().proxy;
+        assert_eq!(proxy.unwrap().to_string(), "127.0.0.1:3128");
+        let said = set("proxy", "http://me:s3c#ret@127.0.0.1:3128")
+            .unwrap_err()
+            .for_c();
+        assert!(said.contains("%23") && !said.contains("s3c"), "{said}");
     }
 
     #[test]
@@ -429,6 +428,16 @@ mod tests {
             assert!(set("log", level).is_ok(), "{level}");
         }
         assert!(set("log", "loud").is_err());
+        for (value, version) in [
+            ("any", IpVersion::Any),
+            ("4", IpVersion::V4),
+            ("6", IpVersion::V6),
+        ] {
+            assert_eq!(set("ip_version", value).unwrap().ip_version, version);
+        }
+        for bad in ["", "5", "ipv4", "04"] {
+            assert!(set("ip_version", bad).is_err(), "{bad:?}");
+        }
         let at = |value: &str| set("key_file", value).unwrap().key_file;
         assert_eq!(at(""), None);
         assert_eq!(at("/run/key"), Some("/run/key".into()));

@@ -103,6 +103,11 @@ pub struct OptionOfHandle {
     pub help: &'static str,
 }
 
+/// The variable of the environment that names a proxy for other programs, and not for this library: `https_proxy`.
+pub fn unread_proxy() -> Option<&'static str> {
+    crate::proxy::UnreadProxy::of_environment().map(|unread| unread.variable)
+}
+
 /// Every option.
 pub fn options() -> Vec<OptionOfHandle> {
     crate::options::TABLE

@@ -44,6 +44,36 @@ fn without_threads_to_be_had_a_look_up_is_an_error() {
     );
 }
 
+/// Faults row 64: a seccomp filter, as containers have. No limit lifts it.
+#[test]
+fn threads_that_a_filter_forbids_are_not_blamed_on_a_limit() {
+    let world = World::with_account(json!({}));
+    let url = world.sim.http().replace("127.0.0.1", "localhost");
+    let handle = world.open();
+    handle.set("api_base_url", &url).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
+    for (error, part) in [
+        (libc::EPERM, "a seccomp filter forbids clone"),
+        (libc::EACCES, "a seccomp filter forbids clone"),
+        (libc::EAGAIN, "ulimit -u"),
+    ] {
+        let said = Child::fork(|| {
+            let calls = [libc::SYS_clone, libc::SYS_clone3];
+            common::deny(&calls.map(|call| (call, None, error)));
+            outcome(handle.get("shop"))
+        })
+        .join();
+        assert!(
+            said.contains("E_NETWORK") && said.contains("no thread"),
+            "{said}"
+        );
+        assert!(said.contains(part), "{said}");
+        assert_eq!(said.contains("ulimit"), error == libc::EAGAIN, "{said}");
+    }
+    // Nobody else's failure.
+    handle.get("shop").unwrap();
+}
+
 /// Faults row 14, for the thread that is only a convenience.
 #[test]
 fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {

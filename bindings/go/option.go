@@ -22,7 +22,9 @@ type Option struct{ name, value string }
 //	refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
 //	background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
 //	revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
-//	proxy               none                           a URL           http://[user:password@]host:port
+//	proxy               none                           a URL           http:// or socks5h://[user:pass@]host:port
+//	ip_version          any                            any, 4 or 6     which addresses of a host's name are used
+//	allow_plain_http    0                              0 or 1          with 1 a private address may be plain http
 //	ca_file             none                           a path          PEM certificates to trust beside the web PKI
 //	key_file            <store>.key                    a path          the key that seals the secrets
 //	log                 off                            a level         off, error, info or debug; to stderr

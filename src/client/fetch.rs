@@ -1,11 +1,14 @@
 //! What a leader does with its lead: asks the platform, and saves the token or the failure; in the store, else in memory.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::lead::{LeadResult, Leadership, ParentCredential};
 use super::put::put_label;
 use super::reject::{Looked, contested, must_force};
 use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
+use crate::base_url::is_plain_beyond_loopback;
 use crate::clock::{Deadline, Now};
 use crate::credential::{RejectionOutcome, Row};
 use crate::error::{Error, Hint, Result, Status};
@@ -27,6 +30,7 @@ impl Session {
             LogLevel::Debug,
             &format!("fetching {}", subject(&lead.found)),
         );
+        self.tell_plain_text(lead.found.recipe.base_url(&self.options));
         sys::hit_failpoint(Failpoint::Claimed);
         let mut learned = match self.look_into_rejection(&lead) {
             Looked::ServedAgain(row) => return Ok(LeadResult::Row(row)),
@@ -77,6 +81,20 @@ impl Session {
                 }
                 Err(self.record_failure(&lead, failure, &learned))
             }
+        }
+    }
+
+    /// Says once in a process that secrets go over a network in plain text, as `allow_plain_http` lets them.
+    fn tell_plain_text(&self, base: &str) {
+        static IS_TOLD: AtomicBool = AtomicBool::new(false);
+        if self.options.log >= LogLevel::Info
+            && is_plain_beyond_loopback(base)
+            && !IS_TOLD.swap(true, Ordering::Relaxed)
+        {
+            let what = format!(
+                "{base} is asked in plain text, as allow_plain_http has it: secrets and tokens can be read on the way"
+            );
+            self.log(LogLevel::Info, &what);
         }
     }
 

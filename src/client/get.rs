@@ -41,6 +41,7 @@ use crate::names;
 use crate::options::LogLevel;
 use crate::platform::ParentKind;
 use crate::process::cache::{CachedToken, ReadStamp};
+use crate::sys;
 
 /// How long a look at the store may take while there is a good token from before.
 const STORE_READ_BUDGET_MS: i64 = 100;
@@ -197,9 +198,10 @@ impl Session {
                 state.shared.invalidate_all();
             }
         });
-        if !started {
-            let why = "no thread for a background refresh; hint: Raise the limit of processes (ulimit -u).";
-            self.log(LogLevel::Error, why);
+        if let Err(e) = started {
+            let advice = sys::no_thread_advice(&e);
+            let why = format!("no thread for a background refresh; hint: {advice}");
+            self.log(LogLevel::Error, &why);
         }
     }
 

@@ -54,7 +54,7 @@ impl Client {
             crate::secrets::warm_up();
         }
         let options = Options::from_environment()?;
-        platform::roots(&options)?;
+        platform::own_roots(&options)?;
         let client = Client {
             handle: process::new_handle(),
             store: StoreName::parse(store)?,
@@ -79,7 +79,7 @@ impl Client {
         trial.set(name, value)?;
         if name == "ca_file" {
             // Reads the file, so not with the gate held.
-            platform::roots(&trial)?;
+            platform::own_roots(&trial)?;
         }
         let gate = ForkLock::enter();
         let mut settings = self.settings.borrow(&gate);

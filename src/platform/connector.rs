@@ -1,109 +1,171 @@
-//! ureq's way to a host: the first of its addresses that answers, and no step that waits beyond the deadline.
+//! ureq's way to a host: the first address that answers, a proxy's tunnel, TLS; and no step that waits beyond the deadline.
 
+use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use ureq::Timeout;
+use rustls::{ClientConnection, StreamOwned};
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    RustlsConnector, Transport,
+    Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
+use super::no_way::{NoWay, ran_out};
+use super::resolver::host_and_port;
+use super::tls::Tls;
+use super::tunnel::{self, Target};
+use crate::options::IpVersion;
+use crate::proxy::Proxy;
 use crate::sys::connect_first;
 
-/// The whole way: a proxy where one is set, a socket, TLS.
-pub(super) fn connector() -> impl Connector<(), Out = impl Transport> {
-    ().chain(ConnectProxyConnector::default())
-        .chain(SocketConnector)
-        .chain(RustlsConnector::default())
+/// The whole way of one request.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub proxy: Option<Proxy>,
+    pub ip_version: IpVersion,
+    /// For a host of https://.
+    pub tls: Option<Tls>,
 }
 
-#[derive(Debug)]
-struct SocketConnector;
+impl Way {
+    /// Names the proxy in a failure behind it: it may be the one that answers, or hangs up.
+    fn named(&self, mut no_way: NoWay) -> NoWay {
+        if let Some(proxy) = &self.proxy {
+            no_way.what += &format!(" (through {})", proxy.words());
+        }
+        no_way
+    }
+}
 
-impl<In: Transport> Connector<In> for SocketConnector {
-    type Out = Either<In, Socket>;
+impl Connector<()> for Way {
+    type Out = Socket;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, ureq::Error> {
-        // A proxy has connected.
-        if let Some(chained) = chained {
-            return Ok(Some(Either::A(chained)));
-        }
-        let connected = connect_first(&details.addrs, within(details.timeout));
-        let stream = connected.map_err(|e| told(e, details.timeout.reason))?;
-        stream.set_nodelay(details.config.no_delay())?;
-        let sizes = (
+        _chained: Option<()>,
+    ) -> Result<Option<Socket>, ureq::Error> {
+        let end = end_of(details.timeout);
+        let (host, port) = host_and_port(details.uri);
+        // The resolver gave the proxy's addresses where there is one.
+        let wire = match &self.proxy {
+            Some(proxy) => {
+                let target = Target {
+                    host,
+                    port,
+                    ip_version: self.ip_version,
+                };
+                tunnel::open(proxy, &details.addrs, &target, end)?
+            }
+            None => Wire::connect(&details.addrs, end).map_err(|e| match ran_out(&e) {
+                true => NoWay::new("no connection").timeout(),
+                false => NoWay::io("", &e),
+            })?,
+        };
+        let channel = match &self.tls {
+            Some(tls) => match tls.shake_hands(wire, host) {
+                Ok(stream) => Channel::Tls(Box::new(stream)),
+                Err(no_way) => return Err(self.named(no_way).into()),
+            },
+            None => Channel::Plain(wire),
+        };
+        let buffers = LazyBuffers::new(
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(Some(Either::B(Socket {
-            stream,
-            buffers: LazyBuffers::new(sizes.0, sizes.1),
-        })))
+        Ok(Some(Socket { channel, buffers }))
     }
 }
 
-/// A connection for one request.
+/// A socket whose reads and writes fail at a moment, however they are spread.
 #[derive(Debug)]
-struct Socket {
+pub(super) struct Wire {
     stream: TcpStream,
-    buffers: LazyBuffers,
+    end: Instant,
 }
 
-/// How long a step may take. A request always has a limit; what ureq calls “not happening” would overflow a clock.
-fn within(timeout: NextTimeout) -> Duration {
-    const LONGEST: Duration = Duration::from_secs(86_400);
-    LONGEST.min(*timeout.after)
-}
-
-fn end_of(timeout: NextTimeout) -> Instant {
-    Instant::now() + within(timeout)
-}
-
-/// How much of a timeout is left; an error when nothing is.
-fn left(end: Instant) -> io::Result<Option<Duration>> {
-    match end.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(Some(left)),
+impl Wire {
+    pub fn connect(addresses: &[SocketAddr], end: Instant) -> io::Result<Wire> {
+        let left = left(end)?;
+        let stream = connect_first(addresses, left)?;
+        stream.set_nodelay(true)?;
+        Ok(Wire { stream, end })
     }
 }
 
-fn told(e: io::Error, reason: Timeout) -> ureq::Error {
-    match e.kind() {
-        // What a socket with a time limit says.
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ureq::Error::Timeout(reason),
-        _ => e.into(),
-    }
-}
-
-impl Socket {
-    fn send(&mut self, amount: usize, end: Instant) -> io::Result<()> {
-        let mut sent = 0;
-        while sent < amount {
-            self.stream.set_write_timeout(left(end)?)?;
-            match self.stream.write(&self.buffers.output()[sent..amount]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(some) => sent += some,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
-            }
-        }
-        Ok(())
-    }
-
-    fn receive(&mut self, end: Instant) -> io::Result<usize> {
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.stream.set_read_timeout(left(end)?)?;
-            match self.stream.read(self.buffers.input_append_buf()) {
+            self.stream.set_read_timeout(Some(left(self.end)?))?;
+            match self.stream.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
         }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            self.stream.set_write_timeout(Some(left(self.end)?))?;
+            match self.stream.write(bytes) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                written => return written,
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn end_of(timeout: NextTimeout) -> Instant {
+    // The limit that ureq calls “not happening” would overflow a clock. A request always has one.
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    Instant::now() + LONGEST.min(*timeout.after)
+}
+
+/// How much is left of the time; an error when nothing is.
+pub(super) fn left(end: Instant) -> io::Result<Duration> {
+    match end.saturating_duration_since(Instant::now()) {
+        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
+        left => Ok(left),
+    }
+}
+
+enum Channel {
+    Plain(Wire),
+    Tls(Box<StreamOwned<ClientConnection, Wire>>),
+}
+
+/// A connection for one request.
+pub(super) struct Socket {
+    channel: Channel,
+    buffers: LazyBuffers,
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Socket")
+    }
+}
+
+impl Socket {
+    fn ends(&mut self, timeout: NextTimeout) {
+        let wire = match &mut self.channel {
+            Channel::Plain(wire) => wire,
+            Channel::Tls(tls) => &mut tls.sock,
+        };
+        wire.end = end_of(timeout);
+    }
+}
+
+fn told(e: io::Error, timeout: NextTimeout) -> ureq::Error {
+    match ran_out(&e) {
+        true => ureq::Error::Timeout(timeout.reason),
+        false => e.into(),
     }
 }
 
@@ -114,14 +176,25 @@ impl Transport for Socket {
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), ureq::Error> {
         let timeout = timeout.for_write();
-        let sent = self.send(amount, end_of(timeout));
-        sent.map_err(|e| told(e, timeout.reason))
+        self.ends(timeout);
+        let output = &self.buffers.output()[..amount];
+        let sent = match &mut self.channel {
+            Channel::Plain(wire) => wire.write_all(output),
+            // rustls keeps an error of its last write to itself until it is flushed.
+            Channel::Tls(tls) => tls.write_all(output).and_then(|()| tls.flush()),
+        };
+        sent.map_err(|e| told(e, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let timeout = timeout.for_read();
-        let received = self.receive(end_of(timeout));
-        let amount = received.map_err(|e| told(e, timeout.reason))?;
+        self.ends(timeout);
+        let input = self.buffers.input_append_buf();
+        let received = match &mut self.channel {
+            Channel::Plain(wire) => wire.read(input),
+            Channel::Tls(tls) => tls.read(input),
+        };
+        let amount = received.map_err(|e| told(e, timeout))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
@@ -129,5 +202,9 @@ impl Transport for Socket {
     /// It is never used for a second request.
     fn is_open(&mut self) -> bool {
         false
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self.channel, Channel::Tls(_))
     }
 }

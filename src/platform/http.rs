@@ -5,13 +5,14 @@
 use std::io;
 use std::time::Duration;
 
+use ureq::Agent;
 use ureq::config::Config;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::{Agent, Timeout};
 use zeroize::Zeroizing;
 
-use super::connector::connector;
-use super::resolver::{HostResolver, NoThread};
+use super::connector::Way;
+use super::no_way::{self, NoWay};
+use super::resolver::HostResolver;
+use super::tls::Tls;
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::options::Options;
@@ -20,13 +21,7 @@ use crate::sys::{self, BlockedSignals, Failpoint};
 /// The longest reply, and the longest head of one, that is read.
 const MAX_BYTES: usize = 16 * 1024;
 
-const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
-
-/// What is said where TLS failed, and what to do.
-const NO_TLS: (&str, &str) = (
-    "TLS: the host's certificate was refused, or the host does not speak TLS",
-    "If a proxy of yours signs certificates, name the file of its own by the option ca_file.",
-);
+pub(super) const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
 pub struct Request {
     pub path: &'static str,
@@ -46,13 +41,29 @@ pub enum SendError {
 pub struct TransportError {
     pub status: Status,
     pub why: String,
-    pub advice: Option<&'static str>,
+    pub advice: Option<String>,
     /// The platform has certainly not seen the request.
     pub not_sent: bool,
     /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
     pub is_local: bool,
     /// TLS failed: the host may not be the one that was asked for.
     pub is_tls: bool,
+    /// Any other host would be out of reach too.
+    pub is_general: bool,
+}
+
+impl TransportError {
+    fn new(status: Status, why: impl Into<String>) -> TransportError {
+        TransportError {
+            status,
+            why: why.into(),
+            advice: None,
+            not_sent: false,
+            is_local: false,
+            is_tls: false,
+            is_general: false,
+        }
+    }
 }
 
 pub struct Response {
@@ -71,12 +82,8 @@ pub fn send(
     if deadline.has_passed() {
         // A leader that was frozen after its claim: another one may have fetched since.
         return Err(SendError::Transport(TransportError {
-            status: Status::Timeout,
-            why: deadline.missed("the request was not sent"),
-            advice: None,
             not_sent: true,
-            is_local: false,
-            is_tls: false,
+            ..TransportError::new(Status::Timeout, deadline.missed("the request was not sent"))
         }));
     }
     let url = format!("{base}{}", request.path);
@@ -103,20 +110,23 @@ pub fn send(
             .read_to_vec()?;
         Ok(Response { status, body })
     });
-    read.map_err(|error| SendError::Transport(no_response(&error, options, deadline)))
+    read.map_err(|error| SendError::Transport(no_response(&error, base, options, deadline)))
 }
 
 pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
     let secure = base.starts_with("https://");
-    // A plain target is on loopback, where no proxy may come between.
-    let proxy = match &options.proxy {
-        Some(url) if secure => Some(
-            ureq::Proxy::new(url)
-                .map_err(|_| Error::argument("invalid option proxy").because("is not a URL"))?,
-        ),
-        _ => None,
-    };
+    // A plain target is on loopback or in a network of one's own, where no proxy may come between.
+    let proxy = options.proxy.clone().filter(|_| secure);
     let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
+    let way = Way {
+        proxy: proxy.clone(),
+        ip_version: options.ip_version,
+        tls: secure.then(|| Tls::new(options)).transpose()?,
+    };
+    let resolver = HostResolver {
+        proxy,
+        ip_version: options.ip_version,
+    };
     let config = Config::builder()
         .https_only(secure)
         .max_redirects(0)
@@ -125,145 +135,92 @@ pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Resul
         .max_response_header_size(MAX_BYTES)
         .input_buffer_size(2 * MAX_BYTES)
         .max_idle_connections(0)
-        .proxy(proxy)
+        // The way has the proxy. Without this line ureq takes one from the environment.
+        .proxy(None)
         .user_agent(USER_AGENT)
         .timeout_global(Some(deadline.left()))
         .timeout_resolve(Some(connect))
         .timeout_connect(Some(connect))
-        .tls_config(TlsConfig::builder().root_certs(roots(options)?).build())
         .build();
-    Ok(Agent::with_parts(config, connector(), HostResolver))
-}
-
-/// The web PKI, and the certificates of `ca_file` beside it. Fails when that file is of no use.
-pub fn roots(options: &Options) -> Result<RootCerts> {
-    let Some(path) = &options.ca_file else {
-        return Ok(RootCerts::WebPki);
-    };
-    let pem = sys::require_readable_file(path)
-        .and_then(|()| std::fs::read(path))
-        .map_err(|e| {
-            Error::argument(format!("cannot read ca_file {}", path.display()))
-                .because(sys::os_message(&e))
-                .advise("Correct the option ca_file.")
-        })?;
-    let mut own = Vec::new();
-    for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => own.push(certificate),
-            Ok(_) => {}
-            Err(_) => {
-                own.clear();
-                break;
-            }
-        }
-    }
-    if own.is_empty() {
-        return Err(Error::argument(format!(
-            "ca_file {} holds no certificate in PEM form",
-            path.display()
-        ))
-        .advise("Correct the option ca_file."));
-    }
-    let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned());
-    Ok(own.into_iter().chain(web).collect::<Vec<_>>().into())
+    Ok(Agent::with_parts(config, way, resolver))
 }
 
 pub(super) fn no_response(
     error: &ureq::Error,
+    base: &str,
     options: &Options,
     deadline: &Deadline,
 ) -> TransportError {
-    let network = |why: &str, not_sent| TransportError {
-        status: Status::Network,
-        why: why.into(),
-        advice: None,
-        not_sent,
-        is_local: false,
-        is_tls: false,
-    };
-    let unusable = |why: &str| TransportError {
-        status: Status::Reply,
-        why: why.into(),
-        advice: None,
-        not_sent: false,
-        is_local: false,
-        is_tls: false,
-    };
-    let timeout = TransportError {
-        status: Status::Timeout,
-        why: deadline.missed("no answer"),
-        advice: None,
-        not_sent: false,
-        is_local: false,
-        is_tls: false,
-    };
-    let patience = options.connect_timeout_ms;
+    let unusable = |why: &str| TransportError::new(Status::Reply, why);
     match error {
-        ureq::Error::Timeout(_) if deadline.has_passed() => timeout,
-        ureq::Error::Timeout(Timeout::Resolve) => network(
-            &format!("DNS did not answer within connect_timeout_ms ({patience} ms)"),
-            true,
-        ),
-        ureq::Error::Timeout(Timeout::Connect) => network(
-            &format!("no connection within connect_timeout_ms ({patience} ms)"),
-            true,
-        ),
-        ureq::Error::Timeout(_) => timeout,
-        ureq::Error::HostNotFound => network("DNS does not know the host", true),
-        ureq::Error::ConnectProxyFailed(_) => {
-            network("the proxy did not connect to the host", true)
-        }
-        ureq::Error::ConnectionFailed => network("no connection", true),
-        ureq::Error::Io(e) => io_failure(e),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::Pem(_) => TransportError {
-            advice: Some(NO_TLS.1),
-            is_tls: true,
-            ..network(NO_TLS.0, true)
+        ureq::Error::Other(e) if e.is::<NoWay>() => match e.downcast_ref() {
+            Some(no_way) => not_reached(no_way, base, options, deadline),
+            None => TransportError::new(Status::Network, "no connection"),
         },
+        ureq::Error::Timeout(_) => {
+            TransportError::new(Status::Timeout, deadline.missed("no answer"))
+        }
+        ureq::Error::Io(e) => io_failure(e),
         ureq::Error::LargeResponseHeader(..) => unusable("its headers are longer than 16 KiB"),
         ureq::Error::BodyExceedsLimit(_) => unusable("it is longer than 16 KiB"),
         ureq::Error::Protocol(_) | ureq::Error::Http(_) | ureq::Error::BodyStalled => {
             unusable("it is not HTTP")
         }
-        ureq::Error::Other(e) if e.is::<NoThread>() => TransportError {
-            is_local: true,
-            advice: Some("Raise the limit of processes (ulimit -u)."),
-            ..network(&NoThread.to_string(), true)
-        },
-        _ => network("the request could not be made", false),
+        _ => TransportError::new(Status::Network, "the request could not be made"),
     }
 }
 
-fn io_failure(e: &io::Error) -> TransportError {
-    use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, HostUnreachable, InvalidData, NetworkDown,
-        NetworkUnreachable, OutOfMemory,
+/// There was no connection, so nothing was sent.
+fn not_reached(
+    no_way: &NoWay,
+    base: &str,
+    options: &Options,
+    deadline: &Deadline,
+) -> TransportError {
+    let (status, why) = match no_way.is_timeout {
+        true if deadline.has_passed() => (Status::Timeout, deadline.missed(&no_way.what)),
+        true => {
+            let limit = options.connect_timeout_ms;
+            let what = &no_way.what;
+            let why = format!("{what} within connect_timeout_ms ({limit} ms)");
+            (Status::Network, why)
+        }
+        false => (Status::Network, no_way.what.clone()),
     };
-    let is_local = e.kind() == OutOfMemory || e.raw_os_error() == Some(libc::EMFILE);
-    // How rustls's own errors arrive through an io::Error.
-    let is_tls = e.kind() == InvalidData;
-    // A TLS record may be found bad after the request, too.
-    let not_sent = matches!(
-        e.kind(),
-        ConnectionRefused | HostUnreachable | NetworkUnreachable | NetworkDown | AddrNotAvailable
-    );
+    let unread = options.unread_proxy.as_ref();
+    let unread = unread
+        .filter(|unread| options.proxy.is_none() && !no_way.is_local && unread.concerns(base));
+    let mut advice = no_way.advice.clone();
+    if let Some(unread) = unread {
+        let unread = unread.advice();
+        advice = Some(match advice {
+            // Something answers, so a proxy is the second thought.
+            Some(other) if no_way.is_tls => format!("{other} {unread}"),
+            Some(other) => format!("{unread} {other}"),
+            None => unread,
+        });
+    }
     TransportError {
-        status: Status::Network,
-        advice: is_tls.then_some(NO_TLS.1),
-        why: if is_tls {
-            NO_TLS.0.into()
-        } else {
-            // The kind, not the error: a wrapped one may quote what was sent.
-            match e.raw_os_error() {
-                Some(code) => sys::os_message(&io::Error::from_raw_os_error(code)).to_lowercase(),
-                None => e.kind().to_string(),
-            }
-        },
-        not_sent,
-        is_local,
+        advice,
+        not_sent: true,
+        is_local: no_way.is_local,
+        is_tls: no_way.is_tls,
+        is_general: no_way.is_general,
+        ..TransportError::new(status, why)
+    }
+}
+
+/// A connection that was there, and broke.
+fn io_failure(e: &io::Error) -> TransportError {
+    // How rustls's own errors arrive through an io::Error.
+    let is_tls = e.kind() == io::ErrorKind::InvalidData;
+    let why = match is_tls {
+        true => "TLS: what the host sent was damaged on its way".into(),
+        false => no_way::words(e),
+    };
+    TransportError {
+        is_local: no_way::is_local(e),
         is_tls,
+        ..TransportError::new(Status::Network, why)
     }
 }

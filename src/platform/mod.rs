@@ -7,21 +7,26 @@ mod check;
 mod connector;
 pub mod errcodes;
 mod http;
+mod issuer;
 mod kind;
+mod no_way;
 mod probe;
 mod recipe;
 mod recipes;
 mod reply;
 mod request;
 mod resolver;
+mod socks;
+mod tls;
+mod tunnel;
 
 pub use check::{Verdict, check};
-pub use http::roots;
 pub use kind::Kind;
 pub use probe::{Probe, probe};
 pub use recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};
 pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
+pub use tls::own_roots;
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]

@@ -1,10 +1,9 @@
 //! A look at a platform's host, for `wxtoken doctor`: its addresses, its answer, its clock.
 
-use std::net::ToSocketAddrs;
-
 use ureq::http::Uri;
 
 use super::http::{agent, no_response};
+use super::resolver::{Host, host_and_port};
 use crate::clock::Deadline;
 use crate::error::Result;
 use crate::options::Options;
@@ -15,30 +14,43 @@ use crate::sys::BlockedSignals;
 pub struct Probe {
     /// The addresses of its name.
     pub addresses: Vec<String>,
+    /// Why there is none.
+    pub no_address: Option<String>,
     /// The HTTP status of its answer.
     pub status: Option<u16>,
     /// What its clock says, by the header Date, in Unix seconds.
     pub date: Option<i64>,
     /// How long the answer took, in milliseconds.
     pub took_ms: i64,
-    /// Why there is none.
+    /// Why there is no answer.
     pub no_answer: Option<String>,
+    /// What to do about that.
+    pub advice: Option<String>,
     /// Whether it was TLS that failed.
     pub is_tls_failure: bool,
+    /// The variable that names a proxy for other programs, which would be used for this host.
+    pub unread_proxy: Option<&'static str>,
 }
 
 /// Asks for `/`, with neither secret nor token.
 pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
     use crate::clock::boot_ms;
     let mut probe = Probe::default();
-    let host = base.parse::<Uri>().ok();
-    if let Some(host) = host.as_ref().and_then(Uri::host) {
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let found = (bare, 0).to_socket_addrs();
-        let found = found.map(|all| all.map(|address| address.ip().to_string()).collect());
-        probe.addresses = found.unwrap_or_default();
+    if let Ok(uri) = base.parse::<Uri>() {
+        let (name, port) = host_and_port(&uri);
+        let host = Host {
+            name,
+            is_proxy: false,
+        };
+        match host.addresses(port, options.ip_version, deadline.left()) {
+            Ok(found) => probe.addresses = found.iter().map(|a| a.ip().to_string()).collect(),
+            Err(why) => probe.no_address = Some(why.what),
+        }
         probe.addresses.dedup();
     }
+    let unread = options.unread_proxy.as_ref();
+    let unread = unread.filter(|unread| options.proxy.is_none() && unread.concerns(base));
+    probe.unread_proxy = unread.map(|unread| unread.variable);
     let agent = agent(base, options, deadline)?;
     let _shield = BlockedSignals::new();
     let sent = boot_ms();
@@ -50,9 +62,10 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
             probe.date = date.map(|date| date.timestamp());
         }
         Err(error) => {
-            let none = no_response(&error, options, deadline);
+            let none = no_response(&error, base, options, deadline);
             probe.is_tls_failure = none.is_tls;
             probe.no_answer = Some(none.why);
+            probe.advice = none.advice;
         }
     }
     probe.took_ms = boot_ms() - sent;

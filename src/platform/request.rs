@@ -66,31 +66,55 @@ pub struct FetchError {
 }
 
 pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
-    let response = match fetch.send(fetch.host()) {
-        Err(SendError::Transport(none)) => match fetch.spare(&none) {
-            Some(spare) => fetch.send(spare),
-            None => Err(SendError::Transport(none)),
-        },
-        other => other,
+    let meant = match fetch.send(fetch.host()) {
+        Ok(response) => return fetch.read(response),
+        Err(SendError::Options(error)) => return Err(unusable_options(error)),
+        Err(SendError::Transport(none)) => none,
     };
-    match response {
-        Ok(response) => fetch.read(response),
-        Err(SendError::Options(error)) => Err(FetchError {
-            error,
-            wait: Wait::NotShared,
-            not_sent: true,
-            stale_parent: false,
-            blames_secret: false,
-        }),
-        Err(SendError::Transport(none)) => {
-            let mut failure = fetch.failure(none.status, &none.why);
-            failure.not_sent = none.not_sent;
-            failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice.into())));
-            if none.is_local {
-                failure.wait = Wait::NotShared;
+    let Some(spare) = fetch.spare(&meant) else {
+        return Err(fetch.not_reached(meant));
+    };
+    match fetch.send(spare) {
+        Ok(response) => fetch.read(response).map_err(|of_spare| {
+            // An errcode is the platform's own word, by whichever name. Anything else is the spare host's failure.
+            match of_spare.error.status {
+                Status::Api => of_spare,
+                _ => {
+                    let why = of_spare.error.detail.unwrap_or_default();
+                    fetch.not_reached(meant).and_spare(spare, &why, false)
+                }
             }
-            Err(failure)
+        }),
+        // A file of the options that went meanwhile.
+        Err(SendError::Options(_)) => Err(fetch.not_reached(meant)),
+        Err(SendError::Transport(none)) => {
+            Err(fetch
+                .not_reached(meant)
+                .and_spare(spare, &none.why, none.not_sent))
         }
+    }
+}
+
+fn unusable_options(error: Error) -> FetchError {
+    FetchError {
+        error,
+        wait: Wait::NotShared,
+        not_sent: true,
+        stale_parent: false,
+        blames_secret: false,
+    }
+}
+
+impl FetchError {
+    /// Adds that the spare host was of no use either.
+    fn and_spare(mut self, spare: &str, why: &str, not_sent: bool) -> FetchError {
+        self.not_sent &= not_sent;
+        let meant = self.error.detail.unwrap_or_default();
+        self.error.detail = Some(match meant == why {
+            true => format!("{meant}; the spare host {spare} likewise"),
+            false => format!("{meant}; the spare host {spare}: {why}"),
+        });
+        self
     }
 }
 
@@ -105,8 +129,20 @@ impl Fetch<'_> {
         let may = self.host() == platform.base_url
             && none.status == Status::Network
             && (none.not_sent || self.recipe.cost != FetchCost::RevokesPrevious)
+            && !none.is_general
             && !self.deadline.has_passed();
         platform.fallback_url.filter(|_| may)
+    }
+
+    /// The failure of the host that was meant.
+    fn not_reached(&self, none: TransportError) -> FetchError {
+        let mut failure = self.failure(none.status, &none.why);
+        failure.not_sent = none.not_sent;
+        failure.error.hint = none.advice.map(|advice| Box::new(Hint::Do(advice)));
+        if none.is_local {
+            failure.wait = Wait::NotShared;
+        }
+        failure
     }
 
     fn request(&self) -> Request {

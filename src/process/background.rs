@@ -14,8 +14,11 @@ pub struct Background {
 }
 
 impl Background {
-    /// Runs `work` on a thread; false when none can be had.
-    pub fn start(self: &Arc<Background>, work: impl FnOnce() + Send + 'static) -> bool {
+    /// Runs `work` on a thread; fails when none can be had.
+    pub fn start(
+        self: &Arc<Background>,
+        work: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<()> {
         *self.running() += 1;
         // Moved into the thread, or dropped with the closure when there is none: counted out either way.
         let count_out = CountOut(self.clone());
@@ -26,7 +29,7 @@ impl Background {
                 let _count_out = count_out;
                 work();
             })
-            .is_ok()
+            .map(drop)
     }
 
     /// Waits until none is running, or until the deadline.

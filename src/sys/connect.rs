@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 /// How long an attempt is alone.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The first connection that comes about. The error is that of the attempt that failed last; a timeout where one is still
-/// under way.
+/// The first connection that comes about. The error is that of the attempt that failed last, where it had a route; a timeout
+/// where one is still under way.
 pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + within;
     let mut waiting = in_turns(addresses);
     let mut attempts: Vec<TcpStream> = Vec::new();
     let mut next_at = Instant::now();
-    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut failed = None;
     loop {
         let now = Instant::now();
         if now >= end {
@@ -30,12 +30,12 @@ pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<T
                         attempts.push(attempt);
                         next_at = now + HEAD_START;
                     }
-                    Err(e) => failed = e,
+                    Err(e) => keep(&mut failed, e),
                 }
                 continue;
             }
             if attempts.is_empty() {
-                return Err(failed);
+                return Err(failed.unwrap_or(io::ErrorKind::AddrNotAvailable.into()));
             }
         }
         let until = if waiting.is_empty() {
@@ -51,11 +51,23 @@ pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<T
                     return Ok(attempt);
                 }
                 Some(e) => {
-                    failed = e;
+                    keep(&mut failed, e);
                     next_at = now;
                 }
             }
         }
+    }
+}
+
+/// Keeps the error that says more. A host without IPv6 has no route to such an address, whatever the others do.
+fn keep(failed: &mut Option<io::Error>, e: io::Error) {
+    let kinds = [
+        io::ErrorKind::NetworkUnreachable,
+        io::ErrorKind::AddrNotAvailable,
+    ];
+    let has_no_route = kinds.contains(&e.kind()) || e.raw_os_error() == Some(libc::EAFNOSUPPORT);
+    if failed.is_none() || !has_no_route {
+        *failed = Some(e);
     }
 }
 
@@ -208,6 +220,20 @@ mod tests {
         assert_eq!(connected.peer_addr().unwrap(), address);
         let timeout = connect_first(&[dead], Duration::from_millis(50)).unwrap_err();
         assert_eq!(timeout.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[test]
+    fn a_refusal_is_not_hidden_by_an_address_without_a_route() {
+        let refused = || io::Error::from_raw_os_error(libc::ECONNREFUSED);
+        for code in [libc::ENETUNREACH, libc::EADDRNOTAVAIL, libc::EAFNOSUPPORT] {
+            let no_route = || io::Error::from_raw_os_error(code);
+            for order in [[refused(), no_route()], [no_route(), refused()]] {
+                let mut failed = None;
+                order.into_iter().for_each(|e| keep(&mut failed, e));
+                let kept = failed.and_then(|e| e.raw_os_error());
+                assert_eq!(kept, Some(libc::ECONNREFUSED));
+            }
+        }
     }
 
     #[test]

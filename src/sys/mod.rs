@@ -9,6 +9,7 @@ mod file;
 mod fork;
 mod inbox;
 mod lock;
+mod lookup;
 mod owner;
 mod place;
 mod signal;
@@ -28,12 +29,25 @@ pub use file::{
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
+pub use lookup::{NoAddress, look_up};
 pub use owner::{NotGiven, Owner, follow, give};
 pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
     rename_new, sync_directory,
 };
 pub use signal::BlockedSignals;
+
+/// The remedy for a thread that could not be started.
+pub fn no_thread_advice(e: &std::io::Error) -> &'static str {
+    match e.raw_os_error() {
+        // As a seccomp filter answers, which no limit lifts.
+        Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
+            "Let the process start threads: a seccomp filter forbids clone and clone3."
+        }
+        Some(libc::ENOMEM) => "Give the process more memory.",
+        _ => "Raise the limit of processes (ulimit -u, or pids.max of the cgroup).",
+    }
+}
 
 /// Reads a clock, in milliseconds.
 #[inline(always)]

@@ -1,4 +1,5 @@
-/** What a Store is opened with, or set to. Each begins with its default. Plain http is for a loopback address only. */
+/** What a Store is opened with, or set to. Each begins with its default. Plain http is for a loopback address, and with
+ * allow_plain_http, which stands before the URL, for a private one. */
 export interface Options {
   /** `https://api.weixin.qq.com`, a URL: official accounts, mini programs. */
   api_base_url?: string;
@@ -22,8 +23,12 @@ export interface Options {
   background_refresh?: boolean;
   /** `200`, 0 to 60000 ms: how soon another process's change is seen. */
   revalidate_ms?: number;
-  /** `none`, a URL: http://[user:password@]host:port. */
+  /** `none`, a URL: http:// or socks5h://[user:pass@]host:port. */
   proxy?: string;
+  /** `any`, any, 4 or 6: which addresses of a host's name are used. */
+  ip_version?: 'any' | '4' | '6';
+  /** `0`, 0 or 1: with 1 a private address may be plain http. */
+  allow_plain_http?: boolean;
   /** `none`, a path: PEM certificates to trust beside the web PKI. */
   ca_file?: string;
   /** `<store>.key`, a path: the key that seals the secrets. */

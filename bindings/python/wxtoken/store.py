@@ -87,12 +87,15 @@ class Store:
         refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
         background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
         revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
-        proxy               none                           a URL           http://[user:password@]host:port
+        proxy               none                           a URL           http:// or socks5h://[user:pass@]host:port
+        ip_version          any                            any, 4 or 6     which addresses of a host's name are used
+        allow_plain_http    0                              0 or 1          with 1 a private address may be plain http
         ca_file             none                           a path          PEM certificates to trust beside the web PKI
         key_file            <store>.key                    a path          the key that seals the secrets
         log                 off                            a level         off, error, info or debug; to stderr
 
-        A bool is 1 or 0. Plain http is accepted for a loopback address only. An empty URL or path is the default.
+        A bool is 1 or 0. An empty URL or path is the default. Plain http is accepted for a loopback address, and with
+        allow_plain_http, given before the URL, for a private one.
         Raises ArgumentError; then nothing is changed.
         """
         self._call(LIBRARY.wxtoken_set, text("option", option), text("value", _option_text(option, value)))

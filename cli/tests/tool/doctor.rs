@@ -455,8 +455,43 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
         &["-o", &nowhere],
         "dns",
         "problem",
-        "has no address",
+        "DNS does not know the host",
         "getent hosts",
+    );
+    // Other programs would go through a proxy.
+    let mut command = desk.command(&["-o", &nowhere, "doctor", "--json"]);
+    command.env("https_proxy", "http://me:s3cret@127.0.0.1:1");
+    let run = finished(command, "");
+    assert!(!run.out.contains("s3cret"), "{}", run.out);
+    let words = "https_proxy is set and not read here";
+    expect_in(&read(&run).1, "proxy", "problem", words, "WXTOKEN_PROXY");
+    let mut command = desk.command(&["doctor", "--offline", "--json"]);
+    command.env("ALL_PROXY", "http://me:s3cret@127.0.0.1:1");
+    let run = finished(command, "");
+    assert!(!run.out.contains("s3cret"), "{}", run.out);
+    expect_in(
+        &read(&run).1,
+        "proxy",
+        "note",
+        "ALL_PROXY is set and not read here",
+        "",
+    );
+    let mut command = desk.command(&["doctor", "--offline", "--json"]);
+    command.env("ALL_PROXY", "http://127.0.0.1:1");
+    command.env("WXTOKEN_PROXY", "http://127.0.0.1:1");
+    let run = finished(command, "");
+    assert!(!run.out.contains("not read here"), "{}", run.out);
+    // A proxy that wants a login.
+    let proxy = format!("proxy=http://me:s3cret@{}", proxy_that_refuses());
+    let options = ["-o", "api_base_url=https://api.weixin.qq.com", "-o", &proxy];
+    let words = "refused the user name and password (HTTP 407): it asks for Basic";
+    expect(
+        &desk,
+        &options,
+        "tls",
+        "problem",
+        words,
+        "in the option proxy",
     );
     let expired = format!(
         "api_base_url={}",
@@ -467,9 +502,13 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
         &["-o", &expired],
         "tls",
         "problem",
-        "certificate was refused",
-        "ca_file",
+        "expired at 2020-01-01 00:00:00 UTC; this host's clock says",
+        "openssl s_client",
     );
+    let unknown = desk.world.sim.bad_tls("unknown_ca").unwrap();
+    let unknown = format!("api_base_url={unknown}");
+    let words = "signed by \"wechat-sim CA nobody trusts\"";
+    expect(&desk, &["-o", &unknown], "tls", "problem", words, "ca_file");
     let good = format!("api_base_url={}", desk.world.sim.https());
     let ca = format!("ca_file={}", desk.world.sim.ca_file().display());
     expect(
@@ -493,6 +532,24 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
         "connection refused",
         "curl",
     );
+}
+
+/// Answers one request with 407.
+fn proxy_that_refuses() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = Vec::new();
+        let mut bytes = [0; 1024];
+        while !request.ends_with(b"\r\n\r\n") {
+            let length = stream.read(&mut bytes).unwrap();
+            request.extend_from_slice(&bytes[..length]);
+        }
+        let reply = b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\n\r\n";
+        stream.write_all(reply).unwrap();
+    });
+    address
 }
 
 /// A host whose clock is that many seconds off; answers one request.

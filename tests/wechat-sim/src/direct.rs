@@ -39,7 +39,7 @@ impl Simulator {
         &self.endpoints().ca_file
     }
 
-    /// The bad TLS listener of that name: `wrong_host`, `expired`, `self_signed` or `unknown_ca`.
+    /// The bad TLS listener of that name: `wrong_host`, `expired`, `not_yet_valid`, `self_signed` or `unknown_ca`.
     pub fn bad_tls(&self, name: &str) -> Option<&str> {
         self.endpoints().bad_tls.get(name).map(String::as_str)
     }

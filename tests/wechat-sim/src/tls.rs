@@ -49,6 +49,10 @@ fn make() -> Result<Certificates, Box<dyn std::error::Error + Send + Sync>> {
     expired.not_before = date_time_ymd(2019, 1, 1);
     expired.not_after = date_time_ymd(2020, 1, 1);
 
+    let mut early = good.clone();
+    early.not_before = date_time_ymd(2099, 1, 1);
+    early.not_after = date_time_ymd(2100, 1, 1);
+
     let key = KeyPair::generate()?;
     let bad = vec![
         (
@@ -59,6 +63,10 @@ fn make() -> Result<Certificates, Box<dyn std::error::Error + Send + Sync>> {
             )?,
         ),
         ("expired", config(expired.signed_by(&key, &issuer)?, &key)?),
+        (
+            "not_yet_valid",
+            config(early.signed_by(&key, &issuer)?, &key)?,
+        ),
         ("self_signed", config(good.self_signed(&key)?, &key)?),
         (
             "unknown_ca",

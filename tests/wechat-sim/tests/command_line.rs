@@ -37,7 +37,7 @@ fn serve_says_where_it_is_and_leaves_nothing_behind() {
             .starts_with("-----BEGIN CERTIFICATE-----")
     );
     assert_eq!(line["pid"], child.id());
-    assert_eq!(line["bad_tls"].as_object().unwrap().len(), 4);
+    assert_eq!(line["bad_tls"].as_object().unwrap().len(), 5);
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
     assert!(!std::path::Path::new(&ca).exists());

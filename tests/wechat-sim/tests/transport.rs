@@ -41,7 +41,13 @@ fn https_is_trusted_by_the_test_authority_alone() {
 fn a_careful_client_sends_a_bad_certificate_not_one_byte() {
     let sim = simulator();
     let agent = agent(&sim, None);
-    for name in ["wrong_host", "expired", "self_signed", "unknown_ca"] {
+    for name in [
+        "wrong_host",
+        "expired",
+        "not_yet_valid",
+        "self_signed",
+        "unknown_ca",
+    ] {
         let url = format!("{}{CLASSIC}", sim.bad_tls(name).unwrap());
         let error = fetch(&agent, &url).unwrap_err();
         assert!(error.to_string().contains("certificate"), "{name}: {error}");
@@ -61,7 +67,7 @@ fn a_careful_client_sends_a_bad_certificate_not_one_byte() {
             counters.bad_tls_bytes.len(),
             counters.bad_tls_connections.len()
         ),
-        (4, 5)
+        (5, 6)
     );
 }
 

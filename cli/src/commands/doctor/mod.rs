@@ -109,6 +109,7 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
     let mut found = Findings::default();
     found.ok("version", format!("wxtoken {}", env!("CARGO_PKG_VERSION")));
     environment::look(&mut found);
+    network::look_at_environment(cli, &mut found);
     match Store::locate(cli.store.as_deref()) {
         Ok(mut paths) => {
             let key_file = options.iter().rfind(|(name, _)| *name == "key_file");

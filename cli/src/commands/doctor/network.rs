@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use wxtoken::tool::{Probe, Store};
+use wxtoken::tool::{Probe, Store, unread_proxy};
 
 use super::{Findings, LOOK_AGAIN, Level};
 use crate::args::Cli;
@@ -51,6 +51,18 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
     }
 }
 
+/// A proxy that other programs of this host use. It is a problem where a host is not reached without it.
+pub fn look_at_environment(cli: &Cli, found: &mut Findings) {
+    if let Some(variable) = unread_proxy().filter(|_| !uses_proxy(cli)) {
+        found.note(
+            "proxy",
+            format!(
+                "{variable} is set and not read here; WXTOKEN_PROXY, or -o proxy=URL, sets a proxy"
+            ),
+        );
+    }
+}
+
 fn uses_proxy(cli: &Cli) -> bool {
     let said = cli.options().unwrap_or_default();
     let said = said.iter().rfind(|(name, _)| *name == "proxy");
@@ -63,7 +75,8 @@ fn uses_proxy(cli: &Cli) -> bool {
 fn reached(option: &str, url: &str, probe: &Probe, by_proxy: bool, found: &mut Findings) {
     let (host, authority) = host(url);
     if probe.addresses.is_empty() {
-        let why = format!("{host} has no address here");
+        let why = probe.no_address.clone();
+        let why = why.unwrap_or_else(|| format!("{host} has no address here"));
         match by_proxy {
             true => found.note("dns", format!("{why}; the proxy looks it up")),
             false => found.advise(
@@ -79,6 +92,13 @@ fn reached(option: &str, url: &str, probe: &Probe, by_proxy: bool, found: &mut F
     } else if probe.addresses != [host.trim_matches(['[', ']'])] {
         found.ok("dns", format!("{host} is {}", probe.addresses.join(", ")));
     }
+    if let Some(variable) = probe.unread_proxy.filter(|_| probe.no_answer.is_some()) {
+        let why = format!(
+            "{variable} is set and not read here: requests to {url} do not go through that proxy"
+        );
+        let remedy = format!("set WXTOKEN_PROXY to its URL: export WXTOKEN_PROXY=\"${variable}\"");
+        found.advise("proxy", Level::Problem, why, remedy);
+    }
     let check = if url.starts_with("https://") {
         "tls"
     } else {
@@ -89,16 +109,18 @@ fn reached(option: &str, url: &str, probe: &Probe, by_proxy: bool, found: &mut F
             found.note(check, format!("{url}: {why}"))
         }
         (Some(why), _) => {
-            let remedy = if probe.is_tls_failure {
-                format!(
-                    "see who answers: openssl s_client -connect {authority} -servername {host}; where a proxy of your own \
-                     signs, -o ca_file=ITS.pem; and check the clock of this host"
-                )
-            } else {
-                format!(
+            let remedy = match (&probe.advice, probe.is_tls_failure) {
+                (advice, true) => {
+                    let advice = advice.as_deref().unwrap_or_default();
+                    format!(
+                        "{advice} See who answers: openssl s_client -connect {authority} -servername {host}"
+                    )
+                }
+                (Some(advice), false) => advice.clone(),
+                (None, false) => format!(
                     "try curl -sv {}/ and let this host out to it, through a firewall or -o proxy=http://HOST:PORT",
                     quoted(url)
-                )
+                ),
             };
             found.advise(check, Level::Problem, format!("{url}: {why}"), remedy);
         }

@@ -8,7 +8,8 @@ import java.util.Map;
 
 /**
  * What a store is opened with. Each option begins with its default, which {@code
- * $WXTOKEN_<OPTION>}, in capitals, replaces. Plain http is accepted for a loopback address only.
+ * $WXTOKEN_<OPTION>}, in capitals, replaces. Plain http is accepted for a loopback address, and
+ * with {@code allow_plain_http}, set before the URL, for a private one.
  */
 public final class Options {
   final Map<String, String> values = new LinkedHashMap<>();
@@ -48,7 +49,7 @@ public final class Options {
     return with("revalidate_ms", String.valueOf(time.toMillis()));
   }
 
-  /** {@code none}, a URL: http://[user:password@]host:port. */
+  /** {@code none}, a URL: http:// or socks5h://[user:pass@]host:port. */
   public Options proxy(URI url) {
     return with("proxy", url.toString());
   }

@@ -1,0 +1,311 @@
+//! TLS to a host: verified always, and a failure that says which of its causes it was.
+
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, StreamOwned,
+};
+
+use super::connector::Wire;
+use super::issuer::issuer_of;
+use super::no_way::{self, NoWay, ran_out};
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::sys;
+
+/// The certificates of `ca_file`. Fails when that file is of no use.
+pub fn own_roots(options: &Options) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let Some(path) = &options.ca_file else {
+        return Ok(roots);
+    };
+    let pem = sys::require_readable_file(path)
+        .and_then(|()| std::fs::read(path))
+        .map_err(|e| {
+            Error::argument(format!("cannot read ca_file {}", path.display()))
+                .because(sys::os_message(&e))
+                .advise("Correct the option ca_file.")
+        })?;
+    let own: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let (added, _) = roots.add_parsable_certificates(own.unwrap_or_default());
+    if added == 0 {
+        return Err(Error::argument(format!(
+            "ca_file {} holds no certificate in PEM form",
+            path.display()
+        ))
+        .advise("Correct the option ca_file."));
+    }
+    Ok(roots)
+}
+
+/// The web PKI, and the certificates of `ca_file` beside it.
+fn roots(options: &Options) -> Result<RootCertStore> {
+    let mut roots = own_roots(options)?;
+    let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
+    roots.add_parsable_certificates(web);
+    Ok(roots)
+}
+
+/// The settings of a handshake, for one request.
+#[derive(Debug)]
+pub(super) struct Tls {
+    config: Arc<ClientConfig>,
+    verifier: Arc<Verifier>,
+}
+
+/// The verifier of rustls, and the name that its error lacks.
+#[derive(Debug)]
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    /// The authority that is not known.
+    stranger: OnceLock<String>,
+}
+
+impl Tls {
+    pub fn new(options: &Options) -> Result<Tls> {
+        let defect = |e: &dyn std::error::Error| {
+            Error::new(Status::Internal, "cannot set TLS up").because(e.to_string())
+        };
+        let provider = Arc::new(ring::default_provider());
+        let roots = Arc::new(roots(options)?);
+        let inner = WebPkiServerVerifier::builder_with_provider(roots, provider.clone());
+        let verifier = Arc::new(Verifier {
+            inner: inner.build().map_err(|e| defect(&e))?,
+            stranger: OnceLock::new(),
+        });
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| defect(&e))?;
+        // rustls calls any verifier of one's own dangerous. This one lets nothing through that rustls's refuses.
+        let config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(verifier.clone())
+            .with_no_client_auth();
+        Ok(Tls {
+            config: Arc::new(config),
+            verifier,
+        })
+    }
+
+    pub fn shake_hands(
+        &self,
+        mut wire: Wire,
+        host: &str,
+    ) -> Result<StreamOwned<ClientConnection, Wire>, NoWay> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            NoWay::new("TLS: the host's name is not one that a certificate can hold")
+        })?;
+        let mut connection = ClientConnection::new(self.config.clone(), name)
+            .map_err(|e| self.verifier.failure(host, &e))?;
+        match connection.complete_io(&mut wire) {
+            Ok(_) => Ok(StreamOwned::new(connection, wire)),
+            Err(e) => Err(self.verifier.no_handshake(host, &e)),
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        if let Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) = &verified {
+            let others: Vec<&[u8]> = intermediates.iter().map(|der| &**der).collect();
+            if let Some(name) = issuer_of(end_entity, &others) {
+                let _ = self.stranger.set(name);
+            }
+        }
+        verified
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+impl Verifier {
+    fn no_handshake(&self, host: &str, e: &io::Error) -> NoWay {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(e) => self.failure(host, e),
+            None if ran_out(e) => NoWay::new(
+                "the host took the connection, and there was no end of the TLS handshake",
+            )
+            .timeout(),
+            // A server of plain HTTP may hang up on a greeting that it does not understand.
+            None if matches!(e.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => NoWay {
+                is_tls: true,
+                ..NoWay::new(format!(
+                    "TLS: the host hung up in the handshake ({}): it does not speak TLS, or a firewall cuts it off",
+                    no_way::words(e)
+                ))
+            },
+            None => NoWay::io("the connection broke off in the TLS handshake: ", e),
+        }
+    }
+
+    fn failure(&self, host: &str, e: &rustls::Error) -> NoWay {
+        let (what, advice) = match e {
+            rustls::Error::InvalidCertificate(e) => self.refused(host, e),
+            rustls::Error::InvalidMessage(_) => (
+                "TLS: what answers there does not speak TLS".into(),
+                "See what it is: a host of plain HTTP, a portal that asks for a login, or another port.",
+            ),
+            rustls::Error::AlertReceived(alert) => (
+                format!("TLS: the host broke the handshake off ({alert:?})"),
+                "See whether it is the right host, and which versions of TLS it speaks.",
+            ),
+            rustls::Error::PeerIncompatible(_) => (
+                "TLS: the host speaks no version and cipher that are known here".into(),
+                "Let it speak TLS 1.2 or 1.3.",
+            ),
+            _ => (
+                "TLS: the handshake failed".into(),
+                "See who answers: openssl s_client -connect HOST:PORT.",
+            ),
+        };
+        NoWay {
+            is_tls: true,
+            ..NoWay::new(what).advise(advice)
+        }
+    }
+
+    /// The reason why a certificate was refused, and the remedy.
+    fn refused(&self, host: &str, e: &CertificateError) -> (String, &'static str) {
+        const CLOCK: &str = "If this host's clock is wrong, set it: timedatectl set-ntp true. Otherwise the certificate needs \
+            to be renewed.";
+        const AUTHORITY: &str = "If a proxy of yours signs certificates, name the file of its own by the option ca_file.";
+        match e {
+            CertificateError::ExpiredContext { time, not_after } => (
+                format!(
+                    "TLS: the host's certificate expired at {}; this host's clock says {}",
+                    utc(*not_after),
+                    utc(*time)
+                ),
+                CLOCK,
+            ),
+            CertificateError::NotValidYetContext { time, not_before } => (
+                format!(
+                    "TLS: the host's certificate is not valid before {}; this host's clock says {}",
+                    utc(*not_before),
+                    utc(*time)
+                ),
+                CLOCK,
+            ),
+            CertificateError::UnknownIssuer => (
+                match self.stranger.get() {
+                    Some(name) => format!(
+                        "TLS: the host's certificate is signed by \"{name}\", an authority that is not trusted here"
+                    ),
+                    None => "TLS: the host's certificate is signed by an authority that is not trusted here".into(),
+                },
+                AUTHORITY,
+            ),
+            CertificateError::NotValidForNameContext { presented, .. } => (
+                format!("TLS: the host's certificate is for {}, and not for {host}", listed(presented)),
+                "See whether that host is meant, and which one answers in its place.",
+            ),
+            other => {
+                let why: String = other.to_string().chars().take(80).collect();
+                (format!("TLS: the host's certificate was refused: {why}"), AUTHORITY)
+            }
+        }
+    }
+}
+
+/// A time as both clocks can be compared in.
+fn utc(time: UnixTime) -> String {
+    let seconds = i64::try_from(time.as_secs()).ok();
+    let time = seconds.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+    match time {
+        Some(time) => time.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        None => "a time beyond all calendars".into(),
+    }
+}
+
+/// The names in a certificate, from the form in which rustls has them: `DnsName("a.example")`.
+fn listed(presented: &[String]) -> String {
+    const MOST: usize = 3;
+    let bare = presented.iter().map(|name| {
+        let inner = name
+            .split_once('(')
+            .and_then(|(_, rest)| rest.strip_suffix(')'));
+        let inner = inner.unwrap_or(name).trim_matches('"');
+        let plain = inner.replace(|c: char| c.is_control() || c == '"', " ");
+        plain.chars().take(60).collect::<String>()
+    });
+    let names: Vec<String> = bare.take(MOST).collect();
+    match presented.len() {
+        0 => "no name".into(),
+        1..=MOST => names.join(", "),
+        count => format!("{} and {} more names", names.join(", "), count - MOST),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_a_certificate_are_listed_bare() {
+        let list =
+            |names: &[&str]| listed(&names.iter().map(|n| n.to_string()).collect::<Vec<_>>());
+        assert_eq!(list(&[]), "no name");
+        assert_eq!(list(&["DnsName(\"*.a.example\")"]), "*.a.example");
+        assert_eq!(
+            list(&["DnsName(\"a\")", "IpAddress(10.0.0.1)"]),
+            "a, 10.0.0.1"
+        );
+        assert_eq!(list(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more names");
+        assert!(!list(&["DnsName(\"a\n\"b\")"]).contains(['\n', '"']));
+    }
+
+    #[test]
+    fn times_are_those_of_one_zone() {
+        let at = |seconds| {
+            utc(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+                seconds,
+            )))
+        };
+        assert_eq!(at(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(at(1_700_000_000), "2023-11-14 22:13:20 UTC");
+        at(u64::MAX);
+    }
+}

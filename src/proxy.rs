@@ -1,0 +1,409 @@
+//! The URL of a proxy, taken apart once, when the option is set. A URL that other programs read in another way is refused,
+//! without showing the password in it.
+
+use std::fmt;
+
+use ureq::http::Uri;
+use zeroize::Zeroizing;
+
+use crate::base_url::is_loopback;
+
+/// How a proxy is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP CONNECT.
+    Http,
+    /// SOCKS5, with addresses that this host looks up.
+    Socks5,
+    /// SOCKS5, with names that the proxy looks up.
+    Socks5h,
+}
+
+/// A proxy, by the parts of its URL.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Proxy {
+    pub protocol: Protocol,
+    /// A name, or an address without brackets.
+    pub host: String,
+    pub port: u16,
+    /// User name and password.
+    pub login: Option<(String, Zeroizing<String>)>,
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// Its address for messages, without the login.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}
+
+const FORMS: &str =
+    "must be the URL of a proxy, such as http://127.0.0.1:3128 or socks5h://127.0.0.1:1080";
+
+impl Proxy {
+    /// `scheme://[user:password@]host[:port]`.
+    pub fn parse(url: &str) -> Result<Proxy, String> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(format!("does not begin with a scheme; it {FORMS}"));
+        };
+        let (protocol, port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (Protocol::Http, 80),
+            "socks5" => (Protocol::Socks5, 1080),
+            "socks5h" => (Protocol::Socks5h, 1080),
+            "https" => {
+                return Err(
+                    "has the scheme https, and TLS to the proxy itself is not supported; \
+                    the proxy of an https:// host is usually http://HOST:PORT"
+                        .into(),
+                );
+            }
+            _ => {
+                return Err(format!(
+                    "has a scheme that is not http, socks5 or socks5h; it {FORMS}"
+                ));
+            }
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        refuse_delimiters(rest)?;
+        let (login, authority) = match rest.rsplit_once('@') {
+            Some((login, authority)) => (Some(parse_login(login, protocol)?), authority),
+            None => (None, rest),
+        };
+        let (host, port) = parse_authority(authority, port)?;
+        Ok(Proxy {
+            protocol,
+            host,
+            port,
+            login,
+        })
+    }
+
+    /// Its name in a message.
+    pub fn words(&self) -> String {
+        format!("the proxy {self}")
+    }
+}
+
+/// Characters that end the host for some programs and not for others.
+fn refuse_delimiters(rest: &str) -> Result<(), String> {
+    let has_login = rest.contains('@');
+    for (delimiter, escaped) in [('#', "%23"), ('?', "%3F"), ('/', "%2F"), ('\\', "%5C")] {
+        if rest.contains(delimiter) {
+            return Err(match has_login {
+                true => {
+                    format!("holds {delimiter}, which must be {escaped} in a user name or password")
+                }
+                false if delimiter == '/' => "must not have a path".into(),
+                false => format!("must not hold {delimiter}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn parse_login(login: &str, protocol: Protocol) -> Result<(String, Zeroizing<String>), String> {
+    if login.contains('@') {
+        return Err("holds more than one @; in a user name or password it must be %40".into());
+    }
+    // These may stand there as they are, by RFC 3986.
+    let may_stand = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:%".contains(c);
+    if !login.chars().all(may_stand) {
+        return Err(
+            "holds a character in its user name or password that must be written as %XX".into(),
+        );
+    }
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let user = decoded(user)?;
+    let password = Zeroizing::new(decoded(password)?);
+    if user.is_empty() && password.is_empty() {
+        return Err("has an @ and no user name before it".into());
+    }
+    match protocol {
+        Protocol::Http if user.contains(':') => {
+            Err("has a user name with a colon, which HTTP cannot send".into())
+        }
+        Protocol::Socks5 | Protocol::Socks5h
+            if ![user.len(), password.len()]
+                .iter()
+                .all(|n| (1..=255).contains(n)) =>
+        {
+            Err(
+                "must have a user name and a password of 1 to 255 bytes each, as SOCKS5 sends them"
+                    .into(),
+            )
+        }
+        _ => Ok((user, password)),
+    }
+}
+
+/// Undoes the percent-encoding.
+fn decoded(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, others @ ..] = rest {
+        rest = others;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let code = match others {
+            [high, low, ..] => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        let Some((high, low)) = code else {
+            return Err("holds a % that two hexadecimal digits do not follow; in a user name or password it must be %25".into());
+        };
+        bytes.push((high * 16 + low) as u8);
+        rest = &others[2..];
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.contains(char::is_control) => Ok(text),
+        _ => Err("has a user name or password that is not text".into()),
+    }
+}
+
+fn parse_authority(authority: &str, default_port: u16) -> Result<(String, u16), String> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let parted = rest.split_once(']');
+            let is_v6 = |address: &str| address.parse::<std::net::Ipv6Addr>().is_ok();
+            let Some((address, behind)) = parted.filter(|(address, _)| is_v6(address)) else {
+                return Err(format!(
+                    "has brackets without an IPv6 address in them; it {FORMS}"
+                ));
+            };
+            match (behind, behind.strip_prefix(':')) {
+                ("", _) => (address, None),
+                (_, Some(port)) => (address, Some(port)),
+                _ => return Err(format!("has something behind its host; it {FORMS}")),
+            }
+        }
+        None => match authority.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("has several colons; an IPv6 address stands in brackets, and a user name and password end with @".into());
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    if host.is_empty() || !host.chars().all(is_host) {
+        return Err(format!(
+            "has a host that is not a name or an address; it {FORMS}"
+        ));
+    }
+    let port = match port {
+        None => default_port,
+        Some(text) => match text.parse::<u16>() {
+            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
+            _ => return Err("has a port that is not 1 to 65535".into()),
+        },
+    };
+    Ok((host.to_owned(), port))
+}
+
+/// A variable such as `https_proxy`, and the hosts that `no_proxy` takes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadProxy {
+    pub variable: &'static str,
+    no_proxy: String,
+}
+
+impl UnreadProxy {
+    /// The names that curl reads for a host of https://, in the order in which it does.
+    const VARIABLES: [&'static str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+
+    pub fn of_environment() -> Option<UnreadProxy> {
+        let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let is_set = |name: &&str| value(name).is_some();
+        let variable = Self::VARIABLES.into_iter().find(is_set)?;
+        let no_proxy = value("no_proxy").or_else(|| value("NO_PROXY"));
+        Some(UnreadProxy {
+            variable,
+            no_proxy: no_proxy.unwrap_or_default().to_string_lossy().into_owned(),
+        })
+    }
+
+    /// The remedy.
+    pub fn advice(&self) -> String {
+        let variable = self.variable;
+        format!(
+            "{variable} is set and not read here: set the option proxy (WXTOKEN_PROXY) to that URL."
+        )
+    }
+
+    /// Whether other programs would use that proxy for this base URL.
+    pub fn concerns(&self, base: &str) -> bool {
+        let uri = base.parse::<Uri>().ok();
+        let Some(host) = uri.as_ref().and_then(Uri::host) else {
+            return false;
+        };
+        let is_out = |rule: &str| {
+            let suffix = rule.trim().trim_start_matches("*.").trim_start_matches('.');
+            let before = host.strip_suffix(suffix).filter(|_| !suffix.is_empty());
+            rule.trim() == "*"
+                || before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        };
+        base.starts_with("https://")
+            && !is_loopback(host)
+            && !self.no_proxy.split([',', ' ']).any(is_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_apart() {
+        for (url, protocol, shown, login) in [
+            (
+                "http://127.0.0.1:3128",
+                Protocol::Http,
+                "127.0.0.1:3128",
+                None,
+            ),
+            (
+                "http://proxy.example/",
+                Protocol::Http,
+                "proxy.example:80",
+                None,
+            ),
+            (
+                "HTTP://u:p@[::1]:80/",
+                Protocol::Http,
+                "[::1]:80",
+                Some(("u", "p")),
+            ),
+            (
+                "http://me:p%23s%40s%25@h:1",
+                Protocol::Http,
+                "h:1",
+                Some(("me", "p#s@s%")),
+            ),
+            ("http://me@h:1", Protocol::Http, "h:1", Some(("me", ""))),
+            ("http://:key@h:1", Protocol::Http, "h:1", Some(("", "key"))),
+            (
+                "http://u:a:b+c@h:1",
+                Protocol::Http,
+                "h:1",
+                Some(("u", "a:b+c")),
+            ),
+            ("socks5://h", Protocol::Socks5, "h:1080", None),
+            (
+                "socks5h://u:p@10.0.0.1:9",
+                Protocol::Socks5h,
+                "10.0.0.1:9",
+                Some(("u", "p")),
+            ),
+        ] {
+            let proxy = Proxy::parse(url).unwrap();
+            assert_eq!(
+                (proxy.protocol, proxy.to_string().as_str()),
+                (protocol, shown),
+                "{url}"
+            );
+            let taken = proxy
+                .login
+                .as_ref()
+                .map(|(user, password)| (user.as_str(), password.as_str()));
+            assert_eq!(taken, login, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_read_in_two_ways_is_refused_and_its_password_not_shown() {
+        for (url, part) in [
+            ("http://me:s3cret#x@h:1", "%23"),
+            ("http://me:s3cret/x@h:1", "%2F"),
+            ("http://me:s3cret?x@h:1", "%3F"),
+            ("http://me:s3cret\\x@h:1", "%5C"),
+            ("http://me:s3cret@x@h:1", "%40"),
+            ("http://me:s3cret%x@h:1", "%25"),
+            ("http://me:s3cret%@h:1", "%25"),
+            ("http://me:s3cret x@h:1", "%XX"),
+            ("http://me:s3cret[x@h:1", "%XX"),
+            ("http://me:s3crét@h:1", "%XX"),
+            ("http://me:s3cret%00@h:1", "not text"),
+            ("http://me:s3cret%ff@h:1", "not text"),
+            ("http://m%3Ae:s3cret@h:1", "colon"),
+            ("http://me:s3cret:h:1", "colons"),
+            ("http://@h:1", "no user name"),
+            ("socks5://me@h:1", "SOCKS5"),
+            ("http://h:1/s3cret", "path"),
+            ("http://h:1#s3cret", "#"),
+            ("http://h:1?s3cret", "?"),
+            ("http://", "host"),
+            ("http://:80", "host"),
+            ("http://s3 cret:80", "host"),
+            ("http://h:0", "65535"),
+            ("http://h:99999", "65535"),
+            ("http://h:", "65535"),
+            ("http://h:+1", "65535"),
+            ("http://[::1", "IPv6"),
+            ("http://[h]:1", "IPv6"),
+            ("http://[::1]x", "behind"),
+            ("http://::1:80", "brackets"),
+            ("h:1", "scheme"),
+            ("https://h:1", "https"),
+            ("socks4://h:1", "scheme"),
+            ("ftp://h:1", "scheme"),
+            ("me:s3cret@h:1", "scheme"),
+        ] {
+            let why = Proxy::parse(url).unwrap_err();
+            assert!(why.contains(part), "{url}: {why}");
+            assert!(!why.contains("s3c"), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_in_no_form_of_it() {
+        let proxy = Proxy::parse("http://me:s3cret@h:1").unwrap();
+        assert_eq!(
+            format!("{proxy:?} {proxy} {}", proxy.words()),
+            "h:1 h:1 the proxy h:1"
+        );
+    }
+
+    #[test]
+    fn a_proxy_for_other_programs_concerns_a_host_that_no_proxy_does_not_name() {
+        let concerns = |no_proxy: &str, base: &str| {
+            let no_proxy = no_proxy.to_owned();
+            UnreadProxy {
+                variable: "https_proxy",
+                no_proxy,
+            }
+            .concerns(base)
+        };
+        let host = "https://api.weixin.qq.com";
+        for none in [
+            "",
+            "localhost,10.0.0.1",
+            "xin.qq.com",
+            "api.weixin.qq.com.cn",
+            " , ",
+        ] {
+            assert!(concerns(none, host), "{none:?}");
+        }
+        for out in [
+            "*",
+            "qq.com",
+            ".qq.com",
+            "*.qq.com",
+            "localhost, api.weixin.qq.com",
+        ] {
+            assert!(!concerns(out, host), "{out:?}");
+        }
+        assert!(!concerns("", "http://10.0.0.1") && !concerns("", "https://127.0.0.1:1"));
+    }
+}

@@ -1,0 +1,902 @@
+//! The way to a host: addresses, name servers, proxies, TLS, plain HTTP; and that a failure names its cause.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use ::wxtoken::ffi::wxtoken_status::*;
+use common::{Child, Handle, SECRET, World, bind, needs_root, outcome, set_env};
+use serde_json::json;
+
+/// A listener whose queue is full: it answers no further connection.
+struct Deaf {
+    _listener: TcpListener,
+    _queue: Vec<TcpStream>,
+}
+
+fn deaf(address: SocketAddr) -> Deaf {
+    let listener = TcpListener::bind(address).unwrap();
+    // SAFETY: a listening socket, which listens on.
+    unsafe { libc::listen(listener.as_raw_fd(), 0) };
+    let mut queue = Vec::new();
+    while let Ok(one) =
+        TcpStream::connect_timeout(&listener.local_addr().unwrap(), Duration::from_millis(100))
+    {
+        queue.push(one);
+    }
+    Deaf {
+        _listener: listener,
+        _queue: queue,
+    }
+}
+
+fn port_of(url: &str) -> u16 {
+    url.rsplit_once(':').unwrap().1.parse().unwrap()
+}
+
+/// A file of the world's, for this forked child in the place of one of the system's.
+fn replace(world: &World, system: &str, text: &str) {
+    let name = Path::new(system).file_name().unwrap();
+    let file = world.directory.path().join(name);
+    std::fs::write(&file, text).unwrap();
+    bind(&file, Path::new(system));
+}
+
+/// A handle at a store of its own, which believes the simulator's certificates.
+fn handle_at(world: &World, name: &str, options: &[(&str, &str)]) -> Handle {
+    let handle = Handle::open(&world.directory.path().join(format!("{name}.db"))).unwrap();
+    let ca = world.sim.ca_file().to_str().unwrap();
+    handle.set("ca_file", ca).unwrap();
+    for (option, value) in options {
+        handle.set(option, value).unwrap();
+    }
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
+    handle
+}
+
+// --- addresses ---
+
+const DEAD: [&str; 3] = ["::1", "127.0.0.2", "127.0.0.3"];
+
+/// A name's addresses in /etc/hosts, and the dead ones among them at this port.
+fn dead_before_good(world: &World, name: &str, port: u16) -> Vec<Deaf> {
+    let lines = DEAD.iter().chain(&["127.0.0.1"]);
+    let hosts: String = lines.map(|address| format!("{address} {name}\n")).collect();
+    replace(world, "/etc/hosts", &hosts);
+    let at = |ip: &&str| deaf(SocketAddr::new(ip.parse().unwrap(), port));
+    DEAD.iter().map(at).collect()
+}
+
+/// Faults row 63.
+#[test]
+fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let port = port_of(world.sim.https());
+    let said = Child::fork(|| {
+        let _dead = dead_before_good(&world, "api.weixin.qq.com", port);
+        let url = format!("https://api.weixin.qq.com:{port}");
+        let patient = [
+            ("api_base_url", url.as_str()),
+            ("connect_timeout_ms", "60000"),
+            ("timeout_ms", "60000"),
+        ];
+        let handle = handle_at(&world, "a", &patient);
+        let began = Instant::now();
+        let said = outcome(handle.get("shop"));
+        // The limit is the time that one dead address cost.
+        match began.elapsed() < Duration::from_secs(20) {
+            true => said,
+            false => format!("{:?}: {said}", began.elapsed()),
+        }
+    })
+    .join();
+    assert!(world.accepts(&said), "{said}");
+}
+
+/// Faults row 63, for the proxy's name.
+#[test]
+fn dead_addresses_of_a_proxy_cost_a_fraction_of_a_second() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let port = port_of(world.sim.proxy());
+    let said = Child::fork(|| {
+        let _dead = dead_before_good(&world, "proxy.test", port);
+        let url = format!("http://proxy.test:{port}");
+        let patient = [
+            ("proxy", url.as_str()),
+            ("connect_timeout_ms", "60000"),
+            ("timeout_ms", "60000"),
+        ];
+        let handle = handle_at(&world, "a", &patient);
+        let began = Instant::now();
+        let said = outcome(handle.get("shop"));
+        match began.elapsed() < Duration::from_secs(20) {
+            true => said,
+            false => format!("{:?}: {said}", began.elapsed()),
+        }
+    })
+    .join();
+    assert!(world.accepts(&said), "{said}");
+}
+
+#[test]
+fn only_addresses_of_the_ip_version_are_used() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let port = port_of(world.sim.https());
+    let said = Child::fork(|| {
+        let name = "api.weixin.qq.com";
+        replace(&world, "/etc/resolv.conf", "");
+        replace(
+            &world,
+            "/etc/hosts",
+            &format!("::1 {name}\n127.0.0.1 {name}\n"),
+        );
+        let _dead = deaf(SocketAddr::new("::1".parse().unwrap(), port));
+        let url = format!("https://{name}:{port}");
+        let get = |version: &str, url: &str| {
+            let options = [
+                ("api_base_url", url),
+                ("ip_version", version),
+                ("connect_timeout_ms", "2000"),
+            ];
+            outcome(handle_at(&world, &format!("{version}{}", url.len()), &options).get("shop"))
+        };
+        let four = get("4", &url);
+        let six = get("6", &url);
+        format!("{four}\n{six}")
+    })
+    .join();
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(world.accepts(lines[0]), "{said}");
+    let dead = "no connection within connect_timeout_ms (2000 ms)";
+    assert!(lines[1].contains(dead), "{said}");
+}
+
+// --- name servers ---
+
+/// A name server on this child's loopback, in a network of its own.
+enum NameServer {
+    /// Nobody listens.
+    Gone,
+    Silent,
+    /// Answers with this code.
+    Answers(u8),
+}
+
+/// A network with nothing but loopback, which has this address of IPv4.
+fn own_network(address: [u8; 4]) {
+    // SAFETY: unshares this forked child's network; an ifreq of zeros is a value, and both ioctls read and write one.
+    unsafe {
+        assert_eq!(libc::unshare(libc::CLONE_NEWNET), 0);
+        let socket = libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0);
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as libc::c_char;
+        request.ifr_name[1] = b'o' as libc::c_char;
+        let mut own: libc::sockaddr_in = std::mem::zeroed();
+        own.sin_family = libc::AF_INET as libc::sa_family_t;
+        own.sin_addr.s_addr = u32::from_ne_bytes(address);
+        request.ifr_ifru.ifru_addr = std::mem::transmute_copy(&own);
+        assert_eq!(libc::ioctl(socket, libc::SIOCSIFADDR, &request), 0);
+        request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
+        assert_eq!(libc::ioctl(socket, libc::SIOCSIFFLAGS, &request), 0);
+        libc::close(socket);
+    }
+}
+
+fn serve_names(server: &NameServer) {
+    let code = match server {
+        NameServer::Gone => return,
+        NameServer::Silent => None,
+        NameServer::Answers(code) => Some(*code),
+    };
+    let socket = UdpSocket::bind("127.0.0.1:53").unwrap();
+    std::thread::spawn(move || {
+        let mut query = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut query) {
+            let Some(code) = code else { continue };
+            let mut answer = query[..length].to_vec();
+            answer[2] = 0x81;
+            answer[3] = 0x80 | code;
+            answer[6..12].fill(0);
+            // The question alone, without the additional record that the header no longer counts.
+            let end = 12 + answer[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
+            socket.send_to(&answer[..end], from).unwrap();
+        }
+    });
+}
+
+/// The outcome of a get where the name server does this.
+fn said_of_names(
+    world: &World,
+    resolv_conf: &str,
+    server: NameServer,
+    name: &str,
+    version: &str,
+) -> String {
+    Child::fork(|| {
+        own_network([127, 0, 0, 1]);
+        replace(world, "/etc/hosts", "127.0.0.1 localhost\n");
+        replace(world, "/etc/resolv.conf", resolv_conf);
+        serve_names(&server);
+        let options = [
+            ("connect_timeout_ms", "3000"),
+            ("timeout_ms", "60000"),
+            ("ip_version", version),
+        ];
+        outcome(handle_at(world, name, &options).get("shop"))
+    })
+    .join()
+}
+
+/// Faults row 64.
+#[test]
+fn a_name_that_is_not_found_says_which_of_its_causes_it_was() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    const LOCAL: &str = "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n";
+    let cases = [
+        (
+            "unknown",
+            LOCAL,
+            NameServer::Answers(3),
+            "DNS does not know the host api.weixin.qq.com",
+        ),
+        ("empty", LOCAL, NameServer::Answers(0), "no address of it"),
+        (
+            "failing",
+            LOCAL,
+            NameServer::Answers(2),
+            "failed for the time being",
+        ),
+        (
+            "refusing",
+            LOCAL,
+            NameServer::Answers(5),
+            "failed for the time being",
+        ),
+        (
+            "none",
+            "",
+            NameServer::Gone,
+            "/etc/resolv.conf names no name server",
+        ),
+        (
+            "gone",
+            LOCAL,
+            NameServer::Gone,
+            "no name server can be reached",
+        ),
+        (
+            "unrouted",
+            "nameserver 10.1.1.1\n",
+            NameServer::Gone,
+            "no name server can be reached",
+        ),
+        (
+            "slow",
+            LOCAL,
+            NameServer::Silent,
+            "DNS did not answer within connect_timeout_ms (3000 ms)",
+        ),
+    ];
+    for (name, resolv_conf, server, part) in cases {
+        let said = said_of_names(&world, resolv_conf, server, name, "any");
+        assert!(said.starts_with("WXTOKEN_E_NETWORK"), "{name}: {said}");
+        assert!(said.contains(part), "{name}: {said}");
+    }
+    for version in ["4", "6"] {
+        let said = said_of_names(&world, LOCAL, NameServer::Answers(0), version, version);
+        let part = format!(
+            "no IPv{version} address of the host api.weixin.qq.com, and ip_version is {version}"
+        );
+        assert!(said.contains(&part), "{said}");
+    }
+}
+
+/// Faults row 64.
+#[test]
+fn a_proxy_that_is_set_for_other_programs_is_named_when_a_host_is_not_reached() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let said = |number: usize, variables: &[(&str, &str)], options: &[(&str, &str)]| {
+        Child::fork(|| {
+            own_network([127, 0, 0, 1]);
+            replace(&world, "/etc/resolv.conf", "");
+            for (name, value) in variables {
+                set_env(name, value);
+            }
+            outcome(handle_at(&world, &format!("p{number}"), options).get("shop"))
+        })
+        .join()
+    };
+    const URL: &str = "http://me:s3cret@10.0.0.1:3128";
+    let url = URL;
+    for (number, name) in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+        .into_iter()
+        .enumerate()
+    {
+        let said = said(number, &[(name, url)], &[]);
+        assert!(
+            said.contains(&format!("{name} is set and not read here")),
+            "{said}"
+        );
+        assert!(
+            said.contains("WXTOKEN_PROXY") && !said.contains("s3cret"),
+            "{said}"
+        );
+    }
+    type Pairs = &'static [(&'static str, &'static str)];
+    let quiet: [(Pairs, Pairs); 4] = [
+        (&[("https_proxy", "")], &[]),
+        (
+            &[("https_proxy", URL), ("no_proxy", "localhost,.qq.com")],
+            &[],
+        ),
+        (&[("https_proxy", URL)], &[("proxy", "http://127.0.0.1:1")]),
+        (
+            &[("https_proxy", URL)],
+            &[("api_base_url", "http://127.0.0.1:1")],
+        ),
+    ];
+    for (number, (variables, options)) in quiet.into_iter().enumerate() {
+        let said = said(10 + number, variables, options);
+        assert!(
+            said.contains("E_NETWORK") && !said.contains("not read here"),
+            "{said}"
+        );
+    }
+}
+
+// --- proxies ---
+
+/// A listener that does something with each connection, and counts them.
+struct Peer {
+    address: SocketAddr,
+    seen: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Peer {
+    /// `serve` gives what is to be remembered of a connection.
+    fn start(serve: impl Fn(TcpStream) -> Vec<u8> + Clone + Send + 'static) -> Peer {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::<Mutex<Vec<Vec<u8>>>>::default();
+        let all = seen.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (serve, seen) = (serve.clone(), seen.clone());
+                std::thread::spawn(move || {
+                    let what = serve(stream);
+                    seen.lock().unwrap().push(what);
+                });
+            }
+        });
+        Peer { address, seen: all }
+    }
+
+    /// Reads a head of HTTP, answers, and hangs up in order.
+    fn that_answers(answer: &'static [u8]) -> Peer {
+        Peer::start(move |mut stream| {
+            let head = head_of(&mut stream);
+            let _ = stream.write_all(answer);
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+            let _ = stream.read_to_end(&mut Vec::new());
+            head
+        })
+    }
+
+    fn connections(&self) -> Vec<Vec<u8>> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn head_of(stream: &mut TcpStream) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read_exact(&mut byte).is_ok() {
+        head.push(byte[0]);
+    }
+    head
+}
+
+const PASSWORD: &str = "pass%40word";
+
+/// Faults row 65.
+#[test]
+fn a_proxys_failure_is_the_proxys_and_says_which() {
+    let world = World::with_account(json!({}));
+    let cases: [(&'static [u8], &str, &str, usize); 9] = [
+        (
+            b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+            "",
+            "wants a user name and password (HTTP 407): it asks for Basic",
+            1,
+        ),
+        (
+            b"HTTP/1.1 407 x\r\nproxy-authenticate: Basic realm=\"x\"\r\n\r\n<html>",
+            "me",
+            "refused the user name and password (HTTP 407): it asks for Basic",
+            1,
+        ),
+        (
+            b"HTTP/1.1 407 x\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\n\r\n",
+            "",
+            "it asks for Negotiate, NTLM; hint: Only Basic is supported",
+            1,
+        ),
+        (b"HTTP/1.1 407 x\r\n\r\n", "", "it does not say for what", 1),
+        (
+            b"HTTP/1.1 403 Forbidden\r\n\r\n",
+            "",
+            "refused to connect to api.weixin.qq.com:443: HTTP 403; the spare host",
+            2,
+        ),
+        (
+            b"HTTP/1.0 503 x\r\n\r\n",
+            "me",
+            "refused to connect to api.weixin.qq.com:443: HTTP 503; the spare host",
+            2,
+        ),
+        (b"SSH-2.0-x\r\n", "", "something that is not HTTP", 1),
+        (
+            b"HTTP/1.1 200 x\r\n\r\nmore",
+            "",
+            "something that is not HTTP",
+            1,
+        ),
+        (
+            b"",
+            "me",
+            "closed the connection without an answer to CONNECT",
+            1,
+        ),
+    ];
+    for (number, (answer, user, part, connections)) in cases.into_iter().enumerate() {
+        let peer = Peer::that_answers(answer);
+        let url = match user {
+            "" => format!("http://{}", peer.address),
+            user => format!("http://{user}:{PASSWORD}@{}", peer.address),
+        };
+        let handle = handle_at(&world, &format!("{number}"), &[("proxy", &url)]);
+        let failure = handle.get("shop").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_NETWORK, "{failure:?}");
+        let named = format!("the proxy {} ", peer.address);
+        assert!(failure.message.contains(&named), "{failure:?}");
+        assert!(failure.message.contains(part), "{failure:?}");
+        assert!(
+            !failure.message.contains("word@") && !failure.message.contains(PASSWORD),
+            "{failure:?}"
+        );
+        common::wait_until("all are counted", || {
+            peer.connections().len() >= connections
+        });
+        let heads = peer.connections();
+        assert_eq!(heads.len(), connections, "{failure:?}");
+        let head = String::from_utf8_lossy(&heads[0]).into_owned();
+        assert!(head.starts_with("CONNECT api"), "{head}");
+        // me:pass@word
+        let login = "Proxy-Authorization: Basic bWU6cGFzc0B3b3Jk\r\n";
+        assert_eq!(head.contains(login), user == "me", "{head}");
+    }
+}
+
+/// Faults row 65.
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let world = World::with_account(json!({}));
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for scheme in ["http", "socks5h"] {
+        let url = format!("{scheme}://me:{PASSWORD}@{closed}");
+        let failure = handle_at(&world, scheme, &[("proxy", &url)])
+            .get("shop")
+            .unwrap_err();
+        let said = format!("the proxy {closed} cannot be reached: connection refused");
+        assert!(failure.message.contains(&said), "{failure:?}");
+        assert!(!failure.message.contains("spare"), "{failure:?}");
+    }
+    let url = "http://no-such-proxy.invalid:3128";
+    let failure = handle_at(&world, "name", &[("proxy", url)])
+        .get("shop")
+        .unwrap_err();
+    assert!(
+        failure
+            .message
+            .contains("the proxy's host no-such-proxy.invalid"),
+        "{failure:?}"
+    );
+    for bad in [
+        "http://me:s3#cret@h:1",
+        "http://me:s3@cret@h:1",
+        "ftp://h:1",
+        "http://h:1/path",
+    ] {
+        let failure = handle_at(&world, "bad", &[]).set("proxy", bad).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT, "{failure:?}");
+        assert!(!failure.message.contains("cret"), "{failure:?}");
+    }
+}
+
+/// A proxy that sends the beginning of an answer, and then one byte after another without an end.
+fn drips(mut stream: TcpStream, beginning: &[u8]) -> Vec<u8> {
+    let _ = stream.write_all(beginning);
+    let closed = |stream: &mut TcpStream| {
+        stream
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        matches!(stream.read(&mut [0; 512]), Ok(0))
+    };
+    while !closed(&mut stream) && stream.write_all(b"x").is_ok() {}
+    Vec::new()
+}
+
+/// Faults row 65: the time limit of connecting, and that of the whole call.
+#[test]
+fn every_wait_for_a_proxy_ends_in_time() {
+    let world = World::with_account(json!({}));
+    let silent = || {
+        Peer::start(|mut stream| {
+            let mut all = Vec::new();
+            let _ = stream.read_to_end(&mut all);
+            all
+        })
+    };
+    let cases = [
+        ("http", silent()),
+        ("socks5h", silent()),
+        (
+            "http",
+            Peer::start(|stream| drips(stream, b"HTTP/1.1 200 OK\r\nX: ")),
+        ),
+        (
+            "socks5h",
+            Peer::start(|stream| drips(stream, &[5, 0, 5, 0, 0, 3, 255])),
+        ),
+        // Through the proxy, and then no TLS.
+        (
+            "http",
+            Peer::start(|mut stream| {
+                head_of(&mut stream);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                let _ = stream.read_to_end(&mut Vec::new());
+                Vec::new()
+            }),
+        ),
+    ];
+    for (number, (scheme, peer)) in cases.into_iter().enumerate() {
+        for (connect, whole, status) in [
+            ("300", "60000", WXTOKEN_E_NETWORK),
+            ("60000", "1500", WXTOKEN_E_TIMEOUT),
+        ] {
+            let url = format!("{scheme}://{}", peer.address);
+            let options = [
+                ("proxy", url.as_str()),
+                ("connect_timeout_ms", connect),
+                ("timeout_ms", whole),
+            ];
+            let handle = handle_at(&world, &format!("{number}-{connect}"), &options);
+            let began = Instant::now();
+            let failure = handle.get("shop").unwrap_err();
+            assert_eq!(failure.status, status, "{scheme} {number}: {failure:?}");
+            let limit = match status {
+                WXTOKEN_E_NETWORK => "within connect_timeout_ms (300 ms)",
+                _ => "within timeout_ms (1500 ms)",
+            };
+            assert!(failure.message.contains(limit), "{failure:?}");
+            let named = format!("the proxy {}", peer.address);
+            assert!(failure.message.contains(&named), "{failure:?}");
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{scheme} {number}"
+            );
+        }
+    }
+}
+
+/// A SOCKS5 proxy that leads everything to `to`, and remembers what it was asked for.
+fn socks(to: SocketAddr, login: Option<&'static str>, refusal: u8) -> Peer {
+    Peer::start(move |mut stream| {
+        let mut asked = Vec::new();
+        let mut bytes = [0; 600];
+        let method = if login.is_some() { 2 } else { 0 };
+        let Ok(length) = stream.read(&mut bytes) else {
+            return asked;
+        };
+        if !bytes[2.min(length)..length].contains(&method) {
+            let _ = stream.write_all(&[5, 0xff]);
+            return asked;
+        }
+        let _ = stream.write_all(&[5, method]);
+        if let Some(login) = login {
+            let Ok(length) = stream.read(&mut bytes) else {
+                return asked;
+            };
+            let right = bytes[..length] == *login.as_bytes();
+            let _ = stream.write_all(&[1, u8::from(!right)]);
+            if !right {
+                return asked;
+            }
+        }
+        let Ok(length) = stream.read(&mut bytes) else {
+            return asked;
+        };
+        asked.extend_from_slice(&bytes[..length]);
+        let _ = stream.write_all(&[5, refusal, 0, 1, 0, 0, 0, 0, 0, 0]);
+        if refusal == 0 {
+            let mut other = TcpStream::connect(to).unwrap();
+            let (mut from, mut back) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
+            std::thread::spawn(move || {
+                let _ = std::io::copy(&mut from, &mut back);
+                let _ = back.shutdown(std::net::Shutdown::Write);
+            });
+            let _ = std::io::copy(&mut other, &mut stream);
+        }
+        asked
+    })
+}
+
+#[test]
+fn a_socks_proxy_leads_to_the_host() {
+    let world = World::with_account(json!({}));
+    let to: SocketAddr = format!("127.0.0.1:{}", port_of(world.sim.https()))
+        .parse()
+        .unwrap();
+    // The proxy looks names up.
+    let peer = socks(to, None, 0);
+    let url = format!("socks5h://{}", peer.address);
+    let token = handle_at(&world, "name", &[("proxy", &url)])
+        .get("shop")
+        .unwrap();
+    assert!(world.accepts(&token.value));
+    common::wait_until("it is counted", || !peer.connections().is_empty());
+    assert_eq!(
+        peer.connections(),
+        [b"\x05\x01\x00\x03\x11api.weixin.qq.com\x01\xbb".to_vec()]
+    );
+    // This host does.
+    let peer = socks(to, None, 0);
+    let (url, base) = (
+        format!("socks5://{}", peer.address),
+        format!("https://localhost:{}", to.port()),
+    );
+    let options = [
+        ("proxy", url.as_str()),
+        ("api_base_url", &base),
+        ("ip_version", "4"),
+    ];
+    handle_at(&world, "address", &options).get("shop").unwrap();
+    common::wait_until("it is counted", || !peer.connections().is_empty());
+    assert_eq!(peer.connections()[0][..8], [5, 1, 0, 1, 127, 0, 0, 1]);
+    // With a login.
+    let peer = socks(to, Some("\x01\x02me\x09pass@word"), 0);
+    let url = format!("socks5h://me:{PASSWORD}@{}", peer.address);
+    handle_at(&world, "login", &[("proxy", &url)])
+        .get("shop")
+        .unwrap();
+}
+
+#[test]
+fn a_socks_proxys_failure_is_the_proxys_and_says_which() {
+    let world = World::with_account(json!({}));
+    let to: SocketAddr = format!("127.0.0.1:{}", port_of(world.sim.https()))
+        .parse()
+        .unwrap();
+    let login = Some("\x01\x02me\x09pass@word");
+    let cases = [
+        (socks(to, login, 0), "", "wants a user name and password"),
+        (
+            socks(to, login, 0),
+            "me:wrong@",
+            "refused the user name and password",
+        ),
+        (
+            socks(to, None, 2),
+            "",
+            "did not connect to api.weixin.qq.com:443: its rules do not allow it",
+        ),
+        (
+            socks(to, None, 5),
+            "",
+            "did not connect to api.weixin.qq.com:443: connection refused",
+        ),
+        (
+            Peer::start(|mut stream| {
+                let _ = stream.read(&mut [0; 512]);
+                let _ = stream.write_all(b"HTTP/1.1 400 x\r\n\r\n");
+                let _ = stream.read_to_end(&mut Vec::new());
+                Vec::new()
+            }),
+            "",
+            "does not speak SOCKS5",
+        ),
+    ];
+    for (number, (peer, login, part)) in cases.into_iter().enumerate() {
+        let url = format!("socks5h://{login}{}", peer.address);
+        let failure = handle_at(&world, &format!("{number}"), &[("proxy", &url)])
+            .get("shop")
+            .unwrap_err();
+        let named = format!("the proxy {} ", peer.address);
+        assert!(failure.message.contains(&named), "{failure:?}");
+        assert!(failure.message.contains(part), "{failure:?}");
+        assert!(!failure.message.contains("wrong@"), "{failure:?}");
+    }
+}
+
+// --- the spare host ---
+
+/// The failure of the host that was meant comes first, whatever the spare one does.
+#[test]
+fn the_spare_hosts_failure_is_an_addition() {
+    let world = World::with_account(json!({}));
+    let refused = |hosts: &[&str]| world.sim.switches(json!({"proxy_refuse": hosts})).unwrap();
+    let get = |name: &str| {
+        let failure = handle_at(&world, name, &[("proxy", world.sim.proxy())]).get("shop");
+        failure.unwrap_err()
+    };
+    refused(&["api.weixin.qq.com", "api2.weixin.qq.com"]);
+    let failure = get("both");
+    let first = "from https://api.weixin.qq.com: the proxy ";
+    let second = "; the spare host https://api2.weixin.qq.com: the proxy ";
+    assert!(
+        failure.message.contains(first) && failure.message.contains(second),
+        "{failure:?}"
+    );
+    refused(&["api.weixin.qq.com"]);
+    world.fault(json!({"id": "wx1", "kind": "html"}));
+    let failure = get("html");
+    let second = "; the spare host https://api2.weixin.qq.com: the answer is not a token reply";
+    assert_eq!(failure.status, WXTOKEN_E_NETWORK, "{failure:?}");
+    assert!(
+        failure.message.contains(first) && failure.message.contains(second),
+        "{failure:?}"
+    );
+    // A refusal is the platform's word, whichever of its hosts says it.
+    world.fault(json!({"id": "wx1", "kind": "errcode", "errcode": 40164, "errmsg": "invalid ip"}));
+    let failure = get("errcode");
+    assert_eq!(
+        (failure.status, failure.errcode),
+        (WXTOKEN_E_API, 40164),
+        "{failure:?}"
+    );
+}
+
+// --- TLS ---
+
+#[test]
+fn a_host_without_tls_is_told_from_a_bad_certificate() {
+    let world = World::with_account(json!({}));
+    let plain = Peer::start(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let _ = stream.read_to_end(&mut Vec::new());
+        Vec::new()
+    });
+    let closes = Peer::start(|mut stream| {
+        let _ = stream.read(&mut [0; 4096]);
+        Vec::new()
+    });
+    for (name, url) in [
+        ("plain", format!("https://{}", plain.address)),
+        ("closes", format!("https://{}", closes.address)),
+        ("resets", world.sim.endpoints().reset_handshake.clone()),
+    ] {
+        let failure = handle_at(&world, name, &[("api_base_url", &url)])
+            .get("shop")
+            .unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_NETWORK, "{failure:?}");
+        assert!(
+            failure.message.contains("does not speak TLS"),
+            "{name}: {failure:?}"
+        );
+        assert!(
+            !failure.message.contains("certificate"),
+            "{name}: {failure:?}"
+        );
+    }
+}
+
+// --- plain HTTP, and a path ---
+
+/// A gateway of one's own: answers with a token, and remembers the request lines.
+fn gateway(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind((address, 0)).unwrap();
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let (at, lines) = (listener.local_addr().unwrap(), seen.clone());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let head = String::from_utf8(head_of(&mut stream)).unwrap();
+            let line = head.lines().next().unwrap_or_default().to_owned();
+            lines.lock().unwrap().push(line);
+            let body = r#"{"access_token":"of-the-gateway","expires_in":7200}"#;
+            let length = body.len();
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
+            );
+        }
+    });
+    (at, seen)
+}
+
+#[test]
+fn a_base_url_may_have_a_path() {
+    let world = World::new();
+    let (address, seen) = gateway("127.0.0.1");
+    for (name, path) in [("a", "/wx"), ("b", "/wx/v1/")] {
+        let url = format!("http://{address}{path}");
+        let handle = handle_at(&world, name, &[("api_base_url", &url)]);
+        assert_eq!(handle.get("shop").unwrap().value, "of-the-gateway");
+    }
+    let lines = seen.lock().unwrap().clone();
+    let expected =
+        ["/wx", "/wx/v1"].map(|path| format!("POST {path}/cgi-bin/stable_token HTTP/1.1"));
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn plain_http_is_for_private_addresses_and_those_who_allow_it() {
+    let world = World::new();
+    let handle = handle_at(&world, "a", &[]);
+    let refused = |url: &str| {
+        let failure = handle.set("api_base_url", url).unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_ARGUMENT, "{failure:?}");
+        failure.message
+    };
+    let said = refused("http://10.0.0.1");
+    assert!(said.contains("allow_plain_http=1"), "{said}");
+    handle.set("allow_plain_http", "1").unwrap();
+    for url in [
+        "http://8.8.8.8",
+        "http://gateway.internal",
+        "http://[2001:db8::1]",
+    ] {
+        refused(url);
+    }
+    handle.set("api_base_url", "http://10.0.0.1").unwrap();
+    let failure = handle.set("allow_plain_http", "0").unwrap_err();
+    assert!(failure.message.contains("api_base_url"), "{failure:?}");
+}
+
+/// Secrets in plain text, over a network of one's own: with an option, directly, and said once.
+#[test]
+fn plain_http_to_a_private_address_is_said_once_in_the_log() {
+    needs_root!();
+    let world = World::new();
+    let log: PathBuf = world.directory.path().join("stderr");
+    let said = Child::fork(|| {
+        own_network([10, 0, 0, 1]);
+        let file = std::fs::File::create(&log).unwrap();
+        // SAFETY: this child's stderr goes to the file.
+        unsafe { libc::dup2(file.as_raw_fd(), 2) };
+        let (address, seen) = gateway("10.0.0.1");
+        let url = format!("http://{address}/wx");
+        let get = |name: &str| {
+            let options = [
+                ("log", "info"),
+                ("allow_plain_http", "1"),
+                // No proxy comes between this host and a gateway of its own.
+                ("proxy", "http://127.0.0.1:1"),
+                ("api_base_url", &url),
+            ];
+            outcome(handle_at(&world, name, &options).get("shop"))
+        };
+        let said = [get("a"), get("b")].join(" ");
+        format!("{said} {}", seen.lock().unwrap().len())
+    })
+    .join();
+    assert_eq!(said, "of-the-gateway of-the-gateway 2");
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(log.matches("in plain text").count(), 1, "{log}");
+    assert!(
+        log.contains("http://10.0.0.1:") && !log.contains(SECRET),
+        "{log}"
+    );
+}
