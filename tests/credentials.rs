@@ -519,6 +519,42 @@ fn each_is_fetched_once_and_then_found_in_this_process_and_in_others() {
     });
 }
 
+/// A header carries the token with its prefix; and where there is no body, a POST has none.
+#[test]
+fn a_ticket_is_asked_for_by_a_header_where_the_platform_wants_one() {
+    for (kind, credential, header, prefix, method) in [
+        ("douyin_stable", "open_ticket", "access-token", "", "GET"),
+        (
+            "dingtalk",
+            "jsapi_ticket",
+            "x-acs-dingtalk-access-token",
+            "",
+            "POST",
+        ),
+        ("feishu", "jsapi_ticket", "authorization", "Bearer ", "POST"),
+        ("lark", "jsapi_ticket", "authorization", "Bearer ", "POST"),
+    ] {
+        let row = row(kind, credential);
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        let token = handle.get("own").unwrap().value;
+        handle.get(&row.name()).unwrap();
+        let requests = world.sim.requests(Some("id1"));
+        let sent = requests.as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&sent["method"], &sent["path"]),
+            (&json!(method), &json!(row.path))
+        );
+        let headers = sent["headers"].as_object().unwrap();
+        let value = headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(header))
+            .map(|(_, value)| value.as_str().unwrap());
+        assert!(value == Some(&format!("{prefix}{token}")), "{}", row.says());
+        assert_eq!((&sent["query"], &sent["body"]), (&json!(""), &json!("")));
+    }
+}
+
 /// Ahead of its end, and (where the platform repeats its token until then) at its end: one mint for each new token.
 #[test]
 fn each_is_refreshed_in_its_soft_window_by_one_mint() {
@@ -1063,6 +1099,35 @@ fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
     let own = &handle.report()["accounts"][1];
     assert_eq!(own["tokens"][0]["put"]["field"], "refresh_token");
     assert!(own["tokens"][0]["put"]["at"].is_i64());
+}
+
+/// An authorization that is renewed ends the token that is there, and brings a new refresh token.
+#[test]
+fn a_new_refresh_token_has_the_token_fetched_again_and_the_same_one_has_not() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    handle.set("revalidate_ms", "0").unwrap();
+    let first = handle.get("own").unwrap();
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    assert_eq!(handle.get("own").unwrap(), first, "the same one");
+    let (refresh, _) = world.sim.authorize("id1", None).unwrap();
+    handle.put("own", "refresh_token", &refresh).unwrap();
+    let next = handle.get("own").unwrap();
+    assert_ne!(next.value, first.value);
+    assert!(world.accepts(&next.value));
+    assert_eq!(row.minted(&world), 2);
+    // Nor does what is pushed end a token.
+    for (kind, field) in [("component", "verify_ticket"), ("suite", "suite_ticket")] {
+        let row = self::row(kind, "");
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        handle.set("revalidate_ms", "0").unwrap();
+        let first = handle.get("own").unwrap();
+        row.put_push(&world, &handle, field);
+        assert_eq!(handle.get("own").unwrap(), first, "{field}");
+        assert_eq!(row.minted(&world), 1, "{field}");
+    }
 }
 
 #[test]
