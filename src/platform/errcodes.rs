@@ -389,6 +389,17 @@ mod tests {
     }
 
     #[test]
+    fn lark_has_the_codes_of_feishu_and_douyins_platforms_have_their_own() {
+        for code in [10003, 10014, 99_991_400, 1] {
+            let feishu = judge(&hosts::FEISHU, code, 0);
+            assert_eq!(judge(&hosts::LARK, code, 0), feishu, "{code}");
+        }
+        assert!(judge(&hosts::DOUYIN_OPEN, 10013, 0).blames_secret);
+        assert!(!judge(&hosts::DOUYIN, 10013, 0).blames_secret);
+        assert_eq!(judge(&hosts::DOUYIN, 10020, 0).wait, Wait::Seconds(60));
+    }
+
+    #[test]
     fn a_minutes_quota_ends_a_second_into_the_next() {
         assert_eq!(Wait::NextMinute.length_ms(60_000, 0), 61_000);
         assert_eq!(Wait::NextMinute.length_ms(119_000, 0), 2_000);
