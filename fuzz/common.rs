@@ -44,6 +44,13 @@ pub fn open<T>(path: &Path, work: impl FnOnce(Option<*mut wxtoken>) -> T) -> T {
         c"douyin_base_url",
         c"dingtalk_base_url",
         c"feishu_base_url",
+        c"qqbot_base_url",
+        c"douyin_open_base_url",
+        c"douyin_game_base_url",
+        c"lark_base_url",
+        c"xiaohongshu_base_url",
+        c"baidu_base_url",
+        c"qidian_base_url",
     ] {
         // Port 1 on loopback refuses at once.
         // SAFETY: a live handle, valid strings.

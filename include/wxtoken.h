@@ -176,24 +176,31 @@ wxtoken_status wxtoken_init(const char *store, wxtoken **out, wxtoken_error *err
 /**
  * Sets an option of this handle. Its default is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init, else:
  *
- *     option              default                        range           what it is
- *     api_base_url        https://api.weixin.qq.com      a URL           official accounts, mini programs
- *     work_base_url       https://qyapi.weixin.qq.com    a URL           WeCom
- *     qq_base_url         https://api.q.qq.com           a URL           QQ mini programs
- *     douyin_base_url     https://developer.toutiao.com  a URL           Douyin mini programs
- *     dingtalk_base_url   https://api.dingtalk.com       a URL           DingTalk
- *     feishu_base_url     https://open.feishu.cn         a URL           Feishu
- *     timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
- *     connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
- *     refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
- *     background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
- *     revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
- *     proxy               none                           a URL           http:// or socks5h://[user:pass@]host:port
- *     ip_version          any                            any, 4 or 6     which addresses of a host's name are used
- *     allow_plain_http    0                              0 or 1          with 1 a private address may be plain http
- *     ca_file             none                           a path          PEM certificates to trust beside the web PKI
- *     key_file            <store>.key                    a path          the key that seals the secrets
- *     log                 off                            a level         off, error, info or debug; to stderr
+ *     option               default                         range          what it is
+ *     api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
+ *     work_base_url        https://qyapi.weixin.qq.com     a URL          WeCom
+ *     qq_base_url          https://api.q.qq.com            a URL          QQ mini programs
+ *     douyin_base_url      https://developer.toutiao.com   a URL          Douyin mini programs, the old endpoint
+ *     dingtalk_base_url    https://api.dingtalk.com        a URL          DingTalk
+ *     feishu_base_url      https://open.feishu.cn          a URL          Feishu
+ *     qqbot_base_url       https://bots.qq.com             a URL          QQ bots
+ *     douyin_open_base_url https://open.douyin.com         a URL          Douyin's open platform
+ *     douyin_game_base_url https://minigame.zijieapi.com   a URL          Douyin mini games
+ *     lark_base_url        https://open.larksuite.com      a URL          Lark
+ *     xiaohongshu_base_url https://miniapp.xiaohongshu.com a URL          Xiaohongshu mini programs
+ *     baidu_base_url       https://openapi.baidu.com       a URL          Baidu smart programs
+ *     qidian_base_url      https://api.qidian.qq.com       a URL          QiDian
+ *     timeout_ms           8000                            1 to 600000 ms the longest a call waits; saving may add 2 s
+ *     connect_timeout_ms   3000                            1 to 600000 ms for DNS, again for connect and TLS together
+ *     refresh_ahead_s      270                             0 to 3600 s    how early to refresh; 1/10 of a life at most
+ *     background_refresh   0                               0 or 1         1: a thread refreshes ahead; nobody waits
+ *     revalidate_ms        200                             0 to 60000 ms  how soon another process's change is seen
+ *     proxy                none                            a URL          http:// or socks5h://[user:pass@]host:port
+ *     ip_version           any                             any, 4 or 6    which addresses of a host's name are used
+ *     allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
+ *     ca_file              none                            a path         PEM certificates to trust beside the web PKI
+ *     key_file             <store>.key                     a path         the key that seals the secrets
+ *     log                  off                             a level        off, error, info or debug; to stderr
  *
  * A base URL is https, or plain http to a loopback address; with allow_plain_http, set before it, also to a private one. An
  * empty URL or path is the built-in default. The library does not read $https_proxy and its like: only the option sets a
@@ -226,9 +233,19 @@ wxtoken_status wxtoken_set(wxtoken *wx,
  *     work_authorized   auth_corpid       parent                 a corporation that has installed a suite
  *     provider          corpid                                   a WeCom service provider
  *     qq                appid                                    a QQ mini program
- *     douyin            appid                                    a Douyin mini program
+ *     qqbot             appId                                    a QQ bot
+ *     douyin            appid                                    a Douyin mini program; better douyin_stable
+ *     douyin_stable     client_key                               a Douyin mini program or app
+ *     douyin_game       appid                                    a Douyin mini game
  *     dingtalk          appKey                                   an internal app of DingTalk
+ *     dingtalk_suite    suiteKey          suite_ticket           a third-party app of DingTalk
  *     feishu            app_id                                   a custom app of Feishu
+ *     feishu_store      app_id            app_ticket             a store app of Feishu
+ *     feishu_tenant     tenant_key        parent                 a tenant of a store app; no secret
+ *     lark              app_id                                   a custom app of Lark, which is Feishu overseas
+ *     xiaohongshu       appid                                    a Xiaohongshu mini program
+ *     baidu             client_id                                a Baidu smart program
+ *     qidian            appid                                    an account of QiDian
  *
  * The column put names what wxtoken_put must set before the first get. docs/credentials.md describes each kind.
  * "official" uses the stable endpoint, "official_classic" the classic one.
@@ -260,8 +277,11 @@ wxtoken_status wxtoken_register(wxtoken *wx,
  *     current         every kind                   NULL or "1": makes this account the one that NULL names
  *     retry           every kind                   NULL or "1": ends the account's back-off after a failure
  *     parent          authorizer, work_authorized  the name of the component's account, or of the suite's
+ *                     feishu_tenant                the name of the store app's account
  *     verify_ticket   component                    pushed every 10 minutes, good for 12 hours
  *     suite_ticket    suite                        pushed every 10 minutes, good for 30 minutes
+ *                     dingtalk_suite               pushed about every 5 hours
+ *     app_ticket      feishu_store                 pushed every hour
  *     refresh_token   authorizer                   from the authorization; put the parent first
  *
  * After a failure every process waits until retry_after_ms has passed. Put retry once the cause is mended. It ends the
@@ -296,16 +316,19 @@ wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, 
  * A name is an account, or account/credential, such as "shop/jsapi_ticket":
  *
  *     credential      of the kinds
- *     jsapi_ticket    official, official_classic, work, authorizer, work_authorized
- *     card_ticket     official, official_classic, authorizer
+ *     jsapi_ticket    official, official_classic, work, authorizer, work_authorized, douyin_stable, dingtalk, feishu,
+ *                     feishu_tenant, lark, qidian
+ *     card_ticket     official, official_classic, work, authorizer, work_authorized, qidian
  *     sdk_ticket      official, official_classic, authorizer
  *     agent_ticket    work, work_authorized
+ *     open_ticket     douyin_stable
+ *     app_token       feishu, lark
  *
  * A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those
  * on the way, within the same timeout_ms. An error names the link that failed.
  *
- * Four names return a secret: account/refresh_token, account/verify_ticket and account/suite_ticket give what was put.
- * account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
+ * Five names return a secret: account/refresh_token, account/verify_ticket, account/suite_ticket and account/app_ticket
+ * give what was put. account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
  * gets them. An expires_at of 0 says that no end is known.
  *
  * @param name  An account or account/credential. NULL is the current account.

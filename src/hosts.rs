@@ -75,8 +75,91 @@ pub static FEISHU: Platform = Platform {
     refuses_by_status: true,
 };
 
+/// Robots of QQ.
+pub static QQBOT: Platform = Platform {
+    name: "QQ bots",
+    option: "qqbot_base_url",
+    base_url: "https://bots.qq.com",
+    fallback_url: None,
+    code: "/code",
+    text: "/message",
+    refuses_by_status: true,
+};
+
+/// Douyin's open platform.
+pub static DOUYIN_OPEN: Platform = Platform {
+    name: "Douyin",
+    option: "douyin_open_base_url",
+    base_url: "https://open.douyin.com",
+    fallback_url: None,
+    code: "/data/error_code",
+    text: "/data/description",
+    refuses_by_status: false,
+};
+
+pub static DOUYIN_GAME: Platform = Platform {
+    name: "Douyin",
+    option: "douyin_game_base_url",
+    base_url: "https://minigame.zijieapi.com",
+    fallback_url: None,
+    code: "/err_no",
+    text: "/err_msg",
+    refuses_by_status: false,
+};
+
+/// Feishu overseas, with the same codes.
+pub static LARK: Platform = Platform {
+    name: "Lark",
+    option: "lark_base_url",
+    base_url: "https://open.larksuite.com",
+    ..FEISHU
+};
+
+pub static XIAOHONGSHU: Platform = Platform {
+    name: "Xiaohongshu",
+    option: "xiaohongshu_base_url",
+    base_url: "https://miniapp.xiaohongshu.com",
+    fallback_url: None,
+    code: "/code",
+    text: "/msg",
+    refuses_by_status: false,
+};
+
+pub static BAIDU: Platform = Platform {
+    name: "Baidu",
+    option: "baidu_base_url",
+    base_url: "https://openapi.baidu.com",
+    fallback_url: None,
+    code: "/error",
+    text: "/error_description",
+    refuses_by_status: true,
+};
+
+/// Its calls are those of official accounts.
+pub static QIDIAN: Platform = Platform {
+    name: "QiDian",
+    option: "qidian_base_url",
+    base_url: "https://api.qidian.qq.com",
+    fallback_url: None,
+    ..API
+};
+
 /// Every platform, in the order of the options' base URLs.
-pub static PLATFORMS: [&Platform; 6] = [&API, &WORK, &QQ, &DOUYIN, &DINGTALK, &FEISHU];
+pub static PLATFORMS: [&Platform; 13] = [
+    &API,
+    &WORK,
+    &QQ,
+    &DOUYIN,
+    &DINGTALK,
+    &FEISHU,
+    &QQBOT,
+    &DOUYIN_OPEN,
+    &DOUYIN_GAME,
+    &LARK,
+    &XIAOHONGSHU,
+    &BAIDU,
+    &QIDIAN,
+];
 
 impl PartialEq for Platform {
     fn eq(&self, other: &Platform) -> bool {

@@ -113,16 +113,23 @@ const fn file_of(
     row(name, Takes::File { default, field }, help)
 }
 
-/// Every option, in the order of the pages that list them: `make tables` writes those. A help has 45 characters at most,
+/// Every option, in the order of the pages that list them: `make tables` writes those. A help has 44 characters at most,
 /// so that its row fits into a line of the header.
 #[rustfmt::skip]
-pub static TABLE: [OptionRow; 17] = [
+pub static TABLE: [OptionRow; 24] = [
     base_url_of(&hosts::API, "official accounts, mini programs"),
     base_url_of(&hosts::WORK, "WeCom"),
     base_url_of(&hosts::QQ, "QQ mini programs"),
-    base_url_of(&hosts::DOUYIN, "Douyin mini programs"),
+    base_url_of(&hosts::DOUYIN, "Douyin mini programs, the old endpoint"),
     base_url_of(&hosts::DINGTALK, "DingTalk"),
     base_url_of(&hosts::FEISHU, "Feishu"),
+    base_url_of(&hosts::QQBOT, "QQ bots"),
+    base_url_of(&hosts::DOUYIN_OPEN, "Douyin's open platform"),
+    base_url_of(&hosts::DOUYIN_GAME, "Douyin mini games"),
+    base_url_of(&hosts::LARK, "Lark"),
+    base_url_of(&hosts::XIAOHONGSHU, "Xiaohongshu mini programs"),
+    base_url_of(&hosts::BAIDU, "Baidu smart programs"),
+    base_url_of(&hosts::QIDIAN, "QiDian"),
     number_of("timeout_ms", 8000, (1, 600_000), "ms", |o| &mut o.timeout_ms,
         "the longest a call waits; saving may add 2 s"),
     number_of("connect_timeout_ms", 3000, (1, 600_000), "ms", |o| &mut o.connect_timeout_ms,
@@ -130,7 +137,7 @@ pub static TABLE: [OptionRow; 17] = [
     number_of("refresh_ahead_s", 270, (0, 3600), "s", |o| &mut o.refresh_ahead_s,
         "how early to refresh; 1/10 of a life at most"),
     row("background_refresh", Takes::Switch(|o| &mut o.background_refresh),
-        "with 1 a thread refreshes ahead; nobody waits"),
+        "1: a thread refreshes ahead; nobody waits"),
     number_of("revalidate_ms", 200, (0, 60_000), "ms", |o| &mut o.revalidate_ms,
         "how soon another process's change is seen"),
     row("proxy", Takes::Proxy(|o| &mut o.proxy),

@@ -193,6 +193,156 @@ const ROWS: &[Row] = &[
         wrong_id: Some(10003),
         ..ROW
     },
+    Row {
+        kind: "work",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/get",
+        ..ROW
+    },
+    Row {
+        kind: "work_authorized",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/get",
+        ..ROW
+    },
+    Row {
+        kind: "qqbot",
+        path: "/app/getAppAccessToken",
+        wrong_secret: Some(100_016),
+        wrong_id: Some(100_007),
+        ..ROW
+    },
+    Row {
+        kind: "douyin_stable",
+        path: "/oauth/stable_client_token/",
+        quota: 10_020,
+        wrong_secret: Some(10_013),
+        wrong_id: Some(10_003),
+        ..ROW
+    },
+    Row {
+        kind: "douyin_stable",
+        credential: "jsapi_ticket",
+        path: "/js/getticket/",
+        quota: 10_020,
+        ..ROW
+    },
+    Row {
+        kind: "douyin_stable",
+        credential: "open_ticket",
+        path: "/open/getticket/",
+        quota: 10_020,
+        ..ROW
+    },
+    Row {
+        kind: "douyin_game",
+        path: "/mgplatform/api/apps/stable_token",
+        quota: 28_005_139,
+        wrong_secret: Some(28_001_038),
+        wrong_id: Some(28_001_038),
+        ..ROW
+    },
+    Row {
+        kind: "dingtalk",
+        credential: "jsapi_ticket",
+        path: "/v1.0/oauth2/jsapiTickets",
+        ..ROW
+    },
+    Row {
+        kind: "dingtalk_suite",
+        path: "/v1.0/oauth2/suiteAccessToken",
+        wrong_secret: Some(0),
+        wrong_id: Some(0),
+        ..ROW
+    },
+    Row {
+        kind: "feishu",
+        credential: "app_token",
+        path: "/open-apis/auth/v3/app_access_token/internal",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "feishu",
+        credential: "jsapi_ticket",
+        path: "/open-apis/jssdk/ticket/get",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "feishu_store",
+        path: "/open-apis/auth/v3/app_access_token",
+        quota: 99_991_400,
+        wrong_secret: Some(10_014),
+        wrong_id: Some(10_003),
+        ..ROW
+    },
+    Row {
+        kind: "feishu_tenant",
+        path: "/open-apis/auth/v3/tenant_access_token",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "feishu_tenant",
+        credential: "jsapi_ticket",
+        path: "/open-apis/jssdk/ticket/get",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "lark",
+        path: "/open-apis/auth/v3/tenant_access_token/internal",
+        quota: 99_991_400,
+        wrong_secret: Some(10_014),
+        wrong_id: Some(10_003),
+        ..ROW
+    },
+    Row {
+        kind: "lark",
+        credential: "app_token",
+        path: "/open-apis/auth/v3/app_access_token/internal",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "lark",
+        credential: "jsapi_ticket",
+        path: "/open-apis/jssdk/ticket/get",
+        quota: 99_991_400,
+        ..ROW
+    },
+    Row {
+        kind: "xiaohongshu",
+        path: "/api/rmp/token",
+        ..ROW
+    },
+    Row {
+        kind: "baidu",
+        path: "/oauth/2.0/token",
+        wrong_secret: Some(0),
+        wrong_id: Some(0),
+        ..ROW
+    },
+    Row {
+        kind: "qidian",
+        path: "/cgi-bin/token",
+        wrong_secret: Some(40125),
+        wrong_id: Some(40013),
+        ..ROW
+    },
+    Row {
+        kind: "qidian",
+        credential: "jsapi_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
+    Row {
+        kind: "qidian",
+        credential: "card_ticket",
+        path: "/cgi-bin/ticket/getticket",
+        ..ROW
+    },
 ];
 
 const REFRESH_TOKEN: &str = "refreshtoken@@@of-the-authorization";
@@ -214,8 +364,32 @@ impl Row {
         match self.kind {
             "authorizer" => Some(("component", "verify_ticket")),
             "work_authorized" => Some(("suite", "suite_ticket")),
+            "feishu_tenant" => Some(("feishu_store", "app_ticket")),
             _ => None,
         }
+    }
+
+    /// What is pushed to accounts of this kind.
+    fn pushed(&self) -> Option<&'static str> {
+        match self.kind {
+            "component" => Some("verify_ticket"),
+            "suite" | "dingtalk_suite" => Some("suite_ticket"),
+            "feishu_store" => Some("app_ticket"),
+            _ => None,
+        }
+    }
+
+    /// Whether it is fetched with another token, the account's own or its parent's.
+    fn is_fetched_with_a_token(&self) -> bool {
+        match self.credential {
+            "" => self.parent().is_some(),
+            "app_token" => false,
+            _ => true,
+        }
+    }
+
+    fn has_secret(&self) -> bool {
+        !matches!(self.kind, "authorizer" | "feishu_tenant")
     }
 
     /// The account at the platform, with its parent if it has one.
@@ -236,7 +410,12 @@ impl Row {
         if self.kind == "authorizer" {
             settings["secret"] = json!(REFRESH_TOKEN);
         }
-        let kind = self.kind.strip_suffix("_classic").unwrap_or(self.kind);
+        // The simulator tells platforms apart by their paths, and these are another's paths.
+        let kind = match self.kind {
+            "official_classic" | "qidian" => "official",
+            "lark" => "feishu",
+            kind => kind,
+        };
         world.add(kind, "id1", settings);
     }
 
@@ -250,17 +429,17 @@ impl Row {
             handle.put("above", field, &ticket).unwrap();
             handle.put("own", "parent", "above").unwrap();
         }
-        match self.kind {
-            "authorizer" => handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap(),
-            "component" => self.put_push(world, &handle, "verify_ticket"),
-            "suite" => self.put_push(world, &handle, "suite_ticket"),
-            _ => {}
+        if self.kind == "authorizer" {
+            handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+        }
+        if let Some(field) = self.pushed() {
+            self.put_push(world, &handle, field);
         }
         handle
     }
 
     fn register(&self, handle: &Handle, id: &str, secret: &str) {
-        let secret = (self.kind != "authorizer").then_some(secret);
+        let secret = self.has_secret().then_some(secret);
         handle.register_maybe("own", self.kind, id, secret).unwrap();
     }
 
@@ -337,6 +516,42 @@ fn each_is_fetched_once_and_then_found_in_this_process_and_in_others() {
         assert_eq!(row.minted(&world), 1, "{}", row.says());
         assert_eq!(row.requests(&world), 1, "{}", row.says());
     });
+}
+
+/// A header carries the token with its prefix; and where there is no body, a POST has none.
+#[test]
+fn a_ticket_is_asked_for_by_a_header_where_the_platform_wants_one() {
+    for (kind, credential, header, prefix, method) in [
+        ("douyin_stable", "open_ticket", "access-token", "", "GET"),
+        (
+            "dingtalk",
+            "jsapi_ticket",
+            "x-acs-dingtalk-access-token",
+            "",
+            "POST",
+        ),
+        ("feishu", "jsapi_ticket", "authorization", "Bearer ", "POST"),
+        ("lark", "jsapi_ticket", "authorization", "Bearer ", "POST"),
+    ] {
+        let row = row(kind, credential);
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        let token = handle.get("own").unwrap().value;
+        handle.get(&row.name()).unwrap();
+        let requests = world.sim.requests(Some("id1"));
+        let sent = requests.as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&sent["method"], &sent["path"]),
+            (&json!(method), &json!(row.path))
+        );
+        let headers = sent["headers"].as_object().unwrap();
+        let value = headers
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(header))
+            .map(|(_, value)| value.as_str().unwrap());
+        assert!(value == Some(&format!("{prefix}{token}")), "{}", row.says());
+        assert_eq!((&sent["query"], &sent["body"]), (&json!(""), &json!("")));
+    }
 }
 
 /// Ahead of its end, and (where the platform repeats its token until then) at its end: one mint for each new token.
@@ -458,14 +673,7 @@ fn a_wrong_secret_or_id_is_named_and_costs_one_call() {
             let world = row.world(json!({}));
             let handle = row.open(&world);
             row.register(&handle, id, secret);
-            if let ("component" | "suite", "id2") = (row.kind, id) {
-                let field = handle.report()["accounts"][0]["kind"]
-                    .as_str()
-                    .map(|kind| match kind {
-                        "component" => "verify_ticket",
-                        _ => "suite_ticket",
-                    })
-                    .unwrap();
+            if let (Some(field), "id2") = (row.pushed(), id) {
                 handle.put("own", field, "of-another-platform").unwrap();
             }
             let failure = handle.get("own").unwrap_err();
@@ -669,10 +877,7 @@ fn a_crowd_at_every_link_neither_hangs_nor_fails() {
 /// At every link: the token that the next one is fetched with has been revoked. It is rejected, and fetched again, once.
 #[test]
 fn a_parent_refused_on_the_way_is_fetched_again_once() {
-    for row in ROWS
-        .iter()
-        .filter(|row| !row.credential.is_empty() || row.parent().is_some())
-    {
+    for row in ROWS.iter().filter(|row| row.is_fetched_with_a_token()) {
         let world = row.world(json!({}));
         let handle = row.open(&world);
         let (above, id) = match (row.credential, row.parent()) {
@@ -894,6 +1099,35 @@ fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
     let own = &handle.report()["accounts"][1];
     assert_eq!(own["tokens"][0]["put"]["field"], "refresh_token");
     assert!(own["tokens"][0]["put"]["at"].is_i64());
+}
+
+/// An authorization that is renewed ends the token that is there, and brings a new refresh token.
+#[test]
+fn a_new_refresh_token_has_the_token_fetched_again_and_the_same_one_has_not() {
+    let row = authorizer();
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    handle.set("revalidate_ms", "0").unwrap();
+    let first = handle.get("own").unwrap();
+    handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+    assert_eq!(handle.get("own").unwrap(), first, "the same one");
+    let (refresh, _) = world.sim.authorize("id1", None).unwrap();
+    handle.put("own", "refresh_token", &refresh).unwrap();
+    let next = handle.get("own").unwrap();
+    assert_ne!(next.value, first.value);
+    assert!(world.accepts(&next.value));
+    assert_eq!(row.minted(&world), 2);
+    // Nor does what is pushed end a token.
+    for (kind, field) in [("component", "verify_ticket"), ("suite", "suite_ticket")] {
+        let row = self::row(kind, "");
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        handle.set("revalidate_ms", "0").unwrap();
+        let first = handle.get("own").unwrap();
+        row.put_push(&world, &handle, field);
+        assert_eq!(handle.get("own").unwrap(), first, "{field}");
+        assert_eq!(row.minted(&world), 1, "{field}");
+    }
 }
 
 #[test]

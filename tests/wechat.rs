@@ -47,6 +47,12 @@ const ERRCODES: &[(&str, i32, i64, i64)] = &[
     ("work", 45033, 2, 2),
     ("work", 50003, 60, 60),
     ("work", 60020, 60, 60),
+    ("official", 89502, 300, 300),
+    ("official", 89504, 300, 300),
+    ("official", 89505, 300, 300),
+    ("official", 45035, 60, 60),
+    ("douyin_stable", 10_020, 2, 2),
+    ("douyin_game", 28_005_139, 2, 2),
 ];
 
 #[test]

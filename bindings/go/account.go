@@ -27,12 +27,32 @@ const (
 	Provider Kind = "provider"
 	// QQ is a QQ mini program.
 	QQ Kind = "qq"
-	// Douyin is a Douyin mini program.
+	// QQBot is a QQ bot.
+	QQBot Kind = "qqbot"
+	// Douyin is a Douyin mini program, by the old endpoint.
 	Douyin Kind = "douyin"
+	// DouyinStable is a Douyin mini program or app at Douyin's open platform: better than Douyin.
+	DouyinStable Kind = "douyin_stable"
+	// DouyinGame is a Douyin mini game.
+	DouyinGame Kind = "douyin_game"
 	// DingTalk is an internal app of a DingTalk organization.
 	DingTalk Kind = "dingtalk"
+	// DingTalkSuite is a third-party app of DingTalk. Put its suite_ticket each time DingTalk pushes one.
+	DingTalkSuite Kind = "dingtalk_suite"
 	// Feishu is a self-built app of a Feishu tenant.
 	Feishu Kind = "feishu"
+	// FeishuStore is a store app of Feishu. Put its app_ticket each time Feishu pushes one.
+	FeishuStore Kind = "feishu_store"
+	// FeishuTenant is a tenant of a FeishuStore. It has no secret: put its parent.
+	FeishuTenant Kind = "feishu_tenant"
+	// Lark is a self-built app of a Lark tenant.
+	Lark Kind = "lark"
+	// Xiaohongshu is a Xiaohongshu mini program.
+	Xiaohongshu Kind = "xiaohongshu"
+	// Baidu is a Baidu smart program.
+	Baidu Kind = "baidu"
+	// QiDian is an account of QiDian.
+	QiDian Kind = "qidian"
 )
 
 // An Account is what Store.Register takes. Printed or logged, its Secret is left out.

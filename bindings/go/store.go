@@ -73,8 +73,11 @@ func (s *Store) Register(a Account) error {
 //	current        every kind                  "1" or none: makes this account the one that an empty name means
 //	retry          every kind                  "1" or none: ends the back-off after a failure, at most once a minute
 //	parent         Authorizer, WorkAuthorized  the name of its Component, or Suite, in this store
+//	               FeishuTenant                the name of its FeishuStore, in this store
 //	verify_ticket  Component                   from the push every 10 minutes; good for 12 hours
 //	suite_ticket   Suite                       from the push every 10 minutes; good for 30 minutes
+//	               DingTalkSuite               from the push about every 5 hours
+//	app_ticket     FeishuStore                 from the push every hour
 //	refresh_token  Authorizer                  from the authorization; put the parent first
 //
 // A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another refresh

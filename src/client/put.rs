@@ -155,6 +155,10 @@ impl Session {
             // What no key opens is not there, though the same was put.
             row.pushed.take_if(|known| self.has_lost_key_of(known));
             let changed = row.put(kept.clone(), self.now());
+            // A refresh token comes with an authorization, and that ends the token of the one before.
+            if changed && found.recipe.renewed.is_some() {
+                row.refresh_now(self.now());
+            }
             stored.clone_from(row.pushed.as_ref().unwrap_or(&kept));
             Commit::when(changed)
         })?;

@@ -29,6 +29,8 @@ pub fn check(
     let request = Request {
         path: check.path,
         query: vec![("access_token", token.clone())],
+        headers: Vec::new(),
+        posts: false,
         body: None,
     };
     match http::send(base, &request, options, deadline) {

@@ -3,6 +3,8 @@
 //! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
 //! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
 
+mod others;
+
 use Advice::{Allow, Do, Put, RegisterAgain, Retry};
 
 pub use super::backoff::{Wait, platform_day};
@@ -33,13 +35,12 @@ pub enum Advice {
 /// Whose code it is; None: everybody's.
 type On = Option<&'static Platform>;
 
+/// A code, how long to hold off, and what to do.
+type Row = (On, i64, Wait, Advice);
+
 const API: On = Some(&hosts::API);
 
 const WORK: On = Some(&hosts::WORK);
-
-const DOUYIN: On = Some(&hosts::DOUYIN);
-
-const FEISHU: On = Some(&hosts::FEISHU);
 
 const WRONG_ID: Advice = RegisterAgain("The platform does not know this id.");
 
@@ -51,7 +52,7 @@ const WRONG_REQUEST: Advice =
 const TOO_MANY: Advice = Do("There are too many calls at once. The request is made again.");
 
 /// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
-static TABLE: &[(On, i64, Wait, Advice)] = &[
+static TABLE: &[Row] = &[
     (
         None,
         -1,
@@ -80,12 +81,25 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         Wait::Seconds(60),
         RegisterAgain("The secret is missing."),
     ),
+    (
+        API,
+        41018,
+        Wait::Seconds(60),
+        RegisterAgain("The component_appid is missing."),
+    ),
     (None, 43002, Wait::Seconds(60), WRONG_REQUEST),
+    (None, 47001, Wait::Seconds(60), WRONG_REQUEST),
     (
         API,
         40164,
         Wait::Seconds(60),
         Allow("the account's IP allow list (公众平台 → 设置与开发 → 基本配置 → IP白名单)"),
+    ),
+    (
+        API,
+        45035,
+        Wait::Seconds(60),
+        Allow("the shop's IP allow list (微信小店 → 服务市场 → 自研 → IP白名单)"),
     ),
     (
         WORK,
@@ -104,7 +118,7 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         50004,
         Wait::Seconds(60),
         Retry(
-            "This account may not use access tokens. See its rights in the account's console. When it has them,",
+            "This account may not use access tokens, perhaps as a punishment. See the notices in its console. When it may,",
         ),
     ),
     (
@@ -134,6 +148,24 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         89503,
         Wait::Seconds(300),
         Retry("The administrator must allow this host's address first. After that,"),
+    ),
+    (
+        API,
+        89502,
+        Wait::Seconds(300),
+        Retry("This host's address waits for the administrator. When it is allowed,"),
+    ),
+    (
+        API,
+        89504,
+        Wait::Seconds(300),
+        Retry("This host's address waits for the administrator. When it is allowed,"),
+    ),
+    (
+        API,
+        89505,
+        Wait::Seconds(300),
+        Retry("This host's address waits for the administrator. When it is allowed,"),
     ),
     (
         API,
@@ -202,6 +234,12 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
     ),
     (
         API,
+        40091,
+        Wait::Seconds(60),
+        Put("The verify_ticket is not valid. When WeChat pushes the next one,"),
+    ),
+    (
+        API,
         61011,
         Wait::Seconds(60),
         Do(
@@ -240,6 +278,13 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         Wait::Seconds(60),
         Put("The suite_ticket is not valid. When WeCom pushes the next one,"),
     ),
+    // A token that is refused once more after it was fetched anew stands for the suite itself.
+    (
+        WORK,
+        40082,
+        Wait::Seconds(60),
+        Do("WeCom does not take the suite's token. Check the suite's account."),
+    ),
     // Where the codes are words.
     (
         None,
@@ -247,11 +292,6 @@ static TABLE: &[(On, i64, Wait, Advice)] = &[
         Wait::Seconds(60),
         RegisterAgain("If the id or the secret is wrong,"),
     ),
-    (DOUYIN, 40015, Wait::Seconds(60), WRONG_ID),
-    (DOUYIN, 40017, Wait::Seconds(60), WRONG_SECRET),
-    (FEISHU, 10003, Wait::Seconds(60), WRONG_ID),
-    (FEISHU, 10014, Wait::Seconds(60), WRONG_SECRET),
-    (FEISHU, 99_991_400, Wait::BackOff, TOO_MANY),
 ];
 
 /// Codes that refuse the account's secret, or the pair of id and secret.
@@ -262,10 +302,6 @@ static BLAMES_SECRET: &[(On, i64)] = &[
     (API, 40243),
     (WORK, 40080),
     (WORK, 40091),
-    (DOUYIN, 40015),
-    (DOUYIN, 40017),
-    (FEISHU, 10003),
-    (FEISHU, 10014),
 ];
 
 /// The platform did not take the parent's token, and not its successor either.
@@ -290,23 +326,29 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
             blames_secret: false,
         };
     }
+    let platform = if *platform == hosts::LARK {
+        &hosts::FEISHU
+    } else {
+        platform
+    };
     let is = |on: On, number: i64| number == code && on.is_none_or(|on| on == platform);
-    let blames_secret = BLAMES_SECRET.iter().any(|(on, number)| is(*on, *number));
-    TABLE
+    let blames_secret = BLAMES_SECRET
         .iter()
-        .find(|(on, number, _, _)| is(*on, *number))
-        .map_or(
-            ErrcodeRule {
-                wait: Wait::Seconds(60),
-                advice: Do("Look the errcode up in the platform's list of return codes."),
-                blames_secret,
-            },
-            |(_, _, wait, advice)| ErrcodeRule {
-                wait: *wait,
-                advice: *advice,
-                blames_secret,
-            },
-        )
+        .chain(others::BLAMES_SECRET)
+        .any(|(on, number)| is(*on, *number));
+    let mut rows = TABLE.iter().chain(others::TABLE);
+    rows.find(|(on, number, _, _)| is(*on, *number)).map_or(
+        ErrcodeRule {
+            wait: Wait::Seconds(60),
+            advice: Do("Look the errcode up in the platform's list of return codes."),
+            blames_secret,
+        },
+        |(_, _, wait, advice)| ErrcodeRule {
+            wait: *wait,
+            advice: *advice,
+            blames_secret,
+        },
+    )
 }
 
 #[cfg(test)]
@@ -344,6 +386,17 @@ mod tests {
             judge(&hosts::WORK, 40164, 0).advice,
             judge(&hosts::WORK, 99999, 0).advice
         );
+    }
+
+    #[test]
+    fn lark_has_the_codes_of_feishu_and_douyins_platforms_have_their_own() {
+        for code in [10003, 10014, 99_991_400, 1] {
+            let feishu = judge(&hosts::FEISHU, code, 0);
+            assert_eq!(judge(&hosts::LARK, code, 0), feishu, "{code}");
+        }
+        assert!(judge(&hosts::DOUYIN_OPEN, 10013, 0).blames_secret);
+        assert!(!judge(&hosts::DOUYIN, 10013, 0).blames_secret);
+        assert_eq!(judge(&hosts::DOUYIN, 10020, 0).wait, Wait::Seconds(60));
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::io;
 use std::time::Duration;
 
-use ureq::Agent;
 use ureq::config::Config;
+use ureq::http::HeaderValue;
+use ureq::{Agent, RequestBuilder};
 use zeroize::Zeroizing;
 
 use super::connector::Way;
@@ -26,8 +27,11 @@ pub(super) const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSI
 pub struct Request {
     pub path: &'static str,
     pub query: Vec<(&'static str, Zeroizing<String>)>,
-    /// JSON to post; with none, it is a GET.
+    pub headers: Vec<(&'static str, Zeroizing<String>)>,
+    /// JSON to post.
     pub body: Option<Zeroizing<Vec<u8>>>,
+    /// Whether it is a POST, and not a GET.
+    pub posts: bool,
 }
 
 /// Why a request has no response.
@@ -89,17 +93,12 @@ pub fn send(
     let url = format!("{base}{}", request.path);
     sys::hit_failpoint(Failpoint::Sending);
     let _shield = BlockedSignals::new();
-    let query = request
-        .query
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()));
     let sent = match &request.body {
-        None => agent.get(&url).query_pairs(query).call(),
-        Some(json) => agent
-            .post(&url)
-            .query_pairs(query)
+        Some(json) => dressed(agent.post(&url), request)
             .content_type("application/json")
             .send(json.as_slice()),
+        None if request.posts => dressed(agent.post(&url), request).send_empty(),
+        None => dressed(agent.get(&url), request).call(),
     };
     let read = sent.and_then(|mut response| {
         let status = response.status().as_u16();
@@ -111,6 +110,23 @@ pub fn send(
         Ok(Response { status, body })
     });
     read.map_err(|error| SendError::Transport(no_response(&error, base, options, deadline)))
+}
+
+/// The request with its query and its headers. A header may hold a token: it is marked so that nobody prints it.
+fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> RequestBuilder<Body> {
+    for (name, value) in &request.headers {
+        let mut value = HeaderValue::from_str(value);
+        if let Ok(value) = &mut value {
+            value.set_sensitive(true);
+        }
+        builder = match value {
+            Ok(value) => builder.header(*name, value),
+            // Which no token that was taken in can be: the platform answers that there is none.
+            Err(_) => builder,
+        };
+    }
+    let query = request.query.iter();
+    builder.query_pairs(query.map(|(name, value)| (*name, value.as_str())))
 }
 
 pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {

@@ -1,7 +1,7 @@
 //! The kinds of account, and which credentials each can have: questions to the recipe table.
 
 use super::recipe::{ParentKind, Recipe, Value};
-use super::recipes::RECIPES;
+use super::recipes::recipes;
 use crate::names::ACCESS_TOKEN;
 
 /// A kind of account: the recipe of its access token.
@@ -11,16 +11,14 @@ pub struct Kind(&'static Recipe);
 impl Kind {
     pub fn named(name: &str) -> Option<Kind> {
         let token = |recipe: &&Recipe| recipe.credential == ACCESS_TOKEN;
-        RECIPES
-            .iter()
+        recipes()
             .filter(token)
             .find(|recipe| recipe.kinds[0] == name)
             .map(Kind)
     }
 
     pub fn all() -> impl Iterator<Item = Kind> {
-        RECIPES
-            .iter()
+        recipes()
             .filter(|recipe| recipe.credential == ACCESS_TOKEN)
             .map(Kind)
     }
@@ -37,16 +35,14 @@ impl Kind {
     /// Everything an account of this kind can have, its access token first.
     pub fn recipes(self) -> impl Iterator<Item = &'static Recipe> {
         let own = |recipe: &&Recipe| recipe.kinds.contains(&self.name());
-        let (tokens, others): (Vec<_>, Vec<_>) = RECIPES
-            .iter()
+        let (tokens, others): (Vec<_>, Vec<_>) = recipes()
             .filter(own)
             .partition(|recipe| recipe.credential == ACCESS_TOKEN);
         tokens.into_iter().chain(others)
     }
 
     pub fn recipe(self, credential: &str) -> Option<&'static Recipe> {
-        RECIPES
-            .iter()
+        recipes()
             .find(|recipe| recipe.credential == credential && recipe.kinds.contains(&self.name()))
     }
 
@@ -105,7 +101,7 @@ mod tests {
     #[test]
     fn rows_are_complete_and_do_not_collide() {
         let mut endpoints = HashSet::new();
-        for recipe in RECIPES {
+        for recipe in recipes() {
             let name = recipe.endpoint;
             assert!(endpoints.insert(name), "{name} twice");
             for kind in recipe.kinds {
@@ -118,16 +114,16 @@ mod tests {
                 recipe.parent != ParentKind::None,
                 "{name}"
             );
-            assert_eq!(
-                recipe.stale_parent.is_empty(),
-                recipe.parent == ParentKind::None,
-                "{name}"
-            );
-            assert_eq!(
-                recipe.parent == ParentKind::Own,
-                recipe.credential != ACCESS_TOKEN,
-                "{name}"
-            );
+            let knows_stale = !recipe.stale_parent.is_empty() || recipe.stale_parent_word.is_some();
+            assert_eq!(knows_stale, recipe.parent != ParentKind::None, "{name}");
+            // An access token is fetched with another account's or with none; the others with the account's own or none.
+            let is_token = recipe.credential == ACCESS_TOKEN;
+            match recipe.parent {
+                ParentKind::None => {}
+                ParentKind::Own => assert!(!is_token, "{name}"),
+                ParentKind::Account(_) => assert!(is_token, "{name}"),
+            }
+            assert!(!recipe.posts_nothing || recipe.body.is_empty(), "{name}");
         }
     }
 
@@ -166,9 +162,24 @@ mod tests {
         let ticket = official.recipe("jsapi_ticket").unwrap();
         assert_eq!(ticket.noun(), "jsapi_ticket");
         let code = ticket.stale_parent[0];
-        assert!(ticket.refuses_parent(code) && !ticket.refuses_parent(1));
+        assert!(ticket.refuses_parent(code, "") && !ticket.refuses_parent(1, ""));
         // Which has no parent to refuse.
-        assert!(!official.token().refuses_parent(code));
+        assert!(!official.token().refuses_parent(code, ""));
+        let dingtalk = Kind::named("dingtalk").unwrap();
+        let ticket = dingtalk.recipe("jsapi_ticket").unwrap();
+        assert!(ticket.refuses_parent(0, "InvalidAuthentication: no"));
+        for other in [
+            "Forbidden: InvalidAuthentication",
+            "InvalidAuthenticationX: no",
+            "",
+        ] {
+            assert!(!ticket.refuses_parent(0, other), "{other}");
+        }
+        assert!(
+            !dingtalk
+                .token()
+                .refuses_parent(0, "InvalidAuthentication: no")
+        );
         let options = Options::default();
         let url = official.token().base_url(&options);
         assert_eq!(url, "https://api.weixin.qq.com");

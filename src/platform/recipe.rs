@@ -87,8 +87,12 @@ pub struct Recipe {
     pub platform: &'static Platform,
     pub path: &'static str,
     pub query: &'static [(&'static str, Value)],
+    /// Each with its name and what stands in front of the value.
+    pub headers: &'static [(&'static str, &'static str, Value)],
     /// A JSON object to be posted; with none, the request is a GET.
     pub body: &'static [(&'static str, Value)],
+    /// A POST all the same, without a body.
+    pub posts_nothing: bool,
     /// Where the reply holds it and its life in seconds, as JSON pointers.
     pub token: &'static str,
     pub expires_in: &'static str,
@@ -97,6 +101,8 @@ pub struct Recipe {
     pub parent: ParentKind,
     /// The errcodes by which the platform refuses the parent's token.
     pub stale_parent: &'static [i64],
+    /// The same where the platform's codes are words.
+    pub stale_parent_word: Option<&'static str>,
     pub scope: Scope,
     pub cost: FetchCost,
     /// What the platform calls the account's id.
@@ -114,23 +120,29 @@ impl Recipe {
 
     pub fn takes(&self, value: Value) -> bool {
         let mut parameters = self.query.iter().chain(self.body);
-        parameters.any(|(_, taken)| *taken == value)
+        let mut headers = self.headers.iter();
+        parameters.any(|(_, taken)| *taken == value) || headers.any(|(_, _, taken)| *taken == value)
     }
 
     pub fn base_url<'a>(&self, options: &'a Options) -> &'a str {
         options.base_url(self.platform)
     }
 
-    pub fn judge(&self, code: i64, failures: i64) -> errcodes::ErrcodeRule {
-        if self.refuses_parent(code) {
+    pub fn judge(&self, code: i64, errmsg: &str, failures: i64) -> errcodes::ErrcodeRule {
+        if self.refuses_parent(code, errmsg) {
             return errcodes::STALE_PARENT;
         }
         errcodes::judge(self.platform, code, failures)
     }
 
-    /// Whether an errcode says that the parent's token is no longer good.
-    pub fn refuses_parent(&self, code: i64) -> bool {
-        self.parent != ParentKind::None && self.stale_parent.contains(&code)
+    /// Whether an errcode, or the word that a text begins with where the code is 0, says that the parent's token is no
+    /// longer good.
+    pub fn refuses_parent(&self, code: i64, errmsg: &str) -> bool {
+        let is_stale = match (code, self.stale_parent_word) {
+            (0, Some(word)) => errmsg.split(':').next() == Some(word),
+            _ => self.stale_parent.contains(&code),
+        };
+        self.parent != ParentKind::None && is_stale
     }
 
     /// What to call it in a message.

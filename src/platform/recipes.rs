@@ -1,5 +1,7 @@
 //! The recipe table, rows only. A new credential, or a new kind of account, is a new row here.
 
+mod others;
+
 use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, TokenCheck, Value};
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
@@ -13,12 +15,15 @@ const TOKEN: Recipe = Recipe {
     platform: &hosts::API,
     path: "",
     query: &[],
+    headers: &[],
     body: &[],
+    posts_nothing: false,
     token: "/access_token",
     expires_in: "/expires_in",
     renewed: None,
     parent: ParentKind::None,
     stale_parent: &[],
+    stale_parent_word: None,
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
@@ -64,7 +69,12 @@ const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
     ("secret", Value::Secret),
 ];
 
-pub(super) static RECIPES: &[Recipe] = &[
+/// Every credential there is: WeChat's here, and those of other platforms.
+pub(super) fn recipes() -> impl Iterator<Item = &'static Recipe> + Clone {
+    RECIPES.iter().chain(others::RECIPES)
+}
+
+static RECIPES: &[Recipe] = &[
     Recipe {
         kinds: &["official"],
         about: "service and subscription accounts, mini programs",
@@ -156,6 +166,20 @@ pub(super) static RECIPES: &[Recipe] = &[
         query: &[
             ("access_token", Value::ParentToken),
             ("type", Value::Text("agent_config")),
+        ],
+        stale_parent: STALE_WORK,
+        id_name: "corpid",
+        ..TICKET
+    },
+    Recipe {
+        kinds: WORK,
+        credential: "card_ticket",
+        endpoint: "ticket_wx_card",
+        platform: &hosts::WORK,
+        path: "/cgi-bin/ticket/get",
+        query: &[
+            ("access_token", Value::ParentToken),
+            ("type", Value::Text("wx_card")),
         ],
         stale_parent: STALE_WORK,
         id_name: "corpid",
@@ -257,52 +281,6 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/provider_access_token",
         cost: FetchCost::Scarce,
         id_name: "corpid",
-        ..TOKEN
-    },
-    Recipe {
-        kinds: &["qq"],
-        about: "a QQ mini program",
-        endpoint: "qq_token",
-        platform: &hosts::QQ,
-        path: "/api/getToken",
-        query: CLIENT_CREDENTIAL,
-        cost: FetchCost::RevokesPrevious,
-        ..TOKEN
-    },
-    Recipe {
-        kinds: &["douyin"],
-        about: "a Douyin mini program",
-        endpoint: "douyin_token",
-        platform: &hosts::DOUYIN,
-        path: "/api/apps/v2/token",
-        body: CLIENT_CREDENTIAL,
-        token: "/data/access_token",
-        expires_in: "/data/expires_in",
-        cost: FetchCost::RevokesPrevious,
-        ..TOKEN
-    },
-    Recipe {
-        kinds: &["dingtalk"],
-        about: "an internal app of DingTalk",
-        endpoint: "dingtalk_token",
-        platform: &hosts::DINGTALK,
-        path: "/v1.0/oauth2/accessToken",
-        body: &[("appKey", Value::Id), ("appSecret", Value::Secret)],
-        token: "/accessToken",
-        expires_in: "/expireIn",
-        id_name: "appKey",
-        ..TOKEN
-    },
-    Recipe {
-        kinds: &["feishu"],
-        about: "a custom app of Feishu",
-        endpoint: "feishu_tenant_token",
-        platform: &hosts::FEISHU,
-        path: "/open-apis/auth/v3/tenant_access_token/internal",
-        body: &[("app_id", Value::Id), ("app_secret", Value::Secret)],
-        token: "/tenant_access_token",
-        expires_in: "/expire",
-        id_name: "app_id",
         ..TOKEN
     },
     // In the tests' build only: a credential that nobody issues, for the test that a row is all it takes.

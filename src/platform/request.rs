@@ -158,12 +158,20 @@ impl Fetch<'_> {
             }
             Zeroizing::new(Json::Object(object).to_string().into_bytes())
         });
+        let headers = self.recipe.headers.iter();
         Request {
             path: self.recipe.path,
             query: query
                 .map(|(name, value)| (*name, self.text(*value)))
                 .collect(),
+            headers: headers
+                .map(|(name, prefix, value)| {
+                    let value = self.text(*value);
+                    (*name, Zeroizing::new(format!("{prefix}{}", *value)))
+                })
+                .collect(),
             body,
+            posts: !self.recipe.body.is_empty() || self.recipe.posts_nothing,
         }
     }
 
@@ -220,7 +228,7 @@ impl Fetch<'_> {
             wait,
             advice,
             blames_secret,
-        } = self.recipe.judge(errcode, self.failures);
+        } = self.recipe.judge(errcode, errmsg, self.failures);
         let said = self.harmless(errmsg);
         let code = match errcode {
             0 => String::new(),
@@ -240,7 +248,7 @@ impl Fetch<'_> {
             error,
             wait,
             not_sent: false,
-            stale_parent: self.recipe.refuses_parent(errcode),
+            stale_parent: self.recipe.refuses_parent(errcode, errmsg),
             blames_secret: blames_secret && self.recipe.takes(Value::Secret),
         }
     }

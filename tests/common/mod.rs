@@ -239,7 +239,20 @@ impl World {
     pub fn open_at(&self, store: &Path) -> Handle {
         let handle = Handle::open(store).unwrap();
         handle.set("api_base_url", self.sim.http()).unwrap();
-        for platform in ["work", "qq", "douyin", "dingtalk", "feishu"] {
+        for platform in [
+            "work",
+            "qq",
+            "douyin",
+            "dingtalk",
+            "feishu",
+            "qqbot",
+            "douyin_open",
+            "douyin_game",
+            "lark",
+            "xiaohongshu",
+            "baidu",
+            "qidian",
+        ] {
             handle
                 .set(&format!("{platform}_base_url"), self.sim.http())
                 .unwrap();

@@ -29,7 +29,7 @@ fn capitalised(sentence: &str) -> String {
 /// The block in fixed columns.
 fn block_of_options() -> Vec<String> {
     let line = |name: &str, default: &str, range: &str, help: &str| {
-        let line = format!("{name:<20}{default:<31}{range:<16}{help}");
+        let line = format!("{name:<21}{default:<32}{range:<15}{help}");
         assert!(line.len() <= 112, "too long for the header: {line}");
         line
     };
@@ -187,8 +187,19 @@ fn block_of_credentials() -> Vec<String> {
         }
         known.push(credential);
         let having = kinds.iter().filter(|k| k.credentials.contains(credential));
-        let having: Vec<&str> = having.map(|kind| kind.name).collect();
-        block.push(format!("{credential:<16}{}", having.join(", ")));
+        let mut line = format!("{credential:<15}");
+        let mut separator = " ";
+        for kind in having {
+            if line.len() + kind.name.len() > 110 {
+                block.push(line + ",");
+                line = " ".repeat(15);
+                separator = " ";
+            }
+            line += separator;
+            line += kind.name;
+            separator = ", ";
+        }
+        block.push(line);
     }
     block
 }

@@ -7,19 +7,33 @@ export interface Options {
   work_base_url?: string;
   /** `https://api.q.qq.com`, a URL: QQ mini programs. */
   qq_base_url?: string;
-  /** `https://developer.toutiao.com`, a URL: Douyin mini programs. */
+  /** `https://developer.toutiao.com`, a URL: Douyin mini programs, the old endpoint. */
   douyin_base_url?: string;
   /** `https://api.dingtalk.com`, a URL: DingTalk. */
   dingtalk_base_url?: string;
   /** `https://open.feishu.cn`, a URL: Feishu. */
   feishu_base_url?: string;
+  /** `https://bots.qq.com`, a URL: QQ bots. */
+  qqbot_base_url?: string;
+  /** `https://open.douyin.com`, a URL: Douyin's open platform. */
+  douyin_open_base_url?: string;
+  /** `https://minigame.zijieapi.com`, a URL: Douyin mini games. */
+  douyin_game_base_url?: string;
+  /** `https://open.larksuite.com`, a URL: Lark. */
+  lark_base_url?: string;
+  /** `https://miniapp.xiaohongshu.com`, a URL: Xiaohongshu mini programs. */
+  xiaohongshu_base_url?: string;
+  /** `https://openapi.baidu.com`, a URL: Baidu smart programs. */
+  baidu_base_url?: string;
+  /** `https://api.qidian.qq.com`, a URL: QiDian. */
+  qidian_base_url?: string;
   /** `8000`, 1 to 600000 ms: the longest a call waits; saving may add 2 s. */
   timeout_ms?: number;
   /** `3000`, 1 to 600000 ms: for DNS, again for connect and TLS together. */
   connect_timeout_ms?: number;
   /** `270`, 0 to 3600 s: how early to refresh; 1/10 of a life at most. */
   refresh_ahead_s?: number;
-  /** `0`, 0 or 1: with 1 a thread refreshes ahead; nobody waits. */
+  /** `0`, 0 or 1: 1: a thread refreshes ahead; nobody waits. */
   background_refresh?: boolean;
   /** `200`, 0 to 60000 ms: how soon another process's change is seen. */
   revalidate_ms?: number;
@@ -50,10 +64,20 @@ export type Kind =
   | 'qq'
   | 'douyin'
   | 'dingtalk'
-  | 'feishu';
+  | 'feishu'
+  | 'qqbot'
+  | 'douyin_stable'
+  | 'douyin_game'
+  | 'dingtalk_suite'
+  | 'feishu_store'
+  | 'feishu_tenant'
+  | 'lark'
+  | 'xiaohongshu'
+  | 'baidu'
+  | 'qidian';
 
 /** What is known later than the registration. */
-export type Field = 'current' | 'retry' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'refresh_token';
+export type Field = 'current' | 'retry' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'app_ticket' | 'refresh_token';
 
 export type Status =
   | 'WXTOKEN_E_ARGUMENT'

@@ -73,10 +73,12 @@ final class Store
      *                     by the classic endpoint), "work" (an app of a WeCom corporation), "component" (a third-party
      *                     platform), "authorizer" (an account that has authorized one), "suite" (a WeCom third-party
      *                     app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom service
-     *                     provider), "qq", "douyin", "dingtalk" or "feishu".
+     *                     provider), "qq", "qqbot", "douyin", "douyin_stable", "douyin_game", "dingtalk",
+     *                     "dingtalk_suite", "feishu", "feishu_store", "feishu_tenant" (a tenant of a store app),
+     *                     "lark", "xiaohongshu", "baidu" or "qidian".
      * @param string $id The appid, corpid, suite_id and so on.
-     * @param ?string $secret Its secret; for "work_authorized" the permanent_code. Null for "authorizer", which has
-     *                        none. It is sealed in the store and never shown again.
+     * @param ?string $secret Its secret; for "work_authorized" the permanent_code. Null for "authorizer" and
+     *                        "feishu_tenant", which have none. It is sealed in the store and never shown again.
      */
     public function register(
         string $account,
@@ -100,7 +102,8 @@ final class Store
      * @param string $field "current" (of every kind; see setCurrent()), "retry" (of every kind: ends the back-off after
      *                      a failure, at most once a minute), "parent" (of "authorizer" and
      *                      "work_authorized": the name of its component, or suite, in this store), "verify_ticket" (of
-     *                      "component", from the push every 10 minutes), "suite_ticket" (of "suite", likewise), or
+     *                      "component", from the push every 10 minutes), "suite_ticket" (of "suite", likewise;
+     *                      of "dingtalk_suite"), "app_ticket" (of "feishu_store", from the push every hour), or
      *                      "refresh_token" (of "authorizer", from the authorization; put the parent first).
      * @param ?string $value A ticket or refresh token is sealed like a secret, and stays in the store. When the
      *                       platform sends another refresh token it replaces the one that was put; putting again what

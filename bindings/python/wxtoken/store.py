@@ -75,24 +75,31 @@ class Store:
     def set(self, option: str, value: OptionValue) -> None:
         """Set an option of this Store; the default of each is $WXTOKEN_<OPTION> as it was when it was opened.
 
-        option              default                        range           what it is
-        api_base_url        https://api.weixin.qq.com      a URL           official accounts, mini programs
-        work_base_url       https://qyapi.weixin.qq.com    a URL           WeCom
-        qq_base_url         https://api.q.qq.com           a URL           QQ mini programs
-        douyin_base_url     https://developer.toutiao.com  a URL           Douyin mini programs
-        dingtalk_base_url   https://api.dingtalk.com       a URL           DingTalk
-        feishu_base_url     https://open.feishu.cn         a URL           Feishu
-        timeout_ms          8000                           1 to 600000 ms  the longest a call waits; saving may add 2 s
-        connect_timeout_ms  3000                           1 to 600000 ms  for DNS, again for connect and TLS together
-        refresh_ahead_s     270                            0 to 3600 s     how early to refresh; 1/10 of a life at most
-        background_refresh  0                              0 or 1          with 1 a thread refreshes ahead; nobody waits
-        revalidate_ms       200                            0 to 60000 ms   how soon another process's change is seen
-        proxy               none                           a URL           http:// or socks5h://[user:pass@]host:port
-        ip_version          any                            any, 4 or 6     which addresses of a host's name are used
-        allow_plain_http    0                              0 or 1          with 1 a private address may be plain http
-        ca_file             none                           a path          PEM certificates to trust beside the web PKI
-        key_file            <store>.key                    a path          the key that seals the secrets
-        log                 off                            a level         off, error, info or debug; to stderr
+        option               default                         range          what it is
+        api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
+        work_base_url        https://qyapi.weixin.qq.com     a URL          WeCom
+        qq_base_url          https://api.q.qq.com            a URL          QQ mini programs
+        douyin_base_url      https://developer.toutiao.com   a URL          Douyin mini programs, the old endpoint
+        dingtalk_base_url    https://api.dingtalk.com        a URL          DingTalk
+        feishu_base_url      https://open.feishu.cn          a URL          Feishu
+        qqbot_base_url       https://bots.qq.com             a URL          QQ bots
+        douyin_open_base_url https://open.douyin.com         a URL          Douyin's open platform
+        douyin_game_base_url https://minigame.zijieapi.com   a URL          Douyin mini games
+        lark_base_url        https://open.larksuite.com      a URL          Lark
+        xiaohongshu_base_url https://miniapp.xiaohongshu.com a URL          Xiaohongshu mini programs
+        baidu_base_url       https://openapi.baidu.com       a URL          Baidu smart programs
+        qidian_base_url      https://api.qidian.qq.com       a URL          QiDian
+        timeout_ms           8000                            1 to 600000 ms the longest a call waits; saving may add 2 s
+        connect_timeout_ms   3000                            1 to 600000 ms for DNS, again for connect and TLS together
+        refresh_ahead_s      270                             0 to 3600 s    how early to refresh; 1/10 of a life at most
+        background_refresh   0                               0 or 1         1: a thread refreshes ahead; nobody waits
+        revalidate_ms        200                             0 to 60000 ms  how soon another process's change is seen
+        proxy                none                            a URL          http:// or socks5h://[user:pass@]host:port
+        ip_version           any                             any, 4 or 6    which addresses of a host's name are used
+        allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
+        ca_file              none                            a path         PEM certificates to trust beside the web PKI
+        key_file             <store>.key                     a path         the key that seals the secrets
+        log                  off                             a level        off, error, info or debug; to stderr
 
         A bool is 1 or 0. An empty URL or path is the default. Plain http is accepted for a loopback address, and with
         allow_plain_http, given before the URL, for a private one.
@@ -108,10 +115,12 @@ class Store:
                 endpoint where each fetch ends the token before), "work" (an app of a WeCom corporation), "component"
                 (a third-party platform), "authorizer" (an account that has authorized one), "suite" (a WeCom
                 third-party app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom
-                service provider), "qq", "douyin", "dingtalk" or "feishu"
+                service provider), "qq", "qqbot", "douyin", "douyin_stable", "douyin_game", "dingtalk",
+                "dingtalk_suite", "feishu", "feishu_store", "feishu_tenant" (a tenant of a store app), "lark",
+                "xiaohongshu", "baidu" or "qidian"
         id      the appid, corpid, suite_id and so on
         secret  its secret, sealed in the store and never shown again; for "work_authorized" the permanent_code. None
-                for "authorizer", which has none.
+                for "authorizer" and "feishu_tenant", which have none.
 
         The first account of a store becomes the current one. Raises ArgumentError, StoreError, SecretError or
         TimeoutError.
@@ -129,9 +138,12 @@ class Store:
 
         current        of every kind; see set_current
         retry          of every kind: ends the back-off after a failure, at most once a minute
-        parent         of "authorizer", "work_authorized": the name of its component, or suite, in this store
+        parent         of "authorizer", "work_authorized": the name of its component, or suite, in this store;
+                       of "feishu_tenant": the name of its store app
         verify_ticket  of "component", from the push every 10 minutes; good for 12 hours
-        suite_ticket   of "suite", from the push every 10 minutes; good for 30 minutes
+        suite_ticket   of "suite", from the push every 10 minutes; good for 30 minutes; of "dingtalk_suite", from
+                       the push about every 5 hours
+        app_ticket     of "feishu_store", from the push every hour
         refresh_token  of "authorizer", from the authorization; put the parent first
 
         A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another

@@ -56,7 +56,21 @@ impl Desk {
         command.env("HOME", self.path("home"));
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
         command.env("WXTOKEN_STORE", self.world.store());
-        for platform in ["API", "WORK", "QQ", "DOUYIN", "DINGTALK", "FEISHU"] {
+        for platform in [
+            "API",
+            "WORK",
+            "QQ",
+            "DOUYIN",
+            "DINGTALK",
+            "FEISHU",
+            "QQBOT",
+            "DOUYIN_OPEN",
+            "DOUYIN_GAME",
+            "LARK",
+            "XIAOHONGSHU",
+            "BAIDU",
+            "QIDIAN",
+        ] {
             command.env(
                 format!("WXTOKEN_{platform}_BASE_URL"),
                 self.world.sim.http(),

@@ -96,10 +96,12 @@ impl AccountSpec {
     /// What is wrong with it, in the words of the control API.
     pub fn complaint(&self) -> Option<&'static str> {
         match (self.kind.needs_parent(), &self.parent) {
-            (true, None) => {
-                Some("missing field `parent`: the component or suite it is authorized to")
+            (true, None) => Some(
+                "missing field `parent`: the component, suite or store app it is authorized to",
+            ),
+            (false, Some(_)) => {
+                Some("only authorizer, work_authorized and feishu_tenant have a `parent`")
             }
-            (false, Some(_)) => Some("only authorizer and work_authorized have a `parent`"),
             (false, None) if self.secret.is_empty() => Some("missing field `secret`"),
             _ => None,
         }
@@ -133,9 +135,10 @@ impl FromStr for AccountSpec {
             (true, Some((id, parent))) if !id.is_empty() && !parent.is_empty() => {
                 Ok(AccountSpec::child(kind, id, parent, secret))
             }
-            (true, _) => {
-                Err("write KIND:ID@PARENT:SECRET for an authorizer or work_authorized".into())
-            }
+            (true, _) => Err(
+                "write KIND:ID@PARENT:SECRET for an authorizer, work_authorized or feishu_tenant"
+                    .into(),
+            ),
             (false, _) => Ok(AccountSpec::new(kind, id, secret)),
         }
     }
@@ -175,6 +178,8 @@ pub struct Account {
     pub slots: BTreeMap<TokenKind, Slots>,
     /// Fetches of the day or the hour, by endpoint.
     pub used: BTreeMap<TokenKind, Window>,
+    /// Those that this app of a corp made of what its apps share.
+    pub used_as_app: BTreeMap<TokenKind, Window>,
     /// Stable fetches of the minute.
     pub minute: Window,
     /// Forced refreshes of the day.
@@ -196,6 +201,7 @@ impl Account {
         Account {
             slots: BTreeMap::new(),
             used: BTreeMap::new(),
+            used_as_app: BTreeMap::new(),
             minute: Window::default(),
             forced_day: Window::default(),
             forced_at: None,
@@ -260,6 +266,13 @@ impl Account {
         let limit = (quota.setting)(&self.spec).unwrap_or(quota.limit);
         let used = self.used.entry(credential.kind).or_default();
         used.take(now, quota.span_ms, limit)
+    }
+
+    /// Takes one of the fetches that an app may make of what the apps of its corp share; false when none is left.
+    pub fn take_app_quota(&mut self, credential: &Credential, limit: u64, now: u64) -> bool {
+        let limit = (credential.quota.setting)(&self.spec).unwrap_or(limit);
+        let used = self.used_as_app.entry(credential.kind).or_default();
+        used.take(now, credential.quota.span_ms, limit)
     }
 
     /// Takes one of the minute's stable fetches; false when none is left.

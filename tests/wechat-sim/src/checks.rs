@@ -38,7 +38,7 @@ pub fn walk(world: &World, call: &Call, route: &Route) -> Result<usize, Code> {
 fn check_form(call: &Call, route: &Route) -> Result<(), Code> {
     match (route.sent, call.request.method.as_str()) {
         (Sent::Get, method) if method != "GET" => Err(Number(43001)),
-        (Sent::Json, method) if method != "POST" => Err(Number(43002)),
+        (Sent::Json | Sent::Nowhere, method) if method != "POST" => Err(Number(43002)),
         (Sent::Json, _) if !matches!(call.json, Some(Value::Object(_))) => Err(Number(47001)),
         _ => Ok(()),
     }

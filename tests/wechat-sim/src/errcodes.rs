@@ -21,8 +21,18 @@ pub enum Host {
     Douyin,
     /// api.dingtalk.com
     Dingtalk,
-    /// open.feishu.cn
+    /// open.feishu.cn, open.larksuite.com
     Feishu,
+    /// bots.qq.com
+    Qqbot,
+    /// open.douyin.com
+    DouyinOpen,
+    /// minigame.zijieapi.com
+    DouyinGame,
+    /// miniapp.xiaohongshu.com
+    Xiaohongshu,
+    /// openapi.baidu.com
+    Baidu,
 }
 
 /// What a refusal is known by.
@@ -30,7 +40,7 @@ pub enum Host {
 pub enum Code {
     /// An errcode.
     Number(i64),
-    /// DingTalk's kind.
+    /// DingTalk's and Baidu's kind.
     Name(&'static str),
 }
 
@@ -53,6 +63,11 @@ impl Host {
             Host::Douyin => Number(28003017),
             Host::Dingtalk => Name("Forbidden.AccessDenied.QpsLimitForApi"),
             Host::Feishu => Number(99991400),
+            Host::DouyinOpen => Number(10_020),
+            Host::DouyinGame => Number(28_005_139),
+            // Stand-ins, for want of documents.
+            Host::Qqbot | Host::Xiaohongshu => Number(45009),
+            Host::Baidu => Name("temporarily_unavailable"),
         }
     }
 
@@ -62,6 +77,8 @@ impl Host {
             (Host::Dingtalk, Name(name)) if name.starts_with("Forbidden.") => 403,
             (Host::Dingtalk, Name("InvalidAuthentication")) => 401,
             (Host::Dingtalk, _) => 400,
+            (Host::Baidu, Name("invalid_client")) => 401,
+            (Host::Baidu, _) => 400,
             // What Feishu's gateway says, before an endpoint is asked.
             (Host::Feishu, Number(99990000..=99999999)) => 400,
             _ => 200,
@@ -78,6 +95,16 @@ impl Host {
                 json!({"code": code.to_string(), "message": text, "requestid": id})
             }
             (Host::Feishu, Number(number)) => json!({"code": number, "msg": text}),
+            (Host::Xiaohongshu, Number(number)) => {
+                json!({"code": number, "msg": text, "success": false})
+            }
+            (Host::Qqbot, Number(number)) => json!({"code": number, "message": text}),
+            (Host::DouyinOpen, Number(number)) => {
+                let data = json!({"error_code": number, "description": text});
+                json!({"data": data, "message": "error"})
+            }
+            (Host::DouyinGame, Number(number)) => json!({"err_no": number, "err_msg": text}),
+            (Host::Baidu, code) => json!({"error": code.to_string(), "error_description": text}),
             (_, Number(number)) => json!({"errcode": number, "errmsg": text}),
             (_, Name(name)) => json!({"errcode": name, "errmsg": text}),
         };
@@ -115,8 +142,11 @@ fn wording(host: Host, code: Code, peer: IpAddr) -> String {
         Number(61004) => format!("access clientip is not registered, requestIP: {peer}"),
         Number(number) => match host {
             Host::Wecom => wecom(number).unwrap_or_else(|| weixin(number)),
-            Host::Douyin => douyin(number).unwrap_or_else(|| weixin(number)),
+            Host::Douyin | Host::DouyinOpen | Host::DouyinGame => {
+                douyin(number).unwrap_or_else(|| weixin(number))
+            }
             Host::Feishu => feishu(number).unwrap_or_else(|| weixin(number)),
+            Host::Qqbot => qqbot(number).unwrap_or_else(|| weixin(number)),
             _ => weixin(number),
         }
         .into(),
@@ -126,7 +156,10 @@ fn wording(host: Host, code: Code, peer: IpAddr) -> String {
 fn weixin(code: i64) -> &'static str {
     match code {
         -1 => "system error",
-        40001 => "invalid credential, access_token is invalid or not latest",
+        40001 => {
+            "invalid credential, access_token is invalid or not latest, could get access_token by \
+             getStableAccessToken, more details at https://mmbizurl.cn/s/JtxxFh33r"
+        }
         40002 => "invalid grant_type",
         40013 => "invalid appid",
         40014 => "invalid access_token",
@@ -136,12 +169,17 @@ fn weixin(code: i64) -> &'static str {
         41001 => "access_token missing",
         41002 => "appid missing",
         41004 => "appsecret missing",
+        41018 => "component_appid missing",
         42001 => "access_token expired",
         43001 => "require GET method",
         43002 => "require POST method",
-        45009 => "reach max api daily quota limit",
+        45009 => {
+            "reach max api daily quota limit, could get access_token by getStableAccessToken, \
+             more details at https://mmbizurl.cn/s/JtxxFh33r"
+        }
         45011 => "api minute-quota reach limit, must slower, retry next minute",
         47001 => "data format error",
+        50004 => "user not allow to use accesstoken, maybe for punishment",
         61003 => "component is not authorized by this account",
         61005 => "component ticket is expired",
         61006 => "component ticket is invalid",
@@ -175,7 +213,13 @@ fn douyin(code: i64) -> Option<&'static str> {
         40015 => "appid error",
         40017 => "secret error",
         40020 => "grant_type error",
+        10003 => "client_key error",
+        10013 => "client_key or client_secret error",
+        10020 => "too many requests",
         28001003 => "access_token invalid",
+        28001008 => "access_token expired",
+        28001038 => "param error",
+        28005139 => "too many requests",
         28003017 => "quota used up",
         _ => return None,
     })
@@ -184,6 +228,7 @@ fn douyin(code: i64) -> Option<&'static str> {
 fn feishu(code: i64) -> Option<&'static str> {
     Some(match code {
         10003 => "invalid param",
+        10012 => "app ticket invalid",
         10014 => "app secret invalid",
         99991400 => "request trigger frequency limit",
         99991401 => "ip denied",
@@ -193,6 +238,17 @@ fn feishu(code: i64) -> Option<&'static str> {
         99991663 => {
             "Invalid access token for authorization. Please make a request with token attached."
         }
+        99991664 => {
+            "Invalid access token for authorization. Please make a request with token attached."
+        }
+        _ => return None,
+    })
+}
+
+fn qqbot(code: i64) -> Option<&'static str> {
+    Some(match code {
+        100007 => "appid invalid",
+        100016 => "invalid appid or secret",
         _ => return None,
     })
 }
@@ -201,6 +257,11 @@ fn named(code: &str) -> &'static str {
     match code {
         "invalidClientIdOrSecret" => "无效的clientId或者clientSecret",
         "InvalidAuthentication" => "不合法的access_token",
+        "invalidSuiteTicket" => "不合法的suiteTicket",
+        "invalid_client" => "unknown client id",
+        "unsupported_grant_type" => "the authorization grant type is not supported",
+        "invalid_scope" => "the requested scope is invalid",
+        "temporarily_unavailable" => "too many requests",
         "Forbidden.AccessDenied.QpsLimitForApi" => "QPS limit for the api is reached",
         "Forbidden.AccessDenied.IpNotInWhiteList" => "the ip is not in the white list",
         _ => "scripted error",

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     account::Account,
     checks,
-    errcodes::{Code, Code::Number},
+    errcodes::{Code, Code::Number, Host},
+    kinds::TokenKind,
     routes::{Credential, Fields, Older, Route, Rule},
     service::{Answer, Call, Outcome, refuse, respond},
     tokens::random_value,
@@ -23,10 +24,17 @@ struct Grant {
 /// Checks the request and hands out the credential.
 pub fn issue(world: &mut World, call: &Call, route: &Route, credential: &Credential) -> Answer {
     match fetch(world, call, route, credential) {
-        Ok(grant) => Answer {
-            reply: respond(world, route.host, &success(&credential.reply, &grant)),
-            outcome: grant.outcome,
-        },
+        Ok(grant) => {
+            let mut reply = respond(world, route.host, &success(&credential.reply, &grant));
+            if credential.kind == TokenKind::Stable && !world.switches.text_plain {
+                let json = "application/json; encoding=utf-8";
+                reply.headers = vec![("Content-Type".into(), json.into())];
+            }
+            Answer {
+                reply,
+                outcome: grant.outcome,
+            }
+        }
         Err(code) => refuse(world, route.host, code, None, call.peer),
     }
 }
@@ -38,21 +46,28 @@ fn fetch(
     credential: &Credential,
 ) -> Result<Grant, Code> {
     let mut at = checks::walk(world, call, route)?;
-    if credential.per_corp {
+    let now = world.now();
+    if let Some(limit) = credential.per_corp {
+        let app = &mut world.accounts[at];
+        if !app.take_app_quota(credential, limit, now + app.advanced_ms) {
+            return Err(route.host.over_quota());
+        }
         at = world.first_of_corp(at);
     }
-    let now = world.now();
     let (account, switches) = (&mut world.accounts[at], &world.switches);
     let now = now + account.advanced_ms;
     if matches!(credential.rule, Rule::Stable) && !account.take_minute(now) {
-        return Err(Number(switches.minute_quota_code));
+        return Err(match route.host {
+            Host::Weixin => Number(switches.minute_quota_code),
+            other => other.over_quota(),
+        });
     }
     if !account.take_quota(credential, now) {
         return Err(route.host.over_quota());
     }
     let mut grant = match credential.rule {
         Rule::Mints => mint(account, credential, now, call, false),
-        Rule::Stable => stable(account, credential, now, call, switches)?,
+        Rule::Stable => stable(account, route.host, credential, now, call, switches)?,
         Rule::Repeats { window_ms, switch } => {
             let window = account.renew_window(window_ms);
             repeat(account, credential, now, call, switch(switches), window)
@@ -70,6 +85,7 @@ fn fetch(
 /// The same token again, until its last minutes or by force.
 fn stable(
     account: &mut Account,
+    host: Host,
     credential: &Credential,
     now: u64,
     call: &Call,
@@ -81,11 +97,11 @@ fn stable(
         .is_some_and(|body| body.get("force_refresh") == Some(&Value::Bool(true)));
     let too_soon = account.inside_force_gap(now);
     if wants_force && too_soon && switches.force_inside_gap == ForceInsideGap::Refused {
-        return Err(Number(45009));
+        return Err(host.over_quota());
     }
     if wants_force && !too_soon {
         if !account.take_force(now) {
-            return Err(Number(45009));
+            return Err(host.over_quota());
         }
         account.forced_at = Some(now);
         return Ok(mint(account, credential, now, call, true));
@@ -149,7 +165,11 @@ fn mint(
 
 fn success(fields: &Fields, grant: &Grant) -> Value {
     let seconds = grant.left.div_ceil(1000).max(1);
-    let mut reply = without_token(fields, json!(seconds));
+    let life = match fields.is_text {
+        true => json!(seconds.to_string()),
+        false => json!(seconds),
+    };
+    let mut reply = without_token(fields, life);
     if let Some(object) = fields.object(&mut reply) {
         object.insert(fields.token.into(), json!(grant.token));
         if let (Some(name), Some(refresh)) = (fields.refresh, &grant.refresh) {

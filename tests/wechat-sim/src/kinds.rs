@@ -33,14 +33,33 @@ pub enum Kind {
     Douyin,
     /// A DingTalk app.
     Dingtalk,
-    /// A Feishu app.
+    /// A Feishu or Lark app of one tenant.
     Feishu,
+    /// A QQ bot.
+    Qqbot,
+    /// A Douyin mini program or app, at Douyin's open platform.
+    DouyinStable,
+    /// A Douyin mini game.
+    DouyinGame,
+    /// A third-party app of DingTalk.
+    DingtalkSuite,
+    /// A Feishu app for any tenant.
+    FeishuStore,
+    /// A tenant of a Feishu store app, its parent.
+    FeishuTenant,
+    /// A Xiaohongshu mini program.
+    Xiaohongshu,
+    /// A Baidu smart program.
+    Baidu,
 }
 
 impl Kind {
     /// Whether it is nothing without the component or the suite it is authorized to.
     pub fn needs_parent(self) -> bool {
-        matches!(self, Kind::Authorizer | Kind::WorkAuthorized)
+        matches!(
+            self,
+            Kind::Authorizer | Kind::WorkAuthorized | Kind::FeishuTenant
+        )
     }
 
     /// Whether it is of a WeCom corp, whose apps share some tickets.
@@ -112,4 +131,32 @@ pub enum TokenKind {
     Dingtalk,
     /// `/open-apis/auth/v3/tenant_access_token/internal`
     Feishu,
+    /// `/cgi-bin/ticket/get?type=wx_card`
+    WorkCardTicket,
+    /// `/app/getAppAccessToken`
+    Qqbot,
+    /// `/oauth/stable_client_token/`
+    DouyinStable,
+    /// `/js/getticket/`
+    DouyinJsapiTicket,
+    /// `/open/getticket/`
+    DouyinOpenTicket,
+    /// `/mgplatform/api/apps/stable_token`
+    DouyinGame,
+    /// `/v1.0/oauth2/suiteAccessToken`
+    DingtalkSuite,
+    /// `/v1.0/oauth2/jsapiTickets`
+    DingtalkJsapiTicket,
+    /// `/open-apis/auth/v3/app_access_token/internal`
+    FeishuApp,
+    /// `/open-apis/jssdk/ticket/get`
+    FeishuJsapiTicket,
+    /// `/open-apis/auth/v3/app_access_token`
+    FeishuStore,
+    /// `/open-apis/auth/v3/tenant_access_token`
+    FeishuTenant,
+    /// `/api/rmp/token`
+    Xiaohongshu,
+    /// `/oauth/2.0/token`
+    Baidu,
 }

@@ -8,6 +8,7 @@
 
 mod account;
 mod bad_tls;
+mod bans;
 mod checks;
 pub mod cli;
 mod connection;

@@ -33,6 +33,8 @@ pub enum Sent {
     Query,
     /// In the JSON object of a POST.
     Json,
+    /// Nowhere: a POST without a body.
+    Nowhere,
     /// In the query or a JSON object, whatever the method.
     Either,
 }
@@ -116,8 +118,8 @@ pub struct Credential {
     pub older: Older,
     /// Fetches in a span of time.
     pub quota: Quota,
-    /// Whether all apps of a corp share it.
-    pub per_corp: bool,
+    /// All apps of a corp share it, and each may fetch it that often in the quota's span.
+    pub per_corp: Option<u64>,
     /// How a reply holds it.
     pub reply: Fields,
 }
@@ -166,6 +168,8 @@ pub struct Fields {
     pub token: &'static str,
     /// The lifetime's.
     pub expires: &'static str,
+    /// Whether the lifetime is written as a string.
+    pub is_text: bool,
     /// The refresh token's, where there is one: it is the account's secret.
     pub refresh: Option<&'static str>,
 }

@@ -44,6 +44,7 @@ impl Call<'_> {
             Sent::Get | Sent::Query => self.request.param(name),
             Sent::Json => self.in_body(name),
             Sent::Either => self.param(name),
+            Sent::Nowhere => None,
         }
     }
 
@@ -120,6 +121,7 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
     let id = id_of(world, &call, route);
     keep(world, request, id.clone(), peer, door);
 
+    let now = world.now();
     let struck = route.and_then(|route| world.faults.strike(id.as_deref(), route.path, is_token));
     let mut delay_ms = struck.as_ref().map_or(0, |struck| struck.delay_ms);
     if let Some(route) = route.filter(|_| is_token) {
@@ -128,8 +130,18 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
     }
     let (answer, delivery) = match route {
         None => (lost(world, request, door), Delivery::Whole),
+        Some(route) if route.host == Host::Wecom && world.bans.is_banned(peer.ip(), now) => (
+            refuse(world, route.host, route.host.over_quota(), None, call.peer),
+            Delivery::Whole,
+        ),
         Some(route) => play(world, &mut call, route, struck),
     };
+    if let Some(route) = route
+        && route.host == Host::Wecom
+        && matches!(answer.outcome, Outcome::Refused(_))
+    {
+        world.bans.count_failure(peer.ip(), now);
+    }
     match route {
         Some(route) if is_token => world
             .tally

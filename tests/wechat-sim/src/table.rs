@@ -2,6 +2,8 @@
 //!
 //! This file has what rows share: each row says how its credential differs from one of these.
 
+mod douyin;
+mod feishu;
 mod official;
 mod others;
 mod wecom;
@@ -18,9 +20,15 @@ const DAY: u64 = 24 * HOUR;
 
 /// Every endpoint there is.
 pub fn routes() -> impl Iterator<Item = &'static Route> + Clone {
-    [official::ROUTES, wecom::ROUTES, others::ROUTES]
-        .into_iter()
-        .flatten()
+    [
+        official::ROUTES,
+        wecom::ROUTES,
+        others::ROUTES,
+        douyin::ROUTES,
+        feishu::ROUTES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Every parameter that names an account. Those of an account with a parent come first: they stand beside its parent's.
@@ -46,7 +54,7 @@ const MINTED: Credential = Credential {
     rule: Rule::Mints,
     older: Older::Grace,
     quota: daily(2_000),
-    per_corp: false,
+    per_corp: None,
     reply: ACCESS_TOKEN,
 };
 
@@ -89,6 +97,7 @@ pub const ACCESS_TOKEN: Fields = Fields {
     inside: None,
     token: "access_token",
     expires: "expires_in",
+    is_text: false,
     refresh: None,
 };
 
@@ -107,6 +116,17 @@ const fn tickets(span_ms: u64, limit: u64) -> Quota {
         setting: |spec| spec.ticket_quota,
     }
 }
+
+/// As most other platforms do: the same while it is valid, and those before work on.
+const REPEATED_ELSEWHERE: Credential = Credential {
+    rule: Rule::Repeats {
+        window_ms: 0,
+        switch: |_| true,
+    },
+    older: Older::Lives,
+    quota: daily(u64::MAX),
+    ..MINTED
+};
 
 /// An official account's token, carried in the query.
 const OFFICIAL_TOKEN: Bearer = Bearer {

@@ -13,7 +13,7 @@ use crate::{account::Account, control::Handled, kinds::Kind, tokens::random_valu
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Push {
-    /// component_appid or suite_id
+    /// component_appid, suite_id, or what DingTalk and Feishu call it.
     id: String,
     /// How long ago the push is to have been.
     #[serde(default)]
@@ -35,8 +35,16 @@ pub fn push(world: &mut World, order: &Push) -> Handled {
     let now = world.now();
     let account = world
         .of_id(&order.id)
-        .find(|account| matches!(account.spec.kind, Kind::Component | Kind::Suite))
-        .ok_or((404, format!("no component or suite {}", order.id)))?;
+        .find(|account| {
+            matches!(
+                account.spec.kind,
+                Kind::Component | Kind::Suite | Kind::DingtalkSuite | Kind::FeishuStore
+            )
+        })
+        .ok_or((
+            404,
+            format!("no component, suite or store app {}", order.id),
+        ))?;
     let at = unix_now().saturating_sub(order.age_ms / 1000);
     let (ticket, xml) = match account.spec.kind {
         Kind::Component => {
@@ -44,6 +52,19 @@ pub fn push(world: &mut World, order: &Push) -> Handled {
             let last = field("ComponentVerifyTicket", &ticket);
             let xml = component_xml(&order.id, at, "component_verify_ticket", &last);
             (ticket, xml)
+        }
+        // DingTalk and Feishu push JSON.
+        Kind::DingtalkSuite => {
+            let ticket = random_value(64);
+            let event = json!({"EventType": "suite_ticket", "SuiteKey": order.id,
+                "SuiteTicket": ticket, "TimeStamp": (at * 1000).to_string()});
+            (ticket, event.to_string())
+        }
+        Kind::FeishuStore => {
+            let ticket = random_value(64);
+            let event = json!({"type": "app_ticket", "app_id": order.id, "app_ticket": ticket});
+            let whole = json!({"ts": at.to_string(), "type": "event_callback", "event": event});
+            (ticket, whole.to_string())
         }
         _ => {
             let ticket = random_value(64);
@@ -98,7 +119,10 @@ fn child<'a>(
         |account: &Account| order.parent.is_none() || account.spec.parent == order.parent;
     world
         .of_id(&order.id)
-        .find(|account| account.spec.kind.needs_parent() && is_parent(account))
+        .find(|account| {
+            matches!(account.spec.kind, Kind::Authorizer | Kind::WorkAuthorized)
+                && is_parent(account)
+        })
         .ok_or((404, "no such authorizer or work_authorized".into()))
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     account::{Account, AccountSpec},
+    bans::Bans,
     counters::Tally,
     faults::FaultQueue,
     flights::Flights,
@@ -104,6 +105,8 @@ pub struct World {
     pub tally: Tally,
     /// The token requests being answered.
     pub flights: Flights,
+    /// The addresses that failed too often at WeCom.
+    pub bans: Bans,
     /// The recent requests.
     pub journal: Journal,
     /// Where the simulator listens.
@@ -133,6 +136,7 @@ impl World {
             faults: FaultQueue::default(),
             tally: Tally::default(),
             flights: Flights::default(),
+            bans: Bans::default(),
             journal: Journal::default(),
             endpoints,
             defaults,
@@ -154,6 +158,7 @@ impl World {
         self.tally = Tally::default();
         let bad = &self.endpoints.bad_tls;
         self.tally.all.bad_tls_bytes = bad.keys().map(|name| (name.clone(), 0)).collect();
+        self.bans = Bans::default();
         self.journal.clear();
         self.advanced_ms = 0;
     }

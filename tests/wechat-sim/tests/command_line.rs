@@ -136,7 +136,7 @@ fn push_prints_what_wechat_would_push() {
     assert_eq!((fetch(&ticket), fetch(&stale)), (0.into(), 40085.into()));
     let (code, message) = push(&["nobody"]);
     assert!(
-        code == Some(1) && message.contains("no component or suite nobody"),
+        code == Some(1) && message.contains("no component, suite or store app nobody"),
         "{message}"
     );
     let (code, message) = push(&["x", "--control", "http://10.0.0.1:80"]);

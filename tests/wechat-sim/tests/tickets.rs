@@ -157,14 +157,38 @@ fn wecom_counts_tickets_by_the_hour() {
     }
     assert_eq!(errcode(&app_ticket(&sim, &one)), 45009);
     assert_eq!(errcode(&app_ticket(&sim, &two)), 0);
-    for at in 0..400 {
-        let token = [&one, &two][at % 2];
-        assert_eq!(errcode(&corp_ticket(&sim, token)), 0);
+    // 100 for each app, and 400 for all of the corp's.
+    let mut apps = vec![one.clone(), two.clone()];
+    for secret in ["third", "fourth", "fifth"] {
+        sim.add_account(AccountSpec::new(Kind::Work, CORP, secret));
+        let fetch = format!("/cgi-bin/gettoken?corpid=wwtest&corpsecret={secret}");
+        apps.push(token(&get(&sim, &fetch)));
     }
-    assert_eq!(errcode(&corp_ticket(&sim, &two)), 45009);
+    for app in &apps[..4] {
+        for _ in 0..100 {
+            assert_eq!(errcode(&corp_ticket(&sim, app)), 0);
+        }
+        assert_eq!(errcode(&corp_ticket(&sim, app)), 45009);
+    }
+    assert_eq!(errcode(&corp_ticket(&sim, &apps[4])), 45009);
     sim.advance(HOUR);
     assert_eq!(errcode(&corp_ticket(&sim, &two)), 0);
     assert_eq!(errcode(&app_ticket(&sim, &one)), 0);
+}
+
+#[test]
+fn wecom_bans_an_address_for_an_hour_after_2000_failures() {
+    let sim = simulator();
+    let wrong = "/cgi-bin/gettoken?corpid=wwtest&corpsecret=wrong";
+    for _ in 0..1_999 {
+        assert_eq!(errcode(&get(&sim, wrong)), 40001);
+    }
+    assert_eq!(errcode(&get(&sim, WORK)), 0);
+    assert_eq!(errcode(&get(&sim, wrong)), 40001);
+    assert_eq!(errcode(&get(&sim, WORK)), 45009);
+    assert_eq!(errcode(&get(&sim, CLASSIC)), 0, "another platform");
+    sim.advance(HOUR);
+    assert_eq!(errcode(&get(&sim, WORK)), 0);
 }
 
 #[test]

@@ -108,7 +108,7 @@ pub const ROUTES: &[Route] = &[
         host: Host::Weixin,
         sent: Sent::Json,
         checks: &[
-            Has("component_appid", Number(41002)),
+            Has("component_appid", Number(41018)),
             Account(Kind::Component, "component_appid", Number(40013)),
             Has("component_appsecret", Number(41004)),
             Secret("component_appsecret", Number(40125)),

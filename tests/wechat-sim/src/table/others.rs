@@ -1,4 +1,4 @@
-//! Other platforms of the same shape: QQ, Douyin, DingTalk, Feishu.
+//! Other platforms of the same shape: QQ, Douyin, DingTalk, Feishu, Xiaohongshu, Baidu.
 
 use super::*;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     },
     kinds::Kind,
     routes::{
-        Check::{Account, Bearer as Carries, Has, Ip, Is, Secret},
+        Check::{Account, Bearer as Carries, Has, Ip, Is, Pushed, Secret},
         Gives::{Service, Token},
         Sent,
     },
@@ -33,16 +33,16 @@ const DOUYIN_TOKEN: Bearer = Bearer {
 
 const DINGTALK_TOKEN: Bearer = Bearer {
     from: From::Header("x-acs-dingtalk-access-token", ""),
-    kinds: &[TokenKind::Dingtalk],
+    kinds: &[TokenKind::Dingtalk, TokenKind::DingtalkSuite],
     missing: DINGTALK_TOKEN_WRONG,
     malformed: None,
     unknown: DINGTALK_TOKEN_WRONG,
     expired: DINGTALK_TOKEN_WRONG,
 };
 
-const FEISHU_TOKEN: Bearer = Bearer {
+pub const FEISHU_TOKEN: Bearer = Bearer {
     from: From::Header("authorization", "Bearer "),
-    kinds: &[TokenKind::Feishu],
+    kinds: &[TokenKind::Feishu, TokenKind::FeishuTenant],
     missing: Number(99991661),
     malformed: None,
     unknown: Number(99991663),
@@ -130,6 +130,118 @@ pub const ROUTES: &[Route] = &[
                 ..ACCESS_TOKEN
             },
             ..MINTED
+        }),
+    },
+    Route {
+        path: "/v1.0/oauth2/suiteAccessToken",
+        host: Host::Dingtalk,
+        sent: Sent::Json,
+        checks: &[
+            Account(Kind::DingtalkSuite, "suiteKey", DINGTALK_WRONG),
+            Secret("suiteSecret", DINGTALK_WRONG),
+            // DingTalk does not say how long one is good, nor in what words it refuses one: stand-ins.
+            Pushed {
+                name: "suiteTicket",
+                good_for_ms: DAY,
+                unknown: Name("invalidSuiteTicket"),
+                stale: Name("invalidSuiteTicket"),
+            },
+            Ip(Name("Forbidden.AccessDenied.IpNotInWhiteList")),
+        ],
+        gives: Token(Credential {
+            kind: TokenKind::DingtalkSuite,
+            length: 32,
+            reply: Fields {
+                token: "accessToken",
+                expires: "expireIn",
+                ..ACCESS_TOKEN
+            },
+            ..REPEATED_ELSEWHERE
+        }),
+    },
+    Route {
+        path: "/v1.0/oauth2/jsapiTickets",
+        host: Host::Dingtalk,
+        sent: Sent::Nowhere,
+        checks: &[Carries(DINGTALK_TOKEN)],
+        gives: Token(Credential {
+            kind: TokenKind::DingtalkJsapiTicket,
+            length: 64,
+            reply: Fields {
+                token: "jsapiTicket",
+                expires: "expireIn",
+                ..ACCESS_TOKEN
+            },
+            ..REPEATED_ELSEWHERE
+        }),
+    },
+    Route {
+        path: "/app/getAppAccessToken",
+        host: Host::Qqbot,
+        sent: Sent::Json,
+        checks: &[
+            Account(Kind::Qqbot, "appId", Number(100_007)),
+            Secret("clientSecret", Number(100_016)),
+            // A stand-in, for want of documents.
+            Ip(Number(40164)),
+        ],
+        gives: Token(Credential {
+            kind: TokenKind::Qqbot,
+            length: 64,
+            rule: Rule::Repeats {
+                window_ms: MINUTE,
+                switch: |_| true,
+            },
+            reply: Fields {
+                is_text: true,
+                ..ACCESS_TOKEN
+            },
+            ..REPEATED_ELSEWHERE
+        }),
+    },
+    Route {
+        path: "/api/rmp/token",
+        host: Host::Xiaohongshu,
+        sent: Sent::Json,
+        checks: &[
+            // Stand-ins, for want of documents.
+            Account(Kind::Xiaohongshu, "appid", Number(10_001)),
+            Secret("secret", Number(10_001)),
+            Ip(Number(10_002)),
+        ],
+        gives: Token(Credential {
+            kind: TokenKind::Xiaohongshu,
+            length: 64,
+            quota: daily(u64::MAX),
+            reply: Fields {
+                frame: r#"{"code":0,"msg":"success","success":true,"data":{}}"#,
+                inside: Some("data"),
+                expires: "expire_in",
+                ..ACCESS_TOKEN
+            },
+            ..MINTED
+        }),
+    },
+    Route {
+        path: "/oauth/2.0/token",
+        host: Host::Baidu,
+        sent: Sent::Get,
+        checks: &[
+            Is(
+                "grant_type",
+                "client_credentials",
+                Name("unsupported_grant_type"),
+            ),
+            Account(Kind::Baidu, "client_id", Name("invalid_client")),
+            Secret("client_secret", Name("invalid_client")),
+            Is("scope", "smartapp_snsapi_base", Name("invalid_scope")),
+            // A stand-in, for want of documents.
+            Ip(Name("access_denied")),
+        ],
+        gives: Token(Credential {
+            kind: TokenKind::Baidu,
+            length: 71,
+            ..REPEATED_ELSEWHERE
         }),
     },
     Route {

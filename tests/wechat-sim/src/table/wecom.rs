@@ -54,7 +54,7 @@ pub const ROUTES: &[Route] = &[
         gives: Token(Credential {
             kind: TokenKind::WorkJsapiTicket,
             quota: tickets(HOUR, 400),
-            per_corp: true,
+            per_corp: Some(100),
             ..TICKET
         }),
     },
@@ -78,6 +78,17 @@ pub const ROUTES: &[Route] = &[
         sent: Sent::Get,
         checks: &[Carries(WORK_TOKEN)],
         gives: Service(r#"{"errcode":0,"errmsg":"ok","ip_list":["127.0.0.1"]}"#),
+    },
+    Route {
+        path: "/cgi-bin/ticket/get",
+        host: Host::Wecom,
+        sent: Sent::Query,
+        checks: &[Carries(WORK_TOKEN), Is("type", "wx_card", Number(40005))],
+        gives: Token(Credential {
+            kind: TokenKind::WorkCardTicket,
+            quota: tickets(HOUR, 100),
+            ..TICKET
+        }),
     },
     Route {
         path: "/cgi-bin/agent/list",

@@ -15,7 +15,17 @@ public enum Kind {
   QQ,
   DOUYIN,
   DINGTALK,
-  FEISHU;
+  FEISHU,
+  QQBOT,
+  DOUYIN_STABLE,
+  DOUYIN_GAME,
+  DINGTALK_SUITE,
+  FEISHU_STORE,
+  FEISHU_TENANT,
+  LARK,
+  XIAOHONGSHU,
+  BAIDU,
+  QIDIAN;
 
   /** Its name in C, such as {@code "official"}. */
   @Override

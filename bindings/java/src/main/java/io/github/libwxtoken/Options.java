@@ -39,7 +39,7 @@ public final class Options {
     return with("refresh_ahead_s", String.valueOf(time.toSeconds()));
   }
 
-  /** {@code 0}, 0 or 1: with 1 a thread refreshes ahead; nobody waits. */
+  /** {@code 0}, 0 or 1: 1: a thread refreshes ahead; nobody waits. */
   public Options backgroundRefresh(boolean on) {
     return with("background_refresh", on ? "1" : "0");
   }
