@@ -13,7 +13,7 @@
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
 //! - `options`: what a handle can be told; `names`: what callers may name
-//! - `hosts`: the platforms there are to ask
+//! - `hosts`: the platforms there are to ask; `characters`: what looks right in a text and is not
 //! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
 //! - `sys`: what is asked of the operating system: fork, locks, signals, files
 //!
@@ -27,6 +27,7 @@ mod account;
 mod admin;
 #[cfg(feature = "benching")]
 pub mod bench_support;
+mod characters;
 mod client;
 mod clock;
 mod credential;

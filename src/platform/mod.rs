@@ -5,6 +5,7 @@
 mod backoff;
 mod connector;
 pub mod errcodes;
+mod forms;
 mod http;
 mod kind;
 mod probe;
@@ -14,6 +15,7 @@ mod reply;
 mod request;
 mod resolver;
 
+pub use forms::Swapped;
 pub use http::roots;
 pub use kind::Kind;
 pub use probe::{Probe, probe};

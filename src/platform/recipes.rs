@@ -1,5 +1,6 @@
 //! The recipe table, rows only. A new credential, or a new kind of account, is a new row here.
 
+use super::forms;
 use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
@@ -22,6 +23,7 @@ const TOKEN: Recipe = Recipe {
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
+    forms: forms::WECHAT,
     pushed: None,
 };
 
@@ -114,6 +116,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         query: &[("corpid", Value::Id), ("corpsecret", Value::Secret)],
         scope: Scope::Secret,
         id_name: "corpid",
+        forms: forms::WECOM,
         ..TOKEN
     },
     // Belongs to the corporation: all its apps share one.
@@ -207,6 +210,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             lifetime_s: 1800,
             source: "WeCom pushes one every 10 minutes to the suite's callback URL for commands",
         }),
+        forms: forms::SUITE,
         ..TOKEN
     },
     Recipe {
@@ -224,6 +228,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         stale_parent: STALE_WORK,
         scope: Scope::Secret,
         id_name: "auth_corpid",
+        forms: forms::CUSTOMER,
         ..TOKEN
     },
     Recipe {
@@ -236,6 +241,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/provider_access_token",
         cost: FetchCost::Scarce,
         id_name: "corpid",
+        forms: forms::WECOM,
         ..TOKEN
     },
     Recipe {
@@ -246,6 +252,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         path: "/api/getToken",
         query: CLIENT_CREDENTIAL,
         cost: FetchCost::RevokesPrevious,
+        forms: forms::UNKNOWN,
         ..TOKEN
     },
     Recipe {
@@ -258,6 +265,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/data/access_token",
         expires_in: "/data/expires_in",
         cost: FetchCost::RevokesPrevious,
+        forms: forms::DOUYIN,
         ..TOKEN
     },
     Recipe {
@@ -270,6 +278,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/accessToken",
         expires_in: "/expireIn",
         id_name: "appKey",
+        forms: forms::DINGTALK,
         ..TOKEN
     },
     Recipe {
@@ -282,6 +291,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/tenant_access_token",
         expires_in: "/expire",
         id_name: "app_id",
+        forms: forms::FEISHU,
         ..TOKEN
     },
     // In the tests' build only: a credential that nobody issues, for the test that a row is all it takes.
@@ -302,6 +312,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             lifetime_s: 60,
             source: "the test puts one",
         }),
+        forms: forms::UNKNOWN,
         ..TOKEN
     },
     #[cfg(feature = "failpoints")]
