@@ -21,7 +21,7 @@ impl StoreName {
     pub fn parse(store: Option<&str>) -> Result<StoreName> {
         let path = match store {
             Some(path) => {
-                check_path(path)?;
+                check_path("a store", path)?;
                 PathBuf::from(path)
             }
             None => match variable(STORE_VARIABLE)? {
@@ -66,10 +66,11 @@ fn variable(name: &str) -> Result<Option<OsString>> {
     Ok(value)
 }
 
-fn check_path(path: &str) -> Result<()> {
+/// Fails on a path with a line end or quotes, which would make another file; `of` is what it names.
+pub fn check_path(of: &str, path: &str) -> Result<()> {
     match flaws(path, Allowed::Text) {
         None => Ok(()),
-        Some(flaws) => Err(Error::argument("invalid path of a store")
+        Some(flaws) => Err(Error::argument(format!("invalid path of {of}"))
             .because(format!("it has {flaws}"))
             .advise(remedy(path))),
     }
