@@ -117,6 +117,9 @@ final class Library {
         return "wxtoken needs a Java of 64 bits";
       }
     } catch (LinkageError e) {
+      if (("" + e.getMessage()).startsWith("com/sun/jna/")) {
+        return "wxtoken needs JNA, which is not on the class path: add net.java.dev.jna:jna to it";
+      }
       // The directory for temporary files is read-only, or mounted noexec.
       return "wxtoken cannot use JNA, which unpacks a library of its own and loads it: "
           + e.getMessage()

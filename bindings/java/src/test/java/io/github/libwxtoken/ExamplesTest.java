@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -109,7 +110,7 @@ class ExamplesTest {
         program,
         "public class Twice { public static void main(String[] a) {"
             + " for (int i = 0; i < 2; i++) try {"
-            + " System.out.println(io.github.libwxtoken.Store.open(\"t.db\"));"
+            + " System.out.println(io.github.libwxtoken.Store.open());"
             + " } catch (Throwable t) { System.out.println(t); }"
             + " try { io.github.libwxtoken.Store.version(); }"
             + " catch (Throwable t) { System.out.println(t); } } }");
@@ -117,9 +118,7 @@ class ExamplesTest {
     List<String> command = new ArrayList<>(java(program.toString()));
     command.add(1, "-Djna.tmpdir=" + taken);
     command.add(1, "-Djna.nosys=true");
-    Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertEquals(0, process.waitFor(), said);
+    String said = run(command, 0);
     List<String> lines = said.lines().collect(Collectors.toList());
     assertEquals(3, lines.size(), said);
     for (String line : lines) {
@@ -127,6 +126,26 @@ class ExamplesTest {
       assertTrue(line.contains("-Djna.tmpdir="), said);
       assertTrue(line.contains("-Djna.boot.library.path="), said);
     }
+  }
+
+  @Test
+  void aJnaThatIsNotOnTheClassPathIsNamed() throws Exception {
+    Path program = directory.resolve("Once.java");
+    Files.writeString(
+        program,
+        "public class Once { public static void main(String[] a) {"
+            + " try { io.github.libwxtoken.Store.version(); }"
+            + " catch (Throwable t) { System.out.println(t); } } }");
+    List<String> command = new ArrayList<>(java(program.toString()));
+    String all = System.getProperty("java.class.path");
+    String ours =
+        Stream.of(all.split(":"))
+            .filter(entry -> !entry.contains("/jna"))
+            .collect(Collectors.joining(":"));
+    command.set(command.indexOf(all), ours);
+    String said = run(command, 0);
+    assertTrue(said.startsWith("java.lang.UnsatisfiedLinkError: wxtoken needs JNA"), said);
+    assertTrue(said.contains("net.java.dev.jna:jna"), said);
   }
 
   // By printf, as this Java's own locale may have no such letter to pass on.
