@@ -15,7 +15,7 @@
 //! - `options`: what a handle can be told; `names`: what callers may name
 //! - `proxy`: a proxy's URL, taken apart
 //! - `base_url`: a platform's URL, judged
-//! - `hosts`: the platforms there are to ask
+//! - `hosts`: the platforms there are to ask; `characters`: what looks right in a text and is not
 //! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
 //! - `sys`: what is asked of the operating system: fork, locks, signals, files
 //!
@@ -30,6 +30,7 @@ mod admin;
 mod base_url;
 #[cfg(feature = "benching")]
 pub mod bench_support;
+mod characters;
 mod client;
 mod clock;
 mod credential;

@@ -1,5 +1,6 @@
 //! What callers may name: accounts, their ids and secrets, and credentials.
 
+use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Hint, Result};
 
 /// The name of the credential that an account's name alone stands for.
@@ -15,11 +16,26 @@ pub fn check_account(name: &str) -> Result<()> {
         || name.contains('/')
         || name.chars().any(char::is_control)
     {
-        return Err(Error::argument("invalid account name").because(format!(
-            "must be 1 to {MAX_NAME} bytes without slashes and control characters"
-        )));
+        return Err(bad_name(name));
     }
     Ok(())
+}
+
+/// The name of an account that is to be registered. One that is there already keeps its name, however it is spelled.
+pub fn check_new_account(name: &str) -> Result<()> {
+    check_account(name)?;
+    match flaws(name, Allowed::Text) {
+        Some(_) => Err(bad_name(name)),
+        None => Ok(()),
+    }
+}
+
+fn bad_name(name: &str) -> Error {
+    let limits = format!("must be 1 to {MAX_NAME} bytes without slashes and control characters");
+    Error::argument("invalid account name").because(match flaws(name, Allowed::Text) {
+        Some(flaws) => format!("it has {flaws}; {limits}"),
+        None => limits,
+    })
 }
 
 /// Parts `account` or `account/credential`. An account alone stands for its access token, and no name for that of the
@@ -40,28 +56,50 @@ pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
     Ok((Some(account), credential))
 }
 
-pub fn check_id(what: &str, id: &str) -> Result<()> {
-    if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(Error::argument(format!("invalid {what}")).because(format!(
-            "must be 1 to {MAX_ID} printable ASCII characters without spaces"
-        )));
-    }
-    Ok(())
+/// The id of an account; `what` the platform calls it.
+pub fn check_id(what: &str, account: &str, id: &str) -> Result<()> {
+    check_word(what, account, id, MAX_ID)
 }
 
 /// An app secret, or a field that is kept like one.
-pub fn check_secret(what: &str, secret: &str) -> Result<()> {
-    if secret.is_empty()
-        || secret.len() > MAX_SECRET
-        || !secret.bytes().all(|b| b.is_ascii_graphic())
-    {
-        return Err(Error::argument(format!("invalid {what}"))
-            .because(format!(
-                "must be 1 to {MAX_SECRET} printable ASCII characters without spaces"
-            ))
-            .advise("Check for a stray line end."));
+pub fn check_secret(what: &str, account: &str, secret: &str) -> Result<()> {
+    check_word(what, account, secret, MAX_SECRET)
+}
+
+/// A message of it names the account, each wrong character and its place, and never shows the word.
+fn check_word(what: &str, account: &str, word: &str, most: usize) -> Result<()> {
+    let bad = flaws(word, Allowed::Ascii);
+    if !word.is_empty() && word.len() <= most && bad.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let why = match &bad {
+        Some(flaws) => format!("it has {flaws}"),
+        None if word.is_empty() => "it is empty".into(),
+        None => format!("it has {} characters", word.len()),
+    };
+    let advice = match bad {
+        Some(_) => remedy(word),
+        None if word.is_empty() => {
+            "Check that the variable or the file that it comes from has a value."
+        }
+        None => "Check that nothing else was pasted with it.",
+    };
+    Err(
+        Error::argument(format!("invalid {what} of account \"{account}\""))
+            .because(format!(
+                "{why}; must be 1 to {most} printable ASCII characters without spaces"
+            ))
+            .advise(advice),
+    )
+}
+
+/// A noun behind its article: “an appid”, “a corpid”.
+pub fn with_article(noun: &str) -> String {
+    let article = match noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        true => "an",
+        false => "a",
+    };
+    format!("{article} {noun}")
 }
 
 /// The name of an account's other credential.
@@ -115,8 +153,44 @@ mod tests {
         }
         assert!(check_account("服务号 1").is_ok());
         for bad in ["", "a b", "a\n", "é", &"s".repeat(513)] {
-            assert!(check_secret("secret", bad).is_err(), "{bad:?}");
+            assert!(check_secret("secret", "shop", bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_word_is_refused_with_its_account_and_its_flaw_and_is_not_shown() {
+        for (bad, said) in [
+            ("\u{FEFF}s3cr3t", "it has U+FEFF at the start"),
+            ("s3cr3t\r", "it has a line end at the end"),
+            ("\"s3cr3t\"", "it has quotes around it"),
+            ("", "it is empty"),
+        ] {
+            for error in [
+                check_id("appid", "shop", bad).unwrap_err(),
+                check_secret("secret", "shop", bad).unwrap_err(),
+            ] {
+                let shown = error.for_c();
+                assert!(shown.contains("of account \"shop\""), "{shown}");
+                assert!(shown.contains(said), "{shown}");
+                assert!(!shown.contains("s3cr3t"), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_name_has_no_flaw_and_an_old_one_can_still_be_named() {
+        for bad in [
+            "shop ",
+            "\u{FEFF}shop",
+            "\"shop\"",
+            "sh\u{200B}op",
+            "shop\u{A0}",
+        ] {
+            assert!(check_account(bad).is_ok(), "{bad:?}");
+            let error = check_new_account(bad).unwrap_err();
+            assert!(error.for_c().contains("it has "), "{error}");
+        }
+        assert!(check_new_account("服务号 1").is_ok());
     }
 
     #[test]
@@ -141,12 +215,12 @@ mod tests {
     #[test]
     fn ids_and_credentials_have_limits_too() {
         for good in ["wx1", &"i".repeat(MAX_ID)] {
-            assert!(check_id("appid", good).is_ok(), "{good:?}");
+            assert!(check_id("appid", "shop", good).is_ok(), "{good:?}");
         }
         for bad in ["", "a b", "é", &"i".repeat(MAX_ID + 1)] {
-            assert!(check_id("appid", bad).is_err(), "{bad:?}");
+            assert!(check_id("appid", "shop", bad).is_err(), "{bad:?}");
         }
-        assert!(check_secret("secret", &"s".repeat(MAX_SECRET)).is_ok());
+        assert!(check_secret("secret", "shop", &"s".repeat(MAX_SECRET)).is_ok());
         let longest = join("shop", &"c".repeat(MAX_NAME));
         assert!(split(Some(&longest)).is_ok());
         assert!(split(Some(&format!("{longest}c"))).is_err());

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use crate::base_url::{self, ALLOW_PLAIN_HTTP};
+use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
 use crate::hosts::{self, PLATFORMS, Platform};
 use crate::names::{choose, repeated};
@@ -180,6 +181,14 @@ impl OptionRow {
         }
     }
 
+    /// What may stand in a value.
+    fn allowed(&self) -> Allowed {
+        match &self.takes {
+            Takes::File { .. } => Allowed::Text,
+            _ => Allowed::Ascii,
+        }
+    }
+
     fn put(&self, options: &mut Options, value: &str) -> Result<(), String> {
         match &self.takes {
             Takes::BaseUrl(platform) => {
@@ -260,6 +269,7 @@ impl Options {
                     .advise("Correct or unset it."));
                 }
             };
+            check_variable(&variable, &value, row.allowed())?;
             row.put(&mut options, &value).map_err(|why| {
                 Error::argument(format!("invalid environment variable {variable}"))
                     .because(why)
@@ -280,8 +290,13 @@ impl Options {
                 )),
             );
         };
-        row.put(self, value)
-            .map_err(|why| Error::argument(format!("invalid option {name}")).because(why))
+        let invalid = || Error::argument(format!("invalid option {name}"));
+        if let Some(flaws) = flaws(value, row.allowed()) {
+            return Err(invalid()
+                .because(format!("its value has {flaws}"))
+                .advise(remedy(value)));
+        }
+        row.put(self, value).map_err(|why| invalid().because(why))
     }
 
     fn refuse_plain_base_urls(&self) -> Result<(), String> {
@@ -297,6 +312,18 @@ impl Options {
     pub fn base_url(&self, platform: &Platform) -> &str {
         let place = PLATFORMS.iter().position(|known| *known == platform);
         place.map_or(platform.base_url, |i| &self.base_urls[i])
+    }
+}
+
+/// Fails on a value of the environment with quotes, blanks or a line end that an env file has left, or what cannot be seen.
+pub fn check_variable(variable: &str, value: &str, allowed: Allowed) -> Result<()> {
+    match flaws(value, allowed) {
+        None => Ok(()),
+        Some(flaws) => Err(
+            Error::argument(format!("invalid environment variable {variable}"))
+                .because(format!("its value has {flaws}"))
+                .advise(remedy(value)),
+        ),
     }
 }
 
@@ -414,6 +441,32 @@ mod tests {
         for bad in ["", " 1", "1.5", "-1", "99999999999999999999"] {
             assert!(set("timeout_ms", bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_value_with_a_flaw_is_refused_by_every_option_and_is_not_shown() {
+        for row in &TABLE {
+            for bad in [
+                "\"v4lue\"",
+                "'v4lue'",
+                "v4lue\r",
+                " v4lue",
+                "v4lue ",
+                "\u{FEFF}v4lue",
+                "v4\u{200B}lue",
+            ] {
+                for error in [
+                    set(row.name, bad).unwrap_err(),
+                    check_variable("WXTOKEN_X", bad, row.allowed()).unwrap_err(),
+                ] {
+                    let said = error.for_c();
+                    assert!(said.contains("its value has "), "{}: {said}", row.name);
+                    assert!(!said.contains("v4lue"), "{}: {said}", row.name);
+                }
+            }
+        }
+        let error = set("key_file", "/srv/my keys/k").map(|_| ());
+        assert!(error.is_ok(), "{error:?}");
     }
 
     #[test]

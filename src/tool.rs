@@ -82,6 +82,11 @@ pub fn kinds() -> Vec<KindOfAccount> {
         .collect()
 }
 
+/// Fails on a new account that cannot be registered, whatever its secret.
+pub fn check_new_account(name: &str, kind: &str, id: &str) -> Result<()> {
+    crate::client::check_new(name, kind, id).map(|_| ())
+}
+
 /// Every status: its number, its name, and its meaning.
 pub fn statuses() -> Vec<(i32, &'static str, &'static str)> {
     Status::ALL

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches};
 
 use wxtoken::tool::Hint;
@@ -15,7 +16,15 @@ use crate::ui::output;
 pub fn parse() -> Result<Cli, u8> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let parsed = Cli::command().try_get_matches_from(&words);
-    match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+    let parsed = parsed.and_then(|matches| {
+        let mut cli = Cli::from_arg_matches(&matches)?;
+        // The library reads the variable itself, and says its name where it cannot be used.
+        if matches.value_source("store") == Some(ValueSource::EnvVariable) {
+            cli.store = None;
+        }
+        Ok(cli)
+    });
+    match parsed {
         Ok(cli) => Ok(cli),
         Err(e) => Err(answer(&e, &words)),
     }

@@ -16,7 +16,7 @@ use crate::options::{LogLevel, Options};
 use crate::platform::{self, Probe};
 use crate::process::last_known;
 use crate::store::{
-    self, StoreName, StoreSnapshot, lock_path, mailbox_path, read_backup, write_backup,
+    self, StoreName, StoreSnapshot, check_path, lock_path, mailbox_path, read_backup, write_backup,
 };
 
 /// The files of a store.
@@ -74,6 +74,7 @@ impl Client {
     }
 
     pub fn backup(&self, to: &Path) -> Result<()> {
+        check_path("a backup", &to.to_string_lossy())?;
         let session = self.session()?;
         let snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
         write_backup(to, &snapshot)

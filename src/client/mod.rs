@@ -13,6 +13,8 @@ mod retry;
 mod secrets;
 pub mod session;
 
+pub use register::check_new;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 

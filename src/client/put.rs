@@ -109,7 +109,7 @@ impl Client {
                     .advise("Pass a string."),
             );
         };
-        names::check_secret(put.field, value)?;
+        names::check_secret(put.field, &found.account.name, value)?;
         let lacks_parent =
             found.recipe.scope == Scope::Parent && found.key.discriminator.is_empty();
         if lacks_parent {

@@ -6,7 +6,7 @@ use crate::account::{self, Lookup};
 use crate::error::{Error, Result};
 use crate::names;
 use crate::options::LogLevel;
-use crate::platform::Kind;
+use crate::platform::{Kind, Swapped};
 use crate::process::last_known;
 use crate::secrets::{Label, fingerprint};
 use crate::store::{self, Account, Commit};
@@ -14,15 +14,9 @@ use crate::store::{self, Account, Commit};
 impl Client {
     /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
     pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
-        names::check_account(name)?;
-        let kind =
-            Kind::named(kind).ok_or_else(|| {
-                let known: Vec<&str> = Kind::all().map(Kind::name).collect();
-                Error::argument(format!("unknown kind{}", names::repeated(kind)))
-                    .hint(names::choose(kind, &known, "The kinds are"))
-            })?;
-        names::check_id(kind.token().id_name, id)?;
-        let secret = check_secret_of(kind, secret)?;
+        let kind = check_new(name, kind, id)?;
+        check_places(kind, name, id, secret)?;
+        let secret = check_secret_of(kind, name, secret)?;
 
         let session = self.session()?;
         let label = Label::secret(name, kind.name(), id);
@@ -69,15 +63,59 @@ impl Client {
     }
 }
 
+/// Checks all of a new account but its secret, so that nobody is asked for that in vain.
+pub fn check_new(name: &str, kind: &str, id: &str) -> Result<Kind> {
+    names::check_new_account(name)?;
+    let kind = Kind::named(kind).ok_or_else(|| {
+        let known: Vec<&str> = Kind::all().map(Kind::name).collect();
+        Error::argument(format!("unknown kind{}", names::repeated(kind))).hint(names::choose(
+            kind,
+            &known,
+            "The kinds are",
+        ))
+    })?;
+    names::check_id(kind.token().id_name, name, id)?;
+    check_places(kind, name, id, None)?;
+    Ok(kind)
+}
+
+/// Fails on an id and a secret in each other's place, and shows neither: an id stands in clear in the store and in messages.
+fn check_places(kind: Kind, name: &str, id: &str, secret: Option<&str>) -> Result<()> {
+    let id_name = kind.token().id_name;
+    let forms = kind.token().forms;
+    let Some(swapped) = forms.swapped(id, secret) else {
+        return Ok(());
+    };
+    let an_id = names::with_article(id_name);
+    let begins = forms.id_begins.join(" or ");
+    let why = match swapped {
+        Swapped::SecretAsId => format!("it has the form of a secret; {an_id} begins with {begins}"),
+        Swapped::IdAsSecret => format!(
+            "the secret has the form of {an_id}, which begins with {begins}; the two are in each other's place"
+        ),
+    };
+    Err(
+        Error::argument(format!("invalid {id_name} of account \"{name}\""))
+            .because(why)
+            .advise(format!(
+                "Give the {id_name} as the id. Reset a secret that others may have seen in its place."
+            )),
+    )
+}
+
 /// The secret that a kind's accounts have, or none where they have none.
-pub(super) fn check_secret_of(kind: Kind, secret: Option<&str>) -> Result<Option<&str>> {
+pub(super) fn check_secret_of<'a>(
+    kind: Kind,
+    name: &str,
+    secret: Option<&'a str>,
+) -> Result<Option<&'a str>> {
     match secret.filter(|secret| !secret.is_empty()) {
         Some(secret) if kind.has_secret() => {
-            names::check_secret("secret", secret)?;
+            names::check_secret("secret", name, secret)?;
             Ok(Some(secret))
         }
         None if kind.has_secret() => {
-            names::check_secret("secret", "")?;
+            names::check_secret("secret", name, "")?;
             Ok(None)
         }
         None => Ok(None),

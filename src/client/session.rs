@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::account::{self, Credential, Lookup};
+use crate::characters::{Allowed, flaws};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Hint, Result, Status};
@@ -107,7 +108,11 @@ impl Session {
         });
         let known = known.unwrap_or_default();
         let names = known.iter().map(String::as_str);
-        Error::new(Status::Account, what).hint(match names::nearest(name, names) {
+        let mut error = Error::new(Status::Account, what);
+        if let Some(flaws) = flaws(name, Allowed::Text) {
+            error = error.because(format!("the name has {flaws}"));
+        }
+        error.hint(match names::nearest(name, names) {
             Some(near) => Hint::Do(format!("Did you mean \"{near}\"?")),
             None => Hint::Register {
                 account: name.into(),

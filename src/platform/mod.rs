@@ -6,6 +6,7 @@ mod backoff;
 mod check;
 mod connector;
 pub mod errcodes;
+mod forms;
 mod http;
 mod issuer;
 mod kind;
@@ -21,6 +22,7 @@ mod tls;
 mod tunnel;
 
 pub use check::{Verdict, check};
+pub use forms::Swapped;
 pub use kind::Kind;
 pub use probe::{Probe, probe};
 pub use recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};

@@ -1,6 +1,7 @@
 //! What a recipe is: how one credential is had, and what it belongs to.
 
 use super::errcodes;
+use super::forms::Forms;
 use crate::hosts::Platform;
 use crate::names::ACCESS_TOKEN;
 use crate::options::Options;
@@ -107,6 +108,8 @@ pub struct Recipe {
     pub cost: FetchCost,
     /// What the platform calls the account's id.
     pub id_name: &'static str,
+    /// How it spells that id and the secret.
+    pub forms: Forms,
     pub pushed: Option<PushedSecret>,
     /// Whether a token that callers reject can be looked at first.
     pub check: Option<&'static TokenCheck>,

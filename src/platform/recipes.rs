@@ -2,6 +2,7 @@
 
 mod others;
 
+use super::forms;
 use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, TokenCheck, Value};
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
@@ -27,6 +28,7 @@ const TOKEN: Recipe = Recipe {
     scope: Scope::Nothing,
     cost: FetchCost::Repeatable,
     id_name: "appid",
+    forms: forms::WECHAT,
     pushed: None,
     check: None,
 };
@@ -142,6 +144,7 @@ static RECIPES: &[Recipe] = &[
         scope: Scope::Secret,
         id_name: "corpid",
         check: CHECK_WORK,
+        forms: forms::WECOM,
         ..TOKEN
     },
     // Belongs to the corporation: all its apps share one.
@@ -251,6 +254,7 @@ static RECIPES: &[Recipe] = &[
             lifetime_s: 1800,
             source: "WeCom pushes one every 10 minutes to the suite's callback URL for commands",
         }),
+        forms: forms::SUITE,
         ..TOKEN
     },
     Recipe {
@@ -269,6 +273,7 @@ static RECIPES: &[Recipe] = &[
         scope: Scope::Secret,
         id_name: "auth_corpid",
         check: CHECK_WORK,
+        forms: forms::CUSTOMER,
         ..TOKEN
     },
     Recipe {
@@ -281,6 +286,7 @@ static RECIPES: &[Recipe] = &[
         token: "/provider_access_token",
         cost: FetchCost::Scarce,
         id_name: "corpid",
+        forms: forms::WECOM,
         ..TOKEN
     },
     // In the tests' build only: a credential that nobody issues, for the test that a row is all it takes.
@@ -301,6 +307,7 @@ static RECIPES: &[Recipe] = &[
             lifetime_s: 60,
             source: "the test puts one",
         }),
+        forms: forms::UNKNOWN,
         ..TOKEN
     },
     #[cfg(feature = "failpoints")]

@@ -27,7 +27,7 @@ mod record;
 mod sqlite;
 
 pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
-pub use name::StoreName;
+pub use name::{StoreName, check_path};
 pub use record::{Account, ParentLink};
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,

@@ -1,10 +1,12 @@
 //! What a store is called: its identity in a process, and what messages show of it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
-use crate::options::Options;
+use crate::options::{Options, check_variable};
 use crate::sys;
 
 /// Where a store is. Two spellings of one place are equal.
@@ -18,8 +20,12 @@ impl StoreName {
     /// What the caller says, else `$WXTOKEN_STORE`, else a place in the user's state directory.
     pub fn parse(store: Option<&str>) -> Result<StoreName> {
         let path = match store {
-            Some(path) => PathBuf::from(path),
-            None => match std::env::var_os("WXTOKEN_STORE") {
+            Some(path) => {
+                check_path("a store", path)?;
+                PathBuf::from(path)
+            }
+            None => match variable(STORE_VARIABLE)? {
+                Some(path) if path.is_empty() => return Err(empty_variable()),
                 Some(path) => path.into(),
                 None => default_path()?,
             },
@@ -41,6 +47,32 @@ impl fmt::Display for StoreName {
         match self {
             StoreName::File(path) => path.display().fmt(f),
         }
+    }
+}
+
+const STORE_VARIABLE: &str = "WXTOKEN_STORE";
+
+fn empty_variable() -> Error {
+    Error::argument(format!("environment variable {STORE_VARIABLE} is empty"))
+        .advise("Give it the path of a file, or unset it.")
+}
+
+/// A variable that is a path, if it is set. One with a line end or quotes would make a second store.
+fn variable(name: &str) -> Result<Option<OsString>> {
+    let value = std::env::var_os(name);
+    if let Some(value) = &value {
+        check_variable(name, &value.to_string_lossy(), Allowed::Text)?;
+    }
+    Ok(value)
+}
+
+/// Fails on a path with a line end or quotes, which would make another file; `of` is what it names.
+pub fn check_path(of: &str, path: &str) -> Result<()> {
+    match flaws(path, Allowed::Text) {
+        None => Ok(()),
+        Some(flaws) => Err(Error::argument(format!("invalid path of {of}"))
+            .because(format!("it has {flaws}"))
+            .advise(remedy(path))),
     }
 }
 
@@ -83,9 +115,9 @@ fn resolve(path: &Path) -> Result<PathBuf> {
 }
 
 fn default_path() -> Result<PathBuf> {
-    let state = match std::env::var_os("XDG_STATE_HOME").filter(|p| Path::new(p).is_absolute()) {
+    let state = match variable("XDG_STATE_HOME")?.filter(|p| Path::new(p).is_absolute()) {
         Some(state) => PathBuf::from(state),
-        None => match std::env::var_os("HOME").filter(|p| Path::new(p).is_absolute()) {
+        None => match variable("HOME")?.filter(|p| Path::new(p).is_absolute()) {
             Some(home) => Path::new(&home).join(".local/state"),
             None => {
                 return Err(Error::argument("no store is named, and HOME is not set")
@@ -130,6 +162,25 @@ mod tests {
         options.key_file = Some("/run/key".into());
         assert_eq!(store.key_file(&options), Path::new("/run/key"));
         assert_eq!(store.to_string(), "/var/lib/tokens.db");
+    }
+
+    #[test]
+    fn a_path_that_looks_right_and_is_not_makes_no_second_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = directory.path().join("tokens.db").display().to_string();
+        for (bad, said) in [
+            (format!("{plain}\r"), "a line end at the end"),
+            (format!("\"{plain}\""), "quotes around it"),
+            (format!("'{plain}'"), "quotes around it"),
+            (format!("{plain} "), "a blank at the end"),
+            (format!(" {plain}"), "a blank at the start"),
+            (format!("\u{FEFF}{plain}"), "U+FEFF at the start"),
+        ] {
+            let error = StoreName::parse(Some(&bad)).unwrap_err();
+            assert!(error.for_c().contains(said), "{error}");
+        }
+        let spaced = directory.path().join("my tokens.db");
+        assert!(StoreName::parse(spaced.to_str()).is_ok());
     }
 
     #[test]

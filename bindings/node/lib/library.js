@@ -5,8 +5,9 @@
 // Every call that may wait runs on a thread of libuv's pool. Each has memory of its own, and holds no state here.
 
 const { isMainThread } = require('node:worker_threads');
-const koffi = require('koffi');
 const { WxTokenError } = require('./error');
+
+const koffi = requireKoffi();
 
 const SONAME = 'libwxtoken.so.0';
 
@@ -38,6 +39,18 @@ const SIGNATURES = {
   wxtoken_version: ['str', []],
   wxtoken_status_name: ['str', ['int32_t']],
 };
+
+// Its native part is of one system and one processor: node_modules of another, or a bundle without it, lack it.
+function requireKoffi() {
+  try {
+    return require('koffi');
+  } catch (e) {
+    const [why] = String(e.message).split('\n');
+    throw new Error(
+      `wxtoken cannot use koffi, which calls the C library: ${why}: run npm install on this system, and leave koffi out of a bundle`,
+    );
+  }
+}
 
 function load() {
   const file = process.env.WXTOKEN_LIBRARY || SONAME;

@@ -103,3 +103,15 @@ test('a library that cannot be loaded says which and what to do', () => {
   assert.equal(status, 1);
   assert.match(stderr, /cannot use the C library \/nonexistent\/libwxtoken.so.*WXTOKEN_LIBRARY names it/);
 });
+
+test('a koffi that cannot be loaded says what to do', () => {
+  const script = `const Module = require('node:module'), load = Module._load;
+    Module._load = function (name, ...more) {
+      if (name === 'koffi') throw new Error('Cannot find the native Koffi module\\nRequire stack:\\n- x');
+      return load.call(this, name, ...more);
+    };
+    try { require('wxtoken'); } catch (e) { console.log(e.message); }`;
+  const { stdout, stderr } = spawnSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8' });
+  assert.equal(stderr, '');
+  assert.match(stdout, /^wxtoken cannot use koffi.*: Cannot find the native Koffi module: run npm install.*\n$/);
+});

@@ -23,6 +23,10 @@ final class Library
 
     private static function open(string $file): FFI
     {
+        $lack = self::lackOfFfi(extension_loaded('ffi'), (string) ini_get('ffi.enable'));
+        if ($lack !== null) {
+            throw new WxTokenException("cannot load $file: $lack");
+        }
         try {
             // Not FFI::load() with FFI_SCOPE: PHP refuses that together with opcache.preload_user. FFI::cdef() is
             // allowed here under ffi.enable=preload too, as long as this very class was preloaded.
@@ -35,5 +39,19 @@ final class Library
                 previous: $reason,
             );
         }
+    }
+
+    /** What keeps this PHP from calling C at all, with the remedy; null where nothing does. */
+    private static function lackOfFfi(bool $isLoaded, string $enabled): ?string
+    {
+        if (!$isLoaded) {
+            return 'this PHP has no extension FFI. Install or enable it: `docker-php-ext-install ffi` with libffi-dev in an'
+                . ' image of Docker Hub, php-ffi or php-common elsewhere, and extension=ffi in php.ini';
+        }
+        return match (strtolower($enabled)) {
+            '', '0', 'false', 'off', 'no' =>
+                "ffi.enable is off in php.ini. Set ffi.enable=preload, which is PHP's default, or ffi.enable=true",
+            default => null,
+        };
     }
 }

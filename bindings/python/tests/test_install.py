@@ -87,6 +87,18 @@ def test_a_library_that_is_another_one_is_an_import_error_that_says_so(tmp_path:
     assert "wxtoken_init" in last
 
 
+def test_a_python_without_ctypes_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
+    copy_package(tmp_path)
+    program = "import sys; sys.modules['_ctypes'] = None; import wxtoken"
+    command = [sys.executable, "-c", program]
+    lacking = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert lacking.returncode == 1
+    last = lacking.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: wxtoken cannot use ctypes: ")
+    assert "_ctypes" in last
+    assert "libffi-dev" in last
+
+
 def run(*command: object, **options: object) -> str:
     """Runs a command, and shows what it said if it fails."""
     result = subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]

@@ -6,23 +6,30 @@ Private. The layouts and signatures are those of ``wxtoken.h``; ``tests/test_hea
 from __future__ import annotations
 
 import os
-from ctypes import (
-    CDLL,
-    POINTER,
-    Structure,
-    byref,
-    c_char,
-    c_char_p,
-    c_int,
-    c_int32,
-    c_int64,
-    c_size_t,
-    c_void_p,
-)
 from pathlib import Path
 from typing import Any
 
 from .errors import ArgumentError, failure
+
+try:
+    from ctypes import (
+        CDLL,
+        POINTER,
+        Structure,
+        byref,
+        c_char,
+        c_char_p,
+        c_int,
+        c_int32,
+        c_int64,
+        c_size_t,
+        c_void_p,
+    )
+except ImportError as e:
+    # A Python that was built where libffi was missing has the module and not its half in C.
+    raise ImportError(
+        f"wxtoken cannot use ctypes: {e}: install libffi-dev and build this Python again, or use the system's"
+    ) from None
 
 SONAME = "libwxtoken.so.0"
 

@@ -1,7 +1,7 @@
 //! `wxtoken account`: add, list, remove, use.
 
 use serde_json::Value;
-use wxtoken::tool::{AccountReport, Error, KindOfAccount, Report, Store, kinds};
+use wxtoken::tool::{AccountReport, Error, KindOfAccount, Report, Store, check_new_account, kinds};
 
 use super::{existing, open};
 use crate::args::{Account, AccountAdd, AccountList, AccountRemove, AccountUse, Cli};
@@ -37,6 +37,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
         let what = format!("accounts of kind {} have no parent", kind.name);
         return Err(Failure::usage(what).advise("Leave --parent out."));
     }
+    check_new_account(&new.name, kind.name, &new.id)?;
     // Opened first: nobody is to type a secret for a store that cannot be had.
     let store = open(cli)?;
     let before = store.report()?;

@@ -55,6 +55,203 @@ fn a_secret_comes_from_stdin_or_a_file() {
 }
 
 #[test]
+fn what_looks_right_and_is_not_is_named_with_its_place_and_never_shown() {
+    let desk = Desk::new();
+    let add = |name: &str, kind: &str, id: &str, secret: &str| {
+        let run = desk.run_with(
+            &["account", "add", name, "--kind", kind, "--id", id],
+            secret,
+        );
+        assert_eq!((run.code, run.out.as_str()), (11, ""), "{}", run.err);
+        run.err
+    };
+    for (bad, said) in [
+        ("\u{FEFF}v4lue", "it has U+FEFF at the start"),
+        ("v4\u{200B}lue", "it has U+200B inside, at character 3"),
+        ("v4lue\u{A0}", "it has U+00A0 at the end"),
+        ("v4lue ", "it has a blank at the end"),
+        ("\"v4lue\"", "it has quotes around it"),
+        ("v4lue\t", "it has a tab at the end"),
+        ("ｖ4lue", "it has U+FF56 at the start"),
+    ] {
+        let of_id = add("shop", "official", bad, SECRET);
+        assert!(
+            of_id.contains("invalid appid of account \"shop\""),
+            "{of_id}"
+        );
+        let of_secret = add("shop", "work", "ww1", bad);
+        assert!(
+            of_secret.contains("invalid secret of account \"shop\""),
+            "{of_secret}"
+        );
+        for err in [of_id, of_secret] {
+            assert!(err.contains(said) && err.contains("hint: "), "{err}");
+            assert!(!err.contains("4lue"), "{err}");
+        }
+    }
+    let unset = add("shop", "work", "", SECRET);
+    assert!(
+        unset.contains("invalid corpid") && unset.contains("it is empty"),
+        "{unset}"
+    );
+    let name = add("shop\u{200B}", "official", "wx1", SECRET);
+    assert!(
+        name.contains("invalid account name: it has U+200B at the end"),
+        "{name}"
+    );
+}
+
+#[test]
+fn a_secret_in_the_place_of_the_id_is_refused_and_goes_nowhere() {
+    let desk = Desk::new();
+    let hex = "0123456789abcdef".repeat(2);
+    let word = "aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-";
+    for (kind, id, secret, said) in [
+        (
+            "official",
+            &*hex,
+            "wx0123456789abcdef",
+            "the form of a secret; an appid begins with wx",
+        ),
+        (
+            "official",
+            &hex,
+            "anything",
+            "the form of a secret; an appid begins with wx",
+        ),
+        (
+            "official",
+            "a-secret-of-the-tests",
+            "wxdemo0000000001",
+            "the form of an appid",
+        ),
+        (
+            "work",
+            word,
+            "ww0123456789abcdef",
+            "the form of a secret; a corpid begins with ww or wx",
+        ),
+        (
+            "work",
+            "a-secret-of-the-tests",
+            "ww0123456789abcdef",
+            "the form of a corpid",
+        ),
+    ] {
+        let words = ["account", "add", "shop", "--kind", kind, "--id", id];
+        let run = desk.run_with(&words, secret);
+        assert_eq!((run.code, run.out.as_str()), (11, ""), "{}", run.err);
+        assert!(run.err.contains(said), "{}", run.err);
+        for value in [id, secret] {
+            assert!(!run.err.contains(value), "{}", run.err);
+        }
+    }
+    for file in std::fs::read_dir(desk.world.directory.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        assert!(!text.contains(&hex) && !text.contains(word), "{path:?}");
+    }
+    // What is where it belongs, and what has no known form, is taken.
+    let right = desk.run_with(
+        &[
+            "account",
+            "add",
+            "a",
+            "--kind",
+            "official",
+            "--id",
+            "wx0123456789abcdef",
+        ],
+        &hex,
+    );
+    assert_eq!(right.code, 0, "{}", right.err);
+    desk.register("b", "official", "gh_1");
+}
+
+#[test]
+fn a_variable_that_looks_right_and_is_not_makes_no_second_store() {
+    let desk = Desk::with_shop();
+    let store = desk.world.store().display().to_string();
+    let home = desk.path("home").display().to_string();
+    let files = || {
+        let all = std::fs::read_dir(desk.world.directory.path()).unwrap();
+        let mut names: Vec<_> = all.map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = files();
+    let spoilt = |value: &str| {
+        [
+            (format!("{value}\r"), "a line end at the end"),
+            (format!("\"{value}\""), "quotes around it"),
+            (format!("'{value}'"), "quotes around it"),
+            (format!("{value} "), "a blank at the end"),
+            (format!(" {value}"), "a blank at the start"),
+            (format!("\u{FEFF}{value}"), "U+FEFF at the start"),
+        ]
+    };
+    for (variable, value) in [
+        ("WXTOKEN_STORE", &*store),
+        ("WXTOKEN_KEY_FILE", &store),
+        ("WXTOKEN_CA_FILE", &store),
+        ("WXTOKEN_API_BASE_URL", "https://api.example"),
+        ("WXTOKEN_PROXY", "http://127.0.0.1:3128"),
+        ("WXTOKEN_TIMEOUT_MS", "5000"),
+        ("WXTOKEN_LOG", "info"),
+        ("XDG_STATE_HOME", &home),
+        ("HOME", &home),
+    ] {
+        for (bad, said) in spoilt(value) {
+            for words in [
+                &["status"][..],
+                &["account", "add", "x", "--kind", "official", "--id", "wx2"],
+            ] {
+                let mut command = desk.command(words);
+                if !variable.starts_with("WXTOKEN") {
+                    command.env_remove("WXTOKEN_STORE");
+                }
+                command.env(variable, &bad);
+                let run = super::finished(command, SECRET);
+                assert_eq!(
+                    (run.code, run.out.as_str()),
+                    (11, ""),
+                    "{variable}: {}",
+                    run.err
+                );
+                let what = format!("invalid environment variable {variable}: its value has {said}");
+                assert!(run.err.contains(&what), "{}", run.err);
+                assert!(!run.err.contains(value), "{}", run.err);
+            }
+        }
+    }
+    let mut empty = desk.command(&["status"]);
+    empty.env("WXTOKEN_STORE", "");
+    let run = super::finished(empty, "");
+    assert!(
+        run.err
+            .contains("environment variable WXTOKEN_STORE is empty"),
+        "{}",
+        run.err
+    );
+    for (bad, said) in spoilt(&store) {
+        let named = desk.run(&["--store", &bad, "status"]);
+        assert_eq!(named.code, 11, "{}", named.err);
+        assert!(named.err.contains(said), "{}", named.err);
+        let backup = desk.run(&["backup", &bad]);
+        assert_eq!(backup.code, 11, "{}", backup.err);
+        assert!(backup.err.contains(said), "{}", backup.err);
+    }
+    let option = desk.run(&["-o", "timeout_ms=5000\r", "status"]);
+    assert!(
+        option.err.contains("its value has a line end at the end"),
+        "{}",
+        option.err
+    );
+    assert_eq!(files(), before);
+}
+
+#[test]
 fn a_secret_is_asked_for_without_echo_at_a_terminal() {
     let desk = Desk::new();
     desk.world.add("official", "wx1", json!({}));

@@ -2,6 +2,12 @@
 
 use super::*;
 
+/// What most rows of other platforms have in common.
+const TOKEN: Recipe = Recipe {
+    forms: forms::UNKNOWN,
+    ..super::TOKEN
+};
+
 /// What Feishu says of an access token, and of an app's.
 const STALE_FEISHU: &[i64] = &[99_991_661, 99_991_663, 99_991_664];
 
@@ -20,6 +26,7 @@ const FEISHU_TENANT_TOKEN: Recipe = Recipe {
     token: "/tenant_access_token",
     expires_in: "/expire",
     id_name: "app_id",
+    forms: forms::FEISHU,
     ..TOKEN
 };
 
@@ -93,6 +100,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/data/access_token",
         expires_in: "/data/expires_in",
         cost: FetchCost::RevokesPrevious,
+        forms: forms::DOUYIN,
         ..TOKEN
     },
     Recipe {
@@ -137,6 +145,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         ],
         token: "/data/access_token",
         expires_in: "/data/expires_in",
+        forms: forms::DOUYIN,
         ..TOKEN
     },
     Recipe {
@@ -149,6 +158,7 @@ pub(super) static RECIPES: &[Recipe] = &[
         token: "/accessToken",
         expires_in: "/expireIn",
         id_name: "appKey",
+        forms: forms::DINGTALK,
         ..TOKEN
     },
     Recipe {
@@ -224,6 +234,7 @@ pub(super) static RECIPES: &[Recipe] = &[
             lifetime_s: 0,
             source: "Feishu pushes one every hour to the app's request URL for events",
         }),
+        forms: forms::FEISHU,
         ..TOKEN
     },
     Recipe {

@@ -181,6 +181,26 @@ story('a library that is not there is named, with what to do', static function (
     check(str_contains($said, '$WXTOKEN_LIBRARY'), $said);
 });
 
+story('a PHP without FFI says what to install or to set', static function (string $directory): void {
+    $open = '<?php require ' . var_export(dirname(__DIR__, 2) . '/preload.php', true) . ';'
+        . 'try { new WxToken\\Store("tokens.db"); } catch (WxToken\\WxTokenException $e) { echo $e->getMessage(); }';
+    file_put_contents("$directory/open.php", $open);
+    $off = 'ffi.enable is off';
+    $runs = [[['-d', 'ffi.enable=0'], $off], [['-d', 'ffi.enable=off'], $off], [['-d', 'ffi.enable=false'], $off]];
+    // Without an ini file a PHP whose FFI is a module of its own lacks it, as the images of Docker Hub do.
+    if (Process::run([PHP_BINARY, '-n', '-r', 'exit(extension_loaded("ffi") ? 1 : 0);'], [])[0] === 0) {
+        $runs[] = [['-n'], 'no extension FFI'];
+    }
+    foreach ($runs as [$how, $why]) {
+        [$code, $said] = Process::run([PHP_BINARY, ...$how, "$directory/open.php"], []);
+        same(0, $code, $said);
+        check(str_starts_with($said, 'cannot load '), $said);
+        check(str_contains($said, $why), $said);
+        check(str_contains($said, $why === $off ? 'ffi.enable=preload' : 'docker-php-ext-install ffi'), $said);
+        check(substr_count($said, "\n") === 0, $said);
+    }
+});
+
 story('the destructor frees the handle', static function (string $directory) use ($simulator): void {
     $memory = static function (): int {
         preg_match('/VmRSS:\s+(\d+) kB/', file_get_contents('/proc/self/status'), $found);

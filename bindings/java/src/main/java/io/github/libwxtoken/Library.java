@@ -28,9 +28,8 @@ final class Library {
 
   private static final String SONAME = "libwxtoken.so.0";
 
-  static {
-    load();
-  }
+  /** Why the library cannot be used, for each use to say; null where it can. */
+  private static final String FAILURE = load();
 
   static native int wxtoken_init(byte[] store, PointerByReference out, byte[] err);
 
@@ -60,6 +59,7 @@ final class Library {
 
   /** Makes a call; throws what it says. */
   static void check(Call call) {
+    require();
     byte[] error = new byte[ERROR_SIZE];
     int status = call.with(error);
     if (status != 0) {
@@ -102,21 +102,39 @@ final class Library {
     return value == null ? null : text(parameter, value);
   }
 
-  private static void load() {
-    if (Native.POINTER_SIZE != 8) {
-      throw new UnsatisfiedLinkError("wxtoken needs a Java of 64 bits");
+  /** Throws what is wrong where the library cannot be used: at each use the same, not only at the first. */
+  static void require() {
+    if (FAILURE != null) {
+      throw new UnsatisfiedLinkError(FAILURE);
     }
+  }
+
+  private static String load() {
     String named = System.getenv("WXTOKEN_LIBRARY");
     String file = named == null || named.isEmpty() ? SONAME : named;
     try {
+      if (Native.POINTER_SIZE != 8) {
+        return "wxtoken needs a Java of 64 bits";
+      }
+    } catch (LinkageError e) {
+      if (("" + e.getMessage()).startsWith("com/sun/jna/")) {
+        return "wxtoken needs JNA, which is not on the class path: add net.java.dev.jna:jna to it";
+      }
+      // The directory for temporary files is read-only, or mounted noexec.
+      return "wxtoken cannot use JNA, which unpacks a library of its own and loads it: "
+          + e.getMessage()
+          + ": start Java with -Djna.tmpdir=DIRECTORY, one that is writable and not noexec, or with"
+          + " -Djna.boot.library.path=DIRECTORY, where that library (libjnidispatch.so) is installed";
+    }
+    try {
       Native.register(Library.class, NativeLibrary.getInstance(file));
+      return null;
     } catch (UnsatisfiedLinkError e) {
       String remedy =
           file.equals(named)
               ? "WXTOKEN_LIBRARY names it: correct or unset that"
               : "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path";
-      throw new UnsatisfiedLinkError(
-          "wxtoken cannot use the C library " + file + ": " + e.getMessage() + ": " + remedy);
+      return "wxtoken cannot use the C library " + file + ": " + e.getMessage() + ": " + remedy;
     }
   }
 

@@ -49,6 +49,7 @@ public final class Store implements AutoCloseable {
   }
 
   static Store open(String path, Options options) {
+    Library.require();
     byte[] file = Library.optionalText("path", path);
     PointerByReference out = new PointerByReference();
     Library.check(error -> Library.wxtoken_init(file, out, error));
@@ -189,6 +190,7 @@ public final class Store implements AutoCloseable {
 
   /** The version of the C library, such as {@code "0.1.0"}. */
   public static String version() {
+    Library.require();
     return Library.wxtoken_version();
   }
 

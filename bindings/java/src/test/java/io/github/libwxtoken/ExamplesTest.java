@@ -9,6 +9,7 @@ import com.google.gson.JsonParser;
 import io.github.libwxtoken.Simulator.Account;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -16,6 +17,8 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,6 +100,52 @@ class ExamplesTest {
     String said = run("examples/FirstGet.java", 1);
     assertTrue(said.contains("cannot use the C library /nonexistent/libwxtoken.so"), said);
     assertTrue(said.contains("WXTOKEN_LIBRARY names it"), said);
+  }
+
+  /** As on a noexec or read-only /tmp: JNA cannot load what it unpacks. Each use says so, not the first alone. */
+  @Test
+  void aJnaThatCannotLoadItsLibraryIsNamedWithWhatToDo() throws Exception {
+    Path program = directory.resolve("Twice.java");
+    Files.writeString(
+        program,
+        "public class Twice { public static void main(String[] a) {"
+            + " for (int i = 0; i < 2; i++) try {"
+            + " System.out.println(io.github.libwxtoken.Store.open());"
+            + " } catch (Throwable t) { System.out.println(t); }"
+            + " try { io.github.libwxtoken.Store.version(); }"
+            + " catch (Throwable t) { System.out.println(t); } } }");
+    Path taken = Files.writeString(directory.resolve("file"), "");
+    List<String> command = new ArrayList<>(java(program.toString()));
+    command.add(1, "-Djna.tmpdir=" + taken);
+    command.add(1, "-Djna.nosys=true");
+    String said = run(command, 0);
+    List<String> lines = said.lines().collect(Collectors.toList());
+    assertEquals(3, lines.size(), said);
+    for (String line : lines) {
+      assertTrue(line.startsWith("java.lang.UnsatisfiedLinkError: wxtoken cannot use JNA"), said);
+      assertTrue(line.contains("-Djna.tmpdir="), said);
+      assertTrue(line.contains("-Djna.boot.library.path="), said);
+    }
+  }
+
+  @Test
+  void aJnaThatIsNotOnTheClassPathIsNamed() throws Exception {
+    Path program = directory.resolve("Once.java");
+    Files.writeString(
+        program,
+        "public class Once { public static void main(String[] a) {"
+            + " try { io.github.libwxtoken.Store.version(); }"
+            + " catch (Throwable t) { System.out.println(t); } } }");
+    List<String> command = new ArrayList<>(java(program.toString()));
+    String all = System.getProperty("java.class.path");
+    String ours =
+        Stream.of(all.split(":"))
+            .filter(entry -> !entry.contains("/jna"))
+            .collect(Collectors.joining(":"));
+    command.set(command.indexOf(all), ours);
+    String said = run(command, 0);
+    assertTrue(said.startsWith("java.lang.UnsatisfiedLinkError: wxtoken needs JNA"), said);
+    assertTrue(said.contains("net.java.dev.jna:jna"), said);
   }
 
   // By printf, as this Java's own locale may have no such letter to pass on.

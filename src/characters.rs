@@ -1,0 +1,236 @@
+//! What looks right in a text and is not: a line end, a byte order mark, quotes that an env file keeps. Each flaw is named
+//! with its place. The text itself is never shown, for it may be a secret.
+
+/// What may stand in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// Printable ASCII without blanks: an id, a secret, a number, a URL.
+    Ascii,
+    /// What can be seen, with blanks inside: an account's name, a path.
+    Text,
+}
+
+/// The most flaws that one message names.
+const MOST: usize = 3;
+
+/// What is wrong with a text, as “U+FEFF at the start (a byte order mark)”; None where nothing is.
+pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
+    let characters: Vec<char> = text.chars().collect();
+    let (mut begin, mut end) = (0, characters.len());
+    let mut found = Vec::new();
+    // From the outside in: what stands at an end is all that is not allowed there.
+    let at_start = run(characters.iter(), allowed);
+    if at_start > 0 {
+        found.push(told(characters[0], "at the start"));
+        begin = at_start;
+    }
+    let at_end = run(characters[begin..].iter().rev(), allowed);
+    if at_end > 0 {
+        end -= at_end;
+        found.push(told(characters[end], "at the end"));
+    }
+    let inner = &characters[begin..end];
+    let quote = |at: Option<&char>| at.is_some_and(|c| QUOTES.contains(c));
+    match (quote(inner.first()), quote(inner.last())) {
+        (true, true) if inner.len() > 1 => found.insert(0, "quotes around it".into()),
+        // A path may end in an apostrophe.
+        (true, _) if allowed == Allowed::Ascii => found.insert(0, "a quote at the start".into()),
+        (_, true) if allowed == Allowed::Ascii => found.insert(0, "a quote at the end".into()),
+        _ => {}
+    }
+    let mut was_bad = false;
+    for (i, &c) in inner.iter().enumerate() {
+        let is_bad = is_bad_inside(c, allowed);
+        if is_bad && !was_bad {
+            let at = begin + i + 1;
+            found.push(told(c, &format!("inside, at character {at}")));
+        }
+        was_bad = is_bad;
+    }
+    found.truncate(MOST);
+    (!found.is_empty()).then(|| found.join(" and "))
+}
+
+/// What keeps a flaw from coming again, where that is plain.
+pub fn remedy(text: &str) -> &'static str {
+    let is_quote = |c: char| QUOTES.contains(&c);
+    let inner = text.trim();
+    if inner.starts_with(is_quote) || inner.ends_with(is_quote) {
+        return "Write it without quotes: an env file of Docker keeps them.";
+    }
+    if text.contains('\r') {
+        return "Save the file that it comes from with Unix line ends.";
+    }
+    "Take that out of it."
+}
+
+const QUOTES: [char; 3] = ['"', '\'', '`'];
+
+/// How many characters from here on may not stand at an end.
+fn run<'a>(characters: impl Iterator<Item = &'a char>, allowed: Allowed) -> usize {
+    characters
+        .take_while(|c| c.is_whitespace() || is_unseen(**c) || is_bad_inside(**c, allowed))
+        .count()
+}
+
+fn is_bad_inside(c: char, allowed: Allowed) -> bool {
+    match allowed {
+        Allowed::Ascii => !c.is_ascii_graphic(),
+        // The two joiners belong to words of some scripts, and to emoji.
+        Allowed::Text => c.is_control() || is_unseen(c) && !matches!(c, '\u{200C}' | '\u{200D}'),
+    }
+}
+
+/// Characters that no font shows.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{AD}'
+            | '\u{34F}'
+            | '\u{61C}'
+            | '\u{115F}'
+            | '\u{1160}'
+            | '\u{180E}'
+            | '\u{200B}'..='\u{200F}'
+            | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{206F}'
+            | '\u{3164}'
+            | '\u{FEFF}'
+            | '\u{FFA0}'
+            | '\u{FFF9}'..='\u{FFFB}'
+            | '\u{E0000}'..='\u{E007F}'
+    )
+}
+
+/// A character and its place.
+fn told(c: char, place: &str) -> String {
+    let code = format!("U+{:04X}", u32::from(c));
+    let known = match c {
+        '\r' | '\n' => "a line end",
+        ' ' => "a blank",
+        '\t' => "a tab",
+        _ => "",
+    };
+    if !known.is_empty() {
+        return format!("{known} {place} ({code})");
+    }
+    let what = match c {
+        '\u{FEFF}' => "a byte order mark",
+        '\u{200B}' => "a zero-width space",
+        '\u{200C}' | '\u{200D}' | '\u{2060}' => "a zero-width joiner",
+        '\u{A0}' | '\u{202F}' => "a no-break space",
+        '\u{AD}' => "a soft hyphen",
+        '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => {
+            "a mark of direction"
+        }
+        '\u{2018}'..='\u{201F}' | '\u{AB}' | '\u{BB}' => "a typographic quote",
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => "a dash, not a hyphen",
+        '\u{3000}' => "a full-width blank",
+        '\u{FF01}'..='\u{FF5E}' => "a full-width character",
+        c if c.is_control() => "a control character",
+        c if c.is_whitespace() => "a blank",
+        c if is_unseen(c) => "a character that cannot be seen",
+        _ => "not ASCII",
+    };
+    format!("{code} {place} ({what})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ascii(text: &str) -> String {
+        flaws(text, Allowed::Ascii).unwrap_or_default()
+    }
+
+    fn seen(text: &str) -> String {
+        flaws(text, Allowed::Text).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_flaw_is_named_with_its_place() {
+        for (bad, said) in [
+            ("\u{FEFF}wx1", "U+FEFF at the start (a byte order mark)"),
+            ("wx1\r", "a line end at the end (U+000D)"),
+            ("wx1\r\n", "a line end at the end (U+000D)"),
+            ("\twx1", "a tab at the start (U+0009)"),
+            ("wx1 ", "a blank at the end (U+0020)"),
+            ("\"wx1\"", "quotes around it"),
+            ("'wx1'", "quotes around it"),
+            ("\"wx1", "a quote at the start"),
+            ("wx1'", "a quote at the end"),
+            ("w 1", "a blank inside, at character 2 (U+0020)"),
+            (
+                "wx\u{200B}1",
+                "U+200B inside, at character 3 (a zero-width space)",
+            ),
+            ("wx1\u{A0}", "U+00A0 at the end (a no-break space)"),
+            (
+                "wx\u{FF11}2",
+                "U+FF11 inside, at character 3 (a full-width character)",
+            ),
+            ("\u{201C}wx1", "U+201C at the start (a typographic quote)"),
+            (
+                "wx\u{1}1",
+                "U+0001 inside, at character 3 (a control character)",
+            ),
+            (
+                "w\u{2013}1",
+                "U+2013 inside, at character 2 (a dash, not a hyphen)",
+            ),
+            ("w\u{E9}1", "U+00E9 inside, at character 2 (not ASCII)"),
+            (
+                "\"wx1\"\r",
+                "quotes around it and a line end at the end (U+000D)",
+            ),
+            (" ", "a blank at the start (U+0020)"),
+        ] {
+            assert_eq!(ascii(bad), said, "{bad:?}");
+        }
+        for fine in ["", "wx1", "a\"b", "~!@#$%^&*()_+=-"] {
+            assert_eq!(ascii(fine), "", "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_or_a_path_may_hold_all_that_can_be_seen() {
+        for fine in [
+            "服务号 1",
+            "/srv/my store/t.db",
+            "o'",
+            "a\u{200D}b",
+            "ｗｘ",
+            "",
+        ] {
+            assert_eq!(seen(fine), "", "{fine:?}");
+        }
+        for bad in [
+            "a ",
+            " a",
+            "a\r",
+            "a\n",
+            "\u{FEFF}a",
+            "a\u{FEFF}b",
+            "a\u{200B}b",
+            "a\u{202E}b",
+            "a\tb",
+            "a\u{3000}",
+            "a\u{A0}",
+            "a\u{200D}",
+            "\"a\"",
+            "'a'",
+        ] {
+            assert_ne!(seen(bad), "", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn no_more_of_a_text_is_told_than_what_is_wrong_with_it() {
+        let bad = "\u{FEFF}top secret\u{200B}words\u{E9}again\r";
+        let said = ascii(bad);
+        for word in ["top", "secret", "words", "again"] {
+            assert!(!said.contains(word), "{said}");
+        }
+        assert_eq!(said.matches("U+").count(), MOST, "{said}");
+    }
+}
