@@ -102,7 +102,10 @@ final class Library {
     return value == null ? null : text(parameter, value);
   }
 
-  /** Throws what is wrong where the library cannot be used: at each use the same, not only at the first. */
+  /**
+   * Throws what is wrong where the library cannot be used: at each use the same, not only at the
+   * first.
+   */
   static void require() {
     if (FAILURE != null) {
       throw new UnsatisfiedLinkError(FAILURE);

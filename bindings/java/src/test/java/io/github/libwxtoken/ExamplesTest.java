@@ -102,7 +102,10 @@ class ExamplesTest {
     assertTrue(said.contains("WXTOKEN_LIBRARY names it"), said);
   }
 
-  /** As on a noexec or read-only /tmp: JNA cannot load what it unpacks. Each use says so, not the first alone. */
+  /**
+   * As on a noexec or read-only /tmp: JNA cannot load what it unpacks. Each use says so, not the
+   * first alone.
+   */
   @Test
   void aJnaThatCannotLoadItsLibraryIsNamedWithWhatToDo() throws Exception {
     Path program = directory.resolve("Twice.java");
