@@ -639,26 +639,35 @@ fn each_is_replaced_once_when_the_api_refuses_it() {
 
 #[test]
 fn a_used_up_quota_is_said_shared_and_waited_for() {
-    for_each_row(|row| {
-        let world = row.world(json!({}));
-        let handle = row.open(&world);
-        world.fault(
-            json!({"id": "id1", "path": row.path, "kind": "errcode", "errcode": row.quota, "times": 0}),
-        );
-        let failure = handle.get(&row.name()).unwrap_err();
-        assert_eq!(failure.status, WXTOKEN_E_API, "{}", row.says());
-        // DingTalk's codes are words, and the number a word like any other.
-        assert_eq!(failure.errcode, row.quota, "{}", row.says());
-        assert!(failure.retry_after_ms > 0, "{}: {failure:?}", row.says());
-        assert!(
-            failure.message.contains("\"own\""),
-            "{}: {failure:?}",
-            row.says()
-        );
-        let other = Child::fork(|| outcome(world.open().get(&row.name()))).join();
-        assert!(other.contains("WXTOKEN_E_API"), "{}: {other}", row.says());
+    // A wait of two seconds may end before a busy machine has asked again: then once more, in a new world.
+    for_each_row(|row| while !quota_is_waited_for(row) {});
+}
+
+/// Whether the second process asked within the wait.
+fn quota_is_waited_for(row: &Row) -> bool {
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    world.fault(
+        json!({"id": "id1", "path": row.path, "kind": "errcode", "errcode": row.quota, "times": 0}),
+    );
+    let failure = handle.get(&row.name()).unwrap_err();
+    let failed = std::time::Instant::now();
+    assert_eq!(failure.status, WXTOKEN_E_API, "{}", row.says());
+    // DingTalk's codes are words, and the number a word like any other.
+    assert_eq!(failure.errcode, row.quota, "{}", row.says());
+    assert!(failure.retry_after_ms > 0, "{}: {failure:?}", row.says());
+    assert!(
+        failure.message.contains("\"own\""),
+        "{}: {failure:?}",
+        row.says()
+    );
+    let other = Child::fork(|| outcome(world.open().get(&row.name()))).join();
+    assert!(other.contains("WXTOKEN_E_API"), "{}: {other}", row.says());
+    let in_time = failed.elapsed().as_millis() < failure.retry_after_ms as u128;
+    if in_time {
         assert_eq!(row.requests(&world), 1, "{}", row.says());
-    });
+    }
+    in_time
 }
 
 #[test]
