@@ -279,6 +279,25 @@ fn a_rejection_that_its_caller_leaves_is_looked_into_by_the_next() {
     assert_eq!((world.checks(), world.requests()), (1, 2));
 }
 
+/// The process that looks into another's rejection does not serve what the platform has just refused.
+#[test]
+fn a_token_that_a_check_has_shown_to_be_refused_is_served_to_nobody() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    let token = handle.get("shop").unwrap().value;
+    world.sim.revoke("wx1");
+    let down = json!({"path": "/cgi-bin/token", "kind": "reset_before", "times": 0});
+    world.fault(down);
+    Child::fork(|| {
+        world.open().reject("shop", &token).unwrap();
+        String::new()
+    })
+    .join();
+    handle.set("revalidate_ms", "0").unwrap();
+    assert_eq!(handle.get("shop").unwrap_err().status, WXTOKEN_E_NETWORK);
+    assert_eq!(world.checks(), 1);
+}
+
 /// Faults row 72. Another program fetches on the classic endpoint, and ends this store's token each time.
 #[test]
 fn another_program_that_fetches_is_told() {
