@@ -37,6 +37,8 @@ mod key;
 mod lease;
 mod merge;
 mod refusals;
+#[cfg(test)]
+mod refusals_tests;
 mod rejection;
 #[cfg(test)]
 mod rejection_tests;

@@ -21,7 +21,7 @@ fn in_epoch(now: Now, epoch: &'static str) -> Now {
 }
 
 /// The token can be forced, and not checked.
-const FORCE: Remedies = Remedies {
+pub(super) const FORCE: Remedies = Remedies {
     force: true,
     check: false,
 };
@@ -68,7 +68,7 @@ pub(super) fn fetched(row: &mut Row, token: &str, expires_in_s: i64, at: Now) ->
     plan
 }
 
-fn refused(row: &mut Row, wait: Wait, at: Now) {
+pub(super) fn refused(row: &mut Row, wait: Wait, at: Now) {
     row.claim(lease(), FORCE, at);
     row.record_failure(7, &failure("down", wait), 8000, at);
 }
@@ -680,11 +680,14 @@ fn a_removed_row_remembers_what_it_was_refused() {
     fetched(&mut row, "A", 7200, START);
     assert_eq!(row.memory_of_failures(START), None);
     refused(&mut row, WRONG, START);
+    (row.last_errcode, row.failed_budget_ms) = (40125, 9000);
     let memory = row.memory_of_failures(START.plus(599_999)).unwrap();
     assert_eq!((memory.token.clone(), memory.fetches), (None, 0));
     let standing = |row: &Row| row.standing_failure(START.plus(10), 8000);
     assert!(standing(&row).is_some());
     assert_eq!(standing(&memory), standing(&row));
+    assert_eq!(memory.last_errcode, row.last_errcode);
+    assert_eq!(memory.failed_budget_ms, row.failed_budget_ms);
     assert_eq!(row.memory_of_failures(START.plus(600_000)), None);
     // A change that was free is remembered, too: else each removal would bring a free one.
     row.note_change(START.plus(5));
@@ -693,68 +696,4 @@ fn a_removed_row_remembers_what_it_was_refused() {
     refused(&mut memory, WRONG, START.plus(10));
     memory.note_change(START.plus(11));
     assert_eq!(memory.failures, 1);
-}
-
-/// A fetch with this secret that the platform refuses. How long that stands.
-fn refused_secret(row: &mut Row, secret: &str, at: Now) -> i64 {
-    let mut failure = failure(secret, Wait::Seconds(60));
-    failure.error.status = Status::Api;
-    failure.blames_secret = true;
-    row.claim(lease(), FORCE, at);
-    row.record_failure(7, &failure, 8000, at);
-    row.blame(secret, at)
-}
-
-fn stands(row: &Row, secret: &str, at: Now) -> bool {
-    row.standing_failure_of(secret, at, 8000).is_some()
-}
-
-#[test]
-fn the_refusal_of_a_secret_stands_for_that_secret_alone() {
-    let mut row = Row::default();
-    let wait = refused_secret(&mut row, "old", START);
-    assert!(stands(&row, "old", START) && !stands(&row, "new", START));
-    assert!(!stands(&row, "old", START.plus(wait)));
-    // The wait of a second one is that of two.
-    assert!(refused_secret(&mut row, "other", START.plus(1)) >= 96_000);
-    assert!(
-        stands(&row, "old", START.plus(2)),
-        "the older one still stands"
-    );
-    assert_eq!(
-        row.standing_failure_of("old", START, 0).unwrap().what,
-        "old"
-    );
-    row.claim(lease(), FORCE, START);
-    assert!(row.grant(7, &granted("A", 7200), START, 270));
-    row.credit("other");
-    assert_eq!(row.secret_worked, "other");
-    assert!(row.refusal_of("other").is_none() && row.refusal_of("old").is_some());
-    // Any other failure stands for everybody.
-    refused(&mut row, Wait::Seconds(60), START.plus(3));
-    assert!(stands(&row, "other", START.plus(3)) && stands(&row, "new", START.plus(3)));
-}
-
-#[test]
-fn refusals_kept_in_memory_join_those_in_the_store() {
-    let (mut row, mut kept) = (Row::default(), Row::default());
-    refused_secret(&mut row, "a", START);
-    refused_secret(&mut kept, "b", START.plus(1));
-    row.merge(&kept);
-    assert!(row.includes(&kept));
-    assert!(stands(&row, "a", START.plus(2)) && stands(&row, "b", START.plus(2)));
-}
-
-#[test]
-fn a_new_secret_within_a_minute_of_a_change_waits_and_a_retry_ends_that() {
-    let mut row = Row::default();
-    refused_secret(&mut row, "a", START);
-    row.hold_new_secret("b", START.plus(20_000));
-    assert!(stands(&row, "b", START.plus(59_999)) && !stands(&row, "b", START.plus(60_000)));
-    assert!(
-        row.refusal_of("b").is_none(),
-        "the platform has not seen it"
-    );
-    assert!(row.end_backoff());
-    assert!(!stands(&row, "a", START.plus(1)) && !stands(&row, "b", START.plus(20_001)));
 }
