@@ -112,9 +112,13 @@ impl Row {
 
     /// Whether the rejection is about to be looked into.
     pub(super) fn rejection_is_due(&self, now: Now) -> bool {
-        let history = &self.rejections;
-        let is_being_checked = self.lease_id != 0 && self.lease_id == history.checking;
+        let is_being_checked = self.is_being_checked();
         is_being_checked || (self.until_gap_is_over_ms(now) == 0 && self.budget_allows(now))
+    }
+
+    /// A leader asks the platform about the token, or was killed doing so.
+    fn is_being_checked(&self) -> bool {
+        self.lease_id != 0 && self.lease_id == self.rejections.checking
     }
 
     fn budget_allows(&self, now: Now) -> bool {
@@ -133,7 +137,7 @@ impl Row {
 
     /// How long until the platform may be asked for a token that was rejected.
     pub fn until_rejection_is_due_ms(&self, now: Now) -> i64 {
-        let gap = match self.replacement_attempted {
+        let gap = match self.replacement_attempted || self.is_being_checked() {
             true => 0,
             false => self.until_gap_is_over_ms(now),
         };

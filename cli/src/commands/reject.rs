@@ -1,5 +1,7 @@
 //! `wxtoken reject`: the API refused a token.
 
+use std::time::{Duration, Instant};
+
 use wxtoken::tool::{Store, Stored};
 
 use crate::args::Reject;
@@ -7,6 +9,9 @@ use crate::exit::ExitResult;
 use crate::prompt;
 use crate::ui::output;
 use crate::ui::time::span;
+
+/// How long the keeper is given to look into a rejection.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     let stored = store.stored(reject.name.as_deref())?;
@@ -26,8 +31,21 @@ pub fn run(store: &Store, reject: &Reject) -> ExitResult {
         ));
     }
     store.reject(Some(name), token)?;
-    let after = store.stored(Some(name))?;
+    let mut after = store.stored(Some(name))?;
+    if store.has_keeper() == Some(true) {
+        // The next command is another process, and is to find what came of it.
+        let began = Instant::now();
+        while is_open(&stored, &after) && began.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(10));
+            after = store.stored(Some(name))?;
+        }
+    }
     output::print_line(&format!("{name}: {}", what_follows(&stored, &after, store)))
+}
+
+/// Whether the keeper has yet to look into the rejection.
+fn is_open(before: &Stored, after: &Stored) -> bool {
+    after.rejected && after.until_fetch_ms == 0 && before.token == after.token
 }
 
 /// True for a reader and for a process that fetches.

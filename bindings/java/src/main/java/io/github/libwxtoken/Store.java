@@ -94,7 +94,8 @@ public final class Store implements AutoCloseable {
 
   /**
    * Sets a field of an account that is known later than its registration: {@code parent}, {@code
-   * verify_ticket}, {@code suite_ticket}, {@code app_ticket}, {@code refresh_token}, {@code current} or {@code retry}.
+   * verify_ticket}, {@code suite_ticket}, {@code app_ticket}, {@code refresh_token}, {@code
+   * current} or {@code retry}.
    */
   public void put(String account, String field, String value) {
     byte[] name = Library.text("account", account);
