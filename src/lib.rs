@@ -14,7 +14,7 @@
 //! - `secrets`: seals app secrets and opens them; the key file
 //! - `options`: what a handle can be told; `names`: what callers may name
 //! - `proxy`: a proxy's URL, taken apart
-//! - `base_url`: a platform's URL, judged
+//! - `base_url`: a platform's URL, judged; `http_config`: what all requests have in common
 //! - `hosts`: the platforms there are to ask; `characters`: what looks right in a text and is not
 //! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
 //! - `sys`: what is asked of the operating system: fork, locks, signals, files
@@ -38,6 +38,7 @@ mod error;
 #[allow(unsafe_code)]
 pub mod ffi;
 mod hosts;
+mod http_config;
 mod keeper;
 mod names;
 mod options;

@@ -4,10 +4,13 @@
 
 use std::path::PathBuf;
 
+use ureq::config::Config;
+
 use crate::base_url::{self, ALLOW_PLAIN_HTTP};
 use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
 use crate::hosts::{self, PLATFORMS, Platform};
+use crate::http_config;
 use crate::names::{choose, repeated};
 use crate::proxy::{Proxy, UnreadProxy};
 
@@ -44,6 +47,8 @@ pub struct Options {
     pub log: LogLevel,
     /// A proxy that the environment names for other programs. Not an option: requests do not use it.
     pub unread_proxy: Option<UnreadProxy>,
+    /// What all requests have in common. Not an option.
+    pub http: Config,
 }
 
 /// One option: the only place that says its name, its default, what it takes, and what it is.
@@ -236,6 +241,7 @@ impl Default for Options {
             key_file: None,
             log: LogLevel::Off,
             unread_proxy: None,
+            http: http_config::common(),
         };
         for row in &TABLE {
             if let Takes::Number { default, field, .. } = &row.takes {

@@ -5,7 +5,6 @@
 use std::io;
 use std::time::Duration;
 
-use ureq::config::Config;
 use ureq::http::HeaderValue;
 use ureq::{Agent, RequestBuilder};
 use zeroize::Zeroizing;
@@ -16,13 +15,9 @@ use super::resolver::HostResolver;
 use super::tls::Tls;
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
+use crate::http_config::MAX_BYTES;
 use crate::options::Options;
 use crate::sys::{self, BlockedSignals, Failpoint};
-
-/// The longest reply, and the longest head of one, that is read.
-const MAX_BYTES: usize = 16 * 1024;
-
-pub(super) const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
 pub struct Request {
     pub path: &'static str,
@@ -82,7 +77,7 @@ pub fn send(
     options: &Options,
     deadline: &Deadline,
 ) -> Result<Response, SendError> {
-    let agent = agent(base, options, deadline).map_err(SendError::Options)?;
+    let agent = agent(base, options).map_err(SendError::Options)?;
     if deadline.has_passed() {
         // A leader that was frozen after its claim: another one may have fetched since.
         return Err(SendError::Transport(TransportError {
@@ -94,11 +89,17 @@ pub fn send(
     sys::hit_failpoint(Failpoint::Sending);
     let _shield = BlockedSignals::new();
     let sent = match &request.body {
-        Some(json) => dressed(agent.post(&url), request)
-            .content_type("application/json")
-            .send(json.as_slice()),
-        None if request.posts => dressed(agent.post(&url), request).send_empty(),
-        None => dressed(agent.get(&url), request).call(),
+        Some(json) => {
+            let post = limited(agent.post(&url), base, options, deadline);
+            dressed(post, request)
+                .content_type("application/json")
+                .send(json.as_slice())
+        }
+        None if request.posts => {
+            let post = limited(agent.post(&url), base, options, deadline);
+            dressed(post, request).send_empty()
+        }
+        None => dressed(limited(agent.get(&url), base, options, deadline), request).call(),
     };
     let read = sent.and_then(|mut response| {
         let status = response.status().as_u16();
@@ -129,11 +130,10 @@ fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> Reques
     builder.query_pairs(query.map(|(name, value)| (*name, value.as_str())))
 }
 
-pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
+pub(super) fn agent(base: &str, options: &Options) -> Result<Agent> {
     let secure = base.starts_with("https://");
     // A plain target is on loopback or in a network of one's own, where no proxy may come between.
     let proxy = options.proxy.clone().filter(|_| secure);
-    let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
     let way = Way {
         proxy: proxy.clone(),
         ip_version: options.ip_version,
@@ -143,22 +143,24 @@ pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Resul
         proxy,
         ip_version: options.ip_version,
     };
-    let config = Config::builder()
-        .https_only(secure)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .http_status_as_error(false)
-        .max_response_header_size(MAX_BYTES)
-        .input_buffer_size(2 * MAX_BYTES)
-        .max_idle_connections(0)
-        // The way has the proxy. Without this line ureq takes one from the environment.
-        .proxy(None)
-        .user_agent(USER_AGENT)
+    Ok(Agent::with_parts(options.http.clone(), way, resolver))
+}
+
+/// The request with its limits of time. Plain http only where that was asked for.
+pub(super) fn limited<Body>(
+    builder: RequestBuilder<Body>,
+    base: &str,
+    options: &Options,
+    deadline: &Deadline,
+) -> RequestBuilder<Body> {
+    let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
+    builder
+        .config()
+        .https_only(base.starts_with("https://"))
         .timeout_global(Some(deadline.left()))
         .timeout_resolve(Some(connect))
         .timeout_connect(Some(connect))
-        .build();
-    Ok(Agent::with_parts(config, way, resolver))
+        .build()
 }
 
 pub(super) fn no_response(

@@ -2,7 +2,7 @@
 
 use ureq::http::Uri;
 
-use super::http::{agent, no_response};
+use super::http::{agent, limited, no_response};
 use super::resolver::{Host, host_and_port};
 use crate::clock::Deadline;
 use crate::error::Result;
@@ -51,10 +51,11 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
     let unread = options.unread_proxy.as_ref();
     let unread = unread.filter(|unread| options.proxy.is_none() && unread.concerns(base));
     probe.unread_proxy = unread.map(|unread| unread.variable);
-    let agent = agent(base, options, deadline)?;
+    let agent = agent(base, options)?;
     let _shield = BlockedSignals::new();
     let sent = boot_ms();
-    match agent.get(format!("{base}/")).call() {
+    let request = agent.get(format!("{base}/"));
+    match limited(request, base, options, deadline).call() {
         Ok(response) => {
             probe.status = Some(response.status().as_u16());
             let date = response.headers().get("date").and_then(|d| d.to_str().ok());

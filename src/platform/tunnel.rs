@@ -93,7 +93,7 @@ fn http_connect(proxy: &Proxy, mut wire: Wire, target: &Target) -> Result<Wire, 
     };
     let mut request = Zeroizing::new(format!(
         "CONNECT {host} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {}\r\nProxy-Connection: Keep-Alive\r\n",
-        super::http::USER_AGENT
+        crate::http_config::USER_AGENT
     ));
     if let Some((user, password)) = &proxy.login {
         let login = Zeroizing::new(format!("{user}:{}", password.as_str()));
