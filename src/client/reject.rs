@@ -1,5 +1,5 @@
-//! “The API refused this token”: noted in the row by comparison, or by the keeper for a process that may not write; and looked
-//! into by the leader before it fetches.
+//! “The API refused this token”: a comparison notes it in the row, or a keeper does for a process that may not write. The
+//! leader looks into it before it fetches.
 
 use super::fetch::subject;
 use super::lead::Leadership;
@@ -98,8 +98,7 @@ impl Session {
     }
 }
 
-/// Where a token lives until the next is fetched: the word for an account whose tokens the platform ends long before their
-/// time, again and again.
+/// The warning about another program that fetches: the platform ends the account's tokens long before their time.
 pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now) -> Option<Error> {
     let ends_others =
         recipe.cost == FetchCost::RevokesPrevious && recipe.parent == ParentKind::None;
