@@ -78,6 +78,7 @@ pub fn send(
     deadline: &Deadline,
 ) -> Result<Response, SendError> {
     let agent = agent(base, options).map_err(SendError::Options)?;
+    let limits = Limits::of(base, options, deadline);
     if deadline.has_passed() {
         // A leader that was frozen after its claim: another one may have fetched since.
         return Err(SendError::Transport(TransportError {
@@ -89,17 +90,11 @@ pub fn send(
     sys::hit_failpoint(Failpoint::Sending);
     let _shield = BlockedSignals::new();
     let sent = match &request.body {
-        Some(json) => {
-            let post = limited(agent.post(&url), base, options, deadline);
-            dressed(post, request)
-                .content_type("application/json")
-                .send(json.as_slice())
-        }
-        None if request.posts => {
-            let post = limited(agent.post(&url), base, options, deadline);
-            dressed(post, request).send_empty()
-        }
-        None => dressed(limited(agent.get(&url), base, options, deadline), request).call(),
+        Some(json) => dressed(limits.on(agent.post(&url)), request)
+            .content_type("application/json")
+            .send(json.as_slice()),
+        None if request.posts => dressed(limits.on(agent.post(&url)), request).send_empty(),
+        None => dressed(limits.on(agent.get(&url)), request).call(),
     };
     let read = sent.and_then(|mut response| {
         let status = response.status().as_u16();
@@ -146,21 +141,32 @@ pub(super) fn agent(base: &str, options: &Options) -> Result<Agent> {
     Ok(Agent::with_parts(options.http.clone(), way, resolver))
 }
 
-/// The request with its limits of time. Plain http only where that was asked for.
-pub(super) fn limited<Body>(
-    builder: RequestBuilder<Body>,
-    base: &str,
-    options: &Options,
-    deadline: &Deadline,
-) -> RequestBuilder<Body> {
-    let connect = Duration::from_millis(options.connect_timeout_ms.unsigned_abs());
-    builder
-        .config()
-        .https_only(base.starts_with("https://"))
-        .timeout_global(Some(deadline.left()))
-        .timeout_resolve(Some(connect))
-        .timeout_connect(Some(connect))
-        .build()
+/// What bounds one request: its time, and whether it may be plain http.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    is_secure: bool,
+    whole: Duration,
+    connect: Duration,
+}
+
+impl Limits {
+    pub(super) fn of(base: &str, options: &Options, deadline: &Deadline) -> Limits {
+        Limits {
+            is_secure: base.starts_with("https://"),
+            whole: deadline.left(),
+            connect: Duration::from_millis(options.connect_timeout_ms.unsigned_abs()),
+        }
+    }
+
+    pub(super) fn on<Body>(self, builder: RequestBuilder<Body>) -> RequestBuilder<Body> {
+        builder
+            .config()
+            .https_only(self.is_secure)
+            .timeout_global(Some(self.whole))
+            .timeout_resolve(Some(self.connect))
+            .timeout_connect(Some(self.connect))
+            .build()
+    }
 }
 
 pub(super) fn no_response(

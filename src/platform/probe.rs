@@ -2,7 +2,7 @@
 
 use ureq::http::Uri;
 
-use super::http::{agent, limited, no_response};
+use super::http::{Limits, agent, no_response};
 use super::resolver::{Host, host_and_port};
 use crate::clock::Deadline;
 use crate::error::Result;
@@ -55,7 +55,7 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
     let _shield = BlockedSignals::new();
     let sent = boot_ms();
     let request = agent.get(format!("{base}/"));
-    match limited(request, base, options, deadline).call() {
+    match Limits::of(base, options, deadline).on(request).call() {
         Ok(response) => {
             probe.status = Some(response.status().as_u16());
             let date = response.headers().get("date").and_then(|d| d.to_str().ok());
