@@ -4,8 +4,6 @@
 
 use std::path::PathBuf;
 
-use ureq::config::Config;
-
 use crate::base_url::{self, ALLOW_PLAIN_HTTP};
 use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
@@ -47,8 +45,6 @@ pub struct Options {
     pub log: LogLevel,
     /// A proxy that the environment names for other programs. Not an option: requests do not use it.
     pub unread_proxy: Option<UnreadProxy>,
-    /// What all requests have in common. Not an option.
-    pub http: Config,
 }
 
 /// One option: the only place that says its name, its default, what it takes, and what it is.
@@ -241,7 +237,6 @@ impl Default for Options {
             key_file: None,
             log: LogLevel::Off,
             unread_proxy: None,
-            http: http_config::common(),
         };
         for row in &TABLE {
             if let Takes::Number { default, field, .. } = &row.takes {
@@ -255,6 +250,8 @@ impl Default for Options {
 impl Options {
     /// The defaults, changed by what stands in the environment.
     pub fn from_environment() -> Result<Options> {
+        // It reads the environment, too, and no request is to do that.
+        http_config::common();
         let mut options = Options {
             unread_proxy: UnreadProxy::of_environment(),
             ..Options::default()

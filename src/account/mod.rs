@@ -11,7 +11,7 @@ use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
 use crate::names::{self, ACCESS_TOKEN};
 use crate::options::Options;
-use crate::platform::Recipe;
+use crate::platform::{Recipe, Value};
 use crate::store::{self, Account, Store};
 
 /// One credential of an account, with its state.
@@ -28,6 +28,11 @@ impl Credential {
     pub fn name(&self) -> String {
         name_of(&self.account, self.recipe)
     }
+
+    /// The secret that a refusal of the fetch is blamed on.
+    pub fn blamable(&self) -> &str {
+        blamable(&self.account, self.recipe)
+    }
 }
 
 /// The name that leads to an account's credential.
@@ -36,6 +41,14 @@ pub fn name_of(account: &Account, recipe: &Recipe) -> String {
         return account.name.clone();
     }
     names::join(&account.name, recipe.credential)
+}
+
+/// The fingerprint of the secret that a refusal of a credential's fetch is blamed on; empty where the fetch takes none.
+pub fn blamable<'a>(account: &'a Account, recipe: &Recipe) -> &'a str {
+    match recipe.takes(Value::Secret) {
+        true => &account.fingerprint,
+        false => "",
+    }
 }
 
 /// The key of an account's credential, for a handle with these options.

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::lead::{LeadResult, Leadership, ParentCredential};
 use super::put::put_label;
 use super::reject::{Looked, contested, must_force};
-use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
 use crate::base_url::is_plain_beyond_loopback;
@@ -122,7 +121,7 @@ impl Session {
             let in_time;
             (error, in_time) = row.record_failure(lead.lease.id, &failure, lead.budget_ms, now);
             if in_time && failure.blames_secret && failure.wait != Wait::NotShared {
-                error.retry_after_ms = row.blame(blamable(&lead.found), now);
+                error.retry_after_ms = row.blame(lead.found.blamable(), now);
             }
             if !in_time && supersedes && !failure.not_sent {
                 row.refresh_now(now);
@@ -180,7 +179,7 @@ impl Session {
                 row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
             }
             if !late {
-                row.credit(blamable(&lead.found));
+                row.credit(lead.found.blamable());
                 row.fetched_by.clone_from(&label);
                 return true;
             }

@@ -55,7 +55,6 @@
 
 use super::fetch::subject;
 use super::put::never_put;
-use super::secrets::blamable;
 use super::session::Session;
 use crate::account::Credential;
 use crate::clock::Now;
@@ -425,7 +424,7 @@ impl Session {
         }
         if self.freshness_at(found.recipe, &found.key, row, now) < stalest_allowed
             || row
-                .standing_failure_of(blamable(found), now, self.options.timeout_ms)
+                .standing_failure_of(found.blamable(), now, self.options.timeout_ms)
                 .is_some()
         {
             return Intent::NotNeeded;

@@ -96,43 +96,7 @@ impl Session {
         };
         self.log(LogLevel::Info, &line);
     }
-}
 
-/// The warning about another program that fetches: the platform ends the account's tokens long before their time.
-pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now) -> Option<Error> {
-    let ends_others =
-        recipe.cost == FetchCost::RevokesPrevious && recipe.parent == ParentKind::None;
-    let times = row.early_ends(now);
-    if !ends_others || times == 0 {
-        return None;
-    }
-    let what = format!(
-        "{} has ended the token of account \"{}\" long before its time, {times} times within days",
-        recipe.platform.name, account.name
-    );
-    let why = format!(
-        "somebody else fetches tokens for {} {}",
-        recipe.id_name, account.id
-    );
-    let remedy = match account.kind.name() {
-        "official_classic" => "Register the account as kind official, or find the other program.",
-        _ => "Find the other program.",
-    };
-    Some(Error::new(Status::Api, what).because(why).advise(remedy))
-}
-
-/// Whether the platform repeats a token that only force replaces.
-pub(super) fn must_force(lead: &Leadership, learned: &RejectionOutcome, grant: &Grant) -> bool {
-    let is_repeated = lead.row.token.as_ref() == Some(&grant.token);
-    let is_worth_it = match learned.verdict {
-        Some(Verdict::Refused(_)) => true,
-        Some(Verdict::Accepted) => lead.row.may_force_for_accepted(),
-        Some(Verdict::Unknown(_)) | None => false,
-    };
-    lead.plan.rejection.may_force && !learned.forced && is_repeated && is_worth_it
-}
-
-impl Session {
     /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
     /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
     pub fn note_rejection(&self, found: &Credential, token: &str) -> Result<()> {
@@ -205,4 +169,38 @@ impl Session {
             )?;
         }
     }
+}
+
+/// The warning about another program that fetches: the platform ends the account's tokens long before their time.
+pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now) -> Option<Error> {
+    let ends_others =
+        recipe.cost == FetchCost::RevokesPrevious && recipe.parent == ParentKind::None;
+    let times = row.early_ends(now);
+    if !ends_others || times == 0 {
+        return None;
+    }
+    let what = format!(
+        "{} has ended the token of account \"{}\" long before its time, {times} times within days",
+        recipe.platform.name, account.name
+    );
+    let why = format!(
+        "somebody else fetches tokens for {} {}",
+        recipe.id_name, account.id
+    );
+    let remedy = match account.kind.name() {
+        "official_classic" => "Register the account as kind official, or find the other program.",
+        _ => "Find the other program.",
+    };
+    Some(Error::new(Status::Api, what).because(why).advise(remedy))
+}
+
+/// Whether the platform repeats a token that only force replaces.
+pub(super) fn must_force(lead: &Leadership, learned: &RejectionOutcome, grant: &Grant) -> bool {
+    let is_repeated = lead.row.token.as_ref() == Some(&grant.token);
+    let is_worth_it = match learned.verdict {
+        Some(Verdict::Refused(_)) => true,
+        Some(Verdict::Accepted) => lead.row.may_force_for_accepted(),
+        Some(Verdict::Unknown(_)) | None => false,
+    };
+    lead.plan.rejection.may_force && !learned.forced && is_repeated && is_worth_it
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::account::key_of;
+use crate::account::{blamable, key_of};
 use crate::client::reject::contested;
 use crate::client::session::Session;
 use crate::clock::Now;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
-use crate::platform::{PushedSecret, Recipe, Value};
+use crate::platform::{PushedSecret, Recipe};
 use crate::store::{Account, StoreSnapshot};
 
 /// What there is in a store. Times are Unix seconds.
@@ -230,10 +230,7 @@ fn describe_account(
         // Another handle may use other base URLs: each is a token of its own.
         let of_account = rows.get(&own.key_text()).into_iter().flatten();
         listed.extend(of_account.map(|(key, row)| {
-            let secret = match recipe.takes(Value::Secret) {
-                true => account.fingerprint.as_str(),
-                false => "",
-            };
+            let secret = blamable(&account, recipe);
             TokenReport {
                 contested: contested(recipe, &account, row, now),
                 ..describe_token(recipe, key, row, secret, now)

@@ -3,23 +3,14 @@
 use super::session::Session;
 use crate::account::{Credential, key_of};
 use crate::error::{Error, Result, Status};
-use crate::platform::{FetchSecrets, Value};
+use crate::platform::FetchSecrets;
 use crate::store;
-
-/// The secret that a refusal of this credential's fetch is blamed on; empty where the fetch takes none.
-pub(super) fn blamable(found: &Credential) -> &str {
-    if found.recipe.takes(Value::Secret) {
-        &found.account.fingerprint
-    } else {
-        ""
-    }
-}
 
 impl Session {
     /// The failure that keeps this caller from a fetch: none while another account of the credential may try its secret.
     pub(super) fn standing_failure(&self, found: &Credential) -> Option<Error> {
         let now = self.now();
-        let secret = blamable(found);
+        let secret = found.blamable();
         let failure = found
             .row
             .standing_failure_of(secret, now, self.options.timeout_ms)?;
@@ -32,7 +23,7 @@ impl Session {
         &self,
         found: Box<Credential>,
     ) -> Result<(Box<Credential>, FetchSecrets)> {
-        let secret = blamable(&found);
+        let secret = found.blamable();
         let worked = &found.row.secret_worked;
         let may_be_better =
             found.row.is_refused(secret, self.now()) || !(worked.is_empty() || worked == secret);
@@ -45,7 +36,7 @@ impl Session {
 
     /// Another account of the credential that is to be tried before the caller's own.
     fn another_secret(&self, found: &Credential) -> Option<(Box<Credential>, FetchSecrets)> {
-        let own = blamable(found);
+        let own = found.blamable();
         if own.is_empty() {
             return None;
         }

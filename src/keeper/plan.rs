@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use super::Keeper;
 use super::workers::{FetchJob, WorkerPool};
-use crate::account::{key_of, name_of};
+use crate::account::{blamable, key_of, name_of};
 use crate::client::session::Session;
 use crate::clock::boot_ms;
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::names::ACCESS_TOKEN;
-use crate::platform::Value;
 use crate::store::StoreSnapshot;
 
 /// A credential that is to be kept.
@@ -50,10 +49,7 @@ impl Keeper {
                 if place.is_some() && row.refusals.is_empty() {
                     continue;
                 }
-                let secret = match recipe.takes(Value::Secret) {
-                    true => account.fingerprint.as_str(),
-                    false => "",
-                };
+                let secret = blamable(account, recipe);
                 let (due_ms, without_token) = self.pool.due(session, &name, secret, row);
                 if let Some(place) = place {
                     let planned = &mut plan[place];

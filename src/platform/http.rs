@@ -15,7 +15,7 @@ use super::resolver::HostResolver;
 use super::tls::Tls;
 use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
-use crate::http_config::MAX_BYTES;
+use crate::http_config::{self, MAX_BYTES};
 use crate::options::Options;
 use crate::sys::{self, BlockedSignals, Failpoint};
 
@@ -138,7 +138,11 @@ pub(super) fn agent(base: &str, options: &Options) -> Result<Agent> {
         proxy,
         ip_version: options.ip_version,
     };
-    Ok(Agent::with_parts(options.http.clone(), way, resolver))
+    Ok(Agent::with_parts(
+        http_config::common().clone(),
+        way,
+        resolver,
+    ))
 }
 
 /// What bounds one request: its time, and whether it may be plain http.

@@ -30,23 +30,15 @@ impl Resolver for HostResolver {
         _config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let addresses = match &self.proxy {
-            Some(proxy) => {
-                let host = Host {
-                    name: &proxy.host,
-                    is_proxy: true,
-                };
-                host.addresses(proxy.port, self.ip_version, *timeout.after)?
-            }
-            None => {
-                let (name, port) = host_and_port(uri);
-                let host = Host {
-                    name,
-                    is_proxy: false,
-                };
-                host.addresses(port, self.ip_version, *timeout.after)?
-            }
+        let (name, port) = match &self.proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => host_and_port(uri),
         };
+        let host = Host {
+            name,
+            is_proxy: self.proxy.is_some(),
+        };
+        let addresses = host.addresses(port, self.ip_version, *timeout.after)?;
         let mut found = self.empty();
         for address in addresses.into_iter().take(16) {
             found.push(address);

@@ -2,9 +2,11 @@
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, named_params, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::schema;
-use crate::credential::{CredentialKey, RejectionHistory, Row, SecretRefusal, StoredSecret};
+use crate::credential::{CredentialKey, Row, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink};
 
@@ -304,42 +306,27 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
         lease_slot: columns.next()?,
         pushed: read_put(columns)?,
         pushed_before: columns.next()?,
-        refusals: read_refusals(columns)?,
+        refusals: read_json(columns)?,
         secret_worked: columns.next()?,
-        rejections: read_rejections(columns)?,
+        rejections: read_json(columns)?,
     })
 }
 
-/// What a later version wrote otherwise is not known here.
-fn read_refusals(columns: &mut Columns) -> rusqlite::Result<Vec<SecretRefusal>> {
+/// A part of the row as JSON; nothing where a later version has written another.
+fn read_json<T: Default + DeserializeOwned>(columns: &mut Columns) -> rusqlite::Result<T> {
     let text: String = columns.next()?;
-    if text.is_empty() {
-        return Ok(Vec::new());
-    }
-    Ok(serde_json::from_str(&text).unwrap_or_default())
+    Ok(match text.as_str() {
+        "" => T::default(),
+        json => serde_json::from_str(json).unwrap_or_default(),
+    })
 }
 
-/// What is not readable any more is no more than forgotten.
-fn read_rejections(columns: &mut Columns) -> rusqlite::Result<RejectionHistory> {
-    let text: String = columns.next()?;
-    if text.is_empty() {
-        return Ok(RejectionHistory::default());
+/// The same, to be written: empty where there is nothing.
+fn write_json<T: Default + PartialEq + Serialize>(part: &T) -> String {
+    match *part == T::default() {
+        true => String::new(),
+        false => serde_json::to_string(part).unwrap_or_default(),
     }
-    Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-fn write_rejections(rejections: &RejectionHistory) -> String {
-    if *rejections == RejectionHistory::default() {
-        return String::new();
-    }
-    serde_json::to_string(rejections).unwrap_or_default()
-}
-
-fn write_refusals(refusals: &[SecretRefusal]) -> String {
-    if refusals.is_empty() {
-        return String::new();
-    }
-    serde_json::to_string(refusals).unwrap_or_default()
 }
 
 fn read_put(columns: &mut Columns) -> rusqlite::Result<Option<StoredSecret>> {
@@ -403,9 +390,9 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
         ":put_at": row.pushed.as_ref().map_or(0, |put| put.at),
         ":put_fingerprint": row.pushed.as_ref().map_or("", |put| &put.put_fingerprint),
         ":put_before": row.pushed_before,
-        ":refusals": write_refusals(&row.refusals),
+        ":refusals": write_json(&row.refusals),
         ":secret_worked": row.secret_worked,
-        ":rejections": write_rejections(&row.rejections),
+        ":rejections": write_json(&row.rejections),
     })?;
     Ok(())
 }
