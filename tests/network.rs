@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::*;
-use common::{Child, Handle, SECRET, World, bind, needs_root, outcome, set_env};
+use common::{Child, Handle, Refusing, SECRET, World, bind, needs_root, outcome, set_env};
 use serde_json::json;
 
 /// A listener whose queue is full: it answers no further connection.
@@ -70,21 +70,16 @@ fn dead_before_good(world: &World, name: &str, port: u16) -> Vec<Deaf> {
     DEAD.iter().map(at).collect()
 }
 
-/// Faults row 63.
-#[test]
-fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
-    needs_root!();
-    let world = World::with_account(json!({}));
-    let port = port_of(world.sim.https());
-    let said = Child::fork(|| {
-        let _dead = dead_before_good(&world, "api.weixin.qq.com", port);
-        let url = format!("https://api.weixin.qq.com:{port}");
+/// What a get says through a name with dead addresses before the good one; and how long it took, if that was long.
+fn said_past_the_dead(world: &World, name: &str, port: u16, option: (&str, &str)) -> String {
+    Child::fork(|| {
+        let _dead = dead_before_good(world, name, port);
         let patient = [
-            ("api_base_url", url.as_str()),
+            option,
             ("connect_timeout_ms", "60000"),
             ("timeout_ms", "60000"),
         ];
-        let handle = handle_at(&world, "a", &patient);
+        let handle = handle_at(world, "a", &patient);
         let began = Instant::now();
         let said = outcome(handle.get("shop"));
         // The limit is the time that one dead address cost.
@@ -93,7 +88,18 @@ fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
             false => format!("{:?}: {said}", began.elapsed()),
         }
     })
-    .join();
+    .join()
+}
+
+/// Faults row 63.
+#[test]
+fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let port = port_of(world.sim.https());
+    let url = format!("https://api.weixin.qq.com:{port}");
+    let option = ("api_base_url", url.as_str());
+    let said = said_past_the_dead(&world, "api.weixin.qq.com", port, option);
     assert!(world.accepts(&said), "{said}");
 }
 
@@ -103,23 +109,8 @@ fn dead_addresses_of_a_proxy_cost_a_fraction_of_a_second() {
     needs_root!();
     let world = World::with_account(json!({}));
     let port = port_of(world.sim.proxy());
-    let said = Child::fork(|| {
-        let _dead = dead_before_good(&world, "proxy.test", port);
-        let url = format!("http://proxy.test:{port}");
-        let patient = [
-            ("proxy", url.as_str()),
-            ("connect_timeout_ms", "60000"),
-            ("timeout_ms", "60000"),
-        ];
-        let handle = handle_at(&world, "a", &patient);
-        let began = Instant::now();
-        let said = outcome(handle.get("shop"));
-        match began.elapsed() < Duration::from_secs(20) {
-            true => said,
-            false => format!("{:?}: {said}", began.elapsed()),
-        }
-    })
-    .join();
+    let url = format!("http://proxy.test:{port}");
+    let said = said_past_the_dead(&world, "proxy.test", port, ("proxy", url.as_str()));
     assert!(world.accepts(&said), "{said}");
 }
 
@@ -223,8 +214,13 @@ fn said_of_names(
         replace(world, "/etc/hosts", "127.0.0.1 localhost\n");
         replace(world, "/etc/resolv.conf", resolv_conf);
         serve_names(&server);
+        // A loaded machine may answer late; the one that never does is not waited for that long.
+        let patience = match server {
+            NameServer::Silent => "3000",
+            NameServer::Gone | NameServer::Answers(_) => "30000",
+        };
         let options = [
-            ("connect_timeout_ms", "3000"),
+            ("connect_timeout_ms", patience),
             ("timeout_ms", "60000"),
             ("ip_version", version),
         ];
@@ -383,9 +379,7 @@ impl Peer {
     fn that_answers(answer: &'static [u8]) -> Peer {
         Peer::start(move |mut stream| {
             let head = head_of(&mut stream);
-            let _ = stream.write_all(answer);
-            let _ = stream.shutdown(std::net::Shutdown::Write);
-            let _ = stream.read_to_end(&mut Vec::new());
+            answer_and_hang_up(&mut stream, answer);
             head
         })
     }
@@ -393,6 +387,13 @@ impl Peer {
     fn connections(&self) -> Vec<Vec<u8>> {
         self.seen.lock().unwrap().clone()
     }
+}
+
+/// Hangs up in order: a socket that is closed with something unread resets the connection.
+fn answer_and_hang_up(stream: &mut TcpStream, answer: &[u8]) {
+    let _ = stream.write_all(answer);
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.read_to_end(&mut Vec::new());
 }
 
 fn head_of(stream: &mut TcpStream) -> Vec<u8> {
@@ -489,10 +490,8 @@ fn a_proxys_failure_is_the_proxys_and_says_which() {
 #[test]
 fn a_proxy_that_is_not_there_is_named() {
     let world = World::with_account(json!({}));
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let refusing = Refusing::new();
+    let closed = refusing.address;
     for scheme in ["http", "socks5h"] {
         let url = format!("{scheme}://me:{PASSWORD}@{closed}");
         let failure = handle_at(&world, scheme, &[("proxy", &url)])
@@ -817,10 +816,8 @@ fn gateway(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
             lines.lock().unwrap().push(line);
             let body = r#"{"access_token":"of-the-gateway","expires_in":7200}"#;
             let length = body.len();
-            let _ = write!(
-                stream,
-                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"
-            );
+            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}");
+            answer_and_hang_up(&mut stream, reply.as_bytes());
         }
     });
     (at, seen)

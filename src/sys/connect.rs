@@ -175,10 +175,10 @@ mod tests {
         of.iter().map(|address| address.parse().unwrap()).collect()
     }
 
-    /// A listener, and an address beside it that refuses.
+    /// A listener, and an address that refuses: of a host of 127/8 that nobody else listens on.
     fn open_and_closed() -> (TcpListener, SocketAddr, SocketAddr) {
         let open = TcpListener::bind("127.0.0.1:0").unwrap();
-        let closed = TcpListener::bind("127.0.0.1:0")
+        let closed = TcpListener::bind("127.0.0.9:0")
             .unwrap()
             .local_addr()
             .unwrap();

@@ -1,6 +1,8 @@
 //! The C API as a Rust test likes to use it, with a simulator and a store of its own; and child processes by fork.
 
 use std::ffi::{CStr, CString, c_char};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
@@ -311,6 +313,41 @@ pub fn sqlite(store: &Path, sql: &str) {
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
+}
+
+/// An address that refuses connections, for as long as it is kept: nobody else can be given its port meanwhile.
+pub struct Refusing {
+    pub address: SocketAddr,
+    _bound: OwnedFd,
+}
+
+impl Refusing {
+    pub fn new() -> Refusing {
+        // SAFETY: a socket of its own, bound to a place that is given whole, and never a listener.
+        unsafe {
+            let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+            assert!(socket >= 0);
+            let bound = OwnedFd::from_raw_fd(socket);
+            let mut place: libc::sockaddr_in = std::mem::zeroed();
+            place.sin_family = libc::AF_INET as libc::sa_family_t;
+            place.sin_addr.s_addr = u32::from(Ipv4Addr::LOCALHOST).to_be();
+            let mut length = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+            let at = (&raw mut place).cast();
+            assert_eq!(libc::bind(socket, at, length), 0);
+            assert_eq!(libc::getsockname(socket, at, &mut length), 0);
+            let port = u16::from_be(place.sin_port);
+            Refusing {
+                address: (Ipv4Addr::LOCALHOST, port).into(),
+                _bound: bound,
+            }
+        }
+    }
+}
+
+impl Default for Refusing {
+    fn default() -> Self {
+        Refusing::new()
+    }
 }
 
 /// Until `condition` holds; fails after two minutes, for there are machines that stand still for one, or after the seconds

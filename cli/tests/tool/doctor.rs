@@ -2,10 +2,11 @@
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
+use common::Refusing;
 use serde_json::{Value, json};
 
 use super::{Desk, Run, finished, parsed, set_mode};
@@ -519,11 +520,8 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
         "certificate that is trusted",
         "",
     );
-    let shut = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let shut = format!("api_base_url=http://{shut}");
+    let refusing = Refusing::new();
+    let shut = format!("api_base_url=http://{}", refusing.address);
     expect(
         &desk,
         &["-o", &shut],
@@ -534,8 +532,8 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
     );
 }
 
-/// Answers one request with 407.
-fn proxy_that_refuses() -> std::net::SocketAddr {
+/// Answers one request by what `reply` makes of it.
+fn answer_once(reply: impl FnOnce(&[u8]) -> String + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -546,29 +544,22 @@ fn proxy_that_refuses() -> std::net::SocketAddr {
             let length = stream.read(&mut bytes).unwrap();
             request.extend_from_slice(&bytes[..length]);
         }
-        let reply = b"HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\n\r\n";
-        stream.write_all(reply).unwrap();
+        stream.write_all(reply(&request).as_bytes()).unwrap();
     });
     address
 }
 
+fn proxy_that_refuses() -> SocketAddr {
+    answer_once(|_| "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\n\r\n".into())
+}
+
 /// A host whose clock is that many seconds off; answers one request.
 fn host_with_clock(off: i64) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let mut bytes = [0; 1024];
-        while !request.ends_with(b"\r\n\r\n") {
-            let length = stream.read(&mut bytes).unwrap();
-            request.extend_from_slice(&bytes[..length]);
-        }
+    let address = answer_once(move |request| {
         assert!(request.starts_with(b"GET / HTTP/1.1\r\n"));
         let date = chrono::Utc::now() + chrono::Duration::seconds(off);
         let date = date.format("%a, %d %b %Y %H:%M:%S GMT");
-        let reply = format!("HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n");
-        stream.write_all(reply.as_bytes()).unwrap();
+        format!("HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\n\r\n")
     });
     format!("api_base_url=http://{address}")
 }
