@@ -573,11 +573,15 @@ const NO_SYNC: &[(libc::c_long, Option<i32>, i32)] = &[
 ];
 const NO_LOCKS: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::EINVAL)];
-const NO_POSIX_LOCKS: &[(libc::c_long, Option<i32>, i32)] =
-    &[(libc::SYS_fcntl, Some(libc::F_SETLK), libc::EOPNOTSUPP)];
+const NO_LOCKS_AT_ALL: &[(libc::c_long, Option<i32>, i32)] = &[
+    (libc::SYS_fcntl, Some(libc::F_SETLK), libc::EOPNOTSUPP),
+    (libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::EOPNOTSUPP),
+];
 /// As of a mount of NFS without its lock service.
-const NO_LOCK_SERVICE: &[(libc::c_long, Option<i32>, i32)] =
-    &[(libc::SYS_fcntl, Some(libc::F_SETLK), libc::ENOLCK)];
+const NO_LOCK_SERVICE: &[(libc::c_long, Option<i32>, i32)] = &[
+    (libc::SYS_fcntl, Some(libc::F_SETLK), libc::ENOLCK),
+    (libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::ENOLCK),
+];
 const NO_MODES: &[(libc::c_long, Option<i32>, i32)] = &[(libc::SYS_fchmod, None, libc::EPERM)];
 const NO_RENAMES: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_renameat2, None, libc::EINVAL)];
@@ -653,7 +657,7 @@ fn what_a_file_system_lacks_is_told_by_name() {
         "{said}"
     );
     kind(&said);
-    for calls in [NO_POSIX_LOCKS, NO_LOCK_SERVICE] {
+    for calls in [NO_LOCKS_AT_ALL, NO_LOCK_SERVICE] {
         let said = without(calls, |world| {
             common::set_env("WXTOKEN_TIMEOUT_MS", "300");
             Handle::open(&world.store()).err().unwrap().message
@@ -696,7 +700,10 @@ fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
         (NO_FIFOS, "FIFOs"),
         (NO_SYNC, "fsync"),
         (NO_LOCKS, "locks of open files (OFD locks)"),
-        (NO_POSIX_LOCKS, "locks (fcntl)"),
+        (
+            NO_LOCKS_AT_ALL,
+            "locks (fcntl),locks of open files (OFD locks)",
+        ),
     ] {
         let world = World::new();
         let said = Child::fork(|| {

@@ -570,7 +570,9 @@ fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
             assert_eq!(world.requests(), 1);
         } else {
             assert!(
-                said.contains("E_STORE") && said.contains("was not fetched: cannot use store"),
+                said.contains("E_STORE")
+                    && said.contains("was not fetched: cannot write to store")
+                    && said.contains("lift the file-size limit"),
                 "{said}"
             );
             assert_eq!(world.requests(), 0);

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::encode;
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result, Status};
-use crate::sys::{self, FileId, Lack, NotGiven, OWNER_ONLY, Owner};
+use crate::sys::{self, FileId, Lack, NotGiven, OWNER_ONLY, OwnFile, Owner};
 
 pub(super) const KEY_LEN: usize = 32;
 
@@ -69,7 +69,8 @@ impl Vault {
         let mut text = Zeroizing::new(String::new());
         let mut look = || {
             sys::require_readable_file(&self.path)?;
-            File::open(&self.path)?.take(4096).read_to_string(&mut text)
+            let own = OwnFile::open_for_reading(&self.path)?;
+            own.get()?.take(4096).read_to_string(&mut text)
         };
         let mut read = look();
         let deadline = Deadline::after(CLAIM_MS);
@@ -153,7 +154,7 @@ impl Vault {
     /// for the key in it.
     fn rename_over_claim(&self, draft: &Path) -> io::Result<()> {
         let claim = sys::create_private(&self.path)?;
-        let claimed = FileId::of(&claim.metadata()?);
+        let claimed = FileId::of(&claim.get()?.metadata()?);
         drop(claim);
         if FileId::at(&self.path) != Some(claimed) {
             // It was taken away, and there may be another key by now.
@@ -231,7 +232,8 @@ impl Vault {
             std::process::id(),
             u64::from_ne_bytes(sys::random())
         ));
-        let written = sys::create_private(&draft).and_then(|mut file| {
+        let written = sys::create_private(&draft).and_then(|own| {
+            let mut file = own.get()?;
             for key in keys {
                 let line = Zeroizing::new(encode(&**key) + "\n");
                 file.write_all(line.as_bytes())?;

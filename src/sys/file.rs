@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, Uid, faccessat};
 
+use super::own_file::OwnFile;
 use super::owner::Owner;
 use super::place::{self, Lack};
 
@@ -20,11 +21,12 @@ pub struct FileId {
 }
 
 impl FileId {
+    pub(super) fn new(device: u64, inode: u64) -> FileId {
+        FileId { device, inode }
+    }
+
     pub fn of(meta: &Metadata) -> FileId {
-        FileId {
-            device: meta.dev(),
-            inode: meta.ino(),
-        }
+        FileId::new(meta.dev(), meta.ino())
     }
 
     /// The file at a path, without following a link.
@@ -37,20 +39,17 @@ impl FileId {
 }
 
 /// Makes a file that must not exist yet, mode exactly 0600.
-pub fn create_private(path: &Path) -> io::Result<File> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-        .open(path)?;
+pub fn create_private(path: &Path) -> io::Result<OwnFile> {
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true).mode(0o600);
+    let own = OwnFile::open(&options, path)?;
+    let file = own.get()?;
     // Where a file system keeps no modes, each file may have the right one already.
     if file.metadata()?.permissions().mode() & 0o7777 != 0o600 {
         let set = file.set_permissions(Permissions::from_mode(0o600));
         set.map_err(|e| place::lacking(Lack::Modes, path, e))?;
     }
-    Ok(file)
+    Ok(own)
 }
 
 /// Takes a file away from everybody but its owner, by name: it may be open in SQLite, where a second descriptor costs it

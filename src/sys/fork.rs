@@ -1,30 +1,40 @@
-//! The fork gate: one mutex that a fork waits for, so that no child is born while a thread is inside SQLite.
+//! The fork lock: one mutex that a fork waits for, so that no child is born while a thread is inside SQLite.
 //!
-//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. Everything else belongs to one
-//! [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh. The gate is held
-//! for microseconds (an SQLite call), never across HTTP or a sleep.
+//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. Everything else belongs to
+//! one [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh.
 //!
-//! # What a fork leaves
+//! # How long a fork waits
 //!
-//! `sys/fork.rs` holds one mutex, the **gate**. A `pthread_atfork` handler takes it before a fork, so no child is born
-//! while a thread is inside SQLite. What must survive a fork lives in a `ForkGuarded` and is touched with the gate
-//! held: for the time of one SQLite call, never across HTTP or a sleep. Forks that wait are let through first, since a
-//! mutex is not fair.
+//! The lock is held while SQLite computes, and never across HTTP, a sleep or a system call on a store: each of those runs
+//! [`outside`] it. So a disk that stalls keeps no fork. A child that is born meanwhile finds SQLite at such a call, where
+//! SQLite holds no mutex but that of the connection, which the child never uses. Forks that wait are let through first,
+//! since a mutex is not fair.
 //!
-//! A child counts the **generation** up. It closes the inherited lock descriptors at once, because a lock lives as
-//! long as any copy of its descriptor. It never closes an inherited SQLite connection, which would drop the parent's
-//! locks; it leaves it where it lies, with all that belongs to the old generation (`process`), and opens its own.
-//! Handles keep working: options and registered accounts lie behind the gate, and the process's state is looked up by
-//! generation.
+//! # What a child does
+//!
+//! A child counts the **generation** up. It closes at once what it inherited of the files beside the store ([`OwnFile`]):
+//! a lock lives as long as any copy of its descriptor, and a child that gives up its rights must not keep a way to write.
+//! An inherited SQLite connection stays where it lies, with all that belongs to the old generation (`process`), and the
+//! child opens its own. Handles keep working: options and registered accounts lie behind the lock, and the process's state
+//! is looked up by generation.
+//!
+//! # A host's own handlers
+//!
+//! A handler that the host gave to `pthread_atfork` may call the library. One that was registered before the library's runs
+//! while the forking thread holds the lock, so the lock is reentrant; in a child it may run before the library's own, so
+//! the first to enter does what is to be done in a child.
 //!
 //! The library is linked with `-z nodelete`: the handlers stay loaded, and PHP's FFI, which unloads at the end of each
 //! request, finds the state as it left it.
+//!
+//! [`OwnFile`]: super::OwnFile
 
-use std::cell::{RefCell, RefMut, UnsafeCell};
+use std::cell::{Cell, RefCell, RefMut, UnsafeCell};
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
+
+use super::own_file;
 
 struct Mutex(UnsafeCell<libc::pthread_mutex_t>);
 
@@ -35,14 +45,21 @@ unsafe impl Sync for Mutex {}
 // SAFETY: as above.
 unsafe impl Sync for OnceFlag {}
 
-static GATE: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
+static MUTEX: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
 /// glibc's pthread_once starts over in a child that was forked in its middle; std's Once would wait for ever.
 static REGISTERED: OnceFlag = OnceFlag(UnsafeCell::new(libc::PTHREAD_ONCE_INIT));
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// Forks that wait for the gate. A pthread mutex is not fair: threads that come back at once would keep it from them.
+/// Forks that wait for the lock. A pthread mutex is not fair: threads that come back at once would keep it from them.
 static FORKS_WAITING: AtomicU64 = AtomicU64::new(0);
-/// Descriptors that a forked child must not keep: an OFD lock lives as long as any copy of its descriptor.
-static CLOSE_IN_CHILD: ForkGuarded<Vec<RawFd>> = ForkGuarded::new(Vec::new());
+/// Forks that have begun.
+static FORKS: AtomicU64 = AtomicU64::new(0);
+/// The process that a fork is under way in, from before it to the handler after it; else 0.
+static FORKING: AtomicI32 = AtomicI32::new(0);
+
+thread_local! {
+    /// How often this thread has entered.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
 
 unsafe extern "C" {
     fn pthread_once(once: *mut libc::pthread_once_t, init: extern "C" fn()) -> libc::c_int;
@@ -54,40 +71,63 @@ pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// The gate, held by this thread until dropped. Not reentrant.
+/// How many forks have begun in this process and those before it.
+pub(super) fn forks() -> u64 {
+    FORKS.load(Ordering::SeqCst)
+}
+
+/// The fork lock, held by this thread until dropped. Reentrant.
 pub struct ForkLock(PhantomData<*const ()>);
 
 impl ForkLock {
     pub fn enter() -> ForkLock {
-        // SAFETY: the flag is a valid pthread_once_t for the life of the process, and `register` may run on any thread.
-        unsafe { pthread_once(REGISTERED.0.get(), register) };
-        let mut steps_aside = 20;
-        while FORKS_WAITING.load(Ordering::Relaxed) > 0 && steps_aside > 0 {
-            std::thread::sleep(std::time::Duration::from_micros(50));
-            steps_aside -= 1;
+        if DEPTH.get() > 0 {
+            become_child();
+        } else {
+            // SAFETY: the flag is a valid pthread_once_t for the life of the process, and `register` may run on any thread.
+            unsafe { pthread_once(REGISTERED.0.get(), register) };
+            let mut steps_aside = 20;
+            while FORKS_WAITING.load(Ordering::Relaxed) > 0 && steps_aside > 0 {
+                std::thread::sleep(std::time::Duration::from_micros(50));
+                steps_aside -= 1;
+            }
+            lock();
         }
-        lock();
+        DEPTH.set(DEPTH.get() + 1);
         ForkLock(PhantomData)
-    }
-
-    /// A child forked from here on closes `fd` before it does anything else.
-    pub fn close_in_child(&self, fd: RawFd) {
-        CLOSE_IN_CHILD.borrow(self).push(fd);
-    }
-
-    /// `fd` is about to be closed here: its number may soon mean another file.
-    pub fn keep_in_child(&self, fd: RawFd) {
-        CLOSE_IN_CHILD.borrow(self).retain(|other| *other != fd);
     }
 }
 
 impl Drop for ForkLock {
     fn drop(&mut self) {
-        unlock();
+        DEPTH.set(DEPTH.get() - 1);
+        if DEPTH.get() == 0 {
+            unlock();
+        }
     }
 }
 
-/// A value that is only touched with the gate held, and so is whole in a forked child.
+/// Runs a system call that may stall, without the lock if this thread holds it. Nothing that is [`ForkGuarded`] may be
+/// borrowed meanwhile.
+pub(super) fn outside<T>(call: impl FnOnce() -> T) -> T {
+    /// Takes the lock again, after a panic too.
+    struct Back(u32);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            lock();
+            DEPTH.set(self.0);
+        }
+    }
+    let depth = DEPTH.replace(0);
+    if depth == 0 {
+        return call();
+    }
+    unlock();
+    let _back = Back(depth);
+    call()
+}
+
+/// A value that is only touched with the fork lock held, and so is whole in a forked child.
 pub struct ForkGuarded<T>(RefCell<T>);
 
 // SAFETY: `borrow` needs a `ForkLock`, and only one thread at a time has one.
@@ -98,7 +138,7 @@ impl<T> ForkGuarded<T> {
         ForkGuarded(RefCell::new(value))
     }
 
-    pub fn borrow<'g>(&'g self, _gate: &'g ForkLock) -> RefMut<'g, T> {
+    pub fn borrow<'g>(&'g self, _held: &'g ForkLock) -> RefMut<'g, T> {
         self.0.borrow_mut()
     }
 }
@@ -125,12 +165,12 @@ impl<T: Sync> AtomicRef<T> {
 
 fn lock() {
     // SAFETY: the mutex is valid and initialised for the life of the process.
-    unsafe { libc::pthread_mutex_lock(GATE.0.get()) };
+    unsafe { libc::pthread_mutex_lock(MUTEX.0.get()) };
 }
 
 fn unlock() {
     // SAFETY: as above; the calling thread (or, in a child, the only one) holds it.
-    unsafe { libc::pthread_mutex_unlock(GATE.0.get()) };
+    unsafe { libc::pthread_mutex_unlock(MUTEX.0.get()) };
 }
 
 extern "C" fn register() {
@@ -139,16 +179,33 @@ extern "C" fn register() {
 }
 
 extern "C" fn before_fork() {
-    FORKS_WAITING.fetch_add(1, Ordering::Relaxed);
-    lock();
-    FORKS_WAITING.fetch_sub(1, Ordering::Relaxed);
+    if DEPTH.get() == 0 {
+        FORKS_WAITING.fetch_add(1, Ordering::Relaxed);
+        lock();
+        FORKS_WAITING.fetch_sub(1, Ordering::Relaxed);
+    }
+    DEPTH.set(DEPTH.get() + 1);
+    FORKS.fetch_add(1, Ordering::SeqCst);
+    FORKING.store(this_process(), Ordering::Relaxed);
 }
 
 extern "C" fn after_fork() {
-    unlock();
+    FORKING.store(0, Ordering::Relaxed);
+    drop(ForkLock(PhantomData));
 }
 
 extern "C" fn in_child() {
+    become_child();
+    drop(ForkLock(PhantomData));
+}
+
+/// In a child that is not set up yet, does so; with the lock held.
+fn become_child() {
+    let forking = FORKING.load(Ordering::Relaxed);
+    if forking == 0 || forking == this_process() {
+        return;
+    }
+    FORKING.store(0, Ordering::Relaxed);
     GENERATION.fetch_add(1, Ordering::Relaxed);
     FORKS_WAITING.store(0, Ordering::Relaxed);
     // A fresh mutex rather than an unlock: the owner recorded in the old one is a thread of the parent.
@@ -157,12 +214,14 @@ extern "C" fn in_child() {
     unsafe {
         let fresh: MaybeUninit<libc::pthread_mutex_t> =
             MaybeUninit::new(libc::PTHREAD_MUTEX_INITIALIZER);
-        std::ptr::copy_nonoverlapping(fresh.as_ptr(), GATE.0.get(), 1);
+        std::ptr::copy_nonoverlapping(fresh.as_ptr(), MUTEX.0.get(), 1);
     }
     lock();
-    let gate = ForkLock(PhantomData);
-    for fd in CLOSE_IN_CHILD.borrow(&gate).drain(..) {
-        // SAFETY: the descriptor was registered by its owner, whose copy in this child is never used or dropped.
-        unsafe { libc::close(fd) };
-    }
+    own_file::close_inherited();
+}
+
+/// By the system call: a C library may keep the number in memory, and be wrong in a handler.
+fn this_process() -> i32 {
+    // SAFETY: getpid has no arguments, and a process id fits into 32 bits.
+    unsafe { libc::syscall(libc::SYS_getpid) as i32 }
 }

@@ -4,74 +4,62 @@
 //! The file is never unlinked (two processes would lock two files) and never holds a byte. Within a process every
 //! thread shares one description, so threads must be sorted out before they come here.
 
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, IntoRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::file::{FileId, require_plain_file};
-use super::fork::ForkLock;
+use super::own_file::OwnFile;
 use super::owner::{self, Owner};
 use super::place::{self, Lack};
 
 /// An open lock file; a forked child loses its copy before it runs.
 pub struct LockFile {
-    file: Option<File>,
+    own: OwnFile,
     path: PathBuf,
-    id: FileId,
 }
 
 impl LockFile {
     /// Opens the file, which it makes where it is absent; for `owner`, the owner of the store.
-    pub fn open(path: &Path, owner: Option<&Owner>, gate: &ForkLock) -> io::Result<LockFile> {
+    pub fn open(path: &Path, owner: Option<&Owner>) -> io::Result<LockFile> {
         require_plain_file(path)?;
-        let mut options = File::options();
-        options
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
+        let mut options = std::fs::File::options();
+        options.read(true).write(true).mode(0o600);
         let mode = owner.map_or(0o600, Owner::lock_mode);
-        let file = match options.clone().create_new(true).open(path) {
+        let own = match OwnFile::open(options.clone().create_new(true), path) {
             // umask may have taken bits away; an exact mode is what an operator can rely on.
-            Ok(file) => {
+            Ok(own) => {
+                let file = own.get()?;
                 let made = Owner::of_file(&file.metadata()?);
-                owner::give(&file, owner.unwrap_or(&made), mode).inspect_err(|_| {
+                owner::give(file, owner.unwrap_or(&made), mode).inspect_err(|_| {
                     let _ = std::fs::remove_file(path);
                 })?;
-                file
+                own
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                let file = options.open(path)?;
+                let own = OwnFile::open(&options, path)?;
                 if let Some(owner) = owner {
-                    owner::give_leftover(&file, owner, mode);
+                    owner::give_leftover(own.get()?, owner, mode);
                 }
-                file
+                own
             }
             Err(e) => return Err(e),
         };
-        let meta = file.metadata()?;
-        gate.close_in_child(file.as_raw_fd());
         Ok(LockFile {
-            file: Some(file),
+            own,
             path: path.to_owned(),
-            id: FileId::of(&meta),
         })
     }
 
-    /// Whether the path still leads to the file that is open here.
+    /// Whether this is still open, and the path still leads to it.
     pub fn is_in_place(&self) -> bool {
-        FileId::at(&self.path) == Some(self.id)
+        FileId::at(&self.path) == Some(self.own.id()) && self.own.is_intact()
     }
 
     /// Takes the lock on one byte, or says that another process has it.
     pub fn try_lock(&self, byte: i64) -> io::Result<bool> {
-        match self.set(byte, libc::F_WRLCK) {
-            Ok(()) => Ok(true),
-            Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
-            Err(e) => Err(e),
-        }
+        taken(self.set(byte, libc::F_WRLCK)).map_err(|e| place::lacking(Lack::Locks, &self.path, e))
     }
 
     pub fn unlock(&self, byte: i64) {
@@ -79,54 +67,68 @@ impl LockFile {
         let _ = self.set(byte, libc::F_UNLCK);
     }
 
-    /// Closes it, with the gate held so that no fork sees a descriptor number that is about to change its meaning.
-    pub fn close(mut self, gate: &ForkLock) {
-        if let Some(file) = self.file.take() {
-            gate.keep_in_child(file.as_raw_fd());
-        }
-    }
-
     fn set(&self, byte: i64, kind: libc::c_int) -> io::Result<()> {
-        let Some(file) = &self.file else {
-            return Err(io::Error::from_raw_os_error(libc::EBADF));
-        };
-        set(file.as_raw_fd(), libc::F_OFD_SETLK, byte, kind).map_err(|e| match e.raw_os_error() {
-            Some(libc::EAGAIN | libc::EACCES) => e,
-            _ => place::lacking(Lack::Locks, &self.path, e),
-        })
+        let fd = self.own.get()?.as_raw_fd();
+        set(fd, libc::F_OFD_SETLK, Range::byte(byte), kind)
     }
 }
 
-/// Sets or clears a lock on one byte, by `F_OFD_SETLK` or `F_SETLK`.
+/// A stretch of a file's bytes, there or not.
+#[derive(Clone, Copy)]
+pub(super) struct Range {
+    pub start: i64,
+    pub length: i64,
+}
+
+impl Range {
+    pub const fn byte(at: i64) -> Range {
+        Range {
+            start: at,
+            length: 1,
+        }
+    }
+
+    fn flock(self, kind: libc::c_int) -> libc::flock {
+        // SAFETY: flock is a plain struct of integers, for which all zeros is a value; l_pid is 0, as OFD locks require.
+        let mut flock: libc::flock = unsafe { std::mem::zeroed() };
+        flock.l_type = kind as libc::c_short;
+        flock.l_whence = libc::SEEK_SET as libc::c_short;
+        flock.l_start = self.start;
+        flock.l_len = self.length;
+        flock
+    }
+}
+
+/// Sets or clears a lock, by `F_OFD_SETLK` or `F_SETLK`.
 pub(super) fn set(
     fd: libc::c_int,
     how: libc::c_int,
-    byte: i64,
+    range: Range,
     kind: libc::c_int,
 ) -> io::Result<()> {
-    let mut range: libc::flock = unsafe_zeroed_flock();
-    range.l_type = kind as libc::c_short;
-    range.l_whence = libc::SEEK_SET as libc::c_short;
-    range.l_start = byte;
-    range.l_len = 1;
-    // SAFETY: the descriptor is open and `range` is a valid flock with l_pid 0, as OFD locks require.
-    let done = unsafe { libc::fcntl(fd, how, &range) };
-    if done == -1 {
+    let flock = range.flock(kind);
+    // SAFETY: fcntl reads the flock.
+    if unsafe { libc::fcntl(fd, how, &flock) } == -1 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
 }
 
-impl Drop for LockFile {
-    fn drop(&mut self) {
-        // Dropped without `close`: leave the descriptor to the process, rather than let a child close a stranger's.
-        if let Some(file) = self.file.take() {
-            let _ = file.into_raw_fd();
-        }
+/// Whether a lock was had; false where another one is in the way.
+pub(super) fn taken(done: io::Result<()>) -> io::Result<bool> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(e) if matches!(e.raw_os_error(), Some(libc::EAGAIN | libc::EACCES)) => Ok(false),
+        Err(e) => Err(e),
     }
 }
 
-fn unsafe_zeroed_flock() -> libc::flock {
-    // SAFETY: flock is a plain struct of integers, for which all zeros is a value.
-    unsafe { std::mem::zeroed() }
+/// Whether another has a lock there, by `F_OFD_GETLK` or `F_GETLK`.
+pub(super) fn is_held(fd: libc::c_int, how: libc::c_int, range: Range) -> io::Result<bool> {
+    let mut flock = range.flock(libc::F_WRLCK);
+    // SAFETY: fcntl reads the flock and writes what is in its way.
+    if unsafe { libc::fcntl(fd, how, &mut flock) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(flock.l_type != libc::F_UNLCK as libc::c_short)
 }

@@ -1,6 +1,7 @@
-//! What the library asks of the operating system: fork handling, file locks, signal shields, private files, clocks.
+//! What the library asks of the operating system: fork handling, file locks, SQLite's files, signal shields, clocks.
 //!
-//! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens, SQLite or HTTP.
+//! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens or HTTP; of SQLite, how it asks for its
+//! files.
 
 mod connect;
 mod failpoint;
@@ -10,9 +11,11 @@ mod fork;
 mod inbox;
 mod lock;
 mod lookup;
+mod own_file;
 mod owner;
 mod place;
 mod signal;
+mod vfs;
 
 pub use connect::connect_first;
 #[cfg(feature = "failpoints")]
@@ -30,12 +33,14 @@ pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
 pub use lookup::{NoAddress, look_up};
+pub use own_file::OwnFile;
 pub use owner::{NotGiven, Owner, follow, give};
 pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
     rename_new, sync_directory,
 };
 pub use signal::BlockedSignals;
+pub use vfs::{store_vfs, take_lost};
 
 /// The remedy for a thread that could not be started.
 pub fn no_thread_advice(e: &std::io::Error) -> &'static str {

@@ -4,12 +4,13 @@
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use nix::unistd::Uid;
 
 use super::file::user;
+use super::own_file::OwnFile;
 
 /// An owner, a group, and the mode of the file that has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +121,15 @@ pub fn give(file: &File, to: &Owner, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives a file that is empty, and new, the mode, and to root's the owner too.
+pub fn give_made(file: &File, to: &Owner, mode: u32) -> io::Result<()> {
+    file.set_permissions(Permissions::from_mode(mode))?;
+    if Uid::effective().is_root() {
+        fchown(file, Some(to.uid), Some(to.gid))?;
+    }
+    Ok(())
+}
+
 fn not_given(to: &Owner) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, NotGiven { owner: to.uid })
 }
@@ -138,11 +148,10 @@ pub fn give_leftover(file: &File, to: &Owner, mode: u32) {
 /// Opens a file of the owner's beside a store to the group, as the store is. A mode that has other rights is left to the
 /// operator.
 pub fn follow(path: &Path, store: &Owner, mode: u32) {
-    let opened = File::options()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK)
-        .open(path);
-    let Ok(file) = opened else {
+    let Ok(own) = OwnFile::open(File::options().read(true), path) else {
+        return;
+    };
+    let Ok(file) = own.get() else {
         return;
     };
     let is_to_follow = file.metadata().is_ok_and(|meta| {
@@ -154,6 +163,6 @@ pub fn follow(path: &Path, store: &Owner, mode: u32) {
             && (has != mode || meta.gid() != store.gid)
     });
     if is_to_follow {
-        let _ = give(&file, store, mode);
+        let _ = give(file, store, mode);
     }
 }

@@ -13,6 +13,8 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Uid, mkfifo};
 
 use super::file::{create_private, is_writable};
+use super::lock::Range;
+use super::own_file::OwnFile;
 use super::signal::BlockedSignals;
 
 /// A thing that a file system may lack.
@@ -20,7 +22,7 @@ use super::signal::BlockedSignals;
 pub enum Lack {
     HardLinks,
     Fifos,
-    /// Those that SQLite takes.
+    /// Those that another program takes by its SQLite.
     PosixLocks,
     Locks,
     Sync,
@@ -230,11 +232,12 @@ pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
     let _shield = BlockedSignals::new();
     let made = create_private(&first);
     match made {
-        Ok(mut file) => {
-            note(Lack::Sync, file.write_all(b"\n").err());
-            note(Lack::Sync, file.sync_all().err());
-            note(Lack::PosixLocks, lock(&file, libc::F_SETLK).err());
-            note(Lack::Locks, lock(&file, libc::F_OFD_SETLK).err());
+        Ok(own) => {
+            let tried = |work: fn(&File) -> io::Result<()>| own.get().and_then(work).err();
+            note(Lack::Sync, tried(|mut file| file.write_all(b"\n")));
+            note(Lack::Sync, tried(File::sync_all));
+            note(Lack::PosixLocks, tried(|file| lock(file, libc::F_SETLK)));
+            note(Lack::Locks, tried(|file| lock(file, libc::F_OFD_SETLK)));
             note(Lack::HardLinks, std::fs::hard_link(&first, &second).err());
             let fifo = mkfifo(&fifo, Mode::S_IRUSR | Mode::S_IWUSR).err();
             note(Lack::Fifos, fifo.map(|e: Errno| e.into()));
@@ -251,14 +254,14 @@ pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
 
 fn lock(file: &File, how: libc::c_int) -> io::Result<()> {
     // Each on a byte of its own: a POSIX lock and an OFD lock of one process exclude each other.
-    let byte = i64::from(how);
+    let byte = Range::byte(i64::from(how));
     super::lock::set(file.as_raw_fd(), how, byte, libc::F_WRLCK)
 }
 
 /// Makes what a directory holds outlast a power cut. A file system that cannot do so for a directory does it by itself, as
 /// SQLite takes it.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
-    match File::open(directory)?.sync_all() {
+    match OwnFile::open_for_reading(directory)?.get()?.sync_all() {
         Err(e) if is_unsupported(&e) => Ok(()),
         done => done,
     }

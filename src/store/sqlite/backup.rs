@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::configure;
+use super::connection::open_file;
 use super::schema::{self, FileKind};
 use super::sql;
 use crate::credential::Row;
@@ -65,8 +65,8 @@ pub fn read_backup(from: &Path, scratch: &Path) -> Result<StoreSnapshot> {
     sys::require_readable_file(from)
         .and_then(|()| File::open(from))
         .and_then(|mut source| {
-            let mut copy = sys::create_private(&draft.0)?;
-            io::copy(&mut source, &mut copy)
+            let copy = sys::create_private(&draft.0)?;
+            io::copy(&mut source, &mut copy.get()?)
         })
         .map_err(|e| cannot(sys::os_message(&e)))?;
     let mut conn = open_draft(&draft.0).map_err(|e| cannot(e.to_string()))?;
@@ -93,8 +93,7 @@ pub fn read_backup(from: &Path, scratch: &Path) -> Result<StoreSnapshot> {
 
 fn open_draft(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let conn = Connection::open_with_flags(path, flags)?;
-    configure(&conn)?;
+    let conn = open_file(path, flags)?;
     // One file, whole by itself.
     conn.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
     Ok(conn)

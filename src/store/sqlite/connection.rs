@@ -2,21 +2,22 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-use super::SqliteStore;
-use super::error::{SqliteError, lack_of_locks};
+use super::error::SqliteError;
 use super::leader_lock::lock_path;
 use super::obstacle::{Obstacle, journal_path, remedy};
-use super::schema;
+use super::turn::Taken;
+use super::{Files, SqliteStore, schema};
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result};
-use crate::sys::{self, BlockedSignals, FileId, ForkLock, NotGiven, OWNER_ONLY, Owner};
+use crate::sys::{self, BlockedSignals, FileId, ForkLock, NotGiven, OWNER_ONLY, OwnFile, Owner};
 
 /// How often one call may find the store damaged and repair it.
 const MAX_REPAIRS: u32 = 3;
@@ -66,7 +67,7 @@ impl SqliteStore {
         }
         let mut repairs = 0;
         loop {
-            let error = match self.attempt(writes, &mut work) {
+            let error = match self.attempt(&mut *self.take_files(by)?, writes, &mut work) {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -78,7 +79,7 @@ impl SqliteStore {
                 Ok(error) => return Err(error),
                 Err(passing) => passing,
             };
-            if repairs == MAX_REPAIRS && !matches!(error, SqliteError::Busy) {
+            if repairs == MAX_REPAIRS && !matches!(error, SqliteError::Busy | SqliteError::Lost) {
                 let what = format!(
                     "store {} is still damaged after {MAX_REPAIRS} repairs",
                     self.path.display()
@@ -88,16 +89,22 @@ impl SqliteStore {
             }
             match error {
                 SqliteError::Busy => {
-                    let paused =
-                        by.pause(1, 5, &self.about("waiting for another process to release"));
-                    paused.map_err(|e| lack_of_locks(&self.path).unwrap_or(e))?;
+                    by.pause(1, 5, &self.about("waiting for another process to release"))?;
                 }
                 SqliteError::Unfinished => {
                     repairs += 1;
-                    let migrated = self.attempt(true, &mut schema::migrate);
+                    let files = &mut *self.take_files(by)?;
+                    let migrated = self.attempt(files, true, &mut schema::migrate);
                     if let Err(Ok(error)) = migrated.map_err(|t| t.into_error(&self.path)) {
                         return Err(error);
                     }
+                }
+                SqliteError::Lost => {
+                    by.pause(
+                        0,
+                        1,
+                        &self.about("while this program closed the descriptors of"),
+                    )?;
                 }
                 SqliteError::Damaged => {
                     repairs += 1;
@@ -121,37 +128,53 @@ impl SqliteStore {
         }
     }
 
+    /// This thread's turn at the files.
+    pub(super) fn take_files(&self, by: &Deadline) -> Result<Taken<'_, Files>> {
+        let waiting = || by.error(&self.about("waiting for another thread to release"));
+        self.files.take(by).ok_or_else(waiting)
+    }
+
     fn attempt<T>(
         &self,
+        files: &mut Files,
         writes: bool,
         work: &mut impl FnMut(&mut Connection) -> rusqlite::Result<T>,
     ) -> Result<T, SqliteError> {
-        let gate = ForkLock::enter();
         let _shield = BlockedSignals::new();
-        let mut open = self.open.borrow(&gate);
         let there = std::fs::symlink_metadata(&self.path).ok();
-        let stale = open.as_ref().is_some_and(|open| {
+        let stale = files.open.as_ref().is_some_and(|open| {
             there.as_ref().map(FileId::of) != Some(open.file)
                 // A rollback failed, for want of memory: whatever came next on this connection would too.
                 || !open.conn.is_autocommit()
                 || (writes && open.read_only && sys::is_writable(&self.path))
         });
+        sys::take_lost();
         if stale {
-            *open = None;
+            files.close();
         }
-        let (connection, there) = match &mut *open {
-            Some(open) => (&mut open.conn, there),
-            none => {
-                let connected = self.connect()?;
-                let there = std::fs::symlink_metadata(&self.path).ok();
-                (&mut none.insert(connected).conn, there)
+        let there = match files.open {
+            Some(_) => there,
+            None => {
+                files.open = Some(self.connect().map_err(lost_or)?);
+                std::fs::symlink_metadata(&self.path).ok()
             }
         };
         // Only of a file that is known to be ours.
         if let Some(meta) = there {
-            self.keep_access(&gate, &meta);
+            self.keep_access(&mut files.seen, &meta);
         }
-        work(connection).map_err(SqliteError::from)
+        let Some(open) = &mut files.open else {
+            return Err(SqliteError::Moved);
+        };
+        let held = ForkLock::enter();
+        let done = work(&mut open.conn);
+        drop(held);
+        let done = done.map_err(|e| lost_or(SqliteError::from(e)));
+        // What an I/O error leaves of a connection is not to be used.
+        if matches!(done, Err(SqliteError::Lost | SqliteError::Io(_))) || sys::take_lost() {
+            files.close();
+        }
+        done
     }
 
     fn connect(&self) -> Result<Open, SqliteError> {
@@ -173,8 +196,9 @@ impl SqliteStore {
         };
         let flags = access | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let before = FileId::at(&self.path);
-        let mut conn = Connection::open_with_flags(&self.path, flags)
-            .and_then(|conn| configure(&conn).map(|()| conn))?;
+        let had_log = has_write_ahead_log(&self.path);
+        let _held = ForkLock::enter();
+        let mut conn = open_file(&self.path, flags)?;
         let Some(file) = FileId::at(&self.path).filter(|now| Some(*now) == before) else {
             return Err(SqliteError::Moved);
         };
@@ -182,6 +206,10 @@ impl SqliteStore {
         // Only now: until here the file might have been a stranger's, and this can rewrite a header.
         conn.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
             .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false))?;
+        if had_log && !has_write_ahead_log(&self.path) {
+            // It has none any more, and is opened again as all others are.
+            return Err(SqliteError::Moved);
+        }
         Ok(Open {
             conn,
             file,
@@ -194,10 +222,13 @@ impl SqliteStore {
         match sys::create_private(&self.path) {
             // The file is new, so no connection of this process has a lock to lose by this close.
             Ok(file) => match self.path.parent().and_then(Owner::of_directory) {
-                Some(owner) => sys::give(&file, &owner, OWNER_ONLY).map_err(|e| {
-                    let _ = std::fs::remove_file(&self.path);
-                    cannot(&e)
-                }),
+                Some(owner) => file
+                    .get()
+                    .and_then(|file| sys::give(file, &owner, OWNER_ONLY))
+                    .map_err(|e| {
+                        let _ = std::fs::remove_file(&self.path);
+                        cannot(&e)
+                    }),
                 None => Ok(()),
             },
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -227,7 +258,7 @@ impl SqliteStore {
             return Ok(());
         };
         let made = sys::create_private(&path).and_then(|file| {
-            let given = sys::give(&file, &owner, owner.journal_mode());
+            let given = sys::give(file.get()?, &owner, owner.journal_mode());
             given.inspect_err(|_| {
                 let _ = std::fs::remove_file(&path);
             })
@@ -244,8 +275,7 @@ impl SqliteStore {
 
     /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back. Of a file that is
     /// the same it is the operator's will who may read it.
-    fn keep_access(&self, gate: &ForkLock, meta: &Metadata) {
-        let mut seen = self.seen.borrow(gate);
+    fn keep_access(&self, seen: &mut Option<Seen>, meta: &Metadata) {
         let now = Seen::of(meta);
         match *seen {
             Some(before)
@@ -289,7 +319,35 @@ impl SqliteStore {
     }
 }
 
-pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
+/// Opens a file for SQLite.
+pub(super) fn open_file(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let conn = if has_write_ahead_log(path) {
+        Connection::open_with_flags(path, flags)?
+    } else {
+        Connection::open_with_flags_and_vfs(path, flags, sys::store_vfs())?
+    };
+    configure(&conn)?;
+    Ok(conn)
+}
+
+/// Whether a database's header says that it has a write-ahead log.
+fn has_write_ahead_log(path: &Path) -> bool {
+    let mut versions = [0; 2];
+    let read =
+        OwnFile::open_for_reading(path).and_then(|own| own.get()?.read_exact_at(&mut versions, 18));
+    read.is_ok() && versions.contains(&2)
+}
+
+/// That a descriptor was lost, if this thread has met that; else the error.
+fn lost_or(error: SqliteError) -> SqliteError {
+    if sys::take_lost() {
+        SqliteError::Lost
+    } else {
+        error
+    }
+}
+
+fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
@@ -309,7 +367,7 @@ pub(super) fn begin_write(conn: &mut Connection) -> rusqlite::Result<Transaction
     Ok(transaction)
 }
 
-/// How long a commit may wait for readers that are at it. It does so with the gate held, but they are done in a moment.
+/// How long a commit may wait for readers that are at it; they are done in a moment.
 const COMMIT_MS: u64 = 20;
 
 /// A commit that meets readers lets no new one in while it waits. Giving up at once would, and under many readers no writer

@@ -1,6 +1,6 @@
 //! What can stop a call on the SQLite store, told apart by what to do about it, and the words for it.
 //!
-//! Made with the fork gate held, so kept small; the message, which asks the system for users' names, is made without.
+//! Made with the fork lock held, so kept small; the message, which asks the system for users' names, is made without.
 
 use std::path::Path;
 
@@ -20,6 +20,8 @@ pub enum SqliteError {
     Unfinished,
     /// The file under the connection is no longer the one at the path: try again.
     Moved,
+    /// The host has closed the descriptor of a file: try again.
+    Lost,
     /// What could not be done, and why.
     Cannot(&'static str, String),
     /// What could not be done, why, and what to do.
@@ -105,15 +107,6 @@ impl SqliteError {
             passing => Err(passing),
         }
     }
-}
-
-/// The error of a store that stays busy on a file system without locks: some say that a lock which they lack is held.
-pub(super) fn lack_of_locks(store: &Path) -> Option<Error> {
-    let directory = store.parent().unwrap_or(Path::new("/"));
-    let lacks = sys::probe(directory)?;
-    lacks
-        .contains(&sys::Lack::PosixLocks)
-        .then(|| io_error(store, rusqlite::ffi::SQLITE_BUSY))
 }
 
 /// An I/O error: the file system lacks something, or the disk is at fault.

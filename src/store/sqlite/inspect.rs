@@ -1,13 +1,14 @@
 //! What a store's file is, by reading alone: nothing is made, repaired, imported or quarantined. For `wxtoken doctor`.
 //!
-//! On a connection of its own, before this process opens the store: closing it would cost another one its locks.
+//! On a connection of its own, before this process opens the store: of a file with a write-ahead log, closing it would cost
+//! another one its locks.
 
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::OpenFlags;
 
-use super::connection::configure;
+use super::connection::open_file;
 use super::error::SqliteError;
 use super::repair::is_whole;
 use super::schema::{self, FileKind};
@@ -45,8 +46,7 @@ fn read(path: &Path) -> Result<Condition, SqliteError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags)?;
-    configure(&conn)?;
+    let mut conn = open_file(path, flags)?;
     conn.busy_timeout(PATIENCE)?;
     let transaction = conn.transaction()?;
     let size: i64 = transaction.pragma_query_value(None, "page_count", |row| row.get(0))?;

@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 
 use ring::digest::{SHA256, digest};
 
-use super::SqliteStore;
 use super::obstacle::remedy;
+use super::{Lock, SqliteStore};
 use crate::credential::CredentialKey;
 use crate::error::{Error, Hint, Result};
 use crate::store::LeaderLock;
-use crate::sys::{self, ForkLock, LockFile, NotGiven, Owner};
+use crate::sync;
+use crate::sys::{self, LockFile, NotGiven, Owner};
 
 /// The lock file of a store.
 pub fn lock_path(store: &Path) -> PathBuf {
@@ -21,21 +22,18 @@ pub fn lock_path(store: &Path) -> PathBuf {
 impl SqliteStore {
     pub(super) fn with_lock_file<T>(
         &self,
-        gate: &ForkLock,
+        lock: &mut Lock,
         work: impl FnOnce(&LockFile) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut lock = self.lock.borrow(gate);
-        if let Some(stale) = lock.take_if(|lock| !lock.is_in_place()) {
-            stale.close(gate);
-        }
-        let lock = match &mut *lock {
-            Some(lock) => lock,
+        lock.file.take_if(|file| !file.is_in_place());
+        let file = match &mut lock.file {
+            Some(file) => file,
             none => none.insert({
                 let owner = Owner::of(&self.path);
-                LockFile::open(&lock_path(&self.path), owner.as_ref(), gate)?
+                LockFile::open(&lock_path(&self.path), owner.as_ref())?
             }),
         };
-        work(lock)
+        work(file)
     }
 
     pub(super) fn try_lock(
@@ -44,9 +42,9 @@ impl SqliteStore {
         slot: i64,
     ) -> Result<Option<LeaderLock<'_>>> {
         let byte = lock_byte(key, slot);
-        let gate = ForkLock::enter();
+        let mut lock = sync::lock(&self.lock);
         let locked = self
-            .with_lock_file(&gate, |lock| lock.try_lock(byte))
+            .with_lock_file(&mut lock, |file| file.try_lock(byte))
             .map_err(|e| {
                 if e.kind() == io::ErrorKind::Unsupported {
                     self.lacks_locks.store(true, Ordering::Relaxed);
@@ -67,14 +65,14 @@ impl SqliteStore {
         if !locked {
             return Ok(None);
         }
-        *self.locks_held.borrow(&gate) += 1;
+        lock.held += 1;
         Ok(Some(LeaderLock {
             slot,
             release: Box::new(move || {
-                let gate = ForkLock::enter();
-                *self.locks_held.borrow(&gate) -= 1;
-                if let Some(lock) = &*self.lock.borrow(&gate) {
-                    lock.unlock(byte);
+                let mut lock = sync::lock(&self.lock);
+                lock.held -= 1;
+                if let Some(file) = &lock.file {
+                    file.unlock(byte);
                 }
             }),
         }))

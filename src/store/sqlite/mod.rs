@@ -1,8 +1,9 @@
 //! The SQLite store: one connection per process, opened, repaired and reopened as the file beneath it needs.
 //!
-//! Locking: every SQLite call holds the fork gate, and SQLite itself never waits: a busy file lets the gate go, sleeps a
-//! few milliseconds, and tries again to the caller's deadline. A forked child never touches this struct; it makes its
-//! own. Filesystems: local ones only; POSIX locks and the lock file do not reach across hosts.
+//! Locking: one thread of the process uses the connection at a time; others wait for their turn, to their deadline (`turn`).
+//! SQLite computes with the fork lock held, and its system calls run outside it (`sys::vfs`). SQLite itself never waits: a
+//! busy file gives the turn back, sleeps a few milliseconds, and tries again to the caller's deadline. A forked child never
+//! touches this struct; it makes its own. Filesystems: local ones only; the locks do not reach across hosts.
 //!
 //! # Journal, waiting, repair, import
 //!
@@ -13,10 +14,14 @@
 //!
 //! - **Journal.** `journal_mode=TRUNCATE`, `synchronous=FULL`. A few writes an hour need no write-ahead log, whose
 //!   shared-memory file brings signals on truncation and trouble for readers without rights.
-//! - **Waiting.** SQLite's busy timeout is 0. A busy store lets the gate go, sleeps 1 to 5 ms, and is tried again to
+//! - **Waiting.** SQLite's busy timeout is 0. A busy store gives the turn back, sleeps 1 to 5 ms, and is tried again to
 //!   the deadline.
-//! - **Committing.** A commit that meets readers waits up to 20 ms (`COMMIT_MS`), with the gate held: while it waits
+//! - **Committing.** A commit that meets readers waits up to 20 ms (`COMMIT_MS`), and keeps its turn: while it waits
 //!   SQLite lets no new reader in. Giving up at once would, and under many readers no writer would ever get its turn.
+//! - **A slow disk.** It holds up the thread that waits for it, and those that wait for its turn. They have their
+//!   deadlines; a look with a good token to fall back on waits 100 ms. Forks and other stores go on.
+//! - **A lost descriptor.** A host that closes descriptors which are not its own closes the store's. The file is then
+//!   opened again, and the call tried again.
 //! - **The owner's files.** The lock, the journal, the key and the mailbox belong to the owner of the store, whichever
 //!   process makes them. Where that cannot be, the call fails. A store that root makes belongs to the owner of its directory.
 //! - **An older process.** Each write looks at `user_version` in its own transaction. A process that is older than the
@@ -47,6 +52,7 @@ mod records;
 mod repair;
 mod schema;
 mod sql;
+mod turn;
 
 pub use backup::{read_backup, write_backup};
 pub use inspect::{Condition, condition};
@@ -60,11 +66,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use self::connection::{Open, ReadTransaction, Seen, begin_write, commit};
 use self::mailbox::Mailbox;
 use self::records::Records;
+use self::turn::Turn;
 use super::{Access, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, Store, StoreName};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
-use crate::sys::{ForkGuarded, ForkLock, LockFile};
+use crate::sync::{Mutex, lock};
+use crate::sys::{ForkLock, LockFile};
 
 pub struct SqliteStore {
     name: StoreName,
@@ -79,11 +87,29 @@ pub struct SqliteStore {
     lacks_locks: AtomicBool,
     /// Whether this process would make a lock that shuts the owner out.
     cannot_give_lock: AtomicBool,
-    open: ForkGuarded<Option<Open>>,
+    files: Turn<Files>,
+    lock: Mutex<Lock>,
+}
+
+#[derive(Default)]
+struct Files {
+    open: Option<Open>,
     /// The file that this process last saw there, and who might read it.
-    seen: ForkGuarded<Option<Seen>>,
-    lock: ForkGuarded<Option<LockFile>>,
-    locks_held: ForkGuarded<usize>,
+    seen: Option<Seen>,
+}
+
+impl Files {
+    /// Closes the connection. SQLite computes at that, too.
+    fn close(&mut self) {
+        let _held = ForkLock::enter();
+        self.open = None;
+    }
+}
+
+#[derive(Default)]
+struct Lock {
+    file: Option<LockFile>,
+    held: usize,
 }
 
 impl SqliteStore {
@@ -98,10 +124,8 @@ impl SqliteStore {
             newer_schema: AtomicI64::new(0),
             lacks_locks: AtomicBool::new(false),
             cannot_give_lock: AtomicBool::new(false),
-            open: ForkGuarded::new(None),
-            seen: ForkGuarded::new(None),
-            lock: ForkGuarded::new(None),
-            locks_held: ForkGuarded::new(0),
+            files: Turn::new(Files::default()),
+            lock: Mutex::default(),
         };
         store.with_connection(by, false, |_| Ok(()))?;
         Ok(store)
@@ -199,13 +223,11 @@ impl Store for SqliteStore {
     }
 
     fn close_idle(&self) {
-        let gate = ForkLock::enter();
-        if *self.locks_held.borrow(&gate) > 0 {
+        let mut lock = lock(&self.lock);
+        let Some(mut files) = self.files.try_take().filter(|_| lock.held == 0) else {
             return;
-        }
-        drop(self.open.borrow(&gate).take());
-        if let Some(lock) = self.lock.borrow(&gate).take() {
-            lock.close(&gate);
-        }
+        };
+        files.close();
+        lock.file = None;
     }
 }

@@ -8,11 +8,12 @@ use std::sync::atomic::Ordering;
 use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
-use super::connection::configure;
+use super::connection::open_file;
 use super::error::SqliteError;
 use super::leader_lock::lock_path;
 use crate::clock::{Deadline, Now};
 use crate::error::{Error, Result};
+use crate::sync;
 use crate::sys::{self, BlockedSignals, ForkLock};
 
 /// The byte of the lock file that whoever sets a damaged store aside holds; credentials use those from 256 on.
@@ -35,10 +36,10 @@ impl SqliteStore {
         }
         loop {
             let outcome = {
-                let gate = ForkLock::enter();
+                let mut files = self.take_files(by)?;
                 let _shield = BlockedSignals::new();
-                drop(self.open.borrow(&gate).take());
-                self.with_lock_file(&gate, |lock| {
+                files.close();
+                self.with_lock_file(&mut sync::lock(&self.lock), |lock| {
                     if !lock.try_lock(REPAIR_BYTE)? {
                         return Ok(None);
                     }
@@ -78,10 +79,8 @@ impl SqliteStore {
             return Some(true);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let checked = Connection::open_with_flags(&self.path, flags).and_then(|conn| {
-            configure(&conn)?;
-            is_whole(&conn)
-        });
+        let _held = ForkLock::enter();
+        let checked = open_file(&self.path, flags).and_then(|conn| is_whole(&conn));
         match checked.map_err(SqliteError::from) {
             Ok(is_whole) => Some(is_whole),
             Err(SqliteError::Damaged) => Some(false),

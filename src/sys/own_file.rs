@@ -1,0 +1,158 @@
+//! A file that knows its descriptor by more than the number.
+//!
+//! A host may close descriptors that are not its own: it closes one twice, or all from 3 up. The number then means another
+//! file, or none. So each use of an [`OwnFile`] first looks whether the descriptor still is the file that was opened. One
+//! that is not is never used, and never closed.
+//!
+//! A forked child closes its copies before it runs, after the same look.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::{ManuallyDrop, MaybeUninit};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::file::FileId;
+use super::fork::{ForkGuarded, ForkLock, forks};
+
+/// The open ones, which a child closes.
+static OPEN: ForkGuarded<Vec<(RawFd, FileId)>> = ForkGuarded::new(Vec::new());
+
+/// An open file, closed when dropped if it still is what was opened.
+#[derive(Debug)]
+pub struct OwnFile {
+    file: ManuallyDrop<File>,
+    id: FileId,
+}
+
+/// The cause of a failure: the descriptor is closed, or another file's.
+#[derive(Debug)]
+pub struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "this program has closed the library's descriptor")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+impl Lost {
+    pub fn is_cause_of(e: &io::Error) -> bool {
+        e.get_ref().is_some_and(|cause| cause.is::<Lost>())
+    }
+}
+
+impl OwnFile {
+    /// Opens a file, and no link to one. The descriptor is never that of a standard stream, and not for a new program.
+    pub fn open(options: &OpenOptions, path: &Path) -> io::Result<OwnFile> {
+        let mut options = options.clone();
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
+        OwnFile::open_by(options, path)
+    }
+
+    /// Opens a file that is there, by a link or not.
+    pub fn open_for_reading(path: &Path) -> io::Result<OwnFile> {
+        let mut options = File::options();
+        options
+            .read(true)
+            .custom_flags(libc::O_CLOEXEC | libc::O_NONBLOCK);
+        OwnFile::open_by(options, path)
+    }
+
+    fn open_by(mut options: OpenOptions, path: &Path) -> io::Result<OwnFile> {
+        loop {
+            let forks_before = forks();
+            // As a number from here on: dropping a File whose descriptor is gone ends a program that checks for that.
+            let fd = above_streams(options.open(path)?.into_raw_fd())?;
+            let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
+            // SAFETY: the descriptor is open, and nothing else's.
+            let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
+            let held = ForkLock::enter();
+            if forks() == forks_before {
+                OPEN.borrow(&held).push((fd, id));
+                return Ok(OwnFile { file, id });
+            }
+            // A child was born meanwhile: it has a copy that it knows nothing of. The file is there by now.
+            drop(held);
+            close(fd, id);
+            options.create(false).create_new(false);
+        }
+    }
+
+    /// The file, if the descriptor still is its.
+    pub fn get(&self) -> io::Result<&File> {
+        if self.is_intact() {
+            Ok(&self.file)
+        } else {
+            Err(io::Error::other(Lost))
+        }
+    }
+
+    pub fn is_intact(&self) -> bool {
+        FileId::of_descriptor(self.file.as_raw_fd()) == Some(self.id)
+    }
+
+    pub fn id(&self) -> FileId {
+        self.id
+    }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        let fd = self.file.as_raw_fd();
+        let held = ForkLock::enter();
+        let mut open = OPEN.borrow(&held);
+        if let Some(place) = open.iter().position(|one| *one == (fd, self.id)) {
+            open.swap_remove(place);
+        }
+        drop(open);
+        close(fd, self.id);
+    }
+}
+
+/// Closes what a child has inherited, with the fork lock held.
+pub(super) fn close_inherited() {
+    let held = ForkLock::enter();
+    for (fd, id) in OPEN.borrow(&held).drain(..) {
+        close(fd, id);
+    }
+}
+
+/// Closes a descriptor, if it still is this file's.
+fn close(fd: RawFd, id: FileId) {
+    if FileId::of_descriptor(fd) == Some(id) {
+        // SAFETY: it is the library's, which does not use it any more.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// The same file under a number from 3 on: what a host writes to a standard stream that it has closed must not land here.
+fn above_streams(fd: RawFd) -> io::Result<RawFd> {
+    if fd > libc::STDERR_FILENO {
+        return Ok(fd);
+    }
+    // SAFETY: the descriptor is open, and nothing else's.
+    unsafe {
+        let above = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
+        let failed = io::Error::last_os_error();
+        libc::close(fd);
+        if above == -1 { Err(failed) } else { Ok(above) }
+    }
+}
+
+impl FileId {
+    /// The file that a descriptor is of; None where it is closed.
+    fn of_descriptor(fd: RawFd) -> Option<FileId> {
+        let mut about = MaybeUninit::<libc::stat>::uninit();
+        // SAFETY: `about` is a stat to write to, read only where fstat has filled it in.
+        let about = unsafe {
+            if libc::fstat(fd, about.as_mut_ptr()) != 0 {
+                return None;
+            }
+            about.assume_init()
+        };
+        Some(FileId::new(about.st_dev, about.st_ino))
+    }
+}

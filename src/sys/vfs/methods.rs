@@ -1,0 +1,189 @@
+//! What SQLite asks of an open file.
+
+use std::ffi::{c_int, c_void};
+use std::io;
+
+use rusqlite::ffi::{self, sqlite3_file, sqlite3_int64, sqlite3_io_methods};
+
+use super::code;
+use super::file::{Level, StoreFile};
+use crate::sys::fork::outside;
+
+/// What SQLite has of a file.
+#[repr(C)]
+pub(super) struct Handle {
+    base: sqlite3_file,
+    file: *mut StoreFile,
+}
+
+static METHODS: sqlite3_io_methods = sqlite3_io_methods {
+    iVersion: 1,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(size),
+    xLock: Some(lock),
+    xUnlock: Some(unlock),
+    xCheckReservedLock: Some(is_reserved),
+    xFileControl: Some(control),
+    xSectorSize: Some(sector),
+    xDeviceCharacteristics: Some(characteristics),
+    xShmMap: None,
+    xShmLock: None,
+    xShmBarrier: None,
+    xShmUnmap: None,
+    xFetch: None,
+    xUnfetch: None,
+};
+
+impl Handle {
+    /// Puts a file where SQLite has room for a handle.
+    pub(super) unsafe fn place(at: *mut sqlite3_file, file: StoreFile) {
+        let handle = Handle {
+            base: sqlite3_file { pMethods: &METHODS },
+            file: Box::into_raw(Box::new(file)),
+        };
+        // SAFETY: SQLite has room for szOsFile bytes there.
+        unsafe { at.cast::<Handle>().write(handle) };
+    }
+}
+
+/// Runs a call on the file of a handle, outside the fork lock.
+unsafe fn on_file(
+    handle: *mut sqlite3_file,
+    otherwise: c_int,
+    call: impl FnOnce(&mut StoreFile) -> io::Result<c_int>,
+) -> c_int {
+    // SAFETY: the handle is one that `place` made, and SQLite uses it on one thread at a time.
+    let file = unsafe { &mut *(*handle.cast::<Handle>()).file };
+    outside(|| call(file)).unwrap_or_else(|e| code(&e, otherwise))
+}
+
+unsafe extern "C" fn close(handle: *mut sqlite3_file) -> c_int {
+    // SAFETY: the handle is one that `place` made; SQLite closes it once.
+    unsafe {
+        let file = Box::from_raw((*handle.cast::<Handle>()).file);
+        (*handle).pMethods = std::ptr::null();
+        outside(|| drop(file));
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn read(
+    handle: *mut sqlite3_file,
+    into: *mut c_void,
+    length: c_int,
+    at: sqlite3_int64,
+) -> c_int {
+    // SAFETY: SQLite gives room for `length` bytes.
+    unsafe {
+        let room = std::slice::from_raw_parts_mut(into.cast::<u8>(), length as usize);
+        on_file(handle, ffi::SQLITE_IOERR_READ, |file| {
+            let read = file.read(room, at as u64)?;
+            let rest = room.get_mut(read..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(ffi::SQLITE_OK);
+            }
+            rest.fill(0);
+            Ok(ffi::SQLITE_IOERR_SHORT_READ)
+        })
+    }
+}
+
+unsafe extern "C" fn write(
+    handle: *mut sqlite3_file,
+    from: *const c_void,
+    length: c_int,
+    at: sqlite3_int64,
+) -> c_int {
+    // SAFETY: SQLite gives `length` bytes.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(from.cast::<u8>(), length as usize);
+        on_file(handle, ffi::SQLITE_IOERR_WRITE, |file| {
+            file.write(bytes, at as u64).map(|()| ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn truncate(handle: *mut sqlite3_file, length: sqlite3_int64) -> c_int {
+    // SAFETY: as `on_file` has it.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_TRUNCATE, |file| {
+            file.truncate(length as u64).map(|()| ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn sync(handle: *mut sqlite3_file, _how: c_int) -> c_int {
+    // SAFETY: as `on_file` has it.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_FSYNC, |file| {
+            file.sync().map(|()| ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn size(handle: *mut sqlite3_file, answer: *mut sqlite3_int64) -> c_int {
+    // SAFETY: as `on_file` has it; SQLite gives a place for the answer.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_FSTAT, |file| {
+            *answer = file.length()? as i64;
+            Ok(ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn lock(handle: *mut sqlite3_file, level: c_int) -> c_int {
+    // SAFETY: as `on_file` has it.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_LOCK, |file| {
+            Ok(match file.lock(Level::of(level))? {
+                true => ffi::SQLITE_OK,
+                false => ffi::SQLITE_BUSY,
+            })
+        })
+    }
+}
+
+unsafe extern "C" fn unlock(handle: *mut sqlite3_file, level: c_int) -> c_int {
+    // SAFETY: as `on_file` has it.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_UNLOCK, |file| {
+            file.unlock(Level::of(level)).map(|()| ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn is_reserved(handle: *mut sqlite3_file, answer: *mut c_int) -> c_int {
+    // SAFETY: as `on_file` has it; SQLite gives a place for the answer.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK, |file| {
+            *answer = c_int::from(file.is_reserved()?);
+            Ok(ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn control(handle: *mut sqlite3_file, what: c_int, answer: *mut c_void) -> c_int {
+    if what != ffi::SQLITE_FCNTL_HAS_MOVED {
+        return ffi::SQLITE_NOTFOUND;
+    }
+    // SAFETY: as `on_file` has it; this question has a place for a number.
+    unsafe {
+        on_file(handle, ffi::SQLITE_IOERR_FSTAT, |file| {
+            *answer.cast::<c_int>() = c_int::from(file.has_moved());
+            Ok(ffi::SQLITE_OK)
+        })
+    }
+}
+
+unsafe extern "C" fn sector(_handle: *mut sqlite3_file) -> c_int {
+    4096
+}
+
+/// As SQLite's own has it: a write that a power cut ends changes no byte beyond those written.
+unsafe extern "C" fn characteristics(_handle: *mut sqlite3_file) -> c_int {
+    ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
+}

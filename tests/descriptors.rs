@@ -1,0 +1,347 @@
+//! A host that closes descriptors which are not its own, and what its children inherit.
+
+use std::fs;
+use std::io::Write;
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome};
+use serde_json::json;
+
+const BYTES: &[u8] = b"the host's own data\n";
+
+/// What comes to stand under the number of a descriptor that the host has closed.
+#[derive(Clone, Copy, Debug)]
+enum Successor {
+    Data,
+    Empty,
+    Log,
+    Socket,
+    Pipe,
+    Device,
+    Nothing,
+}
+
+const SUCCESSORS: [Successor; 7] = [
+    Successor::Data,
+    Successor::Empty,
+    Successor::Log,
+    Successor::Socket,
+    Successor::Pipe,
+    Successor::Device,
+    Successor::Nothing,
+];
+
+impl Successor {
+    fn open(self, file: &Path) -> Option<OwnedFd> {
+        let mut options = fs::File::options();
+        options.read(true).write(true);
+        match self {
+            Successor::Data | Successor::Log => fs::write(file, BYTES).unwrap(),
+            Successor::Empty => fs::write(file, "").unwrap(),
+            _ => {}
+        }
+        Some(match self {
+            Successor::Data | Successor::Empty => options.open(file).unwrap().into(),
+            Successor::Log => {
+                let log = options.custom_flags(libc::O_APPEND).open(file);
+                log.unwrap().into()
+            }
+            Successor::Socket => std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(),
+            Successor::Pipe => {
+                let mut ends = [0; 2];
+                // SAFETY: the array holds two descriptors, of which the read end stays open as long as the process.
+                unsafe {
+                    assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
+                    OwnedFd::from_raw_fd(ends[1])
+                }
+            }
+            Successor::Device => options.open("/dev/null").unwrap().into(),
+            Successor::Nothing => return None,
+        })
+    }
+}
+
+/// A number that was the library's, and is the host's.
+struct Stolen {
+    fd: RawFd,
+    inode: u64,
+    file: PathBuf,
+    is: Successor,
+}
+
+fn stat(fd: RawFd) -> Option<libc::stat> {
+    // SAFETY: the struct is written to, and read only where the call succeeds.
+    unsafe {
+        let mut about = std::mem::zeroed();
+        (libc::fstat(fd, &mut about) == 0).then_some(about)
+    }
+}
+
+/// The descriptors of this process that lead into a directory.
+fn descriptors(of: &Path) -> Vec<RawFd> {
+    let entries = fs::read_dir("/proc/self/fd").unwrap();
+    entries
+        .filter_map(|entry| {
+            let entry = entry.unwrap();
+            let target = fs::read_link(entry.path()).ok()?;
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            target.starts_with(of).then_some(fd)
+        })
+        .collect()
+}
+
+/// Closes each descriptor of the library's on its store, and has another file take the number.
+fn steal(world: &World, elsewhere: &Path, is: Successor) -> Vec<Stolen> {
+    let fds = descriptors(world.directory.path());
+    assert!(!fds.is_empty(), "nothing to steal");
+    fds.into_iter()
+        .map(|fd| {
+            let file = elsewhere.join(fd.to_string());
+            let inode = match is.open(&file) {
+                Some(successor) => {
+                    // SAFETY: the bug of the host: the number is not its own.
+                    assert_eq!(unsafe { libc::dup2(successor.as_raw_fd(), fd) }, fd);
+                    stat(fd).unwrap().st_ino
+                }
+                None => {
+                    // SAFETY: as above.
+                    unsafe { libc::close(fd) };
+                    0
+                }
+            };
+            Stolen {
+                fd,
+                inode,
+                file,
+                is,
+            }
+        })
+        .collect()
+}
+
+impl Stolen {
+    /// What has been done to the host's file, in words; empty is nothing.
+    fn harm(&self) -> String {
+        let Some(about) = stat(self.fd) else {
+            return match self.is {
+                Successor::Nothing => String::new(),
+                _ => format!("{} was closed", self.fd),
+            };
+        };
+        match self.is {
+            // The library may have been given the number again.
+            Successor::Nothing => return String::new(),
+            _ if about.st_ino != self.inode => return format!("{} is another file", self.fd),
+            _ => {}
+        }
+        // SAFETY: reads a number of the kernel's.
+        let at = unsafe { libc::lseek(self.fd, 0, libc::SEEK_CUR) };
+        let expected: &[u8] = match self.is {
+            Successor::Data | Successor::Log => BYTES,
+            Successor::Empty => b"",
+            _ => return String::new(),
+        };
+        if at != 0 || fs::read(&self.file).unwrap() != expected {
+            return format!("{} was used: offset {at}", self.fd);
+        }
+        String::new()
+    }
+}
+
+fn names_in(store: &Path) -> String {
+    let asked = Command::new("sqlite3")
+        .arg(store)
+        .arg("SELECT name FROM weixin_account ORDER BY name")
+        .output()
+        .unwrap();
+    String::from_utf8(asked.stdout).unwrap().replace('\n', " ")
+}
+
+/// The store, its journal, its key and its lock.
+fn files_of(world: &World) -> usize {
+    fs::read_dir(world.directory.path()).unwrap().count()
+}
+
+/// That the shop has a token; else what was said.
+fn token_of(handle: &Handle) -> String {
+    handle
+        .get("shop")
+        .map_or_else(|e| e.message, |_| String::new())
+}
+
+/// Makes one call; what it should have done and has not, in words.
+type Call = fn(&World, &Handle) -> String;
+
+const CALLS: [(&str, Call); 7] = [
+    ("get", |_, handle| token_of(handle)),
+    ("register", |world, handle| {
+        match handle.register("shop2", "official", "wx2", SECRET) {
+            Ok(()) if names_in(&world.store()) == "component shop shop2 " => String::new(),
+            Ok(()) => format!("OK, and in the store: {}", names_in(&world.store())),
+            Err(e) => e.message,
+        }
+    }),
+    ("reject", |_, handle| {
+        let token = handle.get("shop").unwrap().value;
+        match handle.reject("shop", &token) {
+            Ok(()) => token_of(handle),
+            Err(e) => e.message,
+        }
+    }),
+    ("put", |_, handle| {
+        let put = handle.put("component", "verify_ticket", "ticket@@@of-the-platform");
+        put.map_or_else(|e| e.message, |()| String::new())
+    }),
+    ("report", |_, handle| {
+        match handle.report()["accounts"].as_array().unwrap().len() {
+            2 => String::new(),
+            other => format!("{other} accounts"),
+        }
+    }),
+    ("put_current", |_, handle| {
+        let made = handle.put_current("component");
+        made.map_or_else(|e| e.message, |()| String::new())
+    }),
+    ("open", |world, _| token_of(&world.open())),
+];
+
+/// Faults row 87: every call, with every successor, in the process itself and in a child.
+#[test]
+fn a_descriptor_that_the_host_has_closed_is_not_used_and_not_closed() {
+    for is in SUCCESSORS {
+        for (name, call) in CALLS {
+            for forks in [false, true] {
+                let world = World::with_account(json!({}));
+                world.add("official", "wx2", json!({}));
+                let elsewhere = tempfile::tempdir().unwrap();
+                let said = Child::fork(|| {
+                    let handle = world.open_shop("official");
+                    handle.set("revalidate_ms", "0").unwrap();
+                    handle
+                        .register("component", "component", "wxc", SECRET)
+                        .unwrap();
+                    handle.get("shop").unwrap();
+                    let stolen = steal(&world, elsewhere.path(), is);
+                    let harm = || stolen.iter().map(Stolen::harm).collect::<String>();
+                    let in_child = if forks {
+                        Child::fork(|| format!("{}{}", call(&world, &handle), harm())).join()
+                    } else {
+                        String::new()
+                    };
+                    let here = call(&world, &handle);
+                    // The store goes on, and nothing has been set aside.
+                    let after = match handle.get("shop") {
+                        Ok(_) if files_of(&world) == 4 => String::new(),
+                        other => format!("{} {} files", outcome(other), files_of(&world)),
+                    };
+                    format!("{in_child}|{here}|{}|{after}", harm())
+                })
+                .join();
+                assert_eq!(said, "|||", "{name}, {is:?}, forks: {forks}");
+            }
+        }
+    }
+}
+
+/// Faults row 87: in the middle of a transaction. A number that was closed may be a journal's, or a lock's.
+#[test]
+fn descriptors_that_are_closed_at_any_moment_cost_no_account_and_no_call() {
+    const ROUNDS: usize = 100;
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        let handle = world.open_shop("official");
+        handle.set("revalidate_ms", "0").unwrap();
+        handle.set("timeout_ms", "60000").unwrap();
+        let round = AtomicUsize::new(0);
+        let stolen = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            // Once a round, a little later each time: from the opening of the files to the end of the commit.
+            scope.spawn(|| {
+                for seen in 1..=ROUNDS {
+                    while round.load(Ordering::Relaxed) < seen {
+                        std::thread::yield_now();
+                    }
+                    std::thread::sleep(Duration::from_micros(seen as u64 * 50));
+                    for fd in descriptors(world.directory.path()) {
+                        // SAFETY: the bug of the host.
+                        unsafe { libc::close(fd) };
+                        stolen.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+            for seen in 1..=ROUNDS {
+                round.store(seen, Ordering::Relaxed);
+                let name = format!("a{seen:03}");
+                let registered = handle.register(&name, "official", "wx1", SECRET);
+                let got = registered.and_then(|()| handle.get("shop"));
+                got.map_or_else(|e| panic!("{}", e.message), |_| ());
+            }
+        });
+        let names = names_in(&world.store());
+        let kept = names.split(' ').filter(|name| name.starts_with('a'));
+        format!("{} {}", kept.count(), stolen.into_inner() > ROUNDS)
+    })
+    .join();
+    assert_eq!(said, format!("{ROUNDS} true"));
+    assert_eq!(files_of(&world), 4, "nothing was set aside");
+}
+
+/// Faults row 88.
+#[test]
+fn a_child_inherits_no_descriptor_of_the_store() {
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        let handle = world.open_shop("official");
+        handle.get("shop").unwrap();
+        assert!(descriptors(world.directory.path()).len() > 1);
+        // Generations of children: each opens its own, and leaves none to the next.
+        fn next(world: &World, handle: &Handle, left: usize) -> String {
+            Child::fork(|| {
+                let inherited = descriptors(world.directory.path()).len();
+                let said = token_of(handle);
+                if inherited > 0 || !said.is_empty() || left == 0 {
+                    return format!("{left} {inherited} {said}");
+                }
+                next(world, handle, left - 1)
+            })
+            .join()
+        }
+        handle.set("revalidate_ms", "0").unwrap();
+        next(&world, &handle, 20)
+    })
+    .join();
+    assert_eq!(said, "0 0 ");
+}
+
+/// Faults row 88: what the audit did: a child that gave its rights up, and writes to what it inherited.
+#[test]
+fn a_child_that_gives_its_rights_up_cannot_write_to_the_store() {
+    needs_root!();
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        let handle = world.open_shop("official");
+        handle.get("shop").unwrap();
+        let child = Child::fork(|| {
+            drop_privileges();
+            let mut written = 0;
+            for fd in 3..64 {
+                let link = fs::read_link(format!("/proc/self/fd/{fd}"));
+                if link.is_ok_and(|path| path.starts_with(world.directory.path())) {
+                    // SAFETY: a write by number, as of an intruder.
+                    let mut file = unsafe { fs::File::from_raw_fd(fd) };
+                    written += usize::from(file.write_all(b"EVIL").is_ok());
+                    let _ = file.into_raw_fd();
+                }
+            }
+            written.to_string()
+        });
+        child.join()
+    })
+    .join();
+    assert_eq!(said, "0");
+}
