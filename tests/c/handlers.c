@@ -1,0 +1,72 @@
+/* A host that calls the library in its own fork handlers, registered before the library's and after.
+ *
+ * A program of its own: the library registers its handlers once in a process, at its first call. */
+#define _XOPEN_SOURCE 700
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support.h"
+
+enum { FORKS = 3, GUARD_S = 300 };
+
+static struct place place;
+static wxtoken_token first;
+static int calls;
+static int failures;
+
+static void use_the_library(void)
+{
+    wxtoken_token token;
+    wxtoken_error err;
+    calls++;
+    if (place.wx == NULL)
+        return;
+    if (wxtoken_get(place.wx, "shop", &token, &err) != WXTOKEN_OK)
+        failures += complain_about("get in a handler", &err);
+    else if (strcmp(token.value, first.value) != 0)
+        failures++;
+    if (wxtoken_register(place.wx, "shop", "official", place.id, place.secret, &err) != WXTOKEN_OK)
+        failures += complain_about("register in a handler", &err);
+}
+
+static int get_in_the_child(const struct place *there, const char *expected)
+{
+    wxtoken_token token;
+    wxtoken_error err;
+    if (failures != 0)
+        return 2;
+    if (wxtoken_get(there->wx, "shop", &token, &err) != WXTOKEN_OK)
+        return complain_about("get", &err);
+    return strcmp(token.value, expected) != 0 ? 3 : 0;
+}
+
+static void handlers_of_the_host_may_call_the_library(void)
+{
+    int i;
+    if (pthread_atfork(use_the_library, use_the_library, use_the_library) != 0)
+        fatal("pthread_atfork", "no memory");
+    open_place(&place);
+    if (pthread_atfork(use_the_library, use_the_library, use_the_library) != 0)
+        fatal("pthread_atfork", "no memory");
+    CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "0", e)); /* each get is inside SQLite */
+    CHECK_OK(wxtoken_get(place.wx, "shop", &first, e));
+    calls = 0;
+    for (i = 0; i < FORKS; i++)
+        wait_for(bear(get_in_the_child, &place, first.value));
+    CHECK_EQUAL(calls, FORKS * 4);
+    CHECK_EQUAL(failures, 0);
+    CHECK_EQUAL(sim_count(place.id, "requests"), 1);
+    leave_place(&place);
+    place.wx = NULL; /* removing the directory forks, too */
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    alarm(GUARD_S);
+    RUN(handlers_of_the_host_may_call_the_library);
+    return finish();
+}
