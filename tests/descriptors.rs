@@ -345,3 +345,34 @@ fn a_child_that_gives_its_rights_up_cannot_write_to_the_store() {
     .join();
     assert_eq!(said, "0");
 }
+
+/// Faults row 90.
+#[test]
+fn many_stores_keep_few_files_open() {
+    const STORES: usize = 60;
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        let handles: Vec<Handle> = (0..STORES)
+            .map(|number| {
+                let store = world.directory.path().join(format!("{number}.db"));
+                let handle = world.open_at(&store);
+                handle.set("revalidate_ms", "0").unwrap();
+                handle.register("shop", "official", "wx1", SECRET).unwrap();
+                handle
+            })
+            .collect();
+        let mut most = 0;
+        for _ in 0..3 {
+            for handle in &handles {
+                handle.get("shop").unwrap();
+                most = most.max(descriptors(world.directory.path()).len());
+            }
+        }
+        drop(handles);
+        most = most.max(descriptors(world.directory.path()).len());
+        // A database and a lock each, of sixteen.
+        format!("{}", most <= 34)
+    })
+    .join();
+    assert_eq!(said, "true");
+}

@@ -234,3 +234,79 @@ fn a_crowd_that_passes_a_frozen_leader_over_makes_one_fetch() {
     frozen.signal(libc::SIGKILL);
     frozen.join();
 }
+
+/// What a thread that syncs a file of the store waits for, by a signal handler on that thread.
+mod slow_disk {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    static IS_STALLED: AtomicBool = AtomicBool::new(false);
+    static GOES_ON: AtomicBool = AtomicBool::new(false);
+
+    extern "C" fn stall(_signal: libc::c_int) {
+        IS_STALLED.store(true, Ordering::SeqCst);
+        while !GOES_ON.load(Ordering::SeqCst) {
+            // SAFETY: may be called in a handler.
+            unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
+        }
+    }
+
+    /// The next sync of this process takes until the disk goes on.
+    pub fn arm() {
+        // SAFETY: the handler only reads and writes two flags.
+        unsafe { libc::signal(libc::SIGUSR1, stall as *const () as libc::sighandler_t) };
+        ::wxtoken::arm(::wxtoken::Failpoint::Syncing, libc::SIGUSR1);
+    }
+
+    pub fn is_stalled() -> bool {
+        IS_STALLED.load(Ordering::SeqCst)
+    }
+
+    pub fn go_on() {
+        GOES_ON.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Faults row 89: forks, gets of good tokens and other stores go on; a call that needs the store has its deadline.
+#[test]
+fn a_disk_that_stalls_under_one_writer_holds_up_nobody_else() {
+    let world = World::with_account(json!({}));
+    let other = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        let handle = world.open_shop("official");
+        let elsewhere = other.open_shop("official");
+        for handle in [&handle, &elsewhere] {
+            handle.set("revalidate_ms", "0").unwrap();
+            handle.get("shop").unwrap();
+        }
+        std::thread::scope(|scope| {
+            slow_disk::arm();
+            let writer = scope.spawn(|| {
+                let writer = world.open();
+                writer.register("shop2", "official", "wx1", common::SECRET)
+            });
+            common::wait_until("a sync stalls", slow_disk::is_stalled);
+            // Each of these would wait for the disk, and the disk waits for them: to wait is to hang.
+            let token = outcome(handle.get("shop"));
+            let child = Child::fork(|| outcome(elsewhere.get("shop"))).join();
+            let same = child == outcome(elsewhere.get("shop"));
+            elsewhere
+                .register("shop2", "official", "wx1", common::SECRET)
+                .unwrap();
+            handle.set("timeout_ms", "300").unwrap();
+            let late = handle.register("shop3", "official", "wx1", common::SECRET);
+            slow_disk::go_on();
+            let written = writer.join().unwrap().is_ok();
+            let late = late.unwrap_err();
+            let named = late.message.contains("another thread to release store");
+            handle.set("timeout_ms", "60000").unwrap();
+            let there = handle.get("shop2").is_ok();
+            format!(
+                "{} {same} {written} {there} {:?} {named}",
+                token.len() > 100,
+                late.status
+            )
+        })
+    })
+    .join();
+    assert_eq!(said, "true true true true WXTOKEN_E_TIMEOUT true");
+}

@@ -198,6 +198,7 @@ impl Client {
                 state
             }
         };
+        process::wake(state.shared);
         Ok(Session {
             state,
             options,

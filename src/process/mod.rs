@@ -11,7 +11,7 @@ mod rejected;
 pub mod single_flight;
 mod unsaved;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::clock::Deadline;
 use crate::error::Result;
@@ -35,6 +35,10 @@ pub struct StoreState {
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
     states: Mutex<Vec<&'static HandleState>>,
+    /// When it was used last, by a count of uses.
+    last_use: AtomicU64,
+    /// Whether its files may be open.
+    is_awake: AtomicBool,
 }
 
 /// A store seen with one set of base URLs, which are part of a token's key.
@@ -60,8 +64,8 @@ pub fn new_handle() -> HandleId {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// From this many stores on, each new one lets the files of an old one go until that is used again.
-const OPEN_STORES: usize = 8;
+/// So many stores may have their files open. A further one lets those of another go, until that is used again.
+const OPEN_STORES: usize = 16;
 
 /// The state of a store, opened now if this process has not yet.
 pub fn open_shared(
@@ -79,32 +83,53 @@ pub fn open_shared(
         unsaved: Unsaved::default(),
         rejected: RejectedHere::default(),
         states: Mutex::default(),
+        last_use: AtomicU64::new(0),
+        is_awake: AtomicBool::new(false),
     };
-    let gate = ForkLock::enter();
-    let mut registry = REGISTRY.borrow(&gate);
+    let held = ForkLock::enter();
+    let mut registry = REGISTRY.borrow(&held);
     // Another thread may have been faster.
     if let Some((_, known)) = registry.stores.iter().find(|(known, _)| known == name) {
         let known = *known;
         drop(registry);
-        drop(gate);
+        drop(held);
         fresh.store.close_idle();
         return Ok(known);
     }
     let shared: &'static StoreState = Box::leak(Box::new(fresh));
     registry.stores.push((name.clone(), shared));
-    let idle = registry.stores.len().checked_sub(OPEN_STORES + 1);
-    let idle = idle.map(|i| registry.stores[i].1);
-    drop(registry);
-    drop(gate);
-    if let Some(idle) = idle {
-        idle.store.close_idle();
-    }
     Ok(shared)
 }
 
+/// Notes that a store is about to be used. If too many have their files open then, that which was used longest ago lets go.
+pub fn wake(shared: &'static StoreState) {
+    static USES: AtomicU64 = AtomicU64::new(0);
+    let now = USES.fetch_add(1, Ordering::Relaxed) + 1;
+    shared.last_use.store(now, Ordering::Relaxed);
+    if shared.is_awake.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let idle = {
+        let held = ForkLock::enter();
+        let registry = REGISTRY.borrow(&held);
+        let stores = registry.stores.iter().map(|(_, store)| *store);
+        let awake = stores.filter(|store| store.is_awake.load(Ordering::Relaxed));
+        let awake: Vec<_> = awake.collect();
+        let is_too_many = awake.len() > OPEN_STORES;
+        let oldest = awake
+            .into_iter()
+            .min_by_key(|store| store.last_use.load(Ordering::Relaxed));
+        oldest.filter(|_| is_too_many)
+    };
+    if let Some(idle) = idle {
+        idle.is_awake.store(false, Ordering::Relaxed);
+        idle.store.close_idle();
+    }
+}
+
 fn find(name: &StoreName) -> Option<&'static StoreState> {
-    let gate = ForkLock::enter();
-    let mut registry = REGISTRY.borrow(&gate);
+    let held = ForkLock::enter();
+    let mut registry = REGISTRY.borrow(&held);
     if registry.generation != generation() {
         // The parent's: its SQLite connections must be neither used nor closed here.
         std::mem::forget(std::mem::take(&mut registry.stores));

@@ -1,8 +1,8 @@
-//! Moments in a leader's life at which a test can stop or kill its process: no signal from outside would hit them.
+//! Moments at which a test can stop or kill the process, or hold up its thread: no signal from outside would hit them.
 //!
 //! Only with the feature `failpoints`, which the tests turn on; otherwise [`hit_failpoint`] is nothing.
 
-/// One moment; in the order in which a leader reaches them.
+/// One moment; the first ones in the order in which a leader reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Failpoint {
@@ -22,6 +22,8 @@ pub enum Failpoint {
     Saving,
     /// The token is in the store; the lock is still held.
     Saved,
+    /// A thread has asked for a file of the store to be synced.
+    Syncing,
 }
 
 /// This process has come to a moment.
@@ -40,7 +42,7 @@ mod armed {
     static POINT: AtomicI32 = AtomicI32::new(0);
     static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-    /// The first time this process comes to `point`, it sends itself `signal` (SIGKILL, SIGSTOP).
+    /// The first thread of this process that comes to `point` sends itself `signal`: SIGKILL, SIGSTOP, or one with a handler.
     pub fn arm(point: Failpoint, signal: i32) {
         SIGNAL.store(signal, Ordering::Relaxed);
         POINT.store(point as i32, Ordering::Release);
@@ -50,8 +52,8 @@ mod armed {
     pub fn hit_failpoint(point: Failpoint) {
         let armed = POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
         if armed.is_ok() {
-            // SAFETY: a signal to this very process, by the test that armed it.
-            unsafe { libc::kill(libc::getpid(), SIGNAL.load(Ordering::Relaxed)) };
+            // SAFETY: a signal to this very thread, by the test that armed it.
+            unsafe { libc::raise(SIGNAL.load(Ordering::Relaxed)) };
         }
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::sys::failpoint::{Failpoint, hit_failpoint};
 use crate::sys::file::FileId;
 use crate::sys::lock::{self, Range};
 use crate::sys::own_file::OwnFile;
@@ -121,6 +122,7 @@ impl StoreFile {
     }
 
     pub fn sync(&mut self) -> io::Result<()> {
+        hit_failpoint(Failpoint::Syncing);
         self.own.get()?.sync_data()?;
         if std::mem::take(&mut self.directory_to_sync)
             && let Some(directory) = self.path.parent()
