@@ -33,10 +33,15 @@
  *   Fork        Any thread may fork() at any time, and both sides may go on using their handles. A child of raw clone()
  *               cannot, for it runs no pthread_atfork handlers.
  *               Fix: use fork() or posix_spawn(), and not in a signal handler.
+ *               A handler that the host gave to pthread_atfork may call any function.
+ *   Descriptors A host that closes the library's descriptors, as closefrom() does, loses nothing: a call opens its files
+ *               again. A thread that puts another file under such a number may do so within a call's own write.
+ *               Fix: close no descriptor that you did not open.
  *   Network     Locks do not reach across hosts. A store on NFS or SMB, or shared between virtual machines, can break.
  *               Fix: keep the store on a local disk, one for each host.
  *   SQLite      A process that uses the library must not open the store file by other means, such as its own SQLite.
- *               Closing a descriptor of the file drops the locks of the whole process.
+ *               That one's locks are lost whenever the library closes a descriptor of the file. Two copies of this
+ *               library may share a store.
  *               Fix: call wxtoken_report, or look with the sqlite3 tool from another process.
  *   Lock        Two processes may fetch at once after somebody has deleted <store>.lock.
  *               Fix: leave that file alone while a process uses the store. It stays empty.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rustls::{ClientConnection, StreamOwned};
@@ -16,7 +16,7 @@ use super::tls::Tls;
 use super::tunnel::{self, Target};
 use crate::options::IpVersion;
 use crate::proxy::Proxy;
-use crate::sys::connect_first;
+use crate::sys::{OwnSocket, connect_first};
 
 /// The whole way of one request.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Connector<()> for Way {
 /// A socket whose reads and writes fail at a moment, however they are spread.
 #[derive(Debug)]
 pub(super) struct Wire {
-    stream: TcpStream,
+    socket: OwnSocket,
     end: Instant,
 }
 
@@ -89,15 +89,17 @@ impl Wire {
         let left = left(end)?;
         let stream = connect_first(addresses, left)?;
         stream.set_nodelay(true)?;
-        Ok(Wire { stream, end })
+        let socket = OwnSocket::of(stream)?;
+        Ok(Wire { socket, end })
     }
 }
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            self.stream.set_read_timeout(Some(left(self.end)?))?;
-            match self.stream.read(buffer) {
+            let mut stream = self.socket.get()?;
+            stream.set_read_timeout(Some(left(self.end)?))?;
+            match stream.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 read => return read,
             }
@@ -108,8 +110,9 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
-            self.stream.set_write_timeout(Some(left(self.end)?))?;
-            match self.stream.write(bytes) {
+            let mut stream = self.socket.get()?;
+            stream.set_write_timeout(Some(left(self.end)?))?;
+            match stream.write(bytes) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 written => return written,
             }

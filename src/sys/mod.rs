@@ -33,7 +33,7 @@ pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
 pub use lookup::{NoAddress, look_up};
-pub use own_file::OwnFile;
+pub use own_file::{OwnFile, OwnSocket};
 pub use owner::{NotGiven, Owner, follow, give};
 pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,

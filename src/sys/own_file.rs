@@ -1,14 +1,16 @@
-//! A file that knows its descriptor by more than the number.
+//! A file, or a socket, that knows its descriptor by more than the number.
 //!
 //! A host may close descriptors that are not its own: it closes one twice, or all from 3 up. The number then means another
-//! file, or none. So each use of an [`OwnFile`] first looks whether the descriptor still is the file that was opened. One
-//! that is not is never used, and never closed.
+//! file, or none. So each use of an [`Own`] first looks whether the descriptor still is of what was opened. One that is not
+//! is never used, and never closed. What no look can see is a thread that closes the number, and has another file under it,
+//! in the microsecond between the look and the use.
 //!
 //! A forked child closes its copies before it runs, after the same look.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -19,12 +21,15 @@ use super::fork::{ForkGuarded, ForkLock, forks};
 /// The open ones, which a child closes.
 static OPEN: ForkGuarded<Vec<(RawFd, FileId)>> = ForkGuarded::new(Vec::new());
 
-/// An open file, closed when dropped if it still is what was opened.
+/// An open file or socket, closed when dropped if it still is what was opened.
 #[derive(Debug)]
-pub struct OwnFile {
-    file: ManuallyDrop<File>,
+pub struct Own<T: AsRawFd> {
+    it: ManuallyDrop<T>,
     id: FileId,
 }
+
+pub type OwnFile = Own<File>;
+pub type OwnSocket = Own<TcpStream>;
 
 /// The cause of a failure: the descriptor is closed, or another file's.
 #[derive(Debug)]
@@ -67,12 +72,10 @@ impl OwnFile {
             // As a number from here on: dropping a File whose descriptor is gone ends a program that checks for that.
             let fd = above_streams(options.open(path)?.into_raw_fd())?;
             let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
-            // SAFETY: the descriptor is open, and nothing else's.
-            let file = ManuallyDrop::new(unsafe { File::from_raw_fd(fd) });
             let held = ForkLock::enter();
             if forks() == forks_before {
-                OPEN.borrow(&held).push((fd, id));
-                return Ok(OwnFile { file, id });
+                // SAFETY: the descriptor is open, and nothing else's.
+                return Ok(unsafe { Own::register(fd, id, &held) });
             }
             // A child was born meanwhile: it has a copy that it knows nothing of. The file is there by now.
             drop(held);
@@ -80,18 +83,42 @@ impl OwnFile {
             options.create(false).create_new(false);
         }
     }
+}
 
-    /// The file, if the descriptor still is its.
-    pub fn get(&self) -> io::Result<&File> {
+impl OwnSocket {
+    /// Takes over a socket.
+    pub fn of(socket: TcpStream) -> io::Result<OwnSocket> {
+        let fd = socket.into_raw_fd();
+        let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
+        let held = ForkLock::enter();
+        // SAFETY: the descriptor is the socket's, which has given it up.
+        Ok(unsafe { Own::register(fd, id, &held) })
+    }
+}
+
+impl<T: AsRawFd + FromRawFd> Own<T> {
+    /// # Safety
+    /// The descriptor is open, and nothing else's.
+    unsafe fn register(fd: RawFd, id: FileId, held: &ForkLock) -> Own<T> {
+        OPEN.borrow(held).push((fd, id));
+        Own {
+            // SAFETY: the caller's promise.
+            it: ManuallyDrop::new(unsafe { T::from_raw_fd(fd) }),
+            id,
+        }
+    }
+
+    /// What is open, if the descriptor still is its.
+    pub fn get(&self) -> io::Result<&T> {
         if self.is_intact() {
-            Ok(&self.file)
+            Ok(&self.it)
         } else {
             Err(io::Error::other(Lost))
         }
     }
 
     pub fn is_intact(&self) -> bool {
-        FileId::of_descriptor(self.file.as_raw_fd()) == Some(self.id)
+        FileId::of_descriptor(self.it.as_raw_fd()) == Some(self.id)
     }
 
     pub fn id(&self) -> FileId {
@@ -99,9 +126,9 @@ impl OwnFile {
     }
 }
 
-impl Drop for OwnFile {
+impl<T: AsRawFd> Drop for Own<T> {
     fn drop(&mut self) {
-        let fd = self.file.as_raw_fd();
+        let fd = self.it.as_raw_fd();
         let held = ForkLock::enter();
         let mut open = OPEN.borrow(&held);
         if let Some(place) = open.iter().position(|one| *one == (fd, self.id)) {
