@@ -2,7 +2,8 @@
 
 `processes::NAME` is a test of tests/processes.rs, `lib::NAME` a unit test wherever it stands in src, `model::NAME` one of the
 model checker's. Modules may stand before a NAME.
-The others run on a staged library: `api::STORY`, `fork::STORY`, `unload::main` and `faults::STORY` are in tests/c,
+The others run on a staged library: `api::STORY`, `fork::STORY`, `handlers::STORY`, `copies::main`, `unload::main` and `faults::STORY`
+are in tests/c,
 `servers::NAME` and `soak::NAME` are what run.py of that folder takes.
 """
 
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 
 ON_THE_LIBRARY = {
     "api": "tests/c/stories.h",
+    "copies": "tests/c/copies.c",
     "fork": "tests/c/fork.c",
+    "handlers": "tests/c/handlers.c",
     "unload": "tests/c/unload.c",
     "faults": "tests/c/faults.h",
     "servers": "tests/servers/run.py",
