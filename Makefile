@@ -14,7 +14,8 @@
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
 #   make bench-inside   the pieces: snapshot, lock, save, seal, parse
-#   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects
+#   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects, and chaos
+#   make chaos      hosts without manners on a failing disk, stopped, killed and rekeyed, for MINUTES=60
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
@@ -38,7 +39,7 @@ SIM     := $(TARGET)/debug/wechat-sim
   demo demo-sdks \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
-  bench bench-inside soak soak-workers mutants mutants-pure mutants-diff \
+  bench bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
 all: lib tool
@@ -243,16 +244,22 @@ bench-inside:
 # --- soaks: rows 4, 32 and 38 of docs/faults.md, short in `make test`, for MINUTES in `make soak` ---
 
 MINUTES ?= 60
-SOAK     = $(UNDER_SIM) python3 tests/soak/run.py build/soak/c build/soak/go
+SOAK     = $(UNDER_SIM) python3 tests/soak/run.py build/soak $(TARGET)/release/wxtoken
 
-test-soak: soak-workers
+test-soak: soak-workers tool
 	$(SOAK)
 
-soak: soak-workers
+soak: soak-workers tool
 	$(SOAK) --seconds $$(($(MINUTES) * 60))
+
+chaos: soak-workers tool
+	$(SOAK) --only chaos --seconds $$(($(MINUTES) * 60))
 
 soak-workers: stage sim
 	mkdir -p build/soak
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/soak/vandal.c -o build/soak/vandal \
+	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken) -ldl
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o build/soak/shim.so tests/c/shim.c -ldl
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/soak/worker.c -o build/soak/c \
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/soak/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/soak/go .

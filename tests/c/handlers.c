@@ -9,12 +9,13 @@
 
 #include "support.h"
 
-enum { FORKS = 3, GUARD_S = 300 };
+enum { FORKS = 20, THREADS = 4, GUARD_S = 300 };
 
 static struct place place;
 static wxtoken_token first;
 static int calls;
 static int failures;
+static int is_over;
 
 static void use_the_library(void)
 {
@@ -42,8 +43,18 @@ static int get_in_the_child(const struct place *there, const char *expected)
     return strcmp(token.value, expected) != 0 ? 3 : 0;
 }
 
+static void *keep_getting(void *unused)
+{
+    wxtoken_token token;
+    while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED))
+        wxtoken_get(place.wx, "shop", &token, NULL);
+    return unused;
+}
+
+/* While other threads are inside SQLite, which a child must not take for its own. */
 static void handlers_of_the_host_may_call_the_library(void)
 {
+    pthread_t threads[THREADS];
     int i;
     if (pthread_atfork(use_the_library, use_the_library, use_the_library) != 0)
         fatal("pthread_atfork", "no memory");
@@ -52,9 +63,15 @@ static void handlers_of_the_host_may_call_the_library(void)
         fatal("pthread_atfork", "no memory");
     CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "0", e)); /* each get is inside SQLite */
     CHECK_OK(wxtoken_get(place.wx, "shop", &first, e));
+    for (i = 0; i < THREADS; i++)
+        if (pthread_create(&threads[i], NULL, keep_getting, NULL) != 0)
+            fatal("pthread_create", "raise the limit of threads");
     calls = 0;
     for (i = 0; i < FORKS; i++)
         wait_for(bear(get_in_the_child, &place, first.value));
+    __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
+    for (i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
     CHECK_EQUAL(calls, FORKS * 4);
     CHECK_EQUAL(failures, 0);
     CHECK_EQUAL(sim_count(place.id, "requests"), 1);

@@ -128,7 +128,7 @@ class Suites:
         command = {
             "faults": ["env", f"LD_PRELOAD={self._programs}/shim.so", self._programs / "faults", name],
             "servers": ["python3", "tests/servers/run.py", name],
-            "soak": ["python3", "tests/soak/run.py", self._programs / "c", self._programs / "go", "--only", name],
+            "soak": ["python3", "tests/soak/run.py", self._programs, self._target / "debug" / "wxtoken", "--only", name],
         }
         return [self._sim, "exec", "--quiet", "--", *command.get(suite, [self._programs / suite, name])]
 

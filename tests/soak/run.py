@@ -1,6 +1,6 @@
-"""Three soaks of the real library: expiries by the hundred, writers that are killed, a storm of rejects.
+"""Soaks of the real library: expiries by the hundred, writers that are killed, a storm of rejects, and everything at once.
 
-Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the built C worker and the built Go worker.
+Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the folder of the built workers, and the command.
 Nothing is left of a soak that passes; of one that fails, its store and logs.
 """
 
@@ -12,12 +12,14 @@ import sqlite3
 import sys
 import time
 
+from chaos import Chaos
 from expiry import Expiry
 from kills import Kills
 from rejects import Rejects
 from workers import Failure, languages
 
 SHORT_S = 20
+SHORT_CHAOS_S = 60
 MOST_PROBLEMS = 20
 PR_SET_THP_DISABLE = 41
 
@@ -57,11 +59,11 @@ class Checks:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("c_worker")
-    parser.add_argument("go_worker")
-    parser.add_argument("--seconds", type=int, default=SHORT_S, help="of expiries; the two others grow with it")
+    parser.add_argument("workers", type=os.path.abspath)
+    parser.add_argument("tool", type=os.path.abspath)
+    parser.add_argument("--seconds", type=int, default=SHORT_S, help="of expiries; the others grow with it")
     parser.add_argument("--kills", type=int, help="two a second, and 1,000 at most, unless told")
-    parser.add_argument("--only", choices=["kills", "rejects", "expiry"])
+    parser.add_argument("--only", choices=["kills", "rejects", "expiry", "chaos"])
     given = parser.parse_args()
     if "WXSIM_CONTROL" not in os.environ:
         parser.error("run this under `wechat-sim exec --quiet --`")
@@ -75,9 +77,10 @@ def main():
         Kills(given.kills or min(1000, 2 * given.seconds)),
         Rejects(min(60, given.seconds // 4)),
         Expiry(given.seconds),
+        Chaos(max(SHORT_CHAOS_S, given.seconds), f"{given.workers}/vandal", f"{given.workers}/shim.so", given.tool),
     ]
     checks = Checks()
-    programs = languages(os.path.abspath(given.c_worker), os.path.abspath(given.go_worker))
+    programs = languages(f"{given.workers}/c", f"{given.workers}/go")
     began = time.monotonic()
     try:
         for soak in soaks:

@@ -1,0 +1,139 @@
+"""Everything at once: hosts that close and reuse descriptors of the library's, a disk that is slow and fails, clocks that
+step, processes that are stopped, killed and forked, and keys that are changed. No account is lost, no file of a host's is
+touched, no call says what is not so, and afterwards everything works."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+
+from simulator import Account
+from workers import Place, Worker
+
+VANDALS = 3
+LIFETIME_S = 5
+LONGEST_STOP_S = 1.0
+REKEY_S = 60
+MAY_FAIL = ("cannot", "timed out", "another process")
+
+
+class Vandal(Worker):
+    """One life of a host without manners, with an account of its own under ever new ids."""
+
+    def __init__(self, place, life, shim):
+        self.account = f"own{life}"
+        self.acknowledged = 0
+        self.did = Counter()
+        words = (self.account, "shop")
+        more = {"LD_PRELOAD": shim, "CHAOS_DIRECTORY": str(place.path)}
+        super().__init__(f"vandal{life}", place, "vandal", *words, on_line=self._note, **more)
+
+    def _note(self, _worker, what, rest):
+        if what == "registered":
+            self.acknowledged = int(rest)
+        elif what == "did":
+            name, _, count = rest.partition(" ")
+            self.did[name] += int(count)
+
+    def id_of(self, number):
+        return f"{self.account}.{number}" if number else None
+
+
+class Chaos:
+    name = "chaos"
+
+    def __init__(self, seconds, vandal, shim, tool):
+        self._seconds, self._vandal, self._shim, self._tool = seconds, vandal, shim, tool
+        self._vandals, self._ended = [], []
+        self._lives = self._kills = self._stops = self._rekeys = self._rekeys_failed = 0
+        self._problems = []
+
+    def prepare(self, programs):
+        programs["vandal"] = [self._vandal]
+        self._shop = Account("shop", "official_classic", lifetime_ms=LIFETIME_S * 1000, renew_window_ms=1000)
+        return Place(self.name, programs, [self._shop])
+
+    def run(self, place, checks):
+        began = time.monotonic()
+        self._vandals = [self._next(place) for _ in range(VANDALS)]
+        for vandal in self._vandals:
+            vandal.wait_until_ready()
+        while time.monotonic() - began < self._seconds and not self._problems:
+            self._round(place)
+        took = time.monotonic() - began
+        for vandal in self._vandals:
+            vandal.tell_to_end()
+        ends = [vandal.wait() for vandal in self._vandals]
+        self._ended += self._vandals
+        self._problems += [end for end in ends if end]
+        self._problems += [failure for vandal in self._ended for failure in vandal.failures()]
+        self._problems += [*place.unsoundness(), *self._lost(place), *self._secrets_told(place)]
+        did = sum((vandal.did for vandal in self._ended), Counter())
+        told = ", ".join(f"{count} {name}" for name, count in sorted(did.items()))
+        checks("no account is lost, no file of a host's is touched, and each call says what is so", not self._problems, told, self._problems)
+        # Else nothing has been proved.
+        busy = all(did[name] for name in ("gets", "registrations", "closed", "planted", "disk-failures", "clock-steps"))
+        good = busy and self._rekeys and self._stops and self._kills
+        told = f"{self._rekeys} rekeys and {self._rekeys_failed} that failed, {self._stops} stops, {self._kills} kills"
+        checks("there was chaos", good, told)
+        counters = self._shop.counters()
+        # A leader that is stopped or killed in a fetch, or whose socket is closed, costs another one.
+        most = int(took / LIFETIME_S) + 1 + 2 * (self._stops + self._kills) + did["closed"] // 20
+        good = counters["requests"] <= most and counters["max_in_flight"] <= 2
+        told = f"{counters['requests']} requests, {most} at most; {counters['max_in_flight']} at once"
+        checks("no storm of fetches", good, told)
+        checks.table("chaos", seconds=f"{took:.0f}", lives=self._lives, kills=self._kills, stops=self._stops,
+                     rekeys=self._rekeys, requests=counters["requests"], **did)
+
+    def end(self):
+        for vandal in self._vandals:
+            vandal.kill()
+
+    def _next(self, place):
+        self._lives += 1
+        return Vandal(place, self._lives, self._shim)
+
+    def _round(self, place):
+        victim = random.choice(self._vandals)
+        what = random.randrange(10)
+        if what < 6:
+            os.kill(victim.pid, signal.SIGSTOP)
+            time.sleep(random.uniform(0, LONGEST_STOP_S))
+            os.kill(victim.pid, signal.SIGCONT)
+            self._stops += 1
+        elif what < 9:
+            self._rekey(place)
+        else:
+            victim.kill()
+            self._kills += 1
+            self._ended.append(victim)
+            self._vandals[self._vandals.index(victim)] = self._next(place)
+        time.sleep(random.uniform(0, 0.2))
+        for vandal in self._vandals:
+            vandal.require_alive()
+
+    def _rekey(self, place):
+        done = subprocess.run(
+            [self._tool, "--store", str(place.store), "-o", "timeout_ms=30000", "rekey"],
+            env=place.environment, capture_output=True, text=True, timeout=REKEY_S, check=False,
+        )
+        if done.returncode == 0:
+            self._rekeys += 1
+        elif any(words in done.stderr for words in MAY_FAIL):
+            self._rekeys_failed += 1
+        else:
+            self._problems.append(f"rekey: {done.stderr}")
+
+    def _lost(self, place):
+        stored = dict(place.query("SELECT name, appid FROM weixin_account WHERE name <> 'shop'"))
+        for vandal in self._ended:
+            # It may have been killed between a commit and its word of it.
+            possible = [vandal.id_of(vandal.acknowledged + more) for more in (0, 1)]
+            left = stored.get(vandal.account)
+            if left not in possible:
+                yield f"{vandal.account} has {left}, not {' or '.join(map(str, possible))}"
+
+    def _secrets_told(self, place):
+        return [line for line in place.complaints() if self._shop.secret in line]
