@@ -6,13 +6,26 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::message;
 use super::types::{MESSAGE_SIZE, wxtoken_error, wxtoken_status};
 use crate::error::{Error, Result, Status};
+use crate::sys::away_from_fork;
 
 /// Runs one export's body and turns its outcome into a status.
 ///
 /// # Safety
 /// `err` is NULL or points to a `wxtoken_error` to write to.
-#[inline(always)]
 pub unsafe fn call(err: *mut wxtoken_error, body: impl FnOnce() -> Result<()>) -> wxtoken_status {
+    // SAFETY: passed on from the caller.
+    unsafe { quick_call(err, || away_from_fork(body)) }
+}
+
+/// Runs the body of an export that may be done without a lock: what is not runs [`away_from_fork`].
+///
+/// # Safety
+/// `err` is NULL or points to a `wxtoken_error` to write to.
+#[inline(always)]
+pub unsafe fn quick_call(
+    err: *mut wxtoken_error,
+    body: impl FnOnce() -> Result<()>,
+) -> wxtoken_status {
     // The state behind a panic is only reached through locks that ignore poison, and is whole between any two steps.
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(defect(&*panic)));
     match outcome {

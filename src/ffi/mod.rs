@@ -19,6 +19,7 @@ pub use types::{
 use crate::client::Client;
 use crate::error::{Error, Result, Status};
 use crate::process::cache::CachedToken;
+use crate::sys::away_from_fork;
 use text::{bytes, optional, required, utf8};
 
 /// Opens a store, and creates it when it is absent. All handles on one store share what the process knows, so that a
@@ -281,7 +282,7 @@ pub unsafe extern "C" fn wxtoken_get(
 ) -> wxtoken_status {
     // SAFETY: as above.
     unsafe {
-        guard::call(err, || {
+        guard::quick_call(err, || {
             if out.is_null() {
                 return Err(null("out"));
             }
@@ -289,7 +290,7 @@ pub unsafe extern "C" fn wxtoken_get(
             let name = bytes(name, "name")?;
             if client.hit(name, |token| give(token, out)).is_none() {
                 let name = name.map(|name| utf8(name, "name")).transpose()?;
-                give(&client.get(name)?, out);
+                give(&away_from_fork(|| client.get(name))?, out);
             }
             Ok(())
         })

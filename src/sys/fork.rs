@@ -21,8 +21,9 @@
 //! # A host's own handlers
 //!
 //! A handler that the host gave to `pthread_atfork` may call the library. One that was registered before the library's runs
-//! while the forking thread holds the lock, so the lock is reentrant; in a child it may run before the library's own, so
-//! the first to enter does what is to be done in a child.
+//! while the forking thread holds the lock. Such a call gives the lock back for its time ([`away_from_fork`]): it may wait
+//! for another thread, and that one for the lock. In a child it may come before the library's own handler, and then does
+//! first what is to be done in a child.
 //!
 //! The library is linked with `-z nodelete`: the handlers stay loaded, and PHP's FFI, which unloads at the end of each
 //! request, finds the state as it left it.
@@ -81,9 +82,7 @@ pub struct ForkLock(PhantomData<*const ()>);
 
 impl ForkLock {
     pub fn enter() -> ForkLock {
-        if DEPTH.get() > 0 {
-            become_child();
-        } else {
+        if DEPTH.get() == 0 {
             // SAFETY: the flag is a valid pthread_once_t for the life of the process, and `register` may run on any thread.
             unsafe { pthread_once(REGISTERED.0.get(), register) };
             let mut steps_aside = 20;
@@ -125,6 +124,20 @@ pub(super) fn outside<T>(call: impl FnOnce() -> T) -> T {
     unlock();
     let _back = Back(depth);
     call()
+}
+
+/// Runs a call of the host's. In a fork handler of the host's, other threads go on meanwhile.
+#[inline(always)]
+pub fn away_from_fork<T>(call: impl FnOnce() -> T) -> T {
+    if DEPTH.get() == 0 {
+        return call();
+    }
+    become_child();
+    let forking = FORKING.load(Ordering::Relaxed);
+    let done = outside(call);
+    // Another thread may have forked meanwhile.
+    FORKING.store(forking, Ordering::Relaxed);
+    done
 }
 
 /// A value that is only touched with the fork lock held, and so is whole in a forked child.

@@ -29,7 +29,7 @@ pub use file::{
     is_writable, link_target, make_private, me, os_message, owner_name, owner_uid,
     require_plain_file, require_readable_file, user_name, write_stderr,
 };
-pub use fork::{AtomicRef, ForkGuarded, ForkLock, generation};
+pub use fork::{AtomicRef, ForkGuarded, ForkLock, away_from_fork, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use lock::LockFile;
 pub use lookup::{NoAddress, look_up};
