@@ -1,5 +1,8 @@
 //! What looks right in a text and is not: a line end, a byte order mark, quotes that an env file keeps. Each flaw is named
-//! with its place. The text itself is never shown, for it may be a secret.
+//! with its place. The text itself is never shown, for it may be a secret. And how a text that may be shown is shown, so
+//! that none looks like another.
+
+use std::borrow::Cow;
 
 /// What may stand in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +52,23 @@ pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
     }
     found.truncate(MOST);
     (!found.is_empty()).then(|| found.join(" and "))
+}
+
+/// A text with each character that cannot be seen as its number, `<U+202E>`: controls, and what changes the direction or
+/// has no form. For all that is shown of a text that others wrote.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| is_bad_inside(c, Allowed::Text);
+    if !text.contains(is_hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_hidden(c) {
+            true => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
 }
 
 /// What keeps a flaw from coming again, where that is plain.
