@@ -88,7 +88,7 @@ impl Client {
         open_all(&session.vault, &snapshot)?;
         restore(session.store(), &snapshot, &session.deadline)?;
         session.state.shared.invalidate_all();
-        Ok(snapshot.accounts.len())
+        Ok(snapshot.accounts.len() + snapshot.unknown.len())
     }
 
     pub fn check_secrets(&self, name: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The report: every account and token of the store, for people and monitors. No secret, no token.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
@@ -12,7 +13,7 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
-use crate::store::{Account, StoreSnapshot};
+use crate::store::{Account, StoreSnapshot, UnknownAccount};
 
 /// What there is in a store. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +33,42 @@ pub struct Report {
     pub degraded: Option<String>,
     /// By their names.
     pub accounts: Vec<AccountReport>,
+    /// Those of a kind that this version does not know, by their names. Nothing is fetched for them here.
+    pub unknown_accounts: Vec<UnknownAccountReport>,
+}
+
+/// An account of a kind that this version does not know, as a newer one may leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownAccountReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its appid, corpid and so on.
+    pub id: String,
+    /// Whether a get without a name means it.
+    pub current: bool,
+}
+
+impl From<&UnknownAccount> for UnknownAccountReport {
+    fn from(account: &UnknownAccount) -> UnknownAccountReport {
+        UnknownAccountReport {
+            name: account.name.clone(),
+            kind: account.kind.clone(),
+            id: account.id.clone(),
+            current: account.current,
+        }
+    }
+}
+
+impl fmt::Display for UnknownAccountReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, kind) = (&self.name, &self.kind);
+        write!(
+            f,
+            "account \"{name}\": kind \"{kind}\" is not known to this version: upgrade"
+        )
+    }
 }
 
 /// One account.
@@ -144,6 +181,17 @@ impl Report {
         place.ok().map(|place| &self.accounts[place])
     }
 
+    /// How many accounts there are, of whatever kind.
+    pub fn size(&self) -> usize {
+        self.accounts.len() + self.unknown_accounts.len()
+    }
+
+    /// The account of this name, where this version does not know its kind.
+    pub fn unknown_account(&self, name: &str) -> Option<&UnknownAccountReport> {
+        let mut unknown = self.unknown_accounts.iter();
+        unknown.find(|account| account.name == name)
+    }
+
     /// The account that a get without a name means.
     pub fn current(&self) -> Option<&AccountReport> {
         self.accounts.iter().find(|account| account.current)
@@ -196,8 +244,11 @@ impl TokenReport {
 /// Gathers it.
 pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
-    let StoreSnapshot { accounts, mut rows } =
-        StoreSnapshot::of(session.store(), &session.deadline)?;
+    let StoreSnapshot {
+        accounts,
+        unknown,
+        mut rows,
+    } = StoreSnapshot::of(session.store(), &session.deadline)?;
     shared.unsaved.apply_all(&mut rows);
     let now = session.now();
     let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
@@ -215,6 +266,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         reader: session.why_reader(),
         degraded: shared.unsaved.reason(),
         accounts: accounts.collect(),
+        unknown_accounts: unknown.iter().map(Into::into).collect(),
     })
 }
 

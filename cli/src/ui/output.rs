@@ -80,7 +80,7 @@ pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
             .advise(format!("Say {instead}.")));
     }
     let mut err = anstream::stderr().lock();
-    let _ = write!(err, "{question} [y/N] ");
+    let _ = write!(err, "{} [y/N] ", printable(question));
     let _ = err.flush();
     let mut answer = String::new();
     io::stdin()

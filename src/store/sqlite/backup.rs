@@ -42,8 +42,13 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
     for account in &snapshot.accounts {
         sql::put_account(conn, account)?;
     }
-    for current in snapshot.accounts.iter().filter(|account| account.current) {
-        sql::set_current(conn, &current.name)?;
+    for account in &snapshot.unknown {
+        sql::put_unknown_account(conn, account)?;
+    }
+    let known = snapshot.accounts.iter().map(|a| (&a.name, a.current));
+    let unknown = snapshot.unknown.iter().map(|a| (&a.name, a.current));
+    for (name, _) in known.chain(unknown).filter(|(_, current)| *current) {
+        sql::set_current(conn, name)?;
     }
     for (key, row) in snapshot.rows.iter().filter(|(_, row)| row.pushed.is_some()) {
         let kept = Row {
@@ -86,7 +91,12 @@ pub fn read_backup(from: &Path, scratch: &Path) -> Result<StoreSnapshot> {
     }
     let read = sql::accounts(&conn).and_then(|accounts| {
         let rows = sql::rows(&conn)?;
-        Ok(StoreSnapshot { accounts, rows })
+        let unknown = sql::unknown_accounts(&conn)?;
+        Ok(StoreSnapshot {
+            accounts,
+            unknown,
+            rows,
+        })
     });
     read.map_err(|e| cannot(e.to_string()))
 }

@@ -149,11 +149,6 @@ pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
     pragma(conn, "user_version")
 }
 
-/// Whether another process has brought a store past what this one knows.
-pub fn is_newer(conn: &Connection) -> rusqlite::Result<bool> {
-    Ok(version(conn)? > newest())
-}
-
 /// That a store has a schema that is newer than ours, on its way through SQLite's error type.
 #[derive(Debug)]
 pub struct NewerSchema(pub i64);
