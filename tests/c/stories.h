@@ -35,8 +35,7 @@
     X(every_function_may_be_called_from_any_thread_at_once)             \
     X(threads_with_handles_of_their_own_share_one_token)                \
     X(freeing_waits_for_a_background_refresh)                           \
-    X(signals_do_not_fail_a_call)                                       \
-    X(every_call_makes_do_with_the_stack_that_the_header_states)
+    X(signals_do_not_fail_a_call)
 
 #define DECLARE(story) void story(void);
 STORIES(DECLARE)
