@@ -16,7 +16,7 @@ use crate::clock::Deadline;
 use crate::credential::Row;
 use crate::error::{Error, Result, Status};
 use crate::store::StoreSnapshot;
-use crate::sys;
+use crate::sys::{self, ForkLock};
 
 /// Writes a snapshot to a file that must not exist yet.
 pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
@@ -26,12 +26,14 @@ pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
             .advise("Name a new file in a directory that you may write to.")
     };
     sys::create_private(to).map_err(|e| cannot(sys::os_message(&e)))?;
+    let held = ForkLock::enter();
     let written = open_draft(to).and_then(|mut conn| {
         let transaction = conn.transaction()?;
         schema::create(&transaction)?;
         write(&transaction, snapshot)?;
         transaction.commit()
     });
+    drop(held);
     written
         .map_err(|e| e.to_string())
         .and_then(|()| persist(to).map_err(|e| sys::os_message(&e)))
@@ -70,6 +72,8 @@ pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
     let what = || format!("cannot restore from {}", from.display());
     let cannot = |e: String| Error::store(what()).because(e);
     let bytes = read_file(from).map_err(cannot)?;
+    // No child is to be born inside SQLite.
+    let held = ForkLock::enter();
     let read = open_in_memory(&bytes, by).and_then(|mut conn| {
         drop(bytes);
         let kind = schema::file_kind(&conn)?;
@@ -86,6 +90,7 @@ pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
         };
         Ok((kind, is_whole, read))
     });
+    drop(held);
     match read {
         Ok((_, _, Some(snapshot))) => Ok(snapshot),
         Ok((FileKind::Newer { version }, ..)) => Err(cannot(format!(
