@@ -10,7 +10,7 @@ use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
 pub use crate::admin::{Paths, Removed};
-pub use crate::characters::shown;
+pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
 };

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use crate::account::{blamable, key_of};
+use crate::characters::{json_shown, shown};
 use crate::client::reject::contested;
 use crate::client::session::Session;
 use crate::clock::Now;
@@ -168,9 +169,10 @@ pub struct PutReport {
 impl Report {
     /// As `wxtoken_report` writes it.
     pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|e| {
+        let json = serde_json::to_string(self).map_err(|e| {
             Error::new(Status::Internal, "cannot write the report").because(e.to_string())
-        })
+        })?;
+        Ok(json_shown(&json).into_owned())
     }
 
     /// The account of this name.
@@ -388,8 +390,11 @@ fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::
     let error = error.as_ref().map(|error| LastError {
         status: error.status.name(),
         errcode: error.errcode,
-        message: error.to_string(),
-        hint: error.hint.as_ref().map(|hint| hint.for_c()),
+        message: shown(&error.to_string()).into_owned(),
+        hint: error
+            .hint
+            .as_ref()
+            .map(|hint| shown(&hint.for_c()).into_owned()),
     });
     error.serialize(to)
 }

@@ -61,7 +61,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
     let after = store.report()?;
     let parent = |report: &Report| report.account(&new.name).and_then(|one| one.parent.clone());
     changed |= parent(&before) != parent(&after);
-    output::print(&added(new, &before, &after, changed))
+    output::print_lines(&added(new, &before, &after, changed))
 }
 
 /// Before anything is registered: what would be is not to be half of what was asked for.
@@ -195,7 +195,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
             }
         ));
     }
-    output::print(&said)
+    output::print_lines(&said)
 }
 
 fn make_current(store: &Store, used: &AccountUse) -> ExitResult {

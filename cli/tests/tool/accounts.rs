@@ -561,6 +561,55 @@ fn an_account_of_an_unknown_kind_stops_no_command() {
     desk.done(&["get"]);
 }
 
+/// Faults row 85: names that look like others, as an older version or another program may have put them into a store.
+#[test]
+fn what_cannot_be_seen_is_shown_by_its_number_everywhere() {
+    const HIDDEN: [char; 5] = ['\u{202E}', '\u{2066}', '\u{200B}', '\u{AD}', '\u{1b}'];
+    let desk = Desk::with_shop();
+    for bad in ["\u{202E}pohs", "sh\u{200B}op", "shop ", "\u{3164}", "-n"] {
+        let words = [
+            "account", "add", "--kind", "official", "--id", "wx9", "--", bad,
+        ];
+        assert_ne!(desk.run_with(&words, SECRET).code, 0, "{bad:?}");
+    }
+    let odd = "\u{202E}p\u{2066}o\u{200B}h\u{AD}s";
+    let store = desk.world.store();
+    let sql = format!(
+        "UPDATE weixin_account SET name = '{odd}' WHERE name = 'shop';
+         INSERT INTO weixin_account (name, kind, appid, fingerprint, parent)
+             VALUES ('child{odd}\u{1b}[2J', 'authorizer', 'wx2', '', '{odd}'), ('newer{odd}', 'kind{odd}', 'wx3', '', NULL)"
+    );
+    common::sqlite(&store, &sql);
+    // What a platform says, too.
+    let errmsg = format!("see {odd}\u{1b}[2J");
+    desk.world
+        .fault(json!({"id": "wx1", "kind": "errcode", "errcode": 45009, "errmsg": errmsg}));
+    for words in [
+        &["get", odd][..],
+        &["get", "none\u{202E}"],
+        &["status"],
+        &["status", "--json"],
+        &["status", "--prometheus"],
+        &["account", "list"],
+        &["account", "list", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["retry"],
+        &["put", odd, "current"],
+        &["account", "remove", odd],
+        &["account", "remove", odd, "--yes"],
+    ] {
+        let run = desk.run(words);
+        let said = run.out + &run.err;
+        assert!(
+            !said.is_empty() && !said.contains(HIDDEN),
+            "{words:?}: {said:?}"
+        );
+        let by_number = said.contains("U+202E") || said.contains("\\u202e");
+        assert!(by_number, "{words:?}: {said}");
+    }
+}
+
 #[test]
 fn an_unknown_kind_is_answered_with_the_known_ones() {
     let desk = Desk::new();
