@@ -22,7 +22,7 @@ const NEAREST_OF: usize = 1000;
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
-    pub state: &'static HandleState,
+    pub state: Arc<HandleState>,
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
