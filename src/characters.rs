@@ -1,5 +1,8 @@
 //! What looks right in a text and is not: a line end, a byte order mark, quotes that an env file keeps. Each flaw is named
-//! with its place. The text itself is never shown, for it may be a secret.
+//! with its place. The text itself is never shown, for it may be a secret. And how a text that may be shown is shown, so
+//! that none looks like another.
+
+use std::borrow::Cow;
 
 /// What may stand in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,41 @@ pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
     (!found.is_empty()).then(|| found.join(" and "))
 }
 
+/// A text with each character that cannot be seen as its number, `<U+202E>`: controls, and what changes the direction or
+/// has no form. For all that is shown of a text that others wrote.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let is_hidden = |c: char| is_bad_inside(c, Allowed::Text);
+    if !text.contains(is_hidden) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match is_hidden(c) {
+            true => shown.push_str(&format!("<U+{:04X}>", u32::from(c))),
+            false => shown.push(c),
+        }
+    }
+    shown.into()
+}
+
+/// JSON in which a character that cannot be seen is written as its escape: the same data, on any screen.
+pub fn json_shown(json: &str) -> Cow<'_, str> {
+    if !json.contains(is_unseen) {
+        return json.into();
+    }
+    let mut shown = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        if is_unseen(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                shown.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown.into()
+}
+
 /// What keeps a flaw from coming again, where that is plain.
 pub fn remedy(text: &str) -> &'static str {
     let is_quote = |c: char| QUOTES.contains(&c);
@@ -76,8 +114,10 @@ fn run<'a>(characters: impl Iterator<Item = &'a char>, allowed: Allowed) -> usiz
 fn is_bad_inside(c: char, allowed: Allowed) -> bool {
     match allowed {
         Allowed::Ascii => !c.is_ascii_graphic(),
-        // The two joiners belong to words of some scripts, and to emoji.
-        Allowed::Text => c.is_control() || is_unseen(c) && !matches!(c, '\u{200C}' | '\u{200D}'),
+        // The two joiners belong to words of some scripts, and to emoji; so does the last one.
+        Allowed::Text => {
+            c.is_control() || is_unseen(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}')
+        }
     }
 }
 
@@ -90,15 +130,19 @@ fn is_unseen(c: char) -> bool {
             | '\u{61C}'
             | '\u{115F}'
             | '\u{1160}'
-            | '\u{180E}'
+            | '\u{17B4}'..='\u{17B5}'
+            | '\u{180B}'..='\u{180F}'
             | '\u{200B}'..='\u{200F}'
             | '\u{2028}'..='\u{202E}'
             | '\u{2060}'..='\u{206F}'
+            | '\u{2800}'
             | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}'
             | '\u{FEFF}'
             | '\u{FFA0}'
-            | '\u{FFF9}'..='\u{FFFB}'
-            | '\u{E0000}'..='\u{E007F}'
+            | '\u{FFF0}'..='\u{FFFC}'
+            | '\u{1D173}'..='\u{1D17A}'
+            | '\u{E0000}'..='\u{E0FFF}'
     )
 }
 
@@ -221,6 +265,28 @@ mod tests {
             "'a'",
         ] {
             assert_ne!(seen(bad), "", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_by_its_number() {
+        for (text, as_shown) in [
+            ("shop", "shop"),
+            ("服务号 1", "服务号 1"),
+            ("a\u{200D}b\u{FE0F}", "a\u{200D}b\u{FE0F}"),
+            ("\u{202E}pohs", "<U+202E>pohs"),
+            (
+                "s\u{2066}h\u{200B}o\u{AD}p\u{3164}",
+                "s<U+2066>h<U+200B>o<U+00AD>p<U+3164>",
+            ),
+            ("\u{1b}[2J\n\u{E0041}", "<U+001B>[2J<U+000A><U+E0041>"),
+        ] {
+            assert_eq!(shown(text), as_shown, "{text:?}");
+            let json = serde_json::to_string(text).unwrap();
+            let escaped = json_shown(&json);
+            assert!(!escaped.contains(is_unseen), "{escaped}");
+            let back: String = serde_json::from_str(&escaped).unwrap();
+            assert_eq!(back, text);
         }
     }
 

@@ -24,6 +24,10 @@ pub fn check_account(name: &str) -> Result<()> {
 /// The name of an account that is to be registered. One that is there already keeps its name, however it is spelled.
 pub fn check_new_account(name: &str) -> Result<()> {
     check_account(name)?;
+    if name.starts_with('-') {
+        let why = "it begins with a hyphen, as an option of a command does";
+        return Err(Error::argument("invalid account name").because(why));
+    }
     match flaws(name, Allowed::Text) {
         Some(_) => Err(bad_name(name)),
         None => Ok(()),
@@ -191,6 +195,19 @@ mod tests {
             assert!(error.for_c().contains("it has "), "{error}");
         }
         assert!(check_new_account("服务号 1").is_ok());
+        for bad in [
+            "\u{202E}pohs",
+            "\u{2066}shop",
+            "sh\u{AD}op",
+            "\u{3164}",
+            "sh\u{2800}op",
+            "shop\u{E0100}",
+            " shop",
+            "-n",
+        ] {
+            assert!(check_account(bad).is_ok(), "{bad:?}");
+            assert!(check_new_account(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

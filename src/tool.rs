@@ -10,7 +10,10 @@ use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
 pub use crate::admin::{Paths, Removed};
-pub use crate::client::report::{AccountReport, PutReport, Report, TokenReport, TokenState};
+pub use crate::characters::{json_shown, shown};
+pub use crate::client::report::{
+    AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
+};
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;

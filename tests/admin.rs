@@ -531,6 +531,173 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
     assert_eq!(names(&handle), ["own"]);
 }
 
+const MARKED: &str = "PRAGMA application_id = 2004382827; PRAGMA user_version = 4;";
+
+/// An interior page of a table that leads to one other page, four hundred times.
+fn page_that_leads_to(next: u32) -> Vec<u8> {
+    const CELLS: u16 = 400;
+    let mut page = vec![0; 4096];
+    page[0] = 5;
+    page[3..5].copy_from_slice(&CELLS.to_be_bytes());
+    let cells = 4096 - usize::from(CELLS) * 5;
+    page[5..7].copy_from_slice(&u16::try_from(cells).unwrap().to_be_bytes());
+    page[8..12].copy_from_slice(&next.to_be_bytes());
+    for i in 0..usize::from(CELLS) {
+        let at = cells + i * 5;
+        page[12 + 2 * i..14 + 2 * i].copy_from_slice(&u16::try_from(at).unwrap().to_be_bytes());
+        page[at..at + 4].copy_from_slice(&next.to_be_bytes());
+        page[at + 4] = 1;
+    }
+    page
+}
+
+/// Has a table of a database lead to its rows by ten pages, four hundred ways from each to the next.
+fn make_endless(path: &Path, table: &str) {
+    let root = std::process::Command::new("sqlite3")
+        .arg(path)
+        .arg(format!(
+            "SELECT rootpage FROM sqlite_schema WHERE name = '{table}'"
+        ))
+        .output()
+        .unwrap();
+    let root: usize = String::from_utf8_lossy(&root.stdout)
+        .trim()
+        .parse()
+        .unwrap();
+    let mut bytes = fs::read(path).unwrap();
+    assert_eq!(u16::from_be_bytes([bytes[16], bytes[17]]), 4096);
+    let at = (root - 1) * 4096;
+    let leaf = bytes[at..at + 4096].to_vec();
+    let first = u32::try_from(bytes.len() / 4096).unwrap() + 1;
+    bytes[at..at + 4096].copy_from_slice(&page_that_leads_to(first));
+    for next in 1..=10 {
+        bytes.extend(page_that_leads_to(first + next));
+    }
+    bytes.extend(leaf);
+    let pages = u32::try_from(bytes.len() / 4096).unwrap();
+    bytes[28..32].copy_from_slice(&pages.to_be_bytes());
+    fs::write(path, bytes).unwrap();
+}
+
+/// Faults row 84: backups that somebody has made to do harm.
+#[test]
+fn a_crafted_backup_ends_with_an_error_and_leaves_nothing() {
+    const ENDLESS: &str = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r)";
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let operator = operator(&world);
+    let good = world.directory.path().join("good");
+    let path = world.directory.path().join("evil");
+    operator.backup(&good).unwrap();
+    let (good, path) = (good.as_path(), path.as_path());
+    let views = format!(
+        "{MARKED} CREATE VIEW weixin_account AS {ENDLESS} SELECT 'n' || i AS name, 'official' AS kind,
+         'wx' AS appid, NULL AS secret, '' AS fingerprint, 0 AS current, NULL AS parent FROM r;
+         CREATE VIEW weixin_token AS SELECT * FROM weixin_account;
+         CREATE VIEW weixin_removed AS SELECT * FROM weixin_account;"
+    );
+    let of_any_type = format!(
+        "{MARKED} CREATE TABLE weixin_account (name, kind, appid, secret, fingerprint, current, parent);
+         INSERT INTO weixin_account VALUES (1, 2, 3, 4, 5, 'six', 7);
+         CREATE TABLE weixin_removed (name, removed_at);
+         CREATE TABLE weixin_token AS SELECT * FROM weixin_account;"
+    );
+    let on_good = &|sql: &str| {
+        fs::copy(good, path).unwrap();
+        common::sqlite(path, sql);
+    };
+    type Make<'a> = Box<dyn Fn() + 'a>;
+    let new = |sql: String| -> Make { Box::new(move || common::sqlite(path, &sql)) };
+    let changed = |sql: &'static str| -> Make { Box::new(move || on_good(sql)) };
+    let cases: Vec<(&str, Make)> = vec![
+        ("a view in the place of a table", new(views)),
+        (
+            "a virtual table in the place of a table",
+            changed(
+                "DROP TABLE weixin_removed; CREATE VIRTUAL TABLE weixin_removed USING rtree(a, b, c)",
+            ),
+        ),
+        (
+            "an index in the place of a table",
+            changed(
+                "DROP TABLE weixin_removed; CREATE INDEX weixin_removed ON weixin_account (name)",
+            ),
+        ),
+        ("cannot restore", new(of_any_type)),
+        (
+            "too big",
+            changed("UPDATE weixin_account SET fingerprint = hex(zeroblob(1 << 20))"),
+        ),
+        (
+            "invalid account name",
+            changed("UPDATE weixin_account SET name = 'a/b'"),
+        ),
+        (
+            "larger than any backup",
+            Box::new(|| {
+                fs::copy(good, path).unwrap();
+                let file = fs::File::options().write(true).open(path).unwrap();
+                file.set_len(1 << 40).unwrap();
+            }),
+        ),
+        ("it is empty", Box::new(|| fs::write(path, "").unwrap())),
+        (
+            "it is damaged",
+            Box::new(|| {
+                fs::copy(good, path).unwrap();
+                make_endless(path, "weixin_account");
+            }),
+        ),
+    ];
+    for (why, make) in cases {
+        let _ = fs::remove_file(path);
+        make();
+        let before = files(&world);
+        let refused = operator.restore(path).unwrap_err();
+        assert_eq!(refused.status.name(), "WXTOKEN_E_STORE", "{why}: {refused}");
+        let said = refused.to_string();
+        assert!(said.contains(why) && said.contains("evil"), "{why}: {said}");
+        assert_eq!(files(&world), before, "{why}");
+        assert_eq!(names(&handle), ["shop"], "{why}");
+    }
+    // What a trigger would do is not done.
+    on_good(
+        "CREATE TRIGGER t AFTER UPDATE ON weixin_account BEGIN DELETE FROM weixin_account; END",
+    );
+    assert_eq!(operator.restore(path).unwrap(), 1);
+    assert_eq!(names(&handle), ["shop"]);
+}
+
+/// Faults row 84: each row takes long to look at, and there are thousands.
+#[test]
+fn a_backup_that_takes_for_ever_to_read_ends_at_the_deadline() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let operator = operator(&world);
+    let path = world.directory.path().join("slow");
+    operator.backup(&path).unwrap();
+    common::sqlite(
+        &path,
+        "CREATE TABLE slow (a TEXT CHECK (length(replace(hex(zeroblob(200000)), '0', a)) > 1));
+         PRAGMA ignore_check_constraints = ON;
+         WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r WHERE i < 50000)
+         INSERT INTO slow SELECT 'x' || i % 2 FROM r",
+    );
+    operator.set("timeout_ms", "300").unwrap();
+    let before = files(&world);
+    let refused = operator.restore(&path).unwrap_err();
+    assert_eq!(refused.status.name(), "WXTOKEN_E_TIMEOUT", "{refused}");
+    assert_eq!(files(&world), before);
+    assert_eq!(names(&handle), ["shop"]);
+}
+
+fn files(world: &World) -> Vec<PathBuf> {
+    let there = fs::read_dir(world.directory.path()).unwrap();
+    let mut paths: Vec<PathBuf> = there.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
 #[test]
 fn what_is_no_backup_is_not_restored() {
     let world = World::with_account(json!({}));

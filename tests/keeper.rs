@@ -631,6 +631,37 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
 }
 
 /// What a keeper tells may meet a log that cannot be written.
+/// Faults row 82: a newer version has taken one account over, to a kind that this one does not know.
+#[test]
+fn an_account_of_an_unknown_kind_is_left_out_and_holds_up_no_other() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    handle.register("stall", "official", "wx2", SECRET).unwrap();
+    let store = keeping(&world);
+    let (mut keeper, _) = keeper_of(&store);
+    assert_eq!(settled(&mut keeper).credentials, 2);
+    let newer = "UPDATE weixin_account SET kind = 'official_v9' WHERE name = 'stall'";
+    common::sqlite(&world.store(), newer);
+    world.expire_all();
+    let requests = world.requests();
+    let pass = settled(&mut keeper);
+    assert_eq!((world.requests(), pass.without_token), (requests + 1, 0));
+    assert_eq!((pass.accounts, pass.credentials), (1, 1));
+    let told: Vec<String> = pass.left_out.iter().map(ToString::to_string).collect();
+    let why = "account \"stall\": kind \"official_v9\" is not known to this version: upgrade";
+    assert_eq!(told, [why]);
+    // It is not taken for lost, which would have the keeper look again and again.
+    let rests = settled(&mut keeper).next_ms;
+    assert!(rests > 10_000, "{rests}");
+    let failure = handle.get("stall").unwrap_err();
+    assert_eq!(failure.status as i32, 2, "{failure:?}");
+    assert!(
+        failure.message.contains("Upgrade libwxtoken"),
+        "{failure:?}"
+    );
+}
+
 #[test]
 fn a_panic_of_who_is_told_stops_no_fetch() {
     needs_root!();

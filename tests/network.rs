@@ -486,6 +486,33 @@ fn a_proxys_failure_is_the_proxys_and_says_which() {
     }
 }
 
+/// Faults row 80: a proxy that sends the login back, or a host behind it.
+#[test]
+fn a_login_that_a_proxy_sends_back_is_not_shown() {
+    let world = World::with_account(json!({}));
+    let of = |address: &str| format!("http://me:long-password@{address}");
+    let peer = Peer::that_answers(
+        b"HTTP/1.1 407 x\r\nProxy-Authenticate: long-password realm=\"x\"\r\n\r\n",
+    );
+    let url = of(&peer.address.to_string());
+    let failure = handle_at(&world, "proxy", &[("proxy", &url)]).get("shop");
+    let message = failure.unwrap_err().message;
+    assert!(
+        message.contains("it asks for what repeats the password"),
+        "{message}"
+    );
+    assert!(!message.contains("long-p"), "{message}");
+
+    // me:long-password, as the header has it.
+    let errmsg = "got Proxy-Authorization: Basic bWU6bG9uZy1wYXNzd29yZA==";
+    world.fault(json!({"kind": "errcode", "errcode": 40013, "errmsg": errmsg}));
+    let url = of(world.sim.endpoints().proxy.strip_prefix("http://").unwrap());
+    let failure = handle_at(&world, "host", &[("proxy", &url)]).get("shop");
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.errcode, 40013, "{failure:?}");
+    assert!(!failure.message.contains("bWU6"), "{failure:?}");
+}
+
 /// Faults row 65.
 #[test]
 fn a_proxy_that_is_not_there_is_named() {

@@ -432,6 +432,47 @@ fn a_strangers_write_ahead_log_outlives_our_look_at_it() {
     assert!(files() == before);
 }
 
+/// Faults row 84: a file that somebody has put in the store's place.
+#[test]
+fn a_planted_store_is_refused_untouched() {
+    let world = World::with_account(json!({}));
+    let endless =
+        "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i AS name FROM r";
+    let mut planted = String::from("PRAGMA application_id = 2004382827; PRAGMA user_version = 4;");
+    for name in ["weixin_account", "weixin_token", "weixin_removed"] {
+        planted += &format!("CREATE VIEW {name} AS {endless};");
+    }
+    sqlite(&world.store(), &planted);
+    let before = fs::read(world.store()).unwrap();
+    let failure = Handle::open(&world.store()).err().unwrap();
+    assert_eq!(failure.status, WXTOKEN_E_STORE);
+    let why = "it has a view in the place of a table";
+    assert!(failure.message.contains(why), "{failure:?}");
+    assert_eq!(fs::read(world.store()).unwrap(), before);
+    // Nor is a file that holds views alone taken for an empty one.
+    let other = world.directory.path().join("other.db");
+    sqlite(&other, "CREATE VIEW v AS SELECT 1");
+    let failure = Handle::open(&other).err().unwrap();
+    assert!(failure.message.contains("another program"), "{failure:?}");
+}
+
+#[test]
+fn what_a_stranger_puts_into_a_store_does_nothing() {
+    let world = World::with_account(json!({}));
+    drop(world.open_shop("official"));
+    sqlite(
+        &world.store(),
+        "CREATE TABLE spy (token);
+         CREATE TRIGGER spy_1 AFTER INSERT ON weixin_token BEGIN INSERT INTO spy VALUES (new.access_token); END;
+         CREATE TRIGGER spy_2 AFTER UPDATE ON weixin_token BEGIN INSERT INTO spy VALUES (new.access_token); END",
+    );
+    world.open().get("shop").unwrap();
+    assert_eq!(
+        sqlite(&world.store(), "SELECT count(*) FROM spy").trim(),
+        "0"
+    );
+}
+
 #[test]
 fn a_newer_schema_is_refused_untouched() {
     let world = World::new();

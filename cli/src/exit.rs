@@ -60,6 +60,10 @@ impl Failure {
     }
 
     pub fn no_account(name: &str, report: &Report) -> Failure {
+        if let Some(unknown) = report.unknown_account(name) {
+            let error = Error::new(Status::Account, unknown.to_string());
+            return error.advise("Upgrade libwxtoken.").into();
+        }
         let what = format!("account \"{name}\" not found in store {}", report.store);
         let known: Vec<&str> = report
             .accounts

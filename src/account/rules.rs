@@ -2,7 +2,7 @@
 
 use crate::credential::CredentialKey;
 use crate::error::Result;
-use crate::store::{Account, Accounts, Commit, ParentLink};
+use crate::store::{Account, Accounts, Commit, ParentLink, StoreSnapshot};
 
 /// Puts an account in, in the place of one of its name, and gives it back as it is there. The first account of a store
 /// becomes the current one. A parent that was put stays.
@@ -24,7 +24,7 @@ pub fn register(accounts: &mut dyn Accounts, mut account: Account) -> Result<Acc
 /// who has removed it; and no account becomes the current one that was not.
 pub fn put_back(accounts: &mut dyn Accounts, known: &Account) -> Result<Commit> {
     let name = &known.name;
-    if accounts.account(Some(name))?.is_some() || accounts.is_removed(name)? {
+    if accounts.has_account(name)? || accounts.is_removed(name)? {
         return Ok(Commit::No);
     }
     accounts.put(known)?;
@@ -35,9 +35,9 @@ pub fn put_back(accounts: &mut dyn Accounts, known: &Account) -> Result<Commit> 
 }
 
 fn set_current_if_none(accounts: &mut dyn Accounts, name: &str) -> Result<()> {
-    match accounts.account(None)? {
-        Some(_) => Ok(()),
-        None => accounts.set_current(name),
+    match accounts.has_current()? {
+        true => Ok(()),
+        false => accounts.set_current(name),
     }
 }
 
@@ -63,33 +63,57 @@ pub fn set_parent(accounts: &mut dyn Accounts, name: &str, parent: &str) -> Resu
     Ok(true)
 }
 
-/// Takes an account out, and says which it was and whose parent.
+/// Takes an account out, of whatever kind, and says whether it was the current one and whose parent.
 pub fn remove(
     accounts: &mut dyn Accounts,
     name: &str,
     at_wall_ms: i64,
-) -> Result<Option<(Account, Vec<String>)>> {
-    let Some(account) = accounts.account(Some(name))? else {
-        return Ok(None);
+) -> Result<Option<(bool, Vec<String>)>> {
+    let unknown = accounts.unknown_accounts()?;
+    let was_current = match unknown.iter().find(|unknown| unknown.name == name) {
+        Some(unknown) => unknown.current,
+        None => match accounts.account(Some(name))? {
+            Some(account) => account.current,
+            None => return Ok(None),
+        },
     };
     accounts.remove(name, at_wall_ms)?;
-    let is_child = |left: &Account| left.parent.as_ref().is_some_and(|p| p.name == name);
-    let left = accounts.accounts()?.into_iter();
-    let children = left.filter(is_child).map(|child| child.name).collect();
-    Ok(Some((account, children)))
+    let known = accounts.accounts()?.into_iter();
+    let known = known.map(|left| (left.name, left.parent.map(|parent| parent.name)));
+    let unknown = unknown.into_iter().map(|left| (left.name, left.parent));
+    let left = known.chain(unknown);
+    let children = left.filter(|(_, parent)| parent.as_deref() == Some(name));
+    Ok(Some((
+        was_current,
+        children.map(|(child, _)| child).collect(),
+    )))
 }
 
-/// Puts these accounts in the place of all. No process is to put one back that is not among them.
-pub fn replace_all(accounts: &mut dyn Accounts, with: &[Account], at_wall_ms: i64) -> Result<()> {
+/// Puts the accounts of a snapshot in the place of all. No process is to put one back that is not among them.
+pub fn replace_all(
+    accounts: &mut dyn Accounts,
+    with: &StoreSnapshot,
+    at_wall_ms: i64,
+) -> Result<()> {
     for there in accounts.accounts()? {
         accounts.remove(&there.name, at_wall_ms)?;
     }
-    for account in with {
+    for there in accounts.unknown_accounts()? {
+        accounts.remove(&there.name, at_wall_ms)?;
+    }
+    for account in &with.accounts {
         accounts.clear_removed(&account.name)?;
         accounts.put(account)?;
     }
-    match with.iter().find(|account| account.current) {
-        Some(current) => accounts.set_current(&current.name),
+    for account in &with.unknown {
+        accounts.clear_removed(&account.name)?;
+        accounts.put_unknown(account)?;
+    }
+    let known = with.accounts.iter().find(|account| account.current);
+    let unknown = with.unknown.iter().find(|account| account.current);
+    let current = known.map(|account| &account.name);
+    match current.or(unknown.map(|account| &account.name)) {
+        Some(current) => accounts.set_current(current),
         None => Ok(()),
     }
 }
@@ -111,7 +135,7 @@ mod tests {
     use crate::clock::Deadline;
     use crate::platform::Kind;
     use crate::store::memory::MemoryStore;
-    use crate::store::{self, Store};
+    use crate::store::{self, Store, UnknownAccount};
 
     fn account(name: &str) -> Account {
         Account {
@@ -234,12 +258,64 @@ mod tests {
         });
         let (gone, children) =
             change(&store, |accounts| remove(accounts, "parent", 1).unwrap()).unwrap();
-        assert!(gone.current);
+        assert!(gone);
         assert_eq!(children, ["child"]);
         assert_eq!(current(&store), None);
         assert!(change(&store, |accounts| remove(accounts, "parent", 1).unwrap()).is_none());
         let left = change(&store, |a| a.account(Some("child")).unwrap()).unwrap();
         assert!(left.lacks_parent());
+    }
+
+    fn newer(name: &str) -> UnknownAccount {
+        UnknownAccount {
+            name: name.into(),
+            kind: "official_v9".into(),
+            id: "wx-newer".into(),
+            sealed: Some(vec![9]),
+            fingerprint: "f9".into(),
+            current: false,
+            parent: None,
+        }
+    }
+
+    #[test]
+    fn an_account_of_an_unknown_kind_is_overwritten_by_nobody_and_goes_with_the_others() {
+        let store = MemoryStore::new();
+        change(&store, |accounts| {
+            accounts.put_unknown(&newer("newer")).unwrap();
+            accounts.set_current("newer").unwrap();
+        });
+        let is_there = || {
+            let unknown = change(&store, |accounts| accounts.unknown_accounts().unwrap());
+            unknown.iter().any(|one| one.kind == "official_v9")
+        };
+        assert!(change(&store, |a| register(a, account("newer"))).is_err());
+        assert_eq!(
+            change(&store, |a| put_back(a, &account("newer")).unwrap()),
+            Commit::No
+        );
+        assert!(is_there() && names(&store).is_empty());
+        // Another account comes, and does not become the current one.
+        change(&store, |a| register(a, account("other")).unwrap());
+        assert!(change(&store, |a| a.account(None)).is_err());
+        // In a restore it goes and comes like any other.
+        let with = |unknown: Vec<UnknownAccount>| StoreSnapshot {
+            accounts: vec![account("kept")],
+            unknown,
+            rows: Vec::new(),
+        };
+        change(&store, |a| replace_all(a, &with(Vec::new()), 1).unwrap());
+        assert!(!is_there());
+        let current = UnknownAccount {
+            current: true,
+            ..newer("newer")
+        };
+        change(&store, |a| {
+            replace_all(a, &with(vec![current.clone()]), 1).unwrap()
+        });
+        assert!(is_there() && change(&store, |a| a.account(None)).is_err());
+        let gone = change(&store, |a| remove(a, "newer", 1).unwrap()).unwrap();
+        assert!(gone.0 && !is_there());
     }
 
     #[test]
@@ -250,7 +326,12 @@ mod tests {
             ..account("c")
         };
         change(&store, |accounts| {
-            replace_all(accounts, &[account("b"), brought.clone()], 1).unwrap();
+            let with = StoreSnapshot {
+                accounts: vec![account("b"), brought.clone()],
+                unknown: Vec::new(),
+                rows: Vec::new(),
+            };
+            replace_all(accounts, &with, 1).unwrap();
         });
         assert_eq!(names(&store), ["b", "c"]);
         assert_eq!(current(&store).as_deref(), Some("c"));

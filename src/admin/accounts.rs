@@ -7,49 +7,67 @@ use crate::account::{self, leads_to};
 use crate::clock::Deadline;
 use crate::credential::CredentialKey;
 use crate::error::Result;
-use crate::store::{self, Account, Commit, Store, StoreSnapshot};
+use crate::store::{self, Account, Commit, Read, Store, StoreSnapshot};
 
 /// Takes an account out, with the rows that belong to no other. Its rows go first: killed before the end, it is there to be
 /// removed again.
 pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Removed>> {
-    let account = store::read(store, by, |there| there.account(Some(name)))?;
-    let Some(account) = account else {
+    let Some(id) = store::read(store, by, |there| id_of(there, name))? else {
         return Ok(None);
     };
-    let mut keys = delete_rows_of(store, &account, by)?;
+    let mut keys = delete_rows_of(store, name, &id, by)?;
     let at_wall_ms = store.now().wall_ms;
     let gone = store::change_accounts(store, by, |accounts| {
         let gone = account::remove(accounts, name, at_wall_ms)?;
         Ok((Commit::when(gone.is_some()), gone))
     })?;
-    let Some((account, children)) = gone else {
+    let Some((was_current, children)) = gone else {
         return Ok(None);
     };
     // What a process has fetched meanwhile.
-    keys.extend(delete_rows_of(store, &account, by)?);
+    keys.extend(delete_rows_of(store, name, &id, by)?);
     Ok(Some(Removed {
         credentials: keys.len(),
-        was_current: account.current,
+        was_current,
         children,
     }))
 }
 
+/// The appid, corpid and so on of an account of whatever kind.
+fn id_of(there: &dyn Read, name: &str) -> Result<Option<String>> {
+    let unknown = there.unknown_accounts()?;
+    match unknown.into_iter().find(|unknown| unknown.name == name) {
+        Some(unknown) => Ok(Some(unknown.id)),
+        None => Ok(there.account(Some(name))?.map(|account| account.id)),
+    }
+}
+
 /// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too. A
-/// credential that was refused a short while ago leaves a memory. The memory goes when another account is removed later.
+/// credential that was refused a short while ago leaves a memory. The memory goes when another account is removed later. An
+/// account of a kind that this version does not know may have a part in every row of its id.
 fn delete_rows_of(
     store: &dyn Store,
-    account: &Account,
+    name: &str,
+    id: &str,
     by: &Deadline,
 ) -> Result<HashSet<CredentialKey>> {
     let now = store.now();
     let (unshared, old) = store::read(store, by, |there| {
         let others = there.accounts()?.into_iter();
-        let others: Vec<Account> = others.filter(|other| other.name != account.name).collect();
-        let keys = there.rows_of(&account.id)?.into_iter().map(|(key, _)| key);
-        let is_shared = |key: &CredentialKey| others.iter().any(|other| leads_to(other, key));
+        let others: Vec<Account> = others.filter(|other| other.name != name).collect();
+        let unknown = there.unknown_accounts()?.into_iter();
+        let unknown: Vec<String> = unknown
+            .filter(|other| other.name != name)
+            .map(|other| other.id)
+            .collect();
+        let keys = there.rows_of(id)?.into_iter().map(|(key, _)| key);
+        let is_shared = |key: &CredentialKey| {
+            unknown.contains(&key.id) || others.iter().any(|other| leads_to(other, key))
+        };
         let unshared: HashSet<CredentialKey> = keys.filter(|key| !is_shared(key)).collect();
         let mut ids: HashSet<&str> = others.iter().map(|other| other.id.as_str()).collect();
-        ids.insert(&account.id);
+        ids.extend(unknown.iter().map(String::as_str));
+        ids.insert(id);
         let mut old = there.rows()?;
         old.retain(|(key, row)| {
             !ids.contains(key.id.as_str()) && row.memory_of_failures(now).is_none()
@@ -81,7 +99,7 @@ fn delete_rows_of(
 pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Result<()> {
     let at_wall_ms = store.now().wall_ms;
     store.change_accounts(by, &mut |accounts| {
-        account::replace_all(accounts, &backup.accounts, at_wall_ms)?;
+        account::replace_all(accounts, backup, at_wall_ms)?;
         Ok(Commit::Yes)
     })?;
     let there = store::read(store, by, |there| there.rows())?;
@@ -102,6 +120,7 @@ mod tests {
     use super::*;
     use crate::credential::{Row, StoredSecret};
     use crate::platform::Kind;
+    use crate::store::UnknownAccount;
     use crate::store::memory::MemoryStore;
 
     fn by() -> Deadline {
@@ -170,6 +189,35 @@ mod tests {
     }
 
     #[test]
+    fn what_may_belong_to_an_account_of_an_unknown_kind_stays() {
+        let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
+        let newer = |name: &str, id: &str| UnknownAccount {
+            name: name.into(),
+            kind: "work_v9".into(),
+            id: id.into(),
+            sealed: None,
+            fingerprint: String::new(),
+            current: false,
+            parent: None,
+        };
+        store::change_accounts(&store, &by(), |accounts| {
+            accounts.put_unknown(&newer("newer", "corp9"))?;
+            accounts.put_unknown(&newer("same", "corp2"))?;
+            Ok((Commit::Yes, ()))
+        })
+        .unwrap();
+        fetched(&store, &key("corp9", "f9"));
+        for name in ["a", "b"] {
+            remove(&store, name, &by()).unwrap().unwrap();
+        }
+        assert_eq!(keys(&store), [key("corp2", "f2"), key("corp9", "f9")]);
+        let gone = remove(&store, "newer", &by()).unwrap().unwrap();
+        assert_eq!(gone.credentials, 1);
+        assert_eq!(keys(&store), [key("corp2", "f2")]);
+        assert!(remove(&store, "newer", &by()).unwrap().is_none());
+    }
+
+    #[test]
     fn what_was_refused_a_moment_ago_outlives_the_account() {
         let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
         let refused = |key: &CredentialKey, failed_at: i64| {
@@ -194,8 +242,7 @@ mod tests {
     #[test]
     fn a_removal_that_was_cut_off_is_done_again() {
         let store = store_of(&[account("a", "corp", "f1")]);
-        let there = store::read(&store, &by(), |there| there.account(Some("a"))).unwrap();
-        delete_rows_of(&store, &there.unwrap(), &by()).unwrap();
+        delete_rows_of(&store, "a", "corp", &by()).unwrap();
         // Cut off here, and a process has fetched since.
         fetched(&store, &key("corp", "f1"));
         let removed = remove(&store, "a", &by()).unwrap().unwrap();
@@ -216,6 +263,7 @@ mod tests {
         };
         let backup = StoreSnapshot {
             accounts: vec![account("b", "corp3", "f3")],
+            unknown: Vec::new(),
             rows: vec![(key("corp3", "f3"), kept.clone())],
         };
         for _ in 0..2 {

@@ -82,13 +82,12 @@ impl Client {
 
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
-        // Where the key is, a file with sealed secrets is as safe as it.
-        let key = self.paths().key;
-        let snapshot = read_backup(from, key.parent().unwrap_or(Path::new(".")))?;
+        let snapshot = read_backup(from, &session.deadline)?;
+        check_names(from, &snapshot)?;
         open_all(&session.vault, &snapshot)?;
         restore(session.store(), &snapshot, &session.deadline)?;
         session.state.shared.invalidate_all();
-        Ok(snapshot.accounts.len())
+        Ok(snapshot.accounts.len() + snapshot.unknown.len())
     }
 
     pub fn check_secrets(&self, name: &str) -> Result<()> {
@@ -120,6 +119,18 @@ impl Client {
         }
         platform::probe(base_url, &options, &Deadline::after(options.timeout_ms))
     }
+}
+
+/// Fails on a name that could not have been registered.
+fn check_names(from: &Path, backup: &StoreSnapshot) -> Result<()> {
+    let known = backup.accounts.iter().map(|account| &account.name);
+    let unknown = backup.unknown.iter().map(|account| &account.name);
+    for name in known.chain(unknown) {
+        names::check_account(name).map_err(|e| {
+            Error::store(format!("cannot restore from {}", from.display())).because(e.to_string())
+        })?;
+    }
+    Ok(())
 }
 
 fn paths(store: &StoreName, options: &Options) -> Paths {

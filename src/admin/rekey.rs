@@ -4,13 +4,14 @@ use crate::clock::Deadline;
 use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
 use crate::secrets::{Label, Vault};
-use crate::store::{self, Commit, Store, StoreSnapshot};
+use crate::store::{self, Commit, Store, StoreSnapshot, UnknownAccount};
 
-/// Seals every secret with a new key. Killed anywhere, both keys are in the file, and the next one ends it.
+/// Seals every secret with a new key. Where one does not open nothing is changed. Killed anywhere, both keys are in the file, and the next one ends it.
 ///
 /// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
 /// with a key that is about to go.
 pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
+    open_all(vault, &StoreSnapshot::of(store, by)?)?;
     store.change_accounts(by, &mut |_| {
         vault.begin_rotation()?;
         Ok(Commit::No)
@@ -21,6 +22,11 @@ pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
         // What was sealed with the old key before the beginning, and written after it, is caught here.
         let is_done = store::change_accounts(store, by, |accounts| {
             for account in accounts.accounts()? {
+                if is_stale(vault, account.sealed.as_ref())? {
+                    return Ok((Commit::No, false));
+                }
+            }
+            for account in accounts.unknown_accounts()? {
                 if is_stale(vault, account.sealed.as_ref())? {
                     return Ok((Commit::No, false));
                 }
@@ -49,7 +55,11 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
             stale.push(account.name.as_str());
         }
     }
-    if !stale.is_empty() {
+    let mut are_unknown_stale = false;
+    for account in &there.unknown {
+        are_unknown_stale |= is_stale(vault, account.sealed.as_ref())?;
+    }
+    if !stale.is_empty() || are_unknown_stale {
         resealed += store::change_accounts(store, by, |accounts| {
             let mut count = 0;
             for name in &stale {
@@ -60,6 +70,13 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
                 if let Some(sealed) = &mut account.sealed {
                     count += reseal(vault, &label, sealed)?;
                     accounts.put(&account)?;
+                }
+            }
+            for mut account in accounts.unknown_accounts()? {
+                let label = label_of_unknown(&account);
+                if let Some(sealed) = &mut account.sealed {
+                    count += reseal(vault, &label, sealed)?;
+                    accounts.put_unknown(&account)?;
                 }
             }
             Ok((Commit::when(count > 0), count))
@@ -115,6 +132,13 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
             )?;
         }
     }
+    for account in &there.unknown {
+        if let Some(sealed) = &account.sealed {
+            let opened = vault.open(&label_of_unknown(account), sealed);
+            // A newer version may seal in another way.
+            opened.map_err(|e| e.advise("Upgrade libwxtoken, and do it again."))?;
+        }
+    }
     for (key, row) in &there.rows {
         let put = row.pushed.as_ref().map(|put| &put.sealed);
         for sealed in put.into_iter().chain(&row.pushed_before) {
@@ -122,6 +146,10 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn label_of_unknown(account: &UnknownAccount) -> Label {
+    Label::secret(&account.name, &account.kind, &account.id)
 }
 
 fn pushed_label(key: &CredentialKey) -> Label {
@@ -235,6 +263,49 @@ mod tests {
             assert_eq!(rekey(&store, &vault, &by()).unwrap(), [3, 2, 0][steps]);
             assert_all_open(&store, &vault);
         }
+    }
+
+    fn put_newer(store: &MemoryStore, sealed: Vec<u8>) {
+        let newer = UnknownAccount {
+            name: "newer".into(),
+            kind: "official_v9".into(),
+            id: "wx9".into(),
+            sealed: Some(sealed),
+            fingerprint: String::new(),
+            current: false,
+            parent: None,
+        };
+        let put = &mut |accounts: &mut dyn store::Accounts| {
+            accounts.put_unknown(&newer)?;
+            Ok(Commit::Yes)
+        };
+        store.change_accounts(&by(), put).unwrap();
+    }
+
+    #[test]
+    fn the_secret_of_an_account_of_an_unknown_kind_is_sealed_anew_too() {
+        let (_directory, store, vault) = sealed();
+        let label = Label::secret("newer", "official_v9", "wx9");
+        put_newer(&store, vault.seal(&label, "newer secret").unwrap());
+        assert_eq!(rekey(&store, &vault, &by()).unwrap(), 4);
+        assert_all_open(&store, &vault);
+        let there = StoreSnapshot::of(&store, &by()).unwrap();
+        let sealed = there.unknown[0].sealed.as_ref().unwrap();
+        assert_eq!(*vault.open(&label, sealed).unwrap(), "newer secret");
+        assert_eq!(vault.is_current(sealed), Ok(true));
+    }
+
+    #[test]
+    fn one_that_is_sealed_in_a_way_of_its_own_has_nothing_changed() {
+        let (directory, store, vault) = sealed();
+        put_newer(&store, vec![9; 60]);
+        let key = || std::fs::read(directory.path().join("key")).unwrap();
+        let (old_key, old) = (key(), StoreSnapshot::of(&store, &by()).unwrap());
+        let said = rekey(&store, &vault, &by()).unwrap_err().for_c();
+        assert!(said.contains("newer") && said.contains("Upgrade"), "{said}");
+        let there = StoreSnapshot::of(&store, &by()).unwrap();
+        assert_eq!((key(), there.rows), (old_key, old.rows));
+        assert_eq!(there.accounts, old.accounts);
     }
 
     #[test]

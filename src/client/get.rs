@@ -183,8 +183,8 @@ impl Session {
 
     /// The one thread of the library, for one refresh; none if one is running or none can start.
     fn refresh_in_background(&self, found: Box<Credential>) {
-        let state = self.state;
-        let Some(flight) = state.shared.flights.try_begin(&found.key) else {
+        let shared = self.state.shared;
+        let Some(flight) = shared.flights.try_begin(&found.key) else {
             return;
         };
         let of_thread = Session {
@@ -195,7 +195,7 @@ impl Session {
             let _flight = flight;
             if matches!(of_thread.lead(found), Ok(LeadResult::Row(_))) {
                 // Every name that leads to this token is to see the new one.
-                state.shared.invalidate_all();
+                shared.invalidate_all();
             }
         });
         if let Err(e) = started {

@@ -30,14 +30,14 @@ use crate::process::cache::CachedToken;
 use crate::process::{self, Background, HandleId, HandleState, open_shared, release_handle};
 use crate::secrets::Vault;
 use crate::store::{Opening, StoreName};
-use crate::sys::{AtomicRef, ForkGuarded, ForkLock, generation};
+use crate::sys::{ForkGuarded, ForkLock, KeptRef, generation};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
 pub struct Client {
     handle: HandleId,
     store: StoreName,
     /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
-    state: AtomicRef<HandleState>,
+    state: KeptRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
 }
@@ -60,7 +60,7 @@ impl Client {
         let client = Client {
             handle: process::new_handle(),
             store: StoreName::parse(store)?,
-            state: AtomicRef::none(),
+            state: KeptRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: ForkGuarded::new(Settings {
                 options: Arc::new(options),
@@ -92,7 +92,7 @@ impl Client {
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);
         // Other base URLs are other tokens.
-        self.state.set(None);
+        self.state.clear();
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Client {
 
     /// This handle's cache in this process; None before the first call, and in a child just forked.
     #[inline(always)]
-    fn state(&self) -> Option<&'static HandleState> {
+    fn state(&self) -> Option<&HandleState> {
         let state = self.state.get();
         state.filter(|state| state.shared.generation == generation())
     }
@@ -183,10 +183,10 @@ impl Client {
         let vault = Vault::of_store(self.store.key_file(&options), path);
         let deadline = Deadline::after(options.timeout_ms);
         // Another thread may have set other base URLs since the state was looked up.
-        let state = match self
-            .state()
-            .filter(|state| state.matches_base_urls(&options))
-        {
+        let known = self.state.get_shared().filter(|state| {
+            state.shared.generation == generation() && state.matches_base_urls(&options)
+        });
+        let state = match known {
             Some(state) => state,
             None => {
                 let opening = Opening {
@@ -194,7 +194,7 @@ impl Client {
                     work_base_url: options.base_url(&WORK).to_owned(),
                 };
                 let state = open_shared(&self.store, opening, &deadline)?.state(&options);
-                self.state.set(Some(state));
+                self.state.set(state.clone());
                 state
             }
         };

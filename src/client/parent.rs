@@ -2,6 +2,7 @@
 //! chains stand in `get`.
 
 use super::lead::{LeadResult, ParentCredential};
+use super::register::load_account;
 use super::session::Session;
 use crate::account::Credential;
 use crate::credential::Freshness;
@@ -88,6 +89,10 @@ impl Session {
         let child = &found.account.name;
         let name = parent_name(found)?;
         let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
+        if there.is_none() {
+            // Fails where it is of a kind that this version does not know.
+            load_account(self, name)?;
+        }
         match there {
             Some((known, id)) if Some(*known) == Kind::named(kind) => Ok(id.clone()),
             Some((other, _)) => Err(Error::new(

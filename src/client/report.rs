@@ -1,10 +1,12 @@
 //! The report: every account and token of the store, for people and monitors. No secret, no token.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
 use crate::account::{blamable, key_of};
+use crate::characters::{json_shown, shown};
 use crate::client::reject::contested;
 use crate::client::session::Session;
 use crate::clock::Now;
@@ -12,7 +14,7 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
-use crate::store::{Account, StoreSnapshot};
+use crate::store::{Account, StoreSnapshot, UnknownAccount};
 
 /// What there is in a store. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +34,42 @@ pub struct Report {
     pub degraded: Option<String>,
     /// By their names.
     pub accounts: Vec<AccountReport>,
+    /// Those of a kind that this version does not know, by their names. Nothing is fetched for them here.
+    pub unknown_accounts: Vec<UnknownAccountReport>,
+}
+
+/// An account of a kind that this version does not know, as a newer one may leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnknownAccountReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its appid, corpid and so on.
+    pub id: String,
+    /// Whether a get without a name means it.
+    pub current: bool,
+}
+
+impl From<&UnknownAccount> for UnknownAccountReport {
+    fn from(account: &UnknownAccount) -> UnknownAccountReport {
+        UnknownAccountReport {
+            name: account.name.clone(),
+            kind: account.kind.clone(),
+            id: account.id.clone(),
+            current: account.current,
+        }
+    }
+}
+
+impl fmt::Display for UnknownAccountReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, kind) = (&self.name, &self.kind);
+        write!(
+            f,
+            "account \"{name}\": kind \"{kind}\" is not known to this version: upgrade"
+        )
+    }
 }
 
 /// One account.
@@ -131,9 +169,10 @@ pub struct PutReport {
 impl Report {
     /// As `wxtoken_report` writes it.
     pub fn to_json(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|e| {
+        let json = serde_json::to_string(self).map_err(|e| {
             Error::new(Status::Internal, "cannot write the report").because(e.to_string())
-        })
+        })?;
+        Ok(json_shown(&json).into_owned())
     }
 
     /// The account of this name.
@@ -142,6 +181,17 @@ impl Report {
             .accounts
             .binary_search_by(|account| (*account.name).cmp(name));
         place.ok().map(|place| &self.accounts[place])
+    }
+
+    /// How many accounts there are, of whatever kind.
+    pub fn size(&self) -> usize {
+        self.accounts.len() + self.unknown_accounts.len()
+    }
+
+    /// The account of this name, where this version does not know its kind.
+    pub fn unknown_account(&self, name: &str) -> Option<&UnknownAccountReport> {
+        let mut unknown = self.unknown_accounts.iter();
+        unknown.find(|account| account.name == name)
     }
 
     /// The account that a get without a name means.
@@ -196,8 +246,11 @@ impl TokenReport {
 /// Gathers it.
 pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
-    let StoreSnapshot { accounts, mut rows } =
-        StoreSnapshot::of(session.store(), &session.deadline)?;
+    let StoreSnapshot {
+        accounts,
+        unknown,
+        mut rows,
+    } = StoreSnapshot::of(session.store(), &session.deadline)?;
     shared.unsaved.apply_all(&mut rows);
     let now = session.now();
     let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
@@ -215,6 +268,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         reader: session.why_reader(),
         degraded: shared.unsaved.reason(),
         accounts: accounts.collect(),
+        unknown_accounts: unknown.iter().map(Into::into).collect(),
     })
 }
 
@@ -336,8 +390,11 @@ fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::
     let error = error.as_ref().map(|error| LastError {
         status: error.status.name(),
         errcode: error.errcode,
-        message: error.to_string(),
-        hint: error.hint.as_ref().map(|hint| hint.for_c()),
+        message: shown(&error.to_string()).into_owned(),
+        hint: error
+            .hint
+            .as_ref()
+            .map(|hint| shown(&hint.for_c()).into_owned()),
     });
     error.serialize(to)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::account::{self, Credential, Lookup};
-use crate::characters::{Allowed, flaws};
+use crate::characters::{Allowed, flaws, shown};
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Hint, Result, Status};
@@ -22,7 +22,7 @@ const NEAREST_OF: usize = 1000;
 /// One call on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
-    pub state: &'static HandleState,
+    pub state: Arc<HandleState>,
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
@@ -53,8 +53,9 @@ impl Session {
                 _ => "debug",
             };
             sys::write_stderr(&format!(
-                "wxtoken[{}] {name}: {message}\n",
-                std::process::id()
+                "wxtoken[{}] {name}: {}\n",
+                std::process::id(),
+                shown(message)
             ));
         }
     }

@@ -1,5 +1,6 @@
 //! An error in the room that C has for it: what failed, why, and what to do. The hint is the last to be cut.
 
+use crate::characters::shown;
 use crate::error::Error;
 
 const ELLIPSIS: &str = "…";
@@ -7,7 +8,7 @@ const ELLIPSIS: &str = "…";
 /// `what: detail; hint: Hint.` in at most `most` bytes. Where that is too long, the detail is cut first, and then what failed.
 pub fn render(error: &Error, most: usize) -> String {
     let hint = match &error.hint {
-        Some(hint) => format!("hint: {}", hint.for_c()),
+        Some(hint) => format!("hint: {}", shown(&hint.for_c())),
         None => String::new(),
     };
     let tail = match hint.as_str() {
@@ -21,15 +22,16 @@ pub fn render(error: &Error, most: usize) -> String {
     else {
         return fit(&hint, most);
     };
+    let what = shown(&error.what);
     let head = match &error.detail {
         Some(detail) => {
-            let lead = format!("{}: ", error.what);
+            let lead = format!("{what}: ");
             match room.checked_sub(lead.len()) {
-                Some(left) if left >= ELLIPSIS.len() => lead + &fit(detail, left),
-                _ => fit(&error.what, room),
+                Some(left) if left >= ELLIPSIS.len() => lead + &fit(&shown(detail), left),
+                _ => fit(&what, room),
             }
         }
-        None => fit(&error.what, room),
+        None => fit(&what, room),
     };
     head + &tail
 }
@@ -65,6 +67,17 @@ mod tests {
         assert_eq!(
             render(&Error::store("full").because("of it"), 495),
             "full: of it"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_by_its_number() {
+        let error = Error::store("a\u{202E}b")
+            .because("c\u{200B}d")
+            .advise("e\nf\u{2066}");
+        assert_eq!(
+            render(&error, 495),
+            "a<U+202E>b: c<U+200B>d; hint: e<U+000A>f<U+2066>"
         );
     }
 

@@ -45,6 +45,7 @@ use std::sync::Arc;
 
 use crate::account::key_of;
 use crate::client::Client;
+use crate::client::report::UnknownAccountReport;
 use crate::client::session::Session;
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, StoredSecret};
@@ -84,7 +85,7 @@ pub enum Outcome {
 }
 
 /// How things stand.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PassSummary {
     /// How many accounts there are.
     pub accounts: usize,
@@ -96,6 +97,8 @@ pub struct PassSummary {
     pub in_flight: usize,
     /// In how many milliseconds the next one is due.
     pub next_ms: i64,
+    /// The accounts that this version cannot keep, and why.
+    pub left_out: Vec<UnknownAccountReport>,
 }
 
 /// Who is told of each thing that happens, from several threads at once.
@@ -262,9 +265,7 @@ impl Keeper {
         self.open_inbox(session.store());
         self.read_mail();
         let (removed, everything) = store::read(session.store(), &session.deadline, |there| {
-            let accounts = there.accounts()?;
-            let rows = there.rows()?;
-            Ok((there.removed()?, StoreSnapshot { accounts, rows }))
+            Ok((there.removed()?, StoreSnapshot::read(there)?))
         })?;
         let is_lost = self.remember(&session, &removed, &everything);
         let plan = self.plan(&session, &everything);
@@ -282,6 +283,7 @@ impl Keeper {
             without_token: plan.iter().filter(|planned| planned.without_token).count(),
             in_flight,
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
+            left_out: everything.unknown.iter().map(Into::into).collect(),
         })
     }
 
@@ -308,6 +310,10 @@ impl Keeper {
     ) -> bool {
         for name in removed {
             self.accounts.remove(name);
+        }
+        // A newer version has taken it over: it is not lost.
+        for account in &everything.unknown {
+            self.accounts.remove(&account.name);
         }
         for account in &everything.accounts {
             self.accounts.insert(account.name.clone(), account.clone());

@@ -5,6 +5,7 @@
 mod backoff;
 mod check;
 mod connector;
+mod echo;
 pub mod errcodes;
 mod forms;
 mod http;

@@ -71,13 +71,85 @@ pub fn object_in(bytes: &[u8]) -> Result<Value, &'static str> {
     if bytes.trim_ascii().is_empty() {
         return Err("it is empty");
     }
-    match serde_json::from_slice(bytes) {
+    match read_json(bytes) {
         Ok(Value::Object(object)) => Ok(Value::Object(object)),
         Ok(_) => Err("it is JSON, but not an object"),
         // serde_json's own words can quote the input.
         Err(e) if e.is_eof() => Err("its JSON ends too early"),
         Err(_) => Err("it is not JSON (a proxy or a portal in between?)"),
     }
+}
+
+/// JSON, also where a text in it is not sound: an errcode counts, whatever the words beside it are made of. What takes the
+/// place of an unsound character is not a character of a token.
+fn read_json(bytes: &[u8]) -> serde_json::Result<Value> {
+    let sound = serde_json::from_slice(bytes);
+    if sound.is_ok() {
+        return sound;
+    }
+    let utf8 = serde_json::from_str(&with_sound_strings(&String::from_utf8_lossy(bytes)));
+    match utf8 {
+        Err(_) if std::str::from_utf8(bytes).is_err() => {
+            let gbk = serde_json::from_str(&with_sound_strings(&without_gbk(bytes)));
+            // Cut short is cut short, by whichever reading.
+            gbk.or(utf8)
+        }
+        utf8 => utf8,
+    }
+}
+
+/// A text in GBK without its Chinese characters. The second byte of one may look like a backslash.
+fn without_gbk(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    let mut rest = bytes.iter().peekable();
+    while let Some(&byte) = rest.next() {
+        if byte < 0x80 {
+            text.push(char::from(byte));
+            continue;
+        }
+        text.push(char::REPLACEMENT_CHARACTER);
+        rest.next_if(|second| (0x40..=0xfe).contains(*second) && **second != 0x7f);
+    }
+    text
+}
+
+/// JSON with a mark in the place of each escape that says no character, such as half of a surrogate pair, and a blank in the
+/// place of each control character.
+fn with_sound_strings(json: &str) -> String {
+    let mut sound = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(c) = rest.chars().next() {
+        let unit = |at: usize| match rest.get(at..at + 2) {
+            Some("\\u") => u32::from_str_radix(rest.get(at + 2..at + 6)?, 16).ok(),
+            _ => None,
+        };
+        let length = match (c, rest.as_bytes().get(1)) {
+            ('\\', Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')) => 2,
+            ('\\', _) => match (unit(0), unit(6)) {
+                (Some(0xd800..0xdc00), Some(0xdc00..0xe000)) => 12,
+                (Some(0xd800..0xe000), _) => {
+                    sound.push(char::REPLACEMENT_CHARACTER);
+                    rest = &rest[6..];
+                    continue;
+                }
+                (Some(_), _) => 6,
+                (None, _) => {
+                    sound.push(char::REPLACEMENT_CHARACTER);
+                    rest = &rest[1..];
+                    continue;
+                }
+            },
+            (c, _) if c.is_control() => {
+                sound.push(' ');
+                rest = &rest[c.len_utf8()..];
+                continue;
+            }
+            (c, _) => c.len_utf8(),
+        };
+        sound.push_str(&rest[..length]);
+        rest = &rest[length..];
+    }
+    sound
 }
 
 fn grant(recipe: &Recipe, object: &Value) -> Result<Grant, String> {
@@ -197,6 +269,60 @@ mod tests {
                 errmsg: "bad".into()
             }
         );
+    }
+
+    #[test]
+    fn an_errcode_counts_whatever_its_words_are_made_of() {
+        // “无效的 appid” in GBK; the second byte of 誠 (0xd55c) is a backslash, and here the last one before the quote.
+        let gbk = b"\xce\xde\xd0\xa7\xb5\xc4 appid \xd5\x5c";
+        for errmsg in [
+            &b"A\xff"[..],
+            b"\xe4\xb8",
+            b"\xe4",
+            b"\xf0\x9f\x98",
+            b"\xc3(",
+            gbk,
+            b"\\ud800",
+            b"\\udfff x",
+            b"\\ud800\\ud800",
+            b"\\ud83d\\u0041",
+            b"\\ud8",
+            b"\\x41 \\'",
+            b"a\nb\tc\0d",
+            b"\xff\\\"quoted\\\"",
+        ] {
+            for bom in [&b""[..], b"\xef\xbb\xbf"] {
+                let mut reply = bom.to_vec();
+                reply.extend_from_slice(br#"{"errcode":40013,"errmsg":""#);
+                reply.extend_from_slice(errmsg);
+                reply.extend_from_slice(br#"","access_token":"T","expires_in":7200}"#);
+                let said = read(&reply);
+                assert!(
+                    matches!(said, Reply::Refusal { errcode: 40013, .. }),
+                    "{errmsg:?}: {said:?}"
+                );
+            }
+        }
+        // Beside words that are not sound, a token is as good as ever, and one that is not sound is none.
+        let granted = |token: &[u8]| {
+            let mut reply =
+                br#"{"errmsg":"\xff\ud800","expires_in":7200,"access_token":""#.to_vec();
+            reply.extend_from_slice(b"\",\"note\":\"\xff\",\"access_token\":\"");
+            reply.extend_from_slice(token);
+            reply.extend_from_slice(b"\"}");
+            matches!(read(&reply), Reply::Token(_))
+        };
+        assert!(granted(b"T_-1"));
+        for token in [&b"T\xff"[..], b"T\\ud800", b"T\n", b"\xce\xde", b"T\\x"] {
+            assert!(!granted(token), "{token:?}");
+        }
+    }
+
+    #[test]
+    fn a_surrogate_pair_is_one_character() {
+        let reply = read(br#"{"errcode":1,"errmsg":"\ud83d\ude00 \ud800 \u00e9 \\u0041"}"#);
+        let errmsg = "\u{1f600} \u{fffd} \u{e9} \\u0041".into();
+        assert_eq!(reply, Reply::Refusal { errcode: 1, errmsg });
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use serde_json::{Map, Value as Json};
 use zeroize::Zeroizing;
 
+use super::echo;
 use super::errcodes::{Advice, ErrcodeRule, Wait};
 use super::http::{self, Request, Response, SendError, TransportError};
 use super::recipe::{FetchCost, Recipe, Value};
 use super::reply::{self, Grant, Reply};
+use crate::characters::shown;
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result, Status};
 use crate::options::Options;
@@ -229,11 +231,7 @@ impl Fetch<'_> {
             advice,
             blames_secret,
         } = self.recipe.judge(errcode, errmsg, self.failures);
-        let said = self.harmless(errmsg);
-        let code = match errcode {
-            0 => String::new(),
-            number => format!("errcode {number} "),
-        };
+        let said = self.said(errcode, errmsg);
         let what = format!(
             "{} refused the {} request for {}",
             self.asked(),
@@ -241,7 +239,7 @@ impl Fetch<'_> {
             self.subject()
         );
         let mut error = Error::new(Status::Api, what)
-            .because(format!("{code}\"{said}\""))
+            .because(said)
             .hint(self.hint(advice, errmsg));
         error.errcode = i32::try_from(errcode).unwrap_or(i32::MIN);
         FetchError {
@@ -320,17 +318,38 @@ impl Fetch<'_> {
         self.recipe.base_url(self.options)
     }
 
-    /// The platform's words on one line, cut to size, without our secrets should a gateway echo them.
-    fn harmless(&self, errmsg: &str) -> String {
-        let mut text = errmsg.to_owned();
-        let parent = self.parent.map(|parent| &parent.token);
-        let secrets = [&self.fetch_secrets.secret, &self.fetch_secrets.pushed];
-        for secret in secrets.into_iter().flatten().chain(parent) {
-            if !secret.is_empty() {
-                text = text.replace(secret.as_str(), "***");
-            }
+    /// The platform's code and its words on one line, cut to size. A gateway may echo the request: words that repeat a part
+    /// of it that is secret are left out.
+    fn said(&self, errcode: i64, errmsg: &str) -> String {
+        let on_one_line = |text: &str| text.replace(char::is_control, " ");
+        let text = on_one_line(errmsg);
+        let code = match errcode {
+            // Such a platform's code is a word, which its text begins with.
+            0 => on_one_line(errmsg.split(": ").next().unwrap_or_default()),
+            number => format!("errcode {number}"),
+        };
+        if !self.repeats_a_secret(&cut(&text)) {
+            let text = cut(&shown(&text));
+            return match errcode {
+                0 => format!("\"{text}\""),
+                _ => format!("{code} \"{text}\""),
+            };
         }
-        cut(&text.replace(char::is_control, " "))
+        let code = match self.repeats_a_secret(&cut(&code)) {
+            true => "a code".into(),
+            false => cut(&shown(&code)),
+        };
+        format!("{code}, with a text that is left out, since it repeats a part of a secret")
+    }
+
+    /// Whether a text holds a part of what the request was made with, or of the login at the proxy that it went through.
+    fn repeats_a_secret(&self, text: &str) -> bool {
+        let own = [&self.fetch_secrets.secret, &self.fetch_secrets.pushed];
+        let own = own.into_iter().flatten();
+        let parent = self.parent.map(|parent| &parent.token);
+        let login = self.options.proxy.as_ref().and_then(|p| p.login.as_ref());
+        let secrets = own.chain(parent).chain(login.map(|(_, password)| password));
+        echo::repeats(text, secrets.map(|secret| secret.as_str()))
     }
 }
 

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::connector::{Wire, left};
+use super::echo;
 use super::no_way::{self, NoWay, ran_out};
 use super::resolver::Host;
 use super::socks::socks5;
@@ -188,7 +189,11 @@ impl Answer {
 }
 
 fn wants_login(proxy: &Proxy, schemes: &[String]) -> NoWay {
+    // A proxy may send the login back.
+    let password = proxy.login.as_ref().map(|(_, password)| password.as_str());
+    let repeats = |scheme: &String| echo::repeats(scheme, password);
     let asks = match schemes {
+        schemes if schemes.iter().any(repeats) => "it asks for what repeats the password".into(),
         [] => "it does not say for what".into(),
         schemes => format!("it asks for {}", schemes.join(", ")),
     };

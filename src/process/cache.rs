@@ -191,6 +191,11 @@ impl Cache {
         }
     }
 
+    #[cfg(test)]
+    pub fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
     /// From now on everybody looks at the store first.
     pub fn invalidate_all(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);

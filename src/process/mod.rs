@@ -12,6 +12,7 @@ pub mod single_flight;
 mod unsaved;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use crate::clock::Deadline;
 use crate::error::Result;
@@ -34,12 +35,25 @@ pub struct StoreState {
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
-    states: Mutex<Vec<&'static HandleState>>,
+    states: Mutex<States>,
     /// When it was used last, by a count of uses.
     last_use: AtomicU64,
     /// Whether its files may be open.
     is_awake: AtomicBool,
 }
+
+/// What is known of a store by each set of base URLs.
+#[derive(Default)]
+struct States {
+    /// Each that a handle or a thread has, and those below.
+    alive: Vec<Weak<HandleState>>,
+    /// Those that outlive their handles, the one that was used last at the end.
+    recent: Vec<Arc<HandleState>>,
+}
+
+/// So many sets of base URLs are remembered when no handle has them any more. A program that gives each handle another
+/// set leaves no more behind.
+const RECENT_STATES: usize = 16;
 
 /// A store seen with one set of base URLs, which are part of a token's key.
 pub struct HandleState {
@@ -146,24 +160,96 @@ impl HandleState {
 }
 
 impl StoreState {
-    pub fn state(&'static self, options: &Options) -> &'static HandleState {
+    pub fn state(&'static self, options: &Options) -> Arc<HandleState> {
         let mut states = lock(&self.states);
-        if let Some(state) = states.iter().find(|state| state.matches_base_urls(options)) {
-            return state;
+        let mut alive = states.alive.iter().filter_map(Weak::upgrade);
+        let known = alive.find(|state| state.matches_base_urls(options));
+        let state = known.unwrap_or_else(|| {
+            Arc::new(HandleState {
+                shared: self,
+                cache: Cache::default(),
+                base_urls: options.base_urls.clone(),
+            })
+        });
+        states.recent.retain(|recent| !Arc::ptr_eq(recent, &state));
+        states.recent.push(state.clone());
+        let is_full = states.recent.len() > RECENT_STATES;
+        let oldest = is_full.then(|| states.recent.remove(0));
+        drop(oldest);
+        states.alive.retain(|alive| alive.strong_count() > 0);
+        if !states
+            .alive
+            .iter()
+            .any(|alive| alive.as_ptr() == Arc::as_ptr(&state))
+        {
+            states.alive.push(Arc::downgrade(&state));
         }
-        let state: &'static HandleState = Box::leak(Box::new(HandleState {
-            shared: self,
-            cache: Cache::default(),
-            base_urls: options.base_urls.clone(),
-        }));
-        states.push(state);
         state
     }
 
     /// Something changed that any name may lead to: nobody hands out a token before looking at the store.
     pub fn invalidate_all(&self) {
-        for state in &*lock(&self.states) {
+        let states = lock(&self.states);
+        for state in states.alive.iter().filter_map(Weak::upgrade) {
             state.cache.invalidate_all();
         }
+    }
+}
+
+impl Drop for HandleState {
+    fn drop(&mut self) {
+        // In a child: a thread of the parent may have been at it.
+        if self.shared.generation != generation() {
+            std::mem::forget(std::mem::take(&mut self.cache));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+
+    fn shared() -> &'static StoreState {
+        Box::leak(Box::new(StoreState {
+            generation: generation(),
+            store: Box::new(MemoryStore::new()),
+            flights: SingleFlight::default(),
+            unsaved: Unsaved::default(),
+            rejected: RejectedHere::default(),
+            states: Mutex::default(),
+            last_use: AtomicU64::new(0),
+            is_awake: AtomicBool::new(false),
+        }))
+    }
+
+    fn with_url(number: usize) -> Options {
+        let mut options = Options::default();
+        options.base_urls[0] = format!("https://{number}.example.com");
+        options
+    }
+
+    #[test]
+    fn sets_of_base_urls_that_nobody_has_any_more_are_forgotten() {
+        let shared = shared();
+        let kept = shared.state(&with_url(0));
+        for number in 1..1000 {
+            shared.state(&with_url(number));
+        }
+        let states = lock(&shared.states);
+        assert_eq!(states.recent.len(), RECENT_STATES);
+        assert_eq!(states.alive.len(), RECENT_STATES + 1);
+        drop(states);
+        // What a handle has is the same for all, and hears of changes; so does what was used a short while ago.
+        let same = |number: usize, state: &Arc<HandleState>| {
+            Arc::ptr_eq(&shared.state(&with_url(number)), state)
+        };
+        assert!(same(0, &kept));
+        let recent = shared.state(&with_url(999));
+        let before = [&kept, &recent].map(|state| state.cache.revision());
+        shared.invalidate_all();
+        let after = [&kept, &recent].map(|state| state.cache.revision());
+        assert!(before[0] < after[0] && before[1] < after[1]);
+        assert!(same(999, &recent));
     }
 }

@@ -14,8 +14,8 @@
 //!
 //! In memory a secret is `Zeroizing<String>`; what ureq makes of it for the length of a request is not wiped. The
 //! errors of ureq and the texts of serde_json can quote what they were given: they are told apart and reworded, never
-//! formatted. What the platform says is passed on in 300 bytes, with the secret, should a gateway echo it,
-//! replaced by `***`. A panic's text is not passed on either.
+//! formatted. What the platform says is passed on in 300 bytes, and not at all where a gateway echoes a part of a
+//! secret in it (`platform::echo`). A panic's text is not passed on either.
 //!
 //! **A new key.** While keys are changed the key file holds both, a line each: the first seals, both open. `rekey`
 //! puts the new one in front, seals everything anew in one transaction, looks once more for what came late, and takes

@@ -6,7 +6,7 @@ use std::thread;
 use super::memory::MemoryStore;
 use super::{
     Access, Account, Accounts, Commit, Message, NotSent, Opening, ParentLink, Read, Store,
-    StoreName, change_accounts, read,
+    StoreName, UnknownAccount, change_accounts, read,
 };
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, RejectionHistory, Row, SecretRefusal, StoredSecret};
@@ -398,6 +398,50 @@ fn a_parent_is_looked_up_as_it_is_now(place: &dyn Place) {
     );
 }
 
+fn an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart(place: &dyn Place) {
+    let (store, other) = (place.open(), place.open());
+    let newer = UnknownAccount {
+        name: "newer".into(),
+        kind: "official_v9".into(),
+        id: "wx-newer".into(),
+        sealed: Some(vec![9, 0, 9]),
+        fingerprint: "f9".into(),
+        current: true,
+        parent: Some("a".into()),
+    };
+    change(&*store, |accounts| {
+        accounts.put(&account("a"))?;
+        assert!(!accounts.has_current()?);
+        accounts.put_unknown(&newer)?;
+        accounts.set_current("newer")
+    });
+    let unknown = |store: &dyn Store| read(store, &soon(), |there| there.unknown_accounts());
+    assert_eq!(unknown(&*other).unwrap(), std::slice::from_ref(&newer));
+    assert_eq!(accounts_of(&*other), [account("a")]);
+    let (has, has_current, some, of_id) = read(&*other, &soon(), |there| {
+        Ok((
+            there.has_account("newer")?,
+            there.has_current()?,
+            there.some_names(9)?,
+            there.accounts_of("wx-newer")?,
+        ))
+    })
+    .unwrap();
+    assert!(has && has_current && of_id.is_empty());
+    assert_eq!(some, ["a", "newer"]);
+    for name in [Some("newer"), None] {
+        let failed = read(&*other, &soon(), |there| there.account(name));
+        let said = failed.unwrap_err().for_c();
+        assert!(
+            said.contains("official_v9") && said.contains("Upgrade"),
+            "{said}"
+        );
+    }
+    change(&*other, |accounts| accounts.remove("newer", 1));
+    assert!(unknown(&*store).unwrap().is_empty());
+    assert_eq!(current_of(&*store), None);
+}
+
 fn a_removal_is_noted_until_it_is_cleared(place: &dyn Place) {
     let (store, other) = (place.open(), place.open());
     change(&*store, |accounts| {
@@ -554,6 +598,7 @@ contract! {
     an_account_comes_back_as_it_was_put
     one_account_is_the_current_one_and_a_put_does_not_change_which
     a_parent_is_looked_up_as_it_is_now
+    an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart
     a_removal_is_noted_until_it_is_cleared
     a_closure_may_read_rows_while_it_changes_accounts
     an_error_of_a_look_comes_back_as_it_was

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::{
     Access, Account, Accounts, Commit, Inbox, KeeperChannel, LeaderLock, Message, NotSent, Read,
-    Store, StoreName,
+    Store, StoreName, UnknownAccount,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -30,6 +30,7 @@ struct Place {
 #[derive(Clone, Default)]
 struct State {
     accounts: BTreeMap<String, Account>,
+    unknown: BTreeMap<String, UnknownAccount>,
     current: Option<String>,
     removed: BTreeSet<String>,
     rows: Vec<(CredentialKey, Row)>,
@@ -146,6 +147,9 @@ impl Read for State {
         let Some(name) = name.or(self.current.as_deref()) else {
             return Ok(None);
         };
+        if let Some(unknown) = self.unknown.get(name) {
+            return Err(unknown.error());
+        }
         Ok(self.accounts.get(name).map(|account| {
             let mut account = account.clone();
             account.current = self.current.as_ref() == Some(&account.name);
@@ -157,14 +161,28 @@ impl Read for State {
         }))
     }
 
+    fn has_account(&self, name: &str) -> Result<bool> {
+        Ok(self.accounts.contains_key(name) || self.unknown.contains_key(name))
+    }
+
     fn some_names(&self, most: usize) -> Result<Vec<String>> {
-        Ok(self.accounts.keys().take(most).cloned().collect())
+        let mut names: Vec<&String> = self.accounts.keys().chain(self.unknown.keys()).collect();
+        names.sort();
+        Ok(names.into_iter().take(most).cloned().collect())
     }
 
     fn accounts(&self) -> Result<Vec<Account>> {
         let names = self.accounts.keys();
         let accounts = names.filter_map(|name| self.account(Some(name)).transpose());
         accounts.collect()
+    }
+
+    fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>> {
+        let all = self.unknown.values().cloned().map(|mut account| {
+            account.current = self.current.as_ref() == Some(&account.name);
+            account
+        });
+        Ok(all.collect())
     }
 
     fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
@@ -198,12 +216,20 @@ impl Accounts for State {
     }
 
     fn put(&mut self, account: &Account) -> Result<()> {
+        self.unknown.remove(&account.name);
         self.accounts.insert(account.name.clone(), account.clone());
+        Ok(())
+    }
+
+    fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()> {
+        self.accounts.remove(&account.name);
+        self.unknown.insert(account.name.clone(), account.clone());
         Ok(())
     }
 
     fn remove(&mut self, name: &str, _at_wall_ms: i64) -> Result<()> {
         self.accounts.remove(name);
+        self.unknown.remove(name);
         self.current.take_if(|current| current == name);
         self.removed.insert(name.into());
         Ok(())
@@ -215,7 +241,7 @@ impl Accounts for State {
     }
 
     fn set_current(&mut self, name: &str) -> Result<()> {
-        if self.accounts.contains_key(name) {
+        if self.has_account(name)? {
             self.current = Some(name.into());
         }
         Ok(())

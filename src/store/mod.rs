@@ -28,7 +28,7 @@ mod sqlite;
 
 pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
 pub use name::{StoreName, check_path};
-pub use record::{Account, ParentLink};
+pub use record::{Account, ParentLink, UnknownAccount};
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
 };
@@ -106,16 +106,23 @@ pub trait Store: Send + Sync {
 
 /// What is in a store. Every call may fail with the store; the closure passes that on.
 pub trait Read {
-    /// The account of this name; None is the current one.
+    /// The account of this name; None is the current one. Fails for one of a kind that this version does not know.
     fn account(&self, name: Option<&str>) -> Result<Option<Account>>;
     fn has_account(&self, name: &str) -> Result<bool> {
         Ok(self.account(Some(name))?.is_some())
     }
     /// The names of some accounts, at most so many.
     fn some_names(&self, most: usize) -> Result<Vec<String>>;
-    /// Every account, by name.
+    /// Every account of a kind that this version knows, by name.
     fn accounts(&self) -> Result<Vec<Account>>;
-    /// The accounts of an appid, corpid and so on, by name.
+    /// Every other account, by name.
+    fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>>;
+    /// Whether an account is the current one, be it of a kind that this version does not know.
+    fn has_current(&self) -> Result<bool> {
+        let unknown = self.unknown_accounts()?;
+        Ok(unknown.iter().any(|account| account.current) || self.account(None)?.is_some())
+    }
+    /// The known accounts of an appid, corpid and so on, by name.
     fn accounts_of(&self, id: &str) -> Result<Vec<Account>>;
     /// The names of accounts that an operator has removed.
     fn removed(&self) -> Result<Vec<String>>;
@@ -131,7 +138,9 @@ pub trait Accounts: Read {
     fn is_removed(&self, name: &str) -> Result<bool>;
     /// Writes an account as it is, but for being the current one, which stays with whichever has it.
     fn put(&mut self, account: &Account) -> Result<()>;
-    /// Takes an account out, and notes that an operator did.
+    /// Writes an account of a kind that this version does not know. As [`Accounts::put`].
+    fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()>;
+    /// Takes an account out, of whatever kind, and notes that an operator did.
     fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()>;
     /// Forgets that an operator has removed the account of this name.
     fn clear_removed(&mut self, name: &str) -> Result<()>;
@@ -142,16 +151,21 @@ pub trait Accounts: Read {
 /// Every account and every row, as they are at one moment.
 pub struct StoreSnapshot {
     pub accounts: Vec<Account>,
+    /// Those of a kind that this version does not know.
+    pub unknown: Vec<UnknownAccount>,
     pub rows: Vec<(CredentialKey, Row)>,
 }
 
 impl StoreSnapshot {
     pub fn of(store: &dyn Store, by: &Deadline) -> Result<StoreSnapshot> {
-        read(store, by, |there| {
-            Ok(StoreSnapshot {
-                accounts: there.accounts()?,
-                rows: there.rows()?,
-            })
+        read(store, by, StoreSnapshot::read)
+    }
+
+    pub fn read(there: &dyn Read) -> Result<StoreSnapshot> {
+        Ok(StoreSnapshot {
+            accounts: there.accounts()?,
+            unknown: there.unknown_accounts()?,
+            rows: there.rows()?,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! An account as a store keeps it.
 
 use crate::credential::CredentialKey;
+use crate::error::{Error, Status};
 use crate::platform::{Kind, Recipe, Scope};
 
 /// A registered account, its secret sealed.
@@ -23,6 +24,31 @@ pub struct ParentLink {
     pub name: String,
     /// Its kind and id, which a store looks up as it reads; None when no account of that name is there.
     pub there: Option<(Kind, String)>,
+}
+
+/// An account of a kind that this version does not know, as a newer one may leave. It is copied, sealed anew and removed
+/// like any other; nothing is fetched for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownAccount {
+    pub name: String,
+    pub kind: String,
+    pub id: String,
+    pub sealed: Option<Vec<u8>>,
+    pub fingerprint: String,
+    pub current: bool,
+    /// The name of its parent.
+    pub parent: Option<String>,
+}
+
+impl UnknownAccount {
+    /// Why nothing can be done with it here.
+    pub fn error(&self) -> Error {
+        let what = format!("account \"{}\" cannot be used by this version", self.name);
+        let why = format!("it does not know the kind \"{}\"", self.kind);
+        Error::new(Status::Account, what)
+            .because(why)
+            .advise("Upgrade libwxtoken.")
+    }
 }
 
 impl Account {

@@ -9,6 +9,7 @@ mod fifo;
 mod file;
 mod fork;
 mod inbox;
+mod kept_ref;
 mod lock;
 mod lookup;
 mod own_file;
@@ -31,6 +32,7 @@ pub use file::{
 };
 pub use fork::{AtomicRef, ForkGuarded, ForkLock, away_from_fork, generation};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
+pub use kept_ref::KeptRef;
 pub use lock::LockFile;
 pub use lookup::{NoAddress, look_up};
 pub use own_file::{OwnFile, OwnSocket};

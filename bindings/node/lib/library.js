@@ -70,7 +70,7 @@ function load() {
   }
 }
 
-// Koffi calls on stacks of its own. A fetch by TLS takes 60 KiB of them, and Koffi gives 128; it takes no orders once
+// Koffi calls on stacks of its own. A fetch by TLS takes 64 KiB of them, and Koffi gives 128; it takes no orders once
 // the program has loaded something else with it.
 function makeRoomOnTheStack() {
   try {

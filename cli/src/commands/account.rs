@@ -61,7 +61,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
     let after = store.report()?;
     let parent = |report: &Report| report.account(&new.name).and_then(|one| one.parent.clone());
     changed |= parent(&before) != parent(&after);
-    output::print(&added(new, &before, &after, changed))
+    output::print_lines(&added(new, &before, &after, changed))
 }
 
 /// Before anything is registered: what would be is not to be half of what was asked for.
@@ -116,7 +116,7 @@ fn list(store: &Store, listed: &AccountList) -> ExitResult {
         let accounts: Vec<Value> = report.accounts.iter().map(without_tokens).collect();
         return output::print_json(&accounts);
     }
-    if report.accounts.is_empty() {
+    if report.size() == 0 {
         return output::print_line(&format!("no account yet: {ADD}"));
     }
     let mut rows = vec![["  NAME", "KIND", "ID", "PARENT"].map(str::to_owned)];
@@ -132,7 +132,11 @@ fn list(store: &Store, listed: &AccountList) -> ExitResult {
     let lines = layout::in_columns(&rows);
     let unicode = Terminal::of_stdout().unicode;
     let lines = lines.iter().map(|line| line.render(None, unicode) + "\n");
-    output::print(&lines.collect::<String>())
+    output::print(&lines.collect::<String>())?;
+    for unknown in &report.unknown_accounts {
+        output::warning(&unknown.to_string());
+    }
+    Ok(0)
 }
 
 fn without_tokens(account: &AccountReport) -> Value {
@@ -145,25 +149,28 @@ fn without_tokens(account: &AccountReport) -> Value {
 
 fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
     let report = store.report()?;
-    let Some(account) = report.account(&remove.name) else {
+    let known = report.account(&remove.name);
+    let known = known.map(|account| (account.kind, &account.id));
+    let unknown = report.unknown_account(&remove.name);
+    let unknown = unknown.map(|account| (account.kind.as_str(), &account.id));
+    let Some((kind, id)) = known.or(unknown) else {
         return Err(Failure::no_account(&remove.name, &report));
     };
+    let name = &remove.name;
     if !remove.yes {
-        let question = format!(
-            "Remove account \"{}\" ({} {}), with its secret and its tokens?",
-            account.name, account.kind, account.id
-        );
+        let question =
+            format!("Remove account \"{name}\" ({kind} {id}), with its secret and its tokens?");
         if !output::confirm(&question, "--yes")? {
             output::say_nothing_is_changed();
             return Ok(NO);
         }
     }
-    let gone = store.remove(&account.name)?;
+    let gone = store.remove(name)?;
     let with = match gone.credentials {
         0 => String::new(),
         some => format!(", with {}", count(some, "token")),
     };
-    let mut said = format!("{}: removed{with}\n", account.name);
+    let mut said = format!("{name}: removed{with}\n");
     for child in &gone.children {
         said.push_str(&format!(
             "{child}: it was the parent of this one: wxtoken put {} parent PARENT, or wxtoken account remove {0}\n",
@@ -174,7 +181,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
         .accounts
         .iter()
         .map(|one| one.name.as_str())
-        .filter(|name| *name != account.name)
+        .filter(|other| other != name)
         .collect();
     if gone.was_current
         && let Some(other) = others.first()
@@ -188,7 +195,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
             }
         ));
     }
-    output::print(&said)
+    output::print_lines(&said)
 }
 
 fn make_current(store: &Store, used: &AccountUse) -> ExitResult {

@@ -22,7 +22,7 @@ pub fn rekey(store: &Store) -> ExitResult {
 
 pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
     store.backup(&backup.file)?;
-    let accounts = store.report()?.accounts.len();
+    let accounts = store.report()?.size();
     output::print_line(&format!(
         "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
         count(accounts, "account"),
@@ -32,7 +32,7 @@ pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
 }
 
 pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
-    let there = store.report()?.accounts.len();
+    let there = store.report()?.size();
     if there > 0 && !restore.yes {
         let question = format!(
             "Replace the {} of {} by those of {}?",

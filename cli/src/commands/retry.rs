@@ -16,5 +16,5 @@ pub fn run(store: &Store, account: Option<&str>) -> ExitResult {
         _ => "the next get tries again",
     };
     let lines = ended.iter().map(|name| format!("{name}: {next}\n"));
-    output::print(&lines.collect::<String>())
+    output::print_lines(&lines.collect::<String>())
 }

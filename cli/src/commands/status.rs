@@ -63,6 +63,7 @@ fn select(mut report: Report, names: &[String]) -> Result<Report, Failure> {
             )));
         }
     }
+    report.unknown_accounts.retain(|_| names.is_empty());
     report.accounts.retain(|account| {
         names.is_empty() || names.iter().any(|name| parted(name).0 == account.name)
     });

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use wxtoken::tool::json_shown;
 
 use crate::args::Color;
 use crate::exit::{ExitResult, Failure};
@@ -38,14 +39,20 @@ pub fn print(text: &str) -> ExitResult {
     }
 }
 
+/// Lines with names in them, which a store may have from anybody.
+pub fn print_lines(text: &str) -> ExitResult {
+    let lines = text.split('\n').map(printable);
+    print(&lines.collect::<Vec<String>>().join("\n"))
+}
+
 pub fn print_line(line: &str) -> ExitResult {
-    print(&format!("{line}\n"))
+    print_lines(&format!("{line}\n"))
 }
 
 pub fn print_json(value: &impl Serialize) -> ExitResult {
     let text = serde_json::to_string_pretty(value)
         .map_err(|e| Failure::unusable("write JSON", e.to_string()))?;
-    print_line(&text)
+    print(&format!("{}\n", json_shown(&text)))
 }
 
 pub fn error(message: &str) {
@@ -80,7 +87,7 @@ pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
             .advise(format!("Say {instead}.")));
     }
     let mut err = anstream::stderr().lock();
-    let _ = write!(err, "{question} [y/N] ");
+    let _ = write!(err, "{} [y/N] ", printable(question));
     let _ = err.flush();
     let mut answer = String::new();
     io::stdin()

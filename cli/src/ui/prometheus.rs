@@ -139,6 +139,14 @@ pub fn write(report: &Report) -> String {
         "",
         accounts,
     );
+    let unknown = i64::try_from(report.unknown_accounts.len()).unwrap_or(i64::MAX);
+    alone(
+        &mut out,
+        "wxtoken_unknown_accounts",
+        "Accounts of a kind that this version does not know.",
+        "",
+        unknown,
+    );
     for (name, kind, help, value) in OF_A_TOKEN {
         let mut seen = HashSet::new();
         let samples: Vec<(String, i64)> = report

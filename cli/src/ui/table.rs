@@ -69,10 +69,13 @@ pub fn draw(report: &Report, terminal: &Terminal) -> Vec<Line> {
                 .map(|token| row(report, account, token))
         })
         .collect();
-    if rows.is_empty() {
+    if rows.is_empty() && report.unknown_accounts.is_empty() {
         let hint = format!("no account yet: {ADD}");
         lines.push(Line::default());
         lines.push(Line::default().with(PLAIN, hint));
+        return lines;
+    }
+    if rows.is_empty() {
         return lines;
     }
     let layout = Layout::fit(&rows, terminal);
@@ -116,7 +119,7 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
             .with(BOLD, format!("wxtoken {}", report.version))
             .with(PLAIN, format!("  {}", report.store)),
         Line::default()
-            .with(PLAIN, count(report.accounts.len(), "account"))
+            .with(PLAIN, count(report.size(), "account"))
             .with(DIM, dot)
             .with(style, keeper)
             .with(DIM, dot)
@@ -125,7 +128,8 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
     let degraded = report.degraded.iter().map(|why| format!("degraded: {why}"));
     let without_keeper = report.reader.iter().filter(|_| report.keeper != Some(true));
     let reader = without_keeper.map(|why| format!("no token can be fetched from here: {why}"));
-    for said in degraded.chain(reader) {
+    let unknown = report.unknown_accounts.iter().map(ToString::to_string);
+    for said in degraded.chain(reader).chain(unknown) {
         for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
             lines.push(Line::default().with(YELLOW, text));
         }

@@ -7,11 +7,9 @@ pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// For a screen: a process may have a name that would move its cursor.
+/// For a screen: a process or an account may have a name that would move its cursor, or look like another one.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
+    wxtoken::tool::shown(text).into_owned()
 }
 
 /// Cut to `most` columns, with a mark where something is missing.

@@ -492,6 +492,124 @@ fn accounts_are_listed_chosen_and_removed() {
     assert!(!desk.done(&["account", "list"]).contains("shop"));
 }
 
+/// Faults row 82: what an upgraded process leaves while an older one still runs.
+#[test]
+fn an_account_of_an_unknown_kind_stops_no_command() {
+    let desk = Desk::with_shop();
+    desk.register("newer", "official", "wx9");
+    desk.done(&["account", "use", "newer"]);
+    let newer = "UPDATE weixin_account SET kind = 'official_v9' WHERE name = 'newer'";
+    common::sqlite(&desk.world.store(), newer);
+    let why = "account \"newer\": kind \"official_v9\" is not known to this version: upgrade";
+
+    assert!(desk.done(&["status"]).contains(why));
+    let report = parsed(&desk.done(&["status", "--json"]));
+    let unknown = json!([{"name": "newer", "kind": "official_v9", "id": "wx9", "current": true}]);
+    assert_eq!(report["unknown_accounts"], unknown);
+    let metrics = desk.done(&["status", "--prometheus"]);
+    assert!(
+        metrics.contains("wxtoken_unknown_accounts 1\n"),
+        "{metrics}"
+    );
+    let listed = desk.run(&["account", "list"]);
+    assert!(
+        listed.out.contains("shop") && listed.err.contains(why),
+        "{}",
+        listed.err
+    );
+    let doctor = desk.run(&["doctor"]);
+    assert!(doctor.out.contains(why), "{}", doctor.out);
+    for words in [
+        &["status", "newer"][..],
+        &["get", "newer"],
+        &["get"],
+        &["retry", "newer"],
+        &["put", "newer", "current"],
+        &[
+            "account", "add", "newer", "--kind", "official", "--id", "wx9",
+        ],
+    ] {
+        let run = desk.run_with(words, SECRET);
+        assert_eq!(run.code, 12, "{words:?}: {}", run.err);
+        assert!(run.err.contains("official_v9"), "{}", run.err);
+        assert!(run.err.contains("Upgrade libwxtoken"), "{}", run.err);
+    }
+    desk.done(&["get", "shop"]);
+
+    let backup = desk.path("newer.bak");
+    let backup = backup.to_str().unwrap();
+    assert!(
+        desk.done(&["backup", backup])
+            .starts_with("2 accounts written")
+    );
+    assert!(
+        desk.done(&["account", "remove", "newer", "--yes"])
+            .contains("removed")
+    );
+    assert!(!desk.done(&["status"]).contains("newer"));
+    assert!(
+        desk.done(&["restore", backup, "--yes"])
+            .starts_with("2 accounts restored")
+    );
+    let report = parsed(&desk.done(&["status", "--json"]));
+    assert_eq!(report["unknown_accounts"], unknown);
+    assert!(desk.done(&["rekey"]).starts_with("2 secrets sealed"));
+    // The newer version finds its account as it was, with a secret that opens.
+    let known = "UPDATE weixin_account SET kind = 'official' WHERE name = 'newer'";
+    common::sqlite(&desk.world.store(), known);
+    desk.world.add("official", "wx9", json!({}));
+    desk.done(&["get"]);
+}
+
+/// Faults row 85: names that look like others, as an older version or another program may have put them into a store.
+#[test]
+fn what_cannot_be_seen_is_shown_by_its_number_everywhere() {
+    const HIDDEN: [char; 5] = ['\u{202E}', '\u{2066}', '\u{200B}', '\u{AD}', '\u{1b}'];
+    let desk = Desk::with_shop();
+    for bad in ["\u{202E}pohs", "sh\u{200B}op", "shop ", "\u{3164}", "-n"] {
+        let words = [
+            "account", "add", "--kind", "official", "--id", "wx9", "--", bad,
+        ];
+        assert_ne!(desk.run_with(&words, SECRET).code, 0, "{bad:?}");
+    }
+    let odd = "\u{202E}p\u{2066}o\u{200B}h\u{AD}s";
+    let store = desk.world.store();
+    let sql = format!(
+        "UPDATE weixin_account SET name = '{odd}' WHERE name = 'shop';
+         INSERT INTO weixin_account (name, kind, appid, fingerprint, parent)
+             VALUES ('child{odd}\u{1b}[2J', 'authorizer', 'wx2', '', '{odd}'), ('newer{odd}', 'kind{odd}', 'wx3', '', NULL)"
+    );
+    common::sqlite(&store, &sql);
+    // What a platform says, too.
+    let errmsg = format!("see {odd}\u{1b}[2J");
+    desk.world
+        .fault(json!({"id": "wx1", "kind": "errcode", "errcode": 45009, "errmsg": errmsg}));
+    for words in [
+        &["get", odd][..],
+        &["get", "none\u{202E}"],
+        &["status"],
+        &["status", "--json"],
+        &["status", "--prometheus"],
+        &["account", "list"],
+        &["account", "list", "--json"],
+        &["doctor"],
+        &["doctor", "--json"],
+        &["retry"],
+        &["put", odd, "current"],
+        &["account", "remove", odd],
+        &["account", "remove", odd, "--yes"],
+    ] {
+        let run = desk.run(words);
+        let said = run.out + &run.err;
+        assert!(
+            !said.is_empty() && !said.contains(HIDDEN),
+            "{words:?}: {said:?}"
+        );
+        let by_number = said.contains("U+202E") || said.contains("\\u202e");
+        assert!(by_number, "{words:?}: {said}");
+    }
+}
+
 #[test]
 fn an_unknown_kind_is_answered_with_the_known_ones() {
     let desk = Desk::new();

@@ -33,6 +33,11 @@ impl SqliteStore {
                     Some("Upgrade libwxtoken.".into()),
                 ));
             }
+            FileKind::Planted { what } => {
+                let why = format!("it has {what} in the place of a table, as no store has");
+                let advice = "Find out where it comes from, and name another path.";
+                return Err(SqliteError::Refused(why, Some(advice.into())));
+            }
             FileKind::Foreign => {
                 return Err(SqliteError::Refused(
                     "it belongs to another program".into(),

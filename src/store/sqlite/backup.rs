@@ -2,18 +2,21 @@
 //! no token back that has been superseded since.
 
 use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::Path;
 
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::open_file;
+use super::connection::{configure, open_file};
+use super::repair::is_whole;
 use super::schema::{self, FileKind};
 use super::sql;
+use crate::clock::Deadline;
 use crate::credential::Row;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::store::StoreSnapshot;
-use crate::sys;
+use crate::sys::{self, ForkLock};
 
 /// Writes a snapshot to a file that must not exist yet.
 pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
@@ -23,12 +26,14 @@ pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
             .advise("Name a new file in a directory that you may write to.")
     };
     sys::create_private(to).map_err(|e| cannot(sys::os_message(&e)))?;
+    let held = ForkLock::enter();
     let written = open_draft(to).and_then(|mut conn| {
         let transaction = conn.transaction()?;
         schema::create(&transaction)?;
         write(&transaction, snapshot)?;
         transaction.commit()
     });
+    drop(held);
     written
         .map_err(|e| e.to_string())
         .and_then(|()| persist(to).map_err(|e| sys::os_message(&e)))
@@ -42,8 +47,13 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
     for account in &snapshot.accounts {
         sql::put_account(conn, account)?;
     }
-    for current in snapshot.accounts.iter().filter(|account| account.current) {
-        sql::set_current(conn, &current.name)?;
+    for account in &snapshot.unknown {
+        sql::put_unknown_account(conn, account)?;
+    }
+    let known = snapshot.accounts.iter().map(|a| (&a.name, a.current));
+    let unknown = snapshot.unknown.iter().map(|a| (&a.name, a.current));
+    for (name, _) in known.chain(unknown).filter(|(_, current)| *current) {
+        sql::set_current(conn, name)?;
     }
     for (key, row) in snapshot.rows.iter().filter(|(_, row)| row.pushed.is_some()) {
         let kept = Row {
@@ -56,39 +66,91 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Reads a copy of a backup, made in `scratch` and brought up to date: one that an older version wrote is left as it is.
-pub fn read_backup(from: &Path, scratch: &Path) -> Result<StoreSnapshot> {
-    let cannot =
-        |e: String| Error::store(format!("cannot restore from {}", from.display())).because(e);
-    let stamp = u64::from_ne_bytes(sys::random());
-    let draft = Draft(scratch.join(format!(".wxtoken.{stamp:016x}.restore")));
-    sys::require_readable_file(from)
-        .and_then(|()| File::open(from))
-        .and_then(|mut source| {
-            let copy = sys::create_private(&draft.0)?;
-            io::copy(&mut source, &mut copy.get()?)
-        })
-        .map_err(|e| cannot(sys::os_message(&e)))?;
-    let mut conn = open_draft(&draft.0).map_err(|e| cannot(e.to_string()))?;
-    match schema::file_kind(&conn).map_err(|e| cannot(e.to_string()))? {
-        FileKind::Current => {}
-        FileKind::NeedsMigration if from_us(&conn) => {
-            schema::migrate(&mut conn).map_err(|e| cannot(e.to_string()))?;
+/// Reads a backup, in memory: one that an older version wrote is brought up to date there and left as it is, and nothing
+/// is left behind. A file that somebody has made to do harm ends with an error, by the deadline at the latest.
+pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
+    let what = || format!("cannot restore from {}", from.display());
+    let cannot = |e: String| Error::store(what()).because(e);
+    let bytes = read_file(from).map_err(cannot)?;
+    // No child is to be born inside SQLite.
+    let held = ForkLock::enter();
+    let read = open_in_memory(&bytes, by).and_then(|mut conn| {
+        drop(bytes);
+        let kind = schema::file_kind(&conn)?;
+        // A page that several lead to could be read without end.
+        let is_whole = is_whole(&conn)?;
+        if is_whole && kind == FileKind::NeedsMigration && from_us(&conn) {
+            schema::migrate(&mut conn)?;
         }
-        FileKind::Newer { version } => {
-            return Err(cannot(format!(
-                "it has schema {version}, newer than this version's {}",
-                schema::newest()
-            ))
-            .advise("Upgrade libwxtoken."));
-        }
-        _ => return Err(cannot("it is not a backup of a store".into())),
-    }
-    let read = sql::accounts(&conn).and_then(|accounts| {
-        let rows = sql::rows(&conn)?;
-        Ok(StoreSnapshot { accounts, rows })
+        let read = match kind {
+            FileKind::Current | FileKind::NeedsMigration if from_us(&conn) && is_whole => {
+                Some(snapshot_of(&conn)?)
+            }
+            _ => None,
+        };
+        Ok((kind, is_whole, read))
     });
-    read.map_err(|e| cannot(e.to_string()))
+    drop(held);
+    match read {
+        Ok((_, _, Some(snapshot))) => Ok(snapshot),
+        Ok((FileKind::Newer { version }, ..)) => Err(cannot(format!(
+            "it has schema {version}, newer than this version's {}",
+            schema::newest()
+        ))
+        .advise("Upgrade libwxtoken.")),
+        Ok((FileKind::Planted { what }, ..)) => Err(cannot(format!(
+            "it has {what} in the place of a table, as no backup has"
+        ))),
+        Ok((_, false, _)) => Err(cannot("it is damaged".into())),
+        Ok(_) => Err(cannot("it is not a backup of a store".into())),
+        Err(_) if by.has_passed() => Err(Error::new(Status::Timeout, what())
+            .because("it was not read within timeout_ms")
+            .advise("Raise timeout_ms, if it is a backup of yours.")),
+        Err(e) => Err(cannot(e.to_string())),
+    }
+}
+
+/// The largest backup, and the longest text or value in one.
+const MAX_BACKUP: u64 = 256 << 20;
+const MAX_VALUE: i32 = 1 << 20;
+
+fn read_file(from: &Path) -> Result<Vec<u8>, String> {
+    let os = |e: io::Error| sys::os_message(&e);
+    sys::require_readable_file(from).map_err(os)?;
+    let file = File::open(from).map_err(os)?;
+    let size = file.metadata().map_err(os)?.len();
+    let mut bytes = Vec::new();
+    if size <= MAX_BACKUP {
+        file.take(MAX_BACKUP + 1)
+            .read_to_end(&mut bytes)
+            .map_err(os)?;
+    }
+    match bytes.len() as u64 {
+        _ if size > MAX_BACKUP => Err("it is larger than any backup".into()),
+        MAX_BACKUP.. => Err("it is larger than any backup".into()),
+        0 => Err("it is empty".into()),
+        _ => Ok(bytes),
+    }
+}
+
+fn open_in_memory(bytes: &[u8], by: &Deadline) -> rusqlite::Result<Connection> {
+    /// How many steps SQLite makes between two looks at the clock.
+    const STEPS: i32 = 1000;
+    let mut conn = Connection::open_in_memory()?;
+    configure(&conn)?;
+    conn.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE)?;
+    let by = *by;
+    conn.progress_handler(STEPS, Some(move || by.has_passed()))?;
+    conn.deserialize_read_exact("main", bytes, bytes.len(), false)?;
+    Ok(conn)
+}
+
+fn snapshot_of(conn: &Connection) -> rusqlite::Result<StoreSnapshot> {
+    Ok(StoreSnapshot {
+        accounts: sql::accounts(conn)?,
+        unknown: sql::unknown_accounts(conn)?,
+        rows: sql::rows(conn)?,
+    })
 }
 
 fn open_draft(path: &Path) -> rusqlite::Result<Connection> {
@@ -112,14 +174,5 @@ fn persist(path: &Path) -> io::Result<()> {
     {
         Some(directory) => sys::sync_directory(directory),
         None => sys::sync_directory(Path::new(".")),
-    }
-}
-
-/// A file that goes when this does.
-struct Draft(PathBuf);
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -54,6 +54,9 @@ fn read(path: &Path) -> Result<Condition, SqliteError> {
         _ if size == 0 => Condition::Empty,
         FileKind::NeedsMigration | FileKind::Legacy => Condition::Unfinished,
         FileKind::Current if !is_whole(&transaction)? => Condition::Damaged,
-        FileKind::Current | FileKind::Newer { .. } | FileKind::Foreign => Condition::Sound,
+        FileKind::Current
+        | FileKind::Newer { .. }
+        | FileKind::Planted { .. }
+        | FileKind::Foreign => Condition::Sound,
     })
 }

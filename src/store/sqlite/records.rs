@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::sql;
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
-use crate::store::{Account, Accounts, Read};
+use crate::store::{Account, Accounts, Read, UnknownAccount};
 
 pub struct Records<'a> {
     conn: &'a Connection,
@@ -44,7 +44,8 @@ impl<'a> Records<'a> {
 
 impl Read for Records<'_> {
     fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
-        self.note(sql::account(self.conn, name))
+        let found = self.note(sql::account(self.conn, name))?;
+        found.transpose().map_err(|unknown| unknown.error())
     }
 
     fn has_account(&self, name: &str) -> Result<bool> {
@@ -57,6 +58,10 @@ impl Read for Records<'_> {
 
     fn accounts(&self) -> Result<Vec<Account>> {
         self.note(sql::accounts(self.conn))
+    }
+
+    fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>> {
+        self.note(sql::unknown_accounts(self.conn))
     }
 
     fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
@@ -87,6 +92,10 @@ impl Accounts for Records<'_> {
 
     fn put(&mut self, account: &Account) -> Result<()> {
         self.note(sql::put_account(self.conn, account))
+    }
+
+    fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()> {
+        self.note(sql::put_unknown_account(self.conn, account))
     }
 
     fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()> {

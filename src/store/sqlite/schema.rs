@@ -111,6 +111,10 @@ pub enum FileKind {
     Newer {
         version: i64,
     },
+    /// Marked as ours, with something else in the place of a table: made to be opened here by mistake.
+    Planted {
+        what: String,
+    },
     Foreign,
 }
 
@@ -126,6 +130,9 @@ pub fn file_kind(conn: &Connection) -> rusqlite::Result<FileKind> {
     }
     let tables = tables(conn)?;
     if application == APPLICATION_ID {
+        if let Some(what) = in_place_of_a_table(conn)? {
+            return Ok(FileKind::Planted { what });
+        }
         let is_whole = version == newest() && has_all(&tables);
         return Ok(if is_whole {
             FileKind::Current
@@ -147,11 +154,6 @@ pub fn file_kind(conn: &Connection) -> rusqlite::Result<FileKind> {
 
 pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
     pragma(conn, "user_version")
-}
-
-/// Whether another process has brought a store past what this one knows.
-pub fn is_newer(conn: &Connection) -> rusqlite::Result<bool> {
-    Ok(version(conn)? > newest())
 }
 
 /// That a store has a schema that is newer than ours, on its way through SQLite's error type.
@@ -208,7 +210,20 @@ fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// Every table but SQLite's own.
+/// The view, index or virtual table that has the name of one of our tables. To read from a view can take for ever.
+fn in_place_of_a_table(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    let query = "SELECT type FROM sqlite_schema
+                 WHERE lower(name) IN ('weixin_account', 'weixin_token', 'weixin_removed')
+                 AND NOT (type = 'table' AND rootpage > 0) LIMIT 1";
+    let found = conn.query_row(query, [], |row| row.get::<_, String>(0));
+    Ok(found.optional()?.map(|kind| match kind.as_str() {
+        "table" => "a virtual table".into(),
+        "index" => "an index".into(),
+        other => format!("a {other}"),
+    }))
+}
+
+/// Every table and view but SQLite's own.
 fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
         .query_map([], |row| row.get(0))?

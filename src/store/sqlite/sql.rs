@@ -1,14 +1,13 @@
 //! The SQL of accounts and token rows: what is read and written, and nothing about when.
 
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, named_params, params};
+use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::schema;
 use crate::credential::{CredentialKey, Row, StoredSecret};
 use crate::platform::Kind;
-use crate::store::{Account, ParentLink};
+use crate::store::{Account, ParentLink, UnknownAccount};
 
 /// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is
 /// the key to the prepared statements.
@@ -67,7 +66,10 @@ impl<'a, 'row> Columns<'a, 'row> {
     }
 }
 
-pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<Account>> {
+/// An account as it is in the store, of a kind that this version knows or of another.
+type AnyAccount = Result<Account, UnknownAccount>;
+
+pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<AnyAccount>> {
     let found = match name {
         Some(name) => conn
             .prepare_cached(concat!(accounts!(), "WHERE name = ?1"))?
@@ -78,8 +80,9 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
             .query_row([], read_account)
             .optional()?,
     };
-    let Some(mut account) = found else {
-        return Ok(None);
+    let mut account = match found {
+        Some(Ok(account)) => account,
+        other => return Ok(other),
     };
     // A query of its own: few accounts have a parent, and the others are not to pay for a join.
     if let Some(parent) = &mut account.parent {
@@ -91,7 +94,7 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
             .optional()?;
         parent.there = there.and_then(|(kind, id)| Kind::named(&kind).zip(Some(id)));
     }
-    Ok(Some(account))
+    Ok(Some(Ok(account)))
 }
 
 pub fn has_account(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
@@ -114,21 +117,16 @@ pub fn accounts_of(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Account>
         statement.query_map([id], |row| row.get(0))?.collect();
     let mut accounts = Vec::new();
     for name in names? {
-        accounts.extend(account(conn, Some(&name))?);
+        accounts.extend(account(conn, Some(&name))?.and_then(Result::ok));
     }
     Ok(accounts)
 }
 
 pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
-    let read: Vec<rusqlite::Result<Account>> = conn
+    let mut accounts = conn
         .prepare_cached(concat!(accounts!(), "ORDER BY name"))?
         .query_map([], read_account)?
-        .collect();
-    // A newer version has brought the store to kinds that this one does not know: it reads what it understands.
-    let is_left_out = read.iter().any(is_of_unknown_kind) && schema::is_newer(conn)?;
-    let mut accounts = read
-        .into_iter()
-        .filter(|read| !(is_left_out && is_of_unknown_kind(read)))
+        .filter_map(|read| read.map(Result::ok).transpose())
         .collect::<rusqlite::Result<Vec<Account>>>()?;
     for child in 0..accounts.len() {
         let Some(parent) = &accounts[child].parent else {
@@ -144,48 +142,89 @@ pub fn accounts(conn: &Connection) -> rusqlite::Result<Vec<Account>> {
     Ok(accounts)
 }
 
-fn is_of_unknown_kind(read: &rusqlite::Result<Account>) -> bool {
-    matches!(read, Err(rusqlite::Error::FromSqlConversionFailure(..)))
+pub fn unknown_accounts(conn: &Connection) -> rusqlite::Result<Vec<UnknownAccount>> {
+    let mut statement = conn.prepare_cached(concat!(accounts!(), "ORDER BY name"))?;
+    let mut rows = statement.query([])?;
+    let mut unknown = Vec::new();
+    while let Some(row) = rows.next()? {
+        // Nearly always there is none: only the kind is looked at.
+        let kind = row.get_ref(1)?.as_str();
+        if kind.is_ok_and(|kind| Kind::named(kind).is_none()) {
+            unknown.extend(read_account(row)?.err());
+        }
+    }
+    Ok(unknown)
 }
 
-fn read_account(row: &rusqlite::Row) -> rusqlite::Result<Account> {
+fn read_account(row: &rusqlite::Row) -> rusqlite::Result<AnyAccount> {
     let mut columns = Columns::of(row);
     let name = columns.next()?;
     let kind: String = columns.next()?;
-    Ok(Account {
-        name,
-        kind: Kind::named(&kind).ok_or_else(|| {
-            rusqlite::Error::FromSqlConversionFailure(
-                1,
-                rusqlite::types::Type::Text,
-                format!("kind {kind:?} is not known to this version").into(),
-            )
-        })?,
-        id: columns.next()?,
-        sealed: columns.next()?,
-        fingerprint: columns.next()?,
-        current: columns.flag()?,
-        parent: columns
-            .next::<Option<String>>()?
-            .map(|name| ParentLink { name, there: None }),
+    let id = columns.next()?;
+    let sealed = columns.next()?;
+    let fingerprint = columns.next()?;
+    let current = columns.flag()?;
+    let parent: Option<String> = columns.next()?;
+    Ok(match Kind::named(&kind) {
+        Some(kind) => Ok(Account {
+            name,
+            kind,
+            id,
+            sealed,
+            fingerprint,
+            current,
+            parent: parent.map(|name| ParentLink { name, there: None }),
+        }),
+        None => Err(UnknownAccount {
+            name,
+            kind,
+            id,
+            sealed,
+            fingerprint,
+            current,
+            parent,
+        }),
     })
 }
 
 /// Writes an account. Which one is current stays as it is.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
+    let parent = account.parent.as_ref().map(|parent| &parent.name);
+    put_columns(
+        conn,
+        params![
+            account.name,
+            account.kind.name(),
+            account.id,
+            account.sealed,
+            account.fingerprint,
+            parent
+        ],
+    )
+}
+
+/// As [`put_account`], of a kind that this version does not know.
+pub fn put_unknown_account(conn: &Connection, account: &UnknownAccount) -> rusqlite::Result<()> {
+    put_columns(
+        conn,
+        params![
+            account.name,
+            account.kind,
+            account.id,
+            account.sealed,
+            account.fingerprint,
+            account.parent
+        ],
+    )
+}
+
+fn put_columns(conn: &Connection, columns: &[&dyn ToSql]) -> rusqlite::Result<()> {
     conn.prepare_cached(
         "INSERT INTO weixin_account (name, kind, appid, secret, fingerprint, parent)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
          ON CONFLICT (name) DO UPDATE SET kind = ?2, appid = ?3, secret = ?4, fingerprint = ?5, parent = ?6",
     )?
-    .execute(params![
-        account.name,
-        account.kind.name(),
-        account.id,
-        account.sealed,
-        account.fingerprint,
-        account.parent.as_ref().map(|parent| &parent.name)
-    ])?;
+    .execute(columns)?;
     Ok(())
 }
 

@@ -68,6 +68,9 @@ pub enum FaultKind {
         headers: BTreeMap<String, String>,
         #[serde(default)]
         body: String,
+        /// Behind the body, for what is not UTF-8.
+        #[serde(default)]
+        bytes: Vec<u8>,
     },
     /// Mints; `expires_in` is this JSON value.
     ExpiresIn { value: Value },

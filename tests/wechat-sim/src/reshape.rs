@@ -113,11 +113,12 @@ pub fn reshape(
             status,
             headers,
             body,
+            bytes,
         } => {
             *reply = Reply {
                 status,
                 headers: headers.into_iter().collect(),
-                body: body.into(),
+                body: [body.into_bytes(), bytes].concat(),
                 close: true,
             };
         }

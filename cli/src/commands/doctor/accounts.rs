@@ -21,11 +21,16 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
         );
     }
     keeper(report, paths, found);
-    if report.accounts.is_empty() {
+    for unknown in &report.unknown_accounts {
+        let saw = unknown.to_string();
+        found.advise("account", Level::Warning, saw, "upgrade libwxtoken here");
+    }
+    if report.size() == 0 {
         found.advise("accounts", Level::Note, "no account yet", ADD);
         return;
     }
-    if report.current().is_none() {
+    let is_unknown = report.unknown_accounts.iter().any(|one| one.current);
+    if report.current().is_none() && !is_unknown {
         found.advise(
             "accounts",
             Level::Note,

@@ -7,6 +7,7 @@ use wxtoken::tool::{KeeperEvent, Outcome, PassSummary};
 
 use crate::ui::hint::in_commands;
 use crate::ui::plural::count;
+use crate::ui::width::printable;
 
 /// One line per event, to stderr; with the time, unless the journal notes that by itself.
 #[derive(Clone, Copy)]
@@ -27,7 +28,7 @@ impl Log {
             false => String::new(),
         };
         // The tokens matter more than a log that cannot be written.
-        let _ = io::stderr().write_all(format!("{time}{text}\n").as_bytes());
+        let _ = io::stderr().write_all(format!("{time}{}\n", printable(text)).as_bytes());
     }
 
     pub fn kept(&self, kept: &KeeperEvent) {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use wxtoken::tool::{KeeperEvent, PassSummary, Result, Store};
+use wxtoken::tool::{KeeperEvent, PassSummary, Result, Store, UnknownAccountReport};
 
 use events::{Plan, Signals, StoreWatch, WakeReason, wait};
 use log::{Log, in_words};
@@ -69,6 +69,7 @@ struct Progress {
     began: Instant,
     is_ready: bool,
     stuck: Option<String>,
+    left_out: Vec<UnknownAccountReport>,
 }
 
 impl Progress {
@@ -77,6 +78,7 @@ impl Progress {
             began: Instant::now(),
             is_ready: false,
             stuck: None,
+            left_out: Vec::new(),
         }
     }
 
@@ -87,6 +89,12 @@ impl Progress {
                 if self.stuck.take().is_some() {
                     log.line("the store can be used again");
                 }
+                for one in &pass.left_out {
+                    if !self.left_out.contains(one) {
+                        log.line(&format!("left out {one}"));
+                    }
+                }
+                self.left_out.clone_from(&pass.left_out);
                 // A unit that waits for the service waits for its tokens, but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
                 if !self.is_ready && (pass.in_flight == 0 || has_waited) {
