@@ -15,7 +15,7 @@
 //! in the store is tried again when the store says; what fails without (a ticket that was never put, a `ca_file` that
 //! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have helped.
 //! Fetches run on up to 32 threads, at most 24 for one platform, so one that hangs keeps neither another's nor the
-//! mail.
+//! mail. One that goes on long past its time hangs where nobody thought of it: `overdue` says what becomes of it.
 //!
 //! A **reader** is a process that may not write the store, or not read the key. Its lead would come to nothing, so it does not
 //! try where a keeper listens. The keeper reads a FIFO, `<store>.mailbox`, mode 0620 where the store's group may read
@@ -32,6 +32,7 @@
 //! A **backup** holds accounts and what was put, and no token: restored, it brings none back that has been superseded
 //! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
+mod overdue;
 mod plan;
 mod workers;
 
@@ -94,6 +95,10 @@ pub struct PassSummary {
     pub without_token: usize,
     /// How many are being fetched.
     pub in_flight: usize,
+    /// How many fetches hang: they have not ended seconds past their time.
+    pub overdue: usize,
+    /// Whether a fetch hangs, and none has ended since.
+    pub is_stalled: bool,
     /// In how many milliseconds the next one is due.
     pub next_ms: i64,
 }
@@ -257,6 +262,7 @@ impl Keeper {
     pub fn pass(&mut self) -> Result<PassSummary> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
+        self.pool.give_up_the_overdue();
         let session = self.pool.client.keeper_session()?;
         session.restore_accounts()?;
         self.open_inbox(session.store());
@@ -274,13 +280,16 @@ impl Keeper {
         let later = plan.iter().filter(|planned| planned.due_ms > 0);
         let next = later.map(|planned| planned.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
-        let is_soon = is_lost || plan.iter().any(|planned| planned.due_ms <= 0);
+        let is_soon = is_lost || in_flight > 0 || plan.iter().any(|planned| planned.due_ms <= 0);
         let soon = is_soon.then_some(SOON_MS);
+        let work = self.pool.work();
         Ok(PassSummary {
             accounts: everything.accounts.len(),
             credentials: plan.len(),
             without_token: plan.iter().filter(|planned| planned.without_token).count(),
             in_flight,
+            overdue: work.running.overdue(),
+            is_stalled: work.running.is_stalled(),
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
         })
     }

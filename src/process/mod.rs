@@ -23,7 +23,7 @@ pub use background::Background;
 use cache::Cache;
 pub use last_known::{HandleId, last_known, release_handle};
 use rejected::RejectedHere;
-use single_flight::SingleFlight;
+use single_flight::{HeldSlots, SingleFlight};
 use unsaved::Unsaved;
 
 /// One store as this process knows it.
@@ -31,6 +31,7 @@ pub struct StoreState {
     pub generation: u64,
     pub store: Box<dyn Store>,
     pub flights: SingleFlight,
+    pub slots: HeldSlots,
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
@@ -80,6 +81,7 @@ pub fn open_shared(
         generation: generation(),
         store: store::open(name, opening, by)?,
         flights: SingleFlight::default(),
+        slots: HeldSlots::default(),
         unsaved: Unsaved::default(),
         rejected: RejectedHere::default(),
         states: Mutex::default(),

@@ -18,9 +18,9 @@ mod signal;
 mod vfs;
 
 pub use connect::connect_first;
-#[cfg(feature = "failpoints")]
-pub use failpoint::arm;
 pub use failpoint::{Failpoint, hit_failpoint};
+#[cfg(feature = "failpoints")]
+pub use failpoint::{arm, held, hold, let_go};
 #[cfg(test)]
 pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};

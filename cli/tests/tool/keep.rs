@@ -168,6 +168,41 @@ fn it_tells_the_service_manager() {
     assert!(said.starts_with("keeping "), "{said}");
 }
 
+/// Faults row 74: a keeper whose fetches all hang shows no sign of life, and so is started anew.
+#[test]
+fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
+    let desk = Desk::with_shop();
+    let path = desk.path("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    let environment = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "400000"),
+        ("WXTOKEN_TIMEOUT_MS", "300"),
+        // Each thread, where its claim is written.
+        ("TEST_HOLD", "3 1000000"),
+    ];
+    let mut keeping = Keeping::start(&desk, &environment);
+    let told = || {
+        let mut buffer = [0; 512];
+        let length = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    wait_until("it is alive", || told().contains("WATCHDOG=1"));
+    wait_until("a fetch hangs", || told().contains(", 1 hanging"));
+    keeping.until_it_says("the service manager gets no sign of life");
+    for _ in 0..20 {
+        let told = told();
+        assert!(!told.contains("WATCHDOG=1"), "{told}");
+    }
+    let said = keeping.end(libc::SIGTERM);
+    assert_eq!(said.matches("failed shop: ").count(), 1, "{said}");
+    assert!(said.contains("the fetch of shop has not ended"), "{said}");
+    assert_eq!(desk.world.requests(), 0);
+}
+
 #[test]
 fn a_failure_is_one_line_with_the_next_try_and_is_over_when_the_secret_is_right() {
     let desk = Desk::with_shop();

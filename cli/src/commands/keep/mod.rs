@@ -69,6 +69,7 @@ struct Progress {
     began: Instant,
     is_ready: bool,
     stuck: Option<String>,
+    is_stalled: bool,
 }
 
 impl Progress {
@@ -77,6 +78,7 @@ impl Progress {
             began: Instant::now(),
             is_ready: false,
             stuck: None,
+            is_stalled: false,
         }
     }
 
@@ -94,8 +96,20 @@ impl Progress {
                     notify(&[NotifyState::Ready]);
                     self.is_ready = true;
                 }
+                if pass.is_stalled != self.is_stalled {
+                    log.line(match pass.is_stalled {
+                        true => {
+                            "a fetch hangs and none has ended since: the service manager gets no sign of life"
+                        }
+                        false => "fetches end again",
+                    });
+                    self.is_stalled = pass.is_stalled;
+                }
                 let status = in_words(&pass);
-                notify(&[NotifyState::Status(&status), NotifyState::Watchdog]);
+                notify(&[NotifyState::Status(&status)]);
+                if !pass.is_stalled {
+                    notify(&[NotifyState::Watchdog]);
+                }
                 Duration::from_millis(pass.next_ms.unsigned_abs())
             }
             Err(e) => {
