@@ -234,7 +234,6 @@ impl Transport for Socket {
 mod tests {
     use super::*;
     use std::net::TcpListener;
-    use ureq::Timeout;
     use ureq::unversioned::transport::time;
 
     /// A limit that ureq gives anew to each wait of a loop, or that it has forgotten.
@@ -255,8 +254,10 @@ mod tests {
             time::Duration::NotHappening,
             Duration::from_secs(3600).into(),
         ] {
-            let reason = Timeout::RecvResponse;
-            let timeout = NextTimeout { after, reason };
+            let timeout = NextTimeout {
+                after,
+                ..NextTimeout::default()
+            };
             let waited = socket.await_input(timeout);
             assert!(matches!(waited, Err(ureq::Error::Timeout(_))), "{waited:?}");
         }

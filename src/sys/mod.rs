@@ -4,6 +4,7 @@
 //! files.
 
 mod connect;
+mod environment;
 mod failpoint;
 mod fifo;
 mod file;
@@ -18,6 +19,7 @@ mod signal;
 mod vfs;
 
 pub use connect::connect_first;
+pub use environment::{is_secure, variable};
 pub use failpoint::{Failpoint, hit_failpoint};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{arm, held, hold, let_go};
