@@ -82,6 +82,7 @@ impl Client {
 
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
+        session.require_trusted()?;
         // Where the key is, a file with sealed secrets is as safe as it.
         let key = self.paths().key;
         let snapshot = read_backup(from, key.parent().unwrap_or(Path::new(".")))?;

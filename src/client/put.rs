@@ -19,6 +19,9 @@ impl Client {
         // A look puts back what live handles registered.
         let found = session.read_credential(Some(name))?;
         let kind = found.account.kind;
+        if field != "retry" {
+            session.require_trusted()?;
+        }
         match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
             ("retry", _) => self.put_retry(&session, &found.account, value),

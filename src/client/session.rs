@@ -185,6 +185,17 @@ impl Session {
         }
     }
 
+    /// The reason why no secret is to be put into the store.
+    pub fn why_not_trusted(&self) -> Option<Error> {
+        let store = self.store().why_not_trusted();
+        store.or_else(|| self.vault.why_not_trusted())
+    }
+
+    /// Fails where there is such a reason.
+    pub fn require_trusted(&self) -> Result<()> {
+        self.why_not_trusted().map_or(Ok(()), Err)
+    }
+
     pub fn left_ms(&self) -> i64 {
         i64::try_from(self.deadline.left().as_millis()).unwrap_or(0)
     }

@@ -16,6 +16,7 @@ mod own_file;
 mod owner;
 mod place;
 mod signal;
+mod trust;
 mod vfs;
 
 pub use connect::connect_first;
@@ -42,6 +43,7 @@ pub use place::{
     rename_new, sync_directory,
 };
 pub use signal::BlockedSignals;
+pub use trust::Distrust;
 pub use vfs::{store_vfs, take_lost};
 
 /// The remedy for a thread that could not be started.

@@ -125,7 +125,8 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
     let degraded = report.degraded.iter().map(|why| format!("degraded: {why}"));
     let without_keeper = report.reader.iter().filter(|_| report.keeper != Some(true));
     let reader = without_keeper.map(|why| format!("no token can be fetched from here: {why}"));
-    for said in degraded.chain(reader) {
+    let not_trusted = report.not_trusted.iter().map(ToString::to_string);
+    for said in degraded.chain(reader).chain(not_trusted) {
         for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
             lines.push(Line::default().with(YELLOW, text));
         }
