@@ -1,4 +1,4 @@
-//! Threads that hang where nobody thought of it, held at one exact moment: what becomes of the others of their process.
+//! Threads that are held at one exact moment, as one that hangs where nobody thought of it, or is slower than another process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -152,4 +152,52 @@ fn a_keeper_is_stalled_while_fetches_hang_and_none_ends() {
     });
     keeper.end();
     assert_eq!(world.minted(), 1);
+}
+
+/// Faults row 78: a change of keys ends between a look at a sealed value and the reading of the key file.
+#[test]
+fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
+    let world = World::with_account(json!({}));
+    world.add("component", "wxabove", json!({}));
+    let handle = world.open_shop("official");
+    handle
+        .register("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
+    handle.put("above", "verify_ticket", &ticket).unwrap();
+    let (second, _) = world.sim.push("wxabove", 0).unwrap();
+    handle.put("above", "verify_ticket", &second).unwrap();
+    let operator = Store::open(world.store().to_str()).unwrap();
+    let handle = Arc::new(handle);
+    // The two that fetch, and what was put.
+    for name in [
+        "shop",
+        "above",
+        "above/verify_ticket",
+        "above/verify_ticket_before",
+    ] {
+        let slow = Held::at(Failpoint::Opening, 1);
+        let of_thread = handle.clone();
+        let thread = std::thread::spawn(move || of_thread.get(name));
+        wait_until("it has looked", || held() == 1);
+        operator.rekey().unwrap();
+        drop(slow);
+        let got = thread.join().unwrap().unwrap().value;
+        match name {
+            "above/verify_ticket" => assert_eq!(got, second),
+            "above/verify_ticket_before" => assert_eq!(got, ticket),
+            _ => assert!(world.accepts(&got), "{name}"),
+        }
+    }
+}
+
+/// A key that is another one, and stays so, is told.
+#[test]
+fn a_key_that_is_lost_is_told_after_a_second_look() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let key = world.store().with_added_extension("key");
+    std::fs::write(&key, "0".repeat(64)).unwrap();
+    let failure = handle.get("shop").unwrap_err();
+    assert!(failure.message.contains("another key"), "{failure:?}");
 }

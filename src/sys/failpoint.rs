@@ -22,6 +22,8 @@ pub enum Failpoint {
     Saving,
     /// The token is in the store; the lock is still held.
     Saved,
+    /// What was sealed has been found; the key file is not read yet.
+    Opening,
     /// A thread has asked for a file of the store to be synced.
     Syncing,
 }
