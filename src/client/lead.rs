@@ -44,7 +44,7 @@
 //! What remains: a classic leader that is killed between WeChat's minting and its commit leaves a token that nobody
 //! knows. The next fetch then ends the one before at once, so others may hand that out until they see the new one: for
 //! the time of the fetch and `revalidate_ms`. And a leader that is stopped in the instant before its request leaves,
-//! and woken after its lease, can still send that one request. Its answer is dropped as above.
+//! and woken after its lease, can still send that one request. It does not read the answer.
 //!
 //! **No place to put it.** When the intent cannot be written, credentials with `FetchCost::Repeatable` (`official`,
 //! `work` and others) are fetched all the same, since a repeat does no harm there, keep the row in this process's

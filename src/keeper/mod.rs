@@ -47,9 +47,10 @@ use std::sync::Arc;
 use crate::account::key_of;
 use crate::client::Client;
 use crate::client::session::Session;
-use crate::clock::Deadline;
+use crate::clock::{Deadline, boot_ms};
 use crate::credential::{CredentialKey, StoredSecret};
 use crate::error::{Error, Hint, Result, Status};
+use crate::names;
 use crate::process::last_known;
 use crate::store::{self, Account, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
@@ -57,6 +58,9 @@ use crate::sys::{describe, os_message, owner_name};
 
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
+
+/// How often names are looked for that no pass has seen.
+const STRANGERS_MS: i64 = 1000;
 
 /// How many messages are read at once.
 const MAIL: usize = 256;
@@ -113,6 +117,8 @@ pub struct Keeper {
     /// Why there is none.
     no_mailbox: Option<Error>,
     wanted: HashSet<String>,
+    /// When names that are not known were last looked for.
+    strangers_at: i64,
     /// The accounts, and what was put, as last seen: a store that is lost gets them back.
     accounts: HashMap<String, Account>,
     puts: HashMap<CredentialKey, StoredSecret>,
@@ -174,6 +180,7 @@ impl Keeper {
             inbox: None,
             no_mailbox: None,
             wanted: HashSet::new(),
+            strangers_at: 0,
             accounts: HashMap::new(),
             puts: HashMap::new(),
             done,
@@ -239,7 +246,7 @@ impl Keeper {
         let messages: HashSet<Message> = inbox.read(MAIL).into_iter().collect();
         let mut any = false;
         for message in messages {
-            any = true;
+            any |= self.is_known(&message) || self.may_look_for_strangers();
             match message {
                 Message::Wanted(name) => {
                     self.wanted.insert(name);
@@ -256,6 +263,22 @@ impl Keeper {
             }
         }
         any
+    }
+
+    /// Whether a message is of an account that the last pass has seen.
+    fn is_known(&self, message: &Message) -> bool {
+        let (Message::Wanted(name) | Message::Rejected { name, .. }) = message;
+        let account = names::split(Some(name)).map_or(None, |(account, _)| account);
+        account.is_some_and(|account| self.accounts.contains_key(account))
+    }
+
+    /// Whether it is time to look for names that the last pass has not seen: a flood of them costs a pass a second.
+    fn may_look_for_strangers(&mut self) -> bool {
+        let is_time = boot_ms() - self.strangers_at >= STRANGERS_MS;
+        if is_time {
+            self.strangers_at = boot_ms();
+        }
+        is_time
     }
 
     /// Sets out to fetch all that is due, and does not wait for it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::overdue::Running;
 use super::plan::PlannedFetch;
 use super::{EventSink, KeeperEvent, Outcome};
+use crate::account::Lookup;
 use crate::client::Client;
 use crate::clock::boot_ms;
 use crate::error::{Error, Result, Status};
@@ -81,7 +82,10 @@ impl WorkerPool {
     pub(super) fn reject(&self, name: &str, fingerprint: &str) -> bool {
         let rejected = || -> Result<bool> {
             let session = self.client.session()?;
-            let found = session.read_credential(Some(name))?;
+            // A name that is not there costs a look, and no search for one that is like it.
+            let Lookup::Found(found) = session.load(Some(name), &session.deadline)? else {
+                return Ok(false);
+            };
             let Some(token) = &found.row.token else {
                 return Ok(false);
             };

@@ -17,7 +17,7 @@ use super::tunnel::{self, Target};
 use crate::clock::Deadline;
 use crate::options::IpVersion;
 use crate::proxy::Proxy;
-use crate::sys::{OwnSocket, connect_first};
+use crate::sys::{self, Failpoint, OwnSocket, connect_first};
 
 /// The whole way of one request.
 #[derive(Debug)]
@@ -129,6 +129,7 @@ impl Write for Wire {
         loop {
             let mut stream = self.socket.get()?;
             stream.set_write_timeout(Some(left(self.end)?))?;
+            sys::hit_failpoint(Failpoint::Sending);
             match stream.write(bytes) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 written => return written.map_err(out_of_time),

@@ -17,7 +17,7 @@ use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::http_config::{self, MAX_BYTES};
 use crate::options::Options;
-use crate::sys::{self, BlockedSignals, Failpoint};
+use crate::sys::BlockedSignals;
 
 pub struct Request {
     pub path: &'static str,
@@ -87,7 +87,6 @@ pub fn send(
         }));
     }
     let url = format!("{base}{}", request.path);
-    sys::hit_failpoint(Failpoint::Sending);
     let _shield = BlockedSignals::new();
     let sent = match &request.body {
         Some(json) => dressed(limits.on(agent.post(&url)), request)

@@ -44,9 +44,11 @@ pub fn run(store: &Store) -> Result<()> {
     loop {
         let began = Instant::now();
         let sleep = progress.of(keeper.pass(), &log);
+        // However long a look takes, mail and changes leave as much time to signs of life and signals.
+        let rest = 2 * began.elapsed();
         let plan = Plan {
-            earliest: began + SHORTEST_SLEEP,
-            mail: began + events::MAIL_SLEEP,
+            earliest: began + SHORTEST_SLEEP.max(rest),
+            mail: began + events::MAIL_SLEEP.max(rest),
             until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
         };
         let woken = wait(&mut keeper, watch.as_ref().ok(), &signals, plan);
