@@ -13,6 +13,7 @@
 #   make mutants-diff   cargo-mutants on what has changed since BASE=origin/main, with all Rust tests of the library
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
+#   make bench-accounts   what the command costs on a store of 1,000, 10,000 and 100,000 accounts
 #   make bench-inside   the pieces: snapshot, lock, save, seal, parse
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects, and chaos
 #   make chaos      hosts without manners on a failing disk, stopped, killed and rekeyed, for MINUTES=60
@@ -39,7 +40,7 @@ SIM     := $(TARGET)/debug/wechat-sim
   demo demo-sdks \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
-  bench bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
+  bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
 all: lib tool
@@ -237,6 +238,9 @@ test-bench: stage sim
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
 	$(CARGO) test --locked --features benching --bench inside
+
+bench-accounts: tool
+	python3 benches/accounts.py $(TARGET)/release/wxtoken
 
 bench-inside:
 	$(CARGO) bench --locked --features benching --bench inside

@@ -82,6 +82,14 @@ impl Deadline {
         }
     }
 
+    /// A moment so much after this one.
+    pub fn extended(self, ms: i64) -> Deadline {
+        Deadline {
+            boot_ms: self.boot_ms.saturating_add(ms),
+            ..self
+        }
+    }
+
     /// What is left; zero once it has passed.
     pub fn left(&self) -> Duration {
         let left = self.boot_ms - boot_ms();

@@ -55,4 +55,4 @@ pub mod tool;
 #[cfg(feature = "fuzzing")]
 pub use platform::parse_reply;
 #[cfg(feature = "failpoints")]
-pub use sys::{Failpoint, arm};
+pub use sys::{Failpoint, arm, held, hold, let_go};

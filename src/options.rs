@@ -2,6 +2,7 @@
 //!
 //! A value that gets in here is usable later; what is wrong with one is said at the call that sets it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::base_url::{self, ALLOW_PLAIN_HTTP};
@@ -11,6 +12,7 @@ use crate::hosts::{self, PLATFORMS, Platform};
 use crate::http_config;
 use crate::names::{choose, repeated};
 use crate::proxy::{Proxy, UnreadProxy};
+use crate::sys;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
@@ -248,7 +250,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults, changed by what stands in the environment.
+    /// The defaults, changed by what stands in the environment. A secure program has the defaults.
     pub fn from_environment() -> Result<Options> {
         // It reads the environment, too, and no request is to do that.
         http_config::common();
@@ -261,10 +263,10 @@ impl Options {
         let judge = TABLE.iter().filter(is_judge);
         for row in judge.chain(TABLE.iter().filter(|row| !is_judge(row))) {
             let variable = format!("WXTOKEN_{}", row.name.to_ascii_uppercase());
-            let value = match std::env::var(&variable) {
-                Ok(value) => value,
-                Err(std::env::VarError::NotPresent) => continue,
-                Err(std::env::VarError::NotUnicode(_)) => {
+            let value = match sys::variable(&variable).map(OsString::into_string) {
+                Some(Ok(value)) => value,
+                None => continue,
+                Some(Err(_)) => {
                     return Err(Error::argument(format!(
                         "invalid environment variable {variable}"
                     ))

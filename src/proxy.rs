@@ -7,6 +7,7 @@ use ureq::http::Uri;
 use zeroize::Zeroizing;
 
 use crate::base_url::is_loopback;
+use crate::sys;
 
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +225,7 @@ impl UnreadProxy {
     const VARIABLES: [&'static str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
     pub fn of_environment() -> Option<UnreadProxy> {
-        let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let value = |name: &str| sys::variable(name).filter(|value| !value.is_empty());
         let is_set = |name: &&str| value(name).is_some();
         let variable = Self::VARIABLES.into_iter().find(is_set)?;
         let no_proxy = value("no_proxy").or_else(|| value("NO_PROXY"));

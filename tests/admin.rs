@@ -292,6 +292,46 @@ fn keys_are_changed_under_writers() {
     assert_eq!(operator(&world).rekey().unwrap(), 76);
 }
 
+/// Faults row 78: every get and every fetch comes off while keys are changed.
+#[test]
+fn gets_and_fetches_come_off_while_keys_are_changed() {
+    let world = World::new();
+    let handle = open_platform(&world);
+    world.add("official", "wx3", json!({"lifetime_ms": 1000}));
+    handle.register("fast", "official", "wx3", SECRET).unwrap();
+    let over = world.directory.path().join("over");
+    let reader = || {
+        Child::fork(|| {
+            let handle = world.open();
+            handle.set("timeout_ms", "200000").unwrap();
+            let mut rounds = 0;
+            while !over.exists() || rounds < 100 {
+                let ticket = handle.get("above/verify_ticket");
+                let token = handle.get("fast");
+                if let Err(e) = ticket.and(token) {
+                    return e.message;
+                }
+                rounds += 1;
+            }
+            "done".into()
+        })
+    };
+    let readers = [reader(), reader()];
+    let operator = operator(&world);
+    operator.set("timeout_ms", "200000").unwrap();
+    for _ in 0..40 {
+        operator.rekey().unwrap();
+    }
+    wait_until("some tokens have ended", || {
+        operator.rekey().unwrap();
+        world.sim.counters_of("wx3").minted >= 3
+    });
+    fs::write(&over, "").unwrap();
+    for child in readers {
+        assert_eq!(child.join(), "done");
+    }
+}
+
 /// The platform takes no other refresh token than the one in the reply: it must be sealed with a key that still is.
 #[test]
 fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {

@@ -1,10 +1,13 @@
 //! Invariant 10: what the host's limits and habits do to the library, and the library to the host.
 
-use std::os::unix::fs::PermissionsExt;
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Child, Handle, SECRET, World, drop_privileges, outcome};
+use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome};
 use serde_json::json;
 
 fn limit(resource: libc::__rlimit_resource_t, most: u64) {
@@ -265,4 +268,84 @@ fn nothing_is_written_to_stdout_and_no_signal_disposition_changes() {
     })
     .join();
     assert_eq!(said, "true -1 1");
+}
+
+/// What `a_set_user_id_program_takes_nothing_from_its_callers_environment` runs as a program of its own.
+#[test]
+#[ignore = "a part of another test"]
+fn set_user_id_helper() {
+    let of = |name: &str| std::env::var(name).unwrap();
+    // SAFETY: reads a number that the kernel gave.
+    println!("secure: {}", unsafe { libc::getauxval(libc::AT_SECURE) });
+    match Handle::open_maybe(None) {
+        Ok(_) => println!("without a path: opened"),
+        Err(failure) => println!("without a path: {}", failure.message),
+    }
+    let handle = Handle::open(of("TEST_STORE").as_ref()).unwrap();
+    handle.set("proxy", &of("TEST_PROXY")).unwrap();
+    handle.set("ca_file", &of("TEST_CA_FILE")).unwrap();
+    println!("got: {}", outcome(handle.get("shop")));
+}
+
+/// Faults row 75.
+#[test]
+fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
+    needs_root!();
+    const OWNER: u32 = 1;
+    const CALLER: u32 = 65534;
+    let world = World::with_account(json!({}));
+    let directory = world.directory.path();
+    chown(directory, Some(OWNER), Some(OWNER)).unwrap();
+    let mode = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    mode(directory, 0o755);
+    drop(world.open_shop("official"));
+    let helper = directory.join("helper");
+    std::fs::copy(std::env::current_exe().unwrap(), &helper).unwrap();
+    chown(&helper, Some(OWNER), Some(OWNER)).unwrap();
+    mode(&helper, 0o4755);
+    let home = directory.join("home");
+    std::fs::create_dir(&home).unwrap();
+    mode(&home, 0o777);
+    let ca_file = directory.join("ca.pem");
+    std::fs::copy(world.sim.ca_file(), &ca_file).unwrap();
+    mode(&ca_file, 0o644);
+
+    let evil = TcpListener::bind("127.0.0.1:0").unwrap();
+    evil.set_nonblocking(true).unwrap();
+    let evil_url = format!("http://{}", evil.local_addr().unwrap());
+    let ran = Command::new(&helper)
+        .args(["--exact", "set_user_id_helper", "--ignored", "--nocapture"])
+        .env_clear()
+        .env("TEST_STORE", world.store())
+        .env("TEST_PROXY", world.sim.proxy())
+        .env("TEST_CA_FILE", &ca_file)
+        .env("WXTOKEN_STORE", home.join("mine.db"))
+        .env("WXTOKEN_API_BASE_URL", &evil_url)
+        .env("WXTOKEN_KEY_FILE", home.join("key"))
+        .env("WXTOKEN_TIMEOUT_MS", "not a number")
+        .env("HOME", &home)
+        .env("XDG_STATE_HOME", &home)
+        .uid(CALLER)
+        .gid(CALLER)
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    if said.contains("secure: 0") {
+        // The file system of temporary files does not let a program change its user.
+        fn here() {}
+        return common::say_not_run(std::any::type_name_of_val(&here));
+    }
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(said.contains("secure: 1"), "{said}");
+    let refused = "without a path: no store is named, and the environment is not read: this program has rights that its \
+                   caller lacks (set-user-ID, set-group-ID or capabilities); hint: Pass the path of the store";
+    assert!(said.contains(refused), "{said}");
+    let (_, got) = said.split_once("got: ").unwrap();
+    let got = got.lines().next().unwrap();
+    assert!(world.accepts(got), "{said}");
+    assert!(evil.accept().is_err(), "somebody else has been asked");
+    assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
 }

@@ -550,8 +550,13 @@ fn a_proxy_that_is_not_there_is_named() {
     }
 }
 
-/// A proxy that sends the beginning of an answer, and then one byte after another without an end.
-fn drips(mut stream: TcpStream, beginning: &[u8]) -> Vec<u8> {
+/// A peer that sends the beginning of an answer, and then one byte after another without an end.
+fn drips(stream: TcpStream, beginning: &[u8]) -> Vec<u8> {
+    drips_of(stream, beginning, b"x")
+}
+
+/// A peer that sends the beginning of an answer, and then one part after another without an end.
+fn drips_of(mut stream: TcpStream, beginning: &[u8], part: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(beginning);
     let closed = |stream: &mut TcpStream| {
         stream
@@ -559,8 +564,57 @@ fn drips(mut stream: TcpStream, beginning: &[u8]) -> Vec<u8> {
             .unwrap();
         matches!(stream.read(&mut [0; 512]), Ok(0))
     };
-    while !closed(&mut stream) && stream.write_all(b"x").is_ok() {}
+    while !closed(&mut stream) && stream.write_all(part).is_ok() {}
     Vec::new()
+}
+
+/// Faults row 28: each of them would go on for hours, a little at a time.
+#[test]
+fn every_wait_for_a_host_ends_in_time() {
+    let world = World::with_account(json!({}));
+    const OK: &str = "HTTP/1.1 200 OK\r\n";
+    let cases = [
+        ("http", "HTTP/1.1 200 ", "x"),
+        ("http", OK, "x"),
+        ("http", OK, "a: b\r\n"),
+        (
+            "http",
+            "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n",
+            "x",
+        ),
+        (
+            "http",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "1\r\nx\r\n",
+        ),
+        (
+            "http",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+            "x",
+        ),
+        ("http", "", "HTTP/1.1 100 Continue\r\n\r\n"),
+        // The beginning of a record of the handshake.
+        ("https", "\x16\x03\x03\x3f\x7f\x02", "x"),
+    ];
+    for (number, (scheme, beginning, part)) in cases.into_iter().enumerate() {
+        let peer =
+            Peer::start(move |stream| drips_of(stream, beginning.as_bytes(), part.as_bytes()));
+        let base = format!("{scheme}://{}", peer.address);
+        let options = [
+            ("api_base_url", base.as_str()),
+            ("connect_timeout_ms", "60000"),
+            ("timeout_ms", "1500"),
+        ];
+        let handle = handle_at(&world, &format!("drip{number}"), &options);
+        let began = Instant::now();
+        let failure = handle.get("shop").unwrap_err();
+        assert_eq!(failure.status, WXTOKEN_E_TIMEOUT, "{number}: {failure:?}");
+        assert!(
+            failure.message.contains("within timeout_ms (1500 ms)"),
+            "{failure:?}"
+        );
+        assert!(began.elapsed() < Duration::from_secs(20), "{number}");
+    }
 }
 
 /// Faults row 65: the time limit of connecting, and that of the whole call.
@@ -584,6 +638,16 @@ fn every_wait_for_a_proxy_ends_in_time() {
         (
             "socks5h",
             Peer::start(|stream| drips(stream, &[5, 0, 5, 0, 0, 3, 255])),
+        ),
+        // A handshake that drips behind the proxy.
+        (
+            "http",
+            Peer::start(|mut stream| {
+                head_of(&mut stream);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                let _ = stream.read(&mut [0; 512]);
+                drips(stream, b"\x16\x03\x03\x3f\x7f\x02")
+            }),
         ),
         // Through the proxy, and then no TLS.
         (

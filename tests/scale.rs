@@ -106,6 +106,27 @@ fn what_looks_at_every_account_is_linear_in_their_number() {
     };
     assert_linear("a keeper's pass", pass(few), pass(many));
 
+    // What any reader may leave there: each message costs a look at one name.
+    let mail = |store: &Store| {
+        const MESSAGES: usize = 200;
+        let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
+        keeper.pass().unwrap();
+        let mailbox = store.paths().store.with_added_extension("mailbox");
+        let mut mailbox = std::fs::File::options().write(true).open(mailbox).unwrap();
+        for i in 0..MESSAGES {
+            let message = format!("{{\"reject\":\"unknown-{i}\",\"fingerprint\":\"0\"}}\n");
+            std::io::Write::write_all(&mut mailbox, message.as_bytes()).unwrap();
+        }
+        let busy = busy(|| assert!(keeper.read_mail()));
+        keeper.end();
+        busy
+    };
+    let (mail_of_few, mail_of_many) = (mail(few), mail(many));
+    assert!(
+        mail_of_many < mail_of_few * 5.0,
+        "mail of unknown names costs {mail_of_many:.3} s instead of {mail_of_few:.3} s"
+    );
+
     let unknown = |store: &Store| {
         busy(|| {
             for i in 0..20 {

@@ -82,6 +82,7 @@ impl Client {
 
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
+        session.require_trusted()?;
         let snapshot = read_backup(from, &session.deadline)?;
         check_names(from, &snapshot)?;
         open_all(&session.vault, &snapshot)?;

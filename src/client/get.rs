@@ -140,7 +140,8 @@ impl Session {
         name: Option<&str>,
         found: Box<Credential>,
     ) -> Result<Option<CachedToken>> {
-        let Some(_flight) = self.state.shared.flights.try_begin(&found.key) else {
+        let flights = &self.state.shared.flights;
+        let Some(_flight) = flights.try_begin(&found.key, &self.deadline) else {
             return Ok(None);
         };
         let stamp = self.state.cache.stamp();
@@ -184,11 +185,12 @@ impl Session {
     /// The one thread of the library, for one refresh; none if one is running or none can start.
     fn refresh_in_background(&self, found: Box<Credential>) {
         let shared = self.state.shared;
-        let Some(flight) = shared.flights.try_begin(&found.key) else {
+        let deadline = Deadline::after(self.options.timeout_ms);
+        let Some(flight) = shared.flights.try_begin(&found.key, &deadline) else {
             return;
         };
         let of_thread = Session {
-            deadline: Deadline::after(self.options.timeout_ms),
+            deadline,
             ..self.clone()
         };
         let started = self.background.start(move || {

@@ -8,7 +8,8 @@
 //! A process that wants to fetch passes three gates, in this order.
 //!
 //! 1. **Flight** (`process::single_flight`): one thread per identity in a process. File locks do not tell the threads
-//!    of a process apart.
+//!    of a process apart. It ends a second after its thread's deadline: then that thread hangs, and its lease is out.
+//!    The next one takes another slot, since the process still has the lock of the first.
 //! 2. **Leader lock** (`sys::lock`): an open-file-description lock on one byte of `<store>.lock`. The kernel frees it
 //!    when the process dies. It cannot tell a slow leader from a frozen one.
 //! 3. **Lease** (`lease_id`, `lease_until`, `lease_slot`): written into the row together with the intent to fetch, in
@@ -43,7 +44,7 @@
 //! What remains: a classic leader that is killed between WeChat's minting and its commit leaves a token that nobody
 //! knows. The next fetch then ends the one before at once, so others may hand that out until they see the new one: for
 //! the time of the fetch and `revalidate_ms`. And a leader that is stopped in the instant before its request leaves,
-//! and woken after its lease, can still send that one request. Its answer is dropped as above.
+//! and woken after its lease, can still send that one request. It does not read the answer.
 //!
 //! **No place to put it.** When the intent cannot be written, credentials with `FetchCost::Repeatable` (`official`,
 //! `work` and others) are fetched all the same, since a repeat does no harm there, keep the row in this process's
@@ -64,6 +65,7 @@ use crate::credential::{
 use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
 use crate::platform::{FetchCost, FetchSecrets, ParentToken, Recipe};
+use crate::process::single_flight::HeldSlot;
 use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
 
@@ -88,7 +90,13 @@ pub(super) struct Leadership<'a> {
     pub(super) budget_ms: i64,
     /// Why the intent could not be written, if so: the token will live in memory.
     pub(super) unwritable: Option<Error>,
-    _lock: Option<LeaderLock<'a>>,
+    _lock: Option<SlotLock<'a>>,
+}
+
+/// A leader lock of this thread. The lock goes first: a thread that finds the slot free may lock its byte.
+struct SlotLock<'a> {
+    lock: LeaderLock<'a>,
+    _held: HeldSlot<'a>,
 }
 
 impl Leadership<'_> {
@@ -316,7 +324,7 @@ impl Session {
         let (found, fetch_secrets) = self.with_best_secret(found)?;
         let lease = Lease {
             id: i64::from_ne_bytes(sys::random()) | 1,
-            slot: lock.as_ref().map_or(0, |lock| lock.slot),
+            slot: lock.as_ref().map_or(0, |lock| lock.lock.slot),
             length_ms: self.left_ms() + LEASE_GRACE_MS,
         };
         let budget_ms = self.left_ms();
@@ -349,10 +357,10 @@ impl Session {
         })
     }
 
-    fn lock(&self, found: &Credential, policy: LockPolicy) -> Result<Option<LeaderLock<'static>>> {
+    fn lock(&self, found: &Credential, policy: LockPolicy) -> Result<Option<SlotLock<'static>>> {
         let row = &found.row;
         let first = row.lease_slot.rem_euclid(SLOTS);
-        let lock = self.store().try_lead(&found.key, first)?;
+        let lock = self.lock_slot(&found.key, first)?;
         if lock.is_some() {
             return Ok(lock);
         }
@@ -361,13 +369,21 @@ impl Session {
             || (policy == LockPolicy::IgnoreLockWithoutLease && !row.lease_is_active(now));
         if is_frozen {
             for slot in (1..SLOTS).map(|step| (first + step) % SLOTS) {
-                let lock = self.store().try_lead(&found.key, slot)?;
+                let lock = self.lock_slot(&found.key, slot)?;
                 if lock.is_some() {
                     return Ok(lock);
                 }
             }
         }
         Ok(None)
+    }
+
+    fn lock_slot(&self, key: &CredentialKey, slot: i64) -> Result<Option<SlotLock<'static>>> {
+        let Some(held) = self.state.shared.slots.take(key, slot) else {
+            return Ok(None);
+        };
+        let lock = self.store().try_lead(key, slot)?;
+        Ok(lock.map(|lock| SlotLock { lock, _held: held }))
     }
 
     /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.

@@ -19,6 +19,9 @@ impl Client {
         // A look puts back what live handles registered.
         let found = session.read_credential(Some(name))?;
         let kind = found.account.kind;
+        if field != "retry" {
+            session.require_trusted()?;
+        }
         match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
             ("retry", _) => self.put_retry(&session, &found.account, value),
@@ -209,7 +212,7 @@ impl Session {
             return Err(no_credential(account, field));
         };
         let name = format!("{}/{ACCESS_TOKEN}", account.name);
-        let mut found = self.read_credential(Some(&name))?;
+        let found = self.read_credential(Some(&name))?;
         let missing = || {
             let which = if before { "earlier " } else { "" };
             Error::new(
@@ -218,12 +221,14 @@ impl Session {
             )
         };
         if before {
-            let sealed = found.row.pushed_before.take().ok_or_else(missing)?;
-            let secret = self.vault.open(&put_label(&found, put), &sealed)?;
+            let secret = self.open_sealed(&found, |found| {
+                let sealed = found.row.pushed_before.as_ref().ok_or_else(missing)?;
+                self.vault.open(&put_label(found, put), sealed)
+            })?;
             return Ok(CachedToken::uncached(&secret, 0));
         }
         let at = found.row.pushed.as_ref().map_or(0, |kept| kept.at);
-        let secret = self.open_pushed_secret(&found, put)?;
+        let secret = self.open_sealed(&found, |found| self.open_pushed_secret(found, put))?;
         let ends = if put.lifetime_s > 0 && at > 0 {
             at / 1000 + put.lifetime_s
         } else {

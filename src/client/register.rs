@@ -35,6 +35,7 @@ impl Client {
         let account = match unchanged {
             Some(account) => account,
             None => {
+                session.require_trusted()?;
                 let mut account = Account {
                     name: name.into(),
                     kind,
@@ -206,6 +207,10 @@ impl Session {
             Ok(lost)
         })?;
         if lost.is_empty() {
+            return Ok(());
+        }
+        if let Err(why) = self.require_trusted() {
+            self.log(LogLevel::Error, &why.for_c());
             return Ok(());
         }
         self.store()

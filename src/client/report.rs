@@ -32,6 +32,10 @@ pub struct Report {
     pub reader: Option<Error>,
     /// Why the store cannot be written, when tokens live in this process's memory for that reason.
     pub degraded: Option<String>,
+    /// The reason why no account is put into the store: a stranger may have made it or its key, or may change them. Its tokens
+    /// may be anybody's.
+    #[serde(serialize_with = "write_reason")]
+    pub not_trusted: Option<Error>,
     /// By their names.
     pub accounts: Vec<AccountReport>,
     /// Those of a kind that this version does not know, by their names. Nothing is fetched for them here.
@@ -267,6 +271,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         keeper: session.store().keeper_channel().is_listened_to(),
         reader: session.why_reader(),
         degraded: shared.unsaved.reason(),
+        not_trusted: session.why_not_trusted(),
         accounts: accounts.collect(),
         unknown_accounts: unknown.iter().map(Into::into).collect(),
     })

@@ -1,12 +1,84 @@
-//! Which secret to fetch with, where several accounts share a credential and the platform has refused the secret of one.
+//! The secrets of a fetch, opened; and which one to fetch with, where several accounts share a credential and the platform has
+//! refused the secret of one.
 
 use super::session::Session;
 use crate::account::{Credential, key_of};
-use crate::error::{Error, Result, Status};
-use crate::platform::FetchSecrets;
-use crate::store;
+use crate::error::{Error, Hint, Result, Status};
+use crate::platform::{FetchSecrets, Value};
+use crate::secrets::{Label, Secret};
+use crate::store::{self, Account};
+use crate::sys::{self, Failpoint};
+
+/// How often a key may be changed between a look at what it sealed and the reading of the key file.
+const KEY_CHANGES: usize = 8;
 
 impl Session {
+    /// What secrets the credential's fetch takes.
+    pub fn fetch_secrets(&self, found: &Credential) -> Result<FetchSecrets> {
+        self.open_sealed(found, |found| {
+            let takes_secret = found.recipe.takes(Value::Secret);
+            let secret = takes_secret.then(|| self.open_secret(&found.account));
+            let put = found
+                .recipe
+                .pushed
+                .as_ref()
+                .map(|put| self.open_pushed_secret(found, put));
+            Ok(FetchSecrets {
+                secret: secret.transpose()?,
+                pushed: put.transpose()?,
+            })
+        })
+    }
+
+    /// Opens what was found. A change of keys may have ended since the look: then the key is gone that sealed it, and what is
+    /// there now is of another. So a key that is lacking is believed only of what is still there.
+    pub(super) fn open_sealed<T>(
+        &self,
+        found: &Credential,
+        open: impl Fn(&Credential) -> Result<T>,
+    ) -> Result<T> {
+        let mut newer = None;
+        let mut changes = 0;
+        loop {
+            sys::hit_failpoint(Failpoint::Opening);
+            let looked = newer.as_deref().unwrap_or(found);
+            let failed = match open(looked) {
+                Err(e) if e.status == Status::Secret && changes < KEY_CHANGES => e,
+                done => return done,
+            };
+            let Ok(again) = self.read_credential(Some(&found.name())) else {
+                return Err(failed);
+            };
+            let is_another = again.key != found.key
+                || again.account.id != found.account.id
+                || again.account.fingerprint != found.account.fingerprint;
+            if is_another || sealed_in(&again) == sealed_in(looked) {
+                return Err(failed);
+            }
+            newer = Some(again);
+            changes += 1;
+        }
+    }
+
+    fn open_secret(&self, account: &Account) -> Result<Secret> {
+        match &account.sealed {
+            Some(sealed) => self.vault.open(
+                &Label::secret(&account.name, account.kind.name(), &account.id),
+                sealed,
+            ),
+            None => Err(Error::new(
+                Status::Secret,
+                format!("no secret is stored for account \"{}\"", account.name),
+            )
+            .hint(Hint::RegisterAgain {
+                account: account.name.clone(),
+                kind: account.kind.name().into(),
+                id: account.id.clone(),
+                before: Some("With its secret,".into()),
+            })),
+        }
+    }
+
     /// The failure that keeps this caller from a fetch: none while another account of the credential may try its secret.
     pub(super) fn standing_failure(&self, found: &Credential) -> Option<Error> {
         let now = self.now();
@@ -86,4 +158,14 @@ impl Session {
             None => Ok(found),
         }
     }
+}
+
+/// Every sealed value of a credential.
+fn sealed_in(of: &Credential) -> [Option<&[u8]>; 3] {
+    let put = of.row.pushed.as_ref().map(|put| &*put.sealed);
+    [
+        of.account.sealed.as_deref(),
+        put,
+        of.row.pushed_before.as_deref(),
+    ]
 }

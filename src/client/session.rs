@@ -9,10 +9,10 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names;
 use crate::options::{LogLevel, Options};
-use crate::platform::{FetchSecrets, Recipe, Value};
+use crate::platform::Recipe;
 use crate::process::cache::CachedToken;
 use crate::process::{Background, HandleState};
-use crate::secrets::{Label, Secret, Vault};
+use crate::secrets::Vault;
 use crate::store::{self, Account, Accounts, Commit, Store, StoreName};
 use crate::sys;
 
@@ -152,38 +152,15 @@ impl Session {
         CachedToken::from_row(row, self.now())
     }
 
-    /// What secrets the credential's fetch takes.
-    pub fn fetch_secrets(&self, found: &Credential) -> Result<FetchSecrets> {
-        let takes_secret = found.recipe.takes(Value::Secret);
-        let secret = takes_secret.then(|| self.open_secret(&found.account));
-        let put = found
-            .recipe
-            .pushed
-            .as_ref()
-            .map(|put| self.open_pushed_secret(found, put));
-        Ok(FetchSecrets {
-            secret: secret.transpose()?,
-            pushed: put.transpose()?,
-        })
+    /// The reason why no secret is to be put into the store.
+    pub fn why_not_trusted(&self) -> Option<Error> {
+        let store = self.store().why_not_trusted();
+        store.or_else(|| self.vault.why_not_trusted())
     }
 
-    fn open_secret(&self, account: &Account) -> Result<Secret> {
-        match &account.sealed {
-            Some(sealed) => self.vault.open(
-                &Label::secret(&account.name, account.kind.name(), &account.id),
-                sealed,
-            ),
-            None => Err(Error::new(
-                Status::Secret,
-                format!("no secret is stored for account \"{}\"", account.name),
-            )
-            .hint(Hint::RegisterAgain {
-                account: account.name.clone(),
-                kind: account.kind.name().into(),
-                id: account.id.clone(),
-                before: Some("With its secret,".into()),
-            })),
-        }
+    /// Fails where there is such a reason.
+    pub fn require_trusted(&self) -> Result<()> {
+        self.why_not_trusted().map_or(Ok(()), Err)
     }
 
     pub fn left_ms(&self) -> i64 {

@@ -36,6 +36,8 @@ use text::{bytes, optional, required, utf8};
 ///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
 /// The environment is read here and nowhere else: $WXTOKEN_STORE, and $WXTOKEN_<OPTION> for each option of wxtoken_set.
+/// A program that runs with rights that its caller lacks (set-user-ID, set-group-ID, capabilities: AT_SECURE) reads none
+/// of it, as secure_getenv has it. There store must be a path, and options are set by wxtoken_set alone.
 ///
 ///     wxtoken *wx = NULL;
 ///     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK) fputs(err.message, stderr);

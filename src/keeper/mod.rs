@@ -15,7 +15,7 @@
 //! in the store is tried again when the store says; what fails without (a ticket that was never put, a `ca_file` that
 //! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have helped.
 //! Fetches run on up to 32 threads, at most 24 for one platform, so one that hangs keeps neither another's nor the
-//! mail.
+//! mail. One that goes on long past its time hangs where nobody thought of it: `overdue` says what becomes of it.
 //!
 //! A **reader** is a process that may not write the store, or not read the key. Its lead would come to nothing, so it does not
 //! try where a keeper listens. The keeper reads a FIFO, `<store>.mailbox`, mode 0620 where the store's group may read
@@ -32,6 +32,7 @@
 //! A **backup** holds accounts and what was put, and no token: restored, it brings none back that has been superseded
 //! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
+mod overdue;
 mod plan;
 mod workers;
 
@@ -47,9 +48,10 @@ use crate::account::key_of;
 use crate::client::Client;
 use crate::client::report::UnknownAccountReport;
 use crate::client::session::Session;
-use crate::clock::Deadline;
+use crate::clock::{Deadline, boot_ms};
 use crate::credential::{CredentialKey, StoredSecret};
 use crate::error::{Error, Hint, Result, Status};
+use crate::names;
 use crate::process::last_known;
 use crate::store::{self, Account, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
@@ -57,6 +59,9 @@ use crate::sys::{describe, os_message, owner_name};
 
 /// When to look again at what somebody else is about to fetch.
 const SOON_MS: i64 = 250;
+
+/// How often names are looked for that no pass has seen.
+const STRANGERS_MS: i64 = 1000;
 
 /// How many messages are read at once.
 const MAIL: usize = 256;
@@ -95,6 +100,10 @@ pub struct PassSummary {
     pub without_token: usize,
     /// How many are being fetched.
     pub in_flight: usize,
+    /// How many fetches hang: they have not ended seconds past their time.
+    pub overdue: usize,
+    /// Whether a fetch hangs, and none has ended since.
+    pub is_stalled: bool,
     /// In how many milliseconds the next one is due.
     pub next_ms: i64,
     /// The accounts that this version cannot keep, and why.
@@ -111,6 +120,8 @@ pub struct Keeper {
     /// Why there is none.
     no_mailbox: Option<Error>,
     wanted: HashSet<String>,
+    /// When names that are not known were last looked for.
+    strangers_at: i64,
     /// The accounts, and what was put, as last seen: a store that is lost gets them back.
     accounts: HashMap<String, Account>,
     puts: HashMap<CredentialKey, StoredSecret>,
@@ -172,6 +183,7 @@ impl Keeper {
             inbox: None,
             no_mailbox: None,
             wanted: HashSet::new(),
+            strangers_at: 0,
             accounts: HashMap::new(),
             puts: HashMap::new(),
             done,
@@ -237,7 +249,7 @@ impl Keeper {
         let messages: HashSet<Message> = inbox.read(MAIL).into_iter().collect();
         let mut any = false;
         for message in messages {
-            any = true;
+            any |= self.is_known(&message) || self.may_look_for_strangers();
             match message {
                 Message::Wanted(name) => {
                     self.wanted.insert(name);
@@ -256,10 +268,27 @@ impl Keeper {
         any
     }
 
+    /// Whether a message is of an account that the last pass has seen.
+    fn is_known(&self, message: &Message) -> bool {
+        let (Message::Wanted(name) | Message::Rejected { name, .. }) = message;
+        let account = names::split(Some(name)).map_or(None, |(account, _)| account);
+        account.is_some_and(|account| self.accounts.contains_key(account))
+    }
+
+    /// Whether it is time to look for names that the last pass has not seen: a flood of them costs a pass a second.
+    fn may_look_for_strangers(&mut self) -> bool {
+        let is_time = boot_ms() - self.strangers_at >= STRANGERS_MS;
+        if is_time {
+            self.strangers_at = boot_ms();
+        }
+        is_time
+    }
+
     /// Sets out to fetch all that is due, and does not wait for it.
     pub fn pass(&mut self) -> Result<PassSummary> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
+        self.pool.give_up_the_overdue();
         let session = self.pool.client.keeper_session()?;
         session.restore_accounts()?;
         self.open_inbox(session.store());
@@ -275,13 +304,16 @@ impl Keeper {
         let later = plan.iter().filter(|planned| planned.due_ms > 0);
         let next = later.map(|planned| planned.due_ms).min();
         // The end of a fetch is told; what another process is at is looked for.
-        let is_soon = is_lost || plan.iter().any(|planned| planned.due_ms <= 0);
+        let is_soon = is_lost || in_flight > 0 || plan.iter().any(|planned| planned.due_ms <= 0);
         let soon = is_soon.then_some(SOON_MS);
+        let work = self.pool.work();
         Ok(PassSummary {
             accounts: everything.accounts.len(),
             credentials: plan.len(),
             without_token: plan.iter().filter(|planned| planned.without_token).count(),
             in_flight,
+            overdue: work.running.overdue(),
+            is_stalled: work.running.is_stalled(),
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
             left_out: everything.unknown.iter().map(Into::into).collect(),
         })

@@ -5,8 +5,10 @@ use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use super::overdue::Running;
 use super::plan::PlannedFetch;
 use super::{EventSink, KeeperEvent, Outcome};
+use crate::account::Lookup;
 use crate::client::Client;
 use crate::clock::boot_ms;
 use crate::error::{Error, Result, Status};
@@ -14,7 +16,7 @@ use crate::store::token_fingerprint;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
 /// How many requests are under way at once.
-const THREADS: usize = 32;
+pub(super) const THREADS: usize = 32;
 
 /// How many of them go to one platform: one that hangs leaves threads to the others.
 const THREADS_OF_ONE: usize = 24;
@@ -36,11 +38,22 @@ pub(super) struct WorkerPool {
     pub(super) done: UnixStream,
 }
 
+impl Work {
+    /// A job is no longer under way.
+    pub(super) fn leave(&mut self, job: &FetchJob) {
+        self.in_flight.remove(&job.name);
+        if let Some(busy) = self.busy.get_mut(&job.base_url) {
+            *busy -= 1;
+        }
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) queue: VecDeque<FetchJob>,
     /// What is queued or being fetched.
     pub(super) in_flight: HashSet<String>,
+    pub(super) running: Running,
     /// How many threads wait for each platform, by its base URL.
     pub(super) busy: HashMap<String, usize>,
     pub(super) threads: usize,
@@ -69,7 +82,10 @@ impl WorkerPool {
     pub(super) fn reject(&self, name: &str, fingerprint: &str) -> bool {
         let rejected = || -> Result<bool> {
             let session = self.client.session()?;
-            let found = session.read_credential(Some(name))?;
+            // A name that is not there costs a look, and no search for one that is like it.
+            let Lookup::Found(found) = session.load(Some(name), &session.deadline)? else {
+                return Ok(false);
+            };
             let Some(token) = &found.row.token else {
                 return Ok(false);
             };
@@ -102,7 +118,7 @@ impl WorkerPool {
             }
         }
         let wanted = work.queue.len().saturating_sub(work.idle);
-        for _ in 0..wanted.min(THREADS - work.threads) {
+        for _ in 0..wanted.min(THREADS.saturating_sub(work.threads)) {
             let pool = self.clone();
             let thread = std::thread::Builder::new().name("wxtoken-keep".into());
             // With none at all the next pass tries again.
@@ -117,9 +133,10 @@ impl WorkerPool {
     /// One thread: fetches what is in the queue, and ends after a while without work.
     fn fetch_all(&self) {
         let _thread = ThreadGuard(self);
-        while let Some(job) = self.next() {
+        while let Some((number, job)) = self.next() {
             let _job = JobGuard {
                 pool: self,
+                number,
                 job: &job,
             };
             if let Some(outcome) = self.fetch(&job.name) {
@@ -130,11 +147,15 @@ impl WorkerPool {
     }
 
     /// Waits for something to fetch.
-    fn next(&self) -> Option<FetchJob> {
+    fn next(&self) -> Option<(u64, FetchJob)> {
         /// A thread that has had nothing to do for so long is not needed.
         const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
         let mut work = self.work();
         loop {
+            // Those that hung have come back, and their places are taken.
+            if work.threads > THREADS {
+                return None;
+            }
             let place = work.queue.iter().position(|job| {
                 work.busy
                     .get(&job.base_url)
@@ -142,7 +163,8 @@ impl WorkerPool {
             });
             if let Some(job) = place.and_then(|place| work.queue.remove(place)) {
                 *work.busy.entry(job.base_url.clone()).or_default() += 1;
-                return Some(job);
+                let number = work.running.begin(&job, self.client.options().timeout_ms);
+                return Some((number, job));
             }
             if work.is_over {
                 return None;
@@ -179,7 +201,7 @@ impl WorkerPool {
     }
 
     /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
-    fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
+    pub(super) fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
         let mut all = self.held();
         let before = all.get(name).filter(|held| held.message == e.to_string());
         let is_news = before.is_none();
@@ -231,15 +253,18 @@ impl Drop for ThreadGuard<'_> {
 
 struct JobGuard<'a> {
     pool: &'a WorkerPool,
+    number: u64,
     job: &'a FetchJob,
 }
 
 impl Drop for JobGuard<'_> {
     fn drop(&mut self) {
         let mut work = self.pool.work();
-        work.in_flight.remove(&self.job.name);
-        if let Some(busy) = work.busy.get_mut(&self.job.base_url) {
-            *busy -= 1;
+        if work.running.end(self.number) {
+            work.leave(self.job);
+        } else {
+            // It was given up, and its thread with it, which is one more from now on.
+            work.threads += 1;
         }
         drop(work);
         self.pool.wakes.notify_all();

@@ -14,9 +14,10 @@ use super::no_way::{NoWay, ran_out};
 use super::resolver::host_and_port;
 use super::tls::Tls;
 use super::tunnel::{self, Target};
+use crate::clock::Deadline;
 use crate::options::IpVersion;
 use crate::proxy::Proxy;
-use crate::sys::{OwnSocket, connect_first};
+use crate::sys::{self, Failpoint, OwnSocket, connect_first};
 
 /// The whole way of one request.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Way {
     pub ip_version: IpVersion,
     /// For a host of https://.
     pub tls: Option<Tls>,
+    /// The end of the call. No step waits beyond it, whatever limit ureq gives to the step.
+    pub by: Deadline,
 }
 
 impl Way {
@@ -45,7 +48,7 @@ impl Connector<()> for Way {
         details: &ConnectionDetails,
         _chained: Option<()>,
     ) -> Result<Option<Socket>, ureq::Error> {
-        let end = end_of(details.timeout);
+        let end = end_of(details.timeout, &self.by);
         let (host, port) = host_and_port(details.uri);
         // The resolver gave the proxy's addresses where there is one.
         let wire = match &self.proxy {
@@ -73,7 +76,12 @@ impl Connector<()> for Way {
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(Some(Socket { channel, buffers }))
+        let by = self.by;
+        Ok(Some(Socket {
+            channel,
+            buffers,
+            by,
+        }))
     }
 }
 
@@ -94,6 +102,15 @@ impl Wire {
     }
 }
 
+/// The system calls a time limit “would block”. rustls takes that for a socket that does not block, and ends a handshake that
+/// has read anything as if it were done.
+fn out_of_time(e: io::Error) -> io::Error {
+    match e.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => e,
+    }
+}
+
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
@@ -101,7 +118,7 @@ impl Read for Wire {
             stream.set_read_timeout(Some(left(self.end)?))?;
             match stream.read(buffer) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => return read,
+                read => return read.map_err(out_of_time),
             }
         }
     }
@@ -112,9 +129,10 @@ impl Write for Wire {
         loop {
             let mut stream = self.socket.get()?;
             stream.set_write_timeout(Some(left(self.end)?))?;
+            sys::hit_failpoint(Failpoint::Sending);
             match stream.write(bytes) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                written => return written,
+                written => return written.map_err(out_of_time),
             }
         }
     }
@@ -124,10 +142,9 @@ impl Write for Wire {
     }
 }
 
-fn end_of(timeout: NextTimeout) -> Instant {
-    // The limit that ureq calls “not happening” would overflow a clock. A request always has one.
-    const LONGEST: Duration = Duration::from_secs(86_400);
-    Instant::now() + LONGEST.min(*timeout.after)
+/// When a step is to end that has this limit. The limit that ureq calls “not happening” would overflow a clock.
+fn end_of(timeout: NextTimeout, by: &Deadline) -> Instant {
+    Instant::now() + by.left().min(*timeout.after)
 }
 
 /// How much is left of the time; an error when nothing is.
@@ -147,6 +164,7 @@ enum Channel {
 pub(super) struct Socket {
     channel: Channel,
     buffers: LazyBuffers,
+    by: Deadline,
 }
 
 impl fmt::Debug for Socket {
@@ -157,11 +175,12 @@ impl fmt::Debug for Socket {
 
 impl Socket {
     fn ends(&mut self, timeout: NextTimeout) {
+        let end = end_of(timeout, &self.by);
         let wire = match &mut self.channel {
             Channel::Plain(wire) => wire,
             Channel::Tls(tls) => &mut tls.sock,
         };
-        wire.end = end_of(timeout);
+        wire.end = end;
     }
 }
 
@@ -209,5 +228,39 @@ impl Transport for Socket {
 
     fn is_tls(&self) -> bool {
         matches!(self.channel, Channel::Tls(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use ureq::unversioned::transport::time;
+
+    /// A limit that ureq gives anew to each wait of a loop, or that it has forgotten.
+    #[test]
+    fn no_wait_goes_beyond_the_end_of_the_call() {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = silent.local_addr().unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        let channel = Channel::Plain(Wire::connect(&[address], end).unwrap());
+        let buffers = LazyBuffers::new(1024, 1024);
+        let by = Deadline::after(50);
+        let mut socket = Socket {
+            channel,
+            buffers,
+            by,
+        };
+        for after in [
+            time::Duration::NotHappening,
+            Duration::from_secs(3600).into(),
+        ] {
+            let timeout = NextTimeout {
+                after,
+                ..NextTimeout::default()
+            };
+            let waited = socket.await_input(timeout);
+            assert!(matches!(waited, Err(ureq::Error::Timeout(_))), "{waited:?}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::http_config::{self, MAX_BYTES};
 use crate::options::Options;
-use crate::sys::{self, BlockedSignals, Failpoint};
+use crate::sys::BlockedSignals;
 
 pub struct Request {
     pub path: &'static str,
@@ -77,7 +77,7 @@ pub fn send(
     options: &Options,
     deadline: &Deadline,
 ) -> Result<Response, SendError> {
-    let agent = agent(base, options).map_err(SendError::Options)?;
+    let agent = agent(base, options, deadline).map_err(SendError::Options)?;
     let limits = Limits::of(base, options, deadline);
     if deadline.has_passed() {
         // A leader that was frozen after its claim: another one may have fetched since.
@@ -87,7 +87,6 @@ pub fn send(
         }));
     }
     let url = format!("{base}{}", request.path);
-    sys::hit_failpoint(Failpoint::Sending);
     let _shield = BlockedSignals::new();
     let sent = match &request.body {
         Some(json) => dressed(limits.on(agent.post(&url)), request)
@@ -125,7 +124,7 @@ fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> Reques
     builder.query_pairs(query.map(|(name, value)| (*name, value.as_str())))
 }
 
-pub(super) fn agent(base: &str, options: &Options) -> Result<Agent> {
+pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
     let secure = base.starts_with("https://");
     // A plain target is on loopback or in a network of one's own, where no proxy may come between.
     let proxy = options.proxy.clone().filter(|_| secure);
@@ -133,6 +132,7 @@ pub(super) fn agent(base: &str, options: &Options) -> Result<Agent> {
         proxy: proxy.clone(),
         ip_version: options.ip_version,
         tls: secure.then(|| Tls::new(options)).transpose()?,
+        by: *deadline,
     };
     let resolver = HostResolver {
         proxy,

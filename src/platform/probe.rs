@@ -51,7 +51,7 @@ pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe
     let unread = options.unread_proxy.as_ref();
     let unread = unread.filter(|unread| options.proxy.is_none() && unread.concerns(base));
     probe.unread_proxy = unread.map(|unread| unread.variable);
-    let agent = agent(base, options)?;
+    let agent = agent(base, options, deadline)?;
     let _shield = BlockedSignals::new();
     let sent = boot_ms();
     let request = agent.get(format!("{base}/"));

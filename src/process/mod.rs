@@ -24,7 +24,7 @@ pub use background::Background;
 use cache::Cache;
 pub use last_known::{HandleId, last_known, release_handle};
 use rejected::RejectedHere;
-use single_flight::SingleFlight;
+use single_flight::{HeldSlots, SingleFlight};
 use unsaved::Unsaved;
 
 /// One store as this process knows it.
@@ -32,6 +32,7 @@ pub struct StoreState {
     pub generation: u64,
     pub store: Box<dyn Store>,
     pub flights: SingleFlight,
+    pub slots: HeldSlots,
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
@@ -90,16 +91,7 @@ pub fn open_shared(
     if let Some(known) = find(name) {
         return Ok(known);
     }
-    let fresh = StoreState {
-        generation: generation(),
-        store: store::open(name, opening, by)?,
-        flights: SingleFlight::default(),
-        unsaved: Unsaved::default(),
-        rejected: RejectedHere::default(),
-        states: Mutex::default(),
-        last_use: AtomicU64::new(0),
-        is_awake: AtomicBool::new(false),
-    };
+    let fresh = StoreState::of(store::open(name, opening, by)?);
     let held = ForkLock::enter();
     let mut registry = REGISTRY.borrow(&held);
     // Another thread may have been faster.
@@ -160,6 +152,20 @@ impl HandleState {
 }
 
 impl StoreState {
+    fn of(store: Box<dyn Store>) -> StoreState {
+        StoreState {
+            generation: generation(),
+            store,
+            flights: SingleFlight::default(),
+            slots: HeldSlots::default(),
+            unsaved: Unsaved::default(),
+            rejected: RejectedHere::default(),
+            states: Mutex::default(),
+            last_use: AtomicU64::new(0),
+            is_awake: AtomicBool::new(false),
+        }
+    }
+
     pub fn state(&'static self, options: &Options) -> Arc<HandleState> {
         let mut states = lock(&self.states);
         let mut alive = states.alive.iter().filter_map(Weak::upgrade);
@@ -211,16 +217,7 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     fn shared() -> &'static StoreState {
-        Box::leak(Box::new(StoreState {
-            generation: generation(),
-            store: Box::new(MemoryStore::new()),
-            flights: SingleFlight::default(),
-            unsaved: Unsaved::default(),
-            rejected: RejectedHere::default(),
-            states: Mutex::default(),
-            last_use: AtomicU64::new(0),
-            is_awake: AtomicBool::new(false),
-        }))
+        Box::leak(Box::new(StoreState::of(Box::new(MemoryStore::new()))))
     }
 
     fn with_url(number: usize) -> Options {

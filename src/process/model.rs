@@ -105,7 +105,8 @@ impl World {
 
     /// `Client::refresh_early`: a newer token, unless somebody else is at it.
     fn refresh_early(&self) -> Option<String> {
-        let _flight = self.flights.try_begin(&identity())?;
+        let deadline = Deadline::after(FOREVER_MS);
+        let _flight = self.flights.try_begin(&identity(), &deadline)?;
         let stamp = self.cache.stamp();
         let row = self.look();
         if row.freshness(Now::of_host()) == Freshness::Fresh {
@@ -279,5 +280,23 @@ fn while_one_looks_the_others_go_on() {
         assert_eq!(world.get().as_deref(), Some("T1"));
         assert_eq!(other.join().unwrap().as_deref(), Some("T1"));
         assert_eq!(world.asked(), 1);
+    });
+}
+
+#[test]
+fn a_flight_that_was_passed_over_ends_nobody_elses() {
+    every_interleaving(|| {
+        let world = World::new(0);
+        let overdue = Deadline::after(-FOREVER_MS);
+        let long = Deadline::after(FOREVER_MS);
+        let stuck = world.flights.try_begin(&identity(), &overdue).unwrap();
+        // Each passes over the stuck one, or waits for the other.
+        let others = [in_thread(&world, World::get), in_thread(&world, World::get)];
+        drop(stuck);
+        for other in others {
+            assert_eq!(other.join().unwrap().as_deref(), Some("T1"));
+        }
+        assert_eq!(world.asked(), 1);
+        assert!(world.flights.try_begin(&identity(), &long).is_some());
     });
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::encode;
 use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result, Status};
-use crate::sys::{self, FileId, Lack, NotGiven, OWNER_ONLY, OwnFile, Owner};
+use crate::sys::{self, Distrust, FileId, Lack, NotGiven, OWNER_ONLY, OwnFile, Owner};
 
 pub(super) const KEY_LEN: usize = 32;
 
@@ -60,6 +60,19 @@ impl Vault {
         self.read().err()
     }
 
+    /// The reason why nothing is sealed and opened with this key, with the remedy.
+    pub fn why_not_trusted(&self) -> Option<Error> {
+        Distrust::of(&self.path).map(|why| self.not_trusted(why))
+    }
+
+    /// Its maker knows it, and everything that it seals.
+    fn not_trusted(&self, why: Distrust) -> Error {
+        let what = format!("key file {} is not trusted", self.path.display());
+        Error::new(Status::Secret, what)
+            .because(why.words())
+            .advise(why.advice(&self.path))
+    }
+
     /// The keys, the one that seals first; None when there is no file.
     pub(super) fn read(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
@@ -67,10 +80,13 @@ impl Vault {
             Error::new(Status::Secret, what).because(why)
         };
         let mut text = Zeroizing::new(String::new());
+        let mut distrust = None;
         let mut look = || {
             sys::require_readable_file(&self.path)?;
             let own = OwnFile::open_for_reading(&self.path)?;
-            own.get()?.take(4096).read_to_string(&mut text)
+            let file = own.get()?;
+            distrust = Distrust::of_open(file, &self.path)?;
+            file.take(4096).read_to_string(&mut text)
         };
         let mut read = look();
         let deadline = Deadline::after(CLAIM_MS);
@@ -88,6 +104,9 @@ impl Vault {
                 ));
             }
             Err(e) => return Err(unreadable(sys::os_message(&e))),
+        }
+        if let Some(why) = distrust {
+            return Err(self.not_trusted(why));
         }
         let keys: Option<Vec<Key>> = text.trim_ascii().lines().map(decode).collect();
         keys.filter(|keys| !keys.is_empty())

@@ -97,6 +97,11 @@ pub trait Store: Send + Sync {
     /// The reason why this process may only read, with the remedy. None for a writer. Looks closer than [`Store::access`].
     fn why_reader(&self, by: &Deadline) -> Option<Error>;
 
+    /// The reason why accounts and secrets are not to be put in: a stranger may have made the store, or may change it.
+    fn why_not_trusted(&self) -> Option<Error> {
+        None
+    }
+
     /// How a reader reaches a keeper.
     fn keeper_channel(&self) -> &dyn KeeperChannel;
 

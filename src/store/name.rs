@@ -24,6 +24,7 @@ impl StoreName {
                 check_path("a store", path)?;
                 PathBuf::from(path)
             }
+            None if sys::is_secure() => return Err(no_environment()),
             None => match variable(STORE_VARIABLE)? {
                 Some(path) if path.is_empty() => return Err(empty_variable()),
                 Some(path) => path.into(),
@@ -52,6 +53,14 @@ impl fmt::Display for StoreName {
 
 const STORE_VARIABLE: &str = "WXTOKEN_STORE";
 
+fn no_environment() -> Error {
+    Error::argument("no store is named, and the environment is not read")
+        .because(
+            "this program has rights that its caller lacks (set-user-ID, set-group-ID or capabilities)",
+        )
+        .advise("Pass the path of the store, and set options by name.")
+}
+
 fn empty_variable() -> Error {
     Error::argument(format!("environment variable {STORE_VARIABLE} is empty"))
         .advise("Give it the path of a file, or unset it.")
@@ -59,7 +68,7 @@ fn empty_variable() -> Error {
 
 /// A variable that is a path, if it is set. One with a line end or quotes would make a second store.
 fn variable(name: &str) -> Result<Option<OsString>> {
-    let value = std::env::var_os(name);
+    let value = sys::variable(name);
     if let Some(value) = &value {
         check_variable(name, &value.to_string_lossy(), Allowed::Text)?;
     }

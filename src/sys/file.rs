@@ -224,3 +224,27 @@ pub fn create_private_directory(path: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each message says “it is …”, “the key is …” or “its directory is …” before it.
+    #[test]
+    fn a_description_goes_on_from_the_word_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let there = directory.path().join("there");
+        std::fs::write(&there, "").unwrap();
+        let me = me();
+        let ends = format!("; this process runs as {me}");
+        let absent = describe(&directory.path().join("gone/tokens.db"));
+        assert_eq!(absent, format!("absent{ends}"));
+        let owned = describe(&there);
+        assert!(
+            owned.starts_with(&format!("owned by {me}, mode 0")),
+            "{owned}"
+        );
+        let unseen = describe(&there.join("below"));
+        assert_eq!(unseen, format!("out of sight (Not a directory){ends}"));
+    }
+}

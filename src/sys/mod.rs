@@ -4,6 +4,7 @@
 //! files.
 
 mod connect;
+mod environment;
 mod failpoint;
 mod fifo;
 mod file;
@@ -16,12 +17,14 @@ mod own_file;
 mod owner;
 mod place;
 mod signal;
+mod trust;
 mod vfs;
 
 pub use connect::connect_first;
-#[cfg(feature = "failpoints")]
-pub use failpoint::arm;
+pub use environment::{is_secure, variable};
 pub use failpoint::{Failpoint, hit_failpoint};
+#[cfg(feature = "failpoints")]
+pub use failpoint::{arm, held, hold, let_go};
 #[cfg(test)]
 pub use fifo::MAX_MESSAGE;
 pub use fifo::{NotSent, has_reader, send};
@@ -42,6 +45,7 @@ pub use place::{
     rename_new, sync_directory,
 };
 pub use signal::BlockedSignals;
+pub use trust::Distrust;
 pub use vfs::{store_vfs, take_lost};
 
 /// The remedy for a thread that could not be started.

@@ -65,11 +65,16 @@ fn blank() -> wxtoken_error {
 
 impl Handle {
     pub fn open(store: &Path) -> Result<Handle, Failure> {
+        Handle::open_maybe(Some(store))
+    }
+
+    pub fn open_maybe(store: Option<&Path>) -> Result<Handle, Failure> {
         let mut out = ptr::null_mut();
         let mut err = blank();
-        let path = text(store.to_str().unwrap());
+        let path = store.map(|store| text(store.to_str().unwrap()));
+        let path = path.as_ref().map_or(ptr::null(), |path| path.as_ptr());
         // SAFETY: valid pointers.
-        let status = unsafe { wxtoken_init(path.as_ptr(), &mut out, &mut err) };
+        let status = unsafe { wxtoken_init(path, &mut out, &mut err) };
         done(status, &err).map(|()| Handle(out))
     }
 

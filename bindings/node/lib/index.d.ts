@@ -114,6 +114,7 @@ export interface Report {
   store: string;
   degraded: string | null;
   reader: string | null;
+  not_trusted: string | null;
   accounts: Array<{ name: string; kind: Kind; id: string; current: boolean; [field: string]: unknown }>;
   [field: string]: unknown;
 }

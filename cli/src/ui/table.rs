@@ -129,7 +129,8 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
     let without_keeper = report.reader.iter().filter(|_| report.keeper != Some(true));
     let reader = without_keeper.map(|why| format!("no token can be fetched from here: {why}"));
     let unknown = report.unknown_accounts.iter().map(ToString::to_string);
-    for said in degraded.chain(reader).chain(unknown) {
+    let not_trusted = report.not_trusted.iter().map(ToString::to_string);
+    for said in degraded.chain(reader).chain(not_trusted).chain(unknown) {
         for text in wrap(&said, terminal.columns.unwrap_or(READABLE)) {
             lines.push(Line::default().with(YELLOW, text));
         }

@@ -114,6 +114,17 @@ fn it_fetches_at_once_wakes_when_an_account_comes_and_ends_cleanly() {
     assert_eq!(parsed(&desk.done(&["status", "--json"]))["keeper"], false);
 }
 
+/// What the service manager is told next. A signal of another test may come in between.
+fn next_word(manager: &UnixDatagram) -> String {
+    let mut buffer = [0; 512];
+    loop {
+        match manager.recv(&mut buffer) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            received => return String::from_utf8_lossy(&buffer[..received.unwrap()]).into_owned(),
+        }
+    }
+}
+
 #[test]
 fn it_tells_the_service_manager() {
     let desk = Desk::with_shop();
@@ -136,9 +147,7 @@ fn it_tells_the_service_manager() {
     let told_until = |text: &str| {
         let mut all = String::new();
         wait_until(&format!("it tells {text}"), || {
-            let mut buffer = [0; 512];
-            let length = manager.recv(&mut buffer).unwrap();
-            all += std::str::from_utf8(&buffer[..length]).unwrap();
+            all += &next_word(&manager);
             all += "\n";
             all.contains(text)
         });
@@ -166,6 +175,37 @@ fn it_tells_the_service_manager() {
     told_until("STOPPING=1");
     // The journal knows the time by itself.
     assert!(said.starts_with("keeping "), "{said}");
+}
+
+/// Faults row 74: a keeper whose fetches all hang shows no sign of life, and so is started anew.
+#[test]
+fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
+    let desk = Desk::with_shop();
+    let path = desk.path("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    manager
+        .set_read_timeout(Some(Duration::from_secs(120)))
+        .unwrap();
+    let environment = [
+        ("NOTIFY_SOCKET", path.to_str().unwrap()),
+        ("WATCHDOG_USEC", "400000"),
+        ("WXTOKEN_TIMEOUT_MS", "300"),
+        // Each thread, where its claim is written.
+        ("TEST_HOLD", "3 1000000"),
+    ];
+    let mut keeping = Keeping::start(&desk, &environment);
+    let told = || next_word(&manager);
+    wait_until("it is alive", || told().contains("WATCHDOG=1"));
+    wait_until("a fetch hangs", || told().contains(", 1 hanging"));
+    keeping.until_it_says("the service manager gets no sign of life");
+    for _ in 0..20 {
+        let told = told();
+        assert!(!told.contains("WATCHDOG=1"), "{told}");
+    }
+    let said = keeping.end(libc::SIGTERM);
+    assert_eq!(said.matches("failed shop: ").count(), 1, "{said}");
+    assert!(said.contains("the fetch of shop has not ended"), "{said}");
+    assert_eq!(desk.world.requests(), 0);
 }
 
 #[test]

@@ -52,6 +52,7 @@ mod records;
 mod repair;
 mod schema;
 mod sql;
+mod trust;
 mod turn;
 
 pub use backup::{read_backup, write_backup};
@@ -216,6 +217,10 @@ impl Store for SqliteStore {
         self.look_for_newer_schema(by);
         let obstacle = self.obstacle()?;
         Some(self.describe_obstacle(&obstacle))
+    }
+
+    fn why_not_trusted(&self) -> Option<Error> {
+        self.distrust()
     }
 
     fn keeper_channel(&self) -> &dyn KeeperChannel {

@@ -20,6 +20,10 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
             "let this user write to the store",
         );
     }
+    if let Some(why) = &report.not_trusted {
+        let remedy = why.hint.as_deref().map(in_commands).unwrap_or_default();
+        found.advise("trust", Level::Problem, why.to_string(), remedy);
+    }
     keeper(report, paths, found);
     for unknown in &report.unknown_accounts {
         let saw = unknown.to_string();

@@ -61,6 +61,7 @@ pub fn in_words(pass: &PassSummary) -> String {
         accounts,
         credentials,
         without_token,
+        overdue,
         next_ms,
         ..
     } = pass;
@@ -68,8 +69,12 @@ pub fn in_words(pass: &PassSummary) -> String {
         0 => "all valid".into(),
         n => format!("{n} without a valid token"),
     };
+    let hang = match overdue {
+        0 => String::new(),
+        n => format!(", {n} hanging"),
+    };
     format!(
-        "{}, {}, {lack}; next look in {} s",
+        "{}, {}, {lack}{hang}; next look in {} s",
         count(*accounts, "account"),
         count(*credentials, "credential"),
         next_ms / 1000

@@ -44,9 +44,11 @@ pub fn run(store: &Store) -> Result<()> {
     loop {
         let began = Instant::now();
         let sleep = progress.of(keeper.pass(), &log);
+        // However long a look takes, mail and changes leave as much time to signs of life and signals.
+        let rest = 2 * began.elapsed();
         let plan = Plan {
-            earliest: began + SHORTEST_SLEEP,
-            mail: began + events::MAIL_SLEEP,
+            earliest: began + SHORTEST_SLEEP.max(rest),
+            mail: began + events::MAIL_SLEEP.max(rest),
             until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
         };
         let woken = wait(&mut keeper, watch.as_ref().ok(), &signals, plan);
@@ -70,6 +72,7 @@ struct Progress {
     is_ready: bool,
     stuck: Option<String>,
     left_out: Vec<UnknownAccountReport>,
+    is_stalled: bool,
 }
 
 impl Progress {
@@ -79,6 +82,7 @@ impl Progress {
             is_ready: false,
             stuck: None,
             left_out: Vec::new(),
+            is_stalled: false,
         }
     }
 
@@ -102,8 +106,20 @@ impl Progress {
                     notify(&[NotifyState::Ready]);
                     self.is_ready = true;
                 }
+                if pass.is_stalled != self.is_stalled {
+                    log.line(match pass.is_stalled {
+                        true => {
+                            "a fetch hangs and none has ended since: the service manager gets no sign of life"
+                        }
+                        false => "fetches end again",
+                    });
+                    self.is_stalled = pass.is_stalled;
+                }
                 let status = in_words(&pass);
-                notify(&[NotifyState::Status(&status), NotifyState::Watchdog]);
+                notify(&[NotifyState::Status(&status)]);
+                if !pass.is_stalled {
+                    notify(&[NotifyState::Watchdog]);
+                }
                 Duration::from_millis(pass.next_ms.unsigned_abs())
             }
             Err(e) => {

@@ -1,0 +1,42 @@
+//! Whether accounts may be put into a store: not where a stranger has made one of its files, or may change it.
+
+use std::path::Path;
+
+use super::SqliteStore;
+use super::error::SqliteError;
+use super::leader_lock::lock_path;
+use super::obstacle::journal_path;
+use crate::error::Error;
+use crate::sys::{self, Distrust};
+
+impl SqliteStore {
+    /// The reason why nothing secret is put into this store, with the remedy.
+    pub(super) fn distrust(&self) -> Option<Error> {
+        let of_store = Distrust::of(&self.path).map(|why| {
+            let what = format!("store {} is not trusted with accounts", self.path.display());
+            Error::store(what)
+                .because(why.words())
+                .advise(why.advice(&self.path))
+        });
+        of_store.or_else(|| planted(&self.path, &lock_path(&self.path)))
+    }
+
+    /// Fails where a stranger to the store has left a journal: SQLite would write what stands in it into the store.
+    pub(super) fn require_own_journal(&self) -> Result<(), SqliteError> {
+        let journal = journal_path(&self.path);
+        let is_owners = || sys::owner_uid(&journal).ok() == sys::owner_uid(&self.path).ok();
+        let why = planted(&self.path, &journal).filter(|_| !is_owners());
+        why.map_or(Ok(()), |why| Err(SqliteError::Failed(why)))
+    }
+}
+
+/// The mode of a lock or a journal hurts nobody's secret; its maker does.
+fn planted(store: &Path, beside: &Path) -> Option<Error> {
+    let why = Distrust::of(beside).filter(|why| matches!(why, Distrust::Planted(_)))?;
+    let what = format!("store {} is not trusted with accounts", store.display());
+    Some(
+        Error::store(what)
+            .because(format!("{}: {}", beside.display(), why.words()))
+            .advise(why.advice(beside)),
+    )
+}

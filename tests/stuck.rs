@@ -1,0 +1,203 @@
+//! Threads that are held at one exact moment, as one that hangs where nobody thought of it, or is slower than another process.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ::wxtoken::tool::{Error, Keeper, KeeperEvent, Outcome, Store};
+use ::wxtoken::{Failpoint, held, hold, let_go};
+use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use serde_json::{Value, json};
+
+/// The threads that are held. A moment is one of the whole process, so one test at a time has it.
+struct Held(#[allow(dead_code)] MutexGuard<'static, ()>);
+
+impl Held {
+    fn at(point: Failpoint, threads: usize) -> Held {
+        static ONE: Mutex<()> = Mutex::new(());
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        hold(point, threads);
+        Held(one)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let_go();
+    }
+}
+
+fn row(handle: &Handle) -> Value {
+    handle.report()["accounts"][0]["tokens"][0].clone()
+}
+
+/// A handle on the same store whose calls have little time.
+fn hasty(world: &World) -> Handle {
+    let hasty = world.open();
+    hasty.set("timeout_ms", "500").unwrap();
+    hasty
+}
+
+/// Faults row 73: the other threads of a process pass a stuck one over, as other processes do.
+#[test]
+fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
+    for kind in ["official", "official_classic"] {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop(kind);
+        let hasty = hasty(&world);
+        let stuck = Held::at(Failpoint::Claimed, 1);
+        let thread = std::thread::spawn(move || hasty.get("shop"));
+        wait_until("it has claimed", || held() == 1);
+        let token = handle.get("shop").unwrap();
+        assert!(world.accepts(&token.value), "{kind}");
+        drop(stuck);
+        let late = thread.join().unwrap();
+        assert!(late.is_err(), "{kind}: {late:?}");
+        assert_eq!(handle.get("shop").unwrap().value, token.value, "{kind}");
+        assert_eq!(row(&handle)["last_error"], Value::Null, "{kind}");
+        assert_eq!(world.requests(), 1, "{kind}");
+    }
+}
+
+/// Faults row 73: a lock tells processes apart, and not threads. What the stuck one gives back when it wakes is not the lock
+/// of the one that came after it.
+#[test]
+fn a_thread_that_wakes_takes_no_lock_from_the_one_that_passed_it_over() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    let hasty = hasty(&world);
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 4000}));
+    let stuck = Held::at(Failpoint::Claimed, 1);
+    let thread = std::thread::spawn(move || hasty.get("shop"));
+    wait_until("it has claimed", || held() == 1);
+    let next = std::thread::spawn(move || handle.get("shop").unwrap().value);
+    wait_until("the next one is asking", || {
+        world.sim.counters_of("wx1").in_flight == 1
+    });
+    drop(stuck);
+    thread.join().unwrap().unwrap_err();
+    let other = Child::fork(|| outcome(world.open().get("shop")));
+    assert_eq!(other.join(), next.join().unwrap());
+    assert_eq!(world.requests(), 1);
+}
+
+fn keeper_of(world: &World) -> (Keeper, Arc<Mutex<Vec<KeeperEvent>>>) {
+    let store = Store::open(world.store().to_str()).unwrap();
+    store.set("api_base_url", world.sim.http()).unwrap();
+    store.set("timeout_ms", "500").unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let to = told.clone();
+    let tell = move |kept: &KeeperEvent| to.lock().unwrap().push(kept.clone());
+    (store.keeper(Arc::new(tell)).unwrap(), told)
+}
+
+fn failures(told: &Mutex<Vec<KeeperEvent>>) -> Vec<Error> {
+    let told = told.lock().unwrap();
+    let failures = told.iter().filter_map(|kept| match &kept.outcome {
+        Outcome::Failed(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    failures.collect()
+}
+
+/// Faults row 74: 24 threads, as many as one platform may have, hang; and yet each of thirty accounts gets its token.
+#[test]
+fn fetches_that_hang_are_told_and_leave_no_account_out() {
+    const HANG: usize = 24;
+    let world = World::new();
+    let owner = world.open();
+    for number in 0..30 {
+        let id = format!("wx{number}");
+        world.add("official", &id, json!({}));
+        owner.register(&id, "official", &id, SECRET).unwrap();
+    }
+    let stuck = Held::at(Failpoint::Claimed, HANG);
+    let (mut keeper, told) = keeper_of(&world);
+    let mut pass = keeper.pass().unwrap();
+    wait_until("every account has its token", || {
+        pass = keeper.pass().unwrap();
+        pass.without_token == 0
+    });
+    assert_eq!((pass.accounts, pass.overdue), (30, HANG), "{pass:?}");
+    assert!(!pass.is_stalled, "{pass:?}");
+    let messages = failures(&told);
+    assert_eq!(messages.len(), HANG, "{messages:?}");
+    for e in messages {
+        assert!(e.what.contains("has not ended"), "{e}");
+    }
+    // Those that come back late overwrite nothing.
+    let there = owner.report()["accounts"].clone();
+    drop(stuck);
+    wait_until("they have ended", || keeper.pass().unwrap().overdue == 0);
+    assert_eq!(owner.report()["accounts"], there);
+    keeper.end();
+    assert_eq!(world.sim.counters().minted, 30);
+}
+
+/// Faults row 74: a keeper whose fetches all hang is not one that works.
+#[test]
+fn a_keeper_is_stalled_while_fetches_hang_and_none_ends() {
+    let world = World::with_account(json!({}));
+    world.open_shop("official");
+    let stuck = Held::at(Failpoint::Claimed, usize::MAX);
+    let (mut keeper, told) = keeper_of(&world);
+    wait_until("the second try hangs too", || {
+        let pass = keeper.pass().unwrap();
+        assert_eq!(pass.is_stalled, pass.overdue > 0, "{pass:?}");
+        pass.overdue == 2
+    });
+    assert_eq!(failures(&told).len(), 1, "told once");
+    drop(stuck);
+    wait_until("it works again", || {
+        let pass = keeper.pass().unwrap();
+        !pass.is_stalled && pass.without_token == 0
+    });
+    keeper.end();
+    assert_eq!(world.minted(), 1);
+}
+
+/// Faults row 78: a change of keys ends between a look at a sealed value and the reading of the key file.
+#[test]
+fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
+    let world = World::with_account(json!({}));
+    world.add("component", "wxabove", json!({}));
+    let handle = world.open_shop("official");
+    handle
+        .register("above", "component", "wxabove", SECRET)
+        .unwrap();
+    let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
+    handle.put("above", "verify_ticket", &ticket).unwrap();
+    let (second, _) = world.sim.push("wxabove", 0).unwrap();
+    handle.put("above", "verify_ticket", &second).unwrap();
+    let operator = Store::open(world.store().to_str()).unwrap();
+    let handle = Arc::new(handle);
+    // The two that fetch, and what was put.
+    for name in [
+        "shop",
+        "above",
+        "above/verify_ticket",
+        "above/verify_ticket_before",
+    ] {
+        let slow = Held::at(Failpoint::Opening, 1);
+        let of_thread = handle.clone();
+        let thread = std::thread::spawn(move || of_thread.get(name));
+        wait_until("it has looked", || held() == 1);
+        operator.rekey().unwrap();
+        drop(slow);
+        let got = thread.join().unwrap().unwrap().value;
+        match name {
+            "above/verify_ticket" => assert_eq!(got, second),
+            "above/verify_ticket_before" => assert_eq!(got, ticket),
+            _ => assert!(world.accepts(&got), "{name}"),
+        }
+    }
+}
+
+/// A key that is another one, and stays so, is told.
+#[test]
+fn a_key_that_is_lost_is_told_after_a_second_look() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let key = world.store().with_added_extension("key");
+    std::fs::write(&key, "0".repeat(64)).unwrap();
+    let failure = handle.get("shop").unwrap_err();
+    assert!(failure.message.contains("another key"), "{failure:?}");
+}

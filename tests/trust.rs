@@ -1,0 +1,310 @@
+//! Stores and keys that a stranger may have put there, or may change: nothing secret is put into them. And the set-ups of
+//! docs/deploy.md, where several users share a store, go on working.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use common::{Child, Handle, SECRET, World, needs_root, outcome};
+use serde_json::json;
+
+const STRANGER: u32 = 65534;
+const VICTIM: u32 = 1;
+const OTHER: u32 = 2;
+const ROOT: u32 = 0;
+/// A group of several users.
+const GROUP: u32 = 50;
+
+const DIGITS: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Runs as a user of a group of its own, who is in [`GROUP`] too where that is said.
+fn as_user(uid: u32, is_member: bool, work: impl FnOnce() -> String) -> String {
+    Child::fork(|| {
+        let groups = [GROUP];
+        // SAFETY: changes this forked child alone.
+        unsafe {
+            let count = usize::from(is_member);
+            assert_eq!(libc::setgroups(count, groups.as_ptr()), 0);
+            assert_eq!(libc::setgid(uid), 0);
+            assert_eq!(libc::setuid(uid), 0);
+        }
+        work()
+    })
+    .join()
+}
+
+/// A directory such as /tmp.
+fn shared_world() -> World {
+    let world = world_of(ROOT, ROOT, 0o1777);
+    world.add("official", "wx2", json!({}));
+    world
+}
+
+fn world_of(owner: u32, group: u32, mode: u32) -> World {
+    let world = World::with_account(json!({}));
+    chown(world.directory.path(), Some(owner), Some(group)).unwrap();
+    set_mode(world.directory.path(), mode);
+    world
+}
+
+fn beside(world: &World, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", world.store().display()))
+}
+
+fn planted(path: &Path, text: &str, mode: u32) {
+    fs::write(path, text).unwrap();
+    chown(path, Some(STRANGER), Some(STRANGER)).unwrap();
+    set_mode(path, mode);
+}
+
+/// What registering says, and then a get.
+fn registers(world: &World) -> String {
+    let handle = world.open();
+    let registered = handle.register("mine", "official", "wx1", SECRET);
+    match registered {
+        Ok(()) => outcome(handle.get("mine")),
+        Err(failure) => format!("{:?}: {}", failure.status, failure.message),
+    }
+}
+
+const PLANTED: &str = "in a directory where everybody may make files; this process runs as ";
+
+/// Faults row 76.
+#[test]
+fn nothing_is_sealed_with_a_key_that_a_stranger_has_put_there() {
+    needs_root!();
+    for user in [VICTIM, ROOT] {
+        let world = shared_world();
+        let key = beside(&world, ".key");
+        planted(&key, DIGITS, 0o644);
+        let said = as_user(user, false, || registers(&world));
+        assert!(said.contains("E_SECRET"), "{said}");
+        let why = format!(
+            "{} is not trusted: it belongs to nobody, {PLANTED}",
+            key.display()
+        );
+        assert!(said.contains(&why), "{said}");
+        assert!(
+            said.contains("use a directory of the service's own"),
+            "{said}"
+        );
+        let report = as_user(user, false, || world.open().report().to_string());
+        assert!(report.contains("\"accounts\":[]"), "{report}");
+        assert!(report.contains("is not trusted"), "{report}");
+        // By a link of the stranger's, to a key that is everybody's to read.
+        fs::remove_file(&key).unwrap();
+        let target = world.directory.path().join("roots");
+        fs::write(&target, DIGITS).unwrap();
+        std::os::unix::fs::symlink(&target, &key).unwrap();
+        std::os::unix::fs::lchown(&key, Some(STRANGER), Some(STRANGER)).unwrap();
+        let said = as_user(user, false, || registers(&world));
+        assert!(
+            said.contains("E_SECRET") && said.contains(PLANTED),
+            "{said}"
+        );
+    }
+}
+
+/// Faults row 76.
+#[test]
+fn no_account_is_put_into_a_store_that_a_stranger_has_made_and_its_tokens_are_read() {
+    needs_root!();
+    for user in [VICTIM, ROOT] {
+        let world = shared_world();
+        let token = as_user(STRANGER, false, || {
+            let handle = world.open();
+            handle
+                .register("theirs", "official", "wx2", SECRET)
+                .unwrap();
+            let token = outcome(handle.get("theirs"));
+            set_mode(&world.store(), 0o666);
+            set_mode(&beside(&world, ".lock"), 0o666);
+            set_mode(&beside(&world, ".key"), 0o644);
+            token
+        });
+        assert!(world.accepts(&token), "{token}");
+        let said = as_user(user, false, || registers(&world));
+        assert!(said.contains("E_STORE"), "{said}");
+        assert!(
+            said.contains("is not trusted with accounts: it belongs to nobody"),
+            "{said}"
+        );
+        let put = as_user(user, false, || {
+            let handle = world.open();
+            let got = outcome(handle.get("theirs"));
+            let put = handle.put_current("theirs").unwrap_err();
+            format!("{got}|{}|{}", put.message, handle.report()["not_trusted"])
+        });
+        let parts: Vec<&str> = put.split('|').collect();
+        assert_eq!(parts[0], token, "what is there is read");
+        for part in &parts[1..] {
+            assert!(part.contains("is not trusted with accounts"), "{part}");
+        }
+        assert_eq!(world.requests(), 0);
+    }
+}
+
+/// Faults row 76.
+#[test]
+fn no_account_is_put_beside_a_lock_that_a_stranger_has_made() {
+    needs_root!();
+    let world = shared_world();
+    let lock = beside(&world, ".lock");
+    planted(&lock, "", 0o666);
+    let said = as_user(VICTIM, false, || registers(&world));
+    let why = format!("{}: it belongs to nobody, {PLANTED}", lock.display());
+    assert!(said.contains("E_STORE") && said.contains(&why), "{said}");
+}
+
+/// Faults row 76. SQLite writes what stands in a journal into the store.
+#[test]
+fn a_journal_that_a_stranger_has_left_is_not_played_back() {
+    needs_root!();
+    let world = shared_world();
+    let journal = beside(&world, "-journal");
+    let made = as_user(VICTIM, false, || registers(&world));
+    assert!(world.accepts(&made), "{made}");
+    // A journal that takes the account out, as a writer that is killed leaves it.
+    let theirs = world.directory.path().join("theirs.db");
+    fs::copy(world.store(), &theirs).unwrap();
+    common::sqlite(&theirs, "DELETE FROM weixin_account");
+    let left = left_journal(&theirs);
+    let before = fs::read(world.store()).unwrap();
+    for text in [&left[..], b""] {
+        fs::remove_file(&journal).unwrap_or_default();
+        fs::write(&journal, text).unwrap();
+        chown(&journal, Some(STRANGER), Some(STRANGER)).unwrap();
+        set_mode(&journal, 0o666);
+        let said = as_user(VICTIM, false, || match Handle::open(&world.store()) {
+            Ok(handle) => outcome(handle.get("mine")),
+            Err(failure) => failure.message,
+        });
+        let why = format!("{}: it belongs to nobody, {PLANTED}", journal.display());
+        assert!(said.contains(&why), "{said}");
+        assert!(
+            fs::read(world.store()).unwrap() == before,
+            "it was played back"
+        );
+    }
+    fs::remove_file(&journal).unwrap();
+    let said = as_user(VICTIM, false, || outcome(world.open().get("mine")));
+    assert_eq!(said, made);
+}
+
+/// The journal that a writer leaves who is killed between his changes and his commit.
+fn left_journal(store: &Path) -> Vec<u8> {
+    let journal = PathBuf::from(format!("{}-journal", store.display()));
+    let mut writer = std::process::Command::new("sqlite3")
+        .arg(store)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let statements = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE;\n\
+                      UPDATE weixin_token SET refresh_at = 1;\n\
+                      CREATE TABLE much (x); INSERT INTO much SELECT zeroblob(4000) FROM generate_series(1, 200);\n";
+    let input = writer.stdin.as_mut().unwrap();
+    std::io::Write::write_all(input, statements.as_bytes()).unwrap();
+    let has_begun = || fs::read(&journal).is_ok_and(|journal| journal.starts_with(&[0xd9, 0xd5]));
+    common::wait_until("the journal is there", has_begun);
+    let left = fs::read(&journal).unwrap();
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    left
+}
+
+/// Faults row 77.
+#[test]
+fn what_everybody_may_change_is_not_trusted_until_that_is_mended() {
+    let world = World::with_account(json!({}));
+    world.add("official", "wx2", json!({}));
+    let handle = world.open_shop("official");
+    let token = handle.get("shop").unwrap().value;
+    let key = beside(&world, ".key");
+    for (path, mode, status) in [(world.store(), 0o666, "E_STORE"), (key, 0o602, "E_SECRET")] {
+        set_mode(&path, mode);
+        let refused = handle.register("x", "official", "wx2", SECRET).unwrap_err();
+        assert!(format!("{refused:?}").contains(status), "{refused:?}");
+        let why = format!("everybody may change it (mode {mode:04o})");
+        assert!(refused.message.contains(&why), "{refused:?}");
+        let remedy = format!("chmod o-w {}", path.display());
+        assert!(refused.message.contains(&remedy), "{refused:?}");
+        assert_eq!(handle.get("shop").unwrap().value, token);
+        assert!(handle.report()["not_trusted"].to_string().contains(&why));
+        set_mode(&path, 0o600);
+    }
+    handle.register("x", "official", "wx2", SECRET).unwrap();
+    assert!(handle.report()["not_trusted"].is_null());
+}
+
+/// docs/deploy.md: a job of root in the directory of the service, whichever comes first.
+#[test]
+fn root_and_a_service_work_on_one_store() {
+    needs_root!();
+    let orders = [(ROOT, VICTIM), (VICTIM, ROOT)];
+    // Where everybody may make files, a store that root makes is root's.
+    for (mode, orders) in [
+        (0o700, &orders[..]),
+        (0o2750, &orders),
+        (0o777, &orders[1..]),
+    ] {
+        for (first, second) in orders.iter().copied() {
+            let world = world_of(VICTIM, VICTIM, mode);
+            for user in [first, second] {
+                let said = as_user(user, false, || registers(&world));
+                assert!(world.accepts(&said), "{mode:o} {user}: {said}");
+                world.expire_all();
+            }
+        }
+    }
+}
+
+/// docs/deploy.md: several uids in one group, in a directory of the group.
+#[test]
+fn the_members_of_a_group_work_on_one_store() {
+    needs_root!();
+    for owner in [ROOT, VICTIM] {
+        let world = world_of(owner, GROUP, 0o2770);
+        let said = as_user(VICTIM, true, || {
+            let handle = world.open();
+            handle.register("mine", "official", "wx1", SECRET).unwrap();
+            set_mode(&world.store(), 0o660);
+            set_mode(&beside(&world, ".key"), 0o640);
+            outcome(handle.get("mine"))
+        });
+        assert!(world.accepts(&said), "{said}");
+        world.expire_all();
+        let said = as_user(OTHER, true, || {
+            let handle = world.open();
+            handle
+                .register("second", "official", "wx1", SECRET)
+                .unwrap();
+            outcome(handle.get("mine"))
+        });
+        assert!(world.accepts(&said), "{said}");
+    }
+}
+
+/// docs/deploy.md: a key that is mounted alone, as Kubernetes does: root's, for a group, in a directory of mode 1777.
+#[test]
+fn a_key_of_roots_for_a_group_is_taken() {
+    needs_root!();
+    let world = world_of(VICTIM, VICTIM, 0o700);
+    let mounted = tempfile::tempdir().unwrap();
+    set_mode(mounted.path(), 0o1777);
+    let key = mounted.path().join("key");
+    fs::write(&key, DIGITS).unwrap();
+    chown(&key, Some(ROOT), Some(GROUP)).unwrap();
+    set_mode(&key, 0o440);
+    let said = as_user(VICTIM, true, || {
+        let handle: Handle = world.open();
+        handle.set("key_file", key.to_str().unwrap()).unwrap();
+        handle.register("mine", "official", "wx1", SECRET).unwrap();
+        outcome(handle.get("mine"))
+    });
+    assert!(world.accepts(&said), "{said}");
+}
