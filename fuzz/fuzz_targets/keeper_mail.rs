@@ -1,0 +1,47 @@
+//! Any bytes in a keeper's mailbox: they are read, and the next message is too.
+#![no_main]
+
+#[path = "../common.rs"]
+mod common;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use wxtoken::tool::{Keeper, KeeperEvent, Store};
+
+/// So many bytes are in the mailbox at once: what does not fit into a FIFO is refused to who writes there.
+const MOST: usize = 32 * 1024;
+/// So many messages are read at once, and more at the next look.
+const LOOKS: usize = MOST / 8 / 256 + 2;
+
+struct Desk {
+    store: Store,
+    keeper: Keeper,
+}
+
+fn desk() -> Desk {
+    let directory = tempfile::tempdir().unwrap().keep();
+    let path = directory.join("tokens.db");
+    std::fs::write(&path, common::sound_store()).unwrap();
+    let store = Store::open(path.to_str()).unwrap();
+    let keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
+    Desk { store, keeper }
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    static DESK: OnceLock<Mutex<Desk>> = OnceLock::new();
+    let mut desk = DESK.get_or_init(|| Mutex::new(desk())).lock().unwrap();
+    let mailbox = desk.store.paths().mailbox;
+    let write = |bytes: &[u8]| {
+        let options = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&mailbox);
+        options.unwrap().write_all(bytes).unwrap();
+    };
+    write(&bytes[..bytes.len().min(MOST)]);
+    for _ in 0..LOOKS {
+        desk.keeper.read_mail();
+    }
+    write(b"\n{\"want\":\"shop\"}\n");
+    assert!(desk.keeper.read_mail(), "a message was not read");
+});
