@@ -100,7 +100,7 @@ void a_secret_that_a_gateway_echoes_is_taken_out(void)
              place.secret);
     sim_fault(&place, fault);
     CHECK_STATUS(WXTOKEN_E_API, wxtoken_get(place.wx, "shop", fresh_token(), e));
-    CHECK_TEXT(last_message(), "bad");
+    CHECK_TEXT(last_message(), "errcode 40125, with a text that is left out");
     CHECK_HIDES(last_message(), place.secret);
     json = report_of(place.wx);
     CHECK_TEXT(json, "40125");
