@@ -117,6 +117,19 @@ impl<T: AsRawFd + FromRawFd> Own<T> {
         }
     }
 
+    /// How long the file is, in the same look.
+    pub fn length(&self) -> io::Result<u64> {
+        let about = stat(self.it.as_raw_fd());
+        let about = about.filter(|about| FileId::new(about.st_dev, about.st_ino) == self.id);
+        let about = about.ok_or_else(|| io::Error::other(Lost))?;
+        Ok(u64::try_from(about.st_size).unwrap_or(0))
+    }
+
+    /// What is open, without a look: for what does no harm to another file, and is followed by a look.
+    pub fn unchecked(&self) -> &T {
+        &self.it
+    }
+
     pub fn is_intact(&self) -> bool {
         FileId::of_descriptor(self.it.as_raw_fd()) == Some(self.id)
     }
@@ -172,14 +185,12 @@ fn above_streams(fd: RawFd) -> io::Result<RawFd> {
 impl FileId {
     /// The file that a descriptor is of; None where it is closed.
     fn of_descriptor(fd: RawFd) -> Option<FileId> {
-        let mut about = MaybeUninit::<libc::stat>::uninit();
-        // SAFETY: `about` is a stat to write to, read only where fstat has filled it in.
-        let about = unsafe {
-            if libc::fstat(fd, about.as_mut_ptr()) != 0 {
-                return None;
-            }
-            about.assume_init()
-        };
-        Some(FileId::new(about.st_dev, about.st_ino))
+        stat(fd).map(|about| FileId::new(about.st_dev, about.st_ino))
     }
+}
+
+fn stat(fd: RawFd) -> Option<libc::stat> {
+    let mut about = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: `about` is a stat to write to, read only where fstat has filled it in.
+    unsafe { (libc::fstat(fd, about.as_mut_ptr()) == 0).then(|| about.assume_init()) }
 }

@@ -170,9 +170,15 @@ impl SqliteStore {
         let held = ForkLock::enter();
         let done = work(&mut open.conn);
         drop(held);
-        let done = done.map_err(|e| lost_or(SqliteError::from(e)));
+        let is_lost = sys::take_lost();
+        let done = match done {
+            // What was committed is there; what was read may have been another file's.
+            Ok(done) if writes || !is_lost => Ok(done),
+            Err(e) if !is_lost => Err(SqliteError::from(e)),
+            _ => Err(SqliteError::Lost),
+        };
         // What an I/O error leaves of a connection is not to be used.
-        if matches!(done, Err(SqliteError::Lost | SqliteError::Io(_))) || sys::take_lost() {
+        if is_lost || matches!(done, Err(SqliteError::Io(_))) {
             files.close();
         }
         done

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -94,9 +94,13 @@ impl StoreFile {
         })
     }
 
-    /// How many bytes there were to read.
+    /// How many bytes there were to read. A transaction reads between its lock and its unlock, which look at the descriptor.
     pub fn read(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
-        let file = self.own.get()?;
+        let file = if self.level == Level::None {
+            self.own.get()?
+        } else {
+            self.own.unchecked()
+        };
         let mut done = 0;
         while done < into.len() {
             match file.read_at(&mut into[done..], at + done as u64) {
@@ -118,7 +122,7 @@ impl StoreFile {
     }
 
     pub fn length(&self) -> io::Result<u64> {
-        Ok(self.own.get()?.metadata()?.len())
+        self.own.length()
     }
 
     pub fn sync(&mut self) -> io::Result<()> {
@@ -142,29 +146,30 @@ impl StoreFile {
         if self.level >= level {
             return Ok(true);
         }
+        let fd = self.own.get()?.as_raw_fd();
         match level {
             Level::None => Ok(true),
             Level::Shared => {
                 // A writer that waits for its turn has it, and lets no new reader in.
-                if !self.take(PENDING, libc::F_RDLCK)? {
+                if !self.take(fd, PENDING, libc::F_RDLCK)? {
                     return Ok(false);
                 }
-                let taken = self.take(SHARED, libc::F_RDLCK);
-                self.take(PENDING, libc::F_UNLCK)?;
+                let taken = self.take(fd, SHARED, libc::F_RDLCK);
+                self.take(fd, PENDING, libc::F_UNLCK)?;
                 self.reach(level, taken)
             }
             Level::Reserved => {
-                let taken = self.take(RESERVED, libc::F_WRLCK);
+                let taken = self.take(fd, RESERVED, libc::F_WRLCK);
                 self.reach(level, taken)
             }
             Level::Pending | Level::Exclusive => {
                 if self.level < Level::Pending {
-                    let taken = self.take(PENDING, libc::F_WRLCK);
+                    let taken = self.take(fd, PENDING, libc::F_WRLCK);
                     if !self.reach(Level::Pending, taken)? {
                         return Ok(false);
                     }
                 }
-                let taken = self.take(SHARED, libc::F_WRLCK);
+                let taken = self.take(fd, SHARED, libc::F_WRLCK);
                 self.reach(Level::Exclusive, taken)
             }
         }
@@ -182,12 +187,13 @@ impl StoreFile {
         if self.level <= level {
             return Ok(());
         }
+        let fd = self.own.get()?.as_raw_fd();
         if level == Level::None {
-            self.take(ALL, libc::F_UNLCK)?;
+            self.take(fd, ALL, libc::F_UNLCK)?;
         } else {
             // Down from a writer's: nobody can be in the way.
-            self.take(SHARED, libc::F_RDLCK)?;
-            self.take(PENDING_AND_RESERVED, libc::F_UNLCK)?;
+            self.take(fd, SHARED, libc::F_RDLCK)?;
+            self.take(fd, PENDING_AND_RESERVED, libc::F_UNLCK)?;
         }
         self.level = level;
         Ok(())
@@ -206,12 +212,11 @@ impl StoreFile {
         lock::is_held(fd, how, RESERVED)
     }
 
-    fn take(&mut self, range: Range, kind: libc::c_int) -> io::Result<bool> {
-        let fd = self.own.get()?.as_raw_fd();
+    fn take(&mut self, fd: RawFd, range: Range, kind: libc::c_int) -> io::Result<bool> {
         match lock::set(fd, self.how, range, kind) {
             Err(e) if e.raw_os_error() == Some(libc::EINVAL) && self.how == libc::F_OFD_SETLK => {
                 self.how = libc::F_SETLK;
-                self.take(range, kind)
+                self.take(fd, range, kind)
             }
             done => lock::taken(done),
         }
