@@ -7,15 +7,23 @@ use ::wxtoken::{Failpoint, held, hold, let_go};
 use common::{Child, Handle, SECRET, World, outcome, wait_until};
 use serde_json::{Value, json};
 
-/// The threads that are held. A moment is one of the whole process, so one test at a time has it.
+/// The threads that are held. A moment is one of the whole process, so one test at a time runs.
 struct Held(#[allow(dead_code)] MutexGuard<'static, ()>);
 
 impl Held {
-    fn at(point: Failpoint, threads: usize) -> Held {
+    fn none() -> Held {
         static ONE: Mutex<()> = Mutex::new(());
-        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Held(ONE.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn at(point: Failpoint, threads: usize) -> Held {
+        let one = Held::none();
         hold(point, threads);
-        Held(one)
+        one
+    }
+
+    fn let_go(&self) {
+        let_go();
     }
 }
 
@@ -49,7 +57,7 @@ fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
         wait_until("it has claimed", || held() == 1);
         let token = handle.get("shop").unwrap();
         assert!(world.accepts(&token.value), "{kind}");
-        drop(stuck);
+        stuck.let_go();
         let late = thread.join().unwrap();
         assert!(late.is_err(), "{kind}: {late:?}");
         assert_eq!(handle.get("shop").unwrap().value, token.value, "{kind}");
@@ -74,7 +82,7 @@ fn a_thread_that_wakes_takes_no_lock_from_the_one_that_passed_it_over() {
     wait_until("the next one is asking", || {
         world.sim.counters_of("wx1").in_flight == 1
     });
-    drop(stuck);
+    stuck.let_go();
     thread.join().unwrap().unwrap_err();
     let other = Child::fork(|| outcome(world.open().get("shop")));
     assert_eq!(other.join(), next.join().unwrap());
@@ -126,7 +134,7 @@ fn fetches_that_hang_are_told_and_leave_no_account_out() {
     assert_eq!(messages.len(), HANG, "{messages:?}");
     // Those that come back late overwrite nothing.
     let there = owner.report()["accounts"].clone();
-    drop(stuck);
+    stuck.let_go();
     wait_until("they have ended", || keeper.pass().unwrap().overdue == 0);
     assert_eq!(owner.report()["accounts"], there);
     keeper.end();
@@ -148,7 +156,7 @@ fn a_keeper_is_stalled_while_fetches_hang_and_none_ends() {
     let mut messages = failures(&told);
     messages.retain(|e| e.what.contains("has not ended"));
     assert_eq!(messages.len(), 1, "told once: {messages:?}");
-    drop(stuck);
+    stuck.let_go();
     wait_until("it works again", || {
         let pass = keeper.pass().unwrap();
         !pass.is_stalled && pass.without_token == 0
@@ -184,7 +192,7 @@ fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
         let thread = std::thread::spawn(move || of_thread.get(name));
         wait_until("it has looked", || held() == 1);
         operator.rekey().unwrap();
-        drop(slow);
+        slow.let_go();
         let got = thread.join().unwrap().unwrap().value;
         match name {
             "above/verify_ticket" => assert_eq!(got, second),
@@ -197,6 +205,7 @@ fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
 /// A key that is another one, and stays so, is told.
 #[test]
 fn a_key_that_is_lost_is_told_after_a_second_look() {
+    let _one = Held::none();
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let key = world.store().with_added_extension("key");
