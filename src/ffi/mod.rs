@@ -152,8 +152,8 @@ pub unsafe extern "C" fn wxtoken_set(
 ///                 permanent_code, and that of an "authorizer" is NULL. It is sealed in the store.
 /// @return WXTOKEN_OK
 ///         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable
-///         WXTOKEN_E_STORE     the store cannot be written
-///         WXTOKEN_E_SECRET    the key file cannot be read
+///         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
+///         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
 ///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
 ///     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
@@ -208,8 +208,8 @@ pub unsafe extern "C" fn wxtoken_register(
 ///         WXTOKEN_E_ARGUMENT  the kind does not have this field, the value or the parent's kind is wrong, or a retry
 ///                             comes too soon
 ///         WXTOKEN_E_ACCOUNT   there is no such account or parent
-///         WXTOKEN_E_STORE     the store cannot be written
-///         WXTOKEN_E_SECRET    the key file cannot be read
+///         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
+///         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
 ///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
 ///
 ///     wxtoken_put(wx, "platform", "verify_ticket", ticket, &err);

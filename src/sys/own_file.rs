@@ -43,6 +43,11 @@ impl std::fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
+/// Whether a failure is that of a descriptor that somebody else has closed, before a look at it or after.
+pub fn is_lost(e: &io::Error) -> bool {
+    Lost::is_cause_of(e) || e.raw_os_error() == Some(libc::EBADF)
+}
+
 impl Lost {
     pub fn is_cause_of(e: &io::Error) -> bool {
         e.get_ref().is_some_and(|cause| cause.is::<Lost>())

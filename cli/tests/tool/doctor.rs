@@ -132,6 +132,15 @@ fn wide_modes_are_problems() {
     set_mode(&lock, 0o666);
     expect(&desk, &[], "lock", "problem", "0666", "chmod o-rwx");
     set_mode(&lock, 0o600);
+    // A key of a stranger's would do the same.
+    for (file, what) in [(&store, "tokens.db"), (&key, "tokens.db.key")] {
+        set_mode(file, 0o602);
+        expect(&desk, &[], "trust", "problem", "(mode 0602)", "chmod o-w");
+        let status = desk.done(&["status"]).replace('\n', " ");
+        let said = status.contains(what) && status.contains("is not trusted");
+        assert!(said, "{status}");
+        set_mode(file, 0o600);
+    }
     set_mode(desk.world.directory.path(), 0o777);
     expect(&desk, &[], "directory", "problem", "0777", "chmod o-w");
     set_mode(desk.world.directory.path(), 0o700);
