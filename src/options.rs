@@ -318,7 +318,7 @@ impl Options {
 
     /// A look at a store on a server costs more than one at a file: another default, where the environment names none.
     pub fn look_less_often(&mut self) {
-        if std::env::var_os("WXTOKEN_REVALIDATE_MS").is_none() {
+        if sys::variable("WXTOKEN_REVALIDATE_MS").is_none() {
             self.revalidate_ms = REVALIDATE_SERVER_MS;
         }
     }

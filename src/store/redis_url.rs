@@ -105,7 +105,7 @@ impl RedisUrl {
 
     fn find_state_directory() -> PathBuf {
         let variable = |name: &str| {
-            let path = std::env::var_os(name).map(PathBuf::from);
+            let path = sys::variable(name).map(PathBuf::from);
             path.filter(|path| path.is_absolute())
         };
         let state = variable("XDG_STATE_HOME");
@@ -130,7 +130,7 @@ impl RedisUrl {
 
     /// The password of the file that the environment names, where the URL has none.
     fn with_password_file(mut self) -> Result<RedisUrl> {
-        let Some(path) = std::env::var_os(PASSWORD_FILE).filter(|path| !path.is_empty()) else {
+        let Some(path) = sys::variable(PASSWORD_FILE).filter(|path| !path.is_empty()) else {
             return Ok(self);
         };
         if self.password.is_empty() {
@@ -237,8 +237,7 @@ fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
         prefix: PREFIX.into(),
         state_directory: RedisUrl::find_state_directory(),
     };
-    if !url.user.is_empty() && url.password.is_empty() && std::env::var_os(PASSWORD_FILE).is_none()
-    {
+    if !url.user.is_empty() && url.password.is_empty() && sys::variable(PASSWORD_FILE).is_none() {
         return Err(flaw(
             "has a user name and no password; a password alone is written redis://:PASSWORD@HOST",
         ));
