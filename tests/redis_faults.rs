@@ -475,6 +475,10 @@ fn a_lost_reply_is_not_a_lost_write() {
             (&row["fetches"], &report["degraded"]),
             (&json!(1), &json!(null))
         );
+        // Nor is it taken for a write by another, after which one more fetch would make sure.
+        handle.set("revalidate_ms", "0").unwrap();
+        assert_eq!(handle.get("shop").unwrap(), token);
+        assert_eq!(world.minted(), 1, "{fault:?}");
         let other = Child::fork(|| outcome(world.open().get("shop")));
         assert_eq!(other.join(), token.value);
     }

@@ -39,7 +39,8 @@
 //! RESP is written and read here (`resp`), over the connections of `platform::stream`: their names are looked up within the
 //! deadline, each system call ends with it, interrupted calls go on, and SIGPIPE is blocked. The crate `redis` (1.8.1) was
 //! measured and not taken. It adds 149 kB to a library of one call, and 30 crates, of which the ICU tables of its URL parser
-//! are the most. Its parser has no limit on the size of a reply. Of all it does, this store needs two functions.
+//! are the most. Its parser has no limit on the size of a reply. Of all it does, this store needs two functions. All of this folder adds
+//! 240 kB to a library of 3.8 MB.
 //!
 //! Connections are used outside of the fork lock, one exchange at a time, and dropped at the first error. Each script's answer
 //! repeats a random mark of its question: a reply to another question is taken for none. Scripts are called by EVALSHA, and
