@@ -163,6 +163,7 @@ lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken --lib -- -D warnings
+	$(CARGO) clippy --locked -p wxtoken --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken-cli -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken --benches --features benching -- -D warnings
 	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go benches); \

@@ -42,7 +42,7 @@ impl Inside {
         let deadline = Deadline::after(600_000);
         let opening = Opening {
             vault: vault.clone(),
-            work_base_url: options.base_urls[1].clone(),
+            options: options.clone().into(),
         };
         let name = StoreName::File(store);
         let store = store::open(&name, opening, &deadline).ok()?;

@@ -1,4 +1,5 @@
-//! libwxtoken: one WeChat access token per account, fetched once, shared by every process and language on the host.
+//! libwxtoken: one WeChat access token per account, fetched once, shared by every process and language on the host, and by
+//! every host whose store is in Redis.
 //!
 //! The map, from the top down; imports point down only:
 //!
@@ -8,12 +9,13 @@
 //! - `client`: a handle and its calls: `get` is the diagram, `lead` the lock, the lease and the fetch, `report` the JSON
 //! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
 //! - `account`: what a name leads to, and the rules of registering, removing and restoring
-//! - `store`: where accounts and rows are kept, behind one trait; `sqlite` is the one there is
+//! - `store`: where accounts and rows are kept, behind one trait: `sqlite` for one host, `redis` for many
 //! - `credential`: a credential's row and the rules of its life; pure
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
 //! - `options`: what a handle can be told; `names`: what callers may name
 //! - `proxy`: a proxy's URL, taken apart
+//! - `url_parts`: the login, host and port of any URL
 //! - `base_url`: a platform's URL, judged; `http_config`: what all requests have in common
 //! - `hosts`: the platforms there are to ask; `characters`: what looks right in a text and is not
 //! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
@@ -51,6 +53,7 @@ mod sync;
 #[allow(unsafe_code)]
 mod sys;
 pub mod tool;
+mod url_parts;
 
 #[cfg(feature = "fuzzing")]
 pub use platform::parse_reply;

@@ -117,6 +117,9 @@ const fn file_of(
     row(name, Takes::File { default, field }, help)
 }
 
+/// The default of `revalidate_ms` on a store that is on a server.
+const REVALIDATE_SERVER_MS: i64 = 1000;
+
 /// Every option, in the order of the pages that list them: `make tables` writes those. A help has 44 characters at most,
 /// so that its row fits into a line of the header.
 #[rustfmt::skip]
@@ -310,6 +313,13 @@ impl Options {
         match plain.next() {
             None => Ok(()),
             Some((platform, url)) => Err(format!("must be 1 while {} is {url}", platform.option)),
+        }
+    }
+
+    /// A look at a store on a server costs more than one at a file: another default, where the environment names none.
+    pub fn look_less_often(&mut self) {
+        if sys::variable("WXTOKEN_REVALIDATE_MS").is_none() {
+            self.revalidate_ms = REVALIDATE_SERVER_MS;
         }
     }
 

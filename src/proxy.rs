@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::base_url::is_loopback;
 use crate::sys;
+use crate::url_parts::{login_of, parse_authority};
 
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Proxy {
             Some((login, authority)) => (Some(parse_login(login, protocol)?), authority),
             None => (None, rest),
         };
-        let (host, port) = parse_authority(authority, port)?;
+        let (host, port) = parse_authority(authority, port, FORMS)?;
         Ok(Proxy {
             protocol,
             host,
@@ -112,19 +113,7 @@ fn refuse_delimiters(rest: &str) -> Result<(), String> {
 }
 
 fn parse_login(login: &str, protocol: Protocol) -> Result<(String, Zeroizing<String>), String> {
-    if login.contains('@') {
-        return Err("holds more than one @; in a user name or password it must be %40".into());
-    }
-    // These may stand there as they are, by RFC 3986.
-    let may_stand = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:%".contains(c);
-    if !login.chars().all(may_stand) {
-        return Err(
-            "holds a character in its user name or password that must be written as %XX".into(),
-        );
-    }
-    let (user, password) = login.split_once(':').unwrap_or((login, ""));
-    let user = decoded(user)?;
-    let password = Zeroizing::new(decoded(password)?);
+    let (user, password) = login_of(login)?;
     if user.is_empty() && password.is_empty() {
         return Err("has an @ and no user name before it".into());
     }
@@ -144,73 +133,6 @@ fn parse_login(login: &str, protocol: Protocol) -> Result<(String, Zeroizing<Str
         }
         _ => Ok((user, password)),
     }
-}
-
-/// Undoes the percent-encoding.
-fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, others @ ..] = rest {
-        rest = others;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        let code = match others {
-            [high, low, ..] => digit(high).zip(digit(low)),
-            _ => None,
-        };
-        let Some((high, low)) = code else {
-            return Err("holds a % that two hexadecimal digits do not follow; in a user name or password it must be %25".into());
-        };
-        bytes.push((high * 16 + low) as u8);
-        rest = &others[2..];
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains(char::is_control) => Ok(text),
-        _ => Err("has a user name or password that is not text".into()),
-    }
-}
-
-fn parse_authority(authority: &str, default_port: u16) -> Result<(String, u16), String> {
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(rest) => {
-            let parted = rest.split_once(']');
-            let is_v6 = |address: &str| address.parse::<std::net::Ipv6Addr>().is_ok();
-            let Some((address, behind)) = parted.filter(|(address, _)| is_v6(address)) else {
-                return Err(format!(
-                    "has brackets without an IPv6 address in them; it {FORMS}"
-                ));
-            };
-            match (behind, behind.strip_prefix(':')) {
-                ("", _) => (address, None),
-                (_, Some(port)) => (address, Some(port)),
-                _ => return Err(format!("has something behind its host; it {FORMS}")),
-            }
-        }
-        None => match authority.split_once(':') {
-            Some((_, port)) if port.contains(':') => {
-                return Err("has several colons; an IPv6 address stands in brackets, and a user name and password end with @".into());
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (authority, None),
-        },
-    };
-    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-    if host.is_empty() || !host.chars().all(is_host) {
-        return Err(format!(
-            "has a host that is not a name or an address; it {FORMS}"
-        ));
-    }
-    let port = match port {
-        None => default_port,
-        Some(text) => match text.parse::<u16>() {
-            Ok(port) if port > 0 && text.bytes().all(|b| b.is_ascii_digit()) => port,
-            _ => return Err("has a port that is not 1 to 65535".into()),
-        },
-    };
-    Ok((host.to_owned(), port))
 }
 
 /// A variable such as `https_proxy`, and the hosts that `no_proxy` takes out.

@@ -9,7 +9,7 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{Paths, Removed};
+pub use crate::admin::{Paths, Place, Removed};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -145,9 +145,9 @@ impl Store {
         Ok(Store(Arc::new(Client::open(path)?)))
     }
 
-    /// Where the store at `path` would be, without opening it.
-    pub fn locate(path: Option<&str>) -> Result<Paths> {
-        Client::locate(path)
+    /// Where the store of this name would be, without opening it.
+    pub fn locate(store: Option<&str>) -> Result<Place> {
+        Client::locate(store)
     }
 
     /// What the file of a store is. Reads it and changes nothing; not for a store that this process has open.
@@ -155,9 +155,9 @@ impl Store {
         crate::store::condition(path)
     }
 
-    /// Where its files are.
-    pub fn paths(&self) -> Paths {
-        self.0.paths()
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        self.0.place()
     }
 
     /// As `wxtoken_set`.

@@ -163,7 +163,7 @@ fn a_directory_that_root_makes_belongs_to_the_owner_of_the_one_above() {
             world.directory.path().join("a/b").to_str().unwrap(),
         );
         let store = Store::open(None).unwrap();
-        store.paths().store.display().to_string()
+        store.place().name
     })
     .join();
     for path in Path::new(&said).ancestors().take(4) {

@@ -111,7 +111,7 @@ fn what_looks_at_every_account_is_linear_in_their_number() {
         const MESSAGES: usize = 200;
         let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
         keeper.pass().unwrap();
-        let mailbox = store.paths().store.with_added_extension("mailbox");
+        let mailbox = store.place().files.unwrap().mailbox;
         let mut mailbox = std::fs::File::options().write(true).open(mailbox).unwrap();
         for i in 0..MESSAGES {
             let message = format!("{{\"reject\":\"unknown-{i}\",\"fingerprint\":\"0\"}}\n");

@@ -21,12 +21,12 @@ use crate::help;
 #[command(after_help = help::EXAMPLES, after_long_help = help::AFTER_HELP.as_str())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// The store: the path of its SQLite file [default: $XDG_STATE_HOME/wxtoken/tokens.db]
+    /// The store: the path of an SQLite file, or a URL as redis://HOST [default: $XDG_STATE_HOME/wxtoken/tokens.db]
     #[arg(
         long,
         global = true,
         help_heading = "Global options",
-        value_name = "PATH",
+        value_name = "STORE",
         env = "WXTOKEN_STORE",
         hide_env_values = true
     )]

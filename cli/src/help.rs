@@ -15,8 +15,12 @@ Examples:
   watch -c -n2 wxtoken --color=always status
   wxtoken doctor";
 
-pub const ENVIRONMENT: [(&str, &str); 4] = [
+pub const ENVIRONMENT: [(&str, &str); 5] = [
     ("WXTOKEN_STORE", "the store, when --store does not name one"),
+    (
+        "WXTOKEN_STORE_PASSWORD_FILE",
+        "a file with the password of a store's URL that has none",
+    ),
     (
         "WXTOKEN_<OPTION>",
         "the default of an option, such as WXTOKEN_TIMEOUT_MS",

@@ -6,7 +6,7 @@ mod rekey;
 use std::path::{Path, PathBuf};
 
 use self::accounts::{remove, restore};
-use self::rekey::{open_all, rekey};
+use self::rekey::{open_all, rekey, seal_for};
 
 use crate::client::Client;
 use crate::clock::Deadline;
@@ -18,6 +18,17 @@ use crate::process::last_known;
 use crate::store::{
     self, StoreName, StoreSnapshot, check_path, lock_path, mailbox_path, read_backup, write_backup,
 };
+
+/// Where a store is.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its path, or its URL without the password.
+    pub name: String,
+    /// The key that seals the secrets, by default `<store>.key`.
+    pub key: PathBuf,
+    /// The files of a store that is one.
+    pub files: Option<Paths>,
+}
 
 /// The files of a store.
 #[derive(Clone, Debug)]
@@ -44,14 +55,14 @@ pub struct Removed {
 }
 
 impl Client {
-    /// The files of the store at `path`, whether they are there or not.
-    pub fn locate(path: Option<&str>) -> Result<Paths> {
-        let store = StoreName::parse(path)?;
-        Ok(paths(&store, &Options::from_environment()?))
+    /// The place of the store of this name, whether it is there or not.
+    pub fn locate(store: Option<&str>) -> Result<Place> {
+        let store = StoreName::parse(store)?;
+        Ok(place(&store, &Options::from_environment()?))
     }
 
-    pub fn paths(&self) -> Paths {
-        paths(self.store(), &self.options())
+    pub fn place(&self) -> Place {
+        place(self.store(), &self.options())
     }
 
     pub fn remove(&self, name: &str) -> Result<Removed> {
@@ -76,16 +87,21 @@ impl Client {
     pub fn backup(&self, to: &Path) -> Result<()> {
         check_path("a backup", &to.to_string_lossy())?;
         let session = self.session()?;
-        let snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
+        let mut snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
+        // It may be restored into another store.
+        let sealed_for_any = session.vault.clone().sealing_for(None);
+        seal_for(&session.vault, &sealed_for_any, &mut snapshot)?;
         write_backup(to, &snapshot)
     }
 
     pub fn restore(&self, from: &Path) -> Result<usize> {
         let session = self.session()?;
         session.require_trusted()?;
-        let snapshot = read_backup(from, &session.deadline)?;
+        let mut snapshot = read_backup(from, &session.deadline)?;
         check_names(from, &snapshot)?;
-        open_all(&session.vault, &snapshot)?;
+        let sealed_for_any = session.vault.clone().sealing_for(None);
+        open_all(&sealed_for_any, &snapshot)?;
+        seal_for(&sealed_for_any, &session.vault, &mut snapshot)?;
         restore(session.store(), &snapshot, &session.deadline)?;
         session.state.shared.invalidate_all();
         Ok(snapshot.accounts.len() + snapshot.unknown.len())
@@ -134,12 +150,20 @@ fn check_names(from: &Path, backup: &StoreSnapshot) -> Result<()> {
     Ok(())
 }
 
-fn paths(store: &StoreName, options: &Options) -> Paths {
-    let StoreName::File(path) = store;
-    Paths {
-        key: store.key_file(options),
-        lock: lock_path(path),
-        mailbox: mailbox_path(path),
-        store: path.clone(),
+fn place(store: &StoreName, options: &Options) -> Place {
+    let key = store.key_file(options);
+    let files = match store {
+        StoreName::File(path) => Some(Paths {
+            key: key.clone(),
+            lock: lock_path(path),
+            mailbox: mailbox_path(path),
+            store: path.clone(),
+        }),
+        StoreName::Redis(_) => None,
+    };
+    Place {
+        name: store.to_string(),
+        key,
+        files,
     }
 }

@@ -152,6 +152,37 @@ fn label_of_unknown(account: &UnknownAccount) -> Label {
     Label::secret(&account.name, &account.kind, &account.id)
 }
 
+/// Seals every value anew for another store, with the same key. Nothing to do where both vaults seal alike.
+pub fn seal_for(from: &Vault, to: &Vault, there: &mut StoreSnapshot) -> Result<()> {
+    if from.seals_as(to) {
+        return Ok(());
+    }
+    let move_over = |label: &Label, sealed: &mut Vec<u8>| -> Result<()> {
+        *sealed = to.seal(label, &from.open(label, sealed)?)?;
+        Ok(())
+    };
+    for account in &mut there.accounts {
+        let label = Label::secret(&account.name, account.kind.name(), &account.id);
+        if let Some(sealed) = &mut account.sealed {
+            move_over(&label, sealed)?;
+        }
+    }
+    for account in &mut there.unknown {
+        let label = label_of_unknown(account);
+        if let Some(sealed) = &mut account.sealed {
+            move_over(&label, sealed)?;
+        }
+    }
+    for (key, row) in &mut there.rows {
+        let label = pushed_label(key);
+        let put = row.pushed.as_mut().map(|put| &mut put.sealed);
+        for sealed in put.into_iter().chain(&mut row.pushed_before) {
+            move_over(&label, sealed)?;
+        }
+    }
+    Ok(())
+}
+
 fn pushed_label(key: &CredentialKey) -> Label {
     Label::put_for(&key.id, &key.key_text())
 }

@@ -3,7 +3,7 @@
 use super::session::Session;
 use crate::account::Credential;
 use crate::clock::boot_ms;
-use crate::error::{Error, Hint};
+use crate::error::{Error, Hint, Status};
 use crate::store::{Access, KeeperChannel, Message, NotSent};
 
 /// How often a keeper is asked for the same.
@@ -12,7 +12,23 @@ const ASK_MS: i64 = 500;
 impl Session {
     /// Whether this process must leave it to others to fetch: it may not read the key, or not write the store.
     pub fn is_reader(&self) -> bool {
-        self.vault.is_unreadable() || self.store().access() == Access::Reader
+        self.vault.is_unreadable()
+            || self.store().access() == Access::Reader
+            || self.lacks_key().is_some()
+    }
+
+    /// The error of a host that has not the key to secrets that another one has sealed.
+    pub fn lacks_key(&self) -> Option<Error> {
+        if !self.store().has_secrets_of_other_hosts() || self.vault.exists() {
+            return None;
+        }
+        let key = self.vault.path().display();
+        let store = self.store_name();
+        let what = format!("this host has no key to the secrets of store {store}");
+        let error = Error::new(Status::Secret, what).because(format!("there is no file {key}"));
+        Some(error.advise(format!(
+            "Copy the key file of a host that registered accounts to {key}, mode 0600, or run wxtoken keep on such a host. If that key is lost, remove the accounts and add them again."
+        )))
     }
 
     pub(super) fn keeper(&self) -> &'static dyn KeeperChannel {
@@ -22,6 +38,7 @@ impl Session {
     /// The reason for that, with the remedy.
     pub fn why_reader(&self) -> Option<Error> {
         let unreadable = self.vault.read_error();
+        let unreadable = unreadable.or_else(|| self.lacks_key());
         unreadable.or_else(|| self.store().why_reader(&self.deadline))
     }
 

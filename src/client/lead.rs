@@ -203,6 +203,7 @@ impl Session {
                 leaseless_since = None;
             }
             let since = *leaseless_since.get_or_insert(now.steady_ms);
+            let slot = found.row.lease_slot;
             let policy = if now.steady_ms - since >= LEASE_APPEARS_WITHIN_MS {
                 LockPolicy::IgnoreLockWithoutLease
             } else {
@@ -260,7 +261,7 @@ impl Session {
                         key.id,
                         key.base_url
                     );
-                    let paused = self.deadline.pause(2, 8, &doing);
+                    let paused = self.store().await_leader(key, slot, &self.deadline, &doing);
                     paused.map_err(|e| e.advise("See the keeper's log."))?;
                 }
                 Claim::Taken => {
@@ -269,7 +270,8 @@ impl Session {
                         recipe.noun(),
                         key.id
                     );
-                    self.deadline.pause(2, 8, &doing)?;
+                    self.store()
+                        .await_leader(key, slot, &self.deadline, &doing)?;
                 }
             }
         }

@@ -22,7 +22,6 @@ use self::report::Report;
 use self::session::Session;
 use crate::clock::Deadline;
 use crate::error::{Error, Result};
-use crate::hosts::WORK;
 use crate::names;
 use crate::options::Options;
 use crate::platform::{self, MAX_TOKEN};
@@ -55,11 +54,15 @@ impl Client {
             let _gate = ForkLock::enter();
             crate::secrets::warm_up();
         }
-        let options = Options::from_environment()?;
+        let mut options = Options::from_environment()?;
         platform::own_roots(&options)?;
+        let store = StoreName::parse(store)?;
+        if matches!(store, StoreName::Redis(_)) {
+            options.look_less_often();
+        }
         let client = Client {
             handle: process::new_handle(),
-            store: StoreName::parse(store)?,
+            store,
             state: KeptRef::none(),
             revalidate_ms: AtomicI64::new(0),
             settings: ForkGuarded::new(Settings {
@@ -179,8 +182,11 @@ impl Client {
     /// What a slow path needs, with its deadline running.
     pub fn session(&self) -> Result<Session> {
         let (options, background) = self.settings();
-        let StoreName::File(path) = &self.store;
-        let vault = Vault::of_store(self.store.key_file(&options), path);
+        let key_file = self.store.key_file(&options);
+        let vault = match &self.store {
+            StoreName::File(path) => Vault::of_store(key_file, path),
+            StoreName::Redis(_) => Vault::at(key_file),
+        };
         let deadline = Deadline::after(options.timeout_ms);
         // Another thread may have set other base URLs since the state was looked up.
         let known = self.state.get_shared().filter(|state| {
@@ -191,7 +197,7 @@ impl Client {
             None => {
                 let opening = Opening {
                     vault: vault.clone(),
-                    work_base_url: options.base_url(&WORK).to_owned(),
+                    options: options.clone(),
                 };
                 let state = open_shared(&self.store, opening, &deadline)?.state(&options);
                 self.state.set(state.clone());
@@ -199,6 +205,7 @@ impl Client {
             }
         };
         process::wake(state.shared);
+        let vault = vault.sealing_for(state.shared.store.id());
         Ok(Session {
             state,
             options,

@@ -46,6 +46,7 @@ impl Client {
                     parent: None,
                 };
                 if let Some(secret) = secret {
+                    session.require_key()?;
                     account.sealed = Some(session.vault.seal(&label, secret)?);
                 }
                 let stored = session.register(account, &label, secret)?;
@@ -61,6 +62,18 @@ impl Client {
             known.record_account(self.handle, account);
         });
         Ok(changed)
+    }
+}
+
+impl Session {
+    /// Fails on a host that would make a key of its own, to which no other host has the like.
+    fn require_key(&self) -> Result<()> {
+        if self.store().id().is_none() || self.vault.exists() {
+            return Ok(());
+        }
+        // The look shows whether there are secrets.
+        store::read(self.store(), &self.deadline, |there| there.accounts())?;
+        self.lacks_key().map_or(Ok(()), Err)
     }
 }
 

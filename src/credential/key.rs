@@ -1,7 +1,9 @@
 //! What a credential belongs to: two accounts with one key share one token.
 
+use serde::{Deserialize, Serialize};
+
 /// What a token belongs to. Two accounts with one identity share one token.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CredentialKey {
     pub endpoint: String,
     pub base_url: String,

@@ -43,6 +43,7 @@ mod rejection;
 #[cfg(test)]
 mod rejection_tests;
 mod row;
+mod stored_bytes;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -53,4 +54,6 @@ pub use lease::Lease;
 pub use refusals::SecretRefusal;
 pub use rejection::{RejectionHistory, RejectionOutcome, RejectionPlan, Remedies};
 pub use row::{Row, StoredSecret};
+#[cfg(feature = "redis")]
+pub use stored_bytes::{deserialize as bytes_of, serialize as text_of};
 pub use transitions::FetchPlan;

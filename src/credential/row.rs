@@ -1,10 +1,13 @@
 //! The row: all that is known of one credential, as a store keeps it.
 
-use super::{RejectionHistory, SecretRefusal};
+use serde::{Deserialize, Serialize};
+
+use super::{RejectionHistory, SecretRefusal, stored_bytes};
 
 /// A secret that was put, or that the platform has sent since to replace it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSecret {
+    #[serde(with = "stored_bytes")]
     pub sealed: Vec<u8>,
     pub at: i64,
     /// Of what was put last. When that is put once more it changes nothing: the platform may have replaced it since.
@@ -21,7 +24,8 @@ impl StoredSecret {
 }
 
 /// The state of one credential. Times are milliseconds; `_at` is the wall clock, `_steady` the steady clock.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Row {
     pub token: Option<String>,
     pub fetched_at: i64,
@@ -57,6 +61,7 @@ pub struct Row {
     pub lease_slot: i64,
     pub pushed: Option<StoredSecret>,
     /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
+    #[serde(with = "stored_bytes::optional")]
     pub pushed_before: Option<Vec<u8>>,
     /// The secrets that the platform has refused, the latest last.
     pub refusals: Vec<SecretRefusal>,

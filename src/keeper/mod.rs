@@ -134,30 +134,26 @@ impl Keeper {
     pub fn new(client: Arc<Client>, tell: EventSink) -> Result<Keeper> {
         let session = client.session()?;
         if session.is_reader() {
-            let paths = client.paths();
+            let place = client.place();
             let what = format!(
                 "a keeper must write store {} and read its key file {}",
-                paths.store.display(),
-                paths.key.display()
+                place.name,
+                place.key.display()
             );
             let why = session.why_reader();
             let why = why.filter(|why| why.status == Status::Store);
             let status = why.as_ref().map_or(Status::Secret, |why| why.status);
-            let places = format!(
-                "the store is {}; the key is {}",
-                describe(&paths.store),
-                describe(&paths.key)
-            );
+            let key = format!("the key is {}", describe(&place.key));
+            let places = match &place.files {
+                Some(files) => format!("the store is {}; {key}", describe(&files.store)),
+                None => key,
+            };
+            let user = place.files.map(|files| owner_name(&files.store));
             let detail = why.as_ref().map(Error::to_string);
             let known = why.and_then(|why| why.hint);
             return Err(Error::new(status, what)
                 .because(detail.unwrap_or(places))
-                .hint(known.map_or_else(
-                    || Hint::Keep {
-                        user: Some(owner_name(&paths.store)),
-                    },
-                    |hint| *hint,
-                )));
+                .hint(known.map_or_else(|| Hint::Keep { user }, |hint| *hint)));
         }
         let pair = UnixStream::pair().and_then(|(ours, theirs)| {
             ours.set_nonblocking(true)?;

@@ -2,22 +2,20 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustls::{ClientConnection, StreamOwned};
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
 use super::no_way::{NoWay, ran_out};
 use super::resolver::host_and_port;
+use super::stream::{Channel, Wire};
 use super::tls::Tls;
 use super::tunnel::{self, Target};
 use crate::clock::Deadline;
 use crate::options::IpVersion;
 use crate::proxy::Proxy;
-use crate::sys::{self, Failpoint, OwnSocket, connect_first};
 
 /// The whole way of one request.
 #[derive(Debug)]
@@ -85,79 +83,9 @@ impl Connector<()> for Way {
     }
 }
 
-/// A socket whose reads and writes fail at a moment, however they are spread.
-#[derive(Debug)]
-pub(super) struct Wire {
-    socket: OwnSocket,
-    end: Instant,
-}
-
-impl Wire {
-    pub fn connect(addresses: &[SocketAddr], end: Instant) -> io::Result<Wire> {
-        let left = left(end)?;
-        let stream = connect_first(addresses, left)?;
-        stream.set_nodelay(true)?;
-        let socket = OwnSocket::of(stream)?;
-        Ok(Wire { socket, end })
-    }
-}
-
-/// The system calls a time limit “would block”. rustls takes that for a socket that does not block, and ends a handshake that
-/// has read anything as if it were done.
-fn out_of_time(e: io::Error) -> io::Error {
-    match e.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => e,
-    }
-}
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut stream = self.socket.get()?;
-            stream.set_read_timeout(Some(left(self.end)?))?;
-            match stream.read(buffer) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                read => return read.map_err(out_of_time),
-            }
-        }
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            let mut stream = self.socket.get()?;
-            stream.set_write_timeout(Some(left(self.end)?))?;
-            sys::hit_failpoint(Failpoint::Sending);
-            match stream.write(bytes) {
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                written => return written.map_err(out_of_time),
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// When a step is to end that has this limit. The limit that ureq calls “not happening” would overflow a clock.
 fn end_of(timeout: NextTimeout, by: &Deadline) -> Instant {
     Instant::now() + by.left().min(*timeout.after)
-}
-
-/// How much is left of the time; an error when nothing is.
-pub(super) fn left(end: Instant) -> io::Result<Duration> {
-    match end.saturating_duration_since(Instant::now()) {
-        Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
-        left => Ok(left),
-    }
-}
-
-enum Channel {
-    Plain(Wire),
-    Tls(Box<StreamOwned<ClientConnection, Wire>>),
 }
 
 /// A connection for one request.
@@ -175,12 +103,7 @@ impl fmt::Debug for Socket {
 
 impl Socket {
     fn ends(&mut self, timeout: NextTimeout) {
-        let end = end_of(timeout, &self.by);
-        let wire = match &mut self.channel {
-            Channel::Plain(wire) => wire,
-            Channel::Tls(tls) => &mut tls.sock,
-        };
-        wire.end = end;
+        self.channel.ends(end_of(timeout, &self.by));
     }
 }
 
@@ -200,23 +123,16 @@ impl Transport for Socket {
         let timeout = timeout.for_write();
         self.ends(timeout);
         let output = &self.buffers.output()[..amount];
-        let sent = match &mut self.channel {
-            Channel::Plain(wire) => wire.write_all(output),
-            // rustls keeps an error of its last write to itself until it is flushed.
-            Channel::Tls(tls) => tls.write_all(output).and_then(|()| tls.flush()),
-        };
-        sent.map_err(|e| told(e, timeout))
+        let sent = self.channel.write_all(output);
+        sent.and_then(|()| self.channel.flush())
+            .map_err(|e| told(e, timeout))
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let timeout = timeout.for_read();
         self.ends(timeout);
         let input = self.buffers.input_append_buf();
-        let received = match &mut self.channel {
-            Channel::Plain(wire) => wire.read(input),
-            Channel::Tls(tls) => tls.read(input),
-        };
-        let amount = received.map_err(|e| told(e, timeout))?;
+        let amount = self.channel.read(input).map_err(|e| told(e, timeout))?;
         self.buffers.input_appended(amount);
         Ok(amount > 0)
     }
@@ -235,6 +151,7 @@ impl Transport for Socket {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::time::Duration;
     use ureq::unversioned::transport::time;
 
     /// A limit that ureq gives anew to each wait of a loop, or that it has forgotten.

@@ -8,7 +8,7 @@ use crate::sys;
 
 /// A failure before the request, in words.
 #[derive(Debug, Default)]
-pub(super) struct NoWay {
+pub struct NoWay {
     /// The failure in words. Where time ran out, the limit is still to be named.
     pub what: String,
     pub advice: Option<String>,

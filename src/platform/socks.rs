@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use zeroize::Zeroizing;
 
-use super::connector::Wire;
 use super::no_way::NoWay;
+use super::stream::Wire;
 use super::tunnel::broken;
 use crate::proxy::Proxy;
 

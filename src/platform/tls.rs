@@ -13,9 +13,9 @@ use rustls::{
     SignatureScheme, StreamOwned,
 };
 
-use super::connector::Wire;
 use super::issuer::issuer_of;
 use super::no_way::{self, NoWay, ran_out};
+use super::stream::Wire;
 use crate::error::{Error, Result, Status};
 use crate::options::Options;
 use crate::sys;
@@ -55,7 +55,7 @@ fn roots(options: &Options) -> Result<RootCertStore> {
 
 /// The settings of a handshake, for one request.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub struct Tls {
     config: Arc<ClientConfig>,
     verifier: Arc<Verifier>,
 }
@@ -94,7 +94,7 @@ impl Tls {
         })
     }
 
-    pub fn shake_hands(
+    pub(super) fn shake_hands(
         &self,
         mut wire: Wire,
         host: &str,

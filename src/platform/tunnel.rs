@@ -8,11 +8,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::connector::{Wire, left};
 use super::echo;
 use super::no_way::{self, NoWay, ran_out};
 use super::resolver::Host;
 use super::socks::socks5;
+use super::stream::{Wire, left};
 use crate::options::IpVersion;
 use crate::proxy::{Protocol, Proxy};
 

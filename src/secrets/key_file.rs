@@ -29,20 +29,44 @@ pub struct Vault {
     pub(super) path: PathBuf,
     /// The store, whose owner a new key belongs to.
     store: Option<PathBuf>,
+    /// What is sealed opens in the store of this id only; empty for any.
+    pub(super) sealing_for: String,
 }
 
 impl Vault {
-    #[cfg(test)]
+    /// The key at `path`, of a store that is not a file.
     pub fn at(path: PathBuf) -> Vault {
-        Vault { path, store: None }
+        Vault {
+            path,
+            store: None,
+            sealing_for: String::new(),
+        }
+    }
+
+    /// The same key for the secrets of the store of this id; without one, for those of a file or a backup.
+    pub fn sealing_for(self, store_id: Option<String>) -> Vault {
+        Vault {
+            sealing_for: store_id.unwrap_or_default(),
+            ..self
+        }
     }
 
     /// The key at `path` of the store at `store`.
     pub fn of_store(path: PathBuf, store: &Path) -> Vault {
         Vault {
-            path,
             store: Some(store.to_owned()),
+            ..Vault::at(path)
         }
+    }
+
+    /// Where the key is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether what one of the two seals opens with the other.
+    pub fn seals_as(&self, other: &Vault) -> bool {
+        self.path == other.path && self.sealing_for == other.sealing_for
     }
 
     /// Whether there is a key: a sign that its store was one.

@@ -29,7 +29,7 @@ impl Vault {
         cipher(key)
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(label.place.as_str()),
+                Aad::from(self.place(label)),
                 &mut *sealed,
             )
             .map_err(|_| Error::new(Status::Internal, "the secret could not be sealed"))?;
@@ -58,7 +58,7 @@ impl Vault {
         let opened = cipher(key)
             .open_in_place(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(label.place.as_str()),
+                Aad::from(self.place(label)),
                 &mut clear,
             )
             .ok()
@@ -66,6 +66,14 @@ impl Vault {
         match opened {
             Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
             None => Err(damaged()),
+        }
+    }
+
+    /// What a sealed value is bound to.
+    fn place(&self, label: &Label) -> String {
+        match self.sealing_for.as_str() {
+            "" => label.place.clone(),
+            id => format!("{}\0store {id}", label.place),
         }
     }
 

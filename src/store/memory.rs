@@ -1,10 +1,11 @@
 //! A store in memory, for tests: what the trait promises, in the fewest lines. Its clock stands where a test sets it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use super::account_set::AccountSet;
 use super::{
     Access, Account, Accounts, Commit, Inbox, KeeperChannel, LeaderLock, Message, NotSent, Read,
     Store, StoreName, UnknownAccount,
@@ -29,10 +30,7 @@ struct Place {
 
 #[derive(Clone, Default)]
 struct State {
-    accounts: BTreeMap<String, Account>,
-    unknown: BTreeMap<String, UnknownAccount>,
-    current: Option<String>,
-    removed: BTreeSet<String>,
+    set: AccountSet,
     rows: Vec<(CredentialKey, Row)>,
 }
 
@@ -144,55 +142,31 @@ impl Store for MemoryStore {
 
 impl Read for State {
     fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
-        let Some(name) = name.or(self.current.as_deref()) else {
-            return Ok(None);
-        };
-        if let Some(unknown) = self.unknown.get(name) {
-            return Err(unknown.error());
-        }
-        Ok(self.accounts.get(name).map(|account| {
-            let mut account = account.clone();
-            account.current = self.current.as_ref() == Some(&account.name);
-            if let Some(parent) = &mut account.parent {
-                let there = self.accounts.get(&parent.name);
-                parent.there = there.map(|there| (there.kind, there.id.clone()));
-            }
-            account
-        }))
+        self.set.account(name)
     }
 
     fn has_account(&self, name: &str) -> Result<bool> {
-        Ok(self.accounts.contains_key(name) || self.unknown.contains_key(name))
+        Ok(self.set.has(name))
     }
 
     fn some_names(&self, most: usize) -> Result<Vec<String>> {
-        let mut names: Vec<&String> = self.accounts.keys().chain(self.unknown.keys()).collect();
-        names.sort();
-        Ok(names.into_iter().take(most).cloned().collect())
+        Ok(self.set.some_names(most))
     }
 
     fn accounts(&self) -> Result<Vec<Account>> {
-        let names = self.accounts.keys();
-        let accounts = names.filter_map(|name| self.account(Some(name)).transpose());
-        accounts.collect()
+        Ok(self.set.all())
     }
 
     fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>> {
-        let all = self.unknown.values().cloned().map(|mut account| {
-            account.current = self.current.as_ref() == Some(&account.name);
-            account
-        });
-        Ok(all.collect())
+        Ok(self.set.all_unknown())
     }
 
     fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
-        let mut accounts = self.accounts()?;
-        accounts.retain(|account| account.id == id);
-        Ok(accounts)
+        Ok(self.set.of_id(id))
     }
 
     fn removed(&self) -> Result<Vec<String>> {
-        Ok(self.removed.iter().cloned().collect())
+        Ok(self.set.removed_names())
     }
 
     fn row(&self, key: &CredentialKey) -> Result<Option<Row>> {
@@ -212,38 +186,31 @@ impl Read for State {
 
 impl Accounts for State {
     fn is_removed(&self, name: &str) -> Result<bool> {
-        Ok(self.removed.contains(name))
+        Ok(self.set.removed.contains_key(name))
     }
 
     fn put(&mut self, account: &Account) -> Result<()> {
-        self.unknown.remove(&account.name);
-        self.accounts.insert(account.name.clone(), account.clone());
+        self.set.put(account);
         Ok(())
     }
 
     fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()> {
-        self.accounts.remove(&account.name);
-        self.unknown.insert(account.name.clone(), account.clone());
+        self.set.put_unknown(account);
         Ok(())
     }
 
-    fn remove(&mut self, name: &str, _at_wall_ms: i64) -> Result<()> {
-        self.accounts.remove(name);
-        self.unknown.remove(name);
-        self.current.take_if(|current| current == name);
-        self.removed.insert(name.into());
+    fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()> {
+        self.set.remove(name, at_wall_ms);
         Ok(())
     }
 
     fn clear_removed(&mut self, name: &str) -> Result<()> {
-        self.removed.remove(name);
+        self.set.removed.remove(name);
         Ok(())
     }
 
     fn set_current(&mut self, name: &str) -> Result<()> {
-        if self.has_account(name)? {
-            self.current = Some(name.into());
-        }
+        self.set.set_current(name);
         Ok(())
     }
 }

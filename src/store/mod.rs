@@ -17,6 +17,8 @@
 //! `contract` has each of these promises as a test over `dyn Store`. A new store is a folder here, a variant of
 //! [`StoreName`], and an arm of [`open`].
 
+#[cfg(any(test, feature = "redis"))]
+mod account_set;
 #[cfg(test)]
 mod contract;
 mod keeper_channel;
@@ -24,18 +26,26 @@ mod keeper_channel;
 pub mod memory;
 mod name;
 mod record;
+#[cfg(feature = "redis")]
+mod redis;
+mod redis_url;
 mod sqlite;
 
 pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
 pub use name::{StoreName, check_path};
 pub use record::{Account, ParentLink, UnknownAccount};
+#[cfg(feature = "redis")]
+pub use redis_url::RedisUrl;
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
 };
 
+use std::sync::Arc;
+
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result, Status};
+use crate::options::Options;
 use crate::secrets::Vault;
 
 /// Whether a closure that changes something wants it written.
@@ -88,8 +98,31 @@ pub trait Store: Send + Sync {
     /// by the flight and not by this.
     fn try_lead(&self, key: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
 
+    /// Waits a moment for the leader of a credential whose row names this slot: until the leader may be gone, or the row may
+    /// have changed. Fails when the deadline has passed.
+    fn await_leader(
+        &self,
+        _key: &CredentialKey,
+        _slot: i64,
+        by: &Deadline,
+        doing: &str,
+    ) -> Result<()> {
+        by.pause(2, 8, doing)
+    }
+
     /// What time it is, for all who use this store.
     fn now(&self) -> Now;
+
+    /// Whether this process has seen accounts here whose secrets another host may have sealed, with a key that must be brought
+    /// from there.
+    fn has_secrets_of_other_hosts(&self) -> bool {
+        false
+    }
+
+    /// What tells this store from all others wherever it is, for a store that is not a file. Its secrets are sealed for it.
+    fn id(&self) -> Option<String> {
+        None
+    }
 
     /// What this process may do here, as of now.
     fn access(&self) -> Access;
@@ -191,14 +224,20 @@ impl Drop for LeaderLock<'_> {
 pub struct Opening {
     /// The key that an import of the script's database seals with, and whose file shows that a damaged store was one.
     pub vault: Vault,
-    /// The base URL that the script's token belongs to.
-    pub work_base_url: String,
+    /// How a server is reached, and the base URL that the script's token belongs to.
+    pub options: Arc<Options>,
 }
 
 /// Opens a store, creating it when absent.
 pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn Store>> {
     match name {
         StoreName::File(path) => Ok(Box::new(sqlite::SqliteStore::open(path, opening, by)?)),
+        #[cfg(feature = "redis")]
+        StoreName::Redis(url) => Ok(Box::new(redis::RedisStore::open(url, opening, by)?)),
+        #[cfg(not(feature = "redis"))]
+        StoreName::Redis(url) => Err(Error::argument(format!("cannot open store {url}"))
+            .because("this library was built without stores in Redis")
+            .advise("Name the path of a file, or build the library with its feature redis.")),
     }
 }
 

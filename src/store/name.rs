@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::redis_url::RedisUrl;
 use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
 use crate::options::{Options, check_variable};
@@ -14,6 +15,8 @@ use crate::sys;
 pub enum StoreName {
     /// The absolute path of an SQLite file, its directory resolved.
     File(PathBuf),
+    /// A store in Redis.
+    Redis(RedisUrl),
 }
 
 impl StoreName {
@@ -22,12 +25,18 @@ impl StoreName {
         let path = match store {
             Some(path) => {
                 check_path("a store", path)?;
+                if let Some(url) = RedisUrl::parse(path) {
+                    return url.map(StoreName::Redis);
+                }
                 PathBuf::from(path)
             }
             None if sys::is_secure() => return Err(no_environment()),
             None => match variable(STORE_VARIABLE)? {
                 Some(path) if path.is_empty() => return Err(empty_variable()),
-                Some(path) => path.into(),
+                Some(path) => match path.to_str().and_then(RedisUrl::parse) {
+                    Some(url) => return url.map(StoreName::Redis),
+                    None => path.into(),
+                },
                 None => default_path()?,
             },
         };
@@ -39,6 +48,7 @@ impl StoreName {
         match (&options.key_file, self) {
             (Some(path), _) => path.into(),
             (None, StoreName::File(path)) => path.with_added_extension("key"),
+            (None, StoreName::Redis(url)) => url.key_file(),
         }
     }
 }
@@ -47,6 +57,7 @@ impl fmt::Display for StoreName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreName::File(path) => path.display().fmt(f),
+            StoreName::Redis(url) => url.fmt(f),
         }
     }
 }
@@ -91,10 +102,6 @@ fn resolve(path: &Path) -> Result<PathBuf> {
     let text = path.to_string_lossy();
     if text.is_empty() {
         return Err(Error::argument("the store's path is empty").advise("Name the path of a file."));
-    }
-    if text.starts_with("redis://") || text.starts_with("rediss://") {
-        return Err(Error::argument("this version has no stores in Redis")
-            .advise("Name the path of a file."));
     }
     if text.ends_with('/') {
         return Err(
@@ -199,8 +206,8 @@ mod tests {
         assert_eq!(named, StoreName::File(here.join("t.db")));
         for bad in [
             "",
-            "redis://h",
-            "rediss://h",
+            "redis:/h",
+            "mysql://h",
             "/",
             "/var/",
             "..",
@@ -209,8 +216,8 @@ mod tests {
             assert!(StoreName::parse(Some(bad)).is_err(), "{bad:?}");
         }
         for redis in ["redis://h", "rediss://h"] {
-            let error = StoreName::parse(Some(redis)).unwrap_err();
-            assert!(error.for_c().contains("Redis"), "{error}");
+            let named = StoreName::parse(Some(redis)).unwrap();
+            assert!(matches!(named, StoreName::Redis(_)), "{named}");
         }
     }
 }

@@ -86,6 +86,16 @@ fn in_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     turns
 }
 
+pub(super) fn new_socket(family: libc::c_int) -> io::Result<TcpStream> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: socket takes three numbers, and gives a descriptor that nothing else has, or -1.
+    match unsafe { libc::socket(family, kind, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        // SAFETY: as above.
+        descriptor => Ok(unsafe { TcpStream::from_raw_fd(descriptor) }),
+    }
+}
+
 /// Begins to connect, and does not wait for it.
 fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv6() {
@@ -93,13 +103,7 @@ fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
     } else {
         libc::AF_INET
     };
-    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: socket takes three numbers, and gives a descriptor that nothing else has, or -1.
-    let socket = match unsafe { libc::socket(family, kind, 0) } {
-        -1 => return Err(io::Error::last_os_error()),
-        // SAFETY: as above.
-        descriptor => unsafe { TcpStream::from_raw_fd(descriptor) },
-    };
+    let socket = new_socket(family)?;
     let connected = match address {
         SocketAddr::V4(v4) => {
             // SAFETY: a sockaddr_in is a plain struct of integers, for which all zeros is a value.
@@ -126,7 +130,7 @@ fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// connect() with a sockaddr of either family.
-fn connect<T>(socket: &TcpStream, address: &T) -> io::Result<()> {
+pub(super) fn connect<T>(socket: &TcpStream, address: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     let address: *const T = address;
     // SAFETY: `address` points to a sockaddr of its family, of `length` bytes.

@@ -16,7 +16,11 @@ mod lookup;
 mod own_file;
 mod owner;
 mod place;
+#[cfg(feature = "redis")]
+mod server_socket;
 mod signal;
+#[cfg(feature = "redis")]
+mod ticker;
 mod trust;
 mod vfs;
 
@@ -44,7 +48,11 @@ pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
     rename_new, sync_directory,
 };
+#[cfg(feature = "redis")]
+pub use server_socket::{connect_unix, has_input};
 pub use signal::BlockedSignals;
+#[cfg(feature = "redis")]
+pub use ticker::Ticker;
 pub use trust::Distrust;
 pub use vfs::{store_vfs, take_lost};
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use ::wxtoken::ffi::*;
+pub use redis_server::{Fault, Proxy, RedisServer, Watched};
 use serde_json::Value;
 use wechat_sim::Simulator;
 
@@ -199,6 +200,8 @@ impl Drop for Handle {
 pub struct World {
     pub sim: Simulator,
     pub directory: tempfile::TempDir,
+    /// Where the store is, if not in a file of the directory.
+    pub redis: Option<RedisServer>,
 }
 
 impl Default for World {
@@ -206,6 +209,7 @@ impl Default for World {
         World {
             sim: Simulator::start(wechat_sim::Options::default()).unwrap(),
             directory: tempfile::tempdir().unwrap(),
+            redis: None,
         }
     }
 }
@@ -222,6 +226,63 @@ impl World {
         world
     }
 
+    /// With its store on a server of its own.
+    pub fn on_redis() -> World {
+        World::on(RedisServer::start())
+    }
+
+    pub fn on(server: RedisServer) -> World {
+        // The key and the lock file lie there, not in the home of whoever runs the tests. Set by the first test, before any thread
+        // of a test reads the environment: each begins here.
+        static STATE: std::sync::Once = std::sync::Once::new();
+        STATE.call_once(|| {
+            let state = std::env::temp_dir().join(format!("wxtoken-state-{}", std::process::id()));
+            set_env("XDG_STATE_HOME", state.to_str().unwrap());
+        });
+        World {
+            redis: Some(server),
+            ..World::default()
+        }
+    }
+
+    /// The same with one account, `wx1`.
+    pub fn on_redis_with_account(settings: Value) -> World {
+        let world = World::on_redis();
+        world.add("official", "wx1", settings);
+        world
+    }
+
+    pub fn server(&self) -> &RedisServer {
+        self.redis.as_ref().expect("a world on Redis")
+    }
+
+    /// In a forked child: from now on it is a process on another host, which has the same key.
+    pub fn become_host(&self, number: usize) {
+        let state = std::env::var("XDG_STATE_HOME").unwrap();
+        let key = std::fs::read_dir(format!("{state}/wxtoken")).unwrap();
+        let ours = self.server().directory().file_name().unwrap();
+        let is_ours = |name: &str| name.contains(ours.to_str().unwrap()) && name.ends_with(".key");
+        let key = key
+            .flatten()
+            .find(|file| is_ours(file.file_name().to_str().unwrap()));
+        if let Some(key) = key {
+            set_env("WXTOKEN_KEY_FILE", key.path().to_str().unwrap());
+        }
+        let host = self.directory.path().join(format!("host{number}"));
+        set_env("XDG_STATE_HOME", host.to_str().unwrap());
+    }
+
+    /// Changes every row that lies on the server.
+    pub fn change_rows(&self, change: impl Fn(&mut Value)) {
+        let server = self.server();
+        for key in server.run(&["ZRANGE", "wxtoken:{rows}", "0", "-1"]).list() {
+            let text = server.run(&["GET", key.text()]);
+            let mut stored: Value = serde_json::from_str(text.text()).unwrap();
+            change(&mut stored["row"]);
+            server.run(&["SET", key.text(), &stored.to_string()]);
+        }
+    }
+
     pub fn add(&self, kind: &str, id: &str, settings: Value) {
         let mut body = serde_json::json!({"kind": kind, "id": id, "secret": SECRET});
         for (key, value) in settings.as_object().unwrap() {
@@ -231,7 +292,10 @@ impl World {
     }
 
     pub fn store(&self) -> PathBuf {
-        self.directory.path().join("tokens.db")
+        match &self.redis {
+            Some(server) => server.url().into(),
+            None => self.directory.path().join("tokens.db"),
+        }
     }
 
     pub fn fault(&self, fault: Value) {
@@ -284,6 +348,13 @@ impl World {
 
     /// Ends every token in the store, as time would.
     pub fn expire_all(&self) {
+        if self.redis.is_some() {
+            return self.change_rows(|row| {
+                let fetched = row["fetched_at"].as_i64().unwrap();
+                row["expires_at"] = (fetched + 1).into();
+                row["refresh_at"] = fetched.into();
+            });
+        }
         let ended = "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET expires_at = fetched_at + 1, refresh_at = fetched_at";
         sqlite(&self.store(), ended);
     }
@@ -447,7 +518,7 @@ impl Child {
     }
 }
 
-/// Sets a variable in a forked child. Not by std, whose lock another thread of the parent may have held.
+/// Sets a variable in a forked child, or before there are threads. Not by std, whose lock another thread of the parent may have held.
 pub fn set_env(name: &str, value: &str) {
     let (name, value) = (text(name), text(value));
     // SAFETY: the child has one thread.

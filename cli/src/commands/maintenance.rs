@@ -16,7 +16,7 @@ pub fn rekey(store: &Store) -> ExitResult {
     output::print_line(&format!(
         "{} sealed with a new key, in {}; a backup from before opens with the old key only",
         count(sealed, "secret"),
-        store.paths().key.display()
+        store.place().key.display()
     ))
 }
 
@@ -27,7 +27,7 @@ pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
         "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
         count(accounts, "account"),
         backup.file.display(),
-        store.paths().key.display()
+        store.place().key.display()
     ))
 }
 
@@ -37,7 +37,7 @@ pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
         let question = format!(
             "Replace the {} of {} by those of {}?",
             count(there, "account"),
-            store.paths().store.display(),
+            store.place().name,
             restore.file.display()
         );
         if !output::confirm(&question, "--yes")? {

@@ -5,6 +5,7 @@ mod doctor;
 mod keep;
 mod manual;
 mod metrics;
+mod redis;
 mod status;
 mod terminal;
 
@@ -39,6 +40,16 @@ impl Desk {
         Desk {
             world: World::new(),
         }
+    }
+
+    /// With its store on a server of its own, and `wx1` registered as `shop`.
+    fn on_redis() -> Desk {
+        let desk = Desk {
+            world: World::on_redis(),
+        };
+        desk.world.add("official", "wx1", json!({}));
+        desk.register("shop", "official", "wx1");
+        desk
     }
 
     /// With `wx1` known to WeChat, and registered as `shop`.

@@ -14,6 +14,7 @@ use super::error::SqliteError;
 use super::{schema, sql};
 use crate::clock::Now;
 use crate::credential::Row;
+use crate::hosts::WORK;
 use crate::platform::{Kind, MAX_TOKEN};
 use crate::secrets::{Label, Secret, fingerprint};
 use crate::store::{Account, Opening};
@@ -48,7 +49,7 @@ pub fn import(conn: &mut Connection, opening: &Opening) -> Result<(), SqliteErro
     if let (Some(account), Some(token)) = (current, token) {
         sql::put_row(
             &transaction,
-            &account.key(account.kind.token(), &opening.work_base_url),
+            &account.key(account.kind.token(), opening.options.base_url(&WORK)),
             &token,
         )?;
     }

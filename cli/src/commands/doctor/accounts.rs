@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 
-use wxtoken::tool::{Error, Hint, Paths, Report, Status, Store, is_readable};
+use wxtoken::tool::{Error, Hint, Place, Report, Status, Store, is_readable};
 
 use super::access::user;
 use super::{Findings, Level};
@@ -11,7 +11,7 @@ use crate::ui::hint::{ADD, command, in_commands};
 use crate::ui::plural::count;
 use crate::ui::time::span;
 
-pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings) {
+pub fn look(store: &Store, report: &Report, place: &Place, found: &mut Findings) {
     if let Some(why) = &report.degraded {
         found.advise(
             "store",
@@ -24,7 +24,7 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
         let remedy = why.hint.as_deref().map(in_commands).unwrap_or_default();
         found.advise("trust", Level::Problem, why.to_string(), remedy);
     }
-    keeper(report, paths, found);
+    keeper(report, place, found);
     for unknown in &report.unknown_accounts {
         let saw = unknown.to_string();
         found.advise("account", Level::Warning, saw, "upgrade libwxtoken here");
@@ -49,7 +49,7 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
             let remedy = command(&lack.hint).unwrap_or_default();
             found.advise("account", Level::Problem, saw, remedy);
         } else if let Err(failure) = store.check_secrets(&account.name) {
-            secret(paths, &failure, found);
+            secret(place, &failure, found);
         } else {
             sound += 1;
         }
@@ -62,19 +62,28 @@ pub fn look(store: &Store, report: &Report, paths: &Paths, found: &mut Findings)
     }
 }
 
-fn secret(paths: &Paths, why: &Error, found: &mut Findings) {
+fn secret(place: &Place, why: &Error, found: &mut Findings) {
     // Said once, by the key's own check.
-    if paths.key.exists() && !is_readable(&paths.key) {
+    if place.key.exists() && !is_readable(&place.key) {
         return;
     }
     let remedy = format!("restore the key that fits, or register the account again: {ADD}");
     found.failure("account", Level::Problem, why, &remedy);
 }
 
-fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
-    let owner = std::fs::metadata(&paths.store)
-        .map_or_else(|_| "its owner".into(), |meta| user(meta.uid()));
-    let start = format!("start wxtoken keep as {owner}");
+fn keeper(report: &Report, place: &Place, found: &mut Findings) {
+    let start = match &place.files {
+        Some(files) => {
+            let owner = std::fs::metadata(&files.store);
+            let owner = owner.map_or_else(|_| "its owner".into(), |meta| user(meta.uid()));
+            format!("start wxtoken keep as {owner}")
+        }
+        None => "start wxtoken keep where the key is".into(),
+    };
+    let mailbox = match &place.files {
+        Some(files) => files.mailbox.display().to_string(),
+        None => place.name.clone(),
+    };
     match (report.keeper, &report.reader) {
         (Some(true), None) => found.ok("keeper", "it is running"),
         (Some(true), Some(why)) => {
@@ -100,10 +109,7 @@ fn keeper(report: &Report, paths: &Paths, found: &mut Findings) {
         (None, _) => found.advise(
             "keeper",
             Level::Warning,
-            format!(
-                "this user may not write to {}, and cannot ask for a token",
-                paths.mailbox.display()
-            ),
+            format!("this user may not write to {mailbox}, and cannot ask for a token"),
             "let its group read the store, and start wxtoken keep again",
         ),
     }

@@ -5,7 +5,10 @@ use wxtoken::tool::options;
 use super::{Findings, Level};
 
 pub fn look(found: &mut Findings) {
-    let mut known = vec!["WXTOKEN_STORE".to_owned()];
+    let mut known = vec![
+        "WXTOKEN_STORE".to_owned(),
+        "WXTOKEN_STORE_PASSWORD_FILE".to_owned(),
+    ];
     known.extend(
         options()
             .iter()

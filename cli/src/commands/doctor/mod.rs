@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use anstyle::Style;
 use serde_json::json;
-use wxtoken::tool::{Condition, Error, Paths, Store};
+use wxtoken::tool::{Condition, Error, Paths, Place, Store};
 
 use crate::args::{Cli, Doctor};
 use crate::exit::{ExitResult, NO};
@@ -111,15 +111,22 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
     environment::look(&mut found);
     network::look_at_environment(cli, &mut found);
     match Store::locate(cli.store.as_deref()) {
-        Ok(mut paths) => {
+        Ok(mut place) => {
             let key_file = options.iter().rfind(|(name, _)| *name == "key_file");
             if let Some((_, path)) = key_file.filter(|(_, path)| !path.is_empty()) {
-                paths.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
+                place.key = std::path::absolute(path).unwrap_or(PathBuf::from(path));
             }
-            let is_readable = store_file::look(&paths, &mut found);
-            filesystem::look(&paths, &mut found);
-            if is_readable && may_be_opened(&paths, &mut found) {
-                look_inside(cli, doctor, &paths, &mut found);
+            let may_be_opened = match &mut place.files {
+                Some(paths) => {
+                    paths.key.clone_from(&place.key);
+                    let is_readable = store_file::look(paths, &mut found);
+                    filesystem::look(paths, &mut found);
+                    is_readable && may_be_opened(paths, &mut found)
+                }
+                None => true,
+            };
+            if may_be_opened {
+                look_inside(cli, doctor, &place, &mut found);
             }
         }
         Err(failure) => {
@@ -162,7 +169,7 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
 }
 
 /// What takes an open store.
-fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) {
+fn look_inside(cli: &Cli, doctor: &Doctor, place: &Place, found: &mut Findings) {
     let opened = crate::commands::open(cli).and_then(|store| Ok((store.report()?, store)));
     let (report, store) = match opened {
         Ok(opened) => opened,
@@ -178,7 +185,7 @@ fn look_inside(cli: &Cli, doctor: &Doctor, paths: &Paths, found: &mut Findings) 
             count(report.accounts.len(), "account")
         ),
     );
-    accounts::look(&store, &report, paths, found);
+    accounts::look(&store, &report, place, found);
     match doctor.offline {
         true => found.note("network", "not looked at, as --offline says"),
         false => network::look(&store, cli, found),

@@ -29,8 +29,9 @@ pub fn run(store: &Store) -> Result<()> {
     let signals = Signals::block()?;
     let log = Log::new();
     let mut keeper = store.keeper(Arc::new(move |kept: &KeeperEvent| log.kept(kept)))?;
-    let watch = StoreWatch::of(&store.paths());
-    log.line(&format!("keeping {}", store.paths().store.display()));
+    let place = store.place();
+    let watch = place.files.as_ref().map(StoreWatch::of).transpose();
+    log.line(&format!("keeping {}", place.name));
     if let Some(why) = keeper.no_mailbox() {
         log.line(&in_one_line(why));
     }
@@ -51,7 +52,12 @@ pub fn run(store: &Store) -> Result<()> {
             mail: began + events::MAIL_SLEEP.max(rest),
             until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
         };
-        let woken = wait(&mut keeper, watch.as_ref().ok(), &signals, plan);
+        let woken = wait(
+            &mut keeper,
+            watch.as_ref().ok().and_then(Option::as_ref),
+            &signals,
+            plan,
+        );
         if let Some(signal) = signals.end() {
             notify(&[NotifyState::Stopping]);
             keeper.end();

@@ -1,0 +1,103 @@
+//! The command on a store in Redis.
+
+use super::*;
+
+#[test]
+fn the_commands_work_on_a_server_as_on_a_file() {
+    let desk = Desk::on_redis();
+    let url = desk.world.server().url();
+    let token = desk.done(&["get", "shop"]);
+    assert!(desk.world.accepts(token.trim_end()));
+    assert!(desk.done(&["account", "list"]).contains("shop"));
+    let status = desk.done(&["status"]);
+    assert!(status.contains(&url) && status.contains("shop"), "{status}");
+    assert_eq!(parsed(&desk.done(&["status", "--json"]))["store"], url);
+    let doctor = desk.done(&["doctor", "--offline"]);
+    assert!(
+        doctor.contains("0 problems") && doctor.contains("1 account"),
+        "{doctor}"
+    );
+    let sealed = desk.done(&["rekey"]);
+    assert!(sealed.starts_with("1 secret sealed"), "{sealed}");
+    let backup = desk.path("backup").display().to_string();
+    assert!(
+        desk.done(&["backup", &backup])
+            .starts_with("1 account written")
+    );
+    assert!(
+        desk.done(&["account", "remove", "shop", "--yes"])
+            .contains("shop")
+    );
+    assert!(
+        desk.done(&["restore", "--yes", &backup])
+            .starts_with("1 account restored")
+    );
+    let again = desk.done(&["get", "shop"]);
+    assert!(desk.world.accepts(again.trim_end()));
+    desk.done(&["reject", "shop"]);
+    desk.done(&["retry", "shop"]);
+    desk.done(&["put", "shop", "current"]);
+    assert_eq!(desk.run(&["get", "stall"]).code, 12);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_a_problem_of_the_doctor() {
+    let desk = Desk::on_redis();
+    let mut command = desk.command(&["doctor", "--offline"]);
+    let nowhere = format!("redis+unix://:hush@{}", desk.path("nothing").display());
+    command.env("WXTOKEN_STORE", nowhere);
+    let run = finished(command, "");
+    assert_eq!(run.code, 1, "{}", run.out);
+    assert!(
+        run.out.contains("problem") && run.out.contains("it does not exist"),
+        "{}",
+        run.out
+    );
+    assert!(
+        !run.out.contains("hush") && !run.err.contains("hush"),
+        "{}",
+        run.out
+    );
+}
+
+#[test]
+fn a_password_is_no_argument_and_a_flawed_url_is_not_repeated() {
+    let desk = Desk::new();
+    for store in [
+        "redis://:hush@h",
+        "rediss://joe:hush@h/0",
+        "redis://:hush@h:nothing",
+    ] {
+        let run = desk.run(&["--store", store, "status"]);
+        assert_eq!(run.code, 2, "{}", run.err);
+        assert!(
+            run.err.contains("WXTOKEN_STORE_PASSWORD_FILE"),
+            "{}",
+            run.err
+        );
+        assert!(!run.err.contains("hush"), "{}", run.err);
+    }
+    let run = desk.run(&["--store", "redis://hush:", "status"]);
+    assert_eq!(run.code, 11, "{}", run.err);
+    assert!(
+        run.err.contains("redis://HOST") && !run.err.contains("hush"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn a_keeper_on_a_server_keeps_tokens_and_answers_readers() {
+    let desk = Desk::on_redis();
+    let mut keeper = desk.command(&["keep"]);
+    let mut keeper = keeper.stderr(Stdio::null()).spawn().unwrap();
+    common::wait_until("the keeper has fetched", || desk.world.minted() == 1);
+    let mut reader = desk.command(&["get", "shop"]);
+    reader.env("HOME", desk.path("another-host"));
+    let run = finished(reader, "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    assert!(desk.world.accepts(run.out.trim_end()));
+    assert_eq!(parsed(&desk.done(&["status", "--json"]))["keeper"], true);
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+}

@@ -1,0 +1,96 @@
+//! The server's clock, as this process knows it: how far it is from this host's boot clock.
+//!
+//! Every answer carries the server's time. So all hosts count leases and ages by one clock, and a host whose wall clock is wrong
+//! does no harm.
+
+use crate::clock::{Now, boot_ms};
+use crate::sync::{Mutex, lock};
+use crate::sys;
+
+/// The server's clock has no epochs: it is the same for each host, through its reboots.
+const EPOCH: &str = "server";
+/// How much a quartz may stray in 10 s, so that an old sample counts for less.
+const STRAYS_EACH_MS: i64 = 10_000;
+/// A larger difference is a step of the server's clock, or another server.
+const STEP_MS: i64 = 1000;
+
+#[derive(Default)]
+pub struct ServerClock(Mutex<Option<Sample>>);
+
+#[derive(Clone, Copy)]
+struct Sample {
+    offset_ms: i64,
+    /// How wrong that may be.
+    error_ms: i64,
+    at_boot_ms: i64,
+}
+
+impl ServerClock {
+    /// Takes in the time of an answer to a question that was sent and answered at these moments of the boot clock.
+    pub fn learn(&self, server_ms: i64, sent: i64, answered: i64) {
+        let new = Sample {
+            offset_ms: server_ms - (sent + answered) / 2,
+            error_ms: (answered - sent) / 2 + 1,
+            at_boot_ms: answered,
+        };
+        let mut known = lock(&self.0);
+        let is_better = known.is_none_or(|old| {
+            let age = (new.at_boot_ms - old.at_boot_ms) / STRAYS_EACH_MS;
+            let differs = (new.offset_ms - old.offset_ms).abs();
+            new.error_ms < old.error_ms + age || differs > STEP_MS + new.error_ms + old.error_ms
+        });
+        if is_better {
+            *known = Some(new);
+        }
+    }
+
+    /// What time it is on the server. This host's time before the first answer.
+    pub fn now(&self) -> Now {
+        let known = *lock(&self.0);
+        let ms = match known {
+            Some(sample) => boot_ms() + sample.offset_ms,
+            None => sys::clock_ms(libc::CLOCK_REALTIME),
+        };
+        Now {
+            wall_ms: ms,
+            steady_ms: ms,
+            epoch: EPOCH,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offset(clock: &ServerClock) -> i64 {
+        lock(&clock.0).unwrap().offset_ms
+    }
+
+    #[test]
+    fn the_answer_that_came_soonest_tells_the_time_and_a_step_is_followed() {
+        let clock = ServerClock::default();
+        clock.learn(1_000_100, 0, 200);
+        assert_eq!(offset(&clock), 1_000_000);
+        clock.learn(1_000_305, 300, 302);
+        assert_eq!(offset(&clock), 1_000_004);
+        // One that took long says less.
+        clock.learn(1_000_999, 400, 600);
+        assert_eq!(offset(&clock), 1_000_004);
+        // Until the other is old.
+        clock.learn(6_000_999, 5_000_400, 5_000_600);
+        assert_eq!(offset(&clock), 1_000_499);
+        clock.learn(9_000_000, 5_001_000, 5_001_400);
+        assert_eq!(offset(&clock), 9_000_000 - 5_001_200);
+    }
+
+    #[test]
+    fn now_is_the_servers_time_by_both_clocks() {
+        let clock = ServerClock::default();
+        let boot = boot_ms();
+        clock.learn(boot + 3_600_000, boot, boot);
+        let now = clock.now();
+        assert_eq!(now.wall_ms, now.steady_ms);
+        assert!((3_600_000..3_660_000).contains(&(now.wall_ms - boot)));
+    }
+}

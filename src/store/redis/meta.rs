@@ -1,0 +1,73 @@
+//! The mark of a store: the schema that its keys are written in, and an id that no other store has.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::store::RedisUrl;
+use crate::sys::random;
+
+const SCHEMA: u32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    schema: u32,
+    pub id: String,
+}
+
+pub fn meta_key(prefix: &str) -> String {
+    format!("{prefix}:{{meta}}")
+}
+
+impl Meta {
+    pub fn new() -> Meta {
+        let bytes = [random(), random()].concat();
+        Meta {
+            schema: SCHEMA,
+            id: bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        }
+    }
+
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Refuses what another program, or a newer version, has written.
+    pub fn parse(url: &RedisUrl, text: &str) -> Result<Meta, Error> {
+        let what = || Error::store(format!("cannot use store {url}"));
+        let key = meta_key(&url.prefix);
+        match serde_json::from_str::<Meta>(text) {
+            Ok(meta) if meta.schema == SCHEMA => Ok(meta),
+            Ok(meta) => Err(what()
+                .because(format!(
+                    "it has schema {}, newer than this library's {SCHEMA}",
+                    meta.schema
+                ))
+                .advise("Upgrade libwxtoken.")),
+            Err(_) => Err(what()
+                .because(format!("the key {key} is another program's"))
+                .advise("Name a prefix of the store's own in the URL: ?prefix=NAME.")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_its_stores_alone_and_another_is_refused() {
+        let url = RedisUrl::parse("redis://:hush@h").unwrap().unwrap();
+        let mark = Meta::new();
+        assert_ne!(mark, Meta::new());
+        assert_eq!(Meta::parse(&url, &mark.to_text()), Ok(mark.clone()));
+        let newer = mark.to_text().replace("\"schema\":1", "\"schema\":2");
+        for (text, said) in [
+            (newer.as_str(), "schema 2, newer than this library's 1"),
+            ("", "wxtoken:{meta} is another program's"),
+            ("[]", "another program's"),
+        ] {
+            let error = Meta::parse(&url, text).unwrap_err().for_c();
+            assert!(error.contains(said) && !error.contains("hush"), "{error}");
+        }
+    }
+}

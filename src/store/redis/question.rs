@@ -1,0 +1,80 @@
+//! What is asked of the server, and what may come of it.
+
+use std::io;
+
+use super::refusal::Refusal;
+use super::resp::Reply;
+use super::script::Script;
+use crate::error::Error;
+
+/// One thing to ask.
+pub enum Question {
+    Script(&'static Script, String, Vec<Vec<u8>>),
+    Plain(Vec<Vec<u8>>),
+}
+
+impl Question {
+    pub fn script(script: &'static Script, key: &str, args: &[&[u8]]) -> Question {
+        let args = args.iter().map(|arg| arg.to_vec()).collect();
+        Question::Script(script, key.into(), args)
+    }
+
+    pub fn plain(parts: &[&str]) -> Question {
+        Question::Plain(words(parts))
+    }
+}
+
+pub(super) fn words(parts: &[&str]) -> Vec<Vec<u8>> {
+    parts.iter().map(|part| part.as_bytes().to_vec()).collect()
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The server is not there, or says nothing. What was asked may have been done.
+    Away(Error),
+    Refused(Refusal, Error),
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Away(error) | Trouble::Refused(_, error) => error,
+        }
+    }
+}
+
+/// Which server may answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Any,
+    Master,
+}
+
+/// A connection that is of no use any more, or a refusal, after which it is dropped too.
+pub(super) enum Broken {
+    Lost(io::Error),
+    Refused(Trouble),
+}
+
+impl From<io::Error> for Broken {
+    fn from(e: io::Error) -> Broken {
+        Broken::Lost(e)
+    }
+}
+
+pub(super) fn is_timeout(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock
+    )
+}
+
+/// What ROLE says. None where the server does not know it, as a proxy.
+pub(super) fn is_master(role: &Reply) -> Option<bool> {
+    let Reply::List(parts) = role else {
+        return None;
+    };
+    let name = parts.first()?.clone().text()?;
+    Some(name == "master")
+}

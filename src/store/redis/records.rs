@@ -1,0 +1,294 @@
+//! What a closure sees of the store: each record as it is when it is asked for.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use super::RedisStore;
+use super::codec::{Fields, Stored, account_of, row_key, row_of, set_of};
+use super::question::{Question, Role, Trouble};
+use super::resp::Reply;
+use super::script::{ACCOUNT, ALL_FIELDS, GET};
+use crate::clock::Deadline;
+use crate::credential::{CredentialKey, Row};
+use crate::error::Result;
+use crate::store::account_set::AccountSet;
+use crate::store::{Account, Accounts, Read, Store, UnknownAccount};
+use crate::sync::{Mutex, lock};
+
+/// How many rows are asked for at once.
+const ROWS_AT_ONCE: usize = 256;
+
+/// What this process has seen of the store last: while the server is away, a look gives that.
+#[derive(Default)]
+pub struct Remembered {
+    /// By the name that was asked for; empty is the current one.
+    accounts: Mutex<HashMap<String, Found>>,
+    /// By the key on the server.
+    rows: Mutex<HashMap<String, Vec<u8>>>,
+}
+
+impl Remembered {
+    /// This process has written a row, or found it as it is.
+    pub fn note_row(&self, row_key: &str, bytes: &[u8]) {
+        lock(&self.rows).insert(row_key.into(), bytes.to_vec());
+    }
+
+    /// The accounts have changed.
+    pub fn forget_accounts(&self) {
+        lock(&self.accounts).clear();
+    }
+}
+
+/// What a look for an account finds. Empty where there is none.
+#[derive(Clone)]
+struct Found {
+    name: String,
+    text: Vec<u8>,
+    current: String,
+}
+
+/// A look.
+pub struct Look<'a> {
+    pub store: &'a RedisStore,
+    pub by: &'a Deadline,
+}
+
+impl Look<'_> {
+    fn ask(&self, questions: &[Question]) -> Result<Vec<Vec<Reply>>, Trouble> {
+        self.store
+            .server
+            .ask(questions, Role::Any, self.by, "cannot read")
+    }
+
+    /// An account with the name of the current one.
+    fn find(&self, name: &str) -> Result<Found> {
+        let key = self.store.accounts_key();
+        let question = Question::script(&ACCOUNT, &key, &[name.as_bytes()]);
+        let remembered = &self.store.remembered.accounts;
+        match self.ask(&[question]) {
+            Ok(values) => {
+                let mut parts = values.into_iter().flatten();
+                let mut text = || parts.next().and_then(Reply::bytes).unwrap_or_default();
+                let string = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap_or_default();
+                let found = Found {
+                    name: string(text()),
+                    text: text(),
+                    current: string(text()),
+                };
+                lock(remembered).insert(name.into(), found.clone());
+                Ok(found)
+            }
+            Err(trouble) => match lock(remembered).get(name) {
+                Some(known) => Ok(known.clone()),
+                None => Err(trouble.into()),
+            },
+        }
+    }
+
+    pub fn row_bytes(&self, row_key: &str) -> Result<Vec<u8>> {
+        let remembered = &self.store.remembered.rows;
+        match self.ask(&[Question::script(&GET, row_key, &[])]) {
+            Ok(values) => {
+                let bytes = values.into_iter().flatten().next();
+                let bytes = bytes.and_then(Reply::bytes).unwrap_or_default();
+                self.store.remembered.note_row(row_key, &bytes);
+                Ok(bytes)
+            }
+            Err(trouble) => match lock(remembered).get(row_key) {
+                Some(known) => Ok(known.clone()),
+                None => Err(trouble.into()),
+            },
+        }
+    }
+
+    /// Every field of the accounts.
+    pub fn fields(&self, role: Role) -> Result<Fields> {
+        let question = Question::script(&ALL_FIELDS, &self.store.accounts_key(), &[]);
+        let server = &self.store.server;
+        let values = server.ask(&[question], role, self.by, "cannot read")?;
+        let list = values.into_iter().flatten().next();
+        let Some(Reply::List(items)) = list else {
+            return Ok(Fields::new());
+        };
+        let mut items = items.into_iter();
+        let mut fields = Fields::new();
+        while let (Some(field), Some(value)) = (items.next(), items.next()) {
+            if let (Some(field), Some(value)) = (field.text(), value.bytes()) {
+                fields.insert(field, value);
+            }
+        }
+        Ok(fields)
+    }
+
+    fn set(&self) -> Result<AccountSet> {
+        let set = set_of(&self.store.server.url, &self.fields(Role::Any)?)?;
+        let is_sealed = |account: &Account| account.sealed.is_some();
+        let has_secrets = set.accounts.values().any(is_sealed);
+        self.store.has_secrets.store(has_secrets, Ordering::Relaxed);
+        Ok(set)
+    }
+}
+
+impl Read for Look<'_> {
+    fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
+        let url = &self.store.server.url;
+        let found = self.find(name.unwrap_or_default())?;
+        let mut account = match account_of(url, &found.name, &found.text)? {
+            Some(Stored::Known(account)) => account,
+            Some(Stored::Unknown(account)) => return Err(account.error()),
+            None => return Ok(None),
+        };
+        account.current = found.current == found.name;
+        self.store.note_secret(&account);
+        if let Some(parent) = &mut account.parent {
+            let found = self.find(&parent.name)?;
+            let there = account_of(url, &parent.name, &found.text)?;
+            parent.there = there
+                .and_then(Stored::known)
+                .map(|there| (there.kind, there.id));
+        }
+        Ok(Some(account))
+    }
+
+    fn some_names(&self, most: usize) -> Result<Vec<String>> {
+        Ok(self.set()?.some_names(most))
+    }
+
+    fn has_account(&self, name: &str) -> Result<bool> {
+        Ok(!self.find(name)?.text.is_empty())
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>> {
+        Ok(self.set()?.all())
+    }
+
+    fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>> {
+        Ok(self.set()?.all_unknown())
+    }
+
+    fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
+        Ok(self.set()?.of_id(id))
+    }
+
+    fn removed(&self) -> Result<Vec<String>> {
+        Ok(self.set()?.removed_names())
+    }
+
+    fn row(&self, key: &CredentialKey) -> Result<Option<Row>> {
+        let name = row_key(self.store.prefix(), key);
+        let bytes = self.row_bytes(&name)?;
+        let found = row_of(&self.store.server.url, &bytes)?;
+        Ok(found.map(|(_, mut row)| {
+            let now = self.store.now();
+            self.store.lease_watch.judge(&name, &mut row, now);
+            row
+        }))
+    }
+
+    fn rows(&self) -> Result<Vec<(CredentialKey, Row)>> {
+        let list = Question::plain(&["ZRANGE", &self.store.rows_key(), "0", "-1"]);
+        let listed = self.ask(&[list])?.into_iter().flatten().next();
+        let Some(Reply::List(keys)) = listed else {
+            return Ok(Vec::new());
+        };
+        let keys: Vec<String> = keys.into_iter().filter_map(Reply::text).collect();
+        let mut rows = Vec::new();
+        for keys in keys.chunks(ROWS_AT_ONCE) {
+            let questions: Vec<Question> = keys
+                .iter()
+                .map(|key| Question::script(&GET, key, &[]))
+                .collect();
+            for value in self.ask(&questions)?.into_iter().flatten() {
+                // One that is listed and not there was deleted, or was never finished.
+                let bytes = value.bytes().unwrap_or_default();
+                rows.extend(row_of(&self.store.server.url, &bytes)?);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
+        let mut rows = self.rows()?;
+        rows.retain(|(key, _)| key.id == id);
+        Ok(rows)
+    }
+}
+
+/// A change of the accounts: they are in memory, and rows are looked up.
+pub struct Change<'a> {
+    pub look: Look<'a>,
+    pub set: AccountSet,
+}
+
+impl Read for Change<'_> {
+    fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
+        self.set.account(name)
+    }
+
+    fn has_account(&self, name: &str) -> Result<bool> {
+        Ok(self.set.has(name))
+    }
+
+    fn some_names(&self, most: usize) -> Result<Vec<String>> {
+        Ok(self.set.some_names(most))
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>> {
+        Ok(self.set.all())
+    }
+
+    fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>> {
+        Ok(self.set.all_unknown())
+    }
+
+    fn accounts_of(&self, id: &str) -> Result<Vec<Account>> {
+        Ok(self.set.of_id(id))
+    }
+
+    fn removed(&self) -> Result<Vec<String>> {
+        Ok(self.set.removed_names())
+    }
+
+    fn row(&self, key: &CredentialKey) -> Result<Option<Row>> {
+        self.look.row(key)
+    }
+
+    fn rows(&self) -> Result<Vec<(CredentialKey, Row)>> {
+        self.look.rows()
+    }
+
+    fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
+        self.look.rows_of(id)
+    }
+}
+
+impl Accounts for Change<'_> {
+    fn is_removed(&self, name: &str) -> Result<bool> {
+        Ok(self.set.removed.contains_key(name))
+    }
+
+    fn put(&mut self, account: &Account) -> Result<()> {
+        self.set.put(account);
+        Ok(())
+    }
+
+    fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()> {
+        self.set.put_unknown(account);
+        Ok(())
+    }
+
+    fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()> {
+        self.set.remove(name, at_wall_ms);
+        Ok(())
+    }
+
+    fn clear_removed(&mut self, name: &str) -> Result<()> {
+        self.set.removed.remove(name);
+        Ok(())
+    }
+
+    fn set_current(&mut self, name: &str) -> Result<()> {
+        self.set.set_current(name);
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! The scripts that run on the server, and what each answer begins with: the mark that the question carried, and the time.
+//!
+//! A script touches one key, named by `KEYS[1]`. It is called by its hash, and sent whole to a server that does not know it.
+//! The mark shows that the answer is to this question and to no other.
+
+use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+
+use super::resp::Reply;
+
+pub struct Script {
+    pub text: &'static str,
+}
+
+/// The value of a string; empty where there is none.
+pub static GET: Script = script(
+    "local t = redis.call('TIME')
+return {ARGV[1], t[1], t[2], redis.call('GET', KEYS[1]) or ''}",
+);
+
+/// Writes `ARGV[3]` if the value is `ARGV[2]`, byte by byte. Gives 1, or 0 and the value that is there.
+pub static COMPARE_AND_SET: Script = script(
+    "local t = redis.call('TIME')
+local there = redis.call('GET', KEYS[1]) or ''
+if there ~= ARGV[2] then return {ARGV[1], t[1], t[2], 0, there} end
+redis.call('SET', KEYS[1], ARGV[3])
+return {ARGV[1], t[1], t[2], 1, ''}",
+);
+
+/// Takes a key out.
+pub static DELETE: Script = script(
+    "local t = redis.call('TIME')
+return {ARGV[1], t[1], t[2], redis.call('DEL', KEYS[1])}",
+);
+
+/// Every field of a hash, each followed by its value.
+pub static ALL_FIELDS: Script = script(
+    "local t = redis.call('TIME')
+return {ARGV[1], t[1], t[2], redis.call('HGETALL', KEYS[1])}",
+);
+
+/// Changes fields of a hash if its field `v` is `ARGV[2]`, and makes that `ARGV[3]`. Then come pairs: a field and its value,
+/// empty to take it out. Gives whether `v` is `ARGV[3]` now, be it that the same change was made before.
+pub static CHANGE_FIELDS: Script = script(
+    "local t = redis.call('TIME')
+local v = redis.call('HGET', KEYS[1], 'v') or ''
+if v == ARGV[3] then return {ARGV[1], t[1], t[2], 1} end
+if v ~= ARGV[2] then return {ARGV[1], t[1], t[2], 0} end
+redis.call('HSET', KEYS[1], 'v', ARGV[3])
+for i = 4, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i]) else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+return {ARGV[1], t[1], t[2], 1}",
+);
+
+/// Leaves a message in a list that holds `ARGV[3]` at most. Gives its length, or 0 where it is full.
+pub static LEAVE: Script = script(
+    "local t = redis.call('TIME')
+if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[3]) then return {ARGV[1], t[1], t[2], 0} end
+return {ARGV[1], t[1], t[2], redis.call('RPUSH', KEYS[1], ARGV[2])}",
+);
+
+/// Takes the first `ARGV[2]` messages out of a list.
+pub static TAKE: Script = script(
+    "local t = redis.call('TIME')
+local out = redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)
+redis.call('LTRIM', KEYS[1], ARGV[2], -1)
+table.insert(out, 1, t[2])
+table.insert(out, 1, t[1])
+table.insert(out, 1, ARGV[1])
+return out",
+);
+
+/// Takes a key out if its value is `ARGV[2]`.
+pub static DELETE_IF: Script = script(
+    "local t = redis.call('TIME')
+if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
+return {ARGV[1], t[1], t[2]}",
+);
+
+/// An account by its name, `ARGV[2]`, or the current one. Gives the name, the account, and the name of the current one.
+pub static ACCOUNT: Script = script(
+    "local t = redis.call('TIME')
+local current = redis.call('HGET', KEYS[1], 'current') or ''
+local name = ARGV[2]
+if name == '' then name = current end
+return {ARGV[1], t[1], t[2], name, redis.call('HGET', KEYS[1], 'a:' .. name) or '', current}",
+);
+
+const fn script(text: &'static str) -> Script {
+    Script { text }
+}
+
+impl Script {
+    /// As EVALSHA takes it. Not kept: a child that is forked while another thread fills a OnceLock waits for ever.
+    pub fn hash(&self) -> String {
+        let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes());
+        let bytes = hash.as_ref().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What a script gave.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The server's clock, in microseconds since 1970.
+    pub time_us: i64,
+    pub values: Vec<Reply>,
+}
+
+/// Takes the mark and the time off an answer. None when it is not the answer to the question with this mark.
+pub fn answer(reply: Reply, mark: &str) -> Option<Answer> {
+    let Reply::List(items) = reply else {
+        return None;
+    };
+    let mut items = items.into_iter();
+    if items.next()?.text()? != mark {
+        return None;
+    }
+    let seconds = items.next()?.number()?;
+    let micros = items.next()?.number()?;
+    Some(Answer {
+        time_us: seconds.checked_mul(1_000_000)?.checked_add(micros)?,
+        values: items.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_that_of_redis() {
+        // As `redis-cli script load "return 1"` says it.
+        assert_eq!(
+            script("return 1").hash(),
+            "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
+        );
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        let bulk = |text: &str| Reply::Bulk(text.into());
+        let reply = || Reply::List(vec![bulk("m"), bulk("12"), bulk("34"), Reply::Integer(1)]);
+        let taken = answer(reply(), "m").unwrap();
+        assert_eq!(taken.time_us, 12_000_034);
+        assert_eq!(taken.values, [Reply::Integer(1)]);
+        assert_eq!(answer(reply(), "n"), None);
+        assert_eq!(answer(Reply::Integer(1), "m"), None);
+        assert_eq!(answer(Reply::List(vec![bulk("m"), bulk("12")]), "m"), None);
+    }
+}

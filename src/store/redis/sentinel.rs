@@ -1,0 +1,117 @@
+//! The way to a master by its sentinels, in four steps: ask the sentinels in turn, connect to the server that one names, ask that
+//! server whether it is the master, and ask the sentinels again at each new connection.
+
+use std::time::{Duration, Instant};
+
+use super::link::Link;
+use super::question::{Trouble, words};
+use super::refusal::error_of;
+use super::resp::Reply;
+use super::server::Server;
+use crate::clock::Deadline;
+use crate::error::Error;
+use crate::platform::ServerAddress;
+
+/// How long one sentinel is waited for.
+const SENTINEL: Duration = Duration::from_millis(400);
+/// How long the server that they name is waited for: it may be the one that is gone.
+const NAMED: Duration = Duration::from_millis(1000);
+/// How long it is until the sentinels are asked again, while they name a server that is not the master.
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl Server {
+    pub(super) fn connect_by_sentinels(
+        &self,
+        hosts: &[(String, u16)],
+        master: &str,
+        end: Instant,
+        by: &Deadline,
+        doing: &str,
+    ) -> Result<Link, Trouble> {
+        loop {
+            let (host, port) = match self.find_master(hosts, master, end, doing) {
+                Ok(found) => found,
+                Err(error) => {
+                    self.note_away(&error);
+                    return Err(Trouble::Away(error));
+                }
+            };
+            let address = ServerAddress::Tcp { host: &host, port };
+            let named_end = end.min(Instant::now() + NAMED);
+            let trouble = match self.connect_to(&address, named_end, by, doing) {
+                Ok(link) if link.is_master != Some(false) => return Ok(link),
+                Ok(_) => Trouble::Away(error_of(&self.url, doing, "READONLY")),
+                Err(trouble) => trouble,
+            };
+            // The sentinels may be about to make another one the master.
+            if Instant::now() + AGAIN >= end {
+                return Err(trouble);
+            }
+            std::thread::sleep(AGAIN);
+        }
+    }
+
+    /// Where the first sentinel that answers says that the master is.
+    fn find_master(
+        &self,
+        hosts: &[(String, u16)],
+        master: &str,
+        end: Instant,
+        doing: &str,
+    ) -> Result<(String, u16), Error> {
+        let mut why = Vec::new();
+        for (host, port) in hosts {
+            let sentinel_end = end.min(Instant::now() + SENTINEL);
+            match self.ask_sentinel(host, *port, master, sentinel_end) {
+                Ok(found) => return Ok(found),
+                Err(e) => why.push(format!("{host}: {e}")),
+            }
+        }
+        let what = format!("{doing} store {}", self.url);
+        Err(Error::store(what)
+            .because(format!(
+                "no sentinel names the master {master}: {}",
+                why.join("; ")
+            ))
+            .advise(
+                "See whether the sentinels run, and which masters they know: SENTINEL MASTERS.",
+            ))
+    }
+
+    fn ask_sentinel(
+        &self,
+        host: &str,
+        port: u16,
+        master: &str,
+        end: Instant,
+    ) -> Result<(String, u16), String> {
+        let address = ServerAddress::Tcp { host, port };
+        let mut link = Link::connect(&address, &self.reach(), end).map_err(|no_way| no_way.what)?;
+        let mut requests = Vec::new();
+        let password = self.url.sentinel_password.as_str();
+        match (self.url.sentinel_user.as_str(), password) {
+            (_, "") => {}
+            ("", password) => requests.push(words(&["AUTH", password])),
+            (user, password) => requests.push(words(&["AUTH", user, password])),
+        }
+        requests.push(words(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", master]));
+        let replies = link.exchange(&requests, end);
+        let mut replies = replies.map_err(|_| "it does not answer".to_owned())?;
+        let parts = match replies.pop().unwrap_or(Reply::Nothing) {
+            Reply::List(parts) => parts,
+            Reply::Nothing => return Err("it does not know that master".into()),
+            Reply::Failure(message) => {
+                // Its first word says what is lacking; the rest may quote what was sent.
+                let code = message.split_whitespace().next().unwrap_or_default();
+                return Err(format!("it refuses ({code})"));
+            }
+            _ => return Err("it is not a sentinel".into()),
+        };
+        let mut parts = parts.into_iter();
+        let host = parts.next().and_then(Reply::text);
+        let port = parts.next().and_then(|port| port.number());
+        let port = port.and_then(|port| u16::try_from(port).ok());
+        host.zip(port)
+            .ok_or_else(|| "it is not a sentinel".to_owned())
+    }
+}

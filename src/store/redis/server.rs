@@ -1,0 +1,256 @@
+//! The way to the server: its connections, what a new one is asked first, and how long an absent server is waited for.
+//!
+//! Everything that is asked can be asked twice: a change compares what is there, byte by byte. So a question whose answer is lost
+//! is asked once more over a new connection. What is there then is what was to be written, if it was written.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::clock::ServerClock;
+use super::link::Link;
+use super::meta::{Meta, meta_key};
+use super::question::{Broken, Question, Role, Trouble, is_master, is_timeout, words};
+use super::refusal::{Refusal, error_of};
+use super::resp::Reply;
+use super::script::answer;
+use crate::clock::{Deadline, Now, boot_ms};
+use crate::error::{Error, Result, Status};
+use crate::options::{IpVersion, Options};
+use crate::platform::{NoWay, Tls};
+use crate::store::RedisUrl;
+use crate::sync::{Mutex, lock};
+use crate::sys::{BlockedSignals, random};
+
+/// A server that takes longer over one step counts as away. A fetch that can do without the store has the rest of its time.
+const PATIENCE: Duration = Duration::from_millis(3000);
+/// From this on a silence counts as absence: less may be one call's short deadline.
+pub(super) const SILENCE: Duration = Duration::from_millis(1000);
+/// How often a server that is away is tried.
+pub(super) const TRY_EACH_MS: i64 = 1000;
+/// Connections that are kept for the next calls.
+const MOST_IDLE: usize = 4;
+
+/// One server, as this process reaches it.
+pub struct Server {
+    pub url: RedisUrl,
+    pub(super) ip_version: IpVersion,
+    pub(super) tls: Option<Tls>,
+    idle: Mutex<Vec<Link>>,
+    pub(super) away: Mutex<Option<Away>>,
+    clock: ServerClock,
+    pub meta: Mutex<Option<Meta>>,
+}
+
+/// The server was not reached.
+pub(super) struct Away {
+    pub(super) next_try: i64,
+    pub(super) why: Error,
+}
+
+impl Server {
+    pub fn new(url: &RedisUrl, options: &Options) -> Result<Server> {
+        Ok(Server {
+            url: url.clone(),
+            ip_version: options.ip_version,
+            tls: url.is_tls().then(|| Tls::new(options)).transpose()?,
+            idle: Mutex::default(),
+            away: Mutex::new(None),
+            clock: ServerClock::default(),
+            meta: Mutex::new(None),
+        })
+    }
+
+    pub fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub fn close_idle(&self) {
+        let idle = std::mem::take(&mut *lock(&self.idle));
+        drop(idle);
+    }
+
+    /// Asks, in one exchange, and gives the values of each script, or the one reply of another command. `doing`: `cannot read`.
+    pub fn ask(
+        &self,
+        questions: &[Question],
+        role: Role,
+        by: &Deadline,
+        doing: &str,
+    ) -> Result<Vec<Vec<Reply>>, Trouble> {
+        let _shield = BlockedSignals::new();
+        let mut is_second = false;
+        loop {
+            let began = Instant::now();
+            let end = began + by.left().min(PATIENCE);
+            if by.has_passed() {
+                return Err(Trouble::Away(self.ran_out(by, doing)));
+            }
+            let mut link = match self.idle_link() {
+                Some(link) if role == Role::Any || link.is_master != Some(false) => link,
+                _ => self.connect(end, by, doing)?,
+            };
+            match self.exchange(&mut link, questions, role, end, doing) {
+                Ok(values) => {
+                    self.keep(link);
+                    return Ok(values);
+                }
+                // It was the master, and another one is by now.
+                Err(Broken::Refused(Trouble::Refused(Refusal::ReadOnly, _))) if !is_second => {
+                    drop(link);
+                    self.close_idle();
+                    is_second = true;
+                }
+                Err(Broken::Refused(trouble)) => return Err(trouble),
+                Err(Broken::Lost(e)) => {
+                    drop(link);
+                    // The others have most likely gone the same way.
+                    self.close_idle();
+                    let is_silence = is_timeout(&e);
+                    if is_second || is_silence {
+                        let error = self.lost(&e, by, doing);
+                        if !is_silence || began.elapsed() >= SILENCE {
+                            self.note_away(&error);
+                        }
+                        return Err(Trouble::Away(error));
+                    }
+                    is_second = true;
+                }
+            }
+        }
+    }
+
+    fn exchange(
+        &self,
+        link: &mut Link,
+        questions: &[Question],
+        role: Role,
+        end: Instant,
+        doing: &str,
+    ) -> Result<Vec<Vec<Reply>>, Broken> {
+        let mark: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
+        let request = |question: &Question, whole: bool| match question {
+            Question::Plain(parts) => parts.clone(),
+            Question::Script(script, key, args) => {
+                let mut parts = match whole {
+                    true => words(&["EVAL", script.text]),
+                    false => words(&["EVALSHA", &script.hash()]),
+                };
+                parts.extend(words(&["1", key, &mark]));
+                parts.extend(args.iter().cloned());
+                parts
+            }
+        };
+        let mut requests: Vec<Vec<Vec<u8>>> =
+            questions.iter().map(|one| request(one, false)).collect();
+        // What the server is and whose it is comes with each answer: both may change under an open connection.
+        requests.push(words(&["GET", &meta_key(&self.url.prefix)]));
+        if role == Role::Master {
+            requests.push(words(&["ROLE"]));
+        }
+        let sent = boot_ms();
+        let mut replies = link.exchange(&requests, end)?;
+        let mut answered = boot_ms();
+        if role == Role::Master
+            && let Some(reply) = replies.pop()
+        {
+            link.is_master = is_master(&reply);
+        }
+        let meta = replies.pop().unwrap_or(Reply::Nothing);
+        for (question, reply) in questions.iter().zip(&mut replies) {
+            let is_unknown =
+                matches!(reply, Reply::Failure(text) if Refusal::of(text) == Refusal::NoScript);
+            if is_unknown {
+                let again = link.exchange(&[request(question, true)], end)?;
+                *reply = again.into_iter().next().unwrap_or(Reply::Nothing);
+                answered = boot_ms();
+            }
+        }
+        let refused = |refusal, message: &str| {
+            Broken::Refused(Trouble::Refused(
+                refusal,
+                error_of(&self.url, doing, message),
+            ))
+        };
+        let mut given = Vec::new();
+        for (question, reply) in questions.iter().zip(replies) {
+            given.push(match (question, reply) {
+                (_, Reply::Failure(message)) => {
+                    return Err(refused(Refusal::of(&message), &message));
+                }
+                (Question::Plain(_), reply) => vec![reply],
+                (Question::Script(..), reply) => {
+                    let answer = answer(reply, &mark)
+                        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
+                    self.clock.learn(answer.time_us / 1000, sent, answered);
+                    answer.values
+                }
+            });
+        }
+        if link.is_master == Some(false) && role == Role::Master {
+            return Err(refused(Refusal::ReadOnly, "READONLY"));
+        }
+        self.check_meta(link, meta, end, doing)?;
+        Ok(given)
+    }
+
+    /// A connection that has nothing to say.
+    fn idle_link(&self) -> Option<Link> {
+        loop {
+            // Not dropped with the mutex held: that takes the fork lock.
+            let link = lock(&self.idle).pop()?;
+            if link.is_quiet() {
+                return Some(link);
+            }
+        }
+    }
+
+    fn keep(&self, link: Link) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < MOST_IDLE {
+            idle.push(link);
+            return;
+        }
+        drop(idle);
+        drop(link);
+    }
+
+    pub(super) fn note_away(&self, why: &Error) {
+        *lock(&self.away) = Some(Away {
+            next_try: boot_ms() + TRY_EACH_MS,
+            why: why.clone(),
+        });
+    }
+
+    fn ran_out(&self, by: &Deadline, doing: &str) -> Error {
+        let what = format!("{doing} store {}", self.url);
+        Error::new(Status::Timeout, what).because(by.missed("no answer"))
+    }
+
+    pub(super) fn not_reached(&self, no_way: NoWay, by: &Deadline, doing: &str) -> Error {
+        if no_way.is_timeout && by.has_passed() {
+            return self.ran_out(by, doing);
+        }
+        let error = Error::store(format!("{doing} store {}", self.url)).because(no_way.what);
+        error.advise(no_way.advice.unwrap_or_else(|| {
+            "See whether the server runs there, and lets this host in (bind, protected-mode, firewall).".into()
+        }))
+    }
+
+    pub(super) fn lost(&self, e: &io::Error, by: &Deadline, doing: &str) -> Error {
+        let error = Error::store(format!("{doing} store {}", self.url));
+        match e.kind() {
+            _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
+            _ if is_timeout(e) => error
+                .because(format!("no answer within {} ms", PATIENCE.as_millis()))
+                .advise(
+                    "See whether the server is overloaded, stopped, or cut off by the network.",
+                ),
+            io::ErrorKind::InvalidData => error
+                .because("what answers there does not speak the protocol of Redis")
+                .advise("See what listens there."),
+            _ => error
+                .because("the server broke the connection off")
+                .advise("See the server's log."),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A real redis-server for a test: on a Unix socket in a directory of its own, with no port, and ended by its process id.
+//!
+//! A [`Proxy`] gives it a port of its own, and spoils what goes over it.
+
+mod proxy;
+mod sentinel;
+mod talk;
+
+pub use proxy::{Fault, Proxy};
+pub use sentinel::Watched;
+pub use talk::{Client, Value};
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running server; ended when dropped.
+pub struct RedisServer {
+    child: Option<Child>,
+    directory: tempfile::TempDir,
+    options: Vec<String>,
+}
+
+impl RedisServer {
+    pub fn start() -> RedisServer {
+        RedisServer::with(&[])
+    }
+
+    /// With options of redis.conf, such as `--maxmemory 4mb`.
+    pub fn with(options: &[&str]) -> RedisServer {
+        let mut server = RedisServer {
+            child: None,
+            directory: tempfile::tempdir().expect("a directory for redis-server"),
+            options: options.iter().map(|option| option.to_string()).collect(),
+        };
+        server.begin();
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// With a proxy, whose port its options take.
+    pub fn with_door(options: impl FnOnce(u16) -> Vec<String>) -> (RedisServer, Proxy) {
+        let mut server = RedisServer {
+            child: None,
+            directory: tempfile::tempdir().expect("a directory for redis-server"),
+            options: Vec::new(),
+        };
+        let door = Proxy::to(&server.socket());
+        server.options = options(door.port());
+        server.begin();
+        server.wait_until_it_answers();
+        (server, door)
+    }
+
+    /// Starts it, without waiting for it.
+    pub fn begin(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let directory = self.directory.path();
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--port", "0", "--save", "", "--appendonly", "no"])
+            .args(["--enable-debug-command", "yes"])
+            .args([
+                "--unixsocket",
+                self.socket().to_str().expect("a path of text"),
+            ])
+            .args(["--dir", directory.to_str().expect("a path of text")])
+            .args(["--logfile", "log"])
+            .args(&self.options)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let child = command.spawn();
+        self.child = Some(child.expect("redis-server runs: apt-get install redis-server"));
+    }
+
+    pub fn wait_until_it_answers(&mut self) {
+        let began = Instant::now();
+        loop {
+            let answer =
+                Client::connect(&self.socket()).and_then(|mut client| client.ask(&["PING"]));
+            if answer.is_ok() {
+                return;
+            }
+            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()?);
+            let is_over = began.elapsed() > STARTS_WITHIN || ended.is_some();
+            assert!(!is_over, "redis-server did not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.directory.path().join("s")
+    }
+
+    /// The store on it.
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(&self.socket()).expect("a connection to redis-server")
+    }
+
+    /// One command over a connection of its own. A refusal is a [`Value::Failure`].
+    pub fn ask(&self, command: &[&str]) -> Value {
+        self.client()
+            .ask(command)
+            .expect("an answer of redis-server")
+    }
+
+    /// The same for what must not be refused.
+    pub fn run(&self, command: &[&str]) -> Value {
+        let value = self.ask(command);
+        assert!(
+            !matches!(value, Value::Failure(_)),
+            "{command:?}: {value:?}"
+        );
+        value
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: i32) {
+        let child = self.child.as_ref().expect("a server that runs");
+        let pid = i32::try_from(child.id()).expect("a process id");
+        // SAFETY: a signal to a child that has not been waited for.
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0);
+    }
+
+    /// Stops it where it stands: connections stay open, and nothing answers.
+    pub fn freeze(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub fn thaw(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    /// Kills it. What it held is gone, unless it was told to keep it.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// For its next start.
+    pub fn set_option(&mut self, name: &str, value: &str) {
+        self.options.extend([name.to_owned(), value.to_owned()]);
+    }
+
+    /// Starts it again after [`RedisServer::kill`].
+    pub fn start_again(&mut self) {
+        self.begin();
+        self.wait_until_it_answers();
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

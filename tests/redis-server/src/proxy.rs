@@ -1,0 +1,258 @@
+//! A proxy to a server's socket on a port of its own, which spoils what goes over it.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::crypto::ring;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+/// What the proxy does to an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection ends before the request reaches the server.
+    CutBefore,
+    /// The server does as it is asked, and the connection ends before its reply is passed on.
+    CutAfter,
+    /// The server does as it is asked, and its reply is never passed on.
+    Swallow,
+    /// The reply is passed on after so many milliseconds.
+    Delay(u64),
+    /// Another reply comes before the server's.
+    Prepend(String),
+    /// The connection is taken, and nothing comes of it.
+    BlackHole,
+}
+
+/// Which exchanges a fault is for: those whose request holds a text, and how many of them.
+struct Rule {
+    fault: Fault,
+    holds: String,
+    left: u64,
+}
+
+struct State {
+    server: PathBuf,
+    tls: Option<Arc<ServerConfig>>,
+    rules: Mutex<Vec<Rule>>,
+    is_over: AtomicBool,
+    spoiled: AtomicU64,
+    connections: AtomicU64,
+}
+
+/// A running proxy. Its port is its own until it is dropped.
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+}
+
+impl Proxy {
+    /// To the server on this socket.
+    pub fn to(server: &Path) -> Proxy {
+        Proxy::start(server, None)
+    }
+
+    /// The same by TLS, with a certificate for `127.0.0.1` of an authority whose PEM comes beside.
+    pub fn by_tls(server: &Path) -> (Proxy, String) {
+        let (config, ca) = certified().expect("a certificate");
+        (Proxy::start(server, Some(config)), ca)
+    }
+
+    fn start(server: &Path, tls: Option<Arc<ServerConfig>>) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(State {
+            server: server.to_owned(),
+            tls,
+            rules: Mutex::default(),
+            is_over: AtomicBool::new(false),
+            spoiled: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+        });
+        let shared = state.clone();
+        thread::spawn(move || {
+            for client in listener.incoming() {
+                if shared.is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let Ok(client) = client else { continue };
+                shared.connections.fetch_add(1, Ordering::Relaxed);
+                let state = shared.clone();
+                thread::spawn(move || {
+                    // Reads take turns between the two sides.
+                    let _ = client.set_nodelay(true);
+                    let _ = client.set_read_timeout(Some(TURN));
+                    match &state.tls {
+                        None => carry(&mut &client, &state),
+                        Some(config) => {
+                            let Ok(connection) = ServerConnection::new(config.clone()) else {
+                                return;
+                            };
+                            carry(&mut StreamOwned::new(connection, &client), &state);
+                        }
+                    }
+                    let _ = client.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        Proxy { address, state }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The store behind it.
+    pub fn url(&self) -> String {
+        let scheme = if self.state.tls.is_some() {
+            "rediss"
+        } else {
+            "redis"
+        };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Spoils the next `times` exchanges whose request holds a text; empty is any.
+    pub fn spoil(&self, fault: Fault, holds: &str, times: u64) {
+        self.state.rules.lock().unwrap().push(Rule {
+            fault,
+            holds: holds.into(),
+            left: times,
+        });
+    }
+
+    /// From now on nothing is spoiled.
+    pub fn heal(&self) {
+        self.state.rules.lock().unwrap().clear();
+    }
+
+    /// How many exchanges were spoiled.
+    pub fn spoiled(&self) -> u64 {
+        self.state.spoiled.load(Ordering::Relaxed)
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> u64 {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::Relaxed);
+        // The one that waits for a connection.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+impl State {
+    /// The fault that this request meets, if any.
+    fn fault(&self, request: &[u8]) -> Option<Fault> {
+        let text = String::from_utf8_lossy(request);
+        let mut rules = self.rules.lock().unwrap();
+        let rule = rules
+            .iter_mut()
+            .find(|rule| rule.left > 0 && text.contains(&rule.holds))?;
+        rule.left -= 1;
+        self.spoiled.fetch_add(1, Ordering::Relaxed);
+        Some(rule.fault.clone())
+    }
+}
+
+const TURN: Duration = Duration::from_millis(1);
+
+/// Carries one connection, an exchange at a time: whatever the client has sent, then whatever the server answers.
+fn carry(client: &mut (impl Read + Write), state: &State) {
+    let Ok(mut server) = UnixStream::connect(&state.server) else {
+        return;
+    };
+    let _ = server.set_read_timeout(Some(TURN));
+    let mut fault = None;
+    while !state.is_over.load(Ordering::Relaxed) {
+        match some(client) {
+            Some(request) if request.is_empty() => return,
+            Some(request) => {
+                fault = state.fault(&request);
+                match fault {
+                    Some(Fault::CutBefore) => return,
+                    Some(Fault::BlackHole) => {
+                        wait_for_the_end(client, state);
+                        return;
+                    }
+                    _ => {}
+                }
+                if server.write_all(&request).is_err() {
+                    return;
+                }
+            }
+            None => {}
+        }
+        match some(&mut server) {
+            Some(reply) if reply.is_empty() => return,
+            Some(reply) => {
+                match fault.take() {
+                    Some(Fault::CutAfter) => return,
+                    Some(Fault::Swallow) => {
+                        wait_for_the_end(client, state);
+                        return;
+                    }
+                    Some(Fault::Delay(ms)) => thread::sleep(Duration::from_millis(ms)),
+                    Some(Fault::Prepend(other)) => {
+                        let _ = client.write_all(other.as_bytes());
+                    }
+                    _ => {}
+                }
+                let sent = client.write_all(&reply).and_then(|()| client.flush());
+                if sent.is_err() {
+                    return;
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// What has come: nothing at the end of the connection, None where nothing has come yet.
+fn some(from: &mut impl Read) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; 1 << 16];
+    match from.read(&mut bytes) {
+        Ok(count) => {
+            bytes.truncate(count);
+            Some(bytes)
+        }
+        Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+        Err(_) => Some(Vec::new()),
+    }
+}
+
+fn wait_for_the_end(client: &mut impl Read, state: &State) {
+    while !state.is_over.load(Ordering::Relaxed) {
+        if some(client).is_some_and(|bytes| bytes.is_empty()) {
+            return;
+        }
+    }
+}
+
+/// A certificate for `127.0.0.1`, and the authority that signed it, as PEM.
+fn certified() -> Result<(Arc<ServerConfig>, String), Box<dyn std::error::Error>> {
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_key = KeyPair::generate()?;
+    let ca = authority.self_signed(&authority_key)?.pem();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate()?;
+    let certificate = CertificateParams::new(vec!["127.0.0.1".into()])?.signed_by(&key, &issuer)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], key)?;
+    Ok((Arc::new(config), ca))
+}

@@ -1,0 +1,802 @@
+//! Rows 39 to 50 of docs/faults.md: a store on a server, as processes, hosts, connections and the server itself fail.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use ::wxtoken::ffi::wxtoken_status::*;
+use ::wxtoken::{Failpoint, arm};
+use common::{
+    Child, Fault, Handle, Proxy, RedisServer, SECRET, Watched, World, outcome, wait_until,
+};
+use serde_json::json;
+
+/// A world whose store is reached through a proxy.
+fn behind_a_proxy(kind: &str) -> (World, Proxy, Handle) {
+    let keeps_all = ["--appendonly", "yes", "--appendfsync", "always"];
+    let world = World::on(RedisServer::with(&keeps_all));
+    world.add("official", "wx1", json!({}));
+    let proxy = Proxy::to(&world.server().socket());
+    let handle = world.open_at(Path::new(&proxy.url()));
+    handle.register("shop", kind, "wx1", SECRET).unwrap();
+    (world, proxy, handle)
+}
+
+/// Faults row 39.
+#[test]
+fn a_cold_stampede_of_three_hosts_mints_one_token_and_an_expiry_one_more() {
+    let world = World::on_redis_with_account(json!({"delay_ms": 200}));
+    world.open_shop("official_classic");
+    let start = Instant::now() + Duration::from_millis(500);
+    let go_on = world.directory.path().join("expired");
+    let children: Vec<Child> = (0..48)
+        .map(|number| {
+            Child::fork(|| {
+                world.become_host(number % 3);
+                let handle = world.open();
+                handle.set("revalidate_ms", "20").unwrap();
+                handle.set("timeout_ms", "60000").unwrap();
+                std::thread::sleep(start.saturating_duration_since(Instant::now()));
+                let all = || {
+                    std::thread::scope(|scope| {
+                        let threads: Vec<_> = (0..4)
+                            .map(|_| scope.spawn(|| outcome(handle.get("shop"))))
+                            .collect();
+                        let tokens = threads.into_iter().map(|thread| thread.join().unwrap());
+                        let mut tokens: Vec<String> = tokens.collect();
+                        tokens.dedup();
+                        tokens.join(",")
+                    })
+                };
+                let first = all();
+                std::fs::write(go_on.with_added_extension(number.to_string()), "").unwrap();
+                wait_until("the token has expired", || go_on.exists());
+                let mut second = all();
+                // One that has not looked yet may have the old one for a moment.
+                while second.contains(&first) {
+                    second = all();
+                }
+                format!("{first} {second}")
+            })
+        })
+        .collect();
+    for number in 0..48 {
+        let has_first = go_on.with_added_extension(number.to_string());
+        wait_until("each process has the first token", || has_first.exists());
+    }
+    assert_eq!(world.minted(), 1);
+    world.expire_all();
+    std::fs::write(&go_on, "").unwrap();
+    let results: Vec<String> = children.into_iter().map(Child::join).collect();
+    assert!(results.iter().all(|one| *one == results[0]), "{results:?}");
+    assert_eq!(results[0].split_whitespace().count(), 2, "{}", results[0]);
+    assert_eq!((world.minted(), world.requests()), (2, 2));
+}
+
+fn redis_value(number: i64) -> redis_server::Value {
+    redis_server::Value::Integer(number)
+}
+
+/// Faults row 40. A process that is stopped keeps its connections open, as a host does that is gone from the network.
+#[test]
+fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
+    let world = World::on_redis_with_account(json!({}));
+    world.open_shop("official_classic");
+    world.fault(json!({"id": "wx1", "kind": "hang"}));
+    let leader = Child::fork(|| {
+        world.become_host(1);
+        let handle = world.open();
+        handle.set("timeout_ms", "1500").unwrap();
+        outcome(handle.get("shop"))
+    });
+    wait_until("the leader asks", || world.requests() == 1);
+    leader.signal(libc::SIGSTOP);
+    let waiters: Vec<Child> = (2..8)
+        .map(|host| {
+            Child::fork(|| {
+                world.become_host(host % 3 + 2);
+                let handle = world.open();
+                let began = Instant::now();
+                let got = outcome(handle.get("shop"));
+                format!("{got} {}", began.elapsed().as_millis())
+            })
+        })
+        .collect();
+    let results: Vec<String> = waiters.into_iter().map(Child::join).collect();
+    let token = results[0].split(' ').next().unwrap().to_owned();
+    assert!(world.accepts(&token), "{results:?}");
+    for result in &results {
+        let (got, waited) = result.split_once(' ').unwrap();
+        assert_eq!(got, token);
+        // Not before the lease is over: the leader may be about to answer.
+        let waited: u64 = waited.parse().unwrap();
+        assert!((500..8000).contains(&waited), "{results:?}");
+    }
+    assert_eq!(world.requests(), 2);
+    leader.signal(libc::SIGKILL);
+    leader.join();
+}
+
+/// Faults row 42, the part of a server's clock that is set back: a lease seems to last longer by then.
+#[test]
+fn a_lease_that_was_watched_to_its_end_holds_nobody_when_the_servers_clock_is_set_back() {
+    let world = World::on_redis_with_account(json!({}));
+    world.open_shop("official");
+    world.fault(json!({"id": "wx1", "kind": "hang"}));
+    let leader = Child::fork(|| {
+        world.become_host(1);
+        let handle = world.open();
+        handle.set("timeout_ms", "1500").unwrap();
+        outcome(handle.get("shop"))
+    });
+    wait_until("the leader asks", || world.requests() == 1);
+    leader.signal(libc::SIGKILL);
+    leader.join();
+    let waiter = Child::fork(|| {
+        world.become_host(2);
+        let handle = world.open();
+        handle.set("timeout_ms", "30000").unwrap();
+        let _ = std::fs::write(world.directory.path().join("waits"), "");
+        let began = Instant::now();
+        let got = outcome(handle.get("shop"));
+        format!("{got} {}", began.elapsed().as_millis())
+    });
+    let waits = world.directory.path().join("waits");
+    wait_until("it waits", || waits.exists());
+    std::thread::sleep(Duration::from_millis(500));
+    world.change_rows(|row| {
+        let until = row["lease_until"].as_i64().unwrap();
+        row["lease_until"] = (until + 300_000).into();
+    });
+    let said = waiter.join();
+    let (token, waited) = said.split_once(' ').unwrap();
+    assert!(world.accepts(token), "{said}");
+    // 2 s, with room; it has 30 s.
+    assert!(waited.parse::<u64>().unwrap() < 15_000, "{said}");
+}
+
+/// Faults row 41.
+#[test]
+fn a_killed_leader_is_replaced_at_once_on_its_host_and_its_lease_holds_on_others() {
+    let world = World::on_redis_with_account(json!({}));
+    let handle = world.open_shop("official");
+    world.fault(json!({"id": "wx1", "kind": "hang"}));
+    let leader = Child::fork(|| {
+        let handle = world.open();
+        handle.set("timeout_ms", "60000").unwrap();
+        outcome(handle.get("shop"))
+    });
+    wait_until("the leader asks", || world.requests() == 1);
+    let far = Child::fork(|| {
+        world.become_host(1);
+        let handle = world.open();
+        handle.set("timeout_ms", "1000").unwrap();
+        outcome(handle.get("shop"))
+    });
+    let said = far.join();
+    assert!(said.contains("E_TIMEOUT"), "{said}");
+    let waiter = std::thread::spawn(move || (handle.get("shop"), Instant::now()));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(world.requests(), 1);
+    let killed = Instant::now();
+    leader.signal(libc::SIGKILL);
+    let (token, at) = waiter.join().unwrap();
+    token.unwrap();
+    println!("led {} ms after the kill", (at - killed).as_millis());
+    // The lease would have held for a minute.
+    assert!((at - killed).as_secs() < 6);
+    assert_eq!(world.requests(), 2);
+    leader.join();
+}
+
+/// Faults row 41: at each moment of a leader's life.
+#[test]
+fn a_leader_killed_at_any_moment_leaves_no_half_row() {
+    for point in [
+        Failpoint::Locked,
+        Failpoint::Claimed,
+        Failpoint::Replied,
+        Failpoint::Saving,
+    ] {
+        let world = World::on_redis_with_account(json!({}));
+        let handle = world.open_shop("official_classic");
+        let leader = Child::fork(|| {
+            arm(point, libc::SIGKILL);
+            outcome(handle.get("shop"))
+        });
+        leader.wait_for(libc::SIGKILL);
+        let token = handle.get("shop").unwrap();
+        assert!(world.accepts(&token.value), "{point:?}");
+        assert!(world.minted() <= 2, "{point:?}");
+        leader.join();
+    }
+}
+
+/// A world beside a master and its replica, and an account on them.
+fn watched(kind: &str) -> (World, Watched, Handle) {
+    let world = World::on_redis_with_account(json!({}));
+    let watched = Watched::start();
+    let handle = world.open_at(Path::new(&watched.url()));
+    handle.register("shop", kind, "wx1", SECRET).unwrap();
+    (world, watched, handle)
+}
+
+fn has_token(server: &RedisServer) -> bool {
+    let rows = server.ask(&["ZRANGE", "wxtoken:{rows}", "0", "-1"]);
+    rows.list().first().is_some_and(|key| {
+        let row = server.ask(&["GET", key.text()]);
+        matches!(row, redis_server::Value::Text(text) if !text.contains("\"token\":null"))
+    })
+}
+
+/// Faults row 43: the master freezes, and its replica takes over.
+#[test]
+fn a_master_that_freezes_is_replaced_by_its_replica() {
+    let (world, watched, handle) = watched("official_classic");
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    wait_until("the replica has the token", || has_token(&watched.replica));
+    watched.master.freeze();
+    for _ in 0..10 {
+        assert_eq!(handle.get("shop").unwrap(), token);
+    }
+    watched.wait_for_failover();
+    // It is written on the new master.
+    wait_until("the store takes writes again", || {
+        handle.register("other", "official", "wx2", SECRET).is_ok()
+    });
+    assert!(
+        watched
+            .replica
+            .ask(&["HEXISTS", "wxtoken:{accounts}", "a:other"])
+            == redis_value(1)
+    );
+    assert_eq!(handle.get("shop").unwrap(), token);
+    watched.master.thaw();
+    wait_until("the old master is a replica", || {
+        watched.master.ask(&["ROLE"]).list()[0].text() == "slave"
+    });
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(world.minted(), 1);
+}
+
+/// Faults row 43, with a fetch under way.
+#[test]
+fn a_failover_during_a_fetch_costs_two_tokens_at_most() {
+    let (world, watched, handle) = watched("official_classic");
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500}));
+    let got = std::thread::scope(|scope| {
+        let got = scope.spawn(|| handle.get("shop"));
+        wait_until("the leader asks", || world.requests() == 1);
+        watched.master.freeze();
+        got.join().unwrap().unwrap()
+    });
+    watched.wait_for_failover();
+    watched.master.thaw();
+    wait_until("the old master is a replica", || {
+        watched.master.ask(&["ROLE"]).list()[0].text() == "slave"
+    });
+    handle.set("revalidate_ms", "0").unwrap();
+    let mut last = got.clone();
+    wait_until("the store has the token", || {
+        last = handle.get("shop").unwrap();
+        has_token(&watched.replica)
+    });
+    assert!(world.accepts(&last.value));
+    assert!(world.minted() <= 2, "{}", world.minted());
+    let other = Child::fork(|| outcome(world.open_at(Path::new(&watched.url())).get("shop")));
+    assert_eq!(other.join(), last.value);
+}
+
+/// Faults row 51: the first sentinel is a black hole, the second does not know the master.
+#[test]
+fn a_master_is_found_by_whichever_sentinel_knows_it() {
+    let (world, watched, handle) = watched("official");
+    let token = handle.get("shop").unwrap();
+    let hole = Proxy::to(&world.server().socket());
+    hole.spoil(Fault::BlackHole, "", u64::MAX);
+    let at = |ports: [u16; 2], master: &str| {
+        let hosts = ports.map(|port| format!("127.0.0.1:{port}")).join(",");
+        format!("redis+sentinel://{hosts}/{master}")
+    };
+    let sentinel = watched.sentinel.port();
+    let said = Child::fork(|| {
+        outcome(
+            world
+                .open_at(Path::new(&at([hole.port(), sentinel], "main")))
+                .get("shop"),
+        )
+    });
+    assert_eq!(said.join(), token.value);
+    let plain = Proxy::to(&world.server().socket());
+    for (ports, master, words) in [
+        ([sentinel, sentinel], "none", "it does not know that master"),
+        ([plain.port(), plain.port()], "main", "it refuses (ERR)"),
+        ([hole.port(), hole.port()], "main", "it does not answer"),
+    ] {
+        let failed = Handle::open(Path::new(&at(ports, master))).err().unwrap();
+        assert_eq!(failed.status, WXTOKEN_E_STORE, "{failed:?}");
+        assert!(failed.message.contains(words), "{failed:?}");
+    }
+}
+
+/// Faults row 45.
+#[test]
+fn what_is_deleted_on_the_server_during_a_fetch_is_put_back_and_costs_no_second_one() {
+    for command in [
+        &["FLUSHALL"][..],
+        &["DEL", "wxtoken:{accounts}"],
+        &["DEL", "wxtoken:{meta}"],
+        &["DEL", "wxtoken:{rows}"],
+    ] {
+        let world = World::on_redis_with_account(json!({"delay_ms": 300}));
+        let handle = world.open_shop("official_classic");
+        let token = std::thread::scope(|scope| {
+            let got = scope.spawn(|| handle.get("shop"));
+            wait_until("the leader asks", || world.requests() == 1);
+            world.server().run(command);
+            got.join().unwrap().unwrap()
+        });
+        handle.set("revalidate_ms", "0").unwrap();
+        assert_eq!(handle.get("shop").unwrap(), token, "{command:?}");
+        let elsewhere = Child::fork(|| {
+            world.become_host(1);
+            outcome(world.open().get("shop"))
+        });
+        assert_eq!(elsewhere.join(), token.value, "{command:?}");
+        assert_eq!(world.minted(), 1, "{command:?}");
+        // And what is sealed opens still.
+        world.expire_all();
+        if command[0] != "DEL" || !command[1].contains("rows") {
+            let next = handle.get("shop").unwrap();
+            assert!(world.accepts(&next.value), "{command:?}");
+        }
+    }
+}
+
+/// Faults row 45: a row alone.
+#[test]
+fn a_row_that_is_deleted_during_a_fetch_is_written_with_its_token() {
+    let world = World::on_redis_with_account(json!({"delay_ms": 300}));
+    let handle = world.open_shop("official_classic");
+    let token = std::thread::scope(|scope| {
+        let got = scope.spawn(|| handle.get("shop"));
+        wait_until("the leader asks", || world.requests() == 1);
+        let rows = world.server().run(&["ZRANGE", "wxtoken:{rows}", "0", "-1"]);
+        world.server().run(&["DEL", rows.list()[0].text()]);
+        got.join().unwrap().unwrap()
+    });
+    let other = Child::fork(|| outcome(world.open().get("shop")));
+    assert_eq!(other.join(), token.value);
+    assert_eq!(world.minted(), 1);
+}
+
+/// Faults row 46: the server is gone, stopped, or slow.
+#[test]
+fn no_get_of_a_good_token_waits_for_a_server_that_is_away() {
+    let (mut world, proxy, handle) = behind_a_proxy("official_classic");
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    let slowest = |what: &str, gets: u32| {
+        let waits = (0..gets).map(|_| {
+            let began = Instant::now();
+            assert_eq!(handle.get("shop").unwrap(), token, "{what}");
+            began.elapsed().as_millis()
+        });
+        let slowest = waits.max().unwrap();
+        println!("{what}: {slowest} ms");
+        // 100 ms, with room; an answer would be waited for 3 s.
+        assert!(slowest < 1000, "{what}: {slowest} ms");
+    };
+    proxy.spoil(Fault::Delay(2000), "", u64::MAX);
+    slowest("slow", 5);
+    proxy.heal();
+    proxy.spoil(Fault::BlackHole, "", u64::MAX);
+    slowest("a black hole", 5);
+    proxy.heal();
+    world.server().freeze();
+    slowest("stopped", 5);
+    world.server().thaw();
+    world.redis.as_mut().unwrap().kill();
+    slowest("gone", 1000);
+    // Back again, with what it has kept.
+    world.redis.as_mut().unwrap().start_again();
+    wait_until("the store is used again", || {
+        handle.register("other", "official", "wx2", SECRET).is_ok()
+    });
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(world.minted(), 1);
+}
+
+/// Faults row 46: what may go on does, and what may not says so.
+#[test]
+fn without_the_server_official_goes_on_and_classic_does_not() {
+    for (kind, goes_on) in [("official", true), ("official_classic", false)] {
+        let mut world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
+        let handle = world.open_shop(kind);
+        let first = handle.get("shop").unwrap();
+        world.redis.as_mut().unwrap().kill();
+        let mut last = Ok(first.clone());
+        wait_until("the token has expired", || {
+            last = handle.get("shop");
+            last.as_ref().ok() != Some(&first)
+        });
+        match last {
+            Ok(token) => {
+                assert!(goes_on && world.accepts(&token.value), "{kind}");
+                assert_eq!(world.minted(), 2);
+            }
+            Err(failure) => {
+                assert!(!goes_on, "{kind}: {failure:?}");
+                assert_eq!(failure.status, WXTOKEN_E_STORE);
+                assert_eq!(world.requests(), 1);
+            }
+        }
+    }
+}
+
+/// Faults row 46: after a failed try there is one a second.
+#[test]
+fn a_server_that_is_away_is_tried_once_a_second() {
+    let (mut world, proxy, handle) = behind_a_proxy("official_classic");
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    world.redis.as_mut().unwrap().kill();
+    assert_eq!(handle.get("shop").unwrap(), token);
+    let (began, before) = (Instant::now(), proxy.connections());
+    for _ in 0..2000 {
+        assert_eq!(handle.get("shop").unwrap(), token);
+    }
+    let most = began.elapsed().as_secs() + 2;
+    let tries = proxy.connections() - before;
+    assert!(tries <= most, "{tries} tries in {:?}", began.elapsed());
+}
+
+/// Faults row 48.
+#[test]
+fn a_lost_reply_is_not_a_lost_write() {
+    for fault in [Fault::CutAfter, Fault::CutBefore] {
+        let (world, proxy, handle) = behind_a_proxy("official_classic");
+        // Of the claim.
+        proxy.spoil(fault.clone(), "ZADD", 1);
+        world.fault(json!({"id": "wx1", "kind": "delay", "ms": 300}));
+        let token = std::thread::scope(|scope| {
+            let got = scope.spawn(|| handle.get("shop"));
+            wait_until("the leader asks", || world.requests() == 1);
+            // Of the save.
+            proxy.spoil(fault.clone(), "ZADD", 1);
+            got.join().unwrap().unwrap()
+        });
+        assert_eq!(proxy.spoiled(), 2, "{fault:?}");
+        assert_eq!(world.minted(), 1, "{fault:?}");
+        let report = handle.report();
+        let row = &report["accounts"][0]["tokens"][0];
+        assert_eq!(
+            (&row["fetches"], &report["degraded"]),
+            (&json!(1), &json!(null))
+        );
+        // Nor is it taken for a write by another, after which one more fetch would make sure.
+        handle.set("revalidate_ms", "0").unwrap();
+        assert_eq!(handle.get("shop").unwrap(), token);
+        assert_eq!(world.minted(), 1, "{fault:?}");
+        let other = Child::fork(|| outcome(world.open().get("shop")));
+        assert_eq!(other.join(), token.value);
+    }
+}
+
+/// Faults row 48.
+#[test]
+fn a_lost_reply_to_a_registration_registers_once() {
+    for fault in [Fault::CutAfter, Fault::CutBefore] {
+        let (world, proxy, handle) = behind_a_proxy("official");
+        world.add("official", "wx2", json!({}));
+        proxy.spoil(fault.clone(), "a:other", 1);
+        // A look comes first, then the write: both hold the name.
+        proxy.spoil(fault, "r:", 1);
+        handle.register("other", "official", "wx2", SECRET).unwrap();
+        assert!(proxy.spoiled() > 0);
+        assert!(world.accepts(&handle.get("other").unwrap().value));
+        assert_eq!(handle.report()["accounts"].as_array().unwrap().len(), 2);
+    }
+}
+
+/// Faults row 48: an answer to another question is taken for none.
+#[test]
+fn no_answer_is_taken_for_that_to_another_question() {
+    let (world, proxy, handle) = behind_a_proxy("official");
+    world.add("official", "wx2", json!({}));
+    handle.register("other", "official", "wx2", SECRET).unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    let tokens = ["shop", "other"].map(|name| handle.get(name).unwrap());
+    assert_ne!(tokens[0], tokens[1]);
+    let others = [
+        "$-1\r\n",
+        "+OK\r\n",
+        ":1\r\n",
+        "*6\r\n$1\r\nx\r\n$1\r\n1\r\n$1\r\n1\r\n$4\r\nshop\r\n$0\r\n\r\n$0\r\n\r\n",
+    ];
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let (handle, stop, tokens) = (&handle, &stop, &tokens);
+            scope.spawn(move || {
+                let name = ["shop", "other"][thread % 2];
+                while !stop.load(Ordering::Relaxed) {
+                    let got = handle.get(name).unwrap();
+                    assert_eq!(got, tokens[thread % 2], "{name}");
+                }
+            });
+        }
+        for turn in 0..60 {
+            let fault = match turn % 6 {
+                4 => Fault::CutAfter,
+                5 => Fault::Delay(150),
+                other => Fault::Prepend(others[other].into()),
+            };
+            let before = proxy.spoiled();
+            proxy.spoil(fault, "EVALSHA", 1);
+            wait_until("an exchange is spoiled", || proxy.spoiled() > before);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(world.minted(), 1);
+    assert_eq!(world.sim.counters_of("wx2").minted, 1);
+}
+
+/// Faults row 49: as row 7.
+#[test]
+fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
+    let world = World::on_redis_with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.set("revalidate_ms", "0").unwrap();
+    let token = handle.get("shop").unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (handle, stop, token) = (&handle, &stop, &token);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    if thread % 4 == 0 {
+                        handle.reject("shop", "not the token").unwrap();
+                    }
+                    assert_eq!(handle.get("shop").unwrap(), *token);
+                }
+            });
+        }
+        let children = (0..400).map(|_| Child::fork(|| outcome(handle.get("shop"))).join());
+        let wrong: Vec<String> = children.filter(|got| *got != token.value).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(wrong.is_empty(), "{wrong:?}");
+    });
+    assert_eq!(world.requests(), 1);
+}
+
+/// Faults row 49: a child closes what it inherits, and the parent's connection goes on.
+#[test]
+fn a_child_keeps_none_of_its_parents_connections() {
+    let (world, proxy, handle) = behind_a_proxy("official");
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    handle.get("shop").unwrap();
+    let port = proxy.port();
+    let before = proxy.connections();
+    let child = Child::fork(|| {
+        let inherited = sockets_to(port);
+        let own = outcome(handle.get("shop"));
+        format!("{} {} {own}", inherited.len(), sockets_to(port).len())
+    });
+    assert_eq!(child.join(), format!("0 1 {}", token.value));
+    assert_eq!(proxy.connections(), before + 1, "the child's own");
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(
+        proxy.connections(),
+        before + 1,
+        "the parent's was not shut down"
+    );
+    drop(world);
+}
+
+/// This process's connections to a port of this host.
+fn sockets_to(port: u16) -> Vec<PathBuf> {
+    let wanted = format!("0100007F:{port:04X}");
+    let table = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    let inodes: Vec<String> = table
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .filter(|columns| columns[2] == wanted)
+        .map(|columns| format!("socket:[{}]", columns[9]))
+        .collect();
+    let files = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    files
+        .filter_map(|file| std::fs::read_link(file.path()).ok())
+        .filter(|target| inodes.iter().any(|inode| Path::new(inode) == target))
+        .collect()
+}
+
+/// Faults row 50.
+#[test]
+fn timer_signals_do_not_fail_a_call() {
+    extern "C" fn nothing(_: libc::c_int) {}
+    let (world, proxy, handle) = behind_a_proxy("official");
+    proxy.spoil(Fault::Delay(30), "", u64::MAX);
+    let child = Child::fork(|| {
+        // SAFETY: a handler that does nothing, and a timer of this child.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = nothing as *const () as usize;
+            libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+            let interval = libc::timeval {
+                tv_sec: 0,
+                tv_usec: 1000,
+            };
+            let timer = libc::itimerval {
+                it_interval: interval,
+                it_value: interval,
+            };
+            libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &timer, 0);
+        }
+        outcome(handle.get("shop"))
+    });
+    let said = child.join();
+    assert!(world.accepts(&said), "{said}");
+    assert!(
+        proxy.spoiled() > 3,
+        "its calls took long enough to be interrupted"
+    );
+}
+
+/// Faults row 50: a peer by TLS that breaks off, in a host where SIGPIPE kills.
+#[test]
+fn a_tls_peer_that_breaks_off_does_not_kill_the_host() {
+    let world = World::on_redis_with_account(json!({}));
+    let (proxy, ca) = Proxy::by_tls(&world.server().socket());
+    let file = world.directory.path().join("ca.pem");
+    std::fs::write(&file, ca).unwrap();
+    let said = Child::fork(|| {
+        // SAFETY: the default of a C program.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+        common::set_env("WXTOKEN_CA_FILE", file.to_str().unwrap());
+        let handle = world.open_at(Path::new(&proxy.url()));
+        handle.set("revalidate_ms", "0").unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
+        let first = handle.get("shop").unwrap();
+        for turn in 0..40 {
+            let fault = [Fault::CutAfter, Fault::CutBefore][turn % 2].clone();
+            proxy.spoil(fault, "", 1 + (turn % 3) as u64);
+            assert_eq!(handle.get("shop").unwrap(), first);
+        }
+        first.value
+    })
+    .join();
+    assert!(world.accepts(&said), "{said}");
+}
+
+/// Faults row 47: what a server refuses, on a real one.
+#[test]
+fn what_the_server_refuses_is_told_with_a_remedy() {
+    let world = World::on(RedisServer::with(&["--dbfilename", "dump"]));
+    world.add("official", "wx1", json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let server = world.server();
+    let refused = |said: &str| {
+        let failed = handle.get("shop").unwrap_err();
+        assert_eq!(failed.status, WXTOKEN_E_STORE, "{failed:?}");
+        assert!(failed.message.contains(said), "{said}: {failed:?}");
+        assert!(failed.message.contains("hint: "), "{failed:?}");
+        assert_eq!(world.requests(), 0, "no fetch without a place to put it");
+    };
+    // OOM.
+    server.run(&["CONFIG", "SET", "maxmemory", "1"]);
+    refused("maxmemory");
+    server.run(&["CONFIG", "SET", "maxmemory", "0"]);
+    // NOREPLICAS.
+    server.run(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    refused("min-replicas-to-write");
+    server.run(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
+    // MISCONF: a dump that cannot be written.
+    server.run(&["CONFIG", "SET", "save", "3600 1"]);
+    std::fs::create_dir(server.directory().join("dump")).unwrap();
+    wait_until("a dump has failed", || {
+        let _ = server.ask(&["BGSAVE"]);
+        let info = server.run(&["INFO", "persistence"]);
+        info.text().contains("rdb_last_bgsave_status:err")
+    });
+    refused("cannot write its data to disk");
+    server.run(&["CONFIG", "SET", "save", ""]);
+    // BUSY.
+    server.run(&["CONFIG", "SET", "busy-reply-threshold", "1"]);
+    let mut busy = server.client();
+    busy.send(&["EVAL", "while true do end", "0"]).unwrap();
+    wait_until(
+        "the script runs",
+        || matches!(server.ask(&["PING"]), redis_server::Value::Failure(text) if text.starts_with("BUSY")),
+    );
+    refused("SCRIPT KILL");
+    server.run(&["SCRIPT", "KILL"]);
+    let _ = busy.read();
+    // NOPERM, with the line that is missing.
+    server.run(&["ACL", "SETUSER", "default", "-evalsha"]);
+    refused("ACL SETUSER default ~wxtoken:*");
+    server.run(&["ACL", "SETUSER", "default", "+evalsha"]);
+    // NOAUTH, of a server that was given a password meanwhile.
+    let mut opened = server.client();
+    server.run(&["CONFIG", "SET", "requirepass", "hush"]);
+    server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
+    let _ = opened.ask(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    refused("asks for a password");
+    let _ = opened.ask(&["CONFIG", "SET", "requirepass", ""]);
+    // All is well again.
+    assert!(world.accepts(&handle.get("shop").unwrap().value));
+}
+
+/// Faults row 47: a replica, its lost master, a server that reads its data.
+#[test]
+fn a_replica_and_a_server_that_starts_are_told() {
+    let world = World::on_redis_with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let gate = Proxy::to(&world.server().socket());
+    let port = gate.port().to_string();
+    let replica = RedisServer::with(&["--replicaof", &format!("127.0.0.1 {port}")]);
+    wait_until("the replica has the accounts", || {
+        replica.ask(&["EXISTS", "wxtoken:{accounts}"]) == redis_value(1)
+    });
+    // READONLY: a replica gives no token that a fetch would take.
+    let on_replica = Child::fork(|| {
+        world.become_host(0);
+        let handle = world.open_at(Path::new(&replica.url()));
+        let failed = handle.get("shop").unwrap_err();
+        format!("{:?} {}", failed.status, failed.message)
+    })
+    .join();
+    assert!(
+        on_replica.contains("E_STORE") && on_replica.contains("replica"),
+        "{on_replica}"
+    );
+    assert_eq!(world.requests(), 0);
+    // And serves one that is good.
+    let token = handle.get("shop").unwrap();
+    wait_until("the replica has the token", || {
+        replica.ask(&["ZCARD", "wxtoken:{rows}"]) == redis_value(1)
+            && Child::fork(|| {
+                world.become_host(0);
+                outcome(world.open_at(Path::new(&replica.url())).get("shop"))
+            })
+            .join()
+                == token.value
+    });
+    // MASTERDOWN.
+    replica.run(&["CONFIG", "SET", "replica-serve-stale-data", "no"]);
+    drop(gate);
+    replica.run(&["REPLICAOF", "127.0.0.1", "1"]);
+    let said = Child::fork(|| match Handle::open(Path::new(&replica.url())) {
+        Ok(_) => "opened".into(),
+        Err(failed) => failed.message,
+    })
+    .join();
+    assert!(said.contains("lost its master"), "{said}");
+    assert_eq!(world.minted(), 1);
+    // LOADING.
+    let mut starting = RedisServer::with(&["--save", "3600 1", "--rdbcompression", "no"]);
+    for number in 0..40 {
+        let name = format!("key{number}");
+        starting.run(&["SET", &name, &"x".repeat(1000)]);
+    }
+    starting.run(&["SAVE"]);
+    starting.kill();
+    starting.set_option("--key-load-delay", "50000");
+    starting.set_option("--loading-process-events-interval-bytes", "1024");
+    starting.begin();
+    wait_until("it loads", || {
+        let answer = redis_server::Client::connect(&starting.socket())
+            .and_then(|mut client| client.ask(&["PING"]));
+        matches!(answer, Ok(redis_server::Value::Failure(text)) if text.starts_with("LOADING"))
+    });
+    let failed = Handle::open(Path::new(&starting.url())).err().unwrap();
+    assert!(
+        failed.message.contains("reading its data from disk"),
+        "{failed:?}"
+    );
+}
