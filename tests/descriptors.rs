@@ -248,6 +248,15 @@ fn a_descriptor_that_the_host_has_closed_is_not_used_and_not_closed() {
     }
 }
 
+/// Lets the thread that waits for the last round go on, after a panic too.
+struct Ends<'a>(&'a AtomicUsize, usize);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(self.1, Ordering::Relaxed);
+    }
+}
+
 /// Faults row 87: in the middle of a transaction. A number that was closed may be a journal's, or a lock's.
 #[test]
 fn descriptors_that_are_closed_at_any_moment_cost_no_account_and_no_call() {
@@ -274,6 +283,7 @@ fn descriptors_that_are_closed_at_any_moment_cost_no_account_and_no_call() {
                     }
                 }
             });
+            let end = Ends(&round, ROUNDS);
             for seen in 1..=ROUNDS {
                 round.store(seen, Ordering::Relaxed);
                 let name = format!("a{seen:03}");
@@ -281,6 +291,7 @@ fn descriptors_that_are_closed_at_any_moment_cost_no_account_and_no_call() {
                 let got = registered.and_then(|()| handle.get("shop"));
                 got.map_or_else(|e| panic!("{}", e.message), |_| ());
             }
+            drop(end);
         });
         let names = names_in(&world.store());
         let kept = names.split(' ').filter(|name| name.starts_with('a'));
