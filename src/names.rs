@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn a_word_without_a_flaw_in_it_is_told_what_else_is_wrong() {
+        for (bad, why, advice) in [
+            (String::new(), "it is empty", "has a value"),
+            ("s".repeat(513), "it has 513 characters", "pasted with it"),
+        ] {
+            let shown = check_secret("secret", "shop", &bad).unwrap_err().for_c();
+            assert!(shown.contains(why) && shown.contains(advice), "{shown}");
+        }
+        assert_eq!(with_article("appid"), "an appid");
+        assert_eq!(with_article("corpid"), "a corpid");
+    }
+
+    #[test]
     fn a_new_name_has_no_flaw_and_an_old_one_can_still_be_named() {
         for bad in [
             "shop ",

@@ -415,6 +415,7 @@ mod tests {
             let error = set("work_base_url", private).unwrap_err();
             assert!(error.for_c().contains("allow_plain_http=1"), "{error}");
             let mut options = allowed(private).unwrap();
+            options.set("background_refresh", "0").unwrap();
             let error = options.set("allow_plain_http", "0").unwrap_err();
             assert!(error.for_c().contains(private), "{error}");
             options.set("work_base_url", "").unwrap();
