@@ -148,7 +148,7 @@ impl SqliteStore {
                 || !open.conn.is_autocommit()
                 || (writes && open.read_only && sys::is_writable(&self.path))
         });
-        self.require_own_journal()?;
+        self.require_own_journal(there.as_ref())?;
         sys::take_lost();
         if stale {
             files.close();

@@ -1,5 +1,7 @@
 //! Whether accounts may be put into a store: not where a stranger has made one of its files, or may change it.
 
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::SqliteStore;
@@ -7,7 +9,7 @@ use super::error::SqliteError;
 use super::leader_lock::lock_path;
 use super::obstacle::journal_path;
 use crate::error::Error;
-use crate::sys::{self, Distrust};
+use crate::sys::Distrust;
 
 impl SqliteStore {
     /// The reason why nothing secret is put into this store, with the remedy.
@@ -22,11 +24,15 @@ impl SqliteStore {
     }
 
     /// Fails where a stranger to the store has left a journal: SQLite would write what stands in it into the store.
-    pub(super) fn require_own_journal(&self) -> Result<(), SqliteError> {
+    pub(super) fn require_own_journal(&self, store: Option<&Metadata>) -> Result<(), SqliteError> {
         let journal = journal_path(&self.path);
-        let is_owners = || sys::owner_uid(&journal).ok() == sys::owner_uid(&self.path).ok();
-        let why = planted(&self.path, &journal).filter(|_| !is_owners());
-        why.map_or(Ok(()), |why| Err(SqliteError::Failed(why)))
+        let Ok(there) = std::fs::symlink_metadata(&journal) else {
+            return Ok(());
+        };
+        if store.is_some_and(|store| store.uid() == there.uid()) {
+            return Ok(());
+        }
+        planted(&self.path, &journal).map_or(Ok(()), |why| Err(SqliteError::Failed(why)))
     }
 }
 
