@@ -2,15 +2,17 @@
 step, processes that are stopped, killed and forked, and keys that are changed. No account is lost, no file of a host's is
 touched, no call says what is not so, and afterwards everything works."""
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
 
 from simulator import Account
-from workers import Place, Worker
+from workers import PATIENCE_S, Failure, Place, Worker
 
 VANDALS = 3
 LIFETIME_S = 5
@@ -98,6 +100,7 @@ class Chaos:
     def _round(self, place):
         victim = random.choice(self._vandals)
         what = random.randrange(10)
+        self._disturb_the_store()
         if what < 6:
             os.kill(victim.pid, signal.SIGSTOP)
             time.sleep(random.uniform(0, LONGEST_STOP_S))
@@ -114,9 +117,12 @@ class Chaos:
         for vandal in self._vandals:
             vandal.require_alive()
 
+    def _disturb_the_store(self):
+        """A file is disturbed by the hosts themselves."""
+
     def _rekey(self, place):
         done = subprocess.run(
-            [self._tool, "--store", str(place.store), "-o", "timeout_ms=30000", "rekey"],
+            [self._tool, "-o", "timeout_ms=30000", "rekey"],
             env=place.environment, capture_output=True, text=True, timeout=REKEY_S, check=False,
         )
         if done.returncode == 0:
@@ -127,7 +133,7 @@ class Chaos:
             self._problems.append(f"rekey: {done.stderr}")
 
     def _lost(self, place):
-        stored = dict(place.query("SELECT name, appid FROM weixin_account WHERE name <> 'shop'"))
+        stored = self._stored(place)
         for vandal in self._ended:
             # It may have been killed between a commit and its word of it.
             possible = [vandal.id_of(vandal.acknowledged + more) for more in (0, 1)]
@@ -135,5 +141,71 @@ class Chaos:
             if left not in possible:
                 yield f"{vandal.account} has {left}, not {' or '.join(map(str, possible))}"
 
+    def _stored(self, place):
+        """The id of each account, by its name."""
+        return dict(place.query("SELECT name, appid FROM weixin_account"))
+
     def _secrets_told(self, place):
         return [line for line in place.complaints() if self._shop.secret in line]
+
+
+class RedisPlace(Place):
+    """A directory with a Redis of its own, which is the store."""
+
+    def begin(self):
+        server = shutil.which("redis-server")
+        if server is None:
+            raise Failure("redis-server is not there: apt-get install redis-server")
+        socket = self.path / "redis.sock"
+        words = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(self.path)]
+        with open(self.path / "redis.out", "wb") as out:
+            self.server = subprocess.Popen([server, *words], stdout=out, stderr=out, start_new_session=True)
+        patience = time.monotonic() + PATIENCE_S
+        while not socket.exists():
+            if self.server.poll() is not None or time.monotonic() > patience:
+                raise Failure(f"redis-server did not start: see {self.path / 'redis.out'}")
+            time.sleep(0.01)
+        self.environment |= {"WXTOKEN_STORE": f"redis+unix://{socket}", "XDG_STATE_HOME": str(self.path)}
+
+    def unsoundness(self):
+        return []
+
+
+class ChaosOnRedis(Chaos):
+    """The same on a store in Redis, whose server is stopped, and cuts its clients off."""
+
+    name = "chaos-redis"
+    _place = None
+
+    def prepare(self, programs):
+        programs["vandal"] = [self._vandal]
+        self._shop = Account("shop", "official_classic", lifetime_ms=LIFETIME_S * 1000, renew_window_ms=1000)
+        self._place = RedisPlace(self.name, programs, [self._shop])
+        return self._place
+
+    def end(self):
+        super().end()
+        if self._place and hasattr(self._place, "server"):
+            self._place.server.send_signal(signal.SIGCONT)
+            self._place.server.kill()
+            self._place.server.wait()
+
+    def _disturb_the_store(self):
+        server = self._place.server
+        if random.randrange(4) == 0:
+            server.send_signal(signal.SIGSTOP)
+            time.sleep(random.uniform(0, LONGEST_STOP_S))
+            server.send_signal(signal.SIGCONT)
+            self._stops += 1
+        elif random.randrange(4) == 0:
+            socket = str(self._place.path / "redis.sock")
+            subprocess.run(["redis-cli", "-s", socket, "CLIENT", "KILL", "TYPE", "normal"], capture_output=True, check=False)
+
+    def _stored(self, place):
+        done = subprocess.run(
+            [self._tool, "status", "--json"], env=place.environment, capture_output=True, text=True, timeout=REKEY_S, check=False
+        )
+        if done.returncode not in (0, 1):
+            self._problems.append(f"status: {done.stderr}")
+            return {}
+        return {account["name"]: account["id"] for account in json.loads(done.stdout)["accounts"]}

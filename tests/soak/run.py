@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import time
 
-from chaos import Chaos
+from chaos import Chaos, ChaosOnRedis
 from expiry import Expiry
 from kills import Kills
 from rejects import Rejects
@@ -63,7 +63,7 @@ def main():
     parser.add_argument("tool", type=os.path.abspath)
     parser.add_argument("--seconds", type=int, default=SHORT_S, help="of expiries; the others grow with it")
     parser.add_argument("--kills", type=int, help="two a second, and 1,000 at most, unless told")
-    parser.add_argument("--only", choices=["kills", "rejects", "expiry", "chaos"])
+    parser.add_argument("--only", choices=["kills", "rejects", "expiry", "chaos", "chaos-redis"])
     given = parser.parse_args()
     if "WXSIM_CONTROL" not in os.environ:
         parser.error("run this under `wechat-sim exec --quiet --`")
@@ -77,7 +77,10 @@ def main():
         Kills(given.kills or min(1000, 2 * given.seconds)),
         Rejects(min(60, given.seconds // 4)),
         Expiry(given.seconds),
-        Chaos(max(SHORT_CHAOS_S, given.seconds), f"{given.workers}/vandal", f"{given.workers}/shim.so", given.tool),
+        *(
+            chaos(max(SHORT_CHAOS_S, given.seconds), f"{given.workers}/vandal", f"{given.workers}/shim.so", given.tool)
+            for chaos in (Chaos, ChaosOnRedis)
+        ),
     ]
     checks = Checks()
     programs = languages(f"{given.workers}/c", f"{given.workers}/go")

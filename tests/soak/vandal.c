@@ -182,6 +182,15 @@ static void pull_plant(struct plant *plant) {
     unlink(plant->path);
 }
 
+static struct plant plants[PLANTS];
+
+static int is_planted(int fd) {
+    int i;
+    for (i = 0; i < PLANTS; i++)
+        if (plants[i].fd == fd) return 1;
+    return 0;
+}
+
 /* One of the library's descriptors: into the store's directory, or a socket. -1 when there is none. */
 static int some_descriptor(int or_socket) {
     DIR *listed = opendir("/proc/self/fd");
@@ -195,7 +204,7 @@ static int some_descriptor(int or_socket) {
         if (length <= 0 || atoi(entry->d_name) < 3) continue;
         target[length] = '\0';
         if (strncmp(target, directory, strlen(directory)) != 0 && !(or_socket && strncmp(target, "socket:", 7) == 0)) continue;
-        if (strstr(target, ".log") != NULL) continue;
+        if (strstr(target, ".log") != NULL || is_planted(atoi(entry->d_name))) continue;
         if (one_in((unsigned)++seen)) chosen = atoi(entry->d_name);
     }
     if (listed != NULL) closedir(listed);
@@ -203,7 +212,6 @@ static int some_descriptor(int or_socket) {
 }
 
 static void *vandalise(void *unused) {
-    static struct plant plants[PLANTS];
     int turn = 0, i, fd;
     for (i = 0; i < PLANTS; i++) plants[i].fd = -1;
     while (!calm()) {
@@ -211,13 +219,11 @@ static void *vandalise(void *unused) {
         /* Between two calls a number changes hands; at any moment it is closed. */
         pthread_rwlock_wrlock(&calls);
         pull_plant(plant);
-        fd = some_descriptor(0);
+        fd = some_descriptor(1);
         if (fd >= 0 && one_in(2)) put_plant(plant, fd, turn % PLANTS);
         pthread_rwlock_unlock(&calls);
         sleep_ms((int)(next_random() % 30));
         fd = some_descriptor(turn % 3 == 0);
-        for (i = 0; i < PLANTS; i++)
-            if (fd == plants[i].fd) fd = -1;
         if (fd >= 0 && one_in(2) && close(fd) == 0) COUNT(CLOSED);
         if (one_in(40)) {
             static const long long STEPS_S[] = {0, 10800, -10800, 2592000, -31536000};

@@ -45,10 +45,14 @@ class Place:
             "WXTOKEN_LOG": "error",
             "PYTHONPATH": str(HERE.parent.parent / "bindings" / "python"),
         }
+        self.begin()
         words = [word for one in accounts for word in (one.name, one.kind, one.id, one.secret)]
         said = self.run_once("register", *words)
         if said:
-            raise Failure(f"the accounts cannot be registered in {self.store}: {said}")
+            raise Failure(f"the accounts cannot be registered in {self.environment['WXTOKEN_STORE']}: {said}")
+
+    def begin(self):
+        """A store that is a file begins with its first user."""
 
     def run_once(self, *words):
         """Runs the C worker to its end. What was wrong, if anything."""
