@@ -258,7 +258,7 @@ soak: soak-workers tool
 	$(SOAK) --seconds $$(($(MINUTES) * 60))
 
 chaos: soak-workers tool
-	$(SOAK) --only chaos --seconds $$(($(MINUTES) * 60))
+	$(SOAK) --only chaos chaos-redis --seconds $$(($(MINUTES) * 60))
 
 soak-workers: stage sim
 	mkdir -p build/soak

@@ -63,7 +63,7 @@ def main():
     parser.add_argument("tool", type=os.path.abspath)
     parser.add_argument("--seconds", type=int, default=SHORT_S, help="of expiries; the others grow with it")
     parser.add_argument("--kills", type=int, help="two a second, and 1,000 at most, unless told")
-    parser.add_argument("--only", choices=["kills", "rejects", "expiry", "chaos", "chaos-redis"])
+    parser.add_argument("--only", nargs="+", choices=["kills", "rejects", "expiry", "chaos", "chaos-redis"])
     given = parser.parse_args()
     if "WXSIM_CONTROL" not in os.environ:
         parser.error("run this under `wechat-sim exec --quiet --`")
@@ -87,7 +87,7 @@ def main():
     began = time.monotonic()
     try:
         for soak in soaks:
-            if given.only in (None, soak.name):
+            if given.only is None or soak.name in given.only:
                 run(soak, programs, checks.begin(soak.name))
     except KeyboardInterrupt:
         print("stopped", flush=True)
