@@ -36,7 +36,7 @@ void a_failed_init_writes_no_handle(void)
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(path, &wx, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(place.directory, &wx, e));
     CHECK_REFUSED(wxtoken_init("", &wx, e));
-    CHECK_REFUSED(wxtoken_init("redis://127.0.0.1", &wx, e));
+    CHECK_REFUSED(wxtoken_init("mysql://127.0.0.1", &wx, e));
     CHECK(wx == untouched);
     leave_place(&place);
 }
