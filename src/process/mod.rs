@@ -217,7 +217,11 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     fn shared() -> &'static StoreState {
-        Box::leak(Box::new(StoreState::of(Box::new(MemoryStore::new()))))
+        /// So that what is never freed is not taken for lost.
+        static KEPT: std::sync::Mutex<Vec<&'static StoreState>> = std::sync::Mutex::new(Vec::new());
+        let shared: &StoreState = Box::leak(Box::new(StoreState::of(Box::new(MemoryStore::new()))));
+        KEPT.lock().unwrap().push(shared);
+        shared
     }
 
     fn with_url(number: usize) -> Options {
