@@ -394,6 +394,15 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_looked_at_less_often_than_a_file() {
+        let mut options = Options::default();
+        let of_a_file = options.revalidate_ms;
+        options.look_less_often();
+        assert_eq!(options.revalidate_ms, REVALIDATE_SERVER_MS);
+        assert!(options.revalidate_ms > of_a_file);
+    }
+
+    #[test]
     fn plain_http_to_a_private_address_is_for_those_who_allow_it() {
         let allowed = |url: &str| {
             let mut options = Options::default();
