@@ -225,7 +225,10 @@ impl SqliteStore {
     }
 
     fn create_if_absent(&self) -> Result<(), SqliteError> {
-        let cannot = |e: &io::Error| SqliteError::NotMade(sys::os_message(e), remedy(e));
+        let cannot = |e: &io::Error| match sys::is_lost(e) {
+            true => SqliteError::Lost,
+            false => SqliteError::NotMade(sys::os_message(e), remedy(e)),
+        };
         match sys::create_private(&self.path) {
             // The file is new, so no connection of this process has a lock to lose by this close.
             Ok(file) => match self.path.parent().and_then(Owner::of_directory) {

@@ -136,6 +136,11 @@ impl StoreFile {
         Ok(())
     }
 
+    /// Whether the descriptor still is this file's.
+    pub fn is_intact(&self) -> bool {
+        self.own.is_intact()
+    }
+
     /// Whether another file, or none, is at the path by now.
     pub fn has_moved(&self) -> bool {
         FileId::at(&self.path) != Some(self.own.id())
