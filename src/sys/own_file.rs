@@ -14,6 +14,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::file::FileId;
 use super::fork::{ForkGuarded, ForkLock, forks};
@@ -75,7 +76,7 @@ impl OwnFile {
         loop {
             let forks_before = forks();
             // As a number from here on: dropping a File whose descriptor is gone ends a program that checks for that.
-            let fd = above_streams(options.open(path)?.into_raw_fd())?;
+            let fd = to_own_number(options.open(path)?.into_raw_fd())?;
             let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
             let held = ForkLock::enter();
             if forks() == forks_before {
@@ -93,7 +94,7 @@ impl OwnFile {
 impl OwnSocket {
     /// Takes over a socket.
     pub fn of(socket: TcpStream) -> io::Result<OwnSocket> {
-        let fd = socket.into_raw_fd();
+        let fd = to_own_number(socket.into_raw_fd())?;
         let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
         let held = ForkLock::enter();
         // SAFETY: the descriptor is the socket's, which has given it up.
@@ -173,18 +174,35 @@ fn close(fd: RawFd, id: FileId) {
     }
 }
 
-/// The same file under a number from 3 on: what a host writes to a standard stream that it has closed must not land here.
-fn above_streams(fd: RawFd) -> io::Result<RawFd> {
-    if fd > libc::STDERR_FILENO {
-        return Ok(fd);
+/// The numbers that are the library's begin here: those below go to the host, which has more use for them.
+const FIRST: u32 = 64;
+const NUMBERS: u32 = 256;
+
+/// The same file under a number of the library's own, each time another one. A number that the host has closed then is not
+/// that of the library's next file, which a thread that has just looked would take for the one before. Where the limit of
+/// descriptors is too low for that, any number will do but those of the standard streams.
+fn to_own_number(fd: RawFd) -> io::Result<RawFd> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let id = FileId::of_descriptor(fd);
+    let least = FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % NUMBERS;
+    for least in [least as RawFd, libc::STDERR_FILENO + 1] {
+        if fd >= least {
+            return Ok(fd);
+        }
+        // SAFETY: it makes a descriptor that nothing else has, or fails.
+        let own = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) };
+        if own != -1 {
+            if let Some(id) = id {
+                close(fd, id);
+            }
+            return Ok(own);
+        }
     }
-    // SAFETY: the descriptor is open, and nothing else's.
-    unsafe {
-        let above = libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, libc::STDERR_FILENO + 1);
-        let failed = io::Error::last_os_error();
-        libc::close(fd);
-        if above == -1 { Err(failed) } else { Ok(above) }
+    let failed = io::Error::last_os_error();
+    if let Some(id) = id {
+        close(fd, id);
     }
+    Err(failed)
 }
 
 impl FileId {

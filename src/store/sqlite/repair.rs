@@ -79,8 +79,14 @@ impl SqliteStore {
             return Some(true);
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let _held = ForkLock::enter();
+        sys::take_lost();
+        let held = ForkLock::enter();
         let checked = open_file(&self.path, flags).and_then(|conn| is_whole(&conn));
+        drop(held);
+        if sys::take_lost() {
+            // What was read may have been another file.
+            return None;
+        }
         match checked.map_err(SqliteError::from) {
             Ok(is_whole) => Some(is_whole),
             Err(SqliteError::Damaged) => Some(false),
