@@ -33,7 +33,7 @@ fn desk() -> Desk {
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     static DESK: OnceLock<Mutex<Desk>> = OnceLock::new();
     let mut desk = DESK.get_or_init(|| Mutex::new(desk())).lock().unwrap();
-    let mailbox = desk.store.paths().mailbox;
+    let mailbox = desk.store.place().files.unwrap().mailbox;
     let write = |bytes: &[u8]| {
         let options = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&mailbox);
         options.unwrap().write_all(bytes).unwrap();
