@@ -767,7 +767,7 @@ fn a_process_that_is_older_than_the_schema_goes_on_reading_and_writes_nothing() 
             let handle = world.open_shop(kind);
             handle.set("revalidate_ms", "0").unwrap();
             let token = handle.get("shop").unwrap();
-            // By another process: a second connection in this one would cost the first its locks.
+            // By another process, as an upgrade does it.
             Child::fork(|| {
                 migrate(&world.store());
                 String::new()

@@ -1,4 +1,4 @@
-//! Invariants 1 to 3 and the fork gate, across real processes: one fetch, a killed leader, a frozen one, forks under load.
+//! Invariants 1 to 3 and the fork lock, across real processes: one fetch, a killed leader, a frozen one, forks under load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -205,28 +205,7 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
 #[test]
 fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
     let world = World::with_account(json!({}));
-    let handle = world.open_shop("official");
-    handle.set("revalidate_ms", "0").unwrap();
-    let token = handle.get("shop").unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let (handle, stop, token) = (&handle, &stop, &token);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    if thread % 4 == 0 {
-                        handle.reject("shop", "not the token").unwrap();
-                    }
-                    assert_eq!(handle.get("shop").unwrap(), *token);
-                }
-            });
-        }
-        let children = (0..400).map(|_| Child::fork(|| outcome(handle.get("shop"))).join());
-        let wrong: Vec<String> = children.filter(|got| *got != token.value).collect();
-        stop.store(true, Ordering::Relaxed);
-        assert!(wrong.is_empty(), "{wrong:?}");
-    });
-    assert_eq!(world.requests(), 1);
+    common::fork_under_load(&world);
 }
 
 /// Faults row 8.

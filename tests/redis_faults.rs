@@ -77,11 +77,9 @@ fn redis_value(number: i64) -> redis_server::Value {
     redis_server::Value::Integer(number)
 }
 
-/// Faults row 40. A process that is stopped keeps its connections open, as a host does that is gone from the network.
-#[test]
-fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
-    let world = World::on_redis_with_account(json!({}));
-    world.open_shop("official_classic");
+/// A process of the first host that leads, and whose request is not answered.
+fn leader_that_hangs(world: &World, kind: &str) -> Child {
+    world.open_shop(kind);
     world.fault(json!({"id": "wx1", "kind": "hang"}));
     let leader = Child::fork(|| {
         world.become_host(1);
@@ -90,6 +88,14 @@ fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
         outcome(handle.get("shop"))
     });
     wait_until("the leader asks", || world.requests() == 1);
+    leader
+}
+
+/// Faults row 40. A process that is stopped keeps its connections open, as a host does that is gone from the network.
+#[test]
+fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
+    let world = World::on_redis_with_account(json!({}));
+    let leader = leader_that_hangs(&world, "official_classic");
     leader.signal(libc::SIGSTOP);
     let waiters: Vec<Child> = (2..8)
         .map(|host| {
@@ -121,15 +127,7 @@ fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
 #[test]
 fn a_lease_that_was_watched_to_its_end_holds_nobody_when_the_servers_clock_is_set_back() {
     let world = World::on_redis_with_account(json!({}));
-    world.open_shop("official");
-    world.fault(json!({"id": "wx1", "kind": "hang"}));
-    let leader = Child::fork(|| {
-        world.become_host(1);
-        let handle = world.open();
-        handle.set("timeout_ms", "1500").unwrap();
-        outcome(handle.get("shop"))
-    });
-    wait_until("the leader asks", || world.requests() == 1);
+    let leader = leader_that_hangs(&world, "official");
     leader.signal(libc::SIGKILL);
     leader.join();
     let waiter = Child::fork(|| {
@@ -547,28 +545,7 @@ fn no_answer_is_taken_for_that_to_another_question() {
 #[test]
 fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
     let world = World::on_redis_with_account(json!({}));
-    let handle = world.open_shop("official");
-    handle.set("revalidate_ms", "0").unwrap();
-    let token = handle.get("shop").unwrap();
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for thread in 0..8 {
-            let (handle, stop, token) = (&handle, &stop, &token);
-            scope.spawn(move || {
-                while !stop.load(Ordering::Relaxed) {
-                    if thread % 4 == 0 {
-                        handle.reject("shop", "not the token").unwrap();
-                    }
-                    assert_eq!(handle.get("shop").unwrap(), *token);
-                }
-            });
-        }
-        let children = (0..400).map(|_| Child::fork(|| outcome(handle.get("shop"))).join());
-        let wrong: Vec<String> = children.filter(|got| *got != token.value).collect();
-        stop.store(true, Ordering::Relaxed);
-        assert!(wrong.is_empty(), "{wrong:?}");
-    });
-    assert_eq!(world.requests(), 1);
+    common::fork_under_load(&world);
 }
 
 /// Faults row 49: a child closes what it inherits, and the parent's connection goes on.
@@ -617,25 +594,10 @@ fn sockets_to(port: u16) -> Vec<PathBuf> {
 /// Faults row 50.
 #[test]
 fn timer_signals_do_not_fail_a_call() {
-    extern "C" fn nothing(_: libc::c_int) {}
     let (world, proxy, handle) = behind_a_proxy("official");
     proxy.spoil(Fault::Delay(30), "", u64::MAX);
     let child = Child::fork(|| {
-        // SAFETY: a handler that does nothing, and a timer of this child.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = nothing as *const () as usize;
-            libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
-            let interval = libc::timeval {
-                tv_sec: 0,
-                tv_usec: 1000,
-            };
-            let timer = libc::itimerval {
-                it_interval: interval,
-                it_value: interval,
-            };
-            libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &timer, 0);
-        }
+        common::interrupt_all_the_time();
         outcome(handle.get("shop"))
     });
     let said = child.join();

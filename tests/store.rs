@@ -16,8 +16,8 @@ fn beside(store: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", store.display()))
 }
 
-/// What SQLite says of the file, asked in a process of its own: one in ours that the fork gate does not know of would cost
-/// the file its locks, and a forked child its freedom to go on.
+/// What SQLite says of the file, asked in a process of its own: a child that is forked while a SQLite runs here that the
+/// fork lock does not know of could hang.
 fn sqlite(store: &Path, sql: &str) -> String {
     let output = std::process::Command::new("sqlite3")
         .arg(store)

@@ -636,22 +636,7 @@ fn timer_signals_do_not_fail_a_call() {
     let world = World::with_account(json!({"delay_ms": 300}));
     let handle = world.open_shop("official");
     let said = common::Child::fork(|| {
-        extern "C" fn tick(_: libc::c_int) {}
-        // SAFETY: a handler that does nothing, without SA_RESTART, on a timer of this child.
-        unsafe {
-            let mut action: libc::sigaction = std::mem::zeroed();
-            action.sa_sigaction = tick as extern "C" fn(libc::c_int) as usize;
-            libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
-            let interval = libc::timeval {
-                tv_sec: 0,
-                tv_usec: 1000,
-            };
-            let timer = libc::itimerval {
-                it_interval: interval,
-                it_value: interval,
-            };
-            libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &timer, 0);
-        }
+        common::interrupt_all_the_time();
         common::outcome(handle.get("shop"))
     })
     .join();

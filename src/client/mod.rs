@@ -51,7 +51,7 @@ impl Client {
     pub fn open(store: Option<&str>) -> Result<Client> {
         {
             // ring and SQLite set themselves up once; here no fork can come in between.
-            let _gate = ForkLock::enter();
+            let _held = ForkLock::enter();
             crate::secrets::warm_up();
         }
         let mut options = Options::from_environment()?;
@@ -83,11 +83,11 @@ impl Client {
         let mut trial = (*self.options()).clone();
         trial.set(name, value)?;
         if name == "ca_file" {
-            // Reads the file, so not with the gate held.
+            // Reads the file, so not with the fork lock held.
             platform::own_roots(&trial)?;
         }
-        let gate = ForkLock::enter();
-        let mut settings = self.settings.borrow(&gate);
+        let held = ForkLock::enter();
+        let mut settings = self.settings.borrow(&held);
         // Another thread may have set another option meanwhile: this one goes on top.
         let mut options = (*settings.options).clone();
         options.set(name, value)?;
@@ -141,8 +141,8 @@ impl Client {
     }
 
     fn settings(&self) -> (Arc<Options>, Arc<Background>) {
-        let gate = ForkLock::enter();
-        let mut settings = self.settings.borrow(&gate);
+        let held = ForkLock::enter();
+        let mut settings = self.settings.borrow(&held);
         if settings.background_generation != generation() {
             // The parent's threads are not here, and its mutex may be held by one of them.
             std::mem::forget(std::mem::take(&mut settings.background));
@@ -175,8 +175,8 @@ impl Client {
     }
 
     pub fn options(&self) -> Arc<Options> {
-        let gate = ForkLock::enter();
-        self.settings.borrow(&gate).options.clone()
+        let held = ForkLock::enter();
+        self.settings.borrow(&held).options.clone()
     }
 
     /// What a slow path needs, with its deadline running.

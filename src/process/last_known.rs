@@ -4,7 +4,7 @@
 //! with a deleted key is not restored: another process that has it under the new key restores it. Restoring never changes
 //! which account is the current one.
 //!
-//! An entry lives as long as one of the handles that brought it. Behind the fork gate, since a forked child's handles are
+//! An entry lives as long as one of the handles that brought it. Behind the fork lock, since a forked child's handles are
 //! live too.
 
 use std::collections::{HashMap, HashSet};
@@ -47,8 +47,8 @@ impl<T> Entry<T> {
 
 /// Runs `work` on what this process knows of a store.
 pub fn last_known<T>(store: &StoreName, work: impl FnOnce(&mut LastKnown) -> T) -> T {
-    let gate = ForkLock::enter();
-    let mut known = KNOWN.borrow(&gate);
+    let held = ForkLock::enter();
+    let mut known = KNOWN.borrow(&held);
     let place = known.iter().position(|(name, _)| name == store);
     let place = place.unwrap_or_else(|| {
         known.push((store.clone(), LastKnown::default()));
@@ -163,8 +163,8 @@ impl LastKnown {
 
 /// The handle has been freed: it holds nothing of any store.
 pub fn release_handle(holder: HandleId) {
-    let gate = ForkLock::enter();
-    for (_, known) in &mut *KNOWN.borrow(&gate) {
+    let held = ForkLock::enter();
+    for (_, known) in &mut *KNOWN.borrow(&held) {
         known.release(holder);
     }
 }

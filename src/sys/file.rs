@@ -52,8 +52,8 @@ pub fn create_private(path: &Path) -> io::Result<OwnFile> {
     Ok(own)
 }
 
-/// Takes a file away from everybody but its owner, by name: it may be open in SQLite, where a second descriptor costs it
-/// its locks.
+/// Takes a file away from everybody but its owner, by name. The script's may have a write-ahead log: then it is open in SQLite's
+/// own VFS, where a second descriptor that is closed costs it its locks.
 pub fn make_private(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
 }

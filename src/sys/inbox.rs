@@ -19,7 +19,7 @@ use super::place::{self, Lack};
 pub const OWNER_ONLY: u32 = 0o600;
 
 /// Sets the owner, where this process may, the group and the mode of a file, if it is still this one. By a descriptor that
-/// cannot read: the file may be open in SQLite, which another one that closes would cost its locks.
+/// cannot read: closing one that can costs SQLite its locks, where they are those of the process.
 pub fn give_access(path: &Path, file: FileId, owner: u32, group: u32, mode: u32) -> io::Result<()> {
     let place = File::options()
         .read(true)

@@ -10,6 +10,8 @@
 #include <unistd.h>
 #include <wxtoken.h>
 
+#include "loaded.h"
+
 enum { COPIES = 2, THREADS = 2, WRITES = 150, GUARD_S = 300 };
 
 /* One copy, as its own file has it. */
@@ -32,17 +34,6 @@ static void fail(const char *what)
     if (failures++ < 5)
         printf("%s\n", what);
     pthread_mutex_unlock(&lock);
-}
-
-/* A function of the library; through memcpy, because ISO C has no cast from an object pointer to a function pointer. */
-static void find(void *library, const char *name, void *function)
-{
-    void *symbol = dlsym(library, name);
-    if (symbol == NULL) {
-        printf("%s\n", dlerror());
-        exit(1);
-    }
-    memcpy(function, &symbol, sizeof symbol);
 }
 
 static void load(struct copy *copy, int number)

@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <wxtoken.h>
 
+#include "loaded.h"
+
 enum { ROUNDS = 50, GUARD_S = 120 };
 
 static char store[96];
@@ -20,17 +22,6 @@ static void fail(const char *what)
 {
     printf("%s\n", what);
     failures++;
-}
-
-/* A function of the library; through memcpy, because ISO C has no cast from an object pointer to a function pointer. */
-static void find(void *library, const char *name, void *function)
-{
-    void *symbol = dlsym(library, name);
-    if (symbol == NULL) {
-        printf("%s\n", dlerror());
-        exit(1);
-    }
-    memcpy(function, &symbol, sizeof symbol);
 }
 
 static void *load_get_and_unload(void *argument)

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::wxtoken::ffi::*;
 pub use redis_server::{Fault, Proxy, RedisServer, Watched};
@@ -423,6 +424,53 @@ impl Refusing {
 impl Default for Refusing {
     fn default() -> Self {
         Refusing::new()
+    }
+}
+
+/// Gets and rejects on eight threads, and forks again and again a child that gets: nobody hangs or has a wrong token, and one
+/// is fetched.
+pub fn fork_under_load(world: &World) {
+    let handle = world.open_shop("official");
+    handle.set("revalidate_ms", "0").unwrap();
+    let token = handle.get("shop").unwrap();
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (handle, stop, token) = (&handle, &stop, &token);
+            scope.spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    if thread % 4 == 0 {
+                        handle.reject("shop", "not the token").unwrap();
+                    }
+                    assert_eq!(handle.get("shop").unwrap(), *token);
+                }
+            });
+        }
+        let children = (0..400).map(|_| Child::fork(|| outcome(handle.get("shop"))).join());
+        let wrong: Vec<String> = children.filter(|got| *got != token.value).collect();
+        stop.store(true, Ordering::Relaxed);
+        assert!(wrong.is_empty(), "{wrong:?}");
+    });
+    assert_eq!(world.requests(), 1);
+}
+
+/// Interrupts the calls of this process a thousand times a second, by a handler without SA_RESTART.
+pub fn interrupt_all_the_time() {
+    extern "C" fn tick(_: libc::c_int) {}
+    // SAFETY: a handler that does nothing, on a timer of this process.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = tick as extern "C" fn(libc::c_int) as usize;
+        libc::sigaction(libc::SIGALRM, &action, std::ptr::null_mut());
+        let interval = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 1000,
+        };
+        let timer = libc::itimerval {
+            it_interval: interval,
+            it_value: interval,
+        };
+        libc::syscall(libc::SYS_setitimer, libc::ITIMER_REAL, &timer, 0);
     }
 }
 

@@ -131,7 +131,8 @@ export class Store {
   /**
    * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share what it knows.
    *
-   * @param path  An SQLite file on a local filesystem, whose directory exists. Null is $WXTOKEN_STORE, else
+   * @param path  An SQLite file on a local filesystem, whose directory exists, or a URL as redis://HOST. Null is
+   *              $WXTOKEN_STORE, else
    *              $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
    */
   static open(path?: string | null, options?: Options): Promise<Store>;

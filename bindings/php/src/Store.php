@@ -28,7 +28,8 @@ final class Store
     /**
      * Opens a store, creating it when absent.
      *
-     * @param ?string $store Path of its SQLite file, whose directory must exist. Null is $WXTOKEN_STORE, else
+     * @param ?string $store Path of its SQLite file, whose directory must exist, or a URL as
+     *                       redis://HOST. Null is $WXTOKEN_STORE, else
      *                       $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
      * @param array<string, string|int|bool> $options As for set().
      */

@@ -1,6 +1,6 @@
 """WeiXinTokenClass, on an empty store and on the database of the script that this library descends from.
 
-The store file is only read and written by other processes here: in one that uses the library that would drop its locks.
+The store file is only read and written by other processes here: in one that uses the library, another SQLite would lose its locks.
 """
 
 from __future__ import annotations

@@ -51,12 +51,12 @@ class Token:
 class Store:
     """An open store. Any thread may use it, several at once, before and after a fork.
 
-    path     the SQLite file, made when absent; its directory must exist. None is $WXTOKEN_STORE, else
+    path     the SQLite file, made when absent; its directory must exist. Or a URL as redis://HOST. None is $WXTOKEN_STORE, else
              $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db. Not on a network filesystem.
     options  as for ``set``: ``Store(path, timeout_ms=3000, background_refresh=True)``
 
-    Opening is cheap to repeat: the stores open in a process share what it knows. Do not open the file with
-    ``sqlite3``, or by any other means, inside a process that uses this library: closing it would drop the locks.
+    Opening is cheap to repeat: the stores open in a process share what it knows. Do not open the file with the module
+    ``sqlite3`` inside a process that uses this library: that one would lose its locks.
 
     Raises ArgumentError, StoreError or TimeoutError.
     """

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
@@ -125,14 +126,20 @@ fn next_word(manager: &UnixDatagram) -> String {
     }
 }
 
-#[test]
-fn it_tells_the_service_manager() {
-    let desk = Desk::with_shop();
+/// A socket as systemd has it, and its path.
+fn service_manager(desk: &Desk) -> (UnixDatagram, PathBuf) {
     let path = desk.path("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
     manager
         .set_read_timeout(Some(Duration::from_secs(120)))
         .unwrap();
+    (manager, path)
+}
+
+#[test]
+fn it_tells_the_service_manager() {
+    let desk = Desk::with_shop();
+    let (manager, path) = service_manager(&desk);
     let environment = [
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "400000"),
@@ -181,11 +188,7 @@ fn it_tells_the_service_manager() {
 #[test]
 fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
     let desk = Desk::with_shop();
-    let path = desk.path("notify");
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager
-        .set_read_timeout(Some(Duration::from_secs(120)))
-        .unwrap();
+    let (manager, path) = service_manager(&desk);
     let environment = [
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "400000"),

@@ -230,7 +230,6 @@ impl SqliteStore {
             false => SqliteError::NotMade(sys::os_message(e), remedy(e)),
         };
         match sys::create_private(&self.path) {
-            // The file is new, so no connection of this process has a lock to lose by this close.
             Ok(file) => match self.path.parent().and_then(Owner::of_directory) {
                 Some(owner) => file
                     .get()
