@@ -15,9 +15,6 @@ use crate::sys::{self, Distrust, FileId, Lack, NotGiven, OWNER_ONLY, OwnFile, Ow
 
 pub(super) const KEY_LEN: usize = 32;
 
-/// How often one reading may lose its descriptor.
-const MAX_LOSSES: usize = 20;
-
 /// How long an empty key file is given to be filled.
 const CLAIM_MS: i64 = 500;
 
@@ -108,22 +105,14 @@ impl Vault {
         };
         let mut text = Zeroizing::new(String::new());
         let mut distrust = None;
-        let mut look_once = || {
-            sys::require_readable_file(&self.path)?;
-            text.clear();
-            let own = OwnFile::open_for_reading(&self.path)?;
-            distrust = Distrust::of_open(own.get()?, &self.path)?;
-            own.get()?.take(4096).read_to_string(&mut text)
-        };
         let mut look = || {
-            let mut losses = 0;
-            loop {
-                match look_once() {
-                    // A host that closes descriptors which are not its own has closed this one.
-                    Err(e) if sys::is_lost(&e) && losses < MAX_LOSSES => losses += 1,
-                    done => return done,
-                }
-            }
+            sys::again_while_lost(|| {
+                sys::require_readable_file(&self.path)?;
+                text.clear();
+                let own = OwnFile::open_for_reading(&self.path)?;
+                distrust = Distrust::of_open(own.get()?, &self.path)?;
+                own.get()?.take(4096).read_to_string(&mut text)
+            })
         };
         let mut read = look();
         let deadline = Deadline::after(CLAIM_MS);

@@ -69,7 +69,7 @@ impl LockFile {
 
     fn set(&self, byte: i64, kind: libc::c_int) -> io::Result<()> {
         let fd = self.own.get()?.as_raw_fd();
-        set(fd, libc::F_OFD_SETLK, Range::byte(byte), kind)
+        set(fd, libc::F_OFD_SETLK, Range::byte(byte), kind).map_err(|e| self.own.cause_of(e))
     }
 }
 

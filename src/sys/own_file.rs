@@ -49,6 +49,20 @@ pub fn is_lost(e: &io::Error) -> bool {
     Lost::is_cause_of(e) || e.raw_os_error() == Some(libc::EBADF)
 }
 
+/// How often work is done again that lost its descriptor.
+const MOST_LOSSES: usize = 20;
+
+/// Does work on files again while a host closes their descriptors.
+pub fn again_while_lost<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..MOST_LOSSES {
+        match work() {
+            Err(e) if is_lost(&e) => {}
+            done => return done,
+        }
+    }
+    work()
+}
+
 impl Lost {
     pub fn is_cause_of(e: &io::Error) -> bool {
         e.get_ref().is_some_and(|cause| cause.is::<Lost>())
@@ -134,6 +148,15 @@ impl<T: AsRawFd + FromRawFd> Own<T> {
     /// What is open, without a look: for what does no harm to another file, and is followed by a look.
     pub fn unchecked(&self) -> &T {
         &self.it
+    }
+
+    /// The cause of a failed use: the descriptor, if somebody has closed it since the look.
+    pub fn cause_of(&self, e: io::Error) -> io::Error {
+        if self.is_intact() {
+            e
+        } else {
+            io::Error::other(Lost)
+        }
     }
 
     pub fn is_intact(&self) -> bool {

@@ -14,9 +14,6 @@ use crate::store::LeaderLock;
 use crate::sync;
 use crate::sys::{self, LockFile, NotGiven, Owner};
 
-/// How often a lock file that is not in its place is opened again.
-const MOST_TRIES: u32 = 5;
-
 /// The lock file of a store.
 pub fn lock_path(store: &Path) -> PathBuf {
     store.with_added_extension("lock")
@@ -28,28 +25,17 @@ impl SqliteStore {
         lock: &mut Lock,
         mut work: impl FnMut(&LockFile) -> io::Result<T>,
     ) -> io::Result<T> {
-        let mut tries = 0;
-        loop {
+        sys::again_while_lost(|| {
             lock.file.take_if(|file| !file.is_in_place());
             let file = match &mut lock.file {
                 Some(file) => file,
-                none => {
+                none => none.insert({
                     let owner = Owner::of(&self.path);
-                    match LockFile::open(&lock_path(&self.path), owner.as_ref()) {
-                        Err(e) if tries < MOST_TRIES && sys::is_lost(&e) => {
-                            tries += 1;
-                            continue;
-                        }
-                        opened => none.insert(opened?),
-                    }
-                }
+                    LockFile::open(&lock_path(&self.path), owner.as_ref())?
+                }),
             };
-            match work(file) {
-                // The host may have closed its descriptor after the look.
-                Err(_) if tries < MOST_TRIES && !file.is_in_place() => tries += 1,
-                done => return done,
-            }
-        }
+            work(file)
+        })
     }
 
     pub(super) fn try_lock(

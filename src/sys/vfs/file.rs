@@ -136,9 +136,9 @@ impl StoreFile {
         Ok(())
     }
 
-    /// Whether the descriptor still is this file's.
-    pub fn is_intact(&self) -> bool {
-        self.own.is_intact()
+    /// The cause of a failed call: the descriptor, if somebody has closed it since the look.
+    pub fn cause_of(&self, e: io::Error) -> io::Error {
+        self.own.cause_of(e)
     }
 
     /// Whether another file, or none, is at the path by now.

@@ -8,7 +8,6 @@ use rusqlite::ffi::{self, sqlite3_file, sqlite3_int64, sqlite3_io_methods};
 use super::code;
 use super::file::{Level, StoreFile};
 use crate::sys::fork::outside;
-use crate::sys::own_file::Lost;
 
 /// What SQLite has of a file.
 #[repr(C)]
@@ -59,13 +58,7 @@ unsafe fn on_file(
 ) -> c_int {
     // SAFETY: the handle is one that `place` made, and SQLite uses it on one thread at a time.
     let file = unsafe { &mut *(*handle.cast::<Handle>()).file };
-    outside(|| {
-        call(file).unwrap_or_else(|e| match file.is_intact() {
-            true => code(&e, otherwise),
-            // Closed between the look and the call.
-            false => code(&io::Error::other(Lost), otherwise),
-        })
-    })
+    outside(|| call(file).unwrap_or_else(|e| code(&file.cause_of(e), otherwise)))
 }
 
 unsafe extern "C" fn close(handle: *mut sqlite3_file) -> c_int {
