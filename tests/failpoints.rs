@@ -319,3 +319,46 @@ fn a_disk_that_stalls_under_one_writer_holds_up_nobody_else() {
     .join();
     assert_eq!(said, "true true true true WXTOKEN_E_TIMEOUT true");
 }
+
+/// Faults row 87: a change keeps its lock when the host closes one of its descriptors in the middle.
+#[test]
+fn a_change_whose_descriptor_is_closed_keeps_other_processes_out() {
+    for which in [0, 1] {
+        let world = World::with_account(json!({}));
+        let said = Child::fork(|| {
+            let handle = world.open_shop("official");
+            let store = world.store().canonicalize().unwrap();
+            std::thread::scope(|scope| {
+                slow_disk::arm();
+                let writer = scope.spawn(|| {
+                    let writer = world.open();
+                    writer.register("shop2", "official", "wx1", common::SECRET)
+                });
+                common::wait_until("a sync stalls", slow_disk::is_stalled);
+                let open = std::fs::read_dir("/proc/self/fd").unwrap();
+                let of_store = open.filter_map(|entry| {
+                    let entry = entry.unwrap();
+                    let target = std::fs::read_link(entry.path()).ok()?;
+                    let fd: i32 = entry.file_name().to_str()?.parse().ok()?;
+                    (target == store).then_some(fd)
+                });
+                let mut of_store: Vec<i32> = of_store.collect();
+                of_store.sort_unstable();
+                // SAFETY: the bug of the host.
+                unsafe { libc::close(of_store[which]) };
+                let other = std::process::Command::new("sqlite3")
+                    .arg(&store)
+                    .arg("BEGIN IMMEDIATE; SELECT 'let in'")
+                    .output()
+                    .unwrap();
+                slow_disk::go_on();
+                let written = writer.join().unwrap().map_err(|e| e.message);
+                let there = handle.get("shop2").is_ok();
+                let other = String::from_utf8(other.stdout).unwrap();
+                format!("{} {other}{written:?} {there}", of_store.len())
+            })
+        })
+        .join();
+        assert_eq!(said, "2 Ok(()) true", "{which}");
+    }
+}

@@ -86,6 +86,15 @@ impl OwnFile {
         OwnFile::open_by(options, path)
     }
 
+    /// The same open file under another number. Its locks last until both are closed.
+    pub fn twin(&self) -> io::Result<OwnFile> {
+        // No child is born before it is known: it would keep the locks.
+        let held = ForkLock::enter();
+        let fd = to_own_number(self.get()?.try_clone()?.into_raw_fd())?;
+        // SAFETY: the descriptor is open, and nothing else's.
+        Ok(unsafe { Own::register(fd, self.id, &held) })
+    }
+
     fn open_by(mut options: OpenOptions, path: &Path) -> io::Result<OwnFile> {
         loop {
             let forks_before = forks();

@@ -36,7 +36,7 @@ static long did[KINDS];
 
 static wxtoken *wx;
 static const char *shop, *own, *directory;
-static int is_calm, is_over;
+static int is_calm, is_over, is_stalled;
 static volatile long long step_s;
 /* Held to read by each call, and to write by what no program can do in the middle of one. */
 static pthread_rwlock_t calls = PTHREAD_RWLOCK_INITIALIZER;
@@ -61,7 +61,9 @@ static int disk(enum shim_call call, const char *path) {
     if (strncmp(path, directory, strlen(directory)) != 0) return 0;
     if (one_in(60)) {
         COUNT(WRITES_SLOWED);
+        __atomic_add_fetch(&is_stalled, 1, __ATOMIC_RELAXED);
         sleep_ms(one_in(40) ? 1500 : (int)(next_random() % 40));
+        __atomic_sub_fetch(&is_stalled, 1, __ATOMIC_RELAXED);
     }
     if (!one_in(300)) return 0;
     COUNT(WRITES_FAILED);
@@ -224,6 +226,8 @@ static void *vandalise(void *unused) {
         pthread_rwlock_unlock(&calls);
         sleep_ms((int)(next_random() % 30));
         fd = some_descriptor(turn % 3 == 0);
+        /* What a write holds while the disk stalls cannot be defended: docs/caveats.md. */
+        if (__atomic_load_n(&is_stalled, __ATOMIC_RELAXED) != 0) fd = -1;
         if (fd >= 0 && one_in(2) && close(fd) == 0) COUNT(CLOSED);
         if (one_in(40)) {
             static const long long STEPS_S[] = {0, 10800, -10800, 2592000, -31536000};

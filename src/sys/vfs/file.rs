@@ -55,6 +55,9 @@ impl Level {
 
 pub struct StoreFile {
     own: OwnFile,
+    /// While a change is under way: the lock outlives a host that closes the number of the file. Else another process would
+    /// begin a change of its own, and this one write its journal into that.
+    twin: Option<OwnFile>,
     path: PathBuf,
     level: Level,
     /// F_OFD_SETLK; or F_SETLK on a system that has no locks of open files.
@@ -87,6 +90,7 @@ impl StoreFile {
         }
         Ok(StoreFile {
             own: opened,
+            twin: None,
             path: path.to_owned(),
             level: Level::None,
             how: libc::F_OFD_SETLK,
@@ -165,7 +169,12 @@ impl StoreFile {
             }
             Level::Reserved => {
                 let taken = self.take(fd, RESERVED, libc::F_WRLCK);
-                self.reach(level, taken)
+                let is_taken = self.reach(level, taken)?;
+                if is_taken {
+                    // Without it, where descriptors have run out, the change goes on as well.
+                    self.twin = self.own.twin().ok();
+                }
+                Ok(is_taken)
             }
             Level::Pending | Level::Exclusive => {
                 if self.level < Level::Pending {
@@ -201,6 +210,7 @@ impl StoreFile {
             self.take(fd, PENDING_AND_RESERVED, libc::F_UNLCK)?;
         }
         self.level = level;
+        self.twin = None;
         Ok(())
     }
 
