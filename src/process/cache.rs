@@ -34,6 +34,17 @@ impl CachedToken {
         })
     }
 
+    /// A token that is good for so long from now on, by this process's own clock.
+    pub fn lasting(value: &str, expires_at_s: i64, left_ms: i64) -> CachedToken {
+        let now = CoarseNow::read();
+        CachedToken {
+            value: value.into(),
+            expires_at_s,
+            expires_wall_ms: now.wall_ms + left_ms,
+            expires_steady_ms: now.steady_ms + left_ms,
+        }
+    }
+
     /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
     pub fn uncached(value: &str, expires_at_s: i64) -> CachedToken {
         CachedToken {

@@ -29,6 +29,7 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod redis_url;
+mod server_url;
 mod sqlite;
 
 pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
@@ -36,6 +37,7 @@ pub use name::{StoreName, check_path};
 pub use record::{Account, ParentLink, UnknownAccount};
 #[cfg(feature = "redis")]
 pub use redis_url::RedisUrl;
+pub use server_url::ServerUrl;
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
 };
@@ -238,7 +240,15 @@ pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn
         StoreName::Redis(url) => Err(Error::argument(format!("cannot open store {url}"))
             .because("this library was built without stores in Redis")
             .advise("Name the path of a file, or build the library with its feature redis.")),
+        StoreName::Server(url) => Err(belongs_to_server(url)),
     }
+}
+
+/// The error of what is done where the store is, and not by a client of its server.
+pub fn belongs_to_server(url: &ServerUrl) -> Error {
+    Error::argument(format!("{url} is a wxtoken server"))
+        .because("its accounts, secrets and store are managed on the server's own host")
+        .advise("Run the command there, on the server's store.")
 }
 
 /// [`Store::read`] for a look that has a result.
