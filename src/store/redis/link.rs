@@ -7,6 +7,7 @@
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
 
+use super::cluster::Node;
 use super::resp::{Reply, put_request, read_reply};
 use crate::platform::{NoWay, Reach, ServerAddress, ServerStream};
 
@@ -14,6 +15,10 @@ pub struct Link {
     stream: BufReader<ServerStream>,
     /// Whether the server said that it is a master. None where it does not say.
     pub is_master: Option<bool>,
+    /// The node of a cluster that it leads to.
+    pub node: Option<Node>,
+    /// Whether the other end runs scripts; a proxy may not.
+    pub has_scripts: bool,
 }
 
 impl Link {
@@ -22,6 +27,8 @@ impl Link {
         Ok(Link {
             stream: BufReader::with_capacity(4096, stream),
             is_master: None,
+            node: None,
+            has_scripts: true,
         })
     }
 

@@ -47,7 +47,9 @@
 //! sent by EVAL where they are not known. Nothing asks for SCRIPT LOAD, CLIENT, HELLO or pub/sub, which proxies refuse.
 
 mod clock;
+mod cluster;
 mod codec;
+mod converse;
 mod greeting;
 mod host_lock;
 mod lease_watch;
@@ -61,6 +63,7 @@ mod resp;
 mod script;
 mod sentinel;
 mod server;
+mod without_scripts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
