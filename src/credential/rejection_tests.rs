@@ -160,6 +160,29 @@ fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
 }
 
 #[test]
+fn a_fetch_that_nobody_rejected_for_takes_nothing_off_the_days_budget() {
+    let mut row = with_token();
+    let at = START.plus(1000);
+    let plan = row.claim(lease(), STABLE, at).rejection;
+    assert_eq!(plan, RejectionPlan::default());
+    assert_eq!((row.forces, row.rejections.fetches_today), (0, 0));
+    // Neither does a rejection of what is over by itself.
+    let mut row = with_token();
+    row.reject("A");
+    let over = START.plus(2_592_000 * 1000);
+    assert_eq!(
+        row.claim(lease(), STABLE, over).rejection,
+        RejectionPlan::default()
+    );
+    row.token = None;
+    assert_eq!(
+        row.claim(lease(), STABLE, at).rejection,
+        RejectionPlan::default()
+    );
+    assert_eq!((row.forces, row.rejections.fetches_today), (0, 0));
+}
+
+#[test]
 fn where_nothing_can_be_checked_callers_are_believed() {
     let mut row = with_token();
     let (fetches, plan) = lead(&mut row, UNCHECKED, Verdict::Accepted, START);

@@ -232,14 +232,14 @@ impl Way<'_> {
         is_once: bool,
     ) -> Result<Turn, Broken> {
         let end = self.end.min(Instant::now() + NODE);
-        if is_once {
-            link.exchange(&[words(&["ASKING"])], end)?;
-        }
+        link.is_asking = is_once;
         let role: &[Vec<Vec<u8>>] = match self.role {
             Role::Master => &[words(&["ROLE"])],
             Role::Any => &[],
         };
-        let Said { mut to, mut beside } = self.server.converse(link, &[question], role, end)?;
+        let said = self.server.converse(link, &[question], role, end);
+        link.is_asking = false;
+        let Said { mut to, mut beside } = said?;
         if let Some(reply) = beside.pop() {
             link.is_master = is_master(&reply);
         }

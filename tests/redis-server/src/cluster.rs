@@ -80,8 +80,12 @@ impl Cluster {
 
     /// The store, by some of its nodes.
     pub fn url(&self) -> String {
-        let hosts = self.ports.iter().map(|port| format!("127.0.0.1:{port}"));
-        let hosts: Vec<String> = hosts.take(3).collect();
+        let mut ports = self.ports[..3].to_vec();
+        ports.sort_unstable();
+        let hosts: Vec<String> = ports
+            .iter()
+            .map(|port| format!("127.0.0.1:{port}"))
+            .collect();
         format!("redis+cluster://{}", hosts.join(","))
     }
 
