@@ -97,6 +97,16 @@ impl Session {
         let (account, credential) = names::split(name)?;
         let find = |by| account::find(self.store(), account, credential, &self.options, by);
         let mut loaded = find(deadline)?;
+        if let Some(step) = self.state.shared.new_clock_step() {
+            self.log(
+                LogLevel::Info,
+                &format!(
+                    "the clock of store {} has stepped by {} s: tokens live by the shorter time",
+                    self.store_name(),
+                    step.by_ms / 1000
+                ),
+            );
+        }
         if self.may_know_more(account, &loaded) {
             self.restore_accounts()?;
             loaded = find(&self.deadline)?;

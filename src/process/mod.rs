@@ -12,7 +12,7 @@ pub mod single_flight;
 mod unsaved;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use zeroize::Zeroizing;
@@ -21,7 +21,7 @@ use crate::clock::Deadline;
 use crate::error::Result;
 use crate::options::Options;
 use crate::remote::Remote;
-use crate::store::{self, Opening, Store, StoreName, belongs_to_server};
+use crate::store::{self, ClockStep, Opening, Store, StoreName, belongs_to_server};
 use crate::sync::{Mutex, lock};
 use crate::sys::{ForkGuarded, ForkLock, generation};
 pub use background::Background;
@@ -40,6 +40,8 @@ pub struct StoreState {
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
+    /// When the store's clock stepped last, of what was told.
+    told_step_ms: AtomicI64,
     states: Mutex<States>,
     /// When it was used last, by a count of uses.
     last_use: AtomicU64,
@@ -215,6 +217,7 @@ impl StoreState {
             slots: HeldSlots::default(),
             unsaved: Unsaved::default(),
             rejected: RejectedHere::default(),
+            told_step_ms: AtomicI64::new(0),
             states: Mutex::default(),
             last_use: AtomicU64::new(0),
             is_awake: AtomicBool::new(false),
@@ -227,6 +230,13 @@ impl StoreState {
             Backend::Store(store) => Ok(&**store),
             Backend::Server(remote) => Err(belongs_to_server(remote.url())),
         }
+    }
+
+    /// A step of the store's clock that nobody has been told of.
+    pub fn new_clock_step(&self) -> Option<ClockStep> {
+        let step = self.store().ok()?.clock_step()?;
+        let told = self.told_step_ms.swap(step.at_wall_ms, Ordering::Relaxed);
+        (told != step.at_wall_ms).then_some(step)
     }
 
     pub fn state(&'static self, options: &Options) -> Arc<HandleState> {

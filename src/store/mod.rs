@@ -115,6 +115,11 @@ pub trait Store: Send + Sync {
     /// What time it is, for all who use this store.
     fn now(&self) -> Now;
 
+    /// The last step of that clock that this process has seen, of a store whose clock is another host's.
+    fn clock_step(&self) -> Option<ClockStep> {
+        None
+    }
+
     /// Whether this process has seen accounts here whose secrets another host may have sealed, with a key that must be brought
     /// from there.
     fn has_secrets_of_other_hosts(&self) -> bool {
@@ -142,6 +147,14 @@ pub trait Store: Send + Sync {
 
     /// Lets files and connections go until the next call, unless a lock is held on one.
     fn close_idle(&self);
+}
+
+/// A clock that was set, or another server's in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// When, by the clock as it is after it.
+    pub at_wall_ms: i64,
+    pub by_ms: i64,
 }
 
 /// What is in a store. Every call may fail with the store; the closure passes that on.

@@ -79,8 +79,8 @@ use self::resp::Reply;
 use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
 use super::{
-    Access, Account, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, RedisUrl, Store,
-    StoreName,
+    Access, Account, Accounts, ClockStep, Commit, KeeperChannel, LeaderLock, Opening, Read,
+    RedisUrl, Store, StoreName,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -260,6 +260,10 @@ impl Store for RedisStore {
 
     fn now(&self) -> Now {
         self.server.now()
+    }
+
+    fn clock_step(&self) -> Option<ClockStep> {
+        self.server.clock.step()
     }
 
     fn id(&self) -> Option<String> {
