@@ -274,4 +274,11 @@ fn a_token_that_ends_early_again_and_again_is_somebody_elses_doing() {
     let end = START.plus(2_592_000_000);
     lead(&mut row, CLASSIC, REFUSED, end.plus(-near_its_end));
     assert_eq!(row.rejections.revoked, 0);
+    // They begin when the next one is due.
+    for (early_ms, revoked) in [(0, 0), (1, 1)] {
+        let mut row = with_token();
+        let due = START.plus(row.refresh_at - START.wall_ms);
+        lead(&mut row, CLASSIC, REFUSED, due.plus(-early_ms));
+        assert_eq!(row.rejections.revoked, revoked);
+    }
 }
