@@ -10,6 +10,7 @@
 //! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
 //! - `account`: what a name leads to, and the rules of registering, removing and restoring
 //! - `store`: where accounts and rows are kept, behind one trait: `sqlite` for one host, `redis` for many
+//! - `server_clients`: who may ask a server for tokens, and what each may do; pure
 //! - `credential`: a credential's row and the rules of its life; pure
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
@@ -48,6 +49,7 @@ mod platform;
 mod process;
 mod proxy;
 mod secrets;
+mod server_clients;
 mod store;
 mod sync;
 #[allow(unsafe_code)]
