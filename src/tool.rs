@@ -9,7 +9,7 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{ClientLookup, Paths, Place, Removed};
+pub use crate::admin::{AccountBrief, ClientLookup, Paths, Place, Removed};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -17,7 +17,7 @@ pub use crate::client::report::{
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
-pub use crate::platform::Probe;
+pub use crate::platform::{Probe, Value as CallValue, WechatCall, WechatHost, wechat_calls};
 pub use crate::server_clients::{ClientSet, NewKey, ServerClient, Verb};
 pub use crate::store::{Condition, QUARANTINED};
 pub use crate::sys::{
@@ -275,6 +275,16 @@ impl Store {
     /// Takes a client out.
     pub fn remove_client(&self, name: &str) -> Result<()> {
         self.0.remove_server_client(name)
+    }
+
+    /// The accounts of an appid, corpid and so on.
+    pub fn accounts_of_id(&self, id: &str) -> Result<Vec<AccountBrief>> {
+        self.0.accounts_of_id(id)
+    }
+
+    /// The accounts whose access token this is, as the store has it.
+    pub fn accounts_of_token(&self, token: &str) -> Result<Vec<AccountBrief>> {
+        self.0.accounts_of_token(token)
     }
 
     /// For a server: its clients as they are at each call.

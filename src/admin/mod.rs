@@ -1,11 +1,13 @@
 //! What an operator does with a store, and what looks into its surroundings. For the command `wxtoken`.
 
 mod accounts;
+mod brief;
 mod clients;
 mod rekey;
 
 use std::path::{Path, PathBuf};
 
+pub use self::brief::AccountBrief;
 pub use self::clients::ClientLookup;
 
 use self::accounts::{remove, restore};
