@@ -196,8 +196,8 @@ impl Store {
         })
     }
 
-    /// The same, of this name, for a server: one that lives shorter than this is fetched again first. Where the platform gives
-    /// no more than that, it comes all the same.
+    /// The same, of this name, for a server, when [`Store::get_known`] had none: one that lives shorter than this is fetched
+    /// again first. Where the platform gives no more than that, it comes all the same.
     pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<LivingToken> {
         let served = self.0.get_with_life(name, min_life_ms)?;
         Ok(LivingToken {
@@ -207,7 +207,8 @@ impl Store {
         })
     }
 
-    /// The same from this process's memory alone: None where that knows none that is fresh.
+    /// The same from this process's memory alone. None where that knows none that is fresh, and where it is this caller's
+    /// turn to look at the store: who gets None goes on with [`Store::get_with_life`].
     pub fn get_known(&self, name: &str, min_life_ms: i64) -> Option<LivingToken> {
         let known = self.0.hit(Some(name.as_bytes()), |known| LivingToken {
             left_ms: known.left_ms(),
@@ -260,6 +261,16 @@ impl Store {
         allow: &[Verb],
     ) -> Result<NewKey> {
         self.0.add_server_client(name, accounts, allow)
+    }
+
+    /// Gives a client other rights. What is None stays; of the accounts, an inner None is all of them.
+    pub fn change_client(
+        &self,
+        name: &str,
+        accounts: Option<Option<&[&str]>>,
+        allow: Option<&[Verb]>,
+    ) -> Result<()> {
+        self.0.change_server_client(name, accounts, allow)
     }
 
     /// Gives a client another key, beside the one that it has.

@@ -321,6 +321,8 @@ pub enum Client {
     Add(ClientAdd),
     /// List the clients
     List(ClientList),
+    /// Change what a client may see or do; its key stays
+    Change(ClientChange),
     /// Give a client another key; the one that it has holds until the rotation is finished
     Rotate(ClientRotate),
     /// Take a client out: its keys are refused from the next call on
@@ -343,6 +345,26 @@ pub struct ClientAdd {
         value_parser = PossibleValuesParser::new(Verb::ALL.map(Verb::name))
     )]
     pub allow: Vec<String>,
+}
+
+#[derive(Args)]
+pub struct ClientChange {
+    /// Its name
+    pub name: String,
+    /// The accounts that it may see from now on, parted by commas
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub accounts: Option<Vec<String>>,
+    /// It may see every account from now on
+    #[arg(long, conflicts_with = "accounts")]
+    pub all_accounts: bool,
+    /// What it may do from now on, parted by commas
+    #[arg(
+        long,
+        value_name = "VERBS",
+        value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(Verb::ALL.map(Verb::name))
+    )]
+    pub allow: Option<Vec<String>>,
 }
 
 #[derive(Args)]

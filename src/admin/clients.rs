@@ -27,9 +27,30 @@ impl Client {
         accounts: Option<&[&str]>,
         allow: &[Verb],
     ) -> Result<NewKey> {
+        self.session()?.require_trusted()?;
+        let accounts = accounts.map(|names| self.known(names)).transpose()?;
+        self.change_server_clients(|set, now_ms| set.add(name, accounts.clone(), allow, now_ms))
+    }
+
+    /// What is None stays as it is; of the accounts, an inner None is all of them.
+    pub fn change_server_client(
+        &self,
+        name: &str,
+        accounts: Option<Option<&[&str]>>,
+        allow: Option<&[Verb]>,
+    ) -> Result<()> {
+        let accounts = match accounts {
+            Some(Some(names)) => Some(Some(self.known(names)?)),
+            Some(None) => Some(None),
+            None => None,
+        };
+        self.change_server_clients(|set, _| set.change(name, accounts.clone(), allow))
+    }
+
+    /// Fails for an account that is not there: it was mistyped.
+    fn known(&self, accounts: &[&str]) -> Result<Vec<String>> {
         let session = self.session()?;
-        session.require_trusted()?;
-        for account in accounts.unwrap_or_default() {
+        for account in accounts {
             names::check_account(account)?;
             let is_there = store::read(session.store(), &session.deadline, |there| {
                 there.has_account(account)
@@ -38,10 +59,7 @@ impl Client {
                 return Err(session.no_account(Some(account)));
             }
         }
-        let accounts = accounts.map(|names| names.iter().map(|&name| name.into()).collect());
-        self.change_server_clients(|set, now_ms| {
-            set.add(name, Clone::clone(&accounts), allow, now_ms)
-        })
+        Ok(accounts.iter().map(|&name| name.into()).collect())
     }
 
     pub fn rotate_server_client(&self, name: &str) -> Result<NewKey> {

@@ -112,13 +112,9 @@ impl Client {
         self.session()?.get(name)
     }
 
-    /// A token that lives at least this long. One that does not is fetched again first; where the platform has given no more
-    /// than that, it is handed out all the same.
+    /// A token that lives at least this long, when there was no hit. One that does not is fetched again first; where the
+    /// platform has given no more than that, it is handed out all the same.
     pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<CachedToken> {
-        let known = self.hit(Some(name.as_bytes()), CachedToken::clone);
-        if let Some(known) = known.filter(|known| known.left_ms() >= min_life_ms) {
-            return Ok(known);
-        }
         names::split(Some(name))?;
         let session = Session {
             min_life_ms,

@@ -161,19 +161,38 @@ impl ClientSet {
     ) -> Result<NewKey> {
         check_name(name)?;
         if self.clients.contains_key(name) {
-            return Err(Error::argument(format!("client \"{name}\" is there already"))
-                .advise("Give it a new key by rotating it, or remove it first."));
+            return Err(
+                Error::argument(format!("client \"{name}\" is there already"))
+                    .advise("Give it a new key by rotating it, or remove it first."),
+            );
         }
         let (key, stored) = NewKey::make(now_ms)?;
         let client = ServerClient {
             added_at: now_ms,
             accounts,
-            allow: allow.iter().map(|verb| verb.name().to_owned()).collect(),
+            allow: names_of(allow),
             keys: vec![stored],
             others: Map::new(),
         };
         self.clients.insert(name.into(), client);
         Ok(key)
+    }
+
+    /// Gives a client other rights; its keys stay. What is None stays, too.
+    pub(crate) fn change(
+        &mut self,
+        name: &str,
+        accounts: Option<Option<Vec<String>>>,
+        allow: Option<&[Verb]>,
+    ) -> Result<()> {
+        let client = self.client_to_change(name)?;
+        if let Some(accounts) = accounts {
+            client.accounts = accounts;
+        }
+        if let Some(allow) = allow {
+            client.allow = names_of(allow);
+        }
+        Ok(())
     }
 
     /// Gives a client another key; the one that it has holds on beside it.
@@ -222,15 +241,23 @@ impl ClientSet {
     }
 }
 
+fn names_of(verbs: &[Verb]) -> Vec<String> {
+    verbs.iter().map(|verb| verb.name().to_owned()).collect()
+}
+
 /// A name is also what a certificate may hold, and stands in logs.
 fn check_name(name: &str) -> Result<()> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(is_allowed) {
         return Ok(());
     }
-    Err(Error::argument(format!("invalid name of a client{}", names::repeated(name)))
-        .because(format!("must be 1 to {MAX_NAME} letters, digits, dots, hyphens and underscores"))
-        .advise("Name it after the business server, as shop-web or crm.example.com."))
+    Err(
+        Error::argument(format!("invalid name of a client{}", names::repeated(name)))
+            .because(format!(
+                "must be 1 to {MAX_NAME} letters, digits, dots, hyphens and underscores"
+            ))
+            .advise("Name it after the business server, as shop-web or crm.example.com."),
+    )
 }
 
 #[cfg(test)]
@@ -292,9 +319,10 @@ mod tests {
     fn what_a_newer_version_wrote_is_kept() {
         let (mut set, _) = set_with(&["a"]);
         let text = set.to_text().unwrap();
-        let newer = text
-            .replacen('{', "{\"of_later\":[1],", 1)
-            .replace("\"allow\":[\"get\"]", "\"allow\":[\"get\",\"fly\"],\"quota\":7");
+        let newer = text.replacen('{', "{\"of_later\":[1],", 1).replace(
+            "\"allow\":[\"get\"]",
+            "\"allow\":[\"get\",\"fly\"],\"quota\":7",
+        );
         set = ClientSet::of_text(Some(&newer)).unwrap();
         set.rotate("a", 2).unwrap();
         let text = set.to_text().unwrap();
@@ -332,6 +360,15 @@ mod tests {
         assert!(of("all").sees("anything"));
         assert!(of("one").may(Verb::Get) && !of("one").may(Verb::Reject));
         assert!(of("one").sees("shop") && !of("one").sees("shop2"));
+        let mut changed = set.clone();
+        changed
+            .change("one", Some(None), Some(&[Verb::Put]))
+            .unwrap();
+        let (_, one) = changed.named("one").unwrap();
+        assert!(one.sees("shop2") && one.may(Verb::Put) && !one.may(Verb::Get));
+        assert_eq!(one.keys, of("one").keys);
+        changed.change("one", None, None).unwrap();
+        assert!(changed.named("one").unwrap().1.may(Verb::Put));
         assert!(!of("none").may(Verb::Get) && !of("none").sees("shop"));
     }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use wxtoken::tool::{NewKey, ServerClient, Store, Verb};
 
 use super::existing;
-use crate::args::{Cli, Client, ClientAdd, ClientList, ClientRemove, ClientRotate};
+use crate::args::{Cli, Client, ClientAdd, ClientChange, ClientList, ClientRemove, ClientRotate};
 use crate::exit::{ExitResult, Failure, NO};
 use crate::ui::layout;
 use crate::ui::output;
@@ -16,6 +16,7 @@ pub fn run(cli: &Cli, verb: &Client) -> ExitResult {
     let store = existing(cli)?;
     match verb {
         Client::Add(added) => add(&store, added),
+        Client::Change(changed) => change(&store, changed),
         Client::List(listed) => list(&store, listed),
         Client::Rotate(rotated) => rotate(&store, rotated),
         Client::Remove(removed) => remove(&store, removed),
@@ -23,22 +24,42 @@ pub fn run(cli: &Cli, verb: &Client) -> ExitResult {
 }
 
 fn add(store: &Store, new: &ClientAdd) -> ExitResult {
-    let accounts: Option<Vec<&str>> = new
-        .accounts
-        .as_ref()
-        .map(|names| names.iter().map(String::as_str).collect());
-    let allow: Vec<Verb> = Verb::ALL
-        .into_iter()
-        .filter(|verb| new.allow.iter().any(|name| name == verb.name()))
-        .collect();
-    let key = store.add_client(&new.name, accounts.as_deref(), &allow)?;
+    let accounts = new.accounts.as_deref().map(borrowed);
+    let key = store.add_client(&new.name, accounts.as_deref(), &verbs(&new.allow))?;
     print_key(&key)
+}
+
+fn change(store: &Store, change: &ClientChange) -> ExitResult {
+    let accounts = change.accounts.as_deref().map(borrowed);
+    let accounts = match (change.all_accounts, &accounts) {
+        (true, _) => Some(None),
+        (false, Some(names)) => Some(Some(&names[..])),
+        (false, None) => None,
+    };
+    let allow = change.allow.as_deref().map(verbs);
+    if accounts.is_none() && allow.is_none() {
+        return Err(Failure::usage("there is nothing to change")
+            .advise("Say --accounts, --all-accounts or --allow."));
+    }
+    store.change_client(&change.name, accounts, allow.as_deref())?;
+    output::print_line(&format!("{}: changed", change.name))
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+fn verbs(names: &[String]) -> Vec<Verb> {
+    let is_named = |verb: &Verb| names.iter().any(|name| name == verb.name());
+    Verb::ALL.into_iter().filter(is_named).collect()
 }
 
 /// Alone on stdout, so that a script can take it; and said to be shown once.
 fn print_key(key: &NewKey) -> ExitResult {
     let code = output::print_line(&key.text)?;
-    output::hint("This is the key. It is shown once: give it to the client, and keep it nowhere else.");
+    output::hint(
+        "This is the key. It is shown once: give it to the client, and keep it nowhere else.",
+    );
     Ok(code)
 }
 

@@ -37,8 +37,7 @@ impl RedisStore {
             }
             let old = there.unwrap_or_default();
             let Some(new) = record else {
-                let delete =
-                    Question::script(&DELETE_IF, &self.clients_key(), &[old.as_bytes()]);
+                let delete = Question::script(&DELETE_IF, &self.clients_key(), &[old.as_bytes()]);
                 self.server
                     .ask(&[delete], Role::Master, by, "cannot write")?;
                 there = self.clients_of(Role::Master, by)?;

@@ -65,7 +65,11 @@ mod tests {
             Some(Address::Unix("/run/s.sock".into()))
         );
         assert_eq!(parsed("unix:///run/s.sock"), parsed("unix:/run/s.sock"));
-        for url in ["http://127.0.0.1:0", "http://[::1]:80/", "http://localhost:1"] {
+        for url in [
+            "http://127.0.0.1:0",
+            "http://[::1]:80/",
+            "http://localhost:1",
+        ] {
             assert!(matches!(parsed(url), Some(Address::Http(_))), "{url}");
         }
         assert!(matches!(
@@ -76,7 +80,14 @@ mod tests {
             assert_eq!(parsed(url), None, "{url}");
             assert!(Address::parse(url, true).is_ok(), "{url}");
         }
-        for url in ["", "unix:relative", "ftp://h:1", "http://host", "https://h:1", "127.0.0.1:80"] {
+        for url in [
+            "",
+            "unix:relative",
+            "ftp://h:1",
+            "http://host",
+            "https://h:1",
+            "127.0.0.1:80",
+        ] {
             assert!(Address::parse(url, true).is_err(), "{url}");
         }
     }

@@ -166,12 +166,15 @@ impl<'a> Call<'a> {
 
     /// The answer to a wrong key, held back where there were many.
     pub async fn refuse_stranger(&self) -> Refusal {
-        let peer = self.asker.as_ref().map_or(self.origin.peer, |asker| asker.peer);
+        let peer = self
+            .asker
+            .as_ref()
+            .map_or(self.origin.peer, |asker| asker.peer);
         match self.server.strangers.judge(peer, Instant::now()) {
             Slowed::Not => Refusal::Unknown,
             Slowed::Refused => Refusal::TooManyWrongKeys,
-            Slowed::By(wait) => {
-                self.server.strangers.hold_back(peer, wait).await;
+            Slowed::HeldBack => {
+                self.server.strangers.hold_back(peer).await;
                 Refusal::Unknown
             }
         }

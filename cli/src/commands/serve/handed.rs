@@ -24,7 +24,6 @@ struct Inside {
 
 #[derive(Clone)]
 pub struct Owner {
-    pub account: String,
     /// The clients that have it.
     pub clients: Vec<String>,
     at: Instant,
@@ -42,7 +41,6 @@ impl Handed {
             }
         }
         let owner = inside.owners.entry(token.into()).or_insert_with(|| Owner {
-            account: account.into(),
             clients: Vec::new(),
             at: now,
         });

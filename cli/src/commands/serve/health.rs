@@ -42,7 +42,10 @@ pub async fn ready(State(server): State<Arc<Server>>) -> Response<Body> {
         0 => text(StatusCode::OK, "ready\n".into()),
         n => text(
             StatusCode::SERVICE_UNAVAILABLE,
-            format!("{n} of {} accounts without a token\n", report.accounts.len()),
+            format!(
+                "{n} of {} accounts without a token\n",
+                report.accounts.len()
+            ),
         ),
     }
 }
@@ -92,7 +95,10 @@ async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<B
         ("failed", &counts.failed),
     ] {
         let count = count.load(Ordering::Relaxed);
-        let _ = writeln!(written, "wxtoken_server_calls_total{{result=\"{result}\"}} {count}");
+        let _ = writeln!(
+            written,
+            "wxtoken_server_calls_total{{result=\"{result}\"}} {count}"
+        );
     }
     let mut response = text(StatusCode::OK, written);
     response.headers_mut().insert(

@@ -68,8 +68,8 @@ pub struct Strangers {
 
 /// Wrong keys of one address that are answered at once; then one a second.
 const FREE_TRIES: f64 = 8.0;
-/// How long an answer to a wrong key is held back, at most.
-const LONGEST: Duration = Duration::from_secs(2);
+/// How long an answer to a wrong key is held back.
+const HELD: Duration = Duration::from_secs(2);
 /// How many answers to one address are held back at a time. Others of it are refused at once.
 const MOST_WAITING: usize = 16;
 
@@ -77,7 +77,7 @@ const MOST_WAITING: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Slowed {
     Not,
-    By(Duration),
+    HeldBack,
     Refused,
 }
 
@@ -94,16 +94,16 @@ impl Strangers {
         match self.tries.take(&peer, now) {
             Ok(()) => Slowed::Not,
             Err(_) if self.waiting_of(peer) >= MOST_WAITING => Slowed::Refused,
-            Err(wait) => Slowed::By(wait.min(LONGEST)),
+            Err(_) => Slowed::HeldBack,
         }
     }
 
     /// Holds an answer back. A caller whose key is right is never held back, whatever others of the address do.
-    pub async fn hold_back(&self, peer: Peer, wait: Duration) {
+    pub async fn hold_back(&self, peer: Peer) {
         let peer = peer.network();
         *self.waiting().entry(peer).or_default() += 1;
         let _leaves = Leaves(self, peer);
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(HELD).await;
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<Peer, usize>> {
@@ -169,7 +169,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(strangers.judge(one, now), Slowed::Not);
         }
-        assert!(matches!(strangers.judge(one, now), Slowed::By(_)));
+        assert_eq!(strangers.judge(one, now), Slowed::HeldBack);
         let other = Peer::Ip([10, 0, 0, 2].into());
         assert_eq!(strangers.judge(other, now), Slowed::Not);
         strangers.waiting().insert(one, MOST_WAITING);

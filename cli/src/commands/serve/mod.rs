@@ -52,7 +52,9 @@ pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
         addresses.push(Address::parse(url, serve.allow_plain_http)?);
     }
     let tls = match (&serve.tls_cert, &serve.tls_key) {
-        (Some(cert), Some(key)) => Some(Arc::new(Tls::read(cert, key, serve.client_ca.as_deref())?)),
+        (Some(cert), Some(key)) => {
+            Some(Arc::new(Tls::read(cert, key, serve.client_ca.as_deref())?))
+        }
         _ => None,
     };
     let needs_tls = addresses.iter().any(|one| matches!(one, Address::Https(_)));
@@ -61,7 +63,8 @@ pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
             .advise("Name its files with --tls-cert and --tls-key."));
     }
     keep::run_with(store, |log| {
-        Door::open(store.clone(), serve, &addresses, tls, log).map_err(|failure| failure.error().clone())
+        Door::open(store.clone(), serve, &addresses, tls, log)
+            .map_err(|failure| failure.error().clone())
     })?;
     Ok(0)
 }
@@ -175,7 +178,9 @@ fn raise_descriptors() -> Option<u64> {
 }
 
 fn room(descriptors: u64) -> u32 {
-    let room = descriptors.saturating_sub(OTHER_DESCRIPTORS).max(descriptors / 2);
+    let room = descriptors
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .max(descriptors / 2);
     u32::try_from(room).unwrap_or(u32::MAX)
 }
 

@@ -32,7 +32,11 @@ pub async fn token(
     end(call, got)
 }
 
-async fn get(call: &mut Call<'_>, headers: &HeaderMap, parts: &[String]) -> Result<Answer, Refusal> {
+async fn get(
+    call: &mut Call<'_>,
+    headers: &HeaderMap,
+    parts: &[String],
+) -> Result<Answer, Refusal> {
     let caller = admitted(call, headers, Verb::Get).await?;
     let name = named(call, &caller, parts)?;
     let token = call.server.work.get(&name, 0).await??;
@@ -40,7 +44,12 @@ async fn get(call: &mut Call<'_>, headers: &HeaderMap, parts: &[String]) -> Resu
     let account = parts.first().map(String::as_str).unwrap_or_default();
     if parts.len() == 1 {
         let handed = &call.server.handed;
-        handed.note(Some(&caller.name), account, &token.value, std::time::Instant::now());
+        handed.note(
+            Some(&caller.name),
+            account,
+            &token.value,
+            std::time::Instant::now(),
+        );
     }
     let said = json!({
         "name": name,
@@ -102,7 +111,9 @@ async fn put_field(
     // Which account is the current one, or whose parent, is the operator's to say.
     if put == "current" || put == "parent" {
         let what = "a client puts secrets, and no account's place";
-        return Err(Error::argument(what).advise("Run `wxtoken put` on the server.").into());
+        return Err(Error::argument(what)
+            .advise("Run `wxtoken put` on the server.")
+            .into());
     }
     let value = field(request.into_body(), "value").await?;
     let of = account.clone();
@@ -128,7 +139,9 @@ pub async fn status(
 async fn report(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refusal> {
     let caller = admitted(call, headers, Verb::Status).await?;
     let mut report: Report = call.server.work.long(|store| store.report()).await??;
-    report.accounts.retain(|account| caller.client.sees(&account.name));
+    report
+        .accounts
+        .retain(|account| caller.client.sees(&account.name));
     report
         .unknown_accounts
         .retain(|account| caller.client.sees(&account.name));
@@ -150,7 +163,10 @@ fn named(call: &Call, caller: &Caller, parts: &[String]) -> Result<String, Refus
     let account = parts.first().map(String::as_str).unwrap_or_default();
     caller.require_sight(account)?;
     // An empty name would be the current account, which is not said here.
-    if parts.iter().any(|part| part.is_empty() || part.contains('/')) {
+    if parts
+        .iter()
+        .any(|part| part.is_empty() || part.contains('/'))
+    {
         return Err(Refusal::NotSeen);
     }
     Ok(parts.join("/"))
@@ -173,7 +189,9 @@ pub async fn object(body: Body) -> Result<Map<String, Value>, Refusal> {
     let unread = |why: &str| Error::argument("cannot read the body").because(why);
     let read = tokio::time::timeout(BODY_TIME, limited.collect()).await;
     let read = read.map_err(|_| Error::new(Status::Timeout, "the body did not come in time"))?;
-    let bytes = read.map_err(|_| unread("it is cut off, or longer than 64 KiB"))?.to_bytes();
+    let bytes = read
+        .map_err(|_| unread("it is cut off, or longer than 64 KiB"))?
+        .to_bytes();
     // The error's own text may quote it.
     let parsed: Result<Value, _> = serde_json::from_slice(&bytes);
     match parsed {

@@ -65,7 +65,11 @@ pub struct Forwarded;
 impl Origin {
     /// Looks behind a proxy that is trusted. Where another one speaks for strangers over a socket of this host, all of them
     /// would count as of this host: that is refused.
-    pub fn asker(&self, headers: &HeaderMap, trusted: &[Option<IpAddr>]) -> Result<Asker, Forwarded> {
+    pub fn asker(
+        &self,
+        headers: &HeaderMap,
+        trusted: &[Option<IpAddr>],
+    ) -> Result<Asker, Forwarded> {
         let told = headers.get_all("x-forwarded-for").iter().next_back();
         let is_forwarded = told.is_some() || headers.contains_key("forwarded");
         let is_trusted = trusted.iter().any(|proxy| match (proxy, self.peer) {
@@ -121,7 +125,12 @@ mod tests {
     #[test]
     fn a_proxy_that_is_not_trusted_does_not_speak_for_others() {
         let told = headers(&["203.0.113.7"]);
-        for local in [Peer::User(33), ip("127.0.0.1"), ip("::1"), ip("::ffff:127.0.0.1")] {
+        for local in [
+            Peer::User(33),
+            ip("127.0.0.1"),
+            ip("::1"),
+            ip("::ffff:127.0.0.1"),
+        ] {
             assert!(origin(local).asker(&told, &[]).is_err(), "{local}");
             let asker = origin(local).asker(&headers(&[]), &[]).unwrap();
             assert!(asker.is_direct_and_local && asker.peer == local);
@@ -145,7 +154,11 @@ mod tests {
             assert!(!asker.is_direct_and_local);
             assert!(origin(proxy).asker(&headers(&["x"]), &trusted).is_err());
         }
-        assert!(origin(ip("127.0.0.2")).asker(&headers(&["1.1.1.1"]), &trusted).is_err());
+        assert!(
+            origin(ip("127.0.0.2"))
+                .asker(&headers(&["1.1.1.1"]), &trusted)
+                .is_err()
+        );
     }
 
     #[test]

@@ -73,7 +73,9 @@ fn told(refusal: &Refusal) -> Error {
     match refusal {
         Refusal::Forwarded => {
             let what = "a proxy speaks for another here, and is not trusted";
-            Error::argument(what).advise("Start the server with --trusted-proxy, or let the proxy reach it over https.")
+            Error::argument(what).advise(
+                "Start the server with --trusted-proxy, or let the proxy reach it over https.",
+            )
         }
         Refusal::Unknown => store("the server does not know this key")
             .advise("Give the client's key as: Authorization: Bearer wxk_…"),

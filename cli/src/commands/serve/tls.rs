@@ -65,11 +65,7 @@ pub fn names_of(stream: &TlsStream<TcpStream>) -> Vec<String> {
     certificate.valid_dns_names().map(str::to_owned).collect()
 }
 
-fn config(
-    cert: &Path,
-    key: &Path,
-    client_ca: Option<&Path>,
-) -> Result<Arc<ServerConfig>, Failure> {
+fn config(cert: &Path, key: &Path, client_ca: Option<&Path>) -> Result<Arc<ServerConfig>, Failure> {
     let chain = certificates(cert)?;
     // The error's own text may quote the file.
     let private = PrivateKeyDer::from_pem_file(key)
@@ -102,7 +98,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        Ok(_) => Err(cannot_use(path).because("it holds no certificate in PEM").into()),
+        Ok(_) => Err(cannot_use(path)
+            .because("it holds no certificate in PEM")
+            .into()),
         Err(e) => Err(cannot_use(path).because(e.to_string()).into()),
     }
 }

@@ -104,7 +104,8 @@ impl Asked<'_> {
     /// The name of the parameter that takes this.
     fn taken(&self, value: CallValue) -> Option<&'static str> {
         let mut all = self.meant.query.iter().chain(self.meant.body);
-        all.find(|(_, taken)| *taken == value).map(|(name, _)| *name)
+        all.find(|(_, taken)| *taken == value)
+            .map(|(name, _)| *name)
     }
 
     fn given(&self, value: CallValue) -> Option<&str> {
@@ -179,7 +180,10 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
             ));
         }
     };
-    let grant_type = asked.query.get("grant_type").or(asked.body.get("grant_type"));
+    let grant_type = asked
+        .query
+        .get("grant_type")
+        .or(asked.body.get("grant_type"));
     let takes_type = asked.meant.query.iter().chain(asked.meant.body);
     if takes_type.clone().any(|(name, _)| *name == "grant_type")
         && grant_type != Some("client_credential")
@@ -199,7 +203,9 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
 /// Whoever is known by a certificate or as a user need not have a key; one that is given counts.
 async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Caller, Trouble> {
     let wrong = |refusal| match refusal {
-        Refusal::Unknown => Trouble::Refused(asked.code(CallValue::Secret, false), Refusal::Unknown),
+        Refusal::Unknown => {
+            Trouble::Refused(asked.code(CallValue::Secret, false), Refusal::Unknown)
+        }
         other => Trouble::from(other),
     };
     let known = match key.starts_with("wxk_") {
@@ -295,7 +301,12 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     };
     call.account = Some(name.clone());
     let token = get(call, &name).await?;
-    let reply = success(asked.meant, &token, call.server.min_life_s, renewed.as_deref());
+    let reply = success(
+        asked.meant,
+        &token,
+        call.server.min_life_s,
+        renewed.as_deref(),
+    );
     if renewed.is_some() {
         let client = call.client.clone();
         let handed = &call.server.handed;
@@ -321,7 +332,12 @@ async fn owners_of(call: &Call<'_>, token: &str) -> Result<Vec<AccountBrief>, Tr
 /// could ask the platform itself.
 async fn holder(call: &mut Call<'_>, token: &str) -> Result<Option<Caller>, Trouble> {
     let set = call.clients().await?;
-    let Some(owner) = call.server.handed.owner(token).filter(|one| !one.clients.is_empty()) else {
+    let Some(owner) = call
+        .server
+        .handed
+        .owner(token)
+        .filter(|one| !one.clients.is_empty())
+    else {
         return Ok(None);
     };
     let known = owner.clients.iter().filter_map(|name| set.named(name));

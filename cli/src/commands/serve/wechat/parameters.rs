@@ -17,14 +17,16 @@ pub struct Flaw;
 
 impl Parameters {
     pub fn of_query(query: &str) -> Result<Parameters, Flaw> {
+        let mut seen: Vec<String> = Vec::new();
         let mut all: Vec<(String, Given)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
             // Two programs would take two values of one name each in its own way.
-            if all.iter().any(|(known, _)| *known == name) {
+            if seen.contains(&name) {
                 return Err(Flaw);
             }
+            seen.push(name.clone());
             if !value.is_empty() {
                 all.push((name, Given::Text(value)));
             }
@@ -107,7 +109,15 @@ mod tests {
 
     #[test]
     fn a_query_that_says_two_things_is_none() {
-        for query in ["a=1&a=2", "a=1&%61=2", "a=&a=1", "a=%", "a=%zz", "a=%ff", "a=%c3%28"] {
+        for query in [
+            "a=1&a=2",
+            "a=1&%61=2",
+            "a=&a=1",
+            "a=%",
+            "a=%zz",
+            "a=%ff",
+            "a=%c3%28",
+        ] {
             assert_eq!(Parameters::of_query(query).err(), Some(Flaw), "{query}");
         }
     }

@@ -115,7 +115,10 @@ fn of_refusal(host: WechatHost, refusal: &Refusal) -> (i64, String) {
         Refusal::TooManyCalls(_) | Refusal::TooManyWrongKeys => {
             (too_often, wording(host, too_often).into())
         }
-        Refusal::NotAllowed(_) => (48001, "api unauthorized: this client may not get tokens".into()),
+        Refusal::NotAllowed(_) => (
+            48001,
+            "api unauthorized: this client may not get tokens".into(),
+        ),
         Refusal::NotSeen => (40013, wording(host, 40013).into()),
         Refusal::Unknown => (40125, wording(host, 40125).into()),
         Refusal::Forwarded => (
