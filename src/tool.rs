@@ -9,7 +9,7 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{AccountBrief, ClientLookup, Paths, Place, Removed};
+pub use crate::admin::{AccountBrief, AccountLookup, ClientLookup, Paths, Place, Removed};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -288,14 +288,9 @@ impl Store {
         self.0.remove_server_client(name)
     }
 
-    /// The accounts of an appid, corpid and so on.
-    pub fn accounts_of_id(&self, id: &str) -> Result<Vec<AccountBrief>> {
-        self.0.accounts_of_id(id)
-    }
-
-    /// The accounts whose access token this is, as the store has it.
-    pub fn accounts_of_token(&self, token: &str) -> Result<Vec<AccountBrief>> {
-        self.0.accounts_of_token(token)
+    /// For a server: which account a call is about.
+    pub fn account_lookup(&self) -> AccountLookup {
+        AccountLookup::new(self.0.clone())
     }
 
     /// For a server: its clients as they are at each call.

@@ -2,17 +2,14 @@
 
 use std::sync::Arc;
 
+use super::brief::patience;
 use crate::client::Client;
-use crate::clock::Deadline;
 use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::LogLevel;
 use crate::server_clients::{ClientSet, NewKey, Verb};
 use crate::store::{self, Commit};
 use crate::sync::{Mutex, lock};
-
-/// How long a look for the clients may take while an earlier look is at hand.
-const LOOK_MS: i64 = 100;
 
 impl Client {
     pub fn server_clients(&self) -> Result<ClientSet> {
@@ -116,10 +113,7 @@ impl ClientLookup {
     pub fn now(&self) -> Result<Arc<ClientSet>> {
         let last = lock(&self.last).clone();
         let session = self.client.session()?;
-        let by = match &last {
-            Some(_) => Deadline::after(LOOK_MS.min(session.options.timeout_ms)),
-            None => session.deadline,
-        };
+        let by = patience(&session, last.is_some());
         let read = store::read(session.store(), &by, |there| there.clients());
         match (read, last) {
             (Ok(record), Some(seen)) if record == seen.record => Ok(seen.set),

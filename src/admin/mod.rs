@@ -7,7 +7,7 @@ mod rekey;
 
 use std::path::{Path, PathBuf};
 
-pub use self::brief::AccountBrief;
+pub use self::brief::{AccountBrief, AccountLookup};
 pub use self::clients::ClientLookup;
 
 use self::accounts::{remove, restore};

@@ -192,6 +192,14 @@ impl<'a> Call<'a> {
             Err(refusal) => (&counts.refused, refusal.word()),
         };
         count.fetch_add(1, Ordering::Relaxed);
+        // A flood of strangers is not to fill the disk: of those who are refused unheard, a line a second tells enough.
+        let is_unheard = matches!(
+            outcome,
+            Err(Refusal::TooManyWrongKeys | Refusal::Forwarded | Refusal::TooManyCalls(_))
+        );
+        if is_unheard && self.server.unheard.take(&(), Instant::now()).is_err() {
+            return;
+        }
         let peer = self.asker.map_or(self.origin.peer, |asker| asker.peer);
         self.server.audit.note(Event {
             time: time(),

@@ -16,10 +16,11 @@ use tower_service::Service;
 
 use super::listener::{Accepted, Listener};
 use super::origin::{Origin, Peer};
+use super::paced::Paced;
 use super::tls::{Tls, names_of};
 
-/// How long the head of a request may take to come, and how long a connection may lie idle.
-const HEAD: Duration = Duration::from_secs(5);
+/// How long a connection may lie idle between two requests. The head of one has less (`paced`).
+const IDLE: Duration = Duration::from_secs(60);
 /// The head of a request, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
 /// How many fields it may have.
@@ -115,17 +116,20 @@ async fn answer<S>(stream: S, origin: Origin, router: Router, mut closing: watch
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let (stream, stage) = Paced::new(stream);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(origin.clone());
-        let mut router = router.clone();
+        let (mut router, stage) = (router.clone(), stage.clone());
         async move {
+            stage.head_is_there();
             let answered: Result<Response<_>, Infallible> = router.call(request).await;
+            stage.is_answered();
             answered
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(IDLE)
         .max_buf_size(HEAD_BYTES)
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);

@@ -3,12 +3,13 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use wxtoken::tool::Verb;
+use wxtoken::tool::{AccountReport, Verb};
 
 use super::admission::{Call, Refusal, bearer};
 use super::origin::Origin;
@@ -20,32 +21,54 @@ pub async fn alive() -> Response<Body> {
     text(StatusCode::OK, "ok\n".into())
 }
 
+/// What the last look for readiness said. Strangers may ask, so they share a look a second.
+#[derive(Default)]
+pub struct Readiness(tokio::sync::Mutex<Option<(Instant, Said)>>);
+
+type Said = (StatusCode, String);
+
+/// How long a look is good for.
+const GOOD_FOR: Duration = Duration::from_secs(1);
+
 /// Whether the server can hand out every token.
 pub async fn ready(State(server): State<Arc<Server>>) -> Response<Body> {
-    let report = server.work.look(|store| store.report()).await;
-    let Ok(Ok(report)) = report else {
-        return text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "the store cannot be read\n".into(),
-        );
+    let mut last = server.readiness.0.lock().await;
+    let known = last
+        .as_ref()
+        .filter(|(at, _)| at.elapsed() < GOOD_FOR)
+        .map(|(_, said)| said.clone());
+    let (status, said) = match known {
+        Some(said) => said,
+        None => {
+            let said = look(&server).await;
+            *last = Some((Instant::now(), said.clone()));
+            said
+        }
+    };
+    text(status, said)
+}
+
+async fn look(server: &Server) -> Said {
+    let unready = StatusCode::SERVICE_UNAVAILABLE;
+    let Ok(Ok(report)) = server.work.look(|store| store.report()).await else {
+        return (unready, "the store cannot be read\n".into());
     };
     // An account whose token was never fetched has no row yet.
-    let without = report
+    let has_token = |account: &AccountReport| {
+        let mut tokens = account.tokens.iter();
+        tokens.any(|token| token.is_access_token() && token.is_valid())
+    };
+    let all = report.accounts.len();
+    match report
         .accounts
         .iter()
-        .filter(|account| {
-            let mut tokens = account.tokens.iter();
-            !tokens.any(|token| token.is_access_token() && token.is_valid())
-        })
-        .count();
-    match without {
-        0 => text(StatusCode::OK, "ready\n".into()),
-        n => text(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format!(
-                "{n} of {} accounts without a token\n",
-                report.accounts.len()
-            ),
+        .filter(|account| !has_token(account))
+        .count()
+    {
+        0 => (StatusCode::OK, "ready\n".into()),
+        without => (
+            unready,
+            format!("{without} of {all} accounts without a token\n"),
         ),
     }
 }

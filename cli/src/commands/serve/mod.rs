@@ -16,6 +16,7 @@ mod limits;
 mod listener;
 mod native;
 mod origin;
+mod paced;
 mod problem;
 mod router;
 mod server;

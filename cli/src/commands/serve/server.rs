@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use wxtoken::tool::{ClientLookup, Error, Status, Store, WechatCall, wechat_calls};
+use wxtoken::tool::{AccountLookup, ClientLookup, Error, Status, Store, WechatCall, wechat_calls};
 
 use super::audit::Audit;
 use super::handed::Handed;
+use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
 use super::work::Work;
 use crate::args::Serve;
@@ -18,16 +19,20 @@ use crate::ui::hint::in_one_line;
 pub struct Server {
     pub work: Arc<Work>,
     pub clients: Arc<ClientLookup>,
+    pub accounts: Arc<AccountLookup>,
     /// Clients by the users who run them.
     pub peers: HashMap<u32, String>,
     pub trusted_proxies: Vec<Option<IpAddr>>,
     pub rates: Buckets<String>,
     pub strangers: Strangers,
     pub audit: Audit,
+    /// Lines of the audit on those who are refused unheard.
+    pub unheard: Buckets<()>,
     pub handed: Handed,
     pub wechat_calls: Vec<WechatCall>,
     pub min_life_s: i64,
     pub counts: Counts,
+    pub readiness: Readiness,
     log: Log,
     /// The trouble that was told last: many calls meet the same.
     told: Mutex<String>,
@@ -46,12 +51,15 @@ impl Server {
         let rate = f64::from(serve.rate);
         Server {
             clients: Arc::new(store.client_lookup()),
+            accounts: Arc::new(store.account_lookup()),
             work: Arc::new(Work::on(store)),
             peers: serve.peer.iter().cloned().collect(),
             trusted_proxies: serve.trusted_proxy.clone(),
             rates: Buckets::new(rate, 2.0 * rate),
             strangers: Strangers::new(),
             audit,
+            unheard: Buckets::new(1.0, 10.0),
+            readiness: Readiness::default(),
             handed: Handed::default(),
             wechat_calls: wechat_calls(),
             min_life_s: serve.min_life_s,

@@ -52,12 +52,20 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     drips.join().unwrap();
     let late = answer(&mut body).unwrap();
     assert_eq!((late.status, late.error()), (504, "TIMEOUT"));
+    // One that has asked may keep its connection longer than a head may take.
+    let mut kept = serving.connect();
+    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
+    let began = Instant::now();
     for stream in idle.iter().take(50) {
         let mut stream: &TcpStream = stream;
         let mut byte = [0];
         // Closed, be it with a word or without.
         while stream.read(&mut byte).is_ok_and(|read| read > 0) {}
     }
+    let mut late = serving.connect();
+    while late.read(&mut [0]).is_ok_and(|read| read > 0) {}
+    assert!(began.elapsed() >= Duration::from_secs(5));
+    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
     assert_eq!(desk.world.minted(), 1);
 }

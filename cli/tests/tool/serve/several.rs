@@ -126,3 +126,30 @@ fn what_is_under_way_is_answered_before_the_server_ends() {
     assert_eq!(desk.world.sim.counters_of("wx2").minted, 1);
     assert!(TcpStream::connect(serving.address()).is_err());
 }
+
+#[test]
+fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
+    let desk = Desk::on_redis();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    let of_wechat = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let token = serving.get("/v1/token/shop", &key).token();
+    assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
+    desk.world.server().freeze();
+    for _ in 0..3 {
+        assert_eq!(serving.get("/v1/token/shop", &key).token(), token);
+        assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
+    }
+    let wrong = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}x");
+    assert_eq!(serving.wechat(&wrong).errcode(), 40125);
+    // What was never asked for is not known: an error, and no token.
+    let unknown = format!("/cgi-bin/token?grant_type=client_credential&appid=wx5&secret={key}");
+    assert_eq!(serving.wechat(&unknown).errcode(), -1);
+    assert_eq!(serving.get("/readyz", "").status, 503);
+    desk.world.server().thaw();
+    wait_until("the store is back", || {
+        serving.get("/readyz", "").status == 200
+    });
+    assert_eq!(desk.world.minted(), 1);
+    has_none_of(&serving.end(), &[&key, &token, SECRET]);
+}

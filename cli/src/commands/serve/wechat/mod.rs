@@ -228,14 +228,7 @@ async fn accounts_of(
     caller: &Caller,
     id: &str,
 ) -> Result<Vec<AccountBrief>, Trouble> {
-    let of = id.to_owned();
-    let found = call
-        .server
-        .work
-        .look(move |store| store.accounts_of_id(&of))
-        .await
-        .map_err(Refusal::from)?
-        .map_err(Refusal::from)?;
+    let found = of_id(call, id).await?;
     let mut seen: Vec<AccountBrief> = found
         .into_iter()
         .filter(|one| caller.client.sees(&one.name))
@@ -265,18 +258,12 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     let (name, renewed) = match asked.taken(CallValue::Id) {
         // An authorizer, by its component's token.
         Some(_) => {
-            let id = asked.given(CallValue::Id).unwrap_or_default().to_owned();
+            let id = asked.given(CallValue::Id).unwrap_or_default();
             let parent = asked.given(CallValue::ParentId).unwrap_or_default();
             let Some(parent) = owners.iter().find(|one| one.id == parent) else {
                 return Err(Trouble::Code(61011));
             };
-            let found = call
-                .server
-                .work
-                .look(move |store| store.accounts_of_id(&id))
-                .await
-                .map_err(Refusal::from)?
-                .map_err(Refusal::from)?;
+            let found = of_id(call, id).await?;
             let child = found.into_iter().find(|one| {
                 one.parent.as_ref() == Some(&parent.name)
                     && asked.meant.kinds.contains(&one.kind)
@@ -315,17 +302,21 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     Ok(reply)
 }
 
-/// The accounts whose token this is, as this server remembers or the store says.
+async fn of_id(call: &Call<'_>, id: &str) -> Result<Vec<AccountBrief>, Trouble> {
+    let (lookup, id) = (call.server.accounts.clone(), id.to_owned());
+    let found = call.server.work.look(move |_| lookup.of_id(&id)).await;
+    Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
+}
+
+/// The accounts whose token this is.
 async fn owners_of(call: &Call<'_>, token: &str) -> Result<Vec<AccountBrief>, Trouble> {
-    let of = token.to_owned();
+    let (lookup, token) = (call.server.accounts.clone(), token.to_owned());
     let found = call
         .server
         .work
-        .look(move |store| store.accounts_of_token(&of))
-        .await
-        .map_err(Refusal::from)?
-        .map_err(Refusal::from)?;
-    Ok(found)
+        .look(move |_| lookup.of_token(&token))
+        .await;
+    Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
 }
 
 /// The client that was given this token. None where this server does not know, as after a restart: whoever has a good token
