@@ -37,6 +37,9 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     slow.write_all(b"GET /v1/token/shop HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         .unwrap();
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
+    // One that has asked may keep its connection longer than a head may take.
+    let mut kept = serving.connect();
+    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
     // A head that drips does not gain time by that.
     let drips = std::thread::spawn(move || {
         while slow.write_all(b"x").is_ok() {
@@ -50,22 +53,14 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     );
     body.write_all(head.as_bytes()).unwrap();
     drips.join().unwrap();
+    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
     let late = answer(&mut body).unwrap();
     assert_eq!((late.status, late.error()), (504, "TIMEOUT"));
-    // One that has asked may keep its connection longer than a head may take.
-    let mut kept = serving.connect();
-    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
-    let began = Instant::now();
     for stream in idle.iter().take(50) {
         let mut stream: &TcpStream = stream;
-        let mut byte = [0];
         // Closed, be it with a word or without.
-        while stream.read(&mut byte).is_ok_and(|read| read > 0) {}
+        while stream.read(&mut [0]).is_ok_and(|read| read > 0) {}
     }
-    let mut late = serving.connect();
-    while late.read(&mut [0]).is_ok_and(|read| read > 0) {}
-    assert!(began.elapsed() >= Duration::from_secs(5));
-    assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
     assert_eq!(desk.world.minted(), 1);
 }
@@ -177,7 +172,7 @@ fn heads_and_bodies_have_their_limits() {
         let said = raw(&serving, request.as_bytes());
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
     }
-    let large = json!({"token": long});
+    let large = json!({"token": "unknown", "padding": long});
     let answer = serving.post("/v1/reject/shop", &key, &large);
     assert_eq!((answer.status, answer.error()), (400, "ARGUMENT"));
     let answer = serving.wechat_post("/cgi-bin/stable_token", &large);

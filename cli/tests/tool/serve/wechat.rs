@@ -213,6 +213,10 @@ fn force_refresh_is_a_rejection_by_comparison() {
             .unwrap_or_else(|| panic!("{answer:?}"))
             .to_owned()
     };
+    let rejects = || {
+        let report = parsed(&desk.done(&["status", "--json"]));
+        report["accounts"][0]["tokens"][0]["rejects"].clone()
+    };
     let first = get(&keys[0], false);
     assert_eq!(get(&keys[1], false), first);
     assert!(desk.world.sim.revoke("wx1"));
@@ -223,13 +227,15 @@ fn force_refresh_is_a_rejection_by_comparison() {
     // The other client has not seen the second: it gets that, and nothing is rejected.
     assert_eq!(get(&keys[1], true), second);
     assert_eq!(desk.world.minted(), 2);
+    assert_eq!(rejects(), 1);
     // Within the gap nothing is fetched; and the platform still takes it.
     assert_eq!(get(&keys[1], true), second);
     assert_eq!(desk.world.minted(), 2);
+    assert_eq!(rejects(), 2, "one that was stale, one within the gap");
     // Without the right to reject it is a get.
     let mute = desk.client("mute", &["--allow", "get"]);
     assert_eq!(get(&mute, true), second);
-    assert_eq!(desk.world.minted(), 2);
+    assert_eq!((desk.world.minted(), rejects()), (2, 2.into()));
 }
 
 #[test]
