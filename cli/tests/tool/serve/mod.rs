@@ -98,9 +98,7 @@ impl Serving {
 
     fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address()).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
-            .unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         stream
     }
 
@@ -155,6 +153,12 @@ impl Drop for Serving {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How long an answer may take before it counts as none.
+fn patience() -> Duration {
+    let said = std::env::var("TEST_PATIENCE_S");
+    Duration::from_secs(said.map_or(120, |seconds| seconds.parse().unwrap()))
 }
 
 /// What came back.

@@ -61,9 +61,7 @@ impl Authority {
             .trim_start_matches("https://")
             .to_owned();
         let mut stream = TcpStream::connect(address)?;
-        stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
-            .unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         let mut session = ClientConnection::new(Arc::new(config), name).unwrap();
         while session.is_handshaking() {
@@ -182,9 +180,7 @@ fn a_handshake_that_does_not_come_keeps_nobody_out() {
     let mut silent = TcpStream::connect(address).unwrap();
     let mut stream = authority.connect(&serving, None).unwrap();
     assert_eq!(ask(&mut stream, "GET", "/healthz", "", "").status, 200);
-    silent
-        .set_read_timeout(Some(Duration::from_secs(120)))
-        .unwrap();
+    silent.set_read_timeout(Some(patience())).unwrap();
     let read = silent.read(&mut [0]).map_err(|e| e.kind());
     let reset = std::io::ErrorKind::ConnectionReset;
     assert!(
@@ -206,9 +202,7 @@ fn a_user_of_the_socket_needs_no_key() {
     assert_eq!(serving.url("unix:"), listen);
     let connect = || {
         let stream = UnixStream::connect(&path).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(120)))
-            .unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         stream
     };
     let get = |path: &str, headers: &str| ask(&mut connect(), "GET", path, headers, "");

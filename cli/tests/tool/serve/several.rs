@@ -45,9 +45,7 @@ fn a_server_that_is_killed_under_load_and_started_again_fetches_nothing_anew() {
 /// The status of a get, if there is a whole answer.
 fn try_once(address: &str, key: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(address).ok()?;
-    stream
-        .set_read_timeout(Some(Duration::from_secs(120)))
-        .unwrap();
+    stream.set_read_timeout(Some(patience())).unwrap();
     let head = format!(
         "GET /v1/token/shop HTTP/1.1\r\nHost: x\r\n{}\r\n",
         bearer(key)

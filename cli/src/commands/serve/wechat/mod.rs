@@ -332,8 +332,8 @@ async fn holder(call: &mut Call<'_>, token: &str) -> Result<Option<Caller>, Trou
         return Ok(None);
     };
     let known = owner.clients.iter().filter_map(|name| set.named(name));
-    let may = known.filter(|(_, client)| client.may(Verb::Get));
-    match may.last() {
+    let mut may = known.filter(|(_, client)| client.may(Verb::Get));
+    match may.next_back() {
         Some((name, client)) => Ok(Some(call.take(name, client)?)),
         None => Err(Trouble::Refused(40001, Refusal::Unknown)),
     }
