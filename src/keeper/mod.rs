@@ -29,7 +29,7 @@
 //! not put it back. A keeper remembers what it has seen, so a store that is lost while it runs comes back with every
 //! account, with what was put, and with the group and mode that the operator gave it.
 //!
-//! A **backup** holds accounts and what was put, and no token: restored, it brings none back that has been superseded
+//! A **backup** holds accounts, what was put and a server's clients, and no token: restored, it brings none back that has been superseded
 //! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
 mod overdue;

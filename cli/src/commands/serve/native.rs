@@ -38,7 +38,7 @@ async fn get(
     parts: &[String],
 ) -> Result<Answer, Refusal> {
     let caller = admitted(call, headers, Verb::Get).await?;
-    let name = named(call, &caller, parts)?;
+    let name = named(&caller, parts)?;
     let token = call.server.work.get(&name, 0).await??;
     call.account = Some(name.clone());
     let account = parts.first().map(String::as_str).unwrap_or_default();
@@ -77,7 +77,7 @@ async fn note_rejection(
     request: Request,
 ) -> Result<Answer, Refusal> {
     let caller = admitted(call, request.headers(), Verb::Reject).await?;
-    let name = named(call, &caller, parts)?;
+    let name = named(&caller, parts)?;
     let token = field(request.into_body(), "token").await?;
     let of = name.clone();
     call.server
@@ -158,8 +158,7 @@ async fn admitted(call: &mut Call<'_>, headers: &HeaderMap, verb: Verb) -> Resul
 }
 
 /// The account, or account/credential, that a path names.
-fn named(call: &Call, caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
-    debug_assert!(call.client.is_some());
+fn named(caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
     let account = parts.first().map(String::as_str).unwrap_or_default();
     caller.require_sight(account)?;
     // An empty name would be the current account, which is not said here.

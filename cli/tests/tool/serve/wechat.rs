@@ -441,3 +441,32 @@ fn an_app_of_several_is_named_behind_the_key() {
     assert_eq!(first, token(&one));
     assert_eq!(get(&format!("{one}:two")).errcode(), 40013);
 }
+
+#[test]
+fn a_token_that_was_replaced_is_stale_and_no_guess() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    let path = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let token = serving.wechat(&path).json()["access_token"].clone();
+    let token = token.as_str().unwrap().to_owned();
+    assert!(desk.world.sim.revoke("wx1"));
+    let rejected = serving.post("/v1/reject/shop", &key, &json!({"token": token}));
+    assert_eq!(rejected.status, 204);
+    serving.get("/v1/token/shop", &key);
+    assert_eq!(desk.world.minted(), 2);
+    // Each worker of an SDK finds out by itself: none is slowed for it.
+    let began = std::time::Instant::now();
+    let ticket = format!("/cgi-bin/ticket/getticket?type=jsapi&access_token={token}");
+    let mut stream = serving.connect();
+    for _ in 0..40 {
+        assert_eq!(ask(&mut stream, "GET", &ticket, "", "").errcode(), 40001);
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(!serving.audited().contains("\"unknown\""));
+    assert_eq!(desk.world.minted(), 2);
+}

@@ -249,6 +249,10 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     };
     let wrong = asked.code(CallValue::ParentToken, false);
     let owners = owners_of(call, given).await?;
+    if owners.is_empty() && call.server.handed.owner(given).is_some() {
+        // One that this server has given, and that another has replaced: no guess.
+        return Err(Trouble::Code(wrong));
+    }
     if owners.is_empty() {
         let refusal = call.refuse_stranger().await;
         return Err(Trouble::Refused(wrong, refusal));
