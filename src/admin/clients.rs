@@ -117,6 +117,8 @@ impl ClientLookup {
         let read = store::read(session.store(), &by, |there| there.clients());
         match (read, last) {
             (Ok(record), Some(seen)) if record == seen.record => Ok(seen.set),
+            // Who removes the last client leaves an empty record: one that is gone was lost, and a keeper puts it back.
+            (Ok(None), Some(seen)) => Ok(seen.set),
             (Ok(record), _) => {
                 let set = Arc::new(ClientSet::of_text(record.as_deref())?);
                 *lock(&self.last) = Some(Seen {

@@ -136,6 +136,6 @@ mod tests {
             seen.push(key);
         }
         assert!(calls.iter().all(|call| call.path.starts_with("/cgi-bin/")));
-        assert_eq!(calls.len(), 13);
+        assert_eq!(calls.len(), 14);
     }
 }

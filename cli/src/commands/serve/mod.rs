@@ -173,9 +173,12 @@ impl Companion for Door {
 /// Connections are descriptors: the soft limit becomes the hard one. What it is then.
 fn raise_descriptors() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).ok()?;
-    Some(hard)
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    // A service may be kept from changing it.
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => Some(hard),
+        Err(_) => Some(soft),
+    }
 }
 
 fn room(descriptors: u64) -> u32 {

@@ -155,9 +155,12 @@ fn a_store_that_is_lost_gets_its_clients_back() {
     let serving = Serving::start(&desk);
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
     std::fs::remove_file(desk.world.store()).unwrap();
+    assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
     wait_until("the client is back", || {
-        serving.get("/v1/token/shop", &key).status == 200
+        let listed = desk.run(&["client", "list"]);
+        listed.code == 0 && listed.out.contains("web")
     });
+    assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
     // One that is removed is not.
     desk.done(&["client", "remove", "web", "--yes"]);
     assert_eq!(serving.get("/v1/token/shop", &key).status, 401);

@@ -326,6 +326,7 @@ fn platforms_and_suites_are_served_and_pushed_secrets_stay_here() {
     world.add("authorizer", "wxa", json!({"parent": "wxc"}));
     world.add("suite", "ss1", json!({}));
     world.add("provider", "wwp", json!({}));
+    world.add("work_authorized", "wwc", json!({"parent": "ss1"}));
     desk.register("platform", "component", "wxc");
     let added = desk.run_with(
         &[
@@ -344,6 +345,19 @@ fn platforms_and_suites_are_served_and_pushed_secrets_stay_here() {
     assert_eq!(added.code, 0, "{}", added.err);
     desk.register("suite", "suite", "ss1");
     desk.register("provider", "provider", "wwp");
+    let words = [
+        "account",
+        "add",
+        "customer",
+        "--kind",
+        "work_authorized",
+        "--id",
+        "wwc",
+        "--parent",
+        "suite",
+    ];
+    let added = desk.run_with(&words, SECRET);
+    assert_eq!(added.code, 0, "{}", added.err);
     let (ticket, _) = world.sim.push("wxc", 0).unwrap();
     let (suite_ticket, _) = world.sim.push("ss1", 0).unwrap();
     let put = |words: &[&str], value: &str| {
@@ -387,6 +401,7 @@ fn platforms_and_suites_are_served_and_pushed_secrets_stay_here() {
     }
     let suite = json!({"suite_id": "ss1", "suite_secret": key, "suite_ticket": "x"});
     let answer = serving.wechat_post("/cgi-bin/service/get_suite_token", &suite);
+    let suite_answer = answer.json();
     assert_eq!(
         fields(&answer),
         ["errcode", "errmsg", "suite_access_token", "expires_in"]
@@ -397,6 +412,21 @@ fn platforms_and_suites_are_served_and_pushed_secrets_stay_here() {
         fields(&answer),
         ["errcode", "errmsg", "provider_access_token", "expires_in"]
     );
+    let suite_token = suite_answer["suite_access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let customer = json!({"auth_corpid": "wwc", "permanent_code": key});
+    let path = format!("/cgi-bin/service/get_corp_token?suite_access_token={suite_token}");
+    let answer = serving.wechat_post(&path, &customer);
+    assert_eq!(
+        fields(&answer),
+        ["access_token", "expires_in"],
+        "{answer:?}"
+    );
+    assert!(world.accepts(answer.json()["access_token"].as_str().unwrap()));
+    let wrong = json!({"auth_corpid": "wwc", "permanent_code": SECRET});
+    assert_eq!(serving.wechat_post(&path, &wrong).errcode(), 40084);
     let wrong = json!({"suite_id": "ss1", "suite_secret": "x", "suite_ticket": "x"});
     assert_eq!(
         serving
