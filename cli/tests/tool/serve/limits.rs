@@ -332,3 +332,93 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     let written = serving.end();
     assert!(written.contains("\"address\":\"203.0.113.7\""), "{written}");
 }
+
+/// Numbers that are the same in each run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, most: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        usize::try_from(self.0 >> 33).unwrap() % most
+    }
+}
+
+#[test]
+fn bytes_of_any_kind_do_no_harm() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    let token = serving.get("/v1/token/shop", &key).token();
+    let before = desk.world.sim.counters().requests;
+    let sound: [&[u8]; 5] = [
+        b"GET /v1/token/shop HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wxk_0\r\n\r\n",
+        b"GET /cgi-bin/token?grant_type=client_credential&appid=wx1&secret=x HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /cgi-bin/stable_token HTTP/1.1\r\nHost: x\r\nContent-Length: 21\r\n\r\n{\"appid\":\"wx1\",\"a\":1}",
+        b"POST /v1/reject/shop HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        b"GET /cgi-bin/ticket/getticket?type=jsapi&access_token=x HTTP/1.1\r\nHost: x\r\n\r\n",
+    ];
+    let mut numbers = Numbers(16);
+    for _ in 0..600 {
+        let mut bytes = sound[numbers.below(sound.len())].to_vec();
+        for _ in 0..=numbers.below(6) {
+            let at = numbers.below(bytes.len());
+            match numbers.below(4) {
+                0 => bytes[at] = u8::try_from(numbers.below(256)).unwrap(),
+                1 => drop(bytes.drain(at..)),
+                2 => bytes.insert(at, b"\r\n%&=:\0\xff"[numbers.below(8)]),
+                _ => bytes.extend_from_slice(sound[numbers.below(sound.len())]),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        let mut stream = serving.connect();
+        let _ = stream.write_all(&bytes);
+        // No more is to come: what is half is not waited for.
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut read = Vec::new();
+        // Keys that are tried again and again are answered late: nobody waits for that here.
+        stream
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        let _ = stream.read_to_end(&mut read);
+        let said = String::from_utf8_lossy(&read);
+        assert!(!said.contains(&token), "{bytes:?}: {said}");
+    }
+    assert_eq!(
+        desk.world.sim.counters().requests,
+        before,
+        "nothing goes upstream"
+    );
+    assert_eq!(serving.get("/v1/token/shop", &key).token(), token);
+    has_none_of(&serving.end(), &[&key, &token, SECRET, "panicked at"]);
+}
+
+#[test]
+fn an_audit_that_is_moved_away_is_begun_anew() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    serving.get("/v1/token/shop", &key);
+    wait_until("the line is there", || {
+        serving.audited().contains("\"verb\":\"get\"")
+    });
+    let moved = desk.path("moved");
+    std::fs::rename(&serving.audit, &moved).unwrap();
+    serving.signal(libc::SIGHUP);
+    wait_until("there is another", || serving.audit.exists());
+    serving.get("/v1/token/shop", &key);
+    wait_until("its line is there", || {
+        serving.audited().contains("\"account\":\"shop\"")
+    });
+    let line = serving.audited();
+    let line: Value = serde_json::from_str(line.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (&line["client"], &line["result"]),
+        (&json!("web"), &json!("ok"))
+    );
+    assert_eq!(std::fs::read_to_string(moved).unwrap().lines().count(), 1);
+}
