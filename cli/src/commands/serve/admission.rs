@@ -151,7 +151,7 @@ impl<'a> Call<'a> {
     /// By a certificate, or by the user. Behind a proxy the certificate is the proxy's, and so is the user.
     fn known_otherwise<'s>(&self, set: &'s ClientSet) -> Option<(&'s str, &'s ServerClient)> {
         let asker = self.asker.as_ref()?;
-        if asker.peer != self.origin.peer {
+        if !asker.is_direct {
             return None;
         }
         let names = self.origin.certificate_names.iter();

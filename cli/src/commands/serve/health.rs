@@ -94,7 +94,7 @@ pub async fn metrics(
 async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     let asker = call.find_asker(headers)?;
     let mut sees: Box<dyn Fn(&str) -> bool + Send> = Box::new(|_| true);
-    if !asker.is_direct_and_local {
+    if !asker.is_neighbour() {
         let caller = call.admit(bearer(headers)).await?;
         caller.require(Verb::Status)?;
         sees = Box::new(move |name| caller.client.sees(name));

@@ -54,8 +54,15 @@ impl std::fmt::Display for Peer {
 #[derive(Clone, Debug)]
 pub struct Asker {
     pub peer: Peer,
+    /// Whether no proxy is in between, as far as is known: then the other end of the connection is who asks.
+    pub is_direct: bool,
+}
+
+impl Asker {
     /// Whether it is on this host, with no proxy in between.
-    pub is_direct_and_local: bool,
+    pub fn is_neighbour(&self) -> bool {
+        self.is_direct && self.peer.is_local()
+    }
 }
 
 /// Why a request is not taken.
@@ -84,7 +91,7 @@ impl Origin {
             return match ip {
                 Some(ip) => Ok(Asker {
                     peer: Peer::Ip(ip),
-                    is_direct_and_local: false,
+                    is_direct: false,
                 }),
                 None => Err(Forwarded),
             };
@@ -92,9 +99,10 @@ impl Origin {
         if is_forwarded && self.peer.is_local() {
             return Err(Forwarded);
         }
+        // A proxy that forgets to say for whom it speaks does not lend its own place to strangers.
         Ok(Asker {
             peer: self.peer,
-            is_direct_and_local: self.peer.is_local(),
+            is_direct: !is_trusted,
         })
     }
 }
@@ -133,12 +141,12 @@ mod tests {
         ] {
             assert!(origin(local).asker(&told, &[]).is_err(), "{local}");
             let asker = origin(local).asker(&headers(&[]), &[]).unwrap();
-            assert!(asker.is_direct_and_local && asker.peer == local);
+            assert!(asker.is_neighbour() && asker.peer == local);
         }
         // From elsewhere it is a word of the caller's, and nothing more.
         let asker = origin(ip("10.0.0.9")).asker(&told, &[]).unwrap();
         assert_eq!(asker.peer, ip("10.0.0.9"));
-        assert!(!asker.is_direct_and_local);
+        assert!(asker.is_direct && !asker.is_neighbour());
     }
 
     #[test]
@@ -148,10 +156,11 @@ mod tests {
             let told = headers(&["127.0.0.1", "1.1.1.1, 203.0.113.7"]);
             let asker = origin(proxy).asker(&told, &trusted).unwrap();
             assert_eq!(asker.peer, ip("203.0.113.7"));
-            assert!(!asker.is_direct_and_local);
-            let spoofed = headers(&["127.0.0.1"]);
-            let asker = origin(proxy).asker(&spoofed, &trusted).unwrap();
-            assert!(!asker.is_direct_and_local);
+            assert!(!asker.is_neighbour());
+            for told in [&["127.0.0.1"][..], &[]] {
+                let asker = origin(proxy).asker(&headers(told), &trusted).unwrap();
+                assert!(!asker.is_neighbour() && !asker.is_direct);
+            }
             assert!(origin(proxy).asker(&headers(&["x"]), &trusted).is_err());
         }
         assert!(

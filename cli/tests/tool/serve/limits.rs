@@ -329,6 +329,11 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     assert_eq!(forwarded(&serving, "/v1/token/shop", &key).status, 200);
     // Who comes through it is not of this host.
     assert_eq!(forwarded(&serving, "/metrics", "").status, 401);
+    assert_eq!(
+        serving.get("/metrics", "").status,
+        401,
+        "nor if it forgets to say who"
+    );
     let written = serving.end();
     assert!(written.contains("\"address\":\"203.0.113.7\""), "{written}");
 }
