@@ -9,6 +9,7 @@
 //! - `wxtoken:{accounts}`: a hash with a field for each account and for each removed name (`codec`).
 //! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no time to live.
 //! - `wxtoken:{rows}`: the names of these keys, the oldest first; for reports, and for nothing that a fetch depends on.
+//! - `wxtoken:{clients}`: one string, the clients of a server (`clients`).
 //! - `wxtoken:{mail}` and `wxtoken:{keeper}`: the way of readers to a keeper (`mail`).
 //!
 //! Secrets are sealed as in a file, with the store's id in the authenticated data. The key is a file on each host that
@@ -48,6 +49,7 @@
 //! repeats a random mark of its question: a reply to another question is taken for none. Scripts are called by EVALSHA, and
 //! sent by EVAL where they are not known. Nothing asks for SCRIPT LOAD, CLIENT, HELLO or pub/sub, which proxies refuse.
 
+mod clients;
 mod clock;
 mod cluster;
 mod codec;
@@ -255,6 +257,14 @@ impl Store for RedisStore {
                 return Ok(());
             }
         }
+    }
+
+    fn change_clients(
+        &self,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
+    ) -> Result<()> {
+        self.change_clients_record(by, change)
     }
 
     fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()> {

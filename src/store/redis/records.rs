@@ -216,6 +216,10 @@ impl Read for Look<'_> {
         rows.retain(|(key, _)| key.id == id);
         Ok(rows)
     }
+
+    fn clients(&self) -> Result<Option<String>> {
+        self.store.clients_record(self.by)
+    }
 }
 
 /// A change of the accounts: they are in memory, and rows are looked up.
@@ -263,6 +267,10 @@ impl Read for Change<'_> {
 
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
         self.look.rows_of(id)
+    }
+
+    fn clients(&self) -> Result<Option<String>> {
+        self.look.clients()
     }
 }
 
