@@ -44,6 +44,18 @@ pub struct LivingToken {
     pub left_ms: i64,
 }
 
+/// An account as it is in the store.
+pub struct AccountOfStore {
+    /// Its name.
+    pub name: String,
+    /// Its kind: `official`.
+    pub kind: &'static str,
+    /// Its appid, corpid and so on.
+    pub id: String,
+    /// Whether a get without a name means it.
+    pub current: bool,
+}
+
 /// A credential as it is in the store.
 pub struct Stored {
     /// The name that leads to it: `shop`, `shop/jsapi_ticket`.
@@ -216,6 +228,18 @@ impl Store {
             value: known.value.clone(),
         });
         known.filter(|known| known.left_ms >= min_life_ms)
+    }
+
+    /// The account of this name, or the current one.
+    pub fn account(&self, name: Option<&str>) -> Result<AccountOfStore> {
+        let session = self.0.session()?;
+        let account = session.read_credential(name)?.account;
+        Ok(AccountOfStore {
+            name: account.name,
+            kind: account.kind.name(),
+            id: account.id,
+            current: account.current,
+        })
     }
 
     /// What the store has of a credential. Asks nobody for another.

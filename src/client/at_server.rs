@@ -16,7 +16,7 @@ use crate::names;
 use crate::platform::Kind;
 use crate::process::Backend;
 use crate::process::cache::CachedToken;
-use crate::remote::{Caller, Remote};
+use crate::remote::{Caller, Remote, Trouble};
 
 /// How long a question may take while there is a good token from before.
 const LOOK_BUDGET_MS: i64 = 100;
@@ -42,7 +42,7 @@ impl AtServer {
         if cache.has_valid(name) {
             let by = Deadline::after(LOOK_BUDGET_MS.min(self.call.options.timeout_ms));
             match self.ask(name, by) {
-                Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
+                Err(Trouble::Away(e)) => {
                     // A server that is away is not a reason to withhold a token that is good.
                     match cache.valid_while_store_is_down(name) {
                         Some(token) => return Ok(token),
@@ -51,7 +51,7 @@ impl AtServer {
                         None => return Err(e),
                     }
                 }
-                answered => return answered,
+                answered => return Ok(answered?),
             }
         }
         let flight = self.flight_of(name);
@@ -59,16 +59,19 @@ impl AtServer {
         let Some(_flight) = flights.begin(&flight, &self.call.deadline)? else {
             // Another thread has asked: those who waited are served what it brought, or ask all at once.
             let known = cache.hit(name.map(str::as_bytes), i64::MAX, CachedToken::clone);
-            return known.map_or_else(|| self.ask(name, self.call.deadline), Ok);
+            return match known {
+                Some(token) => Ok(token),
+                None => Ok(self.ask(name, self.call.deadline)?),
+            };
         };
-        self.ask(name, self.call.deadline)
+        Ok(self.ask(name, self.call.deadline)?)
     }
 
-    fn ask(&self, name: Option<&str>, by: Deadline) -> Result<CachedToken> {
+    fn ask(&self, name: Option<&str>, by: Deadline) -> Result<CachedToken, Trouble> {
         let cache = &self.call.state.cache;
         let stamp = cache.stamp();
-        let token = self.caller(by).token(name).inspect_err(|e| {
-            if e.status != Status::Store && e.status != Status::Timeout {
+        let token = self.caller(by).token(name).inspect_err(|trouble| {
+            if matches!(trouble, Trouble::Answered(_)) {
                 cache.clear(name);
             }
         })?;
@@ -91,6 +94,8 @@ impl AtServer {
     }
 
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
+        // The one field that a program puts without a value is not named by it.
+        let value = value.or((field == "retry").then_some("1"));
         self.caller(self.call.deadline).put(name, field, value)?;
         self.call.state.shared.invalidate_all();
         Ok(())

@@ -46,6 +46,25 @@ pub struct Caller<'a> {
     pub by: Deadline,
 }
 
+/// Why a call gave nothing.
+pub enum Trouble {
+    /// The server does not answer, or cannot for now: what this process knows is good meanwhile.
+    Away(Error),
+    /// Its word.
+    Answered(Error),
+}
+
+impl From<Trouble> for Error {
+    fn from(trouble: Trouble) -> Error {
+        match trouble {
+            Trouble::Away(error) | Trouble::Answered(error) => error,
+        }
+    }
+}
+
+/// A key that is not known, or a right that is not given.
+const REFUSED: [u16; 2] = [401, 403];
+
 impl Remote {
     /// Reaches for nothing yet.
     pub fn new(url: &ServerUrl, options: &Options) -> Result<Remote> {
@@ -84,11 +103,11 @@ impl Remote {
 
 impl Caller<'_> {
     /// The token of an account, or another credential; None is the current account.
-    pub fn token(&self, name: Option<&str>) -> Result<RemoteToken> {
+    pub fn token(&self, name: Option<&str>) -> Result<RemoteToken, Trouble> {
         let doing = format!("cannot get {}", words_of(name));
         let asked_at = boot_ms();
         let answer = self.call("GET", &path_of("/v1/token", name), None, MOST_BYTES, &doing)?;
-        token_of(&answer.body, asked_at).ok_or_else(|| self.is_not_one(&doing))
+        token_of(&answer.body, asked_at).ok_or_else(|| Trouble::Away(self.is_not_one(&doing)))
     }
 
     /// “The API refused this token.”
@@ -133,10 +152,10 @@ impl Caller<'_> {
         body: Option<Zeroizing<Vec<u8>>>,
         most_bytes: usize,
         doing: &str,
-    ) -> Result<Answer> {
-        let key = client_key(self.options)?;
+    ) -> Result<Answer, Trouble> {
+        let key = client_key(self.options).map_err(Trouble::Answered)?;
         if let Some(why) = self.remote.known_as_away() {
-            return Err(why);
+            return Err(Trouble::Away(why));
         }
         let call = Call {
             method,
@@ -150,13 +169,21 @@ impl Caller<'_> {
             if error.status == Status::Store {
                 self.remote.note_away(&error);
             }
-            error
+            Trouble::Away(error)
         })?;
         *lock(&self.remote.away) = None;
-        match answer.status {
-            200..300 => Ok(answer),
-            _ => Err(error_of(&answer.body).unwrap_or_else(|| self.is_not_one(doing))),
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
         }
+        let Some(error) = error_of(&answer.body) else {
+            return Err(Trouble::Away(self.is_not_one(doing)));
+        };
+        let is_refusal = REFUSED.contains(&answer.status);
+        let passes = matches!(error.status, Status::Store | Status::Timeout);
+        Err(match passes && !is_refusal {
+            true => Trouble::Away(error),
+            false => Trouble::Answered(error),
+        })
     }
 
     fn at_server(&self, doing: &str) -> String {
@@ -249,7 +276,7 @@ mod tests {
             options: &options,
             by: Deadline::after(1000),
         };
-        let error = caller.token(Some("shop")).err().unwrap();
+        let error = Error::from(caller.token(Some("shop")).err().unwrap());
         assert_eq!(error.status, Status::Store);
         assert!(error.for_c().contains("unix:/nonexistent"), "{error}");
         let known = remote.known_as_away().unwrap();

@@ -84,6 +84,14 @@ impl ServerClient {
         accounts.is_none_or(|accounts| accounts.iter().any(|one| one == account))
     }
 
+    /// The account that it sees, where that is one.
+    pub fn only_account(&self) -> Option<&str> {
+        match self.accounts.as_deref() {
+            Some([only]) => Some(only),
+            _ => None,
+        }
+    }
+
     /// When each of its keys was made, in Unix milliseconds. There are two while one replaces the other.
     pub fn keys_made_at(&self) -> impl Iterator<Item = i64> {
         self.keys.iter().map(|key| key.made_at)

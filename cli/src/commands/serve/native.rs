@@ -1,4 +1,4 @@
-//! The native API: `/v1/token`, `/v1/reject`, `/v1/put`, `/v1/status`.
+//! The native API: `/v1/token`, `/v1/account`, `/v1/reject`, `/v1/put`, `/v1/status`.
 
 use std::sync::Arc;
 
@@ -32,12 +32,77 @@ pub async fn token(
     end(call, got)
 }
 
+/// Of the current account, where the client may see that; else of the only one that it sees.
+pub async fn current_token(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "get");
+    let got = get(&mut call, &headers, &[]).await;
+    end(call, got)
+}
+
+/// What an account is, for a client that may get its token.
+pub async fn account(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    Path(account): Path<String>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "account");
+    let told = tell(&mut call, &headers, account).await;
+    end(call, told)
+}
+
+async fn tell(
+    call: &mut Call<'_>,
+    headers: &HeaderMap,
+    account: String,
+) -> Result<Answer, Refusal> {
+    let caller = admitted(call, headers, Verb::Get).await?;
+    let name = named(&caller, std::slice::from_ref(&account))?;
+    let of = name.clone();
+    let account = call
+        .server
+        .work
+        .look(move |store| store.account(Some(&of)))
+        .await??;
+    call.account = Some(name);
+    let said = json!({
+        "name": account.name,
+        "kind": account.kind,
+        "id": account.id,
+        "current": account.current,
+    });
+    Ok(json_answer(StatusCode::OK, said.to_string()))
+}
+
+/// The account that a call without a name means.
+async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
+    if let Some(only) = caller.client.only_account() {
+        return Ok(only.to_owned());
+    }
+    let current = call.server.work.look(|store| store.account(None)).await?;
+    match current {
+        Ok(account) if caller.client.sees(&account.name) => Ok(account.name),
+        _ => Err(Error::new(Status::Account, "no account is named")
+            .because("the current account is not one that this client sees, or there is none")
+            .advise("Name an account.")
+            .into()),
+    }
+}
+
 async fn get(
     call: &mut Call<'_>,
     headers: &HeaderMap,
     parts: &[String],
 ) -> Result<Answer, Refusal> {
     let caller = admitted(call, headers, Verb::Get).await?;
+    let parts = match parts {
+        [] => &[unnamed(call, &caller).await?],
+        named => named,
+    };
     let name = named(&caller, parts)?;
     let token = call.server.work.get(&name, 0).await??;
     call.account = Some(name.clone());

@@ -20,6 +20,8 @@ pub const BODY_TIME: Duration = Duration::from_secs(5);
 
 pub fn of(server: Arc<Server>) -> Router {
     let mut router = Router::new()
+        .route("/v1/account/{account}", get(native::account))
+        .route("/v1/token", get(native::current_token))
         .route("/v1/token/{account}", get(native::token))
         .route("/v1/token/{account}/{credential}", get(native::token))
         .route("/v1/reject/{account}", post(native::reject))
@@ -54,7 +56,7 @@ async fn uncached(request: Request, next: Next) -> Response<Body> {
 
 fn unknown(status: StatusCode) -> Response<Body> {
     let error = Error::argument("the server has no such call")
-        .advise("The paths are /v1/token/ACCOUNT, /v1/reject/ACCOUNT, /v1/put/ACCOUNT/FIELD, /v1/status, and WeChat's own.");
+        .advise("The paths are /v1/token/ACCOUNT, /v1/account/ACCOUNT, /v1/reject/ACCOUNT, /v1/put/ACCOUNT/FIELD, /v1/status, and WeChat's own.");
     let mut response = problem::answer(&Refusal::Failed(error));
     *response.status_mut() = status;
     response
