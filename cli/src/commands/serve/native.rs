@@ -7,7 +7,8 @@ use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use wxtoken::tool::{Error, Report, Status, Verb, json_shown};
 
 use super::admission::{Call, Caller, Refusal, bearer};
@@ -116,13 +117,24 @@ async fn get(
             std::time::Instant::now(),
         );
     }
-    let said = json!({
-        "name": name,
-        "token": token.value,
-        "expires_at": token.expires_at,
-        "expires_in": (token.left_ms / 1000).max(0),
-    });
-    Ok(json_answer(StatusCode::OK, said.to_string()))
+    let given = Given {
+        name: &name,
+        token: &token.value,
+        expires_at: token.expires_at,
+        expires_in: (token.left_ms / 1000).max(0),
+    };
+    let said = serde_json::to_string(&given).unwrap_or_default();
+    Ok(json_answer(StatusCode::OK, said))
+}
+
+/// A token or ticket, as it is given.
+#[derive(Serialize)]
+struct Given<'a> {
+    name: &'a str,
+    token: &'a str,
+    expires_at: i64,
+    /// Seconds from now on.
+    expires_in: i64,
 }
 
 pub async fn reject(

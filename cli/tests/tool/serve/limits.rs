@@ -84,9 +84,7 @@ fn wrong_keys_are_slowed_and_right_ones_are_not() {
                 scope.spawn(move || match n % 2 {
                     0 => serving.get("/v1/token/shop", &wrong).status,
                     _ => {
-                        let path = format!(
-                            "/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={wrong}"
-                        );
+                        let path = classic("wx1", &wrong);
                         let code = serving.wechat(&path).errcode();
                         assert!([40125, 45011].contains(&code), "{code}");
                         if code == 40125 { 401 } else { 429 }
@@ -315,7 +313,7 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     };
     let answer = forwarded(&serving, "/v1/token/shop", &key);
     assert_eq!((answer.status, answer.error()), (400, "ARGUMENT"));
-    let path = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let path = classic("wx1", &key);
     assert_eq!(forwarded(&serving, &path, "").errcode(), -1);
     assert_eq!(forwarded(&serving, "/metrics", "").status, 400);
     drop(serving);

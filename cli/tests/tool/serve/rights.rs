@@ -20,8 +20,7 @@ fn what_is_taken_from_a_client_is_refused_from_the_next_call_on() {
             ask(&mut kept, "GET", &path, &bearer(key), "").status
         };
         let of_wechat = |key: &str, id: &str| {
-            let path =
-                format!("/cgi-bin/token?grant_type=client_credential&appid={id}&secret={key}");
+            let path = classic(id, key);
             serving.wechat(&path).json()["errcode"]
                 .as_i64()
                 .unwrap_or(0)

@@ -130,7 +130,7 @@ fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
     let desk = Desk::on_redis();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
-    let of_wechat = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let of_wechat = classic("wx1", &key);
     let token = serving.get("/v1/token/shop", &key).token();
     assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
     desk.world.server().freeze();
@@ -138,10 +138,10 @@ fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
         assert_eq!(serving.get("/v1/token/shop", &key).token(), token);
         assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
     }
-    let wrong = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}x");
+    let wrong = classic("wx1", &format!("{key}x"));
     assert_eq!(serving.wechat(&wrong).errcode(), 40125);
     // What was never asked for is not known: an error, and no token.
-    let unknown = format!("/cgi-bin/token?grant_type=client_credential&appid=wx5&secret={key}");
+    let unknown = classic("wx5", &key);
     assert_eq!(serving.wechat(&unknown).errcode(), -1);
     assert_eq!(serving.get("/readyz", "").status, 503);
     desk.world.server().thaw();

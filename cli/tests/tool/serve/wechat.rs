@@ -65,9 +65,6 @@ fn an_official_account_is_served_on_both_calls_from_one_fetch() {
     desk.world.add("official", "wx9", json!({}));
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
-    let classic = |id: &str, secret: &str| {
-        format!("/cgi-bin/token?grant_type=client_credential&appid={id}&secret={secret}")
-    };
     let got = serving.wechat(&classic("wx1", &key));
     same_form(
         &got,
@@ -187,15 +184,11 @@ fn a_standing_failure_is_its_own_errcode_and_the_network_is_minus_one() {
     desk.world
         .fault(json!({"id": "wx2", "kind": "reset_before", "times": 1000}));
     let serving = Serving::start(&desk);
-    let classic = |id: &str| {
-        serving.wechat(&format!(
-            "/cgi-bin/token?grant_type=client_credential&appid={id}&secret={key}"
-        ))
-    };
-    let answer = classic("wx1");
+    let get = |id: &str| serving.wechat(&classic(id, &key));
+    let answer = get("wx1");
     assert_eq!(answer.errcode(), 40164);
     assert!(answer.body.contains("not in whitelist"), "{answer:?}");
-    assert_eq!(classic("wx2").errcode(), -1);
+    assert_eq!(get("wx2").errcode(), -1);
 }
 
 #[test]
@@ -243,7 +236,7 @@ fn no_reply_has_less_than_its_least_life() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
-    let path = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let path = classic("wx1", &key);
     let first = serving.wechat(&path).json();
     assert!(first["expires_in"].as_i64().unwrap() > 7000, "{first}");
     assert_eq!(desk.world.minted(), 1);
@@ -268,7 +261,7 @@ fn tickets_are_given_for_the_token_of_their_account() {
     desk.register("corp", "work", "ww1");
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
-    let path = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let path = classic("wx1", &key);
     let token = serving.wechat(&path).json()["access_token"]
         .as_str()
         .unwrap()
@@ -310,8 +303,7 @@ fn tickets_are_given_for_the_token_of_their_account() {
     let path = format!("/cgi-bin/ticket/getticket?type=jsapi&access_token={token}");
     assert_eq!(serving.wechat(&path).json()["errcode"], 0);
     // The ticket of a client that is gone is not given for a token that it was handed.
-    let path_of_token =
-        format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let path_of_token = classic("wx1", &key);
     serving.wechat(&path_of_token);
     assert_eq!(serving.wechat(&path).json()["errcode"], 0);
     desk.done(&["client", "remove", "web", "--yes"]);
@@ -477,7 +469,7 @@ fn a_token_that_was_replaced_is_stale_and_no_guess() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
-    let path = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let path = classic("wx1", &key);
     let token = serving.wechat(&path).json()["access_token"].clone();
     let token = token.as_str().unwrap().to_owned();
     assert!(desk.world.sim.revoke("wx1"));
