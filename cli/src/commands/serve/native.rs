@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use wxtoken::tool::{Error, Report, Status, Verb, json_shown};
 
 use super::admission::{Call, Caller, Refusal, bearer};

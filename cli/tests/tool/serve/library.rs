@@ -1,0 +1,191 @@
+//! The library as a client: a program names the server as its store, and calls what it always calls.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Instant;
+
+use common::{Child, Handle, outcome};
+use wxtoken::ffi::wxtoken_status::*;
+
+use super::others::Authority;
+use super::*;
+
+/// A handle on a server, by this key.
+fn open(url: &str, key: &str) -> Handle {
+    let handle = Handle::open(Path::new(url)).unwrap();
+    handle.set("server_key", key).unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    handle
+}
+
+#[test]
+fn a_program_names_a_server_as_its_store_and_calls_what_it_always_calls() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &["--allow", "get,reject,status,put"]);
+    let authority = Authority::new();
+    let (certificate, private) = authority.sign("localhost");
+    let [ca, cert, tls_key, socket] =
+        ["ca.pem", "cert.pem", "key.pem", "s.sock"].map(|name| desk.path(name));
+    std::fs::write(&ca, &authority.pem).unwrap();
+    std::fs::write(&cert, certificate).unwrap();
+    std::fs::write(&tls_key, private).unwrap();
+    let serving = Serving::with(
+        &desk,
+        &[
+            "--listen",
+            "http://127.0.0.1:0",
+            "--listen",
+            &format!("unix:{}", socket.display()),
+            "--listen",
+            "https://127.0.0.1:0",
+            "--tls-cert",
+            cert.to_str().unwrap(),
+            "--tls-key",
+            tls_key.to_str().unwrap(),
+        ],
+    );
+    let tls = serving.url("https://").replace("127.0.0.1", "localhost");
+    let unix = format!("unix:{}", socket.display());
+    let mut token = String::new();
+    for url in [&serving.url("http://"), &unix, &tls] {
+        let handle = open(url, &key);
+        handle.set("ca_file", ca.to_str().unwrap()).unwrap();
+        let got = handle.get("shop").unwrap();
+        assert!(desk.world.accepts(&got.value), "{url}");
+        assert_eq!(handle.get("shop").unwrap(), got);
+        assert_eq!(handle.get_current().unwrap(), got);
+        let child = Child::fork(|| outcome(handle.get("shop")));
+        assert_eq!(child.join(), got.value, "a child asks by itself");
+        // What a program does at each start changes nothing, and another account is not made.
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
+        let other = handle.register("shop", "official", "wx2", SECRET);
+        assert_eq!(other.unwrap_err().status, WXTOKEN_E_ARGUMENT);
+        let none = handle.register("new", "official", "wx1", SECRET);
+        assert_eq!(none.unwrap_err().status, WXTOKEN_E_ACCOUNT);
+        let report = handle.report();
+        assert_eq!(report["store"], **url);
+        assert_eq!(report["accounts"][0]["tokens"][0]["fetches"], 1);
+        token = got.value;
+    }
+    assert_eq!(desk.world.minted(), 1);
+    // A rejection counts for every client.
+    let [one, other] = [&serving.url("http://"), &unix].map(|url| open(url, &key));
+    desk.world.sim.revoke("wx1");
+    one.reject("shop", &token).unwrap();
+    let next = one.get("shop").unwrap();
+    assert!(desk.world.accepts(&next.value));
+    other.reject("shop", &token).unwrap();
+    assert_eq!(other.get("shop").unwrap(), next, "it is an older one");
+    assert_eq!(desk.world.minted(), 2);
+    let written = serving.end();
+    has_none_of(&written, &[SECRET, &token, &next.value, &key]);
+}
+
+#[test]
+fn what_a_server_refuses_is_told_and_the_key_is_not() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let idle = desk.client("idle", &["--allow", "status"]);
+    let serving = Serving::start(&desk);
+    let url = serving.url("http://");
+    let refused = |key: &str, name: &str| {
+        let failed = open(&url, key).get(name).unwrap_err();
+        assert!(!failed.message.contains(key), "{failed:?}");
+        assert!(!failed.message.contains(SECRET), "{failed:?}");
+        failed
+    };
+    assert_eq!(refused("wxk_nobody", "shop").status, WXTOKEN_E_STORE);
+    assert_eq!(refused(&idle, "shop").status, WXTOKEN_E_STORE);
+    assert_eq!(refused(&key, "stall").status, WXTOKEN_E_ACCOUNT);
+    // The platform's word comes with its code and its remedy.
+    desk.world.add("official", "wx2", json!({}));
+    desk.register("other", "official", "wx2");
+    desk.world
+        .fault(json!({"id": "wx2", "kind": "errcode", "errcode": 40164, "times": 1000}));
+    let failed = refused(&key, "other");
+    assert_eq!((failed.status, failed.errcode), (WXTOKEN_E_API, 40164));
+    assert!(failed.message.contains("hint: "), "{failed:?}");
+    // A key is a file's, too, and what is refused is refused from the next look on.
+    let file = desk.path("client.key");
+    std::fs::write(&file, format!("{key}\n")).unwrap();
+    let handle = Handle::open(Path::new(&url)).unwrap();
+    handle
+        .set("server_key_file", file.to_str().unwrap())
+        .unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    handle.get("shop").unwrap();
+    assert_eq!(desk.run(&["client", "remove", "web", "--yes"]).code, 0);
+    let failed = handle.get("shop").unwrap_err();
+    assert_eq!(failed.status, WXTOKEN_E_STORE, "{failed:?}");
+    let new = desk.client("web2", &[]);
+    std::fs::write(&file, new).unwrap();
+    handle.get("shop").unwrap();
+    // An operator's work is done where the store is.
+    let mut command = desk.command(&["account", "list", "--store", &url]);
+    let done = command.output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(said.contains("is a wxtoken server"), "{said}");
+}
+
+#[test]
+fn a_good_token_is_handed_out_while_the_server_is_away() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let mut serving = Serving::start(&desk);
+    let url = serving.url("http://");
+    let handle = open(&url, &key);
+    let token = handle.get("shop").unwrap();
+    let longest = || {
+        let times = (0..20).map(|_| {
+            let began = Instant::now();
+            assert_eq!(handle.get("shop").unwrap(), token);
+            began.elapsed()
+        });
+        times.max().unwrap()
+    };
+    serving.signal(libc::SIGSTOP);
+    let stopped = longest();
+    serving.signal(libc::SIGCONT);
+    serving.kill();
+    let gone = longest();
+    // 100 ms, and what the machine takes.
+    println!("the longest get of a good token: {stopped:?} stopped, {gone:?} gone");
+    assert!(stopped < Duration::from_secs(3) && gone < Duration::from_secs(3));
+    let cold = Child::fork(|| {
+        let failed = open(&url, &key).get("shop").unwrap_err();
+        format!("{:?} {}", failed.status, failed.message)
+    })
+    .join();
+    assert!(
+        cold.contains("E_STORE") && cold.contains("wxtoken serve"),
+        "{cold}"
+    );
+    // It comes back where it was.
+    let address = url.trim_start_matches("http://").to_owned();
+    wait_until("the port is free", || TcpListener::bind(&address).is_ok());
+    let _again = Serving::with(&desk, &["--listen", &url]);
+    wait_until("the server is found again", || {
+        handle.reject("shop", "another token").is_ok()
+    });
+    assert_eq!(handle.get("shop").unwrap(), token);
+    assert_eq!(desk.world.minted(), 1);
+}
+
+#[test]
+fn threads_that_ask_for_a_token_nobody_has_are_one_call() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    let handle = open(&serving.url("http://"), &key);
+    handle.set("revalidate_ms", "60000").unwrap();
+    desk.world
+        .fault(json!({"id": "wx1", "kind": "delay", "ms": 300, "times": 1}));
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            scope.spawn(|| handle.get("shop").unwrap());
+        }
+    });
+    assert_eq!(desk.world.minted(), 1);
+    let written = serving.end();
+    assert_eq!(written.matches("\"verb\":\"get\"").count(), 1, "{written}");
+}
