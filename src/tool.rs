@@ -9,7 +9,7 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{Paths, Place, Removed};
+pub use crate::admin::{Copied, Paths, Place, Progress, Removed};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -136,13 +136,18 @@ pub fn lacks(directory: &Path) -> Option<Vec<&'static str>> {
     Some(lacks.into_iter().map(crate::sys::Lack::name).collect())
 }
 
-/// An open store.
-pub struct Store(Arc<Client>);
+/// An open store, and what is told of long work on it.
+pub struct Store(Arc<Client>, Box<Progress>);
 
 impl Store {
     /// Opens a store, creating it when absent; `None` is the default place.
     pub fn open(path: Option<&str>) -> Result<Store> {
-        Ok(Store(Arc::new(Client::open(path)?)))
+        Ok(Store(Arc::new(Client::open(path)?), Box::new(|_, _| {})))
+    }
+
+    /// The same, which tells how much of long work is done.
+    pub fn telling(self, progress: Box<Progress>) -> Store {
+        Store(self.0, progress)
     }
 
     /// Where the store of this name would be, without opening it.
@@ -221,17 +226,24 @@ impl Store {
 
     /// Makes a new key and seals every secret with it. How many there were.
     pub fn rekey(&self) -> Result<usize> {
-        self.0.rekey()
+        self.0.rekey(&self.1)
     }
 
-    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600.
-    pub fn backup(&self, to: &Path) -> Result<()> {
-        self.0.backup(to)
+    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600. How many accounts
+    /// there were.
+    pub fn backup(&self, to: &Path) -> Result<usize> {
+        self.0.backup(to, &self.1)
     }
 
     /// Puts what a backup holds in the place of what is there. How many accounts that is.
     pub fn restore(&self, from: &Path) -> Result<usize> {
-        self.0.restore(from)
+        self.0.restore(from, &self.1)
+    }
+
+    /// Copies accounts, and what was put for them, into another store. With `replace`, accounts that differ there, or were
+    /// removed there, become those of this one.
+    pub fn copy_to(&self, to: &Store, replace: bool) -> Result<Copied> {
+        self.0.copy_to(&to.0, replace, &self.1)
     }
 
     /// Fails when this process lacks what fetching an account's token takes: its secret, or what is to be put, must be there
