@@ -18,7 +18,7 @@ pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::Probe;
-pub use crate::store::{Condition, QUARANTINED};
+pub use crate::store::{Condition, QUARANTINED, Replica, ServerCheck, ServerReport};
 pub use crate::sys::{
     fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,
     user_name,
@@ -256,6 +256,12 @@ impl Store {
     pub fn has_keeper(&self) -> Option<bool> {
         let session = self.0.session().ok()?;
         session.store().keeper_channel().is_listened_to()
+    }
+
+    /// The server of a store that has one, at length. Changes nothing there.
+    pub fn check_server(&self) -> Option<Result<ServerCheck>> {
+        let session = self.0.session().ok()?;
+        session.store().check_server(&session.deadline)
     }
 
     /// The base URL of each platform, by its option's name.

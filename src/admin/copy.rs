@@ -475,6 +475,7 @@ mod tests {
                 let value = self.vault.open(&pushed_label(key), &put.sealed).unwrap();
                 lines.push(format!("{} {}", key.id, *value));
             }
+            lines.sort();
             lines
         }
     }
@@ -549,6 +550,25 @@ mod tests {
     }
 
     #[test]
+    fn one_that_was_cut_off_between_its_steps_is_ended_by_the_next() {
+        let (from, to) = (filled(), Place::new(Some("of the other")));
+        let mut there = from.snapshot();
+        seal_for(&from.vault, &to.vault, &mut there, &quiet).unwrap();
+        to.change(|accounts| {
+            let mut turn = Turn {
+                vault: &to.vault,
+                replace: false,
+                done: Copied::default(),
+            };
+            turn.take_all(accounts, &there).unwrap();
+        });
+        assert!(to.snapshot().rows.is_empty());
+        let ended = copied(&from, &to);
+        assert_eq!((ended.same, ended.puts), (4, 2));
+        assert_eq!(to.in_clear(), from.in_clear());
+    }
+
+    #[test]
     fn what_is_there_already_stays_unless_it_is_to_be_replaced() {
         let (from, to) = (filled(), Place::new(None));
         to.register("shop", "official", "wx1", "another");
@@ -589,7 +609,8 @@ mod tests {
         from.put(&above, "newest ticket", 10);
         assert_eq!(copied(&from, &to).puts, 1);
         assert_eq!(to.in_clear(), from.in_clear());
-        let row = &to.snapshot().rows[0].1;
+        let rows = to.snapshot().rows;
+        let (_, row) = rows.iter().find(|(key, _)| *key == above).unwrap();
         assert_eq!(row.token.as_deref(), Some("T"), "the token there stays");
         let before = row.pushed_before.as_ref().unwrap();
         let before = to.vault.open(&pushed_label(&above), before).unwrap();

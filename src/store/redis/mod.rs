@@ -50,6 +50,7 @@ mod clock;
 mod codec;
 mod greeting;
 mod host_lock;
+mod inspect;
 mod lease_watch;
 mod link;
 mod mail;
@@ -76,8 +77,8 @@ use self::resp::Reply;
 use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
 use super::{
-    Access, Account, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, RedisUrl, Store,
-    StoreName,
+    Access, Account, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, RedisUrl,
+    ServerCheck, ServerReport, Store, StoreName,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -278,6 +279,14 @@ impl Store for RedisStore {
 
     fn keeper_channel(&self) -> &dyn KeeperChannel {
         &self.mailbox
+    }
+
+    fn report_server(&self, by: &Deadline) -> Option<Result<ServerReport>> {
+        Some(self.server_in_short(by))
+    }
+
+    fn check_server(&self, by: &Deadline) -> Option<Result<ServerCheck>> {
+        Some(self.server_at_length(by))
     }
 
     fn close_idle(&self) {
