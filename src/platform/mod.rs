@@ -37,9 +37,9 @@ pub use reply::{Grant, MAX_TOKEN};
 pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
 #[cfg(feature = "redis")]
 pub use server_stream::{Reach, ServerAddress, ServerStream};
-#[cfg(feature = "redis")]
-pub use tls::Tls;
 pub use tls::own_roots;
+#[cfg(feature = "redis")]
+pub use tls::{Identity, Tls, alert};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]

@@ -16,7 +16,7 @@ use super::script::answer;
 use crate::clock::{Deadline, Now, boot_ms};
 use crate::error::{Error, Result, Status};
 use crate::options::{IpVersion, Options};
-use crate::platform::{NoWay, Tls};
+use crate::platform::{Identity, NoWay, Tls, alert};
 use crate::store::RedisUrl;
 use crate::sync::{Mutex, lock};
 use crate::sys::{BlockedSignals, random};
@@ -52,7 +52,14 @@ impl Server {
         Ok(Server {
             url: url.clone(),
             ip_version: options.ip_version,
-            tls: url.is_tls().then(|| Tls::new(options)).transpose()?,
+            tls: url
+                .is_tls()
+                .then(|| {
+                    let identity = url.identity.as_ref();
+                    let identity = identity.map(|(certificate, key)| Identity { certificate, key });
+                    Tls::with_identity(options, identity)
+                })
+                .transpose()?,
             idle: Mutex::default(),
             away: Mutex::new(None),
             clock: ServerClock::default(),
@@ -238,6 +245,14 @@ impl Server {
 
     pub(super) fn lost(&self, e: &io::Error, by: &Deadline, doing: &str) -> Error {
         let error = Error::store(format!("{doing} store {}", self.url));
+        if let Some(alert) = alert(e) {
+            let why = format!(
+                "TLS: the server asks for a certificate, or does not take this one ({alert})"
+            );
+            return error
+                .because(why)
+                .advise("Name one that it takes in the URL: ?ssl_certfile=FILE&ssl_keyfile=FILE.");
+        }
         match e.kind() {
             _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
             _ if is_timeout(e) => error
