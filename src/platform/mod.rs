@@ -39,7 +39,7 @@ pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
 pub use server_stream::{Reach, ServerAddress, ServerStream};
 pub use tls::own_roots;
 #[cfg(feature = "redis")]
-pub use tls::{Identity, Tls, alert};
+pub use tls::{IdentityFiles, Tls, alert};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]

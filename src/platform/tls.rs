@@ -71,12 +71,12 @@ struct Verifier {
 }
 
 /// What this host proves itself with: the files of a certificate and of its key, which may be one file.
-pub struct Identity<'a> {
+pub struct IdentityFiles<'a> {
     pub certificate: &'a Path,
     pub key: &'a Path,
 }
 
-impl Identity<'_> {
+impl IdentityFiles<'_> {
     fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
         let bytes_of = |path: &Path| {
             let read = sys::require_readable_file(path).and_then(|()| std::fs::read(path));
@@ -118,7 +118,7 @@ impl Tls {
     }
 
     /// For a server that asks this host for a certificate.
-    pub fn with_identity(options: &Options, identity: Option<Identity>) -> Result<Tls> {
+    pub fn with_identity(options: &Options, identity: Option<IdentityFiles>) -> Result<Tls> {
         let defect = |e: &dyn std::error::Error| {
             Error::new(Status::Internal, "cannot set TLS up").because(e.to_string())
         };

@@ -86,7 +86,7 @@ mod tests {
         line.tell(4, 9, begun + SOON * 2 + EACH, &mut out);
         line.tell(9, 9, begun + SOON * 3, &mut out);
         line.clear(&mut out);
-        let drawn = String::from_utf8(out).unwrap();
+        let drawn = String::from_utf8_lossy(&out);
         let expected = "\rcopying: 2 of 9\x1b[K\rcopying: 4 of 9\x1b[K\r\x1b[K";
         assert_eq!(drawn, expected);
     }

@@ -16,7 +16,7 @@ use super::script::answer;
 use crate::clock::{Deadline, Now, boot_ms};
 use crate::error::{Error, Result, Status};
 use crate::options::{IpVersion, Options};
-use crate::platform::{Identity, NoWay, Tls, alert};
+use crate::platform::{IdentityFiles, NoWay, Tls, alert};
 use crate::store::RedisUrl;
 use crate::sync::{Mutex, lock};
 use crate::sys::{BlockedSignals, random};
@@ -56,7 +56,10 @@ impl Server {
                 .is_tls()
                 .then(|| {
                     let identity = url.identity.as_ref();
-                    let identity = identity.map(|(certificate, key)| Identity { certificate, key });
+                    let identity = identity.map(|identity| IdentityFiles {
+                        certificate: &identity.certificate,
+                        key: &identity.key,
+                    });
                     Tls::with_identity(options, identity)
                 })
                 .transpose()?,

@@ -32,6 +32,13 @@ pub enum Listener {
     },
 }
 
+/// The files of a certificate and of its key, which may be one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// A store in Redis.
 #[derive(Clone)]
 pub struct RedisUrl {
@@ -40,8 +47,8 @@ pub struct RedisUrl {
     pub user: String,
     /// Empty is none.
     pub password: Zeroizing<String>,
-    /// What this host proves itself with by TLS: the files of a certificate and of its key.
-    pub identity: Option<(PathBuf, PathBuf)>,
+    /// What this host proves itself with by TLS.
+    pub identity: Option<Box<Identity>>,
     /// For the sentinels, which have logins of their own.
     pub sentinel_user: String,
     pub sentinel_password: Zeroizing<String>,
@@ -228,7 +235,8 @@ impl fmt::Display for RedisUrl {
         if self.prefix != PREFIX {
             query.push(format!("prefix={}", self.prefix));
         }
-        if let Some((certificate, key)) = &self.identity {
+        if let Some(identity) = &self.identity {
+            let Identity { certificate, key } = &**identity;
             query.push(format!("{CERTIFICATE}={}", certificate.display()));
             if key != certificate {
                 query.push(format!("{CERTIFICATE_KEY}={}", key.display()));
@@ -363,10 +371,16 @@ mod tests {
     fn a_certificate_and_its_key_are_files_or_one_file() {
         let text = "rediss://h:6379?ssl_certfile=/c.pem&ssl_keyfile=/k.pem";
         let two = url(text);
-        assert_eq!(two.identity, Some(("/c.pem".into(), "/k.pem".into())));
+        let identity = |certificate: &str, key: &str| {
+            Some(Box::new(Identity {
+                certificate: certificate.into(),
+                key: key.into(),
+            }))
+        };
+        assert_eq!(two.identity, identity("/c.pem", "/k.pem"));
         assert_eq!(two.to_string(), text);
         let one = url("rediss+sentinel://h/m?ssl_certfile=/c.pem");
-        assert_eq!(one.identity, Some(("/c.pem".into(), "/c.pem".into())));
+        assert_eq!(one.identity, identity("/c.pem", "/c.pem"));
         assert!(one.to_string().ends_with("?ssl_certfile=/c.pem"), "{one}");
         assert_ne!(two, url("rediss://h"));
         assert_eq!(two.file_stem(), url("rediss://h").file_stem());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::{Listener, PASSWORD_FILE, RedisUrl};
+use super::{Identity, Listener, PASSWORD_FILE, RedisUrl};
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::url_parts::{decoded, login_of, parse_authority};
@@ -159,7 +159,12 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
                     ));
                 }
                 match name {
-                    CERTIFICATE => url.identity = Some((path.clone(), path)),
+                    CERTIFICATE => {
+                        url.identity = Some(Box::new(Identity {
+                            certificate: path.clone(),
+                            key: path,
+                        }));
+                    }
                     _ => key = Some(path),
                 }
             }
@@ -180,7 +185,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
         }
     }
     match (&mut url.identity, key) {
-        (Some((_, of_certificate)), Some(key)) => *of_certificate = key,
+        (Some(identity), Some(key)) => identity.key = key,
         (None, Some(_)) => return Err(flaw("names ssl_keyfile, and no ssl_certfile")),
         _ => {}
     }
