@@ -105,6 +105,7 @@ impl IdentityFiles<'_> {
 const CORRECT: &str = "Correct ssl_certfile and ssl_keyfile in the store's URL.";
 
 /// Why a server broke a connection off by TLS, where it says so: it may lack a certificate of this host, or not take it.
+#[cfg(feature = "redis")]
 pub fn alert(e: &io::Error) -> Option<String> {
     match e.get_ref()?.downcast_ref::<rustls::Error>()? {
         rustls::Error::AlertReceived(alert) => Some(format!("{alert:?}")),
