@@ -200,5 +200,5 @@ fn clock(check: &ServerCheck, found: &mut Findings) {
 }
 
 fn milliseconds(us: i64) -> String {
-    format!("{}.{} ms", us / 1000, us % 1000 / 100)
+    format!("{}.{:02} ms", us / 1000, us % 1000 / 10)
 }
