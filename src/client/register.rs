@@ -10,6 +10,7 @@ use crate::platform::{Kind, Swapped};
 use crate::process::last_known;
 use crate::secrets::{Label, fingerprint};
 use crate::store::{self, Account, Commit};
+use crate::sys::{self, Failpoint};
 
 impl Client {
     /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
@@ -17,6 +18,9 @@ impl Client {
         let kind = check_new(name, kind, id)?;
         check_places(kind, name, id, secret)?;
         let secret = check_secret_of(kind, name, secret)?;
+        if let Some(server) = self.at_server()? {
+            return server.register(name, kind, id);
+        }
 
         let session = self.session()?;
         let label = Label::secret(name, kind.name(), id);
@@ -158,9 +162,10 @@ impl Session {
         label: &Label,
         secret: Option<&str>,
     ) -> Result<Account> {
+        sys::hit_failpoint(Failpoint::Sealed);
         let stored = self.change_accounts(|accounts| {
             if let (Some(secret), Some(sealed)) = (secret, &mut account.sealed) {
-                self.reseal_if_rotated(label, secret, sealed);
+                self.reseal_if_rotated(label, secret, sealed)?;
             }
             let stored = account::register(accounts, account.clone())?;
             Ok((Commit::Yes, stored))

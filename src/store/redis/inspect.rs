@@ -205,7 +205,7 @@ fn is_in_the_clear(listener: &Listener) -> bool {
     };
     match listener {
         Listener::Tcp { host, is_tls, .. } => !is_tls && !is_loopback(host),
-        Listener::Sentinels { hosts, is_tls, .. } => {
+        Listener::Sentinels { hosts, is_tls, .. } | Listener::Cluster { hosts, is_tls } => {
             !is_tls && hosts.iter().any(|(host, _)| !is_loopback(host))
         }
         Listener::Unix(_) => false,
