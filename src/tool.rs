@@ -9,7 +9,9 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{AccountBrief, AccountLookup, ClientLookup, Paths, Place, Removed};
+pub use crate::admin::{
+    AccountBrief, AccountLookup, ClientLookup, Copied, Paths, Place, Progress, Removed,
+};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -19,7 +21,7 @@ pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::{Probe, Value as CallValue, WechatCall, WechatHost, wechat_calls};
 pub use crate::server_clients::{ClientSet, NewKey, ServerClient, Verb};
-pub use crate::store::{Condition, QUARANTINED};
+pub use crate::store::{Condition, QUARANTINED, Replica, ServerCheck, ServerReport};
 pub use crate::sys::{
     fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,
     user_name,
@@ -160,13 +162,18 @@ pub fn lacks(directory: &Path) -> Option<Vec<&'static str>> {
     Some(lacks.into_iter().map(crate::sys::Lack::name).collect())
 }
 
-/// An open store.
-pub struct Store(Arc<Client>);
+/// An open store, and what is told of long work on it.
+pub struct Store(Arc<Client>, Box<Progress>);
 
 impl Store {
     /// Opens a store, creating it when absent; `None` is the default place.
     pub fn open(path: Option<&str>) -> Result<Store> {
-        Ok(Store(Arc::new(Client::open(path)?)))
+        Ok(Store(Arc::new(Client::open(path)?), Box::new(|_, _| {})))
+    }
+
+    /// The same, which tells how much of long work is done.
+    pub fn telling(self, progress: Box<Progress>) -> Store {
+        Store(self.0, progress)
     }
 
     /// Where the store of this name would be, without opening it.
@@ -329,17 +336,24 @@ impl Store {
 
     /// Makes a new key and seals every secret with it. How many there were.
     pub fn rekey(&self) -> Result<usize> {
-        self.0.rekey()
+        self.0.rekey(&self.1)
     }
 
-    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600.
-    pub fn backup(&self, to: &Path) -> Result<()> {
-        self.0.backup(to)
+    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600. How many accounts
+    /// there were.
+    pub fn backup(&self, to: &Path) -> Result<usize> {
+        self.0.backup(to, &self.1)
     }
 
     /// Puts what a backup holds in the place of what is there. How many accounts that is.
     pub fn restore(&self, from: &Path) -> Result<usize> {
-        self.0.restore(from)
+        self.0.restore(from, &self.1)
+    }
+
+    /// Copies accounts, and what was put for them, into another store. With `replace`, accounts that differ there, or were
+    /// removed there, become those of this one.
+    pub fn copy_to(&self, to: &Store, replace: bool) -> Result<Copied> {
+        self.0.copy_to(&to.0, replace, &self.1)
     }
 
     /// Fails when this process lacks what fetching an account's token takes: its secret, or what is to be put, must be there
@@ -352,6 +366,12 @@ impl Store {
     pub fn has_keeper(&self) -> Option<bool> {
         let session = self.0.session().ok()?;
         session.store().keeper_channel().is_listened_to()
+    }
+
+    /// The server of a store that has one, at length. Changes nothing there.
+    pub fn check_server(&self) -> Option<Result<ServerCheck>> {
+        let session = self.0.session().ok()?;
+        session.store().check_server(&session.deadline)
     }
 
     /// The base URL of each platform, by its option's name.

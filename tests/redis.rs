@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::wxtoken::ffi::wxtoken_status::*;
 use ::wxtoken::tool::Store;
-use common::{Child, Handle, Proxy, RedisServer, SECRET, World, outcome, wait_until};
+use common::{Child, Handle, Proxy, RedisServer, SECRET, TlsServer, World, outcome, wait_until};
 use serde_json::{Value, json};
 
 fn row(handle: &Handle) -> Value {
@@ -361,4 +361,36 @@ fn a_server_is_reached_by_tls_and_must_prove_itself() {
     .join();
     assert!(world.accepts(&said), "{said}");
     assert_eq!(world.minted(), 1);
+}
+
+#[test]
+fn a_server_that_asks_for_a_certificate_is_shown_the_one_of_the_url() {
+    let world = World::with_account(json!({}));
+    let tls = TlsServer::start();
+    let file = |name: &str| tls.file(name).display().to_string();
+    let said = |url: String| {
+        Child::fork(|| {
+            common::set_env("WXTOKEN_CA_FILE", &file("ca.pem"));
+            match Handle::open(Path::new(&url)) {
+                Ok(_) => "opened".into(),
+                Err(failure) => format!("{} {}", failure.status as i32, failure.message),
+            }
+        })
+        .join()
+    };
+    let refused = said(tls.url());
+    assert!(refused.starts_with("3 "), "{refused}");
+    let certificate = format!("{}?ssl_certfile={}", tls.url(), file("client.pem"));
+    for (key, expected) in [
+        ("client.key", "opened"),
+        ("other.key", "it is not that of the certificate"),
+        ("ca.pem", "holds no private key"),
+        ("none.key", "cannot read"),
+    ] {
+        let url = format!("{certificate}&ssl_keyfile={}", file(key));
+        let said = said(url);
+        assert!(said.contains(expected), "{key}: {said}");
+        assert!(!said.contains("PRIVATE"), "{key}: {said}");
+    }
+    drop(world);
 }

@@ -131,6 +131,16 @@ pub enum Command {
     Client(Client),
     /// Look for what is wrong, and say how it is mended
     Doctor(Doctor),
+    /// Copy accounts, and what was put for them, from one store into another
+    ///
+    /// FROM and TO are the path of a file, or a URL as redis://HOST. Secrets are sealed anew with the key of TO. Tokens are
+    /// not copied: TO fetches its own. A token of official_classic or douyin in FROM ends when TO fetches one, so let one of the
+    /// two stores be used from then on.
+    ///
+    /// An account that TO lacks is put in. One that differs there is left as it is and named, since nobody knows which is
+    /// newer; so is one that was removed there. --replace takes both from FROM. Of what was put, the later holds. To do it
+    /// again does no harm, and ends a copy that was cut off.
+    Copy(Copy),
     /// Make a new key, and seal every secret with it
     Rekey,
     /// Write accounts and secrets, still sealed, to a new file
@@ -259,6 +269,29 @@ pub struct Doctor {
     /// The findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Copy {
+    /// The store to read
+    pub from: String,
+    /// The store to write; it is made when there is none
+    pub to: String,
+    /// Accounts that differ in TO, or were removed there, become those of FROM
+    #[arg(long)]
+    pub replace: bool,
+    /// The key file of FROM [default: the option key_file, or the place beside the store]
+    #[arg(long, value_name = "FILE")]
+    pub from_key: Option<String>,
+    /// The key file of TO
+    #[arg(long, value_name = "FILE")]
+    pub to_key: Option<String>,
+    /// A file with the password of FROM's URL [default: WXTOKEN_STORE_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub from_password_file: Option<PathBuf>,
+    /// A file with the password of TO's URL [default: WXTOKEN_STORE_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub to_password_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::Removed;
+use super::{Progress, Removed, told};
 use crate::account::{self, leads_to};
 use crate::clock::Deadline;
 use crate::credential::CredentialKey;
@@ -96,7 +96,12 @@ fn delete_rows_of(
 }
 
 /// Puts what a backup holds in the place of all that is there: the accounts, the rows, then the clients. Killed between, it is done again.
-pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Result<()> {
+pub fn restore(
+    store: &dyn Store,
+    backup: &StoreSnapshot,
+    by: &Deadline,
+    tell: &Progress,
+) -> Result<()> {
     let at_wall_ms = store.now().wall_ms;
     store.change_accounts(by, &mut |accounts| {
         account::replace_all(accounts, backup, at_wall_ms)?;
@@ -106,7 +111,7 @@ pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Resu
     for (key, _) in &there {
         store.delete_row(key, by)?;
     }
-    for (key, kept) in &backup.rows {
+    for (key, kept) in told(backup.rows.iter(), tell) {
         store.change_row(key, by, &mut |row| {
             row.clone_from(kept);
             Ok(Commit::Yes)
@@ -275,7 +280,7 @@ mod tests {
             clients: Some("{}".into()),
         };
         for _ in 0..2 {
-            restore(&store, &backup, &by()).unwrap();
+            restore(&store, &backup, &by(), &|_, _| {}).unwrap();
             let there = StoreSnapshot::of(&store, &by()).unwrap();
             assert_eq!(there.accounts, backup.accounts);
             assert_eq!(there.clients, backup.clients);

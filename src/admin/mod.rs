@@ -3,6 +3,7 @@
 mod accounts;
 mod brief;
 mod clients;
+mod copy;
 mod rekey;
 
 use std::path::{Path, PathBuf};
@@ -11,9 +12,13 @@ pub use self::brief::{AccountBrief, AccountLookup};
 pub use self::clients::ClientLookup;
 
 use self::accounts::{remove, restore};
-use self::rekey::{open_all, rekey, seal_for};
+use self::copy::Side;
+use self::rekey::{rekey, seal_for};
+
+pub use self::copy::Copied;
 
 use crate::client::Client;
+use crate::client::session::Session;
 use crate::clock::Deadline;
 use crate::error::{Error, Result};
 use crate::names;
@@ -59,6 +64,21 @@ pub struct Removed {
     pub children: Vec<String>,
 }
 
+/// Is told how much of long work is done, and of how much.
+pub type Progress = dyn Fn(usize, usize) + Send + Sync;
+
+/// Goes over the items of long work, and tells how far it has come.
+fn told<'a, T>(
+    items: impl ExactSizeIterator<Item = T> + 'a,
+    tell: &'a Progress,
+) -> impl Iterator<Item = T> + 'a {
+    let of = items.len();
+    items.enumerate().map(move |(before, item)| {
+        tell(before + 1, of);
+        item
+    })
+}
+
 impl Client {
     /// The place of the store of this name, whether it is there or not.
     pub fn locate(store: Option<&str>) -> Result<Place> {
@@ -82,34 +102,54 @@ impl Client {
         Ok(removed)
     }
 
-    pub fn rekey(&self) -> Result<usize> {
+    pub fn rekey(&self, tell: &Progress) -> Result<usize> {
         let session = self.session()?;
-        let resealed = rekey(session.store(), &session.vault, &session.deadline)?;
+        let resealed = rekey(session.store(), &session.vault, &session.deadline, tell)?;
         session.log(LogLevel::Info, "sealed every secret with a new key");
         Ok(resealed)
     }
 
-    pub fn backup(&self, to: &Path) -> Result<()> {
+    /// How many accounts there were.
+    pub fn backup(&self, to: &Path, tell: &Progress) -> Result<usize> {
         check_path("a backup", &to.to_string_lossy())?;
         let session = self.session()?;
         let mut snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
         // It may be restored into another store.
         let sealed_for_any = session.vault.clone().sealing_for(None);
-        seal_for(&session.vault, &sealed_for_any, &mut snapshot)?;
-        write_backup(to, &snapshot)
+        seal_for(&session.vault, &sealed_for_any, &mut snapshot, tell)?;
+        write_backup(to, &snapshot)?;
+        Ok(snapshot.accounts.len() + snapshot.unknown.len())
     }
 
-    pub fn restore(&self, from: &Path) -> Result<usize> {
+    pub fn restore(&self, from: &Path, tell: &Progress) -> Result<usize> {
         let session = self.session()?;
         session.require_trusted()?;
         let mut snapshot = read_backup(from, &session.deadline)?;
-        check_names(from, &snapshot)?;
+        check_names(
+            || format!("cannot restore from {}", from.display()),
+            &snapshot,
+        )?;
         let sealed_for_any = session.vault.clone().sealing_for(None);
-        open_all(&sealed_for_any, &snapshot)?;
-        seal_for(&sealed_for_any, &session.vault, &mut snapshot)?;
-        restore(session.store(), &snapshot, &session.deadline)?;
+        seal_for(&sealed_for_any, &session.vault, &mut snapshot, tell)?;
+        restore(session.store(), &snapshot, &session.deadline, tell)?;
         session.state.shared.invalidate_all();
         Ok(snapshot.accounts.len() + snapshot.unknown.len())
+    }
+
+    /// Copies accounts, and what was put for them, into another store.
+    pub fn copy_to(&self, to: &Client, replace: bool, tell: &Progress) -> Result<Copied> {
+        let from = self.session()?;
+        let into = to.session()?;
+        into.require_trusted()?;
+        into.require_key()?;
+        let side = |session: &Session| Side {
+            store: session.store(),
+            vault: session.vault.clone(),
+            step_ms: session.options.timeout_ms,
+        };
+        let copied = copy::copy(&side(&from), &side(&into), replace, tell)?;
+        into.state.shared.invalidate_all();
+        Ok(copied)
     }
 
     pub fn check_secrets(&self, name: &str) -> Result<()> {
@@ -144,13 +184,11 @@ impl Client {
 }
 
 /// Fails on a name that could not have been registered.
-fn check_names(from: &Path, backup: &StoreSnapshot) -> Result<()> {
-    let known = backup.accounts.iter().map(|account| &account.name);
-    let unknown = backup.unknown.iter().map(|account| &account.name);
+fn check_names(doing: impl Fn() -> String, there: &StoreSnapshot) -> Result<()> {
+    let known = there.accounts.iter().map(|account| &account.name);
+    let unknown = there.unknown.iter().map(|account| &account.name);
     for name in known.chain(unknown) {
-        names::check_account(name).map_err(|e| {
-            Error::store(format!("cannot restore from {}", from.display())).because(e.to_string())
-        })?;
+        names::check_account(name).map_err(|e| Error::store(doing()).because(e.to_string()))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! A new key: every sealed value is sealed anew with it, while other processes go on.
 
+use super::{Progress, told};
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
@@ -10,7 +11,7 @@ use crate::store::{self, Commit, Store, StoreSnapshot, UnknownAccount};
 ///
 /// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
 /// with a key that is about to go.
-pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
+pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
     open_all(vault, &StoreSnapshot::of(store, by)?)?;
     store.change_accounts(by, &mut |_| {
         vault.begin_rotation()?;
@@ -18,7 +19,7 @@ pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
     })?;
     let mut resealed = 0;
     loop {
-        resealed += reseal_all(store, vault, by)?;
+        resealed += reseal_all(store, vault, by, tell)?;
         // What was sealed with the old key before the beginning, and written after it, is caught here.
         let is_done = store::change_accounts(store, by, |accounts| {
             for account in accounts.accounts()? {
@@ -46,7 +47,7 @@ pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
 }
 
 /// Seals what is not of the key that seals now. How many there were.
-fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> {
+fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
     let there = StoreSnapshot::of(store, by)?;
     let mut resealed = 0;
     let mut stale = Vec::new();
@@ -62,7 +63,7 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
     if !stale.is_empty() || are_unknown_stale {
         resealed += store::change_accounts(store, by, |accounts| {
             let mut count = 0;
-            for name in &stale {
+            for name in told(stale.iter(), tell) {
                 let Some(mut account) = accounts.account(Some(name))? else {
                     continue;
                 };
@@ -82,7 +83,7 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
             Ok((Commit::when(count > 0), count))
         })?;
     }
-    for (key, row) in &there.rows {
+    for (key, row) in told(there.rows.iter(), tell) {
         if !has_stale(vault, row)? {
             continue;
         }
@@ -104,7 +105,7 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<usize> 
 }
 
 /// Seals a value anew unless the key that seals now has sealed it. How many that were: one or none.
-fn reseal(vault: &Vault, label: &Label, sealed: &mut Vec<u8>) -> Result<usize> {
+pub fn reseal(vault: &Vault, label: &Label, sealed: &mut Vec<u8>) -> Result<usize> {
     if vault.is_current(sealed)? {
         return Ok(0);
     }
@@ -148,20 +149,25 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
     Ok(())
 }
 
-fn label_of_unknown(account: &UnknownAccount) -> Label {
+pub fn label_of_unknown(account: &UnknownAccount) -> Label {
     Label::secret(&account.name, &account.kind, &account.id)
 }
 
-/// Seals every value anew for another store, with the same key. Nothing to do where both vaults seal alike.
-pub fn seal_for(from: &Vault, to: &Vault, there: &mut StoreSnapshot) -> Result<()> {
+/// Seals every value anew for another store, with that one's key. Where both vaults seal alike each is opened, and stays as it is.
+pub fn seal_for(
+    from: &Vault,
+    to: &Vault,
+    there: &mut StoreSnapshot,
+    tell: &Progress,
+) -> Result<()> {
     if from.seals_as(to) {
-        return Ok(());
+        return open_all(from, there);
     }
     let move_over = |label: &Label, sealed: &mut Vec<u8>| -> Result<()> {
         *sealed = to.seal(label, &from.open(label, sealed)?)?;
         Ok(())
     };
-    for account in &mut there.accounts {
+    for account in told(there.accounts.iter_mut(), tell) {
         let label = Label::secret(&account.name, account.kind.name(), &account.id);
         if let Some(sealed) = &mut account.sealed {
             move_over(&label, sealed)?;
@@ -183,7 +189,7 @@ pub fn seal_for(from: &Vault, to: &Vault, there: &mut StoreSnapshot) -> Result<(
     Ok(())
 }
 
-fn pushed_label(key: &CredentialKey) -> Label {
+pub fn pushed_label(key: &CredentialKey) -> Label {
     Label::put_for(&key.id, &key.key_text())
 }
 
@@ -194,6 +200,8 @@ mod tests {
     use crate::platform::Kind;
     use crate::store::Account;
     use crate::store::memory::MemoryStore;
+
+    fn quiet(_: usize, _: usize) {}
 
     fn by() -> Deadline {
         Deadline::after(60_000)
@@ -263,7 +271,7 @@ mod tests {
     fn every_value_is_sealed_anew_and_the_old_key_goes() {
         let (_directory, store, vault) = sealed();
         let old = StoreSnapshot::of(&store, &by()).unwrap();
-        assert_eq!(rekey(&store, &vault, &by()).unwrap(), 3);
+        assert_eq!(rekey(&store, &vault, &by(), &quiet).unwrap(), 3);
         assert_all_open(&store, &vault);
         assert!(open_all(&vault, &old).is_err());
         let sealed = old.accounts[0].sealed.as_ref().unwrap();
@@ -288,10 +296,13 @@ mod tests {
                     .unwrap();
             }
             if steps > 1 {
-                reseal_all(&store, &vault, &by()).unwrap();
+                reseal_all(&store, &vault, &by(), &quiet).unwrap();
             }
             assert_all_open(&store, &vault);
-            assert_eq!(rekey(&store, &vault, &by()).unwrap(), [3, 2, 0][steps]);
+            assert_eq!(
+                rekey(&store, &vault, &by(), &quiet).unwrap(),
+                [3, 2, 0][steps]
+            );
             assert_all_open(&store, &vault);
         }
     }
@@ -318,7 +329,7 @@ mod tests {
         let (_directory, store, vault) = sealed();
         let label = Label::secret("newer", "official_v9", "wx9");
         put_newer(&store, vault.seal(&label, "newer secret").unwrap());
-        assert_eq!(rekey(&store, &vault, &by()).unwrap(), 4);
+        assert_eq!(rekey(&store, &vault, &by(), &quiet).unwrap(), 4);
         assert_all_open(&store, &vault);
         let there = StoreSnapshot::of(&store, &by()).unwrap();
         let sealed = there.unknown[0].sealed.as_ref().unwrap();
@@ -332,7 +343,7 @@ mod tests {
         put_newer(&store, vec![9; 60]);
         let key = || std::fs::read(directory.path().join("key")).unwrap();
         let (old_key, old) = (key(), StoreSnapshot::of(&store, &by()).unwrap());
-        let said = rekey(&store, &vault, &by()).unwrap_err().for_c();
+        let said = rekey(&store, &vault, &by(), &quiet).unwrap_err().for_c();
         assert!(said.contains("newer") && said.contains("Upgrade"), "{said}");
         let there = StoreSnapshot::of(&store, &by()).unwrap();
         assert_eq!((key(), there.rows), (old_key, old.rows));
@@ -348,7 +359,7 @@ mod tests {
         };
         store.change_row(&key(), &by(), &mut { spoil }).unwrap();
         let old = StoreSnapshot::of(&store, &by()).unwrap();
-        assert!(rekey(&store, &vault, &by()).is_err());
+        assert!(rekey(&store, &vault, &by(), &quiet).is_err());
         let sealed = old.accounts[0].sealed.as_ref().unwrap();
         assert_eq!(vault.has_key_of(sealed), Ok(true), "the old key is there");
     }

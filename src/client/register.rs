@@ -71,7 +71,7 @@ impl Client {
 
 impl Session {
     /// Fails on a host that would make a key of its own, to which no other host has the like.
-    fn require_key(&self) -> Result<()> {
+    pub fn require_key(&self) -> Result<()> {
         if self.store().id().is_none() || self.vault.exists() {
             return Ok(());
         }

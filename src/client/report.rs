@@ -14,7 +14,7 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::error::{Error, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
-use crate::store::{Account, StoreSnapshot, UnknownAccount};
+use crate::store::{Account, ServerReport, StoreSnapshot, UnknownAccount};
 
 /// What there is in a store. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
@@ -23,6 +23,8 @@ pub struct Report {
     pub version: &'static str,
     /// Where the store is.
     pub store: String,
+    /// The server of a store that has one; `None` for a file, and where the server does not answer.
+    pub server: Option<ServerReport>,
     /// When this was written.
     pub now: i64,
     /// Whether a keeper listens; `None` where this process may not know.
@@ -268,6 +270,10 @@ pub fn gather(session: &Session) -> Result<Report> {
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         store: session.store_name().to_string(),
+        server: session
+            .store()
+            .report_server(&session.deadline)
+            .and_then(Result::ok),
         now: seconds(now.wall_ms),
         keeper: session.store().keeper_channel().is_listened_to(),
         reader: session.why_reader(),

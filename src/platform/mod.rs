@@ -38,9 +38,9 @@ pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
 pub use server_http::{Answer, Call, NoAnswer, ServerHttp};
 #[cfg(feature = "redis")]
 pub use server_stream::{Reach, ServerAddress, ServerStream};
-#[cfg(feature = "redis")]
-pub use tls::Tls;
 pub use tls::own_roots;
+#[cfg(feature = "redis")]
+pub use tls::{IdentityFiles, Tls, alert};
 pub use wechat_calls::{WechatCall, WechatHost, wechat_calls};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.

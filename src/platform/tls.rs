@@ -1,17 +1,19 @@
 //! TLS to a host: verified always, and a failure that says which of its causes it was.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
     SignatureScheme, StreamOwned,
 };
+use zeroize::Zeroizing;
 
 use super::issuer::issuer_of;
 use super::no_way::{self, NoWay, ran_out};
@@ -68,8 +70,56 @@ struct Verifier {
     stranger: OnceLock<String>,
 }
 
+/// What this host proves itself with: the files of a certificate and of its key, which may be one file.
+pub struct IdentityFiles<'a> {
+    pub certificate: &'a Path,
+    pub key: &'a Path,
+}
+
+impl IdentityFiles<'_> {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        let bytes_of = |path: &Path| {
+            let read = sys::require_readable_file(path).and_then(|()| std::fs::read(path));
+            read.map(Zeroizing::new).map_err(|e| {
+                Error::argument(format!("cannot read {}", path.display()))
+                    .because(sys::os_message(&e))
+                    .advise(CORRECT)
+            })
+        };
+        let holds_no = |path: &Path, what: &str| {
+            Error::argument(format!("{} holds no {what} in PEM form", path.display()))
+                .advise(CORRECT)
+        };
+        let pem = bytes_of(self.certificate)?;
+        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        let chain = chain.ok().filter(|chain| !chain.is_empty());
+        let chain = chain.ok_or_else(|| holds_no(self.certificate, "certificate"))?;
+        // The error's own text may quote what is there.
+        let key = PrivateKeyDer::from_pem_slice(&bytes_of(self.key)?)
+            .map_err(|_| holds_no(self.key, "private key"))?;
+        Ok((chain, key))
+    }
+}
+
+/// Where an identity is named.
+const CORRECT: &str = "Correct ssl_certfile and ssl_keyfile in the store's URL.";
+
+/// Why a server broke a connection off by TLS, where it says so: it may lack a certificate of this host, or not take it.
+#[cfg(feature = "redis")]
+pub fn alert(e: &io::Error) -> Option<String> {
+    match e.get_ref()?.downcast_ref::<rustls::Error>()? {
+        rustls::Error::AlertReceived(alert) => Some(format!("{alert:?}")),
+        _ => None,
+    }
+}
+
 impl Tls {
     pub fn new(options: &Options) -> Result<Tls> {
+        Tls::with_identity(options, None)
+    }
+
+    /// For a server that asks this host for a certificate.
+    pub fn with_identity(options: &Options, identity: Option<IdentityFiles>) -> Result<Tls> {
         let defect = |e: &dyn std::error::Error| {
             Error::new(Status::Internal, "cannot set TLS up").because(e.to_string())
         };
@@ -86,8 +136,20 @@ impl Tls {
         // rustls calls any verifier of one's own dangerous. This one lets nothing through that rustls's refuses.
         let config = builder
             .dangerous()
-            .with_custom_certificate_verifier(verifier.clone())
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(verifier.clone());
+        let config = match identity {
+            None => config.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.read()?;
+                config.with_client_auth_cert(chain, key).map_err(|_| {
+                    let (certificate, key) = (identity.certificate, identity.key);
+                    let of = certificate.display();
+                    Error::argument(format!("the key {} cannot be used", key.display()))
+                        .because(format!("it is not that of the certificate {of}"))
+                        .advise(CORRECT)
+                })?
+            }
+        };
         Ok(Tls {
             config: Arc::new(config),
             verifier,

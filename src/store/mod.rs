@@ -29,6 +29,7 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod redis_url;
+mod server_check;
 mod server_url;
 mod sqlite;
 
@@ -37,6 +38,7 @@ pub use name::{StoreName, check_path};
 pub use record::{Account, ParentLink, UnknownAccount};
 #[cfg(feature = "redis")]
 pub use redis_url::RedisUrl;
+pub use server_check::{Replica, ServerCheck, ServerReport};
 pub use server_url::ServerUrl;
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
@@ -151,6 +153,16 @@ pub trait Store: Send + Sync {
 
     /// How a reader reaches a keeper.
     fn keeper_channel(&self) -> &dyn KeeperChannel;
+
+    /// The server of a store that has one, in a few words.
+    fn report_server(&self, _by: &Deadline) -> Option<Result<ServerReport>> {
+        None
+    }
+
+    /// The server of a store that has one, at length.
+    fn check_server(&self, _by: &Deadline) -> Option<Result<ServerCheck>> {
+        None
+    }
 
     /// Lets files and connections go until the next call, unless a lock is held on one.
     fn close_idle(&self);

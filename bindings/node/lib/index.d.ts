@@ -116,6 +116,7 @@ export class Token {
 /** What there is to know of every account and token; the project's README describes it. */
 export interface Report {
   store: string;
+  server: { role: string | null; round_trip_ms: number } | null;
   degraded: string | null;
   reader: string | null;
   not_trusted: string | null;

@@ -21,8 +21,7 @@ pub fn rekey(store: &Store) -> ExitResult {
 }
 
 pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
-    store.backup(&backup.file)?;
-    let accounts = store.report()?.size();
+    let accounts = store.backup(&backup.file)?;
     output::print_line(&format!(
         "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
         count(accounts, "account"),

@@ -2,6 +2,7 @@
 
 mod account;
 mod client;
+mod copy;
 mod doctor;
 mod get;
 mod keep;
@@ -21,6 +22,7 @@ use wxtoken::tool::{Error, Store};
 
 use crate::args::{Cli, Command};
 use crate::exit::{ExitResult, Failure};
+use crate::ui::progress::shown;
 
 pub fn run(cli: &Cli) -> ExitResult {
     refuse_password(cli)?;
@@ -38,11 +40,14 @@ pub fn run(cli: &Cli) -> ExitResult {
         }
         Command::Serve(serve) => serve::run(&std::sync::Arc::new(open(cli)?), serve),
         Command::Client(verb) => client::run(cli, verb),
-        Command::Rekey => maintenance::rekey(&existing(cli)?),
-        Command::Backup(backup) => maintenance::backup(&existing(cli)?, backup),
+        Command::Copy(copy) => copy::run(cli, copy),
+        Command::Rekey => maintenance::rekey(&existing(cli)?.telling(shown("sealing secrets"))),
+        Command::Backup(backup) => {
+            maintenance::backup(&existing(cli)?.telling(shown("sealing secrets")), backup)
+        }
         Command::Restore(restore) => {
             maintenance::require_file(&restore.file)?;
-            maintenance::restore(&open(cli)?, restore)
+            maintenance::restore(&open(cli)?.telling(shown("restoring")), restore)
         }
         Command::Completions(completions) => manual::completions(completions),
         Command::Man(man) => manual::pages(man),
@@ -51,26 +56,36 @@ pub fn run(cli: &Cli) -> ExitResult {
 
 /// Fails on a password in an argument, where the list of processes and the shell's history show it.
 fn refuse_password(cli: &Cli) -> Result<(), Failure> {
-    let store = cli.store.as_deref().unwrap_or_default();
-    let login = store
-        .split_once("://")
-        .and_then(|(_, rest)| rest.rsplit_once('@'));
-    if login.is_some_and(|(login, _)| login.contains(':')) {
-        return Err(Failure::usage("--store holds a password").advise(
+    match cli.store.as_deref().is_some_and(holds_password) {
+        true => Err(Failure::usage("--store holds a password").advise(
             "A password is never an argument, where the list of processes and the shell's history show it. \
              Give the URL in WXTOKEN_STORE, or its password in a file that WXTOKEN_STORE_PASSWORD_FILE names.",
-        ));
+        )),
+        false => Ok(()),
     }
-    Ok(())
+}
+
+/// Whether a store's URL has a password in its login, or one for sentinels in its query.
+fn holds_password(store: &str) -> bool {
+    let Some((_, rest)) = store.split_once("://") else {
+        return false;
+    };
+    let login = rest.rsplit_once('@');
+    login.is_some_and(|(login, _)| login.contains(':')) || rest.contains("sentinel_password=")
 }
 
 /// Opens the store, making it when there is none.
 fn open(cli: &Cli) -> Result<Store, Failure> {
+    open_at(cli, cli.store.as_deref())
+}
+
+/// Opens a store by its name, making it when there is none.
+fn open_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
     let options = cli.options()?;
-    let files = Store::locate(cli.store.as_deref())?.files;
+    let files = Store::locate(name)?.files;
     let path = files.map(|files| files.store);
     let new = path.filter(|path| std::fs::symlink_metadata(path).is_err());
-    let store = Store::open(cli.store.as_deref())?;
+    let store = Store::open(name)?;
     if let Some((mode, path)) = cli.mode.zip(new) {
         std::fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(|e| {
             let what = format!("cannot set the mode of store {}", path.display());
@@ -85,12 +100,17 @@ fn open(cli: &Cli) -> Result<Store, Failure> {
 
 /// Opens a store that is there. A mistyped path does not become a store.
 fn existing(cli: &Cli) -> Result<Store, Failure> {
-    if let Some(files) = Store::locate(cli.store.as_deref())?.files {
+    existing_at(cli, cli.store.as_deref())
+}
+
+/// Opens a store by its name, if it is there.
+fn existing_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
+    if let Some(files) = Store::locate(name)?.files {
         let path = files.store;
         if std::fs::symlink_metadata(&path).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
             return Err(Failure::no_store(&path));
         }
     }
     // What else may be wrong with it, opening it says.
-    open(cli)
+    open_at(cli, name)
 }

@@ -4,6 +4,7 @@ pub mod hint;
 pub mod layout;
 pub mod output;
 pub mod plural;
+pub mod progress;
 pub mod prometheus;
 pub mod shell;
 pub mod table;

@@ -131,6 +131,21 @@ pub fn write(report: &Report) -> String {
         "",
         i64::from(report.degraded.is_some()),
     );
+    if let Some(server) = &report.server {
+        let name = "wxtoken_store_round_trip_seconds";
+        head(
+            &mut out,
+            name,
+            "gauge",
+            "How long the store's server took over one question.",
+        );
+        let _ = writeln!(out, "{name} {}", server.round_trip_ms / 1000.0);
+        if let Some(role) = &server.role {
+            let help = "Whether the store's server is a master, which takes writes.";
+            let is_master = i64::from(role == "master");
+            alone(&mut out, "wxtoken_store_is_master", help, "", is_master);
+        }
+    }
     let accounts = i64::try_from(report.accounts.len()).unwrap_or(i64::MAX);
     alone(
         &mut out,

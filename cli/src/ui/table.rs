@@ -125,6 +125,21 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
             .with(DIM, dot)
             .with(PLAIN, moment(report.now, report.now)),
     ];
+    if let Some(server) = &report.server {
+        let role = match server.role.as_deref() {
+            Some("master") => "a master",
+            Some("slave") => "a replica",
+            _ => "of unknown role",
+        };
+        let said = format!("the server is {role}");
+        let took = format!("answers in {:.1} ms", server.round_trip_ms);
+        lines.push(
+            Line::default()
+                .with(PLAIN, said)
+                .with(DIM, dot)
+                .with(DIM, took),
+        );
+    }
     let degraded = report.degraded.iter().map(|why| format!("degraded: {why}"));
     let without_keeper = report.reader.iter().filter(|_| report.keeper != Some(true));
     let reader = without_keeper.map(|why| format!("no token can be fetched from here: {why}"));

@@ -1,6 +1,7 @@
 //! The command `wxtoken`, run as people and scripts run it; the simulator plays WeChat.
 
 mod accounts;
+mod copy;
 mod doctor;
 mod keep;
 mod manual;

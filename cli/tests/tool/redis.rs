@@ -101,3 +101,86 @@ fn a_keeper_on_a_server_keeps_tokens_and_answers_readers() {
     keeper.kill().unwrap();
     keeper.wait().unwrap();
 }
+
+#[test]
+fn the_doctor_says_what_of_a_server_may_cost_tokens() {
+    let desk = Desk::on_redis();
+    let server = desk.world.server();
+    let doctor = || {
+        let run = desk.run(&["doctor", "--offline", "--json"]);
+        let said = parsed(&run.out);
+        let findings = said["findings"].as_array().unwrap().clone();
+        move |check: &str, words: &str| {
+            let is_meant = |one: &&Value| {
+                one["check"] == check && one["saw"].as_str().unwrap().contains(words)
+            };
+            findings.iter().find(is_meant).map(|one| {
+                let level = one["level"].as_str().unwrap();
+                let remedy = one["remedy"].as_str().unwrap_or_default();
+                format!("{level}: {remedy}")
+            })
+        }
+    };
+    let said = doctor();
+    assert!(
+        said("server", "a master, answers in")
+            .unwrap()
+            .starts_with("ok")
+    );
+    assert!(said("commands", "all commands").unwrap().starts_with("ok"));
+    assert!(said("memory", "noeviction").unwrap().starts_with("ok"));
+    assert!(said("server clock", "agrees").unwrap().starts_with("ok"));
+    assert!(
+        said("disk", "nothing is written")
+            .unwrap()
+            .contains("appendonly yes")
+    );
+    assert!(said("replicas", "none").unwrap().starts_with("note"));
+    server.run(&["CONFIG", "SET", "maxmemory", "100mb"]);
+    server.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    server.run(&["CONFIG", "SET", "appendonly", "yes"]);
+    server.run(&["ACL", "SETUSER", "default", "-hset", "-info", "-config"]);
+    let keys = server.run(&["DBSIZE"]);
+    let said = doctor();
+    assert!(
+        said("acl", "default may not use HSET")
+            .unwrap()
+            .contains("ACL SETUSER default")
+    );
+    assert!(
+        said("server", "refuses INFO and CONFIG")
+            .unwrap()
+            .starts_with("note")
+    );
+    assert_eq!(server.run(&["DBSIZE"]), keys, "a look changes nothing");
+    server.run(&["ACL", "SETUSER", "default", "+@all"]);
+    let said = doctor();
+    let memory = said("memory", "allkeys-lru").unwrap();
+    assert!(
+        memory.starts_with("problem: CONFIG SET maxmemory-policy noeviction"),
+        "{memory}"
+    );
+    assert!(said("disk", "each change").unwrap().starts_with("ok"));
+}
+
+#[test]
+fn status_says_how_the_server_is() {
+    let desk = Desk::on_redis();
+    let report = parsed(&desk.done(&["status", "--json"]));
+    assert_eq!(report["server"]["role"], "master");
+    assert!(report["server"]["round_trip_ms"].as_f64().unwrap() > 0.0);
+    let status = desk.done(&["status"]);
+    assert!(status.contains("the server is a master"), "{status}");
+    let metrics = desk.done(&["status", "--prometheus"]);
+    assert!(
+        metrics.contains("\nwxtoken_store_is_master 1\n"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("\nwxtoken_store_round_trip_seconds 0.0"),
+        "{metrics}"
+    );
+    let file = Desk::with_shop();
+    let report = parsed(&file.done(&["status", "--json"]));
+    assert!(report["server"].is_null());
+}

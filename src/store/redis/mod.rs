@@ -56,6 +56,7 @@ mod codec;
 mod converse;
 mod greeting;
 mod host_lock;
+mod inspect;
 mod kept_secret;
 mod lease_watch;
 mod link;
@@ -86,7 +87,7 @@ use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
 use super::{
     Access, Account, Accounts, ClockStep, Commit, KeeperChannel, LeaderLock, Opening, Read,
-    RedisUrl, Store, StoreName,
+    RedisUrl, ServerCheck, ServerReport, Store, StoreName,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -319,6 +320,14 @@ impl Store for RedisStore {
 
     fn keeper_channel(&self) -> &dyn KeeperChannel {
         &self.mailbox
+    }
+
+    fn report_server(&self, by: &Deadline) -> Option<Result<ServerReport>> {
+        Some(self.server_in_short(by))
+    }
+
+    fn check_server(&self, by: &Deadline) -> Option<Result<ServerCheck>> {
+        Some(self.server_at_length(by))
     }
 
     fn close_idle(&self) {

@@ -20,7 +20,7 @@ use super::resp::Reply;
 use crate::clock::{Deadline, Now, boot_ms};
 use crate::error::{Error, Result, Status};
 use crate::options::{IpVersion, Options};
-use crate::platform::{NoWay, Tls};
+use crate::platform::{IdentityFiles, NoWay, Tls, alert};
 use crate::store::RedisUrl;
 use crate::store::redis_url::Listener;
 use crate::sync::{Mutex, lock};
@@ -63,7 +63,17 @@ impl Server {
         Ok(Server {
             url: url.clone(),
             ip_version: options.ip_version,
-            tls: url.is_tls().then(|| Tls::new(options)).transpose()?,
+            tls: url
+                .is_tls()
+                .then(|| {
+                    let identity = url.identity.as_ref();
+                    let identity = identity.map(|identity| IdentityFiles {
+                        certificate: &identity.certificate,
+                        key: &identity.key,
+                    });
+                    Tls::with_identity(options, identity)
+                })
+                .transpose()?,
             idle: Mutex::default(),
             nodes: Mutex::default(),
             away: Mutex::new(None),
@@ -240,6 +250,14 @@ impl Server {
 
     pub(super) fn lost(&self, e: &io::Error, by: &Deadline, doing: &str) -> Error {
         let error = Error::store(format!("{doing} store {}", self.url));
+        if let Some(alert) = alert(e) {
+            let why = format!(
+                "TLS: the server asks for a certificate, or does not take this one ({alert})"
+            );
+            return error
+                .because(why)
+                .advise("Name one that it takes in the URL: ?ssl_certfile=FILE&ssl_keyfile=FILE.");
+        }
         match e.kind() {
             _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
             _ if is_timeout(e) => error

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use self::parse::{OTHERS, OURS, PREFIX, flaw, parse_after};
+use self::parse::{CERTIFICATE, CERTIFICATE_KEY, OTHERS, OURS, PREFIX, flaw, parse_after};
 use crate::error::{Error, Result};
 use crate::sys;
 
@@ -37,6 +37,13 @@ pub enum Listener {
     },
 }
 
+/// The files of a certificate and of its key, which may be one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// A store in Redis.
 #[derive(Clone)]
 pub struct RedisUrl {
@@ -45,6 +52,8 @@ pub struct RedisUrl {
     pub user: String,
     /// Empty is none.
     pub password: Zeroizing<String>,
+    /// What this host proves itself with by TLS.
+    pub identity: Option<Box<Identity>>,
     /// For the sentinels, which have logins of their own.
     pub sentinel_user: String,
     pub sentinel_password: Zeroizing<String>,
@@ -173,7 +182,9 @@ fn read_password(path: &Path) -> Result<Zeroizing<String>> {
 impl PartialEq for RedisUrl {
     fn eq(&self, other: &RedisUrl) -> bool {
         let parts = |url: &RedisUrl| (url.listener.clone(), url.db, url.prefix.clone());
-        parts(self) == parts(other) && self.logins() == other.logins()
+        parts(self) == parts(other)
+            && self.logins() == other.logins()
+            && self.identity == other.identity
     }
 }
 
@@ -239,6 +250,13 @@ impl fmt::Display for RedisUrl {
         }
         if self.prefix != PREFIX {
             query.push(format!("prefix={}", self.prefix));
+        }
+        if let Some(identity) = &self.identity {
+            let Identity { certificate, key } = &**identity;
+            query.push(format!("{CERTIFICATE}={}", certificate.display()));
+            if key != certificate {
+                query.push(format!("{CERTIFICATE_KEY}={}", key.display()));
+            }
         }
         if !self.sentinel_user.is_empty() {
             query.push(format!("sentinel_user={}", self.sentinel_user));
@@ -372,6 +390,25 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_and_its_key_are_files_or_one_file() {
+        let text = "rediss://h:6379?ssl_certfile=/c.pem&ssl_keyfile=/k.pem";
+        let two = url(text);
+        let identity = |certificate: &str, key: &str| {
+            Some(Box::new(Identity {
+                certificate: certificate.into(),
+                key: key.into(),
+            }))
+        };
+        assert_eq!(two.identity, identity("/c.pem", "/k.pem"));
+        assert_eq!(two.to_string(), text);
+        let one = url("rediss+sentinel://h/m?ssl_certfile=/c.pem");
+        assert_eq!(one.identity, identity("/c.pem", "/c.pem"));
+        assert!(one.to_string().ends_with("?ssl_certfile=/c.pem"), "{one}");
+        assert_ne!(two, url("rediss://h"));
+        assert_eq!(two.file_stem(), url("rediss://h").file_stem());
+    }
+
+    #[test]
     fn a_flaw_is_told_with_what_a_right_one_looks_like_and_shows_nothing_of_the_url() {
         for (bad, said) in [
             ("redis://", "has a host that is not a name or an address"),
@@ -399,6 +436,9 @@ mod tests {
             ("redis+sentinel://:hush@h", "does not name a master"),
             ("redis+sentinel://h,/hush", "host"),
             ("redis+sentinel://h/m?db=1", "/N after the host"),
+            ("redis://h?ssl_certfile=/hush", "only TLS"),
+            ("rediss://h?ssl_certfile=hush", "absolute path"),
+            ("rediss://h?ssl_keyfile=/hush", "ssl_certfile"),
             ("redis://h?sentinel_password=hush", "parameter"),
             ("rediss+cluster://:hush@h/1", "one database"),
             ("redis+cluster://h,,hush", "host"),

@@ -1,8 +1,10 @@
 //! How the URL of a store is read, and what is said of one that is not sound.
 
+use std::path::PathBuf;
+
 use zeroize::Zeroizing;
 
-use super::{Listener, PASSWORD_FILE, RedisUrl};
+use super::{Identity, Listener, PASSWORD_FILE, RedisUrl};
 use crate::error::{Error, Result};
 use crate::sys;
 use crate::url_parts::{decoded, login_of, parse_authority};
@@ -14,6 +16,9 @@ const HOSTS: &str = "must be like redis://HOST:6379";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const SENTINELS: &str = "must be like redis+sentinel://HOST1:26379,HOST2,HOST3/MASTER";
+/// As redis-py and Celery have them.
+pub(super) const CERTIFICATE: &str = "ssl_certfile";
+pub(super) const CERTIFICATE_KEY: &str = "ssl_keyfile";
 pub(super) const PREFIX: &str = "wxtoken";
 const LONGEST_PREFIX: usize = 64;
 
@@ -98,6 +103,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
         listener,
         user: login.0,
         password: login.1,
+        identity: None,
         sentinel_user: String::new(),
         sentinel_password: Zeroizing::default(),
         db: match db {
@@ -115,6 +121,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
         ));
     }
     let mut seen = Vec::new();
+    let mut key = None;
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if seen.contains(&name) {
@@ -134,6 +141,28 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
                     _ => url.sentinel_password = Zeroizing::new(value),
                 }
             }
+            CERTIFICATE | CERTIFICATE_KEY if !url.is_tls() => {
+                return Err(flaw(
+                    "names a certificate, which only TLS takes: rediss://, rediss+sentinel://",
+                ));
+            }
+            CERTIFICATE | CERTIFICATE_KEY => {
+                let path = PathBuf::from(decoded(value).map_err(|why| flaw(&why))?);
+                if !path.is_absolute() {
+                    return Err(flaw(
+                        "does not name a certificate or its key by an absolute path",
+                    ));
+                }
+                match name {
+                    CERTIFICATE => {
+                        url.identity = Some(Box::new(Identity {
+                            certificate: path.clone(),
+                            key: path,
+                        }));
+                    }
+                    _ => key = Some(path),
+                }
+            }
             "db" if is_unix => {
                 url.db = db_of(value)
                     .ok_or_else(|| flaw("has a db that is not the number of a database"))?;
@@ -145,10 +174,15 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
             }
             _ => {
                 return Err(flaw(
-                    "has a parameter that is not prefix, db of a socket, or sentinel_user and sentinel_password",
+                    "has a parameter that is not prefix, db of a socket, ssl_certfile and ssl_keyfile of TLS, or sentinel_user and sentinel_password",
                 ));
             }
         }
+    }
+    match (&mut url.identity, key) {
+        (Some(identity), Some(key)) => identity.key = key,
+        (None, Some(_)) => return Err(flaw("names ssl_keyfile, and no ssl_certfile")),
+        _ => {}
     }
     Ok(url)
 }

@@ -6,11 +6,13 @@ mod cluster;
 mod proxy;
 mod sentinel;
 mod talk;
+mod tls;
 
 pub use cluster::Cluster;
 pub use proxy::{Fault, Proxy};
 pub use sentinel::Watched;
 pub use talk::{Client, Value};
+pub use tls::TlsServer;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -9,6 +9,7 @@ mod companion_files;
 mod environment;
 mod filesystem;
 mod network;
+mod server;
 mod store_file;
 
 use std::io;
@@ -185,6 +186,7 @@ fn look_inside(cli: &Cli, doctor: &Doctor, place: &Place, found: &mut Findings) 
             count(report.accounts.len(), "account")
         ),
     );
+    server::look(&store, found);
     accounts::look(&store, &report, place, found);
     match doctor.offline {
         true => found.note("network", "not looked at, as --offline says"),

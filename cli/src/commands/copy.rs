@@ -1,0 +1,117 @@
+//! `wxtoken copy`: what two stores are called, and what the copy came to.
+
+use std::path::Path;
+
+use wxtoken::tool::{Copied, Store};
+
+use super::{existing_at, holds_password, open_at};
+use crate::args::{Cli, Copy};
+use crate::exit::{ExitResult, Failure, NO};
+use crate::prompt;
+use crate::ui::output;
+use crate::ui::plural::count;
+use crate::ui::progress::shown;
+use crate::ui::shell::quoted;
+
+pub fn run(cli: &Cli, copy: &Copy) -> ExitResult {
+    let from = named("FROM", &copy.from, copy.from_password_file.as_deref())?;
+    let to = named("TO", &copy.to, copy.to_password_file.as_deref())?;
+    let names = [&from, &to].map(|name| Store::locate(Some(name)));
+    let [from_place, to_place] = names;
+    if from_place?.name == to_place?.name {
+        return Err(Failure::usage("FROM and TO are one store"));
+    }
+    // FROM first: TO is not made for a store that cannot be read.
+    let from = existing_at(cli, Some(&from))?.telling(shown("copying"));
+    set_key(&from, copy.from_key.as_deref())?;
+    if from.report()?.size() == 0 {
+        return output::print_line(&format!(
+            "there is no account in {}; nothing is changed",
+            from.place().name
+        ));
+    }
+    let to = open_at(cli, Some(&to))?;
+    set_key(&to, copy.to_key.as_deref())?;
+    let copied = from.copy_to(&to, copy.replace)?;
+    output::print_line(&told(&copied, &to))?;
+    for name in &copied.removed {
+        output::warning(&format!(
+            "account \"{name}\" was removed from {}, and stays out",
+            to.place().name
+        ));
+    }
+    for (name, what) in &copied.differing {
+        output::warning(&format!(
+            "account \"{name}\" has another {what} in {}, and stays as it is",
+            to.place().name
+        ));
+    }
+    if !(copied.removed.is_empty() && copied.differing.is_empty()) {
+        output::hint(&format!(
+            "To take them from {}, do it again with --replace.",
+            quoted(&from.place().name)
+        ));
+    }
+    Ok(if copied.differing.is_empty() { 0 } else { NO })
+}
+
+fn told(copied: &Copied, to: &Store) -> String {
+    let mut parts = vec![format!("{} copied", count(copied.new, "account"))];
+    if copied.changed > 0 {
+        parts.push(format!("{} changed", copied.changed));
+    }
+    if copied.same > 0 {
+        parts.push(format!("{} there already", copied.same));
+    }
+    if copied.puts > 0 {
+        parts.push(format!("{} copied", count(copied.puts, "pushed secret")));
+    }
+    let mut said = format!("{}, into {}", parts.join(", "), to.place().name);
+    if let Some(current) = &copied.current {
+        said.push_str(&format!("; {current} is the current account"));
+    }
+    said
+}
+
+fn set_key(store: &Store, key: Option<&str>) -> Result<(), Failure> {
+    if let Some(key) = key {
+        store.set("key_file", key)?;
+    }
+    Ok(())
+}
+
+/// A store as the library takes it, with its password where a file has that.
+fn named(which: &str, store: &str, password_file: Option<&Path>) -> Result<String, Failure> {
+    if holds_password(store) {
+        let option = format!("--{}-password-file", which.to_ascii_lowercase());
+        return Err(
+            Failure::usage(format!("{which} holds a password")).advise(format!(
+                "A password is never an argument, where the list of processes and the shell's history show it. \
+                 Give it in a file that {option} or WXTOKEN_STORE_PASSWORD_FILE names."
+            )),
+        );
+    }
+    let Some(file) = password_file else {
+        return Ok(store.to_owned());
+    };
+    let Some((scheme, rest)) = store.split_once("://") else {
+        let what = format!("{which} is a file, which has no password");
+        return Err(Failure::usage(what));
+    };
+    let password = prompt::secret(Some(file), "password")?;
+    let (user, place) = rest.split_once('@').unwrap_or(("", rest));
+    Ok(format!("{scheme}://{user}:{}@{place}", encoded(&password)))
+}
+
+/// As a URL has it.
+fn encoded(password: &str) -> String {
+    password
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
