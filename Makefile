@@ -35,6 +35,7 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
+REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks \
@@ -57,7 +58,7 @@ tool:
 	$(CARGO) build --locked --release -p wxtoken-cli
 
 sim:
-	$(CARGO) build --locked -p wechat-sim
+	$(CARGO) build --locked -p wechat-sim -p redis-server
 
 install: install-lib install-tool
 
@@ -159,6 +160,9 @@ build: stage sim
 UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
   WXTOKEN_CASES=$(CURDIR)/tests/cases.json $(abspath $(SIM)) exec --quiet --
 
+# The same beside a redis-server, where the cases then have their stores.
+UNDER_REDIS = $(UNDER_SIM) $(abspath $(REDIS)) --
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -187,11 +191,13 @@ test-c: stage sim
 test-go: stage sim
 	cd bindings/go && $(UNDER_SIM) go vet ./...
 	cd bindings/go && $(UNDER_SIM) go test -count=1 -race ./...
+	cd bindings/go && $(UNDER_REDIS) go test -count=1 -run TestTheSharedTableOfCases .
 	@cd bindings/go/adapters_test && $(CURDIR)/.ci/with-registry test-go/adapters Go \
 	  '$(UNDER_SIM) go vet ./...' '$(UNDER_SIM) go test -count=1 -race ./...'
 
 test-php: stage sim
 	$(UNDER_SIM) php bindings/php/tests/run.php
+	$(UNDER_REDIS) php bindings/php/tests/run.php shared_table
 
 # The adapters with the real SDKs; WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere than Packagist.
 test-php-sdks: stage sim
@@ -200,13 +206,15 @@ test-php-sdks: stage sim
 
 test-python: stage sim
 	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
+	cd bindings/python && $(UNDER_REDIS) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
 
 test-node: stage sim
 	@cd bindings/node && $(CURDIR)/.ci/with-registry test-node npm \
-	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent'
+	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent && $(UNDER_REDIS) node --test tests/cases.test.js'
 
 test-java: stage sim
-	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven '$(UNDER_SIM) mvn -B -q verify' true
+	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven \
+	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest' true
 
 test-mixed: stage sim
 	mkdir -p build/mixed
