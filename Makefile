@@ -3,6 +3,7 @@
 #   make lib        build the shared and the static library
 #   make tool       build the command wxtoken
 #   make demo-sdks  one token through the SDKs of each language
+#   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
@@ -38,7 +39,7 @@ SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
-  demo demo-sdks \
+  demo demo-sdks demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
@@ -133,6 +134,11 @@ demo-sdks:
 	@$(MAKE) --no-print-directory --silent stage sim
 	@.ci/demo-sdks "$(STAGE)" "$(abspath $(SIM))"
 
+demo-hosts:
+	@.ci/setup hosts
+	@$(MAKE) --no-print-directory --silent mixed-workers
+	@$(ON_HOSTS)
+
 # --- tests ---
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
@@ -186,7 +192,7 @@ test-model:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(CURDIR)/build/loom $(CARGO) test --locked -p wxtoken --lib -- process::model::
 
 test-c: stage sim
-	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
+	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) REDIS=$(abspath $(REDIS)) BUILD=$(CURDIR)/build/tests-c
 
 test-go: stage sim
 	cd bindings/go && $(UNDER_SIM) go vet ./...
@@ -216,15 +222,21 @@ test-java: stage sim
 	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven \
 	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest' true
 
-test-mixed: stage sim
+ON_HOSTS = LD_LIBRARY_PATH=$(STAGE)/lib python3 -B tests/mixed/hosts.py $(abspath $(SIM)) build/mixed/c build/mixed/go
+
+test-mixed: mixed-workers
+	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
+	$(ON_HOSTS)
+
+mixed-workers: stage sim
 	mkdir -p build/mixed
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/mixed/worker.c -o build/mixed/c \
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/mixed/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/mixed/go .
-	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
 
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
+	$(UNDER_REDIS) python3 tests/servers/run.py php-fpm gunicorn-threads
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 test-deploy: soak-workers

@@ -3,6 +3,8 @@
 //! The command finds `WXTOKEN_CASES_REDIS`, the path of the server's Unix socket, and a state directory of its own, where the
 //! library keeps keys and lock files of stores on a server. Its exit code becomes ours.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -22,7 +24,10 @@ fn main() -> ExitCode {
         eprintln!("cannot run redis-server: {error}: apt-get install redis-server");
         return ExitCode::FAILURE;
     }
-    let server = RedisServer::start();
+    // A suite may let another user run what it tests.
+    let server = RedisServer::with(&["--unixsocketperm", "777"]);
+    let everybody = Permissions::from_mode(0o755);
+    std::fs::set_permissions(server.directory(), everybody).expect("a directory of ours");
     let state = tempfile::tempdir().expect("a state directory");
     wait_for_the_command_when_told_to_end();
     let child = Command::new(&program)
