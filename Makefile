@@ -250,6 +250,7 @@ BENCH ?=
 bench: stage sim
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
