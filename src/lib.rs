@@ -9,6 +9,7 @@
 //! - `client`: a handle and its calls: `get` is the diagram, `lead` the lock, the lease and the fetch, `report` the JSON
 //! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
 //! - `account`: what a name leads to, and the rules of registering, removing and restoring
+//! - `remote`: a wxtoken server in a store's place: its calls and its answers
 //! - `store`: where accounts and rows are kept, behind one trait: `sqlite` for one host, `redis` for many
 //! - `credential`: a credential's row and the rules of its life; pure
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
@@ -47,6 +48,7 @@ mod options;
 mod platform;
 mod process;
 mod proxy;
+mod remote;
 mod secrets;
 mod store;
 mod sync;

@@ -3,7 +3,10 @@
 //! A value that gets in here is usable later; what is wrong with one is said at the call that sets it.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
+
+use zeroize::Zeroizing;
 
 use crate::base_url::{self, ALLOW_PLAIN_HTTP};
 use crate::characters::{Allowed, flaws, remedy};
@@ -30,6 +33,16 @@ pub enum IpVersion {
     V6,
 }
 
+/// A value that is not shown. Empty is none.
+#[derive(Clone, Default)]
+pub struct Hidden(pub Zeroizing<String>);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hidden")
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Options {
     /// One for each of [`PLATFORMS`].
@@ -44,6 +57,8 @@ pub struct Options {
     pub allow_plain_http: bool,
     pub ca_file: Option<PathBuf>,
     pub key_file: Option<PathBuf>,
+    pub server_key: Hidden,
+    pub server_key_file: Option<PathBuf>,
     pub log: LogLevel,
     /// A proxy that the environment names for other programs. Not an option: requests do not use it.
     pub unread_proxy: Option<UnreadProxy>,
@@ -81,6 +96,8 @@ enum Takes {
     },
     /// By default off.
     Level(Field<LogLevel>),
+    /// Empty is none, the default.
+    Key(Field<Hidden>),
 }
 
 const fn row(name: &'static str, takes: Takes, help: &'static str) -> OptionRow {
@@ -123,7 +140,7 @@ const REVALIDATE_SERVER_MS: i64 = 1000;
 /// Every option, in the order of the pages that list them: `make tables` writes those. A help has 44 characters at most,
 /// so that its row fits into a line of the header.
 #[rustfmt::skip]
-pub static TABLE: [OptionRow; 24] = [
+pub static TABLE: [OptionRow; 26] = [
     base_url_of(&hosts::API, "official accounts, mini programs"),
     base_url_of(&hosts::WORK, "WeCom"),
     base_url_of(&hosts::QQ, "QQ mini programs"),
@@ -157,6 +174,10 @@ pub static TABLE: [OptionRow; 24] = [
         "PEM certificates to trust beside the web PKI"),
     file_of("key_file", "<store>.key", |o| &mut o.key_file,
         "the key that seals the secrets"),
+    row("server_key", Takes::Key(|o| &mut o.server_key),
+        "this program's key at a wxtoken server"),
+    file_of("server_key_file", "none", |o| &mut o.server_key_file,
+        "the file of that key"),
     row("log", Takes::Level(|o| &mut o.log),
         "off, error, info or debug; to stderr"),
 ];
@@ -168,7 +189,7 @@ impl OptionRow {
             Takes::BaseUrl(platform) => platform.base_url.into(),
             Takes::Number { default, .. } => default.to_string(),
             Takes::Switch(_) => "0".into(),
-            Takes::Proxy(_) => "none".into(),
+            Takes::Proxy(_) | Takes::Key(_) => "none".into(),
             Takes::Version(_) => "any".into(),
             Takes::File { default, .. } => (*default).into(),
             Takes::Level(_) => "off".into(),
@@ -184,6 +205,7 @@ impl OptionRow {
             Takes::Version(_) => "any, 4 or 6".into(),
             Takes::File { .. } => "a path".into(),
             Takes::Level(_) => "a level".into(),
+            Takes::Key(_) => "a client key".into(),
         }
     }
 
@@ -221,6 +243,7 @@ impl OptionRow {
             Takes::Version(field) => *field(options) = version(value)?,
             Takes::File { field, .. } => *field(options) = path(value)?,
             Takes::Level(field) => *field(options) = level(value)?,
+            Takes::Key(field) => *field(options) = Hidden(Zeroizing::new(value.into())),
         }
         Ok(())
     }
@@ -240,6 +263,8 @@ impl Default for Options {
             allow_plain_http: false,
             ca_file: None,
             key_file: None,
+            server_key: Hidden::default(),
+            server_key_file: None,
             log: LogLevel::Off,
             unread_proxy: None,
         };
@@ -257,10 +282,8 @@ impl Options {
     pub fn from_environment() -> Result<Options> {
         // It reads the environment, too, and no request is to do that.
         http_config::common();
-        let mut options = Options {
-            unread_proxy: UnreadProxy::of_environment(),
-            ..Options::default()
-        };
+        let mut options = Options::default();
+        options.note_unread_proxy();
         // A base URL is judged by it, and stands before it in the table.
         let is_judge = |row: &&OptionRow| row.name == ALLOW_PLAIN_HTTP;
         let judge = TABLE.iter().filter(is_judge);
@@ -285,6 +308,10 @@ impl Options {
             })?;
         }
         Ok(options)
+    }
+
+    fn note_unread_proxy(&mut self) {
+        self.unread_proxy = UnreadProxy::of_environment();
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {

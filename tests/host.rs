@@ -285,6 +285,9 @@ fn set_user_id_helper() {
     handle.set("proxy", &of("TEST_PROXY")).unwrap();
     handle.set("ca_file", &of("TEST_CA_FILE")).unwrap();
     println!("got: {}", outcome(handle.get("shop")));
+    // At once: the leak sanitizer would trace this process at its end, and the kernel lets root alone trace such a one.
+    // SAFETY: takes nothing from Rust, and what was printed ends with a line.
+    unsafe { libc::_exit(0) }
 }
 
 /// Faults row 75.

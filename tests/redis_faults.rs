@@ -679,9 +679,9 @@ fn what_the_server_refuses_is_told_with_a_remedy() {
     server.run(&["SCRIPT", "KILL"]);
     let _ = busy.read();
     // NOPERM, with the line that is missing.
-    server.run(&["ACL", "SETUSER", "default", "-evalsha"]);
+    server.run(&["ACL", "SETUSER", "default", "-evalsha", "-multi"]);
     refused("ACL SETUSER default ~wxtoken:*");
-    server.run(&["ACL", "SETUSER", "default", "+evalsha"]);
+    server.run(&["ACL", "SETUSER", "default", "+evalsha", "+multi"]);
     // NOAUTH, of a server that was given a password meanwhile.
     let mut opened = server.client();
     server.run(&["CONFIG", "SET", "requirepass", "hush"]);

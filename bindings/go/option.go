@@ -36,6 +36,8 @@ type Option struct{ name, value string }
 //	allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
 //	ca_file              none                            a path         PEM certificates to trust beside the web PKI
 //	key_file             <store>.key                     a path         the key that seals the secrets
+//	server_key           none                            a client key   this program's key at a wxtoken server
+//	server_key_file      none                            a path         the file of that key
 //	log                  off                             a level        off, error, info or debug; to stderr
 //
 // An empty value stands for the built-in default where the option is a URL or a path.

@@ -159,7 +159,7 @@ fn place(store: &StoreName, options: &Options) -> Place {
             mailbox: mailbox_path(path),
             store: path.clone(),
         }),
-        StoreName::Redis(_) => None,
+        StoreName::Redis(_) | StoreName::Server(_) => None,
     };
     Place {
         name: store.to_string(),

@@ -1,6 +1,7 @@
 //! A handle: its options, and what each call does with it. What a get is stands in `get`.
 
 mod ask;
+mod at_server;
 mod fetch;
 mod get;
 mod lead;
@@ -18,8 +19,9 @@ pub use register::check_new;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use self::at_server::AtServer;
 use self::report::Report;
-use self::session::Session;
+use self::session::{CallOfHandle, Session};
 use crate::clock::Deadline;
 use crate::error::{Error, Result};
 use crate::names;
@@ -57,7 +59,7 @@ impl Client {
         let mut options = Options::from_environment()?;
         platform::own_roots(&options)?;
         let store = StoreName::parse(store)?;
-        if matches!(store, StoreName::Redis(_)) {
+        if store.is_on_a_server() {
             options.look_less_often();
         }
         let client = Client {
@@ -71,11 +73,9 @@ impl Client {
                 background_generation: generation(),
             }),
         };
-        client.session().map(|session| {
-            client
-                .revalidate_ms
-                .store(session.options.revalidate_ms, Ordering::Relaxed);
-        })?;
+        let call = client.begin_call(&client.vault())?;
+        let revalidate_ms = call.options.revalidate_ms;
+        client.revalidate_ms.store(revalidate_ms, Ordering::Relaxed);
         Ok(client)
     }
 
@@ -109,7 +109,10 @@ impl Client {
     /// A token that is valid now, when there was no hit. `None` is the current account.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         names::split(name)?;
-        self.session()?.get(name)
+        match self.at_server()? {
+            Some(server) => server.get(name),
+            None => self.session()?.get(name),
+        }
     }
 
     /// “The API refused this token.” A no-op unless it is still the stored one.
@@ -120,13 +123,32 @@ impl Client {
                 .because(format!("must be 1 to {MAX_TOKEN} bytes"))
                 .advise("Pass the token that the library gave."));
         }
-        self.session()?.reject(name, token)
+        match self.at_server()? {
+            Some(server) => server.reject(name, token),
+            None => self.session()?.reject(name, token),
+        }
     }
 
     pub fn report(&self) -> Result<Report> {
         let session = self.session()?;
         session.restore_accounts()?;
         report::gather(&session)
+    }
+
+    /// As `wxtoken_report` writes it.
+    pub fn report_json(&self) -> Result<String> {
+        match self.at_server()? {
+            Some(server) => server.report_json(),
+            None => self.report()?.to_json(),
+        }
+    }
+
+    /// What a call needs where a server has the store; None where it is here.
+    fn at_server(&self) -> Result<Option<AtServer>> {
+        if !matches!(self.store, StoreName::Server(_)) {
+            return Ok(None);
+        }
+        self.begin_call(&self.vault()).map(AtServer::of)
     }
 
     /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
@@ -179,19 +201,28 @@ impl Client {
         self.settings.borrow(&held).options.clone()
     }
 
-    /// What a slow path needs, with its deadline running.
+    /// What a call on a store needs on its slow path, with its deadline running. Fails where a server has the store.
     pub fn session(&self) -> Result<Session> {
-        let (options, background) = self.settings();
-        let key_file = self.store.key_file(&options);
-        let vault = match &self.store {
+        let vault = self.vault();
+        Session::new(self.begin_call(&vault)?, vault)
+    }
+
+    fn vault(&self) -> Vault {
+        let key_file = self.store.key_file(&self.options());
+        match &self.store {
             StoreName::File(path) => Vault::of_store(key_file, path),
-            StoreName::Redis(_) => Vault::at(key_file),
-        };
+            StoreName::Redis(_) | StoreName::Server(_) => Vault::at(key_file),
+        }
+    }
+
+    fn begin_call(&self, vault: &Vault) -> Result<CallOfHandle> {
+        let (options, background) = self.settings();
         let deadline = Deadline::after(options.timeout_ms);
-        // Another thread may have set other base URLs since the state was looked up.
-        let known = self.state.get_shared().filter(|state| {
-            state.shared.generation == generation() && state.matches_base_urls(&options)
-        });
+        // Another thread may have set other options since the state was looked up.
+        let known = self
+            .state
+            .get_shared()
+            .filter(|state| state.shared.generation == generation() && state.matches(&options));
         let state = match known {
             Some(state) => state,
             None => {
@@ -205,14 +236,11 @@ impl Client {
             }
         };
         process::wake(state.shared);
-        let vault = vault.sealing_for(state.shared.store.id());
-        Ok(Session {
+        Ok(CallOfHandle {
             state,
             options,
-            vault,
             deadline,
             background,
-            is_keeper: false,
         })
     }
 }

@@ -15,6 +15,9 @@ use crate::store::{Account, Commit};
 impl Client {
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
         names::check_account(name)?;
+        if let Some(server) = self.at_server()? {
+            return server.put(name, field, value);
+        }
         let session = self.session()?;
         // A look puts back what live handles registered.
         let found = session.read_credential(Some(name))?;

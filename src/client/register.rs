@@ -17,6 +17,9 @@ impl Client {
         let kind = check_new(name, kind, id)?;
         check_places(kind, name, id, secret)?;
         let secret = check_secret_of(kind, name, secret)?;
+        if let Some(server) = self.at_server()? {
+            return server.register(name, kind, id);
+        }
 
         let session = self.session()?;
         let label = Label::secret(name, kind.name(), id);

@@ -19,10 +19,19 @@ use crate::sys;
 /// Of how many accounts the nearest name is looked for: one that is not there costs no more in a large store.
 const NEAREST_OF: usize = 1000;
 
-/// One call on its slow path; cheap to clone into a background thread.
+/// What any call of a handle needs on its slow path, be its store here or at a server.
+pub struct CallOfHandle {
+    pub state: Arc<HandleState>,
+    pub options: Arc<Options>,
+    pub deadline: Deadline,
+    pub background: Arc<Background>,
+}
+
+/// One call on a store, on its slow path; cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
     pub state: Arc<HandleState>,
+    pub store: &'static dyn Store,
     pub options: Arc<Options>,
     pub vault: Vault,
     pub deadline: Deadline,
@@ -32,8 +41,22 @@ pub struct Session {
 }
 
 impl Session {
+    /// One of a store that is here. Fails where a server has it.
+    pub fn new(call: CallOfHandle, vault: Vault) -> Result<Session> {
+        let store = call.state.shared.store()?;
+        Ok(Session {
+            vault: vault.sealing_for(store.id()),
+            store,
+            state: call.state,
+            options: call.options,
+            deadline: call.deadline,
+            background: call.background,
+            is_keeper: false,
+        })
+    }
+
     pub fn store(&self) -> &'static dyn Store {
-        &*self.state.shared.store
+        self.store
     }
 
     pub fn store_name(&self) -> &'static StoreName {
@@ -74,6 +97,16 @@ impl Session {
         let (account, credential) = names::split(name)?;
         let find = |by| account::find(self.store(), account, credential, &self.options, by);
         let mut loaded = find(deadline)?;
+        if let Some(step) = self.state.shared.new_clock_step() {
+            self.log(
+                LogLevel::Info,
+                &format!(
+                    "the clock of store {} has stepped by {} s: tokens live by the shorter time",
+                    self.store_name(),
+                    step.by_ms / 1000
+                ),
+            );
+        }
         if self.may_know_more(account, &loaded) {
             self.restore_accounts()?;
             loaded = find(&self.deadline)?;

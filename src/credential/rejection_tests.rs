@@ -160,6 +160,29 @@ fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
 }
 
 #[test]
+fn a_fetch_that_nobody_rejected_for_takes_nothing_off_the_days_budget() {
+    let mut row = with_token();
+    let at = START.plus(1000);
+    let plan = row.claim(lease(), STABLE, at).rejection;
+    assert_eq!(plan, RejectionPlan::default());
+    assert_eq!((row.forces, row.rejections.fetches_today), (0, 0));
+    // Neither does a rejection of what is over by itself.
+    let mut row = with_token();
+    row.reject("A");
+    let over = START.plus(2_592_000 * 1000);
+    assert_eq!(
+        row.claim(lease(), STABLE, over).rejection,
+        RejectionPlan::default()
+    );
+    row.token = None;
+    assert_eq!(
+        row.claim(lease(), STABLE, at).rejection,
+        RejectionPlan::default()
+    );
+    assert_eq!((row.forces, row.rejections.fetches_today), (0, 0));
+}
+
+#[test]
 fn where_nothing_can_be_checked_callers_are_believed() {
     let mut row = with_token();
     let (fetches, plan) = lead(&mut row, UNCHECKED, Verdict::Accepted, START);
@@ -251,4 +274,11 @@ fn a_token_that_ends_early_again_and_again_is_somebody_elses_doing() {
     let end = START.plus(2_592_000_000);
     lead(&mut row, CLASSIC, REFUSED, end.plus(-near_its_end));
     assert_eq!(row.rejections.revoked, 0);
+    // They begin when the next one is due.
+    for (early_ms, revoked) in [(0, 0), (1, 1)] {
+        let mut row = with_token();
+        let due = START.plus(row.refresh_at - START.wall_ms);
+        lead(&mut row, CLASSIC, REFUSED, due.plus(-early_ms));
+        assert_eq!(row.rejections.revoked, revoked);
+    }
 }

@@ -88,6 +88,8 @@ pub unsafe extern "C" fn wxtoken_init(
 ///     allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
 ///     ca_file              none                            a path         PEM certificates to trust beside the web PKI
 ///     key_file             <store>.key                     a path         the key that seals the secrets
+///     server_key           none                            a client key   this program's key at a wxtoken server
+///     server_key_file      none                            a path         the file of that key
 ///     log                  off                             a level        off, error, info or debug; to stderr
 ///
 /// A base URL is https, or plain http to a loopback address; with allow_plain_http, set before it, also to a private one. An
@@ -363,7 +365,7 @@ pub unsafe extern "C" fn wxtoken_report(
             if buf.is_null() && cap != 0 {
                 return Err(null("buf"));
             }
-            let report = client.report()?.to_json()?;
+            let report = client.report_json()?;
             let size = report.len() + 1;
             if !needed.is_null() {
                 needed.write(size);

@@ -1,16 +1,17 @@
 //! ureq's way to a host: the first address that answers, a proxy's tunnel, TLS; and no step that waits beyond the deadline.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::time::Instant;
 
+use ureq::config::Config;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 
 use super::no_way::{NoWay, ran_out};
 use super::resolver::host_and_port;
-use super::stream::{Channel, Wire};
+use super::stream::{Channel, Timed, Wire};
 use super::tls::Tls;
 use super::tunnel::{self, Target};
 use crate::clock::Deadline;
@@ -39,13 +40,13 @@ impl Way {
 }
 
 impl Connector<()> for Way {
-    type Out = Socket;
+    type Out = Socket<Channel>;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
         _chained: Option<()>,
-    ) -> Result<Option<Socket>, ureq::Error> {
+    ) -> Result<Option<Socket<Channel>>, ureq::Error> {
         let end = end_of(details.timeout, &self.by);
         let (host, port) = host_and_port(details.uri);
         // The resolver gave the proxy's addresses where there is one.
@@ -70,16 +71,7 @@ impl Connector<()> for Way {
             },
             None => Channel::Plain(wire),
         };
-        let buffers = LazyBuffers::new(
-            details.config.input_buffer_size(),
-            details.config.output_buffer_size(),
-        );
-        let by = self.by;
-        Ok(Some(Socket {
-            channel,
-            buffers,
-            by,
-        }))
+        Ok(Some(Socket::new(channel, details.config, self.by)))
     }
 }
 
@@ -89,19 +81,28 @@ fn end_of(timeout: NextTimeout, by: &Deadline) -> Instant {
 }
 
 /// A connection for one request.
-pub(super) struct Socket {
-    channel: Channel,
+pub(super) struct Socket<C> {
+    channel: C,
     buffers: LazyBuffers,
     by: Deadline,
 }
 
-impl fmt::Debug for Socket {
+impl<C> fmt::Debug for Socket<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Socket")
     }
 }
 
-impl Socket {
+impl<C: Timed> Socket<C> {
+    pub fn new(channel: C, config: &Config, by: Deadline) -> Socket<C> {
+        let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
+        Socket {
+            channel,
+            buffers,
+            by,
+        }
+    }
+
     fn ends(&mut self, timeout: NextTimeout) {
         self.channel.ends(end_of(timeout, &self.by));
     }
@@ -114,7 +115,7 @@ fn told(e: io::Error, timeout: NextTimeout) -> ureq::Error {
     }
 }
 
-impl Transport for Socket {
+impl<C: Timed> Transport for Socket<C> {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
@@ -143,7 +144,7 @@ impl Transport for Socket {
     }
 
     fn is_tls(&self) -> bool {
-        matches!(self.channel, Channel::Tls(_))
+        self.channel.is_tls()
     }
 }
 
@@ -161,13 +162,7 @@ mod tests {
         let address = silent.local_addr().unwrap();
         let end = Instant::now() + Duration::from_secs(60);
         let channel = Channel::Plain(Wire::connect(&[address], end).unwrap());
-        let buffers = LazyBuffers::new(1024, 1024);
-        let by = Deadline::after(50);
-        let mut socket = Socket {
-            channel,
-            buffers,
-            by,
-        };
+        let mut socket = Socket::new(channel, &Config::default(), Deadline::after(50));
         for after in [
             time::Duration::NotHappening,
             Duration::from_secs(3600).into(),

@@ -1,7 +1,7 @@
 //! What WeChat's platforms are: one row per credential, one request, one reply, and what each errcode means.
 //!
 //! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not. Its way to a host leads to
-//! the server of a store too (`server_stream`).
+//! the server of a store too (`server_stream`), and to a server that has taken the store's place (`server_http`).
 
 mod backoff;
 mod check;
@@ -19,7 +19,7 @@ mod recipes;
 mod reply;
 mod request;
 mod resolver;
-#[cfg(feature = "redis")]
+mod server_http;
 mod server_stream;
 mod socks;
 mod stream;
@@ -29,12 +29,12 @@ mod tunnel;
 pub use check::{Verdict, check};
 pub use forms::Swapped;
 pub use kind::Kind;
-#[cfg(feature = "redis")]
 pub use no_way::NoWay;
 pub use probe::{Probe, probe};
 pub use recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
 pub use reply::{Grant, MAX_TOKEN};
 pub use request::{Fetch, FetchError, FetchSecrets, ParentToken, fetch};
+pub use server_http::{Answer, Call, NoAnswer, ServerHttp};
 #[cfg(feature = "redis")]
 pub use server_stream::{Reach, ServerAddress, ServerStream};
 #[cfg(feature = "redis")]

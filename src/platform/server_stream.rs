@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::no_way::{NoWay, ran_out};
 use super::resolver::Host;
-use super::stream::{Channel, Wire, left};
+use super::stream::{Channel, Timed, Wire, left};
 use super::tls::Tls;
 use crate::options::IpVersion;
 use crate::sys::{OwnSocket, connect_unix, has_input};
@@ -67,6 +67,10 @@ impl ServerStream {
     /// From now on reads and writes fail at this moment.
     pub fn ends(&mut self, end: Instant) {
         self.0.ends(end);
+    }
+
+    pub(super) fn is_tls(&self) -> bool {
+        self.0.is_tls()
     }
 
     /// Whether something has come that nobody has read, be it the connection's end.

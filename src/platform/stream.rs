@@ -79,12 +79,25 @@ pub(super) enum Channel {
     Tls(Box<StreamOwned<ClientConnection, Wire>>),
 }
 
-impl Channel {
+/// A connection whose end can be moved.
+pub(super) trait Timed: Read + Write + Send + Sync + 'static {
     /// From now on reads and writes fail at this moment.
-    pub fn ends(&mut self, end: Instant) {
+    fn ends(&mut self, end: Instant);
+
+    fn is_tls(&self) -> bool;
+}
+
+impl Timed for Channel {
+    fn ends(&mut self, end: Instant) {
         self.wire_mut().end = end;
     }
 
+    fn is_tls(&self) -> bool {
+        matches!(self, Channel::Tls(_))
+    }
+}
+
+impl Channel {
     fn wire_mut(&mut self) -> &mut Wire {
         match self {
             Channel::Plain(wire) => wire,

@@ -26,12 +26,21 @@ impl CachedToken {
     /// The token of a row that is fresh or usable.
     pub fn from_row(row: &Row, now: Now) -> Option<CachedToken> {
         let left = row.left_ms(now);
-        Some(CachedToken {
-            value: row.token.as_deref().filter(|_| left > 0)?.into(),
-            expires_at_s: row.expires_at.div_euclid(1000),
-            expires_wall_ms: row.expires_at,
-            expires_steady_ms: CoarseNow::read().steady_ms + left,
-        })
+        let value = row.token.as_deref().filter(|_| left > 0)?;
+        // By the store's clock, which may be another host's: what is left of the token counts, on both clocks of this one.
+        let expires_at_s = row.expires_at.div_euclid(1000);
+        Some(CachedToken::lasting(value, expires_at_s, left))
+    }
+
+    /// A token that is good for so long from now on, by this process's own clock.
+    pub fn lasting(value: &str, expires_at_s: i64, left_ms: i64) -> CachedToken {
+        let now = CoarseNow::read();
+        CachedToken {
+            value: value.into(),
+            expires_at_s,
+            expires_wall_ms: now.wall_ms + left_ms,
+            expires_steady_ms: now.steady_ms + left_ms,
+        }
     }
 
     /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
@@ -50,10 +59,18 @@ impl CachedToken {
             && tick.steady_ms + COARSE_RESOLUTION_MS < self.expires_steady_ms
     }
 
+    /// Whether it is the same token, whose end is where it was: the clock of a store may have stepped.
     fn is_same(&self, other: &CachedToken) -> bool {
-        self.expires_wall_ms == other.expires_wall_ms && self.value == other.value
+        let differ = |one: i64, other: i64| (one - other).abs() > STEP_MS;
+        self.value == other.value
+            && self.expires_at_s == other.expires_at_s
+            && !differ(self.expires_steady_ms, other.expires_steady_ms)
+            && !differ(self.expires_wall_ms, other.expires_wall_ms)
     }
 }
+
+/// A larger difference between two ends of a token is a step of a clock.
+const STEP_MS: i64 = 1000;
 
 /// The names of one set of base URLs.
 #[derive(Default)]
@@ -245,6 +262,38 @@ mod tests {
         assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
         cache.invalidate_all();
         assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn a_token_lives_by_what_is_left_of_it_whatever_hour_its_store_has() {
+        let cache = Cache::default();
+        let host = Now::of_host();
+        // The store's clock is three hours behind this host's, and steps on by 50 s when 60 are left.
+        let store = |step_ms: i64| Now {
+            wall_ms: host.wall_ms - 10_800_000 + step_ms,
+            steady_ms: host.wall_ms - 10_800_000 + step_ms,
+            epoch: "server",
+        };
+        let fetched_at = store(0).wall_ms;
+        let row = Row {
+            token: Some("A".into()),
+            fetched_at,
+            fetched_steady: fetched_at,
+            epoch: "server".into(),
+            expires_at: fetched_at + 60_000,
+            ..Row::default()
+        };
+        let left = |cache: &Cache| {
+            let slot = cache.known_slot(Some(b"shop")).unwrap();
+            let snapshot = slot.snapshot.load();
+            snapshot.as_ref().unwrap().token.expires_steady_ms - CoarseNow::read().steady_ms
+        };
+        for (step_ms, is_left) in [(0, 50_000..=60_010), (50_000, 1..=10_010)] {
+            let token = CachedToken::from_row(&row, store(step_ms)).unwrap();
+            cache.publish(Some("shop"), cache.stamp(), &token);
+            assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
+            assert!(is_left.contains(&left(&cache)), "{}", left(&cache));
+        }
     }
 
     #[test]

@@ -11,13 +11,17 @@ mod rejected;
 pub mod single_flight;
 mod unsaved;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+
+use zeroize::Zeroizing;
 
 use crate::clock::Deadline;
 use crate::error::Result;
 use crate::options::Options;
-use crate::store::{self, Opening, Store, StoreName};
+use crate::remote::Remote;
+use crate::store::{self, ClockStep, Opening, Store, StoreName, belongs_to_server};
 use crate::sync::{Mutex, lock};
 use crate::sys::{ForkGuarded, ForkLock, generation};
 pub use background::Background;
@@ -30,12 +34,14 @@ use unsaved::Unsaved;
 /// One store as this process knows it.
 pub struct StoreState {
     pub generation: u64,
-    pub store: Box<dyn Store>,
+    pub backend: Backend,
     pub flights: SingleFlight,
     pub slots: HeldSlots,
     /// Invariant 5's “go on from memory”.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
+    /// When the store's clock stepped last, of what was told.
+    told_step_ms: AtomicI64,
     states: Mutex<States>,
     /// When it was used last, by a count of uses.
     last_use: AtomicU64,
@@ -43,7 +49,33 @@ pub struct StoreState {
     is_awake: AtomicBool,
 }
 
-/// What is known of a store by each set of base URLs.
+/// Where tokens come from.
+pub enum Backend {
+    /// A store that this process reads, and may fetch for.
+    Store(Box<dyn Store>),
+    /// A server that has one.
+    Server(Box<Remote>),
+}
+
+impl Backend {
+    fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Backend> {
+        Ok(match name {
+            StoreName::Server(url) => {
+                Backend::Server(Box::new(Remote::new(url, &opening.options)?))
+            }
+            _ => Backend::Store(store::open(name, opening, by)?),
+        })
+    }
+
+    fn close_idle(&self) {
+        match self {
+            Backend::Store(store) => store.close_idle(),
+            Backend::Server(remote) => remote.close_idle(),
+        }
+    }
+}
+
+/// What is known of a store by each view.
 #[derive(Default)]
 struct States {
     /// Each that a handle or a thread has, and those below.
@@ -52,15 +84,40 @@ struct States {
     recent: Vec<Arc<HandleState>>,
 }
 
-/// So many sets of base URLs are remembered when no handle has them any more. A program that gives each handle another
-/// set leaves no more behind.
+/// So many views are remembered when no handle has them any more. A program that gives each handle another one leaves no
+/// more behind.
 const RECENT_STATES: usize = 16;
 
-/// A store seen with one set of base URLs, which are part of a token's key.
+/// A store in one view of it.
 pub struct HandleState {
     pub shared: &'static StoreState,
     pub cache: Cache,
+    view: View,
+}
+
+/// What of a handle's options decides which token a name leads to: base URLs, which are part of a token's key; of a server,
+/// the key that it knows this program by.
+#[derive(PartialEq, Eq)]
+struct View {
     base_urls: Vec<String>,
+    server_key: Zeroizing<String>,
+    server_key_file: Option<PathBuf>,
+}
+
+impl View {
+    fn of(options: &Options) -> View {
+        View {
+            base_urls: options.base_urls.clone(),
+            server_key: options.server_key.0.clone(),
+            server_key_file: options.server_key_file.clone(),
+        }
+    }
+
+    fn is_of(&self, options: &Options) -> bool {
+        self.base_urls == options.base_urls
+            && self.server_key == options.server_key.0
+            && self.server_key_file == options.server_key_file
+    }
 }
 
 struct Registry {
@@ -91,7 +148,7 @@ pub fn open_shared(
     if let Some(known) = find(name) {
         return Ok(known);
     }
-    let fresh = StoreState::of(store::open(name, opening, by)?);
+    let fresh = StoreState::of(Backend::open(name, opening, by)?);
     let held = ForkLock::enter();
     let mut registry = REGISTRY.borrow(&held);
     // Another thread may have been faster.
@@ -99,7 +156,7 @@ pub fn open_shared(
         let known = *known;
         drop(registry);
         drop(held);
-        fresh.store.close_idle();
+        fresh.backend.close_idle();
         return Ok(known);
     }
     let shared: &'static StoreState = Box::leak(Box::new(fresh));
@@ -129,7 +186,7 @@ pub fn wake(shared: &'static StoreState) {
     };
     if let Some(idle) = idle {
         idle.is_awake.store(false, Ordering::Relaxed);
-        idle.store.close_idle();
+        idle.backend.close_idle();
     }
 }
 
@@ -146,35 +203,51 @@ fn find(name: &StoreName) -> Option<&'static StoreState> {
 }
 
 impl HandleState {
-    pub fn matches_base_urls(&self, options: &Options) -> bool {
-        self.base_urls == options.base_urls
+    pub fn matches(&self, options: &Options) -> bool {
+        self.view.is_of(options)
     }
 }
 
 impl StoreState {
-    fn of(store: Box<dyn Store>) -> StoreState {
+    fn of(backend: Backend) -> StoreState {
         StoreState {
             generation: generation(),
-            store,
+            backend,
             flights: SingleFlight::default(),
             slots: HeldSlots::default(),
             unsaved: Unsaved::default(),
             rejected: RejectedHere::default(),
+            told_step_ms: AtomicI64::new(0),
             states: Mutex::default(),
             last_use: AtomicU64::new(0),
             is_awake: AtomicBool::new(false),
         }
     }
 
+    /// The store. Fails for a server, which has it.
+    pub fn store(&self) -> Result<&dyn Store> {
+        match &self.backend {
+            Backend::Store(store) => Ok(&**store),
+            Backend::Server(remote) => Err(belongs_to_server(remote.url())),
+        }
+    }
+
+    /// A step of the store's clock that nobody has been told of.
+    pub fn new_clock_step(&self) -> Option<ClockStep> {
+        let step = self.store().ok()?.clock_step()?;
+        let told = self.told_step_ms.swap(step.at_wall_ms, Ordering::Relaxed);
+        (told != step.at_wall_ms).then_some(step)
+    }
+
     pub fn state(&'static self, options: &Options) -> Arc<HandleState> {
         let mut states = lock(&self.states);
         let mut alive = states.alive.iter().filter_map(Weak::upgrade);
-        let known = alive.find(|state| state.matches_base_urls(options));
+        let known = alive.find(|state| state.matches(options));
         let state = known.unwrap_or_else(|| {
             Arc::new(HandleState {
                 shared: self,
                 cache: Cache::default(),
-                base_urls: options.base_urls.clone(),
+                view: View::of(options),
             })
         });
         states.recent.retain(|recent| !Arc::ptr_eq(recent, &state));
@@ -219,7 +292,10 @@ mod tests {
     fn shared() -> &'static StoreState {
         /// So that what is never freed is not taken for lost.
         static KEPT: std::sync::Mutex<Vec<&'static StoreState>> = std::sync::Mutex::new(Vec::new());
-        let shared: &StoreState = Box::leak(Box::new(StoreState::of(Box::new(MemoryStore::new()))));
+        let shared: &StoreState = {
+            let memory = Box::new(MemoryStore::new());
+            Box::leak(Box::new(StoreState::of(Backend::Store(memory))))
+        };
         KEPT.lock().unwrap().push(shared);
         shared
     }

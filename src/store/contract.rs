@@ -578,15 +578,38 @@ struct OnRedis(redis_server::RedisServer);
 #[cfg(feature = "redis")]
 impl Place for OnRedis {
     fn open(&self) -> Box<dyn Store> {
-        let opening = Opening {
-            vault: Vault::at(self.0.directory().join("key")),
-            options: Arc::default(),
-        };
-        let url = RedisUrl::parse(&self.0.url()).unwrap().unwrap();
-        let mut store = super::redis::RedisStore::open(&url, opening, &soon()).unwrap();
-        store.lock_in(self.0.directory());
-        Box::new(store)
+        open_redis(&self.0.url(), self.0.directory())
     }
+}
+
+#[cfg(feature = "redis")]
+struct OnCluster(redis_server::Cluster);
+
+#[cfg(feature = "redis")]
+impl Place for OnCluster {
+    fn open(&self) -> Box<dyn Store> {
+        open_redis(&self.0.url(), self.0.nodes[0].directory())
+    }
+}
+
+/// A server that runs no scripts, as some proxies.
+#[cfg(feature = "redis")]
+fn without_scripts() -> OnRedis {
+    let server = redis_server::RedisServer::start();
+    server.run(&["ACL", "SETUSER", "default", "-@scripting"]);
+    OnRedis(server)
+}
+
+#[cfg(feature = "redis")]
+fn open_redis(url: &str, directory: &std::path::Path) -> Box<dyn Store> {
+    let opening = Opening {
+        vault: Vault::at(directory.join("key")),
+        options: Arc::default(),
+    };
+    let url = RedisUrl::parse(url).unwrap().unwrap();
+    let mut store = super::redis::RedisStore::open(&url, opening, &soon()).unwrap();
+    store.lock_in(directory);
+    Box::new(store)
 }
 
 impl Place for MemoryStore {
@@ -605,6 +628,16 @@ macro_rules! contract {
         #[cfg(feature = "redis")]
         mod redis {
             $(#[test] fn $promise() { super::$promise(&super::OnRedis(redis_server::RedisServer::start())); })*
+        }
+
+        #[cfg(feature = "redis")]
+        mod redis_without_scripts {
+            $(#[test] fn $promise() { super::$promise(&super::without_scripts()); })*
+        }
+
+        #[cfg(feature = "redis")]
+        mod redis_cluster {
+            $(#[test] fn $promise() { super::$promise(&super::OnCluster(redis_server::Cluster::start())); })*
         }
 
         mod memory {

@@ -29,6 +29,7 @@ mod record;
 #[cfg(feature = "redis")]
 mod redis;
 mod redis_url;
+mod server_url;
 mod sqlite;
 
 pub use keeper_channel::{Inbox, KeeperChannel, Message, NotSent, token_fingerprint};
@@ -36,6 +37,7 @@ pub use name::{StoreName, check_path};
 pub use record::{Account, ParentLink, UnknownAccount};
 #[cfg(feature = "redis")]
 pub use redis_url::RedisUrl;
+pub use server_url::ServerUrl;
 pub use sqlite::{
     Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
 };
@@ -113,6 +115,11 @@ pub trait Store: Send + Sync {
     /// What time it is, for all who use this store.
     fn now(&self) -> Now;
 
+    /// The last step of that clock that this process has seen, of a store whose clock is another host's.
+    fn clock_step(&self) -> Option<ClockStep> {
+        None
+    }
+
     /// Whether this process has seen accounts here whose secrets another host may have sealed, with a key that must be brought
     /// from there.
     fn has_secrets_of_other_hosts(&self) -> bool {
@@ -140,6 +147,14 @@ pub trait Store: Send + Sync {
 
     /// Lets files and connections go until the next call, unless a lock is held on one.
     fn close_idle(&self);
+}
+
+/// A clock that was set, or another server's in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// When, by the clock as it is after it.
+    pub at_wall_ms: i64,
+    pub by_ms: i64,
 }
 
 /// What is in a store. Every call may fail with the store; the closure passes that on.
@@ -238,7 +253,15 @@ pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn
         StoreName::Redis(url) => Err(Error::argument(format!("cannot open store {url}"))
             .because("this library was built without stores in Redis")
             .advise("Name the path of a file, or build the library with its feature redis.")),
+        StoreName::Server(url) => Err(belongs_to_server(url)),
     }
+}
+
+/// The error of what is done where the store is, and not by a client of its server.
+pub fn belongs_to_server(url: &ServerUrl) -> Error {
+    Error::argument(format!("{url} is a wxtoken server"))
+        .because("its accounts, secrets and store are managed on the server's own host")
+        .advise("Run the command there, on the server's store.")
 }
 
 /// [`Store::read`] for a look that has a result.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::redis_url::RedisUrl;
+use super::server_url::ServerUrl;
 use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Result};
 use crate::options::{Options, check_variable};
@@ -17,6 +18,8 @@ pub enum StoreName {
     File(PathBuf),
     /// A store in Redis.
     Redis(RedisUrl),
+    /// A wxtoken server, which has the store.
+    Server(ServerUrl),
 }
 
 impl StoreName {
@@ -25,16 +28,16 @@ impl StoreName {
         let path = match store {
             Some(path) => {
                 check_path("a store", path)?;
-                if let Some(url) = RedisUrl::parse(path) {
-                    return url.map(StoreName::Redis);
+                if let Some(named) = StoreName::of_url(path) {
+                    return named;
                 }
                 PathBuf::from(path)
             }
             None if sys::is_secure() => return Err(no_environment()),
             None => match variable(STORE_VARIABLE)? {
                 Some(path) if path.is_empty() => return Err(empty_variable()),
-                Some(path) => match path.to_str().and_then(RedisUrl::parse) {
-                    Some(url) => return url.map(StoreName::Redis),
+                Some(path) => match path.to_str().and_then(StoreName::of_url) {
+                    Some(named) => return named,
                     None => path.into(),
                 },
                 None => default_path()?,
@@ -43,9 +46,23 @@ impl StoreName {
         resolve(&path).map(StoreName::File)
     }
 
-    /// Where the key to this store's secrets lies.
+    /// None for the path of a file.
+    fn of_url(store: &str) -> Option<Result<StoreName>> {
+        if let Some(url) = ServerUrl::parse(store) {
+            return Some(url.map(StoreName::Server));
+        }
+        RedisUrl::parse(store).map(|url| url.map(StoreName::Redis))
+    }
+
+    /// Whether a look at it is a question to another host.
+    pub fn is_on_a_server(&self) -> bool {
+        !matches!(self, StoreName::File(_))
+    }
+
+    /// Where the key to this store's secrets lies. Empty for a server, which has them and their key.
     pub fn key_file(&self, options: &Options) -> PathBuf {
         match (&options.key_file, self) {
+            (_, StoreName::Server(_)) => PathBuf::new(),
             (Some(path), _) => path.into(),
             (None, StoreName::File(path)) => path.with_added_extension("key"),
             (None, StoreName::Redis(url)) => url.key_file(),
@@ -58,6 +75,7 @@ impl fmt::Display for StoreName {
         match self {
             StoreName::File(path) => path.display().fmt(f),
             StoreName::Redis(url) => url.fmt(f),
+            StoreName::Server(url) => url.fmt(f),
         }
     }
 }
@@ -177,6 +195,8 @@ mod tests {
         assert_eq!(beside, Path::new("/var/lib/tokens.db.key"));
         options.key_file = Some("/run/key".into());
         assert_eq!(store.key_file(&options), Path::new("/run/key"));
+        let server = StoreName::parse(Some("unix:/run/wxtoken.sock")).unwrap();
+        assert_eq!(server.key_file(&options), Path::new(""));
         assert_eq!(store.to_string(), "/var/lib/tokens.db");
     }
 

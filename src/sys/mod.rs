@@ -16,7 +16,6 @@ mod lookup;
 mod own_file;
 mod owner;
 mod place;
-#[cfg(feature = "redis")]
 mod server_socket;
 mod signal;
 #[cfg(feature = "redis")]
@@ -48,7 +47,6 @@ pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,
     rename_new, sync_directory,
 };
-#[cfg(feature = "redis")]
 pub use server_socket::{connect_unix, has_input};
 pub use signal::BlockedSignals;
 #[cfg(feature = "redis")]

@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::wxtoken::ffi::*;
-pub use redis_server::{Fault, Proxy, RedisServer, Watched};
+pub use redis_server::{Cluster, Fault, Proxy, RedisServer, Watched};
 use serde_json::Value;
 use wechat_sim::Simulator;
 

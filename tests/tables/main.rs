@@ -60,6 +60,7 @@ fn in_chinese(words: &str) -> String {
         "a URL" => "URL".into(),
         "a path" => "路径".into(),
         "a level" => "级别".into(),
+        "a client key" => "客户端密钥".into(),
         "any, 4 or 6" => "any、4 或 6".into(),
         words => words.replace(" to ", " 至 ").replace(" or ", " 或 "),
     }

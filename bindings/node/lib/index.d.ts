@@ -47,6 +47,10 @@ export interface Options {
   ca_file?: string;
   /** `<store>.key`, a path: the key that seals the secrets. */
   key_file?: string;
+  /** `none`, a client key: this program's key at a wxtoken server. */
+  server_key?: string;
+  /** `none`, a path: the file of that key. */
+  server_key_file?: string;
   /** `off`, a level: off, error, info or debug; to stderr. */
   log?: 'off' | 'error' | 'info' | 'debug';
 }

@@ -99,6 +99,8 @@ class Store:
         allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
         ca_file              none                            a path         PEM certificates to trust beside the web PKI
         key_file             <store>.key                     a path         the key that seals the secrets
+        server_key           none                            a client key   this program's key at a wxtoken server
+        server_key_file      none                            a path         the file of that key
         log                  off                             a level        off, error, info or debug; to stderr
 
         A bool is 1 or 0. An empty URL or path is the default. Plain http is accepted for a loopback address, and with

@@ -4,6 +4,7 @@
 //! does no harm.
 
 use crate::clock::{Now, boot_ms};
+use crate::store::ClockStep;
 use crate::sync::{Mutex, lock};
 use crate::sys;
 
@@ -15,7 +16,10 @@ const STRAYS_EACH_MS: i64 = 10_000;
 const STEP_MS: i64 = 1000;
 
 #[derive(Default)]
-pub struct ServerClock(Mutex<Option<Sample>>);
+pub struct ServerClock {
+    known: Mutex<Option<Sample>>,
+    step: Mutex<Option<ClockStep>>,
+}
 
 #[derive(Clone, Copy)]
 struct Sample {
@@ -33,20 +37,31 @@ impl ServerClock {
             error_ms: (answered - sent) / 2 + 1,
             at_boot_ms: answered,
         };
-        let mut known = lock(&self.0);
-        let is_better = known.is_none_or(|old| {
-            let age = (new.at_boot_ms - old.at_boot_ms) / STRAYS_EACH_MS;
-            let differs = (new.offset_ms - old.offset_ms).abs();
-            new.error_ms < old.error_ms + age || differs > STEP_MS + new.error_ms + old.error_ms
-        });
-        if is_better {
+        let mut known = lock(&self.known);
+        let Some(old) = *known else {
+            *known = Some(new);
+            return;
+        };
+        let age = (new.at_boot_ms - old.at_boot_ms) / STRAYS_EACH_MS;
+        let by_ms = new.offset_ms - old.offset_ms;
+        let is_step = by_ms.abs() > STEP_MS + new.error_ms + old.error_ms;
+        if new.error_ms < old.error_ms + age || is_step {
             *known = Some(new);
         }
+        if is_step {
+            let at_wall_ms = new.at_boot_ms + new.offset_ms;
+            *lock(&self.step) = Some(ClockStep { at_wall_ms, by_ms });
+        }
+    }
+
+    /// The last step of the server's clock, or the difference between two servers.
+    pub fn step(&self) -> Option<ClockStep> {
+        *lock(&self.step)
     }
 
     /// What time it is on the server. This host's time before the first answer.
     pub fn now(&self) -> Now {
-        let known = *lock(&self.0);
+        let known = *lock(&self.known);
         let ms = match known {
             Some(sample) => boot_ms() + sample.offset_ms,
             None => sys::clock_ms(libc::CLOCK_REALTIME),
@@ -64,7 +79,7 @@ mod tests {
     use super::*;
 
     fn offset(clock: &ServerClock) -> i64 {
-        lock(&clock.0).unwrap().offset_ms
+        lock(&clock.known).unwrap().offset_ms
     }
 
     #[test]
@@ -80,8 +95,12 @@ mod tests {
         // Until the other is old.
         clock.learn(6_000_999, 5_000_400, 5_000_600);
         assert_eq!(offset(&clock), 1_000_499);
+        assert_eq!(clock.step(), None);
         clock.learn(9_000_000, 5_001_000, 5_001_400);
         assert_eq!(offset(&clock), 9_000_000 - 5_001_200);
+        let step = clock.step().unwrap();
+        assert_eq!(step.by_ms, 9_000_000 - 5_001_200 - 1_000_499);
+        assert_eq!(step.at_wall_ms, 9_000_200);
     }
 
     #[test]

@@ -36,6 +36,12 @@ impl Server {
             Listener::Sentinels { hosts, master, .. } => {
                 self.connect_by_sentinels(hosts, master, end, by, doing)
             }
+            // A cluster is asked by `ask_cluster`, which knows the node.
+            Listener::Cluster { hosts, .. } => {
+                let (host, port) = &hosts[0];
+                let address = ServerAddress::Tcp { host, port: *port };
+                self.connect_to(&address, end, by, doing)
+            }
         }
     }
 
@@ -50,7 +56,7 @@ impl Server {
         let mut link = Link::connect(address, &self.reach(), end).map_err(|no_way| {
             let is_silence = no_way.is_timeout;
             let error = self.not_reached(no_way, by, doing);
-            if !is_silence || began.elapsed() >= SILENCE {
+            if !self.is_cluster() && (!is_silence || began.elapsed() >= SILENCE) {
                 self.note_away(&error);
             }
             Trouble::Away(error)
@@ -63,7 +69,7 @@ impl Server {
             Err(Broken::Refused(trouble)) => Err(trouble),
             Err(Broken::Lost(e)) => {
                 let error = self.lost(&e, by, doing);
-                if !is_timeout(&e) || began.elapsed() >= SILENCE {
+                if !self.is_cluster() && (!is_timeout(&e) || began.elapsed() >= SILENCE) {
                     self.note_away(&error);
                 }
                 Err(Trouble::Away(error))
@@ -90,9 +96,13 @@ impl Server {
             requests.push(words(&["SELECT", &self.url.db.to_string()]));
         }
         requests.push(words(&["ROLE"]));
-        requests.push(words(&["GET", &meta_key(&self.url.prefix)]));
+        // The mark of a store in a cluster may lie on another node.
+        let is_cluster = self.is_cluster();
+        if !is_cluster {
+            requests.push(words(&["GET", &meta_key(&self.url.prefix)]));
+        }
         let mut replies = link.exchange(&requests, end)?;
-        let meta = replies.pop().unwrap_or(Reply::Nothing);
+        let meta = if is_cluster { None } else { replies.pop() };
         let role = replies.pop().unwrap_or(Reply::Nothing);
         let is_unknown = |text: &str| Refusal::of(text) == Refusal::Unknown;
         replies.extend(match &role {
@@ -109,7 +119,10 @@ impl Server {
             }
         }
         link.is_master = is_master(&role);
-        self.check_meta(link, meta, end, doing)
+        match meta {
+            Some(meta) => self.check_meta(link, meta, end, doing),
+            None => Ok(()),
+        }
     }
 
     /// Refuses a store that is not ours, and makes a mark where there is none.
@@ -120,12 +133,7 @@ impl Server {
         end: Instant,
         doing: &str,
     ) -> Result<(), Broken> {
-        let refused = |message: &str| {
-            Broken::Refused(Trouble::Refused(
-                Refusal::of(message),
-                error_of(&self.url, doing, message),
-            ))
-        };
+        let refused = |message: &str| self.refused(doing, message);
         let mut there = meta;
         if there == Reply::Nothing {
             if link.is_master == Some(false) {

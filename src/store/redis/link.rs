@@ -7,6 +7,7 @@
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
 
+use super::cluster::Node;
 use super::resp::{Reply, put_request, read_reply};
 use crate::platform::{NoWay, Reach, ServerAddress, ServerStream};
 
@@ -14,6 +15,12 @@ pub struct Link {
     stream: BufReader<ServerStream>,
     /// Whether the server said that it is a master. None where it does not say.
     pub is_master: Option<bool>,
+    /// The node of a cluster that it leads to.
+    pub node: Option<Node>,
+    /// Whether the other end runs scripts; a proxy may not.
+    pub has_scripts: bool,
+    /// Whether what is asked is for a slot that is on its way to this node, which wants each question announced.
+    pub is_asking: bool,
 }
 
 impl Link {
@@ -22,6 +29,9 @@ impl Link {
         Ok(Link {
             stream: BufReader::with_capacity(4096, stream),
             is_master: None,
+            node: None,
+            has_scripts: true,
+            is_asking: false,
         })
     }
 
@@ -29,15 +39,23 @@ impl Link {
     pub fn exchange(&mut self, requests: &[Vec<Vec<u8>>], end: Instant) -> io::Result<Vec<Reply>> {
         let mut out = Vec::new();
         for request in requests {
+            if self.is_asking {
+                put_request([b"ASKING".as_slice()].into_iter(), &mut out);
+            }
             put_request(request.iter().map(Vec::as_slice), &mut out);
         }
         let wire = self.stream.get_mut();
         wire.ends(end);
         wire.write_all(&out)?;
         wire.flush()?;
-        (0..requests.len())
-            .map(|_| read_reply(&mut self.stream))
-            .collect()
+        let mut replies = Vec::new();
+        for _ in requests {
+            if self.is_asking {
+                read_reply(&mut self.stream)?;
+            }
+            replies.push(read_reply(&mut self.stream)?);
+        }
+        Ok(replies)
     }
 
     /// Whether the connection is as it was left: nothing has come, not even its end.

@@ -47,7 +47,9 @@
 //! sent by EVAL where they are not known. Nothing asks for SCRIPT LOAD, CLIENT, HELLO or pub/sub, which proxies refuse.
 
 mod clock;
+mod cluster;
 mod codec;
+mod converse;
 mod greeting;
 mod host_lock;
 mod lease_watch;
@@ -61,6 +63,7 @@ mod resp;
 mod script;
 mod sentinel;
 mod server;
+mod without_scripts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,8 +79,8 @@ use self::resp::Reply;
 use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
 use super::{
-    Access, Account, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, RedisUrl, Store,
-    StoreName,
+    Access, Account, Accounts, ClockStep, Commit, KeeperChannel, LeaderLock, Opening, Read,
+    RedisUrl, Store, StoreName,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
@@ -257,6 +260,10 @@ impl Store for RedisStore {
 
     fn now(&self) -> Now {
         self.server.now()
+    }
+
+    fn clock_step(&self) -> Option<ClockStep> {
+        self.server.clock.step()
     }
 
     fn id(&self) -> Option<String> {

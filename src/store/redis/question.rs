@@ -19,8 +19,23 @@ impl Question {
         Question::Script(script, key.into(), args)
     }
 
+    /// A command whose key is the word behind its name.
     pub fn plain(parts: &[&str]) -> Question {
         Question::Plain(words(parts))
+    }
+
+    pub fn is_script(&self) -> bool {
+        matches!(self, Question::Script(..))
+    }
+
+    pub fn key(&self) -> &str {
+        match self {
+            Question::Script(_, key, _) => key,
+            Question::Plain(parts) => {
+                let key = parts.get(1).map(|part| std::str::from_utf8(part));
+                key.and_then(Result::ok).unwrap_or_default()
+            }
+        }
     }
 }
 

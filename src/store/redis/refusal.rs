@@ -17,6 +17,7 @@ pub enum Refusal {
     NoReplicas,
     MasterDown,
     ClusterDown,
+    TryAgain,
     Moved,
     WrongType,
     NoScript,
@@ -39,6 +40,7 @@ impl Refusal {
             "NOREPLICAS" => Refusal::NoReplicas,
             "MASTERDOWN" => Refusal::MasterDown,
             "CLUSTERDOWN" => Refusal::ClusterDown,
+            "TRYAGAIN" => Refusal::TryAgain,
             "MOVED" | "ASK" | "CROSSSLOT" => Refusal::Moved,
             "WRONGTYPE" => Refusal::WrongType,
             "NOSCRIPT" => Refusal::NoScript,
@@ -107,8 +109,12 @@ impl Refusal {
                 "See which of its nodes are missing: CLUSTER INFO.".into(),
             ),
             Refusal::Moved => (
-                "the server is a node of a cluster, which this version does not support",
-                "Name a server that is not one.".into(),
+                "the server is a node of a cluster",
+                "Name it as one: redis+cluster://HOST1,HOST2.".into(),
+            ),
+            Refusal::TryAgain => (
+                "the cluster is moving the store's keys to another node",
+                "Wait until that is done.".into(),
             ),
             Refusal::WrongType => (
                 "a key of the store is another program's",
@@ -182,6 +188,7 @@ mod tests {
             "NOREPLICAS Not enough good replicas to write.",
             "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
             "CLUSTERDOWN The cluster is down",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
             "MOVED 3999 127.0.0.1:6381",
             "WRONGTYPE Operation against a key holding the wrong kind of value",
             "ERR unknown command `EVALSHA`",

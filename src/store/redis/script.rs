@@ -8,17 +8,34 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use super::resp::Reply;
 
 pub struct Script {
+    pub what: What,
     pub text: &'static str,
+}
+
+/// What each does, for a server that runs none (`without_scripts`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    Get,
+    CompareAndSet,
+    Delete,
+    AllFields,
+    ChangeFields,
+    Leave,
+    Take,
+    DeleteIf,
+    Account,
 }
 
 /// The value of a string; empty where there is none.
 pub static GET: Script = script(
+    What::Get,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('GET', KEYS[1]) or ''}",
 );
 
 /// Writes `ARGV[3]` if the value is `ARGV[2]`, byte by byte. Gives 1, or 0 and the value that is there.
 pub static COMPARE_AND_SET: Script = script(
+    What::CompareAndSet,
     "local t = redis.call('TIME')
 local there = redis.call('GET', KEYS[1]) or ''
 if there ~= ARGV[2] then return {ARGV[1], t[1], t[2], 0, there} end
@@ -28,12 +45,14 @@ return {ARGV[1], t[1], t[2], 1, ''}",
 
 /// Takes a key out.
 pub static DELETE: Script = script(
+    What::Delete,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('DEL', KEYS[1])}",
 );
 
 /// Every field of a hash, each followed by its value.
 pub static ALL_FIELDS: Script = script(
+    What::AllFields,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('HGETALL', KEYS[1])}",
 );
@@ -41,6 +60,7 @@ return {ARGV[1], t[1], t[2], redis.call('HGETALL', KEYS[1])}",
 /// Changes fields of a hash if its field `v` is `ARGV[2]`, and makes that `ARGV[3]`. Then come pairs: a field and its value,
 /// empty to take it out. Gives whether `v` is `ARGV[3]` now, be it that the same change was made before.
 pub static CHANGE_FIELDS: Script = script(
+    What::ChangeFields,
     "local t = redis.call('TIME')
 local v = redis.call('HGET', KEYS[1], 'v') or ''
 if v == ARGV[3] then return {ARGV[1], t[1], t[2], 1} end
@@ -54,6 +74,7 @@ return {ARGV[1], t[1], t[2], 1}",
 
 /// Leaves a message in a list that holds `ARGV[3]` at most. Gives its length, or 0 where it is full.
 pub static LEAVE: Script = script(
+    What::Leave,
     "local t = redis.call('TIME')
 if redis.call('LLEN', KEYS[1]) >= tonumber(ARGV[3]) then return {ARGV[1], t[1], t[2], 0} end
 return {ARGV[1], t[1], t[2], redis.call('RPUSH', KEYS[1], ARGV[2])}",
@@ -61,6 +82,7 @@ return {ARGV[1], t[1], t[2], redis.call('RPUSH', KEYS[1], ARGV[2])}",
 
 /// Takes the first `ARGV[2]` messages out of a list.
 pub static TAKE: Script = script(
+    What::Take,
     "local t = redis.call('TIME')
 local out = redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)
 redis.call('LTRIM', KEYS[1], ARGV[2], -1)
@@ -72,6 +94,7 @@ return out",
 
 /// Takes a key out if its value is `ARGV[2]`.
 pub static DELETE_IF: Script = script(
+    What::DeleteIf,
     "local t = redis.call('TIME')
 if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
 return {ARGV[1], t[1], t[2]}",
@@ -79,6 +102,7 @@ return {ARGV[1], t[1], t[2]}",
 
 /// An account by its name, `ARGV[2]`, or the current one. Gives the name, the account, and the name of the current one.
 pub static ACCOUNT: Script = script(
+    What::Account,
     "local t = redis.call('TIME')
 local current = redis.call('HGET', KEYS[1], 'current') or ''
 local name = ARGV[2]
@@ -86,8 +110,8 @@ if name == '' then name = current end
 return {ARGV[1], t[1], t[2], name, redis.call('HGET', KEYS[1], 'a:' .. name) or '', current}",
 );
 
-const fn script(text: &'static str) -> Script {
-    Script { text }
+const fn script(what: What, text: &'static str) -> Script {
+    Script { what, text }
 }
 
 impl Script {
@@ -132,7 +156,7 @@ mod tests {
     fn the_hash_is_that_of_redis() {
         // As `redis-cli script load "return 1"` says it.
         assert_eq!(
-            script("return 1").hash(),
+            script(What::Get, "return 1").hash(),
             "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
         );
     }

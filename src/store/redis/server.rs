@@ -7,28 +7,32 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use super::clock::ServerClock;
+use super::cluster::{Node, Nodes};
+use super::converse::Said;
 use super::link::Link;
 use super::meta::{Meta, meta_key};
 use super::question::{Broken, Question, Role, Trouble, is_master, is_timeout, words};
 use super::refusal::{Refusal, error_of};
 use super::resp::Reply;
-use super::script::answer;
 use crate::clock::{Deadline, Now, boot_ms};
 use crate::error::{Error, Result, Status};
 use crate::options::{IpVersion, Options};
 use crate::platform::{NoWay, Tls};
 use crate::store::RedisUrl;
+use crate::store::redis_url::Listener;
 use crate::sync::{Mutex, lock};
-use crate::sys::{BlockedSignals, random};
+use crate::sys::BlockedSignals;
 
 /// A server that takes longer over one step counts as away. A fetch that can do without the store has the rest of its time.
-const PATIENCE: Duration = Duration::from_millis(3000);
+pub(super) const PATIENCE: Duration = Duration::from_millis(3000);
 /// From this on a silence counts as absence: less may be one call's short deadline.
 pub(super) const SILENCE: Duration = Duration::from_millis(1000);
 /// How often a server that is away is tried.
 pub(super) const TRY_EACH_MS: i64 = 1000;
 /// Connections that are kept for the next calls.
 const MOST_IDLE: usize = 4;
+/// The same for all nodes of a cluster.
+const MOST_IDLE_OF_ALL: usize = 16;
 
 /// One server, as this process reaches it.
 pub struct Server {
@@ -36,8 +40,10 @@ pub struct Server {
     pub(super) ip_version: IpVersion,
     pub(super) tls: Option<Tls>,
     idle: Mutex<Vec<Link>>,
+    /// What is known of a cluster.
+    pub(super) nodes: Mutex<Nodes>,
     pub(super) away: Mutex<Option<Away>>,
-    clock: ServerClock,
+    pub(super) clock: ServerClock,
     pub meta: Mutex<Option<Meta>>,
 }
 
@@ -54,6 +60,7 @@ impl Server {
             ip_version: options.ip_version,
             tls: url.is_tls().then(|| Tls::new(options)).transpose()?,
             idle: Mutex::default(),
+            nodes: Mutex::default(),
             away: Mutex::new(None),
             clock: ServerClock::default(),
             meta: Mutex::new(None),
@@ -62,6 +69,16 @@ impl Server {
 
     pub fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.url.listener, Listener::Cluster { .. })
+    }
+
+    pub(super) fn known_as_away(&self) -> Option<Error> {
+        let away = lock(&self.away);
+        let away = away.as_ref().filter(|away| boot_ms() < away.next_try)?;
+        Some(away.why.clone())
     }
 
     pub fn close_idle(&self) {
@@ -78,6 +95,9 @@ impl Server {
         doing: &str,
     ) -> Result<Vec<Vec<Reply>>, Trouble> {
         let _shield = BlockedSignals::new();
+        if let Listener::Cluster { hosts, .. } = &self.url.listener {
+            return self.ask_cluster(hosts, questions, role, by, doing);
+        }
         let mut is_second = false;
         loop {
             let began = Instant::now();
@@ -85,7 +105,7 @@ impl Server {
             if by.has_passed() {
                 return Err(Trouble::Away(self.ran_out(by, doing)));
             }
-            let mut link = match self.idle_link() {
+            let mut link = match self.idle_link(None) {
                 Some(link) if role == Role::Any || link.is_master != Some(false) => link,
                 _ => self.connect(end, by, doing)?,
             };
@@ -127,86 +147,56 @@ impl Server {
         end: Instant,
         doing: &str,
     ) -> Result<Vec<Vec<Reply>>, Broken> {
-        let mark: String = random().iter().map(|byte| format!("{byte:02x}")).collect();
-        let request = |question: &Question, whole: bool| match question {
-            Question::Plain(parts) => parts.clone(),
-            Question::Script(script, key, args) => {
-                let mut parts = match whole {
-                    true => words(&["EVAL", script.text]),
-                    false => words(&["EVALSHA", &script.hash()]),
-                };
-                parts.extend(words(&["1", key, &mark]));
-                parts.extend(args.iter().cloned());
-                parts
-            }
-        };
-        let mut requests: Vec<Vec<Vec<u8>>> =
-            questions.iter().map(|one| request(one, false)).collect();
         // What the server is and whose it is comes with each answer: both may change under an open connection.
-        requests.push(words(&["GET", &meta_key(&self.url.prefix)]));
+        let mut beside = vec![words(&["GET", &meta_key(&self.url.prefix)])];
         if role == Role::Master {
-            requests.push(words(&["ROLE"]));
+            beside.push(words(&["ROLE"]));
         }
-        let sent = boot_ms();
-        let mut replies = link.exchange(&requests, end)?;
-        let mut answered = boot_ms();
+        let questions: Vec<&Question> = questions.iter().collect();
+        let Said { to, mut beside } = self.converse(link, &questions, &beside, end)?;
         if role == Role::Master
-            && let Some(reply) = replies.pop()
+            && let Some(reply) = beside.pop()
         {
             link.is_master = is_master(&reply);
         }
-        let meta = replies.pop().unwrap_or(Reply::Nothing);
-        for (question, reply) in questions.iter().zip(&mut replies) {
-            let is_unknown =
-                matches!(reply, Reply::Failure(text) if Refusal::of(text) == Refusal::NoScript);
-            if is_unknown {
-                let again = link.exchange(&[request(question, true)], end)?;
-                *reply = again.into_iter().next().unwrap_or(Reply::Nothing);
-                answered = boot_ms();
-            }
-        }
-        let refused = |refusal, message: &str| {
-            Broken::Refused(Trouble::Refused(
-                refusal,
-                error_of(&self.url, doing, message),
-            ))
-        };
+        let meta = beside.pop().unwrap_or(Reply::Nothing);
         let mut given = Vec::new();
-        for (question, reply) in questions.iter().zip(replies) {
-            given.push(match (question, reply) {
-                (_, Reply::Failure(message)) => {
-                    return Err(refused(Refusal::of(&message), &message));
-                }
-                (Question::Plain(_), reply) => vec![reply],
-                (Question::Script(..), reply) => {
-                    let answer = answer(reply, &mark)
-                        .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?;
-                    self.clock.learn(answer.time_us / 1000, sent, answered);
-                    answer.values
-                }
-            });
+        for said in to {
+            given.push(said.map_err(|message| self.refused(doing, &message))?);
         }
         if link.is_master == Some(false) && role == Role::Master {
-            return Err(refused(Refusal::ReadOnly, "READONLY"));
+            return Err(self.refused(doing, "READONLY"));
         }
         self.check_meta(link, meta, end, doing)?;
         Ok(given)
     }
 
-    /// A connection that has nothing to say.
-    fn idle_link(&self) -> Option<Link> {
+    pub(super) fn refused(&self, doing: &str, message: &str) -> Broken {
+        Broken::Refused(Trouble::Refused(
+            Refusal::of(message),
+            error_of(&self.url, doing, message),
+        ))
+    }
+
+    /// A connection that has nothing to say; of a cluster, to this node.
+    pub(super) fn idle_link(&self, node: Option<&Node>) -> Option<Link> {
         loop {
             // Not dropped with the mutex held: that takes the fork lock.
-            let link = lock(&self.idle).pop()?;
+            let link = {
+                let mut idle = lock(&self.idle);
+                let place = idle.iter().rposition(|link| link.node.as_ref() == node)?;
+                idle.swap_remove(place)
+            };
             if link.is_quiet() {
                 return Some(link);
             }
         }
     }
 
-    fn keep(&self, link: Link) {
+    pub(super) fn keep(&self, link: Link) {
         let mut idle = lock(&self.idle);
-        if idle.len() < MOST_IDLE {
+        let to_same = idle.iter().filter(|other| other.node == link.node).count();
+        if to_same < MOST_IDLE && idle.len() < MOST_IDLE_OF_ALL {
             idle.push(link);
             return;
         }

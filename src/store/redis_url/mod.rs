@@ -30,6 +30,11 @@ pub enum Listener {
         master: String,
         is_tls: bool,
     },
+    /// Some nodes of a cluster, by which the others are found; each as a name in lower case and a port.
+    Cluster {
+        hosts: Vec<(String, u16)>,
+        is_tls: bool,
+    },
 }
 
 /// A store in Redis.
@@ -80,6 +85,10 @@ impl RedisUrl {
                 let hosts: Vec<String> = hosts.iter().map(host_and_port).collect();
                 format!("sentinel_{master}_{}", hosts.join("_"))
             }
+            Listener::Cluster { hosts, .. } => {
+                let hosts: Vec<String> = hosts.iter().map(host_and_port).collect();
+                format!("cluster_{}", hosts.join("_"))
+            }
         };
         let text = format!("{place}_{}_{}", self.db, self.prefix);
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
@@ -111,7 +120,9 @@ impl RedisUrl {
     /// Whether its server, and its sentinels, are spoken to by TLS.
     pub fn is_tls(&self) -> bool {
         match &self.listener {
-            Listener::Tcp { is_tls, .. } | Listener::Sentinels { is_tls, .. } => *is_tls,
+            Listener::Tcp { is_tls, .. }
+            | Listener::Sentinels { is_tls, .. }
+            | Listener::Cluster { is_tls, .. } => *is_tls,
             Listener::Unix(_) => false,
         }
     }
@@ -133,7 +144,7 @@ impl RedisUrl {
     }
 }
 
-fn host_and_port((host, port): &(String, u16)) -> String {
+pub fn host_and_port((host, port): &(String, u16)) -> String {
     match host.contains(':') {
         true => format!("[{host}]:{port}"),
         false => format!("{host}:{port}"),
@@ -214,6 +225,11 @@ impl fmt::Display for RedisUrl {
                     write!(f, "/{}", self.db)?;
                 }
             }
+            Listener::Cluster { hosts, is_tls } => {
+                let scheme = if *is_tls { "rediss" } else { "redis" };
+                let hosts: Vec<String> = hosts.iter().map(host_and_port).collect();
+                write!(f, "{scheme}+cluster://{login}{}", hosts.join(","))?;
+            }
             Listener::Unix(path) => {
                 write!(f, "redis+unix://{login}{}", path.display())?;
                 if self.db != 0 {
@@ -275,6 +291,10 @@ mod tests {
                 "redis+sentinel://[::1]:7/m/2?sentinel_password=x",
                 "redis+sentinel://[::1]:7/m/2/?sentinel_password=%78",
             ),
+            (
+                "redis+cluster://b,a:7000",
+                "redis+cluster://A:7000,b:6379,b/",
+            ),
         ] {
             assert_eq!(url(one), url(other), "{one} {other}");
             assert_eq!(url(one).to_string(), url(other).to_string());
@@ -288,6 +308,8 @@ mod tests {
             "redis://h?prefix=x",
             "rediss://h",
             "redis+unix:///h",
+            "redis+cluster://h",
+            "redis+cluster://h,g",
         ];
         for (i, one) in apart.iter().enumerate() {
             for other in &apart[i + 1..] {
@@ -378,8 +400,8 @@ mod tests {
             ("redis+sentinel://h,/hush", "host"),
             ("redis+sentinel://h/m?db=1", "/N after the host"),
             ("redis://h?sentinel_password=hush", "parameter"),
-            ("rediss+cluster://:hush@h", "does not support"),
-            ("unix:/hush", "//"),
+            ("rediss+cluster://:hush@h/1", "one database"),
+            ("redis+cluster://h,,hush", "host"),
             ("mysql://root:hush@h", "its scheme"),
             ("https://hush", "its scheme"),
             ("file:///var/hush", "path alone"),

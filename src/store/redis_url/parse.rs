@@ -9,7 +9,7 @@ use crate::url_parts::{decoded, login_of, parse_authority};
 
 /// What a right one looks like.
 const FORMS: &str = "A store is the path of a file, or a URL: redis://HOST:6379, rediss://USER:PASSWORD@HOST/0 (TLS), \
-    redis+unix:///PATH/redis.sock, redis+sentinel://HOST1,HOST2/MASTER.";
+    redis+unix:///PATH/redis.sock, redis+sentinel://HOST1,HOST2/MASTER, redis+cluster://HOST1,HOST2.";
 const HOSTS: &str = "must be like redis://HOST:6379";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
@@ -17,16 +17,20 @@ const SENTINELS: &str = "must be like redis+sentinel://HOST1:26379,HOST2,HOST3/M
 pub(super) const PREFIX: &str = "wxtoken";
 const LONGEST_PREFIX: usize = 64;
 
-pub(super) const OURS: [&str; 5] = [
+const CLUSTER: &str = "must be like redis+cluster://HOST1:6379,HOST2,HOST3";
+
+pub(super) const OURS: [&str; 7] = [
     "redis",
     "rediss",
     "redis+unix",
     "redis+sentinel",
     "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
 ];
 
 /// Schemes that are not for this version, and what to write in their place.
-pub(super) const OTHERS: [(&str, &str); 6] = [
+pub(super) const OTHERS: [(&str, &str); 3] = [
     (
         "valkey",
         "has the scheme valkey; Valkey is named by redis://",
@@ -34,18 +38,6 @@ pub(super) const OTHERS: [(&str, &str); 6] = [
     (
         "valkeys",
         "has the scheme valkeys; Valkey with TLS is named by rediss://",
-    ),
-    (
-        "redis+cluster",
-        "has the scheme redis+cluster, which this version does not support",
-    ),
-    (
-        "rediss+cluster",
-        "has the scheme rediss+cluster, which this version does not support",
-    ),
-    (
-        "unix",
-        "has the scheme unix; a Redis server's socket is named by redis+unix:///PATH",
     ),
     (
         "file",
@@ -78,7 +70,10 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
     };
     let is_unix = scheme == "redis+unix";
     let is_sentinel = scheme.ends_with("+sentinel");
-    let (listener, db) = if is_sentinel {
+    let (listener, db) = if scheme.ends_with("+cluster") {
+        let listener = cluster_of(place, scheme.starts_with("rediss"));
+        (listener.map_err(|why| flaw(&why))?, None)
+    } else if is_sentinel {
         sentinels_of(place, scheme.starts_with("rediss")).map_err(|why| flaw(&why))?
     } else if is_unix {
         let path = decoded(place).map_err(|why| flaw(&why))?;
@@ -169,20 +164,39 @@ fn sentinels_of(place: &str, is_tls: bool) -> Result<(Listener, Option<&str>), S
             "does not name a master behind its hosts; it {SENTINELS}"
         ));
     }
-    let hosts = hosts.split(',').map(|host| {
-        let (host, port) = parse_authority(host, SENTINEL_PORT, SENTINELS)?;
-        Ok((host.to_ascii_lowercase(), port))
-    });
-    let mut hosts = hosts.collect::<Result<Vec<_>, String>>()?;
-    hosts.sort();
-    hosts.dedup();
     let listener = Listener::Sentinels {
-        hosts,
+        hosts: hosts_of(hosts, SENTINEL_PORT, SENTINELS)?,
         master: master.into(),
         is_tls,
     };
     let db = parts.next().map(|db| db.strip_suffix('/').unwrap_or(db));
     Ok((listener, db.filter(|db| !db.is_empty())))
+}
+
+/// The nodes of a cluster, which has one database.
+fn cluster_of(place: &str, is_tls: bool) -> Result<Listener, String> {
+    let place = place.strip_suffix('/').unwrap_or(place);
+    if place.contains('/') {
+        return Err(format!(
+            "has a path, and a cluster has one database; it {CLUSTER}"
+        ));
+    }
+    Ok(Listener::Cluster {
+        hosts: hosts_of(place, PORT, CLUSTER)?,
+        is_tls,
+    })
+}
+
+/// Hosts that commas part, in an order of their own, each once.
+fn hosts_of(list: &str, port: u16, forms: &str) -> Result<Vec<(String, u16)>, String> {
+    let hosts = list.split(',').map(|host| {
+        let (host, port) = parse_authority(host, port, forms)?;
+        Ok((host.to_ascii_lowercase(), port))
+    });
+    let mut hosts = hosts.collect::<Result<Vec<_>, String>>()?;
+    hosts.sort();
+    hosts.dedup();
+    Ok(hosts)
 }
 
 fn db_of(text: &str) -> Option<u32> {

@@ -2,10 +2,12 @@
 //!
 //! A [`Proxy`] gives it a port of its own, and spoils what goes over it.
 
+mod cluster;
 mod proxy;
 mod sentinel;
 mod talk;
 
+pub use cluster::Cluster;
 pub use proxy::{Fault, Proxy};
 pub use sentinel::Watched;
 pub use talk::{Client, Value};
@@ -31,14 +33,19 @@ impl RedisServer {
 
     /// With options of redis.conf, such as `--maxmemory 4mb`.
     pub fn with(options: &[&str]) -> RedisServer {
+        let server = RedisServer::try_with(options);
+        server.expect("redis-server starts with these options")
+    }
+
+    /// The same, where a port may be somebody else's: None when the server does not start.
+    pub fn try_with(options: &[&str]) -> Option<RedisServer> {
         let mut server = RedisServer {
             child: None,
             directory: tempfile::tempdir().expect("a directory for redis-server"),
             options: options.iter().map(|option| option.to_string()).collect(),
         };
         server.begin();
-        server.wait_until_it_answers();
-        server
+        server.answers().then_some(server)
     }
 
     /// With a proxy, whose port its options take.
@@ -77,18 +84,27 @@ impl RedisServer {
     }
 
     pub fn wait_until_it_answers(&mut self) {
+        assert!(self.answers(), "redis-server did not start: {}", self.log());
+    }
+
+    fn answers(&mut self) -> bool {
         let began = Instant::now();
         loop {
             let answer =
                 Client::connect(&self.socket()).and_then(|mut client| client.ask(&["PING"]));
             if answer.is_ok() {
-                return;
+                return true;
             }
             let ended = self.child.as_mut().and_then(|child| child.try_wait().ok()?);
-            let is_over = began.elapsed() > STARTS_WITHIN || ended.is_some();
-            assert!(!is_over, "redis-server did not start: {}", self.log());
+            if began.elapsed() > STARTS_WITHIN || ended.is_some() {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.child.is_some()
     }
 
     pub fn directory(&self) -> &Path {

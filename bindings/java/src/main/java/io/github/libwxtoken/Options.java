@@ -64,6 +64,16 @@ public final class Options {
     return with("key_file", file.toString());
   }
 
+  /** {@code none}, a client key: this program's key at a wxtoken server. */
+  public Options serverKey(String key) {
+    return with("server_key", key);
+  }
+
+  /** {@code none}, a path: the file of that key. */
+  public Options serverKeyFile(Path file) {
+    return with("server_key_file", file.toString());
+  }
+
   /** Any option, by its name in C. */
   public Options with(String option, String value) {
     values.put(option, value);

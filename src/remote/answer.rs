@@ -1,0 +1,127 @@
+//! What a wxtoken server answers, read.
+
+use serde::Deserialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::clock::boot_ms;
+use crate::error::{Error, Hint, Status};
+use crate::platform::MAX_TOKEN;
+
+/// A token, as a server gives it.
+pub struct RemoteToken {
+    pub value: Zeroizing<String>,
+    /// When it ends, in Unix seconds; 0 where no end is known.
+    pub expires_at_s: i64,
+    /// How much is left of it at the least, by this host's own clock: the way here has taken time.
+    pub left_ms: i64,
+}
+
+#[derive(Deserialize)]
+struct TokenReply {
+    token: String,
+    #[serde(default)]
+    expires_at: i64,
+    #[serde(default)]
+    expires_in: i64,
+}
+
+/// The token in an answer to a question of this moment. None where there is none that can be handed out.
+pub fn token_of(body: &[u8], asked_at_boot_ms: i64) -> Option<RemoteToken> {
+    let reply: TokenReply = serde_json::from_slice(body).ok()?;
+    let value = Zeroizing::new(reply.token);
+    let is_sound = !value.is_empty()
+        && value.len() <= MAX_TOKEN
+        && value.bytes().all(|byte| byte.is_ascii_graphic());
+    let way_ms = (boot_ms() - asked_at_boot_ms).max(0);
+    let left_ms = reply.expires_in.saturating_mul(1000).saturating_sub(way_ms);
+    is_sound.then_some(RemoteToken {
+        value,
+        expires_at_s: reply.expires_at,
+        left_ms,
+    })
+}
+
+/// An account, as a server tells it to a client that may use it.
+#[derive(Deserialize)]
+pub struct RemoteAccount {
+    pub kind: String,
+    pub id: String,
+}
+
+#[derive(Deserialize)]
+struct ErrorReply {
+    error: ErrorParts,
+}
+
+#[derive(Deserialize)]
+struct ErrorParts {
+    status: String,
+    #[serde(default)]
+    errcode: i32,
+    message: String,
+    #[serde(default)]
+    hint: Option<String>,
+    #[serde(default)]
+    retry_after_ms: i64,
+}
+
+/// The failure in an answer. None where the answer is not a wxtoken server's.
+pub fn error_of(body: &[u8]) -> Option<Error> {
+    let ErrorReply { error } = serde_json::from_slice(body).ok()?;
+    let known = Status::ALL.into_iter();
+    let status = known
+        .into_iter()
+        .find(|known| known.name() == error.status)
+        // A newer server's.
+        .unwrap_or(Status::Internal);
+    Some(Error {
+        errcode: error.errcode,
+        retry_after_ms: error.retry_after_ms.max(0),
+        hint: error.hint.map(|hint| Box::new(Hint::Do(hint))),
+        ..Error::new(status, error.message)
+    })
+}
+
+/// The body of a call that gives one value.
+pub fn json_of(field: &str, value: Option<&str>) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(json!({field: value}).to_string().into_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_what_its_way_has_left_of_it() {
+        let reply = br#"{"name":"shop","token":"T","expires_at":1700007200,"expires_in":7200}"#;
+        let token = token_of(reply, boot_ms() - 1500).unwrap();
+        assert_eq!(
+            (token.value.as_str(), token.expires_at_s),
+            ("T", 1_700_007_200)
+        );
+        assert!(
+            (7_190_000..=7_198_500).contains(&token.left_ms),
+            "{}",
+            token.left_ms
+        );
+        for bad in ["", "{}", r#"{"token":""}"#, r#"{"token":"a b\n"}"#, "[]"] {
+            assert!(token_of(bad.as_bytes(), 0).is_none(), "{bad}");
+        }
+        let long = json!({"token": "x".repeat(MAX_TOKEN + 1), "expires_in": 1}).to_string();
+        assert!(token_of(long.as_bytes(), 0).is_none());
+    }
+
+    #[test]
+    fn a_failure_comes_with_all_its_parts() {
+        let reply = br#"{"error":{"status":"WXTOKEN_E_API","errcode":40164,"message":"WeChat refused","hint":"Add 1.2.3.4.","retry_after_ms":60000}}"#;
+        let error = error_of(reply).unwrap();
+        assert_eq!(error.status, Status::Api);
+        assert_eq!((error.errcode, error.retry_after_ms), (40164, 60_000));
+        assert_eq!(error.for_c(), "WeChat refused; hint: Add 1.2.3.4.");
+        let newer = br#"{"error":{"status":"WXTOKEN_E_NEW","message":"m","retry_after_ms":-5}}"#;
+        let error = error_of(newer).unwrap();
+        assert_eq!((error.status, error.retry_after_ms), (Status::Internal, 0));
+        assert!(error_of(b"<html>502</html>").is_none());
+    }
+}

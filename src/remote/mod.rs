@@ -1,0 +1,263 @@
+//! A wxtoken server in a store's place: its calls, its answers, and how long one that is away is waited for.
+//!
+//! The server has the secrets, fetches, and knows what a failure costs. A client of it knows names and tokens. So there are no
+//! rows and no locks here: the server's answer is the answer. What it says of a failure is handed on, with its errcode, its
+//! hint and the time of the next try.
+
+mod answer;
+mod client_key;
+
+use zeroize::Zeroizing;
+
+use self::answer::{error_of, json_of, token_of};
+use self::client_key::client_key;
+use crate::clock::{Deadline, boot_ms};
+use crate::error::{Error, Result, Status};
+use crate::options::Options;
+use crate::platform::{Answer, Call, NoAnswer, NoWay, ServerHttp};
+use crate::store::ServerUrl;
+use crate::sync::{Mutex, lock};
+
+pub use self::answer::{RemoteAccount, RemoteToken};
+
+/// How often a server that is away is tried.
+const TRY_EACH_MS: i64 = 1000;
+/// The longest answer about one account, and the longest report.
+const MOST_BYTES: usize = 16 * 1024;
+const MOST_BYTES_OF_REPORT: usize = 64 * 1024 * 1024;
+
+/// One server, as this process reaches it.
+pub struct Remote {
+    url: ServerUrl,
+    http: ServerHttp,
+    away: Mutex<Option<Away>>,
+}
+
+/// The server was not reached.
+struct Away {
+    next_try: i64,
+    why: Error,
+}
+
+/// One call of a handle's, with its options and its deadline.
+pub struct Caller<'a> {
+    pub remote: &'a Remote,
+    pub options: &'a Options,
+    pub by: Deadline,
+}
+
+impl Remote {
+    /// Reaches for nothing yet.
+    pub fn new(url: &ServerUrl, options: &Options) -> Result<Remote> {
+        let (base, socket) = match url {
+            ServerUrl::Http(base) => (base.as_str(), None),
+            ServerUrl::Unix(path) => ("http://localhost", Some(path.clone())),
+        };
+        Ok(Remote {
+            url: url.clone(),
+            http: ServerHttp::new(base, socket, options)?,
+            away: Mutex::new(None),
+        })
+    }
+
+    pub fn url(&self) -> &ServerUrl {
+        &self.url
+    }
+
+    pub fn close_idle(&self) {
+        self.http.close_idle();
+    }
+
+    fn known_as_away(&self) -> Option<Error> {
+        let away = lock(&self.away);
+        let away = away.as_ref().filter(|away| boot_ms() < away.next_try)?;
+        Some(away.why.clone())
+    }
+
+    fn note_away(&self, why: &Error) {
+        *lock(&self.away) = Some(Away {
+            next_try: boot_ms() + TRY_EACH_MS,
+            why: why.clone(),
+        });
+    }
+}
+
+impl Caller<'_> {
+    /// The token of an account, or another credential; None is the current account.
+    pub fn token(&self, name: Option<&str>) -> Result<RemoteToken> {
+        let doing = format!("cannot get {}", words_of(name));
+        let asked_at = boot_ms();
+        let answer = self.call("GET", &path_of("/v1/token", name), None, MOST_BYTES, &doing)?;
+        token_of(&answer.body, asked_at).ok_or_else(|| self.is_not_one(&doing))
+    }
+
+    /// “The API refused this token.”
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+        let doing = format!("cannot reject {}", words_of(name));
+        let body = json_of("token", Some(token));
+        let path = path_of("/v1/reject", name);
+        self.call("POST", &path, Some(body), MOST_BYTES, &doing)?;
+        Ok(())
+    }
+
+    /// Gives an account a field.
+    pub fn put(&self, account: &str, field: &str, value: Option<&str>) -> Result<()> {
+        let path = format!("/v1/put/{}/{}", encoded(account), encoded(field));
+        let doing = format!("cannot put {field} of account \"{account}\"");
+        let body = json_of("value", value);
+        self.call("PUT", &path, Some(body), MOST_BYTES, &doing)?;
+        Ok(())
+    }
+
+    /// What an account is there.
+    pub fn account(&self, name: &str) -> Result<RemoteAccount> {
+        let path = format!("/v1/account/{}", encoded(name));
+        let doing = format!("cannot look for account \"{name}\"");
+        let answer = self.call("GET", &path, None, MOST_BYTES, &doing)?;
+        let account = serde_json::from_slice(&answer.body);
+        account.map_err(|_| self.is_not_one(&doing))
+    }
+
+    /// The report, of the accounts that this client may see.
+    pub fn report(&self) -> Result<serde_json::Map<String, serde_json::Value>> {
+        let doing = "cannot get the report";
+        let answer = self.call("GET", "/v1/status", None, MOST_BYTES_OF_REPORT, doing)?;
+        let report = serde_json::from_slice(&answer.body);
+        report.map_err(|_| self.is_not_one(doing))
+    }
+
+    fn call(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: Option<Zeroizing<Vec<u8>>>,
+        most_bytes: usize,
+        doing: &str,
+    ) -> Result<Answer> {
+        let key = client_key(self.options)?;
+        if let Some(why) = self.remote.known_as_away() {
+            return Err(why);
+        }
+        let call = Call {
+            method,
+            path,
+            key: key.as_ref().map(|key| key.as_str()),
+            body,
+            most_bytes,
+        };
+        let answer = self.remote.http.call(&call, &self.by).map_err(|none| {
+            let error = self.no_answer(none, doing);
+            if error.status == Status::Store {
+                self.remote.note_away(&error);
+            }
+            error
+        })?;
+        *lock(&self.remote.away) = None;
+        match answer.status {
+            200..300 => Ok(answer),
+            _ => Err(error_of(&answer.body).unwrap_or_else(|| self.is_not_one(doing))),
+        }
+    }
+
+    fn at_server(&self, doing: &str) -> String {
+        format!("{doing} at server {}", self.remote.url)
+    }
+
+    fn no_answer(&self, none: NoAnswer, doing: &str) -> Error {
+        let what = self.at_server(doing);
+        match none {
+            NoAnswer::NotReached(no_way) if no_way.is_timeout && self.by.has_passed() => {
+                Error::new(Status::Timeout, what).because(self.by.missed(&no_way.what))
+            }
+            NoAnswer::NotReached(NoWay {
+                what: why, advice, ..
+            }) => Error::store(what)
+                .because(why)
+                .advise(advice.unwrap_or_else(|| {
+                    "See whether wxtoken serve runs there, and lets this host in.".into()
+                })),
+            NoAnswer::Timeout => {
+                Error::new(Status::Timeout, what).because(self.by.missed("no answer"))
+            }
+            NoAnswer::Broken(why) => Error::store(what)
+                .because(why)
+                .advise("See what listens there, and the log of wxtoken serve."),
+        }
+    }
+
+    /// What answered is not a wxtoken server.
+    fn is_not_one(&self, doing: &str) -> Error {
+        Error::store(self.at_server(doing))
+            .because("what answers there is not a wxtoken server")
+            .advise("Correct the store's URL, or see what stands in front of the server.")
+    }
+}
+
+fn words_of(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("the token of \"{name}\""),
+        None => "the token of the current account".into(),
+    }
+}
+
+fn path_of(verb: &str, name: Option<&str>) -> String {
+    let Some(name) = name else {
+        return verb.into();
+    };
+    let parts: Vec<String> = name.split('/').map(encoded).collect();
+    format!("{verb}/{}", parts.join("/"))
+}
+
+/// A piece of a path, percent-encoded.
+fn encoded(piece: &str) -> String {
+    let mut path = String::new();
+    for byte in piece.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
+                path.push(char::from(byte));
+            }
+            // A dot too: a piece of dots alone would be a way up.
+            _ => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_piece_of_a_path_for_each_part() {
+        assert_eq!(path_of("/v1/token", None), "/v1/token");
+        assert_eq!(path_of("/v1/token", Some("shop")), "/v1/token/shop");
+        assert_eq!(
+            path_of("/v1/token", Some("shop/jsapi_ticket")),
+            "/v1/token/shop/jsapi_ticket"
+        );
+        assert_eq!(path_of("/v1/token", Some("..")), "/v1/token/%2E%2E");
+        assert_eq!(encoded("店 a?b#c%"), "%E5%BA%97%20a%3Fb%23c%25");
+    }
+
+    #[test]
+    fn a_server_that_is_away_is_tried_once_a_second() {
+        let url = ServerUrl::Unix("/nonexistent/wxtoken.sock".into());
+        let options = Options::default();
+        let remote = Remote::new(&url, &options).unwrap();
+        let caller = Caller {
+            remote: &remote,
+            options: &options,
+            by: Deadline::after(1000),
+        };
+        let error = caller.token(Some("shop")).err().unwrap();
+        assert_eq!(error.status, Status::Store);
+        assert!(error.for_c().contains("unix:/nonexistent"), "{error}");
+        let known = remote.known_as_away().unwrap();
+        assert_eq!(known, error);
+        *lock(&remote.away) = Some(Away {
+            next_try: boot_ms(),
+            why: error,
+        });
+        assert!(remote.known_as_away().is_none());
+    }
+}

@@ -1,0 +1,140 @@
+//! Faults row 42: hosts whose wall clocks are hours wrong, and step, share a store on a server. The server's clock counts.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Handle, World, wait_until};
+use serde_json::json;
+
+const LIFETIME_MS: i64 = 6000;
+/// A token is fetched anew when a tenth of its life is left.
+const REFRESH_MS: u128 = 5400;
+const HOURS_S: [i64; 3] = [3 * 3600, -3 * 3600, 0];
+
+/// A library that gives a process another wall clock.
+fn wrong_clock(world: &World) -> PathBuf {
+    let built = world.directory.path().join("wrong_clock.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clocks/wrong_clock.c");
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".into());
+    let done = Command::new(&compiler)
+        .args([
+            "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o",
+        ])
+        .arg(&built)
+        .arg(source)
+        .arg("-ldl")
+        .output()
+        .unwrap_or_else(|e| panic!("{compiler} runs (apt-get install gcc): {e}"));
+    assert!(done.status.success(), "{done:?}");
+    built
+}
+
+fn boot_ms() -> i64 {
+    let mut now = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: writes one struct.
+    assert_eq!(
+        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &mut now) },
+        0
+    );
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
+}
+
+/// What each host runs: gets until it is told to end, and then says when it was given which token first and last.
+#[test]
+#[ignore = "a part of another test"]
+fn host() {
+    let of = |name: &str| std::env::var(name).unwrap();
+    let handle = Handle::open(Path::new(&of("TEST_STORE"))).unwrap();
+    handle.set("api_base_url", &of("TEST_URL")).unwrap();
+    handle.set("revalidate_ms", "20").unwrap();
+    let mut seen: HashMap<String, (i64, i64)> = HashMap::new();
+    while !Path::new(&of("TEST_ENDS")).exists() {
+        let token = handle.get("shop").unwrap().value;
+        let now = boot_ms();
+        seen.entry(token).or_insert((now, now)).1 = now;
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let mut said = String::new();
+    for (token, (first, last)) in seen {
+        writeln!(said, "seen {token} {first} {last}").unwrap();
+    }
+    println!("{said}");
+}
+
+#[test]
+fn hosts_with_wrong_clocks_cost_no_token_and_hand_out_none_that_has_expired() {
+    let world = World::on_redis_with_account(json!({"lifetime_ms": LIFETIME_MS}));
+    let began = Instant::now();
+    let shop = world.open_shop("official_classic");
+    drop(shop);
+    let key = key_of(&world);
+    let clock = wrong_clock(&world);
+    let [steps, ends] = ["steps", "ends"].map(|name| world.directory.path().join(name));
+    let hosts = HOURS_S.map(|wrong_by| {
+        let state = world.directory.path().join(format!("state{wrong_by}"));
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "host", "--ignored", "--nocapture"])
+            .env("LD_PRELOAD", &clock)
+            .env("WRONG_BY_S", wrong_by.to_string())
+            .env("WRONG_STEPS_AT", &steps)
+            .env("TEST_STORE", world.store())
+            .env("TEST_URL", world.sim.http())
+            .env("TEST_ENDS", &ends)
+            .env("WXTOKEN_KEY_FILE", &key)
+            .env("XDG_STATE_HOME", state)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    });
+    wait_until("two tokens were fetched", || world.minted() == 2);
+    std::fs::write(&steps, "").unwrap();
+    wait_until("two more were fetched", || world.minted() >= 4);
+    std::fs::write(&ends, "").unwrap();
+    let took = began.elapsed();
+    let mut seen: HashMap<String, (i64, i64)> = HashMap::new();
+    for host in hosts {
+        let done = host.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&done.stdout).into_owned();
+        assert!(done.status.success(), "{said} {done:?}");
+        for line in said.lines().filter_map(|line| line.strip_prefix("seen ")) {
+            let words: Vec<&str> = line.split(' ').collect();
+            let [first, last] = [words[1], words[2]].map(|ms| ms.parse::<i64>().unwrap());
+            let known = seen.entry(words[0].to_owned()).or_insert((first, last));
+            *known = (known.0.min(first), known.1.max(last));
+        }
+    }
+    // A token is older than the first get of it.
+    for (first, last) in seen.values() {
+        assert!(
+            last - first <= LIFETIME_MS,
+            "handed out {} ms long",
+            last - first
+        );
+    }
+    let minted = u128::from(world.minted());
+    assert_eq!(minted, seen.len() as u128);
+    let most = took.as_millis() / REFRESH_MS + 1;
+    assert!(minted <= most, "{minted} tokens in {took:?}");
+    assert_eq!(u128::from(world.requests()), minted);
+}
+
+/// The key that this host has made.
+fn key_of(world: &World) -> PathBuf {
+    let state = std::env::var("XDG_STATE_HOME").unwrap();
+    let ours = world.server().directory().file_name().unwrap().to_owned();
+    let ours = ours.to_str().unwrap().to_owned();
+    let files = std::fs::read_dir(format!("{state}/wxtoken")).unwrap();
+    let mut files = files.map(|file| file.unwrap().path());
+    let key = files.find(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        name.contains(&ours) && name.ends_with(".key")
+    });
+    key.unwrap()
+}
