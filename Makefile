@@ -84,7 +84,8 @@ install-tool: tool
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
 	install -m 755 $(TARGET)/release/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
 	install -d $(DESTDIR)$(UNITDIR)
-	sed 's|/usr/local/bin|$(BINDIR)|' contrib/systemd/wxtoken-keep.service > $(DESTDIR)$(UNITDIR)/wxtoken-keep.service
+	for unit in wxtoken-keep.service wxtoken-serve.service wxtoken-serve.socket; do \
+	  sed 's|/usr/local/bin|$(BINDIR)|' contrib/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
 	$(TARGET)/release/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
 	install -d $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
 	$(TARGET)/release/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken

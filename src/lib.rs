@@ -11,6 +11,7 @@
 //! - `account`: what a name leads to, and the rules of registering, removing and restoring
 //! - `remote`: a wxtoken server in a store's place: its calls and its answers
 //! - `store`: where accounts and rows are kept, behind one trait: `sqlite` for one host, `redis` for many
+//! - `server_clients`: who may ask a server for tokens, and what each may do; pure
 //! - `credential`: a credential's row and the rules of its life; pure
 //! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
@@ -50,6 +51,7 @@ mod process;
 mod proxy;
 mod remote;
 mod secrets;
+mod server_clients;
 mod store;
 mod sync;
 #[allow(unsafe_code)]

@@ -9,7 +9,7 @@ use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
 
-pub use crate::admin::{Paths, Place, Removed};
+pub use crate::admin::{AccountBrief, AccountLookup, ClientLookup, Paths, Place, Removed};
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
     AccountReport, PutReport, Report, TokenReport, TokenState, UnknownAccountReport,
@@ -17,7 +17,8 @@ pub use crate::client::report::{
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
-pub use crate::platform::Probe;
+pub use crate::platform::{Probe, Value as CallValue, WechatCall, WechatHost, wechat_calls};
+pub use crate::server_clients::{ClientSet, NewKey, ServerClient, Verb};
 pub use crate::store::{Condition, QUARANTINED};
 pub use crate::sys::{
     fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,
@@ -30,6 +31,17 @@ pub struct Token {
     pub value: Box<str>,
     /// When it ends, in Unix seconds; 0 where no end is known.
     pub expires_at: i64,
+}
+
+/// A token of a server.
+#[derive(Clone)]
+pub struct LivingToken {
+    /// The token.
+    pub value: Box<str>,
+    /// When it ends, in Unix seconds.
+    pub expires_at: i64,
+    /// How long it may still be handed out.
+    pub left_ms: i64,
 }
 
 /// A credential as it is in the store.
@@ -184,6 +196,28 @@ impl Store {
         })
     }
 
+    /// The same, of this name, for a server, when [`Store::get_known`] had none: one that lives shorter than this is fetched
+    /// again first. Where the platform gives no more than that, it comes all the same.
+    pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<LivingToken> {
+        let served = self.0.get_with_life(name, min_life_ms)?;
+        Ok(LivingToken {
+            left_ms: served.left_ms(),
+            expires_at: served.expires_at_s,
+            value: served.value,
+        })
+    }
+
+    /// The same from this process's memory alone. None where that knows none that is fresh, and where it is this caller's
+    /// turn to look at the store: who gets None goes on with [`Store::get_with_life`].
+    pub fn get_known(&self, name: &str, min_life_ms: i64) -> Option<LivingToken> {
+        let known = self.0.hit(Some(name.as_bytes()), |known| LivingToken {
+            left_ms: known.left_ms(),
+            expires_at: known.expires_at_s,
+            value: known.value.clone(),
+        });
+        known.filter(|known| known.left_ms >= min_life_ms)
+    }
+
     /// What the store has of a credential. Asks nobody for another.
     pub fn stored(&self, name: Option<&str>) -> Result<Stored> {
         let session = self.0.session()?;
@@ -212,6 +246,56 @@ impl Store {
     /// What `wxtoken_report` writes.
     pub fn report(&self) -> Result<Report> {
         self.0.report()
+    }
+
+    /// The clients of a server on this store.
+    pub fn clients(&self) -> Result<ClientSet> {
+        self.0.server_clients()
+    }
+
+    /// Adds a client, which sees these accounts, or all where there is no list. Gives its key.
+    pub fn add_client(
+        &self,
+        name: &str,
+        accounts: Option<&[&str]>,
+        allow: &[Verb],
+    ) -> Result<NewKey> {
+        self.0.add_server_client(name, accounts, allow)
+    }
+
+    /// Gives a client other rights. What is None stays; of the accounts, an inner None is all of them.
+    pub fn change_client(
+        &self,
+        name: &str,
+        accounts: Option<Option<&[&str]>>,
+        allow: Option<&[Verb]>,
+    ) -> Result<()> {
+        self.0.change_server_client(name, accounts, allow)
+    }
+
+    /// Gives a client another key, beside the one that it has.
+    pub fn rotate_client(&self, name: &str) -> Result<NewKey> {
+        self.0.rotate_server_client(name)
+    }
+
+    /// Ends the older key of a client. Whether there was one.
+    pub fn finish_client(&self, name: &str) -> Result<bool> {
+        self.0.finish_server_client(name)
+    }
+
+    /// Takes a client out.
+    pub fn remove_client(&self, name: &str) -> Result<()> {
+        self.0.remove_server_client(name)
+    }
+
+    /// For a server: which account a call is about.
+    pub fn account_lookup(&self) -> AccountLookup {
+        AccountLookup::new(self.0.clone())
+    }
+
+    /// For a server: its clients as they are at each call.
+    pub fn client_lookup(&self) -> ClientLookup {
+        ClientLookup::new(self.0.clone())
     }
 
     /// Takes an account out of the store, with what only it has. A process that has registered it goes without it too.

@@ -571,7 +571,7 @@ fn a_backup_is_refused_if_what_was_put_does_not_open() {
     assert_eq!(names(&handle), ["own"]);
 }
 
-const MARKED: &str = "PRAGMA application_id = 2004382827; PRAGMA user_version = 4;";
+const MARKED: &str = "PRAGMA application_id = 2004382827; PRAGMA user_version = 5;";
 
 /// An interior page of a table that leads to one other page, four hundred times.
 fn page_that_leads_to(next: u32) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Leaders that die or freeze at one exact moment between their claim and their commit.
 
 use ::wxtoken::{Failpoint, arm};
-use common::{Child, Handle, World, outcome};
+use common::{Child, Handle, SECRET, World, outcome};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["official", "official_classic"];
@@ -361,4 +361,37 @@ fn a_change_whose_descriptor_is_closed_keeps_other_processes_out() {
         .join();
         assert_eq!(said, "2 Ok(()) true", "{which}");
     }
+}
+
+/// Faults row 96: keys are changed while a secret is on its way to the store, and the key file cannot be read in that moment.
+#[test]
+fn a_secret_is_not_written_where_its_key_may_be_gone() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    let key = world.store().with_added_extension("key");
+    let aside = key.with_added_extension("aside");
+    let late = Child::fork(|| {
+        arm(Failpoint::Sealed, libc::SIGSTOP);
+        match handle.register("late", "official", "wx1", SECRET) {
+            Ok(()) => "registered".into(),
+            Err(failed) => format!("{:?} {}", failed.status, failed.message),
+        }
+    });
+    late.wait_for(libc::SIGSTOP);
+    let operator = ::wxtoken::tool::Store::open(world.store().to_str()).unwrap();
+    assert_eq!(operator.rekey().unwrap(), 1);
+    std::fs::rename(&key, &aside).unwrap();
+    std::fs::create_dir(&key).unwrap();
+    late.signal(libc::SIGCONT);
+    let said = late.join();
+    assert!(
+        said.contains("E_SECRET") && said.contains("key file"),
+        "{said}"
+    );
+    std::fs::remove_dir(&key).unwrap();
+    std::fs::rename(&aside, &key).unwrap();
+    handle.register("late", "official", "wx1", SECRET).unwrap();
+    // A change of keys opens each secret.
+    assert_eq!(operator.rekey().unwrap(), 2);
+    assert!(world.accepts(&handle.get("late").unwrap().value));
 }

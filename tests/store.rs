@@ -72,14 +72,14 @@ fn tables_are_strict_and_marked_as_ours() {
     let store = world.store();
     assert_eq!(
         sqlite(&store, "PRAGMA application_id; PRAGMA user_version;"),
-        "2004382827\n4"
+        "2004382827\n5"
     );
     assert_eq!(
         sqlite(
             &store,
             "SELECT name, strict FROM pragma_table_list WHERE name LIKE 'weixin%' ORDER BY name"
         ),
-        "weixin_account|1\nweixin_removed|1\nweixin_token|1"
+        "weixin_account|1\nweixin_client|1\nweixin_removed|1\nweixin_token|1"
     );
     assert_eq!(
         sqlite(&store, "PRAGMA journal_mode"),
@@ -110,6 +110,7 @@ fn the_columns_are_those_of_the_stores_that_there_are() {
          put_fingerprint put_before refusals secret_worked rejections"
     );
     assert_eq!(columns("weixin_removed"), "name removed_at");
+    assert_eq!(columns("weixin_client"), "id clients");
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
     );
     let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
     assert!(seen.contains(&token.value), "{seen}");
-    assert_eq!(sqlite(&store, "PRAGMA user_version"), "4");
+    assert_eq!(sqlite(&store, "PRAGMA user_version"), "5");
     assert_eq!(world.requests(), 1);
 }
 
@@ -438,7 +439,7 @@ fn a_planted_store_is_refused_untouched() {
     let world = World::with_account(json!({}));
     let endless =
         "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT i AS name FROM r";
-    let mut planted = String::from("PRAGMA application_id = 2004382827; PRAGMA user_version = 4;");
+    let mut planted = String::from("PRAGMA application_id = 2004382827; PRAGMA user_version = 5;");
     for name in ["weixin_account", "weixin_token", "weixin_removed"] {
         planted += &format!("CREATE VIEW {name} AS {endless};");
     }

@@ -1,5 +1,9 @@
 //! What can be said on the command line.
 
+mod server;
+
+pub use server::{Client, ClientAdd, ClientChange, ClientList, ClientRemove, ClientRotate, Serve};
+
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
@@ -117,6 +121,14 @@ pub enum Command {
     Status(Status),
     /// Keep every token fresh, until it is stopped: one per host, as a service
     Keep,
+    /// Keep every token fresh, and hand tokens to clients over HTTP: the central server
+    ///
+    /// Answers its own API under /v1, and WeChat's own calls, as GET /cgi-bin/token, with a client's key in the place of the
+    /// secret. `wxtoken client` says who the clients are.
+    Serve(Serve),
+    /// Say who may ask a server for tokens
+    #[command(subcommand)]
+    Client(Client),
     /// Look for what is wrong, and say how it is mended
     Doctor(Doctor),
     /// Make a new key, and seal every secret with it

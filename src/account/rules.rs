@@ -303,6 +303,7 @@ mod tests {
             accounts: vec![account("kept")],
             unknown,
             rows: Vec::new(),
+            clients: None,
         };
         change(&store, |a| replace_all(a, &with(Vec::new()), 1).unwrap());
         assert!(!is_there());
@@ -330,6 +331,7 @@ mod tests {
                 accounts: vec![account("b"), brought.clone()],
                 unknown: Vec::new(),
                 rows: Vec::new(),
+                clients: None,
             };
             replace_all(accounts, &with, 1).unwrap();
         });

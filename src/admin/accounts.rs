@@ -95,7 +95,7 @@ fn delete_rows_of(
     Ok(unshared)
 }
 
-/// Puts what a backup holds in the place of all that is there: the accounts, then the rows. Killed between, it is done again.
+/// Puts what a backup holds in the place of all that is there: the accounts, the rows, then the clients. Killed between, it is done again.
 pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Result<()> {
     let at_wall_ms = store.now().wall_ms;
     store.change_accounts(by, &mut |accounts| {
@@ -112,7 +112,14 @@ pub fn restore(store: &dyn Store, backup: &StoreSnapshot, by: &Deadline) -> Resu
             Ok(Commit::Yes)
         })?;
     }
-    Ok(())
+    // A backup from before there were clients says nothing about them.
+    let Some(clients) = &backup.clients else {
+        return Ok(());
+    };
+    store.change_clients(by, &mut |record| {
+        *record = Some(clients.clone());
+        Ok(Commit::Yes)
+    })
 }
 
 #[cfg(test)]
@@ -265,11 +272,13 @@ mod tests {
             accounts: vec![account("b", "corp3", "f3")],
             unknown: Vec::new(),
             rows: vec![(key("corp3", "f3"), kept.clone())],
+            clients: Some("{}".into()),
         };
         for _ in 0..2 {
             restore(&store, &backup, &by()).unwrap();
             let there = StoreSnapshot::of(&store, &by()).unwrap();
             assert_eq!(there.accounts, backup.accounts);
+            assert_eq!(there.clients, backup.clients);
             assert_eq!(there.rows, [(key("corp3", "f3"), kept.clone())]);
             // Cut off after the accounts: the rows of before are there still.
             fetched(&store, &key("corp", "f1"));

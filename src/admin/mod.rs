@@ -1,9 +1,14 @@
 //! What an operator does with a store, and what looks into its surroundings. For the command `wxtoken`.
 
 mod accounts;
+mod brief;
+mod clients;
 mod rekey;
 
 use std::path::{Path, PathBuf};
+
+pub use self::brief::{AccountBrief, AccountLookup};
+pub use self::clients::ClientLookup;
 
 use self::accounts::{remove, restore};
 use self::rekey::{open_all, rekey, seal_for};

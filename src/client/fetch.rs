@@ -173,8 +173,12 @@ impl Session {
             lead.conclude(row, learned, self.now());
             late = !row.grant(lead.lease.id, grant, sent, ahead_s);
             if let (Some(sealed), Some(clear)) = (&mut renewed, &grant.renewed) {
-                if let Some(put) = &lead.found.recipe.pushed {
-                    self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed);
+                if let Some(put) = &lead.found.recipe.pushed
+                    && let Err(e) =
+                        self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed)
+                {
+                    // The platform takes no other by now: it is kept as it was sealed a moment ago.
+                    self.log(LogLevel::Error, &e.for_c());
                 }
                 row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
             }

@@ -115,6 +115,17 @@ impl Client {
         }
     }
 
+    /// A token that lives at least this long, when there was no hit. One that does not is fetched again first; where the
+    /// platform has given no more than that, it is handed out all the same.
+    pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<CachedToken> {
+        names::split(Some(name))?;
+        let session = Session {
+            min_life_ms,
+            ..self.session()?
+        };
+        session.get(Some(name))
+    }
+
     /// “The API refused this token.” A no-op unless it is still the stored one.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         names::split(name)?;

@@ -3,7 +3,7 @@
 use super::Client;
 use super::session::{Session, no_credential};
 use crate::account::{self, Credential};
-use crate::credential::StoredSecret;
+use crate::credential::{Row, StoredSecret};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{Kind, PushedSecret, Scope};
@@ -11,6 +11,7 @@ use crate::process::cache::CachedToken;
 use crate::process::last_known;
 use crate::secrets::{Label, Secret, fingerprint};
 use crate::store::{Account, Commit};
+use crate::sys::{self, Failpoint};
 
 impl Client {
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
@@ -155,9 +156,10 @@ impl Session {
             at: self.now().wall_ms,
             put_fingerprint: fingerprint(&found.key.key_text(), value),
         };
+        sys::hit_failpoint(Failpoint::Sealed);
         let mut stored = kept.clone();
-        self.change_row(&found.key, |row| {
-            self.reseal_if_rotated(&label, value, &mut kept.sealed);
+        let change = &mut |row: &mut Row| {
+            self.reseal_if_rotated(&label, value, &mut kept.sealed)?;
             // What no key opens is not there, though the same was put.
             row.pushed.take_if(|known| self.has_lost_key_of(known));
             let changed = row.put(kept.clone(), self.now());
@@ -166,8 +168,10 @@ impl Session {
                 row.refresh_now(self.now());
             }
             stored.clone_from(row.pushed.as_ref().unwrap_or(&kept));
-            Commit::when(changed)
-        })?;
+            Ok(Commit::when(changed))
+        };
+        self.store()
+            .change_row(&found.key, &self.deadline, change)?;
         Ok(stored)
     }
 
@@ -240,13 +244,18 @@ impl Session {
         Ok(CachedToken::uncached(&secret, ends))
     }
 
-    /// Inside a transaction: the key may have been changed since the value was sealed.
-    pub fn reseal_if_rotated(&self, label: &Label, value: &str, sealed: &mut Vec<u8>) {
-        if !self.vault.is_current(sealed).unwrap_or(true)
-            && let Ok(anew) = self.vault.seal(label, value)
-        {
-            *sealed = anew;
+    /// Inside a transaction: the key may have been changed since the value was sealed. Fails where that cannot be learned: a
+    /// value that is written with a key that is gone opens never again.
+    pub fn reseal_if_rotated(
+        &self,
+        label: &Label,
+        value: &str,
+        sealed: &mut Vec<u8>,
+    ) -> Result<()> {
+        if !self.vault.is_current(sealed)? {
+            *sealed = self.vault.seal(label, value)?;
         }
+        Ok(())
     }
 }
 

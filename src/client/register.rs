@@ -10,6 +10,7 @@ use crate::platform::{Kind, Swapped};
 use crate::process::last_known;
 use crate::secrets::{Label, fingerprint};
 use crate::store::{self, Account, Commit};
+use crate::sys::{self, Failpoint};
 
 impl Client {
     /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
@@ -161,9 +162,10 @@ impl Session {
         label: &Label,
         secret: Option<&str>,
     ) -> Result<Account> {
+        sys::hit_failpoint(Failpoint::Sealed);
         let stored = self.change_accounts(|accounts| {
             if let (Some(secret), Some(sealed)) = (secret, &mut account.sealed) {
-                self.reseal_if_rotated(label, secret, sealed);
+                self.reseal_if_rotated(label, secret, sealed)?;
             }
             let stored = account::register(accounts, account.clone())?;
             Ok((Commit::Yes, stored))

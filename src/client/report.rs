@@ -254,6 +254,7 @@ pub fn gather(session: &Session) -> Result<Report> {
         accounts,
         unknown,
         mut rows,
+        clients: _,
     } = StoreSnapshot::of(session.store(), &session.deadline)?;
     shared.unsaved.apply_all(&mut rows);
     let now = session.now();

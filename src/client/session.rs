@@ -38,6 +38,8 @@ pub struct Session {
     pub background: Arc<Background>,
     /// For a keeper, a token is to be refreshed a little earlier than for all others.
     pub is_keeper: bool,
+    /// For a server: a token that lives no longer is as good as spent, where another fetch can help.
+    pub min_life_ms: i64,
 }
 
 impl Session {
@@ -52,6 +54,7 @@ impl Session {
             deadline: call.deadline,
             background: call.background,
             is_keeper: false,
+            min_life_ms: 0,
         })
     }
 
@@ -168,6 +171,9 @@ impl Session {
     ) -> Freshness {
         if self.is_keeper {
             return row.keeper_freshness(now);
+        }
+        if row.lacks_life(self.min_life_ms, now) {
+            return Freshness::Spent;
         }
         if row.rejected && recipe.check.is_some() && !self.has_rejected(key, row) {
             return row.freshness_for_bystander(now);

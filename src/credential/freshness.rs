@@ -42,6 +42,13 @@ impl Row {
         ((self.expires_at - self.refresh_at) / 2).clamp(0, KEEPER_HEAD_START_MS)
     }
 
+    /// Whether the token lives shorter than this, and had more when it was fetched: then another fetch may help. One that the
+    /// platform gave with less is not fetched again for it, since it may be all that the platform gives.
+    pub fn lacks_life(&self, min_life_ms: i64, now: Now) -> bool {
+        let lifetime = self.expires_at - self.fetched_at;
+        self.left_ms(now) < min_life_ms && lifetime >= min_life_ms
+    }
+
     /// How long until a keeper's window opens.
     pub fn until_keeper_refresh_ms(&self, now: Now) -> i64 {
         self.until_refresh_ms(now) - self.head_start_ms()

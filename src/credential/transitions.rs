@@ -69,6 +69,16 @@ impl Row {
         self.pushed = Some(kept);
     }
 
+    /// Takes a secret back that the store has forgotten, if it is newer than what is there, which is kept beside it. Whether it
+    /// was.
+    pub fn take_kept(&mut self, kept: StoredSecret) -> bool {
+        let is_newer = self.pushed.as_ref().is_none_or(|there| there.at < kept.at);
+        if is_newer {
+            self.replace_put(kept);
+        }
+        is_newer
+    }
+
     /// The platform has sent another secret in place of the one that was put, to a leader who set out with `claimed`.
     /// It counts even if the leader comes too late for its token, unless that secret has been replaced since; then it is
     /// kept beside the other, since nobody can say which of the two holds.

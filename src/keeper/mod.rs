@@ -29,7 +29,7 @@
 //! not put it back. A keeper remembers what it has seen, so a store that is lost while it runs comes back with every
 //! account, with what was put, and with the group and mode that the operator gave it.
 //!
-//! A **backup** holds accounts and what was put, and no token: restored, it brings none back that has been superseded
+//! A **backup** holds accounts, what was put and a server's clients, and no token: restored, it brings none back that has been superseded
 //! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
 mod overdue;
@@ -53,7 +53,7 @@ use crate::credential::{CredentialKey, StoredSecret};
 use crate::error::{Error, Hint, Result, Status};
 use crate::names;
 use crate::process::last_known;
-use crate::store::{self, Account, Inbox, Message, Store, StoreSnapshot};
+use crate::store::{self, Account, Commit, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
 use crate::sys::{describe, os_message, owner_name};
 
@@ -125,6 +125,8 @@ pub struct Keeper {
     /// The accounts, and what was put, as last seen: a store that is lost gets them back.
     accounts: HashMap<String, Account>,
     puts: HashMap<CredentialKey, StoredSecret>,
+    /// The record of a server's clients, as last seen: it comes back, too.
+    clients: Option<String>,
     /// A byte comes when a fetch is done.
     done: UnixStream,
 }
@@ -182,6 +184,7 @@ impl Keeper {
             strangers_at: 0,
             accounts: HashMap::new(),
             puts: HashMap::new(),
+            clients: None,
             done,
         };
         keeper.open_inbox(session.store());
@@ -293,6 +296,7 @@ impl Keeper {
             Ok((there.removed()?, StoreSnapshot::read(there)?))
         })?;
         let is_lost = self.remember(&session, &removed, &everything);
+        self.remember_clients(&session, &everything)?;
         let plan = self.plan(&session, &everything);
         self.wanted.clear();
         let due = plan.iter().filter(|planned| planned.due_ms <= 0);
@@ -365,5 +369,21 @@ impl Keeper {
             known.record_all(handle, &self.accounts, &self.puts);
         });
         self.accounts.len() > everything.accounts.len()
+    }
+    /// Puts the clients' record back into a store that is lost. One that is there is what counts, be it empty.
+    fn remember_clients(&mut self, session: &Session, everything: &StoreSnapshot) -> Result<()> {
+        if everything.clients.is_some() {
+            self.clients.clone_from(&everything.clients);
+        }
+        let (None, Some(known)) = (&everything.clients, &self.clients) else {
+            return Ok(());
+        };
+        session
+            .store()
+            .change_clients(&session.deadline, &mut |record| {
+                let is_lost = record.is_none();
+                record.get_or_insert_with(|| known.clone());
+                Ok(Commit::when(is_lost))
+            })
     }
 }

@@ -323,6 +323,41 @@ mod tests {
     }
 
     #[test]
+    fn an_escape_stands_for_its_character_and_another_for_itself() {
+        for (text, read) in [
+            ("%41", "A"),
+            ("\\u0041", "A"),
+            ("\\x41", "A"),
+            ("\\/0041", "/0041"),
+            ("\\/41", "/41"),
+            ("&#x41;&#65;", "AA"),
+            ("%4", "%4"),
+            ("\\", "\\"),
+        ] {
+            assert_eq!(*escapes_decoded(text), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_base64_of_a_secret_is_what_its_neighbours_leave_of_it() {
+        let secret = "secretsecret";
+        let pieces = base64_of(secret);
+        let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
+        assert_eq!(lengths, [16, 15, 15]);
+        for (before, piece) in pieces.iter().enumerate() {
+            let text = [vec![0xff; before], secret.into(), b"zz".to_vec()].concat();
+            let encoded = letters(&STANDARD_NO_PAD.encode(text));
+            assert!(encoded.contains(piece.as_str()), "{before}");
+        }
+    }
+
+    #[test]
+    fn a_secret_as_long_as_a_part_is_known_within_another_word() {
+        let secret = &HEX[..PART];
+        assert!(repeats(&format!("x{secret}y"), [secret]));
+    }
+
+    #[test]
     fn a_short_secret_is_known_as_a_word() {
         for (text, is_there) in [
             ("got pw12", true),

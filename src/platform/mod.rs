@@ -25,6 +25,7 @@ mod socks;
 mod stream;
 mod tls;
 mod tunnel;
+mod wechat_calls;
 
 pub use check::{Verdict, check};
 pub use forms::Swapped;
@@ -40,6 +41,7 @@ pub use server_stream::{Reach, ServerAddress, ServerStream};
 #[cfg(feature = "redis")]
 pub use tls::Tls;
 pub use tls::own_roots;
+pub use wechat_calls::{WechatCall, WechatHost, wechat_calls};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]

@@ -9,14 +9,19 @@ use crate::options::Options;
 /// What goes into one request parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
+    /// This text.
     Text(&'static str),
+    /// The account's appid, corpid and so on.
     Id,
+    /// The account's secret.
     Secret,
     /// Whether a new token is wanted even while the old one is good.
     Force,
     /// What was put: the recipe's own [`PushedSecret`].
     Put,
+    /// The id of the account's parent.
     ParentId,
+    /// The token of the parent.
     ParentToken,
 }
 

@@ -53,6 +53,12 @@ impl CachedToken {
         }
     }
 
+    /// How long it may still be handed out, by whichever clock says less. For what is not cached, nothing.
+    pub fn left_ms(&self) -> i64 {
+        let tick = CoarseNow::read();
+        (self.expires_wall_ms - tick.wall_ms).min(self.expires_steady_ms - tick.steady_ms)
+    }
+
     #[inline(always)]
     fn is_valid(&self, tick: CoarseNow) -> bool {
         tick.wall_ms + COARSE_RESOLUTION_MS < self.expires_wall_ms

@@ -559,6 +559,61 @@ fn a_message_reaches_the_keeper_while_there_is_one(place: &dyn Place) {
     assert_eq!(channel.send(&rejected), Err(NotSent::NoKeeper));
 }
 
+fn clients_of(store: &dyn Store) -> Option<String> {
+    read(store, &soon(), |there| there.clients()).unwrap()
+}
+
+fn the_clients_are_a_record_of_their_own(place: &dyn Place) {
+    let (store, other) = (place.open(), place.open());
+    assert_eq!(clients_of(&*store), None);
+    let set = |text: Option<&str>, commit| {
+        store.change_clients(&soon(), &mut |record| {
+            *record = text.map(str::to_owned);
+            Ok(commit)
+        })
+    };
+    set(Some("lost"), Commit::No).unwrap();
+    assert_eq!(clients_of(&*other), None);
+    set(Some("{\"客户\":1}"), Commit::Yes).unwrap();
+    assert_eq!(clients_of(&*other).as_deref(), Some("{\"客户\":1}"));
+    // Neither an account nor a row is touched by it, nor touches it.
+    change(&*store, |accounts| accounts.put(&account("a")));
+    write(&*store, &key("wx"), &full_row());
+    store.delete_row(&key("wx"), &soon()).unwrap();
+    assert_eq!(clients_of(&*store).as_deref(), Some("{\"客户\":1}"));
+    let failed = store.change_clients(&soon(), &mut |record| {
+        *record = None;
+        Err(Error::new(Status::Secret, "no"))
+    });
+    assert_eq!(failed, Err(Error::new(Status::Secret, "no")));
+    assert!(clients_of(&*other).is_some());
+    set(None, Commit::Yes).unwrap();
+    assert_eq!(clients_of(&*other), None);
+}
+
+fn no_change_of_the_clients_is_lost(place: &dyn Place) {
+    const THREADS: usize = 4;
+    const EACH: usize = 10;
+    thread::scope(|scope| {
+        for thread in 0..THREADS {
+            scope.spawn(move || {
+                let store = place.open();
+                for number in 0..EACH {
+                    let changed = store.change_clients(&soon(), &mut |record| {
+                        let text = record.get_or_insert_default();
+                        text.push_str(&format!("{thread}-{number} "));
+                        Ok(Commit::Yes)
+                    });
+                    changed.unwrap();
+                }
+            });
+        }
+    });
+    let all = clients_of(&*place.open()).unwrap();
+    let words: std::collections::HashSet<&str> = all.split_whitespace().collect();
+    assert_eq!(words.len(), THREADS * EACH, "{all}");
+}
+
 struct OnSqlite(tempfile::TempDir);
 
 impl Place for OnSqlite {
@@ -661,6 +716,8 @@ contract! {
     a_parent_is_looked_up_as_it_is_now
     an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart
     a_removal_is_noted_until_it_is_cleared
+    the_clients_are_a_record_of_their_own
+    no_change_of_the_clients_is_lost
     a_closure_may_read_rows_while_it_changes_accounts
     an_error_of_a_look_comes_back_as_it_was
     a_lock_has_one_holder_and_is_free_when_it_is_dropped

@@ -32,6 +32,7 @@ struct Place {
 struct State {
     set: AccountSet,
     rows: Vec<(CredentialKey, Row)>,
+    clients: Option<String>,
 }
 
 impl MemoryStore {
@@ -101,6 +102,19 @@ impl Store for MemoryStore {
         let mut changed = state.clone();
         if change(&mut changed)? == Commit::Yes {
             *state = changed;
+        }
+        Ok(())
+    }
+
+    fn change_clients(
+        &self,
+        _by: &Deadline,
+        change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
+    ) -> Result<()> {
+        let mut state = self.state();
+        let mut changed = state.clients.clone();
+        if change(&mut changed)? == Commit::Yes {
+            state.clients = changed;
         }
         Ok(())
     }
@@ -181,6 +195,10 @@ impl Read for State {
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
         let all = self.rows.iter();
         Ok(all.filter(|(key, _)| key.id == id).cloned().collect())
+    }
+
+    fn clients(&self) -> Result<Option<String>> {
+        Ok(self.clients.clone())
     }
 }
 

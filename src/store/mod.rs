@@ -4,8 +4,8 @@
 //!
 //! # What a store promises
 //!
-//! - **One change, one record.** A change is of one row, or of the accounts, and never of both: it is all there or not at
-//!   all, whatever is killed. A change that spans more is an order of steps above the store, each of which can be cut off
+//! - **One change, one record.** A change is of one row, of the accounts, or of the clients, and of one only: it is all
+//!   there or not at all, whatever is killed. A change that spans more is an order of steps above the store, each of which can be cut off
 //!   and done again.
 //! - **Compare and set.** A closure that changes a record sees it as it is. If another process has written meanwhile, the
 //!   closure runs again on what that wrote; so it may run more than once, and its last run counts.
@@ -91,6 +91,13 @@ pub trait Store: Send + Sync {
         &self,
         by: &Deadline,
         change: &mut dyn FnMut(&mut dyn Accounts) -> Result<Commit>,
+    ) -> Result<()>;
+
+    /// Changes the record of a server's clients, [`Read::clients`]; None is no record.
+    fn change_clients(
+        &self,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
     ) -> Result<()>;
 
     /// Takes a row out, whatever it holds.
@@ -184,6 +191,9 @@ pub trait Read {
     fn rows(&self) -> Result<Vec<(CredentialKey, Row)>>;
     /// The rows of an appid, corpid and so on.
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>>;
+    /// The record of a server's clients (`server_clients`): a text that no two writes have alike. None where none was ever
+    /// written: an empty set is a record, too.
+    fn clients(&self) -> Result<Option<String>>;
 }
 
 /// The accounts, to be changed. What is read here is as changed so far; of rows, as they were.
@@ -201,12 +211,14 @@ pub trait Accounts: Read {
     fn set_current(&mut self, name: &str) -> Result<()>;
 }
 
-/// Every account and every row, as they are at one moment.
+/// Every account and every row, and the clients, as they are at one moment.
 pub struct StoreSnapshot {
     pub accounts: Vec<Account>,
     /// Those of a kind that this version does not know.
     pub unknown: Vec<UnknownAccount>,
     pub rows: Vec<(CredentialKey, Row)>,
+    /// As [`Read::clients`].
+    pub clients: Option<String>,
 }
 
 impl StoreSnapshot {
@@ -219,6 +231,7 @@ impl StoreSnapshot {
             accounts: there.accounts()?,
             unknown: there.unknown_accounts()?,
             rows: there.rows()?,
+            clients: there.clients()?,
         })
     }
 }
@@ -287,6 +300,21 @@ pub fn change_accounts<T>(
     let mut outcome = None;
     store.change_accounts(by, &mut |accounts| {
         let (commit, result) = change(accounts)?;
+        outcome = Some(result);
+        Ok(commit)
+    })?;
+    outcome.ok_or_else(not_run)
+}
+
+/// [`Store::change_clients`] for a change that has a result.
+pub fn change_clients<T>(
+    store: &dyn Store,
+    by: &Deadline,
+    mut change: impl FnMut(&mut Option<String>) -> Result<(Commit, T)>,
+) -> Result<T> {
+    let mut outcome = None;
+    store.change_clients(by, &mut |record| {
+        let (commit, result) = change(record)?;
         outcome = Some(result);
         Ok(commit)
     })?;

@@ -16,7 +16,7 @@ pub enum Failpoint {
     Sending,
     /// The platform has answered; the token is nowhere but here.
     Replied,
-    /// What came to replace what was put is sealed; the transaction that saves it has not begun.
+    /// A secret, what was put or what came to replace it is sealed; the transaction that saves it has not begun.
     Sealed,
     /// In the transaction that saves the token, before its commit.
     Saving,

@@ -50,7 +50,7 @@ def source_of(test):
     if suite == "model":
         return "src/process/model.rs", words[-1]
     if suite == "tool":
-        return f"cli/tests/tool/{words[0]}.rs", words[-1]
+        return f"cli/tests/tool/{'/'.join(words[:-1])}.rs", words[-1]
     return ON_THE_LIBRARY.get(suite, f"tests/{suite}.rs"), words[-1]
 
 

@@ -18,6 +18,7 @@ VANDALS = 3
 LIFETIME_S = 5
 LONGEST_STOP_S = 1.0
 REKEY_S = 60
+LOST_KEY = "sealed with another key"
 MAY_FAIL = ("cannot", "timed out", "another process")
 
 
@@ -127,6 +128,8 @@ class Chaos:
         )
         if done.returncode == 0:
             self._rekeys += 1
+        elif LOST_KEY in done.stderr:
+            self._problems.append(f"rekey: {done.stderr}")
         elif any(words in done.stderr for words in MAY_FAIL):
             self._rekeys_failed += 1
         else:

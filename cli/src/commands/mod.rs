@@ -1,6 +1,7 @@
 //! The commands, and the store that they work on.
 
 mod account;
+mod client;
 mod doctor;
 mod get;
 mod keep;
@@ -9,6 +10,7 @@ mod manual;
 mod put;
 mod reject;
 mod retry;
+mod serve;
 mod status;
 
 use std::fs::Permissions;
@@ -34,6 +36,8 @@ pub fn run(cli: &Cli) -> ExitResult {
             keep::run(&open(cli)?)?;
             Ok(0)
         }
+        Command::Serve(serve) => serve::run(&std::sync::Arc::new(open(cli)?), serve),
+        Command::Client(verb) => client::run(cli, verb),
         Command::Rekey => maintenance::rekey(&existing(cli)?),
         Command::Backup(backup) => maintenance::backup(&existing(cli)?, backup),
         Command::Restore(restore) => {

@@ -25,6 +25,15 @@ pub fn age(seconds: i64) -> String {
     }
 }
 
+/// A day in local time.
+pub fn date(seconds: i64) -> String {
+    let at = Local.timestamp_opt(seconds, 0).single();
+    at.map_or_else(
+        || seconds.to_string(),
+        |at| at.format("%Y-%m-%d").to_string(),
+    )
+}
+
 /// A moment in local time: only the clock when it is of today.
 pub fn moment(seconds: i64, now: i64) -> String {
     local(seconds, now, "%H:%M:%S", "%m-%d %H:%M")

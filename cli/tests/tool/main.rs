@@ -6,6 +6,7 @@ mod keep;
 mod manual;
 mod metrics;
 mod redis;
+mod serve;
 mod status;
 mod terminal;
 

@@ -9,6 +9,7 @@
 //! - `wxtoken:{accounts}`: a hash with a field for each account and for each removed name (`codec`).
 //! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no time to live.
 //! - `wxtoken:{rows}`: the names of these keys, the oldest first; for reports, and for nothing that a fetch depends on.
+//! - `wxtoken:{clients}`: one string, the clients of a server (`clients`).
 //! - `wxtoken:{mail}` and `wxtoken:{keeper}`: the way of readers to a keeper (`mail`).
 //!
 //! Secrets are sealed as in a file, with the store's id in the authenticated data. The key is a file on each host that
@@ -30,6 +31,8 @@
 //! - **A claim that was lost is not a claim by another.** After FLUSHALL or a failover the row is empty at the save: the
 //!   intent goes back in with the token, as for a file that was deleted (`client::fetch`).
 //! - **A master is found by its sentinels** at each new connection, and must say itself that it is one (`sentinel`).
+//! - **A refresh token is not lost.** A new one is kept on this host before it is written, and a replica is waited for where there
+//!   is one. It goes back in where the server has forgotten it (`kept_secret`).
 //! - **A server that is away** (`server`): after a failed connect one try a second in a process. What this process saw last is
 //!   served meanwhile, and a change fails with `E_STORE`: then the rules of `client::lead` apply, as for a file that cannot
 //!   be written.
@@ -46,12 +49,14 @@
 //! repeats a random mark of its question: a reply to another question is taken for none. Scripts are called by EVALSHA, and
 //! sent by EVAL where they are not known. Nothing asks for SCRIPT LOAD, CLIENT, HELLO or pub/sub, which proxies refuse.
 
+mod clients;
 mod clock;
 mod cluster;
 mod codec;
 mod converse;
 mod greeting;
 mod host_lock;
+mod kept_secret;
 mod lease_watch;
 mod link;
 mod mail;
@@ -71,6 +76,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::codec::{VERSION, changes, row_key, row_of, row_to_bytes, set_of};
 use self::host_lock::HostLock;
+use self::kept_secret::KeptSecrets;
 use self::lease_watch::LeaseWatch;
 use self::mail::MailBox;
 use self::question::{Question, Role};
@@ -88,6 +94,9 @@ use crate::error::{Error, Result};
 use crate::sync::lock;
 use crate::sys::random;
 
+/// How long a replica is waited for that is to have a new secret.
+const REPLICA_MS: &str = "200";
+
 /// Fields of the accounts that one script writes: each is two arguments.
 const MOST_FIELDS: usize = 100_000;
 
@@ -95,6 +104,7 @@ pub struct RedisStore {
     name: StoreName,
     server: Arc<Server>,
     host_lock: HostLock,
+    kept_secrets: KeptSecrets,
     mailbox: MailBox,
     remembered: Remembered,
     lease_watch: LeaseWatch,
@@ -113,6 +123,7 @@ impl RedisStore {
             },
             server,
             host_lock: HostLock::of(url),
+            kept_secrets: KeptSecrets::of(url),
             remembered: Remembered::default(),
             lease_watch: LeaseWatch::default(),
             has_secrets: AtomicBool::new(false),
@@ -126,6 +137,7 @@ impl RedisStore {
     #[cfg(test)]
     pub fn lock_in(&mut self, directory: &std::path::Path) {
         self.host_lock = HostLock::at(directory.join("lock"));
+        self.kept_secrets = KeptSecrets::at(directory.join("put-"));
     }
 
     fn prefix(&self) -> &str {
@@ -152,15 +164,21 @@ impl RedisStore {
         key: &str,
         old: &[u8],
         new: &[u8],
+        has_new_secret: bool,
         by: &Deadline,
     ) -> Result<Option<Vec<u8>>> {
         // Listed before it is there: a row that is not listed would be missed in a report.
         let now = self.now().wall_ms.to_string();
         let list = Question::plain(&["ZADD", &self.rows_key(), "NX", &now, key]);
         let set = Question::script(&COMPARE_AND_SET, key, &[old, new]);
+        let mut questions = vec![list, set];
+        if has_new_secret && self.server.has_replicas() {
+            // A replica that takes the master's place is to have it. What was kept here is there if none answers.
+            questions.push(Question::plain(&["WAIT", "1", REPLICA_MS]));
+        }
         let values = self
             .server
-            .ask(&[list, set], Role::Master, by, "cannot write")?;
+            .ask(&questions, Role::Master, by, "cannot write")?;
         let mut answer = values.into_iter().nth(1).unwrap_or_default().into_iter();
         let is_done = answer.next().and_then(|one| one.number()) == Some(1);
         let there = answer.next().and_then(Reply::bytes).unwrap_or_default();
@@ -192,11 +210,18 @@ impl Store for RedisStore {
             let there = row_of(&self.server.url, &old)?;
             let mut row = there.map(|(_, row)| row).unwrap_or_default();
             self.lease_watch.judge(&name, &mut row, self.now());
-            if change(&mut row)? == Commit::No {
+            let store = self.id().unwrap_or_default();
+            let pushed = row.pushed.clone();
+            let is_given_back = self.kept_secrets.give_back(&name, &store, &mut row);
+            if change(&mut row)? == Commit::No && !is_given_back {
                 return Ok(());
             }
+            let has_new_secret = row.pushed != pushed;
+            if has_new_secret {
+                self.kept_secrets.keep(&name, &store, &row);
+            }
             let new = row_to_bytes(key, &row)?;
-            match self.compare_and_set(&name, &old, &new, by)? {
+            match self.compare_and_set(&name, &old, &new, has_new_secret, by)? {
                 None => {
                     self.remembered.note_row(&name, &new);
                     return Ok(());
@@ -234,8 +259,17 @@ impl Store for RedisStore {
         }
     }
 
+    fn change_clients(
+        &self,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
+    ) -> Result<()> {
+        self.change_clients_record(by, change)
+    }
+
     fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()> {
         let name = row_key(self.prefix(), key);
+        self.kept_secrets.forget(&name);
         let delete = Question::script(&DELETE, &name, &[]);
         let unlist = Question::plain(&["ZREM", &self.rows_key(), &name]);
         self.server

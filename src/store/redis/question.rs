@@ -93,3 +93,11 @@ pub(super) fn is_master(role: &Reply) -> Option<bool> {
     let name = parts.first()?.clone().text()?;
     Some(name == "master")
 }
+
+/// Whether a master says in its ROLE that replicas follow it.
+pub(super) fn has_replicas(role: &Reply) -> bool {
+    let Reply::List(parts) = role else {
+        return false;
+    };
+    matches!(parts.get(2), Some(Reply::List(replicas)) if !replicas.is_empty())
+}

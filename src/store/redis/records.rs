@@ -178,11 +178,15 @@ impl Read for Look<'_> {
         let name = row_key(self.store.prefix(), key);
         let bytes = self.row_bytes(&name)?;
         let found = row_of(&self.store.server.url, &bytes)?;
-        Ok(found.map(|(_, mut row)| {
-            let now = self.store.now();
-            self.store.lease_watch.judge(&name, &mut row, now);
-            row
-        }))
+        let mut row = match found {
+            Some((_, row)) => row,
+            None => Row::default(),
+        };
+        let now = self.store.now();
+        self.store.lease_watch.judge(&name, &mut row, now);
+        let id = self.store.id().unwrap_or_default();
+        let is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
+        Ok((is_given_back || !bytes.is_empty()).then_some(row))
     }
 
     fn rows(&self) -> Result<Vec<(CredentialKey, Row)>> {
@@ -211,6 +215,10 @@ impl Read for Look<'_> {
         let mut rows = self.rows()?;
         rows.retain(|(key, _)| key.id == id);
         Ok(rows)
+    }
+
+    fn clients(&self) -> Result<Option<String>> {
+        self.store.clients_record(self.by)
     }
 }
 
@@ -259,6 +267,10 @@ impl Read for Change<'_> {
 
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
         self.look.rows_of(id)
+    }
+
+    fn clients(&self) -> Result<Option<String>> {
+        self.look.clients()
     }
 }
 

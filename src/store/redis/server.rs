@@ -4,6 +4,7 @@
 //! is asked once more over a new connection. What is there then is what was to be written, if it was written.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::ServerClock;
@@ -11,7 +12,9 @@ use super::cluster::{Node, Nodes};
 use super::converse::Said;
 use super::link::Link;
 use super::meta::{Meta, meta_key};
-use super::question::{Broken, Question, Role, Trouble, is_master, is_timeout, words};
+use super::question::{
+    Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, words,
+};
 use super::refusal::{Refusal, error_of};
 use super::resp::Reply;
 use crate::clock::{Deadline, Now, boot_ms};
@@ -44,6 +47,8 @@ pub struct Server {
     pub(super) nodes: Mutex<Nodes>,
     pub(super) away: Mutex<Option<Away>>,
     pub(super) clock: ServerClock,
+    /// What the master said of itself last. A cluster's nodes have not said it here.
+    has_replicas: AtomicBool,
     pub meta: Mutex<Option<Meta>>,
 }
 
@@ -63,12 +68,17 @@ impl Server {
             nodes: Mutex::default(),
             away: Mutex::new(None),
             clock: ServerClock::default(),
+            has_replicas: AtomicBool::new(false),
             meta: Mutex::new(None),
         })
     }
 
     pub fn now(&self) -> Now {
         self.clock.now()
+    }
+
+    pub fn has_replicas(&self) -> bool {
+        self.has_replicas.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_cluster(&self) -> bool {
@@ -158,6 +168,8 @@ impl Server {
             && let Some(reply) = beside.pop()
         {
             link.is_master = is_master(&reply);
+            let has_replicas = has_replicas(&reply);
+            self.has_replicas.store(has_replicas, Ordering::Relaxed);
         }
         let meta = beside.pop().unwrap_or(Reply::Nothing);
         let mut given = Vec::new();

@@ -1,4 +1,4 @@
-//! A backup: a file of its own with accounts and pushed secrets, sealed, and without tokens. One that is restored brings
+//! A backup: a file of its own with accounts and pushed secrets, sealed, with a server's clients, and without tokens. One that is restored brings
 //! no token back that has been superseded since.
 
 use std::fs::File;
@@ -63,7 +63,7 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
         };
         sql::put_row(conn, key, &kept)?;
     }
-    Ok(())
+    sql::put_clients(conn, snapshot.clients.as_deref())
 }
 
 /// Reads a backup, in memory: one that an older version wrote is brought up to date there and left as it is, and nothing
@@ -150,6 +150,7 @@ fn snapshot_of(conn: &Connection) -> rusqlite::Result<StoreSnapshot> {
         accounts: sql::accounts(conn)?,
         unknown: sql::unknown_accounts(conn)?,
         rows: sql::rows(conn)?,
+        clients: sql::clients(conn)?,
     })
 }
 

@@ -7,7 +7,7 @@
 //!
 //! # Journal, waiting, repair, import
 //!
-//! STRICT tables, `weixin_account`, `weixin_token` and `weixin_removed` (`schema`), marked by an `application_id` and
+//! STRICT tables, `weixin_account`, `weixin_token`, `weixin_removed` and `weixin_client` (`schema`), marked by an `application_id` and
 //! a `user_version`. Migrations are an append-only list on `user_version`; all of them run when a table is missing, so
 //! each must be safe to run again. A newer version, or a database that is not ours, is refused before anything is
 //! written, the journal mode included.
@@ -184,6 +184,23 @@ impl Store for SqliteStore {
             let changed = change(&mut records);
             let changed = records.settle(changed)?;
             if changed == Ok(Commit::Yes) {
+                commit(transaction)?;
+            }
+            Ok(changed.map(|_| ()))
+        })?
+    }
+
+    fn change_clients(
+        &self,
+        by: &Deadline,
+        change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
+    ) -> Result<()> {
+        self.with_connection(by, true, |conn| {
+            let transaction = begin_write(conn)?;
+            let mut record = sql::clients(&transaction)?;
+            let changed = change(&mut record);
+            if changed == Ok(Commit::Yes) {
+                sql::put_clients(&transaction, record.as_deref())?;
                 commit(transaction)?;
             }
             Ok(changed.map(|_| ()))

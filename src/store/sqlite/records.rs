@@ -83,6 +83,10 @@ impl Read for Records<'_> {
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
         self.note(sql::rows_of(self.conn, id))
     }
+
+    fn clients(&self) -> Result<Option<String>> {
+        self.note(sql::clients(self.conn))
+    }
 }
 
 impl Accounts for Records<'_> {

@@ -10,7 +10,13 @@ pub const APPLICATION_ID: i64 = 0x7778_746b;
 
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
 
-const MIGRATIONS: &[Migration] = &[accounts_and_tokens, parents_and_puts, removals, refusals];
+const MIGRATIONS: &[Migration] = &[
+    accounts_and_tokens,
+    parents_and_puts,
+    removals,
+    refusals,
+    clients,
+];
 
 /// The names follow the script's. `id` of a token row stays unused by the library, but people like one to point at.
 fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
@@ -91,6 +97,13 @@ fn refusals(conn: &Connection) -> rusqlite::Result<()> {
     add_column(conn, "weixin_token", "refusals", text)?;
     add_column(conn, "weixin_token", "secret_worked", text)?;
     add_column(conn, "weixin_token", "rejections", text)
+}
+
+/// The clients of a server: one record, in one row.
+fn clients(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute_batch(
+        "CREATE TABLE IF NOT EXISTS weixin_client (id INTEGER PRIMARY KEY CHECK (id = 1), clients TEXT NOT NULL) STRICT;",
+    )
 }
 
 fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlite::Result<()> {
@@ -213,7 +226,7 @@ fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
 /// The view, index or virtual table that has the name of one of our tables. To read from a view can take for ever.
 fn in_place_of_a_table(conn: &Connection) -> rusqlite::Result<Option<String>> {
     let query = "SELECT type FROM sqlite_schema
-                 WHERE lower(name) IN ('weixin_account', 'weixin_token', 'weixin_removed')
+                 WHERE lower(name) IN ('weixin_account', 'weixin_token', 'weixin_removed', 'weixin_client')
                  AND NOT (type = 'table' AND rootpage > 0) LIMIT 1";
     let found = conn.query_row(query, [], |row| row.get::<_, String>(0));
     Ok(found.optional()?.map(|kind| match kind.as_str() {
@@ -231,8 +244,14 @@ fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn has_all(tables: &[String]) -> bool {
-    let has = |name: &str| tables.iter().any(|table| table == name);
-    has("weixin_account") && has("weixin_token") && has("weixin_removed")
+    let has = |name: &&str| tables.iter().any(|table| table == name);
+    let ours = [
+        "weixin_account",
+        "weixin_token",
+        "weixin_removed",
+        "weixin_client",
+    ];
+    ours.iter().all(has)
 }
 
 /// The script made its two tables without constraints, and either may be missing. A script beside it counted what it

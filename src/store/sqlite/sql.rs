@@ -435,3 +435,19 @@ pub fn put_row(conn: &Connection, key: &CredentialKey, row: &Row) -> rusqlite::R
     })?;
     Ok(())
 }
+/// The record of a server's clients.
+pub fn clients(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    conn.prepare_cached("SELECT clients FROM weixin_client WHERE id = 1")?
+        .query_row([], |row| row.get(0))
+        .optional()
+}
+
+pub fn put_clients(conn: &Connection, record: Option<&str>) -> rusqlite::Result<()> {
+    match record {
+        Some(record) => conn
+            .prepare_cached("INSERT OR REPLACE INTO weixin_client (id, clients) VALUES (1, ?1)")?
+            .execute([record])?,
+        None => conn.execute("DELETE FROM weixin_client", [])?,
+    };
+    Ok(())
+}

@@ -4,7 +4,7 @@
 //! comes. Everything that matters (locks, leases, back-offs) is the library's; this may be killed at any moment.
 
 mod events;
-mod log;
+pub mod log;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,8 +24,27 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// After this it counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
+/// What goes on beside a keeper in one process, and is told of signals.
+pub trait Companion {
+    /// SIGHUP: files are read again.
+    fn reload(&self, log: &Log);
+    /// SIGTERM or SIGINT: begins nothing more, and waits for what is under way.
+    fn end(self, log: &Log);
+}
+
+/// A keeper alone.
+impl Companion for () {
+    fn reload(&self, _: &Log) {}
+    fn end(self, _: &Log) {}
+}
+
 /// Runs until SIGTERM or SIGINT.
 pub fn run(store: &Store) -> Result<()> {
+    run_with(store, |_| Ok(()))
+}
+
+/// The same, with a companion that is started once signals are held back and there is a keeper.
+pub fn run_with<C: Companion>(store: &Store, start: impl FnOnce(&Log) -> Result<C>) -> Result<()> {
     let signals = Signals::block()?;
     let log = Log::new();
     let mut keeper = store.keeper(Arc::new(move |kept: &KeeperEvent| log.kept(kept)))?;
@@ -41,6 +60,7 @@ pub fn run(store: &Store) -> Result<()> {
             LONGEST_SLEEP.as_secs()
         ));
     }
+    let companion = start(&log)?;
     let mut progress = Progress::new();
     loop {
         let began = Instant::now();
@@ -60,11 +80,13 @@ pub fn run(store: &Store) -> Result<()> {
         );
         if let Some(signal) = signals.end() {
             notify(&[NotifyState::Stopping]);
+            companion.end(&log);
             keeper.end();
             log.line(&format!("{signal}: ending"));
             return Ok(());
         }
         if signals.look() {
+            companion.reload(&log);
             keeper.look_again();
         } else if woken == WakeReason::Store {
             keeper.store_changed();

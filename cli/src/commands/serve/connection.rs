@@ -1,0 +1,150 @@
+//! One connection after another: taken while there is room, shaken hands with, and read within limits of time and size.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use tower_service::Service;
+
+use super::listener::{Accepted, Listener};
+use super::origin::{Origin, Peer};
+use super::paced::Paced;
+use super::tls::{Tls, names_of};
+
+/// How long a connection may lie idle between two requests. The head of one has less (`paced`).
+const IDLE: Duration = Duration::from_secs(60);
+/// The head of a request, in bytes.
+const HEAD_BYTES: usize = 16 << 10;
+/// How many fields it may have.
+const HEAD_FIELDS: usize = 64;
+/// After a failed accept, as when there is no descriptor left.
+const REST: Duration = Duration::from_millis(50);
+
+/// How many connections there are.
+pub struct Connections {
+    room: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Connections {
+    pub fn new(most: u32) -> Connections {
+        Connections {
+            room: Arc::new(Semaphore::new(most as usize)),
+            most,
+        }
+    }
+
+    /// Waits until there is none.
+    pub async fn all_gone(&self) {
+        let _ = self.room.acquire_many(self.most).await;
+    }
+}
+
+/// Takes connections until the server closes.
+pub async fn accept(
+    listener: Listener,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    connections: Arc<Connections>,
+    mut closing: watch::Receiver<bool>,
+) {
+    let tls = tls.filter(|_| listener.is_tls());
+    loop {
+        let taken = async {
+            let place = connections.room.clone().acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            taken = taken => taken,
+            () = closed(&mut closing) => return,
+        };
+        let Ok(place) = place else { return };
+        let Ok(accepted) = accepted else {
+            tokio::time::sleep(REST).await;
+            continue;
+        };
+        let (tls, router, closing) = (tls.clone(), router.clone(), closing.clone());
+        tokio::spawn(async move {
+            serve(accepted, tls, router, closing).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(
+    accepted: Accepted,
+    tls: Option<Arc<Tls>>,
+    router: Router,
+    closing: watch::Receiver<bool>,
+) {
+    match (accepted, tls) {
+        (Accepted::Unix(stream), _) => {
+            if let Ok(user) = stream.peer_cred() {
+                let origin = origin(Peer::User(user.uid()), Vec::new());
+                answer(stream, origin, router, closing).await;
+            }
+        }
+        (Accepted::Tcp(stream, from), None) => {
+            let origin = origin(Peer::Ip(from.ip()), Vec::new());
+            answer(stream, origin, router, closing).await;
+        }
+        (Accepted::Tcp(stream, from), Some(tls)) => {
+            if let Some(stream) = tls.accept(stream).await {
+                let origin = origin(Peer::Ip(from.ip()), names_of(&stream));
+                answer(stream, origin, router, closing).await;
+            }
+        }
+    }
+}
+
+fn origin(peer: Peer, names: Vec<String>) -> Origin {
+    Origin {
+        peer,
+        certificate_names: names.into(),
+    }
+}
+
+async fn answer<S>(stream: S, origin: Origin, router: Router, mut closing: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (stream, stage) = Paced::new(stream);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(origin.clone());
+        let (mut router, stage) = (router.clone(), stage.clone());
+        async move {
+            stage.head_is_there();
+            let answered: Result<Response<_>, Infallible> = router.call(request).await;
+            stage.is_answered();
+            answered
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEAD_FIELDS)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    // An error is the other end's: a head that is none, or that does not come.
+    tokio::select! {
+        _ = connection.as_mut() => {}
+        () = closed(&mut closing) => {
+            connection.as_mut().graceful_shutdown();
+            let _ = connection.await;
+        }
+    }
+}
+
+/// Waits until the server closes.
+async fn closed(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await.is_ok();
+}

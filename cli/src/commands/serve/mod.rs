@@ -1,0 +1,196 @@
+//! `wxtoken serve`: a keeper with a door. It keeps every account fresh, and hands tokens to the clients of the store over HTTP.
+//!
+//! The keeper runs in the main thread, with its signals, its log and its word to the service manager (`keep`). The door is a
+//! tokio runtime beside it. Calls of the library block, so each runs on a thread of its own, within bounds (`work`).
+//!
+//! From the outside in: `listener` takes connections, `tls` shakes hands, `connection` reads requests within limits,
+//! `router` finds who answers, `admission` who asks and what that client may do, `native` and `wechat` answer.
+
+mod address;
+mod admission;
+mod audit;
+mod connection;
+mod handed;
+mod health;
+mod limits;
+mod listener;
+mod native;
+mod origin;
+mod paced;
+mod problem;
+mod router;
+mod server;
+mod tls;
+mod wechat;
+mod work;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+use wxtoken::tool::{Error, Status, Store};
+
+use self::address::Address;
+use self::audit::Audit;
+use self::connection::Connections;
+use self::listener::Listener;
+use self::server::Server;
+use self::tls::Tls;
+use crate::args::Serve;
+use crate::commands::keep::log::Log;
+use crate::commands::keep::{self, Companion};
+use crate::exit::{ExitResult, Failure, reason};
+
+/// How long calls that are under way have when the server ends.
+const DRAIN: Duration = Duration::from_secs(15);
+/// Descriptors that are not connections: the store, its locks, fetches.
+const OTHER_DESCRIPTORS: u64 = 512;
+
+pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
+    let mut addresses = Vec::new();
+    for url in &serve.listen {
+        addresses.push(Address::parse(url, serve.allow_plain_http)?);
+    }
+    let tls = match (&serve.tls_cert, &serve.tls_key) {
+        (Some(cert), Some(key)) => {
+            Some(Arc::new(Tls::read(cert, key, serve.client_ca.as_deref())?))
+        }
+        _ => None,
+    };
+    let needs_tls = addresses.iter().any(|one| matches!(one, Address::Https(_)));
+    if needs_tls && tls.is_none() {
+        return Err(Failure::usage("https:// needs a certificate")
+            .advise("Name its files with --tls-cert and --tls-key."));
+    }
+    keep::run_with(store, |log| {
+        Door::open(store.clone(), serve, &addresses, tls, log)
+            .map_err(|failure| failure.error().clone())
+    })?;
+    Ok(0)
+}
+
+/// The running server.
+struct Door {
+    runtime: Runtime,
+    server: Arc<Server>,
+    tls: Option<Arc<Tls>>,
+    connections: Arc<Connections>,
+    closing: watch::Sender<bool>,
+}
+
+impl Door {
+    fn open(
+        store: Arc<Store>,
+        serve: &Serve,
+        addresses: &[Address],
+        tls: Option<Arc<Tls>>,
+        log: &Log,
+    ) -> Result<Door, Failure> {
+        let most = raise_descriptors().map_or(serve.max_connections, |limit| {
+            serve.max_connections.min(room(limit))
+        });
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(work::THREADS)
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|e| Failure::io("start the server's threads", &e))?;
+        let audit = Audit::start(serve.audit.as_deref())?;
+        let server = Arc::new(Server::new(store, serve, audit, *log));
+        let (closing, _) = watch::channel(false);
+        let connections = Arc::new(Connections::new(most));
+        let door = Door {
+            runtime,
+            server,
+            tls,
+            connections,
+            closing,
+        };
+        door.listen(serve, addresses, log)?;
+        Ok(door)
+    }
+
+    fn listen(&self, serve: &Serve, addresses: &[Address], log: &Log) -> Result<(), Failure> {
+        let _entered = self.runtime.enter();
+        let mut listeners = listener::passed(self.tls.is_some(), serve.allow_plain_http)?;
+        for address in addresses {
+            listeners.push(Listener::bind(address, serve.socket_mode)?);
+        }
+        if listeners.is_empty() {
+            return Err(Failure::usage("there is no address to listen on").advise(
+                "Name one, as --listen unix:/run/wxtoken/serve.sock or --listen http://127.0.0.1:8787.",
+            ));
+        }
+        let router = router::of(self.server.clone());
+        for listener in listeners {
+            log.line(&format!("listening on {}", listener.url()));
+            if listener.is_plain_and_open() {
+                log.line(&format!(
+                    "WARNING: {} is not encrypted: keys and tokens can be read on the way",
+                    listener.url()
+                ));
+            }
+            self.runtime.spawn(connection::accept(
+                listener,
+                self.tls.clone(),
+                router.clone(),
+                self.connections.clone(),
+                self.closing.subscribe(),
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Companion for Door {
+    fn reload(&self, log: &Log) {
+        self.server.audit.reopen();
+        let Some(tls) = &self.tls else { return };
+        match tls.reload() {
+            Ok(()) => log.line("read the certificate again"),
+            Err(failure) => log.line(&format!(
+                "the certificate stays as it was: {}",
+                failure.error()
+            )),
+        }
+    }
+
+    fn end(self, log: &Log) {
+        let _ = self.closing.send(true);
+        let drained = self
+            .runtime
+            .block_on(async { tokio::time::timeout(DRAIN, self.connections.all_gone()).await });
+        if drained.is_err() {
+            log.line("some calls are not done: they are cut off");
+        }
+        self.runtime.shutdown_background();
+        self.server.audit.end();
+    }
+}
+
+/// Connections are descriptors: the soft limit becomes the hard one. What it is then.
+fn raise_descriptors() -> Option<u64> {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    // A service may be kept from changing it.
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => Some(hard),
+        Err(_) => Some(soft),
+    }
+}
+
+fn room(descriptors: u64) -> u32 {
+    let room = descriptors
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .max(descriptors / 2);
+    u32::try_from(room).unwrap_or(u32::MAX)
+}
+
+/// A file or a socket that could not be used, as an error of the library.
+fn unusable(what: &str, e: &std::io::Error) -> Failure {
+    Error::new(Status::Argument, format!("cannot {what}"))
+        .because(reason(e))
+        .into()
+}

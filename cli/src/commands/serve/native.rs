@@ -1,0 +1,215 @@
+//! The native API: `/v1/token`, `/v1/reject`, `/v1/put`, `/v1/status`.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderMap, Response, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Map, Value, json};
+use wxtoken::tool::{Error, Report, Status, Verb, json_shown};
+
+use super::admission::{Call, Caller, Refusal, bearer};
+use super::origin::Origin;
+use super::problem::{answer, json_answer};
+use super::router::BODY_TIME;
+use super::server::Server;
+
+/// The body of a request, in bytes.
+pub const BODY_BYTES: usize = 64 << 10;
+
+type Answer = Response<Body>;
+
+pub async fn token(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    Path(parts): Path<Vec<String>>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "get");
+    let got = get(&mut call, &headers, &parts).await;
+    end(call, got)
+}
+
+async fn get(
+    call: &mut Call<'_>,
+    headers: &HeaderMap,
+    parts: &[String],
+) -> Result<Answer, Refusal> {
+    let caller = admitted(call, headers, Verb::Get).await?;
+    let name = named(&caller, parts)?;
+    let token = call.server.work.get(&name, 0).await??;
+    call.account = Some(name.clone());
+    let account = parts.first().map(String::as_str).unwrap_or_default();
+    if parts.len() == 1 {
+        let handed = &call.server.handed;
+        handed.note(
+            Some(&caller.name),
+            account,
+            &token.value,
+            std::time::Instant::now(),
+        );
+    }
+    let said = json!({
+        "name": name,
+        "token": token.value,
+        "expires_at": token.expires_at,
+        "expires_in": (token.left_ms / 1000).max(0),
+    });
+    Ok(json_answer(StatusCode::OK, said.to_string()))
+}
+
+pub async fn reject(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    Path(parts): Path<Vec<String>>,
+    request: Request,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "reject");
+    let done = note_rejection(&mut call, &parts, request).await;
+    end(call, done)
+}
+
+async fn note_rejection(
+    call: &mut Call<'_>,
+    parts: &[String],
+    request: Request,
+) -> Result<Answer, Refusal> {
+    let caller = admitted(call, request.headers(), Verb::Reject).await?;
+    let name = named(&caller, parts)?;
+    let token = field(request.into_body(), "token").await?;
+    let of = name.clone();
+    call.server
+        .work
+        .long(move |store| store.reject(Some(&of), &token))
+        .await??;
+    call.server.work.note_change();
+    call.account = Some(name);
+    Ok(nothing())
+}
+
+pub async fn put(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    Path((account, put)): Path<(String, String)>,
+    request: Request,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "put");
+    let done = put_field(&mut call, account, put, request).await;
+    end(call, done)
+}
+
+async fn put_field(
+    call: &mut Call<'_>,
+    account: String,
+    put: String,
+    request: Request,
+) -> Result<Answer, Refusal> {
+    let caller = admitted(call, request.headers(), Verb::Put).await?;
+    caller.require_sight(&account)?;
+    // Which account is the current one, or whose parent, is the operator's to say.
+    if put == "current" || put == "parent" {
+        let what = "a client puts secrets, and no account's place";
+        return Err(Error::argument(what)
+            .advise("Run `wxtoken put` on the server.")
+            .into());
+    }
+    let value = field(request.into_body(), "value").await?;
+    let of = account.clone();
+    call.server
+        .work
+        .long(move |store| store.put(&of, &put, Some(&value)))
+        .await??;
+    call.server.work.note_change();
+    call.account = Some(account);
+    Ok(nothing())
+}
+
+pub async fn status(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "status");
+    let said = report(&mut call, &headers).await;
+    end(call, said)
+}
+
+async fn report(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    let caller = admitted(call, headers, Verb::Status).await?;
+    let mut report: Report = call.server.work.long(|store| store.report()).await??;
+    report
+        .accounts
+        .retain(|account| caller.client.sees(&account.name));
+    report
+        .unknown_accounts
+        .retain(|account| caller.client.sees(&account.name));
+    let text = serde_json::to_string(&report).unwrap_or_default();
+    Ok(json_answer(StatusCode::OK, json_shown(&text).to_string()))
+}
+
+/// A client that has this right.
+async fn admitted(call: &mut Call<'_>, headers: &HeaderMap, verb: Verb) -> Result<Caller, Refusal> {
+    call.find_asker(headers)?;
+    let caller = call.admit(bearer(headers)).await?;
+    caller.require(verb)?;
+    Ok(caller)
+}
+
+/// The account, or account/credential, that a path names.
+fn named(caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
+    let account = parts.first().map(String::as_str).unwrap_or_default();
+    caller.require_sight(account)?;
+    // An empty name would be the current account, which is not said here.
+    if parts
+        .iter()
+        .any(|part| part.is_empty() || part.contains('/'))
+    {
+        return Err(Refusal::NotSeen);
+    }
+    Ok(parts.join("/"))
+}
+
+/// A text of the JSON object that a request brings.
+async fn field(body: Body, name: &str) -> Result<String, Refusal> {
+    let fields = object(body).await?;
+    match fields.get(name).and_then(Value::as_str) {
+        Some(text) if !text.is_empty() => Ok(text.into()),
+        _ => Err(Error::argument(format!("the body has no text {name}"))
+            .advise(format!("Send a JSON object, as {{\"{name}\":\"…\"}}."))
+            .into()),
+    }
+}
+
+/// Reads a body within its limits of size and time.
+pub async fn object(body: Body) -> Result<Map<String, Value>, Refusal> {
+    let limited = http_body_util::Limited::new(body, BODY_BYTES);
+    let unread = |why: &str| Error::argument("cannot read the body").because(why);
+    let read = tokio::time::timeout(BODY_TIME, limited.collect()).await;
+    let read = read.map_err(|_| Error::new(Status::Timeout, "the body did not come in time"))?;
+    let bytes = read
+        .map_err(|_| unread("it is cut off, or longer than 64 KiB"))?
+        .to_bytes();
+    // The error's own text may quote it.
+    let parsed: Result<Value, _> = serde_json::from_slice(&bytes);
+    match parsed {
+        Ok(Value::Object(fields)) => Ok(fields),
+        _ => Err(unread("it is not a JSON object").into()),
+    }
+}
+
+fn nothing() -> Answer {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+fn end(call: Call, outcome: Result<Answer, Refusal>) -> Answer {
+    let (response, outcome) = match outcome {
+        Ok(response) => (response, Ok(())),
+        Err(refusal) => (answer(&refusal), Err(refusal)),
+    };
+    call.end(&outcome);
+    response
+}

@@ -1,0 +1,180 @@
+//! Where a request comes from.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub peer: Peer,
+    /// The names in its certificate.
+    pub certificate_names: Arc<[String]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Peer {
+    /// A user of this host, on the Unix socket.
+    User(u32),
+    Ip(IpAddr),
+}
+
+impl Peer {
+    /// Whether it is on this host.
+    pub fn is_local(self) -> bool {
+        match self {
+            Peer::User(_) => true,
+            Peer::Ip(ip) => ip.to_canonical().is_loopback(),
+        }
+    }
+
+    /// What counts as one address when failures are counted: of IPv6, a network.
+    pub fn network(self) -> Peer {
+        match self {
+            Peer::Ip(ip) => Peer::Ip(match ip.to_canonical() {
+                IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) >> 64 << 64).into()),
+                v4 => v4,
+            }),
+            user => user,
+        }
+    }
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Peer::User(uid) => write!(f, "unix:uid={uid}"),
+            Peer::Ip(ip) => ip.to_canonical().fmt(f),
+        }
+    }
+}
+
+/// Who asks, behind a proxy or not.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    pub peer: Peer,
+    /// Whether no proxy is in between, as far as is known: then the other end of the connection is who asks.
+    pub is_direct: bool,
+}
+
+impl Asker {
+    /// Whether it is on this host, with no proxy in between.
+    pub fn is_neighbour(&self) -> bool {
+        self.is_direct && self.peer.is_local()
+    }
+}
+
+/// Why a request is not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Forwarded;
+
+impl Origin {
+    /// Looks behind a proxy that is trusted. Where another one speaks for strangers over a socket of this host, all of them
+    /// would count as of this host: that is refused.
+    pub fn asker(
+        &self,
+        headers: &HeaderMap,
+        trusted: &[Option<IpAddr>],
+    ) -> Result<Asker, Forwarded> {
+        let told = headers.get_all("x-forwarded-for").iter().next_back();
+        let is_forwarded = told.is_some() || headers.contains_key("forwarded");
+        let is_trusted = trusted.iter().any(|proxy| match (proxy, self.peer) {
+            (None, Peer::User(_)) => true,
+            (Some(proxy), Peer::Ip(ip)) => ip.to_canonical() == proxy.to_canonical(),
+            _ => false,
+        });
+        if is_trusted && is_forwarded {
+            // The last of the list is what the proxy itself saw.
+            let last = told.and_then(|told| told.to_str().ok()?.rsplit(',').next());
+            let ip = last.and_then(|last| last.trim().parse().ok());
+            return match ip {
+                Some(ip) => Ok(Asker {
+                    peer: Peer::Ip(ip),
+                    is_direct: false,
+                }),
+                None => Err(Forwarded),
+            };
+        }
+        if is_forwarded && self.peer.is_local() {
+            return Err(Forwarded);
+        }
+        // A proxy that forgets to say for whom it speaks does not lend its own place to strangers.
+        Ok(Asker {
+            peer: self.peer,
+            is_direct: !is_trusted,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(peer: Peer) -> Origin {
+        Origin {
+            peer,
+            certificate_names: Arc::from([]),
+        }
+    }
+
+    fn ip(text: &str) -> Peer {
+        Peer::Ip(text.parse().unwrap())
+    }
+
+    fn headers(told: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for one in told {
+            headers.append("x-forwarded-for", one.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_proxy_that_is_not_trusted_does_not_speak_for_others() {
+        let told = headers(&["203.0.113.7"]);
+        for local in [
+            Peer::User(33),
+            ip("127.0.0.1"),
+            ip("::1"),
+            ip("::ffff:127.0.0.1"),
+        ] {
+            assert!(origin(local).asker(&told, &[]).is_err(), "{local}");
+            let asker = origin(local).asker(&headers(&[]), &[]).unwrap();
+            assert!(asker.is_neighbour() && asker.peer == local);
+        }
+        // From elsewhere it is a word of the caller's, and nothing more.
+        let asker = origin(ip("10.0.0.9")).asker(&told, &[]).unwrap();
+        assert_eq!(asker.peer, ip("10.0.0.9"));
+        assert!(asker.is_direct && !asker.is_neighbour());
+    }
+
+    #[test]
+    fn a_trusted_proxy_tells_the_last_address_and_nobody_behind_it_is_local() {
+        let trusted = [None, Some("127.0.0.1".parse().unwrap())];
+        for proxy in [Peer::User(33), ip("127.0.0.1")] {
+            let told = headers(&["127.0.0.1", "1.1.1.1, 203.0.113.7"]);
+            let asker = origin(proxy).asker(&told, &trusted).unwrap();
+            assert_eq!(asker.peer, ip("203.0.113.7"));
+            assert!(!asker.is_neighbour());
+            for told in [&["127.0.0.1"][..], &[]] {
+                let asker = origin(proxy).asker(&headers(told), &trusted).unwrap();
+                assert!(!asker.is_neighbour() && !asker.is_direct);
+            }
+            assert!(origin(proxy).asker(&headers(&["x"]), &trusted).is_err());
+        }
+        assert!(
+            origin(ip("127.0.0.2"))
+                .asker(&headers(&["1.1.1.1"]), &trusted)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        assert_eq!(ip("2001:db8::1").network(), ip("2001:db8::ffff").network());
+        assert_ne!(ip("2001:db8::1").network(), ip("2001:db8:0:1::1").network());
+        assert_ne!(ip("10.0.0.1").network(), ip("10.0.0.2").network());
+        assert_eq!(ip("::ffff:10.0.0.1").network(), ip("10.0.0.1"));
+    }
+}

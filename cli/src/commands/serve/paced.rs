@@ -1,0 +1,123 @@
+//! A connection that may not dawdle: the head of a request has its time from its first byte on, and an answer has its time to
+//! be taken. hyper's own timer counts the time between two requests, too, which a client that keeps its connection may have.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
+
+/// How long the head of a request may take to come.
+const HEAD: Duration = Duration::from_secs(5);
+/// How long the other end may take to read on.
+const TAKING: Duration = Duration::from_secs(20);
+
+/// How far a connection is.
+#[derive(Clone)]
+pub struct Stage(Arc<AtomicU8>);
+
+const BETWEEN: u8 = 0;
+const IN_HEAD: u8 = 1;
+const ANSWERING: u8 = 2;
+
+impl Stage {
+    pub fn head_is_there(&self) {
+        self.0.store(ANSWERING, Ordering::Relaxed);
+    }
+
+    pub fn is_answered(&self) {
+        self.0.store(BETWEEN, Ordering::Relaxed);
+    }
+}
+
+pub struct Paced<S> {
+    stream: S,
+    stage: Stage,
+    head: Pin<Box<Sleep>>,
+    taking: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Paced<S> {
+    /// Whoever connects is to say something at once.
+    pub fn new(stream: S) -> (Paced<S>, Stage) {
+        let stage = Stage(Arc::new(AtomicU8::new(IN_HEAD)));
+        let paced = Paced {
+            stream,
+            stage: stage.clone(),
+            head: Box::pin(sleep(HEAD)),
+            taking: None,
+        };
+        (paced, stage)
+    }
+
+    fn is_in(&self, stage: u8) -> bool {
+        self.stage.0.load(Ordering::Relaxed) == stage
+    }
+
+    /// The same for what is written, unless it stalls for too long.
+    fn unless_stalled<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.taking = None;
+            return written;
+        }
+        let taking = self.taking.get_or_insert_with(|| Box::pin(sleep(TAKING)));
+        taking.as_mut().poll(cx).map(|()| Err(late()))
+    }
+}
+
+fn late() -> io::Error {
+    io::Error::from(io::ErrorKind::TimedOut)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if self.is_in(BETWEEN) && buffer.filled().len() > before {
+            self.stage.0.store(IN_HEAD, Ordering::Relaxed);
+            self.head.as_mut().reset(Instant::now() + HEAD);
+        }
+        if !self.is_in(IN_HEAD) {
+            return read;
+        }
+        // A head that drips is late, too.
+        match self.head.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(late())),
+            Poll::Pending => read,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_stalled(written, cx)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.unless_stalled(flushed, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let shut = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.unless_stalled(shut, cx)
+    }
+}

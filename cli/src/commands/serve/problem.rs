@@ -1,0 +1,103 @@
+//! The form of an error in the native API, and its HTTP status.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+use wxtoken::tool::{Error, Status};
+
+use super::admission::Refusal;
+use crate::ui::hint::in_commands;
+
+/// Every answer is for the one who asked, and is not kept on the way.
+pub fn json_answer(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
+}
+
+pub fn answer(refusal: &Refusal) -> Response<Body> {
+    let error = told(refusal);
+    let mut response = json_answer(status_of(refusal), body_of(&error).to_string());
+    if error.retry_after_ms > 0 {
+        let seconds = (error.retry_after_ms + 999) / 1000;
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, seconds.into());
+    }
+    if matches!(refusal, Refusal::Unknown) {
+        let bearer = HeaderValue::from_static("Bearer");
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+fn body_of(error: &Error) -> Value {
+    json!({"error": {
+        "status": error.status.name(),
+        "errcode": error.errcode,
+        "message": error.to_string(),
+        "hint": error.hint.as_ref().map(|hint| in_commands(hint)),
+        "retry_after_ms": error.retry_after_ms,
+    }})
+}
+
+fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Forwarded => StatusCode::BAD_REQUEST,
+        Refusal::Unknown => StatusCode::UNAUTHORIZED,
+        Refusal::TooManyWrongKeys | Refusal::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
+        Refusal::NotSeen => StatusCode::NOT_FOUND,
+        Refusal::Failed(error) => match error.status {
+            Status::Argument => StatusCode::BAD_REQUEST,
+            Status::Account => StatusCode::NOT_FOUND,
+            Status::Store | Status::Secret => StatusCode::SERVICE_UNAVAILABLE,
+            Status::Network | Status::Reply | Status::Api => StatusCode::BAD_GATEWAY,
+            Status::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Status::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        },
+    }
+}
+
+/// What a client is told. Of the store's own troubles it is not told which file they are about, nor which accounts there
+/// are beside its own.
+fn told(refusal: &Refusal) -> Error {
+    let store = |what: &str| Error::store(what);
+    match refusal {
+        Refusal::Forwarded => {
+            let what = "a proxy speaks for another here, and is not trusted";
+            Error::argument(what).advise(
+                "Start the server with --trusted-proxy, or let the proxy reach it over https.",
+            )
+        }
+        Refusal::Unknown => store("the server does not know this key")
+            .advise("Give the client's key as: Authorization: Bearer wxk_…"),
+        Refusal::TooManyWrongKeys => Error {
+            retry_after_ms: 2000,
+            ..store("too many wrong keys have come from this address")
+        },
+        Refusal::NotAllowed(verb) => {
+            let what = format!("this client may not {}", verb.name());
+            store(&what).advise("Remove the client and add it with --allow, on the server.")
+        }
+        Refusal::NotSeen => Error::new(Status::Account, "there is no such account for this client"),
+        Refusal::TooManyCalls(wait) => Error {
+            retry_after_ms: i64::try_from(wait.as_millis()).unwrap_or(0).max(1),
+            ..store("this client makes more calls than it may")
+        },
+        Refusal::Failed(error) if error.status == Status::Account => {
+            Error::new(Status::Account, "there is no such account for this client")
+        }
+        Refusal::Failed(error) if error.status == Status::Store && error.retry_after_ms == 0 => {
+            store("the server cannot use its store").advise("Look into the server's log.")
+        }
+        Refusal::Failed(error) => error.clone(),
+    }
+}

@@ -1,0 +1,83 @@
+//! What all calls share: the store, the clients, the limits, the audit.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wxtoken::tool::{AccountLookup, ClientLookup, Error, Status, Store, WechatCall, wechat_calls};
+
+use super::audit::Audit;
+use super::handed::Handed;
+use super::health::Readiness;
+use super::limits::{Buckets, Strangers};
+use super::work::Work;
+use crate::args::Serve;
+use crate::commands::keep::log::Log;
+use crate::ui::hint::in_one_line;
+
+pub struct Server {
+    pub work: Arc<Work>,
+    pub clients: Arc<ClientLookup>,
+    pub accounts: Arc<AccountLookup>,
+    /// Clients by the users who run them.
+    pub peers: HashMap<u32, String>,
+    pub trusted_proxies: Vec<Option<IpAddr>>,
+    pub rates: Buckets<String>,
+    pub strangers: Strangers,
+    pub audit: Audit,
+    /// Lines of the audit on those who are refused unheard.
+    pub unheard: Buckets<()>,
+    pub handed: Handed,
+    pub wechat_calls: Vec<WechatCall>,
+    pub min_life_s: i64,
+    pub counts: Counts,
+    pub readiness: Readiness,
+    log: Log,
+    /// The trouble that was told last: many calls meet the same.
+    told: Mutex<String>,
+}
+
+/// Calls since the start, for metrics.
+#[derive(Default)]
+pub struct Counts {
+    pub served: AtomicU64,
+    pub refused: AtomicU64,
+    pub failed: AtomicU64,
+}
+
+impl Server {
+    pub fn new(store: Arc<Store>, serve: &Serve, audit: Audit, log: Log) -> Server {
+        let rate = f64::from(serve.rate);
+        Server {
+            clients: Arc::new(store.client_lookup()),
+            accounts: Arc::new(store.account_lookup()),
+            work: Arc::new(Work::on(store)),
+            peers: serve.peer.iter().cloned().collect(),
+            trusted_proxies: serve.trusted_proxy.clone(),
+            rates: Buckets::new(rate, 2.0 * rate),
+            strangers: Strangers::new(),
+            audit,
+            unheard: Buckets::new(1.0, 10.0),
+            readiness: Readiness::default(),
+            handed: Handed::default(),
+            wechat_calls: wechat_calls(),
+            min_life_s: serve.min_life_s,
+            counts: Counts::default(),
+            log,
+            told: Mutex::default(),
+        }
+    }
+
+    /// What is wrong with the store is for the operator to read: it names files of this host.
+    pub fn note_failure(&self, error: &Error) {
+        if matches!(error.status, Status::Store | Status::Internal) && error.retry_after_ms == 0 {
+            let trouble = in_one_line(error);
+            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            if *told != trouble {
+                self.log.line(&trouble);
+                *told = trouble;
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! WeChat's own calls, answered in WeChat's place: an SDK needs no more than another base URL, and a client's key where the
+//! secret would be. Which calls there are, and what each takes and gives, is the recipe table's (`tool::wechat_calls`).
+//!
+//! - A reply never has less than `--min-life-s` to live, unless the platform itself gives less: SDKs take 200 to 300 s off, or
+//!   1500, and store what is left. A token that has less is fetched again first. In the five seconds around that moment
+//!   the platform may still give the same stable token; the reply says the full time then.
+//! - A repeated call is no rejection. `force_refresh` is one, of the token that the client was given last: if another is there
+//!   by now, the client gets that.
+//! - A ticket's call names its account by a token. It is the token of whoever was handed it, so that client must still be one.
+
+mod parameters;
+mod reply;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Method, Response};
+use wxtoken::tool::{AccountBrief, CallValue, LivingToken, Verb, WechatCall, WechatHost};
+
+use self::parameters::{Flaw, Parameters};
+use self::reply::{Trouble, refuse, success};
+use super::admission::{Call, Caller, Refusal};
+use super::native::object;
+use super::origin::Origin;
+use super::server::Server;
+
+/// Around the end of its least life a stable token may be repeated.
+const SLACK_MS: i64 = 5000;
+/// What parts a key from the name of an account, where an id has several.
+const OF: char = ':';
+
+pub async fn answer(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    request: Request,
+) -> Response<Body> {
+    let calls: Vec<&WechatCall> = server
+        .wechat_calls
+        .iter()
+        .filter(|call| call.path == request.uri().path())
+        .collect();
+    let host = calls.first().map_or(WechatHost::Weixin, |call| call.host);
+    let mut call = Call::begin(&server, &origin, "get");
+    let answered = give(&mut call, &calls, request).await;
+    let (response, outcome) = match answered {
+        Ok(response) => (response, Ok(())),
+        Err(trouble) => {
+            let address = call.asker.as_ref().map_or(origin.peer, |asker| asker.peer);
+            (refuse(host, &trouble, address), Err(trouble.refusal()))
+        }
+    };
+    call.end(&outcome);
+    response
+}
+
+async fn give(
+    call: &mut Call<'_>,
+    calls: &[&WechatCall],
+    request: Request,
+) -> Result<Response<Body>, Trouble> {
+    call.find_asker(request.headers())?;
+    let posts = calls.iter().any(|one| one.posts);
+    if posts && request.method() != Method::POST {
+        return Err(Trouble::Code(43002));
+    }
+    if !posts && request.method() != Method::GET && request.method() != Method::POST {
+        return Err(Trouble::Code(43001));
+    }
+    let query = Parameters::of_query(request.uri().query().unwrap_or_default());
+    let query = query.map_err(|Flaw| Trouble::Code(40097))?;
+    let body = match posts {
+        true => match object(request.into_body()).await {
+            Ok(fields) => Parameters::of_object(fields),
+            Err(_) => return Err(Trouble::Code(47001)),
+        },
+        false => Parameters::default(),
+    };
+    let meant = calls
+        .iter()
+        .find(|one| query.has_texts_of(one.query, &["grant_type"]));
+    let Some(meant) = meant.copied() else {
+        let of_host = |one: &&WechatCall| one.host == WechatHost::Wecom;
+        let is_wecom = calls.iter().any(of_host);
+        return Err(Trouble::Code(if is_wecom { 40005 } else { 40097 }));
+    };
+    let asked = Asked { meant, query, body };
+    match asked.taken(CallValue::Secret) {
+        Some(_) => by_key(call, &asked).await,
+        None => by_token(call, &asked).await,
+    }
+}
+
+/// A call with what it brings.
+struct Asked<'a> {
+    meant: &'a WechatCall,
+    query: Parameters,
+    body: Parameters,
+}
+
+impl Asked<'_> {
+    /// The name of the parameter that takes this.
+    fn taken(&self, value: CallValue) -> Option<&'static str> {
+        let mut all = self.meant.query.iter().chain(self.meant.body);
+        all.find(|(_, taken)| *taken == value)
+            .map(|(name, _)| *name)
+    }
+
+    fn given(&self, value: CallValue) -> Option<&str> {
+        let name = self.taken(value)?;
+        let in_query = self.meant.query.iter().any(|(taken, _)| *taken == name);
+        match in_query {
+            true => self.query.get(name),
+            false => self.body.get(name),
+        }
+    }
+
+    /// The token that the call is made with, by its newer name or its older one.
+    fn parent_token(&self) -> Option<&str> {
+        let given = self.given(CallValue::ParentToken);
+        given.or_else(|| self.query.get("component_access_token"))
+    }
+
+    fn wants_another(&self) -> bool {
+        self.taken(CallValue::Force)
+            .is_some_and(|name| self.body.is_true(name))
+    }
+
+    /// What the platform says of a parameter that is missing or wrong.
+    fn code(&self, of: CallValue, is_missing: bool) -> i64 {
+        let is_wecom = self.meant.host == WechatHost::Wecom;
+        let name = self.taken(of).unwrap_or_default();
+        match (of, name, is_missing) {
+            (CallValue::Id, "suite_id", _) => 40083,
+            (CallValue::Id, "auth_corpid", _) => 40084,
+            (CallValue::Id, "component_appid", true) => 41018,
+            (CallValue::Id, "authorizer_appid", _) => 61003,
+            (CallValue::Id, _, true) => 41002,
+            (CallValue::Id, _, false) => 40013,
+            (CallValue::Secret, "suite_secret", _) => 40080,
+            (CallValue::Secret, "permanent_code", _) => 40084,
+            (CallValue::Secret, _, true) => 41004,
+            (CallValue::Secret, _, false) if is_wecom => 40001,
+            (CallValue::Secret, _, false) => 40125,
+            (CallValue::ParentToken, _, true) => 41001,
+            (CallValue::ParentToken, "suite_access_token", false) => 40082,
+            (CallValue::ParentToken, _, false) if is_wecom => 40014,
+            (CallValue::ParentToken, _, false) => 40001,
+            _ => 61011,
+        }
+    }
+}
+
+/// A call with an id and a secret, which is a client's key.
+async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>, Trouble> {
+    let Some(id) = asked.given(CallValue::Id) else {
+        return Err(Trouble::Code(asked.code(CallValue::Id, true)));
+    };
+    let Some(secret) = asked.given(CallValue::Secret) else {
+        return Err(Trouble::Code(asked.code(CallValue::Secret, true)));
+    };
+    let (key, wanted) = match secret.split_once(OF) {
+        Some((key, name)) => (key, Some(name)),
+        None => (secret, None),
+    };
+    let caller = admit(call, asked, key).await?;
+    let mut accounts = accounts_of(call, asked, &caller, id).await?;
+    if let Some(wanted) = wanted {
+        accounts.retain(|account| account.name == wanted);
+    }
+    let account = match &accounts[..] {
+        [] => return Err(Trouble::Code(asked.code(CallValue::Id, false))),
+        [account] => account.name.clone(),
+        _ => {
+            return Err(Trouble::Words(
+                asked.code(CallValue::Secret, false),
+                "several accounts have this id: write the secret as KEY:ACCOUNT",
+            ));
+        }
+    };
+    let grant_type = asked
+        .query
+        .get("grant_type")
+        .or(asked.body.get("grant_type"));
+    let takes_type = asked.meant.query.iter().chain(asked.meant.body);
+    if takes_type.clone().any(|(name, _)| *name == "grant_type")
+        && grant_type != Some("client_credential")
+    {
+        return Err(Trouble::Code(40002));
+    }
+    call.account = Some(account.clone());
+    if asked.wants_another() && caller.client.may(Verb::Reject) {
+        reject_last(call, &caller, &account).await?;
+    }
+    let token = get(call, &account).await?;
+    let handed = &call.server.handed;
+    handed.note(Some(&caller.name), &account, &token.value, Instant::now());
+    Ok(success(asked.meant, &token, call.server.min_life_s, None))
+}
+
+/// Whoever is known by a certificate or as a user need not have a key; one that is given counts.
+async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Caller, Trouble> {
+    let wrong = |refusal| match refusal {
+        Refusal::Unknown => {
+            Trouble::Refused(asked.code(CallValue::Secret, false), Refusal::Unknown)
+        }
+        other => Trouble::from(other),
+    };
+    let known = match key.starts_with("wxk_") {
+        true => None,
+        false => call.admit_without_key().await?,
+    };
+    let caller = match known {
+        Some(caller) => caller,
+        None => call.admit(Some(key)).await.map_err(wrong)?,
+    };
+    caller.require(Verb::Get)?;
+    Ok(caller)
+}
+
+/// The accounts of this id that the call may be about and the client sees: those of the kind that the call is made for, or
+/// else of one that is like it.
+async fn accounts_of(
+    call: &Call<'_>,
+    asked: &Asked<'_>,
+    caller: &Caller,
+    id: &str,
+) -> Result<Vec<AccountBrief>, Trouble> {
+    let found = of_id(call, id).await?;
+    let mut seen: Vec<AccountBrief> = found
+        .into_iter()
+        .filter(|one| caller.client.sees(&one.name))
+        .collect();
+    for kind in &asked.meant.kinds {
+        if seen.iter().any(|one| one.kind == *kind) {
+            seen.retain(|one| one.kind == *kind);
+            return Ok(seen);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// A call with a token, of the account that it is about, or of that one's parent.
+async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>, Trouble> {
+    let Some(given) = asked.parent_token() else {
+        return Err(Trouble::Code(asked.code(CallValue::ParentToken, true)));
+    };
+    let wrong = asked.code(CallValue::ParentToken, false);
+    let owners = owners_of(call, given).await?;
+    if owners.is_empty() && call.server.handed.owner(given).is_some() {
+        // One that this server has given, and that another has replaced: no guess.
+        return Err(Trouble::Code(wrong));
+    }
+    if owners.is_empty() {
+        let refusal = call.refuse_stranger().await;
+        return Err(Trouble::Refused(wrong, refusal));
+    }
+    let holder = holder(call, given).await?;
+    let sees = |name: &str| holder.as_ref().is_none_or(|one| one.client.sees(name));
+    let (name, renewed) = match asked.taken(CallValue::Id) {
+        // An authorizer, by its component's token.
+        Some(_) => {
+            let id = asked.given(CallValue::Id).unwrap_or_default();
+            let parent = asked.given(CallValue::ParentId).unwrap_or_default();
+            let Some(parent) = owners.iter().find(|one| one.id == parent) else {
+                return Err(Trouble::Code(61011));
+            };
+            let found = of_id(call, id).await?;
+            let child = found.into_iter().find(|one| {
+                one.parent.as_ref() == Some(&parent.name)
+                    && asked.meant.kinds.contains(&one.kind)
+                    && sees(&one.name)
+            });
+            let Some(child) = child else {
+                return Err(Trouble::Code(asked.code(CallValue::Id, false)));
+            };
+            // The refresh token that is there is not the client's to know: it keeps the one that it has sent.
+            let sent = asked.given(CallValue::Put).unwrap_or_default();
+            (child.name, Some(sent.to_owned()))
+        }
+        None => {
+            let owner = owners
+                .iter()
+                .find(|one| asked.meant.kinds.contains(&one.kind) && sees(&one.name));
+            let Some(owner) = owner else {
+                return Err(Trouble::Code(wrong));
+            };
+            (format!("{}/{}", owner.name, asked.meant.credential), None)
+        }
+    };
+    call.account = Some(name.clone());
+    let token = get(call, &name).await?;
+    let reply = success(
+        asked.meant,
+        &token,
+        call.server.min_life_s,
+        renewed.as_deref(),
+    );
+    if renewed.is_some() {
+        let client = call.client.clone();
+        let handed = &call.server.handed;
+        handed.note(client.as_deref(), &name, &token.value, Instant::now());
+    }
+    Ok(reply)
+}
+
+async fn of_id(call: &Call<'_>, id: &str) -> Result<Vec<AccountBrief>, Trouble> {
+    let (lookup, id) = (call.server.accounts.clone(), id.to_owned());
+    let found = call.server.work.look(move |_| lookup.of_id(&id)).await;
+    Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
+}
+
+/// The accounts whose token this is.
+async fn owners_of(call: &Call<'_>, token: &str) -> Result<Vec<AccountBrief>, Trouble> {
+    let (lookup, token) = (call.server.accounts.clone(), token.to_owned());
+    let found = call
+        .server
+        .work
+        .look(move |_| lookup.of_token(&token))
+        .await;
+    Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
+}
+
+/// The client that was given this token. None where this server does not know, as after a restart: whoever has a good token
+/// could ask the platform itself.
+async fn holder(call: &mut Call<'_>, token: &str) -> Result<Option<Caller>, Trouble> {
+    let set = call.clients().await?;
+    let Some(owner) = call
+        .server
+        .handed
+        .owner(token)
+        .filter(|one| !one.clients.is_empty())
+    else {
+        return Ok(None);
+    };
+    let known = owner.clients.iter().filter_map(|name| set.named(name));
+    let mut may = known.filter(|(_, client)| client.may(Verb::Get));
+    match may.next_back() {
+        Some((name, client)) => Ok(Some(call.take(name, client)?)),
+        None => Err(Trouble::Refused(40001, Refusal::Unknown)),
+    }
+}
+
+async fn get(call: &Call<'_>, name: &str) -> Result<LivingToken, Trouble> {
+    let min_life_ms = call.server.min_life_s * 1000 - SLACK_MS;
+    let got = call.server.work.get(name, min_life_ms).await;
+    Ok(got.map_err(Refusal::from)?.map_err(Refusal::from)?)
+}
+
+/// The token that the client has was refused, it says: that is so, unless another is there by now.
+async fn reject_last(call: &Call<'_>, caller: &Caller, account: &str) -> Result<(), Trouble> {
+    let last = call.server.handed.last(&caller.name, account);
+    let of = account.to_owned();
+    let rejected = call
+        .server
+        .work
+        .long(move |store| {
+            let token = match last {
+                Some(token) => Some(token),
+                None => store.stored(Some(&of))?.token,
+            };
+            match token {
+                Some(token) => store.reject(Some(&of), &token),
+                None => Ok(()),
+            }
+        })
+        .await;
+    rejected.map_err(Refusal::from)?.map_err(Refusal::from)?;
+    call.server.work.note_change();
+    Ok(())
+}

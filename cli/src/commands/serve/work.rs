@@ -1,0 +1,155 @@
+//! Calls of the library block, so each runs on a thread of the blocking pool, within two bounds: looks at the store, which are
+//! short, and fetches, which may wait for a platform. A platform that hangs takes no thread from looks.
+//!
+//! Of one credential one thread is on the way, however many ask for it: the others share what it comes back with.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Semaphore, watch};
+use wxtoken::tool::{Error, LivingToken, Result, Status, Store};
+
+const LOOKS: usize = 16;
+const FETCHES: usize = 64;
+/// Threads of the pool. A few more: one that has given its turn back may not have ended yet.
+pub const THREADS: usize = LOOKS + FETCHES + 8;
+/// How many may wait for a turn.
+const MOST_WAITING: usize = 4096;
+
+/// A credential, with the least life, and how many rejections there were before: who comes after one does not share what
+/// another set out for before it.
+type Flight = (String, i64, u64);
+type Landing = Option<Result<LivingToken>>;
+
+pub struct Work {
+    store: Arc<Store>,
+    looks: Semaphore,
+    fetches: Semaphore,
+    waiting: AtomicUsize,
+    changes: AtomicU64,
+    flights: Mutex<HashMap<Flight, watch::Receiver<Landing>>>,
+}
+
+/// There is more to do than the server takes on.
+#[derive(Debug)]
+pub struct Busy;
+
+impl Work {
+    pub fn on(store: Arc<Store>) -> Work {
+        Work {
+            store,
+            looks: Semaphore::new(LOOKS),
+            fetches: Semaphore::new(FETCHES),
+            waiting: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
+            flights: Mutex::default(),
+        }
+    }
+
+    /// A short call of the library.
+    pub async fn look<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> std::result::Result<T, Busy> {
+        let store = self.store.clone();
+        self.within(&self.looks, move || call(&store)).await
+    }
+
+    /// A call of the library that may wait for a platform.
+    pub async fn long<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> std::result::Result<T, Busy> {
+        let store = self.store.clone();
+        self.within(&self.fetches, move || call(&store)).await
+    }
+
+    /// Something has been rejected or put: a get that comes from now on begins anew.
+    pub fn note_change(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A token that is valid now, and lives so long.
+    pub async fn get(
+        self: &Arc<Self>,
+        name: &str,
+        min_life_ms: i64,
+    ) -> std::result::Result<Result<LivingToken>, Busy> {
+        if let Some(known) = self.store.get_known(name, min_life_ms) {
+            return Ok(Ok(known));
+        }
+        let changes = self.changes.load(Ordering::SeqCst);
+        let flight = (name.to_owned(), min_life_ms, changes);
+        let mut landing = self.join(flight);
+        let landed = landing.wait_for(Option::is_some).await;
+        match landed {
+            Ok(landed) => landed.clone().ok_or(Busy),
+            // Its task is gone without a word: there was no turn for it.
+            Err(_) => Err(Busy),
+        }
+    }
+
+    fn join(self: &Arc<Self>, flight: Flight) -> watch::Receiver<Landing> {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(landing) = flights.get(&flight) {
+            return landing.clone();
+        }
+        let (lands, landing) = watch::channel(None);
+        flights.insert(flight.clone(), landing.clone());
+        let work = self.clone();
+        tokio::spawn(async move {
+            let (name, min_life_ms) = (flight.0.clone(), flight.1);
+            let got = work
+                .long(move |store| store.get_with_life(&name, min_life_ms))
+                .await;
+            // Out of the list first: who comes now begins anew.
+            let mut flights = work.flights.lock().unwrap_or_else(PoisonError::into_inner);
+            flights.remove(&flight);
+            drop(flights);
+            if let Ok(got) = got {
+                let _ = lands.send(Some(got));
+            }
+        });
+        landing
+    }
+
+    async fn within<T: Send + 'static>(
+        &self,
+        turns: &Semaphore,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> std::result::Result<T, Busy> {
+        let _turn = match turns.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let _waits = Waits::begin(&self.waiting).ok_or(Busy)?;
+                turns.acquire().await.map_err(|_| Busy)?
+            }
+        };
+        tokio::task::spawn_blocking(call).await.map_err(|_| Busy)
+    }
+}
+
+/// One that waits for a turn.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Waits<'_> {
+    fn begin(waiting: &AtomicUsize) -> Option<Waits<'_>> {
+        let waits = Waits(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < MOST_WAITING).then_some(waits)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl From<Busy> for Error {
+    fn from(_: Busy) -> Error {
+        let mut error = Error::new(Status::Store, "the server is busy");
+        error.retry_after_ms = 1000;
+        error
+    }
+}

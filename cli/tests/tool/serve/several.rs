@@ -1,0 +1,153 @@
+//! Faults row 54: servers that die, and two of them on one store.
+
+use super::*;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[test]
+fn a_server_that_is_killed_under_load_and_started_again_fetches_nothing_anew() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &[]);
+    let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = format!("http://{}", probe.local_addr().unwrap());
+    drop(probe);
+    let mut serving = Serving::with(&desk, &["--listen", &listen]);
+    let address = serving.address();
+    let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    // While it is away, a client tries again.
+                    if let Some(status) = try_once(&address, &key) {
+                        assert_eq!(status, 200);
+                        served.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        for _ in 0..3 {
+            let before = served.load(Ordering::Relaxed);
+            wait_until("it serves", || served.load(Ordering::Relaxed) > before + 50);
+            serving.kill();
+            serving = Serving::with(&desk, &["--listen", &listen]);
+        }
+        let before = served.load(Ordering::Relaxed);
+        wait_until("it serves again", || {
+            served.load(Ordering::Relaxed) > before + 50
+        });
+        stop.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(desk.world.minted(), 1);
+    has_none_of(&serving.end(), &[&key, SECRET]);
+}
+
+/// The status of a get, if there is a whole answer.
+fn try_once(address: &str, key: &str) -> Option<u16> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(patience())).unwrap();
+    let head = format!(
+        "GET /v1/token/shop HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        bearer(key)
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    answer(&mut stream).ok().map(|answer| answer.status)
+}
+
+#[test]
+fn of_two_servers_on_one_store_one_may_die_and_each_expiry_is_one_fetch() {
+    let desk = Desk::on_redis();
+    let key = desk.client("web", &[]);
+    let listen = ["--listen", "http://127.0.0.1:0"];
+    let start = |name: &str| Serving::named(&desk, name, &listen, |_| {});
+    let (mut first, second) = (start("first"), start("second"));
+    let token = |serving: &Serving| serving.get("/v1/token/shop", &key).token();
+    assert_eq!(token(&first), token(&second));
+    assert_eq!(desk.world.minted(), 1);
+    desk.world.sim.advance(7200 * 1000);
+    desk.world.expire_all();
+    let accepts = |token: &str| desk.world.accepts(token);
+    let both = std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..16)
+            .map(|n| {
+                let serving = if n % 2 == 0 { &first } else { &second };
+                let (token, accepts) = (&token, &accepts);
+                scope.spawn(move || {
+                    // What a server has in memory is good for revalidate_ms.
+                    let mut last = String::new();
+                    wait_until("it is the new one", || {
+                        last = token(serving);
+                        accepts(&last)
+                    });
+                    last
+                })
+            })
+            .collect();
+        asked
+            .into_iter()
+            .map(|one| one.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    assert!(both.iter().all(|one| *one == both[0]), "{both:?}");
+    assert_eq!(desk.world.minted(), 2);
+    first.kill();
+    assert_eq!(token(&second), both[0]);
+    desk.world.sim.advance(7200 * 1000);
+    desk.world.expire_all();
+    wait_until("there is a third", || accepts(&token(&second)));
+    assert_eq!(desk.world.minted(), 3);
+    has_none_of(&second.end(), &[&key, &both[0], SECRET]);
+}
+
+#[test]
+fn what_is_under_way_is_answered_before_the_server_ends() {
+    let desk = Desk::with_shop();
+    desk.world.add("official", "wx2", json!({}));
+    let key = desk.client("web", &[]);
+    let mut serving = Serving::start(&desk);
+    desk.world
+        .fault(json!({"id": "wx2", "kind": "delay", "ms": 1500}));
+    desk.register("second", "official", "wx2");
+    let mut stream = serving.connect();
+    let head = format!(
+        "GET /v1/token/second HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        bearer(&key)
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    wait_until("the fetch is under way", || {
+        desk.world.sim.counters_of("wx2").requests == 1
+    });
+    serving.signal(libc::SIGTERM);
+    let answered = answer(&mut stream).unwrap();
+    assert!(desk.world.accepts(&answered.token()));
+    assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+    assert_eq!(desk.world.sim.counters_of("wx2").minted, 1);
+    assert!(TcpStream::connect(serving.address()).is_err());
+}
+
+#[test]
+fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
+    let desk = Desk::on_redis();
+    let key = desk.client("web", &[]);
+    let serving = Serving::start(&desk);
+    let of_wechat = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}");
+    let token = serving.get("/v1/token/shop", &key).token();
+    assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
+    desk.world.server().freeze();
+    for _ in 0..3 {
+        assert_eq!(serving.get("/v1/token/shop", &key).token(), token);
+        assert_eq!(serving.wechat(&of_wechat).json()["access_token"], *token);
+    }
+    let wrong = format!("/cgi-bin/token?grant_type=client_credential&appid=wx1&secret={key}x");
+    assert_eq!(serving.wechat(&wrong).errcode(), 40125);
+    // What was never asked for is not known: an error, and no token.
+    let unknown = format!("/cgi-bin/token?grant_type=client_credential&appid=wx5&secret={key}");
+    assert_eq!(serving.wechat(&unknown).errcode(), -1);
+    assert_eq!(serving.get("/readyz", "").status, 503);
+    desk.world.server().thaw();
+    wait_until("the store is back", || {
+        serving.get("/readyz", "").status == 200
+    });
+    assert_eq!(desk.world.minted(), 1);
+    has_none_of(&serving.end(), &[&key, &token, SECRET]);
+}

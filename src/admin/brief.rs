@@ -1,0 +1,114 @@
+//! What a server looks up to know which account a call of WeChat's is about.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::account::key_of;
+use crate::client::Client;
+use crate::client::session::Session;
+use crate::clock::Deadline;
+use crate::error::{Result, Status};
+use crate::store::{self, Account, Read};
+use crate::sync::{Mutex, lock};
+
+/// How long a look may take while an earlier one is at hand.
+pub const LOOK_MS: i64 = 100;
+/// How many looks are remembered of each sort.
+const MOST: usize = 4096;
+
+/// An account in brief.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountBrief {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its appid, corpid and so on.
+    pub id: String,
+    /// The name of its parent.
+    pub parent: Option<String>,
+}
+
+impl From<Account> for AccountBrief {
+    fn from(account: Account) -> AccountBrief {
+        AccountBrief {
+            name: account.name,
+            kind: account.kind.name(),
+            id: account.id,
+            parent: account.parent.map(|parent| parent.name),
+        }
+    }
+}
+
+/// What a server knows of accounts. Each look reads the store; while that is away, a look gives what it gave last.
+pub struct AccountLookup {
+    client: Arc<Client>,
+    by_id: Mutex<HashMap<String, Vec<AccountBrief>>>,
+    by_token: Mutex<HashMap<String, Vec<AccountBrief>>>,
+}
+
+impl AccountLookup {
+    pub(crate) fn new(client: Arc<Client>) -> AccountLookup {
+        AccountLookup {
+            client,
+            by_id: Mutex::default(),
+            by_token: Mutex::default(),
+        }
+    }
+
+    /// The accounts of an appid, corpid and so on.
+    pub fn of_id(&self, id: &str) -> Result<Vec<AccountBrief>> {
+        self.look(&self.by_id, id, |there, _| there.accounts_of(id))
+    }
+
+    /// The accounts whose access token this is.
+    pub fn of_token(&self, token: &str) -> Result<Vec<AccountBrief>> {
+        self.look(&self.by_token, token, |there, session| {
+            let mut accounts = there.accounts()?;
+            let rows = there.rows()?;
+            accounts.retain(|account| {
+                let own = key_of(account, account.kind.token(), &session.options);
+                rows.iter()
+                    .any(|(key, row)| *key == own && row.token.as_deref() == Some(token))
+            });
+            Ok(accounts)
+        })
+    }
+
+    fn look(
+        &self,
+        remembered: &Mutex<HashMap<String, Vec<AccountBrief>>>,
+        what: &str,
+        find: impl Fn(&dyn Read, &Session) -> Result<Vec<Account>>,
+    ) -> Result<Vec<AccountBrief>> {
+        let last = lock(remembered).get(what).cloned();
+        let session = self.client.session()?;
+        let by = patience(&session, last.is_some());
+        match store::read(session.store(), &by, |there| find(there, &session)) {
+            Ok(found) => {
+                let found: Vec<AccountBrief> = found.into_iter().map(AccountBrief::from).collect();
+                let mut remembered = lock(remembered);
+                if remembered.len() >= MOST {
+                    remembered.clear();
+                }
+                // Of what is not there nothing is remembered: anybody may ask for that.
+                if found.is_empty() {
+                    remembered.remove(what);
+                } else {
+                    remembered.insert(what.into(), found.clone());
+                }
+                Ok(found)
+            }
+            Err(e) if matches!(e.status, Status::Store | Status::Timeout) => last.ok_or(e),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+/// The time of a look: with an earlier one at hand nobody waits for a store that is away.
+pub fn patience(session: &Session, has_earlier: bool) -> Deadline {
+    match has_earlier {
+        true => Deadline::after(LOOK_MS.min(session.options.timeout_ms)),
+        false => session.deadline,
+    }
+}

@@ -1,0 +1,106 @@
+//! A client's key: `wxk_<id>_<secret>`. The id finds the key in a record and shows nothing; the secret is 32 random bytes.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result, Status};
+
+/// What a key begins with, so that a scan for leaked secrets finds it.
+const PREFIX: &str = "wxk_";
+const ID_BYTES: usize = 6;
+const SECRET_BYTES: usize = 32;
+/// The length of a key's text.
+const LENGTH: usize = PREFIX.len() + 2 * ID_BYTES + 1 + 43;
+
+/// A key that was just made: to be shown once.
+pub struct NewKey {
+    /// The key.
+    pub text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for NewKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NewKey")
+    }
+}
+
+/// What is kept of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredKey {
+    id: String,
+    sha256: String,
+    pub made_at: i64,
+}
+
+impl NewKey {
+    pub(crate) fn make(now_ms: i64) -> Result<(NewKey, StoredKey)> {
+        let id = random_hex(ID_BYTES)?;
+        let mut secret = Zeroizing::new([0; SECRET_BYTES]);
+        fill(&mut *secret)?;
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(*secret));
+        let text = Zeroizing::new(format!("{PREFIX}{id}_{}", *secret));
+        let stored = StoredKey {
+            sha256: hash(&text),
+            id,
+            made_at: now_ms,
+        };
+        Ok((NewKey { text }, stored))
+    }
+}
+
+/// A key that a caller gave.
+pub struct Given {
+    id: String,
+    sha256: String,
+}
+
+impl Given {
+    /// None for what cannot be a key.
+    pub fn parse(text: &str) -> Option<Given> {
+        if text.len() != LENGTH {
+            return None;
+        }
+        let (id, _) = text.strip_prefix(PREFIX)?.split_once('_')?;
+        Some(Given {
+            id: id.into(),
+            sha256: hash(text),
+        })
+    }
+
+    /// Takes as long for any two keys.
+    pub fn is(&self, known: &StoredKey) -> bool {
+        is_equal(&self.id, &known.id) & is_equal(&self.sha256, &known.sha256)
+    }
+}
+
+/// Compares without stopping at the first difference.
+fn is_equal(a: &str, b: &str) -> bool {
+    let differences = a
+        .bytes()
+        .zip(b.bytes())
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    a.len() == b.len() && std::hint::black_box(differences) == 0
+}
+
+fn hash(text: &str) -> String {
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub fn random_hex(length: usize) -> Result<String> {
+    let mut bytes = vec![0; length];
+    fill(&mut bytes)?;
+    Ok(hex(&bytes))
+}
+
+fn fill(bytes: &mut [u8]) -> Result<()> {
+    let filled = SystemRandom::new().fill(bytes);
+    filled.map_err(|_| Error::new(Status::Internal, "the system gives no random numbers"))
+}
