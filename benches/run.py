@@ -58,7 +58,7 @@ def programs(built, directory, large):
         Program("shared_writes", [sys.executable, "shared_writes.py", built]),
         Program("instructions", [sys.executable, "instructions.py", built]),
         Program("expiry", [sys.executable, "expiry.py", built]),
-        Program("redis", [sys.executable, PEERS / "with_redis.py", sys.executable, "redis.py", built]),
+        Program("redis", [sys.executable, PEERS / "with_redis.py", sys.executable, "on_redis.py", built]),
     ]
     if large:
         many, names, _, _ = stores.many("large", LARGE, account)

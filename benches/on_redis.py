@@ -64,7 +64,7 @@ def cold(built, hosts):
     began = time.monotonic()
     running = [hosts.first_get(built, number % HOSTS) for number in range(PROCESSES)]
     if any([one.wait() for one in running]):
-        sys.exit("redis.py: a cold process failed")
+        sys.exit("on_redis.py: a cold process failed")
     say(f"redis-cold-{PROCESSES}-processes-ms", 1000 * (time.monotonic() - began))
     say(f"redis-cold-{PROCESSES}-processes-minted", hosts.account.minted())
 
@@ -84,10 +84,10 @@ def takeover(built, directory, name, waiter_host):
     began = time.monotonic()
     leader.wait()
     if waiter.wait():
-        sys.exit("redis.py: the waiter failed")
+        sys.exit("on_redis.py: the waiter failed")
     took = 1000 * (time.monotonic() - began)
     if hosts.requests() != 2:
-        sys.exit(f"redis.py: {hosts.requests()} requests, and not 2")
+        sys.exit(f"on_redis.py: {hosts.requests()} requests, and not 2")
     return took
 
 
