@@ -3,6 +3,7 @@
 #   make lib        build the shared and the static library
 #   make tool       build the command wxtoken
 #   make demo-sdks  one token through the SDKs of each language
+#   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
@@ -35,9 +36,10 @@ VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
+REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
-  demo demo-sdks \
+  demo demo-sdks demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
@@ -57,7 +59,7 @@ tool:
 	$(CARGO) build --locked --release -p wxtoken-cli
 
 sim:
-	$(CARGO) build --locked -p wechat-sim
+	$(CARGO) build --locked -p wechat-sim -p redis-server
 
 install: install-lib install-tool
 
@@ -133,6 +135,11 @@ demo-sdks:
 	@$(MAKE) --no-print-directory --silent stage sim
 	@.ci/demo-sdks "$(STAGE)" "$(abspath $(SIM))"
 
+demo-hosts:
+	@.ci/setup hosts
+	@$(MAKE) --no-print-directory --silent mixed-workers
+	@$(ON_HOSTS)
+
 # --- tests ---
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
@@ -160,6 +167,9 @@ build: stage sim
 UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
   WXTOKEN_CASES=$(CURDIR)/tests/cases.json $(abspath $(SIM)) exec --quiet --
 
+# The same beside a redis-server, where the cases then have their stores.
+UNDER_REDIS = $(UNDER_SIM) $(abspath $(REDIS)) --
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -183,16 +193,18 @@ test-model:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(CURDIR)/build/loom $(CARGO) test --locked -p wxtoken --lib -- process::model::
 
 test-c: stage sim
-	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
+	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) REDIS=$(abspath $(REDIS)) BUILD=$(CURDIR)/build/tests-c
 
 test-go: stage sim
 	cd bindings/go && $(UNDER_SIM) go vet ./...
 	cd bindings/go && $(UNDER_SIM) go test -count=1 -race ./...
+	cd bindings/go && $(UNDER_REDIS) go test -count=1 -run TestTheSharedTableOfCases .
 	@cd bindings/go/adapters_test && $(CURDIR)/.ci/with-registry test-go/adapters Go \
 	  '$(UNDER_SIM) go vet ./...' '$(UNDER_SIM) go test -count=1 -race ./...'
 
 test-php: stage sim
 	$(UNDER_SIM) php bindings/php/tests/run.php
+	$(UNDER_REDIS) php bindings/php/tests/run.php shared_table
 
 # The adapters with the real SDKs; WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere than Packagist.
 test-php-sdks: stage sim
@@ -201,23 +213,31 @@ test-php-sdks: stage sim
 
 test-python: stage sim
 	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
+	cd bindings/python && $(UNDER_REDIS) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
 
 test-node: stage sim
 	@cd bindings/node && $(CURDIR)/.ci/with-registry test-node npm \
-	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent'
+	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent && $(UNDER_REDIS) node --test tests/cases.test.js'
 
 test-java: stage sim
-	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven '$(UNDER_SIM) mvn -B -q verify' true
+	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven \
+	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest' true
 
-test-mixed: stage sim
+ON_HOSTS = LD_LIBRARY_PATH=$(STAGE)/lib python3 -B tests/mixed/hosts.py $(abspath $(SIM)) build/mixed/c build/mixed/go
+
+test-mixed: mixed-workers
+	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
+	$(ON_HOSTS)
+
+mixed-workers: stage sim
 	mkdir -p build/mixed
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -pthread tests/mixed/worker.c -o build/mixed/c \
 	  $$(PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig pkg-config --cflags --libs wxtoken)
 	cd tests/mixed/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/mixed/go .
-	$(UNDER_SIM) python3 tests/mixed/run.py build/mixed/c build/mixed/go
 
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
+	$(UNDER_REDIS) python3 tests/servers/run.py php-fpm gunicorn-threads
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 test-deploy: soak-workers
@@ -231,6 +251,7 @@ BENCH ?=
 bench: stage sim
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 

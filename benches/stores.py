@@ -25,9 +25,11 @@ class Account:
 
     def __init__(self, **settings):
         self.id, self.secret = f"wx{secrets.token_hex(8)}", secrets.token_hex(16)
-        limits = {"daily_quota": PLENTY, "minute_quota": PLENTY}
-        control("/accounts", {"kind": "official", "id": self.id, "secret": self.secret, **limits, **settings})
+        self.set(daily_quota=PLENTY, minute_quota=PLENTY, **settings)
         control("/faults", {"kind": "token", "length": TOKEN_BYTES, "id": self.id, "times": 0})
+
+    def set(self, **settings):
+        control("/accounts", {"kind": "official", "id": self.id, "secret": self.secret, **settings})
 
     def minted(self):
         return control(f"/counters?id={self.id}")["minted"]

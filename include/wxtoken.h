@@ -27,7 +27,8 @@
  *
  *   Compile     cc app.c $(pkg-config --cflags --libs wxtoken) -o app
  *   Documents   This header is the manual of the C API. README.md introduces the library, docs/credentials.md each kind
- *               of account, docs/deploy.md a host with a keeper, and docs/caveats.md what rarely happens.
+ *               of account, docs/deploy.md a host with a keeper, docs/scale-out.md many hosts, and docs/caveats.md what
+ *               rarely happens.
  *
  * CAVEATS
  *   Fork        Any thread may fork() at any time, and both sides may go on using their handles. A child of raw clone()

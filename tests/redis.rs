@@ -221,6 +221,60 @@ fn a_reader_gets_its_token_from_a_keeper_on_another_host() {
     keeper.join();
 }
 
+/// Faults row 98.
+#[test]
+fn keepers_on_several_hosts_are_one() {
+    let world = World::on_redis_with_account(json!({"delay_ms": 200}));
+    world.open_shop("official_classic");
+    let passes = |number: usize| world.directory.path().join(format!("passes-{number}"));
+    let keepers: Vec<Child> = (0..3)
+        .map(|number| {
+            Child::fork(|| {
+                world.become_host(number);
+                let store = Store::open(world.store().to_str()).unwrap();
+                store.set("api_base_url", world.sim.http()).unwrap();
+                let mut keeper = store.keeper(std::sync::Arc::new(|_| {})).unwrap();
+                for pass in 1.. {
+                    let _ = keeper.pass();
+                    std::fs::write(passes(number), pass.to_string()).unwrap();
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                String::new()
+            })
+        })
+        .collect();
+    let made = |number| {
+        let text = std::fs::read_to_string(passes(number)).unwrap_or_default();
+        text.parse().unwrap_or(0)
+    };
+    let wait_for_passes = || {
+        let before: Vec<u64> = (0..3).map(made).collect();
+        wait_until("each keeper has made two whole passes", || {
+            (0..3).all(|number| made(number) >= before[number] + 3)
+        });
+    };
+    wait_for_passes();
+    assert_eq!(world.minted(), 1, "cold");
+    world.sim.revoke("wx1");
+    let told = Child::fork(|| {
+        let host = world.directory.path().join("keyless");
+        common::set_env("XDG_STATE_HOME", host.to_str().unwrap());
+        let handle = world.open();
+        let first = handle.get("shop").unwrap();
+        handle.reject("shop", &first.value).unwrap();
+        outcome(handle.get("shop"))
+    });
+    let told = told.join();
+    wait_for_passes();
+    let other = world.open().get("shop").unwrap();
+    assert!(world.accepts(&other.value), "{told}");
+    assert_eq!(world.minted(), 2, "after one rejection");
+    for keeper in keepers {
+        keeper.signal(libc::SIGKILL);
+        keeper.join();
+    }
+}
+
 #[test]
 fn a_password_is_taken_from_the_url_and_never_shown() {
     let world = World::on(RedisServer::with(&["--requirepass", "hush-hush"]));

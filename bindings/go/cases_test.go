@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"sort"
@@ -17,6 +18,9 @@ import (
 
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
+
+// The socket of a redis-server; with it, the stores of the cases are there.
+var redis = os.Getenv("WXTOKEN_CASES_REDIS")
 
 // The shared table of cases, tests/cases.json, is carried out as tests/CASES.md says.
 func TestTheSharedTableOfCases(t *testing.T) {
@@ -60,10 +64,14 @@ type run struct {
 
 func newRun(t *testing.T) *run {
 	dir := t.TempDir()
+	store := filepath.Join(dir, "tokens.db")
+	if redis != "" {
+		store = "redis+unix://" + redis + "?prefix=" + randomHex(t, 8)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &run{t: t, ctx: ctx, cancel: cancel, stores: map[string]*wxtoken.Store{}, vars: map[string]string{
 		"$DIR":    dir,
-		"$STORE":  filepath.Join(dir, "tokens.db"),
+		"$STORE":  store,
 		"$ID":     "wx" + randomHex(t, 8),
 		"$CORP":   "ww" + randomHex(t, 8),
 		"$SECRET": randomHex(t, 16),
@@ -180,7 +188,11 @@ func (r *run) file(s *step) {
 	path, change := s.text("path"), s.text("change")
 	switch change {
 	case "delete":
-		err = os.Remove(path)
+		if strings.HasPrefix(path, "redis") {
+			err = exec.Command("redis-cli", "-s", redis, "FLUSHALL").Run()
+		} else {
+			err = os.Remove(path)
+		}
 	case "directory":
 		err = os.Mkdir(path, 0o700)
 	default:

@@ -20,8 +20,8 @@ type Store struct {
 	given given // what a Transport knows tokens by
 }
 
-// Open opens the store at a path, creating it when absent; its directory must exist. An empty path is the default store:
-// $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+// Open opens the store at a path, creating it when absent; its directory must exist. A URL, such as redis://HOST, names a
+// store on a server, for many hosts. An empty path is the default store: $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
 //
 // It is cheap to repeat: Stores on one path share what the process knows. It fails with ErrArgument (the path, an option
 // or an environment variable is unusable), ErrStore (it cannot be opened or created, belongs to another program, or was

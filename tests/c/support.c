@@ -137,6 +137,7 @@ void new_id(char id[32])
 void bare_place(struct place *place)
 {
     const char *temporary = getenv("TMPDIR");
+    const char *redis = getenv("WXTOKEN_CASES_REDIS");
     int fits;
 
     memset(place, 0, sizeof *place);
@@ -144,7 +145,11 @@ void bare_place(struct place *place)
                     temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp");
     if (fits >= (int)sizeof place->directory || mkdtemp(place->directory) == NULL)
         fatal(place->directory, "cannot make a directory there: set TMPDIR to a short path that is writable");
-    snprintf(place->store, sizeof place->store, "%s/tokens.db", place->directory);
+    if (redis == NULL)
+        snprintf(place->store, sizeof place->store, "%s/tokens.db", place->directory);
+    else
+        snprintf(place->store, sizeof place->store, "redis+unix://%s?prefix=%s", redis,
+                 strrchr(place->directory, '/') + 1);
     new_id(place->id);
     snprintf(place->secret, sizeof place->secret, "secret-of-%s", place->id);
 }

@@ -34,10 +34,10 @@ enum { PATTERN = 0xa5 };
 /* To see that an output was not written. */
 #define NOT_A_HANDLE ((wxtoken *)(void *)fresh_token())
 
-/* A directory, a store in it, an account that the simulator knows, and a handle with the account "shop" registered. */
+/* A directory, a store in it (or on the redis-server of $WXTOKEN_CASES_REDIS, apart from all others), an account that the simulator knows, and a handle with the account "shop" registered. */
 struct place {
     char directory[64];
-    char store[96];
+    char store[160];
     char id[32];
     char secret[48];
     wxtoken *wx;

@@ -3,25 +3,17 @@
 Run under `wechat-sim exec`. Arguments: the built C worker and the built Go worker.
 """
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
+
+from simulator import SECRET, control
 
 HERE = Path(__file__).resolve().parent
 LIFETIME_MS = 5000
-SECRET = "0123456789abcdef0123456789abcdef"
-
-
-def control(path, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    url = os.environ["WXSIM_CONTROL"] + path
-    with urllib.request.urlopen(urllib.request.Request(url, data)) as answer:
-        return json.load(answer)
 
 
 def main(c_worker, go_worker):
@@ -119,8 +111,9 @@ def round_of_gets(workers):
     tokens = []
     for worker in workers:
         tokens += worker.stdout.readline().split()
-    assert len(tokens) == 64, f"{len(tokens)} tokens of 64"
+    assert len(tokens) == 4 * len(workers), f"{len(tokens)} tokens of {4 * len(workers)}"
     return set(tokens)
 
 
-sys.exit(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -7,20 +7,24 @@ declare(strict_types=1);
 require __DIR__ . '/../../bindings/php/preload.php';
 
 $store = new WxToken\Store();
+$children = [];
+for ($i = 0; $i < 4; $i++) {
+    [$ours, $theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+    if (pcntl_fork() === 0) {
+        array_map('fclose', [$ours, ...$children]);
+        while (fgets($theirs) !== false) {
+            fwrite($theirs, $store->token('shop') . "\n");
+        }
+        // Leaves at once: the parent's objects are not this child's to end.
+        posix_kill(getmypid(), SIGKILL);
+    }
+    fclose($theirs);
+    $children[] = $ours;
+}
 echo "ready\n";
 while (fgets(STDIN) !== false) {
-    $pipes = [];
-    for ($i = 0; $i < 4; $i++) {
-        [$ours, $theirs] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
-        if (pcntl_fork() === 0) {
-            fwrite($theirs, (string) $store->token('shop'));
-            // Leaves at once: the parent's objects are not this child's to end.
-            posix_kill(getmypid(), SIGKILL);
-        }
-        fclose($theirs);
-        $pipes[] = $ours;
+    foreach ($children as $child) {
+        fwrite($child, "\n");
     }
-    echo implode(' ', array_map('stream_get_contents', $pipes)), "\n";
-    while (pcntl_wait($status) > 0) {
-    }
+    echo implode(' ', array_map(fn ($child) => rtrim((string) fgets($child)), $children)), "\n";
 }

@@ -15,7 +15,7 @@ from wxtoken import Store
 STORE = Store()
 STORE.register("shop", "official_classic", os.environ["SHOP_ID"], os.environ["SHOP_SECRET"])
 STORE.token("shop")
-STATE = Path(os.environ["WXTOKEN_STORE"]).parent
+STATE = Path(os.environ["XDG_STATE_HOME"])
 (STATE / "preloaded-by").write_text(str(os.getpid()))
 
 

@@ -12,7 +12,7 @@ require __DIR__ . '/php/preload.php';
 $store = new WxToken\Store();
 $store->register('shop', 'official_classic', getenv('SHOP_ID'), getenv('SHOP_SECRET'));
 $store->token('shop');
-file_put_contents(dirname(getenv('WXTOKEN_STORE')) . '/preloaded-by', (string) getmypid());
+file_put_contents(getenv('XDG_STATE_HOME') . '/preloaded-by', (string) getmypid());
 
 function shop_token(): string
 {

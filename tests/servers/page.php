@@ -13,7 +13,7 @@ declare(strict_types=1);
 /** Each worker leaves a file and waits for those of the others: so all of them ask at once. */
 function meet(string $name, int $workers): void
 {
-    $here = dirname(getenv('WXTOKEN_STORE')) . "/meet-$name";
+    $here = getenv('XDG_STATE_HOME') . "/meet-$name";
     touch("$here." . getmypid());
     $patience = hrtime(true) + 10_000_000_000;
     while (($come = count(glob("$here.*"))) < $workers) {

@@ -60,6 +60,8 @@ class Place:
 
     def __init__(self, account):
         library = find_library()
+        # The socket of a redis-server: the store is there then.
+        redis = os.environ.get("WXTOKEN_CASES_REDIS")
         self.path = Path(tempfile.mkdtemp(prefix="wxtoken-servers-"))
         self.state = self.path / "state"
         self.state.mkdir()
@@ -73,7 +75,8 @@ class Place:
         names = ("www-data", "nobody") if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name,)
         self.user = next(name for name in names if _is_user(name))
         self.environment = {
-            "WXTOKEN_STORE": str(self.state / "tokens.db"),
+            "WXTOKEN_STORE": f"redis+unix://{redis}?prefix={account.id}" if redis else str(self.state / "tokens.db"),
+            "XDG_STATE_HOME": str(self.state),
             "WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"],
             "WXTOKEN_LIBRARY": str(self.library),
             "SHOP_ID": account.id,

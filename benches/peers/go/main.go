@@ -1,4 +1,5 @@
-// What a token costs in github.com/silenceper/wechat, from its caches in memory and in Redis. Run it under warm.py and
+// What a token costs in github.com/silenceper/wechat, from its caches in memory and in Redis, and what its bare GET by
+// go-redis costs. Run it under warm.py and
 // with_redis.py.
 package main
 
@@ -10,12 +11,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-redis/redis/v8"
 	"github.com/silenceper/wechat/v2/cache"
 	"github.com/silenceper/wechat/v2/credential"
 	"github.com/silenceper/wechat/v2/util"
 )
 
-const rounds = 100
+const (
+	rounds    = 100
+	bareCalls = 30
+)
 
 // So that the compiler cannot leave out what nobody looks at.
 var sink string
@@ -25,15 +30,16 @@ func main() {
 	util.SetURIModifier(func(uri string) string {
 		return strings.Replace(uri, "https://api.weixin.qq.com", os.Getenv("WXTOKEN_API_BASE_URL"), 1)
 	})
-	redis := cache.NewRedis(context.Background(), &cache.RedisOpts{Host: os.Getenv("WXBENCH_REDIS")})
+	inRedis := cache.NewRedis(context.Background(), &cache.RedisOpts{Host: os.Getenv("WXBENCH_REDIS")})
 	peers := []struct {
 		name  string
 		calls int // in a round
 		cache cache.Cache
 	}{
 		{"silenceper-memory", 3000, cache.NewMemory()},
-		{"silenceper-redis", 30, redis},
+		{"silenceper-redis", 30, inRedis},
 	}
+	bare := newBareGet()
 	out := json.NewEncoder(os.Stdout)
 	handles := make([]credential.AccessTokenHandle, len(peers))
 	for i, peer := range peers {
@@ -53,6 +59,27 @@ func main() {
 			ns := float64(time.Since(start).Nanoseconds()) / float64(peer.calls)
 			out.Encode(map[string]any{"bench": peer.name, "ns": ns})
 		}
+		start := time.Now()
+		for call := 0; call < bareCalls; call++ {
+			bare()
+		}
+		ns := float64(time.Since(start).Nanoseconds()) / bareCalls
+		out.Encode(map[string]any{"bench": "go-redis", "ns": ns})
+	}
+}
+
+func newBareGet() func() {
+	ctx := context.Background()
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: os.Getenv("WXBENCH_REDIS")})
+	if err := client.Set(ctx, "access_token", os.Getenv("WXBENCH_TOKEN"), 0).Err(); err != nil {
+		log.Fatal("go-redis: ", err)
+	}
+	return func() {
+		token, err := client.Get(ctx, "access_token").Result()
+		if err != nil {
+			log.Fatal("go-redis: ", err)
+		}
+		sink = token
 	}
 }
 

@@ -16,7 +16,7 @@ class CallbackIps {
     if (simulator != null) {
       options.with("api_base_url", simulator);
     }
-    try (Store store = Store.open(null, options)) {
+    try (Store store = Store.open(options)) {
       store.register("demo", "official", id, System.getenv("WXTOKEN_SECRET"));
       WxMpStoreConfig config = new WxMpStoreConfig(id, store, "demo");
       if (simulator != null) {

@@ -3,6 +3,7 @@
 // Carries out the table of cases that every language's binding must pass: tests/CASES.md of the project.
 
 const assert = require('node:assert/strict');
+const { execFileSync } = require('node:child_process');
 const { mkdirSync, readFileSync, rmSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
@@ -11,6 +12,8 @@ const sim = require('./simulator');
 
 const { cases } = JSON.parse(readFileSync(process.env.WXTOKEN_CASES, 'utf8'));
 assert.ok(cases.length > 0, 'the table has no cases');
+// The socket of a redis-server; with it, the stores of the cases are there.
+const redis = process.env.WXTOKEN_CASES_REDIS;
 
 for (const { name, steps, ...unknown } of cases) {
   test(name, async (t) => {
@@ -32,7 +35,7 @@ class Run {
     this.stores = new Map();
     this.variables = {
       DIR: directory,
-      STORE: join(directory, 'tokens.db'),
+      STORE: redis ? `redis+unix://${redis}?prefix=${sim.hex(8)}` : join(directory, 'tokens.db'),
       ID: `wx${sim.hex(8)}`,
       CORP: `ww${sim.hex(8)}`,
       SECRET: sim.hex(16),
@@ -95,6 +98,11 @@ class Keys {
   }
 }
 
+function remove(path) {
+  if (path.startsWith('redis')) execFileSync('redis-cli', ['-s', redis, 'FLUSHALL']);
+  else rmSync(path);
+}
+
 const PLAIN = {
   async sim(run, step) {
     const { path, body, keep } = step.take(['path', 'body'], { keep: {} });
@@ -112,7 +120,7 @@ const PLAIN = {
   },
   async file(run, step) {
     const { path, change } = step.take(['path', 'change']);
-    const changes = { delete: rmSync, directory: mkdirSync };
+    const changes = { delete: remove, directory: mkdirSync };
     assert.ok(change in changes, `unknown change ${change}`);
     changes[change](path);
   },

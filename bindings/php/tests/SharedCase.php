@@ -38,9 +38,11 @@ final class SharedCase
 
     public function __construct(private readonly Simulator $simulator, string $directory)
     {
+        // The socket of a redis-server; with it, the stores of the cases are there.
+        $redis = getenv('WXTOKEN_CASES_REDIS');
         $this->variables = [
             '$DIR' => $directory,
-            '$STORE' => "$directory/tokens.db",
+            '$STORE' => $redis === false ? "$directory/tokens.db" : "redis+unix://$redis?prefix=" . bin2hex(random_bytes(8)),
             '$ID' => 'wx' . bin2hex(random_bytes(8)),
             '$CORP' => 'ww' . bin2hex(random_bytes(8)),
             '$SECRET' => bin2hex(random_bytes(16)),
@@ -110,7 +112,7 @@ final class SharedCase
                 'errcode of the business API',
             ),
             'file' => match ($step['change']) {
-                'delete' => unlink($step['path']),
+                'delete' => $this->delete($step['path']),
                 'directory' => mkdir($step['path']),
             },
             'open' => $this->handles[$handle] = new Store(
@@ -126,6 +128,17 @@ final class SharedCase
             'reject' => $store->reject($step['name'], $step['token']),
             'report' => $this->report($store, $step),
         };
+    }
+
+    private function delete(string $path): void
+    {
+        if (str_starts_with($path, 'redis')) {
+            $command = ['redis-cli', '-s', getenv('WXTOKEN_CASES_REDIS'), 'FLUSHALL'];
+            exec(implode(' ', array_map(escapeshellarg(...), $command)), $output, $code);
+            same(0, $code, 'the exit code of redis-cli');
+        } else {
+            unlink($path);
+        }
     }
 
     /**

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Runs every story: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php bindings/php/tests/run.php
+ * Runs every story, or the chapters that are named: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php bindings/php/tests/run.php
  */
 
 declare(strict_types=1);
@@ -31,7 +31,8 @@ try {
         check(extension_loaded($extension), "PHP's extension $extension is not loaded: install or enable it");
     }
     \WxToken\Store::version();
-    foreach (['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package', 'adapters'] as $chapter) {
+    $chapters = ['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package', 'adapters'];
+    foreach (array_slice($argv, 1) ?: $chapters as $chapter) {
         require __DIR__ . "/stories/$chapter.php";
     }
 } catch (\Throwable $reason) {

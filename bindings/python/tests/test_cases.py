@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from simulator import Simulator
 
 import wxtoken
 from wxtoken import Store, WxTokenError
+
+# The socket of a redis-server; with it, the stores of the cases are there.
+REDIS = os.environ.get("WXTOKEN_CASES_REDIS")
 
 CASES = json.loads(Path(os.environ["WXTOKEN_CASES"]).read_text("utf-8"))["cases"]
 
@@ -70,7 +74,7 @@ class Runner:
         self.stores: dict[str, Store] = {}
         self.variables = {
             "DIR": str(directory),
-            "STORE": str(directory / "tokens.db"),
+            "STORE": f"redis+unix://{REDIS}?prefix={secrets.token_hex(8)}" if REDIS else str(directory / "tokens.db"),
             "ID": "wx" + secrets.token_hex(8),
             "CORP": "ww" + secrets.token_hex(8),
             "SECRET": secrets.token_hex(16),
@@ -124,7 +128,7 @@ class Runner:
         assert self.sim.errcode(kind, token) == errcode
 
     def do_file(self, path: str, change: str) -> None:
-        {"delete": os.unlink, "directory": os.mkdir}[change](path)
+        {"delete": delete, "directory": os.mkdir}[change](path)
 
     def do_open(self, handle: str = "main", store: str | None = None, options: dict[str, str] | None = None) -> None:
         path = self.variables["STORE"] if store is None else store
@@ -174,6 +178,13 @@ class Runner:
         text = json.dumps(report, ensure_ascii=False)
         for hidden in hides or []:
             assert hidden not in text
+
+
+def delete(path: str) -> None:
+    if REDIS and path.startswith("redis"):
+        subprocess.run(["redis-cli", "-s", REDIS, "FLUSHALL"], check=True, stdout=subprocess.DEVNULL)
+    else:
+        os.unlink(path)
 
 
 def check_keys(verb: str, step: dict[str, Any], required: set[str], optional: set[str]) -> None:

@@ -29,17 +29,21 @@ public final class Store implements AutoCloseable {
    * $XDG_STATE_HOME/wxtoken/tokens.db}, else {@code ~/.local/state/wxtoken/tokens.db}.
    */
   public static Store open() {
-    return open((String) null, new Options());
+    return open(new Options());
   }
 
-  /** Opens the store at a path. */
+  /** Opens the default store. */
+  public static Store open(Options options) {
+    return open((String) null, options);
+  }
+
+  /** Opens the store in a file. */
   public static Store open(Path path) {
     return open(path, new Options());
   }
 
   /**
-   * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share
-   * what it knows.
+   * Opens the store in a file, and makes it when absent.
    *
    * @param path an SQLite file on a local filesystem, whose directory exists; null is the default
    *     store
@@ -48,19 +52,31 @@ public final class Store implements AutoCloseable {
     return open(path == null ? null : path.toString(), options);
   }
 
-  static Store open(String path, Options options) {
+  /** Opens the store that a text names: a path, or a URL. */
+  public static Store open(String store) {
+    return open(store, new Options());
+  }
+
+  /**
+   * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share
+   * what it knows.
+   *
+   * @param store the path of an SQLite file on a local filesystem, whose directory exists; or a URL
+   *     such as {@code redis://HOST}, which no {@link Path} can hold; null is the default store
+   */
+  public static Store open(String store, Options options) {
     Library.require();
-    byte[] file = Library.optionalText("path", path);
+    byte[] name = Library.optionalText("store", store);
     PointerByReference out = new PointerByReference();
-    Library.check(error -> Library.wxtoken_init(file, out, error));
-    Store store = new Store(out.getValue());
+    Library.check(error -> Library.wxtoken_init(name, out, error));
+    Store opened = new Store(out.getValue());
     try {
-      options.values.forEach(store::set);
+      options.values.forEach(opened::set);
     } catch (RuntimeException e) {
-      store.close();
+      opened.close();
       throw e;
     }
-    return store;
+    return opened;
   }
 
   /** Sets an option by its name in C, as {@link Options} does in opening. */

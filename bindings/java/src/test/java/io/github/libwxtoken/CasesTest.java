@@ -30,6 +30,9 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Carries out the table of cases that every language's binding must pass: tests/CASES.md. */
 class CasesTest {
+  /** The socket of a redis-server; with it, the stores of the cases are there. */
+  private static final String REDIS = System.getenv("WXTOKEN_CASES_REDIS");
+
   @TempDir Path directory;
 
   @TestFactory
@@ -67,7 +70,11 @@ class CasesTest {
 
     Run(Path directory) {
       variables.put("$DIR", directory.toString());
-      variables.put("$STORE", directory.resolve("tokens.db").toString());
+      variables.put(
+          "$STORE",
+          REDIS == null
+              ? directory.resolve("tokens.db").toString()
+              : "redis+unix://" + REDIS + "?prefix=" + Simulator.hex(8));
       variables.put("$ID", "wx" + Simulator.hex(8));
       variables.put("$CORP", "ww" + Simulator.hex(8));
       variables.put("$SECRET", Simulator.hex(16));
@@ -207,13 +214,22 @@ class CasesTest {
     }
 
     private void file(Step step) throws IOException {
-      Path path = Path.of(step.text("path"));
+      String path = step.text("path");
       String change = step.text("change");
       switch (change) {
-        case "delete" -> Files.delete(path);
-        case "directory" -> Files.createDirectory(path);
+        case "delete" -> delete(path);
+        case "directory" -> Files.createDirectory(Path.of(path));
         default -> fail("unknown change " + change + ": this runner must learn it");
       }
+    }
+
+    private void delete(String path) throws IOException {
+      if (!path.startsWith("redis")) {
+        Files.delete(Path.of(path));
+        return;
+      }
+      Process flush = new ProcessBuilder("redis-cli", "-s", REDIS, "FLUSHALL").start();
+      assertEquals(0, flush.onExit().join().exitValue(), "the exit code of redis-cli");
     }
 
     /** A value with the variables replaced in every string, the longest name first. */
