@@ -41,7 +41,6 @@ pub struct ServerHttp {
     socket: Option<PathBuf>,
     ip_version: IpVersion,
     tls: Option<Tls>,
-    connect_timeout: Duration,
     idle: Mutex<Vec<ServerStream>>,
 }
 
@@ -80,13 +79,17 @@ impl ServerHttp {
             socket,
             ip_version: options.ip_version,
             tls: is_tls.then(|| Tls::new(options)).transpose()?,
-            connect_timeout: Duration::from_millis(options.connect_timeout_ms.unsigned_abs()),
             idle: Mutex::default(),
         })
     }
 
-    /// Makes one call before the deadline.
-    pub fn call(&self, call: &Call, by: &Deadline) -> Result<Answer, NoAnswer> {
+    /// Makes one call before the deadline; a connection may take so long.
+    pub fn call(
+        &self,
+        call: &Call,
+        by: &Deadline,
+        connect_limit: Duration,
+    ) -> Result<Answer, NoAnswer> {
         let _shield = BlockedSignals::new();
         if let Some(kept) = self.idle_stream() {
             match self.exchange(kept, call, by) {
@@ -94,7 +97,9 @@ impl ServerHttp {
                 other => return other,
             }
         }
-        let stream = self.connect(by).map_err(NoAnswer::NotReached)?;
+        let stream = self
+            .connect(by, connect_limit)
+            .map_err(NoAnswer::NotReached)?;
         self.exchange(stream, call, by)
     }
 
@@ -103,12 +108,12 @@ impl ServerHttp {
         drop(idle);
     }
 
-    fn connect(&self, by: &Deadline) -> Result<ServerStream, NoWay> {
+    fn connect(&self, by: &Deadline, limit: Duration) -> Result<ServerStream, NoWay> {
         let reach = Reach {
             ip_version: self.ip_version,
             tls: self.tls.as_ref(),
         };
-        let end = Instant::now() + by.left().min(self.connect_timeout);
+        let end = Instant::now() + by.left().min(limit);
         let uri: Uri = self.base.parse().unwrap_or_default();
         let (host, port) = host_and_port(&uri);
         let address = match &self.socket {

@@ -7,13 +7,17 @@
 mod answer;
 mod client_key;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
 use self::answer::{error_of, json_of, token_of};
 use self::client_key::client_key;
 use crate::clock::{Deadline, boot_ms};
 use crate::error::{Error, Result, Status};
-use crate::options::Options;
+use crate::options::{IpVersion, Options};
 use crate::platform::{Answer, Call, NoAnswer, NoWay, ServerHttp};
 use crate::store::ServerUrl;
 use crate::sync::{Mutex, lock};
@@ -29,8 +33,25 @@ const MOST_BYTES_OF_REPORT: usize = 64 * 1024 * 1024;
 /// One server, as this process reaches it.
 pub struct Remote {
     url: ServerUrl,
-    http: ServerHttp,
+    /// By each set of options that decide how it is reached, the newest at the end.
+    ways: Mutex<Vec<Arc<Way>>>,
     away: Mutex<Option<Away>>,
+}
+
+/// More sets of options than any program has.
+const MOST_WAYS: usize = 8;
+
+/// How a server is reached with some options.
+struct Way {
+    ca_file: Option<PathBuf>,
+    ip_version: IpVersion,
+    http: ServerHttp,
+}
+
+impl Way {
+    fn is_of(&self, options: &Options) -> bool {
+        self.ca_file == options.ca_file && self.ip_version == options.ip_version
+    }
 }
 
 /// The server was not reached.
@@ -68,15 +89,38 @@ const REFUSED: [u16; 2] = [401, 403];
 impl Remote {
     /// Reaches for nothing yet.
     pub fn new(url: &ServerUrl, options: &Options) -> Result<Remote> {
-        let (base, socket) = match url {
+        let remote = Remote {
+            url: url.clone(),
+            ways: Mutex::default(),
+            away: Mutex::new(None),
+        };
+        remote.way(options)?;
+        Ok(remote)
+    }
+
+    fn way(&self, options: &Options) -> Result<Arc<Way>> {
+        let known = lock(&self.ways)
+            .iter()
+            .find(|way| way.is_of(options))
+            .cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let (base, socket) = match &self.url {
             ServerUrl::Http(base) => (base.as_str(), None),
             ServerUrl::Unix(path) => ("http://localhost", Some(path.clone())),
         };
-        Ok(Remote {
-            url: url.clone(),
+        let way = Arc::new(Way {
+            ca_file: options.ca_file.clone(),
+            ip_version: options.ip_version,
             http: ServerHttp::new(base, socket, options)?,
-            away: Mutex::new(None),
-        })
+        });
+        let mut ways = lock(&self.ways);
+        ways.push(way.clone());
+        let forgotten = (ways.len() > MOST_WAYS).then(|| ways.remove(0));
+        drop(ways);
+        drop(forgotten);
+        Ok(way)
     }
 
     pub fn url(&self) -> &ServerUrl {
@@ -84,7 +128,8 @@ impl Remote {
     }
 
     pub fn close_idle(&self) {
-        self.http.close_idle();
+        let ways = lock(&self.ways).clone();
+        ways.iter().for_each(|way| way.http.close_idle());
     }
 
     fn known_as_away(&self) -> Option<Error> {
@@ -164,7 +209,9 @@ impl Caller<'_> {
             body,
             most_bytes,
         };
-        let answer = self.remote.http.call(&call, &self.by).map_err(|none| {
+        let way = self.remote.way(self.options).map_err(Trouble::Answered)?;
+        let limit = Duration::from_millis(self.options.connect_timeout_ms.unsigned_abs());
+        let answer = way.http.call(&call, &self.by, limit).map_err(|none| {
             let error = self.no_answer(none, doing);
             if error.status == Status::Store {
                 self.remote.note_away(&error);
