@@ -331,11 +331,30 @@ mod tests {
             ("\\/0041", "/0041"),
             ("\\/41", "/41"),
             ("&#x41;&#65;", "AA"),
+            ("&#65;B", "AB"),
+            ("&#000065;", "A"),
+            ("&#0000065;", "&#0000065;"),
             ("%4", "%4"),
             ("\\", "\\"),
         ] {
             assert_eq!(*escapes_decoded(text), read, "{text}");
         }
+    }
+
+    #[test]
+    fn a_text_has_so_many_readings_and_no_more() {
+        let runs: Vec<String> = (0..2 * MAX_READINGS)
+            .map(|number| format!("{number:016x}"))
+            .collect();
+        assert_eq!(readings(&runs.join(" ")).len(), MAX_READINGS);
+    }
+
+    #[test]
+    fn hexadecimal_digits_are_read_with_blanks_between_and_from_a_part_on() {
+        let hex = |text: &str| -> String { text.bytes().map(|b| format!("{b:02x}")).collect() };
+        assert!(repeats(&spaced(&hex(SYMBOLS), " "), [SYMBOLS]));
+        assert_eq!(hex_decoded(&hex(&SYMBOLS[..PART])).len(), 2);
+        assert!(hex_decoded(&hex(&SYMBOLS[..PART - 1])).is_empty());
     }
 
     #[test]

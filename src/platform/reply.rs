@@ -247,6 +247,26 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_in_utf8_is_not_read_as_gbk() {
+        // The last byte of 你 and a backslash would be one character.
+        let cut = "{\"errcode\":40001,\"errmsg\":\"你\\\"}";
+        assert_eq!(object_in(cut.as_bytes()), Err("its JSON ends too early"));
+    }
+
+    #[test]
+    fn of_gbk_the_other_characters_are_left() {
+        for (bytes, text) in [
+            (b"a\xd5\x5c\"".as_slice(), "a\u{FFFD}\""),
+            (b"\xd5\"", "\u{FFFD}\""),
+            (b"\xd5\x7f", "\u{FFFD}\u{7f}"),
+            (b"\x80\\", "\u{FFFD}"),
+            (b"\x7f", "\u{7f}"),
+        ] {
+            assert_eq!(without_gbk(bytes), text, "{bytes:?}");
+        }
+    }
+
+    #[test]
     fn a_token_is_read_in_every_form_that_was_seen() {
         for text in [
             r#"{"access_token":"T_-1","expires_in":7200}"#,
