@@ -165,8 +165,9 @@ extern "C" {
  *
  * @param store  Path of the SQLite file, at most 4096 bytes. Its directory must exist, on a local disk. Or, for many
  *               hosts, a server of Redis: redis://[USER:PASSWORD@]HOST[:6379][/DB][?prefix=wxtoken], rediss:// for TLS,
- *               redis+unix:///PATH, redis+sentinel://HOST1,HOST2/MASTER. $WXTOKEN_STORE_PASSWORD_FILE may name a file
- *               with the password. NULL is $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
+ *               redis+unix:///PATH, redis+sentinel://HOST1,HOST2/MASTER, redis+cluster://HOST1,HOST2.
+ *               $WXTOKEN_STORE_PASSWORD_FILE may name a file with the password. Or a wxtoken server:
+ *               https://HOST[:PORT], unix:/PATH, http:// to loopback; its key is the option server_key. NULL is $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
  *               ~/.local/state/wxtoken/tokens.db.
  * @param out    Receives the handle. Free it with wxtoken_free.
  * @param err    Receives the reason of a failure. May be NULL, here and in every function.
@@ -182,7 +183,9 @@ extern "C" {
  *     wxtoken *wx = NULL;
  *     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK) fputs(err.message, stderr);
  */
-wxtoken_status wxtoken_init(const char *store, wxtoken **out, wxtoken_error *err);
+wxtoken_status wxtoken_init(const char *store,
+                            wxtoken **out,
+                            wxtoken_error *err);
 
 /**
  * Sets an option of this handle. Its default is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init, else:
