@@ -433,6 +433,48 @@ fn without_the_server_official_goes_on_and_classic_does_not() {
     }
 }
 
+/// Faults row 46: the processes of one host go on with one token.
+#[test]
+fn without_the_server_the_processes_of_a_host_fetch_once() {
+    let mut world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
+    let handle = world.open_shop("official");
+    let first = handle.get("shop").unwrap();
+    let others: Vec<Child> = (0..6)
+        .map(|_| {
+            Child::fork(|| {
+                let handle = world.open();
+                handle.set("revalidate_ms", "0").unwrap();
+                let known = handle.get("shop").unwrap();
+                // SAFETY: stops this process, until the test goes on.
+                unsafe { libc::raise(libc::SIGSTOP) };
+                let mut last = known.clone();
+                while last == known {
+                    last = handle.get("shop").unwrap();
+                }
+                last.value
+            })
+        })
+        .collect();
+    for other in &others {
+        other.wait_for(libc::SIGSTOP);
+    }
+    world.redis.as_mut().unwrap().kill();
+    wait_until("the token has expired", || !world.accepts(&first.value));
+    for other in &others {
+        other.signal(libc::SIGCONT);
+    }
+    let got: Vec<String> = others.into_iter().map(Child::join).collect();
+    assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
+    assert_eq!(world.minted(), 2);
+    // It is not lost when a server without it comes back.
+    world.redis.as_mut().unwrap().start_again();
+    wait_until("the server is found again", || {
+        handle.put_current("shop").is_ok()
+    });
+    assert_eq!(handle.get("shop").unwrap().value, got[0]);
+    assert_eq!(world.minted(), 2);
+}
+
 /// Faults row 46: after a failed try there is one a second.
 #[test]
 fn a_server_that_is_away_is_tried_once_a_second() {

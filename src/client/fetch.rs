@@ -274,6 +274,7 @@ impl Session {
         );
         after = lead.row.clone();
         change(&mut after);
+        self.store().keep_for_host(&lead.found.key, &after);
         shared.unsaved.keep(&lead.found.key, after.clone(), &why);
         after
     }

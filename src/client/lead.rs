@@ -423,10 +423,19 @@ impl Session {
                     .because(why.to_string())
             });
         }
-        let why = why.for_c();
-        self.log(LogLevel::Error, &format!("going on from memory: {why}"));
         let mut row = found.row.clone();
-        Ok(self.intend(&mut row, found, lease, stalest_allowed))
+        // Another process of this host may have fetched, while this one waited for its lock.
+        if let Some(kept) = self.store().kept_for_host(&found.key)
+            && !row.includes(&kept)
+        {
+            row.merge(&kept);
+        }
+        let intent = self.intend(&mut row, found, lease, stalest_allowed);
+        if matches!(intent, Intent::Fetch(..)) {
+            let why = why.for_c();
+            self.log(LogLevel::Error, &format!("going on from memory: {why}"));
+        }
+        Ok(intent)
     }
 
     fn intend(

@@ -109,6 +109,14 @@ pub trait Store: Send + Sync {
     /// by the flight and not by this.
     fn try_lead(&self, key: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
 
+    /// Keeps a row that could not be written for the other processes of this host. A store that is on this host has no need of it.
+    fn keep_for_host(&self, _key: &CredentialKey, _row: &Row) {}
+
+    /// What was kept so.
+    fn kept_for_host(&self, _key: &CredentialKey) -> Option<Row> {
+        None
+    }
+
     /// Waits a moment for the leader of a credential whose row names this slot: until the leader may be gone, or the row may
     /// have changed. Fails when the deadline has passed.
     fn await_leader(

@@ -7,22 +7,12 @@
 //!
 //! A host that can have no such file goes without.
 
-use std::io::Write;
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
+use super::host_files::HostFiles;
 use crate::credential::{Row, StoredSecret};
-use crate::store::RedisUrl;
-use crate::sys;
 
-/// Longer than any secret, sealed.
-const MOST_BYTES: usize = 64 * 1024;
-
-pub struct KeptSecrets {
-    /// The files' names are these characters, and a credential's own behind them.
-    stem: PathBuf,
-}
+pub struct KeptSecrets(pub HostFiles);
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -32,38 +22,8 @@ struct Kept {
 }
 
 impl KeptSecrets {
-    pub fn of(url: &RedisUrl) -> KeptSecrets {
-        KeptSecrets {
-            stem: url.state_directory.join(url.file_stem() + ".put-"),
-        }
-    }
-
-    #[cfg(test)]
-    pub fn at(stem: PathBuf) -> KeptSecrets {
-        KeptSecrets { stem }
-    }
-
-    /// Of `prefix:{row:HASH}`, the hash.
-    fn file(&self, row_key: &str) -> PathBuf {
-        let hash: String = row_key
-            .rsplit(':')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .filter(char::is_ascii_hexdigit)
-            .collect();
-        let mut name = self.stem.clone().into_os_string();
-        name.push(hash);
-        name.into()
-    }
-
     fn read(&self, row_key: &str, store: &str) -> Option<StoredSecret> {
-        let path = self.file(row_key);
-        let length = std::fs::metadata(&path).ok()?.len();
-        if length > MOST_BYTES as u64 {
-            return None;
-        }
-        let kept: Kept = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let kept: Kept = self.0.read(row_key)?;
         (kept.store == store).then_some(kept.pushed)
     }
 
@@ -85,24 +45,12 @@ impl KeptSecrets {
             store: store.into(),
             pushed: pushed.clone(),
         };
-        let Ok(text) = serde_json::to_vec(&kept) else {
-            return;
-        };
-        let path = self.file(row_key);
-        let new = path.with_added_extension(format!("{}.new", u64::from_ne_bytes(sys::random())));
-        let written = sys::create_private(&new).and_then(|file| {
-            file.get()?.write_all(&text)?;
-            file.get()?.sync_all()
-        });
-        let placed = written.and_then(|()| std::fs::rename(&new, &path));
-        if placed.is_err() {
-            let _ = std::fs::remove_file(&new);
-        }
+        self.0.write(row_key, &kept);
     }
 
     /// The credential is gone.
     pub fn forget(&self, row_key: &str) {
-        let _ = std::fs::remove_file(self.file(row_key));
+        self.0.forget(row_key);
     }
 }
 
@@ -130,7 +78,7 @@ mod tests {
     #[test]
     fn a_row_that_forgot_its_secret_gets_it_back_and_a_newer_one_stays() {
         let directory = tempfile::tempdir().unwrap();
-        let kept = KeptSecrets::at(directory.path().join("s.put-"));
+        let kept = KeptSecrets(HostFiles::at(directory.path().join("s.put-")));
         let mut none = row(None);
         assert!(!kept.give_back(ROW, "id", &mut none));
         kept.keep(ROW, "id", &row(Some(secret("second", 2))));
@@ -156,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_host_without_a_place_for_it_goes_without() {
-        let kept = KeptSecrets::at("/nonexistent/s.put-".into());
+        let kept = KeptSecrets(HostFiles::at("/nonexistent/s.put-".into()));
         kept.keep(ROW, "id", &row(Some(secret("a", 1))));
         assert!(!kept.give_back(ROW, "id", &mut row(None)));
     }

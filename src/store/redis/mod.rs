@@ -33,8 +33,8 @@
 //! - **A master is found by its sentinels** at each new connection, and must say itself that it is one (`sentinel`).
 //! - **A refresh token is not lost.** A new one is kept on this host before it is written, and a replica is waited for where there
 //!   is one. It goes back in where the server has forgotten it (`kept_secret`).
-//! - **A server that is away** (`server`): after a failed connect one try a second in a process. What this process saw last is
-//!   served meanwhile, and a change fails with `E_STORE`: then the rules of `client::lead` apply, as for a file that cannot
+//! - **A server that is away** (`server`): after a failed connect one try a second in a process. What this process saw last, and
+//!   what another of this host has fetched since (`kept_row`), is served meanwhile, and a change fails with `E_STORE`: then the rules of `client::lead` apply, as for a file that cannot
 //!   be written.
 //!
 //! # The client
@@ -55,8 +55,10 @@ mod cluster;
 mod codec;
 mod converse;
 mod greeting;
+mod host_files;
 mod host_lock;
 mod inspect;
+mod kept_row;
 mod kept_secret;
 mod lease_watch;
 mod link;
@@ -76,7 +78,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use self::codec::{VERSION, changes, row_key, row_of, row_to_bytes, set_of};
+use self::host_files::HostFiles;
 use self::host_lock::HostLock;
+use self::kept_row::KeptRows;
 use self::kept_secret::KeptSecrets;
 use self::lease_watch::LeaseWatch;
 use self::mail::MailBox;
@@ -106,6 +110,7 @@ pub struct RedisStore {
     server: Arc<Server>,
     host_lock: HostLock,
     kept_secrets: KeptSecrets,
+    kept_rows: KeptRows,
     mailbox: MailBox,
     remembered: Remembered,
     lease_watch: LeaseWatch,
@@ -124,7 +129,8 @@ impl RedisStore {
             },
             server,
             host_lock: HostLock::of(url),
-            kept_secrets: KeptSecrets::of(url),
+            kept_secrets: KeptSecrets(HostFiles::of(url, "put")),
+            kept_rows: KeptRows(HostFiles::of(url, "row")),
             remembered: Remembered::default(),
             lease_watch: LeaseWatch::default(),
             has_secrets: AtomicBool::new(false),
@@ -138,7 +144,8 @@ impl RedisStore {
     #[cfg(test)]
     pub fn lock_in(&mut self, directory: &std::path::Path) {
         self.host_lock = HostLock::at(directory.join("lock"));
-        self.kept_secrets = KeptSecrets::at(directory.join("put-"));
+        self.kept_secrets = KeptSecrets(HostFiles::at(directory.join("put-")));
+        self.kept_rows = KeptRows(HostFiles::at(directory.join("row-")));
     }
 
     fn prefix(&self) -> &str {
@@ -213,7 +220,8 @@ impl Store for RedisStore {
             self.lease_watch.judge(&name, &mut row, self.now());
             let store = self.id().unwrap_or_default();
             let pushed = row.pushed.clone();
-            let is_given_back = self.kept_secrets.give_back(&name, &store, &mut row);
+            let mut is_given_back = self.kept_secrets.give_back(&name, &store, &mut row);
+            is_given_back |= self.kept_rows.apply(&name, &mut row);
             if change(&mut row)? == Commit::No && !is_given_back {
                 return Ok(());
             }
@@ -225,6 +233,7 @@ impl Store for RedisStore {
             match self.compare_and_set(&name, &old, &new, has_new_secret, by)? {
                 None => {
                     self.remembered.note_row(&name, &new);
+                    self.kept_rows.forget(&name);
                     return Ok(());
                 }
                 Some(there) => old = there,
@@ -271,11 +280,20 @@ impl Store for RedisStore {
     fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()> {
         let name = row_key(self.prefix(), key);
         self.kept_secrets.forget(&name);
+        self.kept_rows.forget(&name);
         let delete = Question::script(&DELETE, &name, &[]);
         let unlist = Question::plain(&["ZREM", &self.rows_key(), &name]);
         self.server
             .ask(&[delete, unlist], Role::Master, by, "cannot write")?;
         Ok(())
+    }
+
+    fn keep_for_host(&self, key: &CredentialKey, row: &Row) {
+        self.kept_rows.keep(&row_key(self.prefix(), key), row);
+    }
+
+    fn kept_for_host(&self, key: &CredentialKey) -> Option<Row> {
+        self.kept_rows.read(&row_key(self.prefix(), key))
     }
 
     fn try_lead(&self, key: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>> {

@@ -185,7 +185,8 @@ impl Read for Look<'_> {
         let now = self.store.now();
         self.store.lease_watch.judge(&name, &mut row, now);
         let id = self.store.id().unwrap_or_default();
-        let is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
+        let mut is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
+        is_given_back |= self.store.kept_rows.apply(&name, &mut row);
         Ok((is_given_back || !bytes.is_empty()).then_some(row))
     }
 

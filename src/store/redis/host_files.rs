@@ -1,0 +1,69 @@
+//! Small files of this host beside its lock file, one for each credential, mode 0600. A host that can have none goes without.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::RedisUrl;
+use crate::sys;
+
+/// Longer than any row.
+const MOST_BYTES: u64 = 64 * 1024;
+
+pub struct HostFiles {
+    /// The files' names are these characters, and a credential's own behind them.
+    stem: PathBuf,
+}
+
+impl HostFiles {
+    /// Those of one sort.
+    pub fn of(url: &RedisUrl, sort: &str) -> HostFiles {
+        HostFiles::at(
+            url.state_directory
+                .join(format!("{}.{sort}-", url.file_stem())),
+        )
+    }
+
+    pub fn at(stem: PathBuf) -> HostFiles {
+        HostFiles { stem }
+    }
+
+    /// Of `prefix:{row:HASH}`, the hash.
+    fn file(&self, row_key: &str) -> PathBuf {
+        let hash = row_key.rsplit(':').next().unwrap_or_default();
+        let hash: String = hash.chars().filter(char::is_ascii_hexdigit).collect();
+        let mut name = self.stem.clone().into_os_string();
+        name.push(hash);
+        name.into()
+    }
+
+    pub fn read<T: DeserializeOwned>(&self, row_key: &str) -> Option<T> {
+        let path = self.file(row_key);
+        let length = std::fs::metadata(&path).ok()?.len();
+        let bytes = (length <= MOST_BYTES).then(|| std::fs::read(path).ok())?;
+        serde_json::from_slice(&bytes?).ok()
+    }
+
+    /// Whole, or not at all.
+    pub fn write(&self, row_key: &str, value: &impl Serialize) {
+        let Ok(text) = serde_json::to_vec(value) else {
+            return;
+        };
+        let path = self.file(row_key);
+        let new = path.with_added_extension(format!("{}.new", u64::from_ne_bytes(sys::random())));
+        let written = sys::create_private(&new).and_then(|file| {
+            file.get()?.write_all(&text)?;
+            file.get()?.sync_all()
+        });
+        let placed = written.and_then(|()| std::fs::rename(&new, &path));
+        if placed.is_err() {
+            let _ = std::fs::remove_file(&new);
+        }
+    }
+
+    pub fn forget(&self, row_key: &str) {
+        let _ = std::fs::remove_file(self.file(row_key));
+    }
+}
