@@ -62,6 +62,28 @@ fn a_dead_token_that_comes_back_costs_one_reject_and_one_fetch() {
     assert!(world.minted() <= 3, "{}", world.minted());
 }
 
+/// The claim of a leader is among what the server forgets: it is not a claim by another.
+#[test]
+fn a_claim_that_the_server_forgot_costs_no_second_fetch() {
+    let mut world = on_dumps();
+    world.add("official", "wx1", json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let first = handle.get("shop").unwrap();
+    world.sim.revoke("wx1");
+    handle.reject("shop", &first.value).unwrap();
+    dump(&world);
+    world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500, "path": "/cgi-bin/token"}));
+    let leader = Child::fork(|| outcome(handle.get("shop")));
+    wait_until("the leader asks for a token", || world.requests() == 2);
+    go_back(&mut world);
+    let second = leader.join();
+    assert!(world.accepts(&second), "{second}");
+    wait_for_the_server(&handle, "shop");
+    assert_eq!(handle.get("shop").unwrap().value, second);
+    assert_eq!(world.minted(), 2);
+}
+
 /// The platform takes a refresh token once: of the two that there were, only the one that the server forgot is of use.
 #[test]
 fn a_refresh_token_that_the_server_forgot_goes_back_in() {

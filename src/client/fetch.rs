@@ -250,8 +250,9 @@ impl Session {
                 let saved = self
                     .store()
                     .change_row(&lead.found.key, &deadline, &mut |row| {
-                        if *row == Row::default() {
-                            // The store was lost meanwhile, and with it our intent; nobody has claimed since.
+                        if *row == Row::default() || *row == *lead.before {
+                            // The store was lost meanwhile, or went back in time, and with it our intent; nobody has
+                            // claimed since.
                             row.clone_from(&lead.row);
                         }
                         let write = change(row);

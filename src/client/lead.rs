@@ -50,8 +50,8 @@
 //! `work` and others) are fetched all the same, since a repeat does no harm there, keep the row in this process's
 //! memory, and say so in the report (`degraded`). What is kept is laid over the stored row part by part, the later
 //! token and the later failure (`Row::merge`), and written as soon as the store takes it. A row that is found empty
-//! when a fetch ends was lost with the store, not claimed by another: the intent is put back with the token. The
-//! others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
+//! when a fetch ends, or as it was before the claim, was lost with the store, or with the last moments of a server, and not
+//! claimed by another: the intent is put back with the token. The others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
 //! tickets there are few.
 
 use super::fetch::subject;
@@ -83,6 +83,8 @@ pub(super) struct Leadership<'a> {
     pub(super) found: Box<Credential>,
     /// The row with the intent in it.
     pub(super) row: Row,
+    /// The same as it was before.
+    pub(super) before: Box<Row>,
     pub(super) fetch_secrets: FetchSecrets,
     pub(super) plan: FetchPlan,
     pub(super) lease: Lease,
@@ -115,9 +117,15 @@ enum Claim<'a> {
 }
 
 enum Intent {
-    Fetch(FetchPlan, Box<Row>),
+    Fetch(FetchPlan, Box<Claimed>),
     NotNeeded,
     Taken,
+}
+
+/// A row with the intent to fetch in it, and as it was before.
+struct Claimed {
+    row: Row,
+    before: Box<Row>,
 }
 
 /// What came of the way to a token.
@@ -346,9 +354,10 @@ impl Session {
         Ok(match intent {
             Intent::NotNeeded => Claim::NotNeeded,
             Intent::Taken => Claim::Taken,
-            Intent::Fetch(plan, row) => Claim::Won(Box::new(Leadership {
+            Intent::Fetch(plan, claimed) => Claim::Won(Box::new(Leadership {
                 found,
-                row: *row,
+                row: claimed.row,
+                before: claimed.before,
                 fetch_secrets,
                 plan,
                 lease,
@@ -456,8 +465,10 @@ impl Session {
         {
             return Intent::NotNeeded;
         }
+        let before = Box::new(row.clone());
         let plan = row.claim(lease, remedies_of(found.recipe), now);
-        Intent::Fetch(plan, Box::new(row.clone()))
+        let row = row.clone();
+        Intent::Fetch(plan, Box::new(Claimed { row, before }))
     }
 }
 
