@@ -250,11 +250,7 @@ impl Session {
                 let saved = self
                     .store()
                     .change_row(&lead.found.key, &deadline, &mut |row| {
-                        if *row == Row::default() || *row == *lead.before {
-                            // The store was lost meanwhile, or went back in time, and with it our intent; nobody has
-                            // claimed since.
-                            row.clone_from(&lead.row);
-                        }
+                        row.put_claim_back(&lead.before, &lead.row);
                         let write = change(row);
                         after = row.clone();
                         sys::hit_failpoint(Failpoint::Saving);

@@ -32,6 +32,8 @@
 //! - **Rejection.** Callers err: a rejected token is checked before it is replaced (`credential::rejection`).
 
 mod ending;
+#[cfg(test)]
+mod failover_tests;
 mod freshness;
 mod key;
 mod lease;

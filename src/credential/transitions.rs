@@ -29,6 +29,14 @@ impl Row {
         }
     }
 
+    /// Puts a leader's claim back where the store has forgotten it: it was lost, or went back in time. Nobody has claimed since,
+    /// or the row would be another.
+    pub fn put_claim_back(&mut self, before: &Row, claimed: &Row) {
+        if *self == Row::default() || self == before {
+            self.clone_from(claimed);
+        }
+    }
+
     /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
     pub fn grant(&mut self, lease_id: i64, grant: &Grant, sent: Now, refresh_ahead_s: i64) -> bool {
         if !self.release(lease_id) {
