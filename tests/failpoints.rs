@@ -385,7 +385,7 @@ fn a_secret_is_not_written_where_its_key_may_be_gone() {
     late.signal(libc::SIGCONT);
     let said = late.join();
     assert!(
-        said.contains("E_SECRET") && said.contains("key file"),
+        said.contains("E_STORE") && said.contains("key file"),
         "{said}"
     );
     std::fs::remove_dir(&key).unwrap();

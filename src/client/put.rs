@@ -252,8 +252,13 @@ impl Session {
         value: &str,
         sealed: &mut Vec<u8>,
     ) -> Result<()> {
-        if !self.vault.is_current(sealed)? {
-            *sealed = self.vault.seal(label, value)?;
+        // Nothing can be written then: there is no want of a secret.
+        let unwritable = |e: Error| Error {
+            status: Status::Store,
+            ..e
+        };
+        if !self.vault.is_current(sealed).map_err(unwritable)? {
+            *sealed = self.vault.seal(label, value).map_err(unwritable)?;
         }
         Ok(())
     }

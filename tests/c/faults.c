@@ -127,7 +127,7 @@ void *shared_memory(size_t size)
 
 void check_sound(const struct place *place)
 {
-    char command[160], verdict[512];
+    char command[256], verdict[512];
     FILE *checker;
     DIR *directory = opendir(place->directory);
     struct dirent *entry;

@@ -29,7 +29,7 @@ void a_failed_init_writes_no_handle(void)
     struct place place;
     wxtoken *const untouched = NOT_A_HANDLE;
     wxtoken *wx = untouched;
-    char path[160];
+    char path[192];
 
     bare_place(&place);
     snprintf(path, sizeof path, "%s/missing/tokens.db", place.directory);

@@ -168,7 +168,7 @@ static int make_store(const struct place *place, const char *expected)
 
 static FILE *open_file(const struct place *place, const struct file *file, const char *mode)
 {
-    char path[128];
+    char path[192];
     FILE *stream;
     snprintf(path, sizeof path, "%s%s", place->store, file->ending);
     stream = fopen(path, mode);

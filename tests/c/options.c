@@ -113,7 +113,7 @@ static void copy_file(const char *from, const char *to)
 void a_wrong_option_of_one_handle_is_no_failure_of_another(void)
 {
     struct place place;
-    char path[160];
+    char path[192];
     wxtoken *other;
 
     open_place(&place);

@@ -221,7 +221,7 @@ void the_log_tells_no_secret_and_no_token(void)
     static char log[65536];
     struct place place;
     wxtoken_token first, second;
-    char path[160];
+    char path[192];
     int terminal, file;
     ssize_t size;
 

@@ -247,13 +247,23 @@ char *report_of(wxtoken *wx)
     return json;
 }
 
+/* Takes the number behind a name out. */
+static void drop_number(char *json, const char *name)
+{
+    char *at = strstr(json, name);
+    size_t length;
+    if (at == NULL)
+        return;
+    at += strlen(name);
+    length = strspn(at, "0123456789.");
+    memmove(at, at + length, strlen(at + length) + 1);
+}
+
 char *standing_report_of(wxtoken *wx)
 {
     char *json = report_of(wx);
-    char *now = strstr(json, "\"now\":");
-    if (now != NULL)
-        for (now += strlen("\"now\":"); *now >= '0' && *now <= '9'; now++)
-            *now = '0';
+    drop_number(json, "\"now\":");
+    drop_number(json, "\"round_trip_ms\":");
     return json;
 }
 

@@ -79,7 +79,7 @@ void wait_for(pid_t child); /* it must end well */
 int complain_about(const char *what, const wxtoken_error *err); /* for a child to return when a call has failed */
 
 char *report_of(wxtoken *wx);         /* for the caller to free */
-char *standing_report_of(wxtoken *wx); /* the same without what changes by itself: "now" */
+char *standing_report_of(wxtoken *wx); /* the same without what changes by itself */
 int count_directory(const char *path);
 
 #endif
