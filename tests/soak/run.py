@@ -50,10 +50,12 @@ class Checks:
 
     def print_tables(self):
         for rows in self._tables.values():
-            widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in rows[0]}
+            # A soak that never did a thing has no column for it.
+            names = list(dict.fromkeys(name for row in rows for name in row))
+            widths = {name: max(len(name), *(len(row.get(name, "0")) for row in rows)) for name in names}
             print()
             for row in [{name: name for name in widths}, *rows]:
-                print("  ".join(row[name].rjust(width) for name, width in widths.items()))
+                print("  ".join(row.get(name, "0").rjust(width) for name, width in widths.items()))
         print()
 
 

@@ -85,17 +85,18 @@ impl Look<'_> {
         }
     }
 
-    pub fn row_bytes(&self, row_key: &str) -> Result<Vec<u8>> {
+    /// What the server has, or had when it was seen last; and whether this is from memory.
+    pub fn row_bytes(&self, row_key: &str) -> Result<(Vec<u8>, bool)> {
         let remembered = &self.store.remembered.rows;
         match self.ask(&[Question::script(&GET, row_key, &[])]) {
             Ok(values) => {
                 let bytes = values.into_iter().flatten().next();
                 let bytes = bytes.and_then(Reply::bytes).unwrap_or_default();
                 self.store.remembered.note_row(row_key, &bytes);
-                Ok(bytes)
+                Ok((bytes, false))
             }
             Err(trouble) => match lock(remembered).get(row_key) {
-                Some(known) => Ok(known.clone()),
+                Some(known) => Ok((known.clone(), true)),
                 None => Err(trouble.into()),
             },
         }
@@ -176,7 +177,7 @@ impl Read for Look<'_> {
 
     fn row(&self, key: &CredentialKey) -> Result<Option<Row>> {
         let name = row_key(self.store.prefix(), key);
-        let bytes = self.row_bytes(&name)?;
+        let (bytes, is_from_memory) = self.row_bytes(&name)?;
         let found = row_of(&self.store.server.url, &bytes)?;
         let mut row = match found {
             Some((_, row)) => row,
@@ -186,7 +187,8 @@ impl Read for Look<'_> {
         self.store.lease_watch.judge(&name, &mut row, now);
         let id = self.store.id().unwrap_or_default();
         let mut is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
-        is_given_back |= self.store.kept_rows.apply(&name, &mut row);
+        // Of a server that answers, a change says whether it has what this host has fetched meanwhile.
+        is_given_back |= is_from_memory && self.store.kept_rows.apply(&name, &mut row);
         Ok((is_given_back || !bytes.is_empty()).then_some(row))
     }
 

@@ -126,11 +126,14 @@ impl RedisServer {
         Client::connect(&self.socket()).expect("a connection to redis-server")
     }
 
-    /// One command over a connection of its own. A refusal is a [`Value::Failure`].
+    /// One command over a connection of its own. A refusal is a [`Value::Failure`]. A server that changes its role breaks its
+    /// connections off, and is asked again.
     pub fn ask(&self, command: &[&str]) -> Value {
-        self.client()
-            .ask(command)
-            .expect("an answer of redis-server")
+        let first = self.client().ask(command);
+        first.unwrap_or_else(|_| {
+            let again = self.client().ask(command);
+            again.expect("an answer of redis-server")
+        })
     }
 
     /// The same for what must not be refused.
