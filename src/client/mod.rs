@@ -41,7 +41,12 @@ pub struct Client {
     state: KeptRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
+    /// A report that did not fit, for the call that follows.
+    unfit_report: ForkGuarded<Option<(Deadline, String)>>,
 }
+
+/// How long a report that did not fit is kept.
+const UNFIT_REPORT_MS: i64 = 1000;
 
 struct Settings {
     options: Arc<Options>,
@@ -72,6 +77,7 @@ impl Client {
                 background: Arc::default(),
                 background_generation: generation(),
             }),
+            unfit_report: ForkGuarded::new(None),
         };
         let call = client.begin_call(&client.vault())?;
         let revalidate_ms = call.options.revalidate_ms;
@@ -146,8 +152,26 @@ impl Client {
         report::gather(&session)
     }
 
-    /// As `wxtoken_report` writes it.
-    pub fn report_json(&self) -> Result<String> {
+    /// As `wxtoken_report` writes it, into so many bytes with its NUL. One that does not fit is the same when it is asked for
+    /// again a moment later: it holds times that change.
+    pub fn report_for(&self, cap: usize) -> Result<String> {
+        let unfit = {
+            let held = ForkLock::enter();
+            self.unfit_report.borrow(&held).take()
+        };
+        let report = match unfit.filter(|(until, _)| !until.has_passed()) {
+            Some((_, report)) => report,
+            None => self.report_json()?,
+        };
+        if report.len() >= cap {
+            let until = Deadline::after(UNFIT_REPORT_MS);
+            let held = ForkLock::enter();
+            *self.unfit_report.borrow(&held) = Some((until, report.clone()));
+        }
+        Ok(report)
+    }
+
+    fn report_json(&self) -> Result<String> {
         match self.at_server()? {
             Some(server) => server.report_json(),
             None => self.report()?.to_json(),

@@ -366,7 +366,7 @@ pub unsafe extern "C" fn wxtoken_report(
             if buf.is_null() && cap != 0 {
                 return Err(null("buf"));
             }
-            let report = client.report_json()?;
+            let report = client.report_for(cap)?;
             let size = report.len() + 1;
             if !needed.is_null() {
                 needed.write(size);
