@@ -46,7 +46,7 @@ pub struct Client {
 }
 
 /// How long a report that did not fit is kept.
-const UNFIT_REPORT_MS: i64 = 1000;
+const UNFIT_REPORT_MS: i64 = 5000;
 
 struct Settings {
     options: Arc<Options>,
