@@ -159,7 +159,7 @@ void a_report_is_written_whole_or_not_at_all(void)
     CHECK(is_pattern(buffer, exact + 64));
 
     needed = 0;
-    CHECK_OK(wxtoken_report(place.wx, buffer, exact, &needed, e));
+    CHECK(wxtoken_report(place.wx, buffer, exact, &needed, &err) == WXTOKEN_OK);
     CHECK_EQUAL((long long)needed, (long long)exact);
     CHECK_EQUAL((long long)strlen(buffer) + 1, (long long)exact);
     CHECK(is_pattern(buffer + exact, 64));
@@ -169,7 +169,7 @@ void a_report_is_written_whole_or_not_at_all(void)
 
     memset(buffer, PATTERN, exact + 64);
     /* A new one, which may be longer: a server's round trip is in it. */
-    CHECK_OK(wxtoken_report(place.wx, buffer, exact + 32, &needed, e));
+    CHECK(wxtoken_report(place.wx, buffer, exact + 32, &needed, &err) == WXTOKEN_OK);
     CHECK(needed <= exact + 32 && is_pattern(buffer + needed, exact + 64 - needed));
     free(buffer);
     leave_place(&place);
