@@ -303,6 +303,27 @@ mod tests {
     }
 
     #[test]
+    fn a_token_lasts_on_both_clocks_and_a_second_is_not_a_step_of_one() {
+        let now = CoarseNow::read();
+        let token = CachedToken::lasting("A", 7, 60_000);
+        let ends = [
+            token.expires_wall_ms - now.wall_ms,
+            token.expires_steady_ms - now.steady_ms,
+        ];
+        for left in ends {
+            assert!((60_000..90_000).contains(&left), "{ends:?}");
+        }
+        for (by_ms, is_same) in [(0, true), (STEP_MS, true), (STEP_MS + 1, false)] {
+            let mut other = token.clone();
+            other.expires_steady_ms += by_ms;
+            assert_eq!(token.is_same(&other), is_same, "{by_ms}");
+            let mut other = token.clone();
+            other.expires_wall_ms -= by_ms;
+            assert_eq!(token.is_same(&other), is_same, "{by_ms}");
+        }
+    }
+
+    #[test]
     fn what_was_read_before_a_change_is_no_hit_after_it() {
         let cache = Cache::default();
         let stamp = cache.stamp();
