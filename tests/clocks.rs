@@ -10,8 +10,9 @@ use common::{Handle, World, wait_until};
 use serde_json::json;
 
 const LIFETIME_MS: i64 = 6000;
-/// A token is fetched anew when a tenth of its life is left.
-const REFRESH_MS: u128 = 5400;
+/// A token is fetched anew when a tenth of its life is left. A stall between the server's clock and this host makes that up to
+/// a second earlier; a clock that counts wrongly makes it hours.
+const LEAST_AGE_MS: u128 = 4400;
 const HOURS_S: [i64; 3] = [3 * 3600, -3 * 3600, 0];
 
 /// A library that gives a process another wall clock.
@@ -120,7 +121,7 @@ fn hosts_with_wrong_clocks_cost_no_token_and_hand_out_none_that_has_expired() {
     }
     let minted = u128::from(world.minted());
     assert_eq!(minted, seen.len() as u128);
-    let most = took.as_millis() / REFRESH_MS + 1;
+    let most = took.as_millis() / LEAST_AGE_MS + 1;
     assert!(minted <= most, "{minted} tokens in {took:?}");
     assert_eq!(u128::from(world.requests()), minted);
 }
