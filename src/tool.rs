@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::credential::Freshness;
 use crate::hosts::PLATFORMS;
 use crate::platform::Kind;
+use crate::store::Account;
 
 pub use crate::admin::{
     AccountBrief, AccountLookup, ClientLookup, Copied, Paths, Place, Progress, Removed,
@@ -56,6 +57,17 @@ pub struct AccountOfStore {
     pub id: String,
     /// Whether a get without a name means it.
     pub current: bool,
+}
+
+impl From<Account> for AccountOfStore {
+    fn from(account: Account) -> AccountOfStore {
+        AccountOfStore {
+            name: account.name,
+            kind: account.kind.name(),
+            id: account.id,
+            current: account.current,
+        }
+    }
 }
 
 /// A credential as it is in the store.
@@ -240,13 +252,16 @@ impl Store {
     /// The account of this name, or the current one.
     pub fn account(&self, name: Option<&str>) -> Result<AccountOfStore> {
         let session = self.0.session()?;
-        let account = session.read_credential(name)?.account;
-        Ok(AccountOfStore {
-            name: account.name,
-            kind: account.kind.name(),
-            id: account.id,
-            current: account.current,
-        })
+        Ok(session.read_credential(name)?.account.into())
+    }
+
+    /// Every account of a kind that this version knows, by name.
+    pub fn accounts(&self) -> Result<Vec<AccountOfStore>> {
+        let session = self.0.session()?;
+        session.restore_accounts()?;
+        let accounts =
+            crate::store::read(session.store(), &session.deadline, |there| there.accounts())?;
+        Ok(accounts.into_iter().map(AccountOfStore::from).collect())
     }
 
     /// What the store has of a credential. Asks nobody for another.
@@ -395,6 +410,11 @@ impl Store {
 
     /// What keeps this store's tokens fresh.
     pub fn keeper(&self, tell: EventSink) -> Result<Keeper> {
-        Keeper::new(self.0.clone(), tell)
+        Keeper::new(self.0.clone(), None, tell)
+    }
+
+    /// The same, which brings the tokens of another store's accounts from there.
+    pub fn bridge(&self, from: &Store, tell: EventSink) -> Result<Keeper> {
+        Keeper::new(self.0.clone(), Some(from.0.clone()), tell)
     }
 }

@@ -120,7 +120,10 @@ pub enum Command {
     /// wxtoken status --prometheus > wxtoken.prom.new && mv wxtoken.prom.new wxtoken.prom
     Status(Status),
     /// Keep every token fresh, until it is stopped: one per host, as a service
-    Keep,
+    ///
+    /// With --from it is a bridge: it fills this store from another one. Programs of this host then read a file, hold no key
+    /// and need no network.
+    Keep(Keep),
     /// Keep every token fresh, and hand tokens to clients over HTTP: the central server
     ///
     /// Answers its own API under /v1, and WeChat's own calls, as GET /cgi-bin/token, with a client's key in the place of the
@@ -269,6 +272,19 @@ pub struct Doctor {
     /// The findings as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Keep {
+    /// Bring every token from this store, as https://HOST:8443 or redis://HOST, and fetch none
+    #[arg(long, value_name = "STORE")]
+    pub from: Option<String>,
+    /// The key file of that store [default: the option key_file, or the place beside the store]
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub from_key: Option<String>,
+    /// A file with the password of that store's URL [default: WXTOKEN_STORE_PASSWORD_FILE]
+    #[arg(long, value_name = "FILE", requires = "from")]
+    pub from_password_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -13,8 +13,11 @@ pub fn kind_of(account: &AccountReport) -> Option<KindOfAccount> {
     kinds().into_iter().find(|kind| kind.name == account.kind)
 }
 
-/// The first thing that is missing.
+/// The first thing that is missing. Nothing is, where a bridge brings the tokens.
 pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
+    if account.from.is_some() {
+        return None;
+    }
     let put = |what: String, field: &str| {
         let hint = Hint::Put {
             account: account.name.clone(),

@@ -11,6 +11,7 @@
 //!   account that is there after the copy.
 //! - **The current account** is the one that the other store has. One without any takes the current one of the source.
 //! - **An account of an unknown kind** is copied as any other.
+//! - **An account that a bridge brings** has no secret to copy. It is left out, and left as it is there.
 //! - **No token is copied.** It would be one place more that knows it, and its times count by the clock of its store. The
 //!   other store fetches its own.
 //!
@@ -68,6 +69,7 @@ pub fn copy(from: &Side, to: &Side, replace: bool, tell: &Progress) -> Result<Co
         || format!("cannot copy store {}", from.store.name()),
         &there,
     )?;
+    there.accounts.retain(|account| account.origin().is_none());
     seal_for(&from.vault, &to.vault, &mut there, tell)?;
     let mut copied = store::change_accounts(to.store, &to.by(), |accounts| {
         let mut turn = Turn {
@@ -176,6 +178,7 @@ impl Turn<'_> {
             false => accounts.account(Some(name))?,
         };
         let verdict = match &there {
+            Some(there) if there.origin().is_some() => Some(Verdict::Differs("origin")),
             Some(there) => Some(self.judge(&Shape::of(there), &Shape::of(account))?),
             None => unknown.get(name).map(|_| Verdict::Differs("kind")),
         };

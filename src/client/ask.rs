@@ -17,6 +17,11 @@ impl Session {
             || self.lacks_key().is_some()
     }
 
+    /// Whether this process must leave a credential to others: it is a reader, or a bridge brings the token from elsewhere.
+    pub(super) fn leaves_to_others(&self, found: &Credential) -> bool {
+        self.is_reader() || self.is_for_a_bridge(found)
+    }
+
     /// The error of a host that has not the key to secrets that another one has sealed.
     pub fn lacks_key(&self) -> Option<Error> {
         if !self.store().has_secrets_of_other_hosts() || self.vault.exists() {

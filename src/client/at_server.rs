@@ -7,6 +7,7 @@
 
 use serde_json::Value;
 
+use super::bridge::UpstreamAccount;
 use super::session::CallOfHandle;
 use crate::characters::json_shown;
 use crate::clock::Deadline;
@@ -34,6 +35,26 @@ impl AtServer {
             Backend::Server(remote) => Some(AtServer { remote, call }),
             Backend::Store(_) => None,
         }
+    }
+
+    /// The same call with another deadline.
+    pub fn until(mut self, by: Deadline) -> AtServer {
+        self.call.deadline = by;
+        self
+    }
+
+    /// The accounts that this client may get tokens of.
+    pub fn accounts(&self) -> Result<Vec<UpstreamAccount>> {
+        let accounts = self.caller(self.call.deadline).accounts()?;
+        Ok(accounts
+            .into_iter()
+            .map(|account| UpstreamAccount {
+                kind: Kind::named(&account.kind),
+                name: account.name,
+                id: account.id,
+                current: account.current,
+            })
+            .collect())
     }
 
     /// A token that is valid now, when there was no hit.

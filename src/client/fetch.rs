@@ -29,6 +29,12 @@ impl Session {
             LogLevel::Debug,
             &format!("fetching {}", subject(&lead.found)),
         );
+        if let Some(upstream) = &self.upstream
+            && lead.found.account.origin().is_some()
+        {
+            sys::hit_failpoint(Failpoint::Claimed);
+            return self.bring(&lead, upstream);
+        }
         self.tell_plain_text(lead.found.recipe.base_url(&self.options));
         sys::hit_failpoint(Failpoint::Claimed);
         let mut learned = match self.look_into_rejection(&lead) {

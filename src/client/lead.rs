@@ -64,7 +64,7 @@ use crate::credential::{
 };
 use crate::error::{Error, Result, Status};
 use crate::options::LogLevel;
-use crate::platform::{FetchCost, FetchSecrets, ParentToken, Recipe};
+use crate::platform::{FetchCost, FetchSecrets, ParentToken};
 use crate::process::single_flight::HeldSlot;
 use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
@@ -163,11 +163,14 @@ impl Session {
         found: Box<Credential>,
         parent: ParentCredential,
     ) -> Result<LeadResult> {
+        if self.is_for_a_bridge(&found) {
+            return Ok(LeadResult::NotNow);
+        }
         if self.has_keeper() {
             return Ok(LeadResult::NotNow);
         }
         if self.is_reader() {
-            return Err(self.cannot_fetch());
+            return Err(self.cannot_fetch(&found));
         }
         let name = found.name();
         let mut found = found;
@@ -191,7 +194,6 @@ impl Session {
         parent: ParentCredential,
     ) -> Result<LeadResult> {
         let mut leaseless_since = None;
-        let is_reader = self.is_reader();
         let mut asked = None;
         let mut fetched = false;
         loop {
@@ -203,6 +205,7 @@ impl Session {
                 return Ok(LeadResult::Row(Box::new(found.row)));
             }
             let recipe = found.recipe;
+            let is_reader = self.leaves_to_others(&found);
             let now = self.now();
             if let Some(error) = self.standing_failure(&found) {
                 return Err(error);
@@ -220,6 +223,7 @@ impl Session {
             // Too late to lead: the time that is left would be taken for the platform's slowness.
             let fair = self.options.timeout_ms.min(MIN_FETCH_BUDGET_MS) / 2;
             if is_reader
+                && found.account.origin().is_none()
                 && let Some(put) = found
                     .recipe
                     .pushed
@@ -234,7 +238,7 @@ impl Session {
                 Claim::Taken
             } else if is_reader && !found.row.lease_is_active(now) {
                 // Whatever the credential takes: this process is not the one to fetch it.
-                let error = self.cannot_fetch();
+                let error = self.cannot_fetch(&found);
                 self.log(LogLevel::Error, &error.for_c());
                 return Err(error);
             } else if is_reader {
@@ -286,7 +290,10 @@ impl Session {
     }
 
     /// The error of a reader without a keeper.
-    fn cannot_fetch(&self) -> Error {
+    fn cannot_fetch(&self, found: &Credential) -> Error {
+        if let Some(origin) = found.account.origin() {
+            return self.lacks_bridge(found, origin);
+        }
         let why = self.why_reader();
         self.as_reader(why.unwrap_or_else(|| {
             // It may write by now: the next call does.
@@ -425,7 +432,9 @@ impl Session {
         stalest_allowed: Freshness,
         why: &Error,
     ) -> Result<Intent> {
-        if found.recipe.cost != FetchCost::Repeatable {
+        let repeatable =
+            found.recipe.cost == FetchCost::Repeatable || found.account.origin().is_some();
+        if !repeatable {
             return Err(Error {
                 hint: why.hint.clone(),
                 ..Error::store(format!("{} was not fetched", subject(found)))
@@ -466,15 +475,17 @@ impl Session {
             return Intent::NotNeeded;
         }
         let before = Box::new(row.clone());
-        let plan = row.claim(lease, remedies_of(found.recipe), now);
+        let plan = row.claim(lease, remedies_of(found), now);
         let row = row.clone();
         Intent::Fetch(plan, Box::new(Claimed { row, before }))
     }
 }
 
-fn remedies_of(recipe: &Recipe) -> Remedies {
+/// What can be done about a rejected token. Of one that is brought, its origin takes care.
+fn remedies_of(found: &Credential) -> Remedies {
+    let is_ours = found.account.origin().is_none();
     Remedies {
-        force: recipe.can_force(),
-        check: recipe.check.is_some(),
+        force: is_ours && found.recipe.can_force(),
+        check: is_ours && found.recipe.check.is_some(),
     }
 }

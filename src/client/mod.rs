@@ -2,6 +2,7 @@
 
 mod ask;
 mod at_server;
+pub mod bridge;
 mod fetch;
 mod get;
 mod lead;
@@ -16,8 +17,8 @@ pub mod session;
 
 pub use register::check_new;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use self::at_server::AtServer;
 use self::report::Report;
@@ -41,6 +42,8 @@ pub struct Client {
     state: KeptRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
+    /// For a bridge: the store that it brings tokens from.
+    upstream: OnceLock<Arc<Client>>,
     /// A report that did not fit, for the call that follows.
     unfit_report: ForkGuarded<Option<(Deadline, String)>>,
 }
@@ -77,6 +80,7 @@ impl Client {
                 background: Arc::default(),
                 background_generation: generation(),
             }),
+            upstream: OnceLock::new(),
             unfit_report: ForkGuarded::new(None),
         };
         let call = client.begin_call(&client.vault())?;
@@ -239,7 +243,10 @@ impl Client {
     /// What a call on a store needs on its slow path, with its deadline running. Fails where a server has the store.
     pub fn session(&self) -> Result<Session> {
         let vault = self.vault();
-        Session::new(self.begin_call(&vault)?, vault)
+        Ok(Session {
+            upstream: self.upstream.get().cloned(),
+            ..Session::new(self.begin_call(&vault)?, vault)?
+        })
     }
 
     fn vault(&self) -> Vault {

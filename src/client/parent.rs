@@ -19,7 +19,12 @@ impl Session {
         if_busy: IfBusy,
         fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
     ) -> Result<LeadResult> {
-        let Some(parent) = self.parent_token(found, if_busy)? else {
+        let parent = match found.account.origin() {
+            // Its origin has the parent.
+            Some(_) => None,
+            None => self.parent_token(found, if_busy)?,
+        };
+        let Some(parent) = parent else {
             return fetch(ParentCredential {
                 token: None,
                 may_be_stale: false,

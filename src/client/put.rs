@@ -26,6 +26,15 @@ impl Client {
         if field != "retry" {
             session.require_trusted()?;
         }
+        if let Some(origin) = found.account.origin()
+            && !matches!(field, "retry" | "current")
+            && kind.fields().contains(&field)
+        {
+            let what = format!("field {field} of account \"{name}\" cannot be put here");
+            return Err(Error::argument(what)
+                .because(format!("a bridge brings its tokens from {origin}"))
+                .advise("Put the field there."));
+        }
         match (field, &kind.token().pushed) {
             ("current", _) => self.put_current(&session, name, value),
             ("retry", _) => self.put_retry(&session, &found.account, value),

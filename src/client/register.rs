@@ -24,7 +24,11 @@ impl Client {
 
         let session = self.session()?;
         let label = Label::secret(name, kind.name(), id);
-        let unchanged = load_account(&session, name)?.filter(|account| {
+        let there = load_account(&session, name)?;
+        if let Some(account) = there.as_ref().filter(|there| there.origin().is_some()) {
+            return require_same(account, kind, id).map(|()| false);
+        }
+        let unchanged = there.filter(|account| {
             let same_secret = match (&account.sealed, secret) {
                 (Some(sealed), Some(secret)) => {
                     let opened = session.vault.open(&label, sealed);
@@ -67,6 +71,26 @@ impl Client {
         });
         Ok(changed)
     }
+}
+
+/// Fails for a program that registers another account than the one of this name that a bridge has brought. Its secret stays
+/// with the program: the origin has its own.
+fn require_same(there: &Account, kind: Kind, id: &str) -> Result<()> {
+    if there.kind == kind && there.id == id {
+        return Ok(());
+    }
+    let (name, id_name) = (&there.name, there.kind.token().id_name);
+    let origin = there.origin().unwrap_or_default();
+    let why = format!(
+        "a bridge has brought one of kind {} with {id_name} {} from {origin}",
+        there.kind.name(),
+        there.id
+    );
+    Err(
+        Error::argument(format!("account \"{name}\" is another one in this store"))
+            .because(why)
+            .advise("Take another name, or register the account at its origin."),
+    )
 }
 
 impl Session {

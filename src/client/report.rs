@@ -89,6 +89,9 @@ pub struct AccountReport {
     pub id: String,
     /// By which two secrets can be told apart.
     pub fingerprint: String,
+    /// The store that a bridge brings its tokens from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Whether a get without a name means it.
     pub current: bool,
     /// Whether it was registered with a secret.
@@ -303,11 +306,17 @@ fn describe_account(
             }
         }));
     }
+    let from = account.origin().map(str::to_owned);
+    let fingerprint = match from {
+        Some(_) => String::new(),
+        None => account.fingerprint,
+    };
     AccountReport {
         name: account.name,
         kind: account.kind.name(),
         id: account.id,
-        fingerprint: account.fingerprint,
+        fingerprint,
+        from,
         current: account.current,
         has_secret: account.sealed.is_some(),
         parent: account.parent.map(|parent| parent.name),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Client;
 use crate::account::{self, Credential, Lookup};
 use crate::characters::{Allowed, flaws, shown};
 use crate::clock::{Deadline, Now};
@@ -38,6 +39,8 @@ pub struct Session {
     pub background: Arc<Background>,
     /// For a keeper, a token is to be refreshed a little earlier than for all others.
     pub is_keeper: bool,
+    /// For a bridge: the store that it brings tokens from.
+    pub upstream: Option<Arc<Client>>,
     /// For a server: a token that lives no longer is as good as spent, where another fetch can help.
     pub min_life_ms: i64,
 }
@@ -54,6 +57,7 @@ impl Session {
             deadline: call.deadline,
             background: call.background,
             is_keeper: false,
+            upstream: None,
             min_life_ms: 0,
         })
     }

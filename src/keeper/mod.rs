@@ -32,10 +32,12 @@
 //! A **backup** holds accounts, what was put and a server's clients, and no token: restored, it brings none back that has been superseded
 //! since. Every sealed value in it is opened first, in the transaction that puts it in place.
 
+mod bridge;
 mod overdue;
 mod plan;
 mod workers;
 
+use bridge::Bridge;
 use workers::{LONG_HOLD_MS, WorkerPool};
 
 use std::collections::{HashMap, HashSet};
@@ -85,6 +87,10 @@ pub enum Outcome {
     },
     /// There is none.
     Failed(Error),
+    /// An account of the upstream was put in, or changed.
+    Brought,
+    /// An account is gone from the upstream, and from here.
+    Gone,
     /// A reader of the store was refused this token.
     Rejected,
 }
@@ -100,6 +106,8 @@ pub struct PassSummary {
     pub without_token: usize,
     /// How many are being fetched.
     pub in_flight: usize,
+    /// Whether a bridge does not know yet which accounts there are to bring.
+    pub is_listing: bool,
     /// How many fetches hang: they have not ended seconds past their time.
     pub overdue: usize,
     /// Whether a fetch hangs, and none has ended since.
@@ -116,6 +124,7 @@ pub type EventSink = Arc<dyn Fn(&KeeperEvent) + Send + Sync>;
 /// See [the module](self).
 pub struct Keeper {
     pool: Arc<WorkerPool>,
+    bridge: Option<Bridge>,
     inbox: Option<Box<dyn Inbox>>,
     /// Why there is none.
     no_mailbox: Option<Error>,
@@ -132,8 +141,19 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Fails for a process that may not read the key or write the store.
-    pub fn new(client: Arc<Client>, tell: EventSink) -> Result<Keeper> {
+    /// Fails for a process that may not read the key or write the store. With an upstream it is a bridge.
+    pub fn new(
+        client: Arc<Client>,
+        upstream: Option<Arc<Client>>,
+        tell: EventSink,
+    ) -> Result<Keeper> {
+        if let Some(upstream) = &upstream {
+            if upstream.store() == client.store() {
+                let what = format!("store {} cannot be filled from itself", client.store());
+                return Err(Error::argument(what).advise("Name another store after --from."));
+            }
+            client.bring_from(upstream.clone());
+        }
         let session = client.session()?;
         if session.is_reader() {
             let place = client.place();
@@ -178,6 +198,7 @@ impl Keeper {
                 held: Mutex::default(),
                 done: theirs,
             }),
+            bridge: None,
             inbox: None,
             no_mailbox: None,
             wanted: HashSet::new(),
@@ -188,6 +209,9 @@ impl Keeper {
             done,
         };
         keeper.open_inbox(session.store());
+        if let Some(upstream) = upstream {
+            keeper.bridge = Some(Bridge::start(&keeper.pool, upstream)?);
+        }
         Ok(keeper)
     }
 
@@ -229,6 +253,9 @@ impl Keeper {
 
     /// Everything that is held back is tried again.
     pub fn look_again(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.look_again();
+        }
         self.release(|_| true);
     }
 
@@ -312,6 +339,10 @@ impl Keeper {
             credentials: plan.len(),
             without_token: plan.iter().filter(|planned| planned.without_token).count(),
             in_flight,
+            is_listing: self
+                .bridge
+                .as_ref()
+                .is_some_and(|bridge| !bridge.has_listed()),
             overdue: work.running.overdue(),
             is_stalled: work.running.is_stalled(),
             next_ms: next.into_iter().chain(soon).min().unwrap_or(LONG_HOLD_MS),
@@ -320,7 +351,8 @@ impl Keeper {
     }
 
     /// Begins nothing more, and waits for the fetches that are under way: a token that was fetched is to be saved.
-    pub fn end(self) {
+    pub fn end(mut self) {
+        self.bridge = None;
         let mut work = self.pool.work();
         work.is_over = true;
         work.queue.clear();

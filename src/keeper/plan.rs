@@ -31,7 +31,10 @@ impl Keeper {
         let empty = Row::default();
         let mut seen: HashMap<CredentialKey, usize> = HashMap::new();
         let mut plan: Vec<PlannedFetch> = Vec::new();
-        for account in &everything.accounts {
+        let kept = everything.accounts.iter();
+        // What a bridge brings is for the bridge.
+        let kept = kept.filter(|account| account.origin().is_none() || self.bridge.is_some());
+        for account in kept {
             for recipe in account.kind.recipes() {
                 let key = key_of(account, recipe, &session.options);
                 let name = name_of(account, recipe);

@@ -231,6 +231,12 @@ impl WorkerPool {
         }
     }
 
+    /// Has the keeper look again.
+    pub(super) fn wake_keeper(&self) {
+        // Where the socket is full it has been told.
+        let _ = (&self.done).write(&[1]);
+    }
+
     pub(super) fn work(&self) -> MutexGuard<'_, Work> {
         lock(&self.work)
     }
@@ -268,7 +274,6 @@ impl Drop for JobGuard<'_> {
         }
         drop(work);
         self.pool.wakes.notify_all();
-        // Where the socket is full it has been told.
-        let _ = (&self.pool.done).write(&[1]);
+        self.pool.wake_keeper();
     }
 }

@@ -45,8 +45,23 @@ pub fn token_of(body: &[u8], asked_at_boot_ms: i64) -> Option<RemoteToken> {
 /// An account, as a server tells it to a client that may use it.
 #[derive(Deserialize)]
 pub struct RemoteAccount {
+    #[serde(default)]
+    pub name: String,
     pub kind: String,
     pub id: String,
+    #[serde(default)]
+    pub current: bool,
+}
+
+#[derive(Deserialize)]
+struct AccountsReply {
+    accounts: Vec<RemoteAccount>,
+}
+
+/// The accounts in an answer. None where the answer is not a wxtoken server's.
+pub fn accounts_of(body: &[u8]) -> Option<Vec<RemoteAccount>> {
+    let reply: AccountsReply = serde_json::from_slice(body).ok()?;
+    Some(reply.accounts)
 }
 
 #[derive(Deserialize)]

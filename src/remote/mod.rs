@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use self::answer::{error_of, json_of, token_of};
+use self::answer::{accounts_of, error_of, json_of, token_of};
 use self::client_key::client_key;
 use crate::clock::{Deadline, boot_ms};
 use crate::error::{Error, Result, Status};
@@ -180,6 +180,13 @@ impl Caller<'_> {
         let answer = self.call("GET", &path, None, MOST_BYTES, &doing)?;
         let account = serde_json::from_slice(&answer.body);
         account.map_err(|_| self.is_not_one(&doing))
+    }
+
+    /// The accounts that this client may get tokens of.
+    pub fn accounts(&self) -> Result<Vec<RemoteAccount>> {
+        let doing = "cannot list the accounts";
+        let answer = self.call("GET", "/v1/account", None, MOST_BYTES_OF_REPORT, doing)?;
+        accounts_of(&answer.body).ok_or_else(|| self.is_not_one(doing))
     }
 
     /// The report, of the accounts that this client may see.

@@ -18,6 +18,9 @@ pub struct Account {
     pub parent: Option<ParentLink>,
 }
 
+/// What stands before the name of a store in the place of a fingerprint, where an account's tokens come from that store.
+const FROM: &str = "from:";
+
 /// The account that another one's token is fetched with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentLink {
@@ -52,8 +55,35 @@ impl UnknownAccount {
 }
 
 impl Account {
-    /// The key of one of this account's credentials, at a platform's base URL.
+    /// An account whose tokens a bridge brings from the store of this name. It has no secret here.
+    pub fn from_store(origin: &str, name: &str, kind: Kind, id: &str) -> Account {
+        Account {
+            name: name.into(),
+            kind,
+            id: id.into(),
+            sealed: None,
+            fingerprint: format!("{FROM}{origin}"),
+            current: false,
+            parent: None,
+        }
+    }
+
+    /// The store that a bridge brings this account's tokens from.
+    pub fn origin(&self) -> Option<&str> {
+        self.fingerprint.strip_prefix(FROM)
+    }
+
+    /// The key of one of this account's credentials, at a platform's base URL. Where a bridge brings it, the name at its
+    /// origin is all that tells it from others, and no base URL counts.
     pub fn key(&self, recipe: &Recipe, base_url: &str) -> CredentialKey {
+        if self.origin().is_some() {
+            return CredentialKey {
+                endpoint: recipe.endpoint.into(),
+                base_url: String::new(),
+                id: self.id.clone(),
+                discriminator: format!("{}:{}", self.fingerprint, self.name),
+            };
+        }
         let scope = match recipe.scope {
             Scope::AsToken => self.kind.token().scope,
             other => other,

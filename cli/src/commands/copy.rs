@@ -1,13 +1,11 @@
 //! `wxtoken copy`: what two stores are called, and what the copy came to.
 
-use std::path::Path;
-
 use wxtoken::tool::{Copied, Store};
 
-use super::{existing_at, holds_password, open_at};
+use super::other_store::{named, set_key};
+use super::{existing_at, open_at};
 use crate::args::{Cli, Copy};
 use crate::exit::{ExitResult, Failure, NO};
-use crate::prompt;
 use crate::ui::output;
 use crate::ui::plural::count;
 use crate::ui::progress::shown;
@@ -71,47 +69,4 @@ fn told(copied: &Copied, to: &Store) -> String {
         said.push_str(&format!("; {current} is the current account"));
     }
     said
-}
-
-fn set_key(store: &Store, key: Option<&str>) -> Result<(), Failure> {
-    if let Some(key) = key {
-        store.set("key_file", key)?;
-    }
-    Ok(())
-}
-
-/// A store as the library takes it, with its password where a file has that.
-fn named(which: &str, store: &str, password_file: Option<&Path>) -> Result<String, Failure> {
-    if holds_password(store) {
-        let option = format!("--{}-password-file", which.to_ascii_lowercase());
-        return Err(
-            Failure::usage(format!("{which} holds a password")).advise(format!(
-                "A password is never an argument, where the list of processes and the shell's history show it. \
-                 Give it in a file that {option} or WXTOKEN_STORE_PASSWORD_FILE names."
-            )),
-        );
-    }
-    let Some(file) = password_file else {
-        return Ok(store.to_owned());
-    };
-    let Some((scheme, rest)) = store.split_once("://") else {
-        let what = format!("{which} is a file, which has no password");
-        return Err(Failure::usage(what));
-    };
-    let password = prompt::secret(Some(file), "password")?;
-    let (user, place) = rest.split_once('@').unwrap_or(("", rest));
-    Ok(format!("{scheme}://{user}:{}@{place}", encoded(&password)))
-}
-
-/// As a URL has it.
-fn encoded(password: &str) -> String {
-    password
-        .bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            other => format!("%{other:02X}"),
-        })
-        .collect()
 }

@@ -8,6 +8,7 @@ mod get;
 mod keep;
 mod maintenance;
 mod manual;
+mod other_store;
 mod put;
 mod reject;
 mod retry;
@@ -20,7 +21,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use wxtoken::tool::{Error, Store};
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Keep};
 use crate::exit::{ExitResult, Failure};
 use crate::ui::progress::shown;
 
@@ -34,8 +35,9 @@ pub fn run(cli: &Cli) -> ExitResult {
         Command::Put(put) => put::run(cli, put),
         Command::Status(status) => status::run(cli, status),
         Command::Doctor(doctor) => doctor::run(cli, doctor),
-        Command::Keep => {
-            keep::run(&open(cli)?)?;
+        Command::Keep(keep) => {
+            let from = upstream(cli, keep)?;
+            keep::run(&open(cli)?, from.as_ref())?;
             Ok(0)
         }
         Command::Serve(serve) => serve::run(&std::sync::Arc::new(open(cli)?), serve),
@@ -63,6 +65,17 @@ fn refuse_password(cli: &Cli) -> Result<(), Failure> {
         )),
         false => Ok(()),
     }
+}
+
+/// The store that a bridge brings tokens from.
+fn upstream(cli: &Cli, keep: &Keep) -> Result<Option<Store>, Failure> {
+    let Some(from) = &keep.from else {
+        return Ok(None);
+    };
+    let from = other_store::named("--from", from, keep.from_password_file.as_deref())?;
+    let from = existing_at(cli, Some(&from))?;
+    other_store::set_key(&from, keep.from_key.as_deref())?;
+    Ok(Some(from))
 }
 
 /// Whether a store's URL has a password in its login, or one for sentinels in its query.

@@ -39,6 +39,8 @@ impl Log {
                 let end = end.map_or(String::new(), |end| end.format("%H:%M:%S").to_string());
                 self.line(&format!("fetched {name}: good until {end}"));
             }
+            Outcome::Brought => self.line(&format!("brought account {name}")),
+            Outcome::Gone => self.line(&format!("removed account {name}: it is gone there")),
             Outcome::Rejected => self.line(&format!("{name} was refused: a reader says so")),
             Outcome::Failed(failure) => {
                 let again = match failure.retry_after_ms {

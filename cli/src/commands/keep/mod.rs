@@ -38,19 +38,30 @@ impl Companion for () {
     fn end(self, _: &Log) {}
 }
 
-/// Runs until SIGTERM or SIGINT.
-pub fn run(store: &Store) -> Result<()> {
-    run_with(store, |_| Ok(()))
+/// Runs until SIGTERM or SIGINT; with another store, as a bridge that brings tokens from there.
+pub fn run(store: &Store, from: Option<&Store>) -> Result<()> {
+    run_with(store, from, |_| Ok(()))
 }
 
 /// The same, with a companion that is started once signals are held back and there is a keeper.
-pub fn run_with<C: Companion>(store: &Store, start: impl FnOnce(&Log) -> Result<C>) -> Result<()> {
+pub fn run_with<C: Companion>(
+    store: &Store,
+    from: Option<&Store>,
+    start: impl FnOnce(&Log) -> Result<C>,
+) -> Result<()> {
     let signals = Signals::block()?;
     let log = Log::new();
-    let mut keeper = store.keeper(Arc::new(move |kept: &KeeperEvent| log.kept(kept)))?;
+    let tell = Arc::new(move |kept: &KeeperEvent| log.kept(kept));
+    let mut keeper = match from {
+        Some(from) => store.bridge(from, tell)?,
+        None => store.keeper(tell)?,
+    };
     let place = store.place();
     let watch = place.files.as_ref().map(StoreWatch::of).transpose();
-    log.line(&format!("keeping {}", place.name));
+    log.line(&match from {
+        Some(from) => format!("filling {} from {}", place.name, from.place().name),
+        None => format!("keeping {}", place.name),
+    });
     if let Some(why) = keeper.no_mailbox() {
         log.line(&in_one_line(why));
     }
@@ -129,7 +140,8 @@ impl Progress {
                 self.left_out.clone_from(&pass.left_out);
                 // A unit that waits for the service waits for its tokens, but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
-                if !self.is_ready && (pass.in_flight == 0 || has_waited) {
+                let is_done = pass.in_flight == 0 && !pass.is_listing;
+                if !self.is_ready && (is_done || has_waited) {
                     log.line(&format!("ready: {}", in_words(&pass)));
                     notify(&[NotifyState::Ready]);
                     self.is_ready = true;

@@ -63,7 +63,7 @@ pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
         return Err(Failure::usage("https:// needs a certificate")
             .advise("Name its files with --tls-cert and --tls-key."));
     }
-    keep::run_with(store, |log| {
+    keep::run_with(store, None, |log| {
         Door::open(store.clone(), serve, &addresses, tls, log)
             .map_err(|failure| failure.error().clone())
     })?;

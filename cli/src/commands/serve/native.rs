@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use wxtoken::tool::{Error, Report, Status, Verb, json_shown};
+use wxtoken::tool::{AccountOfStore, Error, Report, Status, Store, Verb, json_shown};
 
 use super::admission::{Call, Caller, Refusal, bearer};
 use super::origin::Origin;
@@ -70,13 +70,37 @@ async fn tell(
         .look(move |store| store.account(Some(&of)))
         .await??;
     call.account = Some(name);
-    let said = json!({
+    let said = account_json(&account).to_string();
+    Ok(json_answer(StatusCode::OK, said))
+}
+
+/// The accounts that a client may get tokens of.
+pub async fn accounts(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    headers: HeaderMap,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "account");
+    let listed = list(&mut call, &headers).await;
+    end(call, listed)
+}
+
+async fn list(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refusal> {
+    let caller = admitted(call, headers, Verb::Get).await?;
+    let accounts = call.server.work.look(Store::accounts).await??;
+    let seen = accounts.iter().filter(|one| caller.client.sees(&one.name));
+    let seen: Vec<Value> = seen.map(account_json).collect();
+    let said = json!({ "accounts": seen });
+    Ok(json_answer(StatusCode::OK, said.to_string()))
+}
+
+fn account_json(account: &AccountOfStore) -> Value {
+    json!({
         "name": account.name,
         "kind": account.kind,
         "id": account.id,
         "current": account.current,
-    });
-    Ok(json_answer(StatusCode::OK, said.to_string()))
+    })
 }
 
 /// The account that a call without a name means.

@@ -20,6 +20,7 @@ pub const BODY_TIME: Duration = Duration::from_secs(5);
 
 pub fn of(server: Arc<Server>) -> Router {
     let mut router = Router::new()
+        .route("/v1/account", get(native::accounts))
         .route("/v1/account/{account}", get(native::account))
         .route("/v1/token", get(native::current_token))
         .route("/v1/token/{account}", get(native::token))

@@ -1,5 +1,6 @@
 //! `wxtoken serve`, the process: real sockets, real clients, and the simulator as the platform, which counts what is fetched.
 
+mod bridge;
 mod library;
 mod limits;
 mod native;

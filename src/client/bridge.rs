@@ -1,0 +1,170 @@
+//! A bridge: a keeper that brings tokens from another store, the *upstream*, instead of fetching them from a platform.
+//!
+//! An account that a bridge put in names its *origin*, the upstream, in the place of a secret's fingerprint. Every process but
+//! the bridge is a reader of its tokens, whatever it may write: it asks the bridge, as a reader asks a keeper. To the bridge a
+//! fetch is a get upstream, by the same flights, locks, leases and back-offs. So a token is brought once, and a failure stands
+//! in the row with the words of the upstream.
+//!
+//! - A rejected token is rejected upstream first, which compares. Its word, another token or the same, is then taken.
+//! - While the upstream is away, tokens that are good stay in use. A try for one that is spent is made every 2 s.
+//! - The upstream may replace a token early. `keeper::bridge` looks for that.
+
+use super::Client;
+use super::lead::{LeadResult, Leadership};
+use super::session::Session;
+use crate::account::Credential;
+use crate::clock::{Deadline, Now};
+use crate::credential::{CredentialKey, RejectionOutcome};
+use crate::error::{Error, Result, Status};
+use crate::names;
+use crate::platform::errcodes::Wait;
+use crate::platform::{FetchError, Grant, Kind};
+use crate::process::cache::CachedToken;
+use crate::store::{self, Commit};
+
+/// The longest pause after a failure. Upstream the cause may be mended any moment, and a try costs no request to a platform.
+const LONGEST_WAIT_S: i64 = 10;
+/// The pause where the upstream names none.
+const WAIT_S: i64 = 2;
+
+/// An account of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamAccount {
+    pub name: String,
+    /// None for one that this version does not know.
+    pub kind: Option<Kind>,
+    pub id: String,
+    pub current: bool,
+}
+
+impl Client {
+    /// Makes this client a bridge's.
+    pub fn bring_from(&self, upstream: std::sync::Arc<Client>) {
+        // A second one would be ignored: a keeper is made once.
+        let _ = self.upstream.set(upstream);
+    }
+
+    /// The accounts that can be brought from this store.
+    pub fn accounts_to_bring(&self) -> Result<Vec<UpstreamAccount>> {
+        if let Some(server) = self.at_server()? {
+            return server.accounts();
+        }
+        let session = self.session()?;
+        session.restore_accounts()?;
+        let accounts = store::read(session.store(), &session.deadline, |there| there.accounts())?;
+        Ok(accounts
+            .into_iter()
+            .map(|account| UpstreamAccount {
+                name: account.name,
+                kind: Some(account.kind),
+                id: account.id,
+                current: account.current,
+            })
+            .collect())
+    }
+
+    /// A token of this store, looked for within the deadline.
+    pub fn token_to_bring(&self, name: &str, by: Deadline) -> Result<CachedToken> {
+        names::split(Some(name))?;
+        if let Some(server) = self.at_server()? {
+            return server.until(by).get(Some(name));
+        }
+        let session = Session {
+            deadline: by,
+            ..self.session()?
+        };
+        session.get(Some(name))
+    }
+
+    fn reject_to_bring(&self, name: &str, token: &str, by: Deadline) -> Result<()> {
+        if let Some(server) = self.at_server()? {
+            return server.until(by).reject(Some(name), token);
+        }
+        let session = Session {
+            deadline: by,
+            ..self.session()?
+        };
+        session.reject(Some(name), token)
+    }
+}
+
+impl Session {
+    /// Whether it is for a bridge to bring a credential, and this process is not one.
+    pub(super) fn is_for_a_bridge(&self, found: &Credential) -> bool {
+        found.account.origin().is_some() && self.upstream.is_none()
+    }
+
+    /// The error of a process that needs a bridge, where none is running.
+    pub(super) fn lacks_bridge(&self, found: &Credential, origin: &str) -> Error {
+        let name = found.name();
+        let (why, hint) = self.no_keeper();
+        let what = format!("the token of {name} is brought from {origin} by a bridge");
+        let error = Error::new(Status::Store, what).because(why);
+        match hint {
+            Some(_) => error
+                .advise("Start `wxtoken keep --from` with that store, as the owner of this one."),
+            None => error,
+        }
+    }
+
+    /// As a fetch, from the upstream.
+    pub(super) fn bring(&self, lead: &Leadership, upstream: &Client) -> Result<LeadResult> {
+        let name = lead.found.name();
+        let learned = RejectionOutcome::default();
+        let rejected = lead.row.token.as_deref().filter(|_| lead.row.rejected);
+        let sent = self.now();
+        let brought = rejected
+            .map_or(Ok(()), |token| {
+                upstream.reject_to_bring(&name, token, self.deadline)
+            })
+            .and_then(|()| upstream.token_to_bring(&name, self.deadline));
+        match brought {
+            Ok(token) => Ok(self.save(lead, &grant_of(&token), &learned, sent)),
+            Err(error) => Err(self.record_failure(lead, failure_of(error), &learned)),
+        }
+    }
+
+    /// Takes a token over that the upstream has in the place of this one. Whether it was another.
+    pub fn take_over(&self, key: &CredentialKey, token: &CachedToken, sent: Now) -> Result<bool> {
+        let mut is_another = false;
+        self.change_row(key, |row| {
+            is_another = row.token.as_deref() != Some(&*token.value);
+            if is_another {
+                // Whoever brings it now comes too late, and drops what it has.
+                let lease = row.lease_id;
+                let ahead_s = self.options.refresh_ahead_s;
+                row.grant(lease, &grant_of(token), sent, ahead_s);
+                row.fetched_by = crate::sys::process_label();
+            }
+            Commit::when(is_another)
+        })?;
+        if is_another {
+            self.state.shared.invalidate_all();
+        }
+        Ok(is_another)
+    }
+}
+
+fn grant_of(token: &CachedToken) -> Grant {
+    Grant {
+        token: token.value.to_string(),
+        expires_in_s: token.left_ms() / 1000,
+        renewed: None,
+    }
+}
+
+fn failure_of(mut error: Error) -> FetchError {
+    let wait_s = (error.retry_after_ms + 999) / 1000;
+    let wait = match wait_s {
+        0 => WAIT_S,
+        named => named.min(LONGEST_WAIT_S),
+    };
+    error.retry_after_ms = 0;
+    FetchError {
+        error,
+        wait: Wait::Seconds(wait),
+        not_sent: true,
+        stale_parent: false,
+        blames_secret: false,
+    }
+}

@@ -1,0 +1,276 @@
+//! A keeper's bridge to an upstream: which accounts there are to bring, and which tokens the upstream has replaced early.
+//! What a bridge is stands in `client::bridge`.
+//!
+//! One thread, beside those that bring. It lists the upstream's accounts every few seconds, and puts in, changes or takes out
+//! what it has put in before. Accounts of this store's own are left alone. Then it looks at each token once a second: a token
+//! that was refused to a program elsewhere has a successor there, and this store's is dead.
+//!
+//! While the upstream is away nothing changes here. Only a list that was read says that an account is gone.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::workers::WorkerPool;
+use super::{KeeperEvent, Outcome};
+use crate::account::{self, key_of, name_of};
+use crate::client::bridge::UpstreamAccount;
+use crate::client::session::Session;
+use crate::client::{Client, check_new};
+use crate::clock::{Deadline, boot_ms};
+use crate::credential::Freshness;
+use crate::error::{Error, Result, Status};
+use crate::store::{self, Account, Commit, StoreSnapshot};
+use crate::sync::{Condvar, Mutex, PoisonError, lock};
+
+/// How often accounts are listed.
+const LIST_EACH_MS: i64 = 5000;
+/// How often a token is looked at.
+const LOOK_EACH_MS: i64 = 1000;
+/// How long one look may take.
+const LOOK_MS: i64 = 2000;
+
+/// The thread, as the keeper sees it.
+pub(super) struct Bridge {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    upstream: Arc<Client>,
+    state: Mutex<State>,
+    wakes: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    is_over: bool,
+    /// The list is to be read now.
+    is_asked: bool,
+    /// The list was read at least once.
+    has_listed: bool,
+}
+
+impl Bridge {
+    /// Fails where no thread can be had.
+    pub(super) fn start(pool: &Arc<WorkerPool>, upstream: Arc<Client>) -> Result<Bridge> {
+        let shared = Arc::new(Shared {
+            upstream,
+            state: Mutex::default(),
+            wakes: Condvar::new(),
+        });
+        let mut round = Round {
+            shared: shared.clone(),
+            pool: pool.clone(),
+            list_at: 0,
+            told: HashMap::new(),
+        };
+        let thread = std::thread::Builder::new().name("wxtoken-bridge".into());
+        thread.spawn(move || round.go_on()).map_err(|e| {
+            Error::new(Status::Internal, "cannot start a bridge's thread")
+                .because(crate::sys::os_message(&e))
+        })?;
+        Ok(Bridge { shared })
+    }
+
+    /// Whether it is known what there is to bring.
+    pub(super) fn has_listed(&self) -> bool {
+        lock(&self.shared.state).has_listed
+    }
+
+    /// The list is read at once.
+    pub(super) fn look_again(&self) {
+        lock(&self.shared.state).is_asked = true;
+        self.shared.wakes.notify_all();
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        lock(&self.shared.state).is_over = true;
+        self.shared.wakes.notify_all();
+    }
+}
+
+/// What the thread knows from round to round.
+struct Round {
+    shared: Arc<Shared>,
+    pool: Arc<WorkerPool>,
+    /// When the list is read next.
+    list_at: i64,
+    /// The last trouble of each name, which is told once.
+    told: HashMap<String, String>,
+}
+
+impl Round {
+    fn go_on(&mut self) {
+        while let Some(is_asked) = self.wait() {
+            if is_asked || boot_ms() >= self.list_at {
+                self.list_at = boot_ms() + LIST_EACH_MS;
+                let listed = self.bring_accounts();
+                let name = self.shared.upstream.store().to_string();
+                self.tell_trouble(&name, listed.err());
+            }
+            let looked = self.look_at_tokens();
+            let name = self.pool.client.store().to_string();
+            self.tell_trouble(&name, looked.err());
+        }
+    }
+
+    /// Waits for the next round. Whether the list was asked for; None at the end.
+    fn wait(&self) -> Option<bool> {
+        let mut state = lock(&self.shared.state);
+        let has_begun = self.list_at > 0;
+        if has_begun && !state.is_over && !state.is_asked {
+            let each = Duration::from_millis(LOOK_EACH_MS.unsigned_abs());
+            let waited = self.shared.wakes.wait_timeout(state, each);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        // Until the upstream has answered once, nothing can be served.
+        let is_asked = std::mem::take(&mut state.is_asked) || !state.has_listed;
+        (!state.is_over).then_some(is_asked)
+    }
+
+    /// Makes this store's accounts of the upstream what they are there.
+    fn bring_accounts(&mut self) -> Result<()> {
+        let there = self.shared.upstream.accounts_to_bring()?;
+        let session = self.pool.client.keeper_session()?;
+        let origin = self.shared.upstream.store().to_string();
+        let here = store::read(session.store(), &session.deadline, |read| read.accounts())?;
+        let here: HashMap<&str, &Account> = here.iter().map(|one| (&*one.name, one)).collect();
+        let current = here.values().find(|account| account.current);
+        let may_choose = current.is_none_or(|account| account.origin().is_some());
+        let names: HashSet<&str> = there.iter().map(|one| &*one.name).collect();
+        for one in &there {
+            let before = here.get(&*one.name).copied();
+            let brought = bring_account(&session, &origin, one, before, may_choose);
+            match brought {
+                Ok(true) => self.tell(&one.name, Outcome::Brought),
+                Ok(false) => {}
+                Err(error) => {
+                    self.tell_trouble(&one.name, Some(error));
+                    continue;
+                }
+            }
+            self.tell_trouble(&one.name, None);
+        }
+        for gone in here.values() {
+            if gone.origin() == Some(&*origin) && !names.contains(&*gone.name) {
+                self.pool.client.remove(&gone.name)?;
+                self.tell(&gone.name, Outcome::Gone);
+            }
+        }
+        let is_first = !std::mem::replace(&mut lock(&self.shared.state).has_listed, true);
+        if is_first {
+            self.pool.wake_keeper();
+        }
+        Ok(())
+    }
+
+    /// Takes over what the upstream has replaced.
+    fn look_at_tokens(&self) -> Result<()> {
+        let session = self.pool.client.keeper_session()?;
+        let everything = StoreSnapshot::of(session.store(), &session.deadline)?;
+        let rows: HashMap<_, _> = everything
+            .rows
+            .iter()
+            .map(|(key, row)| (key, row))
+            .collect();
+        for account in everything
+            .accounts
+            .iter()
+            .filter(|one| one.origin().is_some())
+        {
+            for recipe in account.kind.recipes() {
+                let key = key_of(account, recipe, &session.options);
+                let row = rows.get(&key);
+                let is_in_use =
+                    row.is_some_and(|row| row.freshness(session.now()) != Freshness::Spent);
+                if !is_in_use {
+                    continue;
+                }
+                let sent = session.now();
+                let name = name_of(account, recipe);
+                let by = Deadline::after(LOOK_MS);
+                // What fails here is told where somebody needs it: when the token is brought.
+                let Ok(token) = self.shared.upstream.token_to_bring(&name, by) else {
+                    continue;
+                };
+                if session.take_over(&key, &token, sent)? {
+                    let expires_at = token.expires_at_s;
+                    self.tell(&name, Outcome::Fetched { expires_at });
+                    self.pool.wake_keeper();
+                }
+                if lock(&self.shared.state).is_over {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells trouble once, until it is another or over.
+    fn tell_trouble(&mut self, name: &str, trouble: Option<Error>) {
+        match trouble {
+            None => {
+                self.told.remove(name);
+            }
+            Some(error) => {
+                let said = error.to_string();
+                if self.told.insert(name.into(), said.clone()) != Some(said) {
+                    self.tell(name, Outcome::Failed(error));
+                }
+            }
+        }
+    }
+
+    fn tell(&self, name: &str, outcome: Outcome) {
+        let name = name.into();
+        (self.pool.tell)(&KeeperEvent { name, outcome });
+    }
+}
+
+/// Puts one account in, or changes it. Whether anything has changed.
+fn bring_account(
+    session: &Session,
+    origin: &str,
+    one: &UpstreamAccount,
+    before: Option<&Account>,
+    may_choose: bool,
+) -> Result<bool> {
+    let Some(kind) = one.kind else {
+        let what = format!("account \"{}\" of {origin} is left out", one.name);
+        return Err(Error::new(Status::Account, what)
+            .because("this version does not know its kind")
+            .advise("Upgrade libwxtoken on this host."));
+    };
+    // The upstream's word is checked as a caller's is.
+    check_new(&one.name, kind.name(), &one.id)?;
+    if before.is_some_and(|before| before.origin().is_none()) {
+        let what = format!("account \"{}\" of {origin} is left out", one.name);
+        return Err(Error::new(Status::Account, what)
+            .because("this store has an account of its own of that name")
+            .advise("Remove it with `wxtoken account remove`, and the bridge brings the other."));
+    }
+    let wanted = Account::from_store(origin, &one.name, kind, &one.id);
+    let is_current = before.is_some_and(|before| before.current);
+    let choose = may_choose && one.current && !is_current;
+    let is_same = before.is_some_and(|before| {
+        Account {
+            current: false,
+            ..before.clone()
+        } == wanted
+    });
+    if is_same && !choose {
+        return Ok(false);
+    }
+    session.require_trusted()?;
+    let changed = session.change_accounts(|accounts| {
+        account::register(accounts, wanted.clone())?;
+        if choose {
+            account::set_current(accounts, &one.name)?;
+        }
+        Ok((Commit::Yes, true))
+    })?;
+    session.state.shared.invalidate_all();
+    Ok(changed)
+}
