@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Handle, World, wait_until};
+use redis_server::RedisServer;
 use serde_json::json;
 
 const LIFETIME_MS: i64 = 6000;
@@ -124,6 +125,34 @@ fn hosts_with_wrong_clocks_cost_no_token_and_hand_out_none_that_has_expired() {
     let most = took.as_millis() / LEAST_AGE_MS + 1;
     assert!(minted <= most, "{minted} tokens in {took:?}");
     assert_eq!(u128::from(world.requests()), minted);
+}
+
+/// The server's own clock is set back: a token lives by the smaller rest, and the report tells of it.
+#[test]
+fn a_step_of_the_servers_clock_is_in_the_report_and_lengthens_no_token() {
+    let place = World::new();
+    let clock = wrong_clock(&place);
+    let steps = place.directory.path().join("steps");
+    let server = RedisServer::within(&[
+        ("LD_PRELOAD", clock.to_str().unwrap()),
+        ("WRONG_BY_S", "1800"),
+        ("WRONG_STEPS_AT", steps.to_str().unwrap()),
+    ]);
+    let world = World::on(server);
+    world.add("official", "wx1", json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let token = handle.get("shop").unwrap();
+    assert_eq!(handle.report()["clock_step"], serde_json::Value::Null);
+    std::fs::write(&steps, "").unwrap();
+    wait_until("the step is seen", || {
+        assert_eq!(handle.get("shop").unwrap().value, token.value);
+        !handle.report()["clock_step"].is_null()
+    });
+    let step = handle.report()["clock_step"].clone();
+    let by_ms = step["by_ms"].as_i64().unwrap();
+    assert!((-3_610_000..=-3_590_000).contains(&by_ms), "{step}");
+    assert_eq!(world.minted(), 1);
 }
 
 /// The key that this host has made.

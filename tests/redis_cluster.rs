@@ -115,6 +115,30 @@ fn a_node_that_is_lost_is_replaced_by_its_replica() {
     assert_eq!(world.minted(), 2);
 }
 
+/// Faults row 43: a refresh token is on a replica too when the call that put it returns.
+#[test]
+fn what_is_put_waits_for_a_replica_of_the_node_that_has_it() {
+    let cluster = Cluster::with_replicas(1);
+    let (world, handle) = on_cluster(&cluster, "official");
+    world.add("component", "wxc", json!({}));
+    handle
+        .register("platform", "component", "wxc", SECRET)
+        .unwrap();
+    handle
+        .put("platform", "verify_ticket", "ticket@@@a")
+        .unwrap();
+    let (owner, _) = row_of(&cluster);
+    let waits = |node: usize| {
+        let said = cluster.nodes[node].run(&["INFO", "commandstats"]);
+        said.text().contains("cmdstat_wait:")
+    };
+    assert!(waits(owner), "the node of the row was not waited for");
+    let others = (0..3).filter(|node| *node != owner);
+    for other in others {
+        assert!(!waits(other), "a node was waited for that has no row");
+    }
+}
+
 /// Faults row 52: a node is lost for which nobody stands in.
 #[test]
 fn without_the_node_of_a_row_a_good_token_is_served_and_another_is_not_fetched() {

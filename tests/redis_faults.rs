@@ -406,6 +406,41 @@ fn no_get_of_a_good_token_waits_for_a_server_that_is_away() {
     assert_eq!(world.minted(), 1);
 }
 
+/// Faults row 46: the report says that the server is away, and tells what was seen last.
+#[test]
+fn the_report_says_that_the_server_is_away() {
+    let mut world = World::on_redis_with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    let token = handle.get("shop").unwrap();
+    let before = handle.report();
+    assert_eq!(before["away"], serde_json::Value::Null);
+    world.redis.as_mut().unwrap().kill();
+    let report = handle.report();
+    let away = report["away"].as_str().unwrap();
+    assert!(away.contains(&world.server().url()), "{away}");
+    assert_eq!(report["server"], serde_json::Value::Null);
+    let row = &report["accounts"][0]["tokens"][0];
+    assert_eq!(
+        (&row["state"], &row["fetches"]),
+        (&json!("fresh"), &json!(1))
+    );
+    let text = report.to_string();
+    assert!(
+        !text.contains(&token.value) && !text.contains(SECRET),
+        "{text}"
+    );
+    // Another program, which has seen nothing, says why it cannot tell.
+    let other = Child::fork(|| match Handle::open(&world.store()) {
+        Ok(_) => "opened".into(),
+        Err(failed) => failed.message,
+    });
+    assert!(other.join().contains(&world.server().url()));
+    world.redis.as_mut().unwrap().start_again();
+    wait_until("the server is found again", || {
+        handle.report()["away"].is_null()
+    });
+}
+
 /// Faults row 46: what may go on does, and what may not says so.
 #[test]
 fn without_the_server_official_goes_on_and_classic_does_not() {
@@ -734,6 +769,36 @@ fn what_the_server_refuses_is_told_with_a_remedy() {
     let _ = opened.ask(&["CONFIG", "SET", "requirepass", ""]);
     // All is well again.
     assert!(world.accepts(&handle.get("shop").unwrap().value));
+}
+
+/// Faults row 43: a refresh token is on a replica too when the call that put it returns. Without one nothing is waited for.
+#[test]
+fn what_is_put_waits_for_a_replica() {
+    let world = World::on_redis_with_account(json!({}));
+    world.add("component", "wxc", json!({}));
+    let handle = world.open();
+    handle
+        .register("platform", "component", "wxc", SECRET)
+        .unwrap();
+    let waits = || {
+        let said = world.server().run(&["INFO", "commandstats"]);
+        said.text().contains("cmdstat_wait:")
+    };
+    handle
+        .put("platform", "verify_ticket", "ticket@@@a")
+        .unwrap();
+    assert!(!waits(), "a server without replicas was waited for");
+    let gate = Proxy::to(&world.server().socket());
+    let master = format!("127.0.0.1 {}", gate.port());
+    let replica = RedisServer::with(&["--replicaof", &master]);
+    wait_until("the replica has the accounts", || {
+        replica.ask(&["EXISTS", "wxtoken:{accounts}"]) == redis_value(1)
+    });
+    wait_until("a handle has seen the replica", || {
+        let ticket = format!("ticket@@@{}", Instant::now().elapsed().as_nanos());
+        handle.put("platform", "verify_ticket", &ticket).unwrap();
+        waits()
+    });
 }
 
 /// Faults row 47: a replica, its lost master, a server that reads its data.

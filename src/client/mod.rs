@@ -151,9 +151,7 @@ impl Client {
     }
 
     pub fn report(&self) -> Result<Report> {
-        let session = self.session()?;
-        session.restore_accounts()?;
-        report::gather(&session)
+        report::gather(&self.session()?)
     }
 
     /// As `wxtoken_report` writes it, into so many bytes with its NUL. One that does not fit is the same when it is asked for

@@ -25,6 +25,13 @@ pub struct Report {
     pub store: String,
     /// The server of a store that has one; `None` for a file, and where the server does not answer.
     pub server: Option<ServerReport>,
+    /// Why the server of the store is not reached. What follows is then what this process has seen of the store last; `None`
+    /// where it was reached, and for a file.
+    #[serde(serialize_with = "write_reason")]
+    pub away: Option<Error>,
+    /// The last step of the server's clock that this process has seen, or the difference to the clock of another server that has
+    /// taken its place; `None` where there was none, and for a file.
+    pub clock_step: Option<ClockStepReport>,
     /// When this was written.
     pub now: i64,
     /// Whether a keeper listens; `None` where this process may not know.
@@ -42,6 +49,15 @@ pub struct Report {
     pub accounts: Vec<AccountReport>,
     /// Those of a kind that this version does not know, by their names. Nothing is fetched for them here.
     pub unknown_accounts: Vec<UnknownAccountReport>,
+}
+
+/// A step of a server's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ClockStepReport {
+    /// When, by the clock as it is after it.
+    pub at: i64,
+    /// By how much, negative for a step back.
+    pub by_ms: i64,
 }
 
 /// An account of a kind that this version does not know, as a newer one may leave.
@@ -255,12 +271,13 @@ impl TokenReport {
 /// Gathers it.
 pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
+    let (seen, away) = look(session)?;
     let StoreSnapshot {
         accounts,
         unknown,
         mut rows,
         clients: _,
-    } = StoreSnapshot::of(session.store(), &session.deadline)?;
+    } = seen;
     shared.unsaved.apply_all(&mut rows);
     let now = session.now();
     let mut of_key: HashMap<String, Vec<&(CredentialKey, Row)>> = HashMap::new();
@@ -276,7 +293,13 @@ pub fn gather(session: &Session) -> Result<Report> {
         server: session
             .store()
             .report_server(&session.deadline)
+            .filter(|_| away.is_none())
             .and_then(Result::ok),
+        away,
+        clock_step: session.store().clock_step().map(|step| ClockStepReport {
+            at: seconds(step.at_wall_ms),
+            by_ms: step.by_ms,
+        }),
         now: seconds(now.wall_ms),
         keeper: session.store().keeper_channel().is_listened_to(),
         reader: session.why_reader(),
@@ -285,6 +308,23 @@ pub fn gather(session: &Session) -> Result<Report> {
         accounts: accounts.collect(),
         unknown_accounts: unknown.iter().map(Into::into).collect(),
     })
+}
+
+/// What is in the store; or what was in it when this process saw it last, and why.
+fn look(session: &Session) -> Result<(StoreSnapshot, Option<Error>)> {
+    let there = session
+        .restore_accounts()
+        .and_then(|()| StoreSnapshot::of(session.store(), &session.deadline));
+    match there {
+        Ok(there) => Ok((there, None)),
+        Err(why) if matches!(why.status, Status::Store | Status::Timeout) => {
+            match session.store().last_seen() {
+                Some(seen) => Ok((seen, Some(why))),
+                None => Err(why),
+            }
+        }
+        Err(why) => Err(why),
+    }
 }
 
 fn describe_account(

@@ -137,6 +137,11 @@ pub trait Store: Send + Sync {
         None
     }
 
+    /// What this process has seen of the store last, of a store whose server may be away.
+    fn last_seen(&self) -> Option<StoreSnapshot> {
+        None
+    }
+
     /// Whether this process has seen accounts here whose secrets another host may have sealed, with a key that must be brought
     /// from there.
     fn has_secrets_of_other_hosts(&self) -> bool {

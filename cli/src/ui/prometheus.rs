@@ -131,6 +131,12 @@ pub fn write(report: &Report) -> String {
         "",
         i64::from(report.degraded.is_some()),
     );
+    if report.server.is_some() || report.away.is_some() {
+        let help =
+            "Whether the store's server is not reached, and this is what was seen of it last.";
+        let is_away = i64::from(report.away.is_some());
+        alone(&mut out, "wxtoken_store_is_away", help, "", is_away);
+    }
     if let Some(server) = &report.server {
         let name = "wxtoken_store_round_trip_seconds";
         head(

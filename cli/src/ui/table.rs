@@ -125,6 +125,10 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
             .with(DIM, dot)
             .with(PLAIN, moment(report.now, report.now)),
     ];
+    if let Some(away) = &report.away {
+        let said = format!("the server is away, and this is what was seen of it last: {away}");
+        lines.push(Line::default().with(YELLOW, said));
+    }
     if let Some(server) = &report.server {
         let role = match server.role.as_deref() {
             Some("master") => "a master",

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 use super::converse::Said;
 use super::link::Link;
 use super::meta::meta_key;
-use super::question::{Broken, Question, Role, Trouble, is_master, is_timeout, words};
+use super::question::{
+    Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, replica, words,
+};
 use super::refusal::Refusal;
 use super::resp::Reply;
 use super::script::GET;
@@ -233,15 +235,22 @@ impl Way<'_> {
     ) -> Result<Turn, Broken> {
         let end = self.end.min(Instant::now() + NODE);
         link.is_asking = is_once;
-        let role: &[Vec<Vec<u8>>] = match self.role {
-            Role::Master => &[words(&["ROLE"])],
-            Role::Any => &[],
+        let role: &[Vec<Vec<u8>>] = match self.role.is_master() {
+            true => &[words(&["ROLE"])],
+            false => &[],
         };
         let said = self.server.converse(link, &[question], role, end);
         link.is_asking = false;
         let Said { mut to, mut beside } = said?;
+        let mut is_followed = false;
         if let Some(reply) = beside.pop() {
             link.is_master = is_master(&reply);
+            is_followed = has_replicas(&reply);
+        }
+        let is_written = question.is_of_a_row() && matches!(to.last(), Some(Ok(_)));
+        if self.role == Role::MasterAndReplica && is_written && is_followed {
+            // What was kept on this host is there if none answers.
+            link.exchange(&[replica()], end)?;
         }
         let message = match to.pop() {
             Some(Ok(values)) if link.is_master != Some(false) => return Ok(Turn::Values(values)),

@@ -91,16 +91,13 @@ use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
 use super::{
     Access, Account, Accounts, ClockStep, Commit, KeeperChannel, LeaderLock, Opening, Read,
-    RedisUrl, ServerCheck, ServerReport, Store, StoreName,
+    RedisUrl, ServerCheck, ServerReport, Store, StoreName, StoreSnapshot,
 };
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
 use crate::sync::lock;
 use crate::sys::random;
-
-/// How long a replica is waited for that is to have a new secret.
-const REPLICA_MS: &str = "200";
 
 /// Fields of the accounts that one script writes: each is two arguments.
 const MOST_FIELDS: usize = 100_000;
@@ -179,14 +176,11 @@ impl RedisStore {
         let now = self.now().wall_ms.to_string();
         let list = Question::plain(&["ZADD", &self.rows_key(), "NX", &now, key]);
         let set = Question::script(&COMPARE_AND_SET, key, &[old, new]);
-        let mut questions = vec![list, set];
-        if has_new_secret && self.server.has_replicas() {
-            // A replica that takes the master's place is to have it. What was kept here is there if none answers.
-            questions.push(Question::plain(&["WAIT", "1", REPLICA_MS]));
-        }
-        let values = self
-            .server
-            .ask(&questions, Role::Master, by, "cannot write")?;
+        let role = match has_new_secret {
+            true => Role::MasterAndReplica,
+            false => Role::Master,
+        };
+        let values = self.server.ask(&[list, set], role, by, "cannot write")?;
         let mut answer = values.into_iter().nth(1).unwrap_or_default().into_iter();
         let is_done = answer.next().and_then(|one| one.number()) == Some(1);
         let there = answer.next().and_then(Reply::bytes).unwrap_or_default();
@@ -317,6 +311,10 @@ impl Store for RedisStore {
 
     fn clock_step(&self) -> Option<ClockStep> {
         self.server.clock.step()
+    }
+
+    fn last_seen(&self) -> Option<StoreSnapshot> {
+        Some(self.remembered.snapshot(&self.server.url))
     }
 
     fn id(&self) -> Option<String> {

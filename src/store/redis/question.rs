@@ -4,7 +4,7 @@ use std::io;
 
 use super::refusal::Refusal;
 use super::resp::Reply;
-use super::script::Script;
+use super::script::{Script, What};
 use crate::error::Error;
 
 /// One thing to ask.
@@ -28,6 +28,11 @@ impl Question {
         matches!(self, Question::Script(..))
     }
 
+    /// Whether it writes a row.
+    pub fn is_of_a_row(&self) -> bool {
+        matches!(self, Question::Script(script, ..) if script.what == What::CompareAndSet)
+    }
+
     pub fn key(&self) -> &str {
         match self {
             Question::Script(_, key, _) => key,
@@ -41,6 +46,14 @@ impl Question {
 
 pub(super) fn words(parts: &[&str]) -> Vec<Vec<u8>> {
     parts.iter().map(|part| part.as_bytes().to_vec()).collect()
+}
+
+/// How long a replica is waited for that is to have what is written, in milliseconds.
+const REPLICA_MS: &str = "200";
+
+/// Waits for a replica that has what this connection has written.
+pub(super) fn replica() -> Vec<Vec<u8>> {
+    words(&["WAIT", "1", REPLICA_MS])
 }
 
 /// Why there is no answer.
@@ -64,6 +77,14 @@ impl From<Trouble> for Error {
 pub enum Role {
     Any,
     Master,
+    /// The master; and a replica, where it has one, is waited for, which is to have what is written.
+    MasterAndReplica,
+}
+
+impl Role {
+    pub fn is_master(self) -> bool {
+        self != Role::Any
+    }
 }
 
 /// A connection that is of no use any more, or a refusal, after which it is dropped too.

@@ -12,7 +12,7 @@ use crate::clock::Deadline;
 use crate::credential::{CredentialKey, Row};
 use crate::error::Result;
 use crate::store::account_set::AccountSet;
-use crate::store::{Account, Accounts, Read, Store, UnknownAccount};
+use crate::store::{Account, Accounts, Read, RedisUrl, Store, StoreSnapshot, UnknownAccount};
 use crate::sync::{Mutex, lock};
 
 /// How many rows are asked for at once.
@@ -36,6 +36,30 @@ impl Remembered {
     /// The accounts have changed.
     pub fn forget_accounts(&self) {
         lock(&self.accounts).clear();
+    }
+
+    /// All that was asked for. What cannot be read is left out: it was told when it was seen.
+    pub fn snapshot(&self, url: &RedisUrl) -> StoreSnapshot {
+        let found = lock(&self.accounts).clone();
+        let mut names: Vec<&Found> = found.values().filter(|one| !one.text.is_empty()).collect();
+        names.sort_by(|a, b| a.name.cmp(&b.name));
+        names.dedup_by(|a, b| a.name == b.name);
+        let accounts = names.into_iter().filter_map(|one| {
+            let stored = account_of(url, &one.name, &one.text).ok().flatten();
+            let mut account = stored.and_then(Stored::known)?;
+            account.current = one.current == one.name;
+            Some(account)
+        });
+        let rows = lock(&self.rows).clone();
+        let rows = rows
+            .values()
+            .filter_map(|bytes| row_of(url, bytes).ok().flatten());
+        StoreSnapshot {
+            accounts: accounts.collect(),
+            unknown: Vec::new(),
+            rows: rows.collect(),
+            clients: None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use super::converse::Said;
 use super::link::Link;
 use super::meta::{Meta, meta_key};
 use super::question::{
-    Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, words,
+    Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, replica, words,
 };
 use super::refusal::{Refusal, error_of};
 use super::resp::Reply;
@@ -47,7 +47,7 @@ pub struct Server {
     pub(super) nodes: Mutex<Nodes>,
     pub(super) away: Mutex<Option<Away>>,
     pub(super) clock: ServerClock,
-    /// What the master said of itself last. A cluster's nodes have not said it here.
+    /// What the master said of itself last.
     has_replicas: AtomicBool,
     pub meta: Mutex<Option<Meta>>,
 }
@@ -87,7 +87,7 @@ impl Server {
         self.clock.now()
     }
 
-    pub fn has_replicas(&self) -> bool {
+    fn has_replicas(&self) -> bool {
         self.has_replicas.load(Ordering::Relaxed)
     }
 
@@ -126,7 +126,7 @@ impl Server {
                 return Err(Trouble::Away(self.ran_out(by, doing)));
             }
             let mut link = match self.idle_link(None) {
-                Some(link) if role == Role::Any || link.is_master != Some(false) => link,
+                Some(link) if !role.is_master() || link.is_master != Some(false) => link,
                 _ => self.connect(end, by, doing)?,
             };
             match self.exchange(&mut link, questions, role, end, doing) {
@@ -169,12 +169,20 @@ impl Server {
     ) -> Result<Vec<Vec<Reply>>, Broken> {
         // What the server is and whose it is comes with each answer: both may change under an open connection.
         let mut beside = vec![words(&["GET", &meta_key(&self.url.prefix)])];
-        if role == Role::Master {
+        if role.is_master() {
             beside.push(words(&["ROLE"]));
         }
         let questions: Vec<&Question> = questions.iter().collect();
+        let is_waited_for = role == Role::MasterAndReplica && self.has_replicas();
+        if is_waited_for {
+            beside.push(replica());
+        }
         let Said { to, mut beside } = self.converse(link, &questions, &beside, end)?;
-        if role == Role::Master
+        if is_waited_for {
+            // What was kept on this host is there if none answered.
+            beside.pop();
+        }
+        if role.is_master()
             && let Some(reply) = beside.pop()
         {
             link.is_master = is_master(&reply);
@@ -186,7 +194,7 @@ impl Server {
         for said in to {
             given.push(said.map_err(|message| self.refused(doing, &message))?);
         }
-        if link.is_master == Some(false) && role == Role::Master {
+        if link.is_master == Some(false) && role.is_master() {
             return Err(self.refused(doing, "READONLY"));
         }
         self.check_meta(link, meta, end, doing)?;

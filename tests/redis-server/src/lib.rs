@@ -26,6 +26,7 @@ pub struct RedisServer {
     child: Option<Child>,
     directory: tempfile::TempDir,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl RedisServer {
@@ -39,12 +40,27 @@ impl RedisServer {
         server.expect("redis-server starts with these options")
     }
 
-    /// The same, where a port may be somebody else's: None when the server does not start.
+    /// With these variables in its environment.
+    pub fn within(environment: &[(&str, &str)]) -> RedisServer {
+        let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
+        let mut server = RedisServer {
+            child: None,
+            directory: tempfile::tempdir().expect("a directory for redis-server"),
+            options: Vec::new(),
+            environment: environment.iter().map(own).collect(),
+        };
+        server.begin();
+        server.wait_until_it_answers();
+        server
+    }
+
+    /// With options, where a port may be somebody else's: None when the server does not start.
     pub fn try_with(options: &[&str]) -> Option<RedisServer> {
         let mut server = RedisServer {
             child: None,
             directory: tempfile::tempdir().expect("a directory for redis-server"),
             options: options.iter().map(|option| option.to_string()).collect(),
+            environment: Vec::new(),
         };
         server.begin();
         server.answers().then_some(server)
@@ -56,6 +72,7 @@ impl RedisServer {
             child: None,
             directory: tempfile::tempdir().expect("a directory for redis-server"),
             options: Vec::new(),
+            environment: Vec::new(),
         };
         let door = Proxy::to(&server.socket());
         server.options = options(door.port());
@@ -79,6 +96,7 @@ impl RedisServer {
             .args(["--dir", directory.to_str().expect("a path of text")])
             .args(["--logfile", "log"])
             .args(&self.options)
+            .envs(self.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let child = command.spawn();

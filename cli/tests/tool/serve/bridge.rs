@@ -221,7 +221,7 @@ fn a_bridge_leaves_the_accounts_of_its_own_store_alone() {
     let store = desk.path("host/tokens.db");
     std::fs::create_dir_all(store.parent().unwrap()).unwrap();
     let own = Handle::open(&store).unwrap();
-    own.set("api_base_url", &desk.world.sim.http()).unwrap();
+    own.set("api_base_url", desk.world.sim.http()).unwrap();
     own.register("shop", "official", "wx1", SECRET).unwrap();
     let host = Host::on(&desk, &serving.url("http://"), Some(&key));
     host.until_it_says("account \"shop\" of ");
