@@ -7,6 +7,7 @@ mod keep;
 mod manual;
 mod metrics;
 mod redis;
+mod scale_out;
 mod serve;
 mod status;
 mod terminal;

@@ -1,0 +1,199 @@
+//! docs/scale-out.md, followed: its redis.conf, its ACL line, its first commands, a second host, its keeper's environment.
+//! What stands in for the reader's own: the names of hosts, the place of files, and the password.
+
+use std::path::Path;
+
+use redis_server::{Proxy, RedisServer, Value as Redis};
+
+use super::*;
+use common::wait_until;
+
+const PAGE: &str = include_str!("../../../docs/scale-out.md");
+const CHINESE: &str = include_str!("../../../docs/scale-out.zh-CN.md");
+const PASSWORD: &str = "a-password-of-the-test";
+
+/// The blocks of code on a page, without comments, which are in its own language.
+fn blocks(page: &str) -> Vec<String> {
+    let fenced = page.split("```").skip(1).step_by(2);
+    fenced
+        .map(|block| {
+            let lines = block.lines().skip(1).map(str::trim);
+            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+            lines.collect::<Vec<_>>().join("\n")
+        })
+        .collect()
+}
+
+/// The one block with these words.
+fn block(with: &str) -> String {
+    let mut found = blocks(PAGE)
+        .into_iter()
+        .filter(|block| block.contains(with));
+    let block = found
+        .next()
+        .unwrap_or_else(|| panic!("no block has {with}"));
+    assert!(found.next().is_none(), "two blocks have {with}");
+    block
+}
+
+/// A server that is set up as the page says, with its replica.
+struct Site {
+    server: RedisServer,
+    door: Proxy,
+    _replica: RedisServer,
+}
+
+impl Site {
+    fn new() -> Site {
+        let mut options = Vec::new();
+        for line in block("maxmemory-policy").lines() {
+            let (name, value) = line.split_once(' ').unwrap();
+            options.extend([format!("--{name}"), value.to_owned()]);
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        let server = RedisServer::with(&options);
+        let door = Proxy::to(&server.socket());
+        let master = format!("127.0.0.1 {}", door.port());
+        let replica = RedisServer::with(&["--replicaof", &master]);
+        let acl = block("ACL SETUSER").replace("PASSWORD", PASSWORD);
+        let words: Vec<&str> = acl.split_whitespace().collect();
+        assert_eq!(server.run(&words), Redis::Text("OK".into()));
+        wait_until("the replica follows", || {
+            server
+                .run(&["INFO", "replication"])
+                .text()
+                .contains("state=online")
+        });
+        Site {
+            server,
+            door,
+            _replica: replica,
+        }
+    }
+
+    fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.door.port())
+    }
+
+    /// What the page says, as this reader writes it.
+    fn own(&self, text: &str, etc: &Path) -> String {
+        text.replace("redis.internal:6379", &self.address())
+            .replace("/etc/wxtoken", etc.to_str().unwrap())
+    }
+}
+
+/// A host that a reader of the page sits at: its own state directory, and its own files.
+fn host(desk: &Desk, name: &str) -> PathBuf {
+    let etc = desk.path(name);
+    std::fs::create_dir_all(&etc).unwrap();
+    std::fs::write(etc.join("redis-password"), format!("{PASSWORD}\n")).unwrap();
+    set_mode(&etc.join("redis-password"), 0o600);
+    etc
+}
+
+/// Runs lines of the page in a shell on a host, with the secret for whoever asks.
+fn shell(desk: &Desk, etc: &Path, lines: &str) -> Run {
+    let mut command = Command::new("sh");
+    command.args(["-ec", lines]).env_clear();
+    let of_desk = desk.command(&[]);
+    let known = of_desk.get_envs();
+    command.envs(known.filter_map(|(name, value)| Some((name, value?))));
+    command.env_remove("WXTOKEN_STORE");
+    let tool = Path::new(env!("CARGO_BIN_EXE_wxtoken")).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{path}", tool.display()));
+    command.env("XDG_STATE_HOME", etc.join("state"));
+    finished(command, SECRET)
+}
+
+#[test]
+fn the_page_is_one_in_both_languages() {
+    assert_eq!(blocks(PAGE), blocks(CHINESE));
+}
+
+#[test]
+fn the_page_is_followed_from_the_first_command_to_a_keeper_on_a_second_host() {
+    let desk = Desk::new();
+    let appid = "wx0123456789abcdef";
+    desk.world.add("official", appid, json!({}));
+    let site = Site::new();
+    let first = host(&desk, "first");
+    let start = site.own(&block("wxtoken account add shop"), &first);
+    let (names, commands) = start.split_once("wxtoken account add").unwrap();
+    let done = shell(
+        &desk,
+        &first,
+        &format!("{names}wxtoken account add{commands} --offline"),
+    );
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    assert!(done.out.contains("0 problems, 0 warnings"), "{}", done.out);
+    for canary in [SECRET, PASSWORD] {
+        assert!(!(done.out.clone() + &done.err).contains(canary));
+    }
+    let token = shell(&desk, &first, &format!("{names}wxtoken get shop"));
+    assert!(desk.world.accepts(token.out.trim()), "{}", token.err);
+
+    // A host without the key is a reader: it gets what is there, and fetches nothing.
+    let second = host(&desk, "second");
+    let names = site.own(&block("wxtoken account add shop"), &second);
+    let names = names
+        .split_once("wxtoken account add")
+        .unwrap()
+        .0
+        .to_owned();
+    let read = shell(&desk, &second, &format!("{names}wxtoken get shop"));
+    assert_eq!(read.out, token.out, "{}", read.err);
+    let ticket = format!("{names}wxtoken get shop/jsapi_ticket");
+    let refused = shell(&desk, &second, &ticket);
+    assert_eq!(refused.code, 14, "{}", refused.err);
+    assert!(
+        refused.err.contains("no key to the secrets"),
+        "{}",
+        refused.err
+    );
+    // With the key, copied as the page says, it is as good as the first.
+    std::fs::copy(first.join("key"), second.join("key")).unwrap();
+    set_mode(&second.join("key"), 0o600);
+    let fetched = shell(&desk, &second, &ticket);
+    assert_eq!(fetched.code, 0, "{}", fetched.err);
+    assert_eq!(desk.world.minted(), 2, "a token and a ticket");
+    // The keys are all under the prefix that the ACL line names.
+    let keys = site.server.run(&["KEYS", "*"]);
+    assert!(
+        keys.list()
+            .iter()
+            .all(|key| key.text().starts_with("wxtoken:"))
+    );
+}
+
+#[test]
+fn the_keepers_environment_starts_a_keeper_that_finds_the_master() {
+    let desk = Desk::new();
+    let watched = redis_server::Watched::start();
+    let acl = block("ACL SETUSER").replace("PASSWORD", PASSWORD);
+    let words: Vec<&str> = acl.split_whitespace().collect();
+    for server in [&watched.master, &watched.replica] {
+        assert_eq!(server.run(&words), Redis::Text("OK".into()));
+    }
+    let etc = host(&desk, "keeper");
+    let sentinel = format!("127.0.0.1:{}", watched.sentinel.port());
+    let environment = block("WXTOKEN_STORE=redis+sentinel")
+        .replace("10.0.0.1,10.0.0.2,10.0.0.3", &sentinel)
+        .replace("/etc/wxtoken", etc.to_str().unwrap())
+        .replace("/var/lib", etc.to_str().unwrap());
+    std::fs::create_dir(etc.join("wxtoken")).unwrap();
+    let mut command = desk.command(&["keep"]);
+    for line in environment.lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        command.env(name, value);
+    }
+    let log = etc.join("log");
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let mut keeper = command.stdout(Stdio::null()).spawn().unwrap();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    wait_until("the keeper is ready", || said().contains("ready: "));
+    // SAFETY: our own child, not waited for yet.
+    unsafe { libc::kill(keeper.id() as i32, libc::SIGTERM) };
+    assert_eq!(keeper.wait().unwrap().code(), Some(0), "{}", said());
+    assert!(!said().contains(PASSWORD));
+}
