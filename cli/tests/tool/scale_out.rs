@@ -156,7 +156,8 @@ fn the_page_is_followed_from_the_first_command_to_a_keeper_on_a_second_host() {
     set_mode(&second.join("key"), 0o600);
     let fetched = shell(&desk, &second, &ticket);
     assert_eq!(fetched.code, 0, "{}", fetched.err);
-    assert_eq!(desk.world.minted(), 2, "a token and a ticket");
+    let minted = desk.world.sim.counters_of(appid).minted;
+    assert_eq!(minted, 2, "a token and a ticket");
     // The keys are all under the prefix that the ACL line names.
     let keys = site.server.run(&["KEYS", "*"]);
     assert!(
@@ -196,4 +197,30 @@ fn the_keepers_environment_starts_a_keeper_that_finds_the_master() {
     unsafe { libc::kill(keeper.id() as i32, libc::SIGTERM) };
     assert_eq!(keeper.wait().unwrap().code(), Some(0), "{}", said());
     assert!(!said().contains(PASSWORD));
+}
+
+#[test]
+fn the_bridges_lines_are_what_the_command_takes() {
+    let desk = Desk::new();
+    let lines = block("wxtoken keep --from https");
+    let service = block("WXTOKEN_KEEP=--from");
+    let words = lines.lines().last().unwrap().trim_start_matches("wxtoken ");
+    let (_, of_service) = service.lines().next().unwrap().split_once('=').unwrap();
+    assert!(words.contains(&format!("keep {of_service}")), "{words}");
+    // Nothing listens there: the command gets as far as the upstream.
+    let store = desk.path("tokens.db").display().to_string();
+    let words = words
+        .replace("tokens.internal:8443", "127.0.0.1:9")
+        .replace("/var/lib/wxtoken/tokens.db", &store);
+    let words: Vec<&str> = words.split(' ').collect();
+    let mut bridge = desk.command(&words);
+    let log = desk.path("log");
+    bridge.stderr(std::fs::File::create(&log).unwrap());
+    let mut bridge = bridge.stdout(Stdio::null()).spawn().unwrap();
+    let said = || std::fs::read_to_string(&log).unwrap();
+    wait_until("it says what it lacks", || {
+        said().contains("failed https://127.0.0.1:9: cannot list the accounts")
+    });
+    bridge.kill().unwrap();
+    bridge.wait().unwrap();
 }

@@ -1,4 +1,4 @@
-//! The bridge: `wxtoken keep --from` fills this host's file from a server or from Redis. Programs here read the file, hold no
+//! Faults row 104, the bridge: `wxtoken keep --from` fills this host's file from a server or from Redis. Programs here read the file, hold no
 //! key, and know no network.
 
 use std::path::{Path, PathBuf};
