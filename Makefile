@@ -38,7 +38,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
+.PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-deploy test-soak test-bench test-findings \
@@ -185,6 +185,12 @@ lint:
 	python3 -B tests/layers.py --self-test
 	python3 -B tests/layers.py
 
+# The same with a wxtoken server for each case.
+UNDER_SERVER = $(UNDER_SIM) python3 -B $(CURDIR)/tests/beside_server.py $(abspath $(TARGET))/debug/wxtoken --
+
+test-tool:
+	$(CARGO) build --locked -p wxtoken-cli
+
 test-rust:
 	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
 
@@ -195,33 +201,38 @@ test-model:
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) REDIS=$(abspath $(REDIS)) BUILD=$(CURDIR)/build/tests-c
 
-test-go: stage sim
+test-go: stage sim test-tool
 	cd bindings/go && $(UNDER_SIM) go vet ./...
 	cd bindings/go && $(UNDER_SIM) go test -count=1 -race ./...
 	cd bindings/go && $(UNDER_REDIS) go test -count=1 -run TestTheSharedTableOfCases .
+	cd bindings/go && $(UNDER_SERVER) go test -count=1 -run TestTheSharedTableOfCases .
 	@cd bindings/go/adapters_test && $(CURDIR)/.ci/with-registry test-go/adapters Go \
 	  '$(UNDER_SIM) go vet ./...' '$(UNDER_SIM) go test -count=1 -race ./...'
 
-test-php: stage sim
+test-php: stage sim test-tool
 	$(UNDER_SIM) php bindings/php/tests/run.php
 	$(UNDER_REDIS) php bindings/php/tests/run.php shared_table
+	$(UNDER_SERVER) php bindings/php/tests/run.php shared_table
 
 # The adapters with the real SDKs; WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere than Packagist.
 test-php-sdks: stage sim
 	@.ci/with-registry test-php-sdks Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' \
 	  '$(UNDER_SIM) php bindings/php/tests/sdks/run.php'
 
-test-python: stage sim
+test-python: stage sim test-tool
 	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
 	cd bindings/python && $(UNDER_REDIS) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
+	cd bindings/python && $(UNDER_SERVER) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
 
-test-node: stage sim
+test-node: stage sim test-tool
 	@cd bindings/node && $(CURDIR)/.ci/with-registry test-node npm \
-	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent && $(UNDER_REDIS) node --test tests/cases.test.js'
+	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent && $(UNDER_REDIS) node --test tests/cases.test.js \
+	  && $(UNDER_SERVER) node --test tests/cases.test.js'
 
-test-java: stage sim
+test-java: stage sim test-tool
 	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven \
-	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest' true
+	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest \
+	  && $(UNDER_SERVER) mvn -B -q test -Dtest=CasesTest' true
 
 ON_HOSTS = LD_LIBRARY_PATH=$(STAGE)/lib python3 -B tests/mixed/hosts.py $(abspath $(SIM)) build/mixed/c build/mixed/go
 

@@ -5,6 +5,7 @@ package wxtoken_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -22,6 +23,9 @@ import (
 // The socket of a redis-server; with it, the stores of the cases are there.
 var redis = os.Getenv("WXTOKEN_CASES_REDIS")
 
+// An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers.
+var serverControl = os.Getenv("WXTOKEN_CASES_SERVER")
+
 // The shared table of cases, tests/cases.json, is carried out as tests/CASES.md says.
 func TestTheSharedTableOfCases(t *testing.T) {
 	text, err := os.ReadFile(os.Getenv("WXTOKEN_CASES"))
@@ -31,8 +35,9 @@ func TestTheSharedTableOfCases(t *testing.T) {
 	var table struct {
 		About string
 		Cases []struct {
-			Name  string
-			Steps []map[string]any
+			Name           string
+			Steps          []map[string]any
+			NotOverAServer string `json:"not_over_a_server"`
 		}
 	}
 	if err := json.Unmarshal(text, &table); err != nil {
@@ -42,6 +47,9 @@ func TestTheSharedTableOfCases(t *testing.T) {
 		t.Fatal("the table has no cases")
 	}
 	for _, c := range table.Cases {
+		if serverControl != "" && c.NotOverAServer != "" {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			run := newRun(t)
 			defer run.cancel()
@@ -60,6 +68,9 @@ type run struct {
 	cancel context.CancelFunc
 	vars   map[string]string
 	stores map[string]*wxtoken.Store
+	// Where the store is a server: its client's key, and its own store, for the one who runs it.
+	key      string
+	operator *wxtoken.Store
 }
 
 func newRun(t *testing.T) *run {
@@ -69,7 +80,11 @@ func newRun(t *testing.T) *run {
 		store = "redis+unix://" + redis + "?prefix=" + randomHex(t, 8)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &run{t: t, ctx: ctx, cancel: cancel, stores: map[string]*wxtoken.Store{}, vars: map[string]string{
+	r := &run{t: t, ctx: ctx, cancel: cancel, stores: map[string]*wxtoken.Store{}}
+	if serverControl != "" {
+		store = r.startServer()
+	}
+	r.vars = map[string]string{
 		"$DIR":    dir,
 		"$STORE":  store,
 		"$ID":     "wx" + randomHex(t, 8),
@@ -78,7 +93,28 @@ func newRun(t *testing.T) *run {
 		"$HTTP":   os.Getenv("WXSIM_HTTP"),
 		"$HTTPS":  os.Getenv("WXSIM_HTTPS"),
 		"$CA":     os.Getenv("WXSIM_CA"),
-	}}
+	}
+	return r
+}
+
+// startServer starts a server for this case, and gives its name as a store.
+func (r *run) startServer() string {
+	answer, err := http.Post(serverControl, "application/json", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var server struct{ Store, Key, File string }
+	if err := json.NewDecoder(answer.Body).Decode(&server); err != nil || server.Store == "" {
+		r.t.Fatalf("no server was started: %v, %s", err, answer.Status)
+	}
+	r.key = server.Key
+	r.operator, err = wxtoken.Open(server.File, simulated()...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { r.operator.Close() })
+	return server.Store
 }
 
 // replace replaces the variables in every string of a value, longest name first.
@@ -112,6 +148,13 @@ func (r *run) replace(value any) any {
 
 func (r *run) step(s *step) {
 	verb := s.text("do")
+	if s.has("over_a_server") {
+		for key, value := range s.take("over_a_server").(map[string]any) {
+			if r.operator != nil {
+				s.keys[key] = value
+			}
+		}
+	}
 	switch verb {
 	case "sim":
 		r.sim(s)
@@ -128,11 +171,15 @@ func (r *run) step(s *step) {
 	case "set":
 		s.outcome(r.store(s).Set(s.text("option"), s.text("value")))
 	case "account":
-		s.outcome(r.store(s).Register(wxtoken.Account{
+		s.outcome(r.register(r.store(s), wxtoken.Account{
 			Name: s.text("account"), Kind: wxtoken.Kind(s.text("kind")), ID: s.text("id"), Secret: s.orNull("secret"),
 		}))
 	case "put":
-		s.outcome(r.store(s).Put(s.text("account"), s.text("field"), s.orNull("value")))
+		store, field := r.store(s), s.text("field")
+		if r.operator != nil && (field == "current" || field == "parent") {
+			store = r.operator
+		}
+		s.outcome(store.Put(s.text("account"), field, s.orNull("value")))
 	case "get":
 		r.get(s)
 	case "reject":
@@ -145,6 +192,16 @@ func (r *run) step(s *step) {
 	for key := range s.keys {
 		s.fail("unknown key %q of verb %q: this runner must learn it", key, verb)
 	}
+}
+
+// register registers an account, which over a server is the operator's to do first.
+func (r *run) register(store *wxtoken.Store, account wxtoken.Account) error {
+	if r.operator != nil {
+		if err := r.operator.Register(account); err != nil {
+			return err
+		}
+	}
+	return store.Register(account)
 }
 
 func (r *run) sim(s *step) {
@@ -214,6 +271,9 @@ func (r *run) open(s *step) error {
 		r.t.Setenv("WXTOKEN_STORE", "")
 	}
 	options := simulated()
+	if r.operator != nil && path == r.vars["$STORE"] {
+		options = append(options, wxtoken.WithOption("server_key", r.key), wxtoken.WithOption("revalidate_ms", "0"))
+	}
 	if s.has("options") {
 		for name, value := range s.take("options").(map[string]any) {
 			options = append(options, wxtoken.WithOption(name, value.(string)))

@@ -229,11 +229,19 @@ impl Caller<'_> {
         if (200..300).contains(&answer.status) {
             return Ok(answer);
         }
-        let Some(error) = error_of(&answer.body) else {
+        let Some(mut error) = error_of(&answer.body) else {
             return Err(Trouble::Away(self.is_not_one(doing)));
         };
         let is_refusal = REFUSED.contains(&answer.status);
         let passes = matches!(error.status, Status::Store | Status::Timeout);
+        let error = match error.status {
+            // The server does not name what it does not have.
+            Status::Account if error.detail.is_none() => {
+                let why = std::mem::replace(&mut error.what, self.at_server(doing));
+                error.because(why)
+            }
+            _ => error,
+        };
         Err(match passes && !is_refusal {
             true => Trouble::Away(error),
             false => Trouble::Answered(error),

@@ -14,12 +14,16 @@ const { cases } = JSON.parse(readFileSync(process.env.WXTOKEN_CASES, 'utf8'));
 assert.ok(cases.length > 0, 'the table has no cases');
 // The socket of a redis-server; with it, the stores of the cases are there.
 const redis = process.env.WXTOKEN_CASES_REDIS;
+// An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers.
+const control = process.env.WXTOKEN_CASES_SERVER;
 
-for (const { name, steps, ...unknown } of cases) {
+for (const { name, steps, not_over_a_server, ...unknown } of cases) {
+  if (control && not_over_a_server) continue;
   test(name, async (t) => {
     assert.deepEqual(unknown, {}, 'a case with a key that this runner does not know');
     const run = new Run(sim.directory(t));
-    t.after(() => Promise.all([...run.stores.values()].map((store) => store.close())));
+    if (control) await run.startServer();
+    t.after(() => Promise.all([run.operator, ...run.stores.values()].map((store) => store?.close())));
     for (const [number, step] of steps.entries()) {
       try {
         await run.step(step);
@@ -45,8 +49,19 @@ class Run {
     };
   }
 
+  /** The store is a server from now on. `operator` is the server's own store, for the one who runs it. */
+  async startServer() {
+    const answer = await fetch(control, { method: 'POST' });
+    const { store, key, file } = await answer.json();
+    assert.ok(store, `no server was started: ${answer.status}`);
+    this.variables.STORE = store;
+    this.key = key;
+    this.operator = await Store.open(file, { api_base_url: sim.http, work_base_url: sim.http });
+  }
+
   async step(raw) {
-    const { do: verb, ...keys } = this.filled(raw);
+    const { do: verb, over_a_server = {}, ...own } = this.filled(raw);
+    const keys = control ? { ...own, ...over_a_server } : own;
     if (Object.hasOwn(PLAIN, verb)) return PLAIN[verb](this, new Keys(verb, keys));
     assert.ok(Object.hasOwn(LIBRARY, verb), `unknown verb ${verb}: this runner must learn it`);
     const { status, ...rest } = keys;
@@ -129,7 +144,9 @@ const PLAIN = {
 const LIBRARY = {
   async open(run, step) {
     const { handle, store, options } = step.take([], { handle: 'main', store: run.variables.STORE, options: {} });
-    const opened = await Store.open(store, { api_base_url: sim.http, work_base_url: sim.http, ...options });
+    const isServer = run.operator && store === run.variables.STORE;
+    const client = isServer ? { server_key: run.key, revalidate_ms: '0' } : {};
+    const opened = await Store.open(store, { api_base_url: sim.http, work_base_url: sim.http, ...client, ...options });
     run.stores.set(handle, opened);
   },
   async close(run, step) {
@@ -143,11 +160,13 @@ const LIBRARY = {
   },
   async account(run, step) {
     const { handle, account, kind, id, secret } = step.take(['account', 'kind', 'id', 'secret'], { handle: 'main' });
+    await run.operator?.register(account, kind, id, secret);
     await run.store(handle).register(account, kind, id, secret);
   },
   async put(run, step) {
     const { handle, account, field, value } = step.take(['account', 'field', 'value'], { handle: 'main' });
-    await run.store(handle).put(account, field, value);
+    const isOperators = run.operator && ['current', 'parent'].includes(field);
+    await (isOperators ? run.operator : run.store(handle)).put(account, field, value);
   },
   async get(run, step) {
     const { handle, name, as, same_as, other_than, expires_in } = step.take(['name'], {

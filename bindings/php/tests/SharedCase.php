@@ -36,6 +36,10 @@ final class SharedCase
     /** @var array<string, string> */
     private array $variables;
 
+    /** Where the store is a server: its client's key, and its own store, for the one who runs it. */
+    private ?string $key = null;
+    private ?Store $operator = null;
+
     public function __construct(private readonly Simulator $simulator, string $directory)
     {
         // The socket of a redis-server; with it, the stores of the cases are there.
@@ -50,6 +54,34 @@ final class SharedCase
             '$HTTPS' => $simulator->https,
             '$CA' => $simulator->caFile,
         ];
+        if (self::isOverAServer()) {
+            $this->startServer();
+        }
+    }
+
+    /**
+     * Whether the stores of the cases are wxtoken servers.
+     */
+    public static function isOverAServer(): bool
+    {
+        return getenv('WXTOKEN_CASES_SERVER') !== false;
+    }
+
+    private function startServer(): void
+    {
+        $post = stream_context_create(['http' => ['method' => 'POST', 'header' => 'Content-Type: application/json', 'content' => '{}']]);
+        $server = json_decode(file_get_contents(getenv('WXTOKEN_CASES_SERVER'), false, $post), true);
+        $this->variables['$STORE'] = $server['store'];
+        $this->key = $server['key'];
+        $this->operator = new Store($server['file'], $this->simulated());
+    }
+
+    /**
+     * @return array<string, string>
+     */
+    private function simulated(): array
+    {
+        return ['api_base_url' => $this->simulator->http, 'work_base_url' => $this->simulator->http];
     }
 
     /**
@@ -74,11 +106,11 @@ final class SharedCase
     {
         $verb = $step['do'];
         $known = self::KEYS[$verb] ?? throw new RuntimeException("this runner does not know the verb $verb");
-        $known = [...$known, 'do', ...(isset($step['status']) ? self::KEYS_OF_A_FAILURE : [])];
+        $known = [...$known, 'do', 'over_a_server', ...(isset($step['status']) ? self::KEYS_OF_A_FAILURE : [])];
         $unknown = implode(', ', array_diff(array_keys($step), $known));
         check($unknown === '', "this runner does not know the keys: $unknown");
 
-        $step = $this->filledIn($step);
+        $step = $this->filledIn($this->operator === null ? $step : [...$step, ...($step['over_a_server'] ?? [])]);
         if (!isset($step['status'])) {
             $this->carryOut($step);
             return;
@@ -115,19 +147,44 @@ final class SharedCase
                 'delete' => $this->delete($step['path']),
                 'directory' => mkdir($step['path']),
             },
-            'open' => $this->handles[$handle] = new Store(
-                $step['store'] ?? $this->variables['$STORE'],
-                ($step['options'] ?? [])
-                    + ['api_base_url' => $this->simulator->http, 'work_base_url' => $this->simulator->http],
-            ),
+            'open' => $this->handles[$handle] = $this->opened($step['store'] ?? null, $step['options'] ?? []),
             'close' => $store->close(),
             'set' => $store->set($step['option'], $step['value']),
-            'account' => $store->register($step['account'], $step['kind'], $step['id'], $step['secret']),
-            'put' => $store->put($step['account'], $step['field'], $step['value']),
+            'account' => $this->register($store, $step),
+            'put' => $this->putter($store, $step['field'])->put($step['account'], $step['field'], $step['value']),
             'get' => $this->get($store, $step),
             'reject' => $store->reject($step['name'], $step['token']),
             'report' => $this->report($store, $step),
         };
+    }
+
+    /**
+     * @param array<string, string> $options
+     */
+    private function opened(?string $store, array $options): Store
+    {
+        $client = $this->operator !== null && $store === null ? ['server_key' => $this->key, 'revalidate_ms' => '0'] : [];
+        return new Store($store ?? $this->variables['$STORE'], $options + $client + $this->simulated());
+    }
+
+    /**
+     * Over a server an account is the operator's to register first.
+     *
+     * @param array<string, mixed> $step
+     */
+    private function register(Store $store, array $step): void
+    {
+        foreach (array_filter([$this->operator, $store]) as $one) {
+            $one->register($step['account'], $step['kind'], $step['id'], $step['secret']);
+        }
+    }
+
+    /**
+     * Over a server, whose parent an account is and which is the current one is the operator's to say.
+     */
+    private function putter(Store $store, string $field): Store
+    {
+        return in_array($field, ['current', 'parent'], true) ? $this->operator ?? $store : $store;
     }
 
     private function delete(string $path): void

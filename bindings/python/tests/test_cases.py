@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import subprocess
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from wxtoken import Store, WxTokenError
 
 # The socket of a redis-server; with it, the stores of the cases are there.
 REDIS = os.environ.get("WXTOKEN_CASES_REDIS")
+# An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers.
+SERVER = os.environ.get("WXTOKEN_CASES_SERVER")
 
 CASES = json.loads(Path(os.environ["WXTOKEN_CASES"]).read_text("utf-8"))["cases"]
+if SERVER:
+    CASES = [case for case in CASES if "not_over_a_server" not in case]
 
 ERRORS = {
     "WXTOKEN_E_ARGUMENT": wxtoken.ArgumentError,
@@ -55,7 +60,7 @@ EXPECTATIONS = {"errcode", "retry_after_ms", "message_has", "message_hides"}
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_case(case: dict[str, Any], tmp_path: Path, sim: Simulator) -> None:
-    assert set(case) == {"name", "steps"}, "a case with a key that this runner does not know"
+    assert set(case) - {"not_over_a_server"} == {"name", "steps"}, "a case with a key that this runner does not know"
     runner = Runner(tmp_path, sim)
     try:
         for number, step in enumerate(case["steps"], 1):
@@ -64,7 +69,7 @@ def test_case(case: dict[str, Any], tmp_path: Path, sim: Simulator) -> None:
             except Exception as e:
                 raise AssertionError(f"step {number}, {step}: {type(e).__name__}: {e}") from e
     finally:
-        for store in runner.stores.values():
+        for store in [*runner.stores.values(), *runner.operator]:
             store.close()
 
 
@@ -72,9 +77,12 @@ class Runner:
     def __init__(self, directory: Path, sim: Simulator) -> None:
         self.sim = sim
         self.stores: dict[str, Store] = {}
+        self.server = start_server() if SERVER else None
+        # The store of the server, for the one who runs it.
+        self.operator = [self.opened(self.server["file"])] if self.server else []
         self.variables = {
             "DIR": str(directory),
-            "STORE": f"redis+unix://{REDIS}?prefix={secrets.token_hex(8)}" if REDIS else str(directory / "tokens.db"),
+            "STORE": self.store_in(directory),
             "ID": "wx" + secrets.token_hex(8),
             "CORP": "ww" + secrets.token_hex(8),
             "SECRET": secrets.token_hex(16),
@@ -83,8 +91,20 @@ class Runner:
             "CA": sim.ca,
         }
 
+    def store_in(self, directory: Path) -> str:
+        if self.server:
+            return self.server["store"]
+        return f"redis+unix://{REDIS}?prefix={secrets.token_hex(8)}" if REDIS else str(directory / "tokens.db")
+
+    def opened(self, path: str, options: dict[str, str] | None = None) -> Store:
+        base_urls = {"api_base_url": self.sim.http, "work_base_url": self.sim.http}
+        return Store(path, **{**base_urls, **(options or {})})
+
     def run(self, raw: dict[str, Any]) -> None:
         step = self.filled(raw)
+        over_a_server = step.pop("over_a_server", {})
+        if self.server:
+            step |= over_a_server
         verb = step.pop("do")
         if verb in PLAIN_VERBS:
             required, optional = PLAIN_VERBS[verb]
@@ -132,8 +152,8 @@ class Runner:
 
     def do_open(self, handle: str = "main", store: str | None = None, options: dict[str, str] | None = None) -> None:
         path = self.variables["STORE"] if store is None else store
-        base_urls = {"api_base_url": self.sim.http, "work_base_url": self.sim.http}
-        self.stores[handle] = Store(path, **{**base_urls, **(options or {})})
+        own = {"server_key": self.server["key"], "revalidate_ms": "0"} if self.server and store is None else {}
+        self.stores[handle] = self.opened(path, {**own, **(options or {})})
 
     def do_close(self, handle: str = "main") -> None:
         self.stores.pop(handle).close()
@@ -142,10 +162,13 @@ class Runner:
         self.stores[handle].set(option, value)
 
     def do_account(self, account: str, kind: str, id: str, secret: str | None, handle: str = "main") -> None:
+        for operator in self.operator:
+            operator.register(account, kind, id, secret)
         self.stores[handle].register(account, kind, id, secret)
 
     def do_put(self, account: str, field: str, value: str | None, handle: str = "main") -> None:
-        self.stores[handle].put(account, field, value)
+        is_operators = field in ("current", "parent")
+        (self.operator[0] if self.operator and is_operators else self.stores[handle]).put(account, field, value)
 
     def do_get(
         self,
@@ -178,6 +201,11 @@ class Runner:
         text = json.dumps(report, ensure_ascii=False)
         for hidden in hides or []:
             assert hidden not in text
+
+
+def start_server() -> dict[str, str]:
+    with urllib.request.urlopen(urllib.request.Request(f"{SERVER}/", b"")) as answer:
+        return json.load(answer)
 
 
 def delete(path: str) -> None:

@@ -172,12 +172,27 @@ pub async fn reject(
     end(call, done)
 }
 
+/// Of the account that a call without a name means.
+pub async fn reject_current(
+    State(server): State<Arc<Server>>,
+    Extension(origin): Extension<Origin>,
+    request: Request,
+) -> Answer {
+    let mut call = Call::begin(&server, &origin, "reject");
+    let done = note_rejection(&mut call, &[], request).await;
+    end(call, done)
+}
+
 async fn note_rejection(
     call: &mut Call<'_>,
     parts: &[String],
     request: Request,
 ) -> Result<Answer, Refusal> {
     let caller = admitted(call, request.headers(), Verb::Reject).await?;
+    let parts = match parts {
+        [] => &[unnamed(call, &caller).await?],
+        named => named,
+    };
     let name = named(&caller, parts)?;
     let token = field(request.into_body(), "token").await?;
     let of = name.clone();

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
-use wxtoken::tool::{Error, Status};
+use wxtoken::tool::{Error, Hint, Status};
 
 use super::admission::Refusal;
 use crate::ui::hint::in_commands;
@@ -66,6 +66,10 @@ fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
+fn lacks_a_field(error: &Error) -> bool {
+    error.status == Status::Account && matches!(error.hint.as_deref(), Some(Hint::Put { .. }))
+}
+
 /// What a client is told. Of the store's own troubles it is not told which file they are about, nor which accounts there
 /// are beside its own.
 fn told(refusal: &Refusal) -> Error {
@@ -92,6 +96,8 @@ fn told(refusal: &Refusal) -> Error {
             retry_after_ms: i64::try_from(wait.as_millis()).unwrap_or(0).max(1),
             ..store("this client makes more calls than it may")
         },
+        // What it lacks, and the client's operator may put.
+        Refusal::Failed(error) if lacks_a_field(error) => error.clone(),
         Refusal::Failed(error) if error.status == Status::Account => {
             Error::new(Status::Account, "there is no such account for this client")
         }

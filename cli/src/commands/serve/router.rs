@@ -25,6 +25,7 @@ pub fn of(server: Arc<Server>) -> Router {
         .route("/v1/token", get(native::current_token))
         .route("/v1/token/{account}", get(native::token))
         .route("/v1/token/{account}/{credential}", get(native::token))
+        .route("/v1/reject", post(native::reject_current))
         .route("/v1/reject/{account}", post(native::reject))
         .route("/v1/reject/{account}/{credential}", post(native::reject))
         .route("/v1/put/{account}/{field}", put(native::put))

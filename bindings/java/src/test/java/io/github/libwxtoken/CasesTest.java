@@ -33,6 +33,9 @@ class CasesTest {
   /** The socket of a redis-server; with it, the stores of the cases are there. */
   private static final String REDIS = System.getenv("WXTOKEN_CASES_REDIS");
 
+  /** An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers. */
+  private static final String CONTROL = System.getenv("WXTOKEN_CASES_SERVER");
+
   @TempDir Path directory;
 
   @TestFactory
@@ -44,10 +47,12 @@ class CasesTest {
     assertFalse(cases.isEmpty(), "the table has no cases");
     return cases.stream()
         .map(JsonElement::getAsJsonObject)
+        .filter(one -> CONTROL == null || !one.has("not_over_a_server"))
         .map(one -> DynamicTest.dynamicTest(one.get("name").getAsString(), () -> carryOut(one)));
   }
 
   private void carryOut(JsonObject one) throws IOException {
+    one.remove("not_over_a_server");
     assertEquals(Set.of("name", "steps"), one.keySet(), "a key that this runner does not know");
     Run run = new Run(Files.createTempDirectory(directory, "case"));
     int number = 0;
@@ -60,6 +65,9 @@ class CasesTest {
       throw new AssertionError("step " + number + ": " + e.getMessage(), e);
     } finally {
       run.stores.values().forEach(Store::close);
+      if (run.operator != null) {
+        run.operator.close();
+      }
     }
   }
 
@@ -67,6 +75,12 @@ class CasesTest {
   private static final class Run {
     final Map<String, Store> stores = new HashMap<>();
     final Map<String, String> variables = new HashMap<>();
+
+    /** Where the store is a server: its client's key. */
+    private String key;
+
+    /** Where the store is a server: its own store, for the one who runs it. */
+    private Store operator;
 
     Run(Path directory) {
       variables.put("$DIR", directory.toString());
@@ -81,10 +95,31 @@ class CasesTest {
       variables.put("$HTTP", Simulator.HTTP);
       variables.put("$HTTPS", Simulator.HTTPS);
       variables.put("$CA", Simulator.CA);
+      if (CONTROL != null) {
+        startServer();
+      }
+    }
+
+    private void startServer() {
+      JsonObject server = Simulator.postTo(CONTROL, new JsonObject());
+      variables.put("$STORE", server.get("store").getAsString());
+      key = server.get("key").getAsString();
+      operator = Store.open(server.get("file").getAsString(), simulated());
+    }
+
+    private static Options simulated() {
+      return new Options()
+          .with("api_base_url", Simulator.HTTP)
+          .with("work_base_url", Simulator.HTTP);
     }
 
     void carryOut(JsonObject raw) throws IOException {
-      Step step = new Step(filled(raw).getAsJsonObject());
+      JsonObject keys = filled(raw).getAsJsonObject();
+      JsonElement overAServer = keys.remove("over_a_server");
+      if (operator != null && overAServer != null) {
+        overAServer.getAsJsonObject().asMap().forEach(keys::add);
+      }
+      Step step = new Step(keys);
       String verb = step.text("do");
       switch (verb) {
         case "sim" -> sim(step);
@@ -134,10 +169,8 @@ class CasesTest {
       switch (verb) {
         case "close" -> stores.remove(handle).close();
         case "set" -> store.set(step.text("option"), step.text("value"));
-        case "account" ->
-            store.register(
-                step.text("account"), step.text("kind"), step.text("id"), step.orNull("secret"));
-        case "put" -> store.put(step.text("account"), step.text("field"), step.orNull("value"));
+        case "account" -> register(store, step);
+        case "put" -> put(store, step);
         case "get" -> get(store, step);
         case "reject" -> store.reject(step.orNull("name"), step.text("token"));
         case "report" -> report(store, step);
@@ -147,13 +180,34 @@ class CasesTest {
 
     private void open(String handle, Step step) {
       String path = step.takeOr("store", new JsonPrimitive(variables.get("$STORE"))).getAsString();
-      Options options = new Options();
-      options.with("api_base_url", Simulator.HTTP).with("work_base_url", Simulator.HTTP);
+      Options options = simulated();
+      if (operator != null && path.equals(variables.get("$STORE"))) {
+        options.with("server_key", key).with("revalidate_ms", "0");
+      }
       step.takeOr("options", new JsonObject())
           .getAsJsonObject()
           .asMap()
           .forEach((name, value) -> options.with(name, value.getAsString()));
       stores.put(handle, Store.open(path, options));
+    }
+
+    /** Over a server an account is the operator's to register first. */
+    private void register(Store store, Step step) {
+      String account = step.text("account");
+      String kind = step.text("kind");
+      String id = step.text("id");
+      String secret = step.orNull("secret");
+      if (operator != null) {
+        operator.register(account, kind, id, secret);
+      }
+      store.register(account, kind, id, secret);
+    }
+
+    /** Over a server, whose parent an account is and which is the current one is the operator's to say. */
+    private void put(Store store, Step step) {
+      String field = step.text("field");
+      boolean isOperators = operator != null && Set.of("current", "parent").contains(field);
+      (isOperators ? operator : store).put(step.text("account"), field, step.orNull("value"));
     }
 
     private void get(Store store, Step step) {

@@ -85,8 +85,12 @@ public final class Simulator {
   }
 
   public static JsonObject post(String path, JsonElement body) {
+    return postTo(CONTROL + path, body);
+  }
+
+  public static JsonObject postTo(String address, JsonElement body) {
     return ask(
-        HttpRequest.newBuilder(URI.create(CONTROL + path))
+        HttpRequest.newBuilder(URI.create(address))
             .POST(BodyPublishers.ofString(body.toString()))
             .build());
   }
