@@ -50,8 +50,9 @@ pub async fn ready(State(server): State<Arc<Server>>) -> Response<Body> {
 
 async fn look(server: &Server) -> Said {
     let unready = StatusCode::SERVICE_UNAVAILABLE;
-    let Ok(Ok(report)) = server.work.look(|store| store.report()).await else {
-        return (unready, "the store cannot be read\n".into());
+    let report = match server.work.look(|store| store.report()).await {
+        Ok(Ok(report)) if report.away.is_none() => report,
+        _ => return (unready, "the store cannot be read\n".into()),
     };
     // An account whose token was never fetched has no row yet.
     let has_token = |account: &AccountReport| {
