@@ -53,12 +53,7 @@ pub fn success(
     if call.says_ok {
         body.push_str("\"errcode\":0,\"errmsg\":\"ok\",");
     }
-    let left = token.left_ms / 1000;
-    // In the last seconds of its least life the platform would give the same.
-    let expires_in = match min_life_s - left {
-        1..=5 => min_life_s,
-        _ => left,
-    };
+    let expires_in = expires_in(token.left_ms, min_life_s);
     let value = quoted(&token.value);
     body.push_str(&format!(
         "\"{}\":{value},\"expires_in\":{expires_in}",
@@ -73,6 +68,16 @@ pub fn success(
         _ => "application/json; charset=UTF-8",
     };
     written(body, content)
+}
+
+/// In the last seconds of its least life the platform would give the same token. Some SDKs take all of that life off, and a
+/// store such as Redis fails to keep what ends at once: a second is left to them.
+fn expires_in(left_ms: i64, min_life_s: i64) -> i64 {
+    let left = left_ms / 1000;
+    match min_life_s - left {
+        0..=5 => min_life_s + 1,
+        _ => left,
+    }
 }
 
 /// A refusal or a failure.
@@ -173,5 +178,25 @@ fn wording(host: WechatHost, code: i64) -> &'static str {
         (_, 61003) => "component is not authorized by this account",
         (_, 61011) => "invalid component",
         _ => "system error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reply_has_more_than_the_least_life_or_what_the_platform_gives() {
+        for (left_ms, told) in [
+            (7_200_000, 7200),
+            (302_000, 302),
+            (300_999, 301),
+            (295_000, 301),
+            (294_000, 294),
+            (1_000, 1),
+        ] {
+            assert_eq!(expires_in(left_ms, 300), told, "{left_ms}");
+        }
+        assert_eq!(expires_in(1_500_000, 1500), 1501);
     }
 }
