@@ -284,6 +284,12 @@ impl Store {
         self.0.reject(name, token)
     }
 
+    /// Asks the platform whether it takes this token, where it can be asked, and rejects the token if it does not. Whether it
+    /// was rejected. A token that the platform takes leaves nothing in the store.
+    pub fn reject_if_refused(&self, name: &str, token: &str) -> Result<bool> {
+        self.0.session()?.reject_if_refused(name, token)
+    }
+
     /// Ends every back-off of an account, or of all accounts. The names of the credentials whose back-off it was.
     pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
         self.0.retry(account)

@@ -44,7 +44,7 @@ use crate::process::cache::{CachedToken, ReadStamp};
 use crate::sys;
 
 /// How long a look at the store may take while there is a good token from before.
-const STORE_READ_BUDGET_MS: i64 = 100;
+pub(super) const STORE_READ_BUDGET_MS: i64 = 100;
 
 impl Session {
     /// A token that is valid now, when this process knows none that is fresh.

@@ -2,9 +2,10 @@
 //! leader looks into it before it fetches.
 
 use super::fetch::subject;
+use super::get::STORE_READ_BUDGET_MS;
 use super::lead::Leadership;
 use super::session::Session;
-use crate::account::Credential;
+use crate::account::{Credential, Lookup};
 use crate::clock::{Deadline, Now};
 use crate::credential::{RejectionOutcome, Row};
 use crate::error::{Error, Hint, Result, Status};
@@ -40,6 +41,30 @@ impl Session {
         // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
         shared.invalidate_all();
         Ok(())
+    }
+
+    /// Asks the platform about a token that nobody has rejected, where that can be done, and rejects it if the platform
+    /// refuses it. Whether it did.
+    pub fn reject_if_refused(&self, name: &str, token: &str) -> Result<bool> {
+        // The caller has a token: it does not wait for a store that somebody holds.
+        let soon = Deadline::after(STORE_READ_BUDGET_MS);
+        let Lookup::Found(found) = self.load(Some(name), &soon)? else {
+            return Ok(false);
+        };
+        let row = &found.row;
+        let Some(check) = found.recipe.check else {
+            return Ok(false);
+        };
+        if row.token.as_deref() != Some(token) || row.rejected {
+            return Ok(false);
+        }
+        let base = found.recipe.base_url(&self.options);
+        let deadline = Deadline::after(CHECK_MS.min(self.left_ms() / 2));
+        let asked = Secret::new(token.to_owned());
+        match platform::check(check, base, &asked, &self.options, &deadline) {
+            Verdict::Refused(_) => self.reject(Some(name), token).map(|()| true),
+            Verdict::Accepted | Verdict::Unknown(_) => Ok(false),
+        }
     }
 
     /// Asks the platform about a rejected token, where that can be done.

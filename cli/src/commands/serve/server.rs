@@ -11,6 +11,7 @@ use super::audit::Audit;
 use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
+use super::wechat::Repeats;
 use super::work::Work;
 use crate::args::Serve;
 use crate::commands::keep::log::Log;
@@ -29,6 +30,7 @@ pub struct Server {
     /// Lines of the audit on those who are refused unheard.
     pub unheard: Buckets<()>,
     pub handed: Handed,
+    pub repeats: Repeats,
     pub wechat_calls: Vec<WechatCall>,
     pub min_life_s: i64,
     pub counts: Counts,
@@ -61,6 +63,7 @@ impl Server {
             unheard: Buckets::new(1.0, 10.0),
             readiness: Readiness::default(),
             handed: Handed::default(),
+            repeats: Repeats::default(),
             wechat_calls: wechat_calls(),
             min_life_s: serve.min_life_s,
             counts: Counts::default(),

@@ -5,6 +5,8 @@ mod library;
 mod limits;
 mod native;
 mod others;
+mod queries;
+mod repeats;
 mod rights;
 mod several;
 mod wechat;

@@ -4,12 +4,14 @@
 //! - A reply never has less than `--min-life-s` to live, unless the platform itself gives less: SDKs take 200 to 300 s off, or
 //!   1500, and store what is left. A token that has less is fetched again first. In the five seconds around that moment
 //!   the platform may still give the same stable token; the reply says the full time then.
-//! - A repeated call is no rejection. `force_refresh` is one, of the token that the client was given last: if another is there
-//!   by now, the client gets that.
+//! - A repeated call is no rejection, but a reason to ask the platform about the token (`repeats`). `force_refresh` is a
+//!   rejection, of the token that the client was given last: if another is there by now, the client gets that.
 //! - A ticket's call names its account by a token. It is the token of whoever was handed it, so that client must still be one.
 
 mod parameters;
+mod repeats;
 mod reply;
+mod tokens;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,17 +20,17 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response};
-use wxtoken::tool::{AccountBrief, CallValue, LivingToken, Verb, WechatCall, WechatHost};
+use wxtoken::tool::{AccountBrief, CallValue, Verb, WechatCall, WechatHost};
 
 use self::parameters::{Flaw, Parameters};
+pub use self::repeats::Repeats;
 use self::reply::{Trouble, refuse, success};
+use self::tokens::{get, get_for, reject_last};
 use super::admission::{Call, Caller, Refusal};
 use super::native::object;
 use super::origin::Origin;
 use super::server::Server;
 
-/// Around the end of its least life a stable token may be repeated.
-const SLACK_MS: i64 = 5000;
 /// What parts a key from the name of an account, where an id has several.
 const OF: char = ':';
 
@@ -158,6 +160,16 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
     let Some(id) = asked.given(CallValue::Id) else {
         return Err(Trouble::Code(asked.code(CallValue::Id, true)));
     };
+    let grant_type = asked
+        .query
+        .get("grant_type")
+        .or(asked.body.get("grant_type"));
+    let takes_type = asked.meant.query.iter().chain(asked.meant.body);
+    if takes_type.clone().any(|(name, _)| *name == "grant_type")
+        && grant_type != Some("client_credential")
+    {
+        return Err(Trouble::Code(40002));
+    }
     let Some(secret) = asked.given(CallValue::Secret) else {
         return Err(Trouble::Code(asked.code(CallValue::Secret, true)));
     };
@@ -180,21 +192,14 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
             ));
         }
     };
-    let grant_type = asked
-        .query
-        .get("grant_type")
-        .or(asked.body.get("grant_type"));
-    let takes_type = asked.meant.query.iter().chain(asked.meant.body);
-    if takes_type.clone().any(|(name, _)| *name == "grant_type")
-        && grant_type != Some("client_credential")
-    {
-        return Err(Trouble::Code(40002));
-    }
     call.account = Some(account.clone());
-    if asked.wants_another() && caller.client.may(Verb::Reject) {
-        reject_last(call, &caller, &account).await?;
-    }
-    let token = get(call, &account).await?;
+    let token = match asked.wants_another() && caller.client.may(Verb::Reject) {
+        true => {
+            reject_last(call, &caller, &account).await?;
+            get(call, &account).await?
+        }
+        false => get_for(call, &caller, &account).await?,
+    };
     let handed = &call.server.handed;
     handed.note(Some(&caller.name), &account, &token.value, Instant::now());
     Ok(success(asked.meant, &token, call.server.min_life_s, None))
@@ -291,7 +296,10 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
         }
     };
     call.account = Some(name.clone());
-    let token = get(call, &name).await?;
+    let token = match &holder {
+        Some(holder) => get_for(call, holder, &name).await?,
+        None => get(call, &name).await?,
+    };
     let reply = success(
         asked.meant,
         &token,
@@ -341,33 +349,4 @@ async fn holder(call: &mut Call<'_>, token: &str) -> Result<Option<Caller>, Trou
         Some((name, client)) => Ok(Some(call.take(name, client)?)),
         None => Err(Trouble::Refused(40001, Refusal::Unknown)),
     }
-}
-
-async fn get(call: &Call<'_>, name: &str) -> Result<LivingToken, Trouble> {
-    let min_life_ms = call.server.min_life_s * 1000 - SLACK_MS;
-    let got = call.server.work.get(name, min_life_ms).await;
-    Ok(got.map_err(Refusal::from)?.map_err(Refusal::from)?)
-}
-
-/// The token that the client has was refused, it says: that is so, unless another is there by now.
-async fn reject_last(call: &Call<'_>, caller: &Caller, account: &str) -> Result<(), Trouble> {
-    let last = call.server.handed.last(&caller.name, account);
-    let of = account.to_owned();
-    let rejected = call
-        .server
-        .work
-        .long(move |store| {
-            let token = match last {
-                Some(token) => Some(token),
-                None => store.stored(Some(&of))?.token,
-            };
-            match token {
-                Some(token) => store.reject(Some(&of), &token),
-                None => Ok(()),
-            }
-        })
-        .await;
-    rejected.map_err(Refusal::from)?.map_err(Refusal::from)?;
-    call.server.work.note_change();
-    Ok(())
 }
