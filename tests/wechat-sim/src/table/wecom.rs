@@ -98,6 +98,13 @@ pub const ROUTES: &[Route] = &[
         gives: Service(r#"{"errcode":0,"errmsg":"ok","agentlist":[]}"#),
     },
     Route {
+        path: "/cgi-bin/department/list",
+        host: Host::Wecom,
+        sent: Sent::Query,
+        checks: &[Carries(WORK_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok","department":[]}"#),
+    },
+    Route {
         path: "/cgi-bin/service/get_suite_token",
         host: Host::Wecom,
         sent: Sent::Json,
