@@ -22,7 +22,7 @@
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
 #   make test-rust, test-model, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
-#   test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
+#   test-server-sdks, test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -41,7 +41,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 .PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-deploy test-soak test-bench test-findings \
+  test-servers test-server-sdks test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
@@ -144,7 +144,7 @@ demo-hosts:
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
 SUITES ?= lint test-rust test-model build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-deploy test-soak test-bench test-findings
+  test-servers test-server-sdks test-deploy test-soak test-bench test-findings
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
 
@@ -177,7 +177,7 @@ lint:
 	$(CARGO) clippy --locked -p wxtoken --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken-cli -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken --benches --features benching -- -D warnings
-	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go benches); \
+	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go tests/sdks/go benches); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
@@ -249,6 +249,28 @@ mixed-workers: stage sim
 test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
 	$(UNDER_REDIS) python3 tests/servers/run.py php-fpm gunicorn-threads
+
+# SDKs as they are with a token of `wxtoken serve`, by configuration alone. The programs go to build/sdks.
+SDKS   = $(CURDIR)/build/sdks
+ON_SDKS = $(abspath $(SIM)) exec --quiet -- python3 -B tests/sdks/run.py $(SDKS) $(abspath $(TARGET))/debug/wxtoken
+PIP    = $(SDKS)/python/bin/pip install -q --disable-pip-version-check
+# PowerWeChat asks for this Go, which Debian 12 lacks.
+IS_GO_1_23 = go version | grep -qE ' go(1\.(2[3-9]|[3-9][0-9])|[2-9])'
+
+test-server-sdks: sim
+	$(CARGO) build --locked -p wxtoken-cli
+	mkdir -p $(SDKS)
+	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o $(SDKS)/clock.so tests/sdks/clock.c -ldl
+	$(ON_SDKS) papers
+	@.ci/with-registry test-server-sdks/java Maven 'mvn -B -q -f tests/sdks/java compile' '$(ON_SDKS) wxjava wxjava-stable'
+	@$(IS_GO_1_23) || echo "test-server-sdks/go: PowerWeChat asks for Go 1.23" | tee -a "$${WXTOKEN_NOT_RUN:-/dev/null}"
+	@! $(IS_GO_1_23) || .ci/with-registry test-server-sdks/go Go 'cd tests/sdks/go && go vet . && go build -o $(SDKS)/go .' \
+	  '$(ON_SDKS) powerwechat silenceper silenceper-stable go-workwx'
+	@.ci/with-registry test-server-sdks/python PyPI 'python3 -m venv $(SDKS)/python && $(PIP) -r tests/sdks/python/requirements.txt' \
+	  '$(ON_SDKS) wechatpy'
+	@.ci/with-registry test-server-sdks/node npm 'npm ci --prefix tests/sdks/node --no-audit --no-fund --loglevel=error' \
+	  '$(ON_SDKS) co-wechat-api'
+	@.ci/with-registry test-server-sdks/php Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' '$(ON_SDKS) easywechat'
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 test-deploy: soak-workers
