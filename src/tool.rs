@@ -21,7 +21,7 @@ pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::{Probe, Value as CallValue, WechatCall, WechatHost, wechat_calls};
-pub use crate::server_clients::{ClientSet, NewKey, ServerClient, Verb};
+pub use crate::server_clients::{ClientSet, GivenKey, NewKey, ServerClient, Verb};
 pub use crate::store::{Condition, QUARANTINED, Replica, ServerCheck, ServerReport};
 pub use crate::sys::{
     fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,

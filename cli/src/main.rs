@@ -13,6 +13,7 @@ mod help;
 mod needs;
 mod prompt;
 mod signals;
+mod standing;
 mod ui;
 mod usage_error;
 

@@ -1,12 +1,34 @@
 //! What an account lacks before its token can be fetched.
 
+use std::fmt;
+
 use wxtoken::tool::{AccountReport, Hint, KindOfAccount, Report, kinds};
 
-/// Something that is missing.
+/// Something that is missing, and what to do.
 pub struct Lack {
-    /// `needs its verify_ticket`.
-    pub what: String,
+    pub what: Missing,
     pub hint: Hint,
+}
+
+/// What is missing. Said as `needs its verify_ticket`.
+pub enum Missing {
+    Parent,
+    /// Of this name.
+    ParentGone(String),
+    /// A field that is put.
+    Field(&'static str),
+    FieldTooOld(&'static str),
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Parent => f.write_str("needs its parent"),
+            Missing::ParentGone(parent) => write!(f, "its parent \"{parent}\" is gone"),
+            Missing::Field(field) => write!(f, "needs its {field}"),
+            Missing::FieldTooOld(field) => write!(f, "its {field} is too old"),
+        }
+    }
 }
 
 pub fn kind_of(account: &AccountReport) -> Option<KindOfAccount> {
@@ -18,7 +40,7 @@ pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
     if account.from.is_some() {
         return None;
     }
-    let put = |what: String, field: &str| {
+    let put = |what: Missing, field: &str| {
         let hint = Hint::Put {
             account: account.name.clone(),
             field: field.into(),
@@ -29,9 +51,9 @@ pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
     let needs = kind_of(account)?.needs;
     if needs.contains(&"parent") {
         match &account.parent {
-            None => return put("needs its parent".into(), "parent"),
+            None => return put(Missing::Parent, "parent"),
             Some(parent) if report.account(parent).is_none() => {
-                return put(format!("its parent \"{parent}\" is gone"), "parent");
+                return put(Missing::ParentGone(parent.clone()), "parent");
             }
             Some(_) => {}
         }
@@ -42,12 +64,12 @@ pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
         .find(|token| token.is_access_token())
         .and_then(|token| token.put.as_ref());
     if secret.is_none_or(|secret| secret.at.is_none()) {
-        return put(format!("needs its {field}"), field);
+        return put(Missing::Field(field), field);
     }
     let good_until = secret.and_then(|secret| secret.good_until);
     let is_over = good_until.is_some_and(|until| until < report.now);
     if is_over {
-        return put(format!("its {field} is too old"), field);
+        return put(Missing::FieldTooOld(field), field);
     }
     None
 }

@@ -52,27 +52,34 @@ impl NewKey {
     }
 }
 
-/// A key that a caller gave.
-pub struct Given {
+/// A key that a caller gave, by its hash: it can be looked up again later, and the key is not kept for that.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GivenKey {
     id: String,
     sha256: String,
 }
 
-impl Given {
+impl std::fmt::Debug for GivenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("GivenKey")
+    }
+}
+
+impl GivenKey {
     /// None for what cannot be a key.
-    pub fn parse(text: &str) -> Option<Given> {
+    pub fn parse(text: &str) -> Option<GivenKey> {
         if text.len() != LENGTH {
             return None;
         }
         let (id, _) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        Some(Given {
+        Some(GivenKey {
             id: id.into(),
             sha256: hash(text),
         })
     }
 
     /// Takes as long for any two keys.
-    pub fn is(&self, known: &StoredKey) -> bool {
+    pub(super) fn is(&self, known: &StoredKey) -> bool {
         is_equal(&self.id, &known.id) & is_equal(&self.sha256, &known.sha256)
     }
 }

@@ -6,7 +6,7 @@
 
 mod key;
 
-pub use key::NewKey;
+pub use key::{GivenKey, NewKey};
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, Status};
 use crate::names;
-use key::{Given, StoredKey};
+use key::StoredKey;
 
 /// What a client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,11 @@ impl ClientSet {
 
     /// The client that has this key. Takes as long whether one has it or not.
     pub fn of_key(&self, key: &str) -> Option<(&str, &ServerClient)> {
-        let given = Given::parse(key)?;
+        self.of_given_key(&GivenKey::parse(key)?)
+    }
+
+    /// The client that has the key that was given, be it some time ago. Takes as long whether one has it or not.
+    pub fn of_given_key(&self, given: &GivenKey) -> Option<(&str, &ServerClient)> {
         let mut found = None;
         for (name, client) in self.all() {
             for known in &client.keys {
@@ -347,8 +351,16 @@ mod tests {
         assert_eq!(holder(&set, old), Some("a"));
         assert_eq!(holder(&set, &new.text), Some("a"));
         assert!(set.rotate("a", 3).is_err(), "a third key is one too many");
+        let given = GivenKey::parse(old).unwrap();
+        let kept = |set: &ClientSet| set.of_given_key(&given).map(|(name, _)| name.to_owned());
+        assert_eq!(kept(&set), Some("a".into()));
         assert!(set.finish_rotation("a").unwrap());
         assert_eq!(holder(&set, old), None);
+        assert_eq!(
+            kept(&set),
+            None,
+            "one that was given earlier has ended, too"
+        );
         assert_eq!(holder(&set, &new.text), Some("a"));
         assert!(!set.finish_rotation("a").unwrap());
         set.remove("a").unwrap();

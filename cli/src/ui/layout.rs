@@ -5,7 +5,7 @@
 use anstyle::Style;
 
 use crate::ui::output::{BOLD, DIM, GREEN, PLAIN};
-use crate::ui::table::{Life, Row};
+use crate::ui::table::{Cell, Row};
 use crate::ui::terminal::Terminal;
 use crate::ui::time::span;
 use crate::ui::width::{cut, pad, printable, width};
@@ -216,13 +216,13 @@ impl Layout {
         line
     }
 
-    fn draw_life(&self, life: &Life) -> Vec<(Style, String)> {
+    fn draw_life(&self, life: &Cell) -> Vec<(Style, String)> {
         let (filled, left, word, style) = match life {
-            Life::Words(words, style) => {
+            Cell::Words(words, style) => {
                 let words = cut(words, self.life(), self.unicode);
                 return vec![(*style, pad(&words, self.life()))];
             }
-            Life::Bar {
+            Cell::Bar {
                 filled,
                 left,
                 word,

@@ -4,9 +4,9 @@
 
 use anstyle::Style;
 
-use wxtoken::tool::{AccountReport, Error, Hint, Report, TokenReport, TokenState};
+use wxtoken::tool::{AccountReport, Error, Report, TokenReport};
 
-use crate::needs::lack_of;
+use crate::standing::{Life, Tone, Trouble, troubles_of};
 use crate::ui::hint::{ADD, command, in_commands};
 use crate::ui::layout::{Layout, Line};
 use crate::ui::output::{BOLD, DIM, GREEN, PLAIN, RED, YELLOW};
@@ -17,8 +17,6 @@ use crate::ui::width::wrap;
 
 /// Columns of what is said under a row where nobody says how many there are.
 const READABLE: usize = 100;
-/// For how long a false rejection is worth a word.
-const LATELY_S: i64 = 3600;
 /// How far that is set in.
 const INDENT: usize = 4;
 
@@ -29,7 +27,7 @@ pub struct Row {
     /// Empty under the row that says it.
     pub kind: &'static str,
     pub id: String,
-    pub life: Life,
+    pub life: Cell,
     pub age: String,
     /// To the second, and shorter.
     pub when: [String; 2],
@@ -38,7 +36,7 @@ pub struct Row {
 }
 
 /// What stands in the place of the bar.
-pub enum Life {
+pub enum Cell {
     Bar {
         filled: f64,
         left: i64,
@@ -170,24 +168,9 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
         let host = token.base_url.split("://").last().unwrap_or_default();
         name.push_str(&format!(" @{host}"));
     }
-    let lack = if is_own {
-        lack_of(account, report)
-    } else {
-        None
-    };
-    let mut notes = Vec::new();
-    if let Some(lack) = &lack {
-        let command = command(&lack.hint).unwrap_or_default();
-        notes.push(Note {
-            mark: "→",
-            ascii_mark: "->",
-            style: YELLOW,
-            text: format!("{}: {command}", lack.what),
-        });
-    } else if let Some(error) = token.failure() {
-        notes.extend(failure(report, token, error));
-    }
-    notes.extend(rejections(report, token));
+    let troubles = troubles_of(report, account, token);
+    let lacks = troubles.iter().any(|one| matches!(one, Trouble::Lacks(_)));
+    let notes = troubles.iter().flat_map(notes_of).collect();
     Row {
         name,
         is_current: is_own && account.current,
@@ -197,7 +180,7 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
         } else {
             String::new()
         },
-        life: life(report, token, lack.is_some()),
+        life: life(Life::of(token, report.now, lacks)),
         age: match (token.fetched_at, token.is_valid() || token.rejected) {
             (Some(at), true) => age(report.now - at),
             _ => String::new(),
@@ -210,97 +193,101 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
     }
 }
 
-/// What rejections have shown: callers who err, or another program that fetches.
-fn rejections(report: &Report, token: &TokenReport) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if let Some(error) = &token.contested {
-        let cause = error.detail.as_ref().unwrap_or(&error.what);
-        notes.push(Note {
-            mark: "✗",
-            ascii_mark: "x ",
-            style: YELLOW,
-            text: format!("ended long before its time, again and again: {cause}"),
-        });
-        notes.extend(error.hint.as_deref().map(remedy));
-    }
-    if let Some(at) = token
-        .false_reject_at
-        .filter(|at| report.now - at < LATELY_S)
-    {
-        notes.push(Note {
-            mark: "✗",
-            ascii_mark: "x ",
-            style: YELLOW,
-            text: format!(
-                "rejected {} ago while the platform takes it; {} so far",
-                span(report.now - at),
-                count(
-                    usize::try_from(token.false_rejects).unwrap_or(0),
-                    "false rejection"
-                ),
-            ),
-        });
-    }
-    notes
-}
-
-fn remedy(hint: &Hint) -> Note {
-    Note {
-        mark: "→",
-        ascii_mark: "->",
-        style: PLAIN,
-        text: in_commands(hint),
-    }
-}
-
 /// The row says who it is about; what is left is the cause, and what to do.
-fn failure(report: &Report, token: &TokenReport, error: &Error) -> Vec<Note> {
-    // While there is a valid token, nobody goes without.
-    let style = if token.is_valid() { YELLOW } else { RED };
-    let times = match token.failures_in_a_row {
-        0 | 1 => String::new(),
-        more => format!("failed {more} times in a row: "),
-    };
-    let cause = error.detail.as_ref().unwrap_or(&error.what);
-    let next = match token.retry_at.map(|at| at - report.now) {
-        Some(seconds) if seconds > 0 => format!("next try in {}", span(seconds)),
-        _ => "the next get tries again".into(),
+fn notes_of(trouble: &Trouble) -> Vec<Note> {
+    let style = style_of(trouble.tone());
+    let (what, hint) = match trouble {
+        Trouble::Lacks(lack) => {
+            let command = command(&lack.hint).unwrap_or_default();
+            return vec![Note {
+                mark: "→",
+                ascii_mark: "->",
+                style,
+                text: format!("{}: {command}", lack.what),
+            }];
+        }
+        Trouble::Fails {
+            error,
+            times,
+            next_in,
+            ..
+        } => {
+            let times = match times {
+                0 | 1 => String::new(),
+                more => format!("failed {more} times in a row: "),
+            };
+            let next = match next_in {
+                Some(seconds) => format!("next try in {}", span(*seconds)),
+                None => "the next get tries again".into(),
+            };
+            (
+                format!("{times}{}; {next}", cause(error)),
+                error.hint.as_deref(),
+            )
+        }
+        Trouble::Contested(error) => {
+            let cause = cause(error);
+            let said = format!("ended long before its time, again and again: {cause}");
+            (said, error.hint.as_deref())
+        }
+        Trouble::FalselyRejected { seconds_ago, times } => {
+            let said = format!(
+                "rejected {} ago while the platform takes it; {} so far",
+                span(*seconds_ago),
+                count(*times, "false rejection"),
+            );
+            (said, None)
+        }
     };
     let what = Note {
         mark: "✗",
         ascii_mark: "x ",
         style,
-        text: format!("{times}{cause}; {next}"),
+        text: what,
     };
-    let hint = error.hint.as_deref().map(remedy);
-    std::iter::once(what).chain(hint).collect()
+    let remedy = hint.map(|hint| Note {
+        mark: "→",
+        ascii_mark: "->",
+        style: PLAIN,
+        text: in_commands(hint),
+    });
+    std::iter::once(what).chain(remedy).collect()
 }
 
-fn life(report: &Report, token: &TokenReport, lacks: bool) -> Life {
-    let now = report.now;
-    let ends = token.expires_at.unwrap_or(0);
-    if token.rejected {
-        let style = if token.is_valid() { YELLOW } else { RED };
-        return Life::Words("rejected".into(), style);
+fn cause(error: &Error) -> &str {
+    error.detail.as_ref().unwrap_or(&error.what)
+}
+
+fn style_of(tone: Tone) -> Style {
+    match tone {
+        Tone::Quiet => DIM,
+        Tone::Good => GREEN,
+        Tone::Warning => YELLOW,
+        Tone::Bad => RED,
     }
-    if token.is_valid() {
-        let whole = ends - token.fetched_at.unwrap_or(now);
-        let (word, style) = match token.state {
-            TokenState::Usable => (Some("refresh due"), YELLOW),
-            _ => (None, GREEN),
-        };
-        return Life::Bar {
-            filled: (ends - now) as f64 / whole.max(1) as f64,
-            left: ends - now,
-            word,
-            style,
-        };
-    }
-    match token.expires_at {
-        Some(at) if at <= now => Life::Words(format!("expired {} ago", span(now - at)), RED),
-        Some(_) => Life::Words("no longer valid".into(), RED),
-        None if lacks => Life::Words("waiting".into(), YELLOW),
-        None if token.failure().is_some() => Life::Words("no token".into(), RED),
-        None => Life::Words("no token yet".into(), DIM),
-    }
+}
+
+fn life(life: Life) -> Cell {
+    let style = style_of(life.tone());
+    let words = match life {
+        Life::Left {
+            share,
+            seconds,
+            is_due,
+        } => {
+            return Cell::Bar {
+                filled: share,
+                left: seconds,
+                word: is_due.then_some("refresh due"),
+                style,
+            };
+        }
+        Life::Rejected { .. } => "rejected".into(),
+        Life::Expired { seconds_ago } => format!("expired {} ago", span(seconds_ago)),
+        Life::Ended => "no longer valid".into(),
+        Life::Waiting => "waiting".into(),
+        Life::Failed => "no token".into(),
+        Life::NotFetched => "no token yet".into(),
+    };
+    Cell::Words(words, style)
 }
