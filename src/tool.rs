@@ -154,6 +154,11 @@ pub fn unread_proxy() -> Option<&'static str> {
     crate::proxy::UnreadProxy::of_environment().map(|unread| unread.variable)
 }
 
+/// Every sentence that a hint on an errcode may hold, before its command or in the place of one.
+pub fn errcode_sentences() -> Vec<&'static str> {
+    crate::platform::errcodes::sentences()
+}
+
 /// Every option.
 pub fn options() -> Vec<OptionOfHandle> {
     crate::options::TABLE

@@ -313,6 +313,21 @@ pub const STALE_PARENT: ErrcodeRule = ErrcodeRule {
     blames_secret: false,
 };
 
+const WECOM_LIMIT: ErrcodeRule = ErrcodeRule {
+    wait: Wait::Seconds(60),
+    advice: Retry(
+        "WeCom's limit of calls is used up. Find what calls too often from this address. When the limit is over,",
+    ),
+    blames_secret: false,
+};
+
+/// Of a code that no table has.
+const UNKNOWN: ErrcodeRule = ErrcodeRule {
+    wait: Wait::Seconds(60),
+    advice: Do("Look the errcode up in the platform's list of return codes."),
+    blames_secret: false,
+};
+
 /// `failures`: how many failed in a row before this one.
 pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
     if *platform == hosts::WORK && code == 45009 {
@@ -320,10 +335,7 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
         let wait = if failures == 0 { 60 } else { 3600 };
         return ErrcodeRule {
             wait: Wait::Seconds(wait),
-            advice: Retry(
-                "WeCom's limit of calls is used up. Find what calls too often from this address. When the limit is over,",
-            ),
-            blames_secret: false,
+            ..WECOM_LIMIT
         };
     }
     let platform = if *platform == hosts::LARK {
@@ -339,9 +351,8 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
     let mut rows = TABLE.iter().chain(others::TABLE);
     rows.find(|(on, number, _, _)| is(*on, *number)).map_or(
         ErrcodeRule {
-            wait: Wait::Seconds(60),
-            advice: Do("Look the errcode up in the platform's list of return codes."),
             blames_secret,
+            ..UNKNOWN
         },
         |(_, _, wait, advice)| ErrcodeRule {
             wait: *wait,
@@ -349,6 +360,25 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
             blames_secret,
         },
     )
+}
+
+/// Every text that an advice holds, each once.
+pub fn sentences() -> Vec<&'static str> {
+    let rows = TABLE.iter().chain(others::TABLE);
+    let mut all: Vec<&str> = rows.map(|(_, _, _, advice)| advice.text()).collect();
+    let beside = [STALE_PARENT, UNKNOWN, WECOM_LIMIT];
+    all.extend(beside.map(|rule| rule.advice.text()));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+impl Advice {
+    fn text(self) -> &'static str {
+        match self {
+            Do(text) | RegisterAgain(text) | Put(text) | Allow(text) | Retry(text) => text,
+        }
+    }
 }
 
 #[cfg(test)]

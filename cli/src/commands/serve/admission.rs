@@ -25,6 +25,8 @@ pub struct Caller {
 pub enum Refusal {
     /// A proxy that is not trusted speaks for others.
     Forwarded,
+    /// A form that was sent from another site.
+    FromElsewhere,
     /// No key, or a wrong one.
     Unknown,
     /// So many wrong keys that they are not looked at for now.
@@ -56,6 +58,7 @@ impl Refusal {
     fn word(&self) -> String {
         match self {
             Refusal::Forwarded => "forwarded".into(),
+            Refusal::FromElsewhere => "from elsewhere".into(),
             Refusal::Unknown => "unknown".into(),
             Refusal::TooManyWrongKeys => "too many wrong keys".into(),
             Refusal::NotAllowed(_) => "not allowed".into(),
@@ -84,6 +87,8 @@ pub struct Call<'a> {
     pub verb: &'static str,
     pub client: Option<String>,
     pub account: Option<String>,
+    /// Whether it has a line in the audit, unless something is wrong.
+    pub is_audited: bool,
     began: Instant,
 }
 
@@ -96,6 +101,7 @@ impl<'a> Call<'a> {
             verb,
             client: None,
             account: None,
+            is_audited: true,
             began: Instant::now(),
         }
     }
@@ -192,11 +198,22 @@ impl<'a> Call<'a> {
             Err(refusal) => (&counts.refused, refusal.word()),
         };
         count.fetch_add(1, Ordering::Relaxed);
+        if let Some(client) = &self.client {
+            let account = self.account.as_deref();
+            let activity = &self.server.activity;
+            activity.note(client, self.verb, account, &result);
+        }
         // A flood of strangers is not to fill the disk: of those who are refused unheard, a line a second tells enough.
         let is_unheard = matches!(
             outcome,
-            Err(Refusal::TooManyWrongKeys | Refusal::Forwarded | Refusal::TooManyCalls(_))
+            Err(Refusal::TooManyWrongKeys
+                | Refusal::Forwarded
+                | Refusal::FromElsewhere
+                | Refusal::TooManyCalls(_))
         );
+        if !self.is_audited && outcome.is_ok() {
+            return;
+        }
         if is_unheard && self.server.unheard.take(&(), Instant::now()).is_err() {
             return;
         }

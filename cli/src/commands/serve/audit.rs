@@ -36,6 +36,11 @@ pub fn time() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// The same in Unix seconds.
+pub fn seconds() -> i64 {
+    Utc::now().timestamp()
+}
+
 enum Word {
     Line(Box<Event>),
     Reopen,

@@ -88,27 +88,29 @@ async fn serve(
     match (accepted, tls) {
         (Accepted::Unix(stream), _) => {
             if let Ok(user) = stream.peer_cred() {
-                let origin = origin(Peer::User(user.uid()), Vec::new());
+                let origin = origin(Peer::User(user.uid()), None);
                 answer(stream, origin, router, closing).await;
             }
         }
         (Accepted::Tcp(stream, from), None) => {
-            let origin = origin(Peer::Ip(from.ip()), Vec::new());
+            let origin = origin(Peer::Ip(from.ip()), None);
             answer(stream, origin, router, closing).await;
         }
         (Accepted::Tcp(stream, from), Some(tls)) => {
             if let Some(stream) = tls.accept(stream).await {
-                let origin = origin(Peer::Ip(from.ip()), names_of(&stream));
+                let origin = origin(Peer::Ip(from.ip()), Some(names_of(&stream)));
                 answer(stream, origin, router, closing).await;
             }
         }
     }
 }
 
-fn origin(peer: Peer, names: Vec<String>) -> Origin {
+/// With the names in a certificate where it is over TLS.
+fn origin(peer: Peer, tls_names: Option<Vec<String>>) -> Origin {
     Origin {
         peer,
-        certificate_names: names.into(),
+        is_over_tls: tls_names.is_some(),
+        certificate_names: tls_names.unwrap_or_default().into(),
     }
 }
 

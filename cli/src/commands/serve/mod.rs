@@ -4,8 +4,9 @@
 //! tokio runtime beside it. Calls of the library block, so each runs on a thread of its own, within bounds (`work`).
 //!
 //! From the outside in: `listener` takes connections, `tls` shakes hands, `connection` reads requests within limits,
-//! `router` finds who answers, `admission` who asks and what that client may do, `native` and `wechat` answer.
+//! `router` finds who answers, `admission` who asks and what that client may do, `native`, `wechat` and `page` answer.
 
+mod activity;
 mod address;
 mod admission;
 mod audit;
@@ -17,6 +18,7 @@ mod listener;
 mod native;
 mod origin;
 mod paced;
+mod page;
 mod problem;
 mod router;
 mod server;

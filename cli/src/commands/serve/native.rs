@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -298,21 +298,28 @@ async fn field(body: Body, name: &str) -> Result<String, Refusal> {
     }
 }
 
-/// Reads a body within its limits of size and time.
+/// Reads a body that is a JSON object.
 pub async fn object(body: Body) -> Result<Map<String, Value>, Refusal> {
-    let limited = http_body_util::Limited::new(body, BODY_BYTES);
-    let unread = |why: &str| Error::argument("cannot read the body").because(why);
-    let read = tokio::time::timeout(BODY_TIME, limited.collect()).await;
-    let read = read.map_err(|_| Error::new(Status::Timeout, "the body did not come in time"))?;
-    let bytes = read
-        .map_err(|_| unread("it is cut off, or longer than 64 KiB"))?
-        .to_bytes();
+    let bytes = bytes(body).await?;
     // The error's own text may quote it.
     let parsed: Result<Value, _> = serde_json::from_slice(&bytes);
     match parsed {
         Ok(Value::Object(fields)) => Ok(fields),
         _ => Err(unread("it is not a JSON object").into()),
     }
+}
+
+/// Reads a body within its limits of size and time.
+pub async fn bytes(body: Body) -> Result<Bytes, Refusal> {
+    let limited = http_body_util::Limited::new(body, BODY_BYTES);
+    let read = tokio::time::timeout(BODY_TIME, limited.collect()).await;
+    let read = read.map_err(|_| Error::new(Status::Timeout, "the body did not come in time"))?;
+    let read = read.map_err(|_| unread("it is cut off, or longer than 64 KiB"))?;
+    Ok(read.to_bytes())
+}
+
+fn unread(why: &str) -> Error {
+    Error::argument("cannot read the body").because(why)
 }
 
 fn nothing() -> Answer {

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 #[derive(Clone, Debug)]
 pub struct Origin {
     pub peer: Peer,
+    pub is_over_tls: bool,
     /// The names in its certificate.
     pub certificate_names: Arc<[String]>,
 }
@@ -114,6 +115,7 @@ mod tests {
     fn origin(peer: Peer) -> Origin {
         Origin {
             peer,
+            is_over_tls: false,
             certificate_names: Arc::from([]),
         }
     }

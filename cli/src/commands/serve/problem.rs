@@ -51,6 +51,7 @@ fn body_of(error: &Error) -> Value {
 fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Forwarded => StatusCode::BAD_REQUEST,
+        Refusal::FromElsewhere => StatusCode::FORBIDDEN,
         Refusal::Unknown => StatusCode::UNAUTHORIZED,
         Refusal::TooManyWrongKeys | Refusal::TooManyCalls(_) => StatusCode::TOO_MANY_REQUESTS,
         Refusal::NotAllowed(_) => StatusCode::FORBIDDEN,
@@ -81,6 +82,7 @@ fn told(refusal: &Refusal) -> Error {
                 "Start the server with --trusted-proxy, or let the proxy reach it over https.",
             )
         }
+        Refusal::FromElsewhere => Error::argument("the form was not sent from this server"),
         Refusal::Unknown => store("the server does not know this key")
             .advise("Give the client's key as: Authorization: Bearer wxk_…"),
         Refusal::TooManyWrongKeys => Error {

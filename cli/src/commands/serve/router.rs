@@ -13,7 +13,7 @@ use wxtoken::tool::Error;
 
 use super::admission::Refusal;
 use super::server::Server;
-use super::{health, native, problem, wechat};
+use super::{health, native, page, problem, wechat};
 
 /// How long the body of a request may take to come.
 pub const BODY_TIME: Duration = Duration::from_secs(5);
@@ -32,7 +32,8 @@ pub fn of(server: Arc<Server>) -> Router {
         .route("/v1/status", get(native::status))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
+        .route("/metrics", get(health::metrics))
+        .merge(page::routes());
     let mut paths: Vec<&str> = server.wechat_calls.iter().map(|call| call.path).collect();
     paths.sort_unstable();
     paths.dedup();

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wxtoken::tool::{AccountLookup, ClientLookup, Error, Status, Store, WechatCall, wechat_calls};
 
-use super::audit::Audit;
+use super::activity::Activity;
+use super::audit::{Audit, seconds};
 use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
+use super::page::Page;
 use super::wechat::Repeats;
 use super::work::Work;
 use crate::args::Serve;
@@ -31,6 +33,10 @@ pub struct Server {
     pub unheard: Buckets<()>,
     pub handed: Handed,
     pub repeats: Repeats,
+    pub activity: Activity,
+    pub page: Page,
+    /// When it began, in Unix seconds.
+    pub started_at: i64,
     pub wechat_calls: Vec<WechatCall>,
     pub min_life_s: i64,
     pub counts: Counts,
@@ -64,6 +70,9 @@ impl Server {
             readiness: Readiness::default(),
             handed: Handed::default(),
             repeats: Repeats::default(),
+            activity: Activity::default(),
+            page: Page::new(),
+            started_at: seconds(),
             wechat_calls: wechat_calls(),
             min_life_s: serve.min_life_s,
             counts: Counts::default(),

@@ -5,6 +5,7 @@ mod library;
 mod limits;
 mod native;
 mod others;
+mod page;
 mod queries;
 mod repeats;
 mod rights;

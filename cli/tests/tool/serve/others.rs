@@ -37,7 +37,7 @@ impl Authority {
     }
 
     /// A connection that trusts this authority; with a certificate of its own, or without.
-    fn connect(
+    pub fn connect(
         &self,
         serving: &Serving,
         own: Option<&(String, String)>,

@@ -8,7 +8,7 @@
 //!   rejection, of the token that the client was given last: if another is there by now, the client gets that.
 //! - A ticket's call names its account by a token. It is the token of whoever was handed it, so that client must still be one.
 
-mod parameters;
+pub mod parameters;
 mod repeats;
 mod reply;
 mod tokens;

@@ -125,7 +125,7 @@ fn of_refusal(host: WechatHost, refusal: &Refusal) -> (i64, String) {
             "api unauthorized: this client may not get tokens".into(),
         ),
         Refusal::NotSeen => (40013, wording(host, 40013).into()),
-        Refusal::Unknown => (40125, wording(host, 40125).into()),
+        Refusal::Unknown | Refusal::FromElsewhere => (40125, wording(host, 40125).into()),
         Refusal::Forwarded => (
             -1,
             "system error: a proxy speaks for another here, and is not trusted".into(),
