@@ -7,6 +7,7 @@
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
+#   make page-pictures   draw the server's page again, for the manual
 #   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
 #   make sim        build the simulator
 #   make check      format, lint, unit tests and Rust integration tests: about a minute
@@ -22,7 +23,7 @@
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
 #   make test-rust, test-model, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
-#   test-server-sdks, test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
+#   test-server-sdks, test-page, test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -41,7 +42,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 .PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-deploy test-soak test-bench test-findings \
+  test-servers test-server-sdks test-page page-pictures test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
@@ -144,7 +145,7 @@ demo-hosts:
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
 SUITES ?= lint test-rust test-model build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-deploy test-soak test-bench test-findings
+  test-servers test-server-sdks test-page test-deploy test-soak test-bench test-findings
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
 
@@ -271,6 +272,18 @@ test-server-sdks: sim
 	@.ci/with-registry test-server-sdks/node npm 'npm ci --prefix tests/sdks/node --no-audit --no-fund --loglevel=error' \
 	  '$(ON_SDKS) co-wechat-api'
 	@.ci/with-registry test-server-sdks/php Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' '$(ON_SDKS) easywechat'
+
+# The server's page in Debian's Chromium. Debian's Python too, for which its driver is packaged.
+ON_PAGE = WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(abspath $(SIM)) exec --quiet -- /usr/bin/python3 -B
+
+test-page: sim
+	$(CARGO) build --locked -p wxtoken-cli
+	$(ON_PAGE) tests/page/run.py
+
+page-pictures: sim
+	@.ci/setup pictures
+	$(CARGO) build --locked -p wxtoken-cli
+	$(ON_PAGE) tests/page/pictures.py docs/images
 
 # docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
 test-deploy: soak-workers

@@ -116,8 +116,7 @@ async fn look(call: &mut Call<'_>, browser: &Browser<'_>) -> Result<Seen, Refusa
             None => {
                 call.server.page.sessions.end(cookie);
                 let form = sign_in_form(language, Some(Notice::SessionOver));
-                let form = set_cookie(html(StatusCode::OK, form), &browser.set_session(""));
-                return Ok(Seen::Form(form));
+                return Ok(Seen::Form(html(StatusCode::OK, form)));
             }
         },
         None => call.admit_without_key().await?,
