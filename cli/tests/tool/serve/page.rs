@@ -598,9 +598,31 @@ fn while_the_store_is_away_the_page_says_so() {
     desk.world.server().freeze();
     let page = serving.page(&cookie);
     desk.world.server().thaw();
-    assert_eq!(page.status, 503, "{page:?}");
-    for said in [PAGE, "The server cannot use its store"] {
+    for said in [PAGE, "The store’s server is away", ">shop<"] {
         assert!(page.body.contains(said), "{said}: {}", page.body);
     }
-    wait_until("it is back", || serving.page(&cookie).status == 200);
+    wait_until("it is back", || {
+        !serving
+            .page(&cookie)
+            .body
+            .contains("The store’s server is away")
+    });
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_said_without_the_name_of_a_file() {
+    let desk = Desk::with_shop();
+    let key = desk.client("ops", &["--allow", "status"]);
+    let serving = Serving::start(&desk);
+    let cookie = serving.session(&key);
+    let store = desk.world.store();
+    std::fs::remove_file(&store).unwrap();
+    std::fs::create_dir(&store).unwrap();
+    let page = serving.page(&cookie);
+    assert_eq!(page.status, 503, "{page:?}");
+    assert!(
+        page.body.contains("The server cannot use its store"),
+        "{page:?}"
+    );
+    has_none_of(&page.body, &[store.to_str().unwrap()]);
 }

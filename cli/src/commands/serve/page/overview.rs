@@ -158,7 +158,7 @@ pub fn summary(report: &Report, lines: &[Line]) -> Summary {
         let worst = of_account.iter().map(Line::tone).max();
         summary.tone = summary.tone.max(worst.unwrap_or(Tone::Good));
     }
-    if summary.without_token > 0 {
+    if summary.without_token > 0 || report.away.is_some() {
         summary.tone = summary.tone.max(Tone::Warning);
     }
     summary

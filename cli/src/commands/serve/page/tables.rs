@@ -59,7 +59,9 @@ fn account_row(words: &Words, report: &Report, line: &Line) -> Markup {
                     span.name { (shown(&account.name)) }
                     @if account.current { " " span.badge { (words.current) } }
                     @if let Some(host) = line.host() { " " span.quiet { "@" (host) } }
-                    span.id { (account.kind) " · " (shown(&account.id)) }
+                    span.id { (account.kind) " · " (shown(&account.id))
+                        @if let Some(store) = &account.from { " · " ((words.comes_from)(&shown(store))) }
+                    }
                 } @else {
                     span.credential {
                         span.unseen { (shown(&account.name)) } "/" (token.credential)
@@ -194,6 +196,10 @@ fn server(words: &Words, overview: &Overview) -> Markup {
                     @if let Some(server) = &report.server {
                         @let role = server.role.as_deref().unwrap_or(words.role_unknown);
                         (fact(words.store_server, html! { ((words.answers_in)(role, server.round_trip_ms)) }))
+                    }
+                    @if let Some(step) = report.clock_step {
+                        @let ago = (words.span)(report.now - step.at);
+                        (fact(words.clock_step, html! { ((words.clock_stepped)(step.by_ms, &ago)) }))
                     }
                 } @else {
                     (fact(words.store, html! { span.state.bad { (words.store_unusable) } }))

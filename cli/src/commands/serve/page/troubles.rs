@@ -11,6 +11,10 @@ use crate::standing::{Tone, Trouble};
 
 /// What is wrong with the store as a whole.
 pub fn of_store(words: &Words, report: &Report) -> Markup {
+    let away = report
+        .away
+        .as_ref()
+        .map(|why| (words.away, why.to_string()));
     let degraded = report
         .degraded
         .as_ref()
@@ -23,7 +27,7 @@ pub fn of_store(words: &Words, report: &Report) -> Markup {
     let distrust = report.not_trusted.as_ref();
     let distrust = distrust.map(|why| (words.not_trusted, why.to_string()));
     html! {
-        @for (what, why) in degraded.into_iter().chain(reader).chain(distrust) {
+        @for (what, why) in away.into_iter().chain(degraded).chain(reader).chain(distrust) {
             p.notice.warning { b { (what) } (words.colon) (shown(&why)) }
         }
     }

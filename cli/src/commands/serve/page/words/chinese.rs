@@ -64,6 +64,7 @@ pub static WORDS: Words = Words {
     fetched: "获取时间",
     fetched_by: "获取者",
     current: "当前账号",
+    comes_from: |store| format!("来自 {store}"),
     is_due: "待刷新",
     rejected: "已被拒绝",
     expired: |span| format!("{span}前过期"),
@@ -94,12 +95,15 @@ pub static WORDS: Words = Words {
     keeper_unknown: "未知：它的信箱不对当前用户开放",
     store: "存储",
     store_server: "存储服务器",
+    clock_step: "它的时钟最近一次跳变",
+    clock_stepped: |by_ms, span| format!("{span}前，{by_ms} 毫秒"),
     answers_in: |role, ms| format!("{role}，应答用时 {ms:.1} 毫秒"),
     role_unknown: "角色未知",
     calls: "启动以来的调用",
     calls_counted: |answered, refused, failed| {
         format!("应答 {answered} 次，拒绝 {refused} 次，失败 {failed} 次")
     },
+    away: "存储服务器无法访问，以下是最后一次读到的内容",
     degraded: "access_token 只存在于这台服务器的内存中",
     reader: "这里无法获取 access_token",
     not_trusted: "存储不可信",

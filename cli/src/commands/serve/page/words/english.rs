@@ -76,6 +76,7 @@ pub static WORDS: Words = Words {
     fetched: "Fetched",
     fetched_by: "By",
     current: "current",
+    comes_from: |store| format!("from {store}"),
     is_due: "refresh due",
     rejected: "rejected",
     expired: |span| format!("expired {span} ago"),
@@ -106,12 +107,15 @@ pub static WORDS: Words = Words {
     keeper_unknown: "unknown: its mailbox is closed to this user",
     store: "Store",
     store_server: "The store’s server",
+    clock_step: "Last step of its clock",
+    clock_stepped: |by_ms, span| format!("by {by_ms} ms, {span} ago"),
     answers_in: |role, ms| format!("{role}, answers in {ms:.1} ms"),
     role_unknown: "of unknown role",
     calls: "Calls since the start",
     calls_counted: |answered, refused, failed| {
         format!("{answered} answered, {refused} refused, {failed} failed")
     },
+    away: "The store’s server is away, and this is what was seen of it last",
     degraded: "Tokens live in this server’s memory alone",
     reader: "No token can be fetched from here",
     not_trusted: "The store is not trusted",
