@@ -15,6 +15,8 @@ mod retry;
 mod serve;
 mod status;
 
+#[cfg(feature = "fuzzing")]
+pub use serve::in_process;
 use std::fs::Permissions;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;

@@ -106,7 +106,7 @@ async fn serve(
 }
 
 /// With the names in a certificate where it is over TLS.
-fn origin(peer: Peer, tls_names: Option<Vec<String>>) -> Origin {
+pub fn origin(peer: Peer, tls_names: Option<Vec<String>>) -> Origin {
     Origin {
         peer,
         is_over_tls: tls_names.is_some(),
@@ -114,8 +114,13 @@ fn origin(peer: Peer, tls_names: Option<Vec<String>>) -> Origin {
     }
 }
 
-async fn answer<S>(stream: S, origin: Origin, router: Router, mut closing: watch::Receiver<bool>)
-where
+/// Answers the requests of one connection, one after another.
+pub async fn answer<S>(
+    stream: S,
+    origin: Origin,
+    router: Router,
+    mut closing: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (stream, stage) = Paced::new(stream);

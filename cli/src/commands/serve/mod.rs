@@ -13,6 +13,8 @@ mod audit;
 mod connection;
 mod handed;
 mod health;
+#[cfg(feature = "fuzzing")]
+pub mod in_process;
 mod limits;
 mod listener;
 mod native;
