@@ -404,7 +404,7 @@ test-findings:
 # --- fuzzing: a minute of each target is part of `make test` ---
 
 SECONDS ?= 3600
-TARGETS ?= reply strings legacy_import store keeper_mail backup options proxy_answers
+TARGETS ?= reply strings legacy_import store keeper_mail backup options proxy_answers server
 
 # A stable toolchain has what it needs too: RUSTC_BOOTSTRAP opens it. Two at a time, each in the corpus that it grows,
 # build/corpus, from that which is committed. What was found lies in build/fuzz/artifacts.
