@@ -266,13 +266,17 @@ wxtoken_status wxtoken_set(wxtoken *wx,
  * The column put names what wxtoken_put must set before the first get. docs/credentials.md describes each kind.
  * "official" uses the stable endpoint, "official_classic" the classic one.
  *
+ * On a wxtoken server, and in a store that a bridge fills, this call sends and stores no secret. It succeeds where the account
+ * is there already with this kind and id.
+ *
  * @param account  A name of your choosing: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, no '/', no control character.
  * @param kind     A name from the first column.
  * @param id       What the second column names: 1 to 128 printable ASCII characters.
  * @param secret   Its secret: 1 to 512 printable ASCII characters. The secret of a "work_authorized" is its
  *                 permanent_code, and that of an "authorizer" is NULL. It is sealed in the store.
  * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable
+ *         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable, or the account is another one on the server
+ *         WXTOKEN_E_ACCOUNT   the store is a server, which does not have the account
  *         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
  *         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
  *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
