@@ -22,7 +22,7 @@
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
-#   make test-rust, test-model, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
+#   make test-rust, test-model, test-openapi, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
 #   test-server-sdks, test-page, test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
 
 PREFIX  ?= /usr/local
@@ -41,7 +41,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-hosts mixed-workers \
-  setup build check lint test test-rust test-model test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
@@ -144,7 +144,7 @@ demo-hosts:
 # --- tests ---
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
-SUITES ?= lint test-rust test-model build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+SUITES ?= lint test-rust test-model test-openapi build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page test-deploy test-soak test-bench test-findings
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
@@ -198,6 +198,14 @@ test-rust:
 # The single flight and the cache under a model checker, loom. Its types are the whole library's: a build of its own.
 test-model:
 	RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR=$(CURDIR)/build/loom $(CARGO) test --locked -p wxtoken --lib -- process::model::
+
+# The server's description, against the schema of OpenAPI itself. What it says of the server is tested by test-rust.
+OPENAPI = build/openapi
+
+test-openapi:
+	@.ci/with-registry test-openapi PyPI \
+	  'python3 -m venv $(OPENAPI) && $(OPENAPI)/bin/pip install -q -r cli/tests/tool/serve/openapi/requirements.txt' \
+	  '$(OPENAPI)/bin/openapi-spec-validator docs/server.openapi.yaml'
 
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) REDIS=$(abspath $(REDIS)) BUILD=$(CURDIR)/build/tests-c

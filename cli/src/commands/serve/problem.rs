@@ -91,7 +91,8 @@ fn told(refusal: &Refusal) -> Error {
         },
         Refusal::NotAllowed(verb) => {
             let what = format!("this client may not {}", verb.name());
-            store(&what).advise("Remove the client and add it with --allow, on the server.")
+            store(&what)
+                .advise("On the server, allow it with `wxtoken client change NAME --allow …`.")
         }
         Refusal::NotSeen => Error::new(Status::Account, "there is no such account for this client"),
         Refusal::TooManyCalls(wait) => Error {

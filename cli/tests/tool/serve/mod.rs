@@ -4,6 +4,7 @@ mod bridge;
 mod library;
 mod limits;
 mod native;
+mod openapi;
 mod others;
 mod page;
 mod queries;
