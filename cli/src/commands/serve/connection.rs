@@ -124,6 +124,7 @@ pub async fn answer<S>(
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (stream, stage) = Paced::new(stream);
+    let own_stage = stage.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(origin.clone());
         let (mut router, stage) = (router.clone(), stage.clone());
@@ -141,10 +142,15 @@ pub async fn answer<S>(
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    // hyper would close a connection whose first request has not come yet: a call would be lost.
+    let may_end = async {
+        closed(&mut closing).await;
+        own_stage.past_head().await;
+    };
     // An error is the other end's: a head that is none, or that does not come.
     tokio::select! {
         _ = connection.as_mut() => {}
-        () = closed(&mut closing) => {
+        () = may_end => {
             connection.as_mut().graceful_shutdown();
             let _ = connection.await;
         }

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// How long the head of a request may take to come.
@@ -19,7 +20,12 @@ const TAKING: Duration = Duration::from_secs(20);
 
 /// How far a connection is.
 #[derive(Clone)]
-pub struct Stage(Arc<AtomicU8>);
+pub struct Stage(Arc<Inside>);
+
+struct Inside {
+    at: AtomicU8,
+    past_head: Notify,
+}
 
 const BETWEEN: u8 = 0;
 const IN_HEAD: u8 = 1;
@@ -27,11 +33,24 @@ const ANSWERING: u8 = 2;
 
 impl Stage {
     pub fn head_is_there(&self) {
-        self.0.store(ANSWERING, Ordering::Relaxed);
+        self.0.at.store(ANSWERING, Ordering::SeqCst);
+        self.0.past_head.notify_waiters();
     }
 
     pub fn is_answered(&self) {
-        self.0.store(BETWEEN, Ordering::Relaxed);
+        self.0.at.store(BETWEEN, Ordering::Relaxed);
+    }
+
+    /// Waits until no head is on its way: the first one is from the connection's beginning. One that does not come in time ends
+    /// the connection.
+    pub async fn past_head(&self) {
+        loop {
+            let past_head = self.0.past_head.notified();
+            if self.0.at.load(Ordering::SeqCst) != IN_HEAD {
+                return;
+            }
+            past_head.await;
+        }
     }
 }
 
@@ -45,7 +64,10 @@ pub struct Paced<S> {
 impl<S> Paced<S> {
     /// Whoever connects is to say something at once.
     pub fn new(stream: S) -> (Paced<S>, Stage) {
-        let stage = Stage(Arc::new(AtomicU8::new(IN_HEAD)));
+        let stage = Stage(Arc::new(Inside {
+            at: AtomicU8::new(IN_HEAD),
+            past_head: Notify::new(),
+        }));
         let paced = Paced {
             stream,
             stage: stage.clone(),
@@ -56,7 +78,7 @@ impl<S> Paced<S> {
     }
 
     fn is_in(&self, stage: u8) -> bool {
-        self.stage.0.load(Ordering::Relaxed) == stage
+        self.stage.0.at.load(Ordering::Relaxed) == stage
     }
 
     /// The same for what is written, unless it stalls for too long.
@@ -87,7 +109,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if self.is_in(BETWEEN) && buffer.filled().len() > before {
-            self.stage.0.store(IN_HEAD, Ordering::Relaxed);
+            self.stage.0.at.store(IN_HEAD, Ordering::SeqCst);
             self.head.as_mut().reset(Instant::now() + HEAD);
         }
         if !self.is_in(IN_HEAD) {
