@@ -1,108 +1,13 @@
 //! docs/server.openapi.yaml, held against a running server: each answer that it describes is brought about, and no other comes.
 
 mod description;
+mod judge;
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
 
 use super::*;
-use description::{Description, Operation};
-
-/// Behind it each call comes from an address of its own, and none from this host.
-const BEHIND_A_PROXY: [&str; 4] = [
-    "--listen",
-    "http://127.0.0.1:0",
-    "--trusted-proxy",
-    "127.0.0.1",
-];
-const ALL_RIGHTS: [&str; 2] = ["--allow", "get,reject,status,put"];
-
-/// One call of each operation, with a body that is right. `/v1/token/{account}` is asked of each account in turn.
-const CALLS: [(&str, &str, &str, &str); 10] = [
-    ("GET", "/v1/token", "/v1/token", ""),
-    ("GET", "/v1/token/{account}", "/v1/token/shop", ""),
-    (
-        "GET",
-        "/v1/token/{account}/{credential}",
-        "/v1/token/shop/jsapi_ticket",
-        "",
-    ),
-    ("GET", "/v1/account", "/v1/account", ""),
-    ("GET", "/v1/account/{account}", "/v1/account/shop", ""),
-    (
-        "POST",
-        "/v1/reject/{account}",
-        "/v1/reject/shop",
-        r#"{"token":"an old one"}"#,
-    ),
-    (
-        "POST",
-        "/v1/reject/{account}/{credential}",
-        "/v1/reject/shop/jsapi_ticket",
-        r#"{"token":"an old one"}"#,
-    ),
-    (
-        "PUT",
-        "/v1/put/{account}/{field}",
-        "/v1/put/platform/verify_ticket",
-        r#"{"value":"ticket"}"#,
-    ),
-    ("GET", "/v1/status", "/v1/status", ""),
-    ("GET", "/metrics", "/metrics", ""),
-];
-
-/// The page, and which of its answers have come.
-struct Judge {
-    page: Description,
-    seen: Mutex<BTreeSet<(Operation, u16)>>,
-    calls: Mutex<u8>,
-}
-
-impl Judge {
-    fn new() -> Judge {
-        Judge {
-            page: Description::read(),
-            seen: Mutex::default(),
-            calls: Mutex::default(),
-        }
-    }
-
-    /// Makes a call, and judges its answer.
-    fn call(
-        &self,
-        serving: &Serving,
-        (method, path): (&str, &str),
-        target: &str,
-        headers: &str,
-        body: &str,
-    ) -> Answer {
-        let operation = (method.to_owned(), path.to_owned());
-        let answer = ask(&mut serving.connect(), method, target, headers, body);
-        self.page.judge(&operation, &answer);
-        let mut seen = self.seen.lock().unwrap();
-        seen.insert((operation, answer.status));
-        answer
-    }
-
-    /// From an address that nobody has called from.
-    fn from_elsewhere(&self, key: &str) -> String {
-        let mut calls = self.calls.lock().unwrap();
-        *calls += 1;
-        format!("{}X-Forwarded-For: 203.0.113.{calls}\r\n", bearer(key))
-    }
-
-    /// Each operation with this key. Each is answered so.
-    fn all_answer(&self, serving: &Serving, key: &str, expected: impl Fn(&str) -> Option<u16>) {
-        for (method, path, target, body) in CALLS {
-            let Some(expected) = expected(path) else {
-                continue;
-            };
-            let headers = self.from_elsewhere(key);
-            let answer = self.call(serving, (method, path), target, &headers, body);
-            assert_eq!(answer.status, expected, "{method} {target}: {answer:?}");
-        }
-    }
-}
+use description::Description;
+use judge::{ALL_RIGHTS, BEHIND_A_PROXY, CALLS, Judge};
 
 #[test]
 fn every_answer_that_is_described_comes_and_no_other() {
