@@ -293,10 +293,13 @@ page-pictures: sim
 	$(CARGO) build --locked -p wxtoken-cli
 	$(ON_PAGE) tests/page/pictures.py docs/images
 
-# docs/deploy.md, word by word, on a throw-away machine with a systemd of its own; as root or with passwordless sudo.
+# docs/deploy.md and docs/server.md, word by word, on throw-away machines with a systemd of their own; as root or with passwordless sudo.
+# GUIDES="server" for one of them.
+GUIDES ?=
+
 test-deploy: soak-workers
 	$(CARGO) build --locked -p wxtoken-cli
-	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(UNDER_SIM) python3 -B tests/deploy/run.py
+	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken python3 -B tests/deploy/run.py $(abspath $(SIM)) $(GUIDES)
 
 # --- benchmarks: see benches/README.md ---
 

@@ -1,22 +1,19 @@
 """Stories of the guide as far as it sets a host up: sections 1 to 7."""
 
 from business import LANGUAGES
-from guide import commands
-from machine import IN_MACHINE, PROJECT
+from machine import IN_MACHINE
 from wechat import Account, control
 
 READERS = ["www-data", *(user for user, _ in LANGUAGES.values())]
 
 
 def the_guide_is_one_in_both_languages(place):
-    english, chinese = (commands(PROJECT / "docs" / name) for name in ("deploy.md", "deploy.zh-CN.md"))
-    differ = [f"section {number}: {block.text}" for (number, block) in english if (number, block) not in chinese]
-    place.checks("the guide has the same commands in both languages", english == chinese, f"{len(english)} blocks", differ)
+    place.guide.is_one_in_both_languages()
 
 
 def the_guide_is_followed(place):
     place.follow(1)
-    the_unit_is_sound(place)
+    unit_is_sound(place, "wxtoken-keep")
     place.follow(2)
     place.follow(3, place.secrets["shop"])
     register_more(place)
@@ -32,13 +29,14 @@ def the_guide_is_followed(place):
     place.checks("the keeper has fetched the token before any reader asked", place.shop.minted() >= 1)
 
 
-def the_unit_is_sound(place):
-    verified = place.machine.run("systemd-analyze verify --man=no wxtoken-keep.service")
-    place.checks("systemd-analyze verifies the installed unit", verified.code == 0 and not verified.said, verified.said)
-    unit = f"{IN_MACHINE}/contrib/systemd/wxtoken-keep.service"
+def unit_is_sound(place, name):
+    verified = place.machine.run(f"systemd-analyze verify --man=no {name}.service")
+    good = verified.code == 0 and not verified.said
+    place.checks(f"systemd-analyze verifies the installed unit {name}", good, verified.said)
+    unit = f"{IN_MACHINE}/contrib/systemd/{name}.service"
     score = place.machine.run(f"systemd-analyze security --no-pager --offline=true --threshold=20 {unit}")
     told = " ".join(score.said.splitlines()[-1].split())
-    place.checks("the unit's exposure is at most 2.0 of 10", score.code == 0, told)
+    place.checks(f"the exposure of {name} is at most 2.0 of 10", score.code == 0, told)
 
 
 def register_more(place):

@@ -1,7 +1,17 @@
-"""docs/deploy.md as something to do: its sections, and the commands in each, as they are printed."""
+"""A guide as something to do: its numbered sections, and the commands in each, as they are printed.
+
+A comment right before a block tells the test what a person does besides; a reader of the page does not see it:
+
+    on NAME           the machine that the block is for, where it is not the first one
+    types WORDS       what WORDS stand for is typed at a terminal, at the first question
+    pastes WORDS      the same on stdin, up to its end
+    prints WORDS      from now on WORDS stand for what the block printed
+"""
 
 import re
 from dataclasses import dataclass
+
+from machine import IN_MACHINE, PROJECT, Failure
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 MARK = re.compile(r"<!-- test: (.*?) -->\s*$")
@@ -12,13 +22,64 @@ class Block:
     language: str
     text: str
     mark: str
-    """What the comment right before it tells the test; the reader does not see it."""
+
+    def told(self, verb):
+        """What the mark says after a verb."""
+        told = [part[len(verb) + 1 :] for part in self.mark.split("; ") if part.startswith(f"{verb} ")]
+        return told[0] if told else None
 
 
-def sections(path):
-    """By number: the blocks of each section."""
-    parts = re.split(r"^## (\d+)\. .*$", path.read_text(), flags=re.M)
-    return {int(number): _blocks(text) for number, text in zip(parts[1::2], parts[2::2])}
+class Guide:
+    """docs/NAME.md, followed on machines: by their names in it, the first one by None."""
+
+    def __init__(self, name, checks):
+        self.name, self.checks = name, checks
+        self.machines, self.words = {}, {}
+        self._sections = _sections(self._page(""))
+
+    def __getitem__(self, number):
+        return self._sections[number]
+
+    def _page(self, language):
+        return (PROJECT / "docs" / f"{self.name}{language}.md").read_text()
+
+    def is_one_in_both_languages(self):
+        english, chinese = (_commands(self._page(language)) for language in ("", ".zh-CN"))
+        differ = [f"section {number}: {block.text}" for (number, block) in english if (number, block) not in chinese]
+        told = f"{len(english)} blocks"
+        self.checks(f"docs/{self.name}.md has the same commands in both languages", english == chinese, told, differ)
+
+    def follow(self, number, only=None):
+        """Runs the commands of a section as they stand there, or one block of them."""
+        blocks = [block for block in self[number] if block.language == "sh"]
+        for block in blocks if only is None else [blocks[only]]:
+            self._do(number, block)
+
+    def _do(self, number, block):
+        machine = self.machines[block.told("on")]
+        if unknown := {block.told("types"), block.told("pastes")} - {None, *self.words}:
+            raise Failure(f"section {number} of docs/{self.name}.md: nothing is known as {', '.join(unknown)}")
+        script = f"cd {IN_MACHINE}\n{block.text}"
+        typed = self.words.get(block.told("types"), "").rstrip("\n")
+        if typed:
+            print(f"# section {number}: {block.mark}", flush=True)
+            done = machine.run_on_terminal(script, typed)
+        else:
+            done = machine.run(script, stdin=self.words.get(block.told("pastes"), ""))
+        good = done.code == 0 and not (typed and typed in done.said)
+        told = "" if good else f"{block.text.strip()} … {done}"
+        self.checks(f"section {number} of docs/{self.name}.md: {block.text.splitlines()[0]}", good, told)
+        if not good:
+            raise Failure(f"section {number} of docs/{self.name}.md cannot be followed")
+        if words := block.told("prints"):
+            self.words[words] = done.output
+
+
+def _sections(page):
+    """By number: the blocks of each section. What stands under a head without a number is for people."""
+    parts = re.split(r"^## (.*)$", page, flags=re.M)
+    heads = [re.match(r"(\d+)\. ", head) for head in parts[1::2]]
+    return {int(head[1]): _blocks(text) for head, text in zip(heads, parts[2::2]) if head}
 
 
 def _blocks(text):
@@ -29,6 +90,6 @@ def _blocks(text):
     return found
 
 
-def commands(path):
+def _commands(page):
     """Every command of a guide, without what is meant for people: two languages have the same."""
-    return [(number, block) for number, blocks in sections(path).items() for block in blocks if block.language]
+    return [(number, block) for number, blocks in _sections(page).items() for block in blocks if block.language]

@@ -21,6 +21,20 @@ PATIENCE_S = 30
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PR_SET_PDEATHSIG = 1
 NAMESPACES = ["unshare", "-m", "-p", "-C", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"]
+# What the guides and their stories run, and the packages that bring it.
+PROGRAMS = {
+    "sqlite3": "sqlite3",
+    "gcore": "gdb",
+    "nsenter": "util-linux",
+    "useradd": "passwd",
+    "ip": "iproute2",
+    "openssl": "openssl",
+    "curl": "curl",
+    "nginx": "nginx",
+    "redis-server": "redis-server",
+    "cc": "gcc",
+    "pkg-config": "pkg-config",
+}
 # What machine.sh mounts, as far as some hosts forbid it.
 MOUNTS = """
 mount -t tmpfs tmpfs /mnt
@@ -51,7 +65,7 @@ def not_given():
         return "it needs root, or sudo without a password"
     if not cgroup2():
         return "it needs a cgroup2 filesystem that may be written: mount -t cgroup2 cgroup2 /sys/fs/cgroup"
-    tried = subprocess.run([*NAMESPACES, "sh", "-ec", MOUNTS], capture_output=True, text=True, check=False)
+    tried = subprocess.run([*NAMESPACES, "-n", "sh", "-ec", MOUNTS], capture_output=True, text=True, check=False)
     if tried.returncode:
         return f"it needs namespaces (CAP_SYS_ADMIN; in Docker --privileged): {' '.join(tried.stderr.split())}"
     return ""
@@ -61,8 +75,8 @@ def lacking():
     """What this host lacks and a package brings."""
     if not Path("/lib/systemd/systemd").exists():
         return "systemd: apt-get install systemd (it need not be running)"
-    for program, package in (("sqlite3", "sqlite3"), ("gcore", "gdb"), ("nsenter", "util-linux"), ("useradd", "passwd")):
-        if not shutil.which(program):
+    for program, package in PROGRAMS.items():
+        if not shutil.which(program, path=PATH):
             return f"{program}: apt-get install {package}"
     if not list(Path("/lib/systemd/system").glob("php*-fpm.service")):
         return "PHP-FPM with its unit: apt-get install php-fpm"
@@ -93,13 +107,14 @@ class Done:
 
 
 class Machine:
-    def __init__(self):
+    def __init__(self, own_network=False):
+        self._own_network = own_network
         self._place = Path(tempfile.mkdtemp(prefix="wxtoken-machine-"))
         self._cgroup = cgroup2() / self._place.name
         self._cgroup.mkdir()
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [*NAMESPACES, "sh", HERE / "machine.sh", self._place, PROJECT],
+            [*NAMESPACES, *(["-n"] if own_network else []), "sh", HERE / "machine.sh", self._place, PROJECT],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -143,7 +158,7 @@ class Machine:
 
     def command(self, words, user=None):
         """The command that runs `words` in the machine; a user gets all the groups he has there."""
-        entered = ["nsenter", "-t", str(self.pid), "-m", "-p", "-C", "-u", "-i", "--"]
+        entered = ["nsenter", "-t", str(self.pid), "-m", "-p", "-C", "-u", "-i", *(["-n"] if self._own_network else []), "--"]
         return [*entered, *(["runuser", "-u", user, "--"] if user else []), *map(str, words)]
 
     def start(self, words, user=None, environment=None, **options):

@@ -4,8 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
-from guide import sections
-from machine import IN_MACHINE, PROJECT, Failure, Machine
+from guide import Guide
+from machine import PROJECT, Failure, Machine
 from wechat import Account, base_url, control
 
 HERE = Path(__file__).resolve().parent
@@ -25,13 +25,13 @@ AS_IN_THE_PICTURE = [
 class Place:
     def __init__(self, checks):
         self.checks = checks
-        self.guide = sections(PROJECT / "docs" / "deploy.md")
+        self.guide = Guide("deploy", checks)
         self.secrets = {name: f"{name}-{os.urandom(12).hex()}" for name in ("shop", "new", "brief", "platform", "script")}
         self.shop = Account("shop", "official", "wx0123456789abcdef", self.secrets["shop"], **OFTEN)
         everybody = {"WXTOKEN_API_BASE_URL": base_url(), "WXTOKEN_WORK_BASE_URL": base_url()}
         self.environment = {"WXTOKEN_STORE": STORE, **everybody}
         control("/switches", {"peer_uids": True})
-        self.machine = Machine()
+        self.machine = self.guide.machines[None] = Machine()
         try:
             self._settle(everybody)
         except BaseException:
@@ -41,13 +41,7 @@ class Place:
     def _settle(self, everybody):
         """What this host has before the guide begins: where WeChat is, a library and a tool that are built, PHP-FPM."""
         machine = self.machine
-        built = machine.root / "srv/built/release"
-        built.mkdir(parents=True)
-        for library in ("libwxtoken.so", "libwxtoken.a"):
-            shutil.copy(PROJECT / "build/stage/lib" / library, built)
-        shutil.copy(the_tool(), built / "wxtoken")
-        settings = {**everybody, "CARGO": "true", "CARGO_TARGET_DIR": "/srv/built"}
-        machine.write("/etc/profile.d/test.sh", "".join(f"export {name}={value}\n" for name, value in settings.items()))
+        bring_what_is_built(machine, everybody)
         machine.write("/etc/wxtoken/keeper.env", "".join(f"{name}={value}\n" for name, value in everybody.items()), 0o600)
         pool = ["[www]\n", *(f"env[{name}] = {value}\n" for name, value in everybody.items())]
         for php in (machine.root / "etc/php").glob("*/fpm"):
@@ -65,20 +59,11 @@ class Place:
     # --- the guide ---
 
     def follow(self, number, typed="", only=None):
-        """Runs the commands of a section as they stand there, or one block of them."""
-        blocks = [block for block in self.guide[number] if block.language == "sh"]
-        for block in blocks if only is None else [blocks[only]]:
-            script = f"cd {IN_MACHINE}\n{block.text}"
-            if block.mark.startswith("types "):
-                print(f"# section {number}: {block.mark}", flush=True)
-                done = self.machine.run_on_terminal(script, typed)
-            else:
-                done = self.machine.run(script)
-            good = done.code == 0 and not (typed and typed in done.said)
-            told = "" if good else f"{block.text.strip()} … {done}"
-            self.checks(f"section {number} of the guide: {block.text.splitlines()[0]}", good, told)
-            if not good:
-                raise Failure(f"section {number} of the guide cannot be followed")
+        """Runs the commands of a section as they stand there, or one block of them. What it asks for is typed."""
+        for block in self.guide[number]:
+            if words := block.told("types"):
+                self.guide.words[words] = typed
+        self.guide.follow(number, only)
 
     def modes_are_those_of_the_picture(self, when):
         names = " ".join(f"tokens.db{end}" for end in FILES)
@@ -89,10 +74,10 @@ class Place:
     # --- who runs what ---
 
     def root(self, script):
-        return _well(script, self.machine.run(script))
+        return well(script, self.machine.run(script))
 
     def owner(self, script, stdin=""):
-        return _well(script, self.machine.run(script, "wxtoken", stdin))
+        return well(script, self.machine.run(script, "wxtoken", stdin))
 
     def reader(self, script, user="shop-c"):
         return self.machine.run(script, user)
@@ -111,7 +96,18 @@ class Place:
         return [name for name, word in words.items() if word in text]
 
 
-def _well(script, done):
+def bring_what_is_built(machine, everybody):
+    """So that `make` and `make install` find a library and a tool, and every login shell finds these settings."""
+    built = machine.root / "srv/built/release"
+    built.mkdir(parents=True)
+    for library in ("libwxtoken.so", "libwxtoken.a"):
+        shutil.copy(PROJECT / "build/stage/lib" / library, built)
+    shutil.copy(the_tool(), built / "wxtoken")
+    settings = {**everybody, "CARGO": "true", "CARGO_TARGET_DIR": "/srv/built"}
+    machine.write("/etc/profile.d/test.sh", "".join(f"export {name}={value}\n" for name, value in settings.items()))
+
+
+def well(script, done):
     if done.code:
         raise Failure(f"{script.strip()}: {done}")
     return done.output

@@ -1,15 +1,19 @@
-"""docs/deploy.md, word by word, on a throw-away machine; then what it promises.
+"""docs/deploy.md and docs/server.md, word by word, on throw-away machines; then what they promise.
 
-Run under `wechat-sim exec` as root, or with passwordless sudo, with build/stage, build/soak and the command wxtoken built.
-On a host that gives no namespaces it says that it was NOT RUN, and ends well.
+    run.py SIMULATOR [deploy] [server]
 
-What is real: users, groups, modes and files; systemd with the unit as it is installed, its sandbox, notify and watchdog;
-PHP-FPM with Debian's unit and pool; the workers in C, Go and Python; the terminal at which secrets are typed.
+As root, or with passwordless sudo, with build/stage, build/soak and the command wxtoken built. Each guide has a simulator and a
+network of its own, so that its ports are free and nothing leads out. On a host that gives no namespaces it says that it was
+NOT RUN, and ends well.
+
+What is real: users, groups, modes and files; systemd with the units as they are installed, their sandboxes, sockets, notify and
+watchdog; PHP-FPM and nginx with Debian's units; Redis; the workers in C, Go and Python; the terminal at which secrets are typed.
 
 What is stood in for:
   - WeChat, by the simulator on loopback: so the machine sets WXTOKEN_API_BASE_URL and WXTOKEN_WORK_BASE_URL for everybody.
   - cargo, by `true`: `make` and `make install` find what was built before.
-  - the kernel, the network and the packages, which are this host's.
+  - name servers, by /etc/hosts; ssh between hosts, by a copy of the file.
+  - the kernel and the packages, which are this host's.
 
 DEPLOY_VERBOSE=1 shows what each attempt of a reader was answered; WXTOKEN_TOOL names another build of the command.
 """
@@ -25,11 +29,14 @@ import attacks
 import elsewhere
 import first_steps
 import load
+import server
+import service
 import upkeep
+from hosts import Hosts
 from machine import PROJECT, Failure, lacking, not_given
 from place import Place, the_tool
 
-STORIES = [
+OF_DEPLOY = [
     first_steps.the_guide_is_one_in_both_languages,
     first_steps.the_guide_is_followed,
     load.business_goes_on,
@@ -45,6 +52,24 @@ STORIES = [
     upkeep.metrics_are_written,
     upkeep.nobody_else_connected,
 ]
+OF_SERVER = [
+    server.the_guide_is_one_in_both_languages,
+    server.the_first_server_is_set_up,
+    server.a_business_server_is_set_up,
+    server.each_call_is_made_with_curl,
+    server.business_goes_on,
+    service.the_unit_is_as_tight_as_the_keepers,
+    service.the_server_lives_in_its_sandbox,
+    service.calls_under_way_are_answered_first,
+    service.a_call_starts_a_server_that_was_stopped,
+    service.a_server_that_hangs_is_replaced,
+    server.nginx_stands_in_front,
+    server.a_second_server_makes_a_pair,
+    server.a_client_is_removed,
+    server.backups_are_made,
+    server.nothing_was_written_that_is_secret,
+]
+GUIDES = {"deploy": (Place, OF_DEPLOY), "server": (Hosts, OF_SERVER)}
 
 
 class Checks:
@@ -61,14 +86,16 @@ class Checks:
             print(f"#   {problem}", flush=True)
 
 
-def main():
-    if "WXSIM_CONTROL" not in os.environ:
-        print("run this under `wechat-sim exec --quiet --`, or by `make test-deploy`")
+def main(simulator=None, *guides):
+    if simulator is None or set(guides) - set(GUIDES):
+        print("usage: run.py SIMULATOR [deploy] [server], or `make test-deploy`")
         return 2
     if os.geteuid() != 0 and shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], check=False).returncode:
         os.execvp("sudo", ["sudo", "-n", "-E", sys.executable, "-B", *sys.argv])
     if reason := not_given():
         return say_not_run(reason)
+    if "WXSIM_CONTROL" not in os.environ:
+        return max(on_its_own(simulator, guide) for guide in guides or GUIDES)
     checks = Checks()
     lacks = lacking() or not_built()
     if lacks:
@@ -76,9 +103,17 @@ def main():
     else:
         # So that everything is ended then, too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        tell(checks)
+        tell(*GUIDES[guides[0]], checks)
     print(f"{checks.passed} passed, {checks.failed} failed")
     return 1 if checks.failed else 0
+
+
+def on_its_own(simulator, guide):
+    """In a network namespace, beside a simulator: a run of this file that has both."""
+    inside = ["sh", "-c", 'ip link set lo up && exec "$0" "$@"', simulator, "exec", "--quiet", "--"]
+    run = [sys.executable, "-B", os.path.abspath(__file__), simulator, guide]
+    print(f"=== docs/{guide}.md", flush=True)
+    return subprocess.run(["unshare", "--net", "--", *inside, *run], check=False).returncode
 
 
 def say_not_run(reason):
@@ -97,11 +132,11 @@ def not_built():
     return "" if the_tool() else "the command wxtoken: make tool"
 
 
-def tell(checks):
+def tell(make, stories, checks):
     place = None
     try:
-        place = Place(checks)
-        for story in STORIES:
+        place = make(checks)
+        for story in stories:
             story(place)
     except (Failure, OSError, ValueError, subprocess.SubprocessError) as reason:
         checks("the story gets to its end", False, f"{type(reason).__name__}: {reason}")
@@ -111,4 +146,4 @@ def tell(checks):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

@@ -83,7 +83,7 @@ impl Judge {
     }
 
     /// From an address that nobody has called from.
-    pub fn from_elsewhere(&self, key: &str) -> String {
+    pub fn at_a_new_address(&self, key: &str) -> String {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
         format!("{}X-Forwarded-For: 203.0.113.{calls}\r\n", bearer(key))
@@ -95,7 +95,7 @@ impl Judge {
             let Some(expected) = expected(path) else {
                 continue;
             };
-            let headers = self.from_elsewhere(key);
+            let headers = self.at_a_new_address(key);
             let answer = self.call(serving, (method, path), target, &headers, body);
             assert_eq!(answer.status, expected, "{method} {target}: {answer:?}");
         }

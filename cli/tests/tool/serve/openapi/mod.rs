@@ -43,7 +43,7 @@ fn what_is_right_is_done(judge: &Judge) {
     });
     let (ticket, _) = desk.world.sim.push("wxc", 0).unwrap();
     let body = json!({ "value": ticket }).to_string();
-    let headers = judge.from_elsewhere(&key);
+    let headers = judge.at_a_new_address(&key);
     judge.call(
         &serving,
         ("PUT", "/v1/put/{account}/{field}"),
@@ -108,7 +108,7 @@ fn what_is_wrong_is_refused(judge: &Judge) {
             r#"{"value":"x"}"#,
         ),
     ] {
-        let headers = judge.from_elsewhere(&all);
+        let headers = judge.at_a_new_address(&all);
         let answer = judge.call(&serving, (method, path), target, &headers, body);
         assert_eq!(answer.status, 400, "{target}");
     }
