@@ -16,7 +16,7 @@ pub const BEHIND_A_PROXY: [&str; 4] = [
 pub const ALL_RIGHTS: [&str; 2] = ["--allow", "get,reject,status,put"];
 
 /// One call of each operation, with a body that is right. `/v1/token/{account}` is asked of each account in turn.
-pub const CALLS: [(&str, &str, &str, &str); 10] = [
+pub const CALLS: [(&str, &str, &str, &str); 11] = [
     ("GET", "/v1/token", "/v1/token", ""),
     ("GET", "/v1/token/{account}", "/v1/token/shop", ""),
     (
@@ -27,6 +27,12 @@ pub const CALLS: [(&str, &str, &str, &str); 10] = [
     ),
     ("GET", "/v1/account", "/v1/account", ""),
     ("GET", "/v1/account/{account}", "/v1/account/shop", ""),
+    (
+        "POST",
+        "/v1/reject",
+        "/v1/reject",
+        r#"{"token":"an old one"}"#,
+    ),
     (
         "POST",
         "/v1/reject/{account}",

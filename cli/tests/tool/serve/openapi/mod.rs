@@ -81,9 +81,12 @@ fn what_is_wrong_is_refused(judge: &Judge) {
         let names_one = path.contains("{account}");
         names_one.then_some(404)
     });
-    let of_many = desk.client("of-many", &["--accounts", "other,platform"]);
+    let of_many = desk.client(
+        "of-many",
+        &["--accounts", "other,platform", "--allow", "get,reject"],
+    );
     judge.all_answer(&serving, &of_many, |path| {
-        (path == "/v1/token").then_some(404)
+        ["/v1/token", "/v1/reject"].contains(&path).then_some(404)
     });
     // A proxy that does not say for whom it speaks.
     for (method, path, target, body) in CALLS {
