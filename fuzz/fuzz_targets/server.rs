@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 use world::World;
 use wxtoken_cli::in_process::{InProcess, Peer};
 
-/// What docs/server.md lists.
-const STATUSES: [u16; 11] = [200, 204, 400, 401, 403, 404, 405, 429, 502, 503, 504];
+/// What docs/server.md lists, and the page's way back to itself.
+const STATUSES: [u16; 12] = [200, 204, 303, 400, 401, 403, 404, 405, 429, 502, 503, 504];
 /// What hyper says by itself of a head that it cannot read.
 const OF_HEADS: [u16; 3] = [400, 414, 431];
 const MOST_REQUESTS: usize = 4;
