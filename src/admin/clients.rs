@@ -1,15 +1,11 @@
-//! The clients of a server: added, rotated, removed; and looked up, by a server, at each call.
+//! The clients of a server: added, changed, rotated, removed.
 
-use std::sync::Arc;
-
-use super::brief::patience;
 use crate::client::Client;
-use crate::error::{Error, Result, Status};
+use crate::error::Result;
 use crate::names;
 use crate::options::LogLevel;
 use crate::server_clients::{ClientSet, NewKey, Verb};
 use crate::store::{self, Commit};
-use crate::sync::{Mutex, lock};
 
 impl Client {
     pub fn server_clients(&self) -> Result<ClientSet> {
@@ -86,53 +82,4 @@ impl Client {
         session.log(LogLevel::Info, "changed the server's clients");
         Ok(changed)
     }
-}
-
-/// What a server knows of its clients. Each look reads the store, so that a change counts from the next call on; while the
-/// store is away, the clients are those of the last look.
-pub struct ClientLookup {
-    client: Arc<Client>,
-    last: Mutex<Option<Seen>>,
-}
-
-#[derive(Clone)]
-struct Seen {
-    record: Option<String>,
-    set: Arc<ClientSet>,
-}
-
-impl ClientLookup {
-    pub(crate) fn new(client: Arc<Client>) -> ClientLookup {
-        ClientLookup {
-            client,
-            last: Mutex::new(None),
-        }
-    }
-
-    /// The clients as they are now.
-    pub fn now(&self) -> Result<Arc<ClientSet>> {
-        let last = lock(&self.last).clone();
-        let session = self.client.session()?;
-        let by = patience(&session, last.is_some());
-        let read = store::read(session.store(), &by, |there| there.clients());
-        match (read, last) {
-            (Ok(record), Some(seen)) if record == seen.record => Ok(seen.set),
-            // Who removes the last client leaves an empty record: one that is gone was lost, and a keeper puts it back.
-            (Ok(None), Some(seen)) => Ok(seen.set),
-            (Ok(record), _) => {
-                let set = Arc::new(ClientSet::of_text(record.as_deref())?);
-                *lock(&self.last) = Some(Seen {
-                    record,
-                    set: set.clone(),
-                });
-                Ok(set)
-            }
-            (Err(e), Some(seen)) if is_of_store(&e) => Ok(seen.set),
-            (Err(e), _) => Err(e),
-        }
-    }
-}
-
-fn is_of_store(e: &Error) -> bool {
-    matches!(e.status, Status::Store | Status::Timeout)
 }

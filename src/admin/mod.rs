@@ -2,6 +2,7 @@
 
 mod accounts;
 mod brief;
+mod client_lookup;
 mod clients;
 mod copy;
 mod rekey;
@@ -9,7 +10,7 @@ mod rekey;
 use std::path::{Path, PathBuf};
 
 pub use self::brief::{AccountBrief, AccountLookup};
-pub use self::clients::ClientLookup;
+pub use self::client_lookup::ClientLookup;
 
 use self::accounts::{remove, restore};
 use self::copy::Side;

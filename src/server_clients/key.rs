@@ -98,7 +98,9 @@ fn hash(text: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = |byte: &u8| [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)] as char);
+    bytes.iter().flat_map(digits).collect()
 }
 
 pub fn random_hex(length: usize) -> Result<String> {

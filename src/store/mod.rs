@@ -41,7 +41,8 @@ pub use redis_url::RedisUrl;
 pub use server_check::{Replica, ServerCheck, ServerReport};
 pub use server_url::ServerUrl;
 pub use sqlite::{
-    Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup, write_backup,
+    ChangeMark, ChangeWatch, Condition, QUARANTINED, condition, lock_path, mailbox_path,
+    read_backup, write_backup,
 };
 
 use std::sync::Arc;

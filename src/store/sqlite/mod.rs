@@ -41,6 +41,7 @@
 
 mod adopt;
 mod backup;
+mod change_watch;
 mod connection;
 mod error;
 mod inspect;
@@ -56,6 +57,7 @@ mod trust;
 mod turn;
 
 pub use backup::{read_backup, write_backup};
+pub use change_watch::{ChangeMark, ChangeWatch};
 pub use inspect::{Condition, condition};
 pub use leader_lock::lock_path;
 pub use mailbox::mailbox_path;

@@ -150,6 +150,9 @@ impl<'a> Call<'a> {
     }
 
     pub async fn clients(&self) -> Result<Arc<ClientSet>, Refusal> {
+        if let Some(known) = self.server.clients.known() {
+            return Ok(known);
+        }
         let lookup = self.server.clients.clone();
         Ok(self.server.work.look(move |_| lookup.now()).await??)
     }

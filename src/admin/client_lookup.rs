@@ -1,0 +1,190 @@
+//! The clients of a server, looked up at each call, so that a change of them counts from the next call on. While the store is
+//! away, the clients are those of the last look.
+//!
+//! A look waits for its turn at the store. [`ClientLookup::known`] does not: it hands out the last look's clients while the
+//! store's file is as it was then (`store::ChangeWatch`).
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use super::brief::patience;
+use crate::client::Client;
+use crate::error::{Error, Result, Status};
+use crate::server_clients::ClientSet;
+use crate::store::{self, ChangeMark, ChangeWatch, StoreName};
+
+/// What a server knows of its clients.
+pub struct ClientLookup {
+    client: Arc<Client>,
+    last: ArcSwapOption<Seen>,
+}
+
+struct Seen {
+    record: Option<String>,
+    set: Arc<ClientSet>,
+    /// How the store's file was at that look, where that can be told.
+    file: Option<(Arc<ChangeWatch>, ChangeMark)>,
+}
+
+impl ClientLookup {
+    pub(crate) fn new(client: Arc<Client>) -> ClientLookup {
+        ClientLookup {
+            client,
+            last: ArcSwapOption::empty(),
+        }
+    }
+
+    /// The clients as they are now, where that is known without a look. Does not wait.
+    pub fn known(&self) -> Option<Arc<ClientSet>> {
+        let last = self.last.load();
+        let seen = last.as_ref()?;
+        let (watch, mark) = seen.file.as_ref()?;
+        (watch.mark()? == *mark).then(|| seen.set.clone())
+    }
+
+    /// The clients as they are now.
+    pub fn now(&self) -> Result<Arc<ClientSet>> {
+        let last = self.last.load_full();
+        let session = self.client.session()?;
+        let by = patience(&session, last.is_some());
+        let watch = self.watch(session.store().name(), last.as_deref());
+        let mut mark = None;
+        let read = store::read(session.store(), &by, |there| {
+            let record = there.clients()?;
+            // Within the transaction, when nobody writes.
+            mark = watch.as_ref().and_then(|watch| watch.mark());
+            Ok(record)
+        });
+        let file = watch.zip(mark);
+        match (read, last) {
+            // Who removes the last client leaves an empty record: one that is gone was lost, and a keeper puts it back.
+            (Ok(None), Some(seen)) if seen.record.is_some() => Ok(seen.set.clone()),
+            (Ok(record), Some(seen)) if record == seen.record => {
+                Ok(self.remember(record, seen.set.clone(), file))
+            }
+            (Ok(record), _) => {
+                let set = Arc::new(ClientSet::of_text(record.as_deref())?);
+                Ok(self.remember(record, set, file))
+            }
+            (Err(e), Some(seen)) if is_of_store(&e) => Ok(seen.set.clone()),
+            (Err(e), _) => Err(e),
+        }
+    }
+
+    fn remember(
+        &self,
+        record: Option<String>,
+        set: Arc<ClientSet>,
+        file: Option<(Arc<ChangeWatch>, ChangeMark)>,
+    ) -> Arc<ClientSet> {
+        self.last.store(Some(Arc::new(Seen {
+            record,
+            set: set.clone(),
+            file,
+        })));
+        set
+    }
+
+    /// Watches the file that lies at the store's path before the look; if it lies there during the look too, it is what is
+    /// looked at.
+    fn watch(&self, name: &StoreName, last: Option<&Seen>) -> Option<Arc<ChangeWatch>> {
+        let StoreName::File(path) = name else {
+            return None;
+        };
+        let earlier = last.and_then(|seen| seen.file.as_ref());
+        match earlier.filter(|(watch, _)| watch.mark().is_some()) {
+            Some((watch, _)) => Some(watch.clone()),
+            None => {
+                let watch = ChangeWatch::of(path).filter(|watch| watch.mark().is_some());
+                watch.map(Arc::new)
+            }
+        }
+    }
+}
+
+fn is_of_store(e: &Error) -> bool {
+    matches!(e.status, Status::Store | Status::Timeout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_clients::Verb;
+
+    fn names(set: &ClientSet) -> Vec<&str> {
+        set.all().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn a_change_is_known_at_once_and_nothing_is_looked_at_before_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.db");
+        let client = Arc::new(Client::open(path.to_str()).unwrap());
+        let lookup = ClientLookup::new(client.clone());
+        assert!(lookup.known().is_none(), "nobody has looked yet");
+        assert!(names(&lookup.now().unwrap()).is_empty());
+        assert!(names(&lookup.known().unwrap()).is_empty());
+        for round in 0..50 {
+            let name = format!("web-{round}");
+            client.add_server_client(&name, None, &Verb::ALL).unwrap();
+            assert!(lookup.known().is_none(), "another client is there");
+            assert_eq!(names(&lookup.now().unwrap()), [&name]);
+            assert_eq!(names(&lookup.known().unwrap()), [&name]);
+            client.remove_server_client(&name).unwrap();
+            assert!(lookup.known().is_none(), "the client is gone");
+            assert!(names(&lookup.now().unwrap()).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_taken_back_leaves_no_mark() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.db");
+        let client = Arc::new(Client::open(path.to_str()).unwrap());
+        let lookup = ClientLookup::new(client.clone());
+        client.add_server_client("web", None, &Verb::ALL).unwrap();
+        lookup.now().unwrap();
+        let before = std::fs::read(&path).unwrap();
+        client.remove_server_client("web").unwrap();
+        assert!(lookup.known().is_none());
+        // As a journal puts it back after a crash.
+        std::fs::write(&path, before).unwrap();
+        assert_eq!(names(&lookup.known().unwrap()), ["web"]);
+        client.remove_server_client("web").unwrap();
+        assert!(names(&lookup.now().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn another_file_at_the_path_is_a_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokens.db");
+        let client = Arc::new(Client::open(path.to_str()).unwrap());
+        let lookup = ClientLookup::new(client);
+        lookup.now().unwrap();
+        let copy = directory.path().join("copy");
+        std::fs::copy(&path, &copy).unwrap();
+        std::fs::rename(&copy, &path).unwrap();
+        assert!(lookup.known().is_none());
+        lookup.now().unwrap();
+        assert!(lookup.known().is_some());
+        std::fs::remove_file(&path).unwrap();
+        assert!(lookup.known().is_none());
+    }
+
+    #[test]
+    fn a_file_whose_commits_are_in_a_log_has_no_mark() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("file");
+        let mut header = [0; 100];
+        for (format, has_mark) in [([1, 1], true), ([2, 2], false)] {
+            header[18..20].copy_from_slice(&format);
+            std::fs::write(&path, header).unwrap();
+            let watch = ChangeWatch::of(&path).unwrap();
+            assert_eq!(watch.mark().is_some(), has_mark);
+        }
+        std::fs::write(&path, "short").unwrap();
+        assert!(ChangeWatch::of(&path).unwrap().mark().is_none());
+        assert!(ChangeWatch::of(directory.path()).is_none());
+    }
+}
