@@ -1,7 +1,8 @@
 //! The audit: a line of JSON for each call, of who asked for what and what came of it. A line is made of names that the store
 //! knows, and never of what a caller sent: neither a query, nor a key, nor a token can be in it.
 //!
-//! A thread writes, so that a slow disk holds no caller up. Lines that it cannot keep up with are counted, and said so.
+//! A thread writes, so that a slow disk holds no caller up: within milliseconds, and in the order of the calls. Lines that it
+//! cannot keep up with are counted, and said so.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,6 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use chrono::{SecondsFormat, Utc};
 use serde::Serialize;
@@ -19,6 +21,10 @@ use crate::exit::Failure;
 
 /// Lines that may wait to be written.
 const WAITING: usize = 10_000;
+/// How long a line waits for others.
+const MOMENT: Duration = Duration::from_millis(5);
+/// How many bytes are written at once.
+const TOGETHER: usize = 64 << 10;
 
 #[derive(Clone, Debug, Serialize)]
 pub struct Event {
@@ -106,6 +112,7 @@ impl Audit {
         let _ = self.words.send(Word::End);
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
         if let Some(writer) = writer {
+            writer.thread().unpark();
             let _ = writer.join();
         }
     }
@@ -121,24 +128,45 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) {
-    for word in words {
-        match word {
-            Word::End => return,
-            Word::Reopen => {
-                // One that cannot be opened leaves the one before.
-                if let Some(Ok(new)) = path.as_deref().map(append) {
-                    file = Some(new);
+    let mut lines = Vec::new();
+    while let Ok(first) = words.recv() {
+        // The lines of a moment go in one write. To wake this thread for each would cost a call more than its answer.
+        if !matches!(first, Word::End) {
+            std::thread::park_timeout(MOMENT);
+        }
+        let mut next = Some(first);
+        let mut ends = false;
+        while let Some(word) = next.take() {
+            match word {
+                Word::End => ends = true,
+                Word::Reopen => {
+                    put(&mut lines, file.as_mut());
+                    // One that cannot be opened leaves the one before.
+                    if let Some(Ok(new)) = path.as_deref().map(append) {
+                        file = Some(new);
+                    }
+                }
+                Word::Line(event) => {
+                    let _ = serde_json::to_writer(&mut lines, &event);
+                    lines.push(b'\n');
                 }
             }
-            Word::Line(event) => {
-                let mut line = serde_json::to_string(&event).unwrap_or_default();
-                line.push('\n');
-                // The calls matter more than an audit that cannot be written.
-                let _ = match &mut file {
-                    Some(file) => file.write_all(line.as_bytes()),
-                    None => io::stdout().write_all(line.as_bytes()),
-                };
+            if !ends && lines.len() < TOGETHER {
+                next = words.try_recv().ok();
             }
         }
+        put(&mut lines, file.as_mut());
+        if ends {
+            return;
+        }
     }
+}
+
+/// The calls matter more than an audit that cannot be written.
+fn put(lines: &mut Vec<u8>, file: Option<&mut File>) {
+    let _ = match file {
+        Some(file) => file.write_all(lines),
+        None => io::stdout().write_all(lines),
+    };
+    lines.clear();
 }
