@@ -11,9 +11,11 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tower_service::Service;
 
+use super::lanes::Lanes;
 use super::listener::{Accepted, Listener};
 use super::origin::{Origin, Peer};
 use super::paced::Paced;
@@ -54,6 +56,7 @@ pub async fn accept(
     tls: Option<Arc<Tls>>,
     router: Router,
     connections: Arc<Connections>,
+    lanes: Arc<Lanes>,
     mut closing: watch::Receiver<bool>,
 ) {
     let tls = tls.filter(|_| listener.is_tls());
@@ -72,7 +75,7 @@ pub async fn accept(
             continue;
         };
         let (tls, router, closing) = (tls.clone(), router.clone(), closing.clone());
-        tokio::spawn(async move {
+        lanes.next().spawn(async move {
             serve(accepted, tls, router, closing).await;
             drop(place);
         });
@@ -87,16 +90,25 @@ async fn serve(
 ) {
     match (accepted, tls) {
         (Accepted::Unix(stream), _) => {
-            if let Ok(user) = stream.peer_cred() {
+            let stream = UnixStream::from_std(stream);
+            if let Ok(stream) = stream
+                && let Ok(user) = stream.peer_cred()
+            {
                 let origin = origin(Peer::User(user.uid()), None);
                 answer(stream, origin, router, closing).await;
             }
         }
         (Accepted::Tcp(stream, from), None) => {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                return;
+            };
             let origin = origin(Peer::Ip(from.ip()), None);
             answer(stream, origin, router, closing).await;
         }
         (Accepted::Tcp(stream, from), Some(tls)) => {
+            let Ok(stream) = TcpStream::from_std(stream) else {
+                return;
+            };
             if let Some(stream) = tls.accept(stream).await {
                 let origin = origin(Peer::Ip(from.ip()), Some(names_of(&stream)));
                 answer(stream, origin, router, closing).await;

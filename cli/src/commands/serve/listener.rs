@@ -1,13 +1,13 @@
 //! The sockets that a server listens on: those that it makes, and those that systemd passes.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as StdTcp};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdUnix, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 
 use listenfd::ListenFd;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener};
 
 use super::address::{Address, refuse_plain};
 use super::unusable;
@@ -23,9 +23,10 @@ pub enum Listener {
     },
 }
 
+/// A connection, of no thread yet.
 pub enum Accepted {
-    Unix(UnixStream),
-    Tcp(TcpStream, SocketAddr),
+    Unix(StdStream),
+    Tcp(StdTcp, SocketAddr),
 }
 
 impl Listener {
@@ -58,12 +59,12 @@ impl Listener {
 
     pub async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Listener::Unix(socket, ..) => Ok(Accepted::Unix(socket.accept().await?.0)),
+            Listener::Unix(socket, ..) => Ok(Accepted::Unix(socket.accept().await?.0.into_std()?)),
             Listener::Tcp { socket, .. } => {
                 let (stream, peer) = socket.accept().await?;
                 // Answers are small, and each is whole.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, peer))
+                Ok(Accepted::Tcp(stream.into_std()?, peer))
             }
         }
     }

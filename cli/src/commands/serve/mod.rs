@@ -1,7 +1,8 @@
 //! `wxtoken serve`: a keeper with a door. It keeps every account fresh, and hands tokens to the clients of the store over HTTP.
 //!
-//! The keeper runs in the main thread, with its signals, its log and its word to the service manager (`keep`). The door is a
-//! tokio runtime beside it. Calls of the library block, so each runs on a thread of its own, within bounds (`work`).
+//! The keeper runs in the main thread, with its signals, its log and its word to the service manager (`keep`). The door is
+//! beside it: a thread that takes connections, and those that the connections live on (`lanes`). What the library knows is answered
+//! there; a call of the library that may block runs on a thread of its own, within bounds (`work`).
 //!
 //! From the outside in: `listener` takes connections, `tls` shakes hands, `connection` reads requests within limits,
 //! `router` finds who answers, `admission` who asks and what that client may do, `native`, `wechat` and `page` answer.
@@ -15,6 +16,7 @@ mod handed;
 mod health;
 #[cfg(feature = "fuzzing")]
 pub mod in_process;
+mod lanes;
 mod limits;
 mod listener;
 mod native;
@@ -38,6 +40,7 @@ use wxtoken::tool::{Error, Status, Store};
 use self::address::Address;
 use self::audit::Audit;
 use self::connection::Connections;
+use self::lanes::Lanes;
 use self::listener::Listener;
 use self::server::Server;
 use self::tls::Tls;
@@ -76,7 +79,9 @@ pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
 
 /// The running server.
 struct Door {
+    /// Takes connections.
     runtime: Runtime,
+    lanes: Arc<Lanes>,
     server: Arc<Server>,
     tls: Option<Arc<Tls>>,
     connections: Arc<Connections>,
@@ -95,8 +100,7 @@ impl Door {
             serve.max_connections.min(room(limit))
         });
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(work::THREADS)
+            .worker_threads(1)
             .enable_io()
             .enable_time()
             .build()
@@ -107,6 +111,7 @@ impl Door {
         let connections = Arc::new(Connections::new(most));
         let door = Door {
             runtime,
+            lanes: Arc::new(Lanes::open()?),
             server,
             tls,
             connections,
@@ -141,6 +146,7 @@ impl Door {
                 self.tls.clone(),
                 router.clone(),
                 self.connections.clone(),
+                self.lanes.clone(),
                 self.closing.subscribe(),
             ));
         }
