@@ -154,7 +154,8 @@ fn a_call_on_a_connection_that_was_taken_is_answered_though_the_server_ends() {
         assert!(is_written);
         let answered = answered.unwrap();
         assert_eq!(answered.token(), token);
-        assert_eq!(answered.header("connection"), Some("close"));
+        // Then it ends, with a word or without.
+        assert!(!silent.read(&mut [0]).is_ok_and(|read| read > 0));
         assert_eq!(serving.child.wait().unwrap().code(), Some(0));
         return;
     }
