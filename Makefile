@@ -3,6 +3,7 @@
 #   make lib        build the shared and the static library
 #   make tool       build the command wxtoken
 #   make demo-sdks  one token through the SDKs of each language
+#   make demo-server  a server, and curl, an SDK and a C program that get one token from it
 #   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
@@ -40,7 +41,7 @@ SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
-  demo demo-sdks demo-hosts mixed-workers \
+  demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
@@ -135,6 +136,12 @@ demo-sdks:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory --silent stage sim
 	@.ci/demo-sdks "$(STAGE)" "$(abspath $(SIM))"
+
+demo-server:
+	@.ci/setup demo
+	@$(MAKE) --no-print-directory --silent stage sim
+	@$(CARGO) build --locked -p wxtoken-cli
+	@.ci/demo-server "$(STAGE)" "$(abspath $(SIM))" "$(abspath $(TARGET))/debug/wxtoken"
 
 demo-hosts:
 	@.ci/setup hosts
@@ -305,12 +312,13 @@ test-deploy: soak-workers
 
 BENCH ?=
 
-bench: stage sim
+bench: stage sim tool
+	.ci/setup bench
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
-	$(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
+	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
 test-bench: stage sim

@@ -59,6 +59,7 @@ def programs(built, directory, large):
         Program("instructions", [sys.executable, "instructions.py", built]),
         Program("expiry", [sys.executable, "expiry.py", built]),
         Program("redis", [sys.executable, PEERS / "with_redis.py", sys.executable, "on_redis.py", built]),
+        Program("server", [sys.executable, PEERS / "with_redis.py", sys.executable, "server.py", os.environ["WXTOKEN_TOOL"]]),
     ]
     if large:
         many, names, _, _ = stores.many("large", LARGE, account)
@@ -189,8 +190,8 @@ def main():
     parser.add_argument("only", nargs="*", help="programs to run, instead of all; nothing is written then")
     parser.add_argument("--large", action="store_true", help="also with 100,000 accounts")
     given = parser.parse_args()
-    if "WXSIM_CONTROL" not in os.environ:
-        parser.error("run this under `wechat-sim exec --quiet --`")
+    if "WXSIM_CONTROL" not in os.environ or "WXTOKEN_TOOL" not in os.environ:
+        parser.error("run this under `wechat-sim exec --quiet --`, with the command in WXTOKEN_TOOL, as `make bench` does")
     built = given.built.resolve()
     measured, failed = Measured(), []
     library = find_library()

@@ -1,4 +1,5 @@
-"""Runs a command with a redis-server of its own, on a Unix socket: its path is in $WXBENCH_REDIS."""
+"""Runs a command with a redis-server of its own, on a Unix socket: its path is in $WXBENCH_REDIS, and its process in
+$WXBENCH_REDIS_PID."""
 
 import os
 import subprocess
@@ -15,7 +16,7 @@ def main(command):
         try:
             if not ready(server):
                 return 1
-            environment = os.environ | {"WXBENCH_REDIS": socket}
+            environment = os.environ | {"WXBENCH_REDIS": socket, "WXBENCH_REDIS_PID": str(server.pid)}
             return subprocess.run(command, env=environment, check=False).returncode
         finally:
             server.terminate()
