@@ -90,6 +90,7 @@ def peers(built):
         Program("symfony-file", [*warm, "php", PEERS / "php" / "symfony_file.php"]),
         Program("phpredis", [*redis, "php", PEERS / "php" / "phpredis.php"]),
         Program("hiredis", [*redis, built / "hiredis"]),
+        Program("wxjava", [*redis, "java", "-cp", f"{built}/peers-java/classes:{built}/peers-java/dependency/*", "bench.WxJava"]),
     ]
 
 

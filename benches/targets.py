@@ -65,6 +65,8 @@ TARGETS = (
     Target("a get that looks at Redis, against a bare GET by hiredis", Ratio("redis-look", "redis-bare-get"), None),
     Target("  against a bare GET by go-redis", Ratio("redis-look", "go-redis"), None),
     Target("  against a bare GET by phpredis", Ratio("redis-look", "phpredis"), None),
+    Target("  against a bare GET by Jedis, over TCP", Ratio("redis-look", "jedis"), None),
+    Target("  against WxJava with its configuration in Redis, over TCP", Ratio("redis-look", "wxjava-redis"), None),
     Target("  300 cold processes on 3 hosts, upstream 200 ms", Fact("redis-cold-300-processes-ms", " ms"), None),
     Target("  tokens minted for them", Fact("redis-cold-300-processes-minted"), 1),
     Target("  a killed leader is followed on its host", Fact("redis-takeover-on-its-host-ms", " ms"), None),

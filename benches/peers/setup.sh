@@ -59,6 +59,8 @@ in_python() {
     "$built/peers-venv/bin/pip" install --quiet --disable-pip-version-check -r python/requirements.txt &&
     cp python/requirements.txt "$built/peers-venv"
 }
+in_java() { mvn -B -q -f java/pom.xml -Dpeers.build="$built/peers-java" compile; }
 build with_hiredis
 build in_go
 build in_python
+build in_java

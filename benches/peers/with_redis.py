@@ -1,7 +1,8 @@
 """Runs a command with a redis-server of its own, on a Unix socket: its path is in $WXBENCH_REDIS, and its process in
-$WXBENCH_REDIS_PID."""
+$WXBENCH_REDIS_PID. For clients that know no Unix socket it has a port on loopback too, $WXBENCH_REDIS_PORT."""
 
 import os
+import socket as sockets
 import subprocess
 import sys
 import tempfile
@@ -11,16 +12,23 @@ from pathlib import Path
 def main(command):
     with tempfile.TemporaryDirectory() as directory:
         socket = str(Path(directory) / "redis.sock")
-        settings = ["--port", "0", "--unixsocket", socket, "--dir", directory, "--save", "", "--appendonly", "no"]
+        port = str(free_port())
+        settings = ["--port", port, "--bind", "127.0.0.1", "--unixsocket", socket, "--dir", directory, "--save", "", "--appendonly", "no"]
         server = subprocess.Popen(["redis-server", *settings], stdout=subprocess.PIPE, text=True)
         try:
             if not ready(server):
                 return 1
-            environment = os.environ | {"WXBENCH_REDIS": socket, "WXBENCH_REDIS_PID": str(server.pid)}
+            environment = os.environ | {"WXBENCH_REDIS": socket, "WXBENCH_REDIS_PORT": port, "WXBENCH_REDIS_PID": str(server.pid)}
             return subprocess.run(command, env=environment, check=False).returncode
         finally:
             server.terminate()
             server.communicate()
+
+
+def free_port():
+    with sockets.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
 
 
 def ready(server):
