@@ -163,7 +163,9 @@ def work(scene):
     scene.check("two clients share the first token", answers, 1)
 
     def both_get_on():
-        return until(lambda: all(one.call() == "ok" for one in (first, second)), "a call that WeCom takes") and ["ok"]
+        # WeCom shuts out an address with 2,000 failed calls in an hour: here they are a few hundred at most.
+        until(lambda: all(one.call() == "ok" for one in (first, second)), "a call that WeCom takes", pause=0.5)
+        return ["ok"]
 
     scene.pass_time(SHORT_MS // 1000 + 1)
     scene.check("a token that has expired is minted once for both", both_get_on(), 2)

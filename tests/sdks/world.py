@@ -23,12 +23,12 @@ class Failure(Exception):
     """The story cannot go on."""
 
 
-def until(condition, what):
+def until(condition, what, pause=0.02):
     patience = time.monotonic() + PATIENCE_S
     while not (found := condition()):
         if time.monotonic() > patience:
             raise Failure(f"{PATIENCE_S} s have passed without {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
     return found
 
 
