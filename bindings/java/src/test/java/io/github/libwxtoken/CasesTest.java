@@ -33,7 +33,10 @@ class CasesTest {
   /** The socket of a redis-server; with it, the stores of the cases are there. */
   private static final String REDIS = System.getenv("WXTOKEN_CASES_REDIS");
 
-  /** An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers. */
+  /**
+   * An address that starts a wxtoken server for each case; with it, the stores of the cases are
+   * such servers.
+   */
   private static final String CONTROL = System.getenv("WXTOKEN_CASES_SERVER");
 
   @TempDir Path directory;
@@ -203,7 +206,10 @@ class CasesTest {
       store.register(account, kind, id, secret);
     }
 
-    /** Over a server, whose parent an account is and which is the current one is the operator's to say. */
+    /**
+     * Over a server, whose parent an account is and which is the current one is the operator's to
+     * say.
+     */
     private void put(Store store, Step step) {
       String field = step.text("field");
       boolean isOperators = operator != null && Set.of("current", "parent").contains(field);
