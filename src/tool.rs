@@ -262,11 +262,8 @@ impl Store {
 
     /// Every account of a kind that this version knows, by name.
     pub fn accounts(&self) -> Result<Vec<AccountOfStore>> {
-        let session = self.0.session()?;
-        session.restore_accounts()?;
-        let accounts =
-            crate::store::read(session.store(), &session.deadline, |there| there.accounts())?;
-        Ok(accounts.into_iter().map(AccountOfStore::from).collect())
+        let accounts = self.0.accounts()?.into_iter();
+        Ok(accounts.map(AccountOfStore::from).collect())
     }
 
     /// What the store has of a credential. Asks nobody for another.

@@ -7,7 +7,6 @@
 
 use serde_json::Value;
 
-use super::bridge::UpstreamAccount;
 use super::session::CallOfHandle;
 use crate::characters::json_shown;
 use crate::clock::Deadline;
@@ -17,7 +16,7 @@ use crate::names;
 use crate::platform::Kind;
 use crate::process::Backend;
 use crate::process::cache::CachedToken;
-use crate::remote::{Caller, Remote, Trouble};
+use crate::remote::{Caller, Remote, RemoteAccount, Trouble};
 
 /// How long a question may take while there is a good token from before.
 const LOOK_BUDGET_MS: i64 = 100;
@@ -44,17 +43,8 @@ impl AtServer {
     }
 
     /// The accounts that this client may get tokens of.
-    pub fn accounts(&self) -> Result<Vec<UpstreamAccount>> {
-        let accounts = self.caller(self.call.deadline).accounts()?;
-        Ok(accounts
-            .into_iter()
-            .map(|account| UpstreamAccount {
-                kind: Kind::named(&account.kind),
-                name: account.name,
-                id: account.id,
-                current: account.current,
-            })
-            .collect())
+    pub fn accounts(&self) -> Result<Vec<RemoteAccount>> {
+        self.caller(self.call.deadline).accounts()
     }
 
     /// A token that is valid now, when there was no hit.

@@ -18,24 +18,15 @@ use crate::credential::{CredentialKey, RejectionOutcome};
 use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::platform::errcodes::Wait;
-use crate::platform::{FetchError, Grant, Kind};
+use crate::platform::{FetchError, Grant};
 use crate::process::cache::CachedToken;
-use crate::store::{self, Commit};
+use crate::remote::RemoteAccount;
+use crate::store::Commit;
 
 /// The longest pause after a failure. Upstream the cause may be mended any moment, and a try costs no request to a platform.
 const LONGEST_WAIT_S: i64 = 10;
 /// The pause where the upstream names none.
 const WAIT_S: i64 = 2;
-
-/// An account of an upstream.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UpstreamAccount {
-    pub name: String,
-    /// None for one that this version does not know.
-    pub kind: Option<Kind>,
-    pub id: String,
-    pub current: bool,
-}
 
 impl Client {
     /// Makes this client a bridge's.
@@ -45,46 +36,40 @@ impl Client {
     }
 
     /// The accounts that can be brought from this store.
-    pub fn accounts_to_bring(&self) -> Result<Vec<UpstreamAccount>> {
+    pub fn accounts_to_bring(&self) -> Result<Vec<RemoteAccount>> {
         if let Some(server) = self.at_server()? {
             return server.accounts();
         }
-        let session = self.session()?;
-        session.restore_accounts()?;
-        let accounts = store::read(session.store(), &session.deadline, |there| there.accounts())?;
-        Ok(accounts
-            .into_iter()
-            .map(|account| UpstreamAccount {
-                name: account.name,
-                kind: Some(account.kind),
-                id: account.id,
-                current: account.current,
-            })
-            .collect())
+        let accounts = self.accounts()?.into_iter().map(|account| RemoteAccount {
+            name: account.name,
+            kind: account.kind.name().into(),
+            id: account.id,
+            current: account.current,
+        });
+        Ok(accounts.collect())
     }
 
     /// A token of this store, looked for within the deadline.
-    pub fn token_to_bring(&self, name: &str, by: Deadline) -> Result<CachedToken> {
+    fn token_to_bring(&self, name: &str, by: Deadline) -> Result<CachedToken> {
         names::split(Some(name))?;
         if let Some(server) = self.at_server()? {
             return server.until(by).get(Some(name));
         }
-        let session = Session {
-            deadline: by,
-            ..self.session()?
-        };
-        session.get(Some(name))
+        self.session_until(by)?.get(Some(name))
     }
 
     fn reject_to_bring(&self, name: &str, token: &str, by: Deadline) -> Result<()> {
         if let Some(server) = self.at_server()? {
             return server.until(by).reject(Some(name), token);
         }
-        let session = Session {
+        self.session_until(by)?.reject(Some(name), token)
+    }
+
+    fn session_until(&self, by: Deadline) -> Result<Session> {
+        Ok(Session {
             deadline: by,
             ..self.session()?
-        };
-        session.reject(Some(name), token)
+        })
     }
 }
 

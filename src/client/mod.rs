@@ -2,7 +2,7 @@
 
 mod ask;
 mod at_server;
-pub mod bridge;
+mod bridge;
 mod fetch;
 mod get;
 mod lead;
@@ -31,7 +31,7 @@ use crate::platform::{self, MAX_TOKEN};
 use crate::process::cache::CachedToken;
 use crate::process::{self, Background, HandleId, HandleState, open_shared, release_handle};
 use crate::secrets::Vault;
-use crate::store::{Opening, StoreName};
+use crate::store::{self, Account, Opening, StoreName};
 use crate::sys::{ForkGuarded, ForkLock, KeptRef, generation};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
@@ -148,6 +148,13 @@ impl Client {
             Some(server) => server.reject(name, token),
             None => self.session()?.reject(name, token),
         }
+    }
+
+    /// Every account of a kind that this version knows, by name.
+    pub fn accounts(&self) -> Result<Vec<Account>> {
+        let session = self.session()?;
+        session.restore_accounts()?;
+        store::read(session.store(), &session.deadline, |there| there.accounts())
     }
 
     pub fn report(&self) -> Result<Report> {

@@ -290,11 +290,13 @@ pub fn gather(session: &Session) -> Result<Report> {
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),
         store: session.store_name().to_string(),
-        server: session
-            .store()
-            .report_server(&session.deadline)
-            .filter(|_| away.is_none())
-            .and_then(Result::ok),
+        server: match away {
+            Some(_) => None,
+            None => session
+                .store()
+                .report_server(&session.deadline)
+                .and_then(Result::ok),
+        },
         away,
         clock_step: session.store().clock_step().map(|step| ClockStepReport {
             at: seconds(step.at_wall_ms),

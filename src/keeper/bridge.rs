@@ -14,12 +14,13 @@ use std::time::Duration;
 use super::workers::WorkerPool;
 use super::{KeeperEvent, Outcome};
 use crate::account::{self, key_of, name_of};
-use crate::client::bridge::UpstreamAccount;
 use crate::client::session::Session;
 use crate::client::{Client, check_new};
-use crate::clock::{Deadline, boot_ms};
+use crate::clock::boot_ms;
 use crate::credential::Freshness;
 use crate::error::{Error, Result, Status};
+use crate::platform::Kind;
+use crate::remote::RemoteAccount;
 use crate::store::{self, Account, Commit, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
@@ -27,8 +28,6 @@ use crate::sync::{Condvar, Mutex, PoisonError, lock};
 const LIST_EACH_MS: i64 = 5000;
 /// How often a token is looked at.
 const LOOK_EACH_MS: i64 = 1000;
-/// How long one look may take.
-const LOOK_MS: i64 = 2000;
 
 /// The thread, as the keeper sees it.
 pub(super) struct Bridge {
@@ -190,9 +189,9 @@ impl Round {
                 }
                 let sent = session.now();
                 let name = name_of(account, recipe);
-                let by = Deadline::after(LOOK_MS);
-                // What fails here is told where somebody needs it: when the token is brought.
-                let Ok(token) = self.shared.upstream.token_to_bring(&name, by) else {
+                // With a good token in memory this waits 100 ms at most, or for a fetch upstream, which has all its time. What
+                // fails here is told where somebody needs it: when the token is brought.
+                let Ok(token) = self.shared.upstream.get(Some(&name)) else {
                     continue;
                 };
                 if session.take_over(&key, &token, sent)? {
@@ -233,11 +232,11 @@ impl Round {
 fn bring_account(
     session: &Session,
     origin: &str,
-    one: &UpstreamAccount,
+    one: &RemoteAccount,
     before: Option<&Account>,
     may_choose: bool,
 ) -> Result<bool> {
-    let Some(kind) = one.kind else {
+    let Some(kind) = Kind::named(&one.kind) else {
         let what = format!("account \"{}\" of {origin} is left out", one.name);
         return Err(Error::new(Status::Account, what)
             .because("this version does not know its kind")

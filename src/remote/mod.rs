@@ -236,7 +236,7 @@ impl Caller<'_> {
         let passes = matches!(error.status, Status::Store | Status::Timeout);
         let error = match error.status {
             // The server does not name what it does not have.
-            Status::Account if error.detail.is_none() => {
+            Status::Account => {
                 let why = std::mem::replace(&mut error.what, self.at_server(doing));
                 error.because(why)
             }

@@ -317,13 +317,7 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     assert_eq!(forwarded(&serving, &path, "").errcode(), -1);
     assert_eq!(forwarded(&serving, "/metrics", "").status, 400);
     drop(serving);
-    let words = [
-        "--listen",
-        "http://127.0.0.1:0",
-        "--trusted-proxy",
-        "127.0.0.1",
-    ];
-    let serving = Serving::with(&desk, &words);
+    let serving = Serving::with(&desk, &BEHIND_A_PROXY);
     assert_eq!(forwarded(&serving, "/v1/token/shop", &key).status, 200);
     // Who comes through it is not of this host.
     assert_eq!(forwarded(&serving, "/metrics", "").status, 401);

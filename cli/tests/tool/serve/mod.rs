@@ -25,6 +25,14 @@ use serde_json::{Value, json};
 use super::{Desk, finished, parsed};
 use common::{SECRET, wait_until};
 
+/// For a server to which each call may come from an address of its own, and none from this host.
+const BEHIND_A_PROXY: [&str; 4] = [
+    "--listen",
+    "http://127.0.0.1:0",
+    "--trusted-proxy",
+    "127.0.0.1",
+];
+
 /// A running server, killed when it goes.
 struct Serving {
     child: Child,

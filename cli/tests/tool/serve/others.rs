@@ -36,6 +36,17 @@ impl Authority {
         (signed.pem(), key.serialize_pem())
     }
 
+    /// A server on TLS with a certificate for `localhost`, which takes clients' certificates of this authority.
+    pub fn serving(&self, desk: &Desk) -> Serving {
+        let (certificate, private) = self.sign("localhost");
+        let cert = desk.file("cert.pem", &certificate);
+        let key = desk.file("key.pem", &private);
+        let ca = desk.file("ca.pem", &self.pem);
+        let mut words = vec!["--listen", "https://127.0.0.1:0"];
+        words.extend(["--tls-cert", &cert, "--tls-key", &key, "--client-ca", &ca]);
+        Serving::with(desk, &words)
+    }
+
     /// A connection that trusts this authority; with a certificate of its own, or without.
     pub fn connect(
         &self,
@@ -77,25 +88,7 @@ fn a_certificate_names_its_client_and_a_signal_brings_a_new_one() {
     let key = desk.client("web", &[]);
     desk.client("crm.example.com", &[]);
     let (authority, other) = (Authority::new(), Authority::new());
-    let (certificate, private) = authority.sign("localhost");
-    let (cert, key_file) = (
-        desk.file("cert.pem", &certificate),
-        desk.file("key.pem", &private),
-    );
-    let ca = desk.file("ca.pem", &authority.pem);
-    let serving = Serving::with(
-        &desk,
-        &[
-            "--listen",
-            "https://127.0.0.1:0",
-            "--tls-cert",
-            &cert,
-            "--tls-key",
-            &key_file,
-            "--client-ca",
-            &ca,
-        ],
-    );
+    let serving = authority.serving(&desk);
     let get = |stream: &mut StreamOwned<_, _>, key: &str| {
         ask(stream, "GET", "/v1/token/shop", &bearer(key), "")
     };

@@ -528,23 +528,7 @@ fn over_tls_the_cookie_never_goes_without_it_and_a_certificate_needs_none() {
     desk.client("desk.example.com", &["--allow", "status"]);
     desk.client("crm.example.com", &[]);
     let authority = Authority::new();
-    let (certificate, private) = authority.sign("localhost");
-    let (cert, key_file) = (
-        desk.file("cert.pem", &certificate),
-        desk.file("key.pem", &private),
-    );
-    let ca = desk.file("ca.pem", &authority.pem);
-    let words = [
-        "--listen",
-        "https://127.0.0.1:0",
-        "--tls-cert",
-        &cert,
-        "--tls-key",
-        &key_file,
-        "--client-ca",
-        &ca,
-    ];
-    let serving = Serving::with(&desk, &words);
+    let serving = authority.serving(&desk);
     let ask_by = |own: Option<&(String, String)>, method: &str, headers: &str, body: &str| {
         let mut stream = authority.connect(&serving, own).unwrap();
         ask(&mut stream, method, "/", headers, body)
@@ -574,13 +558,7 @@ fn over_tls_the_cookie_never_goes_without_it_and_a_certificate_needs_none() {
 fn behind_a_proxy_with_tls_the_cookie_is_as_over_tls() {
     let desk = Desk::with_shop();
     let key = desk.client("ops", &["--allow", "status"]);
-    let words = [
-        "--listen",
-        "http://127.0.0.1:0",
-        "--trusted-proxy",
-        "127.0.0.1",
-    ];
-    let serving = Serving::with(&desk, &words);
+    let serving = Serving::with(&desk, &BEHIND_A_PROXY);
     let by_proxy =
         "Origin: https://server\r\nX-Forwarded-For: 203.0.113.7\r\nX-Forwarded-Proto: https\r\n";
     let answer = serving.sign_in(&key, by_proxy);

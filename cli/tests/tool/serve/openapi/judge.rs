@@ -6,13 +6,6 @@ use std::sync::Mutex;
 use super::super::{Answer, Serving, ask, bearer};
 use super::description::{Description, Operation};
 
-/// Behind it each call comes from an address of its own, and none from this host.
-pub const BEHIND_A_PROXY: [&str; 4] = [
-    "--listen",
-    "http://127.0.0.1:0",
-    "--trusted-proxy",
-    "127.0.0.1",
-];
 pub const ALL_RIGHTS: [&str; 2] = ["--allow", "get,reject,status,put"];
 
 /// One call of each operation, with a body that is right. `/v1/token/{account}` is asked of each account in turn.

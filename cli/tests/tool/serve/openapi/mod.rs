@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use description::Description;
-use judge::{ALL_RIGHTS, BEHIND_A_PROXY, CALLS, Judge};
+use judge::{ALL_RIGHTS, CALLS, Judge};
 
 #[test]
 fn every_answer_that_is_described_comes_and_no_other() {
