@@ -141,7 +141,9 @@ demo-server:
 	@.ci/setup demo
 	@$(MAKE) --no-print-directory --silent stage sim
 	@$(CARGO) build --locked -p wxtoken-cli
-	@.ci/demo-server "$(STAGE)" "$(abspath $(SIM))" "$(abspath $(TARGET))/debug/wxtoken"
+	@$(DEMO_SERVER)
+
+DEMO_SERVER = .ci/demo-server "$(STAGE)" "$(abspath $(SIM))" "$(abspath $(TARGET))/debug/wxtoken"
 
 demo-hosts:
 	@.ci/setup hosts
@@ -273,7 +275,7 @@ PIP    = $(SDKS)/python/bin/pip install -q --disable-pip-version-check
 # PowerWeChat asks for this Go, which Debian 12 lacks.
 IS_GO_1_23 = go version | grep -qE ' go(1\.(2[3-9]|[3-9][0-9])|[2-9])'
 
-test-server-sdks: sim
+test-server-sdks: stage sim
 	$(CARGO) build --locked -p wxtoken-cli
 	mkdir -p $(SDKS)
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o $(SDKS)/clock.so tests/sdks/clock.c -ldl
@@ -286,6 +288,7 @@ test-server-sdks: sim
 	  '$(ON_SDKS) wechatpy'
 	@.ci/with-registry test-server-sdks/node npm 'npm ci --prefix tests/sdks/node --no-audit --no-fund --loglevel=error' \
 	  '$(ON_SDKS) co-wechat-api'
+	@.ci/with-registry test-server-sdks/demo Go 'cd bindings/go/adapters_test && go mod download' '$(DEMO_SERVER)'
 	@.ci/with-registry test-server-sdks/php Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' '$(ON_SDKS) easywechat'
 
 # The server's page in Debian's Chromium. Debian's Python too, for which its driver is packaged.

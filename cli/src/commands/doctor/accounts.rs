@@ -1,5 +1,6 @@
 //! What accounts lack before they can have a token, and the failures that stand.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 
 use wxtoken::tool::{Error, Hint, Place, Report, Status, Store, is_readable};
@@ -42,8 +43,22 @@ pub fn look(store: &Store, report: &Report, place: &Place, found: &mut Findings)
             "wxtoken account use NAME",
         );
     }
+    let (brought, own): (Vec<_>, Vec<_>) = report
+        .accounts
+        .iter()
+        .partition(|account| account.from.is_some());
+    for origin in origins(report) {
+        let of_it = brought
+            .iter()
+            .filter(|one| one.from.as_deref() == Some(origin));
+        let many = count(of_it.count(), "account");
+        found.ok(
+            "accounts",
+            format!("{many} that a bridge brings from {origin}"),
+        );
+    }
     let mut sound = 0;
-    for account in &report.accounts {
+    for account in own {
         if let Some(lack) = lack_of(account, report) {
             let saw = format!("{}: {}", account.name, lack.what);
             let remedy = command(&lack.hint).unwrap_or_default();
@@ -60,6 +75,12 @@ pub fn look(store: &Store, report: &Report, place: &Place, found: &mut Findings)
             format!("{} with all that a fetch takes", count(sound, "account")),
         );
     }
+}
+
+/// The stores that a bridge brings accounts from, each once.
+fn origins(report: &Report) -> BTreeSet<&str> {
+    let all = report.accounts.iter();
+    all.filter_map(|account| account.from.as_deref()).collect()
 }
 
 fn secret(place: &Place, why: &Error, found: &mut Findings) {
@@ -84,6 +105,15 @@ fn keeper(report: &Report, place: &Place, found: &mut Findings) {
         Some(files) => files.mailbox.display().to_string(),
         None => place.name.clone(),
     };
+    if let (Some(false), Some(origin)) = (report.keeper, origins(report).first()) {
+        found.advise(
+            "bridge",
+            Level::Problem,
+            format!("none is running: nobody brings what comes from {origin}"),
+            start.replace("wxtoken keep", &format!("wxtoken keep --from {origin}")),
+        );
+        return;
+    }
     match (report.keeper, &report.reader) {
         (Some(true), None) => found.ok("keeper", "it is running"),
         (Some(true), Some(why)) => {

@@ -43,6 +43,15 @@ impl Host {
         handle
     }
 
+    /// What the doctor says here. Long lines are as they are.
+    fn doctor(&self, desk: &Desk) -> super::super::Run {
+        let mut command = desk.command(&["doctor", "--offline"]);
+        command
+            .env("WXTOKEN_STORE", &self.store)
+            .env("COLUMNS", "400");
+        finished(command, "")
+    }
+
     fn stop(&mut self) {
         // SAFETY: our own child, not waited for yet.
         assert_eq!(
@@ -112,6 +121,21 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
     let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     names.retain(|name| name.to_string_lossy().ends_with(".key"));
     assert_eq!(names, [""; 0]);
+    let doctor = host.doctor(&desk);
+    let said = format!(
+        "1 account that a bridge brings from {}",
+        serving.url("http://")
+    );
+    assert!(
+        doctor.code == 0 && doctor.out.contains(&said),
+        "{}",
+        doctor.out
+    );
+    assert!(
+        !doctor.out.contains("all that a fetch takes"),
+        "{}",
+        doctor.out
+    );
     let report = program.report();
     assert_eq!(report["accounts"][0]["from"], serving.url("http://"));
     assert_eq!(report["accounts"][0]["has_secret"], false);
@@ -164,6 +188,13 @@ fn an_outage_of_the_upstream_is_seen_when_a_token_ends() {
     assert!(!failed.message.contains(&token.value), "{failed:?}");
     // Without a bridge, who should run is said.
     host.stop();
+    let doctor = host.doctor(&desk);
+    assert_eq!(doctor.code, 1, "{}", doctor.out);
+    assert!(
+        doctor.out.contains(&format!("wxtoken keep --from {url}")),
+        "{}",
+        doctor.out
+    );
     let cold = program.get("shop/jsapi_ticket").unwrap_err();
     assert_eq!(cold.status, WXTOKEN_E_STORE);
     assert!(cold.message.contains("wxtoken keep --from"), "{cold:?}");
