@@ -139,18 +139,26 @@ impl Round {
         let current = here.values().find(|account| account.current);
         let may_choose = current.is_none_or(|account| account.origin().is_some());
         let names: HashSet<&str> = there.iter().map(|one| &*one.name).collect();
+        let mut changed = Vec::new();
+        let mut choose = None;
         for one in &there {
             let before = here.get(&*one.name).copied();
-            let brought = bring_account(&session, &origin, one, before, may_choose);
-            match brought {
-                Ok(true) => self.tell(&one.name, Outcome::Brought),
-                Ok(false) => {}
-                Err(error) => {
-                    self.tell_trouble(&one.name, Some(error));
-                    continue;
+            let wanted = account_to_bring(&origin, one, before);
+            let trouble = match wanted {
+                Ok(wanted) => {
+                    if may_choose && one.current && !before.is_some_and(|before| before.current) {
+                        choose = Some(&*one.name);
+                    }
+                    changed.extend(wanted);
+                    None
                 }
-            }
-            self.tell_trouble(&one.name, None);
+                Err(error) => Some(error),
+            };
+            self.tell_trouble(&one.name, trouble);
+        }
+        put_in(&session, &changed, choose)?;
+        for account in &changed {
+            self.tell(&account.name, Outcome::Brought);
         }
         for gone in here.values() {
             if gone.origin() == Some(&*origin) && !names.contains(&*gone.name) {
@@ -180,27 +188,30 @@ impl Round {
             .filter(|one| one.origin().is_some())
         {
             for recipe in account.kind.recipes() {
-                let key = key_of(account, recipe, &session.options);
-                let row = rows.get(&key);
-                let is_in_use =
-                    row.is_some_and(|row| row.freshness(session.now()) != Freshness::Spent);
-                if !is_in_use {
-                    continue;
+                if lock(&self.shared.state).is_over {
+                    return Ok(());
                 }
+                let key = key_of(account, recipe, &session.options);
                 let sent = session.now();
+                let row = rows.get(&key);
+                let Some(row) = row.filter(|row| row.freshness(sent) != Freshness::Spent) else {
+                    continue;
+                };
                 let name = name_of(account, recipe);
                 // With a good token in memory this waits 100 ms at most, or for a fetch upstream, which has all its time. What
                 // fails here is told where somebody needs it: when the token is brought.
                 let Ok(token) = self.shared.upstream.get(Some(&name)) else {
                     continue;
                 };
+                if row.token.as_deref() == Some(&*token.value) {
+                    continue;
+                }
+                // A round of many tokens may take longer than one call may.
+                let session = self.pool.client.keeper_session()?;
                 if session.take_over(&key, &token, sent)? {
                     let expires_at = token.expires_at_s;
                     self.tell(&name, Outcome::Fetched { expires_at });
                     self.pool.wake_keeper();
-                }
-                if lock(&self.shared.state).is_over {
-                    return Ok(());
                 }
             }
         }
@@ -228,48 +239,56 @@ impl Round {
     }
 }
 
-/// Puts one account in, or changes it. Whether anything has changed.
-fn bring_account(
-    session: &Session,
+/// An account as it is to be here; None where it is so already.
+fn account_to_bring(
     origin: &str,
     one: &RemoteAccount,
     before: Option<&Account>,
-    may_choose: bool,
-) -> Result<bool> {
-    let Some(kind) = Kind::named(&one.kind) else {
+) -> Result<Option<Account>> {
+    let left_out = |why: &str, advice: &str| {
         let what = format!("account \"{}\" of {origin} is left out", one.name);
-        return Err(Error::new(Status::Account, what)
-            .because("this version does not know its kind")
-            .advise("Upgrade libwxtoken on this host."));
+        Error::new(Status::Account, what)
+            .because(why)
+            .advise(advice)
+    };
+    let Some(kind) = Kind::named(&one.kind) else {
+        let why = "this version does not know its kind";
+        return Err(left_out(why, "Upgrade libwxtoken on this host."));
     };
     // The upstream's word is checked as a caller's is.
     check_new(&one.name, kind.name(), &one.id)?;
     if before.is_some_and(|before| before.origin().is_none()) {
-        let what = format!("account \"{}\" of {origin} is left out", one.name);
-        return Err(Error::new(Status::Account, what)
-            .because("this store has an account of its own of that name")
-            .advise("Remove it with `wxtoken account remove`, and the bridge brings the other."));
+        return Err(left_out(
+            "this store has an account of its own of that name",
+            "Remove it with `wxtoken account remove`, and the bridge brings the other.",
+        ));
     }
-    let wanted = Account::from_store(origin, &one.name, kind, &one.id);
-    let is_current = before.is_some_and(|before| before.current);
-    let choose = may_choose && one.current && !is_current;
-    let is_same = before.is_some_and(|before| {
-        Account {
-            current: false,
-            ..before.clone()
-        } == wanted
-    });
-    if is_same && !choose {
-        return Ok(false);
+    let wanted = Account {
+        current: before.is_some_and(|before| before.current),
+        ..Account::from_store(origin, &one.name, kind, &one.id)
+    };
+    Ok((before != Some(&wanted)).then_some(wanted))
+}
+
+/// Puts accounts in, and makes one the current one, all at once.
+fn put_in(session: &Session, changed: &[Account], choose: Option<&str>) -> Result<()> {
+    if changed.is_empty() && choose.is_none() {
+        return Ok(());
     }
     session.require_trusted()?;
-    let changed = session.change_accounts(|accounts| {
-        account::register(accounts, wanted.clone())?;
-        if choose {
-            account::set_current(accounts, &one.name)?;
+    session.change_accounts(|accounts| {
+        for account in changed {
+            let there = accounts.account(Some(&account.name))?;
+            // An operator may have put in one of that name meanwhile.
+            if there.is_none_or(|there| there.origin().is_some()) {
+                account::register(accounts, account.clone())?;
+            }
         }
-        Ok((Commit::Yes, true))
+        if let Some(name) = choose {
+            account::set_current(accounts, name)?;
+        }
+        Ok((Commit::Yes, ()))
     })?;
     session.state.shared.invalidate_all();
-    Ok(changed)
+    Ok(())
 }
