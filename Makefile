@@ -40,7 +40,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool test-tool sim install install-lib install-tool stage stage-tool wheel header tables clean help \
+.PHONY: all lib tool test-tool sim install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-soak test-bench test-findings \
@@ -66,11 +66,24 @@ sim:
 install: install-lib install-tool
 
 install-lib: lib
+	$(MAKE) --no-print-directory install-lib-files
+
+install-tool: tool
+	$(MAKE) --no-print-directory install-tool-files
+
+# What is built already, for whatever machine. The command that writes manual and completions must run on this one.
+LIB_FROM  ?= $(TARGET)/release
+TOOL_FROM ?= $(TARGET)/release
+TOOL_HERE ?= $(TOOL_FROM)
+
+install-files: install-lib-files install-tool-files
+
+install-lib-files:
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include
-	install -m 755 $(TARGET)/release/libwxtoken.so $(DESTDIR)$(LIBDIR)/libwxtoken.so.$(VERSION)
+	install -m 755 $(LIB_FROM)/libwxtoken.so $(DESTDIR)$(LIBDIR)/libwxtoken.so.$(VERSION)
 	ln -sf libwxtoken.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libwxtoken.so.0
 	ln -sf libwxtoken.so.0 $(DESTDIR)$(LIBDIR)/libwxtoken.so
-	install -m 644 $(TARGET)/release/libwxtoken.a $(DESTDIR)$(LIBDIR)/libwxtoken.a
+	install -m 644 $(LIB_FROM)/libwxtoken.a $(DESTDIR)$(LIBDIR)/libwxtoken.a
 	install -m 644 include/wxtoken.h $(DESTDIR)$(PREFIX)/include/wxtoken.h
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: wxtoken' 'Description: One WeChat access token per account for every process and language' \
@@ -82,17 +95,17 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 FISH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-install-tool: tool
+install-tool-files:
 	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1
-	install -m 755 $(TARGET)/release/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
+	install -m 755 $(TOOL_FROM)/wxtoken $(DESTDIR)$(BINDIR)/wxtoken
 	install -d $(DESTDIR)$(UNITDIR)
 	for unit in wxtoken-keep.service wxtoken-serve.service wxtoken-serve.socket; do \
 	  sed 's|/usr/local/bin|$(BINDIR)|' contrib/systemd/$$unit > $(DESTDIR)$(UNITDIR)/$$unit || exit 1; done
-	$(TARGET)/release/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
+	$(TOOL_HERE)/wxtoken man --out $(DESTDIR)$(MANDIR)/man1
 	install -d $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS) $(FISH_COMPLETIONS)
-	$(TARGET)/release/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken
-	$(TARGET)/release/wxtoken completions zsh > $(ZSH_COMPLETIONS)/_wxtoken
-	$(TARGET)/release/wxtoken completions fish > $(FISH_COMPLETIONS)/wxtoken.fish
+	$(TOOL_HERE)/wxtoken completions bash > $(BASH_COMPLETIONS)/wxtoken
+	$(TOOL_HERE)/wxtoken completions zsh > $(ZSH_COMPLETIONS)/_wxtoken
+	$(TOOL_HERE)/wxtoken completions fish > $(FISH_COMPLETIONS)/wxtoken.fish
 
 # Where examples, bindings and tests find the library: as installed, but in the build directory.
 stage:

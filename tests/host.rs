@@ -77,6 +77,60 @@ fn threads_that_a_filter_forbids_are_not_blamed_on_a_limit() {
     handle.get("shop").unwrap();
 }
 
+/// What `a_kernel_without_the_newer_calls_is_enough` runs as a program of its own.
+#[test]
+#[ignore = "a part of another test"]
+fn old_kernel_helper() {
+    let of = |name: &str| std::env::var(name).unwrap();
+    let handle = Handle::open(of("TEST_STORE").as_ref()).unwrap();
+    handle.set("api_base_url", &of("TEST_URL")).unwrap();
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
+    println!("got: {}", outcome(handle.get("shop")));
+}
+
+/// Linux 3.15, and a filter that is older than the kernel.
+#[test]
+fn a_kernel_without_the_newer_calls_is_enough() {
+    let world = World::with_account(json!({}));
+    let newer = [
+        libc::SYS_getrandom,
+        libc::SYS_statx,
+        libc::SYS_memfd_create,
+        libc::SYS_copy_file_range,
+        libc::SYS_clone3,
+        libc::SYS_close_range,
+        libc::SYS_openat2,
+        libc::SYS_faccessat2,
+    ];
+    let keys = [1, 2].map(|number| {
+        let store = world.store().with_file_name(format!("{number}.db"));
+        let mut helper = Command::new(std::env::current_exe().unwrap());
+        helper
+            .args(["--exact", "old_kernel_helper", "--ignored", "--nocapture"])
+            .env("TEST_STORE", &store)
+            .env("TEST_URL", world.sim.http());
+        // SAFETY: limits the child alone, before it becomes the helper.
+        unsafe {
+            helper.pre_exec(move || {
+                common::deny(&newer.map(|call| (call, None, libc::ENOSYS)));
+                Ok(())
+            });
+        }
+        let ran = helper.output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let token = said
+            .split_once("got: ")
+            .map_or("", |(_, rest)| rest.lines().next().unwrap_or(""));
+        assert!(
+            world.accepts(token),
+            "{said}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        std::fs::read(store.with_file_name(format!("{number}.db.key"))).unwrap()
+    });
+    assert_ne!(keys[0], keys[1], "the keys are not random");
+}
+
 /// Faults row 14, for the thread that is only a convenience.
 #[test]
 fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {

@@ -23,6 +23,9 @@ mod ticker;
 mod trust;
 mod vfs;
 
+use std::fs::File;
+use std::io::Read;
+
 pub use connect::connect_first;
 pub use environment::{is_secure, variable};
 pub use failpoint::{Failpoint, hit_failpoint};
@@ -108,9 +111,16 @@ pub fn boot_id() -> &'static str {
 /// Eight random bytes from the kernel: unlike a generator in memory, two sides of a fork never share them.
 pub fn random() -> [u8; 8] {
     let mut bytes = [0u8; 8];
-    // SAFETY: the buffer is valid for its length. Requests of up to 256 bytes are never cut short once the pool is
-    // up; before that the zeros only cost jitter.
-    unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    // SAFETY: the buffer is valid for its length. Requests of up to 256 bytes are never cut short. By number, for glibc
+    // has a function for it since 2.25 only.
+    let got = unsafe {
+        let flags = libc::GRND_NONBLOCK;
+        libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), flags)
+    };
+    if got < 0 {
+        // The kernel does not have the call, or has only just started. Zeros would cost jitter.
+        let _ = File::open("/dev/urandom").and_then(|mut device| device.read_exact(&mut bytes));
+    }
     bytes
 }
 

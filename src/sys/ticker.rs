@@ -15,7 +15,7 @@ impl Ticker {
             descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
         };
         let each = libc::timespec {
-            tv_sec: (each_ms / 1000) as libc::time_t,
+            tv_sec: (each_ms / 1000) as _,
             tv_nsec: (each_ms % 1000 * 1_000_000) as libc::c_long,
         };
         let spec = libc::itimerspec {

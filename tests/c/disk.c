@@ -3,6 +3,7 @@
  * Where a second fetch does no harm (official, work) the token is served from memory and written when the disk is well
  * again; on the classic endpoint nothing is sent. */
 #define _XOPEN_SOURCE 700
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,7 +91,7 @@ static int fetch_through(const char *kind, enum shim_call call, long passing, lo
     } else {
         int is_key = call == SHIM_READ && strstr(err.message, "cannot read key file") != NULL;
         check_status(status, is_key ? WXTOKEN_E_SECRET : WXTOKEN_E_STORE, &err, "wxtoken_get", __FILE__, __LINE__);
-        CHECK_TEXT(err.message, is_key ? "Input/output error" : "I/O error");
+        CHECK_TEXT(err.message, is_key ? strerror(EIO) : "I/O error");
         CHECK(is_classic(kind) || call == SHIM_READ);
         CHECK(struck > 0);
         CHECK_EQUAL(sim_count(place.id, "requests"), 0); /* not a token was lost */

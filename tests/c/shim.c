@@ -23,10 +23,10 @@ static struct {
     int (*posix_memalign)(void **, size_t, size_t);
     void *(*aligned_alloc)(size_t, size_t);
     ssize_t (*read)(int, void *, size_t);
-    ssize_t (*pread)(int, void *, size_t, off64_t);
+    ssize_t (*pread)(int, void *, size_t, off_t);
     ssize_t (*write)(int, const void *, size_t);
-    ssize_t (*pwrite)(int, const void *, size_t, off64_t);
-    int (*ftruncate)(int, off64_t);
+    ssize_t (*pwrite)(int, const void *, size_t, off_t);
+    int (*ftruncate)(int, off_t);
     int (*fsync)(int);
     int (*fdatasync)(int);
     ssize_t (*recv)(int, void *, size_t, int);
@@ -57,10 +57,10 @@ __attribute__((constructor)) static void find_all(void)
     find("posix_memalign", &real.posix_memalign);
     find("aligned_alloc", &real.aligned_alloc);
     find("read", &real.read);
-    find("pread64", &real.pread);
+    find("pread", &real.pread);
     find("write", &real.write);
-    find("pwrite64", &real.pwrite);
-    find("ftruncate64", &real.ftruncate);
+    find("pwrite", &real.pwrite);
+    find("ftruncate", &real.ftruncate);
     find("fsync", &real.fsync);
     find("fdatasync", &real.fdatasync);
     find("recv", &real.recv);
@@ -131,14 +131,9 @@ ssize_t read(int fd, void *buffer, size_t size)
     return fails(SHIM_READ, fd) ? -1 : real.read(fd, buffer, size);
 }
 
-ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
-{
-    return fails(SHIM_READ, fd) ? -1 : real.pread(fd, buffer, size, offset);
-}
-
 ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
 {
-    return pread64(fd, buffer, size, offset);
+    return fails(SHIM_READ, fd) ? -1 : real.pread(fd, buffer, size, offset);
 }
 
 ssize_t write(int fd, const void *buffer, size_t size)
@@ -146,25 +141,33 @@ ssize_t write(int fd, const void *buffer, size_t size)
     return fails(SHIM_WRITE, fd) ? -1 : real.write(fd, buffer, size);
 }
 
-ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t offset)
+ssize_t pwrite(int fd, const void *buffer, size_t size, off_t offset)
 {
     return fails(SHIM_WRITE, fd) ? -1 : real.pwrite(fd, buffer, size, offset);
 }
 
-ssize_t pwrite(int fd, const void *buffer, size_t size, off_t offset)
-{
-    return pwrite64(fd, buffer, size, offset);
-}
-
-int ftruncate64(int fd, off64_t size)
+int ftruncate(int fd, off_t size)
 {
     return fails(SHIM_TRUNCATE, fd) ? -1 : real.ftruncate(fd, size);
 }
 
-int ftruncate(int fd, off_t size)
+/* The names that glibc has for them too. An offset has 64 bits in both. */
+#ifdef __GLIBC__
+ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 {
-    return ftruncate64(fd, size);
+    return pread(fd, buffer, size, offset);
 }
+
+ssize_t pwrite64(int fd, const void *buffer, size_t size, off64_t offset)
+{
+    return pwrite(fd, buffer, size, offset);
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+    return ftruncate(fd, size);
+}
+#endif
 
 int fsync(int fd)
 {

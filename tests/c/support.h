@@ -45,7 +45,7 @@ struct place {
 
 int is_wanted(const char *story, int argc, char **argv); /* the command line names it, or none at all */
 void run_story(void (*story)(void), const char *name);
-void fatal(const char *what, const char *why); /* ends the run */
+__attribute__((noreturn)) void fatal(const char *what, const char *why); /* ends the run */
 int finish(void); /* prints 'N passed, N failed'; the exit code */
 
 void check_that(int holds, const char *what, const char *file, int line);

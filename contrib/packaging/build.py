@@ -1,0 +1,130 @@
+"""Builds library and command for each target, and installs them into its tree, build/dist/tree/TRIPLE.
+
+    build.py [--build-dir DIR] [TRIPLE…]
+
+zig is the C compiler and the linker for all of them: it brings the headers and symbols of glibc 2.17 and of musl, for both
+processors. The library needs the C library alone; the command of the musl trees needs nothing, for it is static.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import third_party
+from common import NAME, ROOT, TARGETS, WORK, epoch, fresh, named, run
+
+GLIBC = "2.17"
+TOOLS = WORK / "tools"
+# Of this machine's processor, and static: it runs here whatever the C library is.
+RUNS_HERE = f"{os.uname().machine}-unknown-linux-musl"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all, unless some are named")
+    parser.add_argument("--build-dir", type=Path, default=WORK / "target", help="where cargo builds")
+    given = parser.parse_args()
+    targets = named(given.triples) or list(TARGETS.values())
+    set_up_tools()
+    # Its command writes the manual for all.
+    targets.sort(key=lambda target: target.triple != RUNS_HERE)
+    writer = TARGETS[RUNS_HERE]
+    if writer not in targets and not writer.command.exists():
+        targets.insert(0, writer)
+    for target in targets:
+        Build(target, given.build_dir).install(writer)
+
+
+def set_up_tools():
+    """zig and cargo-zigbuild by PyPI, and Rust's standard library for each target by rustup."""
+    wanted = Path(__file__).with_name("requirements.txt")
+    installed = TOOLS / wanted.name
+    if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+        run(sys.executable, "-m", "venv", "--clear", TOOLS)
+        run(TOOLS / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", wanted)
+        shutil.copy(wanted, installed)
+    sysroot = Path(run("rustc", "--print", "sysroot").strip())
+    missing = [triple for triple in TARGETS if not (sysroot / "lib/rustlib" / triple / "lib").is_dir()]
+    if missing and not shutil.which("rustup"):
+        sys.exit(f"build.py: this Rust lacks the standard library of {', '.join(missing)}, and there is no rustup to add it by")
+    if missing:
+        run("rustup", "target", "add", *missing)
+
+
+class Build:
+    """One target. Its library and its command are built apart: those of musl differ in how they link the C library."""
+
+    def __init__(self, target, folder):
+        self.target = target
+        self.folder = folder.resolve()
+
+    def install(self, writer):
+        print(f"{self.target.triple}: library", flush=True)
+        dynamic = "dynamic" if self.target.libc == "musl" else ""
+        for kind in ("cdylib", "staticlib"):
+            self._cargo(dynamic, "rustc", "-p", "wxtoken", "--lib", "--crate-type", kind)
+        print(f"{self.target.triple}: command", flush=True)
+        self._cargo("", "zigbuild", "-p", "wxtoken-cli")
+        tree = fresh(self.target.tree)
+        built = {"LIB_FROM": self._release(dynamic), "TOOL_FROM": self._release(""), "TOOL_HERE": self._release("", writer)}
+        words = [f"{name}={folder}" for name, folder in built.items()]
+        run("make", "--no-print-directory", "install-files", *words, f"DESTDIR={tree}", "PREFIX=", cwd=ROOT)
+        self._make_movable(tree)
+        papers = tree / "share" / "doc" / NAME
+        papers.mkdir(parents=True)
+        for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"):
+            shutil.copy(ROOT / name, papers)
+        (papers / "THIRD-PARTY-LICENSES.txt").write_text(third_party.licences(self.target, TOOLS))
+
+    def _make_movable(self, tree):
+        """Compilers find the files wherever the tree is; the units name /usr/local, where most will unpack it."""
+        described = tree / "lib/pkgconfig/wxtoken.pc"
+        lines = described.read_text().splitlines()
+        lines[:3] = ["prefix=${pcfiledir}/../..", "libdir=${prefix}/lib", "includedir=${prefix}/include"]
+        described.write_text("\n".join(lines) + "\n")
+        for unit in (ROOT / "contrib/systemd").iterdir():
+            shutil.copy(unit, tree / "lib/systemd/system")
+
+    def _release(self, dynamic, target=None):
+        return self._target_dir(dynamic) / (target or self.target).triple / "release"
+
+    def _target_dir(self, dynamic):
+        # Other flags are other artifacts, of the dependencies too.
+        return self.folder / (dynamic or "plain")
+
+    def _cargo(self, dynamic, verb, *words):
+        triple = self.target.triple
+        zig = f"{triple}.{GLIBC}" if self.target.libc == "gnu" else triple
+        # Where it was built is in no artifact.
+        homes = {os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")): "/cargo", str(ROOT): "/libwxtoken"}
+        flags = [f"--remap-path-prefix={where}={name}" for where, name in homes.items()]
+        c_flags = [f"-ffile-prefix-map={where}={name}" for where, name in {**homes, str(self.folder): "/target"}.items()]
+        linker = {}
+        if dynamic:
+            flags += ["-C", "target-feature=-crt-static"]
+        elif self.target.libc == "musl":
+            # Rust brings its own start files and linker for this, which know of programs that are static and yet are
+            # loaded at any address. zig's do not.
+            flags += ["-C", "link-self-contained=yes", "-C", "linker-flavor=ld.lld"]
+            linker[f"CARGO_TARGET_{triple.upper().replace('-', '_')}_LINKER"] = "rust-lld"
+        env = {
+            **{name: value for name, value in os.environ.items() if name not in ("RUSTFLAGS", "CFLAGS")},
+            "PATH": f"{TOOLS / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "CARGO_TARGET_DIR": str(self._target_dir(dynamic)),
+            "CARGO_ENCODED_RUSTFLAGS": "\x1f".join(flags),
+            "CFLAGS": " ".join(c_flags),
+            "SOURCE_DATE_EPOCH": str(epoch()),
+            "ZIG_GLOBAL_CACHE_DIR": str(WORK / "zig"),
+            **linker,
+        }
+        command = [TOOLS / "bin" / "cargo-zigbuild", verb, "--quiet", "--locked", "--release", "--target", zig, *words]
+        done = subprocess.run(command, cwd=ROOT, env=env, check=False)
+        if done.returncode:
+            sys.exit(f"build.py: {' '.join(map(str, command))}: exit code {done.returncode}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What all packagers share: the version, the targets, where their files come from and go to, and archives of reproducible bytes."""
+
+import gzip
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+WORK = ROOT / "build" / "dist"
+TREES = WORK / "tree"
+"""A tree for each target: what `make install` installs, under a prefix that is moved later."""
+DIST = ROOT / "dist"
+NAME = "libwxtoken"
+
+
+@dataclass(frozen=True)
+class Target:
+    cpu: str
+    libc: str
+    deb_arch: str
+
+    @property
+    def triple(self):
+        return f"{self.cpu}-unknown-linux-{self.libc}"
+
+    @property
+    def tree(self):
+        return TREES / self.triple
+
+    @property
+    def library(self):
+        return self.tree / "lib" / f"libwxtoken.so.{VERSION}"
+
+    @property
+    def command(self):
+        return self.tree / "bin" / "wxtoken"
+
+
+def of_cargo(key):
+    """A value of Cargo.toml's [workspace.package], from where every version and licence comes."""
+    section = (ROOT / "Cargo.toml").read_text().partition("[workspace.package]")[2].partition("\n[")[0]
+    return re.search(rf'^{key} = "(.*)"$', section, re.M)[1]
+
+
+VERSION = of_cargo("version")
+TARGETS = {
+    target.triple: target
+    for target in (
+        Target("x86_64", "gnu", "amd64"),
+        Target("x86_64", "musl", "amd64"),
+        Target("aarch64", "gnu", "arm64"),
+        Target("aarch64", "musl", "arm64"),
+    )
+}
+
+
+def named(triples):
+    """The targets that a command line names."""
+    unknown = [triple for triple in triples if triple not in TARGETS]
+    if unknown:
+        sys.exit(f"{Path(sys.argv[0]).name}: unknown target {unknown[0]}: there are {', '.join(TARGETS)}")
+    return [TARGETS[triple] for triple in triples]
+
+
+def chosen(triples):
+    """The targets that a packager packs: those named, else all whose tree is there."""
+    targets = named(triples) or [target for target in TARGETS.values() if target.tree.is_dir()]
+    missing = [target.triple for target in targets if not target.tree.is_dir()]
+    if missing or not targets:
+        sys.exit(f"{Path(sys.argv[0]).name}: no tree of {missing[0] if missing else 'any target'} in {TREES}: make dist-trees")
+    return targets
+
+
+def epoch():
+    """The time that all packaged files bear: $SOURCE_DATE_EPOCH, else that of the last commit."""
+    given = os.environ.get("SOURCE_DATE_EPOCH")
+    return int(given or run("git", "log", "-1", "--format=%ct", cwd=ROOT))
+
+
+def run(*command, cwd=None, env=None):
+    """Runs a program and returns what it says. Its words are shown if it fails, and the packager ends."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}\n{' '.join(words)}: exit code {done.returncode}")
+    return done.stdout
+
+
+def write_tar_gz(file, folder, prefix):
+    """Archives a folder: names in order, one time, no owner; so the same content gives the same bytes."""
+    when = epoch()
+
+    def plain(member):
+        member.mtime, member.uid, member.gid, member.uname, member.gname = when, 0, 0, "root", "root"
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        return member
+
+    plain_tar = io.BytesIO()
+    with tarfile.open(fileobj=plain_tar, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(folder, prefix, recursive=False, filter=plain)
+        for path in sorted(folder.rglob("*")):
+            tar.add(path, f"{prefix}/{path.relative_to(folder)}", recursive=False, filter=plain)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with open(file, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=when) as zipped:
+        zipped.write(plain_tar.getvalue())
+
+
+def fresh(folder):
+    """An empty folder in place of what was there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

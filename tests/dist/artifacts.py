@@ -1,0 +1,152 @@
+"""What is in each artifact of `make dist-trees`, read from its ELF headers: what it needs, what it gives, how it is loaded.
+
+    artifacts.py [TRIPLE…]
+"""
+
+import re
+import sys
+
+from checks import ROOT, Checks
+from common import NAME, TARGETS, VERSION, chosen, epoch, run
+from old_libc import VERSIONS, exports_of
+
+SONAME = f"{NAME}.so.0"
+GLIBC = (2, 17)
+# What glibc 2.17 has, under the names it has there. The loader is needed for __tls_get_addr.
+OF_GLIBC = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+# Kunpeng and other servers with 64 KiB pages load nothing that is aligned to less.
+PAGE = {"x86_64": 0x1000, "aarch64": 0x10000}
+MACHINE = {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64"}
+
+
+class Elf:
+    """A file as readelf describes it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.dynamic = run("readelf", "-dW", path)
+        self.segments = run("readelf", "-lW", path)
+        self.header = run("readelf", "-hW", path)
+        self.symbols = [line.split() for line in run("readelf", "--dyn-syms", "-W", path).splitlines() if re.match(r" +\d+:", line)]
+
+    @property
+    def needed(self):
+        return set(re.findall(r"\(NEEDED\).*\[(.*)\]", self.dynamic))
+
+    @property
+    def soname(self):
+        return re.findall(r"\(SONAME\).*\[(.*)\]", self.dynamic)
+
+    @property
+    def flags(self):
+        return set(re.findall(r"\w+", " ".join(re.findall(r"\(FLAGS(?:_1)?\)\s+(?:Flags:)?(.*)", self.dynamic))))
+
+    @property
+    def exported(self):
+        return {symbol[7].partition("@")[0] for symbol in self.symbols if symbol[6] != "UND" and symbol[4] in ("GLOBAL", "WEAK")}
+
+    @property
+    def imported(self):
+        """What must be there: a weak symbol may be missing."""
+        return {symbol[7].partition("@")[0] for symbol in self.symbols if symbol[6] == "UND" and symbol[4] == "GLOBAL" and len(symbol) > 7}
+
+    @property
+    def unversioned(self):
+        """What is not of the C library that it was linked with: a newer one may have it, so that the build does not fail."""
+        return {name for name in self.imported if not any(name == symbol[7].partition("@")[0] and "@" in symbol[7] for symbol in self.symbols if len(symbol) > 7)}
+
+    @property
+    def glibc(self):
+        """The versions of glibc that it asks for."""
+        versions = re.findall(r"GLIBC_(\d+)\.(\d+)", run("readelf", "-VW", self.path))
+        return {(int(major), int(minor)) for major, minor in versions}
+
+    def segment(self, kind):
+        return [line.split() for line in self.segments.splitlines() if line.split()[:1] == [kind]]
+
+
+def main(triples):
+    check = Checks()
+    for target in chosen(triples):
+        print(f"=== {target.triple}")
+        library, command = Elf(target.library), Elf(target.command)
+        the_library(check, target, library)
+        the_command(check, target, command)
+        for elf in (library, command):
+            hardened(check, elf, f"{elf.path.name}")
+        nothing_of_the_builder(check, target)
+        papers(check, target)
+    return check.end()
+
+
+def the_library(check, target, elf):
+    check(f"it is called {SONAME}", elf.soname == [SONAME], elf.soname)
+    check("dlclose leaves it in place", "NODELETE" in elf.flags, elf.flags)
+    check("a program may load it at any time: no static TLS", "STATIC_TLS" not in elf.flags, elf.flags)
+    header = (ROOT / "include" / "wxtoken.h").read_text()
+    functions = set(re.findall(r"^\w[\w *]*?\b(wxtoken_\w+)\(", header, re.M))
+    check(f"it exports the {len(functions)} functions of the header", elf.exported == functions and functions, elf.exported ^ functions)
+    if target.libc == "gnu":
+        check.none("it needs nothing but glibc", sorted(elf.needed - OF_GLIBC))
+        check.none("each symbol that it needs is of a version of glibc", sorted(elf.unversioned))
+        newest = max(elf.glibc)
+        check(f"it asks for no symbol newer than glibc {GLIBC[0]}.{GLIBC[1]}", newest <= GLIBC, newest)
+    else:
+        check("it needs nothing but musl's libc", elf.needed == {"libc.so"}, elf.needed)
+        check.none(f"it asks for no symbol that musl {VERSIONS['musl']} lacks", sorted(elf.imported - exports_of(target)))
+
+
+def the_command(check, target, elf):
+    if target.libc == "gnu":
+        check.none("the command needs nothing but glibc", sorted(elf.needed - OF_GLIBC))
+        newest = max(elf.glibc)
+        check(f"the command asks for no symbol newer than glibc {GLIBC[0]}.{GLIBC[1]}", newest <= GLIBC, newest)
+    else:
+        check("the command is static: it needs no loader and no library", not elf.segment("INTERP") and not elf.needed, elf.needed)
+
+
+def hardened(check, elf, name):
+    stack = [flags for segment in elf.segment("GNU_STACK") for flags in segment[6:-1]]
+    check(f"{name}: its stack is not executable", stack == ["RW"], stack)
+    check(f"{name}: what the loader has written is read-only then", elf.segment("GNU_RELRO"), elf.segments)
+    if elf.needed:
+        check(f"{name}: it is bound when it is loaded", "NOW" in elf.flags or "BIND_NOW" in elf.flags, elf.flags)
+    check(f"{name}: it is loaded at any address", "DYN (" in elf.header, elf.header)
+    check(f"{name}: its code is not written to", "TEXTREL" not in elf.dynamic)
+    check(f"{name}: it looks for libraries where the system does", "RPATH" not in elf.dynamic and "RUNPATH" not in elf.dynamic)
+    writable = [segment for segment in elf.segment("LOAD") if "W" in "".join(segment[6:-1]) and "E" in "".join(segment[6:-1])]
+    check.none(f"{name}: no segment is writable and executable", writable)
+    machine = re.search(r"Machine:\s+(.*)", elf.header)[1]
+    cpu = next(cpu for cpu, said in MACHINE.items() if said == machine)
+    small = [segment[-1] for segment in elf.segment("LOAD") if int(segment[-1], 16) < PAGE[cpu]]
+    check.none(f"{name}: its segments are aligned to pages of {PAGE[cpu] // 1024} KiB", small)
+
+
+def nothing_of_the_builder(check, target):
+    """A path would tell who built it where, and would make two builds differ."""
+    home = run("sh", "-c", "echo ~").strip()
+    found = [
+        f"{path.relative_to(target.tree)}: {place}"
+        for path in sorted(target.tree.rglob("*"))
+        if path.is_file()
+        for place in (str(ROOT), f"{home}/.cargo", f"{home}/.rustup")
+        if place.encode() in path.read_bytes()
+    ]
+    check.none("no file names a place on the machine that built it", found)
+
+
+def papers(check, target):
+    folder = target.tree / "share" / "doc" / NAME
+    third = (folder / "THIRD-PARTY-LICENSES.txt").read_text()
+    lock = set(re.findall(r'^name = "(.*)"$', (ROOT / "Cargo.lock").read_text(), re.M))
+    named = set(re.findall(r"^([\w-]+) [\d.]+\S* \(", third, re.M))
+    check("the licences of what is linked in are there", {"ring", "rustls", "rusqlite", "tokio", "ureq"} <= named <= lock, named - lock)
+    check.none("each of them is named with a licence", re.findall(r"^.* \(None\)$", third, re.M))
+    described = (target.tree / "lib/pkgconfig/wxtoken.pc").read_text()
+    check("pkg-config finds the files wherever the tree is", f"Version: {VERSION}" in described and "prefix=${pcfiledir}" in described)
+    late = [path for path in target.tree.rglob("*") if path.is_symlink() and not path.exists()]
+    check.none("no link leads nowhere", late)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

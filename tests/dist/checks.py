@@ -1,0 +1,29 @@
+"""One line for each thing that is looked at, and the exit code in the end."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "contrib" / "packaging"))
+
+
+class Checks:
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def __call__(self, name, good, *problems):
+        self.passed += bool(good)
+        self.failed += not good
+        print(f"{'ok' if good else 'not ok'} - {name}", flush=True)
+        if not good:
+            for problem in problems[:20]:
+                print(f"#   {problem}", flush=True)
+
+    def none(self, name, problems):
+        """Holds when there is none of these."""
+        self(name, not problems, *problems)
+
+    def end(self):
+        """As sys.exit takes it. To have looked at nothing is a failure too."""
+        print(f"{self.passed} passed, {self.failed} failed")
+        return 1 if self.failed or not self.passed else 0

@@ -1,0 +1,90 @@
+"""The oldest C libraries that can be had here, those of Debian 11: glibc 2.31 and musl 1.2.2, for either processor.
+
+They are unpacked beside the build. A test program names their loader as its own, so it runs on them and on nothing newer.
+"""
+
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+from common import WORK, run
+
+FOLDER = WORK / "libc"
+SUITE = "bullseye"
+KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+PACKAGES = {"gnu": ["libc6", "libcrypt1", "libgcc-s1"], "musl": ["musl"]}
+VERSIONS = {"gnu": "2.31", "musl": "1.2.2"}
+LOADERS = {
+    ("gnu", "x86_64"): "lib64/ld-linux-x86-64.so.2",
+    ("gnu", "aarch64"): "lib/ld-linux-aarch64.so.1",
+    ("musl", "x86_64"): "lib/ld-musl-x86_64.so.1",
+    ("musl", "aarch64"): "lib/ld-musl-aarch64.so.1",
+}
+
+
+@cache
+def root_of(target):
+    """A folder with that C library in it, as a root directory has it."""
+    root = FOLDER / f"{target.deb_arch}-{target.libc}"
+    if not (root / LOADERS[target.libc, target.cpu]).exists():
+        Archive(target.deb_arch).unpack(PACKAGES[target.libc], root)
+    return root
+
+
+def loader_of(target):
+    return (root_of(target) / LOADERS[target.libc, target.cpu]).resolve()
+
+
+def emulator_of(target):
+    """What runs a program of this target here: nothing, or qemu. Its calls are this machine's then."""
+    return [] if os.uname().machine == target.cpu else [f"qemu-{target.cpu}-static", "-L", str(root_of(target))]
+
+
+def exports_of(target):
+    """The names that the C library has, which musl keeps in its loader."""
+    lines = run("readelf", "--dyn-syms", "-W", loader_of(target)).splitlines()
+    symbols = (line.split() for line in lines if re.match(r" +\d+:", line))
+    return {symbol[7] for symbol in symbols if symbol[6] != "UND" and len(symbol) > 7}
+
+
+class Archive:
+    """Debian's archive for one processor, in a view that the system's own apt knows nothing of."""
+
+    def __init__(self, arch):
+        self._arch = arch
+        self._state = FOLDER / f"apt-{arch}"
+        for folder in ("lists/partial", "archives/partial"):
+            (self._state / folder).mkdir(parents=True, exist_ok=True)
+        (self._state / "status").touch()
+        (self._state / "sources.list").write_text(f"deb {self._source()} {SUITE} main\n")
+        self._apt("update")
+
+    def unpack(self, packages, root):
+        self._apt("download", *packages)
+        root.mkdir(parents=True, exist_ok=True)
+        for package in packages:
+            (file,) = self._state.glob(f"{package}_*_{self._arch}.deb")
+            run("dpkg-deb", "-x", file, root)
+
+    def _source(self):
+        """Where this machine has Debian from, and the keys that sign it."""
+        told = run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
+        address = next((address for address in told if address.endswith("/debian/")), None)
+        if address is None:
+            sys.exit("old_libc.py: this machine's apt knows no archive of Debian: add one to /etc/apt/sources.list.d")
+        return f"[signed-by={KEYS}] {address}" if KEYS.exists() else address
+
+    def _apt(self, *words):
+        settings = {
+            "APT::Architecture": self._arch,
+            "APT::Architectures": self._arch,
+            "Dir::Etc::SourceList": self._state / "sources.list",
+            "Dir::Etc::SourceParts": "/dev/null",
+            "Dir::State": self._state,
+            "Dir::State::status": self._state / "status",
+            "Dir::Cache": self._state,
+        }
+        options = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
+        run("apt-get", *options, "-qq", *words, cwd=self._state)
