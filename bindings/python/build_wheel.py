@@ -1,12 +1,14 @@
-"""Builds a wheel that carries the C library, tagged with the oldest glibc that the library runs on.
+"""Builds a wheel that carries the C library, tagged with the platforms that the library runs on.
 
-    python build_wheel.py LIBRARY DIRECTORY
+    python build_wheel.py LIBRARY DIRECTORY [PLATFORM]
 
 LIBRARY    a libwxtoken.so, as ``make stage`` builds it
 DIRECTORY  where the wheel goes; its path is printed
+PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without one, auditwheel finds
+           the oldest glibc in the library's symbols; it must be of this machine's processor then.
 
-Runs in an environment with ``wheel-requirements.txt``. The tag is what auditwheel finds in the library's symbols, so a
-wheel for older systems takes a library that was built on one, or for one.
+Runs in an environment with ``wheel-requirements.txt``. The same library gives the same bytes under one
+``SOURCE_DATE_EPOCH``.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def main(library: Path, directory: Path) -> None:
+def main(library: Path, directory: Path, platform: str | None = None) -> None:
     """Copy the sources, put the library beside them, and build."""
     with tempfile.TemporaryDirectory() as temporary:
-        source, plain, tagged = (Path(temporary, name) for name in ("source", "plain", "tagged"))
+        source, plain = (Path(temporary, name) for name in ("source", "plain"))
         ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
         shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
         files = [HERE / name for name in ("pyproject.toml", "setup.py", "README.md")]
@@ -32,8 +34,12 @@ def main(library: Path, directory: Path) -> None:
             shutil.copy(file, source)
         shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
 
-        run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", plain, source)
-        run("-m", "auditwheel", "repair", "-w", tagged, *plain.iterdir())
+        named = [f"--config-settings=--build-option=--plat-name={platform}"] if platform else []
+        run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", *named, "-w", plain, source)
+        tagged = plain
+        if platform is None:
+            tagged = Path(temporary, "tagged")
+            run("-m", "auditwheel", "repair", "-w", tagged, *plain.iterdir())
         directory.mkdir(parents=True, exist_ok=True)
         for wheel in tagged.iterdir():
             print(shutil.copy(wheel, directory))
@@ -50,6 +56,6 @@ def run(*arguments: object) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

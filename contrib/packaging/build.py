@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 
 import third_party
-from common import NAME, ROOT, TARGETS, WORK, epoch, fresh, named, run
+from common import NAME, ROOT, TARGETS, TOOLS, WORK, epoch, fresh, named, run
 
 GLIBC = "2.17"
-TOOLS = WORK / "tools"
 # Of this machine's processor, and static: it runs here whatever the C library is.
 RUNS_HERE = f"{os.uname().machine}-unknown-linux-musl"
 
@@ -40,12 +39,12 @@ def main():
 
 def set_up_tools():
     """zig and cargo-zigbuild by PyPI, and Rust's standard library for each target by rustup."""
-    wanted = Path(__file__).with_name("requirements.txt")
-    installed = TOOLS / wanted.name
-    if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+    lists = [Path(__file__).with_name("requirements.txt"), ROOT / "bindings/python/wheel-requirements.txt"]
+    wanted, installed = "".join(file.read_text() for file in lists), TOOLS / "installed.txt"
+    if not installed.exists() or installed.read_text() != wanted:
         run(sys.executable, "-m", "venv", "--clear", TOOLS)
-        run(TOOLS / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", wanted)
-        shutil.copy(wanted, installed)
+        run(TOOLS / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", lists[0])
+        installed.write_text(wanted)
     sysroot = Path(run("rustc", "--print", "sysroot").strip())
     missing = [triple for triple in TARGETS if not (sysroot / "lib/rustlib" / triple / "lib").is_dir()]
     if missing and not shutil.which("rustup"):

@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "dist"
 TREES = WORK / "tree"
 """A tree for each target: what `make install` installs, under a prefix that is moved later."""
+TOOLS = WORK / "tools"
+"""A Python environment with requirements.txt, which build.py sets up."""
 DIST = ROOT / "dist"
 NAME = "libwxtoken"
 
@@ -109,6 +113,18 @@ def write_tar_gz(file, folder, prefix):
     file.parent.mkdir(parents=True, exist_ok=True)
     with open(file, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=when) as zipped:
         zipped.write(plain_tar.getvalue())
+
+
+def write_zip(file, members):
+    """Writes files, by name, into a zip whose bytes depend on names and content alone."""
+    when = time.gmtime(epoch())[:6]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(members.items()):
+            member = zipfile.ZipInfo(name, when)
+            member.external_attr = 0o100644 << 16
+            member.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(member, content)
 
 
 def fresh(folder):

@@ -52,8 +52,29 @@ function requireKoffi() {
   }
 }
 
+/** The library in the package of this platform, such as @libwxtoken/linux-x64-musl, where npm has installed that. */
+function bundled(arch = process.arch, isMusl = runsOnMusl) {
+  const installed = ['gnu', 'musl'].flatMap((libc) => {
+    try {
+      return [[libc, require.resolve(`@libwxtoken/linux-${arch}-${libc}/${SONAME}`)]];
+    } catch {
+      return [];
+    }
+  });
+  // An older npm installs both. To learn which C library this is takes a millisecond, or more.
+  const fitting = installed.length > 1 ? installed.filter(([libc]) => (libc === 'musl') === isMusl()) : installed;
+  return fitting[0]?.[1];
+}
+
+function runsOnMusl() {
+  process.report.excludeNetwork = true;
+  return process.report.getReport().header.glibcVersionRuntime === undefined;
+}
+
 function load() {
-  const file = process.env.WXTOKEN_LIBRARY || SONAME;
+  const named = process.env.WXTOKEN_LIBRARY;
+  const carried = named ? undefined : bundled();
+  const file = named || carried || SONAME;
   makeRoomOnTheStack();
   try {
     const library = koffi.load(file);
@@ -63,9 +84,11 @@ function load() {
     ]);
     return Object.fromEntries(functions);
   } catch (e) {
-    const remedy = process.env.WXTOKEN_LIBRARY
+    const remedy = named
       ? 'WXTOKEN_LIBRARY names it: correct or unset that'
-      : 'install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the path of the file';
+      : carried
+        ? 'it came with node_modules: run npm install on this system, or set WXTOKEN_LIBRARY to the path of an installed one'
+        : 'install the package of this platform (npm leaves it out with --omit=optional), or libwxtoken, and run ldconfig';
     throw new Error(`wxtoken cannot use the C library ${file}: ${e.message}: ${remedy}`);
   }
 }
@@ -142,4 +165,4 @@ function version() {
   return functions.wxtoken_version();
 }
 
-module.exports = { SIGNATURES, call, free, text, optionalText, badArgument, version, structs: { error, token } };
+module.exports = { SIGNATURES, bundled, call, free, text, optionalText, badArgument, version, structs: { error, token } };

@@ -18,7 +18,29 @@ final class Library
 
     public static function load(): FFI
     {
-        return self::$ffi ??= self::open(getenv('WXTOKEN_LIBRARY') ?: 'libwxtoken.so.0');
+        return self::$ffi ??= self::open(getenv('WXTOKEN_LIBRARY') ?: self::bundled() ?? 'libwxtoken.so.0');
+    }
+
+    /** The library that lies in this package, where it was installed from an archive that carries it. */
+    private static function bundled(): ?string
+    {
+        $folder = dirname(__DIR__) . '/native/' . php_uname('m');
+        if (!extension_loaded('ffi') || (!is_dir("$folder-gnu") && !is_dir("$folder-musl"))) {
+            return null;
+        }
+        $file = $folder . (self::isGlibc() ? '-gnu' : '-musl') . '/libwxtoken.so.0';
+        return is_file($file) ? $file : null;
+    }
+
+    /** Whether this PHP runs on glibc, and not on musl as in Alpine's images: only the one has this function. */
+    private static function isGlibc(): bool
+    {
+        try {
+            FFI::cdef('const char *gnu_get_libc_version(void);');
+            return true;
+        } catch (FFI\Exception $reason) {
+            return !str_contains($reason->getMessage(), 'gnu_get_libc_version');
+        }
     }
 
     private static function open(string $file): FFI

@@ -2,14 +2,20 @@ package io.github.libwxtoken;
 
 import com.sun.jna.Native;
 import com.sun.jna.NativeLibrary;
+import com.sun.jna.Platform;
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.PointerByReference;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.CharBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * The C library: where it is found, its functions, and how a call and a string cross.
@@ -114,11 +120,29 @@ final class Library {
 
   private static String load() {
     String named = System.getenv("WXTOKEN_LIBRARY");
-    String file = named == null || named.isEmpty() ? SONAME : named;
+    String file;
+    String remedy =
+        "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path";
     try {
       if (Native.POINTER_SIZE != 8) {
         return "wxtoken needs a Java of 64 bits";
       }
+      if (named != null && !named.isEmpty()) {
+        file = named;
+        remedy = "WXTOKEN_LIBRARY names it: correct or unset that";
+      } else {
+        String bundled = bundled();
+        file = bundled == null ? SONAME : bundled;
+        if (bundled != null) {
+          remedy =
+              "it was unpacked from the jar: start Java with -Djna.tmpdir=DIRECTORY, one that is"
+                  + " writable and not noexec, or set WXTOKEN_LIBRARY to an installed one";
+        }
+      }
+    } catch (IOException e) {
+      return "wxtoken cannot unpack the C library from its jar: "
+          + e.getMessage()
+          + ": start Java with -Djna.tmpdir=DIRECTORY, one that is writable and not noexec";
     } catch (LinkageError e) {
       if (("" + e.getMessage()).startsWith("com/sun/jna/")) {
         return "wxtoken needs JNA, which is not on the class path: add net.java.dev.jna:jna to it";
@@ -133,11 +157,30 @@ final class Library {
       Native.register(Library.class, NativeLibrary.getInstance(file));
       return null;
     } catch (UnsatisfiedLinkError e) {
-      String remedy =
-          file.equals(named)
-              ? "WXTOKEN_LIBRARY names it: correct or unset that"
-              : "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path";
       return "wxtoken cannot use the C library " + file + ": " + e.getMessage() + ": " + remedy;
+    }
+  }
+
+  /** The library of this processor and C library in the jar, as a file; null in a jar without. */
+  private static String bundled() throws IOException {
+    String resource = resource(isMusl(Path.of("/proc/self/maps")));
+    if (Library.class.getResource(resource) == null) {
+      return null;
+    }
+    return Native.extractFromResourcePath(resource, Library.class.getClassLoader()).getPath();
+  }
+
+  /** Where JNA looks for a library of that name on a class path; musl has a place of its own. */
+  static String resource(boolean isMusl) {
+    return "/" + Platform.RESOURCE_PREFIX + (isMusl ? "-musl" : "") + "/libwxtoken.so";
+  }
+
+  /** Whether a process, by the files that it has mapped, runs on musl. */
+  static boolean isMusl(Path maps) {
+    try (Stream<String> lines = Files.lines(maps, StandardCharsets.ISO_8859_1)) {
+      return lines.anyMatch(line -> line.contains("/ld-musl-"));
+    } catch (IOException | UncheckedIOException e) {
+      return false;
     }
   }
 

@@ -1,0 +1,28 @@
+"""The PHP package as Composer installs it from an archive, with the library of each target in it.
+
+    composer.py [TRIPLE…]
+"""
+
+import json
+import sys
+
+from common import DIST, ROOT, VERSION, chosen, run, write_zip
+
+PACKAGE = ROOT / "bindings" / "php"
+# What a program has no use for.
+LEFT_OUT = ("tests/", "bin/")
+
+
+def main(triples):
+    files = run("git", "ls-files", cwd=PACKAGE).splitlines()
+    members = {name: (PACKAGE / name).read_bytes() for name in files if not name.startswith(LEFT_OUT)}
+    manifest = json.loads(members["composer.json"])
+    # An archive, unlike a tag of a repository, has no other place for it.
+    members["composer.json"] = json.dumps({**manifest, "version": VERSION}, indent=4, ensure_ascii=False).encode() + b"\n"
+    for target in chosen(triples):
+        members[f"native/{target.cpu}-{target.libc}/libwxtoken.so.0"] = target.library.read_bytes()
+    write_zip(DIST / f"libwxtoken-wxtoken-{VERSION}.zip", members)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,76 @@
+"""The Node package and one for each target that carries the library: npm installs the one that fits, by os, cpu and libc.
+
+    npm.py [TRIPLE…]
+"""
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from common import DIST, ROOT, TARGETS, VERSION, chosen, fresh, run
+
+PACKAGE = ROOT / "bindings" / "node"
+CPUS = {"x86_64": "x64", "aarch64": "arm64"}
+# As npm calls it.
+LIBCS = {"gnu": "glibc", "musl": "musl"}
+SHARED = ("license", "repository", "homepage", "bugs", "author", "engines")
+
+
+def name_of(target):
+    return f"@libwxtoken/linux-{CPUS[target.cpu]}-{target.libc}"
+
+
+def main(triples):
+    manifest = json.loads((PACKAGE / "package.json").read_text())
+    with tempfile.TemporaryDirectory() as temporary:
+        for target in chosen(triples):
+            pack(carrier(Path(temporary), target, manifest))
+        folder = fresh(Path(temporary, "wxtoken"))
+        for name in ("lib", *manifest["files"], "README.md"):
+            source = PACKAGE / name
+            shutil.copytree(source, folder / name, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, folder)
+        published = {name: value for name, value in manifest.items() if name not in ("private", "devDependencies", "scripts", "prettier")}
+        published["optionalDependencies"] = {name_of(target): VERSION for target in TARGETS.values()}
+        write(folder, published)
+        pack(folder)
+
+
+def carrier(parent, target, manifest):
+    """A package with the library alone."""
+    folder = fresh(parent / target.triple)
+    shutil.copy(target.library, folder / "libwxtoken.so.0")
+    for licence in PACKAGE.glob("LICENSE-*"):
+        shutil.copy(licence, folder)
+    shutil.copy(target.tree / "share/doc/libwxtoken/THIRD-PARTY-LICENSES.txt", folder)
+    write(
+        folder,
+        {
+            "name": name_of(target),
+            "version": VERSION,
+            "description": f"The C library of wxtoken for {target.triple}",
+            **{name: manifest[name] for name in SHARED if name in manifest},
+            "os": ["linux"],
+            "cpu": [CPUS[target.cpu]],
+            "libc": [LIBCS[target.libc]],
+            "files": ["libwxtoken.so.0", "LICENSE-*", "THIRD-PARTY-LICENSES.txt"],
+        },
+    )
+    (folder / "README.md").write_text(f"# {name_of(target)}\n\nThe C library of the package `wxtoken` for {target.triple}.\n")
+    return folder
+
+
+def write(folder, manifest):
+    (folder / "package.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+
+
+def pack(folder):
+    for path in folder.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    DIST.mkdir(parents=True, exist_ok=True)
+    run("npm", "pack", "--silent", "--pack-destination", DIST, cwd=folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,20 @@
+"""A tarball of each target's tree: library, header, pkg-config file, command, manual, completions, units and licences.
+
+    tarballs.py [TRIPLE…]
+
+Unpacked into /usr/local it is an installation. Unpacked elsewhere, pkg-config finds it by PKG_CONFIG_PATH.
+"""
+
+import sys
+
+from common import DIST, NAME, VERSION, chosen, write_tar_gz
+
+
+def main(triples):
+    for target in chosen(triples):
+        name = f"{NAME}-{VERSION}-{target.triple}"
+        write_tar_gz(DIST / f"{name}.tar.gz", target.tree, name)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
