@@ -7,6 +7,7 @@
 #   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
 #   make wheel      a Python wheel that carries the library, in build/wheels
+#   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
 #   make page-pictures   draw the server's page again, for the manual
 #   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
@@ -24,7 +25,8 @@
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
 #   make test-rust, test-model, test-openapi, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
-#   test-server-sdks, test-page, test-deploy, test-soak, test-bench, test-findings, lint: parts of `make test`
+#   test-server-sdks, test-page, test-deploy, test-dist, test-soak, test-bench, test-findings, lint: parts of `make test`
+#   make test-dist-all   what `make test` does of it for this processor, for aarch64 too by qemu, and built twice: an hour
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
@@ -40,10 +42,10 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool test-tool sim install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool wheel header tables clean help \
+.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool wheel header tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-page page-pictures test-deploy test-soak test-bench test-findings \
+  test-servers test-server-sdks test-page page-pictures test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
   bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
@@ -52,10 +54,9 @@ all: lib tool
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-# One crate type at a time: cargo does no link-time optimisation for a library that is an rlib too.
+# Without the rlib: cargo does no link-time optimisation for a library that is one too.
 lib:
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib
-	$(CARGO) rustc --locked --release --lib --crate-type staticlib
+	$(CARGO) rustc --locked --release --lib --crate-type cdylib,staticlib
 
 tool:
 	$(CARGO) build --locked --release -p wxtoken-cli
@@ -122,6 +123,28 @@ wheel: stage
 	$(WHEEL)/bin/pip install -q -r bindings/python/wheel-requirements.txt
 	$(WHEEL)/bin/python bindings/python/build_wheel.py $(STAGE)/lib/libwxtoken.so.0 build/wheels
 
+# --- what users install, without a Rust toolchain: see RELEASE.md ---
+
+# All four targets, or some: TRIPLES="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl".
+TRIPLES   ?=
+PACKAGERS ?= tarballs sbom wheels npm maven composer
+PACK      := build/dist/tools/bin/python -B
+
+dist: dist-trees
+	rm -rf dist
+	$(MAKE) --no-print-directory dist-packages
+
+# Library and command of each target, in build/dist/tree.
+dist-trees:
+	@.ci/setup dist
+	python3 -B contrib/packaging/build.py $(TRIPLES)
+
+# What is packed of the trees that are there.
+dist-packages:
+	mkdir -p dist
+	for packager in $(PACKAGERS); do $(PACK) contrib/packaging/$$packager.py $(TRIPLES) || exit 1; done
+	cd dist && rm -f SHA256SUMS && sha256sum -- * >SHA256SUMS && cat SHA256SUMS
+
 header:
 	WXTOKEN_WRITE_HEADER=1 $(CARGO) test --locked -p wxtoken-tests --test header
 	@command -v php >/dev/null || { echo "php is not there: bindings/php/src/Declarations.php is not rewritten" >&2; exit 1; }
@@ -167,7 +190,7 @@ demo-hosts:
 
 # In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
 SUITES ?= lint test-rust test-model test-openapi build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-page test-deploy test-soak test-bench test-findings
+  test-servers test-server-sdks test-page test-deploy test-dist test-soak test-bench test-findings
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
 
@@ -323,6 +346,24 @@ GUIDES ?=
 test-deploy: soak-workers
 	$(CARGO) build --locked -p wxtoken-cli
 	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken python3 -B tests/deploy/run.py $(abspath $(SIM)) $(GUIDES)
+
+# What `make dist` makes: for this processor in `make test`, and for both, built twice, by `make test-dist-all`.
+DIST_HERE = $(foreach libc,gnu musl,$(shell uname -m)-unknown-linux-$(libc))
+ON_DIST   = python3 -B tests/dist
+
+test-dist: sim
+	@.ci/with-registry test-dist "PyPI" '$(MAKE) --no-print-directory dist TRIPLES="$(DIST_HERE)"' \
+	  '$(MAKE) --no-print-directory test-dist-of TRIPLES="$(DIST_HERE)"'
+
+test-dist-all: sim dist
+	$(ON_DIST)/twice.py builds
+	$(MAKE) --no-print-directory test-dist-of
+
+test-dist-of:
+	$(ON_DIST)/artifacts.py $(TRIPLES)
+	$(ON_DIST)/twice.py packages $(TRIPLES)
+	$(ON_DIST)/c_suite.py $(abspath $(SIM)) $(TRIPLES)
+	$(ON_DIST)/languages.py $(abspath $(SIM))
 
 # --- benchmarks: see benches/README.md ---
 

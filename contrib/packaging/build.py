@@ -63,8 +63,7 @@ class Build:
     def install(self, writer):
         print(f"{self.target.triple}: library", flush=True)
         dynamic = "dynamic" if self.target.libc == "musl" else ""
-        for kind in ("cdylib", "staticlib"):
-            self._cargo(dynamic, "rustc", "-p", "wxtoken", "--lib", "--crate-type", kind)
+        self._cargo(dynamic, "rustc", "-p", "wxtoken", "--lib", "--crate-type", "cdylib,staticlib")
         print(f"{self.target.triple}: command", flush=True)
         self._cargo("", "zigbuild", "-p", "wxtoken-cli")
         tree = fresh(self.target.tree)

@@ -23,6 +23,11 @@ class Checks:
         """Holds when there is none of these."""
         self(name, not problems, *problems)
 
+    def same(self, name, first, second):
+        """Holds when two dictionaries, not empty, are equal."""
+        differ = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
+        self(name, first and not differ, *differ)
+
     def end(self):
         """As sys.exit takes it. To have looked at nothing is a failure too."""
         print(f"{self.passed} passed, {self.failed} failed")

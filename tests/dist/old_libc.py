@@ -12,7 +12,6 @@ from pathlib import Path
 from common import WORK, run
 
 FOLDER = WORK / "libc"
-SUITE = "bullseye"
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = {"gnu": ["libc6", "libcrypt1", "libgcc-s1"], "musl": ["musl"]}
 VERSIONS = {"gnu": "2.31", "musl": "1.2.2"}
@@ -22,19 +21,26 @@ LOADERS = {
     ("musl", "x86_64"): "lib/ld-musl-x86_64.so.1",
     ("musl", "aarch64"): "lib/ld-musl-aarch64.so.1",
 }
+ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 @cache
 def root_of(target):
     """A folder with that C library in it, as a root directory has it."""
     root = FOLDER / f"{target.deb_arch}-{target.libc}"
-    if not (root / LOADERS[target.libc, target.cpu]).exists():
-        Archive(target.deb_arch).unpack(PACKAGES[target.libc], root)
+    if not (root / "usr").exists():
+        Archive("bullseye", target.libc, target.cpu).unpack(root)
     return root
 
 
 def loader_of(target):
-    return (root_of(target) / LOADERS[target.libc, target.cpu]).resolve()
+    return loader_in(root_of(target), target.libc, target.cpu)
+
+
+def loader_in(root, libc, cpu):
+    """By the name that a program knows it by; a newer Debian has /lib in /usr/lib."""
+    name = LOADERS[libc, cpu]
+    return root / name if (root / name).exists() else root / "usr" / name
 
 
 def emulator_of(target):
@@ -50,23 +56,27 @@ def exports_of(target):
 
 
 class Archive:
-    """Debian's archive for one processor, in a view that the system's own apt knows nothing of."""
+    """A C library of Debian's archive, in a view of it that the system's own apt knows nothing of."""
 
-    def __init__(self, arch):
-        self._arch = arch
-        self._state = FOLDER / f"apt-{arch}"
+    def __init__(self, suite, libc, cpu):
+        self._packages = PACKAGES[libc]
+        self._arch = ARCHES[cpu]
+        self._state = FOLDER / f"apt-{suite}-{self._arch}"
         for folder in ("lists/partial", "archives/partial"):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         (self._state / "status").touch()
-        (self._state / "sources.list").write_text(f"deb {self._source()} {SUITE} main\n")
+        (self._state / "sources.list").write_text(f"deb {self._source()} {suite} main\n")
         self._apt("update")
 
-    def unpack(self, packages, root):
-        self._apt("download", *packages)
+    def unpack(self, root):
+        self._apt("download", *self._packages)
         root.mkdir(parents=True, exist_ok=True)
-        for package in packages:
+        for package in self._packages:
             (file,) = self._state.glob(f"{package}_*_{self._arch}.deb")
             run("dpkg-deb", "-x", file, root)
+        # Debian's is not marked as a program, which the kernel asks of a loader.
+        for loader in root.rglob("libc.so"):
+            loader.chmod(0o755)
 
     def _source(self):
         """Where this machine has Debian from, and the keys that sign it."""

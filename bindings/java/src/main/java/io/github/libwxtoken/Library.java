@@ -167,7 +167,8 @@ final class Library {
     if (Library.class.getResource(resource) == null) {
       return null;
     }
-    return Native.extractFromResourcePath(resource, Library.class.getClassLoader()).getPath();
+    return Native.extractFromResourcePath(resource, Library.class.getClassLoader())
+        .getAbsolutePath();
   }
 
   /** Where JNA looks for a library of that name on a class path; musl has a place of its own. */
