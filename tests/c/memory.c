@@ -13,6 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
+
 #include "faults.h"
 
 enum { WRONG = 3 }; /* a child's exit code */
@@ -249,6 +253,16 @@ static int tells_of_memory(const char *text)
     return strstr(text, "memory allocation of ") != NULL || strstr(text, "TLS destructor: out of memory") != NULL;
 }
 
+/* glibc 2.31 says nothing then: its __cxa_thread_atexit_impl writes to what calloc gave it, NULL too. */
+static int is_of_an_old_glibc(int state)
+{
+#ifdef __GLIBC__
+    return WTERMSIG(state) == SIGSEGV && strcmp(gnu_get_libc_version(), "2.31") <= 0;
+#else
+    return state < 0;
+#endif
+}
+
 struct tally {
     long tries, errors, aborts, through;
 };
@@ -266,11 +280,13 @@ static int strike_once(const struct place *place, struct tally *tally)
     tally->tries += struck > 0;
     if (WIFSIGNALED(state)) {
         tally->aborts++;
-        CHECK_EQUAL(WTERMSIG(state), SIGABRT); /* SIGALRM would be a hang */
-        CHECK(tells_of_memory(read_errors()));
+        if (!is_of_an_old_glibc(state)) {
+            CHECK_EQUAL(WTERMSIG(state), SIGABRT); /* SIGALRM would be a hang */
+            CHECK(tells_of_memory(read_errors()));
+            if (WTERMSIG(state) != SIGABRT)
+                return 0;
+        }
         CHECK(!words->is_done);
-        if (WTERMSIG(state) != SIGABRT)
-            return 0;
     } else if (WEXITSTATUS(state) != 0) {
         CHECK_EQUAL(WEXITSTATUS(state), 0); /* WRONG is what came with WXTOKEN_OK */
         printf("    %s, allocation %ld: %s\n", operation->name, passing, read_errors());

@@ -15,12 +15,6 @@ FOLDER = WORK / "libc"
 KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = {"gnu": ["libc6", "libcrypt1", "libgcc-s1"], "musl": ["musl"]}
 VERSIONS = {"gnu": "2.31", "musl": "1.2.2"}
-LOADERS = {
-    ("gnu", "x86_64"): "lib64/ld-linux-x86-64.so.2",
-    ("gnu", "aarch64"): "lib/ld-linux-aarch64.so.1",
-    ("musl", "x86_64"): "lib/ld-musl-x86_64.so.1",
-    ("musl", "aarch64"): "lib/ld-musl-aarch64.so.1",
-}
 ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -33,24 +27,28 @@ def root_of(target):
     return root
 
 
-def loader_of(target):
-    return loader_in(root_of(target), target.libc, target.cpu)
-
-
-def loader_in(root, libc, cpu):
-    """By the name that a program knows it by; a newer Debian has /lib in /usr/lib."""
-    name = LOADERS[libc, cpu]
+def musl_loader_in(root, cpu):
+    """By the name that programs know it by; a newer Debian has /lib in /usr/lib."""
+    name = f"lib/ld-musl-{cpu}.so.1"
     return root / name if (root / name).exists() else root / "usr" / name
 
 
-def emulator_of(target):
-    """What runs a program of this target here: nothing, or qemu. Its calls are this machine's then."""
-    return [] if os.uname().machine == target.cpu else [f"qemu-{target.cpu}-static", "-L", str(root_of(target))]
+def runner_of(target):
+    """What runs a program of this target on that C library. A program for musl names its loader by itself.
+
+    For another processor that is qemu: the program's system calls are this machine's then.
+    """
+    root = root_of(target)
+    qemu = [] if os.uname().machine == target.cpu else [f"qemu-{target.cpu}-static", "-L", root]
+    if target.libc == "musl":
+        return qemu
+    (loader,) = root.glob("lib/*-linux-gnu/ld-2.*.so")
+    return [*qemu, loader, "--library-path", f"{loader.parent}:{target.tree / 'lib'}"]
 
 
 def exports_of(target):
-    """The names that the C library has, which musl keeps in its loader."""
-    lines = run("readelf", "--dyn-syms", "-W", loader_of(target)).splitlines()
+    """The names that musl has, in its loader."""
+    lines = run("readelf", "--dyn-syms", "-W", musl_loader_in(root_of(target), target.cpu)).splitlines()
     symbols = (line.split() for line in lines if re.match(r" +\d+:", line))
     return {symbol[7] for symbol in symbols if symbol[6] != "UND" and len(symbol) > 7}
 

