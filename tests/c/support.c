@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "support.h"
@@ -276,5 +277,20 @@ int count_directory(const char *path)
     while (readdir(directory) != NULL)
         count++;
     closedir(directory);
+    return count;
+}
+
+int count_threads(void)
+{
+    enum { PATIENCE = 1000, MOMENT_NS = 1000000 };
+    const struct timespec moment = {0, MOMENT_NS};
+    int tries, count = 0;
+
+    for (tries = 0; tries < PATIENCE; tries++) {
+        count = count_directory("/proc/self/task") - 2; /* "." and ".." */
+        if (count == 1)
+            break;
+        nanosleep(&moment, NULL);
+    }
     return count;
 }

@@ -4,7 +4,7 @@
 
 const assert = require('node:assert/strict');
 const { execFileSync, spawnSync } = require('node:child_process');
-const { mkdirSync, symlinkSync, writeFileSync } = require('node:fs');
+const { copyFileSync, cpSync, mkdirSync, realpathSync, symlinkSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { directory, hex, http, newAccount, openStore, post } = require('./simulator');
@@ -36,6 +36,38 @@ test('npm installs it from a checkout, and it gets a token', async (t) => {
   assert.match(run(env, project, process.execPath, '-e', script), /^\d+ function\n$/);
   const module = "import { Store, version } from 'wxtoken'; console.log(typeof Store, version())";
   assert.match(run(env, project, process.execPath, '--input-type=module', '-e', module), /^function \d+\.\d+\.\d+\n$/);
+});
+
+// npm on Alpine before 3.19 knows nothing of `libc`, and installs both.
+test('the library of the package for this platform is used, and that of another C library is not', (t) => {
+  const modules = join(realpathSync(directory(t)), 'node_modules');
+  mkdirSync(modules);
+  cpSync(join(PACKAGE, 'lib'), join(modules, 'wxtoken', 'lib'), { recursive: true });
+  copyFileSync(join(PACKAGE, 'package.json'), join(modules, 'wxtoken', 'package.json'));
+  symlinkSync(join(PACKAGE, 'node_modules', 'koffi'), join(modules, 'koffi'));
+  const carry = (libc, put) => {
+    const folder = join(modules, '@libwxtoken', `linux-${process.arch}-${libc}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'package.json'), '{"version": "0.1.0"}');
+    put(join(folder, 'libwxtoken.so.0'));
+    return folder;
+  };
+  const { WXTOKEN_LIBRARY: _, ...env } = process.env;
+  const script = "require('wxtoken'); console.log(require('node:fs').readFileSync('/proc/self/maps', 'latin1'))";
+  const load = (more) =>
+    spawnSync(process.execPath, ['-e', script], { cwd: modules, env: { ...env, ...more }, encoding: 'utf8' });
+  const system = execFileSync('pkg-config', ['--variable=libdir', 'wxtoken'], { encoding: 'utf8' }).trim();
+  const staged = join(system, 'libwxtoken.so.0');
+
+  const gnu = carry('gnu', (file) => copyFileSync(staged, file));
+  carry('musl', (file) => writeFileSync(file, 'for another C library'));
+  assert.ok(load().stdout.includes(`${gnu}/libwxtoken.so.0`), 'the package is not used');
+  assert.ok(!load({ WXTOKEN_LIBRARY: staged }).stdout.includes(gnu), 'the variable does not come first');
+
+  carry('gnu', (file) => writeFileSync(file, 'not a library'));
+  const { status, stderr } = load();
+  assert.equal(status, 1);
+  assert.match(stderr, /cannot use the C library .*gnu\/libwxtoken\.so\.0: .*: it came with node_modules: run npm install/);
 });
 
 test('its types are found and taken without more than TypeScript itself', (t) => {

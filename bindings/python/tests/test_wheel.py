@@ -62,6 +62,19 @@ def test_it_needs_no_other_library(wheel: Path, sim: Simulator, tmp_path: Path) 
     assert sim.counters(account.id)["minted"] == 1
 
 
+def test_a_wheel_for_another_platform_has_the_tag_that_is_given_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    python = python_with(PROJECT / "wheel-requirements.txt")
+    built = []
+    for directory in (tmp_path / "first", tmp_path / "second"):
+        variables = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+        command = [PROJECT / "build_wheel.py", library_path(), directory, "musllinux_1_2_aarch64"]
+        run(python, *command, env=variables)
+        (file,) = directory.iterdir()
+        built.append(file)
+    assert built[0].name == f"wxtoken-{__version__}-py3-none-musllinux_1_2_aarch64.whl"
+    assert built[0].read_bytes() == built[1].read_bytes()
+
+
 def test_its_extras_are_what_the_sdks_are_tested_with(wheel: Path) -> None:
     python = python_with(PROJECT / "tests" / "sdks" / "requirements.txt")
     options = ["--disable-pip-version-check", "install", "--dry-run", "--no-index"]

@@ -75,6 +75,33 @@ story('a project that installs the package with Composer gets a token', static f
     same([0, $store->token()->value], [$code, $said], 'exit code and token');
 });
 
+story('the library that lies in the package is used, and that of another C library is not', static function (
+    string $directory
+) use ($package): void {
+    mkdir("$directory/package/src", recursive: true);
+    Process::run(['cp', '-r', "$package/src", "$package/preload.php", "$directory/package"]);
+    [, $libdir] = Process::run(['pkg-config', '--variable=libdir', 'wxtoken']);
+    $native = "$directory/package/native/" . php_uname('m');
+    foreach (['gnu', 'musl'] as $libc) {
+        mkdir("$native-$libc", recursive: true);
+    }
+    copy(trim($libdir) . '/libwxtoken.so.0', "$native-gnu/libwxtoken.so.0");
+    file_put_contents("$native-musl/libwxtoken.so.0", 'for another C library');
+    file_put_contents("$directory/page.php", <<<'PHP'
+        <?php
+        require __DIR__ . '/package/preload.php';
+        new WxToken\Store(__DIR__ . '/tokens.db');
+        readfile('/proc/self/maps');
+        PHP);
+    [$code, $said] = Process::run([PHP_BINARY, "$directory/page.php"], ['WXTOKEN_LIBRARY' => '']);
+    same(0, $code, "exit code, where it said $said");
+    check(str_contains($said, "$native-gnu/libwxtoken.so.0"), "it has loaded another library: $said");
+
+    file_put_contents("$native-gnu/libwxtoken.so.0", 'not a library');
+    [, $said] = Process::run([PHP_BINARY, "$directory/page.php"], ['WXTOKEN_LIBRARY' => '']);
+    check(str_contains($said, "cannot load $native-gnu/libwxtoken.so.0: "), "the failure does not name it: $said");
+});
+
 story('the example prints its one line', static function (string $directory) use ($simulator, $package): void {
     [$id, $secret] = $simulator->official();
     $environment = [
