@@ -282,7 +282,7 @@ int count_directory(const char *path)
 
 int count_threads(void)
 {
-    enum { PATIENCE = 1000, MOMENT_NS = 1000000 };
+    enum { PATIENCE = 50, MOMENT_NS = 1000000 };
     const struct timespec moment = {0, MOMENT_NS};
     int tries, count = 0;
 
