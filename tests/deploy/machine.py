@@ -1,5 +1,5 @@
 """A throw-away machine: Debian's real systemd as the first process of namespaces of its own, over a copy-on-write view of
-this host. Users, /etc, /usr/local and /var/lib are really changed there, and nothing of it is left here.
+this host, or of another root. Users, /etc, /usr/local and /var/lib are really changed there, and nothing of it is left here.
 """
 
 import ctypes
@@ -107,14 +107,14 @@ class Done:
 
 
 class Machine:
-    def __init__(self, own_network=False):
+    def __init__(self, own_network=False, lower="/"):
         self._own_network = own_network
         self._place = Path(tempfile.mkdtemp(prefix="wxtoken-machine-"))
         self._cgroup = cgroup2() / self._place.name
         self._cgroup.mkdir()
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [*NAMESPACES, *(["-n"] if own_network else []), "sh", HERE / "machine.sh", self._place, PROJECT],
+            [*NAMESPACES, *(["-n"] if own_network else []), "sh", HERE / "machine.sh", self._place, PROJECT, lower],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,

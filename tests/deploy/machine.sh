@@ -1,14 +1,14 @@
 #!/bin/sh
-# The first process of the throw-away machine, in namespaces of its own: makes the root of an overlay of this one, and
+# The first process of the throw-away machine, in namespaces of its own: makes its root of an overlay of LOWER, and
 # becomes systemd there. What changes lies in a tmpfs and goes with the last process. The network stays the host's.
 #
-#   machine.sh PLACE PROJECT      PLACE is an empty directory; PROJECT becomes /srv/libwxtoken
+#   machine.sh PLACE PROJECT LOWER      PLACE is an empty directory; PROJECT becomes /srv/libwxtoken; LOWER is / or another root
 set -eu
-place=$1 project=$2
+place=$1 project=$2 lower=$3
 
 mount -t tmpfs -o mode=755 tmpfs "$place"
 mkdir "$place/upper" "$place/work" "$place/project" "$place/project.work" "$place/root"
-mount -t overlay -o "lowerdir=/,upperdir=$place/upper,workdir=$place/work" overlay "$place/root"
+mount -t overlay -o "lowerdir=$lower,upperdir=$place/upper,workdir=$place/work" overlay "$place/root"
 root=$place/root
 
 mkdir -p "$root/srv/libwxtoken"
