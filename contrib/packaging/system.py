@@ -1,0 +1,79 @@
+"""A release tree as it lies on a system: what the packages for Debian and for RPM have in common."""
+
+import gzip
+import re
+import shutil
+
+from common import NAME, VERSION, run
+
+UNITS = ("wxtoken-keep.service", "wxtoken-serve.service", "wxtoken-serve.socket")
+OLDEST_GLIBC = (2, 17)
+
+
+def install(target, root, libdir, unitdir, zsh):
+    """Puts the files of a target's tree below `root`, stripped, each where the system looks for it. zsh is not of one mind."""
+    tree, usr = target.tree, root / "usr"
+    library = f"libwxtoken.so.{VERSION}"
+    _copy(tree / "lib" / library, root / libdir / library)
+    _strip(target, root / libdir / library, "--strip-unneeded")
+    (root / libdir / "libwxtoken.so.0").symlink_to(library)
+    (root / libdir / "libwxtoken.so").symlink_to("libwxtoken.so.0")
+    _copy(tree / "lib/libwxtoken.a", root / libdir / "libwxtoken.a")
+    _strip(target, root / libdir / "libwxtoken.a", "--strip-debug", "--enable-deterministic-archives")
+    described = (tree / "lib/pkgconfig/wxtoken.pc").read_text()
+    places = {"prefix": "/usr", "libdir": f"/{libdir}", "includedir": "${prefix}/include"}
+    described = re.sub(r"^(\w+)=.*", lambda line: f"{line[1]}={places[line[1]]}", described, flags=re.M)
+    _write(root / libdir / "pkgconfig/wxtoken.pc", described)
+    _copy(tree / "include/wxtoken.h", usr / "include/wxtoken.h")
+    _copy(tree / "bin/wxtoken", usr / "bin/wxtoken", 0o755)
+    _strip(target, usr / "bin/wxtoken", "--strip-unneeded")
+    for page in (tree / "share/man/man1").iterdir():
+        _write(usr / "share/man/man1" / f"{page.name}.gz", zipped(page.read_bytes()))
+    for name in ("bash-completion/completions/wxtoken", "fish/vendor_completions.d/wxtoken.fish"):
+        _copy(tree / "share" / name, usr / "share" / name)
+    _copy(tree / "share/zsh/site-functions/_wxtoken", usr / "share/zsh" / zsh / "_wxtoken")
+    for name in UNITS:
+        unit = (tree / "lib/systemd/system" / name).read_text()
+        _write(root / unitdir / name, re.sub(r"^(ExecStart=)\S*/wxtoken ", r"\1/usr/bin/wxtoken ", unit, flags=re.M))
+    (root / "etc/wxtoken").mkdir(parents=True)
+
+
+def papers(target):
+    """The folder of the licences, the changelog and the README in a tree."""
+    return target.tree / "share/doc" / NAME
+
+
+def needs(target, binary):
+    """The libraries that a program or a library is linked with, and the oldest glibc that has all it takes from there."""
+    libraries = set(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", binary)))
+    versions = {tuple(map(int, found.split("."))) for found in re.findall(r"\bGLIBC_([\d.]+)", run("readelf", "-VW", binary))}
+    if max(versions) > OLDEST_GLIBC:
+        newest, allowed = (".".join(map(str, version)) for version in (max(versions), OLDEST_GLIBC))
+        raise SystemExit(f"{binary} needs glibc {newest}, and the packages promise {allowed}: make dist-trees TRIPLES={target.triple}")
+    return libraries, max(versions)
+
+
+def version():
+    """The version as package managers order it: a pre-release comes before its release."""
+    return VERSION.replace("-", "~", 1)
+
+
+def zipped(data):
+    """gzip without a name, and without a time."""
+    return gzip.compress(data, 9, mtime=0)
+
+
+def _strip(target, file, *how):
+    run(f"{target.cpu}-linux-gnu-strip", *how, file)
+
+
+def _copy(source, goal, mode=0o644):
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, goal)
+    goal.chmod(mode)
+
+
+def _write(goal, content):
+    goal.parent.mkdir(parents=True, exist_ok=True)
+    goal.write_bytes(content.encode() if isinstance(content, str) else content)
+    goal.chmod(0o644)
