@@ -6,6 +6,7 @@ A comment right before a block tells the test what a person does besides; a read
     types WORDS       what WORDS stand for is typed at a terminal, at the first question
     pastes WORDS      the same on stdin, up to its end
     prints WORDS      from now on WORDS stand for what the block printed
+    by WORDS          the block is another way, which is followed elsewhere: `by packages` in tests/dist
 """
 
 import re
@@ -51,7 +52,7 @@ class Guide:
 
     def follow(self, number, only=None):
         """Runs the commands of a section as they stand there, or one block of them."""
-        blocks = [block for block in self[number] if block.language == "sh"]
+        blocks = [block for block in self[number] if block.language == "sh" and not block.told("by")]
         for block in blocks if only is None else [blocks[only]]:
             self._do(number, block)
 
