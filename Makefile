@@ -127,7 +127,7 @@ wheel: stage
 
 # All four targets, or some: TRIPLES="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl".
 TRIPLES   ?=
-PACKAGERS ?= tarballs sbom wheels npm maven composer
+PACKAGERS ?= tarballs deb rpm sbom wheels npm maven composer
 PACK      := build/dist/tools/bin/python -B
 
 dist: dist-trees
@@ -364,6 +364,8 @@ test-dist-of:
 	$(ON_DIST)/twice.py packages $(TRIPLES)
 	$(ON_DIST)/c_suite.py $(abspath $(SIM)) $(TRIPLES)
 	$(ON_DIST)/languages.py $(abspath $(SIM))
+	$(ON_DIST)/debian.py $(abspath $(SIM)) $(TRIPLES)
+	$(ON_DIST)/rpm.py $(abspath $(SIM)) $(TRIPLES)
 
 # --- benchmarks: see benches/README.md ---
 
