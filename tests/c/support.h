@@ -81,6 +81,6 @@ int complain_about(const char *what, const wxtoken_error *err); /* for a child t
 char *report_of(wxtoken *wx);         /* for the caller to free */
 char *standing_report_of(wxtoken *wx); /* the same without what changes by itself */
 int count_directory(const char *path);
-int count_threads(void); /* once those have gone that were joined: a moment later, and later still in an emulator */
+int count_threads(void); /* of this program, with the one that asks */
 
 #endif
