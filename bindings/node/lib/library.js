@@ -165,4 +165,14 @@ function version() {
   return functions.wxtoken_version();
 }
 
-module.exports = { SIGNATURES, bundled, call, free, text, optionalText, badArgument, version, structs: { error, token } };
+module.exports = {
+  SIGNATURES,
+  bundled,
+  call,
+  free,
+  text,
+  optionalText,
+  badArgument,
+  version,
+  structs: { error, token },
+};

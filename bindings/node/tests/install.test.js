@@ -67,7 +67,10 @@ test('the library of the package for this platform is used, and that of another 
   carry('gnu', (file) => writeFileSync(file, 'not a library'));
   const { status, stderr } = load();
   assert.equal(status, 1);
-  assert.match(stderr, /cannot use the C library .*gnu\/libwxtoken\.so\.0: .*: it came with node_modules: run npm install/);
+  assert.match(
+    stderr,
+    /cannot use the C library .*gnu\/libwxtoken\.so\.0: .*: it came with node_modules: run npm install/,
+  );
 });
 
 test('its types are found and taken without more than TypeScript itself', (t) => {
