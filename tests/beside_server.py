@@ -2,8 +2,8 @@
 
 The command finds `WXTOKEN_CASES_SERVER`, an address on loopback. Each POST to it starts a server of `wxtoken serve` on a new
 store, on a Unix socket, and answers with its `store` string, a client's `key` with every right, and the `file` of the store. An
-account is registered there, as an operator does it: a client registers none. Servers end with the command, whose exit code
-becomes this one's.
+account is registered there, as an operator does it: a client registers none. `WXTOKEN_CASES_TOOL` is the path of WXTOKEN, for a
+suite that opens no file itself. Servers end with the command, whose exit code becomes this one's.
 """
 
 import http.server
@@ -92,7 +92,7 @@ def main():
         threading.Thread(target=control.serve_forever, daemon=True).start()
         try:
             address = f"http://127.0.0.1:{control.server_address[1]}"
-            environment = {**os.environ, "WXTOKEN_CASES_SERVER": address}
+            environment = {**os.environ, "WXTOKEN_CASES_SERVER": address, "WXTOKEN_CASES_TOOL": sys.argv[1]}
             return subprocess.run(sys.argv[3:], env=environment, check=False).returncode
         finally:
             servers.end()

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && !wxtoken_nocgo
 
 package wxtoken_test
 

@@ -1,6 +1,16 @@
-//go:build !cgo
+//go:build !cgo || wxtoken_nocgo
 
 package wxtoken
 
-// Without cgo this file is all that is compiled, and the name that it uses is the compiler's one error.
-var _ = wxtoken_needs_cgo__build_with_CGO_ENABLED_1_and_a_C_compiler
+import (
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/client"
+)
+
+// library is the C library where the package purego is imported, and the client of a wxtoken server elsewhere.
+func library() *backend.Backend {
+	if throughPurego := backend.Registered(); throughPurego != nil {
+		return throughPurego
+	}
+	return &client.Backend
+}

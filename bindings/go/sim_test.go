@@ -1,21 +1,14 @@
-//go:build cgo
-
 package wxtoken_test
 
 import (
-	"bytes"
-	"crypto/rand"
-	"encoding/hex"
-	"encoding/json"
+	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
 
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
 // The tests run on the real library and the simulator of WeChat, whose addresses `wechat-sim exec` puts here.
@@ -37,14 +30,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// shop is an account of the simulator that no other test has.
-func shop(t testing.TB) wxtoken.Account {
-	t.Helper()
-	account := wxtoken.Account{Name: "shop", Kind: wxtoken.Official, ID: "wx" + randomHex(t, 8), Secret: randomHex(t, 16)}
-	control(t, "/accounts", map[string]any{"kind": "official", "id": account.ID, "secret": account.Secret})
-	return account
-}
-
 // open opens a store and closes it at the end of the test.
 func open(t testing.TB, path string, options ...wxtoken.Option) *wxtoken.Store {
 	t.Helper()
@@ -54,13 +39,6 @@ func open(t testing.TB, path string, options ...wxtoken.Option) *wxtoken.Store {
 	}
 	t.Cleanup(func() { store.Close() })
 	return store
-}
-
-func simulated() []wxtoken.Option {
-	return []wxtoken.Option{
-		wxtoken.WithAPIBaseURL(os.Getenv("WXSIM_HTTP")),
-		wxtoken.WithWorkBaseURL(os.Getenv("WXSIM_HTTP")),
-	}
 }
 
 // openShop opens a new store with one account.
@@ -80,52 +58,35 @@ func hang(t testing.TB, account wxtoken.Account) {
 	control(t, "/faults", map[string]any{"kind": "hang", "id": account.ID})
 }
 
-// control tells the simulator something, and gives the fields of its reply.
-func control(t testing.TB, path string, body any) map[string]any {
+// Short names of what other modules' tests use too.
+var (
+	control   = testkit.Control
+	counters  = testkit.Counters
+	randomHex = testkit.RandomHex
+	shop      = testkit.Shop
+	simulated = testkit.Simulated
+)
+
+func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
 	t.Helper()
-	text, err := json.Marshal(body)
+	token, err := store.Token(context.Background(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.Post(os.Getenv("WXSIM_CONTROL")+path, "application/json", bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	said, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("the simulator answers %s to %s %s: %s", answer.Status, path, text, said)
-	}
-	var reply map[string]any
-	_ = json.Unmarshal(said, &reply) // nil where the reply is no object
-	return reply
+	return token
 }
 
-// counters is what the simulator counted for an id.
-func counters(t testing.TB, id string) map[string]any {
-	t.Helper()
-	return fetch(t, os.Getenv("WXSIM_CONTROL")+"/counters?id="+url.QueryEscape(id))
-}
-
-func fetch(t testing.TB, address string) map[string]any {
-	t.Helper()
-	answer, err := http.Get(address)
-	if err != nil {
-		t.Fatal(err)
+// child is this program where a test starts it again.
+func child() int {
+	store, err := wxtoken.Open("", simulated()...)
+	if err == nil {
+		defer store.Close()
+		var token wxtoken.Token
+		if token, err = store.Token(context.Background(), "shop"); err == nil {
+			fmt.Print(token.Value)
+			return 0
+		}
 	}
-	defer answer.Body.Close()
-	var fields map[string]any
-	if err := json.NewDecoder(answer.Body).Decode(&fields); err != nil {
-		t.Fatal(err)
-	}
-	return fields
-}
-
-func randomHex(t testing.TB, bytes int) string {
-	t.Helper()
-	b := make([]byte, bytes)
-	if _, err := rand.Read(b); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(b)
+	fmt.Print(err)
+	return 1
 }

@@ -1,12 +1,11 @@
 package wxtoken
 
-// #cgo pkg-config: wxtoken
-// #include <wxtoken.h>
-import "C"
-
 import (
 	"context"
+	"strings"
 	"sync"
+
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
 )
 
 // A Store is one open store, with options of its own. Any goroutine may use it, several at once.
@@ -14,10 +13,11 @@ import (
 // It has no finalizer: freeing it may wait for a background refresh, and one finalizer holds up all others. A Store that
 // is dropped without Close leaks a small handle, and nothing else.
 type Store struct {
-	wx    *C.wxtoken
-	gate  sync.RWMutex // read-locked by each call inside the library; Close locks it, and keeps it
-	close sync.Once
-	given given // what a Transport knows tokens by
+	handle  backend.Handle
+	threads chan struct{} // bounds the calls that are inside the library; nil where a call holds no thread
+	gate    sync.RWMutex  // read-locked by each call inside the library; Close locks it, and keeps it
+	close   sync.Once
+	given   given // what a Transport knows tokens by
 }
 
 // Open opens the store at a path, creating it when absent; its directory must exist. A URL, such as redis://HOST, names a
@@ -28,11 +28,13 @@ type Store struct {
 // written by a newer version) or ErrTimeout (another process holds it).
 func Open(path string, options ...Option) (*Store, error) {
 	store := new(Store)
-	var in arguments
-	where := in.optional("the path of the store", path)
-	err := store.call(&in, func(f *frame) C.wxtoken_status {
-		return C.wxtoken_init(where, &store.wx, &f.err)
-	})
+	if library().HoldsThreads {
+		store.threads = threads
+	}
+	err := store.call(func() (failure *backend.Failure) {
+		store.handle, failure = library().Open(path)
+		return failure
+	}, argument{"the path of the store", path})
 	if err != nil {
 		return nil, err
 	}
@@ -47,11 +49,9 @@ func Open(path string, options ...Option) (*Store, error) {
 
 // Set sets an option of this Store, as WithOption does in Open. It fails with ErrArgument, and then changes nothing.
 func (s *Store) Set(option, value string) error {
-	var in arguments
-	name, text := in.text("the option's name", option), in.text("the value of option "+option, value)
-	return s.call(&in, func(f *frame) C.wxtoken_status {
-		return C.wxtoken_set(s.wx, name, text, &f.err)
-	})
+	return s.call(func() *backend.Failure {
+		return s.handle.Set(option, value)
+	}, argument{"the option's name", option}, argument{"the value of option " + option, value})
 }
 
 // Register registers an account or updates it. It stays in the store; repeating it is cheap when nothing has changed, so
@@ -60,12 +60,10 @@ func (s *Store) Set(option, value string) error {
 //
 // It fails with ErrArgument, ErrStore (cannot be written), ErrSecret (the key file cannot be read) or ErrTimeout.
 func (s *Store) Register(a Account) error {
-	var in arguments
-	name, kind := in.text("the account's name", a.Name), in.text("the account's kind", string(a.Kind))
-	id, secret := in.text("the account's ID", a.ID), in.optional("the account's secret", a.Secret)
-	return s.call(&in, func(f *frame) C.wxtoken_status {
-		return C.wxtoken_register(s.wx, name, kind, id, secret, &f.err)
-	})
+	return s.call(func() *backend.Failure {
+		return s.handle.Register(a.Name, string(a.Kind), a.ID, a.Secret)
+	}, argument{"the account's name", a.Name}, argument{"the account's kind", string(a.Kind)},
+		argument{"the account's ID", a.ID}, argument{"the account's secret", a.Secret})
 }
 
 // Put sets a field of an account that is known later than its registration. An empty value is none, NULL in C.
@@ -86,12 +84,10 @@ func (s *Store) Register(a Account) error {
 // Put fails with ErrArgument (no field of this kind, a bad value, a parent of the wrong kind), ErrAccount (no such
 // account or parent), ErrStore, ErrSecret (the key file cannot be read) or ErrTimeout.
 func (s *Store) Put(account, field, value string) error {
-	var in arguments
-	name, key := in.text("the account's name", account), in.text("the field's name", field)
-	text := in.optional("the value of field "+field, value)
-	return s.call(&in, func(f *frame) C.wxtoken_status {
-		return C.wxtoken_put(s.wx, name, key, text, &f.err)
-	})
+	return s.call(func() *backend.Failure {
+		return s.handle.Put(account, field, value)
+	}, argument{"the account's name", account}, argument{"the field's name", field},
+		argument{"the value of field " + field, value})
 }
 
 // SetCurrent makes an account the one that an empty name means, in every process on the store. It fails as Put does.
@@ -106,33 +102,20 @@ func (s *Store) SetCurrent(account string) error {
 // It takes no context: it only writes to the store, and is worth doing even when the request that found out is over. It
 // fails with ErrArgument, ErrAccount, ErrStore (this process may only read the store: nobody was told) or ErrTimeout.
 func (s *Store) Reject(name, token string) error {
-	var in arguments
-	account, refused := in.optional("the account's name", name), in.text("the token", token)
-	return s.call(&in, func(f *frame) C.wxtoken_status {
-		return C.wxtoken_reject(s.wx, account, refused, &f.err)
-	})
+	return s.call(func() *backend.Failure {
+		return s.handle.Reject(name, token)
+	}, argument{"the account's name", name}, argument{"the token", token})
 }
 
 // Report tells of every account and token, as JSON: kind, ID, the secret's fingerprint, when a token was fetched, by
 // whom, when it is refreshed and ends, counts, the last error, when the next try is. No secret and no token is in it.
 // It fails with ErrStore or ErrTimeout.
-func (s *Store) Report() ([]byte, error) {
-	var in arguments
-	buf := make([]byte, 4096)
-	for {
-		needed := C.size_t(0)
-		err := s.call(&in, func(f *frame) C.wxtoken_status {
-			return C.wxtoken_report(s.wx, char(buf), C.size_t(len(buf)), &needed, &f.err)
-		})
-		switch {
-		case err == nil:
-			return buf[:needed-1], nil // but for the NUL
-		case int(needed) > len(buf):
-			buf = make([]byte, needed) // and again, as the report may have grown meanwhile
-		default:
-			return nil, err
-		}
-	}
+func (s *Store) Report() (report []byte, err error) {
+	err = s.call(func() (failure *backend.Failure) {
+		report, failure = s.handle.Report()
+		return failure
+	})
+	return report, err
 }
 
 // Close ends the Store. Calls that are inside the library are waited for, those that a context gave up on too: for as
@@ -141,42 +124,55 @@ func (s *Store) Report() ([]byte, error) {
 func (s *Store) Close() error {
 	s.close.Do(func() {
 		s.gate.Lock() // never unlocked: TryRLock in enter fails from here on
-		C.wxtoken_free(s.wx)
+		s.handle.Free()
 	})
 	return nil
 }
 
 // Version is the version of the C library at run time, such as "0.1.0".
 func Version() string {
-	return C.GoString(C.wxtoken_version())
+	return library().Version()
+}
+
+// An argument is one string of a call, and what it is in words.
+type argument struct{ what, text string }
+
+// refuseNUL fails on a string that C would take for a shorter one.
+func (a argument) refuseNUL() error {
+	if strings.IndexByte(a.text, 0) < 0 {
+		return nil
+	}
+	return &Error{Status: ErrArgument, Message: a.what + " has a NUL byte in it"}
 }
 
 // call carries out one call that does not wait for WeChat.
-func (s *Store) call(in *arguments, c func(*frame) C.wxtoken_status) error {
-	if in.err != nil {
-		return in.err
+func (s *Store) call(c func() *backend.Failure, arguments ...argument) error {
+	for _, a := range arguments {
+		if err := a.refuseNUL(); err != nil {
+			return err
+		}
 	}
 	if err := s.enter(context.Background()); err != nil {
 		return err
 	}
 	defer s.leave()
-	f := frames.Get().(*frame)
-	defer frames.Put(f)
-	f.status = c(f)
-	return f.failure()
+	return failed(c())
 }
 
-// threads bounds the calls that are inside the library, in the whole process: see the package's documentation.
+// threads are those of the whole process: see the package's documentation.
 var threads = make(chan struct{}, 500)
 
-// enter comes before a call on s.wx, and leave after it.
+// enter comes before a call on s.handle, and leave after it.
 func (s *Store) enter(ctx context.Context) error {
 	// TryRLock fails only when Close holds the lock or waits for it.
 	if !s.gate.TryRLock() {
 		return ErrClosed
 	}
+	if s.threads == nil {
+		return nil
+	}
 	select {
-	case threads <- struct{}{}:
+	case s.threads <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		s.gate.RUnlock()
@@ -185,6 +181,8 @@ func (s *Store) enter(ctx context.Context) error {
 }
 
 func (s *Store) leave() {
-	<-threads
+	if s.threads != nil {
+		<-s.threads
+	}
 	s.gate.RUnlock()
 }

@@ -1,4 +1,4 @@
-//go:build cgo
+//go:build cgo && !wxtoken_nocgo
 
 package wxtoken_test
 
@@ -426,34 +426,10 @@ func TestAChildProcessFindsTheTokenOfItsParent(t *testing.T) {
 	}
 }
 
-// child is this program in the test above.
-func child() int {
-	store, err := wxtoken.Open("", simulated()...)
-	if err == nil {
-		defer store.Close()
-		var token wxtoken.Token
-		if token, err = store.Token(context.Background(), "shop"); err == nil {
-			fmt.Print(token.Value)
-			return 0
-		}
-	}
-	fmt.Print(err)
-	return 1
-}
-
 func TestTheLibrarySaysItsVersion(t *testing.T) {
 	if parts := strings.Split(wxtoken.Version(), "."); len(parts) != 3 {
 		t.Errorf("the version is %q", wxtoken.Version())
 	}
-}
-
-func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
-	t.Helper()
-	token, err := store.Token(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 // awaitInFlight returns when the simulator holds a token request of the account.

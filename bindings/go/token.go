@@ -1,12 +1,13 @@
-//go:build cgo
-
 package wxtoken
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
+
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
 )
 
 // A Token is an access token, or another credential such as a ticket, that was valid when it was given.
@@ -49,7 +50,7 @@ func (t Token) Format(f fmt.State, _ rune) {
 // When ctx ends first, Token returns an error that wraps ctx.Err(). The work goes on without it, to the option timeout_ms
 // at most, and what it fetches is there for the next caller.
 func (s *Store) Token(ctx context.Context, name string) (Token, error) {
-	if err := refuseNUL("the account's name", name); err != nil {
+	if err := (argument{"the account's name", name}).refuseNUL(); err != nil {
 		return Token{}, err
 	}
 	if err := ctx.Err(); err != nil {
@@ -65,14 +66,16 @@ func (s *Store) Token(ctx context.Context, name string) (Token, error) {
 
 	f := frames.Get().(*frame)
 	if ctx.Done() == nil {
-		f.get(s.wx, name)
+		s.handle.Get(name, &f.reply)
+		s.leave()
+	} else if s.handle.Known(name, &f.reply) {
 		s.leave()
 	} else {
-		// A call into C cannot be left, and C cannot say beforehand whether it will have to wait. So a context that can
-		// end costs a goroutine even when the token is known: about a microsecond more. Give context.Background() where
-		// that counts.
+		// A call into C cannot be left, and what a server is asked is for other callers too. So a context that can end
+		// costs a goroutine, with the C library even when the token is known: about a microsecond more. Give
+		// context.Background() where that counts.
 		go func() {
-			f.get(s.wx, name)
+			s.handle.Get(name, &f.reply)
 			s.leave()
 			f.done <- struct{}{}
 		}()
@@ -92,6 +95,27 @@ func (s *Store) Token(ctx context.Context, name string) (Token, error) {
 	}
 	frames.Put(f)
 	return token, err
+}
+
+// A frame is the memory of one Token, kept for the next: a token that is known costs no allocation.
+type frame struct {
+	reply  backend.Reply
+	handed handed        // to whom its token went, and by which name
+	done   chan struct{} // receives one when a get that was made on a goroutine of its own has ended
+}
+
+var frames = sync.Pool{New: func() any { return &frame{done: make(chan struct{}, 1)} }}
+
+// result reads what a get has filled in.
+func (f *frame) result() (Token, error) {
+	if f.reply.Failure != nil {
+		return Token{}, failed(f.reply.Failure)
+	}
+	token := Token{Value: f.reply.Value}
+	if seconds := f.reply.ExpiresAt; seconds != 0 {
+		token.ExpiresAt = time.Unix(seconds, 0)
+	}
+	return token, nil
 }
 
 func gaveUp(name string, err error) error {

@@ -1,6 +1,4 @@
-//go:build cgo
-
-package wxtoken_test
+package testkit
 
 import (
 	"errors"

@@ -1,0 +1,181 @@
+package client
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// parseBaseURL takes https://host[:port][/prefix], and plain http to a loopback address; to a private one where that is
+// allowed. It says what is wrong with another.
+func parseBaseURL(value string, allowPlain bool) (url, flaw string) {
+	const notOne = "is not a URL such as https://host"
+	url = strings.TrimRight(value, "/")
+	scheme, rest, hasScheme := strings.Cut(url, "://")
+	if !hasScheme {
+		scheme, rest = "", url
+	}
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	authority, path := rest[:end], rest[end:]
+	host, port, hasPort := splitPort(authority)
+	switch {
+	case strings.IndexFunc(authority, func(c rune) bool { return !mayStandInAuthority(c) }) >= 0,
+		strings.ContainsAny(path, "\"<>\\^`{|} "), host == "" || !isASCII(path):
+		return "", notOne
+	case strings.Contains(authority, "@"):
+		return "", "must not hold a user name or a password"
+	case hasPort && !isPort(port):
+		return "", "has a port that is not 1 to 65535"
+	case strings.ContainsAny(path, "?#"):
+		return "", "must not hold a query or a fragment"
+	}
+	switch strings.ToLower(scheme) {
+	case "https":
+		return url, ""
+	case "http":
+		isOwn := isPrivate(host)
+		switch {
+		case isLoopback(host), isOwn && allowPlain:
+			return url, ""
+		case isOwn:
+			return "", "is plain http to a private address, and secrets travel in the request; that takes allow_plain_http=1, set before it"
+		case allowPlain:
+			return "", "may be plain http to a loopback or private address only (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10, link-local, fc00::/7), and not to a name; must begin with https://"
+		}
+		return "", "may be plain http to a loopback address only, as secrets travel in the request; must begin with https://"
+	}
+	return "", "must begin with https://"
+}
+
+func isASCII(text string) bool {
+	return strings.IndexFunc(text, func(c rune) bool { return c > unicode.MaxASCII }) < 0
+}
+
+func mayStandInAuthority(c rune) bool {
+	return c <= unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("-._~%!$&'()*+,;=:[]@", c))
+}
+
+// splitPort parts host:port; an IPv6 address keeps its brackets.
+func splitPort(authority string) (host, port string, hasPort bool) {
+	behind := strings.LastIndexByte(authority, ']') + 1
+	colon := strings.LastIndexByte(authority[behind:], ':')
+	if colon < 0 {
+		return authority, "", false
+	}
+	return authority[:behind+colon], authority[behind+colon+1:], true
+}
+
+func isPort(text string) bool {
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && port > 0
+}
+
+// addressOf is the IP address that a host is; false for a name.
+func addressOf(host string) (netip.Addr, bool) {
+	address, err := netip.ParseAddr(strings.TrimRight(strings.TrimLeft(host, "["), "]"))
+	return address, err == nil && address.Zone() == ""
+}
+
+func isLoopback(host string) bool {
+	address, ok := addressOf(host)
+	return host == "localhost" || ok && !address.Is4In6() && address.IsLoopback()
+}
+
+// shared is RFC 6598, for CGNAT.
+var shared = netip.MustParsePrefix("100.64.0.0/10")
+
+// isPrivate says whether a host is an address of a network of one's own. A name is not one: it may lead anywhere.
+func isPrivate(host string) bool {
+	address, ok := addressOf(host)
+	address = address.Unmap()
+	return ok && (address.IsPrivate() || address.IsLinkLocalUnicast() || shared.Contains(address))
+}
+
+// isPlainBeyondLoopback says whether a base URL that was taken sends secrets in plain text over a network.
+func isPlainBeyondLoopback(url string) bool {
+	rest, isPlain := strings.TrimPrefix(url, "http://"), strings.HasPrefix(url, "http://")
+	authority, _, _ := strings.Cut(rest, "/")
+	host, _, _ := splitPort(authority)
+	return isPlain && !isLoopback(host)
+}
+
+// A serverURL names a wxtoken server. Two spellings of one place are equal.
+type serverURL struct {
+	// base is where its paths begin, as https://tokens.example.com; that of a socket is a made-up one.
+	base string
+	// socket is its path in the file system, or "".
+	socket string
+}
+
+func (u serverURL) String() string {
+	if u.socket != "" {
+		return "unix:" + u.socket
+	}
+	return u.base
+}
+
+// parseServerURL gives false for any other store.
+func parseServerURL(store string) (serverURL, bool, *problem) {
+	scheme, rest, hasScheme := strings.Cut(store, ":")
+	if !hasScheme {
+		return serverURL{}, false, nil
+	}
+	switch strings.ToLower(scheme) {
+	case "http", "https":
+		url, bad := parseHTTP(store)
+		return url, true, bad
+	case "unix":
+		url, bad := parseSocket(rest)
+		return url, true, bad
+	}
+	return serverURL{}, false, nil
+}
+
+func parseHTTP(store string) (serverURL, *problem) {
+	scheme, rest, _ := strings.Cut(store, "//")
+	scheme = strings.ToLower(scheme)
+	end := strings.IndexByte(rest, '/')
+	if end < 0 {
+		end = len(rest)
+	}
+	authority := strings.ToLower(rest[:end])
+	if scheme == "https:" {
+		authority = strings.TrimSuffix(authority, ":443")
+	} else {
+		authority = strings.TrimSuffix(authority, ":80")
+	}
+	base, flaw := parseBaseURL(scheme+"//"+authority+rest[end:], false)
+	if flaw != "" {
+		// A URL that is refused may hold a password, so it is not repeated.
+		return serverURL{}, argumentf("invalid URL of a wxtoken server").because("%s", flaw).
+			advise("Write https://host[:port], or http:// to a loopback address. The client key goes into the option server_key_file.")
+	}
+	return serverURL{base: base}, nil
+}
+
+func parseSocket(path string) (serverURL, *problem) {
+	// As others write it: unix:///run/wxtoken.sock.
+	if strings.HasPrefix(path, "///") {
+		path = path[2:]
+	}
+	if !strings.HasPrefix(path, "/") || strings.ContainsAny(path, "?#") {
+		return serverURL{}, argumentf("invalid socket of a wxtoken server \"%s\"", path).
+			because("it is not an absolute path").advise("Write unix:/path/to/the.sock.")
+	}
+	return serverURL{base: "http://localhost", socket: withoutDots(path)}, nil
+}
+
+// withoutDots leaves out what does not change a path: a slash too many, and a dot alone.
+func withoutDots(path string) string {
+	var parts []string
+	for _, part := range strings.Split(path, "/") {
+		if part != "" && part != "." {
+			parts = append(parts, part)
+		}
+	}
+	return "/" + strings.Join(parts, "/")
+}
