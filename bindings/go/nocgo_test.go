@@ -1,43 +1,41 @@
-//go:build cgo && !wxtoken_nocgo
+//go:build !cgo || wxtoken_nocgo
 
 package wxtoken_test
 
 import (
-	"os"
-	"os/exec"
+	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// Most Go Dockerfiles have CGO_ENABLED=0, and a build for another system has it by itself.
-func TestABuildWithoutCgoSaysInOneErrorWhatItNeeds(t *testing.T) {
-	for _, how := range []string{"CGO_ENABLED=0", "GOARCH=arm64", "GOOS=darwin"} {
-		if how != "CGO_ENABLED=0" && strings.Contains(how, goEnv(t, strings.Split(how, "=")[0])) {
-			continue
+func TestAStoreThatIsNotAtAServerSaysWhatToDo(t *testing.T) {
+	for _, path := range []string{
+		filepath.Join(t.TempDir(), "tokens.db"), "tokens.db", "redis://:hunter2@127.0.0.1", "rediss+cluster://h", "redis+unix:///run/redis.sock",
+	} {
+		_, err := wxtoken.Open(path)
+		if !errors.Is(err, wxtoken.ErrArgument) {
+			t.Fatalf("%s: %v", path, err)
 		}
-		build := exec.Command("go", "build", "-o", os.DevNull, ".")
-		for _, variable := range os.Environ() {
-			if !strings.HasPrefix(variable, "CGO_ENABLED=") {
-				build.Env = append(build.Env, variable)
+		for _, remedy := range []string{"CGO_ENABLED=1", "bindings/go/purego", "https://HOST"} {
+			if !strings.Contains(err.Error(), remedy) {
+				t.Errorf("%s: no word of %s: %v", path, remedy, err)
 			}
 		}
-		build.Env = append(build.Env, how)
-		text, err := build.CombinedOutput()
-		said := string(text)
-		if err == nil {
-			t.Fatalf("%s: it builds", how)
+		if strings.Contains(err.Error(), "hunter2") {
+			t.Error(err)
 		}
-		const remedy = "wxtoken_needs_cgo__build_with_CGO_ENABLED_1_and_a_C_compiler"
-		if strings.Count(said, ".go:") != 1 || !strings.Contains(said, remedy) {
-			t.Errorf("%s: it says %s", how, said)
-		}
+	}
+	t.Setenv("WXTOKEN_STORE", "/var/lib/wx/tokens.db")
+	if _, err := wxtoken.Open(""); !errors.Is(err, wxtoken.ErrStore) && !errors.Is(err, wxtoken.ErrArgument) {
+		t.Error(err)
 	}
 }
 
-func goEnv(t *testing.T, name string) string {
-	text, err := exec.Command("go", "env", name).Output()
-	if err != nil {
-		t.Fatal(err)
+func TestAStringWithANULByteIsRefusedHereToo(t *testing.T) {
+	if _, err := wxtoken.Open("https://h\x00"); !errors.Is(err, wxtoken.ErrArgument) || !strings.Contains(err.Error(), "NUL") {
+		t.Error(err)
 	}
-	return strings.TrimSpace(string(text))
 }

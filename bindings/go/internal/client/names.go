@@ -90,7 +90,7 @@ func withArticle(noun string) string {
 // repeated is an unknown name in quotes behind a space, for a message; empty where it may be a secret in the wrong argument.
 func repeated(given string) string {
 	isPlain := func(c rune) bool {
-		return c < 0x80 && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("_./-", c))
+		return isLetterOrDigit(c) || strings.ContainsRune("_./-", c)
 	}
 	if given == "" || len(given) > 30 || strings.IndexFunc(given, func(c rune) bool { return !isPlain(c) }) >= 0 {
 		return ""

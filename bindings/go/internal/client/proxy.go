@@ -63,7 +63,7 @@ func loginFlaw(login string, isHTTP bool) string {
 		return "holds more than one @; in a user name or password it must be %40"
 	}
 	mayStand := func(c rune) bool {
-		return c <= unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("-._~!$&'()*+,;=:%", c))
+		return isLetterOrDigit(c) || strings.ContainsRune("-._~!$&'()*+,;=:%", c)
 	}
 	if strings.IndexFunc(login, func(c rune) bool { return !mayStand(c) }) >= 0 {
 		return "holds a character in its user name or password that must be written as %XX"
@@ -105,10 +105,10 @@ func authorityFlaw(authority string) string {
 	} else if strings.Count(authority, ":") > 1 {
 		return "has several colons; an IPv6 address stands in brackets, and a user name and password end with @"
 	}
-	isHost := func(c rune) bool {
-		return c <= unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("-._:", c))
+	mayStand := func(c rune) bool {
+		return isLetterOrDigit(c) || strings.ContainsRune("-._:", c)
 	}
-	if host == "" || strings.IndexFunc(host, func(c rune) bool { return !isHost(c) }) >= 0 {
+	if host == "" || strings.IndexFunc(host, func(c rune) bool { return !mayStand(c) }) >= 0 {
 		return "has a host that is not a name or an address; it " + formsOfProxy
 	}
 	if hasPort && !isPort(port) {

@@ -21,12 +21,13 @@ func parseBaseURL(value string, allowPlain bool) (url, flaw string) {
 		end = len(rest)
 	}
 	authority, path := rest[:end], rest[end:]
-	host, port, hasPort := splitPort(authority)
+	at := strings.LastIndexByte(authority, '@')
+	host, port, hasPort := splitPort(authority[at+1:])
+	lacksSlash := !hasScheme && hasPort && port == "" && path != ""
 	switch {
-	case strings.IndexFunc(authority, func(c rune) bool { return !mayStandInAuthority(c) }) >= 0,
-		strings.ContainsAny(path, "\"<>\\^`{|} "), host == "" || !isASCII(path):
+	case !isAuthority(authority), !isHost(host), !isPath(path), lacksSlash:
 		return "", notOne
-	case strings.Contains(authority, "@"):
+	case at >= 0:
 		return "", "must not hold a user name or a password"
 	case hasPort && !isPort(port):
 		return "", "has a port that is not 1 to 65535"
@@ -51,12 +52,27 @@ func parseBaseURL(value string, allowPlain bool) (url, flaw string) {
 	return "", "must begin with https://"
 }
 
-func isASCII(text string) bool {
-	return strings.IndexFunc(text, func(c rune) bool { return c > unicode.MaxASCII }) < 0
+// isHost knows a name from an IPv6 address, which stands in brackets.
+func isHost(text string) bool {
+	inside := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	if len(inside) == len(text) {
+		return text != "" && !strings.ContainsAny(text, "[]:")
+	}
+	return text == "["+inside+"]" && !strings.ContainsAny(inside, "[]")
 }
 
-func mayStandInAuthority(c rune) bool {
-	return c <= unicode.MaxASCII && (unicode.IsLetter(c) || unicode.IsDigit(c) || strings.ContainsRune("-._~%!$&'()*+,;=:[]@", c))
+func isAuthority(text string) bool {
+	mayStand := func(c rune) bool { return isLetterOrDigit(c) || strings.ContainsRune("-._~%!$&'()*+,;=:[]@", c) }
+	return strings.IndexFunc(text, func(c rune) bool { return !mayStand(c) }) < 0
+}
+
+func isPath(text string) bool {
+	return strings.IndexFunc(text, func(c rune) bool { return c > unicode.MaxASCII || strings.ContainsRune("\"<>\\^`{|} ", c) }) < 0
+}
+
+// isLetterOrDigit knows those of ASCII.
+func isLetterOrDigit(c rune) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // splitPort parts host:port; an IPv6 address keeps its brackets.

@@ -148,7 +148,7 @@ func noConnection(err error, network string) *noWay {
 		return &noWay{what: "no connection", isTimeout: true}
 	}
 	if errors.As(err, &number) {
-		return &noWay{what: number.Error()}
+		return &noWay{what: strings.ToLower(fileWords(number))}
 	}
 	return &noWay{what: "it cannot be connected to"}
 }

@@ -1,0 +1,155 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
+)
+
+// await returns when the relay has so many requests that begin so.
+func (r *relay) await(t *testing.T, begin string, count int) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); r.asked(begin) < count; {
+		if time.Now().After(end) {
+			t.Fatalf("the request has not come in 60 s")
+		}
+	}
+}
+
+func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
+	r := startRelay(t)
+	account := r.shop(t)
+	// A second handle shares what the process knows.
+	stores := []*wxtoken.Store{r.open(t), r.open(t)}
+	release := r.hold()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	const askers = 64
+	tokens := make(chan wxtoken.Token, askers)
+	for i := 0; i < askers; i++ {
+		ctx, store := ctx, stores[i%2]
+		if i%4 < 2 {
+			ctx = context.Background()
+		}
+		go func() {
+			token, err := store.Token(ctx, "shop")
+			if err != nil {
+				t.Error(err)
+			}
+			tokens <- token
+		}()
+	}
+	r.await(t, "GET /v1/token", 1)
+	release()
+	first := <-tokens
+	for i := 1; i < askers; i++ {
+		if <-tokens != first {
+			t.Error("two tokens are about")
+		}
+	}
+	if asked := r.asked("GET /v1/token"); asked != 1 {
+		t.Errorf("the server was asked %d times", asked)
+	}
+	if minted := testkit.Counters(t, account.ID)["minted"]; minted != 1.0 {
+		t.Errorf("%v tokens were minted", minted)
+	}
+}
+
+func TestACancelledWaitLeavesTheAnswerToTheNextCaller(t *testing.T) {
+	r := startRelay(t)
+	r.shop(t)
+	store := r.open(t, wxtoken.WithTimeout(60*time.Second))
+	release := r.hold()
+	ctx, cancel := context.WithCancel(context.Background())
+	waited := make(chan error)
+	go func() {
+		_, err := store.Token(ctx, "shop")
+		waited <- err
+	}()
+	r.await(t, "GET /v1/token", 1)
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled Token answers %v", err)
+	}
+	release()
+	mustToken(t, store, "shop")
+	if asked := r.asked("GET /v1/token"); asked != 1 {
+		t.Errorf("the server was asked %d times", asked)
+	}
+}
+
+func TestCloseWaitsForACallThatWasGivenUpAndEndsLaterOnes(t *testing.T) {
+	r := startRelay(t)
+	r.shop(t)
+	store := r.open(t, wxtoken.WithTimeout(60*time.Second))
+	release := r.hold()
+	ctx, cancel := context.WithCancel(context.Background())
+	waited := make(chan error)
+	go func() {
+		_, err := store.Token(ctx, "shop")
+		waited <- err
+	}()
+	r.await(t, "GET /v1/token", 1)
+	cancel()
+	<-waited
+	closed := make(chan error)
+	go func() { closed <- store.Close() }()
+	// Close has its turn once a call is told that there is no store any more.
+	for {
+		if _, err := store.Token(context.Background(), "shop/"); err == wxtoken.ErrClosed {
+			break
+		}
+	}
+	select {
+	case <-closed:
+		t.Error("Close did not wait for the call inside")
+	default:
+	}
+	release()
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseUnderLoadEndsEveryCallCleanly(t *testing.T) {
+	r := startRelay(t)
+	r.shop(t)
+	store := r.open(t, askAlways)
+	token := mustToken(t, store, "shop")
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	const callers = 16
+	started, ended := make(chan struct{}, callers), make(chan error, callers)
+	for i := 0; i < callers; i++ {
+		ctx := ctx
+		if i%2 == 0 {
+			ctx = context.Background()
+		}
+		go func() {
+			found, err := store.Token(ctx, "shop")
+			started <- struct{}{}
+			for err == nil && found == token {
+				found, err = store.Token(ctx, "shop")
+			}
+			ended <- err
+		}()
+	}
+	for i := 0; i < callers; i++ {
+		<-started
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+	for i := 0; i < callers; i++ {
+		if err := <-ended; err != wxtoken.ErrClosed {
+			t.Errorf("a call ended with %v", err)
+		}
+	}
+	if err := store.Register(wxtoken.Account{}); err != wxtoken.ErrClosed {
+		t.Errorf("Register answers %v after Close", err)
+	}
+}

@@ -1,0 +1,168 @@
+// Package server_test has stories of a program whose store is a wxtoken server. They hold however the program is built: with cgo,
+// where the C library is the client, and without.
+package server_test
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"testing"
+
+	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
+)
+
+// A relay stands before a server, at an address of loopback: it counts what is asked, and can be taken away.
+type relay struct {
+	*testkit.Server
+	front    *http.Server
+	listener net.Listener
+	address  string
+
+	mu       sync.Mutex
+	requests []string // method and path
+	bodies   strings.Builder
+	held     chan struct{} // requests wait until it is closed; nil lets them pass
+	answer   http.Handler  // in the server's place; nil is the server
+}
+
+func startRelay(t *testing.T) *relay {
+	r := &relay{Server: testkit.StartServer(t), front: new(http.Server)}
+	socket := strings.TrimPrefix(r.Store, "unix:")
+	proxy := &httputil.ReverseProxy{
+		Director: func(q *http.Request) { q.URL.Scheme, q.URL.Host = "http", "server" },
+		ErrorLog: log.New(io.Discard, "", 0),
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}},
+	}
+	r.front.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		body, _ := io.ReadAll(q.Body)
+		q.Body = io.NopCloser(strings.NewReader(string(body)))
+		// The server takes a client for one behind a proxy that is not trusted.
+		q.Header["X-Forwarded-For"] = nil
+		r.mu.Lock()
+		r.requests = append(r.requests, q.Method+" "+q.URL.Path)
+		r.bodies.Write(body)
+		held, answer := r.held, r.answer
+		r.mu.Unlock()
+		if held != nil {
+			select {
+			case <-held:
+			case <-q.Context().Done():
+				return
+			}
+		}
+		if answer == nil {
+			answer = proxy
+		}
+		answer.ServeHTTP(w, q)
+	})
+	r.listen(t, "127.0.0.1:0")
+	return r
+}
+
+func (r *relay) listen(t *testing.T, address string) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.listener, r.address = listener, listener.Addr().String()
+	go r.front.Serve(listener)
+	t.Cleanup(r.leave)
+}
+
+// leave takes the relay away, with its connections.
+func (r *relay) leave() {
+	r.listener.Close()
+	r.front.Close()
+}
+
+// comeBack brings it again, at the same address.
+func (r *relay) comeBack(t *testing.T) {
+	r.front = &http.Server{Handler: r.front.Handler}
+	r.listen(t, r.address)
+}
+
+func (r *relay) url() string { return "http://" + r.address }
+
+// hold makes requests wait until release is called.
+func (r *relay) hold() (release func()) {
+	held := make(chan struct{})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held = held
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.held = nil
+			close(held)
+		})
+	}
+}
+
+func (r *relay) answerBy(handler http.HandlerFunc) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = handler
+}
+
+// asked counts the requests so far that begin so.
+func (r *relay) asked(begin string) (count int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, request := range r.requests {
+		if strings.HasPrefix(request, begin) {
+			count++
+		}
+	}
+	return count
+}
+
+func (r *relay) sent() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bodies.String()
+}
+
+// open opens a store with the key of the server's client.
+func (r *relay) open(t *testing.T, options ...wxtoken.Option) *wxtoken.Store {
+	t.Helper()
+	return openAt(t, r.url(), append([]wxtoken.Option{wxtoken.WithOption("server_key", r.Key)}, options...)...)
+}
+
+func openAt(t *testing.T, url string, options ...wxtoken.Option) *wxtoken.Store {
+	t.Helper()
+	store, err := wxtoken.Open(url, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// shop is an account of the simulator, registered at the server.
+func (r *relay) shop(t *testing.T) wxtoken.Account {
+	t.Helper()
+	account := testkit.Shop(t)
+	if err := r.Operator.Register(account); err != nil {
+		t.Fatal(err)
+	}
+	return account
+}
+
+func mustToken(t *testing.T, store *wxtoken.Store, name string) wxtoken.Token {
+	t.Helper()
+	token, err := store.Token(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
