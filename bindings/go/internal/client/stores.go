@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/secure"
 )
 
 const (
@@ -44,7 +46,7 @@ func unsupported(what string) *problem {
 }
 
 func storeOfEnvironment() (string, *problem) {
-	if isSecure() {
+	if secure.IsProgram() {
 		return "", argumentf("no store is named, and the environment is not read").
 			because("this program has rights that its caller lacks (set-user-ID, set-group-ID or capabilities)").
 			advise("Pass the path of the store, and set options by name.")
