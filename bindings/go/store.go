@@ -21,7 +21,10 @@ type Store struct {
 }
 
 // Open opens the store at a path, creating it when absent; its directory must exist. A URL, such as redis://HOST, names a
-// store on a server, for many hosts. An empty path is the default store: $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+// store on a server, for many hosts. An empty path is the default store: $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db,
+// else ~/.local/state/wxtoken/tokens.db.
+//
+// Without cgo the store is a wxtoken server, and anything else fails with ErrArgument: see the package's documentation.
 //
 // It is cheap to repeat: Stores on one path share what the process knows. It fails with ErrArgument (the path, an option
 // or an environment variable is unusable), ErrStore (it cannot be opened or created, belongs to another program, or was
@@ -129,7 +132,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Version is the version of the C library at run time, such as "0.1.0".
+// Version is the version of the C library at run time, such as "0.1.0", and without cgo of the client in its place. It is empty
+// where the package purego finds no library.
 func Version() string {
 	return library().Version()
 }

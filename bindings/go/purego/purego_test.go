@@ -43,6 +43,17 @@ func TestTheLibraryIsTheOneThatTheProgramsOfOtherLanguagesUse(t *testing.T) {
 	}
 }
 
+// A tag bindings/go/purego/vX.Y.Z takes the module it belongs to by the tag bindings/go/vX.Y.Z.
+func TestTheModuleAsksForTheBindingOfItsOwnVersion(t *testing.T) {
+	module, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(module), "libwxtoken/bindings/go v"+wxtoken.Version()+"\n") {
+		t.Errorf("with version %s of the library, go.mod says:\n%s", wxtoken.Version(), module)
+	}
+}
+
 func openShop(t testing.TB) (*wxtoken.Store, wxtoken.Account) {
 	t.Helper()
 	account := testkit.Shop(t)
