@@ -325,8 +325,31 @@ func TestWhatAnswersAndIsNotAServerIsToldAndTakesNoGoodTokenAway(t *testing.T) {
 			t.Errorf("%s took the good token away", what)
 		}
 	}
-	r.answerBy(func(w http.ResponseWriter, _ *http.Request) { w.Write(make([]byte, 1<<20)) })
-	if _, err := store.Token(context.Background(), "other"); !errors.Is(err, wxtoken.ErrStore) {
-		t.Errorf("an endless answer: %v", err)
+	r.answerBy(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"token":"T","expires_in":7200}` + strings.Repeat(" ", 1<<20)))
+	})
+	if _, err := store.Token(context.Background(), "other"); !errors.Is(err, wxtoken.ErrStore) || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("an answer of a megabyte: %v", err)
+	}
+}
+
+func TestATransportReplacesATokenThatWeChatRefuses(t *testing.T) {
+	r := startRelay(t)
+	account := r.shop(t)
+	store := r.open(t)
+	client := &http.Client{Transport: &wxtoken.Transport{Store: store, Name: "shop"}}
+	first := mustToken(t, store, "shop")
+	testkit.Control(t, "/revoke", map[string]any{"id": account.ID, "which": "all"})
+	answer, err := client.Get(os.Getenv("WXSIM_HTTP") + "/cgi-bin/getcallbackip?access_token=" + first.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var said struct{ Errcode int }
+	if err := json.NewDecoder(answer.Body).Decode(&said); err != nil || said.Errcode != 0 {
+		t.Errorf("WeChat answers %v, %v", said, err)
+	}
+	if mustToken(t, store, "shop") == first {
+		t.Error("it is the refused token still")
 	}
 }
