@@ -78,11 +78,11 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 		m.name = append(append(m.name[:0], name...), 0)
 		account = char(m.name)
 	}
-	status := C.wxtoken_get(h.wx, account, &m.token, &m.err)
-	reply.Failure = failure(status, &m.err)
-	if reply.Failure != nil {
+	if status := C.wxtoken_get(h.wx, account, &m.token, &m.err); status != C.WXTOKEN_OK {
+		reply.Failure = failure(status, &m.err)
 		return
 	}
+	reply.Failure = nil
 	// Mostly it is the token that was given last.
 	value := unsafe.Slice((*byte)(unsafe.Pointer(&m.token.value[0])), int(m.token.length))
 	if reply.Value != string(value) {
