@@ -7,6 +7,6 @@
 //	)
 //
 // It loads $WXTOKEN_LIBRARY, else libwxtoken.so.0 by the system's loader, at the first Open. A program that imports it is
-// linked dynamically with the C library of the system, glibc: it does not run in an image made FROM scratch, nor on Alpine.
-// With cgo the package does nothing.
+// linked dynamically with the C library of the system, and does not run in an image made FROM scratch. On Alpine it takes the
+// linker's flag that the README of the binding names. With cgo the package does nothing.
 package purego
