@@ -372,6 +372,8 @@ test-dist-of:
 	$(ON_DIST)/twice.py packages $(TRIPLES)
 	$(ON_DIST)/c_suite.py $(abspath $(SIM)) $(TRIPLES)
 	$(ON_DIST)/languages.py $(abspath $(SIM))
+	@.ci/with-registry test-dist/purego Go 'cd bindings/go/purego && go mod download' \
+	  '$(abspath $(SIM)) exec --quiet -- $(ON_DIST)/go_purego.py'
 	$(ON_DIST)/debian.py $(abspath $(SIM)) $(TRIPLES)
 	$(ON_DIST)/rpm.py $(abspath $(SIM)) $(TRIPLES)
 

@@ -56,7 +56,7 @@
  *   Threads     Any thread may call any function, with the same handle too. No other call may use a handle while
  *               wxtoken_free ends it. Do not pthread_cancel or longjmp out of a call.
  *   Stack       A thread that calls needs 96 KiB of stack, and a coroutine too. A hit takes 8 KiB of it, a fetch 48, a
- *               fetch by TLS 64.
+ *               fetch by TLS 72.
  *   Host        No function exits, installs a signal handler or writes to stdout. When memory ends, a call fails, or the
  *               process aborts as Rust programs do. A thread outlives its call in two cases: a background refresh, where
  *               that is set, and a look-up of a host name that is not answered in time.

@@ -44,12 +44,13 @@ pub fn parse(value: &str, default: &str, allow_plain: bool) -> Result<String, St
 
 /// Whether what stands behind the host, if anything, is a port.
 fn has_sound_port(authority: &str) -> bool {
-    let behind_host = authority
-        .rsplit_once(']')
-        .map_or(authority, |(_, rest)| rest);
-    match behind_host.rsplit_once(':') {
-        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port > 0),
-        None => true,
+    let behind_host = match authority.rsplit_once(']') {
+        Some((_, rest)) => rest,
+        None => authority.rfind(':').map_or("", |at| &authority[at..]),
+    };
+    match behind_host.strip_prefix(':') {
+        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
+        None => behind_host.is_empty(),
     }
 }
 
@@ -114,6 +115,7 @@ mod tests {
             "https://127.0.0.1:0",
             "https://127.0.0.1:",
             "http://[::1]:99999",
+            "http://[::1]x",
         ] {
             assert!(parse(bad, "", false).is_err(), "{bad}");
         }

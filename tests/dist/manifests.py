@@ -12,6 +12,8 @@ PLACES = {
     "bindings/python/wxtoken/_version.py": r'__version__ = "(.*)"',
     "bindings/node/package.json": r'^  "version": "(.*)"',
     "bindings/node/package-lock.json": r'^  "version": "(.*)"',
+    "bindings/go/internal/client/client.go": r'version = "(.*)"',
+    "bindings/go/purego/go.mod": r"bindings/go v(.*)$",
     "bindings/java/pom.xml": r"^  <version>(.*)</version>",
 }
 

@@ -33,13 +33,17 @@ def musl_loader_in(root, cpu):
     return root / name if (root / name).exists() else root / "usr" / name
 
 
+def is_emulated(target):
+    return os.uname().machine != target.cpu
+
+
 def runner_of(target):
     """What runs a program of this target on that C library. A program for musl names its loader by itself.
 
     For another processor that is qemu: the program's system calls are this machine's then.
     """
     root = root_of(target)
-    qemu = [] if os.uname().machine == target.cpu else [f"qemu-{target.cpu}-static", "-L", root]
+    qemu = [f"qemu-{target.cpu}-static", "-L", root] if is_emulated(target) else []
     if target.libc == "musl":
         return qemu
     (loader,) = root.glob("lib/*-linux-gnu/ld-2.*.so")

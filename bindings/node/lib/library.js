@@ -93,7 +93,7 @@ function load() {
   }
 }
 
-// Koffi calls on stacks of its own. A fetch by TLS takes 64 KiB of them, and Koffi gives 128; it takes no orders once
+// Koffi calls on stacks of its own. A fetch by TLS takes 72 KiB of them, and Koffi gives 128; it takes no orders once
 // the program has loaded something else with it.
 function makeRoomOnTheStack() {
   try {
