@@ -1,0 +1,307 @@
+"""The container image runs where containers are strict: no root, no writable root, no user database, no network, no shell.
+
+    containers.py SIMULATOR
+
+The image is that of `make dist`. podman runs it, with a storage in a temporary directory; crun alone runs it with no file but its own.
+Everything lies in namespaces that end with the test. Without them it says that it was NOT RUN.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from checks import ROOT, Checks
+from common import DIST, TARGETS, VERSION, run
+from places import ID, SECRET
+from podman import Bare, Podman, enter, until
+
+ARCHIVE = DIST / f"wxtoken-{VERSION}-oci.tar"
+HERE = TARGETS[f"{os.uname().machine}-unknown-linux-musl"]
+IMAGE = f"localhost/wxtoken:{VERSION}"
+STATE = "/var/lib/wxtoken"
+ADD = ("account", "add", "shop", "--kind", "official", "--id", ID, "--secret-file")
+# Two users of one group, as `fsGroup` makes it, and a user of OpenShift's.
+GROUP, KEEPER, READER, ANYBODY = 2000, 1001, 1002, 1000660000
+SMALL_KIB = 64 * 1024
+QUICK_S = 5
+C_PROGRAM = """
+#include <stdio.h>
+#include <wxtoken.h>
+int main(int argc, char **argv) {
+    wxtoken *wx;
+    wxtoken_token token;
+    wxtoken_error err;
+    if (argc != 2 || wxtoken_init(argv[1], &wx, &err) || wxtoken_get(wx, "shop", &token, &err)) return fprintf(stderr, "%s\\n", err.message), 1;
+    printf("%s", token.value);
+    wxtoken_free(wx);
+}
+"""
+
+
+def main(simulator):
+    if "WXSIM_CONTROL" not in os.environ:
+        code, why_not = enter(simulator, sys.executable, "-B", __file__, simulator)
+        return code if code is not None else say_not_run(why_not)
+    check = Checks()
+    with tempfile.TemporaryDirectory(prefix="wxtoken-containers-") as temporary:
+        place = Place(Path(temporary))
+        try:
+            for story in STORIES:
+                story(check, place)
+        finally:
+            place.podman.end()
+    return check.end()
+
+
+def say_not_run(reason):
+    """As tests/run.py wants it."""
+    line = f"test-dist/containers: {reason}"
+    print(line)
+    with open(os.environ.get("WXTOKEN_NOT_RUN", os.devnull), "a") as told:
+        print(line, file=told)
+    return 0
+
+
+class Place:
+    def __init__(self, folder):
+        self.folder = folder
+        # Others than root read what lies in it.
+        folder.chmod(0o755)
+        self.podman = Podman(folder)
+        self.bare = Bare(folder / "bare", ARCHIVE, HERE.deb_arch)
+        self.env = {"WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"], "WXTOKEN_ALLOW_PLAIN_HTTP": "1"}
+        self.secrets = self.mounted_secret("secrets", {"shop": SECRET})
+
+    def volume(self, name, owner=0, group=GROUP, mode=0o2770):
+        folder = self.folder / name
+        folder.mkdir()
+        os.chown(folder, owner, group)
+        folder.chmod(mode)
+        return folder
+
+    def mounted_secret(self, name, files):
+        """A secret as the kubelet mounts it with `fsGroup`: root's, read by the group, each name a link through ..data."""
+        folder = self.volume(name, mode=0o3777)
+        self.fill_secret(folder, files)
+        for file in files:
+            (folder / file).symlink_to(f"..data/{file}")
+        return folder
+
+    def fill_secret(self, folder, files):
+        """The kubelet's way to change it: another directory, and ..data led there."""
+        versions = [path for path in folder.iterdir() if path.name.startswith("..2")]
+        version = folder / f"..2026_11_27_{len(versions)}"
+        version.mkdir()
+        os.chown(version, 0, GROUP)
+        version.chmod(0o2755)
+        for file, content in files.items():
+            (version / file).write_text(content)
+            os.chown(version / file, 0, GROUP)
+            (version / file).chmod(0o440)
+        (folder / "..data_tmp").symlink_to(version.name)
+        (folder / "..data_tmp").replace(folder / "..data")
+
+    def run(self, volume, *command, user, more=(), network="host", access="", **how):
+        volumes = [f"{volume}:{STATE}{access}", f"{self.secrets}:/secrets:ro", *more]
+        return self.podman.run(IMAGE, *command, user=user, network=network, volumes=volumes, env=self.env, **how)
+
+    def start(self, name, volume, *command, user, more=()):
+        volumes = [f"{volume}:{STATE}", f"{self.secrets}:/secrets:ro", *more]
+        return self.podman.start(IMAGE, *command, name=name, user=user, network="host", volumes=volumes, env=self.env)
+
+
+def control(path, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(os.environ["WXSIM_CONTROL"] + path, data), timeout=30) as reply:
+        return json.load(reply)
+
+
+def counters():
+    return control(f"/counters?id={ID}")
+
+
+def the_image_is_what_it_says(check, place):
+    with_trees = {target.deb_arch for target in TARGETS.values() if target.libc == "musl" and target.tree.is_dir()}
+    for architecture in sorted(with_trees):
+        place.podman.ask("pull", "--quiet", "--arch", architecture, f"oci-archive:{ARCHIVE}")
+        (about,) = json.loads(place.podman.ask("inspect", IMAGE))
+        config = about["Config"]
+        check(f"the archive has an image for {architecture}", about["Architecture"] == architecture, about["Architecture"])
+        check("its user is a number, not root's", config["User"].replace(":", "").isdigit() and config["User"] != "0", config["User"])
+        check("it runs /wxtoken, and SIGTERM stops it", (config["Entrypoint"], config["StopSignal"]) == (["/wxtoken"], "SIGTERM"), config)
+        check("the store is a volume, and the port of https is named", config["Volumes"] == {STATE: {}} and "8443/tcp" in config["ExposedPorts"])
+        labels = {name.rpartition(".")[2] for name in config["Labels"]}
+        check("labels say what it is", labels >= {"title", "version", "source", "licenses", "description", "created"}, labels)
+    place.podman.ask("pull", "--quiet", "--arch", HERE.deb_arch, f"oci-archive:{ARCHIVE}")
+    files = {str(path.relative_to(place.bare.root)) for path in place.bare.root.rglob("*") if path.is_file()}
+    papers = {f"usr/share/doc/libwxtoken/{name}" for name in ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt")}
+    check("it holds the command and its licences, and no other file", files == {"wxtoken", *papers}, files)
+    said = place.podman.run(IMAGE, "--version")
+    check("podman runs it", said == (0, f"wxtoken {VERSION}", ""), said)
+
+
+def it_needs_no_file_but_its_own(check, place):
+    """A user without a name, no /etc, no /tmp, no /dev/shm, a root that is read-only."""
+    volume = place.volume("bare-store", ANYBODY, 0, 0o700)
+    secret = volume / "secret"
+    secret.write_text(SECRET)
+    env = {**place.env, "WXTOKEN_STORE": f"{STATE}/tokens.db"}
+    added = place.bare.run(*ADD, f"{STATE}/secret", user=ANYBODY, env=env, volume=volume, network=True)
+    check("an account is added by a user without a name, in a root without /etc, /tmp and /dev/shm", added[0] == 0, added)
+    got = place.bare.run("get", "shop", user=ANYBODY, env=env, volume=volume)
+    check("and gets a token", got[0] == 0 and got[1] in tokens(), got)
+    status = place.bare.run("status", "--check", user=ANYBODY, env=env, volume=volume)
+    check("status --check says that it is valid", status[0] == 0, status)
+    doctor = place.bare.run("doctor", "--offline", user=ANYBODY, env=env, volume=volume)
+    check("the doctor finds no problem there", doctor[0] == 0, doctor)
+    nowhere = {**env, "WXTOKEN_API_BASE_URL": "https://api.weixin.qq.com", "WXTOKEN_STORE": f"{STATE}/other.db"}
+    place.bare.run(*ADD, f"{STATE}/secret", user=ANYBODY, env=nowhere, volume=volume)
+    lost = place.bare.run("get", "shop", user=ANYBODY, env=nowhere, volume=volume, network=False)
+    check("without /etc/resolv.conf a failure says that no name server is known", lost[0] == 15 and "resolv.conf" in lost[2], lost)
+    homeless = {name: value for name, value in env.items() if name != "WXTOKEN_STORE"}
+    asked = place.bare.run("account", "list", user=ANYBODY, env=homeless, volume=volume)
+    check("without a store and a home it says to name a store", asked[0] not in (0, 19) and "WXTOKEN_STORE" in asked[2], asked)
+
+
+def tokens():
+    return [token["token"] for token in control(f"/tokens?id={ID}")]
+
+
+def a_server_hands_tokens_out(check, place):
+    volume, client = place.volume("server-store", ANYBODY, 0, 0o700), {"user": f"{ANYBODY}:{GROUP}"}
+    added = place.run(volume, *ADD, "/secrets/shop", **client)
+    check("the secret is read through the kubelet's links, from a file of root's that the group reads", added[0] == 0, added)
+    code, key, said = place.run(volume, "client", "add", "web", "--accounts", "shop", "--allow", "get,reject,status", **client)
+    check("a client is added", code == 0, said)
+    sockets = place.volume("sockets", ANYBODY, GROUP)
+    listen = ["serve", "--listen", "http://127.0.0.1:0", "--listen", "unix:/sockets/serve.sock", "--audit", "/dev/null"]
+    server = place.start("server", volume, *listen, user=f"{ANYBODY}:{GROUP}", more=[f"{sockets}:/sockets"])
+    url = server.says("listening on http://").split()[-1]
+    server.says("ready: ")
+    keys = place.mounted_secret("client-key", {"key": key.split()[-1]})
+    curl = ["curl", "-sS", "--fail-with-body", "-H", f"@{place.folder}/header"]
+    (place.folder / "header").write_text(f"Authorization: Bearer {key.split()[-1]}")
+    minted = tokens()
+    answered = json.loads(run(*curl, f"{url}/v1/token/shop"))["token"]
+    check("curl gets the token", answered in minted, answered)
+    check("and by the Unix socket in a shared volume", answered in run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))
+    env = {**os.environ, "WXTOKEN_SERVER_KEY_FILE": str(keys / "key"), "WXTOKEN_LIBRARY": str(library()), "PYTHONPATH": str(ROOT / "bindings/python")}
+    line = "import sys, wxtoken; print(wxtoken.Store(sys.argv[1]).token('shop'))"
+    check("a Python program of the host gets it", answered == run(sys.executable, "-B", "-c", line, url, env=env).strip())
+    check("a C program of the host gets it", answered == run(c_program(place), url, env=env))
+    asker = {"user": f"{READER}:{GROUP}", "more": [f"{sockets}:/sockets", f"{keys}:/key:ro"]}
+    probe = place.run(place.volume("empty"), "--store", "unix:/sockets/serve.sock", "-o", "server_key_file=/key/key", "get", "shop", network="none", **asker)
+    check("a container without a network gets it by that socket", probe == (0, answered, ""), probe)
+    health = [run(*curl, f"{url}/{path}").strip() for path in ("healthz", "readyz")]
+    check("the probes of Kubernetes are answered", health == ["ok", "ready"], health)
+    first_key = key.split()[-1]
+    code, key, said = place.run(volume, "client", "rotate", "web", **client)
+    place.run(volume, "client", "rotate", "web", "--finish", **client)
+    asked = ["--store", "unix:/sockets/serve.sock", "-o", "server_key_file=/key/key", "get", "shop"]
+    refused = place.run(place.folder / "empty", *asked, network="none", **asker)
+    place.fill_secret(keys, {"key": key.split()[-1]})
+    taken = place.run(place.folder / "empty", *asked, network="none", **asker)
+    check("a key that the kubelet swaps is the one that counts", refused[0] and taken[:2] == (0, answered), refused, taken)
+    check("no key stands in the server's log", first_key not in server.said and SECRET not in server.said and answered not in server.said)
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    used = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+    check(f"the server is at home in 64 MiB: it used {used // 1024}", used < SMALL_KIB, used)
+    before = counters()["minted"]
+    code, took = server.stop()
+    check("SIGTERM ends the first process of a container well and at once", code == 0 and took < QUICK_S, code, took, server.said)
+    again = place.start("server-again", volume, *listen, user=f"{ANYBODY}:{GROUP}", more=[f"{sockets}:/sockets"])
+    again.says("ready: ")
+    (place.folder / "header").write_text(f"Authorization: Bearer {key.split()[-1]}")
+    answered_again = json.loads(run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))["token"]
+    check("a server that starts again hands the same token out, and fetches none", answered_again == answered and counters()["minted"] == before)
+    again.kill()
+    third = place.start("server-third", volume, *listen, user=f"{ANYBODY}:{GROUP}", more=[f"{sockets}:/sockets"])
+    third.says("ready: ")
+    check("so does one after SIGKILL, whose socket was left behind", answered in run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))
+    third.stop()
+
+
+def library():
+    return TARGETS[f"{os.uname().machine}-unknown-linux-gnu"].library
+
+
+def c_program(place):
+    tree = library().parents[1]
+    (place.folder / "get.c").write_text(C_PROGRAM)
+    program = place.folder / "get"
+    run("cc", "-o", program, place.folder / "get.c", f"-I{tree}/include", f"-L{tree}/lib", "-lwxtoken", f"-Wl,-rpath,{tree}/lib")
+    return program
+
+
+def a_keeper_stands_beside_readers(check, place):
+    """As in one pod: an emptyDir of root's with fsGroup, a keeper with the secret, a reader with neither secret nor network."""
+    volume = place.volume("pod", mode=0o2777)
+    keeper_is, reader_is = {"user": f"{KEEPER}:{GROUP}"}, {"user": f"{READER}:{GROUP}", "network": "none", "access": ":ro"}
+    early = place.run(volume, "status", **reader_is)
+    check("a reader that comes first says that there is no store yet", early[0] == 13 and "tokens.db" in early[2], early)
+    added = place.run(volume, "--mode", "640", *ADD, "/secrets/shop", **keeper_is)
+    check("an init container adds the account", added[0] == 0, added)
+    again = place.run(volume, "--mode", "640", *ADD, "/secrets/shop", **keeper_is)
+    check("and again, when the pod's containers start anew", again[0] == 0, again)
+    keeper = place.start("keeper", volume, "keep", **keeper_is)
+    keeper.says("ready: 1 account, 1 credential, all valid")
+    got = place.run(volume, "get", "shop", **reader_is)
+    check("a reader without a network, on a volume that is read-only for it, gets the token", got[:2] == (0, tokens()[0]), got)
+    ticket = place.run(volume, "get", "shop/jsapi_ticket", **reader_is)
+    check("it has a ticket fetched that nobody had asked for", ticket[0] == 0 and ticket[1], ticket)
+    control("/revoke", {"id": ID, "which": "all"})
+    place.run(volume, "reject", "shop", **reader_is)
+    replaced = place.run(volume, "get", "shop", **reader_is)
+    check("it rejects a token that the platform refuses, and gets another", replaced[0] == 0 and replaced[1] not in (got[1], ""), replaced)
+    sealed = place.run(volume, *ADD, "/secrets/none", **reader_is)
+    check("it cannot change the store", sealed[0] != 0, sealed)
+    probed = [keeper.exec("/wxtoken", "status", "--check")[0], keeper.exec("wxtoken", "status", "--check", "shop")[0]]
+    check("an exec probe finds the command, and every token valid", probed == [0, 0], probed)
+    code, took = keeper.stop()
+    check("SIGTERM ends the keeper well and at once", code == 0 and took < QUICK_S, code, took, keeper.said)
+    alone = place.run(volume, "get", "shop", **reader_is)
+    check("the reader goes on with the token that is there", alone[:2] == (0, replaced[1]), alone)
+
+
+def containers_take_turns_on_one_volume(check, place):
+    """Each has process ids and a host name of its own: the lock tells who lives, and no number does."""
+    volume, both = place.volume("turns", mode=0o2770), {"user": f"{KEEPER}:{GROUP}"}
+    place.run(volume, *ADD, "/secrets/shop", **both)
+    before = counters()
+    control("/faults", {"kind": "hang", "id": ID})
+    leader = place.start("leader", volume, "-o", "timeout_ms=60000", "get", "shop", **both)
+    until(lambda: counters()["requests"] > before["requests"], "a fetch of the first container")
+    second = place.run(volume, "-o", "timeout_ms=500", "get", "shop", **both)
+    check("a second container waits while the first fetches", second[0] == 18 and counters()["requests"] == before["requests"] + 1, second)
+    leader.kill()
+    taken = place.run(volume, "get", "shop", **both)
+    check("it fetches as soon as the first is killed, whose process id means nothing here", taken[:2] == (0, tokens()[0]), taken)
+    names = ("keeper-1", "keeper-2")
+    keepers = [place.start(name, volume, "keep", **both) for name in names]
+    for keeper in keepers:
+        keeper.says("ready: ")
+    control("/revoke", {"id": ID, "which": "all"})
+    minted = counters()["minted"]
+    place.run(volume, "reject", "shop", **both)
+    got = place.run(volume, "get", "shop", **both)
+    check("two keepers and a caller fetch one token for all", got[0] == 0 and counters()["minted"] == minted + 1, got, counters())
+    keepers[0].kill()
+    check("a keeper that is killed is not missed", place.run(volume, "status", "--check", **both)[0] == 0 and keepers[1].process.poll() is None)
+    keepers[1].stop()
+
+
+STORIES = [
+    the_image_is_what_it_says,
+    it_needs_no_file_but_its_own,
+    a_server_hands_tokens_out,
+    a_keeper_stands_beside_readers,
+    containers_take_turns_on_one_volume,
+]
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,170 @@
+"""Containers of one test: podman with a storage of its own, and crun for a root file system that nobody has filled."""
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+PATIENCE_S = 60
+PROGRAMS = ("podman", "crun", "ip", "unshare")
+ENTERED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
+# A network that leads nowhere, and the cgroups as crun wants them.
+PREPARED = 'ip link set lo up && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"'
+NAMESPACES = ("pid", "mount", "uts", "ipc", "network")
+
+
+def enter(simulator, *words):
+    """Runs a program beside a simulator, in namespaces that end with it. The exit code, or None and why it cannot be."""
+    if os.geteuid():
+        return None, "containers need root"
+    tried = subprocess.run([*ENTERED, "sh", "-c", PREPARED, "true"], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return None, f"containers need namespaces and mounts (CAP_SYS_ADMIN): {' '.join(tried.stderr.split())}"
+    inside = ["sh", "-c", PREPARED, simulator, "exec", "--quiet", "--", *words]
+    return subprocess.run([*ENTERED, *map(str, inside)], check=False).returncode, ""
+
+
+def until(condition, what):
+    patience = time.monotonic() + PATIENCE_S
+    while not (come := condition()):
+        if time.monotonic() > patience:
+            raise TimeoutError(f"waited {PATIENCE_S} s in vain for {what}")
+        time.sleep(0.02)
+    return come
+
+
+class Podman:
+    def __init__(self, folder):
+        self.folder = folder
+        folders = {f"--{name}": folder / name for name in ("root", "runroot", "tmpdir")}
+        self.words = ["podman", *(str(word) for pair in folders.items() for word in pair)]
+        self.words += ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
+
+    def __call__(self, *words, stdin=None):
+        done = subprocess.run([*self.words, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+    def ask(self, *words):
+        code, output, errors = self(*words)
+        if code:
+            sys.exit(f"podman {' '.join(map(str, words))}: exit code {code}: {errors}")
+        return output
+
+    def words_of_run(self, image, command, *, name=None, network="none", user=None, volumes=(), env=None, interactive=False):
+        """A container as a careful operator makes one: a root that nobody writes to, and no right at all."""
+        words = ["run", "--rm", "--pull", "never", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--cgroups", "disabled"]
+        # The limits that podman sets by itself need a capability that a test need not have.
+        words += ["--log-driver", "none", "--security-opt", "no-new-privileges", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
+        words += ["--network", network, "--http-proxy=false"]
+        words += ["--name", name, "--hostname", name] if name else []
+        words += ["--user", user] if user else []
+        words += ["--interactive"] if interactive else []
+        words += [word for volume in volumes for word in ("--volume", volume)]
+        words += [word for pair in (env or {}).items() for word in ("--env", f"{pair[0]}={pair[1]}")]
+        return [*words, image, *command]
+
+    def run(self, image, *command, stdin=None, **how):
+        return self(*self.words_of_run(image, command, interactive=stdin is not None, **how), stdin=stdin)
+
+    def start(self, image, *command, name, **how):
+        return Container(self, name, self.words_of_run(image, command, name=name, **how))
+
+    def end(self):
+        self("rm", "--all", "--force", "--time", "0")
+
+
+class Container:
+    """One that runs, and what it writes."""
+
+    def __init__(self, podman, name, words):
+        self.podman, self.name = podman, name
+        self.log = podman.folder / f"{name}.log"
+        with open(self.log, "w") as log:
+            self.process = subprocess.Popen([*podman.words, *map(str, words)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    @property
+    def said(self):
+        return self.log.read_text()
+
+    def says(self, text):
+        """The line with this text, as soon as it is there."""
+
+        def line():
+            if self.process.poll() is not None:
+                raise TimeoutError(f"{self.name} has ended with {self.process.returncode}: {self.said}")
+            return next((line for line in self.said.splitlines() if text in line), None)
+
+        return until(line, f"{text!r} of {self.name}")
+
+    @property
+    def pid(self):
+        return int(self.podman.ask("inspect", "--format", "{{.State.Pid}}", self.name))
+
+    def exec(self, *words):
+        return self.podman("exec", self.name, *words)
+
+    def stop(self):
+        """By SIGTERM, which the first process of a container gets only if it asks for it; the exit code, and the seconds."""
+        began = time.monotonic()
+        self.podman.ask("kill", "--signal", "TERM", self.name)
+        code = self.process.wait(PATIENCE_S)
+        return code, time.monotonic() - began
+
+    def kill(self):
+        self.podman.ask("kill", "--signal", "KILL", self.name)
+        self.process.wait(PATIENCE_S)
+
+
+class Bare:
+    """A container of crun with the files of the image and no other: no /etc, no /tmp, no /dev/shm."""
+
+    def __init__(self, folder, archive, architecture):
+        self.folder = folder
+        self.root = folder / "rootfs"
+        self.root.mkdir(parents=True)
+        unpack(archive, architecture, self.root)
+        for place in ("proc", "dev"):
+            (self.root / place).mkdir()
+
+    def run(self, *command, user, env, volume, network=True):
+        """The volume lies where the image has the store."""
+        null = [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}]
+        mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}, *null]
+        mounts += [{"destination": "/var/lib/wxtoken", "type": "bind", "source": str(volume), "options": ["bind"]}]
+        spec = {
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": user, "gid": 0},
+                "args": ["/wxtoken", *command],
+                "env": [f"{name}={value}" for name, value in env.items()],
+                "cwd": "/",
+                "noNewPrivileges": True,
+            },
+            "root": {"path": str(self.root), "readonly": True},
+            "hostname": "bare",
+            "mounts": mounts,
+            "linux": {"namespaces": [{"type": kind} for kind in NAMESPACES if kind != "network" or not network]},
+        }
+        (self.folder / "config.json").write_text(json.dumps(spec))
+        words = ["crun", "--root", self.folder / "state", "--cgroup-manager=disabled", "run", "--bundle", self.folder, "bare"]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        return done.returncode, done.stdout.strip(), done.stderr.strip()
+
+
+def unpack(archive, architecture, folder):
+    """The files of one platform's image, with their owners."""
+    with tarfile.open(archive) as blobs:
+
+        def read(described):
+            return blobs.extractfile(f"blobs/{described['digest'].replace(':', '/')}")
+
+        (whole,) = json.load(blobs.extractfile("index.json"))["manifests"]
+        manifests = json.load(read(whole))["manifests"]
+        manifest = next(one for one in manifests if one["platform"]["architecture"] == architecture)
+        for layer in json.load(read(manifest))["layers"]:
+            with tarfile.open(fileobj=read(layer), mode="r:gz") as files:
+                files.extractall(folder, numeric_owner=True, filter="fully_trusted")
+    return Path(folder)
