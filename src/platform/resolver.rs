@@ -88,13 +88,21 @@ impl Host<'_> {
         let mut no_way = match answered.recv_timeout(within) {
             Ok(Ok(addresses)) => return Ok(addresses),
             Ok(Err((why, servers))) => self.no_address(why, servers, version),
-            Err(_) if self.is_proxy => {
-                NoWay::new(format!("DNS did not answer for {}", self.words())).timeout()
-            }
-            Err(_) => NoWay::new("DNS did not answer").timeout(),
+            Err(_) => self.no_answer_in_time(NameServers::of_this_host(MOMENT)),
         };
         no_way.is_general |= self.is_proxy;
         Err(no_way)
+    }
+
+    /// musl waits for name servers that nobody can reach, where glibc says at once that there are none.
+    fn no_answer_in_time(&self, servers: NameServers) -> NoWay {
+        match (servers.is_reached, self.is_proxy) {
+            (false, _) => servers.no_answer(&self.words()),
+            (true, true) => {
+                NoWay::new(format!("DNS did not answer for {}", self.words())).timeout()
+            }
+            (true, false) => NoWay::new("DNS did not answer").timeout(),
+        }
     }
 
     fn words(&self) -> String {
@@ -162,17 +170,17 @@ const RESOLV_CONF: &str = "/etc/resolv.conf";
 /// How long a name server is waited for that has just answered or failed.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long a name server is waited for when the time is over. A refusal comes within it.
+const MOMENT: Duration = Duration::from_millis(2);
+
 fn servers_of(why: NoAddress) -> NameServers {
-    let mut servers = NameServers {
-        named: Vec::new(),
-        is_reached: false,
-    };
-    if why == NoAddress::TryAgain {
-        let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
-        servers.named = named_in(&text);
-        servers.is_reached = servers.named.iter().any(|server| can_reach(*server));
+    match why {
+        NoAddress::TryAgain => NameServers::of_this_host(PATIENCE),
+        _ => NameServers {
+            named: Vec::new(),
+            is_reached: false,
+        },
     }
-    servers
 }
 
 /// The first three, as the system's resolver has it.
@@ -190,7 +198,7 @@ fn named_in(resolv_conf: &str) -> Vec<IpAddr> {
 }
 
 /// Asks for the root's name servers. Silence counts as reached: a network that drops packets shows in a timeout.
-fn can_reach(server: IpAddr) -> bool {
+fn can_reach(server: IpAddr, patience: Duration) -> bool {
     const ROOT_NS: [u8; 17] = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
     let any: SocketAddr = match server {
         IpAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
@@ -199,7 +207,7 @@ fn can_reach(server: IpAddr) -> bool {
     let ask = || {
         let socket = UdpSocket::bind(any)?;
         socket.connect((server, 53))?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(patience))?;
         socket.send(&ROOT_NS)?;
         socket.recv(&mut [0; 512])
     };
@@ -213,6 +221,13 @@ fn can_reach(server: IpAddr) -> bool {
 }
 
 impl NameServers {
+    fn of_this_host(patience: Duration) -> NameServers {
+        let text = std::fs::read_to_string(RESOLV_CONF).unwrap_or_default();
+        let named = named_in(&text);
+        let is_reached = named.iter().any(|server| can_reach(*server, patience));
+        NameServers { named, is_reached }
+    }
+
     fn no_answer(&self, host: &str) -> NoWay {
         let named: Vec<String> = self.named.iter().map(IpAddr::to_string).collect();
         let named = named.join(", ");
@@ -251,6 +266,25 @@ mod tests {
         let named: Vec<String> = named_in(text).iter().map(IpAddr::to_string).collect();
         assert_eq!(named, ["127.0.0.53", "::1", "fe80::1"]);
         assert!(named_in("").is_empty());
+    }
+
+    #[test]
+    fn a_look_up_without_a_server_to_ask_did_not_just_take_long() {
+        let host = Host {
+            name: "h.example",
+            is_proxy: false,
+        };
+        let said = |named: &[&str], is_reached| {
+            let named = named.iter().map(|s| s.parse().unwrap()).collect();
+            host.no_answer_in_time(NameServers { named, is_reached })
+        };
+        let nobody = said(&[], false);
+        assert!(nobody.what.contains("names no name server"), "{nobody}");
+        assert!(nobody.is_general && !nobody.is_timeout);
+        let unreached = said(&["127.0.0.1"], false);
+        assert!(unreached.what.contains("can be reached"), "{unreached}");
+        let slow = said(&["127.0.0.1"], true);
+        assert!(slow.is_timeout && !slow.is_general, "{slow}");
     }
 
     #[test]
