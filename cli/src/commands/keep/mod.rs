@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
-use wxtoken::tool::{KeeperEvent, PassSummary, Result, Store, UnknownAccountReport};
+use wxtoken::tool::{Error, KeeperEvent, PassSummary, Result, Status, Store, UnknownAccountReport};
 
 use events::{Plan, Signals, StoreWatch, WakeReason, wait};
 use log::{Log, in_words};
@@ -23,6 +23,9 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// After this it counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// Without a service manager that waits for signs of life, as in a container, a keeper that is stalled ends itself after this.
+const STALLED_FOR: Duration = Duration::from_secs(90);
 
 /// What goes on beside a keeper in one process, and is told of signals.
 pub trait Companion {
@@ -76,6 +79,10 @@ pub fn run_with<C: Companion>(
     loop {
         let began = Instant::now();
         let sleep = progress.of(keeper.pass(), &log);
+        if !is_watched() && progress.is_stalled_for(STALLED_FOR) {
+            let what = format!("no fetch has ended for {} s", STALLED_FOR.as_secs());
+            return Err(Error::new(Status::Internal, what).advise("Start it again."));
+        }
         // However long a look takes, mail and changes leave as much time to signs of life and signals.
         let rest = 2 * began.elapsed();
         let plan = Plan {
@@ -111,7 +118,7 @@ struct Progress {
     is_ready: bool,
     stuck: Option<String>,
     left_out: Vec<UnknownAccountReport>,
-    is_stalled: bool,
+    stalled_since: Option<Instant>,
 }
 
 impl Progress {
@@ -121,8 +128,13 @@ impl Progress {
             is_ready: false,
             stuck: None,
             left_out: Vec::new(),
-            is_stalled: false,
+            stalled_since: None,
         }
+    }
+
+    fn is_stalled_for(&self, long: Duration) -> bool {
+        self.stalled_since
+            .is_some_and(|since| since.elapsed() >= long)
     }
 
     /// Tells how a pass went, and gives how long there is nothing to do.
@@ -146,14 +158,14 @@ impl Progress {
                     notify(&[NotifyState::Ready]);
                     self.is_ready = true;
                 }
-                if pass.is_stalled != self.is_stalled {
+                if pass.is_stalled != self.stalled_since.is_some() {
                     log.line(match pass.is_stalled {
                         true => {
                             "a fetch hangs and none has ended since: the service manager gets no sign of life"
                         }
                         false => "fetches end again",
                     });
-                    self.is_stalled = pass.is_stalled;
+                    self.stalled_since = pass.is_stalled.then(Instant::now);
                 }
                 let status = in_words(&pass);
                 notify(&[NotifyState::Status(&status)]);
@@ -185,7 +197,38 @@ fn watchdog() -> Duration {
     LONGEST_SLEEP
 }
 
+/// Whether systemd ends a process that shows no sign of life.
+fn is_watched() -> bool {
+    sd_notify::watchdog_enabled(false, &mut 0)
+}
+
 fn notify(states: &[NotifyState]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(false, states);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Faults row 74, where no service manager watches.
+    #[test]
+    fn a_keeper_is_stalled_from_the_first_look_that_says_so_until_a_fetch_ends() {
+        let log = Log::new();
+        let mut progress = Progress::new();
+        let look = |is_stalled| {
+            Ok(PassSummary {
+                is_stalled,
+                ..PassSummary::default()
+            })
+        };
+        let _ = progress.of(look(true), &log);
+        let since = progress.stalled_since;
+        let _ = progress.of(look(true), &log);
+        assert_eq!(progress.stalled_since, since);
+        assert!(progress.is_stalled_for(Duration::ZERO));
+        assert!(!progress.is_stalled_for(STALLED_FOR));
+        let _ = progress.of(look(false), &log);
+        assert!(!progress.is_stalled_for(Duration::ZERO));
+    }
 }
