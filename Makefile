@@ -228,7 +228,7 @@ lint:
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
 	python3 tests/mutants/run.py --check
-	python3 -B tests/dist/manifests.py
+	python3 -B tests/dist/versions.py
 	python3 -B tests/layers.py --self-test
 	python3 -B tests/layers.py
 
