@@ -1,6 +1,6 @@
 """The container image runs where containers are strict: no root, no writable root, no user database, no network, no shell.
 
-    containers.py SIMULATOR
+    containers.py SIMULATOR [STORY…]
 
 The image is that of `make dist`. podman runs it, with a storage in a temporary directory; crun alone runs it with no file but its own.
 Everything lies in namespaces that end with the test. Without them it says that it was NOT RUN.
@@ -8,6 +8,7 @@ Everything lies in namespaces that end with the test. Without them it says that 
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import urllib.request
@@ -41,16 +42,18 @@ int main(int argc, char **argv) {
 """
 
 
-def main(simulator):
+def main(simulator, *names):
     if "WXSIM_CONTROL" not in os.environ:
-        code, why_not = enter(simulator, sys.executable, "-B", __file__, simulator)
+        code, why_not = enter(simulator, sys.executable, "-B", __file__, simulator, *names)
         return code if code is not None else say_not_run(why_not)
     check = Checks()
     with tempfile.TemporaryDirectory(prefix="wxtoken-containers-") as temporary:
         place = Place(Path(temporary))
         try:
+            place.podman.ask("pull", "--quiet", "--arch", HERE.deb_arch, f"oci-archive:{ARCHIVE}")
             for story in STORIES:
-                story(check, place)
+                if not names or story.__name__ in names:
+                    story(check, place)
         finally:
             place.podman.end()
     return check.end()
@@ -104,13 +107,13 @@ class Place:
         (folder / "..data_tmp").symlink_to(version.name)
         (folder / "..data_tmp").replace(folder / "..data")
 
-    def run(self, volume, *command, user, more=(), network="host", access="", **how):
+    def run(self, volume, *command, more=(), network="host", access="", env=None, **how):
         volumes = [f"{volume}:{STATE}{access}", f"{self.secrets}:/secrets:ro", *more]
-        return self.podman.run(IMAGE, *command, user=user, network=network, volumes=volumes, env=self.env, **how)
+        return self.podman.run(IMAGE, *command, network=network, volumes=volumes, env=self.env | (env or {}), **how)
 
-    def start(self, name, volume, *command, user, more=()):
+    def start(self, name, volume, *command, more=(), env=None, **how):
         volumes = [f"{volume}:{STATE}", f"{self.secrets}:/secrets:ro", *more]
-        return self.podman.start(IMAGE, *command, name=name, user=user, network="host", volumes=volumes, env=self.env)
+        return self.podman.start(IMAGE, *command, name=name, network="host", volumes=volumes, env=self.env | (env or {}), **how)
 
 
 def control(path, body=None):
@@ -293,15 +296,89 @@ def containers_take_turns_on_one_volume(check, place):
     keepers[1].stop()
 
 
+def a_keeper_and_its_readers_by_compose(check, place):
+    """A named volume is made of the image's directory: its owner is the image's user. A reader is in that group."""
+    secret = place.folder / "shop-secret"
+    secret.write_text(SECRET)
+    os.chown(secret, 0, 65532)
+    secret.chmod(0o640)
+    file = [f"{secret}:/run/secrets/shop:ro"]
+    added = place.run("tokens", "--mode", "640", *ADD, "/run/secrets/shop", user="65532:65532", more=file, network="none")
+    check("a named volume belongs to the image's user, who adds an account", added[0] == 0, added)
+    keeper = place.start("by-compose", "tokens", "keep", user=None)
+    keeper.says("ready: 1 account, 1 credential, all valid")
+    check("its health check passes", keeper.exec("/wxtoken", "status", "--check")[0] == 0)
+    got = place.run("tokens", "get", "shop", user="10001:10001", groups=["65532"], network="none", access=":ro")
+    check("a program of another user gets the token by the group", got[:2] == (0, tokens()[0]), got)
+    stranger = place.run("tokens", "get", "shop", user="10001:10001", network="none", access=":ro")
+    check("and does not without it", stranger[0] == 13, stranger)
+    keeper.stop()
+
+
+def servers_share_a_redis(check, place):
+    """As the Deployment of server.yaml: a state directory of each pod's own, the key and the password as secrets."""
+    secrets = place.mounted_secret("of-redis", {"shop": SECRET, "key": "5e" * 32 + "\n", "redis-password": "a-password-of-redis\n"})
+    settings = ["--port", "6379", "--save", "", "--requirepass", "a-password-of-redis", "--dir", place.folder]
+    redis = subprocess.Popen(["redis-server", *map(str, settings)], stdout=subprocess.DEVNULL)
+    try:
+        redis_env = {"WXTOKEN_STORE": "redis://default@127.0.0.1:6379"}
+        redis_env |= {"WXTOKEN_STORE_PASSWORD_FILE": "/of/redis-password", "WXTOKEN_KEY_FILE": "/of/key"}
+        pods = [place.volume(f"state-{number}", 0, GROUP, 0o2777) for number in (1, 2)]
+        how = {"user": f"{ANYBODY}:{GROUP}", "more": [f"{secrets}:/of:ro"], "env": redis_env}
+
+        def added():
+            return [place.run(pod, *ADD, "/of/shop", **how) for pod in pods]
+
+        until(lambda: all(done[0] == 0 for done in added()), "a Redis that answers")
+        before = counters()
+        listen = ["serve", "--listen", "http://127.0.0.1:0", "--audit", "/dev/null"]
+        servers = [place.start(f"of-redis-{number}", pod, *listen, **how) for number, pod in enumerate(pods)]
+        for server in servers:
+            server.says("ready: 1 account, 1 credential, all valid")
+        ready = [run("curl", "-sS", f"{server.says('listening on').split()[-1]}/readyz").strip() for server in servers]
+        new = counters()["requests"] - before["requests"]
+        check("two servers on a Redis, with key and password as secrets, are ready by one fetch", (ready, new) == (["ready"] * 2, 1), ready, new)
+        check("a probe by the command asks Redis", servers[0].exec("/wxtoken", "status", "--check")[0] == 0)
+        ends = [server.stop() for server in servers]
+        check("SIGTERM ends both well", [code for code, _ in ends] == [0, 0], ends)
+    finally:
+        redis.terminate()
+        redis.wait()
+
+
+def a_bridge_fills_a_nodes_directory(check, place):
+    """As the DaemonSet: a directory that the kubelet made for root, root without a capability, a reader of the group."""
+    upstream = place.volume("upstream", ANYBODY, 0, 0o700)
+    asks = {"user": f"{ANYBODY}:{GROUP}"}
+    place.run(upstream, *ADD, "/secrets/shop", **asks)
+    key = place.run(upstream, "client", "add", "bridge", "--allow", "get,reject", **asks)[1].split()[-1]
+    server = place.start("upstream", upstream, "serve", "--listen", "http://127.0.0.1:0", "--audit", "/dev/null", **asks)
+    url = server.says("listening on").split()[-1]
+    keys = place.volume("bridge-key", 0, 0, 0o755)
+    (keys / "client-key").write_text(key)
+    node = place.volume("node", 0, 0, 0o755)
+    how = {"user": "0:65532", "more": [f"{keys}:/key:ro"], "env": {"WXTOKEN_SERVER_KEY_FILE": "/key/client-key"}}
+    bridge = place.start("bridge", node, "--mode", "640", "keep", "--from", url, **how)
+    bridge.says("ready: 1 account, 1 credential, all valid")
+    got = place.run(node, "get", "shop", user="10001:65532", network="none", access=":ro")
+    check("a pod of the group reads what a bridge of root's, without a capability, has brought", got[:2] == (0, tokens()[0]), got, bridge.said)
+    check("the bridge's probe passes", bridge.exec("/wxtoken", "status", "--check")[0] == 0)
+    for one in (bridge, server):
+        one.stop()
+
+
 STORIES = [
     the_image_is_what_it_says,
     it_needs_no_file_but_its_own,
     a_server_hands_tokens_out,
     a_keeper_stands_beside_readers,
     containers_take_turns_on_one_volume,
+    a_keeper_and_its_readers_by_compose,
+    servers_share_a_redis,
+    a_bridge_fills_a_nodes_directory,
 ]
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -43,8 +43,9 @@ class Podman:
         self.words = ["podman", *(str(word) for pair in folders.items() for word in pair)]
         self.words += ["--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none"]
 
-    def __call__(self, *words, stdin=None):
-        done = subprocess.run([*self.words, *map(str, words)], input=stdin, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+    def __call__(self, *words):
+        words = [*self.words, *map(str, words)]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         return done.returncode, done.stdout.strip(), done.stderr.strip()
 
     def ask(self, *words):
@@ -53,7 +54,7 @@ class Podman:
             sys.exit(f"podman {' '.join(map(str, words))}: exit code {code}: {errors}")
         return output
 
-    def words_of_run(self, image, command, *, name=None, network="none", user=None, volumes=(), env=None, interactive=False):
+    def words_of_run(self, image, command, *, name=None, network="none", user=None, groups=(), volumes=(), env=None):
         """A container as a careful operator makes one: a root that nobody writes to, and no right at all."""
         words = ["run", "--rm", "--pull", "never", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--cgroups", "disabled"]
         # The limits that podman sets by itself need a capability that a test need not have.
@@ -61,13 +62,13 @@ class Podman:
         words += ["--network", network, "--http-proxy=false"]
         words += ["--name", name, "--hostname", name] if name else []
         words += ["--user", user] if user else []
-        words += ["--interactive"] if interactive else []
+        words += [word for group in groups for word in ("--group-add", group)]
         words += [word for volume in volumes for word in ("--volume", volume)]
         words += [word for pair in (env or {}).items() for word in ("--env", f"{pair[0]}={pair[1]}")]
         return [*words, image, *command]
 
-    def run(self, image, *command, stdin=None, **how):
-        return self(*self.words_of_run(image, command, interactive=stdin is not None, **how), stdin=stdin)
+    def run(self, image, *command, **how):
+        return self(*self.words_of_run(image, command, **how))
 
     def start(self, image, *command, name, **how):
         return Container(self, name, self.words_of_run(image, command, name=name, **how))
@@ -97,7 +98,10 @@ class Container:
                 raise TimeoutError(f"{self.name} has ended with {self.process.returncode}: {self.said}")
             return next((line for line in self.said.splitlines() if text in line), None)
 
-        return until(line, f"{text!r} of {self.name}")
+        try:
+            return until(line, f"{text!r} of {self.name}")
+        except TimeoutError as e:
+            raise TimeoutError(f"{e}: {self.said}") from None
 
     @property
     def pid(self):
