@@ -127,7 +127,7 @@ wheel: stage
 
 # All four targets, or some: TRIPLES="x86_64-unknown-linux-gnu x86_64-unknown-linux-musl".
 TRIPLES   ?=
-PACKAGERS ?= tarballs deb rpm sbom wheels npm maven composer
+PACKAGERS ?= tarballs deb rpm oci sbom wheels npm maven composer
 PACK      := build/dist/tools/bin/python -B
 
 dist: dist-trees
@@ -367,7 +367,13 @@ test-dist-all: sim dist
 	$(ON_DIST)/twice.py builds
 	$(MAKE) --no-print-directory test-dist-of
 
-test-dist-of:
+# The manifests for Compose and Kubernetes, against their schemas and the command.
+MANIFESTS = build/manifests
+
+test-dist-of: test-tool
+	@.ci/with-registry test-dist/manifests PyPI \
+	  'python3 -m venv $(MANIFESTS) && $(MANIFESTS)/bin/pip install -q --disable-pip-version-check -r tests/dist/manifests-requirements.txt' \
+	  '$(MANIFESTS)/bin/python -B tests/dist/manifests.py $(abspath $(TARGET))/debug/wxtoken'
 	$(ON_DIST)/artifacts.py $(TRIPLES)
 	$(ON_DIST)/twice.py packages $(TRIPLES)
 	$(ON_DIST)/c_suite.py $(abspath $(SIM)) $(TRIPLES)
@@ -376,6 +382,7 @@ test-dist-of:
 	  '$(abspath $(SIM)) exec --quiet -- $(ON_DIST)/go_purego.py'
 	$(ON_DIST)/debian.py $(abspath $(SIM)) $(TRIPLES)
 	$(ON_DIST)/rpm.py $(abspath $(SIM)) $(TRIPLES)
+	$(ON_DIST)/containers.py $(abspath $(SIM))
 
 # --- benchmarks: see benches/README.md ---
 

@@ -93,6 +93,9 @@ def go(check, place):
     place.shell("go mod init app 2>/dev/null", **env)
     place.shell(f"go get github.com/libwxtoken/libwxtoken/bindings/go@v{VERSION} 2>/dev/null && go build -o app .", **env)
     got_a_token(check, "Go, by cgo and pkg-config", place, place.shell("./app", **env))
+    place.shell("go build -o static .", **env | {"CGO_ENABLED": "0"})
+    said = place.shell("./static 2>&1 || true")
+    check("Go without cgo: the program says that a file takes cgo, purego or a server", "CGO_ENABLED=1" in said and "purego" in said, said)
     # It may not be removed otherwise.
     place.shell("go clean -modcache", **env)
 
