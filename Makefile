@@ -494,9 +494,9 @@ nightly:
 # What of it fits into `make test`.
 test-findings:
 	$(MAKE) --no-print-directory sanitize-address ASAN_TESTS="--lib --test host --test refresh --test store --test wechat"
-	$(MAKE) --no-print-directory fuzz SECONDS=60
+	$(MAKE) --no-print-directory fuzz SECONDS=30
 
-# --- fuzzing: a minute of each target is part of `make test` ---
+# --- fuzzing: half a minute of each target is part of `make test` ---
 
 SECONDS ?= 3600
 TARGETS ?= reply strings legacy_import store keeper_mail backup options proxy_answers server
