@@ -358,12 +358,13 @@ test-deploy: soak-workers
 # What `make dist` makes: for this processor in `make test`, and for both, built twice, by `make test-dist-all`.
 DIST_HERE = $(foreach libc,gnu musl,$(shell uname -m)-unknown-linux-$(libc))
 ON_DIST   = python3 -B tests/dist
+MANIFESTS = build/dist/manifests
 
-test-dist: sim
+test-dist: sim test-tool
 	@.ci/with-registry test-dist "PyPI" '$(MAKE) --no-print-directory dist TRIPLES="$(DIST_HERE)"' \
 	  '$(MAKE) --no-print-directory test-dist-of TRIPLES="$(DIST_HERE)"'
 
-test-dist-all: sim dist
+test-dist-all: sim test-tool dist
 	$(ON_DIST)/twice.py builds
 	$(MAKE) --no-print-directory test-dist-of
 
