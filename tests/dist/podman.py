@@ -11,8 +11,13 @@ from pathlib import Path
 PATIENCE_S = 60
 PROGRAMS = ("podman", "crun", "ip", "unshare")
 ENTERED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
-# A network that leads nowhere, and the cgroups as crun wants them.
-PREPARED = 'ip link set lo up && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec "$0" "$@"'
+# A network that leads nowhere, the cgroups as crun wants them, and what podman and crun write to whatever they are told.
+PREPARED = """
+ip link set lo up
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+for place in /run /var/lib /dev/shm; do mount -t tmpfs tmpfs "$place"; done
+exec "$0" "$@"
+"""
 NAMESPACES = ("pid", "mount", "uts", "ipc", "network")
 
 
@@ -20,10 +25,10 @@ def enter(simulator, *words):
     """Runs a program beside a simulator, in namespaces that end with it. The exit code, or None and why it cannot be."""
     if os.geteuid():
         return None, "containers need root"
-    tried = subprocess.run([*ENTERED, "sh", "-c", PREPARED, "true"], capture_output=True, text=True, check=False)
+    tried = subprocess.run([*ENTERED, "sh", "-ec", PREPARED, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         return None, f"containers need namespaces and mounts (CAP_SYS_ADMIN): {' '.join(tried.stderr.split())}"
-    inside = ["sh", "-c", PREPARED, simulator, "exec", "--quiet", "--", *words]
+    inside = ["sh", "-ec", PREPARED, simulator, "exec", "--quiet", "--", *words]
     return subprocess.run([*ENTERED, *map(str, inside)], check=False).returncode, ""
 
 
