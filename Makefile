@@ -358,6 +358,7 @@ test-deploy: soak-workers
 # What `make dist` makes: for this processor in `make test`, and for both, built twice, by `make test-dist-all`.
 DIST_HERE = $(foreach libc,gnu musl,$(shell uname -m)-unknown-linux-$(libc))
 ON_DIST   = python3 -B tests/dist
+# A Python that has the schemas of Compose and Kubernetes.
 MANIFESTS = build/dist/manifests
 
 test-dist: sim test-tool
@@ -368,10 +369,7 @@ test-dist-all: sim test-tool dist
 	$(ON_DIST)/twice.py builds
 	$(MAKE) --no-print-directory test-dist-of
 
-# The manifests for Compose and Kubernetes, against their schemas and the command.
-MANIFESTS = build/manifests
-
-test-dist-of: test-tool
+test-dist-of:
 	@.ci/with-registry test-dist/manifests PyPI \
 	  'python3 -m venv $(MANIFESTS) && $(MANIFESTS)/bin/pip install -q --disable-pip-version-check -r tests/dist/manifests-requirements.txt' \
 	  '$(MANIFESTS)/bin/python -B tests/dist/manifests.py $(abspath $(TARGET))/debug/wxtoken'
