@@ -211,6 +211,30 @@ fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
     assert_eq!(desk.world.requests(), 0);
 }
 
+/// Faults row 74, in a container: nobody else would start it anew.
+#[test]
+fn it_ends_itself_where_no_service_manager_watches_it_hang() {
+    let desk = Desk::with_shop();
+    let environment = [
+        ("WATCHDOG_USEC", "400000"),
+        ("WXTOKEN_TIMEOUT_MS", "300"),
+        ("TEST_HOLD", "3 1000000"),
+    ];
+    let mut keeping = Keeping::start(&desk, &environment);
+    keeping.until_it_says("a fetch hangs and none has ended since");
+    let mut code = None;
+    wait_until("it ends itself", || {
+        code = keeping.child.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.and_then(|code| code.code()), Some(19));
+    assert!(
+        keeping.has_said("no fetch has ended, and no service manager watches"),
+        "{}",
+        keeping.said
+    );
+}
+
 #[test]
 fn a_failure_is_one_line_with_the_next_try_and_is_over_when_the_secret_is_right() {
     let desk = Desk::with_shop();

@@ -24,7 +24,8 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
 /// After this it counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Without a service manager that waits for signs of life, as in a container, a keeper that is stalled ends itself after this.
+/// Without a service manager that waits for signs of life, as in a container, a keeper that is stalled ends itself after this, or
+/// after WATCHDOG_USEC.
 const STALLED_FOR: Duration = Duration::from_secs(90);
 
 /// What goes on beside a keeper in one process, and is told of signals.
@@ -79,8 +80,11 @@ pub fn run_with<C: Companion>(
     loop {
         let began = Instant::now();
         let sleep = progress.of(keeper.pass(), &log);
-        if !is_watched() && progress.is_stalled_for(STALLED_FOR) {
-            let what = format!("no fetch has ended for {} s", STALLED_FOR.as_secs());
+        if std::env::var_os("NOTIFY_SOCKET").is_none()
+            && progress.is_stalled_for(watchdog().unwrap_or(STALLED_FOR))
+        {
+            companion.end(&log);
+            let what = "no fetch has ended, and no service manager watches";
             return Err(Error::new(Status::Internal, what).advise("Start it again."));
         }
         // However long a look takes, mail and changes leave as much time to signs of life and signals.
@@ -88,7 +92,7 @@ pub fn run_with<C: Companion>(
         let plan = Plan {
             earliest: began + SHORTEST_SLEEP.max(rest),
             mail: began + events::MAIL_SLEEP.max(rest),
-            until: Instant::now() + sleep.min(LONGEST_SLEEP).min(watchdog()),
+            until: Instant::now() + sleep.min(LONGEST_SLEEP).min(sign_of_life()),
         };
         let woken = wait(
             &mut keeper,
@@ -188,18 +192,15 @@ impl Progress {
     }
 }
 
-/// Half of what systemd waits for a sign of life.
-fn watchdog() -> Duration {
-    let mut usec = 0;
-    if sd_notify::watchdog_enabled(false, &mut usec) {
-        return Duration::from_micros(usec / 2);
-    }
-    LONGEST_SLEEP
+/// Half of what is waited for a sign of life.
+fn sign_of_life() -> Duration {
+    watchdog().map_or(LONGEST_SLEEP, |waits| waits / 2)
 }
 
-/// Whether systemd ends a process that shows no sign of life.
-fn is_watched() -> bool {
-    sd_notify::watchdog_enabled(false, &mut 0)
+/// How long a sign of life is waited for.
+fn watchdog() -> Option<Duration> {
+    let mut usec = 0;
+    sd_notify::watchdog_enabled(false, &mut usec).then(|| Duration::from_micros(usec))
 }
 
 fn notify(states: &[NotifyState]) {
