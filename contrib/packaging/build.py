@@ -82,7 +82,11 @@ class Build:
         described = tree / "lib/pkgconfig/wxtoken.pc"
         lines = described.read_text().splitlines()
         lines[:3] = ["prefix=${pcfiledir}/../..", "libdir=${prefix}/lib", "includedir=${prefix}/include"]
-        described.write_text("\n".join(lines) + "\n")
+        text = "\n".join(lines) + "\n"
+        if self.target.libc == "musl":
+            # A static program of Alpine takes its unwinder from there; gcc_s is a shared library alone.
+            text = text.replace("-lgcc_s", "-lgcc_eh")
+        described.write_text(text)
         for unit in (ROOT / "contrib/systemd").iterdir():
             shutil.copy(unit, tree / "lib/systemd/system")
 
