@@ -16,7 +16,7 @@ from pathlib import Path
 from checks import ROOT, Checks
 from common import TARGETS, VERSION, run
 from places import ID, SECRET
-from podman import enter, until
+from podman import Index, enter, until
 from pods import ANYBODY, ARCHIVE, GROUP, HERE, IMAGE, KEEPER, READER, STATE, Place, control, counters, tokens
 
 ADD = ("account", "add", "shop", "--kind", "official", "--id", ID, "--secret-file")
@@ -63,8 +63,10 @@ def say_not_run(reason):
 
 
 def the_image_is_what_it_says(check, place):
-    with_trees = {target.deb_arch for target in TARGETS.values() if target.libc == "musl" and target.tree.is_dir()}
-    for architecture in sorted(with_trees):
+    architectures = set(Index(ARCHIVE).images)
+    known = {target.deb_arch for target in TARGETS.values()}
+    check("the archive has an image for this processor, and for none that is not known", {HERE.deb_arch} <= architectures <= known, architectures)
+    for architecture in sorted(architectures):
         place.podman.ask("pull", "--quiet", "--arch", architecture, f"oci-archive:{ARCHIVE}")
         (about,) = json.loads(place.podman.ask("inspect", IMAGE))
         config = about["Config"]

@@ -134,7 +134,7 @@ class Bare:
         self.folder = folder
         self.root = folder / "rootfs"
         self.root.mkdir(parents=True)
-        unpack(archive, architecture, self.root)
+        Index(archive).unpack(architecture, self.root)
         for place in ("proc", "dev"):
             (self.root / place).mkdir()
 
@@ -163,17 +163,21 @@ class Bare:
         return done.returncode, done.stdout.strip(), done.stderr.strip()
 
 
-def unpack(archive, architecture, folder):
-    """The files of one platform's image, with their owners."""
-    with tarfile.open(archive) as blobs:
+class Index:
+    """The images of an OCI archive, by architecture."""
 
-        def read(described):
-            return blobs.extractfile(f"blobs/{described['digest'].replace(':', '/')}")
+    def __init__(self, archive):
+        self._blobs = tarfile.open(archive)
+        (whole,) = json.load(self._blobs.extractfile("index.json"))["manifests"]
+        manifests = json.load(self._read(whole))["manifests"]
+        self.images = {manifest["platform"]["architecture"]: manifest for manifest in manifests}
 
-        (whole,) = json.load(blobs.extractfile("index.json"))["manifests"]
-        manifests = json.load(read(whole))["manifests"]
-        manifest = next(one for one in manifests if one["platform"]["architecture"] == architecture)
-        for layer in json.load(read(manifest))["layers"]:
-            with tarfile.open(fileobj=read(layer), mode="r:gz") as files:
+    def _read(self, described):
+        return self._blobs.extractfile(f"blobs/{described['digest'].replace(':', '/')}")
+
+    def unpack(self, architecture, folder):
+        """The files of one image, with their owners."""
+        for layer in json.load(self._read(self.images[architecture]))["layers"]:
+            with tarfile.open(fileobj=self._read(layer), mode="r:gz") as files:
                 files.extractall(folder, numeric_owner=True, filter="fully_trusted")
-    return Path(folder)
+        return Path(folder)
