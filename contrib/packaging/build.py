@@ -1,12 +1,11 @@
 """Builds library and command for each target, and installs them into its tree, build/dist/tree/TRIPLE.
 
-    build.py [--build-dir DIR] [TRIPLE…]
+    build.py [TRIPLE…]
 
 zig is the C compiler and the linker for all of them: it brings the headers and symbols of glibc 2.17 and of musl, for both
 processors. The library needs the C library alone; the command of the musl trees needs nothing, for it is static.
 """
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -17,16 +16,13 @@ import third_party
 from common import NAME, ROOT, TARGETS, TOOLS, WORK, epoch, fresh, named, run
 
 GLIBC = "2.17"
+BUILT = WORK / "target"
 # Of this machine's processor, and static: it runs here whatever the C library is.
 RUNS_HERE = f"{os.uname().machine}-unknown-linux-musl"
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all, unless some are named")
-    parser.add_argument("--build-dir", type=Path, default=WORK / "target", help="where cargo builds")
-    given = parser.parse_args()
-    targets = named(given.triples) or list(TARGETS.values())
+def main(triples):
+    targets = named(triples) or list(TARGETS.values())
     set_up_tools()
     # Its command writes the manual for all.
     targets.sort(key=lambda target: target.triple != RUNS_HERE)
@@ -34,7 +30,7 @@ def main():
     if writer not in targets and not writer.command.exists():
         targets.insert(0, writer)
     for target in targets:
-        Build(target, given.build_dir).install(writer)
+        Build(target).install(writer)
 
 
 def set_up_tools():
@@ -56,9 +52,8 @@ def set_up_tools():
 class Build:
     """One target. Its library and its command are built apart: those of musl differ in how they link the C library."""
 
-    def __init__(self, target, folder):
+    def __init__(self, target):
         self.target = target
-        self.folder = folder.resolve()
 
     def install(self, writer):
         print(f"{self.target.triple}: library", flush=True)
@@ -67,7 +62,9 @@ class Build:
         print(f"{self.target.triple}: command", flush=True)
         self._cargo("", "zigbuild", "-p", "wxtoken-cli")
         tree = fresh(self.target.tree)
-        built = {"LIB_FROM": self._release(dynamic), "TOOL_FROM": self._release(""), "TOOL_HERE": self._release("", writer)}
+        built = {"LIB_FROM": self._release(dynamic), "TOOL_FROM": self._release("")}
+        if self.target != writer:
+            built["TOOL_HERE"] = writer.command.parent
         words = [f"{name}={folder}" for name, folder in built.items()]
         run("make", "--no-print-directory", "install-files", *words, f"DESTDIR={tree}", "PREFIX=", cwd=ROOT)
         self._make_movable(tree)
@@ -90,12 +87,12 @@ class Build:
         for unit in (ROOT / "contrib/systemd").iterdir():
             shutil.copy(unit, tree / "lib/systemd/system")
 
-    def _release(self, dynamic, target=None):
-        return self._target_dir(dynamic) / (target or self.target).triple / "release"
+    def _release(self, dynamic):
+        return self._target_dir(dynamic) / self.target.triple / "release"
 
     def _target_dir(self, dynamic):
         # Other flags are other artifacts, of the dependencies too.
-        return self.folder / (dynamic or "plain")
+        return BUILT / (dynamic or "plain")
 
     def _cargo(self, dynamic, verb, *words):
         triple = self.target.triple
@@ -103,7 +100,7 @@ class Build:
         # Where it was built is in no artifact.
         homes = {os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")): "/cargo", str(ROOT): "/libwxtoken"}
         flags = [f"--remap-path-prefix={where}={name}" for where, name in homes.items()]
-        c_flags = [f"-ffile-prefix-map={where}={name}" for where, name in {**homes, str(self.folder): "/target"}.items()]
+        c_flags = [f"-ffile-prefix-map={where}={name}" for where, name in {**homes, str(BUILT): "/target"}.items()]
         linker = {}
         if dynamic:
             flags += ["-C", "target-feature=-crt-static"]
@@ -129,4 +126,4 @@ class Build:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -11,6 +11,7 @@ import tarfile
 import time
 import zipfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,6 +82,7 @@ def chosen(triples):
     return targets
 
 
+@cache
 def epoch():
     """The time that all packaged files bear: $SOURCE_DATE_EPOCH, else that of the last commit."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
@@ -111,8 +113,12 @@ def write_tar_gz(file, folder, prefix):
         for path in sorted(folder.rglob("*")):
             tar.add(path, f"{prefix}/{path.relative_to(folder)}", recursive=False, filter=plain)
     file.parent.mkdir(parents=True, exist_ok=True)
-    with open(file, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=when) as zipped:
-        zipped.write(plain_tar.getvalue())
+    file.write_bytes(zipped(plain_tar.getvalue()))
+
+
+def zipped(data):
+    """gzip without a name, and without a time."""
+    return gzip.compress(data, 9, mtime=0)
 
 
 def write_zip(file, members):

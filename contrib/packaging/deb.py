@@ -5,7 +5,6 @@
 They are for Debian 11, Ubuntu 20.04 and newer. What runs on a host while they are installed is in debian/.
 """
 
-import argparse
 import os
 import re
 import tempfile
@@ -15,7 +14,7 @@ from hashlib import md5
 from pathlib import Path
 
 import system
-from common import DIST, NAME, chosen, epoch, run
+from common import NAME, epoch, run, zipped
 
 HERE = Path(__file__).resolve().parent / "debian"
 MAINTAINER = "The libwxtoken authors <libwxtoken@users.noreply.github.com>"
@@ -93,18 +92,6 @@ PACKAGES = (
 )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all that have a tree, unless some are named")
-    parser.add_argument("--out", type=Path, default=DIST, metavar="DIR", help="where they go")
-    parser.add_argument("--revision", type=int, default=1, metavar="N", help="of packages that are made again of one release")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for target in chosen(given.triples):
-        if target.libc == "gnu":
-            build(target, given.revision, given.out)
-
-
 def build(target, revision, folder):
     with tempfile.TemporaryDirectory() as temporary:
         whole, libdir = Path(temporary, "whole"), f"usr/lib/{target.cpu}-linux-gnu"
@@ -149,10 +136,10 @@ class Deb:
         folder.mkdir(parents=True)
         given = system.papers(self.target)
         (folder / "copyright").write_text(copyright_of(given))
-        (folder / "changelog.gz").write_bytes(system.zipped((given / "CHANGELOG.md").read_bytes()))
+        (folder / "changelog.gz").write_bytes(zipped((given / "CHANGELOG.md").read_bytes()))
         what = f"  * Made by the project itself from its release {system.version()}; see changelog.gz."
         entry = f"{NAME} ({self.version}) unstable; urgency=medium\n\n{what}\n\n -- {MAINTAINER}  {formatdate(epoch())}\n"
-        (folder / "changelog.Debian.gz").write_bytes(system.zipped(entry.encode()))
+        (folder / "changelog.Debian.gz").write_bytes(zipped(entry.encode()))
 
     def _control(self):
         control = self.root / "DEBIAN"
@@ -236,4 +223,4 @@ def indented(text):
 
 
 if __name__ == "__main__":
-    main()
+    system.pack(__doc__, "revision", build)

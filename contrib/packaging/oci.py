@@ -6,7 +6,6 @@ The image holds the command, its licences and an empty directory for the store. 
 shell, no user database and no C library.
 """
 
-import gzip
 import hashlib
 import io
 import json
@@ -14,7 +13,7 @@ import sys
 import tarfile
 import time
 
-from common import DIST, NAME, VERSION, chosen, epoch, of_cargo
+from common import DIST, NAME, VERSION, chosen, epoch, of_cargo, zipped
 
 IMAGE = "wxtoken"
 USER = 65532
@@ -51,9 +50,6 @@ def main(triples):
 def image_of(target, blobs):
     """Puts the blobs of one platform's image by the others, and describes it."""
     plain = layer(target)
-    packed = io.BytesIO()
-    with gzip.GzipFile("", "wb", 9, packed, mtime=0) as zipped:
-        zipped.write(plain)
     platform = {"architecture": target.deb_arch, "os": "linux"}
     config = {
         **platform,
@@ -75,7 +71,7 @@ def image_of(target, blobs):
         "schemaVersion": 2,
         "mediaType": f"{MEDIA}.manifest.v1+json",
         "config": keep(blobs, f"{MEDIA}.config.v1+json", as_json(config)),
-        "layers": [keep(blobs, f"{MEDIA}.layer.v1.tar+gzip", packed.getvalue())],
+        "layers": [keep(blobs, f"{MEDIA}.layer.v1.tar+gzip", zipped(plain))],
         "annotations": labels(),
     }
     return {**keep(blobs, manifest["mediaType"], as_json(manifest)), "platform": platform}

@@ -5,14 +5,13 @@
 They are for Fedora, and for RHEL and its kin from version 7 on. redhat/wxtoken.spec has the files and the scriptlets.
 """
 
-import argparse
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 import system
-from common import DIST, chosen, epoch, run
+from common import epoch, run
 
 HERE = Path(__file__).resolve().parent / "redhat"
 DEFINED = {
@@ -31,18 +30,6 @@ DEFINED = {
     "_sysusersdir": "/usr/lib/sysusers.d",
     "_rpmfilename": "%%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
 }
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all that have a tree, unless some are named")
-    parser.add_argument("--out", type=Path, default=DIST, metavar="DIR", help="where they go")
-    parser.add_argument("--release", type=int, default=1, metavar="N", help="of packages that are made again of one version")
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-    for target in chosen(given.triples):
-        if target.libc == "gnu":
-            build(target, given.release, given.out)
 
 
 def build(target, release, folder):
@@ -77,4 +64,4 @@ def lay_out(target, root):
 
 
 if __name__ == "__main__":
-    main()
+    system.pack(__doc__, "release", build)

@@ -1,13 +1,29 @@
 """A release tree as it lies on a system: what the packages for Debian and for RPM have in common."""
 
-import gzip
+import argparse
 import re
 import shutil
+from pathlib import Path
 
-from common import NAME, VERSION, run
+from common import DIST, NAME, VERSION, chosen, run, zipped
 
 UNITS = ("wxtoken-keep.service", "wxtoken-serve.service", "wxtoken-serve.socket")
 OLDEST_GLIBC = (2, 17)
+
+
+def pack(manual, again, build):
+    """The command line of a packager: for each target of glibc, what `build` makes of target, number and folder. The number is of
+    packages that are made again of one release, and `again` is its name.
+    """
+    parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all that have a tree, unless some are named")
+    parser.add_argument("--out", type=Path, default=DIST, metavar="DIR", help="where they go")
+    parser.add_argument(f"--{again}", dest="number", type=int, default=1, metavar="N", help="of packages that are made again of one release")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    for target in chosen(given.triples):
+        if target.libc == "gnu":
+            build(target, given.number, given.out)
 
 
 def install(target, root, libdir, unitdir, zsh):
@@ -56,11 +72,6 @@ def needs(target, binary):
 def version():
     """The version as package managers order it: a pre-release comes before its release."""
     return VERSION.replace("-", "~", 1)
-
-
-def zipped(data):
-    """gzip without a name, and without a time."""
-    return gzip.compress(data, 9, mtime=0)
 
 
 def _strip(target, file, *how):
