@@ -36,6 +36,10 @@ from hosts import Hosts
 from machine import PROJECT, Failure, lacking, not_given
 from place import Place, the_tool
 
+sys.path.append(str(PROJECT / "tests"))
+
+import not_run  # noqa: E402
+
 OF_DEPLOY = [
     first_steps.the_guide_is_one_in_both_languages,
     first_steps.the_guide_is_followed,
@@ -93,7 +97,7 @@ def main(simulator=None, *guides):
     if os.geteuid() != 0 and shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], check=False).returncode:
         os.execvp("sudo", ["sudo", "-n", "-E", sys.executable, "-B", *sys.argv])
     if reason := not_given():
-        return say_not_run(reason)
+        return not_run.say("test-deploy", reason)
     if "WXSIM_CONTROL" not in os.environ:
         return max(on_its_own(simulator, guide) for guide in guides or GUIDES)
     checks = Checks()
@@ -114,15 +118,6 @@ def on_its_own(simulator, guide):
     run = [sys.executable, "-B", os.path.abspath(__file__), simulator, guide]
     print(f"=== docs/{guide}.md", flush=True)
     return subprocess.run(["unshare", "--net", "--", *inside, *run], check=False).returncode
-
-
-def say_not_run(reason):
-    """As tests/run.py wants it."""
-    line = f"test-deploy: {reason}"
-    print(line)
-    with open(os.environ.get("WXTOKEN_NOT_RUN", os.devnull), "a") as told:
-        print(line, file=told)
-    return 0
 
 
 def not_built():

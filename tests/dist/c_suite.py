@@ -10,12 +10,14 @@ import sys
 
 from checks import ROOT, Checks
 from common import WORK, chosen
-from old_libc import VERSIONS, is_emulated, musl_loader_in, root_of, runner_of
+from old_libc import VERSIONS, are_had, is_emulated, musl_loader_in, root_of, runner_of
 
 (ZIG,) = (WORK / "tools").glob("lib/python3*/site-packages/ziglang/zig")
 
 
 def main(simulator, *triples):
+    if not are_had():
+        return 0
     check = Checks()
     for target in chosen(triples):
         how = f"{target.triple} on {'musl' if target.libc == 'musl' else 'glibc'} {VERSIONS[target.libc]}"

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "contrib" / "packaging"))
+sys.path += [str(ROOT / folder) for folder in ("contrib/packaging", "tests", "tests/deploy")]
 
 
 class Checks:

@@ -13,12 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checks import ROOT, Checks
+from checks import ROOT, Checks  # first: it says where the others are
+
+import not_run
 from common import TARGETS, WORK, chosen
-
-sys.path.append(str(ROOT / "tests/deploy"))
-
-from machine import Failure, Machine, not_given  # noqa: E402
+from machine import Failure, Machine, not_given
 
 ROOTS = WORK / "roots"
 OURS = WORK / "tried"
@@ -65,11 +64,11 @@ class Trial:
             return failed
         name = f"test-dist/{Path(file).stem}"
         if reason := not_given():
-            return _say_not_run(name, reason)
+            return not_run.say(name, reason)
         try:
             self.root()
         except NotRun as reason:
-            return _say_not_run(name, str(reason))
+            return not_run.say(name, str(reason))
         except Failure as reason:
             print(f"not ok - {reason}")
             return 1
@@ -122,14 +121,6 @@ def _told(story):
     except (Failure, OSError, ValueError, subprocess.SubprocessError) as reason:
         check(f"the story gets to its end: {type(reason).__name__}: {reason}", False)
     return check.end()
-
-
-def _say_not_run(name, reason):
-    line = f"{name}: {reason}"
-    print(line)
-    with open(os.environ.get("WXTOKEN_NOT_RUN", os.devnull), "a") as told:
-        print(line, file=told)
-    return 0
 
 
 def _sources():

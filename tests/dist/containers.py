@@ -13,10 +13,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from checks import ROOT, Checks
+from checks import ROOT, Checks  # first: it says where the others are
+
+import not_run
 from common import TARGETS, VERSION, run
+from machine import until
 from places import ID, SECRET
-from podman import Index, enter, until
+from podman import Index, enter
 from pods import ANYBODY, ARCHIVE, GROUP, HERE, IMAGE, KEEPER, READER, STATE, Place, control, counters, tokens
 
 ADD = ("account", "add", "shop", "--kind", "official", "--id", ID, "--secret-file")
@@ -39,7 +42,7 @@ int main(int argc, char **argv) {
 def main(simulator, *names):
     if "WXSIM_CONTROL" not in os.environ:
         code, why_not = enter(simulator, sys.executable, "-B", __file__, simulator, *names)
-        return code if code is not None else say_not_run(why_not)
+        return code if code is not None else not_run.say("test-dist/containers", why_not)
     check = Checks()
     with tempfile.TemporaryDirectory(prefix="wxtoken-containers-") as temporary:
         place = Place(Path(temporary))
@@ -51,15 +54,6 @@ def main(simulator, *names):
         finally:
             place.podman.end()
     return check.end()
-
-
-def say_not_run(reason):
-    """As tests/run.py wants it."""
-    line = f"test-dist/containers: {reason}"
-    print(line)
-    with open(os.environ.get("WXTOKEN_NOT_RUN", os.devnull), "a") as told:
-        print(line, file=told)
-    return 0
 
 
 def the_image_is_what_it_says(check, place):

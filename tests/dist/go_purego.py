@@ -14,7 +14,7 @@ from pathlib import Path
 
 from checks import ROOT, Checks
 from common import TARGETS, run
-from old_libc import musl_loader_in, root_of, runner_of
+from old_libc import are_had, musl_loader_in, root_of, runner_of
 
 MODULE = ROOT / "bindings/go/purego"
 
@@ -36,6 +36,8 @@ def look_at(check, target, folder):
 
 
 def main():
+    if not are_had():
+        return 0
     check = Checks()
     with tempfile.TemporaryDirectory() as folder:
         for target in TARGETS.values():

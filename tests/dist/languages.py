@@ -17,6 +17,7 @@ from pathlib import Path
 
 from checks import ROOT, Checks
 from common import DIST, NAME, VERSION, WORK
+from old_libc import are_had
 from places import Place
 
 HIDDEN = [Path.home() / ".cargo", Path.home() / ".rustup", ROOT / "target", ROOT / "build/stage", WORK / "tree", WORK / "target"]
@@ -131,6 +132,8 @@ def node(check, place):
 
 def node_musl(check, place):
     """A Node that was built for musl, as Alpine's: with both packages there, as an older npm leaves them."""
+    if not are_had():
+        return
     place.install_node_packages("gnu", "musl")
     shutil.copy(ROOT / "bindings/node/examples/first_get.js", place.folder)
     node = place.node_of_musl()

@@ -5,10 +5,10 @@ They are unpacked beside the build. A test program names their loader as its own
 
 import os
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
+import not_run
 from common import WORK, run
 
 FOLDER = WORK / "libc"
@@ -16,6 +16,21 @@ KEYS = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 PACKAGES = {"gnu": ["libc6", "libcrypt1", "libgcc-s1"], "musl": ["musl"]}
 VERSIONS = {"gnu": "2.31", "musl": "1.2.2"}
 ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
+
+
+def are_had():
+    """Whether this machine's apt knows Debian's archive, as Ubuntu's does not. Where it does not, tests/run.py is told."""
+    if _source() is None:
+        not_run.say("test-dist/old-libc", "this machine's apt knows no archive of Debian")
+    return _source() is not None
+
+
+@cache
+def _source():
+    """Where this machine has Debian from, and the keys that sign it."""
+    told = run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
+    address = next((address for address in told if address.endswith("/debian/")), None)
+    return f"[signed-by={KEYS}] {address}" if address and KEYS.exists() else address
 
 
 @cache
@@ -67,7 +82,7 @@ class Archive:
         for folder in ("lists/partial", "archives/partial"):
             (self._state / folder).mkdir(parents=True, exist_ok=True)
         (self._state / "status").touch()
-        (self._state / "sources.list").write_text(f"deb {self._source()} {suite} main\n")
+        (self._state / "sources.list").write_text(f"deb {_source()} {suite} main\n")
         self._apt("update")
 
     def unpack(self, root):
@@ -79,14 +94,6 @@ class Archive:
         # Debian's is not marked as a program, which the kernel asks of a loader.
         for loader in root.rglob("libc.so"):
             loader.chmod(0o755)
-
-    def _source(self):
-        """Where this machine has Debian from, and the keys that sign it."""
-        told = run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
-        address = next((address for address in told if address.endswith("/debian/")), None)
-        if address is None:
-            sys.exit("old_libc.py: this machine's apt knows no archive of Debian: add one to /etc/apt/sources.list.d")
-        return f"[signed-by={KEYS}] {address}" if KEYS.exists() else address
 
     def _apt(self, *words):
         settings = {

@@ -8,6 +8,8 @@ import tarfile
 import time
 from pathlib import Path
 
+from machine import Failure, until
+
 PATIENCE_S = 60
 PROGRAMS = ("podman", "crun", "ip", "unshare")
 ENTERED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
@@ -30,15 +32,6 @@ def enter(simulator, *words):
         return None, f"containers need namespaces and mounts (CAP_SYS_ADMIN): {' '.join(tried.stderr.split())}"
     inside = ["sh", "-ec", PREPARED, simulator, "exec", "--quiet", "--", *words]
     return subprocess.run([*ENTERED, *map(str, inside)], check=False).returncode, ""
-
-
-def until(condition, what):
-    patience = time.monotonic() + PATIENCE_S
-    while not (come := condition()):
-        if time.monotonic() > patience:
-            raise TimeoutError(f"waited {PATIENCE_S} s in vain for {what}")
-        time.sleep(0.02)
-    return come
 
 
 class Podman:
@@ -100,13 +93,13 @@ class Container:
 
         def line():
             if self.process.poll() is not None:
-                raise TimeoutError(f"{self.name} has ended with {self.process.returncode}: {self.said}")
+                raise Failure(f"{self.name} has ended with {self.process.returncode}: {self.said}")
             return next((line for line in self.said.splitlines() if text in line), None)
 
         try:
-            return until(line, f"{text!r} of {self.name}")
-        except TimeoutError as e:
-            raise TimeoutError(f"{e}: {self.said}") from None
+            return until(line, f"{text!r} of {self.name}", PATIENCE_S)
+        except Failure as e:
+            raise Failure(f"{e}: {self.said}") from None
 
     @property
     def pid(self):
