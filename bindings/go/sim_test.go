@@ -62,19 +62,11 @@ func hang(t testing.TB, account wxtoken.Account) {
 var (
 	control   = testkit.Control
 	counters  = testkit.Counters
+	mustToken = testkit.MustToken
 	randomHex = testkit.RandomHex
 	shop      = testkit.Shop
 	simulated = testkit.Simulated
 )
-
-func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
-	t.Helper()
-	token, err := store.Token(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
 
 // child is this program where a test starts it again.
 func child() int {

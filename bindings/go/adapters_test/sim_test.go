@@ -1,24 +1,18 @@
 package adapters_test
 
 import (
-	"bytes"
-	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
+	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -72,7 +66,7 @@ func (e oneEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 // account is an account of the simulator that nobody else has.
 func account(t *testing.T, kind wxtoken.Kind, lifetimeMS int) wxtoken.Account {
 	t.Helper()
-	account := wxtoken.Account{Name: "shop", Kind: kind, ID: "wx" + randomHex(t), Secret: randomHex(t) + randomHex(t)}
+	account := wxtoken.Account{Name: "shop", Kind: kind, ID: "wx" + testkit.RandomHex(t, 8), Secret: testkit.RandomHex(t, 16)}
 	fields := map[string]any{"kind": kind, "id": account.ID, "secret": account.Secret}
 	if lifetimeMS != 0 {
 		fields["lifetime_ms"] = lifetimeMS
@@ -82,8 +76,7 @@ func account(t *testing.T, kind wxtoken.Kind, lifetimeMS int) wxtoken.Account {
 }
 
 func open(path string) (*wxtoken.Store, error) {
-	simulator := os.Getenv("WXSIM_HTTP")
-	return wxtoken.Open(path, wxtoken.WithAPIBaseURL(simulator), wxtoken.WithWorkBaseURL(simulator))
+	return wxtoken.Open(path, testkit.Simulated()...)
 }
 
 // openWith opens a new store with one account, and says where it is.
@@ -99,15 +92,6 @@ func openWith(t *testing.T, account wxtoken.Account) (*wxtoken.Store, string) {
 		t.Fatal(err)
 	}
 	return store, path
-}
-
-func token(t *testing.T, store *wxtoken.Store, name string) wxtoken.Token {
-	t.Helper()
-	token, err := store.Token(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 // inAnotherProcess makes one business call with an SDK: with the store at a path, or without us where that is empty.
@@ -142,42 +126,11 @@ func revoke(t *testing.T, account wxtoken.Account) {
 
 func minted(t *testing.T, account wxtoken.Account) int {
 	t.Helper()
-	answer, err := http.Get(os.Getenv("WXSIM_CONTROL") + "/counters?id=" + url.QueryEscape(account.ID))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	var counted struct{ Minted int }
-	if err := json.NewDecoder(answer.Body).Decode(&counted); err != nil {
-		t.Fatal(err)
-	}
-	return counted.Minted
+	return int(testkit.Counters(t, account.ID)["minted"].(float64))
 }
 
-// control tells the simulator something, and gives its reply.
-func control(t *testing.T, path string, body any) string {
-	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.Post(os.Getenv("WXSIM_CONTROL")+path, "application/json", bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	said, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != http.StatusOK {
-		t.Fatalf("the simulator answers %s to %s %s: %s", answer.Status, path, text, said)
-	}
-	return strings.TrimSpace(string(said))
-}
-
-func randomHex(t *testing.T) string {
-	t.Helper()
-	b := make([]byte, 8)
-	if _, err := rand.Read(b); err != nil {
-		t.Fatal(err)
-	}
-	return hex.EncodeToString(b)
-}
+// Short names of what other modules' tests use too.
+var (
+	control = testkit.Told
+	token   = testkit.MustToken
+)

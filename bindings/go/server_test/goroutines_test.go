@@ -62,17 +62,8 @@ func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
 func TestACancelledWaitLeavesTheAnswerToTheNextCaller(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
-	store := r.open(t, wxtoken.WithTimeout(60*time.Second))
-	release := r.hold()
-	ctx, cancel := context.WithCancel(context.Background())
-	waited := make(chan error)
-	go func() {
-		_, err := store.Token(ctx, "shop")
-		waited <- err
-	}()
-	r.await(t, "GET /v1/token", 1)
-	cancel()
-	if err := <-waited; !errors.Is(err, context.Canceled) {
+	store, release, err := r.givenUp(t)
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the cancelled Token answers %v", err)
 	}
 	release()
@@ -85,17 +76,7 @@ func TestACancelledWaitLeavesTheAnswerToTheNextCaller(t *testing.T) {
 func TestCloseWaitsForACallThatWasGivenUpAndEndsLaterOnes(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
-	store := r.open(t, wxtoken.WithTimeout(60*time.Second))
-	release := r.hold()
-	ctx, cancel := context.WithCancel(context.Background())
-	waited := make(chan error)
-	go func() {
-		_, err := store.Token(ctx, "shop")
-		waited <- err
-	}()
-	r.await(t, "GET /v1/token", 1)
-	cancel()
-	<-waited
+	store, release, _ := r.givenUp(t)
 	closed := make(chan error)
 	go func() { closed <- store.Close() }()
 	// Close has its turn once a call is told that there is no store any more.
@@ -118,38 +99,5 @@ func TestCloseWaitsForACallThatWasGivenUpAndEndsLaterOnes(t *testing.T) {
 func TestCloseUnderLoadEndsEveryCallCleanly(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
-	store := r.open(t, askAlways)
-	token := mustToken(t, store, "shop")
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	const callers = 16
-	started, ended := make(chan struct{}, callers), make(chan error, callers)
-	for i := 0; i < callers; i++ {
-		ctx := ctx
-		if i%2 == 0 {
-			ctx = context.Background()
-		}
-		go func() {
-			found, err := store.Token(ctx, "shop")
-			started <- struct{}{}
-			for err == nil && found == token {
-				found, err = store.Token(ctx, "shop")
-			}
-			ended <- err
-		}()
-	}
-	for i := 0; i < callers; i++ {
-		<-started
-	}
-	if err := store.Close(); err != nil {
-		t.Error(err)
-	}
-	for i := 0; i < callers; i++ {
-		if err := <-ended; err != wxtoken.ErrClosed {
-			t.Errorf("a call ended with %v", err)
-		}
-	}
-	if err := store.Register(wxtoken.Account{}); err != wxtoken.ErrClosed {
-		t.Errorf("Register answers %v after Close", err)
-	}
+	testkit.CloseUnderLoad(t, r.open(t, askAlways))
 }

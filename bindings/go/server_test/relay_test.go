@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
@@ -166,11 +167,21 @@ func (r *relay) shop(t testing.TB) wxtoken.Account {
 	return account
 }
 
-func mustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
+// givenUp opens a store, and gives up a call for a token that the server is asked for and holds back until it is released. The error
+// is the call's.
+func (r *relay) givenUp(t *testing.T) (store *wxtoken.Store, release func(), err error) {
 	t.Helper()
-	token, err := store.Token(context.Background(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
+	store = r.open(t, wxtoken.WithTimeout(60*time.Second))
+	release = r.hold()
+	ctx, cancel := context.WithCancel(context.Background())
+	waited := make(chan error)
+	go func() {
+		_, err := store.Token(ctx, "shop")
+		waited <- err
+	}()
+	r.await(t, "GET /v1/token", 1)
+	cancel()
+	return store, release, <-waited
 }
+
+var mustToken = testkit.MustToken

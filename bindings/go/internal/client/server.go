@@ -6,7 +6,7 @@ import "sync"
 // cheap.
 type server struct {
 	remote
-	handles int // guarded by servers.mu
+	users   // handles; guarded by servers.mu
 	viewsMu sync.Mutex
 	views   []*view // the one that was opened last at the end
 }
@@ -14,18 +14,46 @@ type server struct {
 // A view is what is known by the handles that say the same about who asks, and for which platforms.
 type view struct {
 	of      viewOptions
-	users   int // guarded by viewsMu
+	users   // handles; guarded by viewsMu
 	cache   cache
 	flights flights
 }
 
 type viewOptions struct{ baseURLs, serverKey, serverKeyFile string }
 
-const (
-	// mostViews and mostServers are how many outlive their handles.
-	mostViews   = 16
-	mostServers = 16
-)
+// users counts those of something that outlives the last of them.
+type users int
+
+func (u *users) add()         { *u++ }
+func (u *users) remove()      { *u-- }
+func (u *users) isIdle() bool { return *u == 0 }
+
+// most is how many servers there are, and how many views of one, before an idle one is dropped.
+const most = 16
+
+// opened is the one of which `is` holds, else a fresh one. It has one user more, and stands at the end of now. Of more than most, the
+// idle one that was opened least lately is dropped.
+func opened[T interface {
+	add()
+	isIdle() bool
+}](all []T, is func(T) bool, fresh T) (now []T, found, dropped T) {
+	found = fresh
+	for _, known := range all {
+		if is(known) {
+			found = known
+		} else {
+			now = append(now, known)
+		}
+	}
+	found.add()
+	now = append(now, found)
+	for i, known := range now {
+		if len(now) > most && known.isIdle() {
+			return append(now[:i:i], now[i+1:]...), found, known
+		}
+	}
+	return now, found, dropped
+}
 
 var servers struct {
 	mu    sync.Mutex
@@ -36,22 +64,10 @@ var servers struct {
 func serverAt(url serverURL) *server {
 	servers.mu.Lock()
 	defer servers.mu.Unlock()
-	found := &server{remote: remote{url: url}}
-	for i, known := range servers.known {
-		if known.url == url {
-			found = known
-			servers.known = append(servers.known[:i:i], servers.known[i+1:]...)
-			break
-		}
-	}
-	found.handles++
-	servers.known = append(servers.known, found)
-	for i, known := range servers.known {
-		if len(servers.known) > mostServers && known.handles == 0 {
-			known.closeIdle()
-			servers.known = append(servers.known[:i:i], servers.known[i+1:]...)
-			break
-		}
+	now, found, dropped := opened(servers.known, func(s *server) bool { return s.url == url }, &server{remote: remote{url: url}})
+	servers.known = now
+	if dropped != nil {
+		dropped.closeIdle()
 	}
 	return found
 }
@@ -59,7 +75,7 @@ func serverAt(url serverURL) *server {
 func (s *server) leave() {
 	servers.mu.Lock()
 	defer servers.mu.Unlock()
-	s.handles--
+	s.remove()
 }
 
 // view is for a handle, which gives it to leaveView when it has other options, and at its end.
@@ -67,29 +83,15 @@ func (s *server) view(o *options) *view {
 	of := viewOptions{o.baseURLsInOne(), o.serverKey, o.serverKeyFile}
 	s.viewsMu.Lock()
 	defer s.viewsMu.Unlock()
-	found := &view{of: of}
-	for i, known := range s.views {
-		if known.of == of {
-			found = known
-			s.views = append(s.views[:i:i], s.views[i+1:]...)
-			break
-		}
-	}
-	found.users++
-	s.views = append(s.views, found)
-	for i, known := range s.views {
-		if len(s.views) > mostViews && known.users == 0 {
-			s.views = append(s.views[:i:i], s.views[i+1:]...)
-			break
-		}
-	}
+	now, found, _ := opened(s.views, func(v *view) bool { return v.of == of }, &view{of: of})
+	s.views = now
 	return found
 }
 
 func (s *server) leaveView(v *view) {
 	s.viewsMu.Lock()
 	defer s.viewsMu.Unlock()
-	v.users--
+	v.remove()
 }
 
 // invalidateAll makes everybody in this process ask the server first.

@@ -4,6 +4,7 @@ package testkit
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"testing"
 
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
@@ -32,8 +34,26 @@ func Simulated() []wxtoken.Option {
 	}
 }
 
+// MustToken is a token of a store, which has one.
+func MustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
+	t.Helper()
+	token, err := store.Token(context.Background(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
 // Control tells the simulator something, and gives the fields of its reply.
 func Control(t testing.TB, path string, body any) map[string]any {
+	t.Helper()
+	var reply map[string]any
+	_ = json.Unmarshal([]byte(Told(t, path, body)), &reply) // nil where the reply is no object
+	return reply
+}
+
+// Told tells the simulator something, and gives its reply.
+func Told(t testing.TB, path string, body any) string {
 	t.Helper()
 	text, err := json.Marshal(body)
 	if err != nil {
@@ -48,9 +68,7 @@ func Control(t testing.TB, path string, body any) map[string]any {
 	if answer.StatusCode != http.StatusOK {
 		t.Fatalf("the simulator answers %s to %s %s: %s", answer.Status, path, text, said)
 	}
-	var reply map[string]any
-	_ = json.Unmarshal(said, &reply) // nil where the reply is no object
-	return reply
+	return strings.TrimSpace(string(said))
 }
 
 // Counters is what the simulator counted for an id.
