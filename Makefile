@@ -365,7 +365,7 @@ test-dist: sim test-tool
 	@.ci/with-registry test-dist "PyPI" '$(MAKE) --no-print-directory dist TRIPLES="$(DIST_HERE)"' \
 	  '$(MAKE) --no-print-directory test-dist-of TRIPLES="$(DIST_HERE)"'
 
-test-dist-all: sim test-tool dist
+test-dist-all: setup sim test-tool dist
 	$(ON_DIST)/twice.py builds
 	$(MAKE) --no-print-directory test-dist-of
 
