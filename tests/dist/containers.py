@@ -8,9 +8,12 @@ Everything lies in namespaces that end with the test. Without them it says that 
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from checks import ROOT, Checks  # first: it says where the others are
@@ -36,6 +39,12 @@ int main(int argc, char **argv) {
     printf("%s", token.value);
     wxtoken_free(wx);
 }
+"""
+
+
+SCRIPTS_TABLES = """
+    CREATE TABLE weixin_account (id, name, corpid, secret, current);
+    CREATE TABLE weixin_token (id, access_token, expires_in, expires_on, is_expired);
 """
 
 
@@ -99,6 +108,25 @@ def it_needs_no_file_but_its_own(check, place):
     homeless = {name: value for name, value in env.items() if name != "WXTOKEN_STORE"}
     asked = place.bare.run("account", "list", user=ANYBODY, env=homeless, volume=volume)
     check("without a store and a home it says to name a store", asked[0] not in (0, 19) and "WXTOKEN_STORE" in asked[2], asked)
+
+
+def the_scripts_dates_are_read_without_tzdata(check, place):
+    """The script wrote local time. Here that is what TZ says by itself, and UTC without it."""
+    for zone, hours in {"": 0, "CST-8": 8}.items():
+        volume = place.volume(f"script{hours}", ANYBODY, 0, 0o700)
+        end = datetime.now(timezone.utc) + timedelta(hours=hours + 1)
+        with closing(sqlite3.connect(volume / "tokens.db")) as store:
+            store.executescript(SCRIPTS_TABLES)
+            store.execute("INSERT INTO weixin_account VALUES (1, 'crm', 'ww1', ?, 1)", [SECRET])
+            store.execute("INSERT INTO weixin_token VALUES (1, 'the-token-in-use', 7200, ?, 1)", [f"{end:%Y-%m-%d %H:%M:%S.%f}"])
+            store.commit()
+        os.chown(volume / "tokens.db", ANYBODY, 0)
+        env = {"WXTOKEN_STORE": f"{STATE}/tokens.db", **({"TZ": zone} if zone else {})}
+        got = place.bare.run("get", "crm", user=ANYBODY, env=env, volume=volume, network=False)
+        check(f"the script's token is good in the time zone {zone or 'that no file names'}", got == (0, "the-token-in-use", ""), got)
+        report = json.loads(place.bare.run("status", "--json", user=ANYBODY, env=env, volume=volume)[1])
+        left = report["accounts"][0]["tokens"][0]["expires_at"] - report["now"]
+        check("and ends when the script said", 3000 < left <= 3600, left)
 
 
 def a_server_hands_tokens_out(check, place):
@@ -298,6 +326,7 @@ def a_bridge_fills_a_nodes_directory(check, place):
 STORIES = [
     the_image_is_what_it_says,
     it_needs_no_file_but_its_own,
+    the_scripts_dates_are_read_without_tzdata,
     a_server_hands_tokens_out,
     a_keeper_stands_beside_readers,
     containers_take_turns_on_one_volume,
