@@ -21,11 +21,19 @@ struct Keeping {
 
 impl Keeping {
     fn start(desk: &Desk, environment: &[(&str, &str)]) -> Keeping {
-        let keep = desk.command(&["keep"]);
+        Keeping::by(desk, &["keep"], environment)
+    }
+
+    /// By another command that keeps, too.
+    fn by(desk: &Desk, words: &[&str], environment: &[(&str, &str)]) -> Keeping {
+        let keep = desk.command(words);
         // The service manager names the process that is to show signs of life.
         let mut command = Command::new("sh");
-        command.args(["-c", "WATCHDOG_PID=$$ exec \"$0\" keep"]);
-        command.arg(keep.get_program()).env_clear();
+        command.args(["-c", "WATCHDOG_PID=$$ exec \"$0\" \"$@\""]);
+        command
+            .arg(keep.get_program())
+            .args(keep.get_args())
+            .env_clear();
         command.envs(
             keep.get_envs()
                 .filter_map(|(name, value)| Some((name, value?))),
@@ -220,19 +228,19 @@ fn it_ends_itself_where_no_service_manager_watches_it_hang() {
         ("WXTOKEN_TIMEOUT_MS", "300"),
         ("TEST_HOLD", "3 1000000"),
     ];
-    let mut keeping = Keeping::start(&desk, &environment);
-    keeping.until_it_says("a fetch hangs and none has ended since");
-    let mut code = None;
-    wait_until("it ends itself", || {
-        code = keeping.child.try_wait().unwrap();
-        code.is_some()
-    });
-    assert_eq!(code.and_then(|code| code.code()), Some(19));
-    assert!(
-        keeping.has_said("no fetch has ended, and no service manager watches"),
-        "{}",
-        keeping.said
-    );
+    let serve = ["serve", "--listen", "http://127.0.0.1:0"];
+    for words in [&["keep"][..], &serve] {
+        let mut keeping = Keeping::by(&desk, words, &environment);
+        keeping.until_it_says("a fetch hangs and none has ended since");
+        let mut code = None;
+        wait_until("it ends itself", || {
+            code = keeping.child.try_wait().unwrap();
+            code.is_some()
+        });
+        assert_eq!(code.and_then(|code| code.code()), Some(19), "{words:?}");
+        let why = "no fetch has ended, and no service manager watches";
+        assert!(keeping.has_said(why), "{words:?}: {}", keeping.said);
+    }
 }
 
 #[test]
