@@ -80,6 +80,22 @@ fn a_row_is_found_while_its_slot_moves_and_when_it_has_moved() {
     assert_eq!(world.minted(), 2);
 }
 
+/// Faults row 52: a get that has a good token waits for 100 ms. What is slower than that is not away.
+#[test]
+fn a_get_that_did_not_wait_for_a_slow_node_makes_no_other_call_fail() {
+    let cluster = Cluster::start();
+    let (_world, handle) = on_cluster(&cluster, "official_classic");
+    let token = handle.get("shop").unwrap();
+    for node in &cluster.nodes {
+        node.freeze();
+    }
+    assert_eq!(handle.get("shop").unwrap(), token);
+    for node in &cluster.nodes {
+        node.thaw();
+    }
+    handle.reject("shop", &token.value).unwrap();
+}
+
 /// Faults row 52: the node with the row is lost, and its replica takes its place.
 #[test]
 fn a_node_that_is_lost_is_replaced_by_its_replica() {

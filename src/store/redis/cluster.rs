@@ -18,7 +18,7 @@ use super::question::{
 use super::refusal::Refusal;
 use super::resp::Reply;
 use super::script::GET;
-use super::server::{PATIENCE, Server};
+use super::server::{PATIENCE, SILENCE, Server};
 use crate::clock::Deadline;
 use crate::platform::ServerAddress;
 use crate::sync::lock;
@@ -103,12 +103,14 @@ impl Server {
         if let Some(why) = self.known_as_away() {
             return Err(Trouble::Away(why));
         }
+        let began = Instant::now();
         let way = Way {
             server: self,
             seeds,
             role,
             by,
-            end: Instant::now() + by.left().min(PATIENCE),
+            began,
+            end: began + by.left().min(PATIENCE),
             doing,
         };
         let key = meta_key(&self.url.prefix);
@@ -137,6 +139,7 @@ struct Way<'a> {
     seeds: &'a [Node],
     role: Role,
     by: &'a Deadline,
+    began: Instant,
     end: Instant,
     doing: &'a str,
 }
@@ -190,7 +193,9 @@ impl Way<'_> {
             // The node is gone, or is not the one to ask any more.
             lock(&self.server.nodes).forget(&node);
             if Instant::now() + AGAIN >= self.end {
-                if let Trouble::Away(error) = &trouble {
+                if let Trouble::Away(error) = &trouble
+                    && self.began.elapsed() >= SILENCE
+                {
                     self.server.note_away(error);
                 }
                 return Err(trouble);

@@ -7,7 +7,7 @@ use super::link::Link;
 use super::question::{Trouble, words};
 use super::refusal::error_of;
 use super::resp::Reply;
-use super::server::Server;
+use super::server::{SILENCE, Server};
 use crate::clock::Deadline;
 use crate::error::Error;
 use crate::platform::ServerAddress;
@@ -28,11 +28,14 @@ impl Server {
         by: &Deadline,
         doing: &str,
     ) -> Result<Link, Trouble> {
+        let began = Instant::now();
         loop {
             let (host, port) = match self.find_master(hosts, master, end, doing) {
                 Ok(found) => found,
                 Err(error) => {
-                    self.note_away(&error);
+                    if began.elapsed() >= SILENCE || by.left() >= SILENCE {
+                        self.note_away(&error);
+                    }
                     return Err(Trouble::Away(error));
                 }
             };
