@@ -359,7 +359,11 @@ fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
     mode(directory, 0o755);
     drop(world.open_shop("official"));
     let helper = directory.join("helper");
-    std::fs::copy(std::env::current_exe().unwrap(), &helper).unwrap();
+    // By another process: a child forked by a test beside would have the copy open to write, and it could not be run.
+    let copied = Command::new("cp")
+        .args([std::env::current_exe().unwrap().as_path(), &helper])
+        .status();
+    assert!(copied.unwrap().success());
     chown(&helper, Some(OWNER), Some(OWNER)).unwrap();
     mode(&helper, 0o4755);
     let home = directory.join("home");
