@@ -188,26 +188,28 @@ demo-hosts:
 
 # --- tests ---
 
-# In this order, and each of them; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
-SUITES ?= lint test-rust test-model test-openapi build test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-page test-deploy test-dist test-soak test-bench test-findings
+# They begin in this order, the longest first; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
+SUITES ?= build test-findings test-rust test-dist test-soak lint test-go test-c test-page test-deploy test-python test-java test-server-sdks \
+  test-php-sdks test-servers test-model test-node test-mixed test-php test-bench test-openapi
+# As many at a time: one more than there are processors.
+AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
 
 test: setup
-	@python3 -B tests/run.py $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(SUITES)
+	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(SUITES)
 
 setup:
 	@.ci/setup test
 
-# What a change to the Rust code is seen by first. The tests run side by side, for they mostly wait.
+# What a change to the Rust code is seen by first.
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	CARGO="$(CARGO)" python3 -B tests/rust.py --at-once --workspace
+	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
 
 # What the suites after it share.
-build: stage sim
+build: stage sim tool test-tool soak-workers mixed-workers
 
 # What the bindings' suites run under: the staged library, the table of cases, a simulator.
 UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
@@ -319,8 +321,7 @@ PIP    = $(SDKS)/python/bin/pip install -q --disable-pip-version-check
 # PowerWeChat asks for this Go, which Debian 12 lacks.
 IS_GO_1_23 = go version | grep -qE ' go(1\.(2[3-9]|[3-9][0-9])|[2-9])'
 
-test-server-sdks: stage sim
-	$(CARGO) build --locked -p wxtoken-cli
+test-server-sdks: stage sim test-tool
 	mkdir -p $(SDKS)
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o $(SDKS)/clock.so tests/sdks/clock.c -ldl
 	$(ON_SDKS) papers
@@ -338,21 +339,18 @@ test-server-sdks: stage sim
 # The server's page in Debian's Chromium. Debian's Python too, for which its driver is packaged.
 ON_PAGE = WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(abspath $(SIM)) exec --quiet -- /usr/bin/python3 -B
 
-test-page: sim
-	$(CARGO) build --locked -p wxtoken-cli
+test-page: sim test-tool
 	$(ON_PAGE) tests/page/run.py
 
-page-pictures: sim
+page-pictures: sim test-tool
 	@.ci/setup pictures
-	$(CARGO) build --locked -p wxtoken-cli
 	$(ON_PAGE) tests/page/pictures.py docs/images
 
 # docs/deploy.md and docs/server.md, word by word, on throw-away machines with a systemd of their own; as root or with passwordless sudo.
 # GUIDES="server" for one of them.
 GUIDES ?=
 
-test-deploy: soak-workers
-	$(CARGO) build --locked -p wxtoken-cli
+test-deploy: soak-workers test-tool
 	WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken python3 -B tests/deploy/run.py $(abspath $(SIM)) $(GUIDES)
 
 # What `make dist` makes: for this processor in `make test`, and for both, built twice, by `make test-dist-all`.
@@ -462,7 +460,7 @@ mutants-diff:
 HOST := $(shell $(CARGO) -vV | sed -n 's/^host: //p')
 
 # In CFLAGS for SQLite and ring. Compilers other than rustc know nothing of -Z: RUSTC_BOOTSTRAP opens it in a stable one.
-ASAN  = env -u WXTOKEN_NOT_RUN RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CFLAGS=-fsanitize=address CARGO_TARGET_DIR=$(CURDIR)/build/asan
+ASAN  = RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address CFLAGS=-fsanitize=address CARGO_TARGET_DIR=$(CURDIR)/build/asan
 # The standard library too, or its own locks look like races.
 TSAN  = RUSTFLAGS=-Zsanitizer=thread CC=clang CFLAGS=-fsanitize=thread CARGO_TARGET_DIR=$(CURDIR)/build/tsan \
   TSAN_OPTIONS="die_after_fork=0 suppressions=$(CURDIR)/tests/tsan.supp"
@@ -474,11 +472,10 @@ sanitize: sanitize-address sanitize-thread sanitize-miri stage sim
 	$(MAKE) -C tests/c asan STAGE=$(STAGE) SIM=$(abspath $(SIM)) BUILD=$(CURDIR)/build/tests-c
 	@echo "make sanitize: no finding"
 
-# What test-rust says of tests that become another user is not said again.
-# One test at a time: the address sanitizer's allocator hangs in a child that was forked while another thread was in it.
+# One test of a program at a time: the address sanitizer's allocator hangs in a child that was forked while another thread was in it.
 ASAN_TESTS ?=
 sanitize-address:
-	$(ASAN) $(CARGO) test --locked --target $(HOST) -p wxtoken -p wxtoken-tests $(ASAN_TESTS) -- --test-threads=1
+	$(ASAN) CARGO="$(CARGO)" python3 -B tests/rust.py --same-user --target $(HOST) -p wxtoken -p wxtoken-tests $(ASAN_TESTS) -- --test-threads=1
 
 sanitize-thread: nightly
 	$(TSAN) $(CARGO) +nightly test -Zbuild-std --locked --target $(HOST) -p wxtoken -p wxtoken-tests

@@ -1,10 +1,14 @@
-"""Runs the suites of `make test`, one after the other, each by `make SUITE`; a suite that fails keeps no other from running.
+"""Runs the suites of `make test`, some at a time, each by `make SUITE`; a suite that fails keeps no other from running.
 
-    run.py [--may-not-run FILE] SUITE...
+    run.py [--at-once N] [--may-not-run FILE] SUITE...
 
-The end is one block: what passed, what FAILED, and what was NOT RUN with its reason. A suite is not run where it needs what
-this machine cannot give and .ci/setup cannot install: namespaces, another user, a registry that is not reached. It says so
-in a line of the file that the variable WXTOKEN_NOT_RUN names, and ends well:
+They begin in the order given, those that need what `build` makes after it. Much of their time is waiting: one more runs than
+there are processors unless N is given. What a suite prints is shown when it has ended.
+
+The end is one block: what passed, what FAILED, and what was NOT RUN with its reason; how long each took, and how much of
+that the processors worked for it. A suite is not run where it needs what this machine cannot give and .ci/setup cannot
+install: namespaces, another user, a registry that is not reached. It says so in a line of the file that the variable
+WXTOKEN_NOT_RUN names, and ends well:
 
     SUITE: reason           nothing of it was run
     SUITE/PART: reason      the rest of it was run
@@ -17,13 +21,19 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+BUILD = "build"
 # What the suite `build` has made need not be looked at again by each suite after it.
-BUILT = ["-o", "stage", "-o", "sim"]
+BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers") for word in ("-o", made)]
+# These build for themselves.
+NEED_NO_BUILD = {BUILD, "lint", "test-rust", "test-model", "test-openapi", "test-findings"}
+# One of these at a time: Maven's repository and the folder of PHP's SDKs are written by more than one of them.
+ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
 
 
 @dataclass
@@ -31,6 +41,8 @@ class Suite:
     name: str
     code: int = 0
     seconds: float = 0
+    worked: float = 0
+    """Seconds of a processor, of the suite and what it has waited for."""
     not_run: dict = field(default_factory=dict)
     """The reason, by what was not run: the suite itself or a part of it."""
     complaints: list = field(default_factory=list)
@@ -45,19 +57,13 @@ class Suite:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="+")
+    parser.add_argument("--at-once", type=int, default=(os.cpu_count() or 1) + 1, metavar="N")
     parser.add_argument("--may-not-run", type=Path, metavar="FILE")
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None
-    suites, built = [], []
-    for name in given.suites:
-        suite = run(name, built)
-        if listed is not None:
-            suite.complaints = [what for what in suite.not_run if what not in listed]
-        if name == "build" and suite.code == 0:
-            built = BUILT
-        suites.append(suite)
-    sys.stdout.flush()
-    return summary(suites, given.may_not_run)
+    began = time.monotonic()
+    suites = Lanes([Suite(name) for name in given.suites], listed).run(given.at_once)
+    return summary(suites, given.may_not_run, time.monotonic() - began)
 
 
 def names_in(file):
@@ -65,23 +71,80 @@ def names_in(file):
     return {line.partition(":")[0] for line in lines if line}
 
 
-def run(name, built):
-    print(f"=== {name}", flush=True)
-    suite, began = Suite(name), time.monotonic()
-    with tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told:
-        command = ["make", "--no-print-directory", *built, name]
-        suite.code = subprocess.run(command, cwd=ROOT, env={**os.environ, "WXTOKEN_NOT_RUN": told.name}, check=False).returncode
+class Lanes:
+    def __init__(self, suites, listed):
+        self._suites, self._listed = suites, listed
+        self._left, self._running = list(suites), []
+        self._changed = threading.Condition()
+
+    def run(self, count):
+        lanes = [threading.Thread(target=self._run_one_after_the_other) for _ in range(count)]
+        for lane in lanes:
+            lane.start()
+        for lane in lanes:
+            lane.join()
+        return self._suites
+
+    def _run_one_after_the_other(self):
+        while suite := self._next():
+            said = run(suite, BUILT if self._is_built() and suite.name not in NEED_NO_BUILD else [])
+            if self._listed is not None:
+                suite.complaints = [what for what in suite.not_run if what not in self._listed]
+            with self._changed:
+                print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.verdict}, {suite.seconds:.0f} s", flush=True)
+                self._running.remove(suite)
+                self._changed.notify_all()
+
+    def _next(self):
+        """The first that can begin; waited for while there is none. None when none is left."""
+        with self._changed:
+            while self._left:
+                for suite in self._left:
+                    if self._can_begin(suite):
+                        self._left.remove(suite)
+                        self._running.append(suite)
+                        print(f"=== {suite.name} begins", flush=True)
+                        return suite
+                self._changed.wait()
+        return None
+
+    def _can_begin(self, suite):
+        if suite.name not in NEED_NO_BUILD and any(other.name == BUILD for other in self._left + self._running):
+            return False
+        return suite.name not in ONE_AT_A_TIME or not any(other.name in ONE_AT_A_TIME for other in self._running)
+
+    def _is_built(self):
+        return any(suite.name == BUILD and suite.code == 0 and suite.seconds for suite in self._suites)
+
+
+def run(suite, built):
+    """Runs it, and gives what it printed."""
+    began = time.monotonic()
+    with tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told, tempfile.TemporaryFile() as output:
+        running = subprocess.Popen(
+            ["make", "--no-print-directory", *built, suite.name],
+            cwd=ROOT,
+            env={**os.environ, "WXTOKEN_NOT_RUN": told.name},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+        _, ended, used = os.wait4(running.pid, 0)
+        suite.code = running.returncode = os.waitstatus_to_exitcode(ended)
         for line in told.read().splitlines():
             what, _, reason = line.partition(": ")
             suite.not_run[what] = reason
-    suite.seconds = time.monotonic() - began
-    return suite
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    suite.seconds, suite.worked = time.monotonic() - began, used.ru_utime + used.ru_stime
+    return said
 
 
-def summary(suites, list_of_not_run):
+def summary(suites, list_of_not_run, took):
     print("\n=== what was run")
     for suite in suites:
-        print(f"{suite.verdict:8} {suite.name:15} {suite.seconds:5.0f} s")
+        print(f"{suite.verdict:8} {suite.name:16} {suite.seconds:5.0f} s, {suite.worked:5.0f} s of a processor")
+    print(f"{'':8} {'all of them':16} {took:5.0f} s, {sum(suite.worked for suite in suites):5.0f} s of {os.cpu_count()} processors")
     for suite in suites:
         for what, reason in suite.not_run.items():
             unlisted = f" ({list_of_not_run} does not list it)" if what in suite.complaints else ""

@@ -1,38 +1,97 @@
 """`cargo test` with the words given; what has to become another user is run in a user namespace where this is not root.
 
-    rust.py [--at-once] WORDS...
+    rust.py [--same-user] WORDS... [-- WORDS OF EACH TEST PROGRAM]
+
+The test programs run some at a time, since most of their time is waiting: three for each processor. A program that fails
+keeps no other from running, and only its output is shown.
 
 A test that has to become another user says so in the file that the variable WXTOKEN_NOT_RUN names (common::needs_root),
 and is run once more as the root of a namespace that has other users too. Where that cannot be made, tests/run.py is told.
-
-With --at-once all test programs run side by side, since most of their time is waiting, and only a failing one's output is
-shown.
+With --same-user, such tests are left to another run.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import not_run
 
 CARGO = os.environ.get("CARGO", "cargo").split()
+PROGRAMS_OF_A_PROCESSOR = 3
 # `nobody` must be somebody else there, so one user who is mapped is not enough.
 AS_ROOT = ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
+RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 
 
 def main():
-    words = sys.argv[1:]
-    run = side_by_side if "--at-once" in words else one_by_one
-    test = [*CARGO, "test", "--locked", *(word for word in words if word != "--at-once")]
+    words, of_programs = sys.argv[1:], []
+    if "--" in words:
+        at = words.index("--")
+        words, of_programs = words[:at], words[at + 1 :]
+    is_same_user = words[:1] == ["--same-user"]
+    programs = build(words[is_same_user:])
+    if programs is None:
+        return 1
     with tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told:
-        code = run(test, {**os.environ, "WXTOKEN_NOT_RUN": told.name})
+        code = run(programs, of_programs, {**os.environ, "WXTOKEN_NOT_RUN": told.name})
         left = sorted(set(told.read().split()))
-    if not left:
+    return code if is_same_user or not left else run_as_root(left, code)
+
+
+@dataclass
+class Program:
+    name: str
+    executable: str
+    folder: str
+
+
+def build(words):
+    """The test programs; None where one does not compile."""
+    command = [*CARGO, "test", "--locked", *words, "--no-run", "--message-format=json-render-diagnostics"]
+    built = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    if built.returncode:
+        return None
+    artifacts = [json.loads(line) for line in built.stdout.splitlines()]
+    artifacts = [said for said in artifacts if said["reason"] == "compiler-artifact" and said["profile"]["test"] and said["executable"]]
+    return [Program(said["target"]["name"], said["executable"], str(Path(said["manifest_path"]).parent)) for said in artifacts]
+
+
+def run(programs, words, environment):
+    began = time.monotonic()
+    at_once = PROGRAMS_OF_A_PROCESSOR * (os.cpu_count() or 1)
+
+    def run_one(program):
+        own = {**environment, "CARGO_MANIFEST_DIR": program.folder}
+        started = time.monotonic()
+        with tempfile.TemporaryFile() as output:
+            command = [program.executable, *words]
+            code = subprocess.run(
+                command, cwd=program.folder, env=own, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+            ).returncode
+            output.seek(0)
+            said = output.read().decode(errors="replace")
+        found = RESULT.findall(said)
+        passed, failed, ignored = found[-1] if found else ("?", "?", "?")
+        line = f"{program.name:20} {time.monotonic() - started:5.0f} s  {passed} passed, {failed} failed, {ignored} ignored"
+        print(line if code == 0 else f"{line}\n--- {program.name}: exit code {code}\n{said}", flush=True)
         return code
+
+    with ThreadPoolExecutor(at_once) as pool:
+        codes = list(pool.map(run_one, programs))
+    failed = [program.name for program, code in zip(programs, codes) if code]
+    took = time.monotonic() - began
+    print(f"{len(programs)} test programs, {at_once} at a time, {len(failed)} failed{''.join(f' {name}' for name in failed)}; {took:.0f} s", flush=True)
+    return 1 if failed or not programs else 0
+
+
+def run_as_root(left, code):
     tried = subprocess.run([*AS_ROOT, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         say_not_run(left, " ".join(tried.stderr.split()))
@@ -45,50 +104,6 @@ def main():
     packages = ["-p", "wxtoken-tests", "-p", "wxtoken-cli"]
     again = [*AS_ROOT, *CARGO, "test", "--locked", *packages, *programs, "--", "--exact", *names]
     return code or subprocess.run(again, check=False).returncode
-
-
-def one_by_one(test, environment):
-    """Each program, also after one that failed."""
-    return subprocess.run([*test, "--no-fail-fast"], env=environment, check=False).returncode
-
-
-def side_by_side(test, environment):
-    built = subprocess.run([*test, "--no-run", "--message-format=json-render-diagnostics"], stdout=subprocess.PIPE, check=False)
-    if built.returncode:
-        return built.returncode
-    began = time.monotonic()
-    running = [Program(json.loads(line), environment) for line in built.stdout.splitlines() if is_test(json.loads(line))]
-    failed = [program.name for program in running if not program.passes()]
-    took = time.monotonic() - began
-    print(f"{len(running)} test programs, {len(failed)} failed{''.join(f' {name}' for name in failed)}; {took:.0f} s", flush=True)
-    return 1 if failed else 0
-
-
-def is_test(message):
-    return message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]
-
-
-class Program:
-    def __init__(self, artifact, environment):
-        self.name = artifact["target"]["name"]
-        folder = str(Path(artifact["manifest_path"]).parent)
-        self._output = tempfile.TemporaryFile()
-        self._process = subprocess.Popen(
-            [artifact["executable"]],
-            cwd=folder,
-            env={**environment, "CARGO_MANIFEST_DIR": folder},
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-        )
-
-    def passes(self):
-        code = self._process.wait()
-        self._output.seek(0)
-        output = self._output.read().decode(errors="replace")
-        if code:
-            print(f"--- {self.name}: exit code {code}\n{output}", flush=True)
-        return code == 0
 
 
 def say_not_run(left, why):
