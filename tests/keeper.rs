@@ -607,7 +607,8 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
     set.world
         .fault(json!({"kind": "hang", "path": STABLE, "times": BUSY}));
     let store = keeping(&set.world);
-    store.set("timeout_ms", "5000").unwrap();
+    // Long enough for all of them to begin before the first one ends.
+    store.set("timeout_ms", "20000").unwrap();
     let (mut keeper, told) = keeper_of(&store);
     wait_until("as many as may are asked for", || {
         keeper.pass().unwrap();

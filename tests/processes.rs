@@ -271,6 +271,34 @@ fn killed_writers_leave_a_sound_store() {
     assert_eq!(damaged.count(), 0);
 }
 
+/// Faults row 4: a look that reads no more than a mark is not led astray by what a killed writer has left in the file.
+#[test]
+fn a_look_after_a_killed_writer_gives_what_is_in_the_store() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    handle.get("shop").unwrap();
+    for round in 0..40 {
+        let writer = Child::fork(|| {
+            let handle = world.open();
+            for turn in 0.. {
+                handle.put_current("shop").unwrap();
+                let secret = format!("secret-{turn}");
+                handle.register("other", "work", "ww1", &secret).unwrap();
+                let token = handle.get("shop").unwrap();
+                handle.reject("shop", &token.value).unwrap();
+            }
+            String::new()
+        });
+        std::thread::sleep(Duration::from_micros(700 * (round % 17 + 1)));
+        writer.signal(libc::SIGKILL);
+        writer.join();
+        let seen = handle.get("shop").unwrap();
+        let stored = Child::fork(|| outcome(world.open().get("shop"))).join();
+        assert_eq!(stored, seen.value, "round {round}");
+    }
+}
+
 /// Invariant 6.
 #[test]
 fn a_bad_secret_on_many_processes_costs_one_call() {

@@ -513,6 +513,23 @@ fn without_the_server_the_processes_of_a_host_fetch_once() {
 
 /// Faults row 46: after a failed try there is one a second.
 #[test]
+fn the_deadline_of_one_call_is_no_reason_for_another() {
+    let world = World::on_redis_with_account(json!({}));
+    let hasty = world.open_shop("official");
+    let patient = world.open();
+    // Longer than what counts as an absence, and shorter than a step may take.
+    hasty.set("timeout_ms", "1100").unwrap();
+    world.server().freeze();
+    let register = |handle: &Handle| handle.register("b", "official", "wx2", SECRET);
+    let own = register(&hasty).unwrap_err();
+    assert!(own.message.contains("timeout_ms (1100 ms)"), "{own:?}");
+    let failed = register(&patient).unwrap_err();
+    world.server().thaw();
+    assert_eq!(failed.status, WXTOKEN_E_STORE, "{failed:?}");
+    assert!(!failed.message.contains("timeout_ms"), "{failed:?}");
+}
+
+#[test]
 fn a_server_that_is_away_is_tried_once_a_second() {
     let (mut world, proxy, handle) = behind_a_proxy("official_classic");
     let token = handle.get("shop").unwrap();

@@ -255,6 +255,58 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
     }
 }
 
+/// A look that finds nothing changed reads a mark and no row. Whatever another SQLite, a rename or a restore does is a change.
+#[test]
+fn a_look_sees_what_anybody_has_done_to_the_file() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official");
+    handle.set("revalidate_ms", "0").unwrap();
+    let store = world.store();
+    let spare = beside(&store, ".spare");
+    let said = || handle.get("shop").unwrap().value;
+    let write = |path: &Path, token: &str| {
+        sqlite(
+            path,
+            &format!("UPDATE weixin_token SET access_token = '{token}'"),
+        );
+    };
+    said();
+    for round in 0..10 {
+        let token = format!("by-another-sqlite-{round}");
+        write(&store, &token);
+        assert_eq!((said(), said()), (token.clone(), token));
+    }
+    fs::copy(&store, &spare).unwrap();
+    // As many commits from one state, here and there: their files' headers are alike.
+    write(&store, "one");
+    write(&spare, "two");
+    assert_eq!(said(), "one");
+    let counts = [&store, &spare].map(|path| fs::read(path).unwrap()[18..44].to_vec());
+    assert_eq!(counts[0], counts[1]);
+    fs::write(&store, fs::read(&spare).unwrap()).unwrap();
+    assert_eq!(said(), "two", "it was restored in its place");
+    write(&spare, "three");
+    fs::rename(&spare, &store).unwrap();
+    assert_eq!(said(), "three", "another file was moved there");
+    let aside = beside(&store, ".aside");
+    fs::rename(&store, &aside).unwrap();
+    fs::copy(&aside, &store).unwrap();
+    write(&store, "four");
+    assert_eq!(said(), "four", "it was moved away");
+    sqlite(
+        &store,
+        "PRAGMA journal_mode = WAL; UPDATE weixin_token SET access_token = 'five'",
+    );
+    assert_eq!(said(), "five", "it was written by way of a log");
+    sqlite(
+        &store,
+        "PRAGMA journal_mode = DELETE; UPDATE weixin_token SET access_token = 'six'",
+    );
+    assert_eq!(said(), "six");
+    sqlite(&store, "VACUUM; DELETE FROM weixin_token");
+    assert!(world.accepts(&said()), "another is fetched");
+}
+
 /// Faults row 20, a journal that none of ours has written: the store beside it is whole, and stays.
 #[test]
 fn garbage_in_the_journal_costs_nothing() {

@@ -121,11 +121,13 @@ fn fetches_that_hang_are_told_and_leave_no_account_out() {
     }
     let stuck = Held::at(Failpoint::Claimed, HANG);
     let (mut keeper, told) = keeper_of(&world, "2000");
-    let mut pass = keeper.pass().unwrap();
+    let mut pass = None;
     wait_until("every account has its token", || {
-        pass = keeper.pass().unwrap();
-        pass.without_token == 0
+        // On a machine that is slow a pass may fail, too.
+        pass = keeper.pass().ok();
+        pass.as_ref().is_some_and(|pass| pass.without_token == 0)
     });
+    let pass = pass.unwrap();
     assert_eq!((pass.accounts, pass.overdue), (30, HANG), "{pass:?}");
     assert!(!pass.is_stalled, "{pass:?}");
     // On a machine that is slow a fetch may also fail, and be tried again.

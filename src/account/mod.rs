@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::names::{self, ACCESS_TOKEN};
 use crate::options::Options;
 use crate::platform::{Recipe, Value};
-use crate::store::{self, Account, Store};
+use crate::store::{self, Account, ChangeMark, Store};
 
 /// One credential of an account, with its state.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub struct Credential {
     pub recipe: &'static Recipe,
     pub key: CredentialKey,
     pub row: Row,
+    /// How the store was when this was read, where it can tell.
+    pub mark: Option<ChangeMark>,
 }
 
 impl Credential {
@@ -81,11 +83,13 @@ pub fn find(
         };
         let key = key_of(&account, recipe, options);
         let row = there.row(&key)?.unwrap_or_default();
+        let mark = there.mark();
         Ok(Lookup::Found(Box::new(Credential {
             account,
             recipe,
             key,
             row,
+            mark,
         })))
     })
 }

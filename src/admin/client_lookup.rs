@@ -2,7 +2,9 @@
 //! away, the clients are those of the last look.
 //!
 //! A look waits for its turn at the store. [`ClientLookup::known`] does not: it hands out the last look's clients while the
-//! store's file is as it was then (`store::ChangeWatch`).
+//! store has the mark that it had then ([`Store::mark`]).
+//!
+//! [`Store::mark`]: crate::store::Store::mark
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use super::brief::patience;
 use crate::client::Client;
 use crate::error::{Error, Result, Status};
 use crate::server_clients::ClientSet;
-use crate::store::{self, ChangeMark, ChangeWatch, StoreName};
+use crate::store::{self, ChangeMark};
 
 /// What a server knows of its clients.
 pub struct ClientLookup {
@@ -23,8 +25,8 @@ pub struct ClientLookup {
 struct Seen {
     record: Option<String>,
     set: Arc<ClientSet>,
-    /// How the store's file was at that look, where that can be told.
-    file: Option<(Arc<ChangeWatch>, ChangeMark)>,
+    /// How the store was at that look, where it can tell.
+    mark: Option<ChangeMark>,
 }
 
 impl ClientLookup {
@@ -39,8 +41,8 @@ impl ClientLookup {
     pub fn known(&self) -> Option<Arc<ClientSet>> {
         let last = self.last.load();
         let seen = last.as_ref()?;
-        let (watch, mark) = seen.file.as_ref()?;
-        (watch.mark()? == *mark).then(|| seen.set.clone())
+        let mark = seen.mark?;
+        (self.client.store_mark() == Some(mark)).then(|| seen.set.clone())
     }
 
     /// The clients as they are now.
@@ -48,24 +50,21 @@ impl ClientLookup {
         let last = self.last.load_full();
         let session = self.client.session()?;
         let by = patience(&session, last.is_some());
-        let watch = self.watch(session.store().name(), last.as_deref());
         let mut mark = None;
         let read = store::read(session.store(), &by, |there| {
             let record = there.clients()?;
-            // Within the transaction, when nobody writes.
-            mark = watch.as_ref().and_then(|watch| watch.mark());
+            mark = there.mark();
             Ok(record)
         });
-        let file = watch.zip(mark);
         match (read, last) {
             // Who removes the last client leaves an empty record: one that is gone was lost, and a keeper puts it back.
             (Ok(None), Some(seen)) if seen.record.is_some() => Ok(seen.set.clone()),
             (Ok(record), Some(seen)) if record == seen.record => {
-                Ok(self.remember(record, seen.set.clone(), file))
+                Ok(self.remember(record, seen.set.clone(), mark))
             }
             (Ok(record), _) => {
                 let set = Arc::new(ClientSet::of_text(record.as_deref())?);
-                Ok(self.remember(record, set, file))
+                Ok(self.remember(record, set, mark))
             }
             (Err(e), Some(seen)) if is_of_store(&e) => Ok(seen.set.clone()),
             (Err(e), _) => Err(e),
@@ -76,30 +75,14 @@ impl ClientLookup {
         &self,
         record: Option<String>,
         set: Arc<ClientSet>,
-        file: Option<(Arc<ChangeWatch>, ChangeMark)>,
+        mark: Option<ChangeMark>,
     ) -> Arc<ClientSet> {
         self.last.store(Some(Arc::new(Seen {
             record,
             set: set.clone(),
-            file,
+            mark,
         })));
         set
-    }
-
-    /// Watches the file that lies at the store's path before the look; if it lies there during the look too, it is what is
-    /// looked at.
-    fn watch(&self, name: &StoreName, last: Option<&Seen>) -> Option<Arc<ChangeWatch>> {
-        let StoreName::File(path) = name else {
-            return None;
-        };
-        let earlier = last.and_then(|seen| seen.file.as_ref());
-        match earlier.filter(|(watch, _)| watch.mark().is_some()) {
-            Some((watch, _)) => Some(watch.clone()),
-            None => {
-                let watch = ChangeWatch::of(path).filter(|watch| watch.mark().is_some());
-                watch.map(Arc::new)
-            }
-        }
     }
 }
 
@@ -150,6 +133,7 @@ mod tests {
         assert!(lookup.known().is_none());
         // As a journal puts it back after a crash.
         std::fs::write(&path, before).unwrap();
+        assert_eq!(names(&lookup.now().unwrap()), ["web"]);
         assert_eq!(names(&lookup.known().unwrap()), ["web"]);
         client.remove_server_client("web").unwrap();
         assert!(names(&lookup.now().unwrap()).is_empty());
@@ -170,21 +154,5 @@ mod tests {
         assert!(lookup.known().is_some());
         std::fs::remove_file(&path).unwrap();
         assert!(lookup.known().is_none());
-    }
-
-    #[test]
-    fn a_file_whose_commits_are_in_a_log_has_no_mark() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("file");
-        let mut header = [0; 100];
-        for (format, has_mark) in [([1, 1], true), ([2, 2], false)] {
-            header[18..20].copy_from_slice(&format);
-            std::fs::write(&path, header).unwrap();
-            let watch = ChangeWatch::of(&path).unwrap();
-            assert_eq!(watch.mark().is_some(), has_mark);
-        }
-        std::fs::write(&path, "short").unwrap();
-        assert!(ChangeWatch::of(&path).unwrap().mark().is_none());
-        assert!(ChangeWatch::of(directory.path()).is_none());
     }
 }

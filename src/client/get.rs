@@ -40,7 +40,7 @@ use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::LogLevel;
 use crate::platform::ParentKind;
-use crate::process::cache::{CachedToken, ReadStamp};
+use crate::process::cache::{CachedToken, ReadStamp, WhileSame};
 use crate::sys;
 
 /// How long a look at the store may take while there is a good token from before.
@@ -91,7 +91,7 @@ impl Session {
                 self.wait_for_token(name, found)
             }
             (freshness, Some(token)) => {
-                cache.publish(name, stamp, &token);
+                cache.publish_seen(name, stamp, &token, self.while_same(&found));
                 if freshness != Freshness::Usable {
                     return Ok(token);
                 }
@@ -105,6 +105,13 @@ impl Session {
                 Ok(token)
             }
         }
+    }
+
+    fn while_same(&self, found: &Credential) -> Option<WhileSame> {
+        Some(WhileSame {
+            mark: found.mark?,
+            fresh: found.row.fresh_span(self.now())?,
+        })
     }
 
     /// A rejected token's row, where the platform has refused the token meanwhile.

@@ -31,7 +31,7 @@ use crate::platform::{self, MAX_TOKEN};
 use crate::process::cache::CachedToken;
 use crate::process::{self, Background, HandleId, HandleState, open_shared, release_handle};
 use crate::secrets::Vault;
-use crate::store::{self, Account, Opening, StoreName};
+use crate::store::{self, Account, ChangeMark, Opening, StoreName};
 use crate::sys::{ForkGuarded, ForkLock, KeptRef, generation};
 
 /// One open store with its options. What it knows beyond that is shared by every handle of the process.
@@ -119,6 +119,9 @@ impl Client {
     /// A token that is valid now, when there was no hit. `None` is the current account.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         names::split(name)?;
+        if let Some(token) = self.state().and_then(|state| state.unchanged(name)) {
+            return Ok(token);
+        }
         match self.at_server()? {
             Some(server) => server.get(name),
             None => self.session()?.get(name),
@@ -222,6 +225,13 @@ impl Client {
     fn state(&self) -> Option<&HandleState> {
         let state = self.state.get();
         state.filter(|state| state.shared.generation == generation())
+    }
+
+    /// [`Store::mark`] of the store, where this process has it open.
+    ///
+    /// [`Store::mark`]: crate::store::Store::mark
+    pub fn store_mark(&self) -> Option<ChangeMark> {
+        self.state()?.shared.store().ok()?.mark()
     }
 
     pub fn store(&self) -> &StoreName {

@@ -121,6 +121,7 @@ impl Session {
         if let Lookup::Found(found) = &mut loaded
             && self.state.shared.unsaved.apply(&found.key, &mut found.row)
         {
+            found.mark = None;
             self.save_unsaved(found, deadline);
         }
         Ok(loaded)

@@ -19,7 +19,34 @@ pub enum Freshness {
     Spent,
 }
 
+/// Until when a token is fresh while its row stays as it is, by both clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FreshSpan {
+    until_wall_ms: i64,
+    until_steady_ms: i64,
+}
+
+impl FreshSpan {
+    pub fn includes(&self, now: Now) -> bool {
+        now.wall_ms < self.until_wall_ms && now.steady_ms < self.until_steady_ms
+    }
+}
+
 impl Row {
+    /// None where more than the time may change what a caller may do.
+    pub fn fresh_span(&self, now: Now) -> Option<FreshSpan> {
+        let is_plain = !self.rejected && self.epoch == now.epoch && !now.epoch.is_empty();
+        if !is_plain || self.freshness(now) != Freshness::Fresh {
+            return None;
+        }
+        let early = (self.expires_at - self.refresh_at).max(0);
+        let lifetime = self.expires_at - self.fetched_at;
+        Some(FreshSpan {
+            until_wall_ms: self.expires_at - early,
+            until_steady_ms: self.fetched_steady + lifetime - early,
+        })
+    }
+
     pub fn freshness(&self, now: Now) -> Freshness {
         self.freshness_with(now, 0)
     }

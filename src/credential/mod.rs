@@ -50,7 +50,7 @@ mod stored_bytes;
 mod tests;
 mod transitions;
 
-pub use freshness::Freshness;
+pub use freshness::{FreshSpan, Freshness};
 pub use key::CredentialKey;
 pub use lease::Lease;
 pub use refusals::SecretRefusal;

@@ -697,3 +697,46 @@ fn a_removed_row_remembers_what_it_was_refused() {
     memory.note_change(START.plus(11));
     assert_eq!(memory.failures, 1);
 }
+
+#[test]
+fn a_fresh_span_ends_no_later_than_the_token_is_fresh() {
+    let step_ms = 60_000;
+    for (lifetime, early, drift) in [
+        (7_200_000, 289_000, 0),
+        (600_000, 0, 90_000),
+        (300_000, -5000, -90_000),
+    ] {
+        let row = Row {
+            token: Some("A".into()),
+            fetched_at: START.wall_ms,
+            fetched_steady: START.steady_ms,
+            epoch: START.epoch.into(),
+            refresh_at: START.wall_ms + lifetime - early,
+            expires_at: START.wall_ms + lifetime,
+            ..Row::default()
+        };
+        let span = row.fresh_span(START).unwrap();
+        let mut fresh = 0;
+        for late in (-step_ms..lifetime + step_ms).step_by(1000) {
+            // One clock steps, and the other does not.
+            let now = Now {
+                wall_ms: START.wall_ms + late + drift,
+                ..START.plus(late)
+            };
+            let is_fresh = row.freshness(now) == Freshness::Fresh;
+            assert!(!span.includes(now) || is_fresh, "{late} ms later");
+            fresh += i64::from(span.includes(now));
+        }
+        assert!(
+            fresh * 1000 >= lifetime - early.max(0) - drift.abs(),
+            "{fresh}"
+        );
+        let mut rejected = row.clone();
+        rejected.reject("A");
+        assert_eq!(rejected.fresh_span(START), None);
+        for other in ["another boot", ""] {
+            assert_eq!(row.fresh_span(in_epoch(START, other)), None);
+        }
+        assert_eq!(row.fresh_span(START.plus(lifetime - early.max(0))), None);
+    }
+}

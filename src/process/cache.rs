@@ -7,8 +7,9 @@
 //! [`ArcSwapOption`] without its count being touched.
 
 use crate::clock::{COARSE_RESOLUTION_MS, CoarseNow, Now};
-use crate::credential::Row;
+use crate::credential::{FreshSpan, Row};
 use crate::process::once_map::OnceMap;
+use crate::store::ChangeMark;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{Arc, ArcSwapOption};
 
@@ -95,9 +96,17 @@ struct Slot {
 
 struct Snapshot {
     token: CachedToken,
+    while_same: Option<WhileSame>,
     /// Both move ahead when a look finds the same token again.
     revision: AtomicU64,
     read_at_ms: AtomicI64,
+}
+
+/// What a look found stays true while the store has this mark, for so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WhileSame {
+    pub mark: ChangeMark,
+    pub fresh: FreshSpan,
 }
 
 /// The moment before a look at the store: what the look finds may have been true no later.
@@ -183,14 +192,50 @@ impl Cache {
         }
     }
 
-    /// Keeps what a look at the store found.
+    /// What the last look found, where nothing has changed since. That is a look, too.
+    pub fn unchanged(
+        &self,
+        name: Option<&str>,
+        now: Now,
+        mark: impl FnOnce() -> Option<ChangeMark>,
+    ) -> Option<CachedToken> {
+        let slot = self.known_slot(name.map(str::as_bytes))?;
+        let stamp = self.stamp();
+        let snapshot = slot.snapshot.load();
+        let snapshot = snapshot.as_ref()?;
+        let same = snapshot.while_same?;
+        let is_good = self.is_good(snapshot, CoarseNow::read()) && same.fresh.includes(now);
+        if !is_good || mark() != Some(same.mark) {
+            return None;
+        }
+        snapshot
+            .read_at_ms
+            .fetch_max(stamp.steady_ms, Ordering::Relaxed);
+        slot.end_revalidation();
+        Some(snapshot.token.clone())
+    }
+
+    /// Keeps a token that was not found by a look at the store.
     pub fn publish(&self, name: Option<&str>, stamp: ReadStamp, token: &CachedToken) {
+        self.publish_seen(name, stamp, token, None);
+    }
+
+    /// Keeps what a look at the store found.
+    pub fn publish_seen(
+        &self,
+        name: Option<&str>,
+        stamp: ReadStamp,
+        token: &CachedToken,
+        while_same: Option<WhileSame>,
+    ) {
         let slot = match name {
             Some(name) => self.named.get_or_insert(name.as_bytes(), Slot::default),
             None => &self.current,
         };
         let known = slot.snapshot.load();
-        match known.as_ref().filter(|known| known.token.is_same(token)) {
+        let is_same =
+            |known: &&Arc<Snapshot>| known.token.is_same(token) && known.while_same == while_same;
+        match known.as_ref().filter(is_same) {
             Some(known) => {
                 known
                     .read_at_ms
@@ -199,6 +244,7 @@ impl Cache {
             }
             None => slot.snapshot.store(Some(Arc::new(Snapshot {
                 token: token.clone(),
+                while_same,
                 revision: AtomicU64::new(stamp.revision),
                 read_at_ms: AtomicI64::new(stamp.steady_ms),
             }))),
@@ -414,6 +460,52 @@ mod tests {
         cache.invalidate_all();
         assert!(!cache.has_valid(Some("shop")));
         assert!(cache.valid_while_store_is_down(Some("shop")).is_none());
+    }
+
+    #[test]
+    fn what_a_look_found_is_handed_out_again_only_while_nothing_has_changed() {
+        let cache = Cache::default();
+        let now = Now::of_host();
+        let (mark, other) = (ChangeMark::numbered(1), ChangeMark::numbered(2));
+        let row = Row {
+            token: Some("A".into()),
+            fetched_at: now.wall_ms,
+            fetched_steady: now.steady_ms,
+            epoch: now.epoch.into(),
+            refresh_at: now.wall_ms + 30_000,
+            expires_at: now.wall_ms + 60_000,
+            ..Row::default()
+        };
+        let token = CachedToken::from_row(&row, now).unwrap();
+        let fresh = row.fresh_span(now).unwrap();
+        let look = |mark| cache.unchanged(Some("shop"), now, || Some(mark));
+        assert!(look(mark).is_none(), "nobody has looked yet");
+        cache.publish(Some("shop"), cache.stamp(), &token);
+        assert!(
+            look(mark).is_none(),
+            "it was fetched, and not seen in the store"
+        );
+        let seen = |cache: &Cache, mark| {
+            let same = Some(WhileSame { mark, fresh });
+            cache.publish_seen(Some("shop"), cache.stamp(), &token, same);
+        };
+        seen(&cache, mark);
+        assert_eq!(hit(&cache, 0), None);
+        assert_eq!(&*look(mark).unwrap().value, "A");
+        // That was a look: the next is due, and this thread may make it.
+        assert_eq!(hit(&cache, 0), None);
+        assert!(look(other).is_none());
+        assert!(cache.unchanged(Some("shop"), now, || None).is_none());
+        seen(&cache, other);
+        assert!(look(other).is_some() && look(mark).is_none());
+        for (late, is_given) in [(29_999, true), (30_000, false)] {
+            let given = cache.unchanged(Some("shop"), now.plus(late), || Some(other));
+            assert_eq!(given.is_some(), is_given, "{late} ms later");
+        }
+        cache.invalidate_all();
+        assert!(look(other).is_none(), "something was rejected here");
+        seen(&cache, other);
+        assert!(look(other).is_some());
     }
 
     #[test]

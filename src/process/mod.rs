@@ -25,7 +25,7 @@ use crate::store::{self, ClockStep, Opening, Store, StoreName, belongs_to_server
 use crate::sync::{Mutex, lock};
 use crate::sys::{ForkGuarded, ForkLock, generation};
 pub use background::Background;
-use cache::Cache;
+use cache::{Cache, CachedToken};
 pub use last_known::{HandleId, last_known, release_handle};
 use rejected::RejectedHere;
 use single_flight::{HeldSlots, SingleFlight};
@@ -205,6 +205,15 @@ fn find(name: &StoreName) -> Option<&'static StoreState> {
 impl HandleState {
     pub fn matches(&self, options: &Options) -> bool {
         self.view.is_of(options)
+    }
+
+    /// The token that the last look at the store found, where the store shows at next to no cost that nothing has changed.
+    pub fn unchanged(&self, name: Option<&str>) -> Option<CachedToken> {
+        let store = self.shared.store().ok()?;
+        let is_all_stored = self.shared.unsaved.is_empty();
+        is_all_stored
+            .then(|| self.cache.unchanged(name, store.now(), || store.mark()))
+            .flatten()
     }
 }
 

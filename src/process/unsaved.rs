@@ -35,6 +35,10 @@ impl Unsaved {
         lock(&self.0).remove(key);
     }
 
+    pub fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// Why some token lives in this process's memory only.
     pub fn reason(&self) -> Option<String> {
         lock(&self.0).values().next().map(|(_, why)| why.clone())

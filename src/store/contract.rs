@@ -538,6 +538,43 @@ fn the_clock_is_the_same_for_all_and_goes_forward(place: &dyn Place) {
     assert!(!before.epoch.is_empty());
 }
 
+fn a_mark_stands_for_a_state(place: &dyn Place) {
+    let (store, other) = (place.open(), place.open());
+    let look = || {
+        read(&*store, &soon(), |there| {
+            Ok((there.clients()?, there.mark()))
+        })
+        .unwrap()
+    };
+    let mut last = look().1;
+    if last.is_none() {
+        assert!(store.mark().is_none(), "a store has marks or has none");
+        return;
+    }
+    let mut row = full_row();
+    for (round, writer) in [&other, &store].into_iter().cycle().take(20).enumerate() {
+        assert_eq!(store.mark(), last, "nothing was changed");
+        row.fetches += 1;
+        match round % 3 {
+            0 => write(&**writer, &key("wx"), &row),
+            1 => change(&**writer, |accounts| {
+                accounts.put(&account(&format!("a{round}")))
+            }),
+            _ => writer
+                .change_clients(&soon(), &mut |record| {
+                    *record = Some(round.to_string());
+                    Ok(Commit::Yes)
+                })
+                .unwrap(),
+        }
+        assert_ne!(store.mark(), last, "round {round} was not seen");
+        last = look().1;
+    }
+    store.close_idle();
+    assert_eq!(store.mark(), None, "nothing is open");
+    assert_ne!(look().1, last, "it was opened anew");
+}
+
 fn a_message_reaches_the_keeper_while_there_is_one(place: &dyn Place) {
     let (store, reader) = (place.open(), place.open());
     let wanted = Message::Wanted("shop".into());
@@ -724,5 +761,6 @@ contract! {
     of_many_that_try_one_leads
     what_is_let_go_is_opened_again
     the_clock_is_the_same_for_all_and_goes_forward
+    a_mark_stands_for_a_state
     a_message_reaches_the_keeper_while_there_is_one
 }

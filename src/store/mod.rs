@@ -10,6 +10,7 @@
 //! - **Compare and set.** A closure that changes a record sees it as it is. If another process has written meanwhile, the
 //!   closure runs again on what that wrote; so it may run more than once, and its last run counts.
 //! - **A read is whole by the record.** A store of one file reads all in one state. Another may read each record by itself.
+//! - **A mark stands for a state.** Two equal marks of one store: nothing in it was changed between. A store need not have marks.
 //! - **One clock.** `now` is the same clock for all who use the store; leases and ages count by it.
 //! - **A lock is a shortcut.** It dies with its process, so that the next leader need not wait for the lease's end. What
 //!   excludes is the lease in the row.
@@ -41,8 +42,8 @@ pub use redis_url::RedisUrl;
 pub use server_check::{Replica, ServerCheck, ServerReport};
 pub use server_url::ServerUrl;
 pub use sqlite::{
-    ChangeMark, ChangeWatch, Condition, QUARANTINED, condition, lock_path, mailbox_path,
-    read_backup, write_backup,
+    ChangeMark, Condition, QUARANTINED, condition, lock_path, mailbox_path, read_backup,
+    write_backup,
 };
 
 use std::sync::Arc;
@@ -80,6 +81,11 @@ pub trait Store: Send + Sync {
 
     /// Runs `look` over what is there, within the deadline.
     fn read(&self, by: &Deadline, look: &mut dyn FnMut(&dyn Read) -> Result<()>) -> Result<()>;
+
+    /// How the store is now, at next to no cost and without waiting. None where only a read can tell.
+    fn mark(&self) -> Option<ChangeMark> {
+        None
+    }
 
     /// Changes one row; one that is not there is an empty one.
     fn change_row(
@@ -220,6 +226,10 @@ pub trait Read {
     /// The record of a server's clients (`server_clients`): a text that no two writes have alike. None where none was ever
     /// written: an empty set is a record, too.
     fn clients(&self) -> Result<Option<String>>;
+    /// How the store is at this read, to be compared with [`Store::mark`] later on.
+    fn mark(&self) -> Option<ChangeMark> {
+        None
+    }
 }
 
 /// The accounts, to be changed. What is read here is as changed so far; of rows, as they were.

@@ -108,7 +108,7 @@ impl Drop for ForkLock {
 
 /// Runs a system call that may stall, without the lock if this thread holds it. Nothing that is [`ForkGuarded`] may be
 /// borrowed meanwhile.
-pub(super) fn outside<T>(call: impl FnOnce() -> T) -> T {
+pub fn outside<T>(call: impl FnOnce() -> T) -> T {
     /// Takes the lock again, after a panic too.
     struct Back(u32);
     impl Drop for Back {

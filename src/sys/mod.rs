@@ -39,7 +39,7 @@ pub use file::{
     is_writable, link_target, make_private, me, os_message, owner_name, owner_uid,
     require_plain_file, require_readable_file, user_name, write_stderr,
 };
-pub use fork::{AtomicRef, ForkGuarded, ForkLock, away_from_fork, generation};
+pub use fork::{AtomicRef, ForkGuarded, ForkLock, away_from_fork, generation, outside};
 pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use kept_ref::KeptRef;
 pub use lock::LockFile;
@@ -55,7 +55,7 @@ pub use signal::BlockedSignals;
 #[cfg(feature = "redis")]
 pub use ticker::Ticker;
 pub use trust::Distrust;
-pub use vfs::{store_vfs, take_lost};
+pub use vfs::{file_of, store_vfs, take_lost};
 
 /// The remedy for a thread that could not be started.
 pub fn no_thread_advice(e: &std::io::Error) -> &'static str {

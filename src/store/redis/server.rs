@@ -235,9 +235,14 @@ impl Server {
     }
 
     pub(super) fn note_away(&self, why: &Error) {
+        // The deadline of one call is no reason for another.
+        let why = match why.status {
+            Status::Timeout => silent(Error::store(why.what.clone()), SILENCE),
+            _ => why.clone(),
+        };
         *lock(&self.away) = Some(Away {
             next_try: boot_ms() + TRY_EACH_MS,
-            why: why.clone(),
+            why,
         });
     }
 
@@ -268,11 +273,7 @@ impl Server {
         }
         match e.kind() {
             _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
-            _ if is_timeout(e) => error
-                .because(format!("no answer within {} ms", PATIENCE.as_millis()))
-                .advise(
-                    "See whether the server is overloaded, stopped, or cut off by the network.",
-                ),
+            _ if is_timeout(e) => silent(error, PATIENCE),
             io::ErrorKind::InvalidData => error
                 .because("what answers there does not speak the protocol of Redis")
                 .advise("See what listens there."),
@@ -281,4 +282,10 @@ impl Server {
                 .advise("See the server's log."),
         }
     }
+}
+
+fn silent(error: Error, waited: Duration) -> Error {
+    error
+        .because(format!("no answer within {} ms", waited.as_millis()))
+        .advise("See whether the server is overloaded, stopped, or cut off by the network.")
 }

@@ -4,12 +4,14 @@ use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::change_watch::ChangeWatch;
 use super::error::SqliteError;
 use super::leader_lock::lock_path;
 use super::obstacle::{Obstacle, journal_path, remedy};
@@ -147,16 +149,20 @@ impl SqliteStore {
                 // A rollback failed, for want of memory: whatever came next on this connection would too.
                 || !open.conn.is_autocommit()
                 || (writes && open.read_only && sys::is_writable(&self.path))
+                || self.is_rewritten(there.as_ref())
         });
         self.require_own_journal(there.as_ref())?;
         sys::take_lost();
         if stale {
-            files.close();
+            self.close(files);
         }
         let there = match files.open {
             Some(_) => there,
             None => {
-                files.open = Some(self.connect().map_err(lost_or)?);
+                let open = self.connect().map_err(lost_or)?;
+                let watch = sys::file_of(&open.conn).map(|file| ChangeWatch::of(&self.path, file));
+                self.watch.store(watch.map(Arc::new));
+                files.open = Some(open);
                 std::fs::symlink_metadata(&self.path).ok()
             }
         };
@@ -177,9 +183,19 @@ impl SqliteStore {
             Err(e) if !is_lost => Err(SqliteError::from(e)),
             _ => Err(SqliteError::Lost),
         };
+        if writes && let Some(watch) = self.watch.load().as_ref() {
+            watch.mark_cached();
+        }
+        let done = match done {
+            // Another SQLite has given it a write-ahead log since.
+            Err(e) if !matches!(e, SqliteError::Busy) && self.has_got_log() => {
+                Err(SqliteError::Moved)
+            }
+            done => done,
+        };
         // What an I/O error leaves of a connection is not to be used.
-        if is_lost || matches!(done, Err(SqliteError::Io(_))) {
-            files.close();
+        if is_lost || matches!(done, Err(SqliteError::Io(_) | SqliteError::Moved)) {
+            self.close(files);
         }
         done
     }
@@ -222,6 +238,18 @@ impl SqliteStore {
             file,
             read_only,
         })
+    }
+
+    fn has_got_log(&self) -> bool {
+        self.watch.load().is_some() && has_write_ahead_log(&self.path)
+    }
+
+    fn is_rewritten(&self, there: Option<&Metadata>) -> bool {
+        let watch = self.watch.load();
+        watch
+            .as_ref()
+            .zip(there)
+            .is_some_and(|(watch, there)| watch.is_rewritten(there))
     }
 
     fn create_if_absent(&self) -> Result<(), SqliteError> {

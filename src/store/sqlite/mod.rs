@@ -57,7 +57,7 @@ mod trust;
 mod turn;
 
 pub use backup::{read_backup, write_backup};
-pub use change_watch::{ChangeMark, ChangeWatch};
+pub use change_watch::ChangeMark;
 pub use inspect::{Condition, condition};
 pub use leader_lock::lock_path;
 pub use mailbox::mailbox_path;
@@ -66,6 +66,7 @@ pub use repair::QUARANTINED;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
+use self::change_watch::ChangeWatch;
 use self::connection::{Open, ReadTransaction, Seen, begin_write, commit};
 use self::mailbox::Mailbox;
 use self::records::Records;
@@ -74,7 +75,7 @@ use super::{Access, Accounts, Commit, KeeperChannel, LeaderLock, Opening, Read, 
 use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
-use crate::sync::{Mutex, lock};
+use crate::sync::{ArcSwapOption, Mutex, lock};
 use crate::sys::{ForkLock, LockFile};
 
 pub struct SqliteStore {
@@ -91,6 +92,8 @@ pub struct SqliteStore {
     /// Whether this process would make a lock that shuts the owner out.
     cannot_give_lock: AtomicBool,
     files: Turn<Files>,
+    /// Of the file that the connection has open.
+    watch: ArcSwapOption<ChangeWatch>,
     lock: Mutex<Lock>,
 }
 
@@ -99,14 +102,6 @@ struct Files {
     open: Option<Open>,
     /// The file that this process last saw there, and who might read it.
     seen: Option<Seen>,
-}
-
-impl Files {
-    /// Closes the connection. SQLite computes at that, too.
-    fn close(&mut self) {
-        let _held = ForkLock::enter();
-        self.open = None;
-    }
 }
 
 #[derive(Default)]
@@ -128,10 +123,18 @@ impl SqliteStore {
             lacks_locks: AtomicBool::new(false),
             cannot_give_lock: AtomicBool::new(false),
             files: Turn::new(Files::default()),
+            watch: ArcSwapOption::default(),
             lock: Mutex::default(),
         };
         store.with_connection(by, false, |_| Ok(()))?;
         Ok(store)
+    }
+
+    /// Closes the connection. SQLite computes at that, too.
+    fn close(&self, files: &mut Files) {
+        self.watch.store(None);
+        let _held = ForkLock::enter();
+        files.open = None;
     }
 
     fn about(&self, what: &str) -> String {
@@ -148,8 +151,10 @@ impl Store for SqliteStore {
         self.with_connection(by, false, |conn| {
             // All that a look sees is of one moment.
             let transaction = ReadTransaction::begin(conn)?;
-            let records = Records::of(transaction.conn());
+            let watch = self.watch.load();
+            let records = Records::marked(transaction.conn(), watch.as_deref());
             let looked = look(&records);
+            records.mark();
             records.settle(looked)
         })?
     }
@@ -221,6 +226,10 @@ impl Store for SqliteStore {
         self.try_lock(key, slot)
     }
 
+    fn mark(&self) -> Option<ChangeMark> {
+        self.watch.load().as_ref()?.mark()
+    }
+
     fn now(&self) -> Now {
         Now::of_host()
     }
@@ -251,7 +260,7 @@ impl Store for SqliteStore {
         let Some(mut files) = self.files.try_take().filter(|_| lock.held == 0) else {
             return;
         };
-        files.close();
+        self.close(&mut files);
         lock.file = None;
     }
 }

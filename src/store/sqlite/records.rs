@@ -3,10 +3,11 @@
 //! A closure passes on an [`Error`], and SQLite's own error is what tells a busy file from a damaged one. So these records keep
 //! that, and [`Records::settle`] brings it back to whoever waits, repairs and tries again.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use rusqlite::Connection;
 
+use super::change_watch::{ChangeMark, ChangeWatch};
 use super::sql;
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
@@ -14,6 +15,8 @@ use crate::store::{Account, Accounts, Read, UnknownAccount};
 
 pub struct Records<'a> {
     conn: &'a Connection,
+    watch: Option<&'a ChangeWatch>,
+    mark: OnceCell<Option<ChangeMark>>,
     failed: RefCell<Option<rusqlite::Error>>,
 }
 
@@ -21,7 +24,17 @@ impl<'a> Records<'a> {
     pub fn of(conn: &'a Connection) -> Records<'a> {
         Records {
             conn,
+            watch: None,
+            mark: OnceCell::new(),
             failed: RefCell::new(None),
+        }
+    }
+
+    /// Of a transaction that only reads, and keeps writers off.
+    pub fn marked(conn: &'a Connection, watch: Option<&'a ChangeWatch>) -> Records<'a> {
+        Records {
+            watch,
+            ..Records::of(conn)
         }
     }
 
@@ -82,6 +95,10 @@ impl Read for Records<'_> {
 
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>> {
         self.note(sql::rows_of(self.conn, id))
+    }
+
+    fn mark(&self) -> Option<ChangeMark> {
+        *self.mark.get_or_init(|| self.watch?.mark_cached())
     }
 
     fn clients(&self) -> Result<Option<String>> {

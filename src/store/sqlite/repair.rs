@@ -38,7 +38,7 @@ impl SqliteStore {
             let outcome = {
                 let mut files = self.take_files(by)?;
                 let _shield = BlockedSignals::new();
-                files.close();
+                self.close(&mut files);
                 self.with_lock_file(&mut sync::lock(&self.lock), |lock| {
                     if !lock.try_lock(REPAIR_BYTE)? {
                         return Ok(None);

@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::sys::failpoint::{Failpoint, hit_failpoint};
 use crate::sys::file::FileId;
@@ -54,7 +55,7 @@ impl Level {
 }
 
 pub struct StoreFile {
-    own: OwnFile,
+    own: Arc<OwnFile>,
     /// While a change is under way: the lock outlives a host that closes the number of the file. Else another process would
     /// begin a change of its own, and this one write its journal into that.
     twin: Option<OwnFile>,
@@ -89,13 +90,18 @@ impl StoreFile {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         Ok(StoreFile {
-            own: opened,
+            own: Arc::new(opened),
             twin: None,
             path: path.to_owned(),
             level: Level::None,
             how: libc::F_OFD_SETLK,
             directory_to_sync: is_journal && create,
         })
+    }
+
+    /// The file, for whoever looks at it and neither locks nor writes.
+    pub fn shared(&self) -> Arc<OwnFile> {
+        self.own.clone()
     }
 
     /// How many bytes there were to read. A transaction reads between its lock and its unlock, which look at the descriptor.

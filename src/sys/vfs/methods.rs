@@ -2,12 +2,15 @@
 
 use std::ffi::{c_int, c_void};
 use std::io;
+use std::sync::Arc;
 
+use rusqlite::Connection;
 use rusqlite::ffi::{self, sqlite3_file, sqlite3_int64, sqlite3_io_methods};
 
 use super::code;
 use super::file::{Level, StoreFile};
 use crate::sys::fork::outside;
+use crate::sys::own_file::OwnFile;
 
 /// What SQLite has of a file.
 #[repr(C)]
@@ -166,14 +169,31 @@ unsafe extern "C" fn is_reserved(handle: *mut sqlite3_file, answer: *mut c_int) 
     }
 }
 
-unsafe extern "C" fn control(handle: *mut sqlite3_file, what: c_int, answer: *mut c_void) -> c_int {
-    if what != ffi::SQLITE_FCNTL_HAS_MOVED {
-        return ffi::SQLITE_NOTFOUND;
+/// A question of this library's own: which file it is. SQLite's own numbers are below 100.
+const SHARED_FILE: c_int = 7000;
+
+/// The file that a connection reads and writes, where it is opened by this VFS.
+pub fn file_of(conn: &Connection) -> Option<Arc<OwnFile>> {
+    let mut file: Option<Arc<OwnFile>> = None;
+    // SAFETY: the connection is open; `control` writes to a place of this type.
+    unsafe {
+        let place = (&raw mut file).cast();
+        ffi::sqlite3_file_control(conn.handle(), c"main".as_ptr(), SHARED_FILE, place);
     }
-    // SAFETY: as `on_file` has it; this question has a place for a number.
+    file
+}
+
+unsafe extern "C" fn control(handle: *mut sqlite3_file, what: c_int, answer: *mut c_void) -> c_int {
+    // SAFETY: as `on_file` has it. The questions have a place for a number, and one for a file.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_FSTAT, |file| {
-            *answer.cast::<c_int>() = c_int::from(file.has_moved());
+            match what {
+                ffi::SQLITE_FCNTL_HAS_MOVED => {
+                    *answer.cast::<c_int>() = c_int::from(file.has_moved());
+                }
+                SHARED_FILE => *answer.cast::<Option<Arc<OwnFile>>>() = Some(file.shared()),
+                _ => return Ok(ffi::SQLITE_NOTFOUND),
+            }
             Ok(ffi::SQLITE_OK)
         })
     }

@@ -27,6 +27,7 @@ use rusqlite::ffi::{self, sqlite3_file, sqlite3_vfs};
 
 use self::file::StoreFile;
 use self::methods::Handle;
+pub use self::methods::file_of;
 use super::file::is_writable;
 use super::fork::{ForkLock, outside};
 use super::own_file::Lost;

@@ -258,11 +258,14 @@ fn sockets_that_the_service_manager_passes_are_taken() {
         shell.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]);
         shell.arg(program).args(words).env_clear().envs(environment);
         shell.stdout(Stdio::null()).stderr(log);
-        // SAFETY: a call of the system, and nothing else.
+        // SAFETY: calls of the system, and nothing else.
         unsafe {
-            shell.pre_exec(move || match libc::dup2(fd, 3) {
-                3 => Ok(()),
-                _ => Err(std::io::Error::last_os_error()),
+            shell.pre_exec(move || {
+                // A copy, for dup2 of 3 itself would leave it to be closed by the program.
+                match libc::dup2(libc::dup(fd), 3) {
+                    3 => Ok(()),
+                    _ => Err(std::io::Error::last_os_error()),
+                }
             });
         }
         *command = shell;
