@@ -18,6 +18,10 @@ const MOST: usize = 3;
 
 /// What is wrong with a text, as “U+FEFF at the start (a byte order mark)”; None where nothing is.
 pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !QUOTES.contains(&char::from(byte));
+    if text.bytes().all(is_plain) {
+        return None;
+    }
     let characters: Vec<char> = text.chars().collect();
     let (mut begin, mut end) = (0, characters.len());
     let mut found = Vec::new();

@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -287,12 +288,19 @@ impl Options {
         // A base URL is judged by it, and stands before it in the table.
         let is_judge = |row: &&OptionRow| row.name == ALLOW_PLAIN_HTTP;
         let judge = TABLE.iter().filter(is_judge);
+        let given = sys::variables("WXTOKEN_");
         for row in judge.chain(TABLE.iter().filter(|row| !is_judge(row))) {
+            let is_its = |(name, _): &&(OsString, OsString)| {
+                let upper = row.name.bytes().map(|byte| byte.to_ascii_uppercase());
+                name.as_bytes().iter().copied().eq(upper)
+            };
+            let Some((_, value)) = given.iter().find(is_its) else {
+                continue;
+            };
             let variable = format!("WXTOKEN_{}", row.name.to_ascii_uppercase());
-            let value = match sys::variable(&variable).map(OsString::into_string) {
-                Some(Ok(value)) => value,
-                None => continue,
-                Some(Err(_)) => {
+            let value = match value.clone().into_string() {
+                Ok(value) => value,
+                Err(_) => {
                     return Err(Error::argument(format!(
                         "invalid environment variable {variable}"
                     ))

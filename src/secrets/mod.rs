@@ -29,6 +29,8 @@ mod seal;
 
 pub use key_file::Vault;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use ring::digest::{SHA256, digest};
 use zeroize::Zeroizing;
 
@@ -103,12 +105,19 @@ pub fn fingerprint(id: &str, secret: &str) -> String {
 
 /// Runs the ciphers once, so that ring has looked at the processor before any fork or second thread can interrupt it.
 pub fn warm_up() {
-    let _ = cipher(&[0; KEY_LEN]);
-    let _ = fingerprint("", "");
+    static IS_WARM: AtomicBool = AtomicBool::new(false);
+    if !IS_WARM.swap(true, Ordering::Relaxed) {
+        let _ = cipher(&[0; KEY_LEN]);
+        let _ = fingerprint("", "");
+    }
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |number: u8| char::from(b"0123456789abcdef"[usize::from(number)]);
+    let digits = bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    digits.collect()
 }
 
 #[cfg(test)]

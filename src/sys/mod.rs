@@ -27,7 +27,7 @@ use std::fs::File;
 use std::io::Read;
 
 pub use connect::connect_first;
-pub use environment::{is_secure, variable};
+pub use environment::{is_secure, variable, variables};
 pub use failpoint::{Failpoint, hit_failpoint};
 #[cfg(feature = "failpoints")]
 pub use failpoint::{arm, held, hold, let_go};
