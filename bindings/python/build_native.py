@@ -54,7 +54,7 @@ def headers(temporary: Path) -> Path:
     """Those of this Python. Where Debian keeps pyconfig.h for each processor, a compiler for another would miss it."""
     there = Path(sysconfig.get_path("include"))
     if not (there / "Python.h").exists():
-        raise Failed(f"{there} has no Python.h: install the headers of this Python, as with apt-get install python3-dev")
+        raise Failed(f"{there} has no Python.h: install this Python's headers, as with apt-get install python3-dev")
     copy = Path(shutil.copytree(there, temporary / "include"))
     shutil.copy(sysconfig.get_config_h_filename(), copy / "pyconfig.h")
     return copy

@@ -1,6 +1,6 @@
 """Builds two wheels that carry the C library, tagged with the platforms that the library runs on.
 
-One has the extension too, for CPython 3.10 and later; the other is for any Python 3. pip takes the first where both fit.
+One has the extension too, for CPython 3.10 and later; the other is for any Python 3. pip prefers the first.
 
     python build_wheel.py LIBRARY DIRECTORY [PLATFORM]
 
@@ -9,8 +9,8 @@ DIRECTORY  where the wheels go; their paths are printed
 PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without one, auditwheel finds
            the oldest glibc in the library's symbols; it must be of this machine's processor then.
 
-$CC compiles the extension, for the library's platform. This runs in an environment with ``wheel-requirements.txt``, of a
-CPython 3.10 or later that has its headers. The same library, compiler and headers give the same bytes under one
+$CC compiles the extension, for the library's platform. This runs in an environment with ``wheel-requirements.txt``,
+of a CPython 3.10 or later that has its headers. The same library, compiler and headers give the same bytes under one
 ``SOURCE_DATE_EPOCH``.
 """
 
@@ -26,23 +26,23 @@ from pathlib import Path
 import build_native
 
 HERE = Path(__file__).resolve().parent
-
-
+# Without it, setup.py makes a wheel that has no extension.
 EXTENSION = "_native.c"
 
 
 def main(library: Path, directory: Path, platform: str | None = None) -> None:
     """Build both."""
     if not build_native.can_load():
-        sys.exit(f"build_wheel.py: {sys.executable} is no CPython 3.10 or later with its lock: run this by one")
-    for without in ((), (EXTENSION,)):
-        with tempfile.TemporaryDirectory() as temporary:
-            for wheel in build(library, Path(temporary), platform, without):
-                directory.mkdir(parents=True, exist_ok=True)
-                print(shutil.copy(wheel, directory))
+        sys.exit(f"build_wheel.py: {sys.executable} is not a CPython 3.10 or later with its lock: run this by one")
+    with tempfile.TemporaryDirectory() as temporary:
+        built = build(library, Path(temporary, "native"), platform)
+        built += build(library, Path(temporary, "any"), platform, EXTENSION)
+        directory.mkdir(parents=True, exist_ok=True)
+        for wheel in built:
+            print(shutil.copy(wheel, directory))
 
 
-def build(library: Path, temporary: Path, platform: str | None, without: tuple[str, ...]) -> list[Path]:
+def build(library: Path, temporary: Path, platform: str | None, *without: str) -> list[Path]:
     """Copy the sources, put the library beside them, and build."""
     source, plain, tagged = (temporary / name for name in ("source", "plain", "tagged"))
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.so.*", *without)

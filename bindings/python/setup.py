@@ -1,7 +1,7 @@
 """What pyproject.toml cannot say: how the extension is built, and the tag of a wheel.
 
-With the C library or the extension inside, a wheel is for one platform. With the extension it is for Python 3.10 and all
-later ones, by the stable ABI; without, for any Python 3.
+With the C library or the extension inside, a wheel is for one platform. With the extension it is for CPython 3.10 and
+all later ones, by the stable ABI; without, for any Python 3.
 """
 
 from __future__ import annotations
@@ -49,13 +49,15 @@ class Wheel(bdist_wheel):
         return (*(("cp310", "abi3") if built else ("py3", "none")), super().get_tag()[2])
 
 
+extension = Extension(
+    "wxtoken._native",
+    [SOURCE],
+    py_limited_api=True,
+    # Without a compiler, the package goes by ctypes; a release may not.
+    optional=os.environ.get("WXTOKEN_NATIVE") != "required",
+)
 setup(
     distclass=Package,
     cmdclass={"bdist_wheel": Wheel, "build_ext": Native},
-    # Without a compiler, the package goes by ctypes; a release may not.
-    ext_modules=[
-        Extension("wxtoken._native", [SOURCE], py_limited_api=True, optional=os.environ.get("WXTOKEN_NATIVE") != "required")
-    ]
-    if IS_NATIVE
-    else [],
+    ext_modules=[extension] if IS_NATIVE else [],
 )

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._native import Base as Base
+
+implementation: str
+"""``native`` or ``ctypes``: which way Store.token goes in this process."""
 
 
 def base() -> tuple[str, type]:
@@ -16,7 +23,7 @@ def base() -> tuple[str, type]:
             return "native", _native()
         except ImportError as e:
             if wanted == "native":
-                raise ImportError(f"wxtoken cannot use its extension: {e}: unset WXTOKEN_PYTHON to use ctypes") from None
+                raise ImportError(f"wxtoken lacks its extension: {e}: unset WXTOKEN_PYTHON to use ctypes") from None
     return "ctypes", object
 
 
@@ -29,4 +36,5 @@ def _native() -> type:
     return Base
 
 
-implementation, Base = base()
+if not TYPE_CHECKING:
+    implementation, Base = base()

@@ -10,6 +10,7 @@
 #include <Python.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <structmember.h>
 
@@ -234,9 +235,21 @@ static void dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-PyDoc_STRVAR(token_doc, "token($self, /, name=None)\n--\n\n"
-                        "Return a token that is valid now, of an account or of the current one.\n\n"
-                        "It is Store._token by the extension, and has the same description.");
+/* That of Store.token in store.py, which tests/test_native.py compares. */
+PyDoc_STRVAR(token_doc,
+    "token($self, /, name=None)\n--\n\n"
+    "Return a token that is valid now, of an account or of the current one.\n"
+    "\n"
+    "Asks WeChat once per expiry among all processes on the store, and blocks up to ``timeout_ms`` when it has to;\n"
+    "other Python threads go on meanwhile. Ask for the token at each use rather than keep it.\n"
+    "\n"
+    "\"shop/jsapi_ticket\" and \"shop/card_ticket\" are the tickets of the account \"shop\"; in WeCom they are\n"
+    "\"app/jsapi_ticket\" and \"app/agent_ticket\". What a ticket or an authorizer's token is fetched with is fetched on\n"
+    "the way, within the same ``timeout_ms``. \"customer/refresh_token\" (\".../verify_ticket\", \".../suite_ticket\") is\n"
+    "what was put.\n"
+    "\n"
+    "Raises any WxTokenError; ``retry_after`` says when a request will be made again, until when every process gets\n"
+    "the same failure at once.");
 
 static PyMethodDef methods[] = {
     {"token", (PyCFunction)(void (*)(void))base_token, METH_FASTCALL | METH_KEYWORDS, token_doc},
@@ -275,7 +288,16 @@ static int execute(PyObject *module)
     return failed;
 }
 
+/* Sub-interpreters with a lock of their own, which Python has since 3.12: it knows the slot by this number. */
+enum { MULTIPLE_INTERPRETERS = 3 };
+#define PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
+
 static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+static PyModuleDef_Slot later_slots[] = {
+    {Py_mod_exec, execute},
+    {MULTIPLE_INTERPRETERS, PER_INTERPRETER_GIL_SUPPORTED},
+    {0, NULL},
+};
 
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
@@ -286,5 +308,8 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__native(void)
 {
+    /* Such as "3.12.1 (main, ...". */
+    if (atoi(Py_GetVersion() + 2) >= 12)
+        module.m_slots = later_slots;
     return PyModuleDef_Init(&module);
 }

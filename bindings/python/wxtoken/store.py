@@ -49,7 +49,7 @@ class Token:
         return f"<wxtoken.Token of {len(self.value)} chars{until}>"
 
 
-class Store(Base):  # type: ignore[misc, valid-type]
+class Store(Base):
     """An open store. Any thread may use it, several at once, before and after a fork.
 
     path     the SQLite file, made when absent; its directory must exist. Or a URL as redis://HOST. None is $WXTOKEN_STORE, else
@@ -184,7 +184,9 @@ class Store(Base):  # type: ignore[misc, valid-type]
         value, expires_at = out.value.decode(), out.expires_at
         last = self._last
         if last is None or last[0] != expires_at or last[1].value != value:
-            last = self._last = expires_at, self._new_token(value, expires_at)
+            last = expires_at, self._new_token(value, expires_at)
+            # Not after close(), which another thread may have called.
+            self._last = None if self._handle is None else last
         return last[1]
 
     if implementation == "native":
