@@ -1,8 +1,9 @@
 """Builds the extension in C by which a Store gets its tokens.
 
-    python build_native.py [FILE]
+    python build_native.py [FILE [SOURCE]]
 
-FILE  where it goes, if not into wxtoken/ here, as for the tests
+FILE    where it goes, if not into wxtoken/ here, as for the tests
+SOURCE  another extension, as that of the benchmarks
 
 $CC is the compiler, with its options if it needs any; it may be one for another machine. The headers are those of the
 Python that runs this. What comes out is for Python 3.10 and all later ones, by the limited API.
@@ -61,9 +62,9 @@ def headers(temporary: Path) -> Path:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    if len(sys.argv) > 3:
         sys.exit(__doc__)
     try:
-        build(Path(sys.argv[1]) if sys.argv[1:] else PACKAGE / "_native.abi3.so")
+        build(*map(Path, sys.argv[1:] or [PACKAGE / "_native.abi3.so"]))
     except Failed as e:
         sys.exit(f"build_native.py: {e}")
