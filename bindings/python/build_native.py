@@ -52,12 +52,14 @@ def build(file: Path, source: Path = SOURCE) -> None:
 
 
 def headers(temporary: Path) -> Path:
-    """Those of this Python. Where Debian keeps pyconfig.h for each processor, a compiler for another would miss it."""
+    """Those of this Python. Debian keeps pyconfig.h apart for each processor; a compiler for another would miss it."""
     there = Path(sysconfig.get_path("include"))
     if not (there / "Python.h").exists():
         raise Failed(f"{there} has no Python.h: install this Python's headers, as with apt-get install python3-dev")
     copy = Path(shutil.copytree(there, temporary / "include"))
-    shutil.copy(sysconfig.get_config_h_filename(), copy / "pyconfig.h")
+    apart = there.parent / str(sysconfig.get_config_var("MULTIARCH")) / there.name / "pyconfig.h"
+    if apart.exists():
+        shutil.copy(apart, copy)
     return copy
 
 
