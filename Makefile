@@ -6,7 +6,7 @@
 #   make demo-server  a server, and curl, an SDK and a C program that get one token from it
 #   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
-#   make wheel      a Python wheel that carries the library, in build/wheels
+#   make wheel      Python wheels that carry the library, in build/wheels
 #   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
 #   make page-pictures   draw the server's page again, for the manual

@@ -6,6 +6,8 @@ Run it under warm.py, with bindings/python in $PYTHONPATH, and the directory wit
 import json
 import os
 import sys
+import threading
+from contextlib import contextmanager
 from time import perf_counter_ns
 
 import wxtoken
@@ -60,14 +62,36 @@ def main():
     for _ in range(ROUNDS):
         for bench, call in subjects.items():
             report(bench=bench, ns=nanoseconds(call))
+    with computing():
+        # Turns of the lock are milliseconds long, so that a round is a matter of luck.
+        for bench in ("python-token", "python-ctypes-token"):
+            report(fact=f"{bench}-beside-thread-us", value=nanoseconds(subjects[bench], 100_000) / 1000)
 
 
-def nanoseconds(call):
+@contextmanager
+def computing():
+    """Beside a thread that computes without a pause: it waits for the interpreter's lock all the time."""
+    ended = threading.Event()
+
+    def compute():
+        while not ended.is_set():
+            pass
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def nanoseconds(call, calls=CALLS):
     """What one call takes, on average of a round."""
     start = perf_counter_ns()
-    for _ in range(CALLS):
+    for _ in range(calls):
         call()
-    return (perf_counter_ns() - start) / CALLS
+    return (perf_counter_ns() - start) / calls
 
 
 def report(**line):

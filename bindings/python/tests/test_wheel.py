@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -99,6 +100,18 @@ def test_wheels_for_another_platform_have_the_tag_that_is_given_and_the_same_byt
     for tag, first in built[0].items():
         assert first.name == f"wxtoken-{__version__}-{tag}-musllinux_1_2_aarch64.whl"
         assert first.read_bytes() == built[1][tag].read_bytes()
+
+
+def test_a_source_distribution_has_what_the_extension_is_built_of(tmp_path: Path) -> None:
+    python = python_with(PROJECT / "wheel-requirements.txt")
+    ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "*.so*")
+    source = shutil.copytree(PROJECT, tmp_path / "source", ignore=ignored)
+    program = f"from setuptools.build_meta import build_sdist; build_sdist({str(tmp_path / 'out')!r})"
+    run(python, "-c", program, cwd=source)
+    (packed,) = (tmp_path / "out").iterdir()
+    run(python, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-w", tmp_path / "wheels", packed)
+    (wheel,) = (tmp_path / "wheels").iterdir()
+    assert wheel.name.startswith(f"wxtoken-{__version__}-{NATIVE}-")
 
 
 def test_without_a_compiler_no_wheel_is_built(tmp_path: Path) -> None:
