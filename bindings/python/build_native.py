@@ -67,6 +67,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 3:
         sys.exit(__doc__)
     try:
-        build(*map(Path, sys.argv[1:] or [PACKAGE / "_native.abi3.so"]))
+        build(*([Path(file) for file in sys.argv[1:]] or [PACKAGE / "_native.abi3.so"]))
     except Failed as e:
         sys.exit(f"build_native.py: {e}")

@@ -115,6 +115,7 @@ def test_a_name_may_be_given_by_its_keyword_and_one_alone(sim: Simulator, open_s
         lambda: store.token(nam="shop"),
         lambda: store.token(b"shop"),
         lambda: store.token(5),
+        lambda: store.token(("shop",)),
     ):
         with pytest.raises(TypeError):
             wrong()

@@ -156,7 +156,7 @@ static PyObject *base_token(PyObject *self, PyObject *const *arguments, Py_ssize
         plain = text != NULL && strlen(text) == (size_t)length;
     }
     if (!plain)
-        return PyObject_CallMethod(self, "_token", "O", name);
+        return PyObject_CallMethod(self, "_token", "(O)", name);
     return get((base *)self, text);
 }
 
