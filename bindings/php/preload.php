@@ -12,7 +12,9 @@ declare(strict_types=1);
 foreach (
     [
         'Declarations',
+        'Bundled',
         'Library',
+        'Answer',
         'WxTokenException',
         'Exception/ArgumentException',
         'Exception/AccountException',

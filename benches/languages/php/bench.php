@@ -33,12 +33,12 @@ $expected = (string) getenv('WXBENCH_TOKEN');
 // fields are by the address of their struct's type, which must not come again for another type in this process.
 $forgotten = [];
 $forget = Closure::bind(static function () use (&$forgotten): void {
-    $forgotten[] = Library::$ffi;
-    Library::$ffi = null;
+    $forgotten[] = [Library::$hot, Library::$whole];
+    Library::$hot = Library::$whole = null;
 }, null, Library::class);
 // What they will take is taken once before, for a request seldom has to ask the system for memory.
 for ($i = 0; $i <= ROUNDS * CALLS['php-request']; $i++) {
-    Library::load();
+    Library::hot();
     $forget();
 }
 $forgotten = [];

@@ -50,6 +50,32 @@ story('forty requests to four PHP-FPM workers, preloaded, cost one token', stati
     check(!file_exists("$directory/fpm.sock"), "PHP-FPM left its socket:\n$log");
 });
 
+story('PHP-FPM takes the declarations that ffi.preload has parsed, and no library from elsewhere', static function (
+    string $directory
+) use ($simulator): void {
+    mkdir("$directory/lib");
+    copy(Fpm::loadedLibrary(), "$directory/lib/libwxtoken.so.0");
+    $print = [PHP_BINARY, dirname(__DIR__, 2) . '/bin/ffi-preload'];
+    [$code, $declarations] = Process::run($print, ['WXTOKEN_LIBRARY' => "$directory/lib/libwxtoken.so.0"]);
+    same(0, $code, $declarations);
+    file_put_contents("$directory/wxtoken.h", $declarations);
+    [$id, $secret] = $simulator->official();
+    $environment = [
+        'WXTOKEN_STORE' => "$directory/state/tokens.db",
+        'WXTOKEN_API_BASE_URL' => $simulator->http,
+    ];
+    $fpm = new Fpm($directory, $environment, settings: ["ffi.preload=$directory/wxtoken.h"]);
+    try {
+        $request = $fpm->request("id=$id&maps=1", $secret);
+        $answer = $fpm->decoded($request->answer());
+        $request->end();
+    } finally {
+        $log = $fpm->stop();
+    }
+    same(0, $simulator->business('official', $answer['token']), "errcode of the token; PHP-FPM said:\n$log");
+    same(["$directory/lib/libwxtoken.so.0"], $answer['libraries'], 'libraries that are loaded');
+});
+
 story('PHP-FPM without the preloading says what is missing', static function (string $directory): void {
     $fpm = new Fpm($directory, ['WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0"], preload: false);
     try {

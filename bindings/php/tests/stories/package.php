@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace WxToken\Tests;
 
+use WxToken\Answer;
+use WxToken\Declarations;
+
 $package = dirname(__DIR__, 2);
 
 story('src/Declarations.php is what make-cdef makes of the header', static function () use ($package): void {
@@ -15,6 +18,20 @@ story('src/Declarations.php is what make-cdef makes of the header', static funct
         $made === file_get_contents("$package/src/Declarations.php"),
         'the header has changed: php bin/make-cdef ../../include/wxtoken.h > src/Declarations.php',
     );
+});
+
+story('a get writes into as many bytes as the header says, and reads them where it says', static function (): void {
+    $library = \WxToken\Library::load();
+    foreach (['wxtoken_token' => Declarations::TOKEN, 'wxtoken_error' => Declarations::ERROR] as $struct => $words) {
+        same(\FFI::sizeof($library->new($struct)), \FFI::sizeof($library->new($words)), "size of $struct");
+    }
+    $answer = new Answer(\WxToken\Library::hot());
+    $token = $library->cast('wxtoken_token', $answer->out);
+    [$token->expires_at, $token->length] = [1800000000, 3];
+    \FFI::memcpy($token->value, 'abc', 3);
+    $read = [$answer->out[0], $answer->out[1], \FFI::string($answer->value, 3)];
+    same([1800000000, 3, 'abc'], $read, 'end, length and text');
+    check(!str_contains(print_r($answer, true), 'abc'), 'it shows the token');
 });
 
 story('composer.json is valid', static function (string $directory) use ($package): void {
@@ -84,7 +101,12 @@ story('the library that lies in the package is used, and that of another C libra
     $native = "$directory/package/native/" . php_uname('m');
     foreach (['gnu', 'musl'] as $libc) {
         mkdir("$native-$libc", recursive: true);
+        $targets[] = basename($native) . "-$libc";
     }
+    $bundled = file_get_contents("$package/src/Bundled.php");
+    $filled = str_replace('TARGETS = []', 'TARGETS = ' . json_encode($targets), $bundled, $places);
+    same(1, $places, 'places in src/Bundled.php that contrib/packaging/composer.py fills in');
+    file_put_contents("$directory/package/src/Bundled.php", $filled);
     copy(trim($libdir) . '/libwxtoken.so.0', "$native-gnu/libwxtoken.so.0");
     file_put_contents("$native-musl/libwxtoken.so.0", 'for another C library');
     file_put_contents("$directory/page.php", <<<'PHP'
