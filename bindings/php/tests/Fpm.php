@@ -144,7 +144,7 @@ final class Fpm
 
     public static function loadedLibrary(): string
     {
-        \WxToken\Library::load();
+        \WxToken\Store::version();
         check(
             preg_match('~/\S*libwxtoken\.so\S*$~m', file_get_contents('/proc/self/maps'), $found) === 1,
             'libwxtoken is not in /proc/self/maps',

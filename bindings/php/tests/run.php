@@ -27,11 +27,14 @@ set_error_handler(static function (int $level, string $message, string $file, in
 
 try {
     $simulator = new Simulator();
-    foreach (['ffi', 'json', 'pcntl', 'posix'] as $extension) {
+    // By FFI, or where the extension is loaded by that: `make test-php` runs this both ways.
+    echo 'by ', isByExtension() ? 'the extension' : 'FFI', "\n";
+    foreach ([isByExtension() ? 'wxtoken' : 'ffi', 'json', 'pcntl', 'posix'] as $extension) {
         check(extension_loaded($extension), "PHP's extension $extension is not loaded: install or enable it");
     }
     \WxToken\Store::version();
-    $chapters = ['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package', 'adapters'];
+    $chapters = ['shared_table', 'errors', 'secrets', 'handles', 'processes', 'fpm', 'package', 'adapters'];
+    $chapters[] = isByExtension() ? 'extension' : 'ffi';
     foreach (array_slice($argv, 1) ?: $chapters as $chapter) {
         require __DIR__ . "/stories/$chapter.php";
     }

@@ -4,35 +4,7 @@ declare(strict_types=1);
 
 namespace WxToken\Tests;
 
-use WxToken\Answer;
-use WxToken\Declarations;
-
 $package = dirname(__DIR__, 2);
-
-story('src/Declarations.php is what make-cdef makes of the header', static function () use ($package): void {
-    $header = "$package/../../include/wxtoken.h";
-    check(is_readable($header), "cannot read $header: these tests run in a checkout of the whole project");
-    [$code, $made] = Process::run([PHP_BINARY, "$package/bin/make-cdef", $header]);
-    same(0, $code, "exit code of make-cdef, which said \"$made\"");
-    check(
-        $made === file_get_contents("$package/src/Declarations.php"),
-        'the header has changed: php bin/make-cdef ../../include/wxtoken.h > src/Declarations.php',
-    );
-});
-
-story('a get writes into as many bytes as the header says, and reads them where it says', static function (): void {
-    $library = \WxToken\Library::load();
-    foreach (['wxtoken_token' => Declarations::TOKEN, 'wxtoken_error' => Declarations::ERROR] as $struct => $words) {
-        same(\FFI::sizeof($library->new($struct)), \FFI::sizeof($library->new($words)), "size of $struct");
-    }
-    $answer = new Answer(\WxToken\Library::hot());
-    $token = $library->cast('wxtoken_token', $answer->out);
-    [$token->expires_at, $token->length] = [1800000000, 3];
-    \FFI::memcpy($token->value, 'abc', 3);
-    $read = [$answer->out[0], $answer->out[1], \FFI::string($answer->value, 3)];
-    same([1800000000, 3, 'abc'], $read, 'end, length and text');
-    check(!str_contains(print_r($answer, true), 'abc'), 'it shows the token');
-});
 
 story('composer.json is valid', static function (string $directory) use ($package): void {
     [$code, $said] = Process::run(
@@ -90,38 +62,6 @@ story('a project that installs the package with Composer gets a token', static f
         PHP);
     [$code, $said] = Process::run([PHP_BINARY, "$directory/page.php"]);
     same([0, $store->token()->value], [$code, $said], 'exit code and token');
-});
-
-story('the library that lies in the package is used, and that of another C library is not', static function (
-    string $directory
-) use ($package): void {
-    mkdir("$directory/package/src", recursive: true);
-    Process::run(['cp', '-r', "$package/src", "$package/preload.php", "$directory/package"]);
-    [, $libdir] = Process::run(['pkg-config', '--variable=libdir', 'wxtoken']);
-    $native = "$directory/package/native/" . php_uname('m');
-    foreach (['gnu', 'musl'] as $libc) {
-        mkdir("$native-$libc", recursive: true);
-        $targets[] = basename($native) . "-$libc";
-    }
-    $bundled = file_get_contents("$package/src/Bundled.php");
-    $filled = str_replace('TARGETS = []', 'TARGETS = ' . json_encode($targets), $bundled, $places);
-    same(1, $places, 'places in src/Bundled.php that contrib/packaging/composer.py fills in');
-    file_put_contents("$directory/package/src/Bundled.php", $filled);
-    copy(trim($libdir) . '/libwxtoken.so.0', "$native-gnu/libwxtoken.so.0");
-    file_put_contents("$native-musl/libwxtoken.so.0", 'for another C library');
-    file_put_contents("$directory/page.php", <<<'PHP'
-        <?php
-        require __DIR__ . '/package/preload.php';
-        new WxToken\Store(__DIR__ . '/tokens.db');
-        readfile('/proc/self/maps');
-        PHP);
-    [$code, $said] = Process::run([PHP_BINARY, "$directory/page.php"], ['WXTOKEN_LIBRARY' => '']);
-    same(0, $code, "exit code, where it said $said");
-    check(str_contains($said, "$native-gnu/libwxtoken.so.0"), "it has loaded another library: $said");
-
-    file_put_contents("$native-gnu/libwxtoken.so.0", 'not a library');
-    [, $said] = Process::run([PHP_BINARY, "$directory/page.php"], ['WXTOKEN_LIBRARY' => '']);
-    check(str_contains($said, "cannot load $native-gnu/libwxtoken.so.0: "), "the failure does not name it: $said");
 });
 
 story('the example prints its one line', static function (string $directory) use ($simulator, $package): void {
