@@ -1,0 +1,47 @@
+<?php
+
+declare(strict_types=1);
+
+use WxToken\Library;
+use WxToken\Store;
+
+return static function (string $expected, Closure $get): array {
+    // PHP forgets its FFI objects at the end of a request, and so does this. But it keeps them, for PHP remembers where
+    // fields are by the address of their struct's type, which must not come again for another type in this process.
+    $forgotten = [];
+    $forget = Closure::bind(static function () use (&$forgotten): void {
+        $forgotten[] = [Library::$hot, Library::$whole];
+        Library::$hot = Library::$whole = null;
+    }, null, Library::class);
+    // What they will take is taken once before, for a request seldom has to ask the system for memory.
+    for ($i = 0; $i <= ROUNDS * 25; $i++) {
+        Library::hot();
+        $forget();
+    }
+    $forgotten = [];
+
+    $ffi = Library::load();
+    $token = $ffi->new('wxtoken_token');
+    FFI::memcpy($token->value, $expected, strlen($expected));
+    $token->length = strlen($expected);
+    // The library stays in the process, and knows the token.
+    $request = static function () use ($forget): string {
+        $forget();
+
+        return (new Store())->token('shop')->value;
+    };
+    if (ini_get('ffi.preload')) {
+        return ['php-preload-request' => [25, $request]];
+    }
+
+    return [
+        'php-request' => [25, $request],
+        'php-get' => [500, $get],
+        // An empty call: freeing no handle is a no-op.
+        'php-floor' => [2000, static function () use ($ffi, $token): string {
+            $ffi->wxtoken_free(null);
+
+            return FFI::string($token->value, $token->length);
+        }],
+    ];
+};
