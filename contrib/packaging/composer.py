@@ -1,4 +1,4 @@
-"""The PHP package as Composer installs it from an archive, with the library of each target in it.
+"""The PHP package as Composer installs it from an archive, with the library of each target in it, and what builds the extension.
 
     composer.py [TRIPLE…]
 """
@@ -20,6 +20,7 @@ def main(triples):
     manifest = json.loads(members["composer.json"])
     # An archive, unlike a tag of a repository, has no other place for it.
     members["composer.json"] = json.dumps({**manifest, "version": VERSION}, indent=4, ensure_ascii=False).encode() + b"\n"
+    members["include/wxtoken.h"] = (ROOT / "include" / "wxtoken.h").read_bytes()
     targets = [f"'{target.cpu}-{target.libc}'" for target in chosen(triples)]
     members[BUNDLED] = members[BUNDLED].replace(b"TARGETS = []", f"TARGETS = [{', '.join(targets)}]".encode())
     for target in chosen(triples):

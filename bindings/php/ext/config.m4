@@ -24,7 +24,7 @@ if test "$PHP_WXTOKEN" != "no"; then
   elif test -f "$wxtoken_native/libwxtoken.so.0" && test -f "$wxtoken_root/include/wxtoken.h"; then
     AC_MSG_RESULT([$wxtoken_native])
     PHP_ADD_INCLUDE([$wxtoken_root/include])
-    WXTOKEN_SHARED_LIBADD="$wxtoken_native/libwxtoken.so.0 -Wl,-rpath,$wxtoken_native"
+    WXTOKEN_SHARED_LIBADD="-L$wxtoken_native -l:libwxtoken.so.0 -Wl,-rpath,$wxtoken_native"
   else
     AC_MSG_RESULT([no])
     AC_MSG_ERROR([there is no libwxtoken: install it, and put the directory of its wxtoken.pc into PKG_CONFIG_PATH])

@@ -55,7 +55,7 @@ static void make(zval *object, const failure *failure)
 
 	/* By the name: of a status that is newer than this build, the number is not known here. */
 	for (int status = WXTOKEN_E_ARGUMENT; status <= WXTOKEN_E_INTERNAL; status++) {
-		if (zend_string_equals_cstr(failure->status, wxtoken_status_name(status), strlen(wxtoken_status_name(status)))) {
+		if (strcmp(ZSTR_VAL(failure->status), wxtoken_status_name(status)) == 0) {
 			ce = ce_of_status[status];
 		}
 	}

@@ -6,12 +6,14 @@ namespace WxToken\Tests;
 
 $package = dirname(__DIR__, 2);
 
-story('composer.json is valid', static function (string $directory) use ($package): void {
-    [$code, $said] = Process::run(
-        ['composer', 'validate', '--strict', '--no-interaction', '--no-check-lock', "$package/composer.json"],
-        ['COMPOSER_HOME' => $directory, 'COMPOSER_ALLOW_SUPERUSER' => '1'],
-    );
-    same(0, $code, "exit code of composer, which said\n$said");
+story('composer.json is valid, and that of the extension', static function (string $directory) use ($package): void {
+    foreach (["$package/composer.json", "$package/ext/composer.json"] as $file) {
+        [$code, $said] = Process::run(
+            ['composer', 'validate', '--strict', '--no-interaction', '--no-check-lock', $file],
+            ['COMPOSER_HOME' => $directory, 'COMPOSER_ALLOW_SUPERUSER' => '1'],
+        );
+        same(0, $code, "exit code of composer, which said\n$said");
+    }
 });
 
 story("the composer.json of the SDKs' tests is valid, and pins them", static function (string $directory) use (
