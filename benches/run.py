@@ -77,6 +77,7 @@ def languages(built):
     return [
         Program("go", [*warm, built / "go"]),
         Program("php", [*warm, "php", php / "bench.php", "ffi"]),
+        Program("php-pieces", [*warm, "php", php / "pieces.php"]),
         Program("php-preloaded", [*warm, "php", php / "preloaded.php"]),
         Program("php-fpm", [*warm, "php", php / "fpm.php", "ffi"]),
         Program("php-extension", [*warm, "php", "-d", "apc.enable_cli=1", php / "bench.php", "extension"], environment=by_extension),

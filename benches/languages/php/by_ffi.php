@@ -6,19 +6,10 @@ use WxToken\Library;
 use WxToken\Store;
 
 return static function (string $expected, Closure $get): array {
-    // PHP forgets its FFI objects at the end of a request, and so does this. But it keeps them, for PHP remembers where
-    // fields are by the address of their struct's type, which must not come again for another type in this process.
-    $forgotten = [];
-    $forget = Closure::bind(static function () use (&$forgotten): void {
-        $forgotten[] = [Library::$hot, Library::$whole];
-        Library::$hot = Library::$whole = null;
+    // PHP forgets its FFI objects at the end of a request, and so does this.
+    $forget = Closure::bind(static function (): void {
+        Library::$hot = null;
     }, null, Library::class);
-    // What they will take is taken once before, for a request seldom has to ask the system for memory.
-    for ($i = 0; $i <= ROUNDS * 25; $i++) {
-        Library::hot();
-        $forget();
-    }
-    $forgotten = [];
 
     $ffi = Library::load();
     $token = $ffi->new('wxtoken_token');
