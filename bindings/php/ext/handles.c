@@ -90,7 +90,6 @@ static wxtoken_handle *take(const zend_string *key)
 				return handle;
 			}
 			wxtoken_handle_close(handle);
-			return NULL;
 		}
 	}
 	return NULL;
