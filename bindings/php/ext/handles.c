@@ -3,8 +3,8 @@
  * hundreds of gets.
  *
  * A handle has one Store at a time. It is lent again within a second, and only where opening would give its equal: for the
- * same store and options, with the same environment and directory. A Store that has set, registered or put something ends
- * its handle, for the library ties that to the handle.
+ * same store and options, with the same environment, and in the same directory where a path is relative. A Store that has
+ * set, registered or put something ends its handle, for the library ties that to the handle.
  */
 
 #include "php_wxtoken.h"
@@ -32,17 +32,40 @@ static void append(smart_str *key, const char *text, size_t length)
 	smart_str_appendl(key, text, length);
 }
 
-static void append_environment(smart_str *key)
+static bool is_relative(const char *path)
 {
+	return path[0] != '\0' && path[0] != '/';
+}
+
+static bool names_a_file(const char *option, size_t length)
+{
+	return length > 5 && strncasecmp(option + length - 5, "_file", 5) == 0;
+}
+
+static bool starts_with(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+/* Whether a path in it is relative. */
+static bool append_environment(smart_str *key)
+{
+	bool relative = false;
+
 	tsrm_env_lock();
 	for (char **variable = environ; variable && *variable; variable++) {
 		const char *text = *variable;
-		if ((text[0] == 'W' && strncmp(text, "WXTOKEN_", 8) == 0) || (text[0] == 'H' && strncmp(text, "HOME=", 5) == 0)
-			|| (text[0] == 'X' && strncmp(text, "XDG_STATE_HOME=", 15) == 0)) {
-			append(key, text, strlen(text));
+		if ((text[0] != 'W' && text[0] != 'H' && text[0] != 'X')
+			|| (!starts_with(text, "WXTOKEN_") && !starts_with(text, "HOME=") && !starts_with(text, "XDG_STATE_HOME="))) {
+			continue;
 		}
+		size_t name_length = strcspn(text, "=");
+		bool is_path = text[0] != 'W' || starts_with(text, "WXTOKEN_STORE=") || names_a_file(text, name_length);
+		relative |= is_path && is_relative(text + name_length + 1);
+		append(key, text, strlen(text));
 	}
 	tsrm_env_unlock();
+	return relative;
 }
 
 /* All that a new handle depends on. False when an option is of no type that crosses: an exception is thrown then. */
@@ -53,8 +76,7 @@ static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 	zend_string *option;
 	zval *value;
 
-	append_environment(key);
-	append(key, directory, getcwd(directory, sizeof(directory)) ? strlen(directory) : 0);
+	bool relative = append_environment(key) || (store && is_relative(ZSTR_VAL(store)));
 	if (options) {
 		ZEND_HASH_FOREACH_KEY_VAL(options, number, option, value) {
 			ZVAL_DEREF(value);
@@ -68,12 +90,17 @@ static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 			zend_string *text = Z_TYPE_P(value) == IS_FALSE ? zend_string_copy(ZSTR_CHAR('0')) : zval_get_string(value);
 			append(key, ZSTR_VAL(name), ZSTR_LEN(name));
 			append(key, ZSTR_VAL(text), ZSTR_LEN(text));
+			relative |= names_a_file(ZSTR_VAL(name), ZSTR_LEN(name)) && is_relative(ZSTR_VAL(text));
 			zend_string_release(name);
 			zend_string_release(text);
 		} ZEND_HASH_FOREACH_END();
 	}
 	if (store) {
 		append(key, ZSTR_VAL(store), ZSTR_LEN(store));
+	}
+	/* It takes longer than all else here. */
+	if (relative && getcwd(directory, sizeof(directory))) {
+		append(key, directory, strlen(directory));
 	}
 	smart_str_0(key);
 	return true;

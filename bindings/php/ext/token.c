@@ -27,19 +27,18 @@ zend_string *wxtoken_token_value(zend_object *token)
 /* In UTC. Without a zone PHP would read the default one, from a file, once in each request. */
 static void make_end(zval *end, int64_t seconds)
 {
-	zval arguments[2], name;
-	zend_class_entry *ce = php_date_get_timezone_ce();
+	char text[32];
+	int length = snprintf(text, sizeof(text), "@%" PRId64, seconds);
+	zval zone;
 
-	ZVAL_STRINGL(&name, "+00:00", 6);
-	object_init_ex(&arguments[1], ce);
-	zend_call_known_instance_method_with_1_params(ce->constructor, Z_OBJ(arguments[1]), NULL, &name);
-	ZVAL_STR(&arguments[0], zend_strpprintf(0, "@%" PRId64, seconds));
-	ce = php_date_get_immutable_ce();
-	object_init_ex(end, ce);
-	zend_call_known_instance_method_with_2_params(ce->constructor, Z_OBJ_P(end), NULL, &arguments[0], &arguments[1]);
-	zval_ptr_dtor(&arguments[0]);
-	zval_ptr_dtor(&arguments[1]);
-	zval_ptr_dtor(&name);
+	object_init_ex(&zone, php_date_get_timezone_ce());
+	php_timezone_obj *utc = Z_PHPTIMEZONE_P(&zone);
+	utc->initialized = true;
+	utc->type = TIMELIB_ZONETYPE_OFFSET;
+	utc->tzi.utc_offset = 0;
+	php_date_instantiate(php_date_get_immutable_ce(), end);
+	php_date_initialize(Z_PHPDATE_P(end), text, length, NULL, &zone, 0);
+	zval_ptr_dtor(&zone);
 }
 
 zend_object *wxtoken_token_of(const wxtoken_token *token)

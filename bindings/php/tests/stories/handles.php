@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace WxToken\Tests;
 
 use WxToken\Exception\AccountException;
+use WxToken\Exception\ArgumentException;
 use WxToken\Exception\TimeoutException;
 use WxToken\Store;
 
@@ -61,7 +62,9 @@ story('each Store has the environment as it is when it is opened', static functi
     }
 });
 
-story('a relative path is that of the current directory', static function (string $directory): void {
+story('a relative path is that of the current directory', static function (string $directory) use (
+    $simulator
+): void {
     $before = getcwd();
     try {
         foreach (['a', 'b', 'a', 'b'] as $name) {
@@ -69,8 +72,18 @@ story('a relative path is that of the current directory', static function (strin
             chdir("$directory/$name");
             (new Store('tokens.db'))->report();
             check(is_file("$directory/$name/tokens.db"), "the Store opened in $name is elsewhere");
+            putenv('WXTOKEN_STORE=other.db');
+            (new Store())->report();
+            check(is_file("$directory/$name/other.db"), "the Store of the environment is elsewhere than in $name");
+            putenv('WXTOKEN_STORE');
         }
+        copy($simulator->caFile, "$directory/b/ca.pem");
+        $open = static fn (): Store => new Store("$directory/tokens.db", ['ca_file' => 'ca.pem']);
+        $open()->report();
+        chdir("$directory/a");
+        thrown(ArgumentException::class, $open);
     } finally {
+        putenv('WXTOKEN_STORE');
         chdir($before);
     }
 });
