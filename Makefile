@@ -6,6 +6,7 @@
 #   make demo-server  a server, and curl, an SDK and a C program that get one token from it
 #   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
+#   make php-extension   PHP's extension, in build/php-extension
 #   make wheel      Python wheels that carry the library, in build/wheels
 #   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
@@ -42,7 +43,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel header tables clean help \
+.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
@@ -209,7 +210,7 @@ check:
 	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
 
 # What the suites after it share.
-build: stage sim tool test-tool soak-workers mixed-workers
+build: stage sim tool test-tool soak-workers mixed-workers native php-extension
 
 # What the bindings' suites run under: the staged library, the table of cases, a simulator.
 UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib \
@@ -273,10 +274,21 @@ test-go: stage sim test-tool
 	@cd bindings/go/adapters_test && $(CURDIR)/.ci/with-registry test-go/adapters Go \
 	  '$(UNDER_SIM) go vet ./...' '$(UNDER_SIM) go test -count=1 -race ./...'
 
-test-php: stage sim test-tool
+# PHP's extension, as a user builds it, and an ini file that loads it: PHP_INI_SCAN_DIR=:DIRECTORY finds that after PHP's own.
+PHP_EXTENSION    = $(CURDIR)/build/php-extension
+BY_PHP_EXTENSION = PHP_INI_SCAN_DIR=:$(PHP_EXTENSION)
+
+php-extension: stage
+	PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig .ci/php-extension bindings/php/ext $(PHP_EXTENSION)
+
+# By FFI, and by the extension.
+test-php: stage sim test-tool php-extension
 	$(UNDER_SIM) php bindings/php/tests/run.php
 	$(UNDER_REDIS) php bindings/php/tests/run.php shared_table
 	$(UNDER_SERVER) php bindings/php/tests/run.php shared_table
+	$(BY_PHP_EXTENSION) $(UNDER_SIM) php bindings/php/tests/run.php --by-extension
+	$(BY_PHP_EXTENSION) $(UNDER_REDIS) php bindings/php/tests/run.php --by-extension shared_table
+	$(BY_PHP_EXTENSION) $(UNDER_SERVER) php bindings/php/tests/run.php --by-extension shared_table
 
 # The adapters with the real SDKs; WXTOKEN_PHP_SDKS names an autoload file that loads them from elsewhere than Packagist.
 test-php-sdks: stage sim
@@ -395,19 +407,21 @@ BENCH ?=
 # The floor of Python's extension.
 EMPTY = CC="$(CC) -Werror" python3 -B bindings/python/build_native.py build/benches/empty.abi3.so benches/languages/python/empty.c
 
-bench: stage sim tool native
-	.ci/setup bench
+bench:
+	@.ci/setup bench
+	$(MAKE) --no-print-directory stage sim tool native php-extension
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(EMPTY)
-	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
+	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken WXTOKEN_PHP_EXTENSION=$(PHP_EXTENSION) $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
-test-bench: stage sim native
+test-bench: stage sim native php-extension
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
+	$(UNDER_SIM) python3 benches/php_instructions.py $(CURDIR)/build/benches $(PHP_EXTENSION)
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
 	$(CARGO) test --locked --features benching --bench inside
 

@@ -20,7 +20,8 @@ TEXT, OURS, THEIRS = "#7a7f87", "#2f81d6", "#a9793a"
 BARS = (
     ("C", "c-get", OURS),
     ("Go", "go-token", OURS),
-    ("PHP", "php-get", OURS),
+    ("PHP, by FFI", "php-get", OURS),
+    ("PHP, by the extension", "php-extension-get", OURS),
     ("Python", "python-token", OURS),
     ("Go: silenceper/wechat, memory", "silenceper-memory", THEIRS),
     ("Go: silenceper/wechat, Redis", "silenceper-redis", THEIRS),
@@ -28,6 +29,7 @@ BARS = (
     ("Python: wechatpy, Redis", "wechatpy-redis", THEIRS),
     ("Python: the script that came before, SQLite", "script-sqlite", THEIRS),
     ("PHP: EasyWeChat's file cache", "symfony-file", THEIRS),
+    ("PHP: APCu", "php-apcu", THEIRS),
     ("PHP: phpredis", "phpredis", THEIRS),
     ("C: hiredis", "hiredis", THEIRS),
 )

@@ -57,6 +57,7 @@ def programs(built, directory, large):
         Program("footprint-fetch", [built / "footprint", library, "fetch", *fetching], environment=over_tls),
         Program("shared_writes", [sys.executable, "shared_writes.py", built]),
         Program("instructions", [sys.executable, "instructions.py", built]),
+        Program("php_instructions", [sys.executable, "php_instructions.py", built, os.environ["WXTOKEN_PHP_EXTENSION"]]),
         Program("expiry", [sys.executable, "expiry.py", built]),
         Program("redis", [sys.executable, PEERS / "with_redis.py", sys.executable, "on_redis.py", built]),
         Program("server", [sys.executable, PEERS / "with_redis.py", sys.executable, "server.py", os.environ["WXTOKEN_TOOL"]]),
@@ -70,10 +71,16 @@ def programs(built, directory, large):
 def languages(built):
     """The bindings, and other ways to keep a token: each with the token of warm.py."""
     warm = [sys.executable, LANGUAGES / "warm.py"]
+    php, extension = LANGUAGES / "php", os.environ["WXTOKEN_PHP_EXTENSION"]
+    by_extension = {"PHP_INI_SCAN_DIR": f":{extension}"}
     return [
         Program("go", [*warm, built / "go"]),
-        Program("php", [*warm, "php", LANGUAGES / "php" / "bench.php"]),
-        Program("php-fpm", [*warm, "php", LANGUAGES / "php" / "fpm.php"]),
+        Program("php", [*warm, "php", php / "bench.php", "ffi"]),
+        Program("php-pieces", [*warm, "php", php / "pieces.php"]),
+        Program("php-preloaded", [*warm, "php", php / "preloaded.php"]),
+        Program("php-fpm", [*warm, "php", php / "fpm.php", "ffi"]),
+        Program("php-extension", [*warm, "php", "-d", "apc.enable_cli=1", php / "bench.php", "extension"], environment=by_extension),
+        Program("php-fpm-extension", [*warm, "php", php / "fpm.php", "extension"], environment=by_extension),
         Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),
     ]
 
@@ -195,8 +202,8 @@ def main():
     parser.add_argument("only", nargs="*", help="programs to run, instead of all; nothing is written then")
     parser.add_argument("--large", action="store_true", help="also with 100,000 accounts")
     given = parser.parse_args()
-    if "WXSIM_CONTROL" not in os.environ or "WXTOKEN_TOOL" not in os.environ:
-        parser.error("run this under `wechat-sim exec --quiet --`, with the command in WXTOKEN_TOOL, as `make bench` does")
+    if not {"WXSIM_CONTROL", "WXTOKEN_TOOL", "WXTOKEN_PHP_EXTENSION"} <= os.environ.keys():
+        parser.error("run this under `wechat-sim exec --quiet --`, with WXTOKEN_TOOL and WXTOKEN_PHP_EXTENSION, as `make bench` does")
     built = given.built.resolve()
     measured, failed = Measured(), []
     library = find_library()

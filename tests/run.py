@@ -29,7 +29,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "build"
 # What the suite `build` has made need not be looked at again by each suite after it.
-BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers") for word in ("-o", made)]
+BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
 # These build for themselves.
 NEED_NO_BUILD = {BUILD, "lint", "test-rust", "test-model", "test-openapi", "test-findings"}
 # One of these at a time: Maven's repository and the folder of PHP's SDKs are written by more than one of them.

@@ -4,15 +4,20 @@
  * Loads every class of this package but the adapters: for opcache.preload, and for programs without Composer.
  *
  * Under ffi.enable=preload, PHP's default, only classes that were preloaded may use FFI outside the command line. The
- * adapters use none, and extend what their SDK brings along.
+ * adapters use none, and extend what their SDK brings along. Where the extension wxtoken is loaded, it has the classes.
  */
 
 declare(strict_types=1);
 
+if (extension_loaded('wxtoken')) {
+    return;
+}
 foreach (
     [
         'Declarations',
+        'Bundled',
         'Library',
+        'Answer',
         'WxTokenException',
         'Exception/ArgumentException',
         'Exception/AccountException',

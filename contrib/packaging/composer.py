@@ -1,4 +1,4 @@
-"""The PHP package as Composer installs it from an archive, with the library of each target in it.
+"""The PHP package as Composer installs it from an archive, with the library of each target in it, and what builds the extension.
 
     composer.py [TRIPLE…]
 """
@@ -10,7 +10,8 @@ from common import DIST, ROOT, VERSION, chosen, run, write_zip
 
 PACKAGE = ROOT / "bindings" / "php"
 # What a program has no use for.
-LEFT_OUT = ("tests/", "bin/")
+LEFT_OUT = ("tests/", "bin/make-cdef")
+BUNDLED = "src/Bundled.php"
 
 
 def main(triples):
@@ -19,6 +20,9 @@ def main(triples):
     manifest = json.loads(members["composer.json"])
     # An archive, unlike a tag of a repository, has no other place for it.
     members["composer.json"] = json.dumps({**manifest, "version": VERSION}, indent=4, ensure_ascii=False).encode() + b"\n"
+    members["include/wxtoken.h"] = (ROOT / "include" / "wxtoken.h").read_bytes()
+    targets = [f"'{target.cpu}-{target.libc}'" for target in chosen(triples)]
+    members[BUNDLED] = members[BUNDLED].replace(b"TARGETS = []", f"TARGETS = [{', '.join(targets)}]".encode())
     for target in chosen(triples):
         members[f"native/{target.cpu}-{target.libc}/libwxtoken.so.0"] = target.library.read_bytes()
     write_zip(DIST / f"libwxtoken-wxtoken-{VERSION}.zip", members)

@@ -114,7 +114,13 @@ def php(check, place):
         place.write("app.php", re.sub(r"require '.*'", f"require __DIR__ . '/{file}'", program))
         got_a_token(check, f"PHP, by {how}", place, place.shell("php app.php"))
     loaded = place.shell("php -r 'require \"vendor/autoload.php\"; new WxToken\\Store(\"tokens.db\"); readfile(\"/proc/self/maps\");'")
-    check("PHP has loaded the package's own library", f"vendor/{NAME}/wxtoken/native/{os.uname().machine}-gnu/" in loaded, loaded)
+    own = f"vendor/{NAME}/wxtoken/native/{os.uname().machine}-gnu/"
+    check("PHP has loaded the package's own library", own in loaded, loaded)
+    place.shell(f"cd vendor/{NAME}/wxtoken/ext && (phpize && ./configure && make) >build.log 2>&1 || {{ tail -20 build.log; exit 1; }}")
+    by_extension = f"php -d ffi.enable=0 -d extension={place.folder}/vendor/{NAME}/wxtoken/ext/modules/wxtoken.so"
+    got_a_token(check, "PHP, by the extension built of the package", place, place.shell(f"{by_extension} app.php"))
+    loaded = place.shell(f"{by_extension} -r 'readfile(\"/proc/self/maps\");'")
+    check("the extension has loaded the package's library", own in loaded, loaded)
 
 
 def python(check, place):

@@ -2,7 +2,7 @@
 
 /**
  * What a token costs in true requests to PHP-FPM, set up as the binding's README says: all that a page pays for its
- * first one, and for a further one. Run it under warm.py.
+ * first one, and for a further one. Run it under warm.py, as `fpm.php ffi` or `fpm.php extension`.
  */
 
 declare(strict_types=1);
@@ -18,12 +18,16 @@ foreach (['harness', 'Process', 'FastCgiRequest', 'Fpm'] as $file) {
     require "$binding/tests/$file.php";
 }
 
+$name = ['ffi' => 'php-fpm', 'extension' => 'php-fpm-extension'][$argv[1]];
+if (extension_loaded('wxtoken') !== ($argv[1] === 'extension')) {
+    throw new RuntimeException("fpm.php $argv[1], and the extension wxtoken is not as that says");
+}
 $directory = sys_get_temp_dir() . '/wxtoken-bench-' . bin2hex(random_bytes(6));
 mkdir($directory);
 try {
     $environment = ['WXTOKEN_STORE' => "$directory/state/tokens.db", 'WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0"];
-    foreach (['WXTOKEN_API_BASE_URL', 'WXBENCH_TOKEN'] as $name) {
-        $environment[$name] = (string) getenv($name);
+    foreach (['WXTOKEN_API_BASE_URL', 'WXBENCH_TOKEN'] as $variable) {
+        $environment[$variable] = (string) getenv($variable);
     }
     $fpm = new Fpm($directory, $environment);
     try {
@@ -46,7 +50,7 @@ try {
                 }
             }
             foreach ($round > 0 ? $sums : [] as $what => $ns) {
-                echo json_encode(['bench' => "php-fpm-$what", 'ns' => $ns / REQUESTS]), "\n";
+                echo json_encode(['bench' => "$name-$what", 'ns' => $ns / REQUESTS]), "\n";
             }
         }
     } finally {

@@ -43,4 +43,18 @@ void wxtoken_free(wxtoken *wx);
 const char *wxtoken_version(void);
 const char *wxtoken_status_name(int32_t status);
 C;
+
+    /** What most requests call, in as few words as C allows. */
+    public const HOT = <<<'C'
+int wxtoken_init(char*,void**,void*);
+int wxtoken_set(void*,char*,char*,void*);
+int wxtoken_get(void*,char*,void*,void*);
+void wxtoken_free(void*);
+C;
+
+    /** A wxtoken_token: its end, its length, its text. */
+    public const TOKEN = 'int64_t[130]';
+
+    /** A wxtoken_error, for those who only hand it on. */
+    public const ERROR = 'int64_t[64]';
 }

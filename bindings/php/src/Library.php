@@ -14,66 +14,98 @@ use FFI;
  */
 final class Library
 {
-    private static ?FFI $ffi = null;
+    private const SCOPE = 'wxtoken';
 
+    private static ?FFI $hot = null;
+    private static ?FFI $whole = null;
+
+    /** Every function, as the header declares it. */
     public static function load(): FFI
     {
-        return self::$ffi ??= self::open(getenv('WXTOKEN_LIBRARY') ?: self::bundled() ?? 'libwxtoken.so.0');
+        return self::$whole ??= self::preloaded() ?? self::open(Declarations::C);
+    }
+
+    /** At least what Declarations::HOT declares. */
+    public static function hot(): FFI
+    {
+        return self::$hot ??= self::preloaded() ?? self::open(Declarations::HOT);
+    }
+
+    /** The file that ffi.preload takes: the same for every request, parsed when PHP starts. */
+    public static function toPreload(): string
+    {
+        $others = preg_replace('/^\S+ wxtoken_(init|set|get|free)\(.*\n/m', '', Declarations::C . "\n");
+
+        return implode("\n", [
+            '#define FFI_SCOPE "' . self::SCOPE . '"',
+            '#define FFI_LIB "' . self::file() . '"',
+            $others . Declarations::HOT . "\n",
+        ]);
+    }
+
+    /** What ffi.preload has parsed; null where it was not given that file. */
+    private static function preloaded(): ?FFI
+    {
+        if (!ini_get('ffi.preload') || getenv('WXTOKEN_LIBRARY')) {
+            return null;
+        }
+        try {
+            return FFI::scope(self::SCOPE);
+        } catch (FFI\Exception) {
+            return null;
+        }
+    }
+
+    private static function file(): string
+    {
+        return getenv('WXTOKEN_LIBRARY') ?: self::bundled() ?? 'libwxtoken.so.0';
     }
 
     /** The library that lies in this package, where it was installed from an archive that carries it. */
     private static function bundled(): ?string
     {
-        $folder = dirname(__DIR__) . '/native/' . php_uname('m');
-        if (!extension_loaded('ffi') || (!is_dir("$folder-gnu") && !is_dir("$folder-musl"))) {
+        if (Bundled::TARGETS === []) {
             return null;
         }
-        $file = $folder . (self::isGlibc() ? '-gnu' : '-musl') . '/libwxtoken.so.0';
-        return is_file($file) ? $file : null;
+        $target = php_uname('m') . (self::isGlibc() ? '-gnu' : '-musl');
+        return in_array($target, Bundled::TARGETS, true) ? dirname(__DIR__) . "/native/$target/libwxtoken.so.0" : null;
     }
 
     /** Whether this PHP runs on glibc, and not on musl as in Alpine's images: only the one has this function. */
     private static function isGlibc(): bool
     {
         try {
-            FFI::cdef('const char *gnu_get_libc_version(void);');
+            FFI::cdef('char *gnu_get_libc_version();');
             return true;
         } catch (FFI\Exception $reason) {
             return !str_contains($reason->getMessage(), 'gnu_get_libc_version');
         }
     }
 
-    private static function open(string $file): FFI
+    private static function open(string $declarations): FFI
     {
-        $lack = self::lackOfFfi(extension_loaded('ffi'), (string) ini_get('ffi.enable'));
-        if ($lack !== null) {
-            throw new WxTokenException("cannot load $file: $lack");
+        if (!extension_loaded('ffi')) {
+            throw self::failure('libwxtoken.so.0', 'this PHP has no extension FFI. Install or enable it:'
+                . ' `docker-php-ext-install ffi` with libffi-dev in an image of Docker Hub, php-ffi or php-common elsewhere,'
+                . ' and extension=ffi in php.ini. Or build the extension in the directory ext of this package');
         }
+        $file = self::file();
         try {
-            // Not FFI::load() with FFI_SCOPE: PHP refuses that together with opcache.preload_user. FFI::cdef() is
-            // allowed here under ffi.enable=preload too, as long as this very class was preloaded.
-            return FFI::cdef(Declarations::C, $file);
+            // FFI::cdef() is allowed here under ffi.enable=preload too, as long as this very class was preloaded.
+            return FFI::cdef($declarations, $file);
         } catch (FFI\Exception $reason) {
-            throw new WxTokenException(
-                "cannot load $file: {$reason->getMessage()}. Install libwxtoken where the loader finds it, or put its"
-                . ' path into $WXTOKEN_LIBRARY; outside the command line PHP also wants the preload.php of this package'
-                . ' in opcache.preload, or ffi.enable=true',
-                previous: $reason,
-            );
+            throw match (strtolower((string) ini_get('ffi.enable'))) {
+                '', '0', 'false', 'off', 'no' => self::failure($file, 'ffi.enable is off in php.ini. Set'
+                    . " ffi.enable=preload, which is PHP's default, or ffi.enable=true", $reason),
+                default => self::failure($file, "{$reason->getMessage()}. Install libwxtoken where the loader finds it, or"
+                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also wants the preload.php of this'
+                    . ' package in opcache.preload, or ffi.enable=true', $reason),
+            };
         }
     }
 
-    /** What keeps this PHP from calling C at all, with the remedy; null where nothing does. */
-    private static function lackOfFfi(bool $isLoaded, string $enabled): ?string
+    private static function failure(string $file, string $lack, ?FFI\Exception $reason = null): WxTokenException
     {
-        if (!$isLoaded) {
-            return 'this PHP has no extension FFI. Install or enable it: `docker-php-ext-install ffi` with libffi-dev in an'
-                . ' image of Docker Hub, php-ffi or php-common elsewhere, and extension=ffi in php.ini';
-        }
-        return match (strtolower($enabled)) {
-            '', '0', 'false', 'off', 'no' =>
-                "ffi.enable is off in php.ini. Set ffi.enable=preload, which is PHP's default, or ffi.enable=true",
-            default => null,
-        };
+        return new WxTokenException("cannot load $file: $lack", previous: $reason);
     }
 }

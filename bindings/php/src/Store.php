@@ -22,8 +22,10 @@ final class Store
 {
     private readonly FFI $ffi;
     private ?CData $handle = null;
-    // The last one that was given: mostly the next is the same.
+    // The last one that was given, and its end: mostly the next is the same.
     private ?Token $token = null;
+    private int $ends = 0;
+    private ?Answer $answer = null;
 
     /**
      * Opens a store, creating it when absent.
@@ -35,10 +37,12 @@ final class Store
      */
     public function __construct(?string $store = null, #[\SensitiveParameter] array $options = [])
     {
-        $this->ffi = Library::load();
-        $handle = $this->ffi->new('wxtoken *');
-        $this->call('wxtoken_init', $this->text('store', $store), FFI::addr($handle));
-        $this->handle = $handle;
+        $this->ffi = Library::hot();
+        $this->answer = new Answer($this->ffi);
+        $handle = $this->ffi->new('void *[1]');
+        $error = $this->answer->error;
+        $this->check($this->ffi->wxtoken_init($this->text('store', $store), $handle, $error), $error);
+        $this->handle = $handle[0];
         try {
             foreach ($options as $option => $value) {
                 $this->set((string) $option, $value);
@@ -63,7 +67,10 @@ final class Store
     public function set(string $option, #[\SensitiveParameter] string|int|bool $value): void
     {
         $text = (string) (is_bool($value) ? (int) $value : $value);
-        $this->call('wxtoken_set', $this->handle(), $this->text('option', $option), $this->text('value', $text));
+        $error = $this->ffi->new(Declarations::ERROR);
+        $handle = $this->handle();
+        [$option, $text] = [$this->text('option', $option), $this->text('value', $text)];
+        $this->check($this->ffi->wxtoken_set($handle, $option, $text, $error), $error);
     }
 
     /**
@@ -142,11 +149,27 @@ final class Store
      */
     public function token(?string $name = null): Token
     {
-        // Memory of its own for each call: a signal handler may ask, too, before this one has read it.
-        $out = $this->ffi->new('wxtoken_token[1]');
-        $this->call('wxtoken_get', $this->handle(), $this->text('name', $name), $out);
+        // Not shared while a call has it: a signal handler may ask, too, before this one has read it.
+        $answer = $this->answer ?? new Answer($this->ffi);
+        $this->answer = null;
+        $handle = $this->handle ?? $this->handle();
+        if ($name !== null && str_contains($name, "\0")) {
+            $this->text('name', $name);
+        }
+        $status = $this->ffi->wxtoken_get($handle, $name, $answer->out, $answer->error);
+        if ($status !== 0) {
+            $this->check($status, $answer->error);
+        }
+        $out = $answer->out;
+        $value = FFI::string($answer->value, $out[1]);
+        $ends = $out[0];
+        $token = $this->token;
+        if ($token === null || $value !== $token->value || $ends !== $this->ends) {
+            $token = $this->remember($value, $ends);
+        }
+        $this->answer = $answer;
 
-        return $this->tokenIn($out[0]);
+        return $token;
     }
 
     /**
@@ -227,18 +250,13 @@ final class Store
     {
     }
 
-    private function tokenIn(CData $out): Token
+    private function remember(#[\SensitiveParameter] string $value, int $ends): Token
     {
-        $value = FFI::string($out->value, $out->length);
-        $token = $this->token;
-        $ends = $out->expires_at ?: null;
-        if ($value !== $token?->value || $ends !== $token->expiresAt?->getTimestamp()) {
-            // Without a zone PHP would read the default one, from a file, once in each request.
-            $expiresAt = $ends === null ? null : new DateTimeImmutable("@$ends", new DateTimeZone('+00:00'));
-            $this->token = $token = new Token($value, $expiresAt);
-        }
+        // Without a zone PHP would read the default one, from a file, once in each request.
+        $expiresAt = $ends === 0 ? null : new DateTimeImmutable("@$ends", new DateTimeZone('+00:00'));
+        $this->ends = $ends;
 
-        return $token;
+        return $this->token = new Token($value, $expiresAt);
     }
 
     private function handle(): CData
@@ -259,26 +277,35 @@ final class Store
     }
 
     /**
+     * Calls what not every request does.
+     *
      * @param mixed ...$arguments Those of the C function, without the last one.
      */
     private function call(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
+        $library = Library::load();
         // An array of one crosses as a pointer. By its name: PHP leaks a type that an object keeps.
-        $arguments[] = $error = $this->ffi->new('wxtoken_error[1]');
-        $status = $this->ffi->$function(...$arguments);
-        if ($status !== $this->ffi->WXTOKEN_OK) {
+        $arguments[] = $error = $library->new('wxtoken_error[1]');
+        $this->check($library->$function(...$arguments), $error);
+    }
+
+    private function check(int $status, CData $error): void
+    {
+        if ($status !== 0) {
+            $library = Library::load();
+            $error = $library->cast('wxtoken_error', $error);
             throw WxTokenException::of(
-                FFI::string($error[0]->message),
+                FFI::string($error->message),
                 $status,
-                $this->ffi->wxtoken_status_name($status),
-                $error[0]->errcode,
-                $error[0]->retry_after_ms,
+                $library->wxtoken_status_name($status),
+                $error->errcode,
+                $error->retry_after_ms,
             );
         }
     }
 
     private function badArgument(string $message): WxTokenException
     {
-        return WxTokenException::of($message, $this->ffi->WXTOKEN_E_ARGUMENT, 'WXTOKEN_E_ARGUMENT');
+        return WxTokenException::of($message, 1, 'WXTOKEN_E_ARGUMENT');
     }
 }

@@ -24,9 +24,14 @@ final class Fpm
     /**
      * @param string $directory Where all of it goes. The workers can write to $directory/state only.
      * @param array<string, string> $environment Of the workers.
+     * @param list<string> $settings More lines of php.ini.
      */
-    public function __construct(private readonly string $directory, array $environment, bool $preload = true)
-    {
+    public function __construct(
+        private readonly string $directory,
+        array $environment,
+        bool $preload = true,
+        array $settings = [],
+    ) {
         $this->socket = "$directory/fpm.sock";
         $this->page = "$directory/package/page.php";
         $this->copyPackage();
@@ -38,7 +43,7 @@ final class Fpm
         if ($root) {
             chown("$directory/state", $user);
         }
-        $settings = ['ffi.enable=preload', 'opcache.enable=1'];
+        $settings = ['ffi.enable=preload', 'opcache.enable=1', ...$settings];
         if ($preload) {
             array_push($settings, "opcache.preload=$directory/package/preload.php", "opcache.preload_user=$user");
         }
@@ -137,9 +142,9 @@ final class Fpm
         copy(self::loadedLibrary(), "$this->directory/libwxtoken.so.0");
     }
 
-    private static function loadedLibrary(): string
+    public static function loadedLibrary(): string
     {
-        \WxToken\Library::load();
+        \WxToken\Store::version();
         check(
             preg_match('~/\S*libwxtoken\.so\S*$~m', file_get_contents('/proc/self/maps'), $found) === 1,
             'libwxtoken is not in /proc/self/maps',

@@ -40,6 +40,14 @@ function story(string $name, callable $tell): void
     }
 }
 
+/**
+ * Whether the extension has the classes, and not src/ by FFI.
+ */
+function isByExtension(): bool
+{
+    return extension_loaded('wxtoken');
+}
+
 function finish(): never
 {
     echo Tally::$passed, ' passed, ', Tally::$failed, " failed\n";

@@ -2,6 +2,8 @@
 
 /**
  * Runs every story, or the chapters that are named: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php bindings/php/tests/run.php
+ *
+ * By FFI; where --by-extension comes first, by the extension, which has to be loaded then.
  */
 
 declare(strict_types=1);
@@ -27,12 +29,16 @@ set_error_handler(static function (int $level, string $message, string $file, in
 
 try {
     $simulator = new Simulator();
-    foreach (['ffi', 'json', 'pcntl', 'posix'] as $extension) {
+    $chosen = array_slice($argv, 1);
+    $wanted = ($chosen[0] ?? '') === '--by-extension' && array_shift($chosen);
+    check(isByExtension() === $wanted, 'the extension wxtoken is ' . ($wanted ? 'not loaded' : 'loaded, without --by-extension'));
+    foreach ([isByExtension() ? 'wxtoken' : 'ffi', 'json', 'pcntl', 'posix'] as $extension) {
         check(extension_loaded($extension), "PHP's extension $extension is not loaded: install or enable it");
     }
     \WxToken\Store::version();
-    $chapters = ['shared_table', 'errors', 'secrets', 'processes', 'fpm', 'package', 'adapters'];
-    foreach (array_slice($argv, 1) ?: $chapters as $chapter) {
+    $chapters = ['shared_table', 'errors', 'secrets', 'handles', 'processes', 'fpm', 'package', 'adapters'];
+    $chapters[] = isByExtension() ? 'extension' : 'ffi';
+    foreach ($chosen ?: $chapters as $chapter) {
         require __DIR__ . "/stories/$chapter.php";
     }
 } catch (\Throwable $reason) {

@@ -49,15 +49,3 @@ story('forty requests to four PHP-FPM workers, preloaded, cost one token', stati
     check(!preg_match('/WARNING|ERROR|exited on signal/', $log), "PHP-FPM complains:\n$log");
     check(!file_exists("$directory/fpm.sock"), "PHP-FPM left its socket:\n$log");
 });
-
-story('PHP-FPM without the preloading says what is missing', static function (string $directory): void {
-    $fpm = new Fpm($directory, ['WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0"], preload: false);
-    try {
-        $request = $fpm->request();
-        $message = json_decode($request->answer(), true)['error'] ?? 'no error';
-        $request->end();
-    } finally {
-        $log = $fpm->stop();
-    }
-    check(str_contains($message, 'opcache.preload, or ffi.enable=true'), "it says: $message\nPHP-FPM said:\n$log");
-});
