@@ -18,6 +18,7 @@
 #   make mutants-diff   cargo-mutants on what has changed since BASE=origin/main, with all Rust tests of the library
 #   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
+#   make bench-compare   what has changed between the last two whole runs of it, of those in benches/record
 #   make bench-accounts   what the command costs on a store of 1,000, 10,000 and 100,000 accounts
 #   make bench-inside   the pieces: snapshot, lock, save, seal, parse
 #   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects, and chaos
@@ -47,7 +48,7 @@ REDIS   := $(TARGET)/debug/beside-redis
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
-  bench bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
+  bench bench-compare bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
 all: lib tool
@@ -407,6 +408,10 @@ BENCH ?=
 # The floor of Python's extension.
 EMPTY = CC="$(CC) -Werror" python3 -B bindings/python/build_native.py build/benches/empty.abi3.so benches/languages/python/empty.c
 
+# Cargo names the program by a hash, and says which.
+INSIDE = cp "$$($(CARGO) bench --locked --features benching --bench inside --no-run --message-format=json-render-diagnostics \
+  | sed -n 's/.*"executable":"\([^"]*\/inside-[^"]*\)".*/\1/p')" build/benches/inside
+
 bench:
 	@.ci/setup bench
 	$(MAKE) --no-print-directory stage sim tool native php-extension
@@ -415,15 +420,22 @@ bench:
 	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(EMPTY)
+	$(INSIDE)
 	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken WXTOKEN_PHP_EXTENSION=$(PHP_EXTENSION) $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
 test-bench: stage sim native php-extension
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	$(INSIDE)
+	build/benches/inside --test
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/php_instructions.py $(CURDIR)/build/benches $(PHP_EXTENSION)
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches
-	$(CARGO) test --locked --features benching --bench inside
+
+# The last record of a whole run beside the one before it; RECORDS="OLD NEW" for others.
+RECORDS ?=
+bench-compare:
+	python3 -B benches/compare.py $(RECORDS)
 
 bench-accounts: tool
 	python3 benches/accounts.py $(TARGET)/release/wxtoken

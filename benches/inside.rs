@@ -7,7 +7,28 @@ use wxtoken::bench_support::{Inside, parse_reply};
 const TOKEN_BYTES: usize = 512;
 
 fn main() {
-    divan::main();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match &words[..] {
+        [count, piece, times] if count == "count" => run(piece, times.parse().unwrap()),
+        _ => divan::main(),
+    }
+}
+
+/// A piece by itself, so many times, for `instructions.py`.
+fn run(piece: &str, times: usize) {
+    let (_directory, inside) = inside();
+    let reply = reply();
+    for _ in 0..times {
+        match piece {
+            "reply_parsed" => parse_reply(divan::black_box(reply.as_bytes())),
+            "secret_sealed" => assert!(inside.seal()),
+            _ => panic!("no piece {piece} to count"),
+        }
+    }
+}
+
+fn reply() -> String {
+    format!(r#"{{"access_token":"{}","expires_in":7200}}"#, token())
 }
 
 fn token() -> String {
@@ -47,6 +68,6 @@ fn secret_sealed(bencher: Bencher) {
 /// Three times, once as each kind of account reads it.
 #[divan::bench]
 fn reply_parsed(bencher: Bencher) {
-    let reply = format!(r#"{{"access_token":"{}","expires_in":7200}}"#, token());
+    let reply = reply();
     bencher.bench_local(|| parse_reply(divan::black_box(reply.as_bytes())));
 }

@@ -1,4 +1,4 @@
-"""Runs the benchmarks, prints what they come to, and writes `results/latest.json` and `results/latest.svg`.
+"""Runs the benchmarks, prints what they come to, and writes `results/latest.json`, `results/latest.svg` and a record of the run.
 
 Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH and PKG_CONFIG_PATH, as `make bench` does. Every program
 prints its rounds as lines of JSON, as README.md tells. One that fails is named and lacks its rows; the others are measured.
@@ -22,7 +22,7 @@ import targets
 from stores import NAME, Account, Stores
 
 HERE = Path(__file__).resolve().parent
-LANGUAGES, PEERS, RESULTS = HERE / "languages", HERE / "peers", HERE / "results"
+LANGUAGES, PEERS, RESULTS, RECORD = HERE / "languages", HERE / "peers", HERE / "results", HERE / "record"
 MANY, LARGE = 10_000, 100_000
 
 
@@ -161,9 +161,16 @@ def machine(library):
         "date": datetime.date.today().isoformat(),
         "load": round(os.getloadavg()[0], 1),
         "wxtoken": version().decode(),
+        "commit": commit(),
         # That of the SELECTs in C too: both are linked with the system's.
         "sqlite": sqlite3.sqlite_version,
     }
+
+
+def commit():
+    """Of the tree that is measured; with -dirty where it has changes that are not committed."""
+    told = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=HERE, capture_output=True, text=True, check=False)
+    return told.stdout.strip() or "unknown"
 
 
 def find_library():
@@ -220,7 +227,10 @@ def main():
         RESULTS.mkdir(exist_ok=True)
         latest = RESULTS / "latest.json"
         whole = {"machine": about, "failed": failed, "targets": judged, "benches": summary, "facts": measured.facts}
-        latest.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+        text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+        latest.write_text(text)
+        RECORD.mkdir(exist_ok=True)
+        (RECORD / f"{about['date']}-{about['commit']}.json").write_text(text)
         draw(latest, RESULTS / "latest.svg", built)
     if failed:
         sys.exit(f"bench: failed, and not in the table: {', '.join(failed)}")

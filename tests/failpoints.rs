@@ -160,7 +160,7 @@ fn a_leader_that_wakes_after_another_published_does_not_overwrite() {
 #[test]
 fn a_leader_that_wakes_in_the_soft_window_does_not_overwrite() {
     for (moment, late_requests) in [(Failpoint::Sending, 1), (Failpoint::Replied, 0)] {
-        let world = World::with_account(json!({"lifetime_ms": 8000, "grace_ms": 0}));
+        let world = World::with_account(json!({"lifetime_ms": 20000, "grace_ms": 0}));
         let handle = world.open_shop("official_classic");
         handle.set("revalidate_ms", "0").unwrap();
         handle.get("shop").unwrap();

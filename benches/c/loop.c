@@ -1,6 +1,7 @@
 /* Hits and nothing else, for the programs that count instructions and trace memory.
  *
  *     loop STORE NAME HITS            that many hits on one thread
+ *     loop STORE NAME HITS looks      that many gets that each look at the store, which does not change
  *     loop STORE NAME HITS threads    that many on each of two threads, one after the other; what lies between two writes
  *                                     to a mark, whose address is printed, is one thread's
  */
@@ -50,15 +51,16 @@ static void *run_turn(void *mine)
 int main(int argc, char **argv)
 {
     pthread_t threads[2];
-    int i;
+    int i, looks;
 
     if (argc < 4)
-        fail("loop", "STORE NAME HITS [threads]");
-    wx = open_store(argv[1], "60000");
+        fail("loop", "STORE NAME HITS [looks | threads]");
+    looks = argc > 4 && strcmp(argv[4], "looks") == 0;
+    wx = open_store(argv[1], looks ? "0" : "60000");
     strncpy(name, argv[2], sizeof name - 1);
     hits = atol(argv[3]);
     get(wx, name, &token);
-    if (argc == 4) {
+    if (argc == 4 || looks) {
         run_hits(&token);
     } else {
         printf("%p\n", (void *)mark);

@@ -3,7 +3,7 @@
 //! A snapshot is good for `revalidate_ms` after the look at the store that it came from; then one thread looks again while
 //! the others go on with it. A snapshot of an older revision (something was rejected or changed here) is good for nothing.
 //!
-//! A hit writes to no memory that threads share: names lie in a trie that only grows, and a snapshot is borrowed from
+//! A hit writes to no memory that threads share: names lie in a map that only grows, and a snapshot is borrowed from
 //! [`ArcSwapOption`] without its count being touched.
 
 use crate::clock::{COARSE_RESOLUTION_MS, CoarseNow, Now};
@@ -96,7 +96,8 @@ struct Slot {
 
 struct Snapshot {
     token: CachedToken,
-    while_same: Option<WhileSame>,
+    /// Apart from what a hit reads.
+    while_same: Option<Box<WhileSame>>,
     /// Both move ahead when a look finds the same token again.
     revision: AtomicU64,
     read_at_ms: AtomicI64,
@@ -203,7 +204,7 @@ impl Cache {
         let stamp = self.stamp();
         let snapshot = slot.snapshot.load();
         let snapshot = snapshot.as_ref()?;
-        let same = snapshot.while_same?;
+        let same = snapshot.while_same.as_deref()?;
         let is_good = self.is_good(snapshot, CoarseNow::read()) && same.fresh.includes(now);
         if !is_good || mark() != Some(same.mark) {
             return None;
@@ -233,8 +234,9 @@ impl Cache {
             None => &self.current,
         };
         let known = slot.snapshot.load();
-        let is_same =
-            |known: &&Arc<Snapshot>| known.token.is_same(token) && known.while_same == while_same;
+        let is_same = |known: &&Arc<Snapshot>| {
+            known.token.is_same(token) && known.while_same.as_deref() == while_same.as_ref()
+        };
         match known.as_ref().filter(is_same) {
             Some(known) => {
                 known
@@ -244,7 +246,7 @@ impl Cache {
             }
             None => slot.snapshot.store(Some(Arc::new(Snapshot {
                 token: token.clone(),
-                while_same,
+                while_same: while_same.map(Box::new),
                 revision: AtomicU64::new(stamp.revision),
                 read_at_ms: AtomicI64::new(stamp.steady_ms),
             }))),

@@ -1,85 +1,149 @@
-//! A map that only grows, so that reading it takes no lock and writes nothing: a trie over the keys' hashes, in which each
-//! branch is set once.
+//! A map that only grows, so that reading it takes no lock and writes nothing: a table of hashes, in which each place is set
+//! once. One that is half full is followed by one of twice the size; readers of the one before miss what is new.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::FixedState;
 
-/// Four bits of the hash choose a branch.
-const BITS: u32 = 4;
-const FAN_OUT: usize = 1 << BITS;
+/// The first table's places.
+const FIRST: usize = 16;
+/// As many tables as memory has room for.
+const TABLES: usize = 40;
+/// The bytes of a key that lie beside its value.
+const NEAR: usize = 24;
 
 pub struct OnceMap<V> {
-    top: Branches<V>,
+    tables: [OnceLock<Table<V>>; TABLES],
+    newest: AtomicUsize,
+    /// How many keys there are. Held while one is put in.
+    count: Mutex<usize>,
 }
 
-/// The way down: each node that is not the one looked for takes four bits off the hash. Once all are used up, which
-/// takes keys of one hash, every further branch is the first.
-type Branches<V> = [OnceLock<Box<Node<V>>>; FAN_OUT];
+/// At most half of the places are set, so a search comes to one that is not.
+type Table<V> = Box<[OnceLock<Place<V>>]>;
 
-struct Node<V> {
+struct Place<V> {
     hash: u64,
-    key: Box<[u8]>,
+    node: Arc<Node<V>>,
+}
+
+/// A key and its value, where one line of memory can hold both.
+struct Node<V> {
+    length: usize,
+    near: [u8; NEAR],
     value: V,
-    below: Branches<V>,
+    far: Box<[u8]>,
 }
 
 impl<V> OnceMap<V> {
     #[inline(always)]
     pub fn get(&self, key: &[u8]) -> Option<&V> {
-        let hash = hash(key);
-        let mut branches = &self.top;
-        let mut rest = hash;
-        loop {
-            let node = branches[branch(rest)].get()?;
-            if node.is(hash, key) {
-                return Some(&node.value);
-            }
-            branches = &node.below;
-            rest >>= BITS;
-        }
+        let newest = self.newest.load(Ordering::Acquire);
+        find(self.tables[newest].get()?, hash(key), key).ok()
     }
 
     /// The value of `key`, made now if it is not there.
     pub fn get_or_insert(&self, key: &[u8], make: impl Fn() -> V) -> &V {
         let hash = hash(key);
-        let mut branches = &self.top;
-        let mut rest = hash;
-        loop {
-            let node = branches[branch(rest)].get_or_init(|| {
-                Box::new(Node {
-                    hash,
-                    key: key.into(),
-                    value: make(),
-                    below: none(),
-                })
-            });
-            // Another thread may have set this branch first, to this key or to another one.
-            if node.is(hash, key) {
-                return &node.value;
+        // What a panic left behind is whole: a place is set, or it is not.
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = self.newest.load(Ordering::Relaxed);
+        let mut table = self.table(newest);
+        let mut place = match find(table, hash, key) {
+            Ok(value) => return value,
+            Err(place) => place,
+        };
+        if (*count + 1) * 2 > table.len() {
+            let larger = self.table(newest + 1);
+            for old in table.iter().filter_map(OnceLock::get) {
+                let _ = free(larger, old.hash).set(Place {
+                    hash: old.hash,
+                    node: old.node.clone(),
+                });
             }
-            branches = &node.below;
-            rest >>= BITS;
+            self.newest.store(newest + 1, Ordering::Release);
+            table = larger;
+            place = free(table, hash);
+        }
+        *count += 1;
+        let node = || Arc::new(Node::new(key, make()));
+        let set = place.get_or_init(|| Place { hash, node: node() });
+        &set.node.value
+    }
+
+    fn table(&self, number: usize) -> &Table<V> {
+        self.tables[number].get_or_init(|| {
+            let places = (0..FIRST << number).map(|_| OnceLock::new());
+            places.collect()
+        })
+    }
+}
+
+/// The value; else the place where it would be.
+#[inline(always)]
+fn find<'a, V>(
+    table: &'a Table<V>,
+    hash: u64,
+    key: &[u8],
+) -> Result<&'a V, &'a OnceLock<Place<V>>> {
+    let mut at = hash as usize;
+    loop {
+        let place = &table[at & (table.len() - 1)];
+        match place.get() {
+            Some(set) if set.hash == hash && set.node.is(key) => return Ok(&set.node.value),
+            Some(_) => at = at.wrapping_add(1),
+            None => return Err(place),
         }
     }
 }
 
+/// The place of a key that is not there.
+fn free<V>(table: &Table<V>, hash: u64) -> &OnceLock<Place<V>> {
+    let mut at = hash as usize;
+    loop {
+        let place = &table[at & (table.len() - 1)];
+        if place.get().is_none() {
+            return place;
+        }
+        at = at.wrapping_add(1);
+    }
+}
+
 impl<V> Node<V> {
+    fn new(key: &[u8], value: V) -> Node<V> {
+        let (start, far) = key.split_at(key.len().min(NEAR));
+        let mut near = [0; NEAR];
+        near[..start.len()].copy_from_slice(start);
+        Node {
+            length: key.len(),
+            near,
+            value,
+            far: far.into(),
+        }
+    }
+
     #[inline(always)]
-    fn is(&self, hash: u64, key: &[u8]) -> bool {
-        self.hash == hash && *self.key == *key
+    fn is(&self, key: &[u8]) -> bool {
+        if self.length != key.len() {
+            return false;
+        }
+        let (start, far) = key.split_at(key.len().min(NEAR));
+        // memcmp of nothing may read by a mask from an address that is none, which costs more than all else here.
+        self.near[..start.len()] == *start && (far.is_empty() || *self.far == *far)
     }
 }
 
 impl<V> Default for OnceMap<V> {
     fn default() -> OnceMap<V> {
-        OnceMap { top: none() }
+        OnceMap {
+            tables: [const { OnceLock::new() }; TABLES],
+            newest: AtomicUsize::new(0),
+            count: Mutex::new(0),
+        }
     }
-}
-
-fn none<V>() -> Branches<V> {
-    [const { OnceLock::new() }; FAN_OUT]
 }
 
 /// Not keyed: whoever registers accounts may make this process slow in other ways too.
@@ -94,11 +158,6 @@ fn hash(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
-#[inline(always)]
-fn branch(rest: u64) -> usize {
-    rest as usize % FAN_OUT
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,48 +166,84 @@ mod tests {
 
     #[test]
     fn what_was_put_in_is_found_and_nothing_else() {
-        let trie = OnceMap::default();
+        let map = OnceMap::default();
         for number in 0..1000usize {
-            trie.get_or_insert(format!("shop-{number}").as_bytes(), || number);
+            map.get_or_insert(format!("shop-{number}").as_bytes(), || number);
         }
         for number in 0..1000 {
             let key = format!("shop-{number}");
-            assert_eq!(trie.get(key.as_bytes()), Some(&number));
-            assert_eq!(trie.get_or_insert(key.as_bytes(), || 0), &number);
+            assert_eq!(map.get(key.as_bytes()), Some(&number));
+            assert_eq!(map.get_or_insert(key.as_bytes(), || 0), &number);
         }
-        assert_eq!(trie.get(b"shop"), None);
-        assert_eq!(trie.get(b""), None);
+        assert_eq!(map.get(b"shop"), None);
+        assert_eq!(map.get(b""), None);
     }
 
     #[test]
     fn keys_of_one_hash_are_told_apart() {
-        let trie = OnceMap::default();
+        let map = OnceMap::default();
         let key = |number: usize| format!("same hash {number}");
         for number in 0..40 {
-            trie.get_or_insert(key(number).as_bytes(), || number);
+            map.get_or_insert(key(number).as_bytes(), || number);
         }
         for number in 0..40 {
-            assert_eq!(trie.get(key(number).as_bytes()), Some(&number));
+            assert_eq!(map.get(key(number).as_bytes()), Some(&number));
         }
-        assert_eq!(trie.get(b"same hash"), None);
+        assert_eq!(map.get(b"same hash"), None);
+    }
+
+    #[test]
+    fn keys_are_compared_to_their_end() {
+        let map = OnceMap::default();
+        let key = |length: usize| "k".repeat(length);
+        for length in 0..3 * NEAR {
+            map.get_or_insert(key(length).as_bytes(), || length);
+        }
+        for length in 0..3 * NEAR {
+            assert_eq!(map.get(key(length).as_bytes()), Some(&length));
+            let mut other = key(length).into_bytes();
+            if let Some(last) = other.last_mut() {
+                *last = b'K';
+                assert_eq!(map.get(&other), None);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_is_found_while_the_map_grows() {
+        let map = OnceMap::default();
+        map.get_or_insert(b"first", || 0);
+        std::thread::scope(|scope| {
+            let grown = scope.spawn(|| {
+                for number in 1..20_000 {
+                    map.get_or_insert(format!("shop-{number}").as_bytes(), || number);
+                }
+            });
+            while !grown.is_finished() {
+                assert_eq!(map.get(b"first"), Some(&0));
+            }
+        });
+        let tables = map.tables.iter().filter_map(OnceLock::get);
+        let places: usize = tables.map(|table| table.len()).sum();
+        assert!(places <= 8 * 20_000, "{places}");
     }
 
     #[test]
     fn threads_that_insert_at_once_agree() {
-        let trie: OnceMap<AtomicUsize> = OnceMap::default();
+        let map: OnceMap<AtomicUsize> = OnceMap::default();
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for number in 0..100 {
                         let key = format!("shop-{number}");
-                        trie.get_or_insert(key.as_bytes(), AtomicUsize::default)
+                        map.get_or_insert(key.as_bytes(), AtomicUsize::default)
                             .fetch_add(1, Ordering::Relaxed);
                     }
                 });
             }
         });
         for number in 0..100 {
-            let count = trie.get(format!("shop-{number}").as_bytes()).unwrap();
+            let count = map.get(format!("shop-{number}").as_bytes()).unwrap();
             assert_eq!(count.load(Ordering::Relaxed), 4);
         }
     }
