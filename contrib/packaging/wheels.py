@@ -1,20 +1,26 @@
 """Python wheels that carry the library: manylinux2014 is glibc 2.17, musllinux_1_2 is musl 1.2.
 
     wheels.py [TRIPLE…]
+
+Two for each target: with the extension in C, for CPython 3.10 and later, and without, for any Python. zig compiles it, with
+this machine's Python.h: by the limited API, the headers are the same for all processors.
 """
 
 import os
+import shlex
 import sys
 
-from common import DIST, ROOT, TOOLS, chosen, epoch, run
+from common import DIST, ROOT, TOOLS, WORK, chosen, epoch, run
 
 PLATFORMS = {"gnu": "manylinux2014", "musl": "musllinux_1_2"}
+ZIG = {"gnu": "linux-gnu.2.17", "musl": "linux-musl"}
 
 
 def main(triples):
     for target in chosen(triples):
         platform = f"{PLATFORMS[target.libc]}_{target.cpu}"
-        env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
+        compiler = shlex.join([f"{TOOLS}/bin/python-zig", "cc", "-target", f"{target.cpu}-{ZIG[target.libc]}"])
+        env = {**os.environ, "CC": compiler, "ZIG_GLOBAL_CACHE_DIR": str(WORK / "zig"), "SOURCE_DATE_EPOCH": str(epoch())}
         run(TOOLS / "bin" / "python", "-B", ROOT / "bindings/python/build_wheel.py", target.library, DIST, platform, env=env)
 
 

@@ -1,13 +1,16 @@
-"""What is in each artifact of `make dist-trees`, read from its ELF headers: what it needs, what it gives, how it is loaded.
+"""What is in each artifact of `make dist`, read from its ELF headers: what it needs, what it gives, how it is loaded.
 
     artifacts.py [TRIPLE…]
 """
 
 import re
 import sys
+import tempfile
+import zipfile
+from pathlib import Path
 
 from checks import ROOT, Checks
-from common import NAME, VERSION, chosen, run
+from common import DIST, NAME, VERSION, chosen, run
 from old_libc import VERSIONS, are_had, exports_of
 
 SONAME = f"{NAME}.so.0"
@@ -76,6 +79,11 @@ def main(triples):
             hardened(check, target, elf)
         nothing_of_the_builder(check, target)
         papers(check, target)
+        with tempfile.TemporaryDirectory() as folder:
+            extension = extension_of_python(check, target, folder)
+            if extension:
+                the_extension(check, target, Elf(extension))
+                hardened(check, target, Elf(extension))
     return check.end()
 
 
@@ -104,6 +112,35 @@ def the_command(check, target, elf):
         check(f"the command asks for no symbol newer than glibc {GLIBC[0]}.{GLIBC[1]}", newest <= GLIBC, newest)
     else:
         check("the command is static: it needs no loader and no library", not elf.segment("INTERP") and not elf.needed, elf.needed)
+
+
+def extension_of_python(check, target, folder):
+    """That of the wheel, unpacked."""
+    wheels = sorted(DIST.glob(f"wxtoken-{VERSION}-cp310-abi3-{'many' if target.libc == 'gnu' else 'musl'}linux*_{target.cpu}.whl"))
+    check("there is one wheel with the extension", len(wheels) == 1, *wheels, f"in {DIST}: make dist-packages")
+    for wheel in wheels[:1]:
+        with zipfile.ZipFile(wheel) as archive:
+            carried = archive.read("wxtoken/libwxtoken.so.0")
+            check("the wheel carries the library of the tree", carried == target.library.read_bytes())
+            return Path(archive.extract("wxtoken/_native.abi3.so", folder))
+    return None
+
+
+def the_extension(check, target, elf):
+    check("Python's extension gives Python its module", elf.exported == {"PyInit__native"}, elf.exported)
+    of_libc = {name for name in elf.imported if not name.startswith(("Py", "_Py"))}
+    if target.libc == "gnu":
+        check("it needs nothing but glibc, and Python that loads it", elf.needed == {"libc.so.6"}, elf.needed)
+        check.none("each symbol that it needs is of a version of glibc, or Python's", sorted(elf.unversioned & of_libc))
+        newest = max(elf.glibc)
+        check(f"it asks for no symbol newer than glibc {GLIBC[0]}.{GLIBC[1]}", newest <= GLIBC, newest)
+    else:
+        check("it needs nothing but musl's libc, and Python that loads it", elf.needed == {"libc.so"}, elf.needed)
+        if are_had():
+            check.none(f"it asks for no symbol that musl {VERSIONS['musl']} lacks", sorted(of_libc - exports_of(target)))
+    home = run("sh", "-c", "echo ~").strip()
+    found = [place for place in (str(ROOT), home) if place.encode() in elf.path.read_bytes()]
+    check.none("it names no place on the machine that built it", found)
 
 
 def hardened(check, target, elf):

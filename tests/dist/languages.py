@@ -122,6 +122,8 @@ def python(check, place):
     place.shell(f"venv/bin/pip install -q --disable-pip-version-check --no-index --find-links {DIST} wxtoken")
     place.write("app.py", of_readme("Python"))
     got_a_token(check, "Python, from the wheel", place, place.shell("venv/bin/python app.py"))
+    way = place.shell("venv/bin/python -c 'import wxtoken; print(wxtoken.implementation)'")
+    check("Python gets its tokens by the wheel's extension", way == "native\n", way)
 
 
 def node(check, place):

@@ -1,46 +1,97 @@
-"""What a token that the process knows costs in Python, against what no binding by ctypes can do without.
+"""What a token that the process knows costs in Python, against what no binding can do without.
 
-Run it under warm.py, with bindings/python in $PYTHONPATH.
+Run it under warm.py, with bindings/python in $PYTHONPATH, and the directory with the extension of empty.c.
 """
 
 import json
 import os
 import sys
+import threading
+from contextlib import contextmanager
 from time import perf_counter_ns
 
-from wxtoken import Store
+import wxtoken
+from empty import Empty
 from wxtoken._library import LIBRARY, CToken
 
 ROUNDS = 100
 CALLS = 200  # in a round of each
 
 
+class Method(Empty):
+    """As Store is of the extension: a class in Python whose base is in C."""
+
+
 def main():
     expected = os.environ["WXBENCH_TOKEN"]
-    store = Store()
+    if wxtoken.implementation != "native":
+        sys.exit("python: the extension is not built: make native")
+    store, empty = wxtoken.Store(), Method()
+    known = store.token("shop")
     out = CToken(length=len(expected), value=expected.encode())
 
     def token():
         return store.token("shop").value
 
+    # An empty call, that lets other threads run as a get does.
+    def floor():
+        return empty.released(known).value
+
+    def held():
+        return empty.held(known).value
+
+    # What the extension stands before.
+    def by_ctypes():
+        return store._token("shop").value
+
     # An empty call: freeing no handle is a no-op. The copy: the struct's characters, as bytes.
-    def floor(nothing=LIBRARY.wxtoken_free):
+    def ctypes_floor(nothing=LIBRARY.wxtoken_free):
         nothing(None)
         return out.value
 
-    if token() != expected or floor() != expected.encode():
-        sys.exit("python: this is not the token of $WXBENCH_TOKEN: run this under warm.py")
+    subjects = {
+        "python-token": token,
+        "python-floor": floor,
+        "python-floor-held": held,
+        "python-ctypes-token": by_ctypes,
+        "python-ctypes-floor": ctypes_floor,
+    }
+    for bench, call in subjects.items():
+        if call() not in (expected, expected.encode()):
+            sys.exit(f"{bench}: this is not the token of $WXBENCH_TOKEN: run this under warm.py")
     for _ in range(ROUNDS):
-        report(bench="python-token", ns=nanoseconds(token))
-        report(bench="python-floor", ns=nanoseconds(floor))
+        for bench, call in subjects.items():
+            report(bench=bench, ns=nanoseconds(call))
+    with computing():
+        # Turns of the lock are milliseconds long, so that a round is a matter of luck.
+        for bench in ("python-token", "python-ctypes-token"):
+            report(fact=f"{bench}-beside-thread-us", value=nanoseconds(subjects[bench], 100_000) / 1000)
 
 
-def nanoseconds(call):
+@contextmanager
+def computing():
+    """Beside a thread that computes without a pause: it waits for the interpreter's lock all the time."""
+    ended = threading.Event()
+
+    def compute():
+        while not ended.is_set():
+            pass
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def nanoseconds(call, calls=CALLS):
     """What one call takes, on average of a round."""
     start = perf_counter_ns()
-    for _ in range(CALLS):
+    for _ in range(calls):
         call()
-    return (perf_counter_ns() - start) / CALLS
+    return (perf_counter_ns() - start) / calls
 
 
 def report(**line):

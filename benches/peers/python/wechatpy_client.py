@@ -1,4 +1,7 @@
-"""What a token costs in wechatpy, from its sessions in memory and in Redis: run this under warm.py and with_redis.py."""
+"""What a token costs in wechatpy, from its sessions in memory and in Redis, and from a Store in turns with them.
+
+Run this under warm.py and with_redis.py, with bindings/python in $PYTHONPATH.
+"""
 
 import os
 
@@ -7,6 +10,7 @@ from rounds import measure
 from wechatpy import WeChatClient
 from wechatpy.session.memorystorage import MemoryStorage
 from wechatpy.session.redisstorage import RedisStorage
+from wxtoken import Store
 
 
 class Client(WeChatClient):
@@ -23,9 +27,11 @@ def access_token(session):
     return lambda: client.access_token
 
 
+store = Store()
 redis = Redis(unix_socket_path=os.environ["WXBENCH_REDIS"])
 measure(
     [
+        ("python-beside-wechatpy", lambda: store.token("shop").value, 1000),
         ("wechatpy-memory", access_token(MemoryStorage()), 1000),
         ("wechatpy-redis", access_token(RedisStorage(redis)), 15),
     ]

@@ -34,7 +34,7 @@ def pytest_configure() -> None:
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keeps the caller's own store and options out of the tests."""
     for name in os.environ:
-        if name.startswith("WXTOKEN_") and name not in ("WXTOKEN_CASES", "WXTOKEN_LIBRARY"):
+        if name.startswith("WXTOKEN_") and name not in ("WXTOKEN_CASES", "WXTOKEN_LIBRARY", "WXTOKEN_PYTHON"):
             monkeypatch.delenv(name)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import build_native
 import wxtoken
 from wxtoken import _library
 
@@ -39,6 +40,24 @@ def test_a_struct_lies_in_memory_as_the_compiler_lays_it(
         expressions += [f"offsetof({name}, {field})", f"sizeof((({name} *)0)->{field})"]
         ours += [getattr(struct, field).offset, getattr(struct, field).size]
     assert ours == ask_compiler(tmp_path, expressions)
+
+
+def test_the_structs_of_the_extension_lie_as_those_of_the_header(tmp_path: Path) -> None:
+    pairs = {"error": _library.CError, "token": _library.CToken}
+    checks = []
+    for name, struct in pairs.items():
+        theirs, ours = f"wxtoken_{name}", f"struct {name}"
+        checks.append(f"sizeof({theirs}) == sizeof({ours})")
+        for field, _ in struct._fields_:
+            checks.append(f"offsetof({theirs}, {field}) == offsetof({ours}, {field})")
+            checks.append(f"sizeof((({theirs} *)0)->{field}) == sizeof((({ours} *)0)->{field})")
+    asserts = "".join(f'_Static_assert({check}, "{check}");\n' for check in checks)
+    source = tmp_path / "native.c"
+    source.write_text(f'#include <wxtoken.h>\n#include "{build_native.SOURCE}"\n{asserts}')
+    headers = build_native.headers(tmp_path)
+    command = ["cc", "-std=c11", "-fsyntax-only", "-Wno-unused", "-I", HEADER.parent, "-I", headers, source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_sizes_are_those_of_the_header(tmp_path: Path) -> None:

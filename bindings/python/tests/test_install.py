@@ -26,13 +26,13 @@ def library_path() -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without its ways to the package and the library."""
-    ways = ("LD_LIBRARY_PATH", "PYTHONPATH", "WXTOKEN_LIBRARY")
+    """This process's, without its ways to the package and the library, and between them."""
+    ways = ("LD_LIBRARY_PATH", "PYTHONPATH", "WXTOKEN_LIBRARY", "WXTOKEN_PYTHON")
     return {**{name: value for name, value in os.environ.items() if name not in ways}, **variables}
 
 
 def copy_package(directory: Path) -> Path:
-    ignored = shutil.ignore_patterns("__pycache__", "libwxtoken.so*")
+    ignored = shutil.ignore_patterns("__pycache__", "*.so*")
     return Path(shutil.copytree(PROJECT / "wxtoken", directory / "wxtoken", ignore=ignored))
 
 
@@ -107,13 +107,17 @@ def run(*command: object, **options: object) -> str:
     return result.stdout
 
 
-def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(sim: Simulator, tmp_path: Path) -> None:
-    """Needs python3-venv where Debian is, and PyPI or a mirror for setuptools."""
-    ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*")
+@pytest.mark.parametrize(("compiler", "way"), [("cc", "native"), ("there-is-none", "ctypes")])
+def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(
+    compiler: str, way: str, sim: Simulator, tmp_path: Path
+) -> None:
+    """Needs python3-venv where Debian is, and PyPI or a mirror for setuptools. Without a compiler it goes by ctypes."""
+    ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "*.so*")
     source = shutil.copytree(PROJECT, tmp_path / "source", ignore=ignored)
     python = tmp_path / "venv" / "bin" / "python"
     run(sys.executable, "-m", "venv", tmp_path / "venv")
-    run(python, "-m", "pip", "--disable-pip-version-check", "install", source, cwd=tmp_path, env=environment())
+    install = ["-m", "pip", "--disable-pip-version-check", "install", source]
+    run(python, *install, cwd=tmp_path, env=environment(CC=compiler))
 
     account = sim.account()
     variables = environment(
@@ -123,9 +127,12 @@ def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(sim: Simula
         WXTOKEN_ID=account.id,
         WXTOKEN_SECRET=account.secret,
     )
-    where = run(python, "-c", "import wxtoken; print(wxtoken.__file__)", cwd=tmp_path, env=variables)
-    assert Path(where.strip()).is_relative_to(tmp_path / "venv")
-    assert Path(where.strip()).with_name("py.typed").exists()
+    program = "import wxtoken; print(wxtoken.implementation, wxtoken.__file__)"
+    found, where = run(python, "-c", program, cwd=tmp_path, env=variables).split()
+    assert found == way
+    assert Path(where).is_relative_to(tmp_path / "venv")
+    assert Path(where).with_name("py.typed").exists()
+    assert not Path(where).with_name("_native.c").exists()
     line = run(python, PROJECT / "examples" / "first_get.py", cwd=tmp_path, env=variables)
     assert line.count("\n") == 1
     assert line.startswith("python  ")

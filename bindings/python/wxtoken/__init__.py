@@ -9,6 +9,7 @@
 The work is done by libwxtoken, a C library; see ``README.md`` for where it is looked for.
 """
 
+from ._implementation import implementation
 from ._library import version
 from ._version import __version__
 from .compat import WeiXinTokenClass
@@ -41,5 +42,6 @@ __all__ = [
     "WeiXinTokenClass",
     "WxTokenError",
     "__version__",
+    "implementation",
     "version",
 ]

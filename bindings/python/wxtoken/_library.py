@@ -24,6 +24,7 @@ try:
         c_int64,
         c_size_t,
         c_void_p,
+        cast,
     )
 except ImportError as e:
     # A Python that was built where libffi was missing has the module and not its half in C.
@@ -100,6 +101,7 @@ def load() -> CDLL:
 
 
 LIBRARY = load()
+ADDRESS_OF_GET = cast(LIBRARY.wxtoken_get, c_void_p).value
 
 
 class Handle:
@@ -113,6 +115,8 @@ class Handle:
         # None until the library has opened it: __del__ runs after a failure too.
         self.pointer = c_void_p()
         call(LIBRARY.wxtoken_init, store, byref(self.pointer))
+        # For the extension.
+        self.address, self.address_of_get = self.pointer.value, ADDRESS_OF_GET
 
     # Bound here because the module's names may be gone when the interpreter exits.
     def __del__(self, free: Any = LIBRARY.wxtoken_free) -> None:

@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Any, NoReturn, Union
 
 from . import _library
+from ._implementation import Base, implementation
 from ._library import LIBRARY, Handle, optional_text, text
-from .errors import ArgumentError
+from .errors import ArgumentError, failure
 
 OptionValue = Union[str, int, "os.PathLike[str]", None]
 """A number may be an int, a switch a bool, a path an os.PathLike; None leaves the default."""
@@ -48,7 +49,7 @@ class Token:
         return f"<wxtoken.Token of {len(self.value)} chars{until}>"
 
 
-class Store:
+class Store(Base):
     """An open store. Any thread may use it, several at once, before and after a fork.
 
     path     the SQLite file, made when absent; its directory must exist. Or a URL as redis://HOST. None is $WXTOKEN_STORE, else
@@ -183,10 +184,24 @@ class Store:
         value, expires_at = out.value.decode(), out.expires_at
         last = self._last
         if last is None or last[0] != expires_at or last[1].value != value:
-            # 0 says that no end is known.
-            ends = datetime.fromtimestamp(expires_at, timezone.utc) if expires_at else None
-            last = self._last = expires_at, Token(value, ends)
+            last = expires_at, self._new_token(value, expires_at)
+            # Not after close(), which another thread may have called.
+            self._last = None if self._handle is None else last
         return last[1]
+
+    if implementation == "native":
+        # The extension's own. It comes back to the one above where a name is not plain or the Store is closed.
+        _token = token
+        token = Base.token
+
+    @staticmethod
+    def _new_token(value: str, expires_at: int) -> Token:
+        # 0 says that no end is known.
+        return Token(value, datetime.fromtimestamp(expires_at, timezone.utc) if expires_at else None)
+
+    @staticmethod
+    def _fail(status: int, errcode: int, retry_after_ms: int, message: bytes) -> NoReturn:
+        raise failure(status, errcode, retry_after_ms, message.decode("utf-8", "replace"))
 
     def reject(self, name: str | None, token: Token | str) -> None:
         """Say that the API refused a token (errcode 40001, 40014 or 42001): the next ``token`` fetches another.
@@ -224,7 +239,7 @@ class Store:
         Later calls raise ArgumentError. With ``background_refresh`` this waits up to ``timeout_ms`` for a refresh
         that is under way. A Store that nobody refers to any more is closed by itself.
         """
-        self._handle = None
+        self._handle = self._last = None
 
     def _call(self, function: Any, *arguments: Any) -> None:
         handle = self._handle
