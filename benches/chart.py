@@ -22,6 +22,8 @@ BARS = (
     ("Go", "go-token", OURS),
     ("PHP", "php-get", OURS),
     ("Python", "python-token", OURS),
+    ("Java, by foreign functions", "java-ffm-token", OURS),
+    ("Java, by JNA", "java-jna-token", OURS),
     ("Go: silenceper/wechat, memory", "silenceper-memory", THEIRS),
     ("Go: silenceper/wechat, Redis", "silenceper-redis", THEIRS),
     ("Python: wechatpy, memory", "wechatpy-memory", THEIRS),

@@ -74,8 +74,20 @@ def languages(built):
         Program("go", [*warm, built / "go"]),
         Program("php", [*warm, "php", LANGUAGES / "php" / "bench.php"]),
         Program("php-fpm", [*warm, "php", LANGUAGES / "php" / "fpm.php"]),
+        Program("java-jna", [*warm, *java(built, "java")], environment={"WXTOKEN_JAVA": "jna"}),
+        Program("java-ffm", [*warm, *java(built, newer_java(), "--enable-native-access=ALL-UNNAMED")], environment={"WXTOKEN_JAVA": "ffm"}),
         Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),
     ]
+
+
+def java(built, *command):
+    return [*command, "-cp", f"{built}/java:{built}/java/*", "Bench"]
+
+
+def newer_java():
+    """One with foreign functions. Without one the program says what it lacks, and its rows are missing."""
+    found = subprocess.run([HERE.parent / ".ci" / "newer-java"], stdout=subprocess.PIPE, text=True, check=False)
+    return found.stdout.strip() or "java"
 
 
 def python_path(built):
