@@ -30,11 +30,10 @@ final class GetFunction {
     if (wanted == null || !wanted.equals("jna")) {
       try {
         ffm = ffm();
-      } catch (ReflectiveOperationException | IllegalStateException e) {
+      } catch (IllegalStateException e) {
+        failure = e.getMessage();
+      } catch (ReflectiveOperationException e) {
         failure = "this Java lacks java.lang.foreign, which is there since Java 22";
-        if (e instanceof IllegalStateException) {
-          failure = e.getMessage();
-        }
       }
     }
     GET = ffm == null ? jna() : ffm;

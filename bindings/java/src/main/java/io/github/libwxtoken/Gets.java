@@ -36,8 +36,9 @@ final class Gets {
       int place = ((first + i) & (PLACES - 1)) * APART;
       Room room = places.getAndSet(place, TAKEN);
       if (room != TAKEN) {
-        room = room == null ? new Room() : room;
         try {
+          // There may be no memory for it.
+          room = room == null ? new Room() : room;
           return get(wx, name, room);
         } finally {
           places.set(place, room);
