@@ -314,10 +314,15 @@ test-node: stage sim test-tool
 	  'npm ci --no-audit --no-fund --loglevel=error' 'npm run --silent lint && $(UNDER_SIM) npm test --silent && $(UNDER_REDIS) node --test tests/cases.test.js \
 	  && $(UNDER_SERVER) node --test tests/cases.test.js'
 
+# By JNA, and by foreign functions where a Java 22 or later is there.
+BY_FFM = env WXTOKEN_JAVA=ffm mvn -B -q surefire:test -DargLine=--enable-native-access=ALL-UNNAMED
+
 test-java: stage sim test-tool
 	@cd bindings/java && $(CURDIR)/.ci/with-registry test-java Maven \
-	  '$(UNDER_SIM) mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest \
-	  && $(UNDER_SERVER) mvn -B -q test -Dtest=CasesTest' true
+	  '$(UNDER_SIM) env WXTOKEN_JAVA=jna mvn -B -q verify && $(UNDER_REDIS) mvn -B -q test -Dtest=CasesTest \
+	  && $(UNDER_SERVER) mvn -B -q test -Dtest=CasesTest' \
+	  'if java=$$($(CURDIR)/.ci/newer-java); then $(UNDER_SIM) $(BY_FFM) -Djvm=$$java; \
+	  else echo "test-java/ffm: there is no Java 22 or later" | tee -a "$${WXTOKEN_NOT_RUN:-/dev/null}"; fi'
 
 ON_HOSTS = LD_LIBRARY_PATH=$(STAGE)/lib python3 -B tests/mixed/hosts.py $(abspath $(SIM)) build/mixed/c build/mixed/go
 
@@ -421,6 +426,7 @@ bench:
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(EMPTY)
 	$(INSIDE)
+	-benches/languages/java/build.sh build/benches/java
 	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken WXTOKEN_PHP_EXTENSION=$(PHP_EXTENSION) $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 
 # What is the same on every machine and at every load: the instructions of a hit, and the lines that threads share.

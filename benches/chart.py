@@ -23,6 +23,8 @@ BARS = (
     ("PHP, by FFI", "php-get", OURS),
     ("PHP, by the extension", "php-extension-get", OURS),
     ("Python", "python-token", OURS),
+    ("Java, by foreign functions", "java-ffm-token", OURS),
+    ("Java, by JNA", "java-jna-token", OURS),
     ("Go: silenceper/wechat, memory", "silenceper-memory", THEIRS),
     ("Go: silenceper/wechat, Redis", "silenceper-redis", THEIRS),
     ("Python: wechatpy, memory", "wechatpy-memory", THEIRS),

@@ -81,8 +81,20 @@ def languages(built):
         Program("php-fpm", [*warm, "php", php / "fpm.php", "ffi"]),
         Program("php-extension", [*warm, "php", "-d", "apc.enable_cli=1", php / "bench.php", "extension"], environment=by_extension),
         Program("php-fpm-extension", [*warm, "php", php / "fpm.php", "extension"], environment=by_extension),
+        Program("java-jna", [*warm, *java(built, "java")], environment={"WXTOKEN_JAVA": "jna"}),
+        Program("java-ffm", [*warm, *java(built, newer_java(), "--enable-native-access=ALL-UNNAMED")], environment={"WXTOKEN_JAVA": "ffm"}),
         Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),
     ]
+
+
+def java(built, *command):
+    return [*command, "-cp", f"{built}/java:{built}/java/*", "Bench"]
+
+
+def newer_java():
+    """One with foreign functions. Without one the program says what it lacks, and its rows are missing."""
+    found = subprocess.run([HERE.parent / ".ci" / "newer-java"], stdout=subprocess.PIPE, text=True, check=False)
+    return found.stdout.strip() or "java"
 
 
 def python_path(built):

@@ -34,6 +34,8 @@ final class Library {
 
   private static final String SONAME = "libwxtoken.so.0";
 
+  private static NativeLibrary library;
+
   /** Why the library cannot be used, for each use to say; null where it can. */
   private static final String FAILURE = load();
 
@@ -46,7 +48,8 @@ final class Library {
 
   static native int wxtoken_put(Pointer wx, byte[] account, byte[] field, byte[] value, byte[] err);
 
-  static native int wxtoken_get(Pointer wx, byte[] name, byte[] out, byte[] err);
+  // With addresses, for nothing is copied then: see Gets.
+  static native int wxtoken_get(long wx, long name, long out, long err);
 
   static native int wxtoken_reject(Pointer wx, byte[] name, byte[] token, byte[] err);
 
@@ -69,19 +72,27 @@ final class Library {
     byte[] error = new byte[ERROR_SIZE];
     int status = call.with(error);
     if (status != 0) {
-      ByteBuffer fields = fields(error);
-      throw new WxTokenException(
-          Status.of(status),
-          fields.getInt(ERROR_ERRCODE),
-          fields.getLong(ERROR_RETRY_AFTER_MS),
-          Native.toString(
-              Arrays.copyOfRange(error, ERROR_MESSAGE, ERROR_SIZE), StandardCharsets.UTF_8));
+      throw failure(status, error);
     }
   }
 
-  /** The fields of a struct. */
-  static ByteBuffer fields(byte[] struct) {
-    return ByteBuffer.wrap(struct).order(ByteOrder.nativeOrder());
+  /** What a call says that has failed, by the bytes of its wxtoken_error. */
+  static WxTokenException failure(int status, byte[] error) {
+    ByteBuffer fields = ByteBuffer.wrap(error).order(ByteOrder.nativeOrder());
+    return new WxTokenException(
+        Status.of(status),
+        fields.getInt(ERROR_ERRCODE),
+        fields.getLong(ERROR_RETRY_AFTER_MS),
+        Native.toString(
+            Arrays.copyOfRange(error, ERROR_MESSAGE, ERROR_SIZE), StandardCharsets.UTF_8));
+  }
+
+  /** The address of a function. */
+  static long address(String function) {
+    require();
+    // getFunction() gives a subclass, which would be looked up before require() can say that JNA
+    // lacks.
+    return Pointer.nativeValue(library.getGlobalVariableAddress(function));
   }
 
   /** A string as it crosses: UTF-8 with a NUL at its end, and none before, where C would end it. */
@@ -154,7 +165,8 @@ final class Library {
           + " -Djna.boot.library.path=DIRECTORY, where that library (libjnidispatch.so) is installed";
     }
     try {
-      Native.register(Library.class, NativeLibrary.getInstance(file));
+      library = NativeLibrary.getInstance(file);
+      Native.register(Library.class, library);
       return null;
     } catch (UnsatisfiedLinkError e) {
       return "wxtoken cannot use the C library " + file + ": " + e.getMessage() + ": " + remedy;

@@ -2,10 +2,8 @@ package io.github.libwxtoken;
 
 import com.sun.jna.Pointer;
 import com.sun.jna.ptr.PointerByReference;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -16,12 +14,15 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  */
 public final class Store implements AutoCloseable {
   private final Pointer handle;
-  // Read by each call that is inside the library; close() writes.
+  private final long address;
+  private final Gets gets = new Gets();
+  // Read by each call that is inside the library, but for the gets; close() writes.
   private final ReadWriteLock gate = new ReentrantReadWriteLock();
   private volatile boolean closed;
 
   private Store(Pointer handle) {
     this.handle = handle;
+    address = Pointer.nativeValue(handle);
   }
 
   /**
@@ -66,6 +67,7 @@ public final class Store implements AutoCloseable {
    */
   public static Store open(String store, Options options) {
     Library.require();
+    GetFunction.implementation();
     byte[] name = Library.optionalText("store", store);
     PointerByReference out = new PointerByReference();
     Library.check(error -> Library.wxtoken_init(name, out, error));
@@ -138,15 +140,9 @@ public final class Store implements AutoCloseable {
    * <p>Ask for the token at each use rather than keep it.
    */
   public Token token(String name) {
-    byte[] which = Library.optionalText("name", name);
-    byte[] out = new byte[Library.TOKEN_SIZE];
-    inside(error -> Library.wxtoken_get(handle, which, out, error));
-    ByteBuffer fields = Library.fields(out);
-    long expiresAt = fields.getLong(Library.TOKEN_EXPIRES_AT);
-    int length = Math.toIntExact(fields.getLong(Library.TOKEN_LENGTH));
-    return new Token(
-        new String(out, Library.TOKEN_VALUE, length, StandardCharsets.UTF_8),
-        expiresAt == 0 ? null : Instant.ofEpochSecond(expiresAt));
+    // Also before the name is looked at.
+    mustBeOpen();
+    return gets.get(address, name);
   }
 
   /**
@@ -196,6 +192,7 @@ public final class Store implements AutoCloseable {
       closed = true;
     }
     if (first) {
+      gets.close();
       gate.writeLock().lock();
       try {
         Library.wxtoken_free(handle);
@@ -209,6 +206,15 @@ public final class Store implements AutoCloseable {
   public static String version() {
     Library.require();
     return Library.wxtoken_version();
+  }
+
+  /**
+   * Which way a {@link #token} is called in this process: {@code "ffm"}, by Java's own foreign
+   * functions, or {@code "jna"}.
+   */
+  public static String implementation() {
+    Library.require();
+    return GetFunction.implementation();
   }
 
   @Override
@@ -230,7 +236,7 @@ public final class Store implements AutoCloseable {
 
   private void mustBeOpen() {
     if (closed) {
-      throw WxTokenException.badArgument("this Store is closed: open another");
+      throw WxTokenException.closed();
     }
   }
 }

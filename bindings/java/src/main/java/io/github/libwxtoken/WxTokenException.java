@@ -22,6 +22,10 @@ public final class WxTokenException extends RuntimeException {
     return new WxTokenException(Status.ARGUMENT, 0, 0, message);
   }
 
+  static WxTokenException closed() {
+    return badArgument("this Store is closed: open another");
+  }
+
   public Status status() {
     return status;
   }

@@ -160,9 +160,15 @@ class ExamplesTest {
     return command;
   }
 
-  private static List<String> java(String example) {
-    String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-    return List.of(java, "-cp", System.getProperty("java.class.path"), example);
+  static List<String> java(String example) {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    // Else Java warns of JNA.
+    if (Runtime.version().feature() >= 22) {
+      command.add("--enable-native-access=ALL-UNNAMED");
+    }
+    command.addAll(List.of("-cp", System.getProperty("java.class.path"), example));
+    return command;
   }
 
   private String run(String example, int status) throws IOException, InterruptedException {
