@@ -407,6 +407,7 @@ bench: stage sim tool native
 	-$(MAKE) -C benches/c redis STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(EMPTY)
+	-cd bindings/node && npm ci --no-audit --no-fund --loglevel=error
 	-benches/languages/java/build.sh build/benches/java
 	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 

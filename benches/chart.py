@@ -22,6 +22,7 @@ BARS = (
     ("Go", "go-token", OURS),
     ("PHP", "php-get", OURS),
     ("Python", "python-token", OURS),
+    ("Node", "node-token", OURS),
     ("Java, by foreign functions", "java-ffm-token", OURS),
     ("Java, by JNA", "java-jna-token", OURS),
     ("Go: silenceper/wechat, memory", "silenceper-memory", THEIRS),

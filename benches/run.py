@@ -74,6 +74,7 @@ def languages(built):
         Program("go", [*warm, built / "go"]),
         Program("php", [*warm, "php", LANGUAGES / "php" / "bench.php"]),
         Program("php-fpm", [*warm, "php", LANGUAGES / "php" / "fpm.php"]),
+        Program("node", [*warm, "node", LANGUAGES / "node" / "bench.js"]),
         Program("java-jna", [*warm, *java(built, "java")], environment={"WXTOKEN_JAVA": "jna"}),
         Program("java-ffm", [*warm, *java(built, newer_java(), "--enable-native-access=ALL-UNNAMED")], environment={"WXTOKEN_JAVA": "ffm"}),
         Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),
