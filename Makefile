@@ -426,6 +426,7 @@ bench:
 	cd benches/languages/go && PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig go build -o $(CURDIR)/build/benches/go .
 	$(EMPTY)
 	$(INSIDE)
+	-cd bindings/node && npm ci --no-audit --no-fund --loglevel=error
 	-benches/languages/java/build.sh build/benches/java
 	WXTOKEN_TOOL=$(abspath $(TARGET))/release/wxtoken WXTOKEN_PHP_EXTENSION=$(PHP_EXTENSION) $(UNDER_SIM) python3 benches/run.py $(CURDIR)/build/benches $(BENCH)
 

@@ -23,6 +23,7 @@ BARS = (
     ("PHP, by FFI", "php-get", OURS),
     ("PHP, by the extension", "php-extension-get", OURS),
     ("Python", "python-token", OURS),
+    ("Node", "node-token", OURS),
     ("Java, by foreign functions", "java-ffm-token", OURS),
     ("Java, by JNA", "java-jna-token", OURS),
     ("Go: silenceper/wechat, memory", "silenceper-memory", THEIRS),

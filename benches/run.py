@@ -81,6 +81,7 @@ def languages(built):
         Program("php-fpm", [*warm, "php", php / "fpm.php", "ffi"]),
         Program("php-extension", [*warm, "php", "-d", "apc.enable_cli=1", php / "bench.php", "extension"], environment=by_extension),
         Program("php-fpm-extension", [*warm, "php", php / "fpm.php", "extension"], environment=by_extension),
+        Program("node", [*warm, "node", LANGUAGES / "node" / "bench.js"]),
         Program("java-jna", [*warm, *java(built, "java")], environment={"WXTOKEN_JAVA": "jna"}),
         Program("java-ffm", [*warm, *java(built, newer_java(), "--enable-native-access=ALL-UNNAMED")], environment={"WXTOKEN_JAVA": "ffm"}),
         Program("python", [*warm, sys.executable, LANGUAGES / "python" / "bench.py"], environment=python_path(built)),

@@ -71,7 +71,7 @@
  *   wxtoken_init, wxtoken_register, wxtoken_put, wxtoken_report
  *                                 for the store: up to timeout_ms
  *   wxtoken_free                  for a background refresh of this handle: up to timeout_ms
- *   wxtoken_set, wxtoken_version, wxtoken_status_name
+ *   wxtoken_known, wxtoken_set, wxtoken_version, wxtoken_status_name
  *                                 never
  *
  * cbindgen makes this file of src/ffi: `make header` rewrites it.
@@ -373,6 +373,26 @@ wxtoken_status wxtoken_get(wxtoken *wx,
                            const char *name,
                            wxtoken_token *out,
                            wxtoken_error *err);
+
+/**
+ * Gives a token that this process knows, and never waits. It takes no lock, and touches no file and no network. An event
+ * loop calls it, and where it gives none, calls wxtoken_get on another thread.
+ *
+ * Once in revalidate_ms a look at the store is due. No token is known then, until a wxtoken_get has begun to look. A secret
+ * is never known.
+ *
+ * @param name  As for wxtoken_get.
+ * @param out   Receives the token. A failure leaves it as it was.
+ * @return WXTOKEN_OK
+ *         WXTOKEN_E_ARGUMENT  wx or out is NULL, or the name is longer than 4096 bytes
+ *         WXTOKEN_E_TIMEOUT   none is known now: wxtoken_get may have to wait, and says what there is to say
+ *
+ *     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK) use(token.value, token.length);
+ */
+wxtoken_status wxtoken_known(wxtoken *wx,
+                             const char *name,
+                             wxtoken_token *out,
+                             wxtoken_error *err);
 
 /**
  * Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. Nothing happens if

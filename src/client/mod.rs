@@ -116,6 +116,13 @@ impl Client {
         self.state()?.cache.hit(name, revalidate_ms, give)
     }
 
+    /// The same for a caller that does not go on to [`Client::get`] where there is none.
+    #[inline(always)]
+    pub fn known<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
+        let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
+        self.state()?.cache.known(name, revalidate_ms, give)
+    }
+
     /// A token that is valid now, when there was no hit. `None` is the current account.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         names::split(name)?;

@@ -308,6 +308,44 @@ pub unsafe extern "C" fn wxtoken_get(
     }
 }
 
+/// Gives a token that this process knows, and never waits. It takes no lock, and touches no file and no network. An event
+/// loop calls it, and where it gives none, calls wxtoken_get on another thread.
+///
+/// Once in revalidate_ms a look at the store is due. No token is known then, until a wxtoken_get has begun to look. A secret
+/// is never known.
+///
+/// @param name  As for wxtoken_get.
+/// @param out   Receives the token. A failure leaves it as it was.
+/// @return WXTOKEN_OK
+///         WXTOKEN_E_ARGUMENT  wx or out is NULL, or the name is longer than 4096 bytes
+///         WXTOKEN_E_TIMEOUT   none is known now: wxtoken_get may have to wait, and says what there is to say
+///
+///     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK) use(token.value, token.length);
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn wxtoken_known(
+    wx: *mut wxtoken,
+    name: *const c_char,
+    out: *mut wxtoken_token,
+    err: *mut wxtoken_error,
+) -> wxtoken_status {
+    // SAFETY: as above.
+    unsafe {
+        guard::quick_call(err, || {
+            if out.is_null() {
+                return Err(null("out"));
+            }
+            let known = client(wx)?.known(bytes(name, "name")?, |token| give(token, out));
+            known.ok_or_else(|| {
+                Error::new(
+                    Status::Timeout,
+                    "no token is known that can be given at once",
+                )
+                .advise("Call wxtoken_get where the thread may wait.")
+            })
+        })
+    }
+}
+
 /// Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. Nothing happens if
 /// the stored token is a different one by now. Otherwise the next wxtoken_get asks the platform whether it takes the token.
 /// A token that the platform takes is served again. A token that it refuses is replaced in that get. Kinds without such a

@@ -120,13 +120,23 @@ pub struct ReadStamp {
 /// A look that has not come back after this long is lost, and another thread may set out.
 const LOOK_MS: i64 = 1000;
 
+#[inline(always)]
+fn has_no_looker(since_ms: i64, now_ms: i64) -> bool {
+    since_ms == 0 || now_ms - since_ms > LOOK_MS
+}
+
 impl Slot {
+    /// Whether no thread is looking at the store.
+    #[inline(always)]
+    fn awaits_revalidation(&self, now_ms: i64) -> bool {
+        has_no_looker(self.revalidating_since_ms.load(Ordering::Acquire), now_ms)
+    }
+
     /// Whether this thread is the one to look; the others go on with what is known.
     #[inline(always)]
     fn begin_revalidation(&self, now_ms: i64) -> bool {
         let since = self.revalidating_since_ms.load(Ordering::Acquire);
-        let is_free = since == 0 || now_ms - since > LOOK_MS;
-        is_free
+        has_no_looker(since, now_ms)
             && self
                 .revalidating_since_ms
                 .compare_exchange(since, now_ms, Ordering::AcqRel, Ordering::Relaxed)
@@ -147,6 +157,28 @@ impl Cache {
         revalidate_ms: i64,
         give: impl FnOnce(&CachedToken) -> R,
     ) -> Option<R> {
+        self.hit_unless(name, revalidate_ms, Slot::begin_revalidation, give)
+    }
+
+    /// The same for a caller that does not go to the store: where a look is due, it is left to a hit.
+    #[inline(always)]
+    pub fn known<R>(
+        &self,
+        name: Option<&[u8]>,
+        revalidate_ms: i64,
+        give: impl FnOnce(&CachedToken) -> R,
+    ) -> Option<R> {
+        self.hit_unless(name, revalidate_ms, Slot::awaits_revalidation, give)
+    }
+
+    #[inline(always)]
+    fn hit_unless<R>(
+        &self,
+        name: Option<&[u8]>,
+        revalidate_ms: i64,
+        is_to_look: impl FnOnce(&Slot, i64) -> bool,
+        give: impl FnOnce(&CachedToken) -> R,
+    ) -> Option<R> {
         let slot = self.known_slot(name)?;
         let snapshot = slot.snapshot.load();
         let snapshot = snapshot.as_ref()?;
@@ -157,7 +189,7 @@ impl Cache {
         let age =
             tick.steady_ms - snapshot.read_at_ms.load(Ordering::Relaxed) + COARSE_RESOLUTION_MS;
         // Nothing is written unless a look is due.
-        if age >= revalidate_ms && slot.begin_revalidation(tick.steady_ms) {
+        if age >= revalidate_ms && is_to_look(slot, tick.steady_ms) {
             return None;
         }
         Some(give(&snapshot.token))
@@ -316,6 +348,28 @@ mod tests {
         assert_eq!(hit(&cache, 60_000).as_deref(), Some("A"));
         cache.invalidate_all();
         assert_eq!(hit(&cache, 60_000), None);
+    }
+
+    #[test]
+    fn a_look_that_is_due_is_left_to_a_hit_and_the_token_is_known_while_it_goes_on() {
+        let cache = Cache::default();
+        let known = || cache.known(Some(b"shop"), 0, |token| token.value.to_string());
+        assert_eq!(known(), None);
+        cache.publish(Some("shop"), cache.stamp(), &served("A", 60_000));
+        assert_eq!(known(), None);
+        assert_eq!(known(), None);
+        assert_eq!(
+            hit(&cache, 0),
+            None,
+            "the look was taken by one that does not look"
+        );
+        assert_eq!(known().as_deref(), Some("A"));
+        cache.publish(Some("shop"), cache.stamp(), &served("B", 60_000));
+        assert_eq!(known(), None);
+        assert_eq!(hit(&cache, 0), None);
+        assert_eq!(known().as_deref(), Some("B"));
+        cache.invalidate_all();
+        assert_eq!(known(), None);
     }
 
     #[test]

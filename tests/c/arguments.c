@@ -94,6 +94,8 @@ static void pass_null(const struct place *place)
     CHECK_REFUSED(wxtoken_get(NULL, "shop", &token, e));
     CHECK_REFUSED(wxtoken_get(wx, "shop", NULL, e));
     CHECK_REFUSED(wxtoken_get(NULL, NULL, NULL, e));
+    CHECK_REFUSED(wxtoken_known(NULL, "shop", &token, e));
+    CHECK_REFUSED(wxtoken_known(wx, "shop", NULL, e));
     CHECK(is_pattern(&token, sizeof token));
     CHECK_REFUSED(wxtoken_reject(NULL, "shop", "token", e));
     CHECK_REFUSED(wxtoken_reject(wx, "shop", NULL, e));

@@ -48,6 +48,31 @@ void a_token_is_written_up_to_its_nul_and_no_further(void)
     leave_place(&place);
 }
 
+void a_token_is_known_after_a_get_and_until_a_change_without_a_request(void)
+{
+    struct place place;
+    wxtoken_token first, *token = fresh_token();
+
+    open_place(&place);
+    CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "60000", e));
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_known(place.wx, "shop", token, e));
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_known(place.wx, "nobody", token, e));
+    CHECK(is_pattern(token, sizeof *token));
+    CHECK_EQUAL(sim_count(place.id, "requests"), 0);
+    CHECK_OK(wxtoken_get(place.wx, "shop", &first, e));
+    CHECK_OK(wxtoken_known(place.wx, "shop", token, e));
+    CHECK(strcmp(token->value, first.value) == 0 && token->expires_at == first.expires_at);
+    CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
+    /* By another name nobody has asked yet. */
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_known(place.wx, NULL, token, e));
+    sim_post("/revoke", "{\"id\":\"%s\",\"which\":\"all\"}", place.id);
+    CHECK_OK(wxtoken_reject(place.wx, "shop", first.value, e));
+    CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_known(place.wx, "shop", token, e));
+    CHECK_OK(wxtoken_get(place.wx, "shop", token, e));
+    CHECK(strcmp(token->value, first.value) != 0);
+    leave_place(&place);
+}
+
 void the_longest_token_fits_and_a_longer_one_is_no_token_reply(void)
 {
     struct place place;

@@ -19,6 +19,7 @@
     X(options_come_from_the_environment_when_a_handle_is_made)          \
     X(strings_are_copied_before_a_call_returns)                         \
     X(a_token_is_written_up_to_its_nul_and_no_further)                  \
+    X(a_token_is_known_after_a_get_and_until_a_change_without_a_request) \
     X(the_longest_token_fits_and_a_longer_one_is_no_token_reply)        \
     X(a_failed_get_writes_no_token_and_tells_no_secret)                 \
     X(a_secret_that_a_gateway_echoes_is_taken_out)                      \

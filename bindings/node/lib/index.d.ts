@@ -127,8 +127,8 @@ export interface Report {
 /**
  * One open store, with options of its own.
  *
- * Every call runs on a thread of libuv's pool, so none holds up the event loop. A failure is a WxTokenError; an argument
- * of the wrong type a TypeError.
+ * A token that the process knows is given at once. Any other call runs on a thread of libuv's pool, so none holds up the
+ * event loop. A failure is a WxTokenError; an argument of the wrong type a TypeError.
  */
 export class Store {
   private constructor();

@@ -6,6 +6,7 @@
 
 const { isMainThread } = require('node:worker_threads');
 const { WxTokenError } = require('./error');
+const { ERROR, failureIn } = require('./memory');
 
 const koffi = requireKoffi();
 
@@ -13,28 +14,21 @@ const SONAME = 'libwxtoken.so.0';
 
 const wxtoken = koffi.opaque();
 const handle = koffi.pointer(wxtoken);
-const error = koffi.struct({
-  status: 'int',
-  errcode: 'int32_t',
-  retry_after_ms: 'int64_t',
-  message: koffi.array('char', 496, 'String'),
-});
-const token = koffi.struct({
-  expires_at: 'int64_t',
-  length: 'size_t',
-  value: koffi.array('char', 1024, 'String'),
-});
-const errorOut = koffi.out(koffi.pointer(error));
+// A wxtoken_error or wxtoken_token, whose bytes are read in memory.js: Koffi would decode all of it at each call.
+const bytes = 'void *';
+// A pointer as addressOf() gives it, which Koffi need not look at.
+const address = 'uint64_t';
 
 // Name: what it returns, what it takes. tests/header.test.js compares them with wxtoken.h.
 const SIGNATURES = {
-  wxtoken_init: ['int', ['str', koffi.out(koffi.pointer(handle)), errorOut]],
-  wxtoken_set: ['int', [handle, 'str', 'str', errorOut]],
-  wxtoken_register: ['int', [handle, 'str', 'str', 'str', 'str', errorOut]],
-  wxtoken_put: ['int', [handle, 'str', 'str', 'str', errorOut]],
-  wxtoken_get: ['int', [handle, 'str', koffi.out(koffi.pointer(token)), errorOut]],
-  wxtoken_reject: ['int', [handle, 'str', 'str', errorOut]],
-  wxtoken_report: ['int', [handle, koffi.pointer('char'), 'size_t', koffi.out(koffi.pointer('size_t')), errorOut]],
+  wxtoken_init: ['int', ['str', koffi.out(koffi.pointer(handle)), bytes]],
+  wxtoken_set: ['int', [handle, 'str', 'str', bytes]],
+  wxtoken_register: ['int', [handle, 'str', 'str', 'str', 'str', bytes]],
+  wxtoken_put: ['int', [handle, 'str', 'str', 'str', bytes]],
+  wxtoken_get: ['int', [handle, 'str', bytes, bytes]],
+  wxtoken_known: ['int', [address, address, address, address]],
+  wxtoken_reject: ['int', [handle, 'str', 'str', bytes]],
+  wxtoken_report: ['int', [handle, koffi.pointer('char'), 'size_t', koffi.out(koffi.pointer('size_t')), bytes]],
   wxtoken_free: ['void', [handle]],
   wxtoken_version: ['str', []],
   wxtoken_status_name: ['str', ['int32_t']],
@@ -130,16 +124,30 @@ async function onThePool(name, args) {
 
 /** Calls one of the functions that take a wxtoken_error * last; throws what it says. */
 async function call(name, ...args) {
-  const out = {};
-  const status = await onThePool(name, [...args, out]);
-  if (status !== 0) {
-    throw new WxTokenError(out.message, functions.wxtoken_status_name(status), out.errcode, out.retry_after_ms);
-  }
+  const error = Buffer.alloc(ERROR.size);
+  const status = await onThePool(name, [...args, error]);
+  if (status !== 0) throw failed(status, error);
+}
+
+function failed(status, error) {
+  const { message, errcode, retryAfterMs } = failureIn(error);
+  return new WxTokenError(message, functions.wxtoken_status_name(status), errcode, retryAfterMs);
 }
 
 /** Frees a handle, which may wait for a background refresh. */
 async function free(handle) {
   await onThePool('wxtoken_free', [handle]);
+}
+
+/** The address of a handle, or of a Buffer that stays; a number where that is exact, for Koffi takes it faster. */
+function addressOf(value) {
+  const address = koffi.address(value);
+  return address <= Number.MAX_SAFE_INTEGER ? Number(address) : address;
+}
+
+/** Whether a string crosses as it is. */
+function crosses(value) {
+  return !value.includes('\0') && Buffer.from(value).toString() === value;
 }
 
 /** A string as it crosses. C would take what stands before a NUL for the whole, and UTF-8 has no lone surrogates. */
@@ -167,6 +175,9 @@ function version() {
 
 module.exports = {
   SIGNATURES,
+  addressOf,
+  crosses,
+  functions,
   bundled,
   call,
   free,
@@ -174,5 +185,4 @@ module.exports = {
   optionalText,
   badArgument,
   version,
-  structs: { error, token },
 };

@@ -3,6 +3,8 @@
 // Store: the calls of the C library as promises. It keeps no token and no rule of its own.
 
 const { badArgument, call, free, optionalText, text } = require('./library');
+const { Known } = require('./known');
+const { TOKEN, tokenIn } = require('./memory');
 const { Token } = require('./token');
 
 class Store {
@@ -12,10 +14,12 @@ class Store {
   #inside = new Set();
   // The gets under way, by name: those who ask meanwhile wait for the same, rather than for a thread each.
   #gets = new Map();
+  #known;
 
   constructor(key, handle) {
     if (key !== OPENING) throw new TypeError('a Store is had by await Store.open(path)');
     this.#handle = handle;
+    this.#known = new Known(handle);
   }
 
   static async open(path = null, options = {}) {
@@ -57,6 +61,8 @@ class Store {
 
   async token(name = null) {
     this.#mustBeOpen();
+    const known = this.#known.token(name);
+    if (known !== undefined) return known;
     const key = optionalText('name', name);
     if (!this.#gets.has(key)) this.#gets.set(key, this.#get(key));
     return await this.#gets.get(key);
@@ -92,13 +98,13 @@ class Store {
   }
 
   async #get(name) {
-    const out = {};
+    const out = Buffer.alloc(TOKEN.size);
     try {
       await this.#call('wxtoken_get', name, out);
     } finally {
       this.#gets.delete(name);
     }
-    return new Token(out.value, out.expires_at === 0 ? null : new Date(out.expires_at * 1000));
+    return tokenIn(out);
   }
 
   // Whoever asks after a change must not be given what was found before it.

@@ -30,6 +30,22 @@ test('eight processes on an empty store cost one request', async (t) => {
   assert.deepEqual({ requests, minted }, { requests: 1, minted: 1 });
 });
 
+test('a change by another process is seen, though known tokens are given at once', async (t) => {
+  const path = join(directory(t), 'tokens.db');
+  const account = await newAccount();
+  const store = await openStore(t, path, account, { revalidate_ms: 50 });
+  const { value } = await store.token('shop');
+  await post('/revoke', { id: account.id, which: 'all' });
+  const script = `require('wxtoken').Store.open(${JSON.stringify(path)}, { api_base_url: '${http}' })
+    .then((store) => store.reject('shop', '${value}').then(() => store.token('shop')))
+    .then((token) => process.stdout.write(token.value))`;
+  const { stdout } = spawnSync(process.execPath, ['-e', script], { cwd: __dirname, encoding: 'utf8' });
+  assert.equal(await errcode('official', stdout), 0);
+  const deadline = Date.now() + 20_000;
+  for (let now = value; now !== stdout; now = (await store.token('shop')).value)
+    assert.ok(Date.now() < deadline, 'the token of before is given for 20 s');
+});
+
 test('worker threads share what the process knows', async (t) => {
   const path = join(directory(t), 'tokens.db');
   const account = await newAccount({ delay_ms: 200 });

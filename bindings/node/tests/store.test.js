@@ -122,6 +122,57 @@ test('a wait for WeChat leaves the event loop free', async (t) => {
   assert.ok(turns > 10, `${turns} turns`);
 });
 
+test('a token that is known is given before the event loop turns, and is the one of the last time', async (t) => {
+  const account = await newAccount();
+  const store = await openStore(t, where(t), account, { revalidate_ms: 60_000 });
+  await store.token('shop');
+  const first = await store.token('shop');
+  let turned = false;
+  setImmediate(() => (turned = true));
+  for (let i = 0; i < 100; i++) assert.equal(await store.token('shop'), first);
+  assert.equal(turned, false, 'a get has gone to the pool');
+  await post('/revoke', { id: account.id, which: 'all' });
+  await store.reject('shop', first);
+  const second = await store.token('shop');
+  assert.notEqual(second.value, first.value);
+  assert.equal((await store.token('shop')).value, second.value, 'the token of the last time is given for another');
+  assert.equal(await errcode('official', second.value), 0);
+});
+
+test('a token that is known does not wait for a thread where WeChat hangs on all of them', async (t) => {
+  const store = await openStore(t, where(t), await newAccount(), { revalidate_ms: 60_000, timeout_ms: 2000 });
+  const { value } = await store.token('shop');
+  const hanging = Array.from({ length: 8 }, async (_, i) => {
+    const account = await newAccount();
+    await post('/faults', { id: account.id, kind: 'hang' });
+    await store.register(`hung ${i}`, account.kind, account.id, account.secret);
+  });
+  await Promise.all(hanging);
+  // After the changes the store is looked at once.
+  await store.token('shop');
+  let answered = 0;
+  const all = Array.from({ length: 8 }, (_, i) => store.token(`hung ${i}`).catch(() => answered++));
+  assert.equal((await store.token('shop')).value, value);
+  assert.equal(answered, 0);
+  await Promise.all(all);
+});
+
+test('names that follow each other are not taken for one another', async (t) => {
+  const store = await openStore(t, where(t), await newAccount(), { revalidate_ms: 60_000 });
+  const names = ['shop', null, '店铺', 'b'.repeat(128), ...Array.from({ length: 12 }, (_, i) => `shop ${i}`)];
+  for (const name of names.slice(2)) {
+    const account = await newAccount();
+    await store.register(name, account.kind, account.id, account.secret);
+  }
+  const values = [];
+  for (const name of names) values.push((await store.token(name)).value);
+  assert.equal(new Set(values).size, names.length - 1);
+  for (let round = 0; round < 3; round++)
+    for (const [i, name] of names.entries()) assert.equal((await store.token(name)).value, values[i]);
+  for (const long of ['x'.repeat(5000), 'y'.repeat(1100)])
+    await assert.rejects(store.token(long), fails('WXTOKEN_E_ARGUMENT'));
+});
+
 test('a thousand who ask at once wait for one answer, and cost one request', async (t) => {
   const account = await newAccount({ delay_ms: 200 });
   const store = await openStore(t, where(t), account);

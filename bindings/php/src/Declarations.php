@@ -37,6 +37,7 @@ wxtoken_status wxtoken_set(wxtoken *wx, const char *option, const char *value, w
 wxtoken_status wxtoken_register(wxtoken *wx, const char *account, const char *kind, const char *id, const char *secret, wxtoken_error *err);
 wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, const char *value, wxtoken_error *err);
 wxtoken_status wxtoken_get(wxtoken *wx, const char *name, wxtoken_token *out, wxtoken_error *err);
+wxtoken_status wxtoken_known(wxtoken *wx, const char *name, wxtoken_token *out, wxtoken_error *err);
 wxtoken_status wxtoken_reject(wxtoken *wx, const char *name, const char *token, wxtoken_error *err);
 wxtoken_status wxtoken_report(wxtoken *wx, char *buf, size_t cap, size_t *needed, wxtoken_error *err);
 void wxtoken_free(wxtoken *wx);

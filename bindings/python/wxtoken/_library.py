@@ -66,6 +66,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "wxtoken_put": (c_int, (c_void_p, c_char_p, c_char_p, c_char_p, POINTER(CError))),
     "wxtoken_get": (c_int, (c_void_p, c_char_p, POINTER(CToken), POINTER(CError))),
+    "wxtoken_known": (c_int, (c_void_p, c_char_p, POINTER(CToken), POINTER(CError))),
     "wxtoken_reject": (c_int, (c_void_p, c_char_p, c_char_p, POINTER(CError))),
     "wxtoken_report": (
         c_int,

@@ -51,6 +51,8 @@ final class Library {
   // With addresses, for nothing is copied then: see Gets.
   static native int wxtoken_get(long wx, long name, long out, long err);
 
+  static native int wxtoken_known(long wx, long name, long out, long err);
+
   static native int wxtoken_reject(Pointer wx, byte[] name, byte[] token, byte[] err);
 
   static native int wxtoken_report(Pointer wx, byte[] buf, long cap, long[] needed, byte[] err);
