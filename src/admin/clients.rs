@@ -21,7 +21,7 @@ impl Client {
         allow: &[Verb],
     ) -> Result<NewKey> {
         self.session()?.require_trusted()?;
-        let accounts = accounts.map(|names| self.known(names)).transpose()?;
+        let accounts = accounts.map(|names| self.known_names(names)).transpose()?;
         self.change_server_clients(|set, now_ms| set.add(name, accounts.clone(), allow, now_ms))
     }
 
@@ -33,7 +33,7 @@ impl Client {
         allow: Option<&[Verb]>,
     ) -> Result<()> {
         let accounts = match accounts {
-            Some(Some(names)) => Some(Some(self.known(names)?)),
+            Some(Some(names)) => Some(Some(self.known_names(names)?)),
             Some(None) => Some(None),
             None => None,
         };
@@ -41,7 +41,7 @@ impl Client {
     }
 
     /// Fails for an account that is not there: it was mistyped.
-    fn known(&self, accounts: &[&str]) -> Result<Vec<String>> {
+    fn known_names(&self, accounts: &[&str]) -> Result<Vec<String>> {
         let session = self.session()?;
         for account in accounts {
             names::check_account(account)?;
