@@ -56,7 +56,7 @@ def in_python():
     return {**os.environ, "PYTHONPATH": str(binding), "WXTOKEN_PYTHON": "native", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def instructions(command, environment):
+def instructions(command, environment=None):
     callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
     ran = subprocess.run([*callgrind, *command], env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"Collected : (\d+)", ran.stderr)
