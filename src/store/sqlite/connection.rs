@@ -442,3 +442,24 @@ impl Drop for ReadTransaction<'_> {
             .and_then(|mut rollback| rollback.execute([]));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is there can be reached by a database that a stranger made. .cargo/config.toml says what is left out.
+    #[test]
+    fn sqlite_has_no_more_than_a_store_needs() {
+        let conn = Connection::open_in_memory().unwrap();
+        let mut asked = conn.prepare("PRAGMA compile_options").unwrap();
+        let options = asked.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let options: Vec<String> = options.map(Result::unwrap).collect();
+        let has = |word: &str| options.iter().any(|option| option.contains(word));
+        for left_out in ["FTS3", "FTS5", "RTREE", "DBSTAT", "STAT4", "SOUNDEX"] {
+            assert!(!has(left_out), "{options:?}");
+        }
+        for left_out in ["OMIT_LOAD_EXTENSION", "OMIT_JSON", "OMIT_SHARED_CACHE"] {
+            assert!(has(left_out), "{options:?}");
+        }
+    }
+}
