@@ -53,6 +53,7 @@ def programs(built, directory, large):
             [built / "fresh", built / "first_get", built / "first_select"]
             + [one, NAME, account.id, many, of_many, id_of_many, stores.base_url],
         ),
+        Program("command", [sys.executable, "command.py", os.environ["WXTOKEN_TOOL"], one, NAME, stores.base_url, account.id]),
         Program("footprint", [built / "footprint", library, "get", one, NAME]),
         Program("footprint-fetch", [built / "footprint", library, "fetch", *fetching], environment=over_tls),
         Program("shared_writes", [sys.executable, "shared_writes.py", built]),

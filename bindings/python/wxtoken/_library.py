@@ -102,6 +102,7 @@ def load() -> CDLL:
 
 
 LIBRARY = load()
+ADDRESS_OF_KNOWN = cast(LIBRARY.wxtoken_known, c_void_p).value
 ADDRESS_OF_GET = cast(LIBRARY.wxtoken_get, c_void_p).value
 
 
@@ -117,7 +118,8 @@ class Handle:
         self.pointer = c_void_p()
         call(LIBRARY.wxtoken_init, store, byref(self.pointer))
         # For the extension.
-        self.address, self.address_of_get = self.pointer.value, ADDRESS_OF_GET
+        self.address = self.pointer.value
+        self.address_of_known, self.address_of_get = ADDRESS_OF_KNOWN, ADDRESS_OF_GET
 
     # Bound here because the module's names may be gone when the interpreter exits.
     def __del__(self, free: Any = LIBRARY.wxtoken_free) -> None:

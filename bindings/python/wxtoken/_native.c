@@ -1,7 +1,8 @@
-/* Store.token without ctypes: a call of wxtoken_get, and the Token of the last time where it is still the same.
+/* Store.token without ctypes: a call of wxtoken_known, and of wxtoken_get where that gives none; and the Token of the last time
+ * where it is still the same.
  *
  * What is not plain is Python's, in store.py: names that are not valid, a closed Store, failures, and new tokens. The
- * library is not linked: ctypes has loaded it, and gives the function's address. No state is outside of an object, so
+ * library is not linked: ctypes has loaded it, and gives the functions' addresses. No state is outside of an object, so
  * that sub-interpreters share nothing. The limited API is that of Python 3.10: one build is for all later ones.
  */
 
@@ -47,6 +48,7 @@ typedef struct {
     /* The open Handle, or NULL. */
     PyObject *handle;
     void *wx;
+    get_function *known;
     get_function *get;
     given given[GIVEN];
 } base;
@@ -108,13 +110,16 @@ static PyObject *get(base *self, const char *name)
 {
     struct token out;
     struct error err;
+    /* It never waits, so no other thread has to. */
+    if (self->known(self->wx, name, &out, NULL) == 0)
+        return token_of(self, &out);
     /* It keeps wx open, whatever other threads do meanwhile. */
     PyObject *handle = self->handle;
     Py_INCREF(handle);
     get_function *function = self->get;
     void *wx = self->wx;
     int status;
-    /* A get may wait for a fetch, and nobody knows beforehand. */
+    /* It may wait for a fetch. */
     Py_BEGIN_ALLOW_THREADS
     status = function(wx, name, &out, &err);
     Py_END_ALLOW_THREADS
@@ -191,15 +196,18 @@ static int set_handle(PyObject *object, PyObject *handle, void *nothing)
     (void)nothing;
     base *self = (base *)object;
     void *wx = NULL;
-    get_function *function = NULL;
+    get_function *known = NULL, *function = NULL;
     if (handle == Py_None)
         handle = NULL;
-    if (handle != NULL && (address_in(handle, "address", &wx) < 0 || address_in(handle, "address_of_get", &function) < 0))
+    if (handle != NULL
+        && (address_in(handle, "address", &wx) < 0 || address_in(handle, "address_of_known", &known) < 0
+            || address_in(handle, "address_of_get", &function) < 0))
         return -1;
     PyObject *before = self->handle;
     Py_XINCREF(handle);
     self->handle = handle;
     self->wx = wx;
+    self->known = known;
     self->get = function;
     for (size_t i = 0; i < GIVEN; i++)
         forget(&self->given[i]);
