@@ -191,7 +191,7 @@ demo-hosts:
 # --- tests ---
 
 # They begin in this order, the longest first; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
-SUITES ?= build test-findings test-rust test-dist test-soak lint test-go test-c test-page test-deploy test-python test-java test-server-sdks \
+SUITES ?= build test-dist test-findings test-soak test-rust lint test-go test-c test-page test-deploy test-python test-java test-server-sdks \
   test-php-sdks test-servers test-model test-node test-mixed test-php test-bench test-openapi
 # As many at a time: one more than there are processors.
 AT_ONCE ?=

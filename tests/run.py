@@ -2,8 +2,8 @@
 
     run.py [--at-once N] [--may-not-run FILE] SUITE...
 
-They begin in the order given, those that need what `build` makes after it. Much of their time is waiting: one more runs than
-there are processors unless N is given. What a suite prints is shown when it has ended.
+They begin in the order given, all others after `build`, which keeps every processor busy. Much of their time is waiting: one
+more runs than there are processors unless N is given. What a suite prints is shown when it has ended.
 
 The end is one block: what passed, what FAILED, and what was NOT RUN with its reason; how long each took, and how much of
 that the processors worked for it. A suite is not run where it needs what this machine cannot give and .ci/setup cannot
@@ -30,8 +30,6 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = "build"
 # What the suite `build` has made need not be looked at again by each suite after it.
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
-# These build for themselves.
-NEED_NO_BUILD = {BUILD, "lint", "test-rust", "test-model", "test-openapi", "test-findings"}
 # One of these at a time: Maven's repository and the folder of PHP's SDKs are written by more than one of them.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
 
@@ -87,7 +85,7 @@ class Lanes:
 
     def _run_one_after_the_other(self):
         while suite := self._next():
-            said = run(suite, BUILT if self._is_built() and suite.name not in NEED_NO_BUILD else [])
+            said = run(suite, BUILT if self._is_built() else [])
             if self._listed is not None:
                 suite.complaints = [what for what in suite.not_run if what not in self._listed]
             with self._changed:
@@ -109,7 +107,7 @@ class Lanes:
         return None
 
     def _can_begin(self, suite):
-        if suite.name not in NEED_NO_BUILD and any(other.name == BUILD for other in self._left + self._running):
+        if suite.name != BUILD and any(other.name == BUILD for other in self._left + self._running):
             return False
         return suite.name not in ONE_AT_A_TIME or not any(other.name in ONE_AT_A_TIME for other in self._running)
 
