@@ -190,9 +190,10 @@ demo-hosts:
 
 # --- tests ---
 
-# They begin in this order, the longest first; SUITES="lint test-c" for some. tests/run.py says what becomes of them.
-SUITES ?= build test-dist test-findings test-soak test-rust lint test-go test-c test-page test-deploy test-python test-java test-server-sdks \
-  test-php-sdks test-servers test-model test-node test-mixed test-php test-bench test-openapi
+# They begin in this order; SUITES="lint test-c" for some. tests/run.py says what becomes of them, and which are run one at a time:
+# test-dist takes longest of those, and the short ones before it.
+SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks test-dist test-rust lint test-go test-c test-page test-deploy \
+  test-python test-servers test-model test-node test-mixed test-php test-bench test-openapi
 # As many at a time: one more than there are processors.
 AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
