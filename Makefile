@@ -445,8 +445,9 @@ RECORDS ?=
 bench-compare:
 	python3 -B benches/compare.py $(RECORDS)
 
-bench-accounts: tool
-	python3 benches/accounts.py $(TARGET)/release/wxtoken
+bench-accounts: stage tool
+	$(MAKE) -C benches/c STAGE=$(STAGE) BUILD=$(CURDIR)/build/benches
+	LD_LIBRARY_PATH=$(STAGE)/lib python3 benches/accounts.py $(TARGET)/release/wxtoken build/benches/register
 
 bench-inside:
 	$(CARGO) bench --locked --features benching --bench inside

@@ -1,13 +1,14 @@
-"""What a store of 1,000, 10,000 and 100,000 accounts costs, by the command: seconds of processor time, and of the clock.
+"""What a store of 1,000, 10,000 and 100,000 accounts costs, by the command: seconds of processor time, and of the clock; the most memory.
 
-    accounts.py build/or/target/release/wxtoken [COUNT...]
+    accounts.py TOOL REGISTER [COUNT...]
+
+TOOL is the command, and REGISTER the program that `make` builds of c/register.c, with libwxtoken in LD_LIBRARY_PATH.
 
 Each account is an authorizer of one component, with a token that is fresh, so nothing is fetched and nobody is asked.
 """
 
 import json
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -40,7 +41,7 @@ def filled(tool, directory, count):
     """A store of so many accounts."""
     store = Path(directory, "tokens.db")
     add = ["account", "add", "zzz", "--kind", "component", "--id", "wxcomponent"]
-    run(tool, store, *add, stdin="0123456789abcdef0123456789abcdef\n")
+    run(store, tool, *add, stdin="0123456789abcdef0123456789abcdef\n")
     with sqlite3.connect(store) as database:
         database.execute(ACCOUNTS, [count])
         database.execute(TOKENS, [BASE_URL])
@@ -52,14 +53,19 @@ def environment(store):
     return {**os.environ, "WXTOKEN_STORE": str(store), "WXTOKEN_API_BASE_URL": BASE_URL, "WXTOKEN_TIMEOUT_MS": "60000"}
 
 
-def run(tool, store, *words, stdin=None, fails=False):
-    """Seconds of processor time and of the clock."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    ran = subprocess.run([tool, *words], input=stdin, text=True, env=environment(store), capture_output=True)
-    if (ran.returncode != 0) != fails:
-        sys.exit(f"{' '.join(words)}: {ran.returncode}: {ran.stderr}")
-    took, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, took
+def run(store, *command, stdin="", codes=(0,)):
+    """Seconds of processor time and of the clock, and the most memory in MiB."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as told:
+        given.write(stdin)
+        given.seek(0)
+        running = subprocess.Popen(command, stdin=given, text=True, env=environment(store), stdout=subprocess.DEVNULL, stderr=told)
+        _, ended, used = os.wait4(running.pid, 0)
+        running.returncode = os.waitstatus_to_exitcode(ended)
+        if running.returncode not in codes:
+            told.seek(0)
+            sys.exit(f"{' '.join(map(str, command))}: {running.returncode}: {told.read()}")
+    return used.ru_utime + used.ru_stime, time.monotonic() - began, used.ru_maxrss / 1024
 
 
 def kept(tool, store):
@@ -101,31 +107,33 @@ def cpu(pid):
 
 
 def main():
-    tool, *counts = sys.argv[1:]
+    tool, register, *counts = sys.argv[1:]
     rows = {}
     counts = [int(count) for count in counts] or COUNTS
     for count in counts:
         with tempfile.TemporaryDirectory() as directory:
             store = filled(tool, directory, count)
+            doctor = [tool, "doctor", "--offline"]
+            new = ["account", "add", "new", "--kind", "official", "--id", "wxnew"]
             measured = {
-                "wxtoken status": run(tool, store, "status"),
-                "wxtoken status --prometheus": run(tool, store, "status", "--prometheus"),
-                "wxtoken get of one": run(tool, store, "get", "shop-7"),
-                "wxtoken get of an unknown name": run(tool, store, "get", "nobody", fails=True),
-                "wxtoken account add": run(
-                    tool, store, "account", "add", "new", "--kind", "official", "--id", "wxnew", stdin="f" * 32 + "\n"
-                ),
-                "wxtoken account remove": run(tool, store, "account", "remove", "new", "--yes"),
-                "wxtoken account list": run(tool, store, "account", "list"),
+                "wxtoken get of one: start-up": run(store, tool, "get", "shop-7"),
+                "wxtoken get of an unknown name": run(store, tool, "get", "nobody", codes=[12]),
+                "init, register, a refused fetch, free": run(store, register, store, "by-library", "wxlib", "f" * 32, codes=[0, 1]),
+                "wxtoken account add": run(store, tool, *new, stdin="f" * 32 + "\n"),
+                "wxtoken account remove": run(store, tool, "account", "remove", "new", "--yes"),
+                "wxtoken account list": run(store, tool, "account", "list"),
+                "wxtoken status": run(store, tool, "status", codes=[0, 1]),
+                "wxtoken status --prometheus": run(store, tool, "status", "--prometheus", codes=[0, 1]),
+                "wxtoken doctor": run(store, *doctor, codes=[0, 1]),
             }
             ready, mail, ended = kept(tool, store)
-            told = {name: f"{cpu_s:.3f} s ({clock_s:.3f})" for name, (cpu_s, clock_s) in measured.items()}
+            told = {name: f"{cpu_s:.3f} s ({clock_s:.3f}), {mib:.0f} MiB" for name, (cpu_s, clock_s, mib) in measured.items()}
             told["a keeper is ready"] = f"({ready:.3f})"
             told[f"a keeper reads {MESSAGES} messages of unknown names"] = f"{mail:.3f} s"
             told["a keeper ends after SIGTERM"] = f"({ended:.3f})"
             for name, text in told.items():
                 rows.setdefault(name, []).append(text)
-    print(f"| processor time (clock) | {' | '.join(f'{count:,} accounts' for count in counts)} |")
+    print(f"| processor time (clock), memory | {' | '.join(f'{count:,} accounts' for count in counts)} |")
     print("|---" * (len(counts) + 1) + "|")
     for name, texts in rows.items():
         print(f"| {name} | {' | '.join(texts)} |")
