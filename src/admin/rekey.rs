@@ -12,7 +12,7 @@ use crate::store::{self, Commit, Store, StoreSnapshot, UnknownAccount};
 /// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
 /// with a key that is about to go.
 pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
-    open_all(vault, &StoreSnapshot::of(store, by)?)?;
+    require_all_open(store, vault, by)?;
     store.change_accounts(by, &mut |_| {
         vault.begin_rotation()?;
         Ok(Commit::No)
@@ -147,6 +147,29 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The same of what is in a store. What another change of keys has sealed anew meanwhile is looked at again.
+fn require_all_open(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<()> {
+    loop {
+        let there = StoreSnapshot::of(store, by)?;
+        let Err(e) = open_all(vault, &there) else {
+            return Ok(());
+        };
+        if by.has_passed() || sealed_in(&StoreSnapshot::of(store, by)?) == sealed_in(&there) {
+            return Err(e);
+        }
+    }
+}
+
+fn sealed_in(there: &StoreSnapshot) -> Vec<&Vec<u8>> {
+    let accounts = there.accounts.iter().map(|account| &account.sealed);
+    let unknown = there.unknown.iter().map(|account| &account.sealed);
+    let rows = there.rows.iter().flat_map(|(_, row)| {
+        let put = row.pushed.as_ref().map(|put| &put.sealed);
+        put.into_iter().chain(&row.pushed_before)
+    });
+    accounts.chain(unknown).flatten().chain(rows).collect()
 }
 
 pub fn label_of_unknown(account: &UnknownAccount) -> Label {

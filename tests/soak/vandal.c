@@ -231,7 +231,8 @@ static void *vandalise(void *unused) {
         /* What a write holds while the disk stalls cannot be defended: docs/caveats.md. */
         if (__atomic_load_n(&is_stalled, __ATOMIC_RELAXED) != 0) fd = -1;
         if (fd >= 0 && one_in(2) && close(fd) == 0) COUNT(CLOSED);
-        if (one_in(40)) {
+        /* Once at the least, however slow the machine is. */
+        if (turn == 1 || one_in(40)) {
             static const long long STEPS_S[] = {0, 10800, -10800, 2592000, -31536000};
             step_s = STEPS_S[next_random() % 5];
             COUNT(STEPS);
