@@ -194,7 +194,7 @@ demo-hosts:
 # test-dist takes longest of those, and the short ones before it.
 SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks test-dist test-rust lint test-go test-c test-page test-deploy \
   test-python test-servers test-model test-node test-mixed test-php test-bench test-openapi
-# As many at a time: one more than there are processors.
+# As many at a time as there are processors, unless it says so.
 AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=

@@ -2,8 +2,8 @@
 
     run.py [--at-once N] [--may-not-run FILE] SUITE...
 
-They begin in the order given, all others after `build`, which keeps every processor busy. Much of their time is waiting: one
-more runs than there are processors unless N is given. What a suite prints is shown when it has ended.
+They begin in the order given, all others after `build`, which keeps every processor busy. As many run
+as there are processors unless N is given: much of their time is waiting. What a suite prints is shown when it has ended.
 
 The end is one block: what passed, what FAILED, and what was NOT RUN with its reason; how long each took, and how much of
 that the processors worked for it. A suite is not run where it needs what this machine cannot give and .ci/setup cannot
@@ -55,7 +55,7 @@ class Suite:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="+")
-    parser.add_argument("--at-once", type=int, default=(os.cpu_count() or 1) + 1, metavar="N")
+    parser.add_argument("--at-once", type=int, default=max(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--may-not-run", type=Path, metavar="FILE")
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None

@@ -2,7 +2,7 @@
 
     rust.py [--same-user] WORDS... [-- WORDS OF EACH TEST PROGRAM]
 
-The test programs run some at a time, since most of their time is waiting: three for each processor. A program that fails
+The test programs run some at a time, since most of their time is waiting: two for each processor. A program that fails
 keeps no other from running, and only its output is shown.
 
 A test that has to become another user says so in the file that the variable WXTOKEN_NOT_RUN names (common::needs_root),
@@ -24,7 +24,7 @@ from pathlib import Path
 import not_run
 
 CARGO = os.environ.get("CARGO", "cargo").split()
-PROGRAMS_OF_A_PROCESSOR = 3
+PROGRAMS_OF_A_PROCESSOR = 2
 # `nobody` must be somebody else there, so one user who is mapped is not enough.
 AS_ROOT = ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
 RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
