@@ -21,7 +21,7 @@ def main(named):
     old, new = (json.loads(file.read_text()) for file in files)
     for file, record in zip(files, (old, new)):
         about = record["machine"]
-        told = ", ".join(str(about[what]) for what in ("date", "commit", "cpu", "kernel", "load") if what in about)
+        told = ", ".join(str(about[what]) for what in ("at", "commit", "cpu", "kernel", "load"))
         print(f"{file.stem}: {told}")
     print()
     rows = [row for section in (ratios, facts) for row in changes(section(old), section(new))]
@@ -29,24 +29,17 @@ def main(named):
 
 
 def last_two():
-    # By their dates, and by the time when each was written for those of one day.
-    files = sorted(RECORD.glob("*.json"), key=lambda file: (file.name[:10], file.stat().st_mtime))
+    files = sorted(RECORD.glob("*.json"), key=lambda file: json.loads(file.read_text())["machine"]["at"])
     if len(files) < 2:
         sys.exit(f"bench-compare: {RECORD} has {len(files)} records: run `make bench`, or name two files by RECORDS")
     return files[-2:]
 
 
 def ratios(record):
-    """A target that belongs to the one above it bears that one's name too."""
-    told, above = {}, ""
-    for target in record["targets"]:
-        name = target["target"]
-        if name in told or name.startswith(("the same", "against", "in ", "its ", "with ")):
-            name = f"{above}: {name}"
-        else:
-            above = name
-        told[name] = (target["value"], target["unit"])
-    return told
+    def name(target):
+        return f"{target['under']}: {target['target']}" if "under" in target else target["target"]
+
+    return {name(target): (target["value"], target["unit"]) for target in record["targets"]}
 
 
 def facts(record):

@@ -173,6 +173,7 @@ def machine(library):
         "cores": os.cpu_count(),
         "kernel": f"{platform.system()} {platform.release()}",
         "date": datetime.date.today().isoformat(),
+        "at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "load": round(os.getloadavg()[0], 1),
         "wxtoken": version().decode(),
         "commit": commit(),

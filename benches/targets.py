@@ -124,14 +124,18 @@ TARGETS = (
 
 
 def judge(benches, facts):
-    """The targets that were measured, each with its verdict."""
-    judged = []
+    """The targets that were measured, each with its verdict, and the one that it stands under where it is indented."""
+    judged, above = [], None
     for target in TARGETS:
+        is_below = target.what.startswith(" ")
+        above = above if is_below else target.what
         try:
             value = target.measure.value(benches, facts)
         except KeyError:
             continue
         verdict = {"target": target.what.strip(), "value": round(value, 3), "unit": target.measure.unit.strip()}
+        if is_below:
+            verdict["under"] = above
         for name, bound in (("reach", target.reach), ("beyond", target.beyond)):
             if bound is not None:
                 met = value >= bound if target.at_least else value <= bound
@@ -151,7 +155,7 @@ def print_table(machine, benches, facts, judged):
     print_rows(
         ("target", "measured", "reach", "", "beyond", ""),
         [
-            (one["target"], f"{one['value']:,.2f} {one['unit']}".strip(), *tell(one.get("reach")), *tell(one.get("beyond")))
+            (f"  {one['target']}" if "under" in one else one["target"], f"{one['value']:,.2f} {one['unit']}".strip(), *tell(one.get("reach")), *tell(one.get("beyond")))
             for one in judged
         ],
     )
