@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use ::wxtoken::ffi::wxtoken_status::*;
-use ::wxtoken::tool::Store;
+use ::wxtoken::tool::{Error, Store};
 use ::wxtoken::{Failpoint, arm};
 use common::{Child, Handle, SECRET, World, outcome, wait_until};
 use serde_json::{Value, json};
@@ -240,6 +240,35 @@ fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
     assert!(operator(&world).rekey().unwrap() >= 1);
     handle.get("shop").unwrap();
     handle.get("other").unwrap();
+}
+
+/// Faults row 96: all of a store is opened for a change of keys, a backup or a copy, and another change of keys ends meanwhile.
+#[test]
+fn what_another_change_of_keys_has_sealed_anew_is_not_taken_for_lost() {
+    type Work = fn(&Store, &Path) -> Result<usize, Error>;
+    let works: [Work; 3] = [
+        |store, _| store.rekey(),
+        |store, to| store.backup(to),
+        |store, to| {
+            let to = Store::open(to.to_str())?;
+            Ok(store.copy_to(&to, false)?.new)
+        },
+    ];
+    for work in works {
+        let world = World::with_account(json!({}));
+        let handle = world.open_shop("official");
+        let late = Child::fork(|| {
+            let operator = operator(&world);
+            arm(Failpoint::Opening, libc::SIGSTOP);
+            let done = work(&operator, &world.directory.path().join("other"));
+            done.map_or_else(|e| e.to_string(), |count| count.to_string())
+        });
+        late.wait_for(libc::SIGSTOP);
+        assert_eq!(operator(&world).rekey().unwrap(), 1);
+        late.signal(libc::SIGCONT);
+        assert_eq!(late.join(), "1");
+        handle.get("shop").unwrap();
+    }
 }
 
 /// Writers go on while keys are changed, and nothing that they seal is lost.

@@ -258,6 +258,23 @@ fn a_master_that_freezes_is_replaced_by_its_replica() {
     assert_eq!(world.minted(), 1);
 }
 
+/// Faults row 43: a get that has a good token waits for 100 ms. A sentinel that is slower than that is not away.
+#[test]
+fn a_get_that_did_not_wait_for_a_slow_sentinel_makes_no_other_call_fail() {
+    let (_world, watched, handle) = watched("official_classic");
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    watched.sentinel.spoil(Fault::Delay(200), "", u64::MAX);
+    watched.master.freeze();
+    wait_until("a get has asked the sentinel", || {
+        assert_eq!(handle.get("shop").unwrap(), token);
+        watched.sentinel.spoiled() > 0
+    });
+    watched.sentinel.heal();
+    watched.master.thaw();
+    handle.register("other", "official", "wx2", SECRET).unwrap();
+}
+
 /// Faults row 43, with a fetch under way.
 #[test]
 fn a_failover_during_a_fetch_costs_two_tokens_at_most() {

@@ -21,7 +21,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::rekey::{label_of_unknown, pushed_label, reseal, seal_for};
+use super::rekey::{label_of_unknown, opened, pushed_label, reseal, seal_for};
 use super::{Progress, check_names, told};
 use crate::account::leads_to;
 use crate::clock::Deadline;
@@ -64,13 +64,11 @@ pub struct Copied {
 }
 
 pub fn copy(from: &Side, to: &Side, replace: bool, tell: &Progress) -> Result<Copied> {
-    let mut there = StoreSnapshot::of(from.store, &from.by())?;
-    check_names(
-        || format!("cannot copy store {}", from.store.name()),
-        &there,
-    )?;
-    there.accounts.retain(|account| account.origin().is_none());
-    seal_for(&from.vault, &to.vault, &mut there, tell)?;
+    let there = opened(from.store, &from.by(), |there| {
+        check_names(|| format!("cannot copy store {}", from.store.name()), there)?;
+        there.accounts.retain(|account| account.origin().is_none());
+        seal_for(&from.vault, &to.vault, there, tell)
+    })?;
     let mut copied = store::change_accounts(to.store, &to.by(), |accounts| {
         let mut turn = Turn {
             vault: &to.vault,

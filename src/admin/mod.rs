@@ -14,7 +14,7 @@ pub use self::client_lookup::ClientLookup;
 
 use self::accounts::{remove, restore};
 use self::copy::Side;
-use self::rekey::{rekey, seal_for};
+use self::rekey::{opened, rekey, seal_for};
 
 pub use self::copy::Copied;
 
@@ -114,10 +114,11 @@ impl Client {
     pub fn backup(&self, to: &Path, tell: &Progress) -> Result<usize> {
         check_path("a backup", &to.to_string_lossy())?;
         let session = self.session()?;
-        let mut snapshot = StoreSnapshot::of(session.store(), &session.deadline)?;
         // It may be restored into another store.
         let sealed_for_any = session.vault.clone().sealing_for(None);
-        seal_for(&session.vault, &sealed_for_any, &mut snapshot, tell)?;
+        let snapshot = opened(session.store(), &session.deadline, |there| {
+            seal_for(&session.vault, &sealed_for_any, there, tell)
+        })?;
         write_backup(to, &snapshot)?;
         Ok(snapshot.accounts.len() + snapshot.unknown.len())
     }

@@ -3,16 +3,17 @@
 use super::{Progress, told};
 use crate::clock::Deadline;
 use crate::credential::{CredentialKey, Row};
-use crate::error::Result;
+use crate::error::{Result, Status};
 use crate::secrets::{Label, Vault};
 use crate::store::{self, Commit, Store, StoreSnapshot, UnknownAccount};
+use crate::sys::{self, Failpoint};
 
 /// Seals every secret with a new key. Where one does not open nothing is changed. Killed anywhere, both keys are in the file, and the next one ends it.
 ///
 /// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
 /// with a key that is about to go.
 pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
-    require_all_open(store, vault, by)?;
+    opened(store, by, |there| open_all(vault, there))?;
     store.change_accounts(by, &mut |_| {
         vault.begin_rotation()?;
         Ok(Commit::No)
@@ -149,27 +150,37 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
     Ok(())
 }
 
-/// The same of what is in a store. What another change of keys has sealed anew meanwhile is looked at again.
-fn require_all_open(store: &dyn Store, vault: &Vault, by: &Deadline) -> Result<()> {
+/// What is in a store, with each secret opened by `open`. A change of keys may have ended since the look: then the key is gone
+/// that sealed them. So a key that is lacking is believed only of what is still there.
+pub fn opened(
+    store: &dyn Store,
+    by: &Deadline,
+    open: impl Fn(&mut StoreSnapshot) -> Result<()>,
+) -> Result<StoreSnapshot> {
+    let mut failed_on = None;
     loop {
-        let there = StoreSnapshot::of(store, by)?;
-        let Err(e) = open_all(vault, &there) else {
-            return Ok(());
-        };
-        if by.has_passed() || sealed_in(&StoreSnapshot::of(store, by)?) == sealed_in(&there) {
-            return Err(e);
+        let mut there = StoreSnapshot::of(store, by)?;
+        let sealed = sealed_in(&there);
+        sys::hit_failpoint(Failpoint::Opening);
+        match open(&mut there) {
+            Err(e) if e.status == Status::Secret && failed_on.as_ref() != Some(&sealed) => {
+                failed_on = Some(sealed);
+            }
+            done => return done.map(|()| there),
         }
     }
 }
 
-fn sealed_in(there: &StoreSnapshot) -> Vec<&Vec<u8>> {
+/// Every sealed value of a store.
+fn sealed_in(there: &StoreSnapshot) -> Vec<Vec<u8>> {
     let accounts = there.accounts.iter().map(|account| &account.sealed);
     let unknown = there.unknown.iter().map(|account| &account.sealed);
     let rows = there.rows.iter().flat_map(|(_, row)| {
         let put = row.pushed.as_ref().map(|put| &put.sealed);
         put.into_iter().chain(&row.pushed_before)
     });
-    accounts.chain(unknown).flatten().chain(rows).collect()
+    let all = accounts.chain(unknown).flatten().chain(rows);
+    all.cloned().collect()
 }
 
 pub fn label_of_unknown(account: &UnknownAccount) -> Label {
