@@ -53,9 +53,7 @@ pub unsafe extern "C" fn wxtoken_init(
     // SAFETY: the header's contract on pointers, here and in every export below.
     unsafe {
         guard::call(err, || {
-            if out.is_null() {
-                return Err(null("out"));
-            }
+            require_out(out)?;
             let client = Client::open(optional(store, "store")?)?;
             out.write(Box::into_raw(Box::new(wxtoken { client })));
             Ok(())
@@ -294,9 +292,7 @@ pub unsafe extern "C" fn wxtoken_get(
     // SAFETY: as above.
     unsafe {
         guard::quick_call(err, || {
-            if out.is_null() {
-                return Err(null("out"));
-            }
+            require_out(out)?;
             let client = client(wx)?;
             let name = bytes(name, "name")?;
             if client.hit(name, |token| give(token, out)).is_none() {
@@ -331,9 +327,7 @@ pub unsafe extern "C" fn wxtoken_known(
     // SAFETY: as above.
     unsafe {
         guard::quick_call(err, || {
-            if out.is_null() {
-                return Err(null("out"));
-            }
+            require_out(out)?;
             let known = client(wx)?.known(bytes(name, "name")?, |token| give(token, out));
             known.ok_or_else(|| {
                 Error::new(
@@ -482,6 +476,14 @@ unsafe fn give(token: &CachedToken, out: *mut wxtoken_token) {
         value.copy_from_nonoverlapping(token.value.as_ptr(), length);
         value.add(length).write(0);
     }
+}
+
+#[inline(always)]
+fn require_out<T>(out: *mut T) -> Result<()> {
+    if out.is_null() {
+        return Err(null("out"));
+    }
+    Ok(())
 }
 
 fn null(parameter: &str) -> Error {

@@ -33,7 +33,7 @@ def main():
     def token():
         return store.token("shop").value
 
-    # An empty call, that lets other threads run as a get does.
+    # An empty call that lets other threads run, as a get does where it may wait.
     def floor():
         return empty.released(known).value
 
