@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 BOUNDS = {
     "instructions": 2 * 430,
     "look-instructions": 2 * 2244,
-    "python-instructions": 2 * 1587,
+    "python-instructions": 2 * 1195,
     "parse-instructions": 2 * 545_216,
     "seal-instructions": 2 * 17_849,
 }
