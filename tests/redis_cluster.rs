@@ -94,6 +94,7 @@ fn a_get_that_did_not_wait_for_a_slow_node_makes_no_other_call_fail() {
         node.thaw();
     }
     handle.reject("shop", &token.value).unwrap();
+    handle.register("other", "official", "wx2", SECRET).unwrap();
 }
 
 /// Faults row 52: the node with the row is lost, and its replica takes its place.
