@@ -93,8 +93,8 @@ fn a_get_that_did_not_wait_for_a_slow_node_makes_no_other_call_fail() {
     for node in &cluster.nodes {
         node.thaw();
     }
-    handle.reject("shop", &token.value).unwrap();
     handle.register("other", "official", "wx2", SECRET).unwrap();
+    handle.reject("shop", &token.value).unwrap();
 }
 
 /// Faults row 52: the node with the row is lost, and its replica takes its place.

@@ -67,15 +67,13 @@ impl AtServer {
         }
         let flight = self.flight_of(name);
         let flights = &self.call.state.shared.flights;
-        let Some(_flight) = flights.begin(&flight, &self.call.deadline)? else {
-            // Another thread has asked: those who waited are served what it brought, or ask all at once.
-            let known = cache.hit(name.map(str::as_bytes), i64::MAX, CachedToken::clone);
-            return match known {
-                Some(token) => Ok(token),
-                None => Ok(self.ask(name, self.call.deadline)?),
-            };
-        };
-        Ok(self.ask(name, self.call.deadline)?)
+        let _flight = flights.begin(&flight, &self.call.deadline)?;
+        // Another thread may have asked, before this one waited or while it did: what it brought is served. Those who
+        // waited in vain ask all at once.
+        match cache.hit(name.map(str::as_bytes), i64::MAX, CachedToken::clone) {
+            Some(token) => Ok(token),
+            None => Ok(self.ask(name, self.call.deadline)?),
+        }
     }
 
     fn ask(&self, name: Option<&str>, by: Deadline) -> Result<CachedToken, Trouble> {

@@ -156,9 +156,9 @@ func (h *handle) get(name string, s *settings) (*token, *problem) {
 	}
 	if mine := s.flights.begin(name, by.by); mine != nil {
 		defer s.flights.end(name, mine)
-		return h.ask(name, s, by)
 	}
-	// Another goroutine has asked: those who waited are served what it brought, or ask all at once.
+	// Another goroutine may have asked, before this one waited or while it did: what it brought is served. Those who
+	// waited in vain ask all at once.
 	if _, known := s.cache.valid(name, time.Now()); known != nil {
 		return &known.token, nil
 	}
