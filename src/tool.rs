@@ -20,8 +20,14 @@ pub use crate::client::report::{
 pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
-pub use crate::platform::{Probe, Value as CallValue, WechatCall, WechatHost, wechat_calls};
-pub use crate::server_clients::{ClientSet, GivenKey, NewKey, ServerClient, Verb};
+pub use crate::platform::{
+    PlatformLink, Probe, Value as CallValue, WechatCall, WechatHost, host_of_kind, wechat_calls,
+};
+pub use crate::secrets::Secret;
+pub use crate::server_clients::{
+    ClientSet, GivenKey, NewKey, STAND_IN_LIFE_S, STAND_IN_PREFIX, ServerClient, StandIn,
+    StandInFlaw, Verb,
+};
 pub use crate::store::{Condition, QUARANTINED, Replica, ServerCheck, ServerReport};
 pub use crate::sys::{
     fs_type, is_mount_point, is_protected, is_read_only, is_readable, is_writable, link_target,
@@ -385,6 +391,11 @@ impl Store {
         self.0.check_secrets(name)
     }
 
+    /// The secret of an account, for a server that puts it into the calls of its clients.
+    pub fn secret(&self, name: &str) -> Result<Secret> {
+        self.0.secret(name)
+    }
+
     /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
     pub fn has_keeper(&self) -> Option<bool> {
         let session = self.0.session().ok()?;
@@ -409,6 +420,11 @@ impl Store {
     /// Which of them this store's accounts are with, in the same words.
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
         self.0.base_urls_in_use()
+    }
+
+    /// The way to the host of a base URL, for a server that forwards calls to it.
+    pub fn link(&self, base_url: &str) -> Result<PlatformLink> {
+        PlatformLink::new(base_url, &self.0.options())
     }
 
     /// Looks a platform's host up, connects, and asks for `/` with neither secret nor token.

@@ -1,7 +1,9 @@
 //! What can be said on the command line.
 
+mod forwarding;
 mod server;
 
+pub use forwarding::is_plain;
 pub use server::{Client, ClientAdd, ClientChange, ClientList, ClientRemove, ClientRotate, Serve};
 
 use std::path::PathBuf;

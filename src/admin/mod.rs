@@ -21,11 +21,12 @@ pub use self::copy::Copied;
 use crate::client::Client;
 use crate::client::session::Session;
 use crate::clock::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Status};
 use crate::names;
 use crate::options::{LogLevel, Options};
 use crate::platform::{self, Probe};
 use crate::process::last_known;
+use crate::secrets::Secret;
 use crate::store::{
     self, StoreName, StoreSnapshot, check_path, lock_path, mailbox_path, read_backup, write_backup,
 };
@@ -159,6 +160,19 @@ impl Client {
         let session = self.session()?;
         let found = session.read_credential(Some(name))?;
         session.fetch_secrets(&found).map(|_| ())
+    }
+
+    pub fn secret(&self, name: &str) -> Result<Secret> {
+        names::check_account(name)?;
+        let session = self.session()?;
+        let found = session.read_credential(Some(name))?;
+        let secret = session.fetch_secrets(&found)?.secret;
+        secret.ok_or_else(|| {
+            Error::new(
+                Status::Secret,
+                format!("account \"{name}\" has no secret of its own"),
+            )
+        })
     }
 
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {

@@ -12,6 +12,7 @@ mod forms;
 mod http;
 mod issuer;
 mod kind;
+mod link;
 mod no_way;
 mod probe;
 mod recipe;
@@ -30,6 +31,7 @@ mod wechat_calls;
 pub use check::{Verdict, check};
 pub use forms::Swapped;
 pub use kind::Kind;
+pub use link::PlatformLink;
 pub use no_way::NoWay;
 pub use probe::{Probe, probe};
 pub use recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, Value};
@@ -41,7 +43,7 @@ pub use server_stream::{Reach, ServerAddress, ServerStream};
 pub use tls::own_roots;
 #[cfg(feature = "redis")]
 pub use tls::{IdentityFiles, Tls, alert};
-pub use wechat_calls::{WechatCall, WechatHost, wechat_calls};
+pub use wechat_calls::{WechatCall, WechatHost, host_of_kind, wechat_calls};
 
 /// Reads bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]

@@ -156,6 +156,14 @@ impl Tls {
         })
     }
 
+    pub(super) fn config(&self) -> Arc<ClientConfig> {
+        self.config.clone()
+    }
+
+    pub(super) fn no_handshake(&self, host: &str, e: &io::Error) -> NoWay {
+        self.verifier.no_handshake(host, e)
+    }
+
     pub(super) fn shake_hands(
         &self,
         mut wire: Wire,

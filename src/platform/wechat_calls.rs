@@ -1,18 +1,43 @@
 //! WeChat's own calls by which credentials are fetched, taken from the recipe table: for a server that answers them in
 //! WeChat's place.
 
+use super::kind::Kind;
 use super::recipe::{ParentKind, Recipe, Value};
 use super::recipes::recipes;
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
 
 /// Whose wording a reply follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WechatHost {
     /// `api.weixin.qq.com`
     Weixin,
     /// `qyapi.weixin.qq.com`
     Wecom,
+}
+
+impl WechatHost {
+    /// What messages call it.
+    pub fn name(self) -> &'static str {
+        self.platform().name
+    }
+
+    /// The option that holds its base URL.
+    pub fn option(self) -> &'static str {
+        self.platform().option
+    }
+
+    fn platform(self) -> &'static hosts::Platform {
+        match self {
+            WechatHost::Weixin => &hosts::API,
+            WechatHost::Wecom => &hosts::WORK,
+        }
+    }
+}
+
+/// The host that accounts of a kind are with. None for those of other platforms.
+pub fn host_of_kind(kind: &str) -> Option<WechatHost> {
+    host_of(Kind::named(kind)?.token())
 }
 
 /// One call.

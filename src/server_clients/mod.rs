@@ -5,8 +5,10 @@
 //! What a newer version has written beside what is known here is kept as it is.
 
 mod key;
+mod stand_in;
 
 pub use key::{GivenKey, NewKey};
+pub use stand_in::{STAND_IN_LIFE_S, STAND_IN_PREFIX, StandIn, StandInFlaw};
 
 use std::collections::BTreeMap;
 

@@ -44,6 +44,19 @@ pub struct Serve {
     /// How many connections there may be
     #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: u32,
+    /// The paths that are forwarded for clients that may forward, parted by commas: /cgi-bin/user/info, or /wxa/*
+    /// [default: every path]
+    #[arg(long, value_name = "PATHS", value_delimiter = ',', value_parser = super::forwarding::pattern)]
+    pub forward_paths: Vec<String>,
+    /// How long the platform may take to answer a forwarded call, and how long a body may stand still
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub forward_timeout_s: u32,
+    /// How long the body of a forwarded call or of its reply may be
+    #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub forward_max_mib: u32,
+    /// How many calls are forwarded at a time; others wait up to 5 seconds
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub forward_at_once: u32,
     /// Where the audit goes, a line of JSON for each call; opened again on SIGHUP [default: stdout]
     #[arg(long, value_name = "FILE")]
     pub audit: Option<PathBuf>,

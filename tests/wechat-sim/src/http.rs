@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const MAX_HEAD: usize = 64 * 1024;
-const MAX_BODY: usize = 1024 * 1024;
+/// A file that is uploaded.
+const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// A request as it came in.
 #[derive(Clone, Debug, Default)]

@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::{http::Request, table::secret_names};
 
 const REMEMBERED: usize = 2_000;
+/// How much of a body is kept: a file may be long.
+const MOST_OF_BODY: usize = 64 * 1024;
 
 /// One request, its secrets masked.
 #[derive(Clone, Debug, Serialize)]
@@ -66,7 +68,8 @@ pub fn masked_query(request: &Request) -> String {
 
 /// The body with the values of secrets replaced, wherever in its text they stand.
 pub fn masked_body(request: &Request) -> String {
-    let mut text = String::from_utf8_lossy(&request.body).into_owned();
+    let kept = &request.body[..request.body.len().min(MOST_OF_BODY)];
+    let mut text = String::from_utf8_lossy(kept).into_owned();
     if let Some(Value::Object(fields)) = request.json() {
         for name in secret_names() {
             if let Some(secret) = fields

@@ -24,6 +24,7 @@ mod issue;
 mod journal;
 mod js_config;
 mod kinds;
+mod media;
 mod peers;
 mod proxy;
 mod reshape;

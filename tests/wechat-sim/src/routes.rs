@@ -102,6 +102,10 @@ pub enum Gives {
     Token(Credential),
     /// It answers this JSON, as a business endpoint.
     Service(&'static str),
+    /// It keeps the file of a multipart body, and answers its media_id.
+    Upload,
+    /// It answers the file of a media_id.
+    Download,
 }
 
 /// A kind of token or ticket, as an endpoint hands it out.
@@ -179,7 +183,7 @@ impl Route {
     pub fn credential(&self) -> Option<&Credential> {
         match &self.gives {
             Gives::Token(credential) => Some(credential),
-            Gives::Service(_) => None,
+            Gives::Service(_) | Gives::Upload | Gives::Download => None,
         }
     }
 

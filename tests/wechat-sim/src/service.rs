@@ -259,14 +259,22 @@ fn play(
 }
 
 fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
-    let body = match &route.gives {
-        Gives::Token(credential) => return issue(world, call, route, credential),
-        Gives::Service(body) => body,
-    };
-    match checks::walk(world, call, route) {
+    if let Gives::Token(credential) = &route.gives {
+        return issue(world, call, route, credential);
+    }
+    let given = checks::walk(world, call, route).and_then(|_| match &route.gives {
+        Gives::Service(body) => Ok(Reply::json_text(200, body)),
+        Gives::Upload => world.media.keep(call.request),
+        Gives::Download => world.media.give(call.request.param("media_id")),
+        Gives::Token(_) => Ok(Reply::empty(200)),
+    });
+    match given {
         Err(code) => refuse(world, route.host, code, None, call.peer),
-        Ok(_) => Answer {
-            reply: dressed(world, route.host, Reply::json_text(200, body)),
+        Ok(reply) => Answer {
+            reply: match route.gives {
+                Gives::Download => reply,
+                _ => dressed(world, route.host, reply),
+            },
             outcome: Outcome::Served,
         },
     }

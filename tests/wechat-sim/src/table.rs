@@ -2,6 +2,7 @@
 //!
 //! This file has what rows share: each row says how its credential differs from one of these.
 
+mod business;
 mod douyin;
 mod feishu;
 mod official;
@@ -26,6 +27,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> + Clone {
         others::ROUTES,
         douyin::ROUTES,
         feishu::ROUTES,
+        business::ROUTES,
     ]
     .into_iter()
     .flatten()

@@ -17,6 +17,7 @@ use crate::{
     flights::Flights,
     journal::Journal,
     kinds::TokenKind,
+    media::Media,
     simulator::Endpoints,
     tokens::Standing,
 };
@@ -107,6 +108,8 @@ pub struct World {
     pub flights: Flights,
     /// The addresses that failed too often at WeCom.
     pub bans: Bans,
+    /// The files that were uploaded.
+    pub media: Media,
     /// The recent requests.
     pub journal: Journal,
     /// Where the simulator listens.
@@ -135,6 +138,7 @@ impl World {
             switches: Switches::default(),
             faults: FaultQueue::default(),
             tally: Tally::default(),
+            media: Media::default(),
             flights: Flights::default(),
             bans: Bans::default(),
             journal: Journal::default(),

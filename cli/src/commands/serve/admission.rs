@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
-use wxtoken::tool::{ClientSet, Error, ServerClient, Verb};
+use wxtoken::tool::{ClientSet, Error, LivingToken, STAND_IN_LIFE_S, ServerClient, Verb};
 
-use super::audit::{Event, time};
+use super::audit::{Event, seconds, time};
 use super::limits::Slowed;
 use super::origin::{Asker, Origin};
 use super::server::Server;
@@ -87,6 +87,8 @@ pub struct Call<'a> {
     pub verb: &'static str,
     pub client: Option<String>,
     pub account: Option<String>,
+    /// The path of a forwarded call.
+    pub path: Option<String>,
     /// Whether it has a line in the audit, unless something is wrong.
     pub is_audited: bool,
     began: Instant,
@@ -101,6 +103,7 @@ impl<'a> Call<'a> {
             verb,
             client: None,
             account: None,
+            path: None,
             is_audited: true,
             began: Instant::now(),
         }
@@ -227,6 +230,7 @@ impl<'a> Call<'a> {
             address: peer.to_string(),
             verb: self.verb,
             account: self.account,
+            path: self.path,
             result,
             ms: u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
@@ -240,6 +244,17 @@ impl Caller {
             true => Ok(()),
             false => Err(Refusal::NotAllowed(verb)),
         }
+    }
+
+    /// What stands for the token of an account in the calls that this client has forwarded.
+    pub fn stand_in(&self, account: &str) -> Result<LivingToken, Refusal> {
+        let now = seconds();
+        let text = self.client.stand_in(account, now).ok_or(Refusal::Unknown)?;
+        Ok(LivingToken {
+            value: text.into(),
+            expires_at: now + STAND_IN_LIFE_S,
+            left_ms: STAND_IN_LIFE_S * 1000,
+        })
     }
 
     /// Fails unless it sees this account.

@@ -33,6 +33,9 @@ pub struct Event {
     pub address: String,
     pub verb: &'static str,
     pub account: Option<String>,
+    /// Of a forwarded call: plain characters, and never a query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub result: String,
     pub ms: u64,
 }
@@ -88,6 +91,7 @@ impl Audit {
                 address: String::new(),
                 verb: "audit",
                 account: None,
+                path: None,
                 result: format!("{lost} lines lost"),
                 ms: 0,
                 ..event.clone()

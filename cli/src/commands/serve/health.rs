@@ -95,9 +95,11 @@ pub async fn metrics(
 async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
     let asker = call.find_asker(headers)?;
     let mut sees: Box<dyn Fn(&str) -> bool + Send> = Box::new(|_| true);
+    let mut sees_all = true;
     if !asker.is_neighbour() {
         let caller = call.admit(bearer(headers)).await?;
         caller.require(Verb::Status)?;
+        sees_all = caller.client.accounts.is_none();
         sees = Box::new(move |name| caller.client.sees(name));
     }
     let mut written = match call.server.work.look(|store| store.report()).await? {
@@ -124,6 +126,9 @@ async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<B
             "wxtoken_server_calls_total{{result=\"{result}\"}} {count}"
         );
     }
+    let own = call.client.as_deref();
+    let is_seen = |client: &str| sees_all || own == Some(client);
+    call.server.forwarding.counts.write(is_seen, &mut written);
     let mut response = text(StatusCode::OK, written);
     response.headers_mut().insert(
         header::CONTENT_TYPE,

@@ -12,6 +12,7 @@ mod address;
 mod admission;
 mod audit;
 mod connection;
+mod forward;
 mod handed;
 mod health;
 #[cfg(feature = "fuzzing")]
@@ -157,6 +158,7 @@ impl Door {
 impl Companion for Door {
     fn reload(&self, log: &Log) {
         self.server.audit.reopen();
+        self.server.forwarding.reload();
         let Some(tls) = &self.tls else { return };
         match tls.reload() {
             Ok(()) => log.line("read the certificate again"),

@@ -9,7 +9,9 @@ use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use wxtoken::tool::{AccountOfStore, Error, Report, Status, Store, Verb, json_shown};
+use wxtoken::tool::{
+    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, json_shown,
+};
 
 use super::admission::{Call, Caller, Refusal, bearer};
 use super::origin::Origin;
@@ -61,7 +63,7 @@ async fn tell(
     headers: &HeaderMap,
     account: String,
 ) -> Result<Answer, Refusal> {
-    let caller = admitted(call, headers, Verb::Get).await?;
+    let caller = admitted_to_get(call, headers).await?;
     let name = named(&caller, std::slice::from_ref(&account))?;
     let of = name.clone();
     let account = call
@@ -86,7 +88,7 @@ pub async fn accounts(
 }
 
 async fn list(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refusal> {
-    let caller = admitted(call, headers, Verb::Get).await?;
+    let caller = admitted_to_get(call, headers).await?;
     let accounts = call.server.work.look(Store::accounts).await??;
     let seen = accounts.iter().filter(|one| caller.client.sees(&one.name));
     let seen: Vec<Value> = seen.map(account_json).collect();
@@ -104,7 +106,7 @@ fn account_json(account: &AccountOfStore) -> Value {
 }
 
 /// The account that a call without a name means.
-async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
+pub async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
     if let Some(only) = caller.client.only_account() {
         return Ok(only.to_owned());
     }
@@ -123,14 +125,24 @@ async fn get(
     headers: &HeaderMap,
     parts: &[String],
 ) -> Result<Answer, Refusal> {
-    let caller = admitted(call, headers, Verb::Get).await?;
+    let caller = admitted_to_get(call, headers).await?;
     let parts = match parts {
         [] => &[unnamed(call, &caller).await?],
         named => named,
     };
     let name = named(&caller, parts)?;
-    let token = call.server.work.get(&name, 0).await??;
+    // Whoever may only forward is given tickets, and what stands for a token.
+    let is_ticket = parts
+        .get(1)
+        .is_some_and(|credential| credential.ends_with("_ticket"));
+    if !is_ticket && parts.len() > 1 {
+        caller.require(Verb::Get)?;
+    }
+    let mut token = call.server.work.get(&name, 0).await??;
     call.account = Some(name.clone());
+    if !is_ticket && !caller.client.may(Verb::Get) {
+        token = caller.stand_in(&name)?;
+    }
     let account = parts.first().map(String::as_str).unwrap_or_default();
     if parts.len() == 1 {
         let handed = &call.server.handed;
@@ -188,13 +200,23 @@ async fn note_rejection(
     parts: &[String],
     request: Request,
 ) -> Result<Answer, Refusal> {
-    let caller = admitted(call, request.headers(), Verb::Reject).await?;
+    call.find_asker(request.headers())?;
+    let caller = call.admit(bearer(request.headers())).await?;
+    if !caller.client.may(Verb::Forward) {
+        caller.require(Verb::Reject)?;
+    }
     let parts = match parts {
         [] => &[unnamed(call, &caller).await?],
         named => named,
     };
     let name = named(&caller, parts)?;
     let token = field(request.into_body(), "token").await?;
+    if token.starts_with(STAND_IN_PREFIX) {
+        // The server sees for itself what the platform says of the token behind it.
+        call.account = Some(name);
+        return Ok(nothing());
+    }
+    caller.require(Verb::Reject)?;
     let of = name.clone();
     call.server
         .work
@@ -270,6 +292,16 @@ async fn admitted(call: &mut Call<'_>, headers: &HeaderMap, verb: Verb) -> Resul
     call.find_asker(headers)?;
     let caller = call.admit(bearer(headers)).await?;
     caller.require(verb)?;
+    Ok(caller)
+}
+
+/// A client that may get tokens, or what stands for them.
+async fn admitted_to_get(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    call.find_asker(headers)?;
+    let caller = call.admit(bearer(headers)).await?;
+    if !caller.client.may(Verb::Forward) {
+        caller.require(Verb::Get)?;
+    }
     Ok(caller)
 }
 

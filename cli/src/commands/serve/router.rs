@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::routing::{any, get, post, put};
-use wxtoken::tool::Error;
+use axum::{Extension, Router};
+use wxtoken::tool::{Error, WechatHost};
 
 use super::admission::Refusal;
+use super::origin::Origin;
 use super::server::Server;
-use super::{health, native, page, problem, wechat};
+use super::{forward, health, native, page, problem, wechat};
 
 /// How long the body of a request may take to come.
 pub const BODY_TIME: Duration = Duration::from_secs(5);
@@ -34,17 +35,41 @@ pub fn of(server: Arc<Server>) -> Router {
         .route("/readyz", get(health::ready))
         .route("/metrics", get(health::metrics))
         .merge(page::routes());
-    let mut paths: Vec<&str> = server.wechat_calls.iter().map(|call| call.path).collect();
+    router = with_platforms_paths(router, &server, None);
+    for (prefix, host) in [
+        ("/weixin", WechatHost::Weixin),
+        ("/qyapi", WechatHost::Wecom),
+    ] {
+        router = router.nest(
+            prefix,
+            with_platforms_paths(Router::new(), &server, Some(host)),
+        );
+    }
+    router
+        .method_not_allowed_fallback(|| async { unknown(StatusCode::METHOD_NOT_ALLOWED) })
+        .layer(from_fn(uncached))
+        .with_state(server)
+}
+
+/// WeChat's calls that are answered here, and every other path, which goes on to the platform. A prefix names one of the two.
+fn with_platforms_paths(
+    mut router: Router<Arc<Server>>,
+    server: &Server,
+    host: Option<WechatHost>,
+) -> Router<Arc<Server>> {
+    let calls = server.wechat_calls.iter();
+    let calls = calls.filter(|call| host.is_none_or(|host| call.host == host));
+    let mut paths: Vec<&str> = calls.map(|call| call.path).collect();
     paths.sort_unstable();
     paths.dedup();
     for path in paths {
         router = router.route(path, any(wechat::answer));
     }
-    router
-        .fallback(|| async { unknown(StatusCode::NOT_FOUND) })
-        .method_not_allowed_fallback(|| async { unknown(StatusCode::METHOD_NOT_ALLOWED) })
-        .layer(from_fn(uncached))
-        .with_state(server)
+    router.fallback(
+        move |State(server): State<Arc<Server>>,
+              Extension(origin): Extension<Origin>,
+              request: Request| { forward::answer(server, origin, host, request) },
+    )
 }
 
 /// Nothing on the way keeps an answer.
@@ -57,7 +82,7 @@ async fn uncached(request: Request, next: Next) -> Response<Body> {
     response
 }
 
-fn unknown(status: StatusCode) -> Response<Body> {
+pub fn unknown(status: StatusCode) -> Response<Body> {
     let error = Error::argument("the server has no such call")
         .advise("The paths are /v1/token/ACCOUNT, /v1/account/ACCOUNT, /v1/reject/ACCOUNT, /v1/put/ACCOUNT/FIELD, /v1/status, and WeChat's own.");
     let mut response = problem::answer(&Refusal::Failed(error));

@@ -9,6 +9,7 @@ use wxtoken::tool::{AccountLookup, ClientLookup, Error, Status, Store, WechatCal
 
 use super::activity::Activity;
 use super::audit::{Audit, seconds};
+use super::forward::Forwarding;
 use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
@@ -40,6 +41,7 @@ pub struct Server {
     pub wechat_calls: Vec<WechatCall>,
     pub min_life_s: i64,
     pub counts: Counts,
+    pub forwarding: Forwarding,
     pub readiness: Readiness,
     log: Log,
     /// The trouble that was told last: many calls meet the same.
@@ -60,6 +62,7 @@ impl Server {
         Server {
             clients: Arc::new(store.client_lookup()),
             accounts: Arc::new(store.account_lookup()),
+            forwarding: Forwarding::of(store.clone(), serve),
             work: Arc::new(Work::on(store)),
             peers: serve.peer.iter().cloned().collect(),
             trusted_proxies: serve.trusted_proxy.clone(),

@@ -12,8 +12,10 @@ use wxtoken::tool::{Error, LivingToken, Result, Status, Store};
 
 const LOOKS: usize = 16;
 const FETCHES: usize = 64;
+/// Connections to platforms that are made at a time.
+pub const CONNECTS: usize = 32;
 /// Threads of the pool. A few more: one that has given its turn back may not have ended yet.
-pub const THREADS: usize = LOOKS + FETCHES + 8;
+pub const THREADS: usize = LOOKS + FETCHES + CONNECTS + 8;
 /// How many may wait for a turn.
 const MOST_WAITING: usize = 4096;
 
@@ -63,6 +65,11 @@ impl Work {
     ) -> std::result::Result<T, Busy> {
         let store = self.store.clone();
         self.within(&self.fetches, move || call(&store)).await
+    }
+
+    /// The token of an account, where it is known without a wait.
+    pub fn known(&self, account: &str) -> Option<Box<str>> {
+        Some(self.store.get_known(account, 0)?.value)
     }
 
     /// Something has been rejected or put: a get that comes from now on begins anew.

@@ -1,6 +1,7 @@
 //! `wxtoken serve`, the process: real sockets, real clients, and the simulator as the platform, which counts what is fetched.
 
 mod bridge;
+mod forward;
 mod library;
 mod limits;
 mod native;

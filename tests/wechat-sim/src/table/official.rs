@@ -28,6 +28,14 @@ const OFFICIAL_CHECKS: &[Check] = &[
     Ip(Number(40164)),
 ];
 
+/// A user's login: the account's secret, and no list of addresses.
+pub const OFFICIAL_SECRET: &[Check] = &[
+    Has("appid", Number(41002)),
+    Account(Kind::Official, "appid", Number(40013)),
+    Has("secret", Number(41004)),
+    Secret("secret", Number(40125)),
+];
+
 const IP_LIST: Gives = Service(r#"{"ip_list":["127.0.0.1"]}"#);
 
 /// Their endpoints.

@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-const WORK_TOKEN: Bearer = Bearer {
+pub const WORK_TOKEN: Bearer = Bearer {
     kinds: &[TokenKind::Work, TokenKind::WorkAuthorized],
     malformed: None,
     unknown: Number(40014),

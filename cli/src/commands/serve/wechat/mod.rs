@@ -6,11 +6,12 @@
 //!   the platform may still give the same stable token; the reply says the full time then.
 //! - A repeated call is no rejection, but a reason to ask the platform about the token (`repeats`). `force_refresh` is a
 //!   rejection, of the token that the client was given last: if another is there by now, the client gets that.
+//! - A client that may forward is given a stand-in for the token, which is good for 7200 s whatever the token has left.
 //! - A ticket's call names its account by a token. It is the token of whoever was handed it, so that client must still be one.
 
 pub mod parameters;
 mod repeats;
-mod reply;
+pub mod reply;
 mod tokens;
 
 use std::sync::Arc;
@@ -20,13 +21,17 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response};
-use wxtoken::tool::{AccountBrief, CallValue, Verb, WechatCall, WechatHost};
+use wxtoken::tool::{
+    AccountBrief, CallValue, LivingToken, STAND_IN_PREFIX, StandInFlaw, Verb, WechatCall,
+    WechatHost,
+};
 
 use self::parameters::{Flaw, Parameters};
 pub use self::repeats::Repeats;
 use self::reply::{Trouble, refuse, success};
 use self::tokens::{get, get_for, reject_last};
 use super::admission::{Call, Caller, Refusal};
+use super::audit::seconds;
 use super::native::object;
 use super::origin::Origin;
 use super::server::Server;
@@ -173,10 +178,7 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
     let Some(secret) = asked.given(CallValue::Secret) else {
         return Err(Trouble::Code(asked.code(CallValue::Secret, true)));
     };
-    let (key, wanted) = match secret.split_once(OF) {
-        Some((key, name)) => (key, Some(name)),
-        None => (secret, None),
-    };
+    let (key, wanted) = parted_key(secret);
     let caller = admit(call, asked, key).await?;
     let mut accounts = accounts_of(call, asked, &caller, id).await?;
     if let Some(wanted) = wanted {
@@ -193,16 +195,29 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
         }
     };
     call.account = Some(account.clone());
-    let token = match asked.wants_another() && caller.client.may(Verb::Reject) {
-        true => {
-            reject_last(call, &caller, &account).await?;
-            get(call, &account).await?
-        }
+    let rejects = asked.wants_another() && caller.client.may(Verb::Reject);
+    if rejects {
+        reject_last(call, &caller, &account).await?;
+    }
+    if caller.client.may(Verb::Forward) {
+        let token = stand_in(call, &caller, &account).await?;
+        return Ok(success(asked.meant, &token, call.server.min_life_s, None));
+    }
+    let token = match rejects {
+        true => get(call, &account).await?,
         false => get_for(call, &caller, &account).await?,
     };
     let handed = &call.server.handed;
     handed.note(Some(&caller.name), &account, &token.value, Instant::now());
     Ok(success(asked.meant, &token, call.server.min_life_s, None))
+}
+
+/// A client's key, and the name of the account where several have the id.
+pub fn parted_key(secret: &str) -> (&str, Option<&str>) {
+    match secret.split_once(OF) {
+        Some((key, name)) => (key, Some(name)),
+        None => (secret, None),
+    }
 }
 
 /// Whoever is known by a certificate or as a user need not have a key; one that is given counts.
@@ -221,8 +236,19 @@ async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Call
         Some(caller) => caller,
         None => call.admit(Some(key)).await.map_err(wrong)?,
     };
-    caller.require(Verb::Get)?;
+    if !caller.client.may(Verb::Forward) {
+        caller.require(Verb::Get)?;
+    }
     Ok(caller)
+}
+
+/// What a client is given that has its calls forwarded, once the account has a token.
+async fn stand_in(call: &Call<'_>, caller: &Caller, account: &str) -> Result<LivingToken, Trouble> {
+    let got = call.server.work.get(account, 0).await;
+    let token = got.map_err(Refusal::from)?.map_err(Refusal::from)?;
+    let handed = &call.server.handed;
+    handed.note(Some(&caller.name), account, &token.value, Instant::now());
+    Ok(caller.stand_in(account)?)
 }
 
 /// The accounts of this id that the call may be about and the client sees: those of the kind that the call is made for, or
@@ -253,6 +279,10 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
         return Err(Trouble::Code(asked.code(CallValue::ParentToken, true)));
     };
     let wrong = asked.code(CallValue::ParentToken, false);
+    if given.starts_with(STAND_IN_PREFIX) {
+        let (holder, owner) = holder_of_stand_in(call, given, wrong).await?;
+        return of_owner(call, asked, vec![owner], Some(holder), wrong).await;
+    }
     let owners = owners_of(call, given).await?;
     if owners.is_empty() && call.server.handed.owner(given).is_some() {
         // One that this server has given, and that another has replaced: no guess.
@@ -263,6 +293,52 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
         return Err(Trouble::Refused(wrong, refusal));
     }
     let holder = holder(call, given).await?;
+    of_owner(call, asked, owners, holder, wrong).await
+}
+
+/// The client that a stand-in is of, and the account that it is for.
+async fn holder_of_stand_in(
+    call: &mut Call<'_>,
+    given: &str,
+    wrong: i64,
+) -> Result<(Caller, AccountBrief), Trouble> {
+    let set = call.clients().await?;
+    let found = match set.of_stand_in(given, seconds()) {
+        Ok(found) => found,
+        Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
+        Err(StandInFlaw::Unknown) => {
+            return Err(Trouble::Refused(wrong, call.refuse_stranger().await));
+        }
+    };
+    let holder = call.take(found.name, found.client)?;
+    holder.require(Verb::Forward)?;
+    let of = found.account;
+    holder
+        .require_sight(&of)
+        .map_err(|refusal| Trouble::Refused(wrong, refusal))?;
+    let account = call
+        .server
+        .work
+        .look(move |store| store.account(Some(&of)))
+        .await;
+    let account = account.map_err(Refusal::from)?.map_err(Refusal::from)?;
+    let owner = AccountBrief {
+        name: account.name,
+        kind: account.kind,
+        id: account.id,
+        parent: None,
+    };
+    Ok((holder, owner))
+}
+
+/// The same, of a token whose owners are known, and the client that has it.
+async fn of_owner(
+    call: &mut Call<'_>,
+    asked: &Asked<'_>,
+    owners: Vec<AccountBrief>,
+    holder: Option<Caller>,
+    wrong: i64,
+) -> Result<Response<Body>, Trouble> {
     let sees = |name: &str| holder.as_ref().is_none_or(|one| one.client.sees(name));
     let (name, renewed) = match asked.taken(CallValue::Id) {
         // An authorizer, by its component's token.
@@ -297,6 +373,9 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     };
     call.account = Some(name.clone());
     let token = match &holder {
+        Some(holder) if renewed.is_some() && holder.client.may(Verb::Forward) => {
+            stand_in(call, holder, &name).await?
+        }
         Some(holder) => get_for(call, holder, &name).await?,
         None => get(call, &name).await?,
     };
@@ -306,7 +385,7 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
         call.server.min_life_s,
         renewed.as_deref(),
     );
-    if renewed.is_some() {
+    if renewed.is_some() && !token.value.starts_with(STAND_IN_PREFIX) {
         let client = call.client.clone();
         let handed = &call.server.handed;
         handed.note(client.as_deref(), &name, &token.value, Instant::now());
@@ -314,7 +393,7 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     Ok(reply)
 }
 
-async fn of_id(call: &Call<'_>, id: &str) -> Result<Vec<AccountBrief>, Trouble> {
+pub async fn of_id(call: &Call<'_>, id: &str) -> Result<Vec<AccountBrief>, Trouble> {
     let (lookup, id) = (call.server.accounts.clone(), id.to_owned());
     let found = call.server.work.look(move |_| lookup.of_id(&id)).await;
     Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)

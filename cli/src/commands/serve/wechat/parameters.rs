@@ -74,7 +74,8 @@ impl Parameters {
     }
 }
 
-fn decoded(text: &str) -> Result<String, Flaw> {
+/// A name or a value of a query, without its escapes.
+pub fn decoded(text: &str) -> Result<String, Flaw> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -120,9 +120,9 @@ fn of_refusal(host: WechatHost, refusal: &Refusal) -> (i64, String) {
         Refusal::TooManyCalls(_) | Refusal::TooManyWrongKeys => {
             (too_often, wording(host, too_often).into())
         }
-        Refusal::NotAllowed(_) => (
+        Refusal::NotAllowed(verb) => (
             48001,
-            "api unauthorized: this client may not get tokens".into(),
+            format!("api unauthorized: this client may not {}", verb.name()),
         ),
         Refusal::NotSeen => (40013, wording(host, 40013).into()),
         Refusal::Unknown | Refusal::FromElsewhere => (40125, wording(host, 40125).into()),

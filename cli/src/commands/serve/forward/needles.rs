@@ -1,0 +1,107 @@
+//! What no reply may hold: the tokens, and the secret, that a request was sent with. A platform does not send them back; an
+//! error text, a header or a redirect that repeats the request would.
+
+/// Byte strings that must not pass.
+#[derive(Clone, Debug, Default)]
+pub struct Needles(Vec<Needle>);
+
+#[derive(Clone)]
+struct Needle {
+    bytes: Vec<u8>,
+    /// What the client may know in its place.
+    instead: Vec<u8>,
+}
+
+impl std::fmt::Debug for Needle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Needle")
+    }
+}
+
+impl Needles {
+    pub fn add(&mut self, bytes: &str, instead: &str) {
+        if !bytes.is_empty() {
+            self.0.push(Needle {
+                bytes: bytes.into(),
+                instead: instead.into(),
+            });
+        }
+    }
+
+    pub fn are_in(&self, text: &[u8]) -> bool {
+        self.0
+            .iter()
+            .any(|needle| position(text, &needle.bytes).is_some())
+    }
+
+    /// The text without them.
+    pub fn replaced(&self, text: &[u8]) -> Vec<u8> {
+        let mut text = text.to_vec();
+        for needle in &self.0 {
+            let mut done = Vec::with_capacity(text.len());
+            let mut rest = &text[..];
+            while let Some(at) = position(rest, &needle.bytes) {
+                done.extend(&rest[..at]);
+                done.extend(&needle.instead);
+                rest = &rest[at + needle.bytes.len()..];
+            }
+            done.extend(rest);
+            text = done;
+        }
+        text
+    }
+
+    /// How many bytes at the end of a text may be the beginning of one.
+    pub fn begun_at_end_of(&self, text: &[u8]) -> usize {
+        let begun = |needle: &Needle| {
+            let longest = text.len().min(needle.bytes.len() - 1);
+            (1..=longest)
+                .rev()
+                .find(|length| text.ends_with(&needle.bytes[..*length]))
+                .unwrap_or(0)
+        };
+        self.0.iter().map(begun).max().unwrap_or(0)
+    }
+}
+
+fn position(text: &[u8], bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find(text, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needles() -> Needles {
+        let mut needles = Needles::default();
+        needles.add("real-token", "wxs_1");
+        needles.add("real", "wxs_2");
+        needles.add("", "nothing");
+        needles
+    }
+
+    #[test]
+    fn a_text_goes_without_what_must_not_pass() {
+        let needles = needles();
+        assert!(needles.are_in(b"a real-token b") && !needles.are_in(b"rea l"));
+        let text = needles.replaced(b"real-token, a real-toke, real-tokenreal-token");
+        assert_eq!(text, b"wxs_1, a wxs_2-toke, wxs_1wxs_1");
+        assert_eq!(needles.replaced(b"nothing"), b"nothing");
+    }
+
+    #[test]
+    fn what_may_be_the_beginning_of_one_is_told() {
+        let needles = needles();
+        for (text, begun) in [
+            ("", 0),
+            ("abc", 0),
+            ("abc r", 1),
+            ("abc rea", 3),
+            ("abc real-toke", 9),
+            ("abc real-tokex", 0),
+            ("rerere", 2),
+        ] {
+            assert_eq!(needles.begun_at_end_of(text.as_bytes()), begun, "{text}");
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The body of a forwarded call: kept whole where it is short, so that the call can be repeated, or passed on as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Sleep, sleep, timeout};
+use wxtoken::tool::{Error, Status};
+
+/// How long a body may be that is kept, in bytes.
+pub const KEPT: usize = 1 << 20;
+
+/// What bounds a body.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes in all.
+    pub most: u64,
+    /// How long it may stand still.
+    pub idle: Duration,
+}
+
+/// A body on its way to a platform.
+pub enum Outgoing {
+    Kept(Bytes),
+    Passing(Passing),
+}
+
+impl Outgoing {
+    /// Reads a body as far as it may be kept.
+    pub async fn take(mut body: Body, limits: Limits) -> Result<Outgoing, Error> {
+        let length = body.size_hint();
+        if length.lower() > limits.most {
+            return Err(too_long(limits.most));
+        }
+        let mut begin = Vec::new();
+        if length.lower() <= KEPT as u64 {
+            loop {
+                let frame = timeout(limits.idle, body.frame())
+                    .await
+                    .map_err(|_| stood_still())?;
+                match frame {
+                    None => return Ok(Outgoing::Kept(begin.into())),
+                    Some(Err(_)) => return Err(cut_off()),
+                    Some(Ok(frame)) => {
+                        begin.extend_from_slice(&frame.into_data().unwrap_or_default())
+                    }
+                }
+                if begin.len() > KEPT {
+                    break;
+                }
+            }
+        }
+        let taken = begin.len() as u64;
+        Ok(Outgoing::Passing(Passing {
+            begin: Some(begin.into()).filter(|begin: &Bytes| !begin.is_empty()),
+            rest: body,
+            left: limits.most.saturating_sub(taken),
+            length: length.exact(),
+            idle: limits.idle,
+            stands_still: Box::pin(sleep(limits.idle)),
+        }))
+    }
+
+    pub fn is_kept(&self) -> bool {
+        matches!(self, Outgoing::Kept(_))
+    }
+}
+
+/// A body that is passed on: what was read of it, and the rest as it comes.
+pub struct Passing {
+    begin: Option<Bytes>,
+    rest: Body,
+    left: u64,
+    length: Option<u64>,
+    idle: Duration,
+    stands_still: Pin<Box<Sleep>>,
+}
+
+impl HttpBody for Passing {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if let Some(begin) = self.begin.take() {
+            return Poll::Ready(Some(Ok(Frame::data(begin))));
+        }
+        let frame = match Pin::new(&mut self.rest).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                return match self.stands_still.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Some(Err(stood_still()))),
+                    Poll::Pending => Poll::Pending,
+                };
+            }
+        };
+        let idle = self.idle;
+        self.stands_still
+            .as_mut()
+            .reset(tokio::time::Instant::now() + idle);
+        Poll::Ready(match frame {
+            None => None,
+            Some(Err(_)) => Some(Err(cut_off())),
+            Some(Ok(frame)) => {
+                let data = frame.into_data().unwrap_or_default();
+                match self.left.checked_sub(data.len() as u64) {
+                    Some(left) => {
+                        self.left = left;
+                        Some(Ok(Frame::data(data)))
+                    }
+                    None => Some(Err(too_long(0))),
+                }
+            }
+        })
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+fn stood_still() -> Error {
+    Error::new(Status::Timeout, "the body of the request stood still")
+}
+
+fn cut_off() -> Error {
+    Error::argument("the body of the request was cut off")
+}
+
+fn too_long(most: u64) -> Error {
+    let error = Error::argument("the body of the request is too long");
+    match most {
+        0 => error,
+        most => error.because(format!("it has more than {} MiB", most >> 20)),
+    }
+}

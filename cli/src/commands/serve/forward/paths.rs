@@ -1,0 +1,134 @@
+//! Which calls go on to a platform, by their paths.
+
+/// Calls whose replies would hold a token, a refresh token or a permanent code, and one that tells what a request held.
+const GIVE_TOKENS: [&str; 11] = [
+    "/cgi-bin/component/api_get_authorizer_info",
+    "/cgi-bin/component/api_get_authorizer_list",
+    "/cgi-bin/component/api_query_auth",
+    "/cgi-bin/corpgroup/corp/gettoken",
+    "/cgi-bin/openapi/rid/get",
+    "/cgi-bin/service/get_auth_info",
+    "/cgi-bin/service/get_corp_token",
+    "/cgi-bin/service/get_permanent_code",
+    "/cgi-bin/service/get_provider_token",
+    "/cgi-bin/service/v2/get_auth_info",
+    "/cgi-bin/service/v2/get_permanent_code",
+];
+
+/// Calls that spend one of an account's ten resets a month. They go on only where `--forward-paths` names them.
+const SPEND: [&str; 4] = [
+    "/cgi-bin/clear_quota",
+    "/cgi-bin/clear_quota/v2",
+    "/cgi-bin/component/clear_quota",
+    "/cgi-bin/component/clear_quota/v2",
+];
+
+/// Calls about a user of the account: their token is the user's, and the secret stands where others have the account's token.
+const OF_USERS: &str = "/sns/";
+
+/// What `--forward-paths` allows.
+#[derive(Debug)]
+pub struct Paths(Vec<Pattern>);
+
+#[derive(Debug)]
+enum Pattern {
+    Is(String),
+    Begins(String),
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    GoesOn,
+    /// It would give a token away, or may not be reached by clients.
+    Withheld,
+}
+
+impl Paths {
+    /// Without patterns, every path.
+    pub fn of(patterns: &[String]) -> Paths {
+        let patterns = patterns.iter().map(|text| match text.strip_suffix('*') {
+            Some(begin) => Pattern::Begins(begin.to_owned()),
+            None => Pattern::Is(text.clone()),
+        });
+        Paths(patterns.collect())
+    }
+
+    pub fn fate(&self, path: &str) -> Fate {
+        let is_named = self.0.iter().any(|pattern| match pattern {
+            Pattern::Is(text) => text == path,
+            Pattern::Begins(begin) => path.starts_with(begin),
+        });
+        let spends = SPEND.contains(&path);
+        let is_exact = || {
+            let mut all = self.0.iter();
+            all.any(|pattern| matches!(pattern, Pattern::Is(text) if text == path))
+        };
+        match () {
+            () if GIVE_TOKENS.contains(&path) => Fate::Withheld,
+            () if spends && !is_exact() => Fate::Withheld,
+            () if self.0.is_empty() || is_named => Fate::GoesOn,
+            () => Fate::Withheld,
+        }
+    }
+}
+
+/// Whether the access_token of this call, and of its reply, is a user's, and not an account's.
+pub fn is_of_a_user(path: &str) -> bool {
+    path.starts_with(OF_USERS)
+}
+
+/// The names of the parameters in which this call has an appid and its secret.
+pub fn takes_secret(path: &str) -> Option<(&'static str, &'static str)> {
+    match path {
+        "/sns/jscode2session" | "/sns/oauth2/access_token" => Some(("appid", "secret")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(patterns: &[&str]) -> Paths {
+        Paths::of(
+            &patterns
+                .iter()
+                .map(|one| one.to_string())
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn a_list_lets_through_what_it_names() {
+        let all = paths(&[]);
+        let some = paths(&["/cgi-bin/user/info", "/wxa/*"]);
+        for path in ["/cgi-bin/user/info", "/wxa/getwxacode"] {
+            assert_eq!(all.fate(path), Fate::GoesOn);
+            assert_eq!(some.fate(path), Fate::GoesOn);
+        }
+        for path in [
+            "/cgi-bin/user/info2",
+            "/cgi-bin/user/get",
+            "/wxa",
+            "/wxaapi/x",
+        ] {
+            assert_eq!(all.fate(path), Fate::GoesOn);
+            assert_eq!(some.fate(path), Fate::Withheld, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_gives_tokens_never_goes_on_and_what_spends_must_be_named() {
+        for path in GIVE_TOKENS {
+            for list in [paths(&[]), paths(&["/*"]), paths(&[path])] {
+                assert_eq!(list.fate(path), Fate::Withheld, "{path}");
+            }
+        }
+        for path in SPEND {
+            assert_eq!(paths(&[]).fate(path), Fate::Withheld);
+            assert_eq!(paths(&["/cgi-bin/*"]).fate(path), Fate::Withheld);
+            assert_eq!(paths(&[path]).fate(path), Fate::GoesOn);
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! A platform's reply on its way back: short texts are looked at whole, everything else passes as it comes. Neither passes with
+//! a token or a secret in it.
+
+use std::future::Future;
+use std::io::Read;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderName, Response, header, response};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep, sleep, timeout};
+use wxtoken::tool::{Error, Status};
+
+use super::needles::Needles;
+use super::outgoing::Limits;
+
+/// How long a text may be that is looked at, in bytes: as it comes, and unpacked.
+const LOOKED_AT: usize = 1 << 20;
+const UNPACKED: u64 = 8 << 20;
+/// What a platform says of a token that it does not take; the last two, of a suite's.
+const REFUSED: [i64; 5] = [40001, 40014, 42001, 40082, 42009];
+/// Fields by which a reply would give away what lasts.
+const GIVEN_AWAY: [&[u8]; 3] = [b"access_token\"", b"refresh_token\"", b"permanent_code\""];
+
+/// A reply, as far as it was read.
+pub struct Reply {
+    pub head: response::Parts,
+    pub body: Incoming,
+    /// What was read of the body.
+    read: Vec<u8>,
+    /// What that says, unpacked: of a text that was read whole.
+    text: Option<Vec<u8>>,
+    is_packed: bool,
+}
+
+impl Reply {
+    /// Reads the head, and the body of a short text.
+    pub async fn read(response: Response<Incoming>, limits: Limits) -> Result<Reply, Error> {
+        let (mut head, body) = response.into_parts();
+        if head.status.is_redirection() {
+            return Err(unusable("it is a redirect, which is not followed"));
+        }
+        let packing = head.headers.get(header::CONTENT_ENCODING);
+        let is_packed = match packing.map(|packing| packing.as_bytes()) {
+            None | Some(b"identity") => false,
+            Some(b"gzip") => true,
+            Some(_) => return Err(unusable("it is packed in a way that was not asked for")),
+        };
+        keep_end_to_end(&mut head.headers);
+        let mut reply = Reply {
+            head,
+            body,
+            read: Vec::new(),
+            text: None,
+            is_packed,
+        };
+        if reply.body.size_hint().lower() > limits.most {
+            return Err(unusable("it is longer than replies may be"));
+        }
+        if reply.is_text() && reply.body.size_hint().lower() <= LOOKED_AT as u64 {
+            reply.read_text(limits.idle).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn read_text(&mut self, idle: Duration) -> Result<(), Error> {
+        loop {
+            let frame = timeout(idle, self.body.frame()).await;
+            match frame.map_err(|_| stood_still())? {
+                None => break,
+                Some(Err(_)) => return Err(unusable("it was cut off")),
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    self.read.extend_from_slice(&data);
+                }
+            }
+            if self.read.len() > LOOKED_AT {
+                return Ok(());
+            }
+        }
+        self.text = Some(match self.is_packed {
+            false => self.read.clone(),
+            true => unpacked(&self.read).ok_or_else(|| unusable("it cannot be unpacked"))?,
+        });
+        Ok(())
+    }
+
+    /// By its type. Errors come as texts, whatever the call gives.
+    fn is_text(&self) -> bool {
+        let kind = self.head.headers.get(header::CONTENT_TYPE);
+        let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) else {
+            return true;
+        };
+        let kind = kind.to_ascii_lowercase();
+        let is_one = |word: &&str| kind.contains(*word);
+        kind.starts_with("text/")
+            || ["json", "xml", "javascript"]
+                .iter()
+                .any(|word| is_one(&word))
+    }
+
+    /// The errcode of a reply that has one; 0 where it has none.
+    pub fn errcode(&self) -> i64 {
+        let Some(object) = self.object() else {
+            return 0;
+        };
+        object.get("errcode").and_then(Value::as_i64).unwrap_or(0)
+    }
+
+    fn object(&self) -> Option<Value> {
+        let text = self.text.as_deref()?;
+        memchr::memmem::find(text, b"\"errcode\"")?;
+        serde_json::from_slice(text.trim_ascii_start()).ok()
+    }
+
+    pub fn refuses_token(&self) -> bool {
+        REFUSED.contains(&self.errcode())
+    }
+
+    /// Whether it has a field that no client is to see.
+    pub fn gives_away(&self) -> bool {
+        let text = self.text.as_deref().unwrap_or_default();
+        GIVEN_AWAY
+            .iter()
+            .any(|field| memchr::memmem::find(text, field).is_some())
+    }
+
+    /// The fields of a reply that is a JSON object.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let object: Value = serde_json::from_slice(self.text.as_deref()?).ok()?;
+        object.get(name)?.as_str().map(str::to_owned)
+    }
+
+    /// The answer to the client. `turn` is given back when it has passed.
+    pub fn passed_on(
+        self,
+        needles: Needles,
+        limits: Limits,
+        turn: OwnedSemaphorePermit,
+    ) -> Response<Body> {
+        let mut head = self.head;
+        for value in head.headers.values_mut() {
+            if needles.are_in(value.as_bytes()) {
+                let clean = needles.replaced(value.as_bytes());
+                *value = header::HeaderValue::from_bytes(&clean)
+                    .unwrap_or(header::HeaderValue::from_static(""));
+            }
+        }
+        let body = match self.text {
+            Some(text) if needles.are_in(&text) => {
+                head.headers.remove(header::CONTENT_ENCODING);
+                head.headers.remove(header::CONTENT_LENGTH);
+                Body::from(needles.replaced(&text))
+            }
+            Some(_) => Body::from(self.read),
+            None => Body::new(Guarded {
+                length: (self.body.size_hint().exact()).map(|rest| rest + self.read.len() as u64),
+                begin: Some(self.read.into()).filter(|begin: &Bytes| !begin.is_empty()),
+                rest: self.body,
+                held: Vec::new(),
+                needles,
+                left: limits.most,
+                idle: limits.idle,
+                stands_still: Box::pin(sleep(limits.idle)),
+                lasts: Box::pin(sleep(limits.idle * WHOLE)),
+                ended: false,
+                _turn: turn,
+            }),
+        };
+        Response::from_parts(head, body)
+    }
+}
+
+/// How long a body may last, as a multiple of how long it may stand still.
+const WHOLE: u32 = 20;
+
+/// A body that passes as it comes, but for what must not.
+struct Guarded {
+    begin: Option<Bytes>,
+    rest: Incoming,
+    /// The end of what came: it may be the beginning of what must not pass.
+    held: Vec<u8>,
+    needles: Needles,
+    length: Option<u64>,
+    left: u64,
+    idle: Duration,
+    stands_still: Pin<Box<Sleep>>,
+    lasts: Pin<Box<Sleep>>,
+    ended: bool,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let data = match self.next(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Err(e))) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(e)));
+                }
+                Poll::Ready(Some(Ok(data))) => data,
+                Poll::Ready(None) => {
+                    self.ended = true;
+                    let held = std::mem::take(&mut self.held);
+                    return Poll::Ready(match held.is_empty() {
+                        true => None,
+                        false => Some(Ok(Frame::data(held.into()))),
+                    });
+                }
+            };
+            match self.cleared(data) {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(e) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(e)));
+                }
+            }
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.length.map(SizeHint::with_exact).unwrap_or_default()
+    }
+}
+
+impl Guarded {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        if let Some(begin) = self.begin.take() {
+            return Poll::Ready(Some(Ok(begin)));
+        }
+        match Pin::new(&mut self.rest).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                self.stands_still.as_mut().reset(Instant::now() + self.idle);
+                Poll::Ready(frame.map(|frame| match frame {
+                    Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
+                    Err(_) => Err(unusable("it was cut off")),
+                }))
+            }
+            Poll::Pending => {
+                let is_late = self.stands_still.as_mut().poll(cx).is_ready()
+                    || self.lasts.as_mut().poll(cx).is_ready();
+                match is_late {
+                    true => Poll::Ready(Some(Err(stood_still()))),
+                    false => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    /// What may pass of this. Fails on what must not: the answer breaks off there.
+    fn cleared(&mut self, data: Bytes) -> Result<Bytes, Error> {
+        let left = self.left.checked_sub(data.len() as u64);
+        self.left = left.ok_or_else(|| unusable("it is longer than replies may be"))?;
+        let data = match self.held.is_empty() {
+            true => data,
+            false => {
+                let mut joined = std::mem::take(&mut self.held);
+                joined.extend_from_slice(&data);
+                joined.into()
+            }
+        };
+        if self.needles.are_in(&data) {
+            return Err(unusable("it holds what no client is to see"));
+        }
+        let begun = self.needles.begun_at_end_of(&data);
+        let whole = data.len() - begun;
+        self.held = data[whole..].to_vec();
+        Ok(data.slice(..whole))
+    }
+}
+
+fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let unpacker = flate2::read::MultiGzDecoder::new(bytes);
+    let read = unpacker.take(UNPACKED + 1).read_to_end(&mut text);
+    (read.is_ok() && text.len() as u64 <= UNPACKED).then_some(text)
+}
+
+/// What is said from one hop to the next ends here, and so do cookies: a platform's API has none.
+pub fn keep_end_to_end(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "cookie",
+        "set-cookie",
+        "location",
+        "refresh",
+    ] {
+        headers.remove(name);
+    }
+}
+
+fn unusable(why: &str) -> Error {
+    Error::new(Status::Reply, "the platform's reply cannot be passed on").because(why)
+}
+
+fn stood_still() -> Error {
+    Error::new(Status::Timeout, "the platform's reply stood still")
+}

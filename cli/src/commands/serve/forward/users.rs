@@ -1,0 +1,53 @@
+//! The tokens of users that clients have had by this server: a later call with one names no client otherwise. Remembered by
+//! their hashes, and for as long as the process runs.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use ring::digest::{SHA256, digest};
+
+/// How many are remembered. The rest are forgotten with them: their users sign in again.
+const MOST: usize = 100_000;
+
+#[derive(Default)]
+pub struct UserTokens(Mutex<HashMap<[u8; 32], String>>);
+
+impl UserTokens {
+    pub fn note(&self, client: &str, token: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(hash(token), client.to_owned());
+    }
+
+    /// The client that had this one.
+    pub fn client(&self, token: &str) -> Option<String> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&hash(token)).cloned()
+    }
+}
+
+fn hash(token: &str) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_token_leads_to_the_client_that_had_it_last() {
+        let tokens = UserTokens::default();
+        tokens.note("web", "one");
+        tokens.note("crm", "one");
+        assert_eq!(tokens.client("one").as_deref(), Some("crm"));
+        assert_eq!(tokens.client("two"), None);
+        for number in 0..=MOST {
+            tokens.note("web", &number.to_string());
+        }
+        assert!(tokens.0.lock().unwrap().len() <= MOST);
+    }
+}

@@ -1,0 +1,219 @@
+//! Who has sent a call that is to be forwarded, and with which stand-ins: where they stand in it, and for which accounts.
+
+use std::collections::HashMap;
+
+use axum::http::HeaderMap;
+use serde_json::value::RawValue;
+use wxtoken::tool::{StandInFlaw, Verb};
+
+use super::super::admission::{Call, Caller, Refusal, bearer};
+use super::super::audit::seconds;
+use super::super::wechat::reply::Trouble;
+use super::query::Query;
+
+/// The parameters that hold a token, of a query or of a JSON object. The first that is there is the call's own.
+pub const TOKEN_NAMES: [&str; 5] = [
+    "access_token",
+    "component_access_token",
+    "suite_access_token",
+    "provider_access_token",
+    "authorizer_access_token",
+];
+
+/// A stand-in in a call.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The parameter's name.
+    pub name: &'static str,
+    pub written: String,
+    pub account: String,
+    pub is_in_body: bool,
+}
+
+/// The stand-ins of a call, all of one client.
+#[derive(Default)]
+pub struct Places {
+    all: Vec<Place>,
+    client: Option<String>,
+}
+
+impl Places {
+    /// Those of a query. Fails on a token that is not a stand-in.
+    pub async fn of_query(call: &Call<'_>, query: &Query) -> Result<Places, Trouble> {
+        let mut places = Places::default();
+        for name in TOKEN_NAMES {
+            if let Some(value) = query.get(name) {
+                places.add(call, name, value, false).await?;
+            }
+        }
+        Ok(places)
+    }
+
+    /// Those of a body that is a JSON object.
+    pub async fn add_of_body(&mut self, call: &Call<'_>, body: &[u8]) -> Result<(), Trouble> {
+        for (name, value) in tokens_in(body) {
+            self.add(call, name, &value, true).await?;
+        }
+        Ok(())
+    }
+
+    async fn add(
+        &mut self,
+        call: &Call<'_>,
+        name: &'static str,
+        value: &str,
+        is_in_body: bool,
+    ) -> Result<(), Trouble> {
+        let set = call.clients().await?;
+        let (client, account) = match set.of_stand_in(value, seconds()) {
+            Ok(found) => (found.name.to_owned(), found.account),
+            Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
+            Err(StandInFlaw::Unknown) => {
+                return Err(Trouble::Refused(40001, call.refuse_stranger().await));
+            }
+        };
+        match &self.client {
+            // Two clients in one call: neither may use the other's.
+            Some(known) if *known != client => return Err(Trouble::Code(40001)),
+            _ => self.client = Some(client),
+        }
+        self.all.push(Place {
+            name,
+            written: value.to_owned(),
+            account,
+            is_in_body,
+        });
+        Ok(())
+    }
+
+    /// All of them, where they are of this client.
+    pub fn of(self, caller: &Caller) -> Result<Vec<Place>, Trouble> {
+        match self.client.is_none_or(|client| client == caller.name) {
+            true => Ok(self.all),
+            false => Err(Trouble::Code(40001)),
+        }
+    }
+
+    /// The client that they are of, if there are any.
+    pub async fn caller(&self, call: &mut Call<'_>) -> Result<Option<Caller>, Trouble> {
+        let Some(name) = &self.client else {
+            return Ok(None);
+        };
+        let set = call.clients().await?;
+        let known = set.named(name);
+        let (name, client) = known.ok_or(Trouble::Code(40001))?;
+        Ok(Some(call.take(name, client)?))
+    }
+}
+
+/// Whether a query has a token, be it one of ours or not.
+pub fn has_token(query: &Query) -> bool {
+    TOKEN_NAMES.iter().any(|name| query.get(name).is_some())
+}
+
+/// The client that is known by its key, its certificate or its user.
+pub async fn known_otherwise(
+    call: &mut Call<'_>,
+    headers: &HeaderMap,
+) -> Result<Option<Caller>, Trouble> {
+    match bearer(headers) {
+        Some(key) => match call.admit(Some(key)).await {
+            Err(Refusal::Unknown) => Err(Trouble::Refused(40001, Refusal::Unknown)),
+            admitted => Ok(Some(admitted?)),
+        },
+        None => Ok(call.admit_without_key().await?),
+    }
+}
+
+/// Fails unless the client may have calls forwarded for these accounts.
+pub fn require(caller: &Caller, accounts: impl Iterator<Item = String>) -> Result<(), Trouble> {
+    let refused = |refusal| Trouble::Refused(40001, refusal);
+    caller.require(Verb::Forward)?;
+    for account in accounts {
+        caller.require_sight(&account).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// The tokens of a JSON object's own fields, by the names that may hold one. Nothing deeper is looked at: there a text is
+/// what the client sends to somebody.
+pub fn tokens_in(body: &[u8]) -> Vec<(&'static str, String)> {
+    let fields = fields_of(body);
+    let names = TOKEN_NAMES.into_iter();
+    let found = names.filter_map(|name| {
+        let value: String = serde_json::from_str(fields.get(name)?.get()).ok()?;
+        Some((name, value)).filter(|(_, value)| !value.is_empty())
+    });
+    found.collect()
+}
+
+/// The body with other values in these fields, and the rest as it was written.
+pub fn with_fields<'a>(body: &[u8], put: impl Fn(&str) -> Option<&'a str>) -> Vec<u8> {
+    let fields = fields_of(body);
+    let mut changes: Vec<(usize, usize, String)> = Vec::new();
+    for name in TOKEN_NAMES {
+        if let (Some(written), Some(value)) = (fields.get(name), put(name)) {
+            let written = written.get();
+            let begin = written.as_ptr().addr() - body.as_ptr().addr();
+            let value = serde_json::Value::from(value).to_string();
+            changes.push((begin, begin + written.len(), value));
+        }
+    }
+    changes.sort();
+    let mut done = Vec::with_capacity(body.len());
+    let mut from = 0;
+    for (begin, end, value) in changes {
+        done.extend(&body[from..begin]);
+        done.extend(value.as_bytes());
+        from = end;
+    }
+    done.extend(&body[from..]);
+    done
+}
+
+fn fields_of(body: &[u8]) -> HashMap<String, &RawValue> {
+    let may_have = memchr::memmem::find(body, b"_token\"").is_some();
+    match may_have && body.trim_ascii_start().starts_with(b"{") {
+        true => serde_json::from_slice(body).unwrap_or_default(),
+        false => HashMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_put_into_the_field_that_holds_one_and_nowhere_else() {
+        let body = r#" {"touser" : "o1", "access_token":"wxs_a", "text":{"access_token":"wxs_a","content":"wxs_a"}, "n":1.0} "#;
+        assert_eq!(
+            tokens_in(body.as_bytes()),
+            [("access_token", "wxs_a".to_owned())]
+        );
+        let put = with_fields(body.as_bytes(), |name| {
+            (name == "access_token").then_some("re\"al")
+        });
+        assert_eq!(
+            String::from_utf8(put).unwrap(),
+            r#" {"touser" : "o1", "access_token":"re\"al", "text":{"access_token":"wxs_a","content":"wxs_a"}, "n":1.0} "#
+        );
+    }
+
+    #[test]
+    fn other_bodies_stay_as_they_are() {
+        for body in [
+            "",
+            "{",
+            "[]",
+            r#"{"text":"access_token\""}"#,
+            r#"{"access_token":7}"#,
+            r#"{"x_token":"wxs_a"}"#,
+            "--x\r\n\"access_token\":\"wxs_a\"",
+        ] {
+            let body = body.as_bytes();
+            assert!(tokens_in(body).is_empty(), "{body:?}");
+            let put = with_fields(body, |_| None);
+            assert_eq!(put, body);
+        }
+    }
+}

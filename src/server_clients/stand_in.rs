@@ -1,0 +1,187 @@
+//! A stand-in: what a client is given in the place of an account's access token, where the server forwards its calls.
+//!
+//! A stand-in is `wxs_` and a text in base64url: who may use it, for which account and until when, under a MAC. The MAC's key
+//! is the hash of the client's newest key, as the record has it. So no store keeps stand-ins, every server of a store knows
+//! them, and they end with the key that they were made by.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+
+use super::key::{StoredKey, is_equal};
+use super::{ClientSet, ServerClient};
+
+/// What a stand-in begins with, so that it is told from a platform's token.
+pub const STAND_IN_PREFIX: &str = "wxs_";
+/// How long a stand-in is good for, in seconds.
+pub const STAND_IN_LIFE_S: i64 = 7200;
+/// How long it is taken beyond that: a client's clock may be late.
+const GRACE_S: i64 = 60;
+const VERSION: u8 = 1;
+const EXPIRY_BYTES: usize = 8;
+const MAC_BYTES: usize = 16;
+/// The longest text that is looked at.
+const MAX_LENGTH: usize = 512;
+
+/// Why a stand-in is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandInFlaw {
+    /// No client's key has made it, or not any more.
+    Unknown,
+    /// Its life is over.
+    Expired,
+}
+
+/// What a stand-in stands for.
+#[derive(Debug)]
+pub struct StandIn<'a> {
+    /// The name of the client that has it.
+    pub name: &'a str,
+    /// That client.
+    pub client: &'a ServerClient,
+    /// The account whose token it stands for.
+    pub account: String,
+}
+
+impl ServerClient {
+    /// A stand-in for the token of an account, good from this second on. None for a client without a key.
+    pub fn stand_in(&self, account: &str, now_s: i64) -> Option<String> {
+        let key = self.keys.last()?;
+        let mut bytes = vec![VERSION];
+        bytes.extend((now_s + STAND_IN_LIFE_S).to_be_bytes());
+        bytes.extend(key.id.as_bytes());
+        bytes.push(b'/');
+        bytes.extend(account.as_bytes());
+        let mac = hmac::sign(&mac_key(key), &bytes);
+        bytes.extend(&mac.as_ref()[..MAC_BYTES]);
+        Some(STAND_IN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl ClientSet {
+    /// What a stand-in stands for. Whether the client may still see the account is the caller's to ask.
+    pub fn of_stand_in(&self, text: &str, now_s: i64) -> Result<StandIn<'_>, StandInFlaw> {
+        self.found_by_stand_in(text, now_s)
+            .unwrap_or(Err(StandInFlaw::Unknown))
+    }
+
+    fn found_by_stand_in(
+        &self,
+        text: &str,
+        now_s: i64,
+    ) -> Option<Result<StandIn<'_>, StandInFlaw>> {
+        if text.len() > MAX_LENGTH {
+            return None;
+        }
+        let text = text.strip_prefix(STAND_IN_PREFIX)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (signed, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        let rest = signed.strip_prefix(&[VERSION])?;
+        let (expiry, rest) = rest.split_first_chunk::<EXPIRY_BYTES>()?;
+        let (id, account) = std::str::from_utf8(rest).ok()?.split_once('/')?;
+        let (name, client) = self.all().find(|(_, client)| {
+            let keys = client.keys.iter().filter(|key| key.id == id);
+            let expected = keys.map(|key| hmac::sign(&mac_key(key), signed));
+            let mut same = expected.filter(|one| is_equal(&one.as_ref()[..MAC_BYTES], mac));
+            same.next().is_some()
+        })?;
+        if now_s > i64::from_be_bytes(*expiry) + GRACE_S {
+            return Some(Err(StandInFlaw::Expired));
+        }
+        Some(Ok(StandIn {
+            name,
+            client,
+            account: account.to_owned(),
+        }))
+    }
+}
+
+fn mac_key(key: &StoredKey) -> hmac::Key {
+    hmac::Key::new(
+        hmac::HMAC_SHA256,
+        format!("stand-in {}", key.sha256).as_bytes(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server_clients::Verb;
+
+    const NOW: i64 = 1_800_000_000;
+
+    fn set() -> ClientSet {
+        let mut set = ClientSet::default();
+        for name in ["web", "crm"] {
+            set.add(name, None, &[Verb::Forward], 1).unwrap();
+        }
+        set
+    }
+
+    fn stand_in(set: &ClientSet, name: &str, account: &str) -> String {
+        let (_, client) = set.named(name).unwrap();
+        client.stand_in(account, NOW).unwrap()
+    }
+
+    #[test]
+    fn a_stand_in_leads_to_its_client_and_account_for_two_hours() {
+        let set = set();
+        let text = stand_in(&set, "crm", "店");
+        let found = set.of_stand_in(&text, NOW).unwrap();
+        assert_eq!((found.name, &*found.account), ("crm", "店"));
+        let end = NOW + STAND_IN_LIFE_S;
+        assert!(set.of_stand_in(&text, end).is_ok());
+        assert_eq!(
+            set.of_stand_in(&text, end + GRACE_S + 1).err(),
+            Some(StandInFlaw::Expired)
+        );
+        assert!(text.len() < 200 && text.is_ascii());
+        assert!(
+            text[4..]
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        );
+    }
+
+    #[test]
+    fn nothing_else_is_a_stand_in() {
+        let set = set();
+        let text = stand_in(&set, "web", "shop");
+        let (_, web) = set.named("web").unwrap();
+        let mut flipped = URL_SAFE_NO_PAD.decode(&text[4..]).unwrap();
+        for at in 0..flipped.len() {
+            flipped[at] ^= 1;
+            let wrong = STAND_IN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(&flipped);
+            assert!(set.of_stand_in(&wrong, NOW).is_err(), "byte {at}");
+            flipped[at] ^= 1;
+        }
+        for wrong in [
+            String::new(),
+            STAND_IN_PREFIX.into(),
+            text[4..].into(),
+            text[..text.len() - 1].into(),
+            format!("{text}A"),
+            format!("{text}="),
+            format!("{STAND_IN_PREFIX}{}", "A".repeat(100_000)),
+            format!("{STAND_IN_PREFIX}{}", web.keys[0].sha256),
+        ] {
+            let flaw = set.of_stand_in(&wrong, NOW).err();
+            assert_eq!(flaw, Some(StandInFlaw::Unknown), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_stand_in_ends_with_the_key_that_it_was_made_by() {
+        let mut set = set();
+        let old = stand_in(&set, "web", "shop");
+        set.rotate("web", 2).unwrap();
+        let new = stand_in(&set, "web", "shop");
+        assert!(set.of_stand_in(&old, NOW).is_ok() && set.of_stand_in(&new, NOW).is_ok());
+        set.finish_rotation("web").unwrap();
+        assert!(set.of_stand_in(&old, NOW).is_err() && set.of_stand_in(&new, NOW).is_ok());
+        set.remove("web").unwrap();
+        assert!(set.of_stand_in(&new, NOW).is_err());
+        set.add("web", None, &[Verb::Forward], 3).unwrap();
+        assert!(set.of_stand_in(&new, NOW).is_err(), "another of that name");
+    }
+}

@@ -1,0 +1,82 @@
+//! Files that are uploaded and downloaded: the last few.
+
+use std::collections::VecDeque;
+
+use crate::{
+    errcodes::Code::{self, Number},
+    http::{Reply, Request},
+};
+
+/// How many files are kept.
+const MOST: usize = 8;
+
+/// The files, by their media_id.
+#[derive(Debug, Default)]
+pub struct Media {
+    files: VecDeque<(String, Vec<u8>)>,
+    uploads: u64,
+}
+
+impl Media {
+    /// Keeps the file of a multipart body.
+    pub fn keep(&mut self, request: &Request) -> Result<Reply, Code> {
+        let file = file_in(request).ok_or(Number(41005))?;
+        self.uploads += 1;
+        let id = format!("media-{}", self.uploads);
+        let said = format!(
+            r#"{{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":1380000000}}"#
+        );
+        self.files.push_back((id, file.to_vec()));
+        if self.files.len() > MOST {
+            self.files.pop_front();
+        }
+        Ok(Reply::json_text(200, &said))
+    }
+
+    /// The file of this media_id.
+    pub fn give(&self, id: Option<&str>) -> Result<Reply, Code> {
+        let found = self.files.iter().find(|(known, _)| Some(&**known) == id);
+        let (_, file) = found.ok_or(Number(40007))?;
+        Ok(Reply {
+            status: 200,
+            headers: vec![
+                ("Content-Type".into(), "application/octet-stream".into()),
+                (
+                    "Content-Disposition".into(),
+                    "attachment; filename=\"file.bin\"".into(),
+                ),
+            ],
+            body: file.clone(),
+            close: false,
+        })
+    }
+}
+
+/// The content of the first part that has a file name.
+fn file_in(request: &Request) -> Option<&[u8]> {
+    let kind = request.header("content-type")?;
+    let boundary = kind.split_once("boundary=")?.1.trim_matches('"');
+    let boundary = format!("--{boundary}");
+    let body = &request.body[..];
+    let mut rest = body;
+    loop {
+        rest = &rest[find(rest, boundary.as_bytes())? + boundary.len()..];
+        let head = find(rest, b"\r\n\r\n")?;
+        let end = find(rest, format!("\r\n{boundary}").as_bytes())?;
+        if find(&rest[..head], b"filename").is_some() {
+            return rest.get(head + 4..end);
+        }
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    let first = *what.first()?;
+    let mut from = 0;
+    loop {
+        from += text.get(from..)?.iter().position(|byte| *byte == first)?;
+        if text[from..].starts_with(what) {
+            return Some(from);
+        }
+        from += 1;
+    }
+}

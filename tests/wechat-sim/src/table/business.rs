@@ -1,0 +1,110 @@
+//! Business calls of both platforms: what an SDK does with a token. Media that is uploaded can be downloaded again.
+
+use super::official::OFFICIAL_SECRET;
+use super::wecom::WORK_TOKEN;
+use super::*;
+use crate::{
+    errcodes::Host,
+    kinds::Kind,
+    routes::{
+        Check::{Account, Bearer as Carries, Has, Is},
+        Gives::{Download, Service, Upload},
+        Sent,
+    },
+};
+
+/// Their endpoints.
+pub const ROUTES: &[Route] = &[
+    Route {
+        path: "/cgi-bin/user/info",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Service(r#"{"subscribe":1,"openid":"oDemo","language":"zh_CN","unionid":"uDemo"}"#),
+    },
+    Route {
+        path: "/cgi-bin/message/custom/send",
+        host: Host::Weixin,
+        sent: Sent::Json,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok"}"#),
+    },
+    Route {
+        path: "/wxa/business/getuserphonenumber",
+        host: Host::Weixin,
+        sent: Sent::Json,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok","phone_info":{"phoneNumber":"13800000000"}}"#),
+    },
+    Route {
+        path: "/cgi-bin/user/get",
+        host: Host::Wecom,
+        sent: Sent::Get,
+        checks: &[Carries(WORK_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok","userid":"zhangsan","name":"张三"}"#),
+    },
+    Route {
+        path: "/cgi-bin/message/send",
+        host: Host::Wecom,
+        sent: Sent::Json,
+        checks: &[Carries(WORK_TOKEN)],
+        gives: Service(r#"{"errcode":0,"errmsg":"ok","msgid":"m1"}"#),
+    },
+    Route {
+        path: "/cgi-bin/media/upload",
+        host: Host::Weixin,
+        sent: Sent::Query,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Upload,
+    },
+    Route {
+        path: "/cgi-bin/media/get",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[Carries(OFFICIAL_TOKEN), Has("media_id", Number(40007))],
+        gives: Download,
+    },
+    Route {
+        path: "/cgi-bin/media/upload",
+        host: Host::Wecom,
+        sent: Sent::Query,
+        checks: &[Carries(WORK_TOKEN)],
+        gives: Upload,
+    },
+    Route {
+        path: "/cgi-bin/media/get",
+        host: Host::Wecom,
+        sent: Sent::Get,
+        checks: &[Carries(WORK_TOKEN), Has("media_id", Number(40007))],
+        gives: Download,
+    },
+    Route {
+        path: "/sns/jscode2session",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: OFFICIAL_SECRET,
+        gives: Service(r#"{"openid":"oDemo","session_key":"c2Vzc2lvbg==","unionid":"uDemo"}"#),
+    },
+    Route {
+        path: "/sns/oauth2/access_token",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: OFFICIAL_SECRET,
+        gives: Service(
+            r#"{"access_token":"user-token-of-oDemo","expires_in":7200,"refresh_token":"user-refresh-of-oDemo","openid":"oDemo","scope":"snsapi_userinfo"}"#,
+        ),
+    },
+    Route {
+        path: "/sns/oauth2/refresh_token",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[
+            Has("appid", Number(41002)),
+            Account(Kind::Official, "appid", Number(40013)),
+            Is("refresh_token", "user-refresh-of-oDemo", Number(40030)),
+        ],
+        gives: Service(
+            r#"{"access_token":"user-token-of-oDemo","expires_in":7200,"refresh_token":"user-refresh-of-oDemo","openid":"oDemo","scope":"snsapi_userinfo"}"#,
+        ),
+    },
+];
