@@ -106,7 +106,7 @@ fn account_json(account: &AccountOfStore) -> Value {
 }
 
 /// The account that a call without a name means.
-pub async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
+async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
     if let Some(only) = caller.client.only_account() {
         return Ok(only.to_owned());
     }

@@ -28,7 +28,7 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, Uri, header};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wxtoken::tool::{Error, Status, Store, WechatHost, host_of_kind};
+use wxtoken::tool::{Error, Status, Store, Verb, WechatHost, host_of_kind};
 
 use self::counts::{Counts, Result as Outcome};
 use self::needles::Needles;
@@ -53,6 +53,8 @@ use crate::args::{Serve, is_plain};
 const SLOW: Duration = Duration::from_secs(1);
 /// The fields of a user's tokens, in a reply and in a query.
 const USER_TOKENS: [&str; 2] = ["access_token", "refresh_token"];
+/// Where the server's own calls are.
+const OWN: &str = "/v1/";
 /// How long a call waits for its turn.
 const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
 
@@ -192,7 +194,7 @@ impl Passage {
     ) -> Result<(Response<Body>, i64), Stop> {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
-        if !is_plain(path) {
+        if !is_plain(path) || path.starts_with(OWN) {
             return Err(Stop::NotMeant);
         }
         call.find_asker(&head.headers)?;
@@ -216,6 +218,13 @@ impl Passage {
         }
         if caller.is_none() {
             caller = known_otherwise(call, &head.headers).await?;
+            if host.is_none()
+                && caller
+                    .as_ref()
+                    .is_some_and(|one| !one.client.may(Verb::Forward))
+            {
+                return Err(Stop::NotMeant);
+            }
         }
         let mut body = Some(body);
         let mut short = None;
@@ -258,25 +267,24 @@ impl Passage {
         )?;
         let mut added = None;
         let account = match (places.first(), &secret) {
-            (Some(place), _) => place.account.clone(),
-            (None, Some(secret)) => secret.account.clone(),
+            (Some(place), _) => Some(place.account.clone()),
+            (None, Some(secret)) => Some(secret.account.clone()),
+            (None, None) if is_of_a_user => None,
             (None, None) => {
-                let account = native::unnamed(call, &caller).await?;
-                if !is_of_a_user {
-                    added = Some((TOKEN_NAMES[0], account.clone()));
-                }
-                account
+                let account = only_account(call, &caller).await?;
+                added = Some((TOKEN_NAMES[0], account.clone()));
+                Some(account)
             }
         };
-        call.account = Some(account.clone());
+        call.account = account.clone();
         if call.server.forwarding.paths.fate(path) == Fate::Withheld {
-            return Err(Trouble::Words(
-                48001,
-                "api unauthorized: this server does not forward this call",
-            )
-            .into());
+            let words = "api unauthorized: this server does not forward this call";
+            return Err(Trouble::Words(48001, words).into());
         }
-        let its_host = host_of(call, &account).await?;
+        let its_host = match &account {
+            Some(account) => host_of(call, account).await?,
+            None => WechatHost::Weixin,
+        };
         self.host = Some(its_host);
         if host.is_some_and(|host| host != its_host) {
             return Err(Trouble::Words(
@@ -447,6 +455,20 @@ impl Cleared<'_> {
             },
         };
         Ok(request)
+    }
+}
+
+/// The account of a call that names none, where the client sees one alone.
+async fn only_account(call: &Call<'_>, caller: &Caller) -> Result<String, Trouble> {
+    let all = call.server.work.look(Store::accounts).await;
+    let all = all.map_err(Refusal::from)?.map_err(Refusal::from)?;
+    let mut seen = all.into_iter().filter(|one| caller.client.sees(&one.name));
+    match (seen.next(), seen.next()) {
+        (Some(only), None) => Ok(only.name),
+        _ => Err(Trouble::Words(
+            41001,
+            "access_token missing: the client has several accounts, or none",
+        )),
     }
 }
 

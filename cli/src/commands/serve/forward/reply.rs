@@ -63,14 +63,14 @@ impl Reply {
             return Err(unusable("it is longer than replies may be"));
         }
         if reply.is_text() && reply.body.size_hint().lower() <= LOOKED_AT as u64 {
-            reply.read_text(limits.idle).await?;
+            reply.read_text(limits).await?;
         }
         Ok(reply)
     }
 
-    async fn read_text(&mut self, idle: Duration) -> Result<(), Error> {
+    async fn read_text(&mut self, limits: Limits) -> Result<(), Error> {
         loop {
-            let frame = timeout(idle, self.body.frame()).await;
+            let frame = timeout(limits.idle, self.body.frame()).await;
             match frame.map_err(|_| stood_still())? {
                 None => break,
                 Some(Err(_)) => return Err(unusable("it was cut off")),
@@ -78,6 +78,9 @@ impl Reply {
                     let data = frame.into_data().unwrap_or_default();
                     self.read.extend_from_slice(&data);
                 }
+            }
+            if self.read.len() as u64 > limits.most {
+                return Err(unusable("it is longer than replies may be"));
             }
             if self.read.len() > LOOKED_AT {
                 return Ok(());
@@ -101,7 +104,7 @@ impl Reply {
         kind.starts_with("text/")
             || ["json", "xml", "javascript"]
                 .iter()
-                .any(|word| is_one(&word))
+                .any(|word| is_one(word))
     }
 
     /// The errcode of a reply that has one; 0 where it has none.

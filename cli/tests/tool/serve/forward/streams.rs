@@ -104,17 +104,19 @@ fn a_long_upload_with_a_dead_token_is_not_repeated_and_the_next_one_has_another(
     assert_eq!(upload(&office, &stand_in, &long).errcode(), 40001);
     assert_eq!(upload(&office, &stand_in, &long).errcode(), 0);
     assert_eq!(office.seen(UPLOAD).len(), 2);
+    office.end(&[&stand_in]);
     // A short one is kept, and repeated.
-    office.desk.world.sim.advance(31_000);
+    let office = Office::open();
+    let stand_in = office.stand_in();
     office.desk.world.sim.revoke("wx1");
     assert_eq!(upload(&office, &stand_in, &file(1000)).errcode(), 0);
-    assert_eq!(office.seen(UPLOAD).len(), 4);
+    assert_eq!(office.seen(UPLOAD).len(), 2);
     office.end(&[&stand_in]);
 }
 
 #[test]
 fn a_body_beyond_the_limit_is_refused() {
-    let office = Office::with(&["--forward-max-mib", "1"]);
+    let office = Office::with(&["--forward-max-mib", "2"]);
     let stand_in = office.stand_in();
     let mut stream = office.serving.connect();
     stream
@@ -129,7 +131,11 @@ fn a_body_beyond_the_limit_is_refused() {
         .world
         .fault(json!({"kind": "endless_body", "path": USER_INFO}));
     let (head, got) = download(&office, &with_token(USER_INFO, &stand_in));
-    assert!(got.len() <= 2 * MIB, "{} bytes after {head}", got.len());
+    assert!(
+        got.len() > MIB && got.len() <= 3 * MIB,
+        "{} bytes after {head}",
+        got.len()
+    );
     office.end(&[&stand_in]);
 }
 
