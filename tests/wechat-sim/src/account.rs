@@ -23,7 +23,11 @@ use crate::{
 pub const FIVE_MINUTES: u64 = 300_000;
 /// The lifetime that windows are made for; one that would be half a lifetime or more keeps its share of this instead.
 const USUAL_LIFETIME: u64 = 7_200_000;
-const DAY: u64 = 86_400_000;
+/// A day.
+pub const DAY: u64 = 86_400_000;
+const MONTH: u64 = 30 * DAY;
+/// How often a month the counts of a day may be set back.
+const CLEARS: u64 = 10;
 /// How many pushed tickets an account remembers.
 const PUSHES: usize = 256;
 
@@ -49,6 +53,8 @@ pub struct AccountSpec {
     pub allow_ips: Option<Vec<IpAddr>>,
     /// Fetches a day at each token endpoint: 2,000 classic and QQ, 500,000 stable, unlimited for the others.
     pub daily_quota: Option<u64>,
+    /// Calls a day of each business endpoint of api.weixin.qq.com; without limit.
+    pub business_quota: Option<u64>,
     /// Fetches of each ticket: 1,000,000 a day; WeCom's 400 an hour for the corp (its first app's setting counts) and
     /// 100 an hour for the app.
     pub ticket_quota: Option<u64>,
@@ -76,6 +82,7 @@ impl AccountSpec {
             delay_ms: None,
             allow_ips: None,
             daily_quota: None,
+            business_quota: None,
             ticket_quota: None,
             minute_quota: None,
             renew_window_ms: None,
@@ -167,6 +174,14 @@ impl Window {
         self.used += 1;
         true
     }
+
+    /// How many of the span's uses were taken.
+    pub fn used(&self, now: u64, span: u64) -> u64 {
+        match self.started {
+            Some(start) if now < start + span => self.used,
+            _ => 0,
+        }
+    }
 }
 
 /// An account as the service keeps it.
@@ -178,6 +193,10 @@ pub struct Account {
     pub slots: BTreeMap<TokenKind, Slots>,
     /// Fetches of the day or the hour, by endpoint.
     pub used: BTreeMap<TokenKind, Window>,
+    /// Calls of the day, by business endpoint.
+    called: BTreeMap<&'static str, Window>,
+    /// How often the counts of a day were set back this month.
+    cleared: Window,
     /// Those that this app of a corp made of what its apps share.
     pub used_as_app: BTreeMap<TokenKind, Window>,
     /// Stable fetches of the minute.
@@ -201,6 +220,8 @@ impl Account {
         Account {
             slots: BTreeMap::new(),
             used: BTreeMap::new(),
+            called: BTreeMap::new(),
+            cleared: Window::default(),
             used_as_app: BTreeMap::new(),
             minute: Window::default(),
             forced_day: Window::default(),
@@ -224,6 +245,7 @@ impl Account {
         spec.delay_ms = spec.delay_ms.or(older.delay_ms);
         spec.allow_ips = spec.allow_ips.take().or(older.allow_ips);
         spec.daily_quota = spec.daily_quota.or(older.daily_quota);
+        spec.business_quota = spec.business_quota.or(older.business_quota);
         spec.ticket_quota = spec.ticket_quota.or(older.ticket_quota);
         spec.minute_quota = spec.minute_quota.or(older.minute_quota);
         spec.renew_window_ms = spec.renew_window_ms.or(older.renew_window_ms);
@@ -262,10 +284,49 @@ impl Account {
 
     /// Takes one of the fetches its span of time allows; false when none is left.
     pub fn take_quota(&mut self, credential: &Credential, now: u64) -> bool {
-        let quota = &credential.quota;
-        let limit = (quota.setting)(&self.spec).unwrap_or(quota.limit);
+        let limit = self.quota_of(credential);
         let used = self.used.entry(credential.kind).or_default();
-        used.take(now, quota.span_ms, limit)
+        used.take(now, credential.quota.span_ms, limit)
+    }
+
+    /// How many of them its span of time allows.
+    pub fn quota_of(&self, credential: &Credential) -> u64 {
+        let quota = &credential.quota;
+        (quota.setting)(&self.spec).unwrap_or(quota.limit)
+    }
+
+    /// How many fetches of the day it has made.
+    pub fn used_today(&self, kind: TokenKind, now: u64) -> u64 {
+        self.used.get(&kind).map_or(0, |used| used.used(now, DAY))
+    }
+
+    /// Takes one of the day's calls of a business endpoint; false when none is left.
+    pub fn take_call(&mut self, path: &'static str, now: u64) -> bool {
+        let limit = self.calls_a_day();
+        let called = self.called.entry(path).or_default();
+        called.take(now, DAY, limit)
+    }
+
+    /// How many calls of each business endpoint a day allows.
+    pub fn calls_a_day(&self) -> u64 {
+        self.spec.business_quota.unwrap_or(u64::MAX)
+    }
+
+    /// How many calls of a business endpoint it has made today.
+    pub fn called_today(&self, path: &str, now: u64) -> u64 {
+        self.called
+            .get(path)
+            .map_or(0, |called| called.used(now, DAY))
+    }
+
+    /// Sets the counts of the day back; false when that was done too often this month.
+    pub fn clear_counts(&mut self, now: u64) -> bool {
+        let may = self.cleared.take(now, MONTH, CLEARS);
+        if may {
+            self.used.clear();
+            self.called.clear();
+        }
+        may
     }
 
     /// Takes one of the fetches that an app may make of what the apps of its corp share; false when none is left.

@@ -179,12 +179,18 @@ fn weixin(code: i64) -> &'static str {
         }
         45011 => "api minute-quota reach limit, must slower, retry next minute",
         47001 => "data format error",
+        48006 => "forbid to clear quota because of reaching the limit",
         50004 => "user not allow to use accesstoken, maybe for punishment",
         61003 => "component is not authorized by this account",
         61005 => "component ticket is expired",
         61006 => "component ticket is invalid",
         61011 => "invalid component",
         61023 => "refresh_token is invalid",
+        76001 => "rid not found",
+        76002 => "rid is error",
+        76003 => "could not query this rid, no permission",
+        76021 => "cgi_path not found, please check",
+        76022 => "could not use this cgi_path, no permission",
         _ => "scripted error",
     }
 }

@@ -25,6 +25,7 @@ mod journal;
 mod js_config;
 mod kinds;
 mod media;
+mod openapi;
 mod peers;
 mod proxy;
 mod reshape;

@@ -6,6 +6,7 @@ use crate::{
     account::AccountSpec,
     errcodes::{Code, Host},
     kinds::{Kind, TokenKind},
+    openapi::Openapi,
     service::Call,
     world::Switches,
 };
@@ -106,6 +107,8 @@ pub enum Gives {
     Upload,
     /// It answers the file of a media_id.
     Download,
+    /// It tells of the account's calls, as a business endpoint.
+    Openapi(Openapi),
 }
 
 /// A kind of token or ticket, as an endpoint hands it out.
@@ -183,7 +186,7 @@ impl Route {
     pub fn credential(&self) -> Option<&Credential> {
         match &self.gives {
             Gives::Token(credential) => Some(credential),
-            Gives::Service(_) | Gives::Upload | Gives::Download => None,
+            Gives::Service(_) | Gives::Upload | Gives::Download | Gives::Openapi(_) => None,
         }
     }
 

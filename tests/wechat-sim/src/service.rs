@@ -14,6 +14,7 @@ use crate::{
     http::{Reply, Request},
     issue::issue,
     journal::{Entry, masked_body, masked_query},
+    openapi,
     reshape::{Delivery, reshape},
     routes::{Gives, Route, Sent},
     table::{id_names, routes},
@@ -137,10 +138,14 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
         Some(route) => play(world, &mut call, route, struck),
     };
     if let Some(route) = route
-        && route.host == Host::Wecom
         && matches!(answer.outcome, Outcome::Refused(_))
     {
-        world.bans.count_failure(peer.ip(), now);
+        match route.host {
+            Host::Wecom => world.bans.count_failure(peer.ip(), now),
+            _ => world
+                .notes
+                .keep(request, id.as_deref(), peer.ip(), &answer.reply, now),
+        }
     }
     match route {
         Some(route) if is_token => world
@@ -196,7 +201,8 @@ fn id_of(world: &World, call: &Call, route: Option<&Route>) -> Option<String> {
             .find_map(|name| call.param(name))
             .map(str::to_owned);
     };
-    if let Some(name) = route.id_name().filter(|_| route.credential().is_some()) {
+    let names_it = route.credential().is_some() || route.bearer().is_none();
+    if let Some(name) = route.id_name().filter(|_| names_it) {
         return call.param(name).map(str::to_owned);
     }
     let (owner, _) = world.find_token(route.bearer()?.value(call)?, |_| true)?;
@@ -259,14 +265,20 @@ fn play(
 }
 
 fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
-    if let Gives::Token(credential) = &route.gives {
-        return issue(world, call, route, credential);
+    match &route.gives {
+        Gives::Token(credential) => return issue(world, call, route, credential),
+        Gives::Openapi(what) => return openapi::answer(world, call, route, *what),
+        _ => {}
     }
-    let given = checks::walk(world, call, route).and_then(|_| match &route.gives {
+    let counted = checks::walk(world, call, route).and_then(|_| {
+        let may = take_call(world, call, route);
+        may.then_some(()).ok_or(route.host.over_quota())
+    });
+    let given = counted.and_then(|()| match &route.gives {
         Gives::Service(body) => Ok(Reply::json_text(200, body)),
         Gives::Upload => world.media.keep(call.request),
         Gives::Download => world.media.give(call.request.param("media_id")),
-        Gives::Token(_) => Ok(Reply::empty(200)),
+        Gives::Token(_) | Gives::Openapi(_) => Ok(Reply::empty(200)),
     });
     match given {
         Err(code) => refuse(world, route.host, code, None, call.peer),
@@ -278,6 +290,20 @@ fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
             outcome: Outcome::Served,
         },
     }
+}
+
+/// Takes one of the day's calls that the owner of the token has left; false when there is none.
+fn take_call(world: &mut World, call: &Call, route: &Route) -> bool {
+    let bearer = route.bearer().filter(|_| route.host == Host::Weixin);
+    let owner = bearer.and_then(|bearer| {
+        let of_kind = |kind| bearer.kinds.contains(&kind);
+        Some(world.find_token(bearer.value(call)?, of_kind)?.0)
+    });
+    let Some(owner) = owner else {
+        return true;
+    };
+    let now = world.now() + world.accounts[owner].advanced_ms;
+    world.accounts[owner].take_call(route.path, now)
 }
 
 /// A refusal as the host writes it.

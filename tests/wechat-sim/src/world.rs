@@ -18,6 +18,7 @@ use crate::{
     journal::Journal,
     kinds::TokenKind,
     media::Media,
+    openapi::Notes,
     simulator::Endpoints,
     tokens::Standing,
 };
@@ -112,6 +113,8 @@ pub struct World {
     pub media: Media,
     /// The recent requests.
     pub journal: Journal,
+    /// What was noted of the last refusals.
+    pub notes: Notes,
     /// Where the simulator listens.
     pub endpoints: Endpoints,
     defaults: Defaults,
@@ -142,6 +145,7 @@ impl World {
             flights: Flights::default(),
             bans: Bans::default(),
             journal: Journal::default(),
+            notes: Notes::default(),
             endpoints,
             defaults,
             started: Instant::now(),
@@ -164,6 +168,7 @@ impl World {
         self.tally.all.bad_tls_bytes = bad.keys().map(|name| (name.clone(), 0)).collect();
         self.bans = Bans::default();
         self.journal.clear();
+        self.notes = Notes::default();
         self.advanced_ms = 0;
     }
 

@@ -4,9 +4,10 @@ use super::*;
 use crate::{
     errcodes::Host,
     kinds::Kind,
+    openapi::Openapi::{Clear, Quota as QuotaLeft, Rid},
     routes::{
         Check::{self, Account, Bearer as Carries, Child, Has, Ip, Is, Pushed, SameId, Secret},
-        Gives::{self, Service, Token},
+        Gives::{self, Openapi, Service, Token},
         Sent,
     },
 };
@@ -35,6 +36,17 @@ pub const OFFICIAL_SECRET: &[Check] = &[
     Has("secret", Number(41004)),
     Secret("secret", Number(40125)),
 ];
+
+/// The token of whichever account these calls are about.
+const ANY_TOKEN: Bearer = Bearer {
+    kinds: &[
+        TokenKind::Classic,
+        TokenKind::Stable,
+        TokenKind::Authorizer,
+        TokenKind::Component,
+    ],
+    ..OFFICIAL_TOKEN
+};
 
 const IP_LIST: Gives = Service(r#"{"ip_list":["127.0.0.1"]}"#);
 
@@ -100,16 +112,48 @@ pub const ROUTES: &[Route] = &[
         path: "/cgi-bin/get_api_domain_ip",
         host: Host::Weixin,
         sent: Sent::Either,
-        checks: &[Carries(Bearer {
-            kinds: &[
-                TokenKind::Classic,
-                TokenKind::Stable,
-                TokenKind::Authorizer,
-                TokenKind::Component,
-            ],
-            ..OFFICIAL_TOKEN
-        })],
+        checks: &[Carries(ANY_TOKEN)],
         gives: IP_LIST,
+    },
+    Route {
+        path: "/cgi-bin/openapi/quota/get",
+        host: Host::Weixin,
+        sent: Sent::Json,
+        checks: &[Carries(ANY_TOKEN)],
+        gives: Openapi(QuotaLeft),
+    },
+    Route {
+        path: "/cgi-bin/openapi/rid/get",
+        host: Host::Weixin,
+        sent: Sent::Json,
+        checks: &[Carries(ANY_TOKEN)],
+        gives: Openapi(Rid),
+    },
+    Route {
+        path: "/cgi-bin/clear_quota/v2",
+        host: Host::Weixin,
+        sent: Sent::Either,
+        checks: &[
+            Has("appid", Number(41002)),
+            Account(Kind::Official, "appid", Number(40013)),
+            Has("appsecret", Number(41004)),
+            Secret("appsecret", Number(40125)),
+            Ip(Number(40164)),
+        ],
+        gives: Openapi(Clear),
+    },
+    Route {
+        path: "/cgi-bin/component/clear_quota/v2",
+        host: Host::Weixin,
+        sent: Sent::Either,
+        checks: &[
+            Has("component_appid", Number(41018)),
+            Account(Kind::Component, "component_appid", Number(40013)),
+            Has("appsecret", Number(41004)),
+            Secret("appsecret", Number(40125)),
+            Ip(Number(61004)),
+        ],
+        gives: Openapi(Clear),
     },
     Route {
         path: "/cgi-bin/component/api_component_token",
