@@ -149,6 +149,14 @@ pub enum Hint {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
+    /// See what is left of this account's day, and end the back-off when the quota is cleared.
+    Quota {
+        /// The account's name.
+        account: String,
+        /// See above.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+    },
     /// Start a keeper, as this user where it is known.
     Keep {
         /// The owner of the store.
@@ -310,6 +318,13 @@ impl Hint {
                 }
             }
             Hint::Retry { before, .. } => Hint::sentence(before, RETRY),
+            Hint::Quota { before, .. } => {
+                let look = "`wxtoken quota` shows what is left of the day.";
+                Hint::sentence(
+                    before,
+                    &format!("{look} When the quota is cleared, {RETRY}"),
+                )
+            }
             Hint::Keep { user: Some(user) } => format!("Start `wxtoken keep` as {user}."),
             Hint::Keep { user: None } => "Start `wxtoken keep` as the store's owner.".into(),
             Hint::Do(sentence) => sentence.clone(),
@@ -342,7 +357,8 @@ impl Hint {
         if let Hint::RegisterAgain { before, .. }
         | Hint::RegisterAll { before }
         | Hint::Put { before, .. }
-        | Hint::Retry { before, .. } = &mut self
+        | Hint::Retry { before, .. }
+        | Hint::Quota { before, .. } = &mut self
         {
             *before = Some(words.into());
         }
@@ -410,6 +426,16 @@ mod tests {
         assert_eq!(retry.for_c(), format!("P{advice}"));
         let after = retry.after("The day is over. Now,").for_c();
         assert_eq!(after, format!("The day is over. Now, p{advice}"));
+        let quota = Hint::Quota {
+            account: "p".into(),
+            before: Some("None is left.".into()),
+        };
+        assert_eq!(
+            quota.for_c(),
+            format!(
+                "None is left. `wxtoken quota` shows what is left of the day. When the quota is cleared, p{advice}"
+            )
+        );
         let allow = |account: Option<&str>| Hint::AllowAddress {
             address: Some("203.0.113.7".into()),
             list: "the list".into(),

@@ -11,7 +11,8 @@ use crate::platform::Kind;
 use crate::store::Account;
 
 pub use crate::admin::{
-    AccountBrief, AccountLookup, ClientLookup, Copied, Paths, Place, Progress, Removed,
+    AccountBrief, AccountLookup, ClientLookup, Copied, Paths, Place, Progress, QuotaAnswer,
+    Removed, check_api_path, rid_in,
 };
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{
@@ -21,7 +22,8 @@ pub use crate::error::{Error, Hint, Result, Status};
 pub use crate::keeper::{EventSink, Keeper, KeeperEvent, Outcome, PassSummary};
 pub use crate::names::choose;
 pub use crate::platform::{
-    PlatformLink, Probe, Value as CallValue, WechatCall, WechatHost, host_of_kind, wechat_calls,
+    NotedRequest, PlatformLink, Probe, Quota, RateLimit, Value as CallValue, WechatCall,
+    WechatHost, host_of_kind, wechat_calls,
 };
 pub use crate::secrets::Secret;
 pub use crate::server_clients::{
@@ -301,6 +303,26 @@ impl Store {
     /// Ends every back-off of an account, or of all accounts. The names of the credentials whose back-off it was.
     pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
         self.0.retry(account)
+    }
+
+    /// The paths of the APIs of an account whose counts are looked at first.
+    pub fn usual_paths(&self, account: &str) -> Result<Vec<&'static str>> {
+        self.0.usual_paths(account)
+    }
+
+    /// What is left of the day of an account's calls of one API.
+    pub fn quota(&self, account: &str, path: &str) -> Result<QuotaAnswer> {
+        self.0.quota(account, path)
+    }
+
+    /// What WeChat noted of an account's request, by its rid. Tokens and secrets in it are masked.
+    pub fn noted_request(&self, account: &str, rid: &str) -> Result<NotedRequest> {
+        self.0.noted_request(account, rid)
+    }
+
+    /// Sets the day's counts of all APIs of an account back. WeChat allows it ten times a month.
+    pub fn clear_quota(&self, account: &str) -> Result<()> {
+        self.0.clear_quota(account)
     }
 
     /// What `wxtoken_report` writes.

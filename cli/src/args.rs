@@ -114,6 +114,12 @@ pub enum Command {
     /// After a failure every process waits before the next request, for some errcodes an hour or a day. This ends the wait
     /// for every token and ticket of the account. The next get, or the keeper, asks the platform again.
     Retry(Retry),
+    /// Show how many calls are left of an account's day, look a rid up, or clear the day's counts
+    ///
+    /// WeChat counts calls by account and API, and answers errcode 45009 when none is left of the day. Without PATH it shows the
+    /// calls that wxtoken itself makes for the account, and customer messages. Official accounts, mini programs, third-party
+    /// platforms and accounts that are authorized to one have these counts.
+    Quota(Quota),
     /// Show every token: its age, the life left to it, failures and what to do
     ///
     /// To watch it, have `watch` run it again and again: watch -c -n2 wxtoken --color=always status
@@ -249,6 +255,27 @@ pub struct Reject {
 pub struct Retry {
     /// An account [default: all accounts]
     pub name: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Quota {
+    /// The account
+    pub name: String,
+    /// The path of an API, such as /cgi-bin/message/custom/send
+    #[arg(value_name = "PATH", conflicts_with_all = ["rid", "clear"])]
+    pub paths: Vec<String>,
+    /// Show what WeChat noted of this request, within 7 days; the whole errmsg may be given
+    #[arg(long, conflicts_with = "clear")]
+    pub rid: Option<String>,
+    /// Set the day's counts of all APIs back to 0: ten times a month
+    #[arg(long)]
+    pub clear: bool,
+    /// Do not ask
+    #[arg(short, long, requires = "clear")]
+    pub yes: bool,
+    /// As JSON
+    #[arg(long, conflicts_with = "clear")]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -5,6 +5,7 @@ mod brief;
 mod client_lookup;
 mod clients;
 mod copy;
+mod quota;
 mod rekey;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use self::copy::Side;
 use self::rekey::{opened, rekey, seal_for};
 
 pub use self::copy::Copied;
+pub use self::quota::{QuotaAnswer, check_api_path, rid_in};
 
 use crate::client::Client;
 use crate::client::session::Session;

@@ -33,6 +33,15 @@ impl Session {
         })
     }
 
+    /// The account's own secret; None where a bridge brings its tokens, or where its kind has none.
+    pub fn own_secret(&self, found: &Credential) -> Result<Option<Secret>> {
+        if found.account.origin().is_some() || !found.account.kind.has_secret() {
+            return Ok(None);
+        }
+        self.open_sealed(found, |found| self.open_secret(&found.account))
+            .map(Some)
+    }
+
     /// Opens what was found. A change of keys may have ended since the look: then the key is gone that sealed it, and what is
     /// there now is of another. So a key that is lacking is believed only of what is still there.
     pub(super) fn open_sealed<T>(

@@ -5,7 +5,7 @@
 
 mod others;
 
-use Advice::{Allow, Do, Put, RegisterAgain, Retry};
+use Advice::{Allow, Do, Put, Quota, RegisterAgain, Retry};
 
 pub use super::backoff::{Wait, platform_day};
 use crate::hosts::{self, Platform};
@@ -30,6 +30,8 @@ pub enum Advice {
     Allow(&'static str),
     /// End the back-off, once this is mended.
     Retry(&'static str),
+    /// See what is left of the day, and end the back-off once it is more.
+    Quota(&'static str),
 }
 
 /// Whose code it is; None: everybody's.
@@ -194,8 +196,8 @@ static TABLE: &[Row] = &[
         API,
         45009,
         Wait::NextDay,
-        Retry(
-            "The day's quota of token fetches is used up. Find what else fetches this account's token. When the quota is cleared,",
+        Quota(
+            "The day's quota of token fetches is used up. Find what else fetches this account's token.",
         ),
     ),
     (
@@ -376,7 +378,8 @@ pub fn sentences() -> Vec<&'static str> {
 impl Advice {
     fn text(self) -> &'static str {
         match self {
-            Do(text) | RegisterAgain(text) | Put(text) | Allow(text) | Retry(text) => text,
+            Do(text) | RegisterAgain(text) | Put(text) | Allow(text) | Retry(text)
+            | Quota(text) => text,
         }
     }
 }

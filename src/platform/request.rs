@@ -301,6 +301,10 @@ impl Fetch<'_> {
                 account,
                 before: Some(why.into()),
             },
+            (Advice::Quota(why), _) => Hint::Quota {
+                account,
+                before: Some(why.into()),
+            },
             (Advice::Do(what) | Advice::Put(what), _) => Hint::Do(what.into()),
         }
     }
@@ -354,7 +358,7 @@ impl Fetch<'_> {
 }
 
 /// A text of at most [`MAX_REFUSAL`] bytes. WeChat's support asks for the `rid` at its end, so that is kept.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     if text.len() <= MAX_REFUSAL {
         return text.into();
     }
@@ -369,7 +373,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The address in the platform's words by which it sees this host.
-fn address_in(errmsg: &str) -> Option<String> {
+pub(super) fn address_in(errmsg: &str) -> Option<String> {
     let between = |c: char| c.is_whitespace() || "\",;()[]".contains(c);
     let mut words = errmsg.split(between);
     let address: IpAddr = words.find_map(|word| word.trim_end_matches(['.', ':']).parse().ok())?;

@@ -10,6 +10,7 @@ mod maintenance;
 mod manual;
 mod other_store;
 mod put;
+mod quota;
 mod reject;
 mod retry;
 mod serve;
@@ -33,6 +34,7 @@ pub fn run(cli: &Cli) -> ExitResult {
         Command::Get(get) => get::run(&existing(cli)?, get),
         Command::Reject(reject) => reject::run(&existing(cli)?, reject),
         Command::Retry(retry) => retry::run(&existing(cli)?, retry.name.as_deref()),
+        Command::Quota(quota) => quota::run(&existing(cli)?, quota),
         Command::Account(verb) => account::run(cli, verb),
         Command::Put(put) => put::run(cli, put),
         Command::Status(status) => status::run(cli, status),

@@ -41,6 +41,13 @@ pub fn in_commands(hint: &Hint) -> String {
             }
         }
         Hint::Retry { before, .. } => Hint::sentence(before, &format!("run `{command}`.")),
+        Hint::Quota { account, before } => Hint::sentence(
+            before,
+            &format!(
+                "see what is left with `{command}`. When the quota is cleared, run `wxtoken retry {}`.",
+                quoted(account)
+            ),
+        ),
         // These do not name a function of C.
         Hint::Keep { .. } | Hint::Do(_) => hint.for_c(),
     }
@@ -67,6 +74,7 @@ pub fn command(hint: &Hint) -> Option<String> {
             account: Some(account),
             ..
         } => format!("wxtoken retry {}", quoted(account)),
+        Hint::Quota { account, .. } => format!("wxtoken quota {}", quoted(account)),
         _ => return None,
     })
 }
@@ -113,6 +121,15 @@ mod tests {
             in_commands(&retry),
             "When it is mended, run `wxtoken retry 'my shop'`."
         );
+        let quota = Hint::Quota {
+            account: "my shop".into(),
+            before: Some("None is left.".into()),
+        };
+        assert_eq!(
+            in_commands(&quota),
+            "None is left. See what is left with `wxtoken quota 'my shop'`. \
+             When the quota is cleared, run `wxtoken retry 'my shop'`."
+        );
         let allow = Hint::AllowAddress {
             address: None,
             list: "the list".into(),
@@ -157,6 +174,10 @@ mod tests {
                 account: Some("a".into()),
             },
             Hint::Retry {
+                account: "my shop".into(),
+                before: words(),
+            },
+            Hint::Quota {
                 account: "my shop".into(),
                 before: words(),
             },

@@ -5,6 +5,7 @@ use wxtoken::tool::Hint;
 
 use super::Language;
 use crate::ui::hint::{ADD, command, in_commands};
+use crate::ui::shell::quoted;
 
 pub fn remedy(hint: &Hint, language: Language) -> String {
     match language {
@@ -41,6 +42,13 @@ fn in_chinese(hint: &Hint) -> String {
             }
         }
         Hint::Retry { before, .. } => after(before, &format!("运行 `{command}`。")),
+        Hint::Quota { account, before } => after(
+            before,
+            &format!(
+                "用 `{command}` 查看剩余次数。清零后，运行 `wxtoken retry {}`。",
+                quoted(account)
+            ),
+        ),
         Hint::Keep { user: Some(user) } => format!("以用户 {user} 启动 `wxtoken keep`。"),
         Hint::Keep { user: None } => "以存储所有者的身份启动 `wxtoken keep`。".into(),
         Hint::Do(sentences) => chinese_of(sentences).unwrap_or(sentences).to_owned(),
@@ -151,8 +159,8 @@ static SENTENCES: &[(&str, &str)] = &[
         "应用已停用，请在管理后台启用。",
     ),
     (
-        "The day's quota of token fetches is used up. Find what else fetches this account's token. When the quota is cleared,",
-        "当天获取 access_token 的次数已用完，请找出还有什么程序在获取这个账号的 access_token。次数清零后，",
+        "The day's quota of token fetches is used up. Find what else fetches this account's token.",
+        "当天获取 access_token 的次数已用完，请找出还有什么程序在获取这个账号的 access_token。",
     ),
     (
         "There were too many fetches in this minute. Find what else fetches this account's token.",
