@@ -86,7 +86,7 @@ pub fn library_options() -> Vec<(String, String)> {
 pub fn exit_codes() -> Vec<(String, String)> {
     let mut codes = vec![
         ("0".to_owned(), "done".to_owned()),
-        (NO.to_string(), "doctor found a problem, status --check a token that is not valid, copy an account that differs, or the answer was no".into()),
+        (NO.to_string(), "doctor found a problem, status --check a token that is not valid, copy an account that differs, quota an API that is not counted, or the answer was no".into()),
         (USAGE.to_string(), "the command line is wrong".into()),
         (IO.to_string(), "a file, the terminal, stdin or stdout cannot be read or written".into()),
     ];
