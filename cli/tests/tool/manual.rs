@@ -56,6 +56,7 @@ fn each_command_has_a_page_that_troff_takes() {
     for verb in [
         "get",
         "put",
+        "quota",
         "status",
         "keep",
         "doctor",
