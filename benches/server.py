@@ -141,7 +141,7 @@ def certificate(directory):
     """Of the same sort for both: an elliptic curve, as public authorities give it."""
     cert, key = directory / "cert.pem", directory / "key.pem"
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
     subprocess.run(
         ["openssl", *words.split(), *names, "-keyout", key, "-out", cert], check=True, stderr=subprocess.DEVNULL
     )
@@ -187,12 +187,12 @@ def start_nginx(directory, cert, key, body):
     return Server(argv, lambda: connects(directory / "nginx.sock")), f"https://127.0.0.1:{port}"
 
 
-def load(pids, url, header, unix=None):
+def load(pids, url, header, unix=None, call=CALL, connections=CONNECTIONS):
     """A turn of h2load, over HTTP/1.1 with connections that are kept."""
     where = ["-B", f"unix:{unix}"] if unix else []
     with tempfile.TemporaryDirectory(prefix="h2load-") as directory:
         log = Path(directory, "log")
-        words = ["--h1", "-t", 1, "-c", CONNECTIONS, "-D", SECONDS, "--log-file", log, *where, "-H", header, f"{url}{CALL}"]
+        words = ["--h1", "-t", 1, "-c", connections, "-D", SECONDS, "--log-file", log, *where, "-H", header, f"{url}{call}"]
         before = cpu_s(pids)
         done = subprocess.run(["h2load", *map(str, words)], text=True, check=True, capture_output=True).stdout
         cpu = cpu_s(pids) - before
@@ -202,7 +202,8 @@ def load(pids, url, header, unix=None):
     if wrong or not calls:
         sys.exit(f"server.py: {len(wrong)} of {len(calls)} calls were not answered with 200:\n{done}")
     waits = sorted(int(call[2]) for call in calls)
-    return figures(len(calls), SECONDS, waits[len(waits) * 99 // 100] / 1000, cpu)
+    done = figures(len(calls), SECONDS, waits[len(waits) * 99 // 100] / 1000, cpu)
+    return done | {"p50_ns": waits[len(waits) // 2] * 1000}
 
 
 def load_redis(pids):

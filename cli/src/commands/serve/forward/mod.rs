@@ -202,10 +202,10 @@ impl Passage {
         let query = query.map_err(|Flaw| Trouble::Code(40097))?;
         let is_of_a_user = is_of_a_user(path);
         let mut places = match is_of_a_user {
-            true => Places::default(),
+            true => Places::none(call).await?,
             false => Places::of_query(call, &query).await?,
         };
-        let mut caller = places.caller(call).await?;
+        let mut caller = places.caller(call)?;
         let mut secret = None;
         if caller.is_none()
             && let Some((id, key)) = takes_secret(path)
@@ -232,7 +232,7 @@ impl Passage {
             // Not yet known to be a client's: no more is read than of any other call.
             let bytes = native::bytes(body.take().unwrap_or_default()).await?;
             places.add_of_body(call, &bytes).await?;
-            caller = places.caller(call).await?;
+            caller = places.caller(call)?;
             short = Some(bytes);
         }
         let Some(caller) = caller else {

@@ -1,6 +1,8 @@
 //! What no reply may hold: the tokens, and the secret, that a request was sent with. A platform does not send them back; an
 //! error text, a header or a redirect that repeats the request would.
 
+use memchr::memmem::Finder;
+
 /// Byte strings that must not pass.
 #[derive(Clone, Debug, Default)]
 pub struct Needles(Vec<Needle>);
@@ -8,6 +10,7 @@ pub struct Needles(Vec<Needle>);
 #[derive(Clone)]
 struct Needle {
     bytes: Vec<u8>,
+    finder: Finder<'static>,
     /// What the client may know in its place.
     instead: Vec<u8>,
 }
@@ -22,6 +25,7 @@ impl Needles {
     pub fn add(&mut self, bytes: &str, instead: &str) {
         if !bytes.is_empty() {
             self.0.push(Needle {
+                finder: Finder::new(bytes).into_owned(),
                 bytes: bytes.into(),
                 instead: instead.into(),
             });
@@ -31,7 +35,7 @@ impl Needles {
     pub fn are_in(&self, text: &[u8]) -> bool {
         self.0
             .iter()
-            .any(|needle| position(text, &needle.bytes).is_some())
+            .any(|needle| needle.finder.find(text).is_some())
     }
 
     /// The text without them.
@@ -40,7 +44,7 @@ impl Needles {
         for needle in &self.0 {
             let mut done = Vec::with_capacity(text.len());
             let mut rest = &text[..];
-            while let Some(at) = position(rest, &needle.bytes) {
+            while let Some(at) = needle.finder.find(rest) {
                 done.extend(&rest[..at]);
                 done.extend(&needle.instead);
                 rest = &rest[at + needle.bytes.len()..];
@@ -62,10 +66,6 @@ impl Needles {
         };
         self.0.iter().map(begun).max().unwrap_or(0)
     }
-}
-
-fn position(text: &[u8], bytes: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, bytes)
 }
 
 #[cfg(test)]

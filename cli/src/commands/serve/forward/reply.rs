@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::io::Read;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, Response, header, response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use memchr::memmem::Finder;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -25,7 +27,9 @@ const UNPACKED: u64 = 8 << 20;
 /// What a platform says of a token that it does not take; the last two, of a suite's.
 const REFUSED: [i64; 5] = [40001, 40014, 42001, 40082, 42009];
 /// Fields by which a reply would give away what lasts.
-const GIVEN_AWAY: [&[u8]; 3] = [b"access_token\"", b"refresh_token\"", b"permanent_code\""];
+static GIVEN_AWAY: LazyLock<[Finder<'static>; 3]> =
+    LazyLock::new(|| ["access_token\"", "refresh_token\"", "permanent_code\""].map(Finder::new));
+static ERRCODE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"errcode\""));
 
 /// A reply, as far as it was read.
 pub struct Reply {
@@ -33,8 +37,10 @@ pub struct Reply {
     pub body: Incoming,
     /// What was read of the body.
     read: Vec<u8>,
-    /// What that says, unpacked: of a text that was read whole.
-    text: Option<Vec<u8>>,
+    /// Whether that is a text, whole.
+    is_whole: bool,
+    /// What it says, where it is packed.
+    unpacked: Option<Vec<u8>>,
     is_packed: bool,
 }
 
@@ -56,7 +62,8 @@ impl Reply {
             head,
             body,
             read: Vec::new(),
-            text: None,
+            is_whole: false,
+            unpacked: None,
             is_packed,
         };
         if reply.body.size_hint().lower() > limits.most {
@@ -86,11 +93,18 @@ impl Reply {
                 return Ok(());
             }
         }
-        self.text = Some(match self.is_packed {
-            false => self.read.clone(),
-            true => unpacked(&self.read).ok_or_else(|| unusable("it cannot be unpacked"))?,
-        });
+        if self.is_packed {
+            let text = unpacked(&self.read);
+            self.unpacked = Some(text.ok_or_else(|| unusable("it cannot be unpacked"))?);
+        }
+        self.is_whole = true;
         Ok(())
+    }
+
+    /// What a text says that was read whole.
+    fn text(&self) -> Option<&[u8]> {
+        let text = self.unpacked.as_ref().unwrap_or(&self.read);
+        self.is_whole.then_some(text)
     }
 
     /// By its type. Errors come as texts, whatever the call gives.
@@ -101,10 +115,7 @@ impl Reply {
         };
         let kind = kind.to_ascii_lowercase();
         let is_one = |word: &&str| kind.contains(*word);
-        kind.starts_with("text/")
-            || ["json", "xml", "javascript"]
-                .iter()
-                .any(|word| is_one(word))
+        kind.starts_with("text/") || ["json", "xml", "javascript"].iter().any(is_one)
     }
 
     /// The errcode of a reply that has one; 0 where it has none.
@@ -116,8 +127,8 @@ impl Reply {
     }
 
     fn object(&self) -> Option<Value> {
-        let text = self.text.as_deref()?;
-        memchr::memmem::find(text, b"\"errcode\"")?;
+        let text = self.text()?;
+        ERRCODE.find(text)?;
         serde_json::from_slice(text.trim_ascii_start()).ok()
     }
 
@@ -127,15 +138,13 @@ impl Reply {
 
     /// Whether it has a field that no client is to see.
     pub fn gives_away(&self) -> bool {
-        let text = self.text.as_deref().unwrap_or_default();
-        GIVEN_AWAY
-            .iter()
-            .any(|field| memchr::memmem::find(text, field).is_some())
+        let text = self.text().unwrap_or_default();
+        GIVEN_AWAY.iter().any(|field| field.find(text).is_some())
     }
 
     /// The fields of a reply that is a JSON object.
     pub fn field(&self, name: &str) -> Option<String> {
-        let object: Value = serde_json::from_slice(self.text.as_deref()?).ok()?;
+        let object: Value = serde_json::from_slice(self.text()?).ok()?;
         object.get(name)?.as_str().map(str::to_owned)
     }
 
@@ -154,14 +163,15 @@ impl Reply {
                     .unwrap_or(header::HeaderValue::from_static(""));
             }
         }
-        let body = match self.text {
-            Some(text) if needles.are_in(&text) => {
+        let text = self.unpacked.as_ref().unwrap_or(&self.read);
+        let body = match self.is_whole {
+            true if needles.are_in(text) => {
                 head.headers.remove(header::CONTENT_ENCODING);
                 head.headers.remove(header::CONTENT_LENGTH);
-                Body::from(needles.replaced(&text))
+                Body::from(needles.replaced(text))
             }
-            Some(_) => Body::from(self.read),
-            None => Body::new(Guarded {
+            true => Body::from(self.read),
+            false => Body::new(Guarded {
                 length: (self.body.size_hint().exact()).map(|rest| rest + self.read.len() as u64),
                 begin: Some(self.read.into()).filter(|begin: &Bytes| !begin.is_empty()),
                 rest: self.body,

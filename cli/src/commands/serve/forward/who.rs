@@ -1,10 +1,11 @@
 //! Who has sent a call that is to be forwarded, and with which stand-ins: where they stand in it, and for which accounts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde_json::value::RawValue;
-use wxtoken::tool::{StandInFlaw, Verb};
+use wxtoken::tool::{ClientSet, StandInFlaw, Verb};
 
 use super::super::admission::{Call, Caller, Refusal, bearer};
 use super::super::audit::seconds;
@@ -31,16 +32,25 @@ pub struct Place {
 }
 
 /// The stand-ins of a call, all of one client.
-#[derive(Default)]
 pub struct Places {
     all: Vec<Place>,
     client: Option<String>,
+    /// The clients as they were when the call came.
+    known: Arc<ClientSet>,
 }
 
 impl Places {
+    pub async fn none(call: &Call<'_>) -> Result<Places, Trouble> {
+        Ok(Places {
+            all: Vec::new(),
+            client: None,
+            known: call.clients().await?,
+        })
+    }
+
     /// Those of a query. Fails on a token that is not a stand-in.
     pub async fn of_query(call: &Call<'_>, query: &Query) -> Result<Places, Trouble> {
-        let mut places = Places::default();
+        let mut places = Places::none(call).await?;
         for name in TOKEN_NAMES {
             if let Some(value) = query.get(name) {
                 places.add(call, name, value, false).await?;
@@ -64,8 +74,8 @@ impl Places {
         value: &str,
         is_in_body: bool,
     ) -> Result<(), Trouble> {
-        let set = call.clients().await?;
-        let (client, account) = match set.of_stand_in(value, seconds()) {
+        let found = self.known.of_stand_in(value, seconds());
+        let (client, account) = match found {
             Ok(found) => (found.name.to_owned(), found.account),
             Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
             Err(StandInFlaw::Unknown) => {
@@ -95,12 +105,11 @@ impl Places {
     }
 
     /// The client that they are of, if there are any.
-    pub async fn caller(&self, call: &mut Call<'_>) -> Result<Option<Caller>, Trouble> {
+    pub fn caller(&self, call: &mut Call<'_>) -> Result<Option<Caller>, Trouble> {
         let Some(name) = &self.client else {
             return Ok(None);
         };
-        let set = call.clients().await?;
-        let known = set.named(name);
+        let known = self.known.named(name);
         let (name, client) = known.ok_or(Trouble::Code(40001))?;
         Ok(Some(call.take(name, client)?))
     }
