@@ -3,6 +3,9 @@
 
 use memchr::memmem::Finder;
 
+/// How many bytes of one are looked for before the rest is compared.
+const LOOKED_FOR: usize = 16;
+
 /// Byte strings that must not pass.
 #[derive(Clone, Debug, Default)]
 pub struct Needles(Vec<Needle>);
@@ -10,7 +13,8 @@ pub struct Needles(Vec<Needle>);
 #[derive(Clone)]
 struct Needle {
     bytes: Vec<u8>,
-    finder: Finder<'static>,
+    /// Of its first bytes. To make one takes the longer the more bytes it is to find.
+    begin: Finder<'static>,
     /// What the client may know in its place.
     instead: Vec<u8>,
 }
@@ -21,11 +25,24 @@ impl std::fmt::Debug for Needle {
     }
 }
 
+impl Needle {
+    fn place_in(&self, text: &[u8]) -> Option<usize> {
+        let mut from = 0;
+        loop {
+            let at = from + self.begin.find(text.get(from..)?)?;
+            if text[at..].starts_with(&self.bytes) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
+    }
+}
+
 impl Needles {
     pub fn add(&mut self, bytes: &str, instead: &str) {
         if !bytes.is_empty() {
             self.0.push(Needle {
-                finder: Finder::new(bytes).into_owned(),
+                begin: Finder::new(&bytes.as_bytes()[..bytes.len().min(LOOKED_FOR)]).into_owned(),
                 bytes: bytes.into(),
                 instead: instead.into(),
             });
@@ -33,9 +50,7 @@ impl Needles {
     }
 
     pub fn are_in(&self, text: &[u8]) -> bool {
-        self.0
-            .iter()
-            .any(|needle| needle.finder.find(text).is_some())
+        self.0.iter().any(|needle| needle.place_in(text).is_some())
     }
 
     /// The text without them.
@@ -44,7 +59,7 @@ impl Needles {
         for needle in &self.0 {
             let mut done = Vec::with_capacity(text.len());
             let mut rest = &text[..];
-            while let Some(at) = needle.finder.find(rest) {
+            while let Some(at) = needle.place_in(rest) {
                 done.extend(&rest[..at]);
                 done.extend(&needle.instead);
                 rest = &rest[at + needle.bytes.len()..];
@@ -87,6 +102,13 @@ mod tests {
         let text = needles.replaced(b"real-token, a real-toke, real-tokenreal-token");
         assert_eq!(text, b"wxs_1, a wxs_2-toke, wxs_1wxs_1");
         assert_eq!(needles.replaced(b"nothing"), b"nothing");
+        let mut long = Needles::default();
+        long.add("0123456789abcdefghij", "x");
+        let begun = b"0123456789abcdef0123456789abcdefghij0123456789abcdefghi";
+        assert_eq!(
+            long.replaced(begun),
+            b"0123456789abcdefx0123456789abcdefghi"
+        );
     }
 
     #[test]
