@@ -62,6 +62,7 @@ def programs(built, directory, large):
         Program("expiry", [sys.executable, "expiry.py", built]),
         Program("redis", [sys.executable, PEERS / "with_redis.py", sys.executable, "on_redis.py", built]),
         Program("server", [sys.executable, PEERS / "with_redis.py", sys.executable, "server.py", os.environ["WXTOKEN_TOOL"]]),
+        Program("forward", [sys.executable, "forward.py", os.environ["WXTOKEN_TOOL"]]),
     ]
     if large:
         many, names, _, _ = stores.many("large", LARGE, account)

@@ -35,7 +35,7 @@ use self::needles::Needles;
 use self::outgoing::{Limits, Outgoing};
 use self::paths::{Fate, Paths, is_of_a_user, takes_secret};
 use self::query::Query;
-use self::reply::{Reply, keep_end_to_end};
+use self::reply::{Reply, end_to_end};
 use self::upstream::Upstream;
 use self::users::UserTokens;
 use self::who::{Place, Places, TOKEN_NAMES, has_token, known_otherwise, require, with_fields};
@@ -92,6 +92,9 @@ impl Forwarding {
     }
 
     async fn turn(&self) -> Result<OwnedSemaphorePermit, Trouble> {
+        if let Ok(turn) = self.turns.clone().try_acquire_owned() {
+            return Ok(turn);
+        }
         let turn = tokio::time::timeout(WAIT_FOR_TURN, self.turns.clone().acquire_owned()).await;
         match turn {
             Ok(Ok(turn)) => Ok(turn),
@@ -566,26 +569,25 @@ fn may_have_token(head: &Parts) -> bool {
             .is_none_or(|kind| kind.contains("json") || kind.contains("text/plain"))
 }
 
-/// What a client says of itself, its way and its key is not the platform's to know.
+/// Headers that tell of a client, its way here and its key, which is not the platform's to know; and those that are made anew.
+const OF_THE_CLIENT: [&str; 13] = [
+    "accept-encoding",
+    "authorization",
+    "content-length",
+    "expect",
+    "forwarded",
+    "host",
+    "origin",
+    "referer",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
 fn headers_for_platform(from: &HeaderMap) -> HeaderMap {
-    let mut headers = from.clone();
-    keep_end_to_end(&mut headers);
-    for name in [
-        "host",
-        "authorization",
-        "expect",
-        "content-length",
-        "forwarded",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-proto",
-        "x-real-ip",
-        "origin",
-        "referer",
-    ] {
-        headers.remove(name);
-    }
+    let mut headers = end_to_end(from, &OF_THE_CLIENT);
     // What else it may unpack could not be looked at here.
     let takes_gzip = from.get_all(header::ACCEPT_ENCODING).iter().any(|value| {
         let mut all = value.to_str().unwrap_or_default().split(',');

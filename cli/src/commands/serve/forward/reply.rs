@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, Response, header, response};
+use axum::http::{HeaderMap, Response, header, response};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use memchr::memmem::Finder;
@@ -57,7 +57,7 @@ impl Reply {
             Some(b"gzip") => true,
             Some(_) => return Err(unusable("it is packed in a way that was not asked for")),
         };
-        keep_end_to_end(&mut head.headers);
+        head.headers = end_to_end(&head.headers, &[]);
         let mut reply = Reply {
             head,
             body,
@@ -305,35 +305,41 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     (read.is_ok() && text.len() as u64 <= UNPACKED).then_some(text)
 }
 
-/// What is said from one hop to the next ends here, and so do cookies: a platform's API has none.
-pub fn keep_end_to_end(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
+/// What is said from one hop to the next, and cookies, which a platform's API does not have.
+const OF_A_HOP: [&str; 13] = [
+    "connection",
+    "cookie",
+    "keep-alive",
+    "location",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "refresh",
+    "set-cookie",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The headers that go on: neither those of a hop, nor those that `but` names.
+pub fn end_to_end(headers: &HeaderMap, but: &[&str]) -> HeaderMap {
+    let of_connection = headers.get_all(header::CONNECTION);
+    let of_connection = of_connection.iter().filter_map(|value| value.to_str().ok());
+    let named: Vec<String> = of_connection
         .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
+        .map(|name| name.trim().to_ascii_lowercase())
         .collect();
-    for name in named {
-        headers.remove(name);
+    let mut kept = HeaderMap::with_capacity(headers.keys_len() + 2);
+    for (name, value) in headers {
+        let text = name.as_str();
+        let ends_here =
+            OF_A_HOP.contains(&text) || but.contains(&text) || named.iter().any(|one| one == text);
+        if !ends_here {
+            kept.append(name, value.clone());
+        }
     }
-    for name in [
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "cookie",
-        "set-cookie",
-        "location",
-        "refresh",
-    ] {
-        headers.remove(name);
-    }
+    kept
 }
 
 fn unusable(why: &str) -> Error {
