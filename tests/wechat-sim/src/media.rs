@@ -18,14 +18,12 @@ pub struct Media {
 }
 
 impl Media {
-    /// Keeps the file of a multipart body.
-    pub fn keep(&mut self, request: &Request) -> Result<Reply, Code> {
+    /// Keeps the file of a multipart body: the answer has its media_id in the place of `{id}`.
+    pub fn keep(&mut self, request: &Request, answer: &str) -> Result<Reply, Code> {
         let file = file_in(request).ok_or(Number(41005))?;
         self.uploads += 1;
         let id = format!("media-{}", self.uploads);
-        let said = format!(
-            r#"{{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":1380000000}}"#
-        );
+        let said = answer.replace("{id}", &id);
         self.files.push_back((id, file.to_vec()));
         if self.files.len() > MOST {
             self.files.pop_front();

@@ -103,8 +103,8 @@ pub enum Gives {
     Token(Credential),
     /// It answers this JSON, as a business endpoint.
     Service(&'static str),
-    /// It keeps the file of a multipart body, and answers its media_id.
-    Upload,
+    /// It keeps the file of a multipart body, and answers this JSON with the media_id in the place of `{id}`.
+    Upload(&'static str),
     /// It answers the file of a media_id.
     Download,
     /// It tells of the account's calls, as a business endpoint.
@@ -186,7 +186,7 @@ impl Route {
     pub fn credential(&self) -> Option<&Credential> {
         match &self.gives {
             Gives::Token(credential) => Some(credential),
-            Gives::Service(_) | Gives::Upload | Gives::Download | Gives::Openapi(_) => None,
+            Gives::Service(_) | Gives::Upload(_) | Gives::Download | Gives::Openapi(_) => None,
         }
     }
 

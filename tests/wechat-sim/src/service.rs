@@ -276,7 +276,7 @@ fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
     });
     let given = counted.and_then(|()| match &route.gives {
         Gives::Service(body) => Ok(Reply::json_text(200, body)),
-        Gives::Upload => world.media.keep(call.request),
+        Gives::Upload(answer) => world.media.keep(call.request, answer),
         Gives::Download => world.media.give(call.request.param("media_id")),
         Gives::Token(_) | Gives::Openapi(_) => Ok(Reply::empty(200)),
     });

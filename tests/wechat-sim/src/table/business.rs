@@ -8,10 +8,19 @@ use crate::{
     kinds::Kind,
     routes::{
         Check::{Account, Bearer as Carries, Has, Is},
-        Gives::{Download, Service, Upload},
+        Gives::{self, Download, Service, Upload},
         Sent,
     },
 };
+
+const UPLOADED: Gives = Upload(
+    r#"{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":1380000000}"#,
+);
+
+/// WeCom writes the time as a text.
+const UPLOADED_TO_WECOM: Gives = Upload(
+    r#"{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":"1380000000"}"#,
+);
 
 /// Their endpoints.
 pub const ROUTES: &[Route] = &[
@@ -55,12 +64,12 @@ pub const ROUTES: &[Route] = &[
         host: Host::Weixin,
         sent: Sent::Query,
         checks: &[Carries(OFFICIAL_TOKEN)],
-        gives: Upload,
+        gives: UPLOADED,
     },
     Route {
         path: "/cgi-bin/media/get",
         host: Host::Weixin,
-        sent: Sent::Get,
+        sent: Sent::Query,
         checks: &[Carries(OFFICIAL_TOKEN), Has("media_id", Number(40007))],
         gives: Download,
     },
@@ -69,13 +78,36 @@ pub const ROUTES: &[Route] = &[
         host: Host::Wecom,
         sent: Sent::Query,
         checks: &[Carries(WORK_TOKEN)],
-        gives: Upload,
+        gives: UPLOADED_TO_WECOM,
     },
     Route {
         path: "/cgi-bin/media/get",
         host: Host::Wecom,
         sent: Sent::Get,
         checks: &[Carries(WORK_TOKEN), Has("media_id", Number(40007))],
+        gives: Download,
+    },
+    Route {
+        path: "/channels/ec/basics/info/get",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Service(
+            r#"{"errcode":0,"errmsg":"ok","info":{"nickname":"小店","subject_type":"企业"}}"#,
+        ),
+    },
+    Route {
+        path: "/channels/ec/basics/img/upload",
+        host: Host::Weixin,
+        sent: Sent::Query,
+        checks: &[Carries(OFFICIAL_TOKEN)],
+        gives: Upload(r#"{"errcode":0,"errmsg":"ok","pic_file":{"media_id":"{id}"}}"#),
+    },
+    Route {
+        path: "/channels/ec/basics/media/get",
+        host: Host::Weixin,
+        sent: Sent::Get,
+        checks: &[Carries(OFFICIAL_TOKEN), Has("media_id", Number(40007))],
         gives: Download,
     },
     Route {
