@@ -204,18 +204,16 @@ impl Passage {
         let query = Query::parse(head.uri.query().unwrap_or_default(), &TOKEN_NAMES);
         let query = query.map_err(|Flaw| Trouble::Code(40097))?;
         let is_of_a_user = is_of_a_user(path);
-        let mut places = match is_of_a_user {
-            true => Places::none(call).await?,
-            false => Places::of_query(call, &query).await?,
-        };
-        let mut caller = places.caller(call)?;
+        let mut places = Places::of_query(call, &query, is_of_a_user).await?;
         let mut secret = None;
-        if caller.is_none()
-            && let Some((id, key)) = takes_secret(path)
-        {
-            let (who, place) = by_key(call, &query, id, key).await?;
-            (caller, secret) = (Some(who), Some(place));
-        }
+        let mut caller = match takes_secret(path) {
+            Some((id, key)) => {
+                let (who, place) = by_key(call, &query, id, key).await?;
+                secret = Some(place);
+                Some(who)
+            }
+            None => places.caller(call)?,
+        };
         if caller.is_none() && is_of_a_user {
             caller = holder_of_users_token(call, &query).await?;
         }
@@ -270,8 +268,8 @@ impl Passage {
         )?;
         let mut added = None;
         let account = match (places.first(), &secret) {
-            (Some(place), _) => Some(place.account.clone()),
-            (None, Some(secret)) => Some(secret.account.clone()),
+            (_, Some(secret)) => Some(secret.account.clone()),
+            (Some(place), None) => Some(place.account.clone()),
             (None, None) if is_of_a_user => None,
             (None, None) => {
                 let account = only_account(call, &caller).await?;
@@ -391,6 +389,10 @@ impl Cleared<'_> {
         call: &Call<'_>,
         tokens: &HashMap<String, Box<str>>,
     ) -> Option<HashMap<String, Box<str>>> {
+        // What is refused there is the secret, or what the user brought.
+        if self.secret.is_some() {
+            return None;
+        }
         let of_places = self.places.first().map(|place| &place.account);
         let account = of_places.or(self.added.as_ref().map(|(_, account)| account))?;
         let (of, token) = (account.clone(), tokens.get(account)?.clone());

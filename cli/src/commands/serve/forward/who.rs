@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use serde_json::value::RawValue;
-use wxtoken::tool::{ClientSet, StandInFlaw, Verb};
+use wxtoken::tool::{ClientSet, STAND_IN_PREFIX, StandInFlaw, Verb};
 
 use super::super::admission::{Call, Caller, Refusal, bearer};
 use super::super::audit::seconds;
@@ -40,19 +40,21 @@ pub struct Places {
 }
 
 impl Places {
-    pub async fn none(call: &Call<'_>) -> Result<Places, Trouble> {
-        Ok(Places {
+    /// Those of a query. Fails on a token that is not a stand-in, but where users' tokens stand beside them.
+    pub async fn of_query(
+        call: &Call<'_>,
+        query: &Query,
+        is_of_a_user: bool,
+    ) -> Result<Places, Trouble> {
+        let mut places = Places {
             all: Vec::new(),
             client: None,
             known: call.clients().await?,
-        })
-    }
-
-    /// Those of a query. Fails on a token that is not a stand-in.
-    pub async fn of_query(call: &Call<'_>, query: &Query) -> Result<Places, Trouble> {
-        let mut places = Places::none(call).await?;
+        };
         for name in TOKEN_NAMES {
-            if let Some(value) = query.get(name) {
+            if let Some(value) = query.get(name)
+                && (!is_of_a_user || value.starts_with(STAND_IN_PREFIX))
+            {
                 places.add(call, name, value, false).await?;
             }
         }

@@ -207,6 +207,50 @@ fn a_users_login_takes_the_clients_key_in_the_place_of_the_secret() {
 }
 
 #[test]
+fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
+    let office = Office::open();
+    let stand_in = office.stand_in();
+    // WxJava's mini program adds its token to the login.
+    let login = |key: &str| {
+        let query = format!("access_token={stand_in}&appid=wx1&secret={key}&js_code=c");
+        office
+            .serving
+            .wechat(&format!("/sns/jscode2session?{query}"))
+    };
+    assert_eq!(login(&office.key).json()["openid"], "oDemo");
+    let real = office.real_token("wx1");
+    let seen = office.seen("/sns/jscode2session");
+    let query = format!("access_token={real}&appid=wx1&secret=***&js_code=c");
+    assert_eq!(seen[0]["query"], query);
+    // What the platform refuses there is the secret, or the code: the token stays.
+    let refusal = json!({"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"});
+    office
+        .desk
+        .world
+        .fault(json!({"kind": "raw", "path": "/sns/jscode2session", "body": refusal.to_string()}));
+    assert_eq!(login(&office.key).errcode(), 40001);
+    assert_eq!(office.seen("/sns/jscode2session").len(), 2);
+    assert_eq!(office.desk.world.minted(), 1);
+    // The key and the stand-in are of one client.
+    let other = office.desk.client("other", &["--allow", "forward"]);
+    assert_eq!(login(&other).errcode(), 40001);
+    // Third parties log users in by their own token alone.
+    let path = format!("/sns/component/jscode2session?component_access_token={stand_in}&js_code=c");
+    assert_eq!(office.serving.wechat(&path).status, 404);
+    let seen = office.seen("/sns/component/jscode2session");
+    let query = format!("component_access_token={real}&js_code=c");
+    assert_eq!(seen[0]["query"], query, "the platform was asked");
+    assert_eq!(
+        office
+            .serving
+            .wechat("/sns/userinfo?access_token=wxs_x")
+            .errcode(),
+        40001
+    );
+    office.end(&[&stand_in, &other]);
+}
+
+#[test]
 fn calls_are_counted_by_client_and_path_and_the_refused_are_audited() {
     let office = Office::open();
     let stand_in = office.stand_in();
