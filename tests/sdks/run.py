@@ -6,7 +6,9 @@ BUILD has clock.so and what the SDKs' programs need; TOOL is the command wxtoken
 python or php beside this file: it makes one business call of the simulator's for each line that it reads. This driver lets
 tokens expire, revokes them, has another client refresh them, and counts what was minted and how often each client asked.
 
-The SDK `papers` is the section of docs/server.md that shows the configuration: each line is in the program that was tested.
+forward-… are the stories of forwarding.py: there, the SDKs have all their calls by the server.
+
+The SDK `papers` is the sections of docs/server.md that show the configuration: each line is in the program that was tested.
 """
 
 import os
@@ -16,6 +18,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import forwarding
 from world import LIFETIME_MS, Account, Failure, Place, Program, until
 
 HERE = Path(__file__).resolve().parent
@@ -53,6 +56,8 @@ SDKS = {
     "easywechat": Sdk(["php", HERE / "php/program.php", os.environ.get("WXTOKEN_PHP_SDKS") or PHP_SDKS], asks_again=False),
 }
 
+NAMES = {*SDKS, *forwarding.SETS, "papers"}
+
 
 class Checks:
     def __init__(self):
@@ -79,7 +84,8 @@ class Scene:
 
     def program(self, key, identity=None):
         command = [str(word).replace("BUILD", str(self._build)) for word in self.sdk.command]
-        made = Program(self.place, command, self.sdk.in_c, self.server, identity or self.account.id, key)
+        told = {"SDKS_WECHAT": os.environ["WXSIM_HTTP"], "SDKS_ID": identity or self.account.id, "SDKS_KEY": key}
+        made = Program(self.place, command, self.sdk.in_c, self.server, told)
         self._programs.append(made)
         return made
 
@@ -194,18 +200,30 @@ def refusals(scene, program, wrong_key, minted):
     scene.check("a failure that stands is shown by its errcode", answers, minted, wanted=40164)
 
 
+# By their titles in both languages, and how many SDKs each shows at least.
+SECTIONS = [
+    ({"server.md": "With an SDK", "server.zh-CN.md": "用 SDK"}, len(SDKS)),
+    (
+        {"server.md": "One address on the allow list", "server.zh-CN.md": "白名单只登记一个地址"},
+        sum(len(one.sdks) for one in forwarding.SETS.values()),
+    ),
+]
+
+
 def papers(checks):
     """Each line of configuration in the guide is in a program that was tested, in both languages of the guide."""
     programs = ["java/src/main/java/*.java", "go/*.go", "node/*.js", "python/*.py", "php/*.php"]
     sources = [path.read_text() for pattern in programs for path in HERE.glob(pattern)]
-    shown = {}
-    for page, title in (("server.md", "## With an SDK"), ("server.zh-CN.md", "## 用 SDK")):
-        section = (DOCS / page).read_text().partition(f"\n{title}\n")[2].partition("\n## ")[0]
-        shown[page] = re.findall(r"^\| [^|]+ \| `([^`]+)` \|", section, re.MULTILINE)
-        strange = [line for line in shown[page] if not any(line in source for source in sources)]
-        good = len(shown[page]) >= len(SDKS) and not strange
-        checks(f"{page}: each line of configuration is in a tested program", good, f"{len(shown[page])} lines {strange or ''}")
-    checks("papers: both languages show the same lines", len({tuple(lines) for lines in shown.values()}) == 1)
+    for titles, least in SECTIONS:
+        shown = {}
+        for page, title in titles.items():
+            section = (DOCS / page).read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+            shown[page] = re.findall(r"^\| [^|]+ \| `([^`]+)` \|", section, re.MULTILINE)
+            strange = [line for line in shown[page] if not any(line in source for source in sources)]
+            good = len(shown[page]) >= least and not strange
+            told = f"{len(shown[page])} lines {strange or ''}"
+            checks(f"{page}, {title}: each line of configuration is in a tested program", good, told)
+        checks(f"{title}: both languages show the same lines", len({tuple(lines) for lines in shown.values()}) == 1)
 
 
 def run(name, build, tool, checks):
@@ -214,8 +232,12 @@ def run(name, build, tool, checks):
         return
     before, scene = checks.failed, None
     try:
-        scene = Scene(name, SDKS[name], build, tool, checks)
-        (work if scene.sdk.kind == "work" else official)(scene)
+        if name in forwarding.SETS:
+            scene = forwarding.Scene(name, build, tool, checks)
+            forwarding.story(scene)
+        else:
+            scene = Scene(name, SDKS[name], build, tool, checks)
+            (work if scene.sdk.kind == "work" else official)(scene)
         scene.end()
     except (Failure, OSError) as reason:
         checks(f"{name}: the story gets to its end", False, str(reason))
@@ -229,8 +251,8 @@ def run(name, build, tool, checks):
 
 
 def main(build, tool, *names):
-    if "WXSIM_CONTROL" not in os.environ or not names or set(names) - {*SDKS, "papers"}:
-        print("usage: wechat-sim exec --quiet -- python3 tests/sdks/run.py BUILD TOOL " + "|".join([*SDKS, "papers"]) + "…")
+    if "WXSIM_CONTROL" not in os.environ or not names or set(names) - NAMES:
+        print("usage: wechat-sim exec --quiet -- python3 tests/sdks/run.py BUILD TOOL " + "|".join(sorted(NAMES)) + "…")
         return 2
     # So that everything is ended then, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

@@ -3,6 +3,7 @@
 Time is the story's: `Clock` moves it for the server, for the programs and for the account at WeChat, and none of them waits.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -74,12 +75,13 @@ class Clock:
         self._ahead_ms = 0
         self.path.write_bytes(struct.pack("<q", 0))
 
-    def advance(self, seconds, account):
+    def advance(self, seconds, *accounts):
         self._ahead_ms += seconds * 1000
         # In place: the programs have mapped it.
         with open(self.path, "r+b") as file:
             file.write(struct.pack("<q", self._ahead_ms))
-        account.control("/advance", {"ms": seconds * 1000, "id": account.id})
+        for account in accounts:
+            account.control("/advance", {"ms": seconds * 1000, "id": account.id})
 
 
 class Place:
@@ -113,11 +115,11 @@ class Place:
             raise Failure(f"wxtoken {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
-    def add_account(self, account):
-        self.wxtoken("account", "add", "shop", "--kind", account.kind, "--id", account.id, given=account.secret)
+    def add_account(self, account, name="shop"):
+        self.wxtoken("account", "add", name, "--kind", account.kind, "--id", account.id, given=account.secret)
 
-    def add_client(self, name):
-        return self.wxtoken("client", "add", name)
+    def add_client(self, name, *words):
+        return self.wxtoken("client", "add", name, *words)
 
     def serve(self, *words):
         arguments = [self._tool, "serve", "--listen", "http://127.0.0.1:0", "--audit", self.audit, *words]
@@ -184,12 +186,9 @@ class Server:
 class Program:
     """An SDK's program, in a process of its own."""
 
-    def __init__(self, place, command, preload, server, identity, key):
-        environment = place.environment(preload) | {
+    def __init__(self, place, command, preload, server, told):
+        environment = place.environment(preload) | told | {
             "SDKS_SERVER": server.url,
-            "SDKS_WECHAT": os.environ["WXSIM_HTTP"],
-            "SDKS_ID": identity,
-            "SDKS_KEY": key,
             "HTTPS_PROXY": os.environ["WXSIM_PROXY"],
             "SSL_CERT_FILE": os.environ["WXSIM_CA"],
         }
@@ -212,7 +211,11 @@ class Program:
 
     def call(self):
         """Makes one business call: what came of it."""
-        self._process.stdin.write("call\n")
+        return self.say("call")
+
+    def say(self, line):
+        """What the program answers to a line."""
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._hear()
 
@@ -236,6 +239,8 @@ class Program:
     def kill(self):
         self._process.kill()
         self._process.wait()
-        self._process.stdin.close()
+        # What was written to a program that had ended is lost.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.stdout.close()
         self._errors.close()
