@@ -341,7 +341,7 @@ test-servers: stage sim
 	$(UNDER_SIM) python3 tests/servers/run.py
 	$(UNDER_REDIS) python3 tests/servers/run.py php-fpm gunicorn-threads
 
-# SDKs as they are with a token of `wxtoken serve`, by configuration alone. The programs go to build/sdks.
+# SDKs as they are with a token of `wxtoken serve`, or with all their calls by it, by configuration alone. The programs go to build/sdks.
 SDKS   = $(CURDIR)/build/sdks
 ON_SDKS = $(abspath $(SIM)) exec --quiet -- python3 -B tests/sdks/run.py $(SDKS) $(abspath $(TARGET))/debug/wxtoken
 PIP    = $(SDKS)/python/bin/pip install -q --disable-pip-version-check
@@ -352,16 +352,16 @@ test-server-sdks: stage sim test-tool
 	mkdir -p $(SDKS)
 	$(CC) -std=c99 -Wall -Wextra -Wpedantic -Werror -shared -fPIC -o $(SDKS)/clock.so tests/sdks/clock.c -ldl
 	$(ON_SDKS) papers
-	@.ci/with-registry test-server-sdks/java Maven 'mvn -B -q -f tests/sdks/java compile' '$(ON_SDKS) wxjava wxjava-stable'
+	@.ci/with-registry test-server-sdks/java Maven 'mvn -B -q -f tests/sdks/java compile' '$(ON_SDKS) wxjava wxjava-stable forward-wxjava'
 	@$(IS_GO_1_23) || echo "test-server-sdks/go: PowerWeChat asks for Go 1.23" | tee -a "$${WXTOKEN_NOT_RUN:-/dev/null}"
 	@! $(IS_GO_1_23) || .ci/with-registry test-server-sdks/go Go 'cd tests/sdks/go && go vet . && go build -o $(SDKS)/go .' \
-	  '$(ON_SDKS) powerwechat silenceper silenceper-stable go-workwx'
+	  '$(ON_SDKS) powerwechat silenceper silenceper-stable go-workwx forward-go'
 	@.ci/with-registry test-server-sdks/python PyPI 'python3 -m venv $(SDKS)/python && $(PIP) -r tests/sdks/python/requirements.txt' \
-	  '$(ON_SDKS) wechatpy'
+	  '$(ON_SDKS) wechatpy forward-wechatpy'
 	@.ci/with-registry test-server-sdks/node npm 'npm ci --prefix tests/sdks/node --no-audit --no-fund --loglevel=error' \
-	  '$(ON_SDKS) co-wechat-api'
+	  '$(ON_SDKS) co-wechat-api forward-co-wechat-api'
 	@.ci/with-registry test-server-sdks/demo Go 'cd bindings/go/adapters_test && go mod download' '$(DEMO_SERVER)'
-	@.ci/with-registry test-server-sdks/php Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' '$(ON_SDKS) easywechat'
+	@.ci/with-registry test-server-sdks/php Packagist '[ -n "$$WXTOKEN_PHP_SDKS" ] || .ci/php-sdks' '$(ON_SDKS) easywechat forward-easywechat'
 
 # The server's page in Debian's Chromium. Debian's Python too, for which its driver is packaged.
 ON_PAGE = WXTOKEN_TOOL=$(abspath $(TARGET))/debug/wxtoken $(abspath $(SIM)) exec --quiet -- /usr/bin/python3 -B
