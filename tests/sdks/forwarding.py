@@ -39,6 +39,8 @@ class Set:
     sdks: dict
     in_c: bool = True
     """It asks the C library for the time, so clock.c reaches it."""
+    prefix: str = ""
+    """What it has behind the server's address: the platform."""
     log_in: list = field(default_factory=list)
     timeless: list = field(default_factory=list)
     """They take their time from the kernel, which has not moved: two hours have not passed for them."""
@@ -53,9 +55,12 @@ SETS = {
     "forward-go": Set(
         ["BUILD/go", "forward"],
         {"go-workwx": "work", "silenceper": "official", "powerwechat": "official"},
-        in_c=False, timeless=["go-workwx"],
+        in_c=False,
+        timeless=["go-workwx"],
     ),
-    "forward-wechatpy": Set(["BUILD/python/bin/python", HERE / "python/forwarding.py"], {"wechatpy": "official"}),
+    "forward-wechatpy": Set(
+        ["BUILD/python/bin/python", HERE / "python/forwarding.py"], {"wechatpy": "official"}, prefix="/weixin"
+    ),
     "forward-co-wechat-api": Set(["node", HERE / "node/forwarding.js"], {"co-wechat-api": "official"}),
     "forward-easywechat": Set(
         ["php", HERE / "php/forwarding.php", os.environ.get("WXTOKEN_PHP_SDKS") or PHP_SDKS], {"easywechat": "official"}
@@ -80,7 +85,8 @@ class Scene:
     def program(self, client):
         command = [str(word).replace("BUILD", str(self.place.build)) for word in self.set.command]
         command += [f"{sdk}={account.id}" for sdk, account in self.accounts.items()]
-        made = Program(self.place, command, self.set.in_c, self.server, {"SDKS_KEY": self.keys[client]})
+        told = {"SDKS_SERVER": self.server.url + self.set.prefix, "SDKS_KEY": self.keys[client]}
+        made = Program(self.place, command, self.set.in_c, told)
         self._programs.append(made)
         return made
 

@@ -84,8 +84,13 @@ class Scene:
 
     def program(self, key, identity=None):
         command = [str(word).replace("BUILD", str(self._build)) for word in self.sdk.command]
-        told = {"SDKS_WECHAT": os.environ["WXSIM_HTTP"], "SDKS_ID": identity or self.account.id, "SDKS_KEY": key}
-        made = Program(self.place, command, self.sdk.in_c, self.server, told)
+        told = {
+            "SDKS_SERVER": self.server.url,
+            "SDKS_WECHAT": os.environ["WXSIM_HTTP"],
+            "SDKS_ID": identity or self.account.id,
+            "SDKS_KEY": key,
+        }
+        made = Program(self.place, command, self.sdk.in_c, told)
         self._programs.append(made)
         return made
 

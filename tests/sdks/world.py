@@ -186,9 +186,8 @@ class Server:
 class Program:
     """An SDK's program, in a process of its own."""
 
-    def __init__(self, place, command, preload, server, told):
+    def __init__(self, place, command, preload, told):
         environment = place.environment(preload) | told | {
-            "SDKS_SERVER": server.url,
             "HTTPS_PROXY": os.environ["WXSIM_PROXY"],
             "SSL_CERT_FILE": os.environ["WXSIM_CA"],
         }
