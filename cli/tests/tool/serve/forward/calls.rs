@@ -222,7 +222,7 @@ fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
     let seen = office.seen("/sns/jscode2session");
     let query = format!("access_token={real}&appid=wx1&secret=***&js_code=c");
     assert_eq!(seen[0]["query"], query);
-    // What the platform refuses there is the secret, or the code: the token stays.
+    // What the platform refuses there is the secret, or the code: the token is not asked about.
     let refusal = json!({"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"});
     office
         .desk
@@ -230,6 +230,7 @@ fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
         .fault(json!({"kind": "raw", "path": "/sns/jscode2session", "body": refusal.to_string()}));
     assert_eq!(login(&office.key).errcode(), 40001);
     assert_eq!(office.seen("/sns/jscode2session").len(), 2);
+    assert_eq!(office.seen("/cgi-bin/get_api_domain_ip").len(), 0);
     assert_eq!(office.desk.world.minted(), 1);
     // The key and the stand-in are of one client.
     let other = office.desk.client("other", &["--allow", "forward"]);
