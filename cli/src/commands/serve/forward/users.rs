@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use ring::digest::{SHA256, digest};
 
+/// The fields of a user's tokens, in a reply and in a query.
+pub const USER_TOKENS: [&str; 2] = ["access_token", "refresh_token"];
 /// How many are remembered. The rest are forgotten with them: their users sign in again.
 const MOST: usize = 100_000;
 

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::value::RawValue;
-use wxtoken::tool::{ClientSet, STAND_IN_PREFIX, StandInFlaw, Verb};
+use wxtoken::tool::{ClientSet, STAND_IN_PREFIX, StandInFlaw, Store, WechatHost, host_of_kind};
 
 use super::super::admission::{Call, Caller, Refusal, bearer};
 use super::super::audit::seconds;
+use super::super::native::BODY_BYTES;
 use super::super::wechat::reply::Trouble;
+use super::super::wechat::{of_id, parted_key};
 use super::query::Query;
+use super::users::USER_TOKENS;
 
 /// The parameters that hold a token, of a query or of a JSON object. The first that is there is the call's own.
 pub const TOKEN_NAMES: [&str; 5] = [
@@ -29,6 +33,12 @@ pub struct Place {
     pub written: String,
     pub account: String,
     pub is_in_body: bool,
+}
+
+/// A secret that stands in the place of a client's key.
+pub struct SecretPlace {
+    pub name: &'static str,
+    pub account: String,
 }
 
 /// The stand-ins of a call, all of one client.
@@ -98,6 +108,11 @@ impl Places {
         Ok(())
     }
 
+    /// The account of the first.
+    pub fn account(&self) -> Option<&String> {
+        self.all.first().map(|place| &place.account)
+    }
+
     /// All of them, where they are of this client.
     pub fn of(self, caller: &Caller) -> Result<Vec<Place>, Trouble> {
         match self.client.is_none_or(|client| client == caller.name) {
@@ -136,14 +151,76 @@ pub async fn known_otherwise(
     }
 }
 
-/// Fails unless the client may have calls forwarded for these accounts.
-pub fn require(caller: &Caller, accounts: impl Iterator<Item = String>) -> Result<(), Trouble> {
-    let refused = |refusal| Trouble::Refused(40001, refusal);
-    caller.require(Verb::Forward)?;
-    for account in accounts {
-        caller.require_sight(&account).map_err(refused)?;
+/// A call of a user's, by an appid and a client's key in the place of the secret.
+pub async fn by_key(
+    call: &mut Call<'_>,
+    query: &Query,
+    id_name: &'static str,
+    secret_name: &'static str,
+) -> Result<(Caller, SecretPlace), Trouble> {
+    let id = query.get(id_name).ok_or(Trouble::Code(41002))?;
+    let (key, wanted) = parted_key(query.get(secret_name).ok_or(Trouble::Code(41004))?);
+    let caller = match call.admit(Some(key)).await {
+        Err(Refusal::Unknown) => return Err(Trouble::Refused(40125, Refusal::Unknown)),
+        admitted => admitted?,
+    };
+    let mut accounts = of_id(call, id).await?;
+    accounts.retain(|one| {
+        host_of_kind(one.kind) == Some(WechatHost::Weixin)
+            && caller.client.sees(&one.name)
+            && wanted.is_none_or(|wanted| one.name == wanted)
+    });
+    let account = accounts.into_iter().next().ok_or(Trouble::Code(40013))?;
+    let place = SecretPlace {
+        name: secret_name,
+        account: account.name,
+    };
+    Ok((caller, place))
+}
+
+/// The client that has had the user's token of this query, while it is one.
+pub async fn holder_of_users_token(
+    call: &mut Call<'_>,
+    query: &Query,
+) -> Result<Option<Caller>, Trouble> {
+    let given = USER_TOKENS.iter().find_map(|name| query.get(name));
+    let users = &call.server.forwarding.users;
+    let Some(name) = given.and_then(|token| users.client(token)) else {
+        return Ok(None);
+    };
+    let set = call.clients().await?;
+    match set.named(&name) {
+        Some((name, client)) => Ok(Some(call.take(name, client)?)),
+        None => Ok(None),
     }
-    Ok(())
+}
+
+/// The account of a call that names none, where the client sees one alone.
+pub async fn only_account(call: &Call<'_>, caller: &Caller) -> Result<String, Trouble> {
+    let all = call.server.work.look(Store::accounts).await;
+    let all = all.map_err(Refusal::from)?.map_err(Refusal::from)?;
+    let mut seen = all.into_iter().filter(|one| caller.client.sees(&one.name));
+    match (seen.next(), seen.next()) {
+        (Some(only), None) => Ok(only.name),
+        _ => Err(Trouble::Words(
+            41001,
+            "access_token missing: the client has several accounts, or none",
+        )),
+    }
+}
+
+/// Whether a call has a body that may hold a token, and is short.
+pub fn may_have_token(head: &Parts) -> bool {
+    let field = |name| {
+        head.headers
+            .get(name)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+    };
+    let length = field(header::CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    head.method == Method::POST
+        && length.is_some_and(|length| length > 0 && length <= BODY_BYTES)
+        && field(header::CONTENT_TYPE)
+            .is_none_or(|kind| kind.contains("json") || kind.contains("text/plain"))
 }
 
 /// The tokens of a JSON object's own fields, by the names that may hold one. Nothing deeper is looked at: there a text is

@@ -248,6 +248,38 @@ fn a_body_that_stands_still_does_not_hold_its_turn() {
     office.end(&[&stand_in]);
 }
 
+/// As .NET's client does, and so Senparc: it asks before it sends a file, quotes the boundary, and names the file twice.
+#[test]
+fn an_upload_that_waits_to_be_asked_for_passes() {
+    let office = Office::open();
+    let stand_in = office.stand_in();
+    let head = upload_head(&stand_in, 0)
+        .replace("boundary=frontier", "boundary=\"frontier\"")
+        .replace("Content-Length: 0\r\n", "Expect: 100-continue\r\n");
+    let sent = file(3 * MIB);
+    let body = multipart(&sent);
+    let named = b"filename=\"a.bin\"";
+    let at = body
+        .windows(named.len())
+        .position(|one| one == named)
+        .unwrap()
+        + named.len();
+    let body = [&body[..at], b"; filename*=utf-8''a.bin", &body[at..]].concat();
+    let head = head.trim_end().to_owned() + &format!("\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut stream = office.serving.connect();
+    stream.write_all(head.as_bytes()).unwrap();
+    let asked = answer(&mut stream).unwrap();
+    assert_eq!(asked.status, 100, "{asked:?}");
+    stream.write_all(&body).unwrap();
+    let stored = answer(&mut stream).unwrap();
+    let id = text(&stored, "media_id");
+    let path = format!("/cgi-bin/media/get?access_token={stand_in}&media_id={id}");
+    assert!(download(&office, &path).1 == sent);
+    let headers = office.seen(UPLOAD)[0]["headers"].clone();
+    assert!(headers.get("expect").is_none(), "{headers}");
+    office.end(&[&stand_in]);
+}
+
 #[test]
 fn connections_to_the_platform_are_kept_and_shared() {
     let office = Office::open();
