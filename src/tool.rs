@@ -28,7 +28,7 @@ pub use crate::platform::{
 pub use crate::secrets::Secret;
 pub use crate::server_clients::{
     ClientSet, GivenKey, NewKey, STAND_IN_LIFE_S, STAND_IN_PREFIX, ServerClient, StandIn,
-    StandInFlaw, Verb,
+    StandInFlaw, StandInKeys, Verb,
 };
 pub use crate::store::{Condition, QUARANTINED, Replica, ServerCheck, ServerReport};
 pub use crate::sys::{
@@ -411,6 +411,11 @@ impl Store {
     /// and open with the key. Asks nobody.
     pub fn check_secrets(&self, name: &str) -> Result<()> {
         self.0.check_secrets(name)
+    }
+
+    /// What stand-ins are made by and known by, as the key file is now. Fails where there is none.
+    pub fn stand_in_keys(&self) -> Result<StandInKeys> {
+        self.0.stand_in_keys()
     }
 
     /// The secret of an account, for a server that puts it into the calls of its clients.

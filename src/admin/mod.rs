@@ -29,6 +29,7 @@ use crate::options::{LogLevel, Options};
 use crate::platform::{self, Probe};
 use crate::process::last_known;
 use crate::secrets::Secret;
+use crate::server_clients::StandInKeys;
 use crate::store::{
     self, StoreName, StoreSnapshot, check_path, lock_path, mailbox_path, read_backup, write_backup,
 };
@@ -162,6 +163,11 @@ impl Client {
         let session = self.session()?;
         let found = session.read_credential(Some(name))?;
         session.fetch_secrets(&found).map(|_| ())
+    }
+
+    pub fn stand_in_keys(&self) -> Result<StandInKeys> {
+        let derived = self.session()?.vault.derive(StandInKeys::PURPOSE)?;
+        Ok(StandInKeys::new(derived))
     }
 
     pub fn secret(&self, name: &str) -> Result<Secret> {

@@ -24,6 +24,7 @@
 //! is read, since keys are mounted so, but not changed: a new file would take the link's place, and the old key stay
 //! at its end.
 
+mod derive;
 mod key_file;
 mod seal;
 

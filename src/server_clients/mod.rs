@@ -8,7 +8,7 @@ mod key;
 mod stand_in;
 
 pub use key::{GivenKey, NewKey};
-pub use stand_in::{STAND_IN_LIFE_S, STAND_IN_PREFIX, StandIn, StandInFlaw};
+pub use stand_in::{STAND_IN_LIFE_S, STAND_IN_PREFIX, StandIn, StandInFlaw, StandInKeys};
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! A stand-in: what a client is given in the place of an account's access token, where the server forwards its calls.
 //!
 //! A stand-in is `wxs_` and a text in base64url: who may use it, for which account and until when, under a MAC. The MAC's key
-//! is the hash of the client's newest key, as the record has it. So no store keeps stand-ins, every server of a store knows
-//! them, and they end with the key that they were made by.
+//! comes from the store's key file, and the hash of the client's newest key goes into it. So no store keeps stand-ins, every
+//! server of a store knows them, and they end with the client's key. A backup does not make any: it lacks the key file.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,6 +32,25 @@ pub enum StandInFlaw {
     Expired,
 }
 
+/// What stand-ins are made by and known by: the keys that were derived from a store's key file, the one that makes them first.
+#[derive(Clone)]
+pub struct StandInKeys(Vec<hmac::Key>);
+
+impl StandInKeys {
+    /// What they are derived for.
+    pub(crate) const PURPOSE: &str = "stand-in";
+
+    pub(crate) fn new(derived: Vec<hmac::Key>) -> StandInKeys {
+        StandInKeys(derived)
+    }
+}
+
+impl std::fmt::Debug for StandInKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StandInKeys")
+    }
+}
+
 /// What a stand-in stands for.
 #[derive(Debug)]
 pub struct StandIn<'a> {
@@ -45,14 +64,14 @@ pub struct StandIn<'a> {
 
 impl ServerClient {
     /// A stand-in for the token of an account, good from this second on. None for a client without a key.
-    pub fn stand_in(&self, account: &str, now_s: i64) -> Option<String> {
+    pub fn stand_in(&self, keys: &StandInKeys, account: &str, now_s: i64) -> Option<String> {
         let key = self.keys.last()?;
         let mut bytes = vec![VERSION];
         bytes.extend((now_s + STAND_IN_LIFE_S).to_be_bytes());
         bytes.extend(key.id.as_bytes());
         bytes.push(b'/');
         bytes.extend(account.as_bytes());
-        let mac = hmac::sign(&mac_key(key), &bytes);
+        let mac = mac(keys.0.first()?, key, &bytes);
         bytes.extend(&mac.as_ref()[..MAC_BYTES]);
         Some(STAND_IN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(bytes))
     }
@@ -60,13 +79,19 @@ impl ServerClient {
 
 impl ClientSet {
     /// What a stand-in stands for. Whether the client may still see the account is the caller's to ask.
-    pub fn of_stand_in(&self, text: &str, now_s: i64) -> Result<StandIn<'_>, StandInFlaw> {
-        self.found_by_stand_in(text, now_s)
+    pub fn of_stand_in(
+        &self,
+        keys: &StandInKeys,
+        text: &str,
+        now_s: i64,
+    ) -> Result<StandIn<'_>, StandInFlaw> {
+        self.found_by_stand_in(keys, text, now_s)
             .unwrap_or(Err(StandInFlaw::Unknown))
     }
 
     fn found_by_stand_in(
         &self,
+        keys: &StandInKeys,
         text: &str,
         now_s: i64,
     ) -> Option<Result<StandIn<'_>, StandInFlaw>> {
@@ -75,15 +100,14 @@ impl ClientSet {
         }
         let text = text.strip_prefix(STAND_IN_PREFIX)?;
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-        let (signed, mac) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
+        let (signed, mac_of_it) = bytes.split_at_checked(bytes.len().checked_sub(MAC_BYTES)?)?;
         let rest = signed.strip_prefix(&[VERSION])?;
         let (expiry, rest) = rest.split_first_chunk::<EXPIRY_BYTES>()?;
         let (id, account) = std::str::from_utf8(rest).ok()?.split_once('/')?;
         let (name, client) = self.all().find(|(_, client)| {
-            let keys = client.keys.iter().filter(|key| key.id == id);
-            let expected = keys.map(|key| hmac::sign(&mac_key(key), signed));
-            let mut same = expected.filter(|one| is_equal(&one.as_ref()[..MAC_BYTES], mac));
-            same.next().is_some()
+            let own = client.keys.iter().filter(|key| key.id == id);
+            let mut expected = own.flat_map(|own| keys.0.iter().map(|key| mac(key, own, signed)));
+            expected.any(|one| is_equal(&one.as_ref()[..MAC_BYTES], mac_of_it))
         })?;
         if now_s > i64::from_be_bytes(*expiry) + GRACE_S {
             return Some(Err(StandInFlaw::Expired));
@@ -96,11 +120,11 @@ impl ClientSet {
     }
 }
 
-fn mac_key(key: &StoredKey) -> hmac::Key {
-    hmac::Key::new(
-        hmac::HMAC_SHA256,
-        format!("stand-in {}", key.sha256).as_bytes(),
-    )
+fn mac(key: &hmac::Key, of_client: &StoredKey, signed: &[u8]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(key);
+    context.update(of_client.sha256.as_bytes());
+    context.update(signed);
+    context.sign()
 }
 
 #[cfg(test)]
@@ -109,6 +133,13 @@ mod tests {
     use crate::server_clients::Verb;
 
     const NOW: i64 = 1_800_000_000;
+
+    fn keys(of: &[u8]) -> StandInKeys {
+        let keys = of
+            .iter()
+            .map(|byte| hmac::Key::new(hmac::HMAC_SHA256, &[*byte; 32]));
+        StandInKeys::new(keys.collect())
+    }
 
     fn set() -> ClientSet {
         let mut set = ClientSet::default();
@@ -120,19 +151,19 @@ mod tests {
 
     fn stand_in(set: &ClientSet, name: &str, account: &str) -> String {
         let (_, client) = set.named(name).unwrap();
-        client.stand_in(account, NOW).unwrap()
+        client.stand_in(&keys(&[1]), account, NOW).unwrap()
     }
 
     #[test]
     fn a_stand_in_leads_to_its_client_and_account_for_two_hours() {
         let set = set();
         let text = stand_in(&set, "crm", "店");
-        let found = set.of_stand_in(&text, NOW).unwrap();
+        let found = set.of_stand_in(&keys(&[1]), &text, NOW).unwrap();
         assert_eq!((found.name, &*found.account), ("crm", "店"));
         let end = NOW + STAND_IN_LIFE_S;
-        assert!(set.of_stand_in(&text, end).is_ok());
+        assert!(set.of_stand_in(&keys(&[1]), &text, end).is_ok());
         assert_eq!(
-            set.of_stand_in(&text, end + GRACE_S + 1).err(),
+            set.of_stand_in(&keys(&[1]), &text, end + GRACE_S + 1).err(),
             Some(StandInFlaw::Expired)
         );
         assert!(text.len() < 200 && text.is_ascii());
@@ -152,7 +183,10 @@ mod tests {
         for at in 0..flipped.len() {
             flipped[at] ^= 1;
             let wrong = STAND_IN_PREFIX.to_owned() + &URL_SAFE_NO_PAD.encode(&flipped);
-            assert!(set.of_stand_in(&wrong, NOW).is_err(), "byte {at}");
+            assert!(
+                set.of_stand_in(&keys(&[1]), &wrong, NOW).is_err(),
+                "byte {at}"
+            );
             flipped[at] ^= 1;
         }
         for wrong in [
@@ -165,7 +199,7 @@ mod tests {
             format!("{STAND_IN_PREFIX}{}", "A".repeat(100_000)),
             format!("{STAND_IN_PREFIX}{}", web.keys[0].sha256),
         ] {
-            let flaw = set.of_stand_in(&wrong, NOW).err();
+            let flaw = set.of_stand_in(&keys(&[1]), &wrong, NOW).err();
             assert_eq!(flaw, Some(StandInFlaw::Unknown), "{wrong}");
         }
     }
@@ -176,12 +210,35 @@ mod tests {
         let old = stand_in(&set, "web", "shop");
         set.rotate("web", 2).unwrap();
         let new = stand_in(&set, "web", "shop");
-        assert!(set.of_stand_in(&old, NOW).is_ok() && set.of_stand_in(&new, NOW).is_ok());
+        assert!(
+            set.of_stand_in(&keys(&[1]), &old, NOW).is_ok()
+                && set.of_stand_in(&keys(&[1]), &new, NOW).is_ok()
+        );
         set.finish_rotation("web").unwrap();
-        assert!(set.of_stand_in(&old, NOW).is_err() && set.of_stand_in(&new, NOW).is_ok());
+        assert!(
+            set.of_stand_in(&keys(&[1]), &old, NOW).is_err()
+                && set.of_stand_in(&keys(&[1]), &new, NOW).is_ok()
+        );
         set.remove("web").unwrap();
-        assert!(set.of_stand_in(&new, NOW).is_err());
+        assert!(set.of_stand_in(&keys(&[1]), &new, NOW).is_err());
         set.add("web", None, &[Verb::Forward], 3).unwrap();
-        assert!(set.of_stand_in(&new, NOW).is_err(), "another of that name");
+        assert!(
+            set.of_stand_in(&keys(&[1]), &new, NOW).is_err(),
+            "another of that name"
+        );
+    }
+
+    #[test]
+    fn a_stand_in_is_known_by_the_key_file_that_made_it_alone() {
+        let set = set();
+        let text = stand_in(&set, "web", "shop");
+        let is_known = |of: &[u8]| set.of_stand_in(&keys(of), &text, NOW).is_ok();
+        assert!(
+            is_known(&[1]) && is_known(&[2, 1]),
+            "while keys are changed, both"
+        );
+        assert!(!is_known(&[2]) && !is_known(&[]));
+        let (_, web) = set.named("web").unwrap();
+        assert!(web.stand_in(&keys(&[]), "shop", NOW).is_none());
     }
 }

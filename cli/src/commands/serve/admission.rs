@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, header};
-use wxtoken::tool::{ClientSet, Error, LivingToken, STAND_IN_LIFE_S, ServerClient, Verb};
+use wxtoken::tool::{
+    ClientSet, Error, LivingToken, STAND_IN_LIFE_S, ServerClient, StandInKeys, Verb,
+};
 
 use super::audit::{Event, seconds, time};
 use super::limits::Slowed;
@@ -160,6 +162,11 @@ impl<'a> Call<'a> {
         Ok(self.server.work.look(move |_| lookup.now()).await??)
     }
 
+    /// What stand-ins are made by and known by.
+    pub async fn stand_in_keys(&self) -> Result<Arc<StandInKeys>, Refusal> {
+        self.server.stand_ins.keys(&self.server.work).await
+    }
+
     /// By a certificate, or by the user. Behind a proxy the certificate is the proxy's, and so is the user.
     fn known_otherwise<'s>(&self, set: &'s ClientSet) -> Option<(&'s str, &'s ServerClient)> {
         let asker = self.asker.as_ref()?;
@@ -247,9 +254,10 @@ impl Caller {
     }
 
     /// What stands for the token of an account in the calls that this client has forwarded.
-    pub fn stand_in(&self, account: &str) -> Result<LivingToken, Refusal> {
+    pub fn stand_in(&self, keys: &StandInKeys, account: &str) -> Result<LivingToken, Refusal> {
         let now = seconds();
-        let text = self.client.stand_in(account, now).ok_or(Refusal::Unknown)?;
+        let text = self.client.stand_in(keys, account, now);
+        let text = text.ok_or(Refusal::Unknown)?;
         Ok(LivingToken {
             value: text.into(),
             expires_at: now + STAND_IN_LIFE_S,

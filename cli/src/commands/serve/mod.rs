@@ -27,6 +27,7 @@ mod page;
 mod problem;
 mod router;
 mod server;
+mod stand_ins;
 mod tls;
 mod wechat;
 mod work;

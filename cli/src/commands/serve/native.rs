@@ -141,7 +141,7 @@ async fn get(
     let mut token = call.server.work.get(&name, 0).await??;
     call.account = Some(name.clone());
     if !is_ticket && !caller.client.may(Verb::Get) {
-        token = caller.stand_in(&name)?;
+        token = caller.stand_in(&*call.stand_in_keys().await?, &name)?;
     }
     let account = parts.first().map(String::as_str).unwrap_or_default();
     if parts.len() == 1 {

@@ -14,6 +14,7 @@ use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
 use super::page::Page;
+use super::stand_ins::StandIns;
 use super::wechat::Repeats;
 use super::work::Work;
 use crate::args::Serve;
@@ -33,6 +34,7 @@ pub struct Server {
     /// Lines of the audit on those who are refused unheard.
     pub unheard: Buckets<()>,
     pub handed: Handed,
+    pub stand_ins: StandIns,
     pub repeats: Repeats,
     pub activity: Activity,
     pub page: Page,
@@ -72,6 +74,7 @@ impl Server {
             unheard: Buckets::new(1.0, 10.0),
             readiness: Readiness::default(),
             handed: Handed::default(),
+            stand_ins: StandIns::default(),
             repeats: Repeats::default(),
             activity: Activity::default(),
             page: Page::new(),

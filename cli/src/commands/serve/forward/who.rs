@@ -86,7 +86,8 @@ impl Places {
         value: &str,
         is_in_body: bool,
     ) -> Result<(), Trouble> {
-        let found = self.known.of_stand_in(value, seconds());
+        let keys = call.stand_in_keys().await?;
+        let found = self.known.of_stand_in(&keys, value, seconds());
         let (client, account) = match found {
             Ok(found) => (found.name.to_owned(), found.account),
             Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),

@@ -248,7 +248,8 @@ async fn stand_in(call: &Call<'_>, caller: &Caller, account: &str) -> Result<Liv
     let token = got.map_err(Refusal::from)?.map_err(Refusal::from)?;
     let handed = &call.server.handed;
     handed.note(Some(&caller.name), account, &token.value, Instant::now());
-    Ok(caller.stand_in(account)?)
+    let keys = call.stand_in_keys().await?;
+    Ok(caller.stand_in(&keys, account)?)
 }
 
 /// The accounts of this id that the call may be about and the client sees: those of the kind that the call is made for, or
@@ -303,7 +304,8 @@ async fn holder_of_stand_in(
     wrong: i64,
 ) -> Result<(Caller, AccountBrief), Trouble> {
     let set = call.clients().await?;
-    let found = match set.of_stand_in(given, seconds()) {
+    let keys = call.stand_in_keys().await?;
+    let found = match set.of_stand_in(&keys, given, seconds()) {
         Ok(found) => found,
         Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
         Err(StandInFlaw::Unknown) => {

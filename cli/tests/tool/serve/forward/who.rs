@@ -70,6 +70,24 @@ fn a_stand_in_ends_with_its_client_with_its_key_and_with_the_right() {
 }
 
 #[test]
+fn a_change_of_the_stores_keys_ends_stand_ins_and_others_are_given() {
+    let office = Office::open();
+    let first = office.stand_in();
+    let works = |token: &str| {
+        let info = office.serving.wechat(&with_token(USER_INFO, token));
+        info.json()["openid"] == "oDemo"
+    };
+    assert!(works(&first));
+    let changed = office.desk.run(&["rekey"]);
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    wait_until("the server has the new key", || !works(&first));
+    let second = office.stand_in();
+    assert!(works(&second) && second != first);
+    assert_eq!(office.desk.world.minted(), 1);
+    office.end(&[&first, &second]);
+}
+
+#[test]
 fn two_clients_do_not_use_each_others_stand_ins_in_one_call() {
     let office = Office::open();
     let other = office.desk.client("crm", &["--allow", "forward"]);
