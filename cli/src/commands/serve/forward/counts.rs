@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
+use super::paths::OTHER;
+
 const MOST: usize = 2000;
-/// Stands for the paths that there was no room for.
-const OTHER: &str = "other";
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

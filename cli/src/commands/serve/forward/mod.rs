@@ -35,7 +35,7 @@ use self::cleared::Cleared;
 use self::counts::{Counts, Result as Outcome};
 use self::hosts::{Hosts, host_of};
 use self::outgoing::{Limits, Outgoing};
-use self::paths::{Fate, Paths, is_of_a_user, takes_secret};
+use self::paths::{Fate, Paths, is_of_a_user, shown, takes_secret};
 use self::query::Query;
 use self::upstream::Upstream;
 use self::users::UserTokens;
@@ -131,7 +131,7 @@ pub async fn answer(
     let sent = pass(&mut call, host, request, &mut its_host).await;
     let counted = |outcome| {
         let client = call.client.as_deref().unwrap_or_default();
-        server.forwarding.counts.note(client, &path, outcome);
+        server.forwarding.counts.note(client, shown(&path), outcome);
     };
     let (response, outcome) = match sent {
         Err(Stop::NotMeant) => return unknown(StatusCode::NOT_FOUND),
@@ -160,7 +160,8 @@ pub async fn answer(
         }
     };
     call.is_audited = began.elapsed() >= SLOW;
-    call.path = is_plain(&path).then_some(path);
+    // What a stranger has thought of is not for the audit.
+    call.path = call.client.is_some().then(|| shown(&path).to_owned());
     call.end(&outcome);
     response
 }

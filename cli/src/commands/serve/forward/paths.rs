@@ -73,6 +73,26 @@ impl Paths {
     }
 }
 
+/// Stands for a path that may hold what is not to be seen.
+pub const OTHER: &str = "other";
+
+/// A path for the audit and the metrics. A part that may be a key, a token or a secret is not a name of WeChat's: it is long, or
+/// has many digits.
+pub fn shown(path: &str) -> &str {
+    let may_be_seen = |part: &str| {
+        let digits = part.bytes().filter(u8::is_ascii_digit).count();
+        part.len() <= MOST_OF_A_PART && digits < MANY_DIGITS
+    };
+    match path.split('/').all(may_be_seen) {
+        true => path,
+        false => OTHER,
+    }
+}
+
+/// The longest that is known has 35 letters: `getweanalysisappidmonthlyvisittrend`.
+const MOST_OF_A_PART: usize = 40;
+const MANY_DIGITS: usize = 6;
+
 /// Whether the access_token of this call, and of its reply, is a user's, and not an account's.
 pub fn is_of_a_user(path: &str) -> bool {
     path.starts_with(OF_USERS)
@@ -115,6 +135,24 @@ mod tests {
         ] {
             assert_eq!(all.fate(path), Fate::GoesOn);
             assert_eq!(some.fate(path), Fate::Withheld, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_a_key_a_token_or_a_secret_in_it_is_not_shown() {
+        for path in [
+            "/cgi-bin/user/info",
+            "/datacube/getweanalysisappidmonthlyvisittrend",
+            "/a/v2/b",
+        ] {
+            assert_eq!(shown(path), path);
+        }
+        for hidden in [
+            "wxk_0123456789ab_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+            "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+            &"t".repeat(140),
+        ] {
+            assert_eq!(shown(&format!("/cgi-bin/{hidden}/x")), OTHER);
         }
     }
 
