@@ -9,10 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memchr::memmem;
 use wxtoken::tool::{Store, Verb};
 
-/// In every secret, ticket and refresh token of the store.
-/// Like real ones, both have digits: the audit leaves such a text out.
+/// In every secret, ticket and refresh token of the store. It has digits, as real ones have: the audit leaves such a text out.
 pub const SECRET: &str = "canary-of-a-secret-0123456789";
-/// Begins every token and ticket; the account's id follows.
+/// Begins every token and ticket, with digits likewise; the account's id follows.
 pub const MINTED: &str = "canary-of-a-token-0123456789-";
 
 /// An account: its name, kind, id and parent, and what is put for it.
