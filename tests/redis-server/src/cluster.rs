@@ -75,6 +75,13 @@ impl Cluster {
                 role.list().get(3) == Some(&Value::Text("connected".into()))
             })
         });
+        // A master counts a replica a moment after the replica calls itself connected.
+        cluster.wait_until("each master has its replicas", |cluster| {
+            cluster.nodes.iter().take(3).all(|master| {
+                let role = master.ask(&["ROLE"]);
+                matches!(role.list().get(2), Some(Value::List(known)) if known.len() == replicas)
+            })
+        });
         cluster
     }
 
