@@ -9,11 +9,9 @@ use crate::hosts;
 use crate::names;
 use crate::options::LogLevel;
 use crate::platform::errcodes::{self, Advice};
-use crate::platform::{AskError, Asked, Cleared, NotedRequest, Quota, usual_paths};
+use crate::platform::{AskError, Asked, Cleared, NotedRequest, Quota, WechatHost, usual_paths};
 use crate::secrets::Secret;
 
-/// The errcodes by which WeChat refuses the token of a call.
-const STALE: [i64; 3] = [40001, 40014, 42001];
 /// WeChat has no count of this API, or none for this account.
 const NOT_COUNTED: [i64; 2] = [76021, 76022];
 /// The longest path that is asked about.
@@ -170,7 +168,7 @@ fn asked_of<'a>(session: &'a Session, found: &Credential, deadline: &'a Deadline
 }
 
 fn is_stale<T>(answer: &Result<T, AskError>) -> bool {
-    matches!(answer, Err(AskError::Refused { errcode, .. }) if STALE.contains(errcode))
+    matches!(answer, Err(AskError::Refused { errcode, .. }) if WechatHost::Weixin.refuses_token_by(*errcode))
 }
 
 /// The account that an authorizer's counts are cleared by.
@@ -289,7 +287,7 @@ fn remedy(errcode: i64, address: Option<String>, by_secret: Option<&Credential>)
                     before: Some(why.into()),
                 };
             }
-            _ if STALE.contains(&errcode) => {
+            _ if WechatHost::Weixin.refuses_token_by(errcode) => {
                 "WeChat does not take the account's token. Find what else fetches it, and see `wxtoken status`."
             }
             _ => "Look the errcode up in the platform's list of return codes.",

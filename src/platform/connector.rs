@@ -11,7 +11,7 @@ use ureq::unversioned::transport::{
 
 use super::no_way::{NoWay, ran_out};
 use super::resolver::host_and_port;
-use super::stream::{Channel, Timed, Wire};
+use super::stream::{Channel, Timed};
 use super::tls::Tls;
 use super::tunnel::{self, Target};
 use crate::clock::Deadline;
@@ -50,20 +50,12 @@ impl Connector<()> for Way {
         let end = end_of(details.timeout, &self.by);
         let (host, port) = host_and_port(details.uri);
         // The resolver gave the proxy's addresses where there is one.
-        let wire = match &self.proxy {
-            Some(proxy) => {
-                let target = Target {
-                    host,
-                    port,
-                    ip_version: self.ip_version,
-                };
-                tunnel::open(proxy, &details.addrs, &target, end)?
-            }
-            None => Wire::connect(&details.addrs, end).map_err(|e| match ran_out(&e) {
-                true => NoWay::new("no connection").timeout(),
-                false => NoWay::io("", &e),
-            })?,
+        let target = Target {
+            host,
+            port,
+            ip_version: self.ip_version,
         };
+        let wire = tunnel::reach(self.proxy.as_ref(), &details.addrs, &target, end)?;
         let channel = match &self.tls {
             Some(tls) => match tls.shake_hands(wire, host) {
                 Ok(stream) => Channel::Tls(Box::new(stream)),
@@ -150,6 +142,7 @@ impl<C: Timed> Transport for Socket<C> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::stream::Wire;
     use super::*;
     use std::net::TcpListener;
     use std::time::Duration;

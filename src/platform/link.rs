@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use rustls::ClientConfig;
 use ureq::http::Uri;
 
-use super::no_way::{self, NoWay, ran_out};
+use super::no_way::{self, NoWay};
 use super::resolver::{Host, host_and_port};
-use super::stream::{Wire, left};
+use super::stream::Wire;
 use super::tls::Tls;
 use super::tunnel::{self, Target};
 use crate::error::{Error, Result, Status};
@@ -86,22 +86,12 @@ impl PlatformLink {
             is_proxy: proxy.is_some(),
         };
         let addresses = looked_up.addresses(port, ip_version, self.limit())?;
-        match proxy {
-            Some(proxy) => {
-                let target = Target {
-                    host: &self.host,
-                    port: self.port,
-                    ip_version,
-                };
-                tunnel::open(proxy, &addresses, &target, end)
-            }
-            None => left(end)
-                .and_then(|_| Wire::connect(&addresses, end))
-                .map_err(|e| match ran_out(&e) {
-                    true => NoWay::new("no connection").timeout(),
-                    false => NoWay::io("", &e),
-                }),
-        }
+        let target = Target {
+            host: &self.host,
+            port: self.port,
+            ip_version,
+        };
+        tunnel::reach(proxy, &addresses, &target, end)
     }
 
     /// The same failure in the words of a fetch.

@@ -46,6 +46,14 @@ impl NoWay {
         self
     }
 
+    /// No address took a connection.
+    pub fn no_connection(e: &io::Error) -> NoWay {
+        match ran_out(e) {
+            true => NoWay::new("no connection").timeout(),
+            false => NoWay::io("", e),
+        }
+    }
+
     /// `doing` failed by this error. The error's own words may quote what was sent, so its kind is named.
     pub fn io(doing: &str, e: &io::Error) -> NoWay {
         NoWay {

@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Instant;
 
-use super::no_way::{NoWay, ran_out};
+use super::no_way::NoWay;
 use super::resolver::Host;
 use super::stream::{Channel, Timed, Wire, left};
 use super::tls::Tls;
@@ -36,10 +36,7 @@ impl ServerStream {
         reach: &Reach,
         end: Instant,
     ) -> Result<ServerStream, NoWay> {
-        let not_reached = |e: io::Error| match ran_out(&e) {
-            true => NoWay::new("no connection").timeout(),
-            false => NoWay::io("", &e),
-        };
+        let not_reached = |e: io::Error| NoWay::no_connection(&e);
         let within = left(end).map_err(not_reached)?;
         let (wire, name) = match address {
             ServerAddress::Tcp { host, port } => {

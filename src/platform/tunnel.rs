@@ -27,8 +27,21 @@ pub(super) struct Target<'a> {
     pub ip_version: IpVersion,
 }
 
+/// Connects to `target`, through the proxy where there is one. `addresses` are the proxy's then, and else the target's.
+pub(super) fn reach(
+    proxy: Option<&Proxy>,
+    addresses: &[SocketAddr],
+    target: &Target,
+    end: Instant,
+) -> Result<Wire, NoWay> {
+    match proxy {
+        Some(proxy) => open(proxy, addresses, target, end),
+        None => Wire::connect(addresses, end).map_err(|e| NoWay::no_connection(&e)),
+    }
+}
+
 /// Connects to the first of the proxy's `addresses` that answers, and lets it connect to `target`.
-pub(super) fn open(
+fn open(
     proxy: &Proxy,
     addresses: &[SocketAddr],
     target: &Target,

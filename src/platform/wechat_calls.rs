@@ -27,6 +27,13 @@ impl WechatHost {
         self.platform().option
     }
 
+    /// Whether it refuses a call's token by this errcode.
+    pub fn refuses_token_by(self, errcode: i64) -> bool {
+        let own = recipes().filter(|recipe| host_of(recipe) == Some(self));
+        let mut checks = own.filter_map(|recipe| recipe.check);
+        checks.any(|check| check.refused.contains(&errcode))
+    }
+
     fn platform(self) -> &'static hosts::Platform {
         match self {
             WechatHost::Weixin => &hosts::API,

@@ -10,7 +10,9 @@ impl Vault {
     pub fn derive(&self, purpose: &str) -> Result<Vec<hmac::Key>> {
         let Some(keys) = self.read()? else {
             let what = format!("cannot read key file {}", self.path().display());
-            return Err(Error::new(Status::Secret, what).because("it does not exist"));
+            return Err(Error::new(Status::Secret, what)
+                .because("it does not exist")
+                .advise("Give this host the key file of the store."));
         };
         let derived = keys.iter().map(|key| {
             let own = hmac::Key::new(hmac::HMAC_SHA256, &**key);

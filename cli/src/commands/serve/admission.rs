@@ -199,6 +199,11 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// How long it has taken so far.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Writes the line of the audit.
     pub fn end(self, outcome: &Result<(), Refusal>) {
         let counts = &self.server.counts;
@@ -250,6 +255,14 @@ impl Caller {
         match self.client.may(verb) {
             true => Ok(()),
             false => Err(Refusal::NotAllowed(verb)),
+        }
+    }
+
+    /// The same for one that may forward, which is given stand-ins by the calls of others.
+    pub fn require_or_forward(&self, verb: Verb) -> Result<(), Refusal> {
+        match self.client.may(Verb::Forward) {
+            true => Ok(()),
+            false => self.require(verb),
         }
     }
 

@@ -200,11 +200,8 @@ async fn note_rejection(
     parts: &[String],
     request: Request,
 ) -> Result<Answer, Refusal> {
-    call.find_asker(request.headers())?;
-    let caller = call.admit(bearer(request.headers())).await?;
-    if !caller.client.may(Verb::Forward) {
-        caller.require(Verb::Reject)?;
-    }
+    let caller = known(call, request.headers()).await?;
+    caller.require_or_forward(Verb::Reject)?;
     let parts = match parts {
         [] => &[unnamed(call, &caller).await?],
         named => named,
@@ -289,20 +286,22 @@ async fn report(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refu
 
 /// A client that has this right.
 async fn admitted(call: &mut Call<'_>, headers: &HeaderMap, verb: Verb) -> Result<Caller, Refusal> {
-    call.find_asker(headers)?;
-    let caller = call.admit(bearer(headers)).await?;
+    let caller = known(call, headers).await?;
     caller.require(verb)?;
     Ok(caller)
 }
 
 /// A client that may get tokens, or what stands for them.
 async fn admitted_to_get(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    call.find_asker(headers)?;
-    let caller = call.admit(bearer(headers)).await?;
-    if !caller.client.may(Verb::Forward) {
-        caller.require(Verb::Get)?;
-    }
+    let caller = known(call, headers).await?;
+    caller.require_or_forward(Verb::Get)?;
     Ok(caller)
+}
+
+/// A client, whatever it may do.
+async fn known(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    call.find_asker(headers)?;
+    call.admit(bearer(headers)).await
 }
 
 /// The account, or account/credential, that a path names.

@@ -54,7 +54,7 @@ impl Cleared<'_> {
             let within = match may_repeat || repeated {
                 true => limits.idle,
                 // Its body passes within limits of its own.
-                false => limits.idle * 20,
+                false => limits.whole(),
             };
             let sent = call.server.forwarding.upstream.send(self.host, request);
             let sent = tokio::time::timeout(within, sent).await;
@@ -63,7 +63,7 @@ impl Cleared<'_> {
                 .and_then(|sent| sent)
                 .map_err(Refusal::from)?;
             let reply = Reply::read(response, limits).await.map_err(Refusal::from)?;
-            if reply.refuses_token()
+            if self.host.refuses_token_by(reply.errcode())
                 && let Some(other) = self.tokens_after_refusal(call, &tokens).await
                 && may_repeat
             {
@@ -163,8 +163,7 @@ impl Cleared<'_> {
             true => format!("{base}{path}"),
             false => format!("{base}{path}?{query}"),
         };
-        let unsound = |_| Trouble::Code(40097);
-        let url: Uri = url.parse().map_err(|_| unsound(()))?;
+        let url: Uri = url.parse().map_err(|_| Trouble::Code(40097))?;
         let mut request = Request::new(Body::empty());
         *request.method_mut() = self.head.method.clone();
         *request.uri_mut() = url;
@@ -173,11 +172,7 @@ impl Cleared<'_> {
             Outgoing::Kept(bytes) if self.places.iter().any(|place| place.is_in_body) => {
                 Body::from(with_fields(bytes, |name| put(name, true)))
             }
-            Outgoing::Kept(bytes) => Body::from(bytes.clone()),
-            passing => match std::mem::replace(passing, Outgoing::Kept(Default::default())) {
-                Outgoing::Passing(passing) => Body::new(passing),
-                Outgoing::Kept(bytes) => Body::from(bytes),
-            },
+            body => body.body(),
         };
         Ok(request)
     }

@@ -17,12 +17,13 @@ mod outgoing;
 mod paths;
 mod query;
 mod reply;
+mod stillness;
 mod upstream;
 mod users;
 mod who;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
@@ -123,7 +124,6 @@ pub async fn answer(
     host: Option<WechatHost>,
     request: Request,
 ) -> Response<Body> {
-    let began = Instant::now();
     let mut call = Call::begin(&server, &origin, "forward");
     call.is_audited = false;
     let path = request.uri().path().to_owned();
@@ -159,7 +159,7 @@ pub async fn answer(
             (response, Err(refusal))
         }
     };
-    call.is_audited = began.elapsed() >= SLOW;
+    call.is_audited = call.elapsed() >= SLOW;
     // What a stranger has thought of is not for the audit.
     call.path = call.client.is_some().then(|| shown(&path).to_owned());
     call.end(&outcome);
@@ -226,23 +226,20 @@ async fn pass(
         call.account = Some(account);
     }
     let of_places = places.iter().map(|place| &place.account);
-    for account in call.account.iter().chain(of_places) {
+    let mut accounts: Vec<&String> = call.account.iter().chain(of_places).collect();
+    // Of most calls they are the same.
+    accounts.dedup();
+    let mut hosts = Vec::new();
+    for account in accounts {
         let seen = caller.require_sight(account);
         seen.map_err(|refusal| Trouble::Refused(40001, refusal))?;
+        hosts.push(host_of(call, account).await?);
     }
-    let its_host = match &call.account {
-        Some(account) => host_of(call, account).await?,
-        None => WechatHost::Weixin,
-    };
+    let its_host = hosts.first().copied().unwrap_or(WechatHost::Weixin);
     *told = Some(its_host);
-    let other = "invalid credential: the token is of the other platform";
-    if host.is_some_and(|host| host != its_host) {
-        return Err(Trouble::Words(40001, other).into());
-    }
-    for place in &places {
-        if host_of(call, &place.account).await? != its_host {
-            return Err(Trouble::Words(40001, other).into());
-        }
+    if host.iter().chain(&hosts).any(|one| *one != its_host) {
+        let words = "invalid credential: the token is of the other platform";
+        return Err(Trouble::Words(40001, words).into());
     }
     let cleared = Cleared {
         head: &head,

@@ -7,8 +7,10 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::timeout;
 use wxtoken::tool::{Error, Status};
+
+use super::stillness::Stillness;
 
 /// How long a body may be that is kept, in bytes.
 pub const KEPT: usize = 1 << 20;
@@ -22,15 +24,28 @@ pub struct Limits {
     pub idle: Duration,
 }
 
+impl Limits {
+    /// How long it may last.
+    pub fn whole(self) -> Duration {
+        self.idle * 20
+    }
+}
+
 /// A body on its way to a platform.
 pub enum Outgoing {
     Kept(Bytes),
-    Passing(Passing),
+    /// It is there once.
+    Passing(Option<Passing>),
 }
 
 impl Outgoing {
     /// Reads a body as far as it may be kept.
-    pub async fn take(mut body: Body, limits: Limits) -> Result<Outgoing, Error> {
+    pub async fn take(body: Body, limits: Limits) -> Result<Outgoing, Error> {
+        let taken = timeout(limits.whole(), Outgoing::take_begin(body, limits)).await;
+        taken.map_err(|_| stood_still())?
+    }
+
+    async fn take_begin(mut body: Body, limits: Limits) -> Result<Outgoing, Error> {
         let length = body.size_hint();
         if length.lower() > limits.most {
             return Err(too_long(limits.most));
@@ -54,14 +69,21 @@ impl Outgoing {
             }
         }
         let taken = begin.len() as u64;
-        Ok(Outgoing::Passing(Passing {
+        Ok(Outgoing::Passing(Some(Passing {
             begin: Some(begin.into()).filter(|begin: &Bytes| !begin.is_empty()),
             rest: body,
             left: limits.most.saturating_sub(taken),
             length: length.exact(),
-            idle: limits.idle,
-            stands_still: Box::pin(sleep(limits.idle)),
-        }))
+            stillness: Stillness::of(limits.idle),
+        })))
+    }
+
+    /// As it is sent. A kept one may be sent again.
+    pub fn body(&mut self) -> Body {
+        match self {
+            Outgoing::Kept(bytes) => Body::from(bytes.clone()),
+            Outgoing::Passing(passing) => passing.take().map_or_else(Body::empty, Body::new),
+        }
     }
 
     pub fn is_kept(&self) -> bool {
@@ -75,8 +97,7 @@ pub struct Passing {
     rest: Body,
     left: u64,
     length: Option<u64>,
-    idle: Duration,
-    stands_still: Pin<Box<Sleep>>,
+    stillness: Stillness,
 }
 
 impl HttpBody for Passing {
@@ -90,19 +111,13 @@ impl HttpBody for Passing {
         if let Some(begin) = self.begin.take() {
             return Poll::Ready(Some(Ok(Frame::data(begin))));
         }
-        let frame = match Pin::new(&mut self.rest).poll_frame(cx) {
-            Poll::Ready(frame) => frame,
-            Poll::Pending => {
-                return match self.stands_still.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(Some(Err(stood_still()))),
-                    Poll::Pending => Poll::Pending,
-                };
-            }
+        let this = &mut *self;
+        let came = Pin::new(&mut this.rest).poll_frame(cx);
+        let frame = match this.stillness.judge(came, cx) {
+            Poll::Ready(Some(frame)) => frame,
+            Poll::Ready(None) => return Poll::Ready(Some(Err(stood_still()))),
+            Poll::Pending => return Poll::Pending,
         };
-        let idle = self.idle;
-        self.stands_still
-            .as_mut()
-            .reset(tokio::time::Instant::now() + idle);
         Poll::Ready(match frame {
             None => None,
             Some(Err(_)) => Some(Err(cut_off())),

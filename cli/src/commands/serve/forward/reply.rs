@@ -6,7 +6,6 @@ use std::io::Read;
 use std::pin::Pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Response, header, response};
@@ -15,17 +14,16 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use memchr::memmem::Finder;
 use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep, timeout};
 use wxtoken::tool::{Error, Status};
 
 use super::needles::Needles;
 use super::outgoing::Limits;
+use super::stillness::Stillness;
 
 /// How long a text may be that is looked at, in bytes: as it comes, and unpacked.
 const LOOKED_AT: usize = 1 << 20;
 const UNPACKED: u64 = 8 << 20;
-/// What a platform says of a token that it does not take; the last two, of a suite's.
-const REFUSED: [i64; 5] = [40001, 40014, 42001, 40082, 42009];
 /// Fields by which a reply would give away what lasts.
 static GIVEN_AWAY: LazyLock<[Finder<'static>; 3]> =
     LazyLock::new(|| ["access_token\"", "refresh_token\"", "permanent_code\""].map(Finder::new));
@@ -70,7 +68,8 @@ impl Reply {
             return Err(unusable("it is longer than replies may be"));
         }
         if reply.is_text() && reply.body.size_hint().lower() <= LOOKED_AT as u64 {
-            reply.read_text(limits).await?;
+            let read = timeout(limits.whole(), reply.read_text(limits)).await;
+            read.map_err(|_| stood_still())??;
         }
         Ok(reply)
     }
@@ -132,10 +131,6 @@ impl Reply {
         serde_json::from_slice(text.trim_ascii_start()).ok()
     }
 
-    pub fn refuses_token(&self) -> bool {
-        REFUSED.contains(&self.errcode())
-    }
-
     /// Whether it has a field that no client is to see.
     pub fn gives_away(&self) -> bool {
         let text = self.text().unwrap_or_default();
@@ -178,9 +173,8 @@ impl Reply {
                 held: Vec::new(),
                 needles,
                 left: limits.most,
-                idle: limits.idle,
-                stands_still: Box::pin(sleep(limits.idle)),
-                lasts: Box::pin(sleep(limits.idle * WHOLE)),
+                stillness: Stillness::of(limits.idle),
+                lasts: Box::pin(sleep(limits.whole())),
                 ended: false,
                 _turn: turn,
             }),
@@ -188,9 +182,6 @@ impl Reply {
         Response::from_parts(head, body)
     }
 }
-
-/// How long a body may last, as a multiple of how long it may stand still.
-const WHOLE: u32 = 20;
 
 /// A body that passes as it comes, but for what must not.
 struct Guarded {
@@ -201,8 +192,7 @@ struct Guarded {
     needles: Needles,
     length: Option<u64>,
     left: u64,
-    idle: Duration,
-    stands_still: Pin<Box<Sleep>>,
+    stillness: Stillness,
     lasts: Pin<Box<Sleep>>,
     ended: bool,
     _turn: OwnedSemaphorePermit,
@@ -257,22 +247,18 @@ impl Guarded {
         if let Some(begin) = self.begin.take() {
             return Poll::Ready(Some(Ok(begin)));
         }
-        match Pin::new(&mut self.rest).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                self.stands_still.as_mut().reset(Instant::now() + self.idle);
-                Poll::Ready(frame.map(|frame| match frame {
-                    Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
-                    Err(_) => Err(unusable("it was cut off")),
-                }))
-            }
-            Poll::Pending => {
-                let is_late = self.stands_still.as_mut().poll(cx).is_ready()
-                    || self.lasts.as_mut().poll(cx).is_ready();
-                match is_late {
-                    true => Poll::Ready(Some(Err(stood_still()))),
-                    false => Poll::Pending,
-                }
-            }
+        let came = Pin::new(&mut self.rest).poll_frame(cx);
+        match self.stillness.judge(came, cx) {
+            Poll::Ready(Some(frame)) => Poll::Ready(frame.map(|frame| match frame {
+                Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
+                Err(_) => Err(unusable("it was cut off")),
+            })),
+            Poll::Ready(None) => Poll::Ready(Some(Err(stood_still()))),
+            Poll::Pending => self
+                .lasts
+                .as_mut()
+                .poll(cx)
+                .map(|()| Some(Err(stood_still()))),
         }
     }
 

@@ -69,12 +69,10 @@ impl Upstream {
 
     /// From now on the certificates of `ca_file` are read anew, and connections are made anew.
     pub fn forget(&self) {
-        let lock = |e| PoisonError::into_inner(e);
-        self.clients.lock().unwrap_or_else(lock).clear();
-        self.ways
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        let of_clients = self.clients.lock();
+        of_clients.unwrap_or_else(PoisonError::into_inner).clear();
+        let of_ways = self.ways.lock();
+        of_ways.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn client(&self, host: WechatHost) -> Result<HttpClient, Error> {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::value::RawValue;
-use wxtoken::tool::{ClientSet, STAND_IN_PREFIX, StandInFlaw, Store, WechatHost, host_of_kind};
+use wxtoken::tool::{ClientSet, STAND_IN_PREFIX, Store, WechatHost, host_of_kind};
 
 use super::super::admission::{Call, Caller, Refusal, bearer};
-use super::super::audit::seconds;
 use super::super::native::BODY_BYTES;
 use super::super::wechat::reply::Trouble;
-use super::super::wechat::{of_id, parted_key};
+use super::super::wechat::{of_id, of_stand_in, parted_key};
 use super::query::Query;
 use super::users::USER_TOKENS;
 
@@ -86,15 +85,8 @@ impl Places {
         value: &str,
         is_in_body: bool,
     ) -> Result<(), Trouble> {
-        let keys = call.stand_in_keys().await?;
-        let found = self.known.of_stand_in(&keys, value, seconds());
-        let (client, account) = match found {
-            Ok(found) => (found.name.to_owned(), found.account),
-            Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
-            Err(StandInFlaw::Unknown) => {
-                return Err(Trouble::Refused(40001, call.refuse_stranger().await));
-            }
-        };
+        let found = of_stand_in(call, &self.known, value, 40001).await?;
+        let (client, account) = (found.name.to_owned(), found.account);
         match &self.client {
             // Two clients in one call: neither may use the other's.
             Some(known) if *known != client => return Err(Trouble::Code(40001)),

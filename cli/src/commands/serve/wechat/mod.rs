@@ -22,8 +22,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response};
 use wxtoken::tool::{
-    AccountBrief, CallValue, LivingToken, STAND_IN_PREFIX, StandInFlaw, Verb, WechatCall,
-    WechatHost,
+    AccountBrief, CallValue, ClientSet, LivingToken, STAND_IN_PREFIX, StandIn, StandInFlaw, Verb,
+    WechatCall, WechatHost,
 };
 
 use self::parameters::{Flaw, Parameters};
@@ -236,9 +236,7 @@ async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Call
         Some(caller) => caller,
         None => call.admit(Some(key)).await.map_err(wrong)?,
     };
-    if !caller.client.may(Verb::Forward) {
-        caller.require(Verb::Get)?;
-    }
+    caller.require_or_forward(Verb::Get)?;
     Ok(caller)
 }
 
@@ -297,6 +295,21 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     of_owner(call, asked, owners, holder, wrong).await
 }
 
+/// What a stand-in stands for. `wrong` is the errcode of one that nobody has.
+pub async fn of_stand_in<'s>(
+    call: &Call<'_>,
+    set: &'s ClientSet,
+    given: &str,
+    wrong: i64,
+) -> Result<StandIn<'s>, Trouble> {
+    let keys = call.stand_in_keys().await?;
+    match set.of_stand_in(&keys, given, seconds()) {
+        Ok(found) => Ok(found),
+        Err(StandInFlaw::Expired) => Err(Trouble::Code(42001)),
+        Err(StandInFlaw::Unknown) => Err(Trouble::Refused(wrong, call.refuse_stranger().await)),
+    }
+}
+
 /// The client that a stand-in is of, and the account that it is for.
 async fn holder_of_stand_in(
     call: &mut Call<'_>,
@@ -304,14 +317,7 @@ async fn holder_of_stand_in(
     wrong: i64,
 ) -> Result<(Caller, AccountBrief), Trouble> {
     let set = call.clients().await?;
-    let keys = call.stand_in_keys().await?;
-    let found = match set.of_stand_in(&keys, given, seconds()) {
-        Ok(found) => found,
-        Err(StandInFlaw::Expired) => return Err(Trouble::Code(42001)),
-        Err(StandInFlaw::Unknown) => {
-            return Err(Trouble::Refused(wrong, call.refuse_stranger().await));
-        }
-    };
+    let found = of_stand_in(call, &set, given, wrong).await?;
     let holder = call.take(found.name, found.client)?;
     holder.require(Verb::Forward)?;
     let of = found.account;

@@ -281,6 +281,30 @@ fn an_upload_that_waits_to_be_asked_for_passes() {
 }
 
 #[test]
+fn a_body_that_drips_ends_with_the_time_that_a_whole_one_has() {
+    let office = Office::with(&["--forward-timeout-s", "1", "--forward-at-once", "1"]);
+    let stand_in = office.stand_in();
+    let mut slow = office.serving.connect();
+    let mut dripping = slow.try_clone().unwrap();
+    slow.write_all(upload_head(&stand_in, 5000).as_bytes())
+        .unwrap();
+    let dripper = std::thread::spawn(move || {
+        // Until the server hangs up, which it does when it has answered.
+        while dripping.write_all(b"-").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    });
+    assert_eq!(answer(&mut slow).unwrap().errcode(), -1);
+    let other = office.serving.wechat(&with_token(USER_INFO, &stand_in));
+    assert_eq!(other.json()["openid"], "oDemo", "{other:?}");
+    drop(slow);
+    let mut office = office;
+    office.serving.kill();
+    dripper.join().unwrap();
+    assert!(office.seen(UPLOAD).is_empty());
+}
+
+#[test]
 fn connections_to_the_platform_are_kept_and_shared() {
     let office = Office::open();
     let stand_in = office.stand_in();
