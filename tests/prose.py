@@ -17,7 +17,7 @@ LONGEST = 30  # words of a sentence. The rule says 25; a script counts names and
 # Generated, or somebody else's words.
 NOT_READ = re.compile(r"^(tests/mutants/.*\.patch|tests/prose\.py|fuzz/corpus/|LICENSE|benches/record/|\.github/)")
 
-IS_NO = re.compile(r"\b(?:is|are|was|were) no\b(?! (?:longer|more|sooner|later|one|better|worse|older|newer|larger|smaller|shorter))")
+IS_NO = re.compile(r"\b(?<![Tt]here )(?:is|are|was|were) no\b(?! (?:longer|more|sooner|later|one|better|worse|older|newer|larger|smaller|shorter))")
 FIRST_WORDS = re.compile(r"(?:Who|Whoever|Whom|Whose|What|Whatever|The same|So is|So are|As above|And|One that|Those who|One's)\b")
 STIFF = re.compile(r"\b(?:be it|for whom|of which|in vain|at hand|anew)\b")
 
@@ -210,7 +210,7 @@ def self_test():
         ("a.zh-CN.md", "令牌(有效)", "half-width"),
     ]
     left = [
-        ("a.md", "It is no longer valid."),
+        ("a.md", "It is no longer valid. There is no token."),
         ("a.md", "`is no` " + "word " * 20 + ": " + "word " * 20),
         ("a.md", "```\nit is no token\n```"),
         ("a.rs", "// Who leads\nlet a = \"is no token\";"),
