@@ -11,6 +11,7 @@
 #   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
 #   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
 #   make page-pictures   draw the server's page again, for the manual
+#   make demo-picture    draw the front page's picture of the demo again
 #   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
 #   make sim        build the simulator
 #   make check      format, lint, unit tests and Rust integration tests: about a minute
@@ -47,7 +48,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 .PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
-  test-servers test-server-sdks test-page page-pictures test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
+  test-servers test-server-sdks test-page page-pictures demo-picture test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
   bench bench-compare bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
 
@@ -170,6 +171,14 @@ demo:
 	@$(CARGO) build --locked -p wxtoken-cli
 	@.ci/demo "$(STAGE)" "$(SIM)" "$(abspath $(TARGET))/debug/wxtoken"
 
+# The picture of the front page; Rich, of PyPI, draws it.
+demo-picture:
+	@.ci/setup demo
+	@$(MAKE) --no-print-directory --silent stage sim
+	@$(CARGO) build --locked -p wxtoken-cli
+	@python3 -m venv build/picture && build/picture/bin/pip install -q rich==15.0.0
+	@build/picture/bin/python -B docs/images/demo.py .ci/demo "$(STAGE)" "$(abspath $(SIM))" "$(abspath $(TARGET))/debug/wxtoken"
+
 demo-sdks:
 	@.ci/setup test
 	@$(MAKE) --no-print-directory --silent stage sim
@@ -236,6 +245,10 @@ lint:
 	python3 -B tests/dist/versions.py
 	python3 -B tests/layers.py --self-test
 	python3 -B tests/layers.py
+	python3 -B tests/prose.py --self-test
+	python3 -B tests/prose.py
+	python3 -B tests/links.py --self-test
+	python3 -B tests/links.py
 
 # The same with a wxtoken server for each case.
 UNDER_SERVER = $(UNDER_SIM) python3 -B $(CURDIR)/tests/beside_server.py $(abspath $(TARGET))/debug/wxtoken --

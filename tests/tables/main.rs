@@ -80,8 +80,8 @@ fn the_options_are_the_same_wherever_they_are_listed() {
     }
     // An English page has the table's own words; a Chinese page keeps its last column.
     for (file, has_variable, is_english) in [
-        ("README.md", true, true),
-        ("README.zh-CN.md", true, false),
+        ("docs/options.md", true, true),
+        ("docs/options.zh-CN.md", true, false),
         ("bindings/php/README.md", false, true),
         ("bindings/php/README.zh-CN.md", false, false),
     ] {
@@ -222,8 +222,6 @@ fn the_kinds_and_credentials_are_the_same_wherever_they_are_listed() {
         pages.push(page);
     }
     for file in [
-        "README.md",
-        "README.zh-CN.md",
         "bindings/php/src/Store.php",
         "bindings/go/account.go",
         "bindings/node/lib/index.d.ts",
@@ -298,7 +296,7 @@ fn the_statuses_are_the_same_wherever_they_are_listed() {
         types.expect_comment(|line| line == constant, &comment);
     }
     let mut pages = vec![types];
-    for (file, is_english) in [("README.md", true), ("README.zh-CN.md", false)] {
+    for (file, is_english) in [("docs/errors.md", true), ("docs/errors.zh-CN.md", false)] {
         let mut page = Page::open(file);
         page.expect_rows("1 `E_ARGUMENT`", &statuses(), |row, cells| {
             let (number, name, meaning) = *row;
