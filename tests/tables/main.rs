@@ -3,7 +3,9 @@
 
 mod page;
 
-use ::wxtoken::tool::{KindOfAccount, OptionOfHandle, kinds, options, statuses};
+use ::wxtoken::tool::{
+    AccountReport, KindOfAccount, OptionOfHandle, Report, TokenReport, kinds, options, statuses,
+};
 use page::Page;
 
 const HEADER: &str = "src/ffi/mod.rs";
@@ -306,6 +308,50 @@ fn the_statuses_are_the_same_wherever_they_are_listed() {
             let meaning = if is_english { meaning } else { &old[1] };
             format!("| {name} | {meaning} | {} |", old[2])
         });
+        pages.push(page);
+    }
+    compare(pages);
+}
+
+// --- the report ---
+
+#[test]
+fn every_field_of_the_report_is_described() {
+    let account = AccountReport {
+        name: String::new(),
+        kind: "official",
+        id: String::new(),
+        fingerprint: String::new(),
+        from: Some(String::new()),
+        current: true,
+        has_secret: true,
+        parent: None,
+        tokens: vec![TokenReport::default()],
+    };
+    let report = Report {
+        version: "",
+        store: String::new(),
+        server: None,
+        away: None,
+        clock_step: None,
+        now: 0,
+        keeper: None,
+        reader: None,
+        degraded: None,
+        not_trusted: None,
+        accounts: vec![account],
+        unknown_accounts: Vec::new(),
+    };
+    let report = serde_json::to_value(report).unwrap();
+    let account = &report["accounts"][0];
+    let mut pages = Vec::new();
+    for file in ["docs/store.md", "docs/store.zh-CN.md"] {
+        let mut page = Page::open(file);
+        for object in [&report, account, &account["tokens"][0]] {
+            for field in object.as_object().unwrap().keys() {
+                page.expect_word("field of the report", field);
+            }
+        }
         pages.push(page);
     }
     compare(pages);
