@@ -8,7 +8,6 @@
 //! secret stays beside it, since either may be valid (`Row::take_kept`).
 //!
 //! A host that cannot have such a file works without.
-//! A host that can have no such file goes without.
 
 use serde::{Deserialize, Serialize};
 

@@ -16,7 +16,7 @@ const HOSTS: &str = "must be like redis://HOST:6379";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const SENTINELS: &str = "must be like redis+sentinel://HOST1:26379,HOST2,HOST3/MASTER";
-/// The names of these parameters are those of redis-py and Celery.
+/// The parameter for the file of a certificate. redis-py and Celery use these names of parameters.
 pub(super) const CERTIFICATE: &str = "ssl_certfile";
 pub(super) const CERTIFICATE_KEY: &str = "ssl_keyfile";
 pub(super) const PREFIX: &str = "wxtoken";

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::store::{Inbox, KeeperChannel, Message, NotSent};
 use crate::sys;
 
-/// The FIFO of a store.
+/// The path of a store's FIFO.
 pub fn mailbox_path(store: &Path) -> PathBuf {
     store.with_added_extension("mailbox")
 }
