@@ -1,4 +1,4 @@
-//! Asks a platform whether it takes a token that callers have rejected.
+//! Asks a platform whether it accepts a token that callers have rejected.
 
 use super::http::{self, Request, SendError};
 use super::recipe::TokenCheck;
@@ -7,14 +7,14 @@ use crate::clock::Deadline;
 use crate::options::Options;
 use crate::secrets::Secret;
 
-/// What a platform says of a token.
+/// A platform's answer about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It takes the token.
+    /// The platform accepts the token.
     Accepted,
-    /// It refuses the token, by this errcode.
+    /// The platform refuses the token by this errcode.
     Refused(i64),
-    /// Its answer says nothing about the token, and why.
+    /// The answer says nothing about the token, for this reason.
     Unknown(String),
 }
 

@@ -1,20 +1,20 @@
-//! Whether the words of a stranger repeat a secret. A gateway that refuses a request may send parts of it back: cut, in
-//! other letters, with blanks, or in the encodings that requests and logs have.
+//! Tells whether a stranger's text repeats a secret. A gateway that refuses a request may send parts of it back: cut,
+//! in another case, with blanks, or in the encodings of requests and logs.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-/// So many characters of a secret in a row are a part of it. Fewer stand in other words by chance.
+/// The length in characters of a part of a secret. Shorter pieces occur in other words by chance.
 const PART: usize = 8;
-/// So many characters of a secret's base64 in a row hold [`PART`] of its characters.
+/// The characters of a secret's base64 that surely hold [`PART`] of its characters.
 const ENCODED_PART: usize = 11;
-/// How many encodings may lie in each other.
+/// The number of encodings that may be nested.
 const MAX_DEPTH: usize = 3;
 /// The most readings of one text.
 const MAX_READINGS: usize = 256;
 
-/// Whether `text` holds a part of one of the secrets, in whatever form.
+/// Whether `text` holds a part of one of the secrets, in any form.
 pub(super) fn repeats<'s>(text: &str, secrets: impl IntoIterator<Item = &'s str>) -> bool {
     let secrets: Vec<&str> = secrets.into_iter().map(random_part).collect();
     if secrets.iter().all(|secret| secret.is_empty()) {
@@ -26,7 +26,7 @@ pub(super) fn repeats<'s>(text: &str, secrets: impl IntoIterator<Item = &'s str>
         .any(|secret| readings.iter().any(|reading| holds(reading, secret)))
 }
 
-/// A secret without the word before it that is the same in all of its kind: `refreshtoken@@@`.
+/// A secret without the fixed word that begins all of its kind, such as `refreshtoken@@@`.
 fn random_part(secret: &str) -> &str {
     secret.rsplit("@@@").next().unwrap_or(secret)
 }
@@ -53,7 +53,7 @@ fn holds(reading: &str, secret: &str) -> bool {
         })
 }
 
-/// Whether a secret that is shorter than a part stands in a text as a word of its own.
+/// Whether a text holds a secret that is shorter than a part, as a separate word.
 fn holds_word(text: &str, secret: &str) -> bool {
     let is_apart = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
     !secret.is_empty()
@@ -73,21 +73,21 @@ fn letters(text: &str) -> Zeroizing<String> {
     Zeroizing::new(kept.map(|c| c.to_ascii_lowercase()).collect())
 }
 
-/// What base64 makes of a secret, in small letters, at each place that it may have among other bytes.
+/// The base64 of a secret in small letters, at each offset that it may have among other bytes.
 fn base64_of(secret: &str) -> Vec<Zeroizing<String>> {
     (0..3)
         .map(|before| {
             let mut bytes = Zeroizing::new(vec![0; before]);
             bytes.extend_from_slice(secret.as_bytes());
             let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*bytes));
-            // A character at an end may hold bits of a neighbour.
+            // A character at an end may hold bits of a neighbouring byte.
             let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
             letters(&encoded[first..last])
         })
         .collect()
 }
 
-/// A text as it is, and all that it may be the encoding of.
+/// A text, and every text that it may encode.
 fn readings(text: &str) -> Vec<Zeroizing<String>> {
     let mut all = vec![Zeroizing::new(text.to_owned())];
     let mut from = 0;
@@ -117,7 +117,7 @@ fn decoded(text: &str) -> Vec<Zeroizing<String>> {
     all
 }
 
-/// The characters behind `%41`, `\u0041`, `\x41`, `\/` and `&#x41;`.
+/// Decodes `%41`, `\u0041`, `\x41`, `\/` and `&#x41;`.
 fn escapes_decoded(text: &str) -> Zeroizing<String> {
     let mut rest = text;
     let mut decoded = Zeroizing::new(String::new());
@@ -136,7 +136,7 @@ fn escapes_decoded(text: &str) -> Zeroizing<String> {
             '%' => digits(1, 2, 16),
             '\\' if rest[1..].starts_with('u') => digits(2, 4, 16),
             '\\' if rest[1..].starts_with('x') => digits(2, 2, 16),
-            // The character behind it stands for itself, or for one that no secret has.
+            // The character after a backslash stands for itself, or for one that no secret has.
             '\\' => rest[1..].chars().next().map(|c| (c, 1 + c.len_utf8())),
             '&' => entity("&#x", 16).or_else(|| entity("&#", 10)),
             _ => None,
@@ -148,7 +148,7 @@ fn escapes_decoded(text: &str) -> Zeroizing<String> {
     decoded
 }
 
-/// What each run of the characters of an alphabet decodes to.
+/// Decodes each run of characters that belong to an alphabet.
 fn runs_decoded(
     text: &str,
     is_of_alphabet: fn(u8) -> bool,
@@ -176,7 +176,7 @@ fn hex_decoded(text: &str) -> Vec<Zeroizing<String>> {
     [from(0), from(1)].concat()
 }
 
-/// A run that is cut at its beginning does not begin with the first of four characters.
+/// Decodes base64 at each of four offsets, because a run may be cut at its beginning.
 fn base64_decoded(text: &str) -> Vec<Zeroizing<String>> {
     let from = |offset: usize| {
         let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
@@ -265,7 +265,7 @@ mod tests {
             body,
             query,
         ];
-        // Cut at either end, and both.
+        // Cut at either end, and at both.
         for begin in 0..=secret.len() - PART {
             for end in begin + PART..=secret.len() {
                 forms.push(secret[begin..end].to_owned());
@@ -273,7 +273,7 @@ mod tests {
             forms.push(url_encoded(&secret[begin..begin + PART]));
             forms.push(spaced(&secret[begin..begin + PART], " "));
         }
-        // What is encoded, cut: so many characters hold a part of the secret, wherever they begin.
+        // An encoded secret that is cut. This many characters hold a part of the secret, wherever they begin.
         let encoded = in_base64(secret);
         for begin in 0..encoded.len() - 16 {
             forms.push(encoded[begin..begin + 16].to_owned());

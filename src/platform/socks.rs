@@ -1,4 +1,4 @@
-//! The talk with a SOCKS5 proxy: RFC 1928, and RFC 1929 for its login.
+//! The SOCKS5 client: RFC 1928, and RFC 1929 for the login.
 
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ const NO_LOGIN: u8 = 0;
 const LOGIN: u8 = 2;
 const NONE_OF_THESE: u8 = 0xff;
 
-/// Lets a proxy connect to a host, by its name or an address.
+/// Makes a proxy connect to a host, by its name or address.
 pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Result<Wire, NoWay> {
     let greeting: &[u8] = match proxy.login {
         Some(_) => &[5, 2, LOGIN, NO_LOGIN],
@@ -65,7 +65,7 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
         no_way.is_general = false;
         return Err(no_way);
     }
-    // The address it connected from, which is of no use.
+    // The address from which the proxy connected is not used.
     let mut skip = |count: usize| {
         let mut bytes = vec![0; count];
         let read = wire.read_exact(&mut bytes);
@@ -82,7 +82,7 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
     Ok(wire)
 }
 
-/// CONNECT to a name or an address.
+/// The request to connect to a name or an address.
 fn request(host: &str, port: u16) -> Result<Vec<u8>, NoWay> {
     let mut request = vec![5, 1, 0];
     match host.parse() {
@@ -105,7 +105,7 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, NoWay> {
     Ok(request)
 }
 
-/// RFC 1928, section 6.
+/// The reasons for a refusal, from RFC 1928, section 6.
 fn refusal(code: u8) -> String {
     match code {
         1 => "general failure".into(),
