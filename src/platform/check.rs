@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_takes_a_token_or_refuses_it_or_says_nothing() {
+    fn a_platform_accepts_or_refuses_a_token_or_says_nothing_about_it() {
         for taken in [
             r#"{"ip_list":["203.0.113.0/24"]}"#,
             r#"{"errcode":0,"errmsg":"ok","ip_list":[]}"#,

@@ -50,7 +50,7 @@ impl Connector<()> for Way {
     ) -> Result<Option<Socket<Channel>>, ureq::Error> {
         let end = end_of(details.timeout, &self.by);
         let (host, port) = host_and_port(details.uri);
-        // If there is a proxy, these are its addresses.
+        // If there is a proxy, `details.addrs` are its addresses.
         let target = Target {
             host,
             port,

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_known_in_every_form_of_it() {
+    fn a_secret_is_found_in_every_form() {
         for secret in [HEX, SYMBOLS, &format!("refreshtoken@@@{HEX}")] {
             let own = random_part(secret);
             for form in forms(own) {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_platform_says_of_itself_is_no_secret() {
+    fn a_platforms_own_words_are_not_taken_for_a_secret() {
         let hex = "9aa8b7c6d5e4f3021120313243546576";
         for said in [
             "invalid appsecret rid: 6565a1b2-0123abcd-89ef4567",
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_stands_for_its_character_and_another_for_itself() {
+    fn an_escape_decodes_to_its_character_and_an_invalid_one_stays() {
         for (text, read) in [
             ("%41", "A"),
             ("\\u0041", "A"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_so_many_readings_and_no_more() {
+    fn the_readings_of_a_text_are_limited() {
         let runs: Vec<String> = (0..2 * MAX_READINGS)
             .map(|number| format!("{number:016x}"))
             .collect();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn hexadecimal_digits_are_read_with_blanks_between_and_from_a_part_on() {
+    fn hexadecimal_is_decoded_with_blanks_and_from_the_length_of_a_part() {
         let hex = |text: &str| -> String { text.bytes().map(|b| format!("{b:02x}")).collect() };
         assert!(repeats(&spaced(&hex(SYMBOLS), " "), [SYMBOLS]));
         assert_eq!(hex_decoded(&hex(&SYMBOLS[..PART])).len(), 2);
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base64_of_a_secret_is_what_its_neighbours_leave_of_it() {
+    fn the_base64_of_a_secret_leaves_out_characters_shared_with_neighbours() {
         let secret = "secretsecret";
         let pieces = base64_of(secret);
         let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
@@ -371,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_as_long_as_a_part_is_known_within_another_word() {
+    fn a_secret_as_long_as_a_part_is_found_within_another_word() {
         let secret = &HEX[..PART];
         assert!(repeats(&format!("x{secret}y"), [secret]));
     }
 
     #[test]
-    fn a_short_secret_is_known_as_a_word() {
+    fn a_short_secret_is_found_only_as_a_word() {
         for (text, is_there) in [
             ("got pw12", true),
             ("secret=PW12&x", true),

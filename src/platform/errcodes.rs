@@ -15,7 +15,7 @@ use crate::hosts::{self, Platform};
 pub struct ErrcodeRule {
     pub wait: Wait,
     pub advice: Advice,
-    /// Whether the code concerns the account's secret only, and not all accounts with its id.
+    /// Whether the code refuses the account's own secret.
     pub blames_secret: bool,
 }
 

@@ -122,7 +122,7 @@ mod tests {
     const HEX_32: &str = "0123456789abcdef0123456789ABCDEF";
 
     #[test]
-    fn an_id_and_a_secret_in_each_others_place_are_known_by_their_forms() {
+    fn a_swapped_id_and_secret_are_detected_by_their_forms() {
         let word = |length| "aB-_9".repeat(20)[..length].to_owned();
         let hex_40 = format!("{HEX_32}01234567");
         for (kind, id, secret) in [
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_taken() {
+    fn a_doubtful_id_or_secret_is_accepted() {
         for kind in Kind::all() {
             let forms = kind.token().forms;
             for (id, secret) in [

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_that_of_the_chains_first_authority() {
+    fn the_issuer_is_the_authority_at_the_root_of_the_chain() {
         let root = name(&[(10, 0x13, b"Org"), (3, 0x0c, "根 CA".as_bytes())]);
         let middle = name(&[(3, 0x0c, b"Middle")]);
         let leaf = name(&[(3, 0x0c, b"host")]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_short_line_and_garbage_is_none() {
+    fn a_name_is_one_short_line_and_garbage_has_none() {
         let long = name(&[(3, 0x0c, "a\n\"b".repeat(50).as_bytes())]);
         let shown = issuer_of(&certificate(&long, &long), &[]).unwrap();
         assert!(

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_says_what_its_accounts_have() {
+    fn a_kind_lists_what_its_accounts_have() {
         let kind = |name: &str| Kind::named(name).unwrap();
         assert!(kind("official").has_secret() && !kind("authorizer").has_secret());
         assert_eq!(kind("official").parent(), None);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_says_what_it_can_and_what_refuses_it() {
+    fn a_recipe_knows_whether_it_can_force_and_what_refuses_its_parent() {
         let official = Kind::named("official").unwrap();
         let classic = Kind::named("official_classic").unwrap();
         assert!(official.token().can_force() && !classic.token().can_force());

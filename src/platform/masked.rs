@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_secret_stays() {
+    fn text_without_a_secret_stays() {
         for text in [
             "",
             "appid=wx1&type=jsapi",

@@ -106,7 +106,7 @@ mod tests {
 
     /// Faults row 33: other processes are not told of this failure.
     #[test]
-    fn a_lack_of_memory_or_descriptors_is_this_process_own() {
+    fn a_lack_of_memory_or_descriptors_concerns_this_process_alone() {
         let lacks = [
             io::ErrorKind::OutOfMemory.into(),
             io::Error::from_raw_os_error(libc::ENOMEM),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_of_ours_is_told_from_one_of_the_kernels() {
+    fn our_time_limit_is_told_apart_from_the_kernels() {
         for ours in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
             assert!(ran_out(&ours.into()));
         }

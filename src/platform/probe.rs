@@ -22,7 +22,7 @@ pub struct Probe {
     pub date: Option<i64>,
     /// The milliseconds until the answer.
     pub took_ms: i64,
-    /// The reason why there was no answer.
+    /// The reason why no answer came.
     pub no_answer: Option<String>,
     /// The advice for a missing answer.
     pub advice: Option<String>,

@@ -60,7 +60,7 @@ pub struct NotedRequest {
     pub client_ip: String,
 }
 
-/// The reason why there is no result.
+/// The reason why a call has no result.
 #[derive(Debug)]
 pub enum AskError {
     /// The platform answered an errcode.

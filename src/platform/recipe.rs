@@ -54,7 +54,7 @@ pub enum FetchCost {
     Repeatable,
     /// Calls are few, or their number is not known. So nothing is fetched unless the result can be stored.
     Scarce,
-    /// A fetch revokes the one before: the token, after a grace period, or the refresh token.
+    /// A fetch revokes the previous token, after a grace period, or the refresh token that it used.
     RevokesPrevious,
 }
 
@@ -99,7 +99,7 @@ pub struct Recipe {
     pub body: &'static [(&'static str, Value)],
     /// Whether the request is a POST even without a body.
     pub posts_nothing: bool,
-    /// The JSON pointer to the credential in the reply. `life` points to its life in seconds.
+    /// The JSON pointer to the credential in the reply. `expires_in` is the pointer to its life in seconds.
     pub token: &'static str,
     pub expires_in: &'static str,
     /// The JSON pointer to the secret that replaces the pushed one, if the reply has it.

@@ -289,8 +289,8 @@ static RECIPES: &[Recipe] = &[
         forms: forms::WECOM,
         ..TOKEN
     },
-    // A credential that no platform issues, for the tests alone. One of them shows that a new credential takes only a
-    // row.
+    // A credential that no platform issues, in the tests' build alone. A test shows by it that a new credential needs
+    // only a row.
     #[cfg(feature = "failpoints")]
     Recipe {
         kinds: &["made_up"],

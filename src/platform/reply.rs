@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn of_gbk_the_other_characters_are_left() {
+    fn gbk_text_keeps_its_ascii_characters() {
         for (bytes, text) in [
             (b"a\xd5\x5c\"".as_slice(), "a\u{FFFD}\""),
             (b"\xd5\"", "\u{FFFD}\""),
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_in_every_form_that_was_seen() {
+    fn a_token_is_read_in_every_known_form() {
         for text in [
             r#"{"access_token":"T_-1","expires_in":7200}"#,
             "\u{feff}{\"access_token\":\"T_-1\",\"expires_in\":7200}",
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn an_errcode_counts_whatever_its_words_are_made_of() {
+    fn an_errcode_counts_whatever_bytes_its_message_has() {
         // “无效的 appid” in GBK. The second byte of 誠 (0xd55c) is a backslash, here right before the quote.
         let gbk = b"\xce\xde\xd0\xa7\xb5\xc4 appid \xd5\x5c";
         for errmsg in [
@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_is_odd_or_missing_does_not_spoil_the_token() {
+    fn a_malformed_or_missing_refresh_token_does_not_spoil_the_token() {
         let renewed = |refresh: &str| {
             let text = format!(r#"{{"authorizer_access_token":"T","expires_in":7200{refresh}}}"#);
             match parse(Kind::named("authorizer").unwrap().token(), text.as_bytes()) {
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_token_reply_is_unusable_and_not_quoted() {
+    fn an_invalid_token_reply_is_unusable_and_not_quoted() {
         let long = format!(
             r#"{{"access_token":"{}","expires_in":7200}}"#,
             "T".repeat(1024)
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusable_is_told_apart() {
+    fn unusable_replies_have_distinct_reasons() {
         for (text, part) in [
             ("{\"access_token\":\"A", "too early"),
             ("<html>", "not JSON"),

@@ -54,7 +54,7 @@ pub struct Fetch<'a> {
     pub deadline: &'a Deadline,
 }
 
-/// The reason why there is no token, and how long to hold off.
+/// The failure of a fetch, and how long to hold off.
 #[derive(Debug)]
 pub struct FetchError {
     pub error: Error,

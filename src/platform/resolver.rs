@@ -161,8 +161,8 @@ fn no_thread(e: &io::Error) -> NoWay {
     .advise(no_thread_advice(e))
 }
 
-/// The name servers of this host, and whether they can be reached. They tell the causes of the one ambiguous failure
-/// apart.
+/// The name servers of this host, and whether they can be reached. They explain the failure that
+/// has many causes (EAI_AGAIN).
 struct NameServers {
     named: Vec<IpAddr>,
     is_reached: bool,
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_without_a_server_to_ask_did_not_just_take_long() {
+    fn a_timeout_names_unreachable_name_servers() {
         let host = Host {
             name: "h.example",
             is_proxy: false,

@@ -62,7 +62,7 @@ pub struct Answer {
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// The reason why there is no answer.
+/// The reason why a call has no answer.
 pub enum NoAnswer {
     NotReached(NoWay),
     /// The time ran out after the call was sent.

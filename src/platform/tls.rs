@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_one_zone() {
+    fn times_are_shown_in_utc() {
         let at = |seconds| {
             utc(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
                 seconds,

@@ -234,7 +234,7 @@ mod tests {
 
     /// The examples of RFC 4648, section 10.
     #[test]
-    fn logins_are_encoded_as_the_standard_has_it() {
+    fn logins_are_encoded_as_rfc_4648_says() {
         for (plain, encoded) in [
             ("", ""),
             ("f", "Zg=="),
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_its_status_and_what_it_asks_for() {
+    fn an_answer_yields_its_status_and_the_schemes_it_asks_for() {
         let parse =
             |text: &str| Answer::parse(text.as_bytes()).map(|a| (a.status, a.schemes.join(" ")));
         let asked = "HTTP/1.1 407 x\r\nproxy-authenticate: NTLM\r\nProxy-Authenticate:Basic realm=\"a\"\r\n\r\nbody";

@@ -107,8 +107,8 @@ fn host_of(recipe: &Recipe) -> Option<WechatHost> {
     }
 }
 
-/// The kinds of a recipe, its own first. The classic and the stable call return the same field for the same id. A
-/// caller may use either, whichever kind its account has.
+/// The kinds of account that a call serves, the recipe's own first. The classic and the stable call return the same
+/// field for the same id. A caller may use either, whichever of these kinds its account has.
 fn kinds_of(recipe: &Recipe) -> Vec<&'static str> {
     let mut kinds = recipe.kinds.to_vec();
     if recipe.credential == ACCESS_TOKEN && recipe.parent == ParentKind::None {
@@ -128,8 +128,8 @@ fn kinds_of(recipe: &Recipe) -> Vec<&'static str> {
     kinds
 }
 
-/// Whether a reply of success has errcode 0. Those of tickets have, and those of WeCom's tokens unless fetched with
-/// another token.
+/// Whether a reply of success begins with errcode 0. Replies with tickets do. Replies with WeCom's tokens do, unless
+/// the token is fetched with another one.
 fn says_ok(recipe: &Recipe, host: WechatHost) -> bool {
     recipe.credential != ACCESS_TOKEN
         || (host == WechatHost::Wecom && recipe.parent == ParentKind::None)

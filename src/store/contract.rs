@@ -186,7 +186,11 @@ fn a_change_sees_what_another_has_written(place: &dyn Place) {
             Ok(Commit::No)
         })
         .unwrap();
-    assert_eq!(seen, Some(Row::default()), "a row that is not there is empty");
+    assert_eq!(
+        seen,
+        Some(Row::default()),
+        "a row that is not there is empty"
+    );
     write(&*other, &key("wx"), &full_row());
     store
         .change_row(&key("wx"), &soon(), &mut |row| {
@@ -295,7 +299,7 @@ fn rows_are_found_by_their_id(place: &dyn Place) {
     assert!(none.is_empty());
 }
 
-fn a_row_that_is_deleted_is_gone_and_no_other(place: &dyn Place) {
+fn a_deleted_row_is_gone_and_others_stay(place: &dyn Place) {
     let (store, other) = (place.open(), place.open());
     write(&*store, &key("wx1"), &full_row());
     write(&*store, &key("wx2"), &full_row());
@@ -343,7 +347,7 @@ fn an_account_comes_back_as_it_was_put(place: &dyn Place) {
     );
 }
 
-fn one_account_is_the_current_one_and_a_put_does_not_change_which(place: &dyn Place) {
+fn one_account_is_current_and_a_put_does_not_change_which(place: &dyn Place) {
     let store = place.open();
     let boast = Account {
         current: true,
@@ -401,7 +405,7 @@ fn a_parent_is_looked_up_as_it_is_now(place: &dyn Place) {
     );
 }
 
-fn an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart(place: &dyn Place) {
+fn an_account_of_an_unknown_kind_is_kept_unchanged_and_apart(place: &dyn Place) {
     let (store, other) = (place.open(), place.open());
     let newer = UnknownAccount {
         name: "newer".into(),
@@ -501,7 +505,7 @@ fn a_lock_has_one_holder_and_is_free_when_it_is_dropped(place: &dyn Place) {
     assert!(other.try_lead(&key("wx"), 3).unwrap().is_some());
 }
 
-fn of_many_that_try_one_leads(place: &dyn Place) {
+fn one_of_many_threads_leads(place: &dyn Place) {
     let leaders = AtomicUsize::new(0);
     let done = std::sync::Barrier::new(4);
     thread::scope(|scope| {
@@ -517,7 +521,7 @@ fn of_many_that_try_one_leads(place: &dyn Place) {
     assert_eq!(leaders.into_inner(), 1);
 }
 
-fn what_is_let_go_is_opened_again(place: &dyn Place) {
+fn closed_files_and_connections_are_opened_again(place: &dyn Place) {
     let store = place.open();
     write(&*store, &key("wx"), &full_row());
     store.close_idle();
@@ -747,19 +751,19 @@ contract! {
     no_change_of_a_row_is_lost
     no_change_of_the_accounts_is_lost
     rows_are_found_by_their_id
-    a_row_that_is_deleted_is_gone_and_no_other
+    a_deleted_row_is_gone_and_others_stay
     an_account_comes_back_as_it_was_put
-    one_account_is_the_current_one_and_a_put_does_not_change_which
+    one_account_is_current_and_a_put_does_not_change_which
     a_parent_is_looked_up_as_it_is_now
-    an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart
+    an_account_of_an_unknown_kind_is_kept_unchanged_and_apart
     a_removal_is_noted_until_it_is_cleared
     the_clients_are_a_record_of_their_own
     no_change_of_the_clients_is_lost
     a_closure_may_read_rows_while_it_changes_accounts
     an_error_of_a_look_comes_back_as_it_was
     a_lock_has_one_holder_and_is_free_when_it_is_dropped
-    of_many_that_try_one_leads
-    what_is_let_go_is_opened_again
+    one_of_many_threads_leads
+    closed_files_and_connections_are_opened_again
     the_clock_is_the_same_for_all_and_goes_forward
     a_mark_stands_for_a_state
     a_message_reaches_the_keeper_while_there_is_one

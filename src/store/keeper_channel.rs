@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_comes_as_it_went_and_nonsense_does_not() {
+    fn a_message_arrives_as_it_was_sent_and_nonsense_is_dropped() {
         for message in [
             Message::Wanted("店铺/jsapi_ticket".into()),
             Message::Rejected {

@@ -105,8 +105,8 @@ pub trait Store: Send + Sync {
         change: &mut dyn FnMut(&mut dyn Accounts) -> Result<Commit>,
     ) -> Result<()>;
 
-    /// Changes the record of a server's clients, [`Read::clients`]. The closure gets None if there is no record, and
-    /// sets None to delete it.
+    /// Changes the record of a server's clients, [`Read::clients`]. The closure gets None if none was written, and sets
+    /// None to delete the record.
     fn change_clients(
         &self,
         by: &Deadline,

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_lies_beside_the_file_unless_an_option_says_where() {
+    fn the_key_lies_next_to_the_store_unless_an_option_names_another_path() {
         let store = StoreName::File("/var/lib/tokens.db".into());
         let mut options = Options::default();
         let beside = store.key_file(&options);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_looks_right_and_is_not_makes_no_second_store() {
+    fn a_path_with_a_hidden_flaw_makes_no_second_store() {
         let directory = tempfile::tempdir().unwrap();
         let plain = directory.path().join("tokens.db").display().to_string();
         for (bad, said) in [

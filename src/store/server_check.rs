@@ -23,7 +23,7 @@ pub struct ServerCheck {
     pub replicas: Vec<Replica>,
     /// The number of replicas that the server requires for a write.
     pub min_replicas: Option<i64>,
-    /// The memory limit in bytes. 0 is no limit.
+    /// The memory limit in bytes. 0 means unlimited.
     pub max_memory: Option<i64>,
     /// The policy by which the server evicts keys at its memory limit.
     pub eviction: Option<String>,

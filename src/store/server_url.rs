@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_not_repeated_where_it_may_be_a_password() {
+    fn a_refused_url_is_not_repeated_if_it_may_hold_a_password() {
         for bad in [
             "http://tokens.example",
             "https://",

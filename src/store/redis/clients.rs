@@ -61,7 +61,7 @@ impl RedisStore {
     }
 }
 
-/// The text of a record. None if it is empty, which means that there is no record.
+/// The text of a record. Empty bytes mean that the record does not exist, and give None.
 fn text_of(bytes: Vec<u8>) -> Result<Option<String>> {
     if bytes.is_empty() {
         return Ok(None);

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_that_came_soonest_tells_the_time_and_a_step_is_followed() {
+    fn the_fastest_answer_sets_the_clock_and_a_step_is_followed() {
         let clock = ServerClock::default();
         clock.learn(1_000_100, 0, 200);
         assert_eq!(offset(&clock), 1_000_000);

@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_sent_to_by_its_words() {
+    fn a_redirection_names_its_node() {
         let at = node("h", 1);
         let sent = |message: &str| sent_by(message, &at).map(|sent| (sent.to, sent.is_once));
         assert_eq!(

@@ -252,14 +252,14 @@ mod tests {
     }
 
     #[test]
-    fn what_this_library_does_not_write_is_damage() {
+    fn a_record_of_another_form_is_damage() {
         assert!(account_of(&url(), "n", b"[]").is_err());
         assert!(row_of(&url(), b"{}").is_err());
         assert!(account_of(&url(), "n", b"").unwrap().is_none());
     }
 
     #[test]
-    fn a_key_is_a_hash_tag_of_its_own_and_shows_no_id() {
+    fn each_key_has_its_own_hash_tag_and_shows_no_id() {
         let key = CredentialKey {
             endpoint: "token".into(),
             base_url: "https://h".into(),

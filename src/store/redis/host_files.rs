@@ -1,4 +1,4 @@
-//! Small files of this host beside its lock file, one for each credential, with mode 0600. A host that cannot have
+//! Small files of this host next to its lock file, one for each credential, with mode 0600. A host that cannot have
 //! them works without.
 
 use std::io::Write;

@@ -69,7 +69,7 @@ impl HostLock {
         }))
     }
 
-    /// Tries the lock. Returns whether it was free and the file's mark, or None if there is no lock file.
+    /// Tries the lock. Returns whether it was free and the file's mark, or None without a lock file.
     fn try_lock(&self, byte: i64) -> Option<(bool, i64)> {
         let mut open = lock(&self.open);
         open.file.take_if(|(file, _)| !file.is_in_place());

@@ -219,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_of_itself_is_read() {
+    fn a_servers_info_is_read() {
         let info = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n# Memory\r\nmaxmemory:1024\r\n\
             maxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nrdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n\
             slave_expires_tracked_keys:0\r\nslave0:ip=10.0.0.2,port=6380,state=wait_bgsave,offset=1,lag=12\r\n";

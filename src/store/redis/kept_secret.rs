@@ -3,9 +3,9 @@
 //!
 //! A refresh token must not be lost: the platform takes each one once, and a person must authorize to get the first.
 //! A server has an older one if a replica that missed the last write takes over, or if the master restarts from an
-//! old dump. So each process that writes a secret also keeps it, sealed as in the row, in a file beside the lock
-//! file. A row with an older secret, or without one, gets the kept one back with the next change. The row's own
-//! secret stays beside it, since either may be valid (`Row::take_kept`).
+//! old dump. So each process that writes a secret also keeps it, sealed as in the row, in a file next to the lock
+//! file. A row with an older secret, or without one, gets the kept one back with the next change. The row keeps its
+//! own secret too, since either may be valid (`Row::take_kept`).
 //!
 //! A host that cannot have such a file works without.
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_a_place_for_it_goes_without() {
+    fn a_host_that_cannot_keep_a_secret_works_without() {
         let kept = KeptSecrets(HostFiles::at("/nonexistent/s.put-".into()));
         kept.keep(ROW, "id", &row(Some(secret("a", 1))));
         assert!(!kept.give_back(ROW, "id", &mut row(None)));

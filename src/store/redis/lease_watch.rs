@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_that_was_watched_to_its_end_is_over_whatever_its_row_says() {
+    fn a_lease_watched_to_its_end_is_over_whatever_its_row_says() {
         let watch = LeaseWatch::default();
         let now = Now {
             wall_ms: 1_000_000,

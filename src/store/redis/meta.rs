@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_its_stores_alone_and_another_is_refused() {
+    fn a_mark_is_unique_and_a_foreign_one_is_refused() {
         let url = RedisUrl::parse("redis://:hush@h").unwrap().unwrap();
         let mark = Meta::new();
         assert_ne!(mark, Meta::new());

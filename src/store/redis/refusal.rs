@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_inside_of_a_script_is_told_as_one_outside() {
+    fn a_refusal_inside_a_script_reads_like_one_outside() {
         let wrapped = "ERR Error running script (call to f_16c2): @user_script:4: -OOM command not allowed when used memory";
         assert_eq!(Refusal::of(wrapped), Refusal::OutOfMemory);
         assert_eq!(told(wrapped), told("OOM command not allowed"));

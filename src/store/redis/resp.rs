@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_reply_is_refused_and_costs_no_memory() {
+    fn nonsense_is_refused_and_costs_no_memory() {
         let deep = "*1\r\n".repeat(DEEPEST + 1) + ":1\r\n";
         let long = "+".to_owned() + &"x".repeat(LONGEST_LINE + 1);
         let many = format!("*{}\r\n", MOST_ITEMS + 1);

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_that_of_redis() {
+    fn the_hash_equals_that_of_redis() {
         // The value that `redis-cli script load "return 1"` prints.
         assert_eq!(
             script(What::Get, "return 1").hash(),
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_question_is_none() {
+    fn an_answer_to_another_question_is_refused() {
         let bulk = |text: &str| Reply::Bulk(text.into());
         let reply = || Reply::List(vec![bulk("m"), bulk("12"), bulk("34"), Reply::Integer(1)]);
         let taken = answer(reply(), "m").unwrap();

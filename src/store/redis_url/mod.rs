@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_a_url_of_the_same_place_and_holds_no_password() {
+    fn a_shown_url_names_the_same_place_without_its_password() {
         let users = ["", "joe"];
         let passwords = ["", "hush", "h%40u%2Fs%3Ah%25", "***"];
         for place in [
@@ -410,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flaw_is_told_with_what_a_right_one_looks_like_and_shows_nothing_of_the_url() {
+    fn a_flawed_url_is_refused_with_a_valid_form_and_is_not_shown() {
         for (bad, said) in [
             ("redis://", "has a host that is not a name or an address"),
             ("redis:/hush", "has no // after its scheme"),

@@ -1,4 +1,4 @@
-//! The lock file beside the store. It has a byte for each credential and slot, and one for repairs.
+//! The lock file next to the store. It has a byte for each credential and slot, and one for repairs.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The FIFO beside the store, by which readers reach a keeper.
+//! The FIFO next to the store, by which readers reach a keeper.
 
 use std::io;
 use std::os::fd::BorrowedFd;

@@ -126,8 +126,8 @@ pub enum FileKind {
     Newer {
         version: i64,
     },
-    /// The file is marked as ours but has something else in the place of a table. It was made to be opened here by
-    /// mistake.
+    /// The file is marked as ours but has something else in the place of a table. It was made to trick this library
+    /// into opening it.
     Planted {
         what: String,
     },

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thread_has_it_and_others_wait_to_their_deadline() {
+    fn one_thread_has_the_value_and_others_wait_up_to_their_deadlines() {
         let turn = Turn::new(1);
         let mut taken = turn.take(&Deadline::after(0)).unwrap();
         *taken += 1;
