@@ -51,7 +51,7 @@ fn judge(check: &TokenCheck, status: u16, body: &[u8]) -> Verdict {
     match object.pointer("/errcode").map(whole_number) {
         None | Some(Some(0)) => match object.pointer(check.proof) {
             Some(proof) if proof.is_array() => Verdict::Accepted,
-            _ => Verdict::Unknown("its answer lacks what was asked for".into()),
+            _ => Verdict::Unknown("its answer lacks the field that was asked for".into()),
         },
         Some(Some(code)) if check.refused.contains(&code) => Verdict::Refused(code),
         Some(Some(code)) => Verdict::Unknown(format!("it answered errcode {code}")),

@@ -246,7 +246,7 @@ fn io_failure(e: &io::Error) -> TransportError {
     // An io::Error of this kind carries an error of rustls.
     let is_tls = e.kind() == io::ErrorKind::InvalidData;
     let why = match is_tls {
-        true => "TLS: what the host sent was damaged on its way".into(),
+        true => "TLS: the data of the host was damaged on its way".into(),
         false => no_way::words(e),
     };
     TransportError {

@@ -282,7 +282,7 @@ fn unreadable(why: String) -> AskError {
 }
 
 fn lacking() -> AskError {
-    unreadable("its answer lacks what was asked for".into())
+    unreadable("its answer lacks the field that was asked for".into())
 }
 
 #[cfg(test)]

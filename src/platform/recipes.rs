@@ -93,7 +93,7 @@ static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["official_classic"],
-        about: "the same; each fetch ends the token before",
+        about: "like official, but each fetch ends the previous token",
         endpoint: "token",
         path: "/cgi-bin/token",
         query: CLIENT_CREDENTIAL,

@@ -119,14 +119,13 @@ impl Host<'_> {
         let no_way = match (why, version) {
             (NoAddress::NoName | NoAddress::NoSuchAddress, IpVersion::V4 | IpVersion::V6) => {
                 let number = if version == IpVersion::V4 { 4 } else { 6 };
-                let what = format!(
-                    "DNS knows no IPv{number} address of {host}, and ip_version is {number}"
-                );
+                let what =
+                    format!("DNS has no IPv{number} address of {host}, and ip_version is {number}");
                 NoWay::new(what).advise("Set the option ip_version to any.")
             }
             (NoAddress::NoName, _) => NoWay::new(format!("DNS does not know {host}")),
             (NoAddress::NoSuchAddress, _) => {
-                NoWay::new(format!("DNS knows {host}, and no address of it"))
+                NoWay::new(format!("DNS knows {host}, but no address of it"))
             }
             (NoAddress::TryAgain, _) => return servers.no_answer(&host),
             (NoAddress::Failed, _) => {
@@ -244,7 +243,7 @@ impl NameServers {
             ))
         } else if self.is_reached {
             NoWay::new(format!(
-                "the name server ({named}) failed for the time being to look up {host} (EAI_AGAIN)"
+                "the name server ({named}) temporarily failed to look up {host} (EAI_AGAIN)"
             ))
         } else {
             NoWay::new(format!(

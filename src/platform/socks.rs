@@ -47,8 +47,10 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
                 .advise("Set the option proxy to socks5h://USER:PASSWORD@HOST:PORT."));
         }
         ([5, _], _) => {
-            return Err(NoWay::proxy(proxy, "takes no login that is known here")
-                .advise("Let it take a user name and password (RFC 1929)."));
+            return Err(
+                NoWay::proxy(proxy, "offers no login that this library knows")
+                    .advise("Let it take a user name and password (RFC 1929)."),
+            );
         }
         _ => {
             return Err(NoWay::proxy(proxy, "does not speak SOCKS5")
@@ -111,7 +113,7 @@ fn refusal(code: u8) -> String {
         1 => "general failure".into(),
         2 => "its rules do not allow it".into(),
         3 => "network is unreachable".into(),
-        4 => "it does not reach the host, or not find its name".into(),
+        4 => "it cannot reach the host, or cannot find its name".into(),
         5 => "connection refused".into(),
         6 => "TTL expired".into(),
         7 => "it does not take CONNECT".into(),

@@ -236,10 +236,10 @@ impl Verifier {
         let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
         match inner {
             Some(e) => self.failure(host, e),
-            None if ran_out(e) => NoWay::new(
-                "the host took the connection, and there was no end of the TLS handshake",
-            )
-            .timeout(),
+            None if ran_out(e) => {
+                NoWay::new("the host accepted the connection, but did not finish the TLS handshake")
+                    .timeout()
+            }
             // A server of plain HTTP may hang up on a greeting that it does not understand.
             None if matches!(e.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => NoWay {
                 is_tls: true,
@@ -256,15 +256,15 @@ impl Verifier {
         let (what, advice) = match e {
             rustls::Error::InvalidCertificate(e) => self.refused(host, e),
             rustls::Error::InvalidMessage(_) => (
-                "TLS: what answers there does not speak TLS".into(),
+                "TLS: the other end does not speak TLS".into(),
                 "See what it is: a host of plain HTTP, a portal that asks for a login, or another port.",
             ),
             rustls::Error::AlertReceived(alert) => (
-                format!("TLS: the host broke the handshake off ({alert:?})"),
+                format!("TLS: the host ended the handshake ({alert:?})"),
                 "See whether it is the right host, and which versions of TLS it speaks.",
             ),
             rustls::Error::PeerIncompatible(_) => (
-                "TLS: the host speaks no version and cipher that are known here".into(),
+                "TLS: the host supports no version and cipher of this library".into(),
                 "Let it speak TLS 1.2 or 1.3.",
             ),
             _ => (

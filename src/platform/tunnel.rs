@@ -142,7 +142,9 @@ fn http_connect(proxy: &Proxy, mut wire: Wire, target: &Target) -> Result<Wire, 
                 400 | 404 | 405 | 501 => {
                     "See whether the option proxy names a proxy that takes CONNECT."
                 }
-                _ => "See the proxy's log: it may not reach that host, or not find its name.",
+                _ => {
+                    "See the proxy's log: it may be unable to reach that host or to find its name."
+                }
             }))
         }
     }
@@ -207,8 +209,8 @@ fn wants_login(proxy: &Proxy, schemes: &[String]) -> NoWay {
     let password = proxy.login.as_ref().map(|(_, password)| password.as_str());
     let repeats = |scheme: &String| echo::repeats(scheme, password);
     let asks = match schemes {
-        schemes if schemes.iter().any(repeats) => "it asks for what repeats the password".into(),
-        [] => "it does not say for what".into(),
+        schemes if schemes.iter().any(repeats) => "its login scheme repeats the password".into(),
+        [] => "it does not name a login scheme".into(),
         schemes => format!("it asks for {}", schemes.join(", ")),
     };
     let takes_basic = schemes.is_empty() || schemes.iter().any(|s| s.eq_ignore_ascii_case("basic"));

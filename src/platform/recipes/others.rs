@@ -92,7 +92,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["douyin"],
-        about: "a Douyin mini program; better douyin_stable",
+        about: "a Douyin mini program; prefer douyin_stable",
         endpoint: "douyin_token",
         platform: &hosts::DOUYIN,
         path: "/api/apps/v2/token",

@@ -69,7 +69,9 @@ pub fn row_of(url: &RedisUrl, bytes: &[u8]) -> Result<Option<(CredentialKey, Row
 /// record.
 fn damaged(url: &RedisUrl, what: &str) -> Error {
     Error::store(format!("cannot read store {url}"))
-        .because(format!("{what} is not what this library writes"))
+        .because(format!(
+            "{what} has a form that this library does not write"
+        ))
         .advise("Restore the store from a backup, or name another prefix in the URL: ?prefix=NAME.")
 }
 

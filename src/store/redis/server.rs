@@ -278,10 +278,10 @@ impl Server {
             _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
             _ if is_timeout(e) => silent(error, PATIENCE),
             io::ErrorKind::InvalidData => error
-                .because("what answers there does not speak the protocol of Redis")
-                .advise("See what listens there."),
+                .because("the other end does not speak the protocol of Redis")
+                .advise("See which program listens there."),
             _ => error
-                .because("the server broke the connection off")
+                .because("the server closed the connection")
                 .advise("See the server's log."),
         }
     }

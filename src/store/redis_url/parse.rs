@@ -117,7 +117,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
     };
     if !url.user.is_empty() && url.password.is_empty() && sys::variable(PASSWORD_FILE).is_none() {
         return Err(flaw(
-            "has a user name and no password; a password alone is written redis://:PASSWORD@HOST",
+            "has a user name but no password; a password alone is written redis://:PASSWORD@HOST",
         ));
     }
     let mut seen = Vec::new();
@@ -181,7 +181,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
     }
     match (&mut url.identity, key) {
         (Some(identity), Some(key)) => identity.key = key,
-        (None, Some(_)) => return Err(flaw("names ssl_keyfile, and no ssl_certfile")),
+        (None, Some(_)) => return Err(flaw("names ssl_keyfile, but no ssl_certfile")),
         _ => {}
     }
     Ok(url)

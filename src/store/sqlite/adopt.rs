@@ -35,7 +35,7 @@ impl SqliteStore {
                 ));
             }
             FileKind::Planted { what } => {
-                let why = format!("it has {what} in the place of a table, as no store has");
+                let why = format!("it has {what} in the place of a table, which no store has");
                 let advice = "Find out where it comes from, and name another path.";
                 return Err(SqliteError::Refused(why, Some(advice.into())));
             }

@@ -99,7 +99,7 @@ pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
         ))
         .advise("Upgrade libwxtoken.")),
         Ok((FileKind::Planted { what }, ..)) => Err(cannot(format!(
-            "it has {what} in the place of a table, as no backup has"
+            "it has {what} in the place of a table, which no backup has"
         ))),
         Ok((_, false, _)) => Err(cannot("it is damaged".into())),
         Ok(_) => Err(cannot("it is not a backup of a store".into())),

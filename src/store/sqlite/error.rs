@@ -120,7 +120,7 @@ fn io_error(store: &Path, code: i32) -> Error {
             lack.name()
         );
         return cannot("use", store, &why)
-            .advise("Keep the store on a local disk, as ext4 or XFS.");
+            .advise("Keep the store on a local disk, such as ext4 or XFS.");
     }
     // The extended code names the system call. SQLite's text says only “disk I/O error”.
     let why = format!("the system reported an I/O error (SQLite code {code})");

@@ -137,11 +137,11 @@ impl Obstacle {
                     sys::fs_type(store),
                     sys::Lack::Locks.name()
                 ),
-                Some("Keep the store on a local disk, as ext4 or XFS.".into()),
+                Some("Keep the store on a local disk, such as ext4 or XFS.".into()),
             ),
             Obstacle::NotOurLock => (
                 format!(
-                    "the lock beside it would not belong to {}, and shut that user out",
+                    "a lock file of this process would not belong to {}, and would shut that user out",
                     owner()
                 ),
                 Some(format!("Run this as {}.", owner())),
@@ -196,7 +196,7 @@ pub(super) fn remedy(e: &std::io::Error) -> Option<String> {
             Some("Mount it writable, or run `wxtoken keep` where it is writable.".into())
         }
         (_, std::io::ErrorKind::Unsupported) => {
-            Some("Keep the store on a local disk, as ext4 or XFS.".into())
+            Some("Keep the store on a local disk, such as ext4 or XFS.".into())
         }
         _ => None,
     }
