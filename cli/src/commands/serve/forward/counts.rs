@@ -1,5 +1,5 @@
-//! How many calls each client has had forwarded, by path and by what came of them: for metrics. Bounded: whatever paths
-//! callers think of, there are no more series than this.
+//! The number of forwarded calls by client, path and result, for metrics. The number of series is bounded, whatever
+//! paths callers invent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use super::paths::OTHER;
 
 const MOST: usize = 2000;
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Result {
     Ok,
@@ -43,7 +43,7 @@ impl Counts {
         *all.entry(key).or_default() += 1;
     }
 
-    /// Those of the clients that `sees` lets through, as Prometheus reads them.
+    /// Writes the counts of the clients that `sees` accepts, in the format of Prometheus.
     pub fn write(&self, sees: impl Fn(&str) -> bool, to: &mut String) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         to.push_str(

@@ -1,4 +1,4 @@
-//! How long a body may stand still: the time counts while somebody waits for more of it, and not while nobody does.
+//! A limit on the time that a body may stand still. The time counts only while somebody waits for more of the body.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ impl Stillness {
         }
     }
 
-    /// What came, or None where too long nothing has come.
+    /// Returns the data that arrived, or None if none has arrived for too long.
     pub fn judge<T>(&mut self, came: Poll<T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if let Poll::Ready(came) = came {
             self.is_waiting = false;
@@ -54,7 +54,7 @@ mod tests {
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut stillness = Stillness::of(LIMIT);
-            // Nobody has asked for so long.
+            // Nobody has waited in this time.
             advance(LIMIT * 3).await;
             assert!(nothing_comes(&mut stillness).await.is_pending());
             advance(LIMIT / 2).await;

@@ -1,5 +1,5 @@
-//! What the page says, in English and in Chinese: the same fields, filled in `english` and `chinese`. The names of verbs, kinds and
-//! fields are the same in both, and so are a platform's own words.
+//! The texts of the page. `english` and `chinese` fill in the same fields. The names of verbs, kinds and fields, and
+//! a platform's own messages, are the same in both.
 
 mod advice;
 mod chinese;
@@ -14,7 +14,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As HTML and HTTP write it.
+    /// The language's tag in HTML and HTTP.
     pub fn tag(self) -> &'static str {
         self.words().tag
     }
@@ -32,7 +32,7 @@ impl Language {
         }
     }
 
-    /// The one that an Accept-Language prefers; English where it names neither.
+    /// The language that an Accept-Language prefers. English if it names neither.
     pub fn accepted(header: &str) -> Language {
         let mut best = (Language::English, 0.0);
         for part in header.split(',') {
@@ -60,16 +60,16 @@ impl Language {
     }
 }
 
-/// Text between backticks is a command.
+/// The texts of the page. A text between backticks is a command.
 pub struct Words {
     pub tag: &'static str,
-    /// The language's own name, for those who do not read the other.
+    /// The language's own name, for readers who do not know the other one.
     pub own_name: &'static str,
     pub title: &'static str,
     pub skip: &'static str,
     pub signed_in_as: &'static str,
     pub sign_out: &'static str,
-    /// What stands between a word and what it is about.
+    /// The mark between a word and its subject.
     pub colon: &'static str,
     pub as_of: &'static str,
     pub reload: &'static str,
