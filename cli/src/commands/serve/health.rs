@@ -112,7 +112,7 @@ async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<B
     let counts = &call.server.counts;
     let _ = writeln!(
         written,
-        "# HELP wxtoken_server_calls_total Calls to the server, by what came of them.\n\
+        "# HELP wxtoken_server_calls_total Calls to the server, by result.\n\
          # TYPE wxtoken_server_calls_total counter"
     );
     for (result, count) in [

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_take_no_room_without_end() {
+    fn the_number_of_names_is_bounded() {
         let buckets = Buckets::new(1.0, 1.0);
         let now = Instant::now();
         for name in 0..3 * MOST {

@@ -134,7 +134,7 @@ impl Door {
         }
         if listeners.is_empty() {
             return Err(Failure::usage("there is no address to listen on").advise(
-                "Name one, as --listen unix:/run/wxtoken/serve.sock or --listen http://127.0.0.1:8787.",
+                "Name one, such as --listen unix:/run/wxtoken/serve.sock or --listen http://127.0.0.1:8787.",
             ));
         }
         let router = router::of(self.server.clone());

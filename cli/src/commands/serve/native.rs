@@ -114,7 +114,7 @@ async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
     match current {
         Ok(account) if caller.client.sees(&account.name) => Ok(account.name),
         _ => Err(Error::new(Status::Account, "no account is named")
-            .because("the current account is not one that this client sees, or there is none")
+            .because("the client does not see the current account, or no account is current")
             .advise("Name an account.")
             .into()),
     }
@@ -245,7 +245,7 @@ async fn put_field(
     caller.require_sight(&account)?;
     // Only the operator decides which account is current, and which is a parent.
     if put == "current" || put == "parent" {
-        let what = "a client puts secrets, and no account's place";
+        let what = "a client may put secrets, and nothing else of an account";
         return Err(Error::argument(what)
             .advise("Run `wxtoken put` on the server.")
             .into());

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_not_trusted_does_not_speak_for_others() {
+    fn an_untrusted_proxy_does_not_speak_for_others() {
         let told = headers(&["203.0.113.7"]);
         for local in [
             Peer::User(33),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trusted_proxy_tells_the_last_address_and_nobody_behind_it_is_local() {
+    fn a_trusted_proxys_last_address_counts_and_no_peer_behind_it_is_local() {
         let trusted = [None, Some("127.0.0.1".parse().unwrap())];
         for proxy in [Peer::User(33), ip("127.0.0.1")] {
             let told = headers(&["127.0.0.1", "1.1.1.1, 203.0.113.7"]);

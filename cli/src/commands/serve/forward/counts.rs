@@ -47,7 +47,7 @@ impl Counts {
     pub fn write(&self, sees: impl Fn(&str) -> bool, to: &mut String) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         to.push_str(
-            "# HELP wxtoken_forwarded_calls_total Calls that were forwarded for a client, by path and by what came of them.\n\
+            "# HELP wxtoken_forwarded_calls_total Calls that were forwarded for a client, by path and by result.\n\
              # TYPE wxtoken_forwarded_calls_total counter\n",
         );
         for ((client, path, result), count) in all.iter().filter(|((client, ..), _)| sees(client)) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_without_end_take_no_room_without_end() {
+    fn the_number_of_paths_is_bounded() {
         let counts = Counts::default();
         for number in 0..3 * MOST {
             counts.note("web", &format!("/p/{number}"), Result::Ok);

@@ -238,7 +238,7 @@ async fn pass(
     let its_host = hosts.first().copied().unwrap_or(WechatHost::Weixin);
     *told = Some(its_host);
     if host.iter().chain(&hosts).any(|one| *one != its_host) {
-        let words = "invalid credential: the token is of the other platform";
+        let words = "invalid credential: the token belongs to the other platform";
         return Err(Trouble::Words(40001, words).into());
     }
     let cleared = Cleared {

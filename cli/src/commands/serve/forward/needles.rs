@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_goes_without_what_must_not_pass() {
+    fn needles_are_replaced_in_a_text() {
         let needles = needles();
         assert!(needles.are_in(b"a real-token b") && !needles.are_in(b"rea l"));
         let text = needles.replaced(b"real-token, a real-toke, real-tokenreal-token");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_the_beginning_of_one_is_told() {
+    fn the_length_of_a_needles_possible_beginning_is_known() {
         let needles = needles();
         for (text, begun) in [
             ("", 0),

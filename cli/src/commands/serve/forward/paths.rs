@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_tokens_never_goes_on_and_what_spends_must_be_named() {
+    fn calls_that_give_tokens_are_withheld_and_calls_that_spend_must_be_named() {
         for path in GIVE_TOKENS {
             for list in [paths(&[]), paths(&["/*"]), paths(&[path])] {
                 assert_eq!(list.fate(path), Fate::Withheld, "{path}");

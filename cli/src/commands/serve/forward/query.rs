@@ -92,7 +92,7 @@ mod tests {
     const ONCE: [&str; 1] = ["access_token"];
 
     #[test]
-    fn what_is_not_put_in_is_sent_as_it_was_written() {
+    fn other_parts_of_a_query_are_sent_as_they_were_written() {
         let written = "openid=o%2d1&access_token=wxs%5Fa&lang=zh_CN&lang=en&x&&y=%E5%BA%97+";
         let query = Query::parse(written, &ONCE).unwrap();
         assert_eq!(query.get("access_token"), Some("wxs_a"));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_said_once() {
+    fn a_token_parameter_must_not_be_repeated() {
         for query in [
             "access_token=a&access_token=b",
             "access_token=a&access%5ftoken=b",

@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn time_counts_while_somebody_waits_and_begins_anew_with_what_comes() {
+    fn time_counts_while_somebody_waits_and_restarts_when_data_arrives() {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_of_another_site_is_told_from_one_of_this_server() {
+    fn a_form_of_another_site_is_told_apart() {
         let from_here = |fields: &[(&'static str, &str)], is_over_tls| {
             browser(&headers(fields), is_over_tls).sends_from_here()
         };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_of_language_counts_before_what_the_browser_asks_for() {
+    fn a_chosen_language_overrides_the_browsers() {
         let english = headers(&[("accept-language", "en-US,en;q=0.9")]);
         assert_eq!(browser(&english, false).language(), Language::English);
         let chosen = headers(&[

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_between_backticks_is_a_command_and_all_of_it_is_escaped() {
+    fn text_between_backticks_is_a_command_and_everything_is_escaped() {
         let drawn = with_commands("run `wxtoken <b>` & wait").into_string();
         assert_eq!(drawn, "run <code>wxtoken &lt;b&gt;</code> &amp; wait");
         assert_eq!(with_commands("`").into_string(), "<code></code>");

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_without_end_take_no_room_without_end_and_those_of_one_key_end_no_others() {
+    fn sessions_are_bounded_and_those_of_one_key_end_no_others() {
         let sessions = Sessions::default();
         let now = Instant::now();
         let other = sessions.begin(key(0), now).unwrap();

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_says_two_things_is_none() {
+    fn a_query_that_repeats_a_name_is_refused() {
         for query in [
             "a=1&a=2",
             "a=1&%61=2",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_object_texts_count_and_true_is_not_the_word() {
+    fn an_objects_texts_count_and_true_differs_from_its_word() {
         let fields = serde_json::json!({"a": "1", "b": true, "c": "true", "d": 1, "e": ""});
         let Value::Object(fields) = fields else {
             unreachable!()

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_looked_at_once_and_then_less_and_less_often() {
+    fn a_token_is_checked_at_once_and_then_less_and_less_often() {
         let (mut look, began) = (Look::default(), Instant::now());
         let mut looked = Vec::new();
         for second in 0..7200 {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn another_token_is_looked_at_at_once() {
+    fn another_token_is_checked_at_once() {
         let (mut look, now) = (Look::default(), Instant::now());
         assert!(look.is_due("one", now) && !look.is_due("one", now));
         assert!(look.is_due("two", now) && !look.is_due("two", now));
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_account_has_a_look_of_its_own() {
+    fn each_account_is_checked_by_itself() {
         let (repeats, now) = (Repeats::default(), Instant::now());
         let due = |account| repeats.of(account).try_lock().unwrap().is_due("token", now);
         assert!(due("shop") && due("corp") && !due("shop"));

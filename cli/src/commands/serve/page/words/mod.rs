@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browsers_first_choice_of_the_two_counts() {
+    fn the_browsers_preferred_language_of_the_two_is_used() {
         for (header, language) in [
             ("", Language::English),
             ("fr", Language::English),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_said_in_two_units_at_most() {
+    fn spans_have_at_most_two_units() {
         let chinese = Language::Chinese.words().span;
         assert_eq!(chinese(59), "59 秒");
         assert_eq!(chinese(125), "2 分 05 秒");
