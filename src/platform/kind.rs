@@ -128,7 +128,7 @@ mod tests {
         }
     }
 
-    /// If a chain of parents ends, threads that hold one link while they wait for the next cannot deadlock.
+    /// Threads hold one link of a chain while they wait for the next. They cannot deadlock, because each chain ends.
     #[test]
     fn a_chain_of_parents_ends() {
         for kind in Kind::all() {

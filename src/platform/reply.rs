@@ -8,7 +8,7 @@ use super::recipe::Recipe;
 use crate::names::MAX_SECRET;
 use crate::secrets::Secret;
 
-/// The longest token in bytes. WeChat recommends to reserve 512.
+/// The longest token in bytes. WeChat recommends reserving 512.
 pub const MAX_TOKEN: usize = 1023;
 /// The longest life of a token, thirty days. No platform grants more, so more is a mistake.
 const MAX_LIFETIME_S: i64 = 30 * 24 * 3600;

@@ -160,8 +160,8 @@ fn no_thread(e: &io::Error) -> NoWay {
     .advise(no_thread_advice(e))
 }
 
-/// The name servers of this host, and whether they can be reached. They explain the failure that
-/// has many causes (EAI_AGAIN).
+/// The name servers of this host, and whether they can be reached. They explain EAI_AGAIN, a
+/// failure with many causes.
 struct NameServers {
     named: Vec<IpAddr>,
     is_reached: bool,

@@ -12,7 +12,7 @@ use crate::store::account_set::AccountSet;
 use crate::store::{Account, ParentLink, RedisUrl, UnknownAccount};
 use crate::sys::random;
 
-/// A row, with the key and the store's data that belong to it.
+/// A row as it is stored, with its key and the mark of its write.
 #[derive(Serialize, Deserialize)]
 struct StoredRow {
     /// The mark of this write. Two processes that make the same change write different bytes, and each knows its own.

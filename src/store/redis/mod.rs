@@ -46,7 +46,7 @@
 //!
 //! This folder writes and reads RESP itself (`resp`), over the connections of `platform::stream`. Those look names up
 //! within the deadline, end each system call with it, resume interrupted calls, and block SIGPIPE. The crate `redis`
-//! (1.8.1) was measured and not taken. It adds 149 kB to a library of one call, and 30 crates. Most of that is the
+//! (1.8.1) was measured and rejected. It adds 149 kB to a library of one call, and 30 crates, most of them for the
 //! ICU tables of its URL parser. Its parser does not limit the size of a reply. This store needs two of its
 //! functions. This whole folder adds 240 kB to a library of 3.8 MB.
 //!

@@ -25,9 +25,9 @@ const LONGEST_MS: i64 = 7_200_000;
 
 /// Converts the file into a store, completely or not at all. A second process finds it done.
 pub fn import(conn: &mut Connection, opening: &Opening) -> Result<(), SqliteError> {
-    // VACUUM comes first, because the script never zeroed the pages that it freed. Pages that this import frees are
-    // zeroed by secure_delete. So the commit is the last step. If the process is killed before it, the script's
-    // database is still there, to be imported again.
+    // VACUUM removes pages that the script freed and never zeroed. Pages that this import frees are zeroed by
+    // secure_delete. VACUUM comes first, so that the commit is the last step. If the process is killed before it, the
+    // script's database is still there, to be imported again.
     conn.execute_batch("VACUUM")?;
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if schema::file_kind(&transaction)? != schema::FileKind::Legacy {

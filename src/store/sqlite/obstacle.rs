@@ -1,6 +1,6 @@
 //! The reasons why a process may only read a store, each with its remedy.
 //!
-//! Such a process is a reader: it leaves fetching to a keeper. Otherwise it would fetch for itself alone, or create
+//! Such a process is a reader, and leaves fetching to a keeper. Otherwise it would fetch for itself alone, or create
 //! files that shut the owner out.
 
 use std::path::{Path, PathBuf};

@@ -92,7 +92,7 @@ pub struct Call<'a> {
     pub account: Option<String>,
     /// The path of a forwarded call.
     pub path: Option<String>,
-    /// Whether a successful call has a line in the audit. A failed one always has.
+    /// Whether a successful call has a line in the audit.
     pub is_audited: bool,
     began: Instant,
 }

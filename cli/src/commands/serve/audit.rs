@@ -2,7 +2,7 @@
 //! store knows, and no text that a caller sent. So neither a query, nor a key, nor a token can be in it.
 //!
 //! A thread writes the lines, so that a slow disk delays no caller. It writes within milliseconds, in the order of the
-//! calls. Lines for which there is no room are counted, and a line of the audit says how many were lost.
+//! calls. Lines that find the queue full are lost, and a later line of the audit says how many.
 
 use std::fs::File;
 use std::io::{self, Write};

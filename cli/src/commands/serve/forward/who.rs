@@ -49,8 +49,8 @@ pub struct Places {
 }
 
 impl Places {
-    /// The stand-ins of a query. Fails on a token that is not a stand-in, except in calls that also carry users'
-    /// tokens.
+    /// The stand-ins of a query. Fails on a token that is not a stand-in, except in calls about users, which
+    /// carry users' tokens.
     pub async fn of_query(
         call: &Call<'_>,
         query: &Query,
