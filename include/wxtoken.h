@@ -241,7 +241,7 @@ wxtoken_status wxtoken_set(wxtoken *wx,
  *
  *     kind              id                put                    what it is
  *     official          appid                                    service and subscription accounts, mini programs
- *     official_classic  appid                                    the same; each fetch ends the token before
+ *     official_classic  appid                                    like official, but each fetch ends the previous token
  *     work              corpid                                   an app of a WeCom corporation
  *     component         component_appid   verify_ticket          a third-party platform
  *     authorizer        authorizer_appid  parent, refresh_token  an account that authorized a component; no secret
@@ -250,7 +250,7 @@ wxtoken_status wxtoken_set(wxtoken *wx,
  *     provider          corpid                                   a WeCom service provider
  *     qq                appid                                    a QQ mini program
  *     qqbot             appId                                    a QQ bot
- *     douyin            appid                                    a Douyin mini program; better douyin_stable
+ *     douyin            appid                                    a Douyin mini program; prefer douyin_stable
  *     douyin_stable     client_key                               a Douyin mini program or app
  *     douyin_game       appid                                    a Douyin mini game
  *     dingtalk          appKey                                   an internal app of DingTalk

@@ -247,13 +247,13 @@ fn a_name_that_is_not_found_says_which_of_its_causes_it_was() {
             "failing",
             LOCAL,
             NameServer::Answers(2),
-            "failed for the time being",
+            "temporarily failed",
         ),
         (
             "refusing",
             LOCAL,
             NameServer::Answers(5),
-            "failed for the time being",
+            "temporarily failed",
         ),
         (
             "none",
@@ -430,7 +430,12 @@ fn a_proxys_failure_is_the_proxys_and_says_which() {
             "it asks for Negotiate, NTLM; hint: Only Basic is supported",
             1,
         ),
-        (b"HTTP/1.1 407 x\r\n\r\n", "", "it does not say for what", 1),
+        (
+            b"HTTP/1.1 407 x\r\n\r\n",
+            "",
+            "it does not name a login scheme",
+            1,
+        ),
         (
             b"HTTP/1.1 403 Forbidden\r\n\r\n",
             "",
@@ -498,7 +503,7 @@ fn a_login_that_a_proxy_sends_back_is_not_shown() {
     let failure = handle_at(&world, "proxy", &[("proxy", &url)]).get("shop");
     let message = failure.unwrap_err().message;
     assert!(
-        message.contains("it asks for what repeats the password"),
+        message.contains("its login scheme repeats the password"),
         "{message}"
     );
     assert!(!message.contains("long-p"), "{message}");

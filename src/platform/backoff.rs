@@ -1,17 +1,17 @@
-//! How long to hold off after a failure, and the day by which the platforms count their quotas.
+//! The time to hold off after a failure, and the day by which the platforms count their quotas.
 
-/// How long to leave the platform alone.
+/// The time for which to leave the platform alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// A fault of this process or its options, which keeps nobody else from asking.
+    /// A fault of this process or its options. Other processes may go on asking.
     NotShared,
-    /// Doubling from 2 s to 60 s: it may pass by itself.
+    /// From 2 s, doubling to 60 s. The fault may pass by itself.
     BackOff,
-    /// Someone has to act; ask again this often.
+    /// Someone has to act. Ask again after this many seconds.
     Seconds(i64),
-    /// Until the minute of the wall clock is over.
+    /// Until the current minute of the wall clock ends.
     NextMinute,
-    /// Until midnight UTC+8, when the platform's day ends, but look once an hour.
+    /// Until midnight UTC+8, when the platform's day ends, but at most an hour at a time.
     NextDay,
 }
 
@@ -19,13 +19,13 @@ const DAY_MS: i64 = 86_400_000;
 
 const UTC8_MS: i64 = 8 * 3_600_000;
 
-/// The day of WeChat's calendar (UTC+8) that a moment falls in.
+/// The day of WeChat's calendar (UTC+8) that contains this moment.
 pub fn platform_day(wall_ms: i64) -> i64 {
     (wall_ms + UTC8_MS).div_euclid(DAY_MS)
 }
 
 impl Wait {
-    /// In milliseconds, before jitter.
+    /// The length in milliseconds, before jitter.
     pub fn length_ms(self, wall_ms: i64, failures: i64) -> i64 {
         match self {
             Wait::NotShared => 0,

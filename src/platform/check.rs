@@ -1,4 +1,4 @@
-//! Asks a platform whether it takes a token that callers have rejected.
+//! Asks a platform whether it accepts a token that callers have rejected.
 
 use super::http::{self, Request, SendError};
 use super::recipe::TokenCheck;
@@ -7,14 +7,14 @@ use crate::clock::Deadline;
 use crate::options::Options;
 use crate::secrets::Secret;
 
-/// What a platform says of a token.
+/// A platform's answer about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It takes the token.
+    /// The platform accepts the token.
     Accepted,
-    /// It refuses the token, by this errcode.
+    /// The platform refuses the token by this errcode.
     Refused(i64),
-    /// Its answer says nothing about the token, and why.
+    /// The answer says nothing about the token, for this reason.
     Unknown(String),
 }
 
@@ -51,7 +51,7 @@ fn judge(check: &TokenCheck, status: u16, body: &[u8]) -> Verdict {
     match object.pointer("/errcode").map(whole_number) {
         None | Some(Some(0)) => match object.pointer(check.proof) {
             Some(proof) if proof.is_array() => Verdict::Accepted,
-            _ => Verdict::Unknown("its answer lacks what was asked for".into()),
+            _ => Verdict::Unknown("its answer lacks the field that was asked for".into()),
         },
         Some(Some(code)) if check.refused.contains(&code) => Verdict::Refused(code),
         Some(Some(code)) => Verdict::Unknown(format!("it answered errcode {code}")),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_platform_takes_a_token_or_refuses_it_or_says_nothing() {
+    fn a_platform_accepts_or_refuses_a_token_or_says_nothing_about_it() {
         for taken in [
             r#"{"ip_list":["203.0.113.0/24"]}"#,
             r#"{"errcode":0,"errmsg":"ok","ip_list":[]}"#,

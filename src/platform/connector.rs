@@ -1,4 +1,5 @@
-//! ureq's way to a host: the first address that answers, a proxy's tunnel, TLS; and no step that waits beyond the deadline.
+//! The way to a host for ureq: the first address that answers, a proxy's tunnel, and TLS. No step waits beyond the
+//! deadline.
 
 use std::fmt;
 use std::io;
@@ -18,19 +19,19 @@ use crate::clock::Deadline;
 use crate::options::IpVersion;
 use crate::proxy::Proxy;
 
-/// The whole way of one request.
+/// The settings of one request's connection.
 #[derive(Debug)]
 pub(super) struct Way {
     pub proxy: Option<Proxy>,
     pub ip_version: IpVersion,
-    /// For a host of https://.
+    /// The settings of TLS, for a host of https://.
     pub tls: Option<Tls>,
-    /// The end of the call. No step waits beyond it, whatever limit ureq gives to the step.
+    /// The deadline of the call. No step waits beyond it, whatever limit ureq gives to the step.
     pub by: Deadline,
 }
 
 impl Way {
-    /// Names the proxy in a failure behind it: it may be the one that answers, or hangs up.
+    /// Names the proxy in a failure that comes from behind it. The proxy itself may be what answers or hangs up.
     fn named(&self, mut no_way: NoWay) -> NoWay {
         if let Some(proxy) = &self.proxy {
             no_way.what += &format!(" (through {})", proxy.words());
@@ -49,7 +50,7 @@ impl Connector<()> for Way {
     ) -> Result<Option<Socket<Channel>>, ureq::Error> {
         let end = end_of(details.timeout, &self.by);
         let (host, port) = host_and_port(details.uri);
-        // The resolver gave the proxy's addresses where there is one.
+        // If there is a proxy, `details.addrs` are its addresses.
         let target = Target {
             host,
             port,
@@ -67,7 +68,7 @@ impl Connector<()> for Way {
     }
 }
 
-/// When a step is to end that has this limit. The limit that ureq calls “not happening” would overflow a clock.
+/// The end of a step with this limit. ureq's limit “not happening” alone would overflow a clock.
 fn end_of(timeout: NextTimeout, by: &Deadline) -> Instant {
     Instant::now() + by.left().min(*timeout.after)
 }
@@ -130,7 +131,7 @@ impl<C: Timed> Transport for Socket<C> {
         Ok(amount > 0)
     }
 
-    /// It is never used for a second request.
+    /// A connection serves one request only.
     fn is_open(&mut self) -> bool {
         false
     }
@@ -148,7 +149,7 @@ mod tests {
     use std::time::Duration;
     use ureq::unversioned::transport::time;
 
-    /// A limit that ureq gives anew to each wait of a loop, or that it has forgotten.
+    /// ureq may give a fresh limit to each wait of a loop, or forget one.
     #[test]
     fn no_wait_goes_beyond_the_end_of_the_call() {
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,20 +1,20 @@
-//! Whether the words of a stranger repeat a secret. A gateway that refuses a request may send parts of it back: cut, in
-//! other letters, with blanks, or in the encodings that requests and logs have.
+//! Tells whether a stranger's text repeats a secret. A gateway that refuses a request may send parts of it back: cut,
+//! in another case, with blanks, or in the encodings of requests and logs.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
-/// So many characters of a secret in a row are a part of it. Fewer stand in other words by chance.
+/// The length in characters of a part of a secret. Shorter pieces occur in other words by chance.
 const PART: usize = 8;
-/// So many characters of a secret's base64 in a row hold [`PART`] of its characters.
+/// The characters of a secret's base64 that surely hold [`PART`] of its characters.
 const ENCODED_PART: usize = 11;
-/// How many encodings may lie in each other.
+/// The number of encodings that may be nested.
 const MAX_DEPTH: usize = 3;
 /// The most readings of one text.
 const MAX_READINGS: usize = 256;
 
-/// Whether `text` holds a part of one of the secrets, in whatever form.
+/// Whether `text` holds a part of one of the secrets, in any form.
 pub(super) fn repeats<'s>(text: &str, secrets: impl IntoIterator<Item = &'s str>) -> bool {
     let secrets: Vec<&str> = secrets.into_iter().map(random_part).collect();
     if secrets.iter().all(|secret| secret.is_empty()) {
@@ -26,7 +26,7 @@ pub(super) fn repeats<'s>(text: &str, secrets: impl IntoIterator<Item = &'s str>
         .any(|secret| readings.iter().any(|reading| holds(reading, secret)))
 }
 
-/// A secret without the word before it that is the same in all of its kind: `refreshtoken@@@`.
+/// A secret without the fixed word that begins all of its kind, such as `refreshtoken@@@`.
 fn random_part(secret: &str) -> &str {
     secret.rsplit("@@@").next().unwrap_or(secret)
 }
@@ -53,7 +53,7 @@ fn holds(reading: &str, secret: &str) -> bool {
         })
 }
 
-/// Whether a secret that is shorter than a part stands in a text as a word of its own.
+/// Whether a text holds a secret that is shorter than a part, as a separate word.
 fn holds_word(text: &str, secret: &str) -> bool {
     let is_apart = |c: Option<char>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
     !secret.is_empty()
@@ -73,21 +73,21 @@ fn letters(text: &str) -> Zeroizing<String> {
     Zeroizing::new(kept.map(|c| c.to_ascii_lowercase()).collect())
 }
 
-/// What base64 makes of a secret, in small letters, at each place that it may have among other bytes.
+/// The base64 of a secret in small letters, at each offset that it may have among other bytes.
 fn base64_of(secret: &str) -> Vec<Zeroizing<String>> {
     (0..3)
         .map(|before| {
             let mut bytes = Zeroizing::new(vec![0; before]);
             bytes.extend_from_slice(secret.as_bytes());
             let encoded = Zeroizing::new(STANDARD_NO_PAD.encode(&*bytes));
-            // A character at an end may hold bits of a neighbour.
+            // A character at an end may hold bits of a neighbouring byte.
             let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
             letters(&encoded[first..last])
         })
         .collect()
 }
 
-/// A text as it is, and all that it may be the encoding of.
+/// A text, and every text that it may encode.
 fn readings(text: &str) -> Vec<Zeroizing<String>> {
     let mut all = vec![Zeroizing::new(text.to_owned())];
     let mut from = 0;
@@ -117,7 +117,7 @@ fn decoded(text: &str) -> Vec<Zeroizing<String>> {
     all
 }
 
-/// The characters behind `%41`, `\u0041`, `\x41`, `\/` and `&#x41;`.
+/// Decodes `%41`, `\u0041`, `\x41`, `\/` and `&#x41;`.
 fn escapes_decoded(text: &str) -> Zeroizing<String> {
     let mut rest = text;
     let mut decoded = Zeroizing::new(String::new());
@@ -136,7 +136,7 @@ fn escapes_decoded(text: &str) -> Zeroizing<String> {
             '%' => digits(1, 2, 16),
             '\\' if rest[1..].starts_with('u') => digits(2, 4, 16),
             '\\' if rest[1..].starts_with('x') => digits(2, 2, 16),
-            // The character behind it stands for itself, or for one that no secret has.
+            // The character after a backslash stands for itself, or for one that no secret has.
             '\\' => rest[1..].chars().next().map(|c| (c, 1 + c.len_utf8())),
             '&' => entity("&#x", 16).or_else(|| entity("&#", 10)),
             _ => None,
@@ -148,7 +148,7 @@ fn escapes_decoded(text: &str) -> Zeroizing<String> {
     decoded
 }
 
-/// What each run of the characters of an alphabet decodes to.
+/// Decodes each run of characters that belong to an alphabet.
 fn runs_decoded(
     text: &str,
     is_of_alphabet: fn(u8) -> bool,
@@ -176,7 +176,7 @@ fn hex_decoded(text: &str) -> Vec<Zeroizing<String>> {
     [from(0), from(1)].concat()
 }
 
-/// A run that is cut at its beginning does not begin with the first of four characters.
+/// Decodes base64 at each of four offsets, because a run may be cut at its beginning.
 fn base64_decoded(text: &str) -> Vec<Zeroizing<String>> {
     let from = |offset: usize| {
         let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(&byte);
@@ -265,7 +265,7 @@ mod tests {
             body,
             query,
         ];
-        // Cut at either end, and both.
+        // Cut at either end, and at both.
         for begin in 0..=secret.len() - PART {
             for end in begin + PART..=secret.len() {
                 forms.push(secret[begin..end].to_owned());
@@ -273,7 +273,7 @@ mod tests {
             forms.push(url_encoded(&secret[begin..begin + PART]));
             forms.push(spaced(&secret[begin..begin + PART], " "));
         }
-        // What is encoded, cut: so many characters hold a part of the secret, wherever they begin.
+        // An encoded secret that is cut. This many characters hold a part of the secret, wherever they begin.
         let encoded = in_base64(secret);
         for begin in 0..encoded.len() - 16 {
             forms.push(encoded[begin..begin + 16].to_owned());
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_known_in_every_form_of_it() {
+    fn a_secret_is_found_in_every_form() {
         for secret in [HEX, SYMBOLS, &format!("refreshtoken@@@{HEX}")] {
             let own = random_part(secret);
             for form in forms(own) {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_platform_says_of_itself_is_no_secret() {
+    fn a_platforms_own_words_are_not_taken_for_a_secret() {
         let hex = "9aa8b7c6d5e4f3021120313243546576";
         for said in [
             "invalid appsecret rid: 6565a1b2-0123abcd-89ef4567",
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_stands_for_its_character_and_another_for_itself() {
+    fn an_escape_decodes_to_its_character_and_an_invalid_one_stays() {
         for (text, read) in [
             ("%41", "A"),
             ("\\u0041", "A"),
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_so_many_readings_and_no_more() {
+    fn the_readings_of_a_text_are_limited() {
         let runs: Vec<String> = (0..2 * MAX_READINGS)
             .map(|number| format!("{number:016x}"))
             .collect();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn hexadecimal_digits_are_read_with_blanks_between_and_from_a_part_on() {
+    fn hexadecimal_is_decoded_with_blanks_and_from_the_length_of_a_part() {
         let hex = |text: &str| -> String { text.bytes().map(|b| format!("{b:02x}")).collect() };
         assert!(repeats(&spaced(&hex(SYMBOLS), " "), [SYMBOLS]));
         assert_eq!(hex_decoded(&hex(&SYMBOLS[..PART])).len(), 2);
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base64_of_a_secret_is_what_its_neighbours_leave_of_it() {
+    fn the_base64_of_a_secret_leaves_out_characters_shared_with_neighbours() {
         let secret = "secretsecret";
         let pieces = base64_of(secret);
         let lengths: Vec<usize> = pieces.iter().map(|piece| piece.len()).collect();
@@ -371,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_as_long_as_a_part_is_known_within_another_word() {
+    fn a_secret_as_long_as_a_part_is_found_within_another_word() {
         let secret = &HEX[..PART];
         assert!(repeats(&format!("x{secret}y"), [secret]));
     }
 
     #[test]
-    fn a_short_secret_is_known_as_a_word() {
+    fn a_short_secret_is_found_only_as_a_word() {
         for (text, is_there) in [
             ("got pw12", true),
             ("secret=PW12&x", true),

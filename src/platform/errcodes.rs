@@ -1,7 +1,8 @@
-//! What an errcode means when it answers a token fetch: how long to hold off, and what a person should do.
+//! The meaning of an errcode that answers a token fetch: how long to hold off, and what a person should do.
 //!
-//! From WeChat's published lists. The same number means other things in answers to business calls (40001 there is a
-//! stale token), which this library never sees: the caller tells it by `wxtoken_reject`.
+//! The codes are from WeChat's published lists. In answers to business calls the same number may mean something else:
+//! 40001 there is a stale token. This library never sees those answers; a caller reports such a token by
+//! `wxtoken_reject`.
 
 mod others;
 
@@ -14,11 +15,11 @@ use crate::hosts::{self, Platform};
 pub struct ErrcodeRule {
     pub wait: Wait,
     pub advice: Advice,
-    /// It stands for the account's secret, and not for another name's.
+    /// Whether the code refuses the account's own secret.
     pub blames_secret: bool,
 }
 
-/// What to do about a refusal. The words are whole sentences, and those before an advice say why.
+/// The advice for a refusal. The texts are whole sentences. A text before another advice says why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice {
     Do(&'static str),
@@ -28,16 +29,16 @@ pub enum Advice {
     Put(&'static str),
     /// Add this host's address to this list.
     Allow(&'static str),
-    /// End the back-off, once this is mended.
+    /// End the back-off after the cause is fixed.
     Retry(&'static str),
-    /// See what is left of the day, and end the back-off once it is more.
+    /// Check what is left of the day's quota, and end the back-off after it is raised.
     Quota(&'static str),
 }
 
-/// Whose code it is; None: everybody's.
+/// The platform of a code. None stands for every platform.
 type On = Option<&'static Platform>;
 
-/// A code, how long to hold off, and what to do.
+/// A code's platform, its number, how long to hold off, and what to do.
 type Row = (On, i64, Wait, Advice);
 
 const API: On = Some(&hosts::API);
@@ -53,7 +54,7 @@ const WRONG_REQUEST: Advice =
 
 const TOO_MANY: Advice = Do("There are too many calls at once. The request is made again.");
 
-/// Codes that need someone to act or time to pass; any other code is taken for a fault of configuration.
+/// Codes that need someone to act, or time to pass. Any other code is taken for a fault of configuration.
 static TABLE: &[Row] = &[
     (
         None,
@@ -280,14 +281,14 @@ static TABLE: &[Row] = &[
         Wait::Seconds(60),
         Put("The suite_ticket is not valid. When WeCom pushes the next one,"),
     ),
-    // A token that is refused once more after it was fetched anew stands for the suite itself.
+    // If the platform refuses a token, and then a newly fetched one too, the suite itself is refused.
     (
         WORK,
         40082,
         Wait::Seconds(60),
         Do("WeCom does not take the suite's token. Check the suite's account."),
     ),
-    // Where the codes are words.
+    // The codes of some platforms are words.
     (
         None,
         0,
@@ -306,7 +307,7 @@ static BLAMES_SECRET: &[(On, i64)] = &[
     (WORK, 40091),
 ];
 
-/// The platform did not take the parent's token, and not its successor either.
+/// The rule if the platform accepted neither the parent's token nor the next one.
 pub const STALE_PARENT: ErrcodeRule = ErrcodeRule {
     wait: Wait::BackOff,
     advice: Do(
@@ -323,17 +324,17 @@ const WECOM_LIMIT: ErrcodeRule = ErrcodeRule {
     blames_secret: false,
 };
 
-/// Of a code that no table has.
+/// The rule of a code that is in no table.
 const UNKNOWN: ErrcodeRule = ErrcodeRule {
     wait: Wait::Seconds(60),
     advice: Do("Look the errcode up in the platform's list of return codes."),
     blames_secret: false,
 };
 
-/// `failures`: how many failed in a row before this one.
+/// Judges a code. `failures` is the number of failures in a row before this one.
 pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
     if *platform == hosts::WORK && code == 45009 {
-        // A minute's limit first; if it still holds then it is the hour's.
+        // The limit may be per minute. If it still holds after that, it is per hour.
         let wait = if failures == 0 { 60 } else { 3600 };
         return ErrcodeRule {
             wait: Wait::Seconds(wait),
@@ -364,7 +365,7 @@ pub fn judge(platform: &Platform, code: i64, failures: i64) -> ErrcodeRule {
     )
 }
 
-/// Every text that an advice holds, each once.
+/// Every text in an advice, each once.
 pub fn sentences() -> Vec<&'static str> {
     let rows = TABLE.iter().chain(others::TABLE);
     let mut all: Vec<&str> = rows.map(|(_, _, _, advice)| advice.text()).collect();

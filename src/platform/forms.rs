@@ -1,24 +1,25 @@
-//! How a platform spells ids and secrets, so that one in the other's place is noticed before it is stored in clear.
+//! The forms of ids and secrets on each platform. A value in the wrong place is noticed by them before it is stored
+//! in clear.
 //!
-//! Only what is certain is refused: an id or a secret of a form that is not known here is taken.
+//! Only a certain mistake is refused. An id or a secret of an unknown form is accepted.
 
 use std::ops::RangeInclusive;
 
-/// The forms of a kind's ids and secrets, as far as they are known.
+/// The known forms of a kind's ids and secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forms {
-    /// What an id begins with; none where that is not known.
+    /// The beginnings of an id. Empty if they are not known.
     pub id_begins: &'static [&'static str],
     pub secret: SecretForm,
 }
 
-/// What a secret is.
+/// The form of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretForm {
     Unknown,
-    /// So many hexadecimal digits.
+    /// This many hexadecimal digits.
     Hex(usize),
-    /// So many letters, digits, hyphens and underscores.
+    /// This many letters, digits, hyphens and underscores.
     Word(usize),
 }
 
@@ -32,7 +33,7 @@ pub const WECHAT: Forms = Forms {
     secret: SecretForm::Hex(32),
 };
 
-/// A corpid. Old ones begin as an appid does.
+/// The forms of a WeCom app. Old corpids begin as an appid does.
 pub const WECOM: Forms = Forms {
     id_begins: &["ww", "wx"],
     secret: SecretForm::Word(43),
@@ -44,7 +45,7 @@ pub const SUITE: Forms = Forms {
     ..WECOM
 };
 
-/// The corpid of a customer, and a permanent code.
+/// The forms of a customer's corpid and a permanent code.
 pub const CUSTOMER: Forms = Forms {
     id_begins: &["ww", "wx", "wp"],
     ..UNKNOWN
@@ -65,10 +66,10 @@ pub const FEISHU: Forms = Forms {
     secret: SecretForm::Word(32),
 };
 
-/// The lengths of the ids that have a known beginning. Every secret is longer.
+/// The lengths of ids that have a known beginning. Every secret is longer.
 const ID_LENGTH: RangeInclusive<usize> = 12..=20;
 
-/// A value in the wrong place.
+/// A mistake in the order of an id and a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Swapped {
     /// The id has the form of a secret.
@@ -78,7 +79,7 @@ pub enum Swapped {
 }
 
 impl Forms {
-    /// Whether an id and a secret are certainly in each other's place.
+    /// Whether an id and a secret are certainly swapped.
     pub fn swapped(&self, id: &str, secret: Option<&str>) -> Option<Swapped> {
         if self.id_begins.iter().any(|begin| id.starts_with(begin)) {
             return None;
@@ -121,7 +122,7 @@ mod tests {
     const HEX_32: &str = "0123456789abcdef0123456789ABCDEF";
 
     #[test]
-    fn an_id_and_a_secret_in_each_others_place_are_known_by_their_forms() {
+    fn a_swapped_id_and_secret_are_detected_by_their_forms() {
         let word = |length| "aB-_9".repeat(20)[..length].to_owned();
         let hex_40 = format!("{HEX_32}01234567");
         for (kind, id, secret) in [
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_taken() {
+    fn a_doubtful_id_or_secret_is_accepted() {
         for kind in Kind::all() {
             let forms = kind.token().forms;
             for (id, secret) in [
@@ -162,7 +163,7 @@ mod tests {
                 assert_eq!(swapped, None, "{}: {id} {secret}", kind.name());
             }
         }
-        // A digit too many, or a letter that is not one.
+        // One digit is missing, or one letter is not a hexadecimal digit.
         for id in [&HEX_32[1..], "g123456789abcdef0123456789ABCDEF"] {
             assert_eq!(WECHAT.swapped(id, Some(HEX_32)), None, "{id}");
         }

@@ -1,6 +1,8 @@
-//! One HTTP request: TLS verified, no redirects, no idle connections, every wait and every size bounded.
+//! One HTTP request. TLS is verified, redirects are not followed, connections are not kept, and every wait and size
+//! is limited.
 //!
-//! ureq's errors can hold the URL, and the URL a secret: they are told apart here and never formatted.
+//! ureq's errors can hold the URL, and the URL can hold a secret. So this module tells the errors apart and never
+//! prints them.
 
 use std::io;
 use std::time::Duration;
@@ -23,31 +25,31 @@ pub struct Request {
     pub path: &'static str,
     pub query: Vec<(&'static str, Zeroizing<String>)>,
     pub headers: Vec<(&'static str, Zeroizing<String>)>,
-    /// JSON to post.
+    /// The JSON to post.
     pub body: Option<Zeroizing<Vec<u8>>>,
-    /// Whether it is a POST, and not a GET.
+    /// Whether the request is a POST rather than a GET.
     pub posts: bool,
 }
 
-/// Why a request has no response.
+/// The reason why a request has no response.
 pub enum SendError {
-    /// This process's own options do not make a request.
+    /// This process's own options do not make a valid request.
     Options(Error),
     Transport(TransportError),
 }
 
-/// How the way to the host failed.
+/// The failure of the way to the host.
 pub struct TransportError {
     pub status: Status,
     pub why: String,
     pub advice: Option<String>,
-    /// The platform has certainly not seen the request.
+    /// Whether the platform has certainly not seen the request.
     pub not_sent: bool,
-    /// This process lacks what it takes: memory, descriptors, threads. Others may fare better.
+    /// Whether this process lacks memory, descriptors or threads. Other processes may succeed.
     pub is_local: bool,
-    /// TLS failed: the host may not be the one that was asked for.
+    /// Whether TLS failed. The host may not be the one that was meant.
     pub is_tls: bool,
-    /// Any other host would be out of reach too.
+    /// Whether any other host would be unreachable too.
     pub is_general: bool,
 }
 
@@ -70,7 +72,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Sends one request to `base` and reads the answer, whatever its status.
+/// Sends one request to `base` and returns the answer, whatever its status.
 pub fn send(
     base: &str,
     request: &Request,
@@ -80,7 +82,7 @@ pub fn send(
     let agent = agent(base, options, deadline).map_err(SendError::Options)?;
     let limits = Limits::of(base, options, deadline);
     if deadline.has_passed() {
-        // A leader that was frozen after its claim: another one may have fetched since.
+        // The leader may have been frozen after its claim, and another one may have fetched since.
         return Err(SendError::Transport(TransportError {
             not_sent: true,
             ..TransportError::new(Status::Timeout, deadline.missed("the request was not sent"))
@@ -107,7 +109,7 @@ pub fn send(
     read.map_err(|error| SendError::Transport(no_response(&error, base, options, deadline)))
 }
 
-/// The request with its query and its headers. A header may hold a token: it is marked so that nobody prints it.
+/// Adds the query and the headers. A header may hold a token, so it is marked as sensitive.
 fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> RequestBuilder<Body> {
     for (name, value) in &request.headers {
         let mut value = HeaderValue::from_str(value);
@@ -116,7 +118,8 @@ fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> Reques
         }
         builder = match value {
             Ok(value) => builder.header(*name, value),
-            // Which no token that was taken in can be: the platform answers that there is none.
+            // No token that was accepted can be invalid in a header. Without the header, the platform answers that it
+            // is missing.
             Err(_) => builder,
         };
     }
@@ -126,7 +129,7 @@ fn dressed<Body>(mut builder: RequestBuilder<Body>, request: &Request) -> Reques
 
 pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Result<Agent> {
     let secure = base.starts_with("https://");
-    // A plain target is on loopback or in a network of one's own, where no proxy may come between.
+    // A host of plain HTTP is on loopback or in a private network, so no proxy is used for it.
     let proxy = options.proxy.clone().filter(|_| secure);
     let way = Way {
         proxy: proxy.clone(),
@@ -145,7 +148,7 @@ pub(super) fn agent(base: &str, options: &Options, deadline: &Deadline) -> Resul
     ))
 }
 
-/// What bounds one request: its time, and whether it may be plain http.
+/// The limits of one request.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
     is_secure: bool,
@@ -198,7 +201,7 @@ pub(super) fn no_response(
     }
 }
 
-/// There was no connection, so nothing was sent.
+/// The failure to get a connection. Nothing was sent.
 fn not_reached(
     no_way: &NoWay,
     base: &str,
@@ -222,7 +225,7 @@ fn not_reached(
     if let Some(unread) = unread {
         let unread = unread.advice();
         advice = Some(match advice {
-            // Something answers, so a proxy is the second thought.
+            // An answer arrived, so a missing proxy is the less likely cause.
             Some(other) if no_way.is_tls => format!("{other} {unread}"),
             Some(other) => format!("{unread} {other}"),
             None => unread,
@@ -238,12 +241,12 @@ fn not_reached(
     }
 }
 
-/// A connection that was there, and broke.
+/// The failure of a connection that was open.
 fn io_failure(e: &io::Error) -> TransportError {
-    // How rustls's own errors arrive through an io::Error.
+    // An io::Error of this kind carries an error of rustls.
     let is_tls = e.kind() == io::ErrorKind::InvalidData;
     let why = match is_tls {
-        true => "TLS: what the host sent was damaged on its way".into(),
+        true => "TLS: the data of the host was damaged on its way".into(),
         false => no_way::words(e),
     };
     TransportError {

@@ -1,13 +1,13 @@
-//! The name of the authority that a chain of certificates begins with, for a message. Reads DER that a stranger sent:
-//! anything that is not understood gives none.
+//! The name of the authority at the root of a certificate chain, for a message. It reads DER from a stranger.
+//! Anything that it does not understand yields None.
 
 /// The longest name that is shown, in characters.
 const MAX_NAME: usize = 60;
 
-/// The name of the authority that signed the last certificate of the chain that begins with the host's.
+/// The name of the authority that signed the last certificate of the chain, which begins with the host's.
 pub(super) fn issuer_of(host: &[u8], others: &[&[u8]]) -> Option<String> {
     let mut last = names(host)?;
-    // A chain has no order that can be relied on, and may be a circle.
+    // The order of a chain is not reliable, and it may be a circle.
     for _ in 0..=others.len() {
         let mut parsed = others.iter().filter_map(|other| names(other));
         match parsed.find(|next| next.subject == last.issuer && next.issuer != last.issuer) {
@@ -28,7 +28,7 @@ struct Names<'a> {
 const SEQUENCE: u8 = 0x30;
 const OBJECT_ID: u8 = 6;
 
-/// RFC 5280: version, serial number, signature, issuer, validity, subject.
+/// The names in a certificate. RFC 5280 has version, serial number, signature, issuer, validity and subject.
 fn names(certificate: &[u8]) -> Option<Names<'_>> {
     let (_, certificate, _) = element(certificate)?;
     let (_, signed, _) = element(certificate)?;
@@ -44,7 +44,7 @@ fn names(certificate: &[u8]) -> Option<Names<'_>> {
     (kind == SEQUENCE).then_some(Names { issuer, subject })
 }
 
-/// The common name in a distinguished name; without one the organization, or its unit.
+/// The common name in a distinguished name. Without one, the organization or its unit.
 fn words(name: &[u8]) -> Option<String> {
     const COMMON_NAME: u8 = 3;
     const ORGANIZATION: u8 = 10;
@@ -81,7 +81,7 @@ fn text_of(form: u8, text: &[u8]) -> String {
     }
 }
 
-/// Tag, content, and what comes after it.
+/// The tag and the content of an element, and the bytes after it.
 fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (length, rest) = rest.split_first()?;
@@ -132,21 +132,21 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_that_of_the_chains_first_authority() {
+    fn the_issuer_is_the_authority_at_the_root_of_the_chain() {
         let root = name(&[(10, 0x13, b"Org"), (3, 0x0c, "根 CA".as_bytes())]);
         let middle = name(&[(3, 0x0c, b"Middle")]);
         let leaf = name(&[(3, 0x0c, b"host")]);
         let (host, inner) = (certificate(&middle, &leaf), certificate(&root, &middle));
         assert_eq!(issuer_of(&host, &[]).as_deref(), Some("Middle"));
         assert_eq!(issuer_of(&host, &[&inner]).as_deref(), Some("根 CA"));
-        // Its own root comes along, and one that has nothing to do with it.
+        // The chain also holds its own root, and a certificate that does not belong to it.
         let own = certificate(&root, &root);
         let other = certificate(&leaf, &leaf);
         assert_eq!(
             issuer_of(&host, &[&other, &own, &inner]).as_deref(),
             Some("根 CA")
         );
-        // Two that sign each other.
+        // Two certificates that sign each other.
         let circle = certificate(&middle, &root);
         assert!(issuer_of(&host, &[&inner, &circle]).is_some());
         let only_unit = name(&[(11, 0x1e, &[0x56, 0xfd, 0, b'A'])]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_one_short_line_and_garbage_is_none() {
+    fn a_name_is_one_short_line_and_garbage_has_none() {
         let long = name(&[(3, 0x0c, "a\n\"b".repeat(50).as_bytes())]);
         let shown = issuer_of(&certificate(&long, &long), &[]).unwrap();
         assert!(

@@ -1,10 +1,10 @@
-//! The kinds of account, and which credentials each can have: questions to the recipe table.
+//! The kinds of account, and the credentials that each can have. The answers come from the recipe table.
 
 use super::recipe::{ParentKind, Recipe, Value};
 use super::recipes::recipes;
 use crate::names::ACCESS_TOKEN;
 
-/// A kind of account: the recipe of its access token.
+/// A kind of account. It is the recipe of the kind's access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind(&'static Recipe);
 
@@ -32,7 +32,7 @@ impl Kind {
         self.0
     }
 
-    /// Everything an account of this kind can have, its access token first.
+    /// Every credential of an account of this kind, with its access token first.
     pub fn recipes(self) -> impl Iterator<Item = &'static Recipe> {
         let own = |recipe: &&Recipe| recipe.kinds.contains(&self.name());
         let (tokens, others): (Vec<_>, Vec<_>) = recipes()
@@ -50,7 +50,7 @@ impl Kind {
         self.0.takes(Value::Secret)
     }
 
-    /// The kind that its parent must be of.
+    /// The kind that the parent of such an account must have.
     pub fn parent(self) -> Option<Kind> {
         match self.0.parent {
             ParentKind::Account(kind) => Kind::named(kind),
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// The fields of `wxtoken_put` that its accounts have.
+    /// The fields of `wxtoken_put` that accounts of this kind have.
     pub fn fields(self) -> Vec<&'static str> {
         let mut fields = vec!["current", "retry"];
         fields.extend(self.needs());
@@ -116,7 +116,8 @@ mod tests {
             );
             let knows_stale = !recipe.stale_parent.is_empty() || recipe.stale_parent_word.is_some();
             assert_eq!(knows_stale, recipe.parent != ParentKind::None, "{name}");
-            // An access token is fetched with another account's or with none; the others with the account's own or none.
+            // An access token is fetched with another account's token or with none. The others take the account's own
+            // token or none.
             let is_token = recipe.credential == ACCESS_TOKEN;
             match recipe.parent {
                 ParentKind::None => {}
@@ -127,7 +128,7 @@ mod tests {
         }
     }
 
-    /// So a chain of parents ends, and threads that hold one link while they wait for the next cannot wait in a circle.
+    /// Threads hold one link of a chain while they wait for the next. They cannot deadlock, because each chain ends.
     #[test]
     fn a_chain_of_parents_ends() {
         for kind in Kind::all() {
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_says_what_its_accounts_have() {
+    fn a_kind_lists_what_its_accounts_have() {
         let kind = |name: &str| Kind::named(name).unwrap();
         assert!(kind("official").has_secret() && !kind("authorizer").has_secret());
         assert_eq!(kind("official").parent(), None);
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recipe_says_what_it_can_and_what_refuses_it() {
+    fn a_recipe_knows_whether_it_can_force_and_what_refuses_its_parent() {
         let official = Kind::named("official").unwrap();
         let classic = Kind::named("official_classic").unwrap();
         assert!(official.token().can_force() && !classic.token().can_force());
@@ -163,7 +164,7 @@ mod tests {
         assert_eq!(ticket.noun(), "jsapi_ticket");
         let code = ticket.stale_parent[0];
         assert!(ticket.refuses_parent(code, "") && !ticket.refuses_parent(1, ""));
-        // Which has no parent to refuse.
+        // This kind has no parent whose token could be refused.
         assert!(!official.token().refuses_parent(code, ""));
         let dingtalk = Kind::named("dingtalk").unwrap();
         let ticket = dingtalk.recipe("jsapi_ticket").unwrap();

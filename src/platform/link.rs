@@ -1,5 +1,5 @@
-//! A bare connection to a platform's host, for a server that speaks HTTP there itself. The name look-up, the proxy, the limits
-//! and what TLS trusts are those of a fetch.
+//! A bare connection to a platform's host, for a server that speaks HTTP over it itself. It uses the name look-up,
+//! the proxy, the limits and the trusted certificates of a fetch.
 
 use std::io;
 use std::net::TcpStream;
@@ -28,7 +28,7 @@ pub struct PlatformLink {
 }
 
 impl PlatformLink {
-    /// To the host of this base URL. Reads `ca_file`.
+    /// A link to the host of this base URL. Reads `ca_file`.
     pub fn new(base: &str, options: &Options) -> Result<PlatformLink> {
         let uri: Uri = base
             .parse()
@@ -44,22 +44,22 @@ impl PlatformLink {
         })
     }
 
-    /// Its name, without the port.
+    /// The host's name, without the port.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What a handshake takes; None for a host of plain HTTP.
+    /// The settings of the TLS handshake. None for a host of plain HTTP.
     pub fn tls(&self) -> Option<Arc<ClientConfig>> {
         self.tls.as_ref().map(Tls::config)
     }
 
-    /// How long it may take to connect, the handshake counted.
+    /// The time limit of a connection, including its handshake.
     pub fn limit(&self) -> Duration {
         Duration::from_millis(self.options.connect_timeout_ms.unsigned_abs())
     }
 
-    /// Connects, through the proxy where there is one. Blocks up to `connect_timeout_ms`.
+    /// Connects, through the proxy if there is one. Blocks for up to `connect_timeout_ms`.
     pub fn connect(&self) -> Result<TcpStream> {
         let _shield = BlockedSignals::new();
         let wire = self.wire().map_err(|no_way| self.failure(no_way))?;
@@ -74,7 +74,7 @@ impl PlatformLink {
 
     fn wire(&self) -> Result<Wire, NoWay> {
         let end = Instant::now() + self.limit();
-        // A plain target is on loopback or in a network of one's own, where no proxy may come between.
+        // A host of plain HTTP is on loopback or in a private network, so no proxy is used for it.
         let proxy = self.options.proxy.as_ref().filter(|_| self.tls.is_some());
         let (name, port) = match proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
@@ -94,7 +94,7 @@ impl PlatformLink {
         tunnel::reach(proxy, &addresses, &target, end)
     }
 
-    /// The same failure in the words of a fetch.
+    /// The failure of a connection, in the words of a fetch.
     fn failure(&self, no_way: NoWay) -> Error {
         let mut what = no_way.what;
         if no_way.is_timeout {
@@ -109,7 +109,7 @@ impl PlatformLink {
         }
     }
 
-    /// Why a handshake on such a connection failed.
+    /// The failure of a handshake on such a connection.
     pub fn no_handshake(&self, e: &io::Error) -> Error {
         let no_way = match &self.tls {
             Some(tls) => tls.no_handshake(&self.host, e),

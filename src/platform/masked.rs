@@ -1,14 +1,14 @@
-//! A request or a reply as a platform noted it, without what is secret in it: the values of parameters whose names say so,
-//! be they in a query, in JSON, in XML or in one of these inside another.
+//! A request or a reply that a platform noted, without its secrets. It masks the values of parameters that have a
+//! secret's name, in a query, in JSON, in XML, or in one of these inside another.
 
 use super::echo;
 
-/// What stands in the place of a value.
+/// The text in place of a value.
 const MASK: &str = "***";
-/// What stands in the place of a text that repeats a part of a secret all the same.
+/// The text in place of one that still repeats a part of a secret.
 const LEFT_OUT: &str = "(left out: it repeats a part of a secret)";
 
-/// How the names of secrets end.
+/// The endings of secrets' names.
 const ENDINGS: &[&str] = &[
     "token",
     "secret",
@@ -18,7 +18,7 @@ const ENDINGS: &[&str] = &[
     "permanent_code",
     "password",
 ];
-/// What is good for one call, or for a login.
+/// Names of values that are good for one call or one login.
 const CODES: &[&str] = &[
     "code",
     "js_code",
@@ -27,21 +27,21 @@ const CODES: &[&str] = &[
     "pre_auth_code",
 ];
 
-/// What may stand between a name and its value, beside the one sign that parts them.
+/// Quotes that may stand between a name and its value, besides the sign that separates them.
 const QUOTES: &[&str] = &["\"", "'", "%22", "%27", "\\u0022", "&quot;", "<![CDATA["];
 const BLANKS: &[&str] = &["\\", "%5C", "%5c", " ", "\t", "\r", "\n", "%20"];
 const SIGNS: &[&str] = &["=", ":", ">", "%3D", "%3d", "%3A", "%3a", "\\u003d"];
-/// What ends a value that stands in quotes.
+/// The texts that end a quoted value.
 const QUOTED_ENDS: &[&str] = &[
     "\"", "'", "%22", "%27", "\\", "%5C", "%5c", "&quot;", "]]>", "<",
 ];
-/// What ends another one.
+/// The texts that end a value without quotes.
 const ENDS: &[&str] = &[
     "\"", "'", "%22", "%27", "\\", "%5C", "%5c", "&", "%26", ",", "%2C", "%2c", ";", "<", ">", "{",
     "}", "%7D", "%7d", "[", "]", " ", "\t", "\r", "\n",
 ];
 
-/// The text with each secret masked: by its name, and those that are `known` wherever they stand.
+/// Masks the value of each name that a secret has, and each `known` secret wherever it stands.
 pub fn masked(text: &str, known: &[&str]) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -60,7 +60,7 @@ pub fn masked(text: &str, known: &[&str]) -> String {
     }
 }
 
-/// Where the next value of a secret's name begins and ends.
+/// The beginning and end of the next value that has a secret's name.
 fn next_secret(text: &str) -> Option<(usize, usize)> {
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let mut at = 0;
@@ -84,7 +84,7 @@ fn is_secret(name: &str) -> bool {
     ENDINGS.iter().any(|ending| name.ends_with(ending)) || CODES.contains(&&*name)
 }
 
-/// The value of the name that ends at this place, if one follows.
+/// The value of the name that ends at this place, if it has one.
 fn value_behind(text: &str, name_end: usize) -> Option<(usize, usize)> {
     let mut at = name_end;
     let mut is_parted = false;
@@ -106,7 +106,7 @@ fn value_behind(text: &str, name_end: usize) -> Option<(usize, usize)> {
     }
     let rest = &text[at..];
     let length = match quote {
-        // A text of JSON that is not inside another one may hold an escaped quote.
+        // JSON that is not nested in another text may hold an escaped quote.
         Some("\"") if !text[..at].ends_with("\\\"") => closing_quote(rest),
         Some(_) => first_of(rest, QUOTED_ENDS),
         None => first_of(rest, ENDS),
@@ -153,9 +153,9 @@ mod tests {
                 r#"{"password":"a\"b, c","b":1}"#,
                 r#"{"password":"***","b":1}"#,
             ),
-            // Cut off within the value.
+            // The text is cut off within the value.
             (r#"{"corpsecret":"s3"#, r#"{"corpsecret":"***"#),
-            // JSON as a text in JSON.
+            // JSON in a string of JSON.
             (
                 r#"{\"access_token\":\"T0k\",\"a\":1}"#,
                 r#"{\"access_token\":\"***\",\"a\":1}"#,
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_secret_stays() {
+    fn text_without_a_secret_stays() {
         for text in [
             "",
             "appid=wx1&type=jsapi",
@@ -200,7 +200,7 @@ mod tests {
     fn a_known_secret_is_masked_wherever_it_stands() {
         let text = format!("x={TOKEN}&y=1");
         assert_eq!(masked(&text, &["", TOKEN]), "x=***&y=1");
-        // A part of one, or one that is written in another way.
+        // A part of a secret, or a secret in another encoding.
         for text in [
             format!("x={}", &TOKEN[..12]),
             format!("x={}", TOKEN.to_ascii_lowercase()),

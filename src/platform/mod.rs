@@ -1,7 +1,8 @@
-//! What WeChat's platforms are: one row per credential, one request, one reply, and what each errcode means.
+//! The platforms that issue tokens: one row per credential, one request, one reply, and the meaning of each errcode.
 //!
-//! Knows no store and keeps nothing: a call here is one token fetched, or the reason why not. Its way to a host leads to
-//! the server of a store too (`server_stream`), and to a server that has taken the store's place (`server_http`).
+//! This module does not know the store, and keeps nothing. A call here fetches one token, or returns the reason why
+//! not. The way to a host also leads to the server of a store (`server_stream`), and to a wxtoken server
+//! (`server_http`).
 
 mod backoff;
 mod check;
@@ -48,7 +49,7 @@ pub use tls::own_roots;
 pub use tls::{IdentityFiles, Tls, alert};
 pub use wechat_calls::{WechatCall, WechatHost, host_of_kind, wechat_calls};
 
-/// Reads bytes as a token reply, for the fuzzer and the benchmarks.
+/// Parses bytes as a token reply, for the fuzzer and the benchmarks.
 #[cfg(any(feature = "fuzzing", feature = "benching"))]
 pub fn parse_reply(bytes: &[u8]) {
     for recipe in Kind::all().flat_map(Kind::recipes) {

@@ -1,4 +1,5 @@
-//! The failure to get a connection to a host. It travels through ureq as an error of its own. Nothing has been sent yet.
+//! The failure to get a connection to a host. It passes through ureq as an error of its own. Nothing has been sent
+//! yet.
 
 use std::fmt;
 use std::io;
@@ -6,17 +7,17 @@ use std::io;
 use crate::proxy::Proxy;
 use crate::sys;
 
-/// A failure before the request, in words.
+/// A failure before the request is sent, in words.
 #[derive(Debug, Default)]
 pub struct NoWay {
-    /// The failure in words. Where time ran out, the limit is still to be named.
+    /// The failure in words. If time ran out, the caller adds the limit.
     pub what: String,
     pub advice: Option<String>,
     pub is_timeout: bool,
-    /// This process lacks something: memory, descriptors, threads.
+    /// Whether this process lacks memory, descriptors or threads.
     pub is_local: bool,
     pub is_tls: bool,
-    /// Any other host would be out of reach too.
+    /// Whether any other host would be unreachable too.
     pub is_general: bool,
 }
 
@@ -28,7 +29,7 @@ impl NoWay {
         }
     }
 
-    /// Of a proxy: it is the same for every host.
+    /// The failure of a proxy. It is the same for every host.
     pub fn proxy(proxy: &Proxy, what: impl fmt::Display) -> NoWay {
         NoWay {
             is_general: true,
@@ -46,7 +47,7 @@ impl NoWay {
         self
     }
 
-    /// No address took a connection.
+    /// The failure if no address accepted a connection.
     pub fn no_connection(e: &io::Error) -> NoWay {
         match ran_out(e) {
             true => NoWay::new("no connection").timeout(),
@@ -54,7 +55,8 @@ impl NoWay {
         }
     }
 
-    /// `doing` failed by this error. The error's own words may quote what was sent, so its kind is named.
+    /// The failure of `doing` by this error. It names the error's kind, because the error's own message may quote
+    /// what was sent.
     pub fn io(doing: &str, e: &io::Error) -> NoWay {
         NoWay {
             is_timeout: ran_out(e),
@@ -64,7 +66,7 @@ impl NoWay {
     }
 }
 
-/// An error in words that hold nothing of what was sent.
+/// Describes an error without the text that was sent.
 pub(super) fn words(e: &io::Error) -> String {
     match e.raw_os_error() {
         Some(code) => sys::os_message(&io::Error::from_raw_os_error(code)).to_lowercase(),
@@ -72,10 +74,10 @@ pub(super) fn words(e: &io::Error) -> String {
     }
 }
 
-/// Whether it is what a socket with a time limit says.
+/// Whether a socket's time limit ran out.
 pub(super) fn ran_out(e: &io::Error) -> bool {
     use io::ErrorKind::{TimedOut, WouldBlock};
-    // A connection that the kernel gave up has an error number, and is not over by our time.
+    // A connection on which the kernel gave up has an error number, so our limit is not the cause.
     e.kind() == WouldBlock || (e.kind() == TimedOut && e.raw_os_error().is_none())
 }
 
@@ -102,9 +104,9 @@ impl From<NoWay> for ureq::Error {
 mod tests {
     use super::*;
 
-    /// Faults row 33: it is noted for nobody else.
+    /// Faults row 33: other processes are not told of this failure.
     #[test]
-    fn a_lack_of_memory_or_descriptors_is_this_process_own() {
+    fn a_lack_of_memory_or_descriptors_concerns_this_process_alone() {
         let lacks = [
             io::ErrorKind::OutOfMemory.into(),
             io::Error::from_raw_os_error(libc::ENOMEM),
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_of_ours_is_told_from_one_of_the_kernels() {
+    fn our_time_limit_is_told_apart_from_the_kernels() {
         for ours in [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut] {
             assert!(ran_out(&ours.into()));
         }

@@ -9,30 +9,30 @@ use crate::error::Result;
 use crate::options::Options;
 use crate::sys::BlockedSignals;
 
-/// What a look at a platform's host found.
+/// The findings about a platform's host.
 #[derive(Clone, Debug, Default)]
 pub struct Probe {
-    /// The addresses of its name.
+    /// The addresses of the host's name.
     pub addresses: Vec<String>,
-    /// Why there is none.
+    /// The reason why no address was found.
     pub no_address: Option<String>,
-    /// The HTTP status of its answer.
+    /// The HTTP status of the answer.
     pub status: Option<u16>,
-    /// What its clock says, by the header Date, in Unix seconds.
+    /// The host's time in Unix seconds, from the header Date.
     pub date: Option<i64>,
-    /// How long the answer took, in milliseconds.
+    /// The milliseconds until the answer.
     pub took_ms: i64,
-    /// Why there is no answer.
+    /// The reason why no answer came.
     pub no_answer: Option<String>,
-    /// What to do about that.
+    /// The advice for a missing answer.
     pub advice: Option<String>,
-    /// Whether it was TLS that failed.
+    /// Whether TLS failed.
     pub is_tls_failure: bool,
-    /// The variable that names a proxy for other programs, which would be used for this host.
+    /// The variable that names a proxy for other programs, and would apply to this host.
     pub unread_proxy: Option<&'static str>,
 }
 
-/// Asks for `/`, with neither secret nor token.
+/// Requests `/`, without a secret or a token.
 pub fn probe(base: &str, options: &Options, deadline: &Deadline) -> Result<Probe> {
     use crate::clock::boot_ms;
     let mut probe = Probe::default();

@@ -1,5 +1,5 @@
-//! What WeChat says of an account's calls: how many are left of the day, what it noted of one, and the day's counts set
-//! back. WeChat's pages 查询API调用额度, 查询rid信息, 使用AppSecret重置API调用次数.
+//! The calls of an account in WeChat's view: the rest of the day's quota, the record of one request, and the reset of
+//! the day's counts. WeChat's pages are 查询API调用额度, 查询rid信息 and 使用AppSecret重置API调用次数.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,59 +19,59 @@ use crate::error::Status;
 use crate::options::Options;
 use crate::secrets::Secret;
 
-/// What is left of the day for one API.
+/// The rest of the day's quota of one API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Quota {
-    /// How often the account may call it in a day.
+    /// The calls that the account may make in a day.
     pub daily_limit: i64,
-    /// How often it has.
+    /// The calls that the account has made today.
     pub used: i64,
-    /// How often it may still.
+    /// The calls that the account may still make today.
     pub remain: i64,
-    /// How often it may in a short time, where the platform says so.
+    /// The limit in a short time, if the platform reports it.
     pub rate_limit: Option<RateLimit>,
-    /// The same for the third-party platform that calls for the account.
+    /// The limit in a short time of the third-party platform that calls for the account.
     pub component_rate_limit: Option<RateLimit>,
 }
 
-/// So many calls in so many seconds.
+/// A limit of calls in a number of seconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RateLimit {
-    /// The calls.
+    /// The number of calls.
     pub call_count: i64,
-    /// The seconds.
+    /// The number of seconds.
     pub refresh_second: i64,
 }
 
-/// What the platform noted of a request, with every token and secret masked.
+/// The platform's record of a request, with every token and secret masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NotedRequest {
-    /// When it came, in Unix seconds.
+    /// The time of the request, in Unix seconds.
     pub invoke_time: i64,
-    /// How long it took, in milliseconds.
+    /// The time that the request took, in milliseconds.
     pub cost_in_ms: i64,
-    /// The parameters of its URL.
+    /// The parameters of the request's URL.
     pub request_url: String,
-    /// What was posted.
+    /// The request's body.
     pub request_body: String,
-    /// What was answered.
+    /// The body of the answer.
     pub response_body: String,
-    /// From which address it came.
+    /// The address from which the request came.
     pub client_ip: String,
 }
 
-/// Why there is no answer.
+/// The reason why a call has no result.
 #[derive(Debug)]
 pub enum AskError {
     /// The platform answered an errcode.
     Refused {
         errcode: i64,
-        /// It, and the platform's words.
+        /// The errcode and the platform's message.
         said: String,
-        /// The address by which the platform sees this host, where it says so.
+        /// This host's address as the platform sees it, if the message names it.
         address: Option<String>,
     },
-    /// It did not answer, or not in a form that can be read.
+    /// The platform did not answer, or its answer cannot be read.
     NoAnswer {
         status: Status,
         why: String,
@@ -79,26 +79,26 @@ pub enum AskError {
     },
 }
 
-/// Whose counts are set back.
+/// The counts that are reset.
 pub enum Cleared<'a> {
-    /// Those of an account that has a secret.
+    /// The counts of an account that has a secret.
     Account { appid: &'a str },
-    /// Those of a third-party platform, or of an account that is authorized to it.
+    /// The counts of a third-party platform, or of an account that is authorized to it.
     Component {
         component_appid: &'a str,
         appid: Option<&'a str>,
     },
 }
 
-/// Where these calls go, within what time.
+/// The target and the time limit of these calls.
 pub struct Asked<'a> {
     pub base: &'a str,
     pub options: &'a Options,
     pub deadline: &'a Deadline,
 }
 
-/// The calls whose counts are looked at first: those that this library makes for an account of this kind, and the message
-/// that most accounts send.
+/// The calls whose counts are shown first. They are the calls that this library makes for an account of this kind,
+/// and the message that most accounts send.
 pub fn usual_paths(kind: Kind) -> Vec<&'static str> {
     let own = kind
         .recipes()
@@ -117,7 +117,7 @@ pub fn usual_paths(kind: Kind) -> Vec<&'static str> {
 }
 
 impl Asked<'_> {
-    /// What is left of the day for the API of this path.
+    /// Returns the rest of the day's quota of the API with this path.
     pub fn quota(&self, token: &Secret, path: &str) -> Result<Quota, AskError> {
         let body = json!({ "cgi_path": path });
         let answer = self.by_token("/cgi-bin/openapi/quota/get", token, &body)?;
@@ -134,7 +134,7 @@ impl Asked<'_> {
         quota.ok_or_else(lacking)
     }
 
-    /// What the platform noted of the request of this rid. `known`: what must not be seen, beside the token.
+    /// Returns the platform's record of the request with this rid. The secrets in `known` and the token are masked.
     pub fn noted_request(
         &self,
         token: &Secret,
@@ -161,10 +161,10 @@ impl Asked<'_> {
         })
     }
 
-    /// Sets the day's counts back, by the secret of the account or of its third-party platform.
+    /// Resets the day's counts, by the secret of the account or of its third-party platform.
     pub fn clear(&self, cleared: &Cleared, secret: &Secret) -> Result<(), AskError> {
         let (path, query, body) = match cleared {
-            // The page has these parameters in the body, and its example has them in the URL.
+            // WeChat's page lists these parameters in the body, but its example has them in the URL.
             Cleared::Account { appid } => (
                 "/cgi-bin/clear_quota/v2",
                 vec![
@@ -201,7 +201,7 @@ impl Asked<'_> {
         self.ask(path, vec![("access_token", token.clone())], body, token)
     }
 
-    /// Posts, and gives an answer whose errcode is 0 or lacking.
+    /// Posts a call. Returns the answer if its errcode is 0 or missing.
     fn ask(
         &self,
         path: &'static str,
@@ -240,7 +240,8 @@ fn rate_limit(answer: &Value, name: &str) -> Option<RateLimit> {
     })
 }
 
-/// A gateway may echo the request: words that repeat a part of the secret in it are left out.
+/// The error of a refusal. A gateway may echo the request, so a message that repeats a part of the secret is left
+/// out.
 fn refused(errcode: i64, answer: &Value, secret: &Secret) -> AskError {
     let errmsg = answer.get("errmsg").and_then(Value::as_str);
     let errmsg = errmsg.unwrap_or_default().replace(char::is_control, " ");
@@ -281,7 +282,7 @@ fn unreadable(why: String) -> AskError {
 }
 
 fn lacking() -> AskError {
-    unreadable("its answer lacks what was asked for".into())
+    unreadable("its answer lacks the field that was asked for".into())
 }
 
 #[cfg(test)]
@@ -298,7 +299,7 @@ mod tests {
         let component = of("component");
         assert_eq!(component[0], "/cgi-bin/component/api_component_token");
         assert!(component.contains(&"/cgi-bin/component/api_authorizer_token"));
-        // Counted at its component.
+        // These calls count for the component.
         let authorizer = of("authorizer");
         assert!(!authorizer.contains(&"/cgi-bin/component/api_authorizer_token"));
         for paths in [official, component, authorizer] {

@@ -1,4 +1,4 @@
-//! The recipe table, rows only. A new credential, or a new kind of account, is a new row here.
+//! The rows of the recipe table. A new credential, or a new kind of account, is a new row here.
 
 mod others;
 
@@ -7,7 +7,7 @@ use super::recipe::{FetchCost, ParentKind, PushedSecret, Recipe, Scope, TokenChe
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
 
-/// What most rows have in common.
+/// The fields that most rows have in common.
 const TOKEN: Recipe = Recipe {
     kinds: &[],
     about: "",
@@ -42,14 +42,14 @@ const TICKET: Recipe = Recipe {
     ..TOKEN
 };
 
-/// WeChat's page 获取微信API服务器IP: it takes the token of an account, an authorizer or a component.
+/// The check of WeChat's page 获取微信API服务器IP. It takes the token of an account, an authorizer or a component.
 const CHECK_API: Option<&TokenCheck> = Some(&TokenCheck {
     path: "/cgi-bin/get_api_domain_ip",
     refused: &[40001, 40014, 42001],
     proof: "/ip_list",
 });
 
-/// WeCom's page 获取企业微信接口IP段: it takes the token of an app.
+/// The check of WeCom's page 获取企业微信接口IP段. It takes the token of an app.
 const CHECK_WORK: Option<&TokenCheck> = Some(&TokenCheck {
     path: "/cgi-bin/get_api_domain_ip",
     refused: &[40001, 40014, 42001, 42009, 40082],
@@ -64,14 +64,14 @@ const OFFICIAL: &[&str] = &["official", "official_classic", "authorizer"];
 
 const WORK: &[&str] = &["work", "work_authorized"];
 
-/// What the classic endpoint takes, and those that were made after it.
+/// The query of the classic endpoint, and of those that were modelled on it.
 const CLIENT_CREDENTIAL: &[(&str, Value)] = &[
     ("grant_type", Value::Text("client_credential")),
     ("appid", Value::Id),
     ("secret", Value::Secret),
 ];
 
-/// Every credential there is: WeChat's here, and those of other platforms.
+/// Every credential: WeChat's here, and those of other platforms.
 pub(super) fn recipes() -> impl Iterator<Item = &'static Recipe> + Clone {
     RECIPES.iter().chain(others::RECIPES)
 }
@@ -93,7 +93,7 @@ static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["official_classic"],
-        about: "the same; each fetch ends the token before",
+        about: "like official, but each fetch ends the previous token",
         endpoint: "token",
         path: "/cgi-bin/token",
         query: CLIENT_CREDENTIAL,
@@ -147,7 +147,7 @@ static RECIPES: &[Recipe] = &[
         forms: forms::WECOM,
         ..TOKEN
     },
-    // Belongs to the corporation: all its apps share one.
+    // The ticket belongs to the corporation, so all of its apps share one.
     Recipe {
         kinds: WORK,
         credential: "jsapi_ticket",
@@ -289,7 +289,8 @@ static RECIPES: &[Recipe] = &[
         forms: forms::WECOM,
         ..TOKEN
     },
-    // In the tests' build only: a credential that nobody issues, for the test that a row is all it takes.
+    // A credential that no platform issues, in the tests' build alone. A test shows by it that a new credential needs
+    // only a row.
     #[cfg(feature = "failpoints")]
     Recipe {
         kinds: &["made_up"],

@@ -1,4 +1,5 @@
-//! Reads a reply: a token, WeChat's errcode, or neither. Takes bytes from a stranger, so it trusts none of them.
+//! Parses a reply: a token, the platform's errcode, or neither. The bytes come from a stranger, so none of them is
+//! trusted.
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -7,29 +8,29 @@ use super::recipe::Recipe;
 use crate::names::MAX_SECRET;
 use crate::secrets::Secret;
 
-/// The longest token there is room for, in bytes; WeChat says to reserve 512.
+/// The longest token in bytes. WeChat recommends reserving 512.
 pub const MAX_TOKEN: usize = 1023;
-/// Thirty days: more than any platform grants, so more is a mistake.
+/// The longest life of a token, thirty days. No platform grants more, so more is a mistake.
 const MAX_LIFETIME_S: i64 = 30 * 24 * 3600;
 
-/// A token as the platform gave it.
+/// A token as the platform granted it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub token: String,
     pub expires_in_s: i64,
-    /// What is to replace what was put, from a platform that gives it.
+    /// The secret that replaces the pushed one, if the platform sent it.
     pub renewed: Option<Secret>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Token(Grant),
-    /// `errcode` is 0 where the platform's codes are words: then the word stands in `errmsg`.
+    /// The platform refused. If its codes are words, `errcode` is 0, and `errmsg` begins with the word.
     Refusal {
         errcode: i64,
         errmsg: String,
     },
-    /// Not a token reply; why, without quoting it.
+    /// The reply is not a token reply, for this reason, which does not quote it.
     Unusable(String),
 }
 
@@ -64,7 +65,7 @@ pub fn parse(recipe: &Recipe, bytes: &[u8]) -> Reply {
     }
 }
 
-/// What a body holds, if that is a JSON object; else what is wrong with it.
+/// Parses a body that is a JSON object. The error says what is wrong with it.
 pub fn object_in(bytes: &[u8]) -> Result<Value, &'static str> {
     // Some gateways put a byte order mark first.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
@@ -74,14 +75,14 @@ pub fn object_in(bytes: &[u8]) -> Result<Value, &'static str> {
     match read_json(bytes) {
         Ok(Value::Object(object)) => Ok(Value::Object(object)),
         Ok(_) => Err("it is JSON, but not an object"),
-        // serde_json's own words can quote the input.
+        // serde_json's own message can quote the input.
         Err(e) if e.is_eof() => Err("its JSON ends too early"),
         Err(_) => Err("it is not JSON (a proxy or a portal in between?)"),
     }
 }
 
-/// JSON, also where a text in it is not sound: an errcode counts, whatever the words beside it are made of. What takes the
-/// place of an unsound character is not a character of a token.
+/// Parses JSON even if a text in it is invalid, since an errcode counts whatever its message is made of. The
+/// replacement of an invalid character never occurs in a token.
 fn read_json(bytes: &[u8]) -> serde_json::Result<Value> {
     let sound = serde_json::from_slice(bytes);
     if sound.is_ok() {
@@ -91,14 +92,14 @@ fn read_json(bytes: &[u8]) -> serde_json::Result<Value> {
     match utf8 {
         Err(_) if std::str::from_utf8(bytes).is_err() => {
             let gbk = serde_json::from_str(&with_sound_strings(&without_gbk(bytes)));
-            // Cut short is cut short, by whichever reading.
+            // If the JSON is cut short, it is so in either encoding.
             gbk.or(utf8)
         }
         utf8 => utf8,
     }
 }
 
-/// A text in GBK without its Chinese characters. The second byte of one may look like a backslash.
+/// Decodes GBK with each Chinese character replaced. The second byte of one may look like a backslash.
 fn without_gbk(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     let mut rest = bytes.iter().peekable();
@@ -113,8 +114,8 @@ fn without_gbk(bytes: &[u8]) -> String {
     text
 }
 
-/// JSON with a mark in the place of each escape that says no character, such as half of a surrogate pair, and a blank in the
-/// place of each control character.
+/// Replaces each invalid escape in JSON by a mark, and each control character by a blank. Half of a surrogate pair is
+/// such an escape.
 fn with_sound_strings(json: &str) -> String {
     let mut sound = String::with_capacity(json.len());
     let mut rest = json;
@@ -183,7 +184,8 @@ fn grant(recipe: &Recipe, object: &Value) -> Result<Grant, String> {
     })
 }
 
-/// What replaces what was put. One that is missing or odd leaves the old one in place: the token is good all the same.
+/// The secret that replaces the pushed one. If it is missing or malformed, the old one stays, and the token is still
+/// good.
 fn renewed(recipe: &Recipe, object: &Value) -> Option<Secret> {
     match object.pointer(recipe.renewed?) {
         Some(Value::String(text)) if check(text, "", MAX_SECRET).is_ok() => {
@@ -211,7 +213,7 @@ fn name(pointer: &str) -> &str {
     pointer.rsplit('/').next().unwrap_or(pointer)
 }
 
-/// A whole number, be it written 7200, 7200.0 or "7200".
+/// Parses a whole number, written as 7200, 7200.0 or "7200".
 pub fn whole_number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| {
@@ -248,13 +250,13 @@ mod tests {
 
     #[test]
     fn a_reply_in_utf8_is_not_read_as_gbk() {
-        // The last byte of 你 and a backslash would be one character.
+        // In GBK, the last byte of 你 and the backslash would be one character.
         let cut = "{\"errcode\":40001,\"errmsg\":\"你\\\"}";
         assert_eq!(object_in(cut.as_bytes()), Err("its JSON ends too early"));
     }
 
     #[test]
-    fn of_gbk_the_other_characters_are_left() {
+    fn gbk_text_keeps_its_ascii_characters() {
         for (bytes, text) in [
             (b"a\xd5\x5c\"".as_slice(), "a\u{FFFD}\""),
             (b"\xd5\"", "\u{FFFD}\""),
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_in_every_form_that_was_seen() {
+    fn a_token_is_read_in_every_known_form() {
         for text in [
             r#"{"access_token":"T_-1","expires_in":7200}"#,
             "\u{feff}{\"access_token\":\"T_-1\",\"expires_in\":7200}",
@@ -292,8 +294,8 @@ mod tests {
     }
 
     #[test]
-    fn an_errcode_counts_whatever_its_words_are_made_of() {
-        // “无效的 appid” in GBK; the second byte of 誠 (0xd55c) is a backslash, and here the last one before the quote.
+    fn an_errcode_counts_whatever_bytes_its_message_has() {
+        // “无效的 appid” in GBK. The second byte of 誠 (0xd55c) is a backslash, here right before the quote.
         let gbk = b"\xce\xde\xd0\xa7\xb5\xc4 appid \xd5\x5c";
         for errmsg in [
             &b"A\xff"[..],
@@ -323,7 +325,7 @@ mod tests {
                 );
             }
         }
-        // Beside words that are not sound, a token is as good as ever, and one that is not sound is none.
+        // A token is accepted next to invalid texts, and refused if it is invalid itself.
         let granted = |token: &[u8]| {
             let mut reply =
                 br#"{"errmsg":"\xff\ud800","expires_in":7200,"access_token":""#.to_vec();
@@ -375,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_is_odd_or_missing_does_not_spoil_the_token() {
+    fn a_malformed_or_missing_refresh_token_does_not_spoil_the_token() {
         let renewed = |refresh: &str| {
             let text = format!(r#"{{"authorizer_access_token":"T","expires_in":7200{refresh}}}"#);
             match parse(Kind::named("authorizer").unwrap().token(), text.as_bytes()) {
@@ -395,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_token_reply_is_unusable_and_not_quoted() {
+    fn an_invalid_token_reply_is_unusable_and_not_quoted() {
         let long = format!(
             r#"{{"access_token":"{}","expires_in":7200}}"#,
             "T".repeat(1024)
@@ -435,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusable_is_told_apart() {
+    fn unusable_replies_have_distinct_reasons() {
         for (text, part) in [
             ("{\"access_token\":\"A", "too early"),
             ("<html>", "not JSON"),

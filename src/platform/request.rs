@@ -1,5 +1,5 @@
-//! One token fetch: builds the request from the recipe, tries the spare host when the first is out of reach, and turns
-//! what comes back into a grant or into a failure with a verdict.
+//! One token fetch. It builds the request from the recipe, and tries the spare host when the first one cannot be
+//! reached. The result is a grant, or a failure with a verdict.
 
 use std::net::IpAddr;
 
@@ -22,22 +22,22 @@ const MAX_REFUSAL: usize = 300;
 /// The longest `rid` that is kept when the text is cut, in bytes.
 const MAX_RID: usize = 64;
 
-/// What a recipe may take that is secret.
+/// The secrets that a recipe may take.
 #[derive(Default)]
 pub struct FetchSecrets {
-    /// The account's secret, where the recipe takes one.
+    /// The account's secret, if the recipe takes one.
     pub secret: Option<Secret>,
-    /// What was put, where it takes that.
+    /// The pushed secret, if the recipe takes one.
     pub pushed: Option<Secret>,
 }
 
-/// The token that another one is fetched with.
+/// The token with which another one is fetched.
 pub struct ParentToken {
     pub id: String,
     pub token: Secret,
 }
 
-/// What to fetch, and for whom.
+/// The parameters of one fetch.
 pub struct Fetch<'a> {
     pub recipe: &'static Recipe,
     /// The account's name, for messages.
@@ -48,22 +48,22 @@ pub struct Fetch<'a> {
     pub fetch_secrets: &'a FetchSecrets,
     pub parent: Option<&'a ParentToken>,
     pub force: bool,
-    /// How many fetches failed in a row before this one.
+    /// The number of failures in a row before this fetch.
     pub failures: i64,
     pub options: &'a Options,
     pub deadline: &'a Deadline,
 }
 
-/// Why there is no token, and how long to hold off.
+/// The failure of a fetch, and how long to hold off.
 #[derive(Debug)]
 pub struct FetchError {
     pub error: Error,
     pub wait: Wait,
-    /// The platform has certainly not seen the request.
+    /// Whether the platform has certainly not seen the request.
     pub not_sent: bool,
-    /// The platform did not take the parent's token.
+    /// Whether the platform refused the parent's token.
     pub stale_parent: bool,
-    /// The platform refused the account's secret.
+    /// Whether the platform refused the account's secret.
     pub blames_secret: bool,
 }
 
@@ -78,7 +78,8 @@ pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
     };
     match fetch.send(spare) {
         Ok(response) => fetch.read(response).map_err(|of_spare| {
-            // An errcode is the platform's own word, by whichever name. Anything else is the spare host's failure.
+            // An errcode comes from the platform, whichever host passes it on. Anything else is a failure of the
+            // spare host.
             match of_spare.error.status {
                 Status::Api => of_spare,
                 _ => {
@@ -87,7 +88,7 @@ pub fn fetch(fetch: &Fetch) -> Result<Grant, FetchError> {
                 }
             }
         }),
-        // A file of the options that went meanwhile.
+        // A file that the options name has disappeared meanwhile.
         Err(SendError::Options(_)) => Err(fetch.not_reached(meant)),
         Err(SendError::Transport(none)) => {
             Err(fetch
@@ -108,7 +109,7 @@ fn unusable_options(error: Error) -> FetchError {
 }
 
 impl FetchError {
-    /// Adds that the spare host was of no use either.
+    /// Adds that the spare host failed too.
     fn and_spare(mut self, spare: &str, why: &str, not_sent: bool) -> FetchError {
         self.not_sent &= not_sent;
         let meant = self.error.detail.unwrap_or_default();
@@ -125,7 +126,7 @@ impl Fetch<'_> {
         http::send(base, &self.request(), self.options, self.deadline)
     }
 
-    /// The platform's second name, if it is worth a try.
+    /// The platform's spare host, if it is worth a try.
     fn spare(&self, none: &TransportError) -> Option<&'static str> {
         let platform = self.recipe.platform;
         let may = self.host() == platform.base_url
@@ -309,7 +310,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// The platform that was asked; with its base URL where that is not the platform's own.
+    /// The name of the platform. It is followed by the base URL if that is not the platform's own.
     fn asked(&self) -> String {
         let platform = self.recipe.platform;
         match self.host() {
@@ -322,13 +323,13 @@ impl Fetch<'_> {
         self.recipe.base_url(self.options)
     }
 
-    /// The platform's code and its words on one line, cut to size. A gateway may echo the request: words that repeat a part
-    /// of it that is secret are left out.
+    /// The platform's code and message on one line, cut to size. A gateway may echo the request, so a message that
+    /// repeats a part of a secret is left out.
     fn said(&self, errcode: i64, errmsg: &str) -> String {
         let on_one_line = |text: &str| text.replace(char::is_control, " ");
         let text = on_one_line(errmsg);
         let code = match errcode {
-            // Such a platform's code is a word, which its text begins with.
+            // The code of such a platform is a word, with which its text begins.
             0 => on_one_line(errmsg.split(": ").next().unwrap_or_default()),
             number => format!("errcode {number}"),
         };
@@ -346,7 +347,7 @@ impl Fetch<'_> {
         format!("{code}, with a text that is left out, since it repeats a part of a secret")
     }
 
-    /// Whether a text holds a part of what the request was made with, or of the login at the proxy that it went through.
+    /// Whether a text holds a part of a secret in the request, or of the login at the proxy.
     fn repeats_a_secret(&self, text: &str) -> bool {
         let own = [&self.fetch_secrets.secret, &self.fetch_secrets.pushed];
         let own = own.into_iter().flatten();
@@ -357,7 +358,7 @@ impl Fetch<'_> {
     }
 }
 
-/// A text of at most [`MAX_REFUSAL`] bytes. WeChat's support asks for the `rid` at its end, so that is kept.
+/// Cuts a text to [`MAX_REFUSAL`] bytes. The `rid` at its end is kept, because WeChat's support asks for it.
 pub(super) fn cut(text: &str) -> String {
     if text.len() <= MAX_REFUSAL {
         return text.into();
@@ -372,7 +373,7 @@ pub(super) fn cut(text: &str) -> String {
     format!("{}{end}", &text[..start])
 }
 
-/// The address in the platform's words by which it sees this host.
+/// This host's address, if the platform's message names it.
 pub(super) fn address_in(errmsg: &str) -> Option<String> {
     let between = |c: char| c.is_whitespace() || "\",;()[]".contains(c);
     let mut words = errmsg.split(between);
@@ -398,7 +399,7 @@ mod tests {
                 assert!(cut(&words).len() >= words.len().min(297));
             }
         }
-        // A text that only begins like a rid is cut like any other.
+        // A text that merely begins like a rid is cut like any other.
         let long = format!("rid: {}", "x".repeat(400));
         assert_eq!(cut(&long), long[..300]);
     }

@@ -1,4 +1,4 @@
-//! Looks host names up within the caller's time limit, and says why there is no address.
+//! Looks up host names within the caller's time limit, and explains why no address was found.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -15,8 +15,9 @@ use crate::options::IpVersion;
 use crate::proxy::Proxy;
 use crate::sys::{self, BlockedSignals, NoAddress, no_thread_advice};
 
-/// Finds the addresses to connect to: those of the proxy where there is one. Looks names up on a thread, as ureq's own
-/// resolver does to keep a deadline; but addresses at once, and a thread that cannot start is an error instead of a panic.
+/// Finds the addresses to connect to, which are the proxy's if there is one. Names are looked up on a thread to keep
+/// the deadline, as in ureq's own resolver. An IP address needs no thread. A thread that cannot start is an error
+/// instead of a panic.
 #[derive(Debug)]
 pub(super) struct HostResolver {
     pub proxy: Option<Proxy>,
@@ -58,7 +59,7 @@ pub(super) fn host_and_port(uri: &Uri) -> (&str, u16) {
     (bare, port)
 }
 
-/// A host to look up.
+/// A host whose addresses are looked up.
 pub(super) struct Host<'a> {
     pub name: &'a str,
     pub is_proxy: bool,
@@ -81,7 +82,7 @@ impl Host<'_> {
             .spawn(move || {
                 BlockedSignals::block_all_in_library_thread();
                 let found = sys::look_up(&name, port, is_v6(version));
-                // Nobody listens any more once the timeout has passed.
+                // After the timeout, no one receives this any more.
                 let _ = answer.send(found.map_err(|why| (why, servers_of(why))));
             })
             .map_err(|e| no_thread(&e))?;
@@ -94,7 +95,8 @@ impl Host<'_> {
         Err(no_way)
     }
 
-    /// musl waits for name servers that nobody can reach, where glibc says at once that there are none.
+    /// The failure of a look-up that did not end in time. musl waits for unreachable name servers, where glibc
+    /// reports them at once.
     fn no_answer_in_time(&self, servers: NameServers) -> NoWay {
         match (servers.is_reached, self.is_proxy) {
             (false, _) => servers.no_answer(&self.words()),
@@ -117,14 +119,13 @@ impl Host<'_> {
         let no_way = match (why, version) {
             (NoAddress::NoName | NoAddress::NoSuchAddress, IpVersion::V4 | IpVersion::V6) => {
                 let number = if version == IpVersion::V4 { 4 } else { 6 };
-                let what = format!(
-                    "DNS knows no IPv{number} address of {host}, and ip_version is {number}"
-                );
+                let what =
+                    format!("DNS has no IPv{number} address of {host}, and ip_version is {number}");
                 NoWay::new(what).advise("Set the option ip_version to any.")
             }
             (NoAddress::NoName, _) => NoWay::new(format!("DNS does not know {host}")),
             (NoAddress::NoSuchAddress, _) => {
-                NoWay::new(format!("DNS knows {host}, and no address of it"))
+                NoWay::new(format!("DNS knows {host}, but no address of it"))
             }
             (NoAddress::TryAgain, _) => return servers.no_answer(&host),
             (NoAddress::Failed, _) => {
@@ -150,7 +151,7 @@ fn is_v6(version: IpVersion) -> Option<bool> {
     }
 }
 
-/// No thread could be had for a look-up.
+/// The failure to start the thread of a look-up.
 fn no_thread(e: &io::Error) -> NoWay {
     NoWay {
         is_local: true,
@@ -159,7 +160,8 @@ fn no_thread(e: &io::Error) -> NoWay {
     .advise(no_thread_advice(e))
 }
 
-/// The name servers of this host, and whether they can be reached: for the one failure that has many causes.
+/// The name servers of this host, and whether they can be reached. They explain EAI_AGAIN, a
+/// failure with many causes.
 struct NameServers {
     named: Vec<IpAddr>,
     is_reached: bool,
@@ -167,10 +169,10 @@ struct NameServers {
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
-/// How long a name server is waited for that has just answered or failed.
+/// The longest wait for a name server that has just answered or failed.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// How long a name server is waited for when the time is over. A refusal comes within it.
+/// The wait for a name server after the time limit has passed. A refusal comes within it.
 const MOMENT: Duration = Duration::from_millis(2);
 
 fn servers_of(why: NoAddress) -> NameServers {
@@ -183,7 +185,7 @@ fn servers_of(why: NoAddress) -> NameServers {
     }
 }
 
-/// The first three, as the system's resolver has it.
+/// The first three name servers of a file, as the system's resolver uses them.
 fn named_in(resolv_conf: &str) -> Vec<IpAddr> {
     let lines = resolv_conf.lines();
     let words = lines.map(|line| {
@@ -197,7 +199,8 @@ fn named_in(resolv_conf: &str) -> Vec<IpAddr> {
         .collect()
 }
 
-/// Asks for the root's name servers. Silence counts as reached: a network that drops packets shows in a timeout.
+/// Asks a name server for the root's name servers. Silence counts as reached: a network that drops packets shows in a
+/// timeout.
 fn can_reach(server: IpAddr, patience: Duration) -> bool {
     const ROOT_NS: [u8; 17] = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
     let any: SocketAddr = match server {
@@ -240,7 +243,7 @@ impl NameServers {
             ))
         } else if self.is_reached {
             NoWay::new(format!(
-                "the name server ({named}) failed for the time being to look up {host} (EAI_AGAIN)"
+                "the name server ({named}) temporarily failed to look up {host} (EAI_AGAIN)"
             ))
         } else {
             NoWay::new(format!(
@@ -248,7 +251,7 @@ impl NameServers {
             ))
             .advise("Start the name server, or let this host out to it.")
         };
-        // A server that fails for one name may know another.
+        // A name server that fails for one name may know another.
         NoWay {
             is_general: !self.is_reached,
             ..no_way
@@ -269,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_up_without_a_server_to_ask_did_not_just_take_long() {
+    fn a_timeout_names_unreachable_name_servers() {
         let host = Host {
             name: "h.example",
             is_proxy: false,

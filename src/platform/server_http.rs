@@ -1,8 +1,9 @@
-//! One exchange in HTTP with a wxtoken server: over TCP, TLS or a socket in the file system; and the connections that are kept
-//! for the next exchange.
+//! One HTTP exchange with a wxtoken server, over TCP, TLS or a socket in the file system, and the connections that
+//! are kept for the next exchange.
 //!
-//! A look finds a kept connection that the server has closed. If the server closes it a moment later, the exchange is made
-//! once more on a new one: each call of that server may be made twice.
+//! If the server has closed a kept connection, this is found before the connection is used. If it closes the
+//! connection a moment later, the exchange is repeated on a new one, since each call of that server may be made
+//! twice.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -30,48 +31,48 @@ use crate::options::{IpVersion, Options};
 use crate::sync::{Mutex, PoisonError, lock};
 use crate::sys::BlockedSignals;
 
-/// Connections that are kept for the next calls.
+/// The most connections that are kept for the next calls.
 const MOST_IDLE: usize = 2;
 
-/// A wxtoken server, and how this process reaches it.
+/// A wxtoken server, and the way to it.
 pub struct ServerHttp {
-    /// What its paths are put behind.
+    /// The URL before the path of each call.
     base: String,
-    /// Its socket in the file system, if it has one.
+    /// The path of the server's socket, if it listens in the file system.
     socket: Option<PathBuf>,
     ip_version: IpVersion,
     tls: Option<Tls>,
     idle: Mutex<Vec<ServerStream>>,
 }
 
-/// What is asked.
+/// One call of the server.
 pub struct Call<'a> {
     pub method: &'static str,
     pub path: &'a str,
     pub key: Option<&'a str>,
-    /// JSON, for a call that has a body.
+    /// The JSON body, if the call has one.
     pub body: Option<Zeroizing<Vec<u8>>>,
-    /// The longest answer that is read.
+    /// The size limit of the answer.
     pub most_bytes: usize,
 }
 
-/// What a server answered.
+/// The answer of a server.
 pub struct Answer {
     pub status: u16,
     pub body: Zeroizing<Vec<u8>>,
 }
 
-/// Why there is no answer.
+/// The reason why a call has no answer.
 pub enum NoAnswer {
     NotReached(NoWay),
-    /// The time was over after the call was sent.
+    /// The time ran out after the call was sent.
     Timeout,
-    /// The connection broke, or what answers is not a server of HTTP; in words.
+    /// The connection broke, or the other end does not speak HTTP. The text says which.
     Broken(String),
 }
 
 impl ServerHttp {
-    /// `socket` is that of a server that listens in the file system.
+    /// A client of this server. `socket` is the path of a socket in the file system, for a server that listens there.
     pub fn new(base: &str, socket: Option<PathBuf>, options: &Options) -> Result<ServerHttp> {
         let is_tls = base.starts_with("https://");
         Ok(ServerHttp {
@@ -83,7 +84,7 @@ impl ServerHttp {
         })
     }
 
-    /// Makes one call before the deadline; a connection may take so long.
+    /// Makes one call before the deadline. A new connection may take all of that time.
     pub fn call(
         &self,
         call: &Call,
@@ -174,10 +175,10 @@ impl ServerHttp {
         }
     }
 
-    /// A connection that has nothing to say.
+    /// Takes an idle connection.
     fn idle_stream(&self) -> Option<ServerStream> {
         loop {
-            // Not dropped with the mutex held: that takes the fork lock.
+            // A connection is not dropped while the mutex is held, because that takes the fork lock.
             let stream = lock(&self.idle).pop()?;
             if !stream.has_input() {
                 return Some(stream);
@@ -205,7 +206,7 @@ fn run(
     agent.run(request.timeout_global(Some(by.left())).build())
 }
 
-/// Its kind, and not its words.
+/// Names the kind of an error without its message.
 fn no_answer(error: &ureq::Error) -> NoAnswer {
     NoAnswer::Broken(match error {
         ureq::Error::Timeout(_) => return NoAnswer::Timeout,
@@ -215,12 +216,12 @@ fn no_answer(error: &ureq::Error) -> NoAnswer {
     })
 }
 
-/// A connection that an agent uses, and that is kept when it has done so.
+/// A connection that an agent uses, and that is kept afterwards.
 #[derive(Clone, Debug)]
 struct Lent(Arc<Mutex<ServerStream>>);
 
 impl Lent {
-    /// The connection, when the agent has let it go.
+    /// The connection, once the agent has released it.
     fn back(self) -> Option<ServerStream> {
         let stream = Arc::try_unwrap(self.0).ok()?;
         Some(stream.into_inner().unwrap_or_else(PoisonError::into_inner))
@@ -253,7 +254,7 @@ impl Timed for Lent {
     }
 }
 
-/// Gives an agent the one connection that is there already.
+/// Gives an agent the connection that is already open.
 #[derive(Debug)]
 struct Ready {
     lent: Lent,
@@ -276,7 +277,7 @@ impl Connector<()> for Ready {
     }
 }
 
-/// Knows no address, and none is needed.
+/// A resolver that finds no address, because none is needed.
 #[derive(Debug)]
 struct Nowhere;
 

@@ -1,4 +1,4 @@
-//! The way to a server that is not a platform's host: the one that keeps a store.
+//! The way to a server that is not a platform's host: the server of a store.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -13,24 +13,24 @@ use super::tls::Tls;
 use crate::options::IpVersion;
 use crate::sys::{OwnSocket, connect_unix, has_input};
 
-/// A connection to it. std reads and writes a socket in the file system as it does one of TCP.
+/// A connection to the server. std reads and writes a socket in the file system as it does one of TCP.
 pub struct ServerStream(Channel);
 
-/// Where a server listens.
+/// The address of a server.
 pub enum ServerAddress<'a> {
     Tcp { host: &'a str, port: u16 },
     Unix(&'a Path),
 }
 
-/// What reaching a server takes beside its address.
+/// The settings of a connection to a server, besides its address.
 pub struct Reach<'a> {
     pub ip_version: IpVersion,
-    /// None is a connection in plain text.
+    /// The settings of TLS. None is a connection in plain text.
     pub tls: Option<&'a Tls>,
 }
 
 impl ServerStream {
-    /// Connects before `end`; the name look-up and the handshake of TLS count too.
+    /// Connects before `end`, including the name look-up and the handshake of TLS.
     pub fn connect(
         address: &ServerAddress,
         reach: &Reach,
@@ -61,7 +61,7 @@ impl ServerStream {
         }))
     }
 
-    /// From now on reads and writes fail at this moment.
+    /// Makes reads and writes fail from this moment on.
     pub fn ends(&mut self, end: Instant) {
         self.0.ends(end);
     }
@@ -70,7 +70,7 @@ impl ServerStream {
         self.0.is_tls()
     }
 
-    /// Whether something has come that nobody has read, be it the connection's end.
+    /// Whether unread input has arrived. The end of the connection counts as input.
     pub fn has_input(&self) -> bool {
         let wire = match &self.0 {
             Channel::Plain(wire) => wire,

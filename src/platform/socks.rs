@@ -1,4 +1,4 @@
-//! The talk with a SOCKS5 proxy: RFC 1928, and RFC 1929 for its login.
+//! The SOCKS5 client: RFC 1928, and RFC 1929 for the login.
 
 use std::io::{Read, Write};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ const NO_LOGIN: u8 = 0;
 const LOGIN: u8 = 2;
 const NONE_OF_THESE: u8 = 0xff;
 
-/// Lets a proxy connect to a host, by its name or an address.
+/// Makes a proxy connect to a host, by its name or address.
 pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Result<Wire, NoWay> {
     let greeting: &[u8] = match proxy.login {
         Some(_) => &[5, 2, LOGIN, NO_LOGIN],
@@ -47,8 +47,10 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
                 .advise("Set the option proxy to socks5h://USER:PASSWORD@HOST:PORT."));
         }
         ([5, _], _) => {
-            return Err(NoWay::proxy(proxy, "takes no login that is known here")
-                .advise("Let it take a user name and password (RFC 1929)."));
+            return Err(
+                NoWay::proxy(proxy, "offers no login that this library knows")
+                    .advise("Let it take a user name and password (RFC 1929)."),
+            );
         }
         _ => {
             return Err(NoWay::proxy(proxy, "does not speak SOCKS5")
@@ -65,7 +67,7 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
         no_way.is_general = false;
         return Err(no_way);
     }
-    // The address it connected from, which is of no use.
+    // The address from which the proxy connected is not used.
     let mut skip = |count: usize| {
         let mut bytes = vec![0; count];
         let read = wire.read_exact(&mut bytes);
@@ -82,7 +84,7 @@ pub(super) fn socks5(proxy: &Proxy, mut wire: Wire, host: &str, port: u16) -> Re
     Ok(wire)
 }
 
-/// CONNECT to a name or an address.
+/// The request to connect to a name or an address.
 fn request(host: &str, port: u16) -> Result<Vec<u8>, NoWay> {
     let mut request = vec![5, 1, 0];
     match host.parse() {
@@ -105,13 +107,13 @@ fn request(host: &str, port: u16) -> Result<Vec<u8>, NoWay> {
     Ok(request)
 }
 
-/// RFC 1928, section 6.
+/// The reasons for a refusal, from RFC 1928, section 6.
 fn refusal(code: u8) -> String {
     match code {
         1 => "general failure".into(),
         2 => "its rules do not allow it".into(),
         3 => "network is unreachable".into(),
-        4 => "it does not reach the host, or not find its name".into(),
+        4 => "it cannot reach the host, or cannot find its name".into(),
         5 => "connection refused".into(),
         6 => "TTL expired".into(),
         7 => "it does not take CONNECT".into(),

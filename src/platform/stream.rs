@@ -1,4 +1,4 @@
-//! A connection whose reads and writes end at a moment: its socket, plain or by TLS.
+//! A connection, plain or by TLS, whose reads and writes end at a given moment.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use rustls::{ClientConnection, StreamOwned};
 
 use crate::sys::{self, Failpoint, OwnSocket, connect_first};
 
-/// A socket whose reads and writes fail at a moment, however they are spread.
+/// A socket whose reads and writes fail after a moment, however many there are.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub socket: OwnSocket,
@@ -25,8 +25,8 @@ impl Wire {
     }
 }
 
-/// The system calls a time limit “would block”. rustls takes that for a socket that does not block, and ends a handshake that
-/// has read anything as if it were done.
+/// Reports a time limit as a timeout. The system reports it as “would block”. rustls takes that for a non-blocking
+/// socket, and ends a handshake that has read anything as if it were done.
 fn out_of_time(e: io::Error) -> io::Error {
     match e.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
@@ -65,7 +65,7 @@ impl Write for Wire {
     }
 }
 
-/// How much is left of the time; an error when nothing is.
+/// The time that is left until `end`. Fails if none is left.
 pub(super) fn left(end: Instant) -> io::Result<Duration> {
     match end.saturating_duration_since(Instant::now()) {
         Duration::ZERO => Err(io::ErrorKind::TimedOut.into()),
@@ -79,9 +79,9 @@ pub(super) enum Channel {
     Tls(Box<StreamOwned<ClientConnection, Wire>>),
 }
 
-/// A connection whose end can be moved.
+/// A connection whose time limit can be moved.
 pub(super) trait Timed: Read + Write + Send + Sync + 'static {
-    /// From now on reads and writes fail at this moment.
+    /// Makes reads and writes fail from this moment on.
     fn ends(&mut self, end: Instant);
 
     fn is_tls(&self) -> bool;
@@ -126,7 +126,7 @@ impl Write for Channel {
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Channel::Plain(wire) => wire.flush(),
-            // rustls keeps an error of its last write to itself until it is flushed.
+            // rustls holds back an error of its last write until it is flushed.
             Channel::Tls(tls) => tls.flush(),
         }
     }

@@ -1,4 +1,4 @@
-//! TLS to a host: verified always, and a failure that says which of its causes it was.
+//! TLS to a host. Certificates are always verified, and a failure names its cause.
 
 use std::io;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::error::{Error, Result, Status};
 use crate::options::Options;
 use crate::sys;
 
-/// The certificates of `ca_file`. Fails when that file is of no use.
+/// The certificates of `ca_file`. Fails if the file cannot be used.
 pub fn own_roots(options: &Options) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     let Some(path) = &options.ca_file else {
@@ -47,7 +47,7 @@ pub fn own_roots(options: &Options) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// The web PKI, and the certificates of `ca_file` beside it.
+/// The certificates of the web PKI and of `ca_file`.
 fn roots(options: &Options) -> Result<RootCertStore> {
     let mut roots = own_roots(options)?;
     let web = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned();
@@ -62,15 +62,15 @@ pub struct Tls {
     verifier: Arc<Verifier>,
 }
 
-/// The verifier of rustls, and the name that its error lacks.
+/// The verifier of rustls. It also keeps the authority's name, which the error lacks.
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
-    /// The authority that is not known.
+    /// The name of the unknown authority.
     stranger: OnceLock<String>,
 }
 
-/// What this host proves itself with: the files of a certificate and of its key, which may be one file.
+/// The certificate by which this host proves its identity: its file and the file of its key, which may be one file.
 pub struct IdentityFiles<'a> {
     pub certificate: &'a Path,
     pub key: &'a Path,
@@ -94,17 +94,18 @@ impl IdentityFiles<'_> {
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
         let chain = chain.ok().filter(|chain| !chain.is_empty());
         let chain = chain.ok_or_else(|| holds_no(self.certificate, "certificate"))?;
-        // The error's own text may quote what is there.
+        // The error's own text may quote the file.
         let key = PrivateKeyDer::from_pem_slice(&bytes_of(self.key)?)
             .map_err(|_| holds_no(self.key, "private key"))?;
         Ok((chain, key))
     }
 }
 
-/// Where an identity is named.
+/// The advice for a flaw in a certificate or its key.
 const CORRECT: &str = "Correct ssl_certfile and ssl_keyfile in the store's URL.";
 
-/// Why a server broke a connection off by TLS, where it says so: it may lack a certificate of this host, or not take it.
+/// The TLS alert by which a server broke a connection off. The server may want a certificate of this host, or refuse
+/// the one it got.
 #[cfg(feature = "redis")]
 pub fn alert(e: &io::Error) -> Option<String> {
     match e.get_ref()?.downcast_ref::<rustls::Error>()? {
@@ -118,7 +119,7 @@ impl Tls {
         Tls::with_identity(options, None)
     }
 
-    /// For a server that asks this host for a certificate.
+    /// The settings for a server that asks this host for a certificate.
     pub fn with_identity(options: &Options, identity: Option<IdentityFiles>) -> Result<Tls> {
         let defect = |e: &dyn std::error::Error| {
             Error::new(Status::Internal, "cannot set TLS up").because(e.to_string())
@@ -133,7 +134,7 @@ impl Tls {
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|e| defect(&e))?;
-        // rustls calls any verifier of one's own dangerous. This one lets nothing through that rustls's refuses.
+        // rustls calls every custom verifier dangerous. This one accepts nothing that rustls's own refuses.
         let config = builder
             .dangerous()
             .with_custom_certificate_verifier(verifier.clone());
@@ -235,10 +236,10 @@ impl Verifier {
         let inner = e.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
         match inner {
             Some(e) => self.failure(host, e),
-            None if ran_out(e) => NoWay::new(
-                "the host took the connection, and there was no end of the TLS handshake",
-            )
-            .timeout(),
+            None if ran_out(e) => {
+                NoWay::new("the host accepted the connection, but did not finish the TLS handshake")
+                    .timeout()
+            }
             // A server of plain HTTP may hang up on a greeting that it does not understand.
             None if matches!(e.kind(), UnexpectedEof | ConnectionReset | BrokenPipe) => NoWay {
                 is_tls: true,
@@ -255,15 +256,15 @@ impl Verifier {
         let (what, advice) = match e {
             rustls::Error::InvalidCertificate(e) => self.refused(host, e),
             rustls::Error::InvalidMessage(_) => (
-                "TLS: what answers there does not speak TLS".into(),
+                "TLS: the other end does not speak TLS".into(),
                 "See what it is: a host of plain HTTP, a portal that asks for a login, or another port.",
             ),
             rustls::Error::AlertReceived(alert) => (
-                format!("TLS: the host broke the handshake off ({alert:?})"),
+                format!("TLS: the host ended the handshake ({alert:?})"),
                 "See whether it is the right host, and which versions of TLS it speaks.",
             ),
             rustls::Error::PeerIncompatible(_) => (
-                "TLS: the host speaks no version and cipher that are known here".into(),
+                "TLS: the host supports no version and cipher of this library".into(),
                 "Let it speak TLS 1.2 or 1.3.",
             ),
             _ => (
@@ -320,7 +321,7 @@ impl Verifier {
     }
 }
 
-/// A time as both clocks can be compared in.
+/// A time in UTC, for comparison with another clock.
 fn utc(time: UnixTime) -> String {
     let seconds = i64::try_from(time.as_secs()).ok();
     let time = seconds.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
@@ -330,7 +331,7 @@ fn utc(time: UnixTime) -> String {
     }
 }
 
-/// The names in a certificate, from the form in which rustls has them: `DnsName("a.example")`.
+/// The names in a certificate, without rustls's wrapping: `DnsName("a.example")`.
 fn listed(presented: &[String]) -> String {
     const MOST: usize = 3;
     let bare = presented.iter().map(|name| {
@@ -368,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_those_of_one_zone() {
+    fn times_are_shown_in_utc() {
         let at = |seconds| {
             utc(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
                 seconds,

@@ -1,4 +1,5 @@
-//! Through a proxy to a host, by HTTP CONNECT or SOCKS5. Each failure names the proxy, and never its password.
+//! The way through a proxy to a host, by HTTP CONNECT or SOCKS5. Each failure names the proxy, and never its
+//! password.
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -16,7 +17,7 @@ use super::stream::{Wire, left};
 use crate::options::IpVersion;
 use crate::proxy::{Protocol, Proxy};
 
-/// The longest answer to CONNECT that is read.
+/// The longest answer to CONNECT that is read, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// The end of the tunnel.
@@ -27,7 +28,7 @@ pub(super) struct Target<'a> {
     pub ip_version: IpVersion,
 }
 
-/// Connects to `target`, through the proxy where there is one. `addresses` are the proxy's then, and else the target's.
+/// Connects to `target`, through the proxy if there is one. `addresses` are then the proxy's, otherwise the target's.
 pub(super) fn reach(
     proxy: Option<&Proxy>,
     addresses: &[SocketAddr],
@@ -40,7 +41,7 @@ pub(super) fn reach(
     }
 }
 
-/// Connects to the first of the proxy's `addresses` that answers, and lets it connect to `target`.
+/// Connects to the first of the proxy's `addresses` that answers, and makes the proxy connect to `target`.
 fn open(
     proxy: &Proxy,
     addresses: &[SocketAddr],
@@ -83,7 +84,7 @@ fn unreachable(proxy: &Proxy, e: &io::Error) -> NoWay {
     no_way.advise("Start the proxy, or correct the option proxy.")
 }
 
-/// A read or write that failed during the talk with a proxy.
+/// The failure of a read or write during the exchange with a proxy.
 pub(super) fn broken(proxy: &Proxy, doing: &str, e: &io::Error) -> NoWay {
     match e.kind() {
         _ if ran_out(e) => NoWay::proxy(
@@ -134,20 +135,22 @@ fn http_connect(proxy: &Proxy, mut wire: Wire, target: &Target) -> Result<Wire, 
         status => {
             let what = format_args!("refused to connect to {host}: HTTP {status}");
             let mut no_way = NoWay::proxy(proxy, what);
-            // It may connect to another host.
+            // The proxy may connect to another host.
             no_way.is_general = false;
             Err(no_way.advise(match status {
                 403 => "Let the proxy allow that host and port.",
                 400 | 404 | 405 | 501 => {
                     "See whether the option proxy names a proxy that takes CONNECT."
                 }
-                _ => "See the proxy's log: it may not reach that host, or not find its name.",
+                _ => {
+                    "See the proxy's log: it may be unable to reach that host or to find its name."
+                }
             }))
         }
     }
 }
 
-/// The head of an answer; none where it is not HTTP, too long, or goes on before the tunnel is used.
+/// The head of an answer. None if it is not HTTP, is too long, or is followed by data before the tunnel is used.
 fn read_head(wire: &mut Wire) -> io::Result<Option<Vec<u8>>> {
     const BEGIN: &[u8] = b"HTTP/1.";
     let mut head = Vec::new();
@@ -162,7 +165,7 @@ fn read_head(wire: &mut Wire) -> io::Result<Option<Vec<u8>>> {
         if head[..begun] != BEGIN[..begun] || head.len() > MAX_HEAD {
             return Ok(None);
         }
-        // A line feed alone ends a line too, as RFC 9112 lets a reader take it.
+        // A line feed alone also ends a line, as RFC 9112 allows.
         let ends = |end: &[u8]| head.windows(end.len()).any(|part| part == end);
         if ends(b"\r\n\r\n") || ends(b"\n\n") {
             return Ok(Some(head));
@@ -173,7 +176,7 @@ fn read_head(wire: &mut Wire) -> io::Result<Option<Vec<u8>>> {
 /// A proxy's answer to CONNECT.
 struct Answer {
     status: u16,
-    /// The schemes in its headers Proxy-Authenticate, one of which it asks for.
+    /// The schemes in its headers Proxy-Authenticate. The proxy accepts any of them.
     schemes: Vec<String>,
 }
 
@@ -184,7 +187,7 @@ impl Answer {
         let mut lines = head.split('\n');
         let status = lines.next()?.split(' ').nth(1)?;
         let status = status.parse().ok().filter(|_| status.len() == 3)?;
-        // Nothing has been said to the host yet, so nothing may come from it.
+        // No data may come from the host, because nothing has been sent to it yet.
         if (200..300).contains(&status) && !behind.is_empty() {
             return None;
         }
@@ -206,8 +209,8 @@ fn wants_login(proxy: &Proxy, schemes: &[String]) -> NoWay {
     let password = proxy.login.as_ref().map(|(_, password)| password.as_str());
     let repeats = |scheme: &String| echo::repeats(scheme, password);
     let asks = match schemes {
-        schemes if schemes.iter().any(repeats) => "it asks for what repeats the password".into(),
-        [] => "it does not say for what".into(),
+        schemes if schemes.iter().any(repeats) => "its login scheme repeats the password".into(),
+        [] => "it does not name a login scheme".into(),
         schemes => format!("it asks for {}", schemes.join(", ")),
     };
     let takes_basic = schemes.is_empty() || schemes.iter().any(|s| s.eq_ignore_ascii_case("basic"));
@@ -222,7 +225,7 @@ fn wants_login(proxy: &Proxy, schemes: &[String]) -> NoWay {
     })
 }
 
-/// RFC 4648.
+/// Encodes bytes in base64, by RFC 4648.
 fn base64(bytes: &[u8]) -> String {
     STANDARD.encode(bytes)
 }
@@ -231,9 +234,9 @@ fn base64(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// RFC 4648, section 10.
+    /// The examples of RFC 4648, section 10.
     #[test]
-    fn logins_are_encoded_as_the_standard_has_it() {
+    fn logins_are_encoded_as_rfc_4648_says() {
         for (plain, encoded) in [
             ("", ""),
             ("f", "Zg=="),
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_says_its_status_and_what_it_asks_for() {
+    fn an_answer_yields_its_status_and_the_schemes_it_asks_for() {
         let parse =
             |text: &str| Answer::parse(text.as_bytes()).map(|a| (a.status, a.schemes.join(" ")));
         let asked = "HTTP/1.1 407 x\r\nproxy-authenticate: NTLM\r\nProxy-Authenticate:Basic realm=\"a\"\r\n\r\nbody";

@@ -1,5 +1,5 @@
-//! WeChat's own calls by which credentials are fetched, taken from the recipe table: for a server that answers them in
-//! WeChat's place.
+//! The WeChat calls by which credentials are fetched, taken from the recipe table. A server that answers them in
+//! WeChat's place uses them.
 
 use super::kind::Kind;
 use super::recipe::{ParentKind, Recipe, Value};
@@ -7,7 +7,7 @@ use super::recipes::recipes;
 use crate::hosts;
 use crate::names::ACCESS_TOKEN;
 
-/// Whose wording a reply follows.
+/// The host whose form a reply has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WechatHost {
     /// `api.weixin.qq.com`
@@ -17,17 +17,17 @@ pub enum WechatHost {
 }
 
 impl WechatHost {
-    /// What messages call it.
+    /// The host's name in messages.
     pub fn name(self) -> &'static str {
         self.platform().name
     }
 
-    /// The option that holds its base URL.
+    /// The option that holds the host's base URL.
     pub fn option(self) -> &'static str {
         self.platform().option
     }
 
-    /// Whether it refuses a call's token by this errcode.
+    /// Whether the host refuses a call's token by this errcode.
     pub fn refuses_token_by(self, errcode: i64) -> bool {
         let own = recipes().filter(|recipe| host_of(recipe) == Some(self));
         let mut checks = own.filter_map(|recipe| recipe.check);
@@ -42,7 +42,7 @@ impl WechatHost {
     }
 }
 
-/// The host that accounts of a kind are with. None for those of other platforms.
+/// The host of accounts of a kind. None for kinds of other platforms.
 pub fn host_of_kind(kind: &str) -> Option<WechatHost> {
     host_of(Kind::named(kind)?.token())
 }
@@ -50,29 +50,29 @@ pub fn host_of_kind(kind: &str) -> Option<WechatHost> {
 /// One call.
 #[derive(Clone, Debug)]
 pub struct WechatCall {
-    /// Whose call it is.
+    /// The host that has the call.
     pub host: WechatHost,
-    /// Its path. Calls of one path are told apart by a text of their query.
+    /// The path. Calls with the same path are told apart by a text in their query.
     pub path: &'static str,
-    /// Whether it is a POST of a JSON object.
+    /// Whether the call is a POST of a JSON object.
     pub posts: bool,
     /// The parameters of the query.
     pub query: &'static [(&'static str, Value)],
-    /// Those of the JSON object.
+    /// The parameters in the JSON object.
     pub body: &'static [(&'static str, Value)],
-    /// The kinds of account that it may be about.
+    /// The kinds of account that the call may be about.
     pub kinds: Vec<&'static str>,
-    /// The credential that it gives: `access_token`, `jsapi_ticket`.
+    /// The credential that the call returns, such as `access_token` or `jsapi_ticket`.
     pub credential: &'static str,
-    /// The field of the reply that holds it.
+    /// The field of the reply that holds the credential.
     pub token_field: &'static str,
-    /// The field that holds what replaces the secret that was sent.
+    /// The field of the reply that holds the replacement of the secret that was sent.
     pub renewed_field: Option<&'static str>,
     /// Whether a reply of success begins with errcode 0 and errmsg ok.
     pub says_ok: bool,
 }
 
-/// Every one of them.
+/// Every such call.
 pub fn wechat_calls() -> Vec<WechatCall> {
     recipes()
         .filter_map(|recipe| {
@@ -94,7 +94,7 @@ pub fn wechat_calls() -> Vec<WechatCall> {
 }
 
 fn host_of(recipe: &Recipe) -> Option<WechatHost> {
-    // The tests' build has a recipe that WeChat has not.
+    // The tests' build has a recipe that WeChat lacks.
     if !recipe.path.starts_with("/cgi-bin/") {
         return None;
     }
@@ -107,8 +107,8 @@ fn host_of(recipe: &Recipe) -> Option<WechatHost> {
     }
 }
 
-/// Its own kinds first. An account has one of two calls for the same token, and its caller may know the other: the classic
-/// one and the stable one give the same field for the same id.
+/// The kinds of account that a call serves, the recipe's own first. The classic and the stable call return the same
+/// field for the same id. A caller may use either, whichever of these kinds its account has.
 fn kinds_of(recipe: &Recipe) -> Vec<&'static str> {
     let mut kinds = recipe.kinds.to_vec();
     if recipe.credential == ACCESS_TOKEN && recipe.parent == ParentKind::None {
@@ -128,7 +128,8 @@ fn kinds_of(recipe: &Recipe) -> Vec<&'static str> {
     kinds
 }
 
-/// Tickets do, and WeCom's tokens but for those that are fetched with another one.
+/// Whether a reply of success begins with errcode 0. Replies with tickets do. Replies with WeCom's tokens do, unless
+/// the token is fetched with another one.
 fn says_ok(recipe: &Recipe, host: WechatHost) -> bool {
     recipe.credential != ACCESS_TOKEN
         || (host == WechatHost::Wecom && recipe.parent == ParentKind::None)

@@ -1,4 +1,4 @@
-//! The accounts of a store, held in memory: for a store that changes them all at once.
+//! The accounts of a store, held in memory. A store that changes all its accounts at once uses this.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use crate::error::Result;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountSet {
-    /// By name. Which one is current, and what a parent is, stands elsewhere.
+    /// Accounts by name. Their own `current` and `parent.there` are not used here; `account` fills them in.
     pub accounts: BTreeMap<String, Account>,
-    /// Those of kinds that this version does not know.
+    /// Accounts of kinds that this version does not know.
     pub unknown: BTreeMap<String, UnknownAccount>,
     pub current: Option<String>,
-    /// Those that an operator has removed, and when.
+    /// Accounts that an operator has removed, each with the time of its removal.
     pub removed: BTreeMap<String, i64>,
 }
 
 impl AccountSet {
-    /// The account of this name (None: the current one), with its parent looked up.
+    /// Returns the account of this name with its parent looked up. `None` names the current account.
     pub fn account(&self, name: Option<&str>) -> Result<Option<Account>> {
         let Some(name) = name.or(self.current.as_deref()) else {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! What every store promises, as tests over `dyn Store`. A new store adds itself at the end of this file.
+//! The promises of every store, as tests over `dyn Store`. A new store adds itself at the end of this file.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,7 +17,7 @@ use crate::error::{Error, Result, Status};
 use crate::platform::Kind;
 use crate::secrets::Vault;
 
-/// An empty place, to which each `open` is a way of its own, as another process has.
+/// An empty place for a store. Each `open` returns another handle to it, as another process would have.
 trait Place: Sync {
     fn open(&self) -> Box<dyn Store>;
 }
@@ -47,7 +47,7 @@ fn account(name: &str) -> Account {
     }
 }
 
-/// A row in which every field has a value of its own.
+/// A row in which no two fields have the same value.
 fn full_row() -> Row {
     Row {
         token: Some("T".repeat(512)),
@@ -114,7 +114,7 @@ fn write(store: &dyn Store, key: &CredentialKey, row: &Row) {
     written.unwrap();
 }
 
-/// Changes accounts, and commits.
+/// Changes accounts and commits.
 fn change<T>(store: &dyn Store, mut work: impl FnMut(&mut dyn Accounts) -> Result<T>) -> T {
     change_accounts(store, &soon(), |accounts| {
         Ok((Commit::Yes, work(accounts)?))
@@ -186,7 +186,11 @@ fn a_change_sees_what_another_has_written(place: &dyn Place) {
             Ok(Commit::No)
         })
         .unwrap();
-    assert_eq!(seen, Some(Row::default()), "one that is not there is empty");
+    assert_eq!(
+        seen,
+        Some(Row::default()),
+        "a row that is not there is empty"
+    );
     write(&*other, &key("wx"), &full_row());
     store
         .change_row(&key("wx"), &soon(), &mut |row| {
@@ -222,7 +226,7 @@ fn a_change_that_is_not_committed_leaves_no_trace(place: &dyn Place) {
         assert_eq!(changed.is_err(), outcome.is_err());
         assert!(accounts_of(&*store).is_empty());
     }
-    // And the store goes on.
+    // The store still works.
     write(&*store, &key("wx"), &full_row());
 }
 
@@ -260,7 +264,7 @@ fn no_change_of_the_accounts_is_lost(place: &dyn Place) {
                     let name = format!("{thread}-{number}");
                     change(&*store, |accounts| {
                         accounts.put(&account(&name))?;
-                        // At most one of all threads finds that there is none.
+                        // Of all threads, at most one finds no current account.
                         if accounts.account(None)?.is_none() {
                             accounts.set_current(&name)?;
                         }
@@ -295,14 +299,14 @@ fn rows_are_found_by_their_id(place: &dyn Place) {
     assert!(none.is_empty());
 }
 
-fn a_row_that_is_deleted_is_gone_and_no_other(place: &dyn Place) {
+fn a_deleted_row_is_gone_and_others_stay(place: &dyn Place) {
     let (store, other) = (place.open(), place.open());
     write(&*store, &key("wx1"), &full_row());
     write(&*store, &key("wx2"), &full_row());
     store.delete_row(&key("wx1"), &soon()).unwrap();
     assert_eq!(row_of(&*other, &key("wx1")), None);
     assert_eq!(row_of(&*other, &key("wx2")), Some(full_row()));
-    // What is not there is gone already.
+    // Deleting a row that is not there succeeds.
     store.delete_row(&key("wx1"), &soon()).unwrap();
 }
 
@@ -343,7 +347,7 @@ fn an_account_comes_back_as_it_was_put(place: &dyn Place) {
     );
 }
 
-fn one_account_is_the_current_one_and_a_put_does_not_change_which(place: &dyn Place) {
+fn one_account_is_current_and_a_put_does_not_change_which(place: &dyn Place) {
     let store = place.open();
     let boast = Account {
         current: true,
@@ -397,11 +401,11 @@ fn a_parent_is_looked_up_as_it_is_now(place: &dyn Place) {
     assert_eq!(
         accounts_of(&*store)[0].parent,
         None,
-        "it is written as it is"
+        "the name is stored as it is"
     );
 }
 
-fn an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart(place: &dyn Place) {
+fn an_account_of_an_unknown_kind_is_kept_unchanged_and_apart(place: &dyn Place) {
     let (store, other) = (place.open(), place.open());
     let newer = UnknownAccount {
         name: "newer".into(),
@@ -454,7 +458,7 @@ fn a_removal_is_noted_until_it_is_cleared(place: &dyn Place) {
     change(&*store, |accounts| {
         assert!(!accounts.is_removed("a")?);
         accounts.remove("a", 1)?;
-        // What is read here is as changed so far.
+        // A closure reads the accounts as it has changed them so far.
         assert!(accounts.is_removed("a")? && accounts.account(Some("a"))?.is_none());
         Ok(())
     });
@@ -494,14 +498,14 @@ fn a_lock_has_one_holder_and_is_free_when_it_is_dropped(place: &dyn Place) {
     assert!(other.try_lead(&key("wx"), 3).unwrap().is_none());
     assert!(other.try_lead(&key("wx"), 4).unwrap().is_some());
     assert!(other.try_lead(&key("wx2"), 3).unwrap().is_some());
-    // Letting files go does not let a lock go.
+    // Closing idle files does not release a lock.
     store.close_idle();
     assert!(other.try_lead(&key("wx"), 3).unwrap().is_none());
     drop(lock);
     assert!(other.try_lead(&key("wx"), 3).unwrap().is_some());
 }
 
-fn of_many_that_try_one_leads(place: &dyn Place) {
+fn one_of_many_threads_leads(place: &dyn Place) {
     let leaders = AtomicUsize::new(0);
     let done = std::sync::Barrier::new(4);
     thread::scope(|scope| {
@@ -517,7 +521,7 @@ fn of_many_that_try_one_leads(place: &dyn Place) {
     assert_eq!(leaders.into_inner(), 1);
 }
 
-fn what_is_let_go_is_opened_again(place: &dyn Place) {
+fn closed_files_and_connections_are_opened_again(place: &dyn Place) {
     let store = place.open();
     write(&*store, &key("wx"), &full_row());
     store.close_idle();
@@ -530,7 +534,7 @@ fn the_clock_is_the_same_for_all_and_goes_forward(place: &dyn Place) {
     let between = other.now();
     let after = store.now();
     assert!(before.steady_ms <= after.steady_ms);
-    // Two ways to a clock on a server may differ by what an answer takes.
+    // Two handles to a server's clock may differ by the time of one answer.
     let apart = (between.steady_ms - before.steady_ms).abs();
     assert!(apart < 1000, "{apart} ms");
     assert_eq!(before.epoch, between.epoch);
@@ -613,7 +617,7 @@ fn the_clients_are_a_record_of_their_own(place: &dyn Place) {
     assert_eq!(clients_of(&*other), None);
     set(Some("{\"客户\":1}"), Commit::Yes).unwrap();
     assert_eq!(clients_of(&*other).as_deref(), Some("{\"客户\":1}"));
-    // Neither an account nor a row is touched by it, nor touches it.
+    // A change of the clients leaves accounts and rows as they are, and the reverse.
     change(&*store, |accounts| accounts.put(&account("a")));
     write(&*store, &key("wx"), &full_row());
     store.delete_row(&key("wx"), &soon()).unwrap();
@@ -684,7 +688,7 @@ impl Place for OnCluster {
     }
 }
 
-/// A server that runs no scripts, as some proxies.
+/// A server that runs no scripts, like some proxies.
 #[cfg(feature = "redis")]
 fn without_scripts() -> OnRedis {
     let server = redis_server::RedisServer::start();
@@ -710,7 +714,7 @@ impl Place for MemoryStore {
     }
 }
 
-/// Every promise, as a test of each store.
+/// Runs every promise as a test of each store.
 macro_rules! contract {
     ($($promise:ident)*) => {
         mod sqlite {
@@ -747,19 +751,19 @@ contract! {
     no_change_of_a_row_is_lost
     no_change_of_the_accounts_is_lost
     rows_are_found_by_their_id
-    a_row_that_is_deleted_is_gone_and_no_other
+    a_deleted_row_is_gone_and_others_stay
     an_account_comes_back_as_it_was_put
-    one_account_is_the_current_one_and_a_put_does_not_change_which
+    one_account_is_current_and_a_put_does_not_change_which
     a_parent_is_looked_up_as_it_is_now
-    an_account_of_an_unknown_kind_is_kept_as_it_is_and_apart
+    an_account_of_an_unknown_kind_is_kept_unchanged_and_apart
     a_removal_is_noted_until_it_is_cleared
     the_clients_are_a_record_of_their_own
     no_change_of_the_clients_is_lost
     a_closure_may_read_rows_while_it_changes_accounts
     an_error_of_a_look_comes_back_as_it_was
     a_lock_has_one_holder_and_is_free_when_it_is_dropped
-    of_many_that_try_one_leads
-    what_is_let_go_is_opened_again
+    one_of_many_threads_leads
+    closed_files_and_connections_are_opened_again
     the_clock_is_the_same_for_all_and_goes_forward
     a_mark_stands_for_a_state
     a_message_reaches_the_keeper_while_there_is_one

@@ -1,6 +1,7 @@
-//! How a process that may only read the store reaches the keeper: that it needs a token, or that one was refused.
+//! The channel by which a process that may only read the store tells the keeper that it needs a token, or that one
+//! was refused.
 //!
-//! The answer is the row in the store, for which the reader waits as it would for any other leader.
+//! The keeper's answer is the row in the store. The reader waits for it as it would for any other leader.
 
 use std::os::fd::BorrowedFd;
 
@@ -11,63 +12,64 @@ use crate::error::Result;
 use crate::names;
 use crate::secrets::fingerprint;
 
-/// The way from a store's readers to its keeper.
+/// The channel from a store's readers to its keeper.
 pub trait KeeperChannel {
-    /// Leaves a message for the keeper, and does not wait.
+    /// Leaves a message for the keeper without waiting.
     fn send(&self, message: &Message) -> Result<(), NotSent>;
 
-    /// Whether a keeper listens; None where this process may not ask.
+    /// Returns whether a keeper listens, or None if this process may not ask.
     fn is_listened_to(&self) -> Option<bool>;
 
-    /// Which user a keeper runs as, for messages.
+    /// The user that a keeper runs as, to be named in messages.
     fn keeper_user(&self) -> String;
 
-    /// Where the messages go, for messages.
+    /// The place where messages to the keeper go, to be named in error messages.
     fn place(&self) -> String;
 
-    /// The keeper's end.
+    /// Opens the keeper's end.
     fn listen(&self) -> Result<Box<dyn Inbox>>;
 }
 
 /// The keeper's end of the channel.
 pub trait Inbox: Send {
-    /// To wait for a message by poll().
+    /// The descriptor on which `poll` waits for a message.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Whether messages still come here; if not, a keeper listens anew. Lets those write who may read the store as of now.
+    /// Returns whether messages still arrive here. If not, the keeper must listen again. It also gives write access
+    /// to everyone who may read the store now.
     fn is_in_place(&self) -> bool;
 
-    /// What has come, at most `most`. Nonsense is thrown away.
+    /// Reads up to `most` messages. Malformed ones are dropped.
     fn read(&mut self, most: usize) -> Vec<Message>;
 }
 
-/// Why a message was not left.
+/// The reason why a message was not left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotSent {
-    /// Nobody listens.
+    /// No keeper listens.
     NoKeeper,
-    /// The keeper has much to read, or hangs.
+    /// The channel is full: the keeper has much to read, or hangs.
     Full,
-    /// This process may not, or it is not the keeper's.
+    /// This process may not write there, or the place does not belong to the keeper.
     Refused,
 }
 
-/// One message.
+/// A message to the keeper.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
-    /// There is no valid token of this name.
+    /// The reader has no valid token of this name.
     Wanted(String),
-    /// The API refused the token of this name that has this fingerprint. The token itself stays out of the FIFO.
+    /// The API refused the token that has this name and fingerprint. The token itself never enters the FIFO.
     Rejected { name: String, fingerprint: String },
 }
 
-/// What a rejection names a token by.
+/// The fingerprint by which a rejection names a token.
 pub fn token_fingerprint(name: &str, token: &str) -> String {
     fingerprint(name, token)
 }
 
 impl Message {
-    /// Begins with the end of a line: what somebody has left there without one spoils no other message.
+    /// The message as it is sent. It begins with a line end, so that an unfinished line before it cannot spoil it.
     pub fn line(&self) -> String {
         let message = match self {
             Message::Wanted(name) => json!({ "want": name }),
@@ -78,7 +80,8 @@ impl Message {
         format!("\n{message}\n")
     }
 
-    /// None for anything else: whoever may write there may write nonsense.
+    /// Parses a line. Returns None for anything that is not a message, since every process that may write there may
+    /// write nonsense.
     pub fn parse(line: &str) -> Option<Message> {
         let message: serde_json::Value = serde_json::from_str(line).ok()?;
         let text = |key: &str| message.get(key)?.as_str().map(str::to_owned);
@@ -98,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_comes_as_it_went_and_nonsense_does_not() {
+    fn a_message_arrives_as_it_was_sent_and_nonsense_is_dropped() {
         for message in [
             Message::Wanted("店铺/jsapi_ticket".into()),
             Message::Rejected {
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_longest_message_is_sent_in_one_piece() {
-        // A control character would take six bytes in JSON; a name has none.
+        // A control character would take six bytes in JSON, but a name has none.
         let name = format!(
             "{}/{}",
             "\"".repeat(names::MAX_NAME),

@@ -1,4 +1,4 @@
-//! A store in memory, for tests: what the trait promises, in the fewest lines. Its clock stands where a test sets it.
+//! A store in memory, for tests. It keeps the promises of the trait in the fewest lines. A test sets its clock.
 
 use std::collections::HashSet;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,7 +14,7 @@ use crate::clock::{Deadline, Now};
 use crate::credential::{CredentialKey, Row};
 use crate::error::{Error, Result};
 
-/// One process's way to a place that several share.
+/// One process's handle to a place that several share.
 #[derive(Clone)]
 pub struct MemoryStore {
     name: StoreName,
@@ -81,7 +81,7 @@ impl Store for MemoryStore {
                 return Ok(());
             }
             let mut state = self.state();
-            // Compare and set, as a store on another host has to.
+            // Compares and sets, as a store on another host must.
             if state.row(key)? != before {
                 continue;
             }
@@ -265,7 +265,7 @@ impl KeeperChannel for MemoryStore {
 
 struct MemoryInbox {
     place: Arc<Place>,
-    /// Nothing polls here: a socket that stays silent stands for the descriptor.
+    /// A socket that stays silent, in place of a descriptor. Nothing polls it in these tests.
     silent: UnixStream,
 }
 

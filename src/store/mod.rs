@@ -1,22 +1,24 @@
-//! Where accounts and rows are kept, behind one trait. No policy: a store reads records, changes one row or the accounts
-//! at a time, lends locks, and says what time it is. What a row means is `credential`'s business, and what registering an
-//! account means is `account`'s.
+//! The place where accounts and rows are kept, behind one trait. A store has no policy: it reads records, changes one
+//! row or the accounts at a time, lends locks, and tells the time. The meaning of a row belongs to `credential`, and
+//! registration belongs to `account`.
 //!
 //! # What a store promises
 //!
-//! - **One change, one record.** A change is of one row, of the accounts, or of the clients, and of one only: it is all
-//!   there or not at all, whatever is killed. A change that spans more is an order of steps above the store, each of which can be cut off
-//!   and done again.
-//! - **Compare and set.** A closure that changes a record sees it as it is. If another process has written meanwhile, the
-//!   closure runs again on what that wrote; so it may run more than once, and its last run counts.
-//! - **A read is whole by the record.** A store of one file reads all in one state. Another may read each record by itself.
-//! - **A mark stands for a state.** Two equal marks of one store: nothing in it was changed between. A store need not have marks.
-//! - **One clock.** `now` is the same clock for all who use the store; leases and ages count by it.
-//! - **A lock is a shortcut.** It dies with its process, so that the next leader need not wait for the lease's end. What
-//!   excludes is the lease in the row.
+//! - **One change, one record.** A change is of one row, of the accounts, or of the clients, never of two of them. It
+//!   is there completely or not at all, whichever process is killed. A change that spans several records is a
+//!   sequence of steps above the store. Each step can be interrupted and repeated.
+//! - **Compare and set.** A closure that changes a record sees the record as it is. If another process has written
+//!   meanwhile, the closure runs again on the new record. So it may run more than once, and its last run counts.
+//! - **A read is whole by the record.** A store of one file reads all records in one state. Another store may read
+//!   each record separately.
+//! - **A mark stands for a state.** If two marks of one store are equal, nothing in it was changed between them. A
+//!   store need not have marks.
+//! - **One clock.** `now` is the same clock for every process that uses the store. Leases and ages count by it.
+//! - **A lock is a shortcut.** A lock dies with its process, so that the next leader need not wait until the lease
+//!   ends. The lease in the row is what excludes others.
 //!
-//! `contract` has each of these promises as a test over `dyn Store`. A new store is a folder here, a variant of
-//! [`StoreName`], and an arm of [`open`].
+//! `contract` has a test of each promise over `dyn Store`. A new store is a folder here, a variant of [`StoreName`],
+//! and an arm of [`open`].
 
 #[cfg(any(test, feature = "redis"))]
 mod account_set;
@@ -54,7 +56,7 @@ use crate::error::{Error, Result, Status};
 use crate::options::Options;
 use crate::secrets::Vault;
 
-/// Whether a closure that changes something wants it written.
+/// Whether a closure's change is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Commit {
     Yes,
@@ -67,27 +69,28 @@ impl Commit {
     }
 }
 
-/// What this process may do with a store.
+/// The access that this process has to a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Writer,
     Reader,
 }
 
-/// See [the module](self).
+/// A store. [The module](self) lists its promises.
 pub trait Store: Send + Sync {
-    /// The same for two spellings of one place. Shown in messages, so never with a password.
+    /// The name of the store. Two spellings of one place have equal names. It is shown in messages, so it never shows
+    /// a password.
     fn name(&self) -> &StoreName;
 
-    /// Runs `look` over what is there, within the deadline.
+    /// Runs `look` over the records, within the deadline.
     fn read(&self, by: &Deadline, look: &mut dyn FnMut(&dyn Read) -> Result<()>) -> Result<()>;
 
-    /// How the store is now, at next to no cost and without waiting. None where only a read can tell.
+    /// The mark of the store's present state, at next to no cost and without waiting. None if only a read can tell.
     fn mark(&self) -> Option<ChangeMark> {
         None
     }
 
-    /// Changes one row; one that is not there is an empty one.
+    /// Changes one row. A row that is not there is passed as an empty one.
     fn change_row(
         &self,
         key: &CredentialKey,
@@ -102,30 +105,32 @@ pub trait Store: Send + Sync {
         change: &mut dyn FnMut(&mut dyn Accounts) -> Result<Commit>,
     ) -> Result<()>;
 
-    /// Changes the record of a server's clients, [`Read::clients`]; None is no record.
+    /// Changes the record of a server's clients, [`Read::clients`]. The closure gets None if none was written, and sets
+    /// None to delete the record.
     fn change_clients(
         &self,
         by: &Deadline,
         change: &mut dyn FnMut(&mut Option<String>) -> Result<Commit>,
     ) -> Result<()>;
 
-    /// Takes a row out, whatever it holds.
+    /// Deletes a row, whatever it holds.
     fn delete_row(&self, key: &CredentialKey, by: &Deadline) -> Result<()>;
 
-    /// Takes one of a credential's leader locks; None when another process has it. Within a process, threads are told apart
-    /// by the flight and not by this.
+    /// Takes one of a credential's leader locks. Returns None if another process has it. Threads of one process are
+    /// told apart by the flight and not by this lock.
     fn try_lead(&self, key: &CredentialKey, slot: i64) -> Result<Option<LeaderLock<'_>>>;
 
-    /// Keeps a row that could not be written for the other processes of this host. A store that is on this host has no need of it.
+    /// Keeps a row that could not be written, for the other processes of this host. A store on this host does not
+    /// need it.
     fn keep_for_host(&self, _key: &CredentialKey, _row: &Row) {}
 
-    /// What was kept so.
+    /// The row that `keep_for_host` has kept for this credential.
     fn kept_for_host(&self, _key: &CredentialKey) -> Option<Row> {
         None
     }
 
-    /// Waits a moment for the leader of a credential whose row names this slot: until the leader may be gone, or the row may
-    /// have changed. Fails when the deadline has passed.
+    /// Waits a moment for the leader of a credential whose row names this slot. Returns when the leader may be gone
+    /// or the row may have changed, and fails after the deadline.
     fn await_leader(
         &self,
         _key: &CredentialKey,
@@ -136,124 +141,125 @@ pub trait Store: Send + Sync {
         by.pause(2, 8, doing)
     }
 
-    /// What time it is, for all who use this store.
+    /// The store's time, which is the same for every process that uses it.
     fn now(&self) -> Now;
 
-    /// The last step of that clock that this process has seen, of a store whose clock is another host's.
+    /// The last step of the store's clock that this process has seen. None if that clock is this host's own.
     fn clock_step(&self) -> Option<ClockStep> {
         None
     }
 
-    /// What this process has seen of the store last, of a store whose server may be away.
+    /// The records that this process has seen last. None for a store that has no server which may be away.
     fn last_seen(&self) -> Option<StoreSnapshot> {
         None
     }
 
-    /// Whether this process has seen accounts here whose secrets another host may have sealed, with a key that must be brought
-    /// from there.
+    /// Whether this process has seen accounts here whose secrets may have been sealed on another host. Their key must
+    /// then be brought from that host.
     fn has_secrets_of_other_hosts(&self) -> bool {
         false
     }
 
-    /// What tells this store from all others wherever it is, for a store that is not a file. Its secrets are sealed for it.
+    /// The id that tells this store from all others, on every host. Its secrets are sealed for it. None for a file.
     fn id(&self) -> Option<String> {
         None
     }
 
-    /// What this process may do here, as of now.
+    /// The access that this process has now.
     fn access(&self) -> Access;
 
-    /// The reason why this process may only read, with the remedy. None for a writer. Looks closer than [`Store::access`].
+    /// The reason why this process may only read, with the remedy. None for a writer. It looks closer than
+    /// [`Store::access`].
     fn why_reader(&self, by: &Deadline) -> Option<Error>;
 
-    /// The reason why accounts and secrets are not to be put in: a stranger may have made the store, or may change it.
+    /// The reason why accounts and secrets must not be put in: a stranger may have made the store, or may change it.
     fn why_not_trusted(&self) -> Option<Error> {
         None
     }
 
-    /// How a reader reaches a keeper.
+    /// The channel by which a reader reaches a keeper.
     fn keeper_channel(&self) -> &dyn KeeperChannel;
 
-    /// The server of a store that has one, in a few words.
+    /// Describes the server of the store in a few words. None for a store without a server.
     fn report_server(&self, _by: &Deadline) -> Option<Result<ServerReport>> {
         None
     }
 
-    /// The server of a store that has one, at length.
+    /// Describes the server of the store at length. None for a store without a server.
     fn check_server(&self, _by: &Deadline) -> Option<Result<ServerCheck>> {
         None
     }
 
-    /// Lets files and connections go until the next call, unless a lock is held on one.
+    /// Closes files and connections until the next call, except those that hold a lock.
     fn close_idle(&self);
 }
 
-/// A clock that was set, or another server's in its place.
+/// A step of the store's clock. The clock was set, or another server with another clock took over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// When, by the clock as it is after it.
+    /// The time of the step, by the clock after it.
     pub at_wall_ms: i64,
     pub by_ms: i64,
 }
 
-/// What is in a store. Every call may fail with the store; the closure passes that on.
+/// The records of a store, to be read. Every call can fail with the store, and the closure passes that error on.
 pub trait Read {
-    /// The account of this name; None is the current one. Fails for one of a kind that this version does not know.
+    /// The account of this name, or the current one for None. Fails if this version does not know its kind.
     fn account(&self, name: Option<&str>) -> Result<Option<Account>>;
     fn has_account(&self, name: &str) -> Result<bool> {
         Ok(self.account(Some(name))?.is_some())
     }
-    /// The names of some accounts, at most so many.
+    /// The names of some accounts, at most `most` of them.
     fn some_names(&self, most: usize) -> Result<Vec<String>>;
-    /// Every account of a kind that this version knows, by name.
+    /// Every account of a kind that this version knows, sorted by name.
     fn accounts(&self) -> Result<Vec<Account>>;
-    /// Every other account, by name.
+    /// Every account of a kind that this version does not know, sorted by name.
     fn unknown_accounts(&self) -> Result<Vec<UnknownAccount>>;
-    /// Whether an account is the current one, be it of a kind that this version does not know.
+    /// Whether an account is the current one. It may be of a kind that this version does not know.
     fn has_current(&self) -> Result<bool> {
         let unknown = self.unknown_accounts()?;
         Ok(unknown.iter().any(|account| account.current) || self.account(None)?.is_some())
     }
-    /// The known accounts of an appid, corpid and so on, by name.
+    /// The known accounts with this id (an appid, corpid and so on), sorted by name.
     fn accounts_of(&self, id: &str) -> Result<Vec<Account>>;
     /// The names of accounts that an operator has removed.
     fn removed(&self) -> Result<Vec<String>>;
     fn row(&self, key: &CredentialKey) -> Result<Option<Row>>;
     /// Every row, the oldest first.
     fn rows(&self) -> Result<Vec<(CredentialKey, Row)>>;
-    /// The rows of an appid, corpid and so on.
+    /// The rows with this id (an appid, corpid and so on).
     fn rows_of(&self, id: &str) -> Result<Vec<(CredentialKey, Row)>>;
-    /// The record of a server's clients (`server_clients`): a text that no two writes have alike. None where none was ever
-    /// written: an empty set is a record, too.
+    /// The record of a server's clients (`server_clients`): a text that differs after every write. None if it was
+    /// never written. An empty set of clients is a record too.
     fn clients(&self) -> Result<Option<String>>;
-    /// How the store is at this read, to be compared with [`Store::mark`] later on.
+    /// The mark of the state that this read sees, to be compared with a later [`Store::mark`].
     fn mark(&self) -> Option<ChangeMark> {
         None
     }
 }
 
-/// The accounts, to be changed. What is read here is as changed so far; of rows, as they were.
+/// The accounts, to be changed. Reads show accounts as changed so far, and rows as they were.
 pub trait Accounts: Read {
     fn is_removed(&self, name: &str) -> Result<bool>;
-    /// Writes an account as it is, but for being the current one, which stays with whichever has it.
+    /// Writes an account. Its `current` is ignored: the current account stays the same.
     fn put(&mut self, account: &Account) -> Result<()>;
-    /// Writes an account of a kind that this version does not know. As [`Accounts::put`].
+    /// Writes an account of a kind that this version does not know. The current account stays the same.
     fn put_unknown(&mut self, account: &UnknownAccount) -> Result<()>;
-    /// Takes an account out, of whatever kind, and notes that an operator did.
+    /// Removes an account of any kind, and notes that an operator did so.
     fn remove(&mut self, name: &str, at_wall_ms: i64) -> Result<()>;
     /// Forgets that an operator has removed the account of this name.
     fn clear_removed(&mut self, name: &str) -> Result<()>;
-    /// Makes an account the current one, in the place of another.
+    /// Makes this account the current one.
     fn set_current(&mut self, name: &str) -> Result<()>;
 }
 
-/// Every account and every row, and the clients, as they are at one moment.
+/// Every account, every row and the clients, as they are at one moment.
 pub struct StoreSnapshot {
     pub accounts: Vec<Account>,
-    /// Those of a kind that this version does not know.
+    /// Accounts of kinds that this version does not know.
     pub unknown: Vec<UnknownAccount>,
     pub rows: Vec<(CredentialKey, Row)>,
-    /// As [`Read::clients`].
+    /// The record of a server's clients. None if it was never written.
     pub clients: Option<String>,
 }
 
@@ -272,7 +278,7 @@ impl StoreSnapshot {
     }
 }
 
-/// A leader's lock, given back when dropped; the system gives it back when the process dies.
+/// A leader's lock. It is released when dropped, and by the system when the process dies.
 pub struct LeaderLock<'a> {
     pub slot: i64,
     release: Box<dyn Fn() + 'a>,
@@ -284,15 +290,16 @@ impl Drop for LeaderLock<'_> {
     }
 }
 
-/// What a process opens a store with, beside its name.
+/// The parts, besides its name, with which a process opens a store.
 pub struct Opening {
-    /// The key that an import of the script's database seals with, and whose file shows that a damaged store was one.
+    /// The key with which an import of the script's database seals secrets. Its file also shows that a damaged store
+    /// was a store.
     pub vault: Vault,
-    /// How a server is reached, and the base URL that the script's token belongs to.
+    /// The options that say how a server is reached, and which base URL the script's token belongs to.
     pub options: Arc<Options>,
 }
 
-/// Opens a store, creating it when absent.
+/// Opens a store. Creates it if it does not exist.
 pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn Store>> {
     match name {
         StoreName::File(path) => Ok(Box::new(sqlite::SqliteStore::open(path, opening, by)?)),
@@ -306,14 +313,14 @@ pub fn open(name: &StoreName, opening: Opening, by: &Deadline) -> Result<Box<dyn
     }
 }
 
-/// The error of what is done where the store is, and not by a client of its server.
+/// The error of an operation that must run on the server's own host, and not through a client of the server.
 pub fn belongs_to_server(url: &ServerUrl) -> Error {
     Error::argument(format!("{url} is a wxtoken server"))
         .because("its accounts, secrets and store are managed on the server's own host")
         .advise("Run the command there, on the server's store.")
 }
 
-/// [`Store::read`] for a look that has a result.
+/// [`Store::read`] for a closure that has a result.
 pub fn read<T>(
     store: &dyn Store,
     by: &Deadline,
@@ -327,7 +334,7 @@ pub fn read<T>(
     found.ok_or_else(not_run)
 }
 
-/// [`Store::change_accounts`] for a change that has a result.
+/// [`Store::change_accounts`] for a closure that has a result.
 pub fn change_accounts<T>(
     store: &dyn Store,
     by: &Deadline,
@@ -342,7 +349,7 @@ pub fn change_accounts<T>(
     outcome.ok_or_else(not_run)
 }
 
-/// [`Store::change_clients`] for a change that has a result.
+/// [`Store::change_clients`] for a closure that has a result.
 pub fn change_clients<T>(
     store: &dyn Store,
     by: &Deadline,
@@ -357,7 +364,7 @@ pub fn change_clients<T>(
     outcome.ok_or_else(not_run)
 }
 
-/// A store that succeeds has run the closure: the contract suite says so.
+/// The error of a store that succeeded without running the closure. The contract's tests rule it out.
 fn not_run() -> Error {
     Error::new(Status::Internal, "a store left a call undone")
 }

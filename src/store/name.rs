@@ -1,4 +1,4 @@
-//! What a store is called: its identity in a process, and what messages show of it.
+//! The name of a store: its identity in a process, and the form in which messages show it.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -11,19 +11,19 @@ use crate::error::{Error, Result};
 use crate::options::{Options, check_variable};
 use crate::sys;
 
-/// Where a store is. Two spellings of one place are equal.
+/// The place of a store. Two spellings of one place are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StoreName {
     /// The absolute path of an SQLite file, its directory resolved.
     File(PathBuf),
-    /// A store in Redis.
+    /// The URL of a store in Redis.
     Redis(RedisUrl),
-    /// A wxtoken server, which has the store.
+    /// The URL of a wxtoken server, which has the store.
     Server(ServerUrl),
 }
 
 impl StoreName {
-    /// What the caller says, else `$WXTOKEN_STORE`, else a place in the user's state directory.
+    /// Parses the caller's string. Without one it takes `$WXTOKEN_STORE`, else a place in the user's state directory.
     pub fn parse(store: Option<&str>) -> Result<StoreName> {
         let path = match store {
             Some(path) => {
@@ -46,7 +46,7 @@ impl StoreName {
         resolve(&path).map(StoreName::File)
     }
 
-    /// None for the path of a file.
+    /// Parses a URL. Returns None for the path of a file.
     fn of_url(store: &str) -> Option<Result<StoreName>> {
         if let Some(url) = ServerUrl::parse(store) {
             return Some(url.map(StoreName::Server));
@@ -54,12 +54,13 @@ impl StoreName {
         RedisUrl::parse(store).map(|url| url.map(StoreName::Redis))
     }
 
-    /// Whether a look at it is a question to another host.
+    /// Whether a look at the store is a question to another host.
     pub fn is_on_a_server(&self) -> bool {
         !matches!(self, StoreName::File(_))
     }
 
-    /// Where the key to this store's secrets lies. Empty for a server, which has them and their key.
+    /// The path of the key to this store's secrets. It is empty for a server, which keeps the secrets and their key
+    /// itself.
     pub fn key_file(&self, options: &Options) -> PathBuf {
         match (&options.key_file, self) {
             (_, StoreName::Server(_)) => PathBuf::new(),
@@ -95,7 +96,8 @@ fn empty_variable() -> Error {
         .advise("Give it the path of a file, or unset it.")
 }
 
-/// A variable that is a path, if it is set. One with a line end or quotes would make a second store.
+/// The path in an environment variable, if it is set. A line end or quotes in it would name a second store, so they
+/// fail.
 fn variable(name: &str) -> Result<Option<OsString>> {
     let value = sys::variable(name);
     if let Some(value) = &value {
@@ -104,7 +106,7 @@ fn variable(name: &str) -> Result<Option<OsString>> {
     Ok(value)
 }
 
-/// Fails on a path with a line end or quotes, which would make another file; `of` is what it names.
+/// Fails on a path with a line end or quotes, which would name another file. `of` says what the path is for.
 pub fn check_path(of: &str, path: &str) -> Result<()> {
     match flaws(path, Allowed::Text) {
         None => Ok(()),
@@ -114,7 +116,7 @@ pub fn check_path(of: &str, path: &str) -> Result<()> {
     }
 }
 
-/// The absolute path of a file, its directory resolved.
+/// Returns the absolute path of a file, with its directory resolved.
 fn resolve(path: &Path) -> Result<PathBuf> {
     let shown = path.display();
     let text = path.to_string_lossy();
@@ -188,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_lies_beside_the_file_unless_an_option_says_where() {
+    fn the_key_lies_next_to_the_store_unless_an_option_names_another_path() {
         let store = StoreName::File("/var/lib/tokens.db".into());
         let mut options = Options::default();
         let beside = store.key_file(&options);
@@ -201,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_looks_right_and_is_not_makes_no_second_store() {
+    fn a_path_with_a_hidden_flaw_makes_no_second_store() {
         let directory = tempfile::tempdir().unwrap();
         let plain = directory.path().join("tokens.db").display().to_string();
         for (bad, said) in [

@@ -9,28 +9,28 @@ use crate::platform::{Kind, Recipe, Scope};
 pub struct Account {
     pub name: String,
     pub kind: Kind,
-    /// appid or corpid.
+    /// The appid, corpid or other id of the account.
     pub id: String,
-    /// None when the script's database held no secret for it.
+    /// The sealed secret. None if the script's database held none for this account.
     pub sealed: Option<Vec<u8>>,
     pub fingerprint: String,
     pub current: bool,
     pub parent: Option<ParentLink>,
 }
 
-/// What stands before the name of a store in the place of a fingerprint, where an account's tokens come from that store.
+/// The prefix of a fingerprint that is a store's name. An account whose tokens come from another store has one.
 const FROM: &str = "from:";
 
-/// The account that another one's token is fetched with.
+/// The account with whose token another one is fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentLink {
     pub name: String,
-    /// Its kind and id, which a store looks up as it reads; None when no account of that name is there.
+    /// The parent's kind and id, which a store looks up at each read. None if no account of that name exists.
     pub there: Option<(Kind, String)>,
 }
 
-/// An account of a kind that this version does not know, as a newer one may leave. It is copied, sealed anew and removed
-/// like any other; nothing is fetched for it.
+/// An account of a kind that this version does not know, left by a newer version. It is copied, sealed again and
+/// removed like any other account, but nothing is fetched for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownAccount {
     pub name: String,
@@ -44,7 +44,7 @@ pub struct UnknownAccount {
 }
 
 impl UnknownAccount {
-    /// Why nothing can be done with it here.
+    /// The error of every operation on it in this version.
     pub fn error(&self) -> Error {
         let what = format!("account \"{}\" cannot be used by this version", self.name);
         let why = format!("it does not know the kind \"{}\"", self.kind);
@@ -68,13 +68,13 @@ impl Account {
         }
     }
 
-    /// The store that a bridge brings this account's tokens from.
+    /// The store from which a bridge brings this account's tokens.
     pub fn origin(&self) -> Option<&str> {
         self.fingerprint.strip_prefix(FROM)
     }
 
-    /// The key of one of this account's credentials, at a platform's base URL. Where a bridge brings it, the name at its
-    /// origin is all that tells it from others, and no base URL counts.
+    /// The key of one of this account's credentials, at a platform's base URL. If a bridge brings the credential, the
+    /// key holds its name at the origin and no base URL.
     pub fn key(&self, recipe: &Recipe, base_url: &str) -> CredentialKey {
         if self.origin().is_some() {
             return CredentialKey {
@@ -101,7 +101,7 @@ impl Account {
         }
     }
 
-    /// Whether this account names a parent that is not there.
+    /// Whether this account names a parent that does not exist.
     pub fn lacks_parent(&self) -> bool {
         self.parent
             .as_ref()

@@ -1,63 +1,63 @@
-//! What the server of a store says of itself, for an operator. A fact is None where the server does not say it, as a proxy or
-//! an ACL that forbids the question.
+//! The facts that a store's server reports of itself, for an operator. A fact is None if the server does not report
+//! it, or if a proxy or an ACL forbids the question.
 
 use serde::Serialize;
 
-/// The server, in a few words, for the report.
+/// A server in a few words, for the report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ServerReport {
-    /// `master` or `slave`, as the server calls itself.
+    /// The server's role in its own words: `master` or `slave`.
     pub role: Option<String>,
-    /// How long one question took.
+    /// The time that one question took.
     pub round_trip_ms: f64,
 }
 
-/// The server at length, for the doctor.
+/// A server at length, for the doctor.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerCheck {
-    /// `redis` or `valkey`, and its version.
+    /// The name, `redis` or `valkey`, and its version.
     pub version: Option<(&'static str, String)>,
-    /// `master` or `slave`, as the server calls itself.
+    /// The server's role in its own words: `master` or `slave`.
     pub role: Option<String>,
-    /// Those of a master.
+    /// The replicas of a master.
     pub replicas: Vec<Replica>,
-    /// How many replicas a write takes.
+    /// The number of replicas that the server requires for a write.
     pub min_replicas: Option<i64>,
-    /// The memory that it may use; 0 is without a limit.
+    /// The memory limit in bytes. 0 means unlimited.
     pub max_memory: Option<i64>,
-    /// What it throws away when that is used up.
+    /// The policy by which the server evicts keys at its memory limit.
     pub eviction: Option<String>,
-    /// Whether it writes each change to disk.
+    /// Whether the server appends each change to a file on disk.
     pub appends: Option<bool>,
-    /// When it writes a dump to disk; empty is never.
+    /// The schedule of dumps to disk. Empty is never.
     pub saves: Option<String>,
-    /// Its last writes to disk that failed: `rdb_last_bgsave_status`.
+    /// The last writes to disk that failed, by their name in INFO, such as `rdb_last_bgsave_status`.
     pub failed_writes: Vec<String>,
-    /// Commands that the store takes, and that the server forbids this user.
+    /// Commands that the store uses, and that the server forbids this user.
     pub forbidden: Vec<&'static str>,
-    /// Commands that the store takes, and that the server does not know.
+    /// Commands that the store uses, and that the server does not know.
     pub unknown: Vec<&'static str>,
-    /// The user, `default` where the URL names none.
+    /// The user name. It is `default` if the URL names none.
     pub user: String,
-    /// What the names of the store's keys begin with.
+    /// The text with which the names of the store's keys begin.
     pub prefix: String,
-    /// Whether passwords and tokens go to another host in the clear.
+    /// Whether passwords and tokens go to another host unencrypted.
     pub is_in_the_clear: bool,
-    /// The server's clock before this host's.
+    /// The time in ms by which the server's clock is ahead of this host's.
     pub clock_ahead_ms: Option<i64>,
-    /// The shortest of a few.
+    /// The shortest of a few round trips.
     pub round_trip_us: i64,
-    /// Questions for an operator that the server refuses: `INFO`, `CONFIG`.
+    /// Questions for an operator that the server refuses, such as `INFO` or `CONFIG`.
     pub refused: Vec<&'static str>,
 }
 
 /// One replica of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
-    /// Its host and port.
+    /// The replica's host and port.
     pub address: String,
-    /// `online` when it follows.
+    /// The replica's state. `online` means that it follows.
     pub state: String,
-    /// Seconds since it was heard of last.
+    /// Seconds since the master last heard of the replica.
     pub lag_s: i64,
 }

@@ -1,4 +1,5 @@
-//! The string that names a wxtoken server as a store: `https://host[:port]`, `http://` to loopback, `unix:/path.sock`.
+//! The store string that names a wxtoken server: `https://host[:port]`, `http://` to a loopback address, or
+//! `unix:/path.sock`.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,17 +7,17 @@ use std::path::{Path, PathBuf};
 use crate::base_url;
 use crate::error::{Error, Result};
 
-/// A wxtoken server. Two spellings of one place are equal.
+/// The URL of a wxtoken server. Two spellings of one place are equal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerUrl {
-    /// Where its paths begin: `https://tokens.example.com`.
+    /// The base of its paths, such as `https://tokens.example.com`.
     Http(String),
-    /// Its socket, by an absolute path.
+    /// The absolute path of its socket.
     Unix(PathBuf),
 }
 
 impl ServerUrl {
-    /// The server that a store string names. None for any other store.
+    /// Parses a store string as a server's URL. Returns None for any other store.
     pub fn parse(store: &str) -> Option<Result<ServerUrl>> {
         let (scheme, rest) = store.split_once(':')?;
         match scheme.to_ascii_lowercase().as_str() {
@@ -26,7 +27,7 @@ impl ServerUrl {
         }
     }
 
-    /// Whether it is spoken to by TLS.
+    /// Whether the server is reached by TLS.
     pub fn is_tls(&self) -> bool {
         matches!(self, ServerUrl::Http(base) if base.starts_with("https://"))
     }
@@ -34,7 +35,7 @@ impl ServerUrl {
 
 fn parse_http(store: &str) -> Result<ServerUrl> {
     let flaw = |why: String| {
-        // A URL that is refused may hold a password, so it is not repeated.
+        // A refused URL may hold a password, so it is not repeated.
         Error::argument("invalid URL of a wxtoken server")
             .because(why)
             .advise("Write https://host[:port], or http:// to a loopback address. The client key goes into the option server_key_file.")
@@ -52,7 +53,7 @@ fn parse_http(store: &str) -> Result<ServerUrl> {
 }
 
 fn parse_unix(path: &str) -> Result<ServerUrl> {
-    // As others write it: unix:///run/wxtoken.sock.
+    // The form of others: unix:///run/wxtoken.sock.
     let path = match path.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
         _ => path,
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_is_not_repeated_where_it_may_be_a_password() {
+    fn a_refused_url_is_not_repeated_if_it_may_hold_a_password() {
         for bad in [
             "http://tokens.example",
             "https://",

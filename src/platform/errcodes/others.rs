@@ -1,10 +1,10 @@
-//! The codes of platforms that are not WeChat's.
+//! The codes of platforms other than WeChat's.
 
 use super::*;
 
 const DOUYIN: On = Some(&hosts::DOUYIN);
 
-/// And Lark's.
+/// Feishu's codes, which are Lark's too.
 const FEISHU: On = Some(&hosts::FEISHU);
 
 const QQBOT: On = Some(&hosts::QQBOT);
@@ -49,7 +49,7 @@ pub(super) static TABLE: &[Row] = &[
     (DOUYIN_GAME, 28_005_139, Wait::BackOff, TOO_MANY),
 ];
 
-/// As in the table of WeChat's.
+/// Codes that refuse the account's secret, or the pair of id and secret.
 pub(super) static BLAMES_SECRET: &[(On, i64)] = &[
     (DOUYIN, 40015),
     (DOUYIN, 40017),

@@ -2,23 +2,23 @@
 
 use super::*;
 
-/// What most rows of other platforms have in common.
+/// The fields that most rows of other platforms have in common.
 const TOKEN: Recipe = Recipe {
     forms: forms::UNKNOWN,
     ..super::TOKEN
 };
 
-/// What Feishu says of an access token, and of an app's.
+/// The codes by which Feishu refuses an access token, and an app's token.
 const STALE_FEISHU: &[i64] = &[99_991_661, 99_991_663, 99_991_664];
 
-/// Expired and invalid, in Douyin's older and newer numbers.
+/// The codes of an expired and an invalid token, in Douyin's older and newer numbers.
 const STALE_DOUYIN: &[i64] = &[2_190_002, 2_190_008, 28_001_003, 28_001_008];
 
 const STALE_DINGTALK: Option<&str> = Some("InvalidAuthentication");
 
 const FEISHU_APP: &[(&str, Value)] = &[("app_id", Value::Id), ("app_secret", Value::Secret)];
 
-/// An app of one tenant; in Feishu and overseas, in Lark.
+/// The access token of one tenant's app, in Feishu and in Lark.
 const FEISHU_TENANT_TOKEN: Recipe = Recipe {
     platform: &hosts::FEISHU,
     path: "/open-apis/auth/v3/tenant_access_token/internal",
@@ -50,7 +50,7 @@ const FEISHU_TICKET: Recipe = Recipe {
     ..TICKET
 };
 
-/// A ticket by the token of [`hosts::DOUYIN_OPEN`].
+/// The ticket that is fetched with the token of [`hosts::DOUYIN_OPEN`].
 const DOUYIN_TICKET: Recipe = Recipe {
     kinds: &["douyin_stable"],
     platform: &hosts::DOUYIN_OPEN,
@@ -92,7 +92,7 @@ pub(super) static RECIPES: &[Recipe] = &[
     },
     Recipe {
         kinds: &["douyin"],
-        about: "a Douyin mini program; better douyin_stable",
+        about: "a Douyin mini program; prefer douyin_stable",
         endpoint: "douyin_token",
         platform: &hosts::DOUYIN,
         path: "/api/apps/v2/token",

@@ -52,7 +52,7 @@ impl RedisStore {
             let mut answer = values.into_iter().flatten();
             let is_done = answer.next().and_then(|one| one.number()) == Some(1);
             let found = text_of(answer.next().and_then(Reply::bytes).unwrap_or_default())?;
-            // What was to be written is there: the reply to an earlier try was lost.
+            // The new record is there already. The reply to an earlier try was lost.
             if is_done || found.as_deref() == Some(&new) {
                 return Ok(());
             }
@@ -61,7 +61,7 @@ impl RedisStore {
     }
 }
 
-/// None for no bytes.
+/// The text of a record. Empty bytes mean that the record does not exist, and give None.
 fn text_of(bytes: Vec<u8>) -> Result<Option<String>> {
     if bytes.is_empty() {
         return Ok(None);

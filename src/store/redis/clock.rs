@@ -1,18 +1,19 @@
-//! The server's clock, as this process knows it: how far it is from this host's boot clock.
+//! The server's clock as this process knows it: its distance from this host's boot clock.
 //!
-//! Every answer carries the server's time. So all hosts count leases and ages by one clock, and a host whose wall clock is wrong
-//! does no harm.
+//! Every answer carries the server's time. So all hosts count leases and ages by one clock, and a wrong wall clock on
+//! a host does no harm.
 
 use crate::clock::{Now, boot_ms};
 use crate::store::ClockStep;
 use crate::sync::{Mutex, lock};
 use crate::sys;
 
-/// The server's clock has no epochs: it is the same for each host, through its reboots.
+/// The epoch of the server's clock, which is the same for each host and through its reboots.
 const EPOCH: &str = "server";
-/// How much a quartz may stray in 10 s, so that an old sample counts for less.
+/// The time in which two clocks may drift apart by 1 ms. It makes an old sample count for less.
 const STRAYS_EACH_MS: i64 = 10_000;
-/// A larger difference is a step of the server's clock, or another server.
+/// The largest difference that is not a step. A larger one means that the server's clock was set, or another server
+/// answers.
 const STEP_MS: i64 = 1000;
 
 #[derive(Default)]
@@ -24,13 +25,13 @@ pub struct ServerClock {
 #[derive(Clone, Copy)]
 struct Sample {
     offset_ms: i64,
-    /// How wrong that may be.
+    /// The largest error of `offset_ms`.
     error_ms: i64,
     at_boot_ms: i64,
 }
 
 impl ServerClock {
-    /// Takes in the time of an answer to a question that was sent and answered at these moments of the boot clock.
+    /// Takes in the server's time from an answer. `sent` and `answered` are times of the boot clock.
     pub fn learn(&self, server_ms: i64, sent: i64, answered: i64) {
         let new = Sample {
             offset_ms: server_ms - (sent + answered) / 2,
@@ -59,7 +60,7 @@ impl ServerClock {
         *lock(&self.step)
     }
 
-    /// What time it is on the server. This host's time before the first answer.
+    /// The server's time. Before the first answer it is this host's time.
     pub fn now(&self) -> Now {
         let known = *lock(&self.known);
         let ms = match known {
@@ -83,16 +84,16 @@ mod tests {
     }
 
     #[test]
-    fn the_answer_that_came_soonest_tells_the_time_and_a_step_is_followed() {
+    fn the_fastest_answer_sets_the_clock_and_a_step_is_followed() {
         let clock = ServerClock::default();
         clock.learn(1_000_100, 0, 200);
         assert_eq!(offset(&clock), 1_000_000);
         clock.learn(1_000_305, 300, 302);
         assert_eq!(offset(&clock), 1_000_004);
-        // One that took long says less.
+        // An answer that took long counts for less.
         clock.learn(1_000_999, 400, 600);
         assert_eq!(offset(&clock), 1_000_004);
-        // Until the other is old.
+        // A slow answer counts once the older one is stale.
         clock.learn(6_000_999, 5_000_400, 5_000_600);
         assert_eq!(offset(&clock), 1_000_499);
         assert_eq!(clock.step(), None);

@@ -1,9 +1,11 @@
-//! A store in a cluster: each key lies on some node, and a node that has it not says which one has.
+//! A store in a cluster. Each key lies on some node. A node that has it not says which one has.
 //!
-//! There is no map of slots. Each question has one key. The node that answered for a key last is asked first, and MOVED and ASK
-//! are followed. A node that does not answer is forgotten, and another one is asked who has its keys now.
+//! This client keeps no map of slots. Each question has one key and goes first to the node that answered for that key
+//! last. MOVED and ASK are followed. A node that does not answer is forgotten, and another one is asked who has its
+//! keys now.
 //!
-//! The clock of the store is that of the node that has the mark of the store: nodes are different hosts, whose clocks differ.
+//! The clock of the store is the clock of the node that has the store's mark, because nodes are different hosts with
+//! different clocks.
 
 use std::collections::HashMap;
 use std::io;
@@ -23,24 +25,24 @@ use crate::clock::Deadline;
 use crate::platform::ServerAddress;
 use crate::sync::lock;
 
-/// A host and a port.
+/// A node's host and port.
 pub type Node = (String, u16);
 
-/// How long one node is waited for: it may be the one that is gone.
+/// The longest wait for one node, which may be down.
 const NODE: Duration = Duration::from_millis(1000);
-/// How long it is until a cluster that is changing is asked again.
+/// The pause before a changing cluster is asked again.
 const AGAIN: Duration = Duration::from_millis(25);
-/// Keys whose node is remembered.
+/// The number of keys whose node is remembered.
 const MOST_KEYS: usize = 16_384;
 
-/// What is known of a cluster.
+/// The nodes of a cluster, as this process knows them.
 #[derive(Default)]
 pub struct Nodes {
-    /// The node that has a key.
+    /// The node that has each key.
     of_keys: HashMap<String, Node>,
-    /// Every node that was heard of, beside those of the URL.
+    /// Every node that was heard of, besides those of the URL.
     heard_of: Vec<Node>,
-    /// Which of all is asked next about a key that nobody is known to have.
+    /// The position, among all nodes, of the one to ask next about a key whose node is unknown.
     next: usize,
 }
 
@@ -55,7 +57,7 @@ impl Nodes {
         self.of_keys.insert(key.into(), node.clone());
     }
 
-    /// A node that does not answer: its keys may be on another one by now.
+    /// Forgets a node that does not answer. Its keys may be on another node by now.
     fn forget(&mut self, gone: &Node) {
         self.of_keys.retain(|_, node| node != gone);
         self.heard_of.retain(|node| node != gone);
@@ -66,7 +68,7 @@ impl Nodes {
         self.of_keys.get(key).cloned()
     }
 
-    /// A node to ask who has a key.
+    /// A node to ask about a key whose node is unknown.
     fn any(&self, seeds: &[Node]) -> Option<Node> {
         let others = self.heard_of.iter().filter(|node| !seeds.contains(node));
         let all: Vec<&Node> = seeds.iter().chain(others).collect();
@@ -75,18 +77,18 @@ impl Nodes {
     }
 }
 
-/// Where a node sends a question.
+/// The node to which another one sends a question.
 struct Sent {
     to: Node,
-    /// For this one question, since the slot is on its way there.
+    /// Whether this holds for one question only, because the slot is being moved there.
     is_once: bool,
 }
 
-/// What a node came to.
+/// The outcome of asking one node.
 enum Turn {
     Values(Vec<Reply>),
     Sent(Sent),
-    /// The cluster is changing.
+    /// The cluster is changing, so the question is asked again.
     Wait(Trouble),
 }
 
@@ -127,13 +129,13 @@ impl Server {
         Ok(given)
     }
 
-    /// Whether the answer to a question with this key has the time of the store.
+    /// Whether an answer about this key carries the time of the store.
     pub(super) fn tells_the_time(&self, key: &str) -> bool {
         !self.is_cluster() || key == meta_key(&self.url.prefix)
     }
 }
 
-/// How one call asks a cluster.
+/// The parameters of one call on a cluster.
 struct Way<'a> {
     server: &'a Server,
     seeds: &'a [Node],
@@ -173,7 +175,7 @@ impl Way<'_> {
                         lock(&self.server.nodes).note(question.key(), &other.to);
                     }
                     sent = Some(other);
-                    // Two nodes that send to each other.
+                    // Two nodes may send to each other, so the tries are limited.
                     if tries < 16 {
                         continue;
                     }
@@ -190,7 +192,7 @@ impl Way<'_> {
                 Err(Broken::Refused(trouble)) => trouble,
                 Err(Broken::Lost(e)) => Trouble::Away(self.server.lost(&e, self.by, self.doing)),
             };
-            // The node is gone, or is not the one to ask any more.
+            // The node is gone, or is not the right one any more.
             lock(&self.server.nodes).forget(&node);
             if Instant::now() + AGAIN >= self.end {
                 if let Trouble::Away(error) = &trouble
@@ -204,7 +206,7 @@ impl Way<'_> {
         }
     }
 
-    /// The node to ask for a key, and whether for this once.
+    /// The node to ask for a key, and whether it is asked this once only.
     fn node_for(&self, key: &str, sent: Option<Sent>) -> Result<(Node, bool), Trouble> {
         if let Some(Sent { to, is_once }) = sent {
             return Ok((to, is_once));
@@ -254,7 +256,7 @@ impl Way<'_> {
         }
         let is_written = question.is_of_a_row() && matches!(to.last(), Some(Ok(_)));
         if self.role == Role::MasterAndReplica && is_written && is_followed {
-            // What was kept on this host is there if none answers.
+            // The secret that was kept on this host is there if no replica answers.
             link.exchange(&[replica()], end)?;
         }
         let message = match to.pop() {
@@ -273,7 +275,7 @@ impl Way<'_> {
         }
     }
 
-    /// Refuses a store that is not ours, and makes a mark where there is none.
+    /// Refuses a store that is not ours, and makes a mark if there is none.
     fn check_mark(&self, mark: Reply, key: &str) -> Result<(), Trouble> {
         let (node, _) = self.node_for(key, None)?;
         let mut link = self.link_to(&node)?;
@@ -298,7 +300,7 @@ impl Way<'_> {
     }
 }
 
-/// Whether a cluster that says so may say something else in a moment.
+/// Whether this refusal of a cluster may pass in a moment.
 fn passes(refusal: Refusal) -> bool {
     matches!(
         refusal,
@@ -310,7 +312,7 @@ fn passes(refusal: Refusal) -> bool {
     )
 }
 
-/// Where `MOVED 3999 host:port` and `ASK 3999 host:port` send a question. Without a host it is that of the node that says so.
+/// The node named by `MOVED 3999 host:port` or `ASK 3999 host:port`. An empty host stands for the host of `node`.
 fn sent_by(message: &str, node: &Node) -> Option<Sent> {
     let mut words = message.split_whitespace();
     let is_once = match words.next()? {
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_is_sent_to_by_its_words() {
+    fn a_redirection_names_its_node() {
         let at = node("h", 1);
         let sent = |message: &str| sent_by(message, &at).map(|sent| (sent.to, sent.is_once));
         assert_eq!(

@@ -1,4 +1,4 @@
-//! How accounts and rows are written: one JSON text each.
+//! The encoding of accounts and rows: one JSON text each.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,10 +12,10 @@ use crate::store::account_set::AccountSet;
 use crate::store::{Account, ParentLink, RedisUrl, UnknownAccount};
 use crate::sys::random;
 
-/// A row with what it belongs to.
+/// A row as it is stored, with its key and the mark of its write.
 #[derive(Serialize, Deserialize)]
 struct StoredRow {
-    /// Of this very write: two processes that make the same change write different bytes, and each knows its own.
+    /// The mark of this write. Two processes that make the same change write different bytes, and each knows its own.
     write: String,
     key: CredentialKey,
     row: Row,
@@ -33,7 +33,7 @@ struct StoredAccount {
     parent: Option<String>,
 }
 
-/// The key of a credential's row. A hash, since names and URLs may hold anything.
+/// The key of a credential's row on the server. It is a hash, since names and URLs may hold anything.
 pub fn row_key(prefix: &str, key: &CredentialKey) -> String {
     let text = format!("{}\0{}", key.key_text(), key.base_url);
     let hash = digest(&SHA256, text.as_bytes());
@@ -54,7 +54,7 @@ pub fn row_to_bytes(key: &CredentialKey, row: &Row) -> Result<Vec<u8>> {
         .map_err(|e| Error::store("cannot write a row").because(e.to_string()))
 }
 
-/// None for no bytes.
+/// Decodes a row. Returns None for no bytes.
 pub fn row_of(url: &RedisUrl, bytes: &[u8]) -> Result<Option<(CredentialKey, Row)>> {
     if bytes.is_empty() {
         return Ok(None);
@@ -65,17 +65,20 @@ pub fn row_of(url: &RedisUrl, bytes: &[u8]) -> Result<Option<(CredentialKey, Row
     }
 }
 
-/// The error's own text would quote what is there.
+/// The error of a record that cannot be decoded. It does not repeat the decoder's message, which would quote the
+/// record.
 fn damaged(url: &RedisUrl, what: &str) -> Error {
     Error::store(format!("cannot read store {url}"))
-        .because(format!("{what} is not what this library writes"))
+        .because(format!(
+            "{what} has a form that this library does not write"
+        ))
         .advise("Restore the store from a backup, or name another prefix in the URL: ?prefix=NAME.")
 }
 
 /// An account as it is stored.
 pub enum Stored {
     Known(Account),
-    /// Of a kind that this version does not know.
+    /// An account of a kind that this version does not know.
     Unknown(UnknownAccount),
 }
 
@@ -113,7 +116,7 @@ fn unknown_to_bytes(account: &UnknownAccount) -> Result<Vec<u8>> {
     })
 }
 
-/// None for no bytes.
+/// Decodes an account. Returns None for no bytes.
 pub fn account_of(url: &RedisUrl, name: &str, bytes: &[u8]) -> Result<Option<Stored>> {
     if bytes.is_empty() {
         return Ok(None);
@@ -143,7 +146,8 @@ pub fn account_of(url: &RedisUrl, name: &str, bytes: &[u8]) -> Result<Option<Sto
     }))
 }
 
-/// The hash of accounts: a field for each account and for each removed name, the name of the current one, and a version.
+/// The hash of accounts: a field for each account and for each removed name, the name of the current one, and a
+/// version.
 pub type Fields = HashMap<String, Vec<u8>>;
 
 pub const VERSION: &str = "v";
@@ -173,7 +177,8 @@ pub fn set_of(url: &RedisUrl, fields: &Fields) -> Result<AccountSet> {
     Ok(set)
 }
 
-/// What makes the fields of one set those of another: each with its new value, which is empty where it goes.
+/// The fields that differ between two sets of accounts, each with its new value. A field that is deleted has an empty
+/// value.
 pub fn changes(before: &AccountSet, after: &AccountSet) -> Result<BTreeMap<String, Vec<u8>>> {
     let fields_of = |set: &AccountSet| -> Result<BTreeMap<String, Vec<u8>>> {
         let mut fields = BTreeMap::new();
@@ -249,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn what_this_library_does_not_write_is_damage() {
+    fn a_record_of_another_form_is_damage() {
         assert!(account_of(&url(), "n", b"[]").is_err());
         assert!(row_of(&url(), b"{}").is_err());
         assert!(account_of(&url(), "n", b"").unwrap().is_none());
     }
 
     #[test]
-    fn a_key_is_a_hash_tag_of_its_own_and_shows_no_id() {
+    fn each_key_has_its_own_hash_tag_and_shows_no_id() {
         let key = CredentialKey {
             endpoint: "token".into(),
             base_url: "https://h".into(),
@@ -266,7 +271,7 @@ mod tests {
         let name = row_key("p", &key);
         assert!(name.starts_with("p:{row:") && name.ends_with('}'), "{name}");
         assert!(!name.contains("wx123"));
-        // What stands in the store already keeps its name.
+        // A key in an existing store keeps its name.
         assert_eq!(name.len(), "p:{row:}".len() + 32);
     }
 }

@@ -1,4 +1,4 @@
-//! One conversation on one connection: questions with their mark, and what is said to each.
+//! One exchange on one connection: questions with their mark, and the answer to each.
 
 use std::io;
 use std::time::Instant;
@@ -13,16 +13,16 @@ use super::without_scripts;
 use crate::clock::boot_ms;
 use crate::sys::random;
 
-/// What was said in a conversation.
+/// The answers of one exchange.
 pub(super) struct Said {
-    /// To each question: its values, or the server's words of a refusal.
+    /// For each question, its values or the server's message of refusal.
     pub to: Vec<Result<Vec<Reply>, String>>,
-    /// To what was asked beside them.
+    /// The replies to the commands that were sent along with the questions.
     pub beside: Vec<Reply>,
 }
 
 impl Server {
-    /// Asks all of this in one exchange.
+    /// Asks the questions and the commands `beside` in one exchange.
     pub(super) fn converse(
         &self,
         link: &mut Link,
@@ -84,7 +84,7 @@ impl Server {
         })
     }
 
-    /// Another try of a script that the server does not know, or does not run.
+    /// Asks again with a script that the server does not know or does not run.
     fn again(
         &self,
         link: &mut Link,

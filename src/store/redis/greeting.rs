@@ -1,4 +1,4 @@
-//! A new connection: how often one is tried, its login, and the mark of the store.
+//! A new connection: how often one is tried, its login, and the check of the store's mark.
 
 use std::time::Instant;
 
@@ -24,7 +24,7 @@ impl Server {
             if boot_ms() < away.next_try {
                 return Err(Trouble::Away(away.why.clone()));
             }
-            // This thread tries; the others need not.
+            // This thread tries to connect, so the others need not.
             away.next_try = boot_ms() + TRY_EACH_MS;
         }
         match &self.url.listener {
@@ -36,7 +36,7 @@ impl Server {
             Listener::Sentinels { hosts, master, .. } => {
                 self.connect_by_sentinels(hosts, master, end, by, doing)
             }
-            // A cluster is asked by `ask_cluster`, which knows the node.
+            // `ask_cluster` asks a cluster, because it knows the node.
             Listener::Cluster { hosts, .. } => {
                 let (host, port) = &hosts[0];
                 let address = ServerAddress::Tcp { host, port: *port };
@@ -84,7 +84,7 @@ impl Server {
         }
     }
 
-    /// Logs in, and learns what the server is and whose the store is.
+    /// Logs in, learns the server's role, and checks the store's mark.
     fn greet(&self, link: &mut Link, end: Instant, doing: &str) -> Result<(), Broken> {
         let mut requests = Vec::new();
         match (self.url.user.as_str(), self.url.password.as_str()) {
@@ -96,7 +96,7 @@ impl Server {
             requests.push(words(&["SELECT", &self.url.db.to_string()]));
         }
         requests.push(words(&["ROLE"]));
-        // The mark of a store in a cluster may lie on another node.
+        // In a cluster, the store's mark may lie on another node.
         let is_cluster = self.is_cluster();
         if !is_cluster {
             requests.push(words(&["GET", &meta_key(&self.url.prefix)]));
@@ -125,7 +125,7 @@ impl Server {
         }
     }
 
-    /// Refuses a store that is not ours, and makes a mark where there is none.
+    /// Refuses a store that is not ours, and writes a mark if there is none.
     pub(super) fn check_meta(
         &self,
         link: &mut Link,
@@ -139,7 +139,7 @@ impl Server {
             if link.is_master == Some(false) {
                 return Err(refused("READONLY"));
             }
-            // The mark of before, if it was lost: what other processes know is sealed for it.
+            // A lost mark is written again as it was, because secrets that other processes know are sealed for it.
             let known = lock(&self.meta).clone();
             let text = known.unwrap_or_else(Meta::new).to_text();
             let key = meta_key(&self.url.prefix);

@@ -1,4 +1,5 @@
-//! Small files of this host beside its lock file, one for each credential, mode 0600. A host that can have none goes without.
+//! Small files of this host next to its lock file, one for each credential, with mode 0600. A host that cannot have
+//! them works without.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -9,16 +10,16 @@ use serde::de::DeserializeOwned;
 use crate::store::RedisUrl;
 use crate::sys;
 
-/// Longer than any row.
+/// The size limit of a file. No row is as long.
 const MOST_BYTES: u64 = 64 * 1024;
 
 pub struct HostFiles {
-    /// The files' names are these characters, and a credential's own behind them.
+    /// The path that begins each file's name. The credential's hash follows.
     stem: PathBuf,
 }
 
 impl HostFiles {
-    /// Those of one sort.
+    /// The files of one sort.
     pub fn of(url: &RedisUrl, sort: &str) -> HostFiles {
         HostFiles::at(
             url.state_directory
@@ -30,7 +31,7 @@ impl HostFiles {
         HostFiles { stem }
     }
 
-    /// Of `prefix:{row:HASH}`, the hash.
+    /// The file of a row key. Its name ends with HASH of `prefix:{row:HASH}`.
     fn file(&self, row_key: &str) -> PathBuf {
         let hash = row_key.rsplit(':').next().unwrap_or_default();
         let hash: String = hash.chars().filter(char::is_ascii_hexdigit).collect();
@@ -46,7 +47,7 @@ impl HostFiles {
         serde_json::from_slice(&bytes?).ok()
     }
 
-    /// Whole, or not at all.
+    /// Writes the file completely, or not at all.
     pub fn write(&self, row_key: &str, value: &impl Serialize) {
         let Ok(text) = serde_json::to_vec(value) else {
             return;

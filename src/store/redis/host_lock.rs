@@ -1,8 +1,8 @@
-//! The leader locks of one host, in a lock file in the state directory. A leader that is killed is replaced as soon as the system
-//! frees its lock. One that dies with its host is replaced when its lease ends.
+//! The leader locks of one host, in a lock file in the state directory. A leader that is killed is replaced as soon
+//! as the system frees its lock. A leader that dies with its host is replaced when its lease ends.
 //!
-//! A slot says whose lock file it is of: the number of the byte, and above it a mark of this host and its file. So a process on
-//! another host never takes a free lock of its own for that of a dead leader.
+//! A slot names its lock file: its low bits are the number of the lock byte, and the bits above are a mark of this
+//! host and file. So a process on another host never takes a free lock of its own for that of a dead leader.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -16,14 +16,14 @@ use crate::store::{LeaderLock, RedisUrl};
 use crate::sync::{Mutex, lock};
 use crate::sys::{self, LockFile};
 
-/// Lock bytes of one credential, as `client::lead` counts them.
+/// The number of lock bytes of one credential, as `client::lead` counts them.
 const SLOTS: i64 = 16;
-/// How often a waiter looks whether the leader of its own host is gone.
+/// The time in ms, from and to, between two checks of a leader's lock on this host.
 const LOCK_LOOK_MS: (u64, u64) = (2, 8);
-/// How long it is until it looks at the server again.
+/// The time in ms, from and to, until a waiter looks at the server again.
 const SERVER_LOOK_MS: (u64, u64) = (10, 100);
 
-/// The lock file with its mark, and how many of its bytes are locked here.
+/// The lock file with its mark, and the number of its bytes that this process holds.
 #[derive(Default)]
 struct Open {
     file: Option<(LockFile, i64)>,
@@ -33,13 +33,13 @@ struct Open {
 pub struct HostLock {
     path: PathBuf,
     open: Mutex<Open>,
-    /// The mark of a process that can have no lock file.
+    /// The mark of this process where no lock file can be had.
     own_mark: i64,
 }
 
 impl HostLock {
     pub fn of(url: &RedisUrl) -> HostLock {
-        // Without it there is no lock, and a lease alone excludes.
+        // A host without this directory has no lock file, and the lease alone excludes others.
         let _ = sys::create_private_directory(&url.state_directory);
         HostLock::at(url.state_directory.join(url.file_stem() + ".lock"))
     }
@@ -52,7 +52,8 @@ impl HostLock {
         }
     }
 
-    /// Takes a credential's lock. Where there is no lock file, everybody on this host gets one, and the lease tells them apart.
+    /// Takes a credential's lock. Without a lock file every process of this host gets one, and the lease alone
+    /// excludes.
     pub fn try_lead(&self, row_key: &str, slot: i64) -> Result<Option<LeaderLock<'_>>> {
         let slot = slot.rem_euclid(SLOTS);
         let byte = lock_byte(row_key, slot);
@@ -68,7 +69,7 @@ impl HostLock {
         }))
     }
 
-    /// Whether the lock was free, with the mark of the file; None where there is no file.
+    /// Tries the lock. Returns whether it was free and the file's mark, or None without a lock file.
     fn try_lock(&self, byte: i64) -> Option<(bool, i64)> {
         let mut open = lock(&self.open);
         open.file.take_if(|(file, _)| !file.is_in_place());
@@ -90,7 +91,7 @@ impl HostLock {
         }
     }
 
-    /// This boot of this host, and the file.
+    /// A mark of this boot of the host and of the lock file.
     fn mark_of_file(&self) -> Option<i64> {
         let boot = sys::boot_id();
         if boot.is_empty() {
@@ -101,7 +102,8 @@ impl HostLock {
         Some(mark(text.as_bytes()))
     }
 
-    /// Waits a moment for a leader: until its lock is free, if it is one of this host, or until the server is worth a look.
+    /// Waits a moment for a leader. Returns when its lock on this host is free, or when it is time to look at the
+    /// server.
     pub fn await_leader(&self, row_key: &str, slot: i64, by: &Deadline, doing: &str) -> Result<()> {
         let (from, to) = SERVER_LOOK_MS;
         let look = Deadline::after(
@@ -137,12 +139,12 @@ impl HostLock {
     }
 }
 
-/// A positive number that leaves room for the slot.
+/// A positive number whose low four bits are left for the slot.
 fn mark(of: &[u8]) -> i64 {
     first_number(of) & 0x7fff_ffff_ffff_fff0
 }
 
-/// One byte per credential and slot, from a hash: a store that is rebuilt locks the same bytes as the one before.
+/// The lock byte of a credential's slot. It comes from a hash, so that a rebuilt store locks the same bytes.
 fn lock_byte(row_key: &str, slot: i64) -> i64 {
     ((first_number(row_key.as_bytes()) & 0x3fff_ffff_ffff_ff00) | 0x100) + slot
 }

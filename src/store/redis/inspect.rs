@@ -1,6 +1,7 @@
-//! A look at the server for an operator: what it is, and what of its setting up may cost tokens. It changes nothing.
+//! A look at the server for an operator: its version and state, and settings that may cost tokens. It changes
+//! nothing.
 //!
-//! Each question may be refused by a proxy or by an ACL. What comes of a refusal is a fact that is not known.
+//! A proxy or an ACL may refuse any of the questions. The fact is then reported as unknown.
 
 use std::time::{Duration, Instant};
 
@@ -16,14 +17,14 @@ use crate::store::redis_url::Listener;
 use crate::store::{RedisUrl, Replica, ServerCheck, ServerReport};
 use crate::sys;
 
-/// How long the whole look may take.
+/// The time limit of the whole look.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of how many round trips the shortest counts.
+/// The number of round trips that are timed. The shortest counts.
 const ROUND_TRIPS: usize = 5;
 const DOING: &str = "cannot look at";
 
 impl RedisStore {
-    /// In one question, for the report.
+    /// Describes the server for the report, with one question.
     pub(super) fn server_in_short(&self, by: &Deadline) -> Result<ServerReport> {
         let began = Instant::now();
         let role = Question::plain(&["ROLE"]);
@@ -40,7 +41,7 @@ impl RedisStore {
         })
     }
 
-    /// At length, for the doctor.
+    /// Describes the server at length, for the doctor.
     pub(super) fn server_at_length(&self, by: &Deadline) -> Result<ServerCheck> {
         let end = Instant::now() + by.left().min(PATIENCE);
         let _shield = sys::BlockedSignals::new();
@@ -105,8 +106,9 @@ fn look(link: &mut Link, url: &RedisUrl, end: Instant) -> std::io::Result<Server
     Ok(check)
 }
 
-/// Every command that the store takes, in a form that changes nothing. The server looks at its ACL before anything else. A
-/// write goes to a key that is not there, with XX, or to the mark, which is of another type.
+/// Every command that the store uses, in a form that changes nothing. The server checks its ACL before it does
+/// anything else. Each write goes to a key that does not exist, with XX, or to the store's mark, which is of another
+/// type.
 fn harmless(prefix: &str) -> Vec<(&'static str, Vec<String>)> {
     let mark = meta_key(prefix);
     let none = format!("{prefix}:{{doctor}}");
@@ -145,7 +147,7 @@ fn role_of(reply: Reply) -> Option<String> {
     }
 }
 
-/// The server's clock in milliseconds.
+/// The server's time in milliseconds.
 fn time_of(reply: Reply) -> Option<i64> {
     let Reply::List(parts) = reply else {
         return None;
@@ -162,7 +164,7 @@ fn read_info(info: &str, check: &mut ServerCheck) {
         };
         let value = value.trim();
         match name {
-            // Valkey says the version of Redis that it speaks, too.
+            // Valkey also reports the version of Redis that it is compatible with.
             "redis_version" if check.version.is_none() => {
                 check.version = Some(("redis", value.into()));
             }
@@ -179,13 +181,13 @@ fn read_info(info: &str, check: &mut ServerCheck) {
     }
 }
 
-/// `slave0`, `slave1` and so on; not `slave_expires_tracked_keys`.
+/// Whether this names a replica, as `slave0` and `slave1` do, and `slave_expires_tracked_keys` does not.
 fn is_replica(name: &str) -> bool {
     let number = name.strip_prefix("slave");
     number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
-/// From `ip=127.0.0.1,port=6380,state=online,offset=14,lag=0`.
+/// Parses a replica from `ip=127.0.0.1,port=6380,state=online,offset=14,lag=0`.
 fn replica_of(value: &str) -> Option<Replica> {
     let field = |name: &str| {
         let mut fields = value.split(',').filter_map(|field| field.split_once('='));
@@ -217,7 +219,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_server_says_of_itself_is_read() {
+    fn a_servers_info_is_read() {
         let info = "# Server\r\nredis_version:7.2.4\r\nvalkey_version:8.1.1\r\n# Memory\r\nmaxmemory:1024\r\n\
             maxmemory_policy:allkeys-lru\r\naof_enabled:0\r\nrdb_last_bgsave_status:err\r\naof_last_write_status:ok\r\n\
             slave_expires_tracked_keys:0\r\nslave0:ip=10.0.0.2,port=6380,state=wait_bgsave,offset=1,lag=12\r\n";

@@ -1,7 +1,9 @@
-//! A token that was fetched while the server was away, for the other processes of this host: there is one fetch for all of them.
+//! A token that was fetched while the server was away, kept for the other processes of this host. So all of them make
+//! one fetch.
 //!
-//! The process that has the host's lock fetches, and leaves the row in a file. The next one that gets the lock finds it there. It
-//! is laid over what the server has, and goes into the server with the next change of the row.
+//! The process that holds the host's lock fetches, and leaves the row in a file. The next holder of the lock finds it
+//! there. The kept row is merged into the server's row when it is read, and reaches the server with the next change
+//! of the row.
 
 use super::host_files::HostFiles;
 use crate::credential::Row;
@@ -17,7 +19,7 @@ impl KeptRows {
         self.0.write(row_key, row);
     }
 
-    /// Lays what was kept over a row. Whether there was anything that the row does not have.
+    /// Merges the kept row into a row. Returns whether it had anything new.
     pub fn apply(&self, row_key: &str, row: &mut Row) -> bool {
         let Some(kept) = self.read(row_key) else {
             return false;
@@ -29,7 +31,7 @@ impl KeptRows {
         is_news
     }
 
-    /// The server has it.
+    /// Forgets the kept row, because the server has it.
     pub fn forget(&self, row_key: &str) {
         self.0.forget(row_key);
     }

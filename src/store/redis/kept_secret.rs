@@ -1,11 +1,13 @@
-//! What was put for a credential, and what the platform has sent in its place, on this host too: a server may forget it.
+//! A copy on this host of each pushed secret, and of each secret that the platform sent in its place. A server may
+//! forget the last write.
 //!
-//! A refresh token is not to be lost: the platform takes each once, and a person gives the first. A master that is replaced by a
-//! replica which had not got the last write, or that starts again from an old dump, has the one before. So each process that
-//! writes a secret keeps it, sealed as in the row, in a file beside the lock file. A row with an older secret, or with none, gets
-//! the kept one back with the next change; what was there stays beside it, since both may hold (`Row::take_kept`).
+//! A refresh token must not be lost: the platform takes each one once, and a person must authorize to get the first.
+//! A server has an older one if a replica that missed the last write takes over, or if the master restarts from an
+//! old dump. So each process that writes a secret also keeps it, sealed as in the row, in a file next to the lock
+//! file. A row with an older secret, or without one, gets the kept one back with the next change. The row keeps its
+//! own secret too, since either may be valid (`Row::take_kept`).
 //!
-//! A host that can have no such file goes without.
+//! A host that cannot have such a file works without.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ pub struct KeptSecrets(pub HostFiles);
 
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// The store that it is sealed for.
+    /// The id of the store that the secret is sealed for.
     store: String,
     pushed: StoredSecret,
 }
@@ -27,13 +29,13 @@ impl KeptSecrets {
         (kept.store == store).then_some(kept.pushed)
     }
 
-    /// Gives a row back the secret that the server has forgotten. Whether it has.
+    /// Gives a row the secret that the server has forgotten. Returns whether it did.
     pub fn give_back(&self, row_key: &str, store: &str, row: &mut Row) -> bool {
         let kept = self.read(row_key, store);
         kept.is_some_and(|kept| row.take_kept(kept))
     }
 
-    /// Keeps the secret of a row that is about to be written, and none where it has none any more.
+    /// Keeps the secret of a row that is about to be written. Deletes the kept one if the row has none.
     pub fn keep(&self, row_key: &str, store: &str, row: &Row) {
         let Some(pushed) = &row.pushed else {
             return self.forget(row_key);
@@ -48,7 +50,7 @@ impl KeptSecrets {
         self.0.write(row_key, &kept);
     }
 
-    /// The credential is gone.
+    /// Deletes the kept secret, because the credential is deleted.
     pub fn forget(&self, row_key: &str) {
         self.0.forget(row_key);
     }
@@ -94,7 +96,7 @@ mod tests {
             let before = there.filter(|_| gives).map(|there| there.sealed);
             assert_eq!(row.pushed_before, before);
         }
-        // It is sealed for one store.
+        // A kept secret is sealed for one store.
         assert!(!kept.give_back(ROW, "another", &mut none));
         assert!(!kept.give_back("wxtoken:{row:0123abce}", "id", &mut none));
         kept.forget(ROW);
@@ -103,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_a_place_for_it_goes_without() {
+    fn a_host_that_cannot_keep_a_secret_works_without() {
         let kept = KeptSecrets(HostFiles::at("/nonexistent/s.put-".into()));
         kept.keep(ROW, "id", &row(Some(secret("a", 1))));
         assert!(!kept.give_back(ROW, "id", &mut row(None)));

@@ -1,7 +1,7 @@
-//! A lease is over for whoever has watched it for its whole length, whatever the server's clock says by then.
+//! Ends a lease for each process that has watched it for its whole length, whatever the server's clock says by then.
 //!
-//! A server's clock may be set back, and a replica with another clock may take over. Without this a dead leader's lease would hold
-//! for as long as the clock went back.
+//! A server's clock may be set back, and a replica with another clock may take over. Without this module, a dead
+//! leader's lease would last longer by the time that the clock went back.
 
 use std::collections::HashMap;
 
@@ -9,18 +9,19 @@ use crate::clock::{Now, boot_ms};
 use crate::credential::Row;
 use crate::sync::{Mutex, lock};
 
-/// The lease of each row that this process has seen last.
+/// The lease of each row as this process first saw it.
 #[derive(Default)]
 pub struct LeaseWatch(Mutex<HashMap<String, Seen>>);
 
 struct Seen {
     lease_id: i64,
-    /// By this host's boot clock.
+    /// The lease's end by this host's boot clock.
     ends_at: i64,
 }
 
 impl LeaseWatch {
-    /// Ends the lease in a row that was read, if it has been watched for as long as it was to last when it was first seen.
+    /// Ends the lease in a row that was read, if this process has watched it for as long as it had left when first
+    /// seen.
     pub fn judge(&self, row_key: &str, row: &mut Row, now: Now) {
         let mut leases = lock(&self.0);
         if row.lease_id == 0 {
@@ -48,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lease_that_was_watched_to_its_end_is_over_whatever_its_row_says() {
+    fn a_lease_watched_to_its_end_is_over_whatever_its_row_says() {
         let watch = LeaseWatch::default();
         let now = Now {
             wall_ms: 1_000_000,
@@ -65,12 +66,12 @@ mod tests {
             row.lease_until
         };
         assert_eq!(judged("a", leased(1, 60_000)), 1_060_000);
-        // It has 60 s to go, whatever is said of it later.
+        // The lease has 60 s left, whatever the row says later.
         assert_eq!(judged("a", leased(1, 300_000)), 1_300_000);
         assert_eq!(judged("b", leased(2, 1)), 1_000_001);
         std::thread::sleep(std::time::Duration::from_millis(5));
         assert_eq!(judged("b", leased(2, 300_000)), 0);
-        // Another lease is watched from its beginning.
+        // A new lease is watched from its own beginning.
         assert_eq!(judged("b", leased(3, 300_000)), 1_300_000);
         assert_eq!(judged("a", leased(1, 300_000)), 1_300_000);
     }

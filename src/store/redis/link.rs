@@ -1,8 +1,8 @@
-//! One connection to the server. It is used for one exchange at a time, and dropped at the first error: a reply that comes late
-//! must never be taken for the answer to the next question.
+//! One connection to the server. It serves one exchange at a time, and is dropped at the first error. So a late reply
+//! is never taken for the answer to the next question.
 //!
-//! A connection belongs to one fork generation. A forked child closes its copy by the descriptor, before it runs
-//! (`sys::OwnSocket`). Nobody shuts a connection down: the other side of a fork may use it.
+//! A connection belongs to one fork generation. A forked child closes its copy of the descriptor before it does
+//! anything else (`sys::OwnSocket`). No process shuts a connection down, because the other side of a fork may use it.
 
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
@@ -13,13 +13,13 @@ use crate::platform::{NoWay, Reach, ServerAddress, ServerStream};
 
 pub struct Link {
     stream: BufReader<ServerStream>,
-    /// Whether the server said that it is a master. None where it does not say.
+    /// Whether the server says that it is a master. None if it does not say.
     pub is_master: Option<bool>,
-    /// The node of a cluster that it leads to.
+    /// The node of a cluster at the other end.
     pub node: Option<Node>,
-    /// Whether the other end runs scripts; a proxy may not.
+    /// Whether the other end runs scripts. A proxy may not.
     pub has_scripts: bool,
-    /// Whether what is asked is for a slot that is on its way to this node, which wants each question announced.
+    /// Whether the questions are for a slot that is being moved to this node, which then wants ASKING before each.
     pub is_asking: bool,
 }
 
@@ -35,7 +35,7 @@ impl Link {
         })
     }
 
-    /// Sends requests in one piece, and reads as many replies.
+    /// Sends all requests in one piece, and reads as many replies.
     pub fn exchange(&mut self, requests: &[Vec<Vec<u8>>], end: Instant) -> io::Result<Vec<Reply>> {
         let mut out = Vec::new();
         for request in requests {
@@ -58,7 +58,7 @@ impl Link {
         Ok(replies)
     }
 
-    /// Whether the connection is as it was left: nothing has come, not even its end.
+    /// Whether nothing has arrived since the last exchange, not even the end of the connection.
     pub fn is_quiet(&self) -> bool {
         self.stream.buffer().is_empty() && !self.stream.get_ref().has_input()
     }

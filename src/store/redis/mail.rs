@@ -1,6 +1,7 @@
-//! How readers reach a keeper: a list of messages on the server, and a key that a keeper keeps alive while it listens.
+//! The channel from readers to a keeper: a list of messages on the server, and a key that a keeper keeps alive while
+//! it listens.
 //!
-//! Several keepers are one: each message goes to one of them, and the key is gone when the last one is.
+//! Several keepers share them. Each message goes to one keeper, and the key ends with the last one.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -13,18 +14,18 @@ use crate::error::{Error, Result};
 use crate::store::{Inbox, KeeperChannel, Message, NotSent};
 use crate::sys::{self, Ticker};
 
-/// A reader's message is worth no more waiting.
+/// The longest wait, in ms, to send a message.
 const SEND_MS: i64 = 1000;
-/// How often a keeper looks for messages.
+/// The time in ms between two looks of a keeper for messages.
 const LOOK_EACH_MS: u64 = 250;
-/// A keeper that has not looked for so long is gone.
+/// The life of the keeper's key in ms. A keeper that has not looked for so long counts as gone.
 const PRESENT_MS: &str = "5000";
-/// More messages than any keeper needs to catch up.
+/// The most messages in the list. It is more than any keeper needs to catch up.
 const MOST: &str = "1000";
 
 pub struct MailBox {
     pub server: Arc<Server>,
-    /// Who may read the key, for messages.
+    /// The users who may read the key file, to be named in messages.
     pub key_owner: String,
 }
 
@@ -97,7 +98,8 @@ impl KeeperChannel for MailBox {
 struct ServerInbox {
     server: Arc<Server>,
     name: String,
-    /// Nothing comes by itself: a descriptor that can be read now and then stands for the list.
+    /// A descriptor that can be read now and then. The server does not push messages, so `poll` waits for this
+    /// instead.
     ticker: Ticker,
 }
 
@@ -141,7 +143,7 @@ impl Drop for ServerInbox {
             &[self.name.as_bytes()],
         );
         let by = Deadline::after(SEND_MS);
-        // Where that fails the key ends by itself.
+        // If that fails, the key expires.
         let _ = self.server.ask(&[gone], Role::Any, &by, "cannot write");
     }
 }

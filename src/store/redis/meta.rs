@@ -1,4 +1,4 @@
-//! The mark of a store: the schema that its keys are written in, and an id that no other store has.
+//! The mark of a store: the schema of its keys, and an id that no other store has.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +31,7 @@ impl Meta {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Refuses what another program, or a newer version, has written.
+    /// Parses a mark. Refuses one that another program or a newer version has written.
     pub fn parse(url: &RedisUrl, text: &str) -> Result<Meta, Error> {
         let what = || Error::store(format!("cannot use store {url}"));
         let key = meta_key(&url.prefix);
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_its_stores_alone_and_another_is_refused() {
+    fn a_mark_is_unique_and_a_foreign_one_is_refused() {
         let url = RedisUrl::parse("redis://:hush@h").unwrap().unwrap();
         let mark = Meta::new();
         assert_ne!(mark, Meta::new());

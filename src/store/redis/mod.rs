@@ -1,53 +1,59 @@
-//! A store in Redis or Valkey, for any number of hosts: the same calls, errors and guarantees as on one host.
+//! A store in Redis or Valkey, for any number of hosts. It has the same calls, errors and guarantees as a store on
+//! one host.
 //!
-//! # What is kept there
+//! # The keys
 //!
 //! With the prefix `wxtoken` of the URL:
 //!
-//! - `wxtoken:{meta}`: the schema, and an id that no other store has (`meta`). Another program's key, or a newer schema, is
-//!   refused and left as it is.
+//! - `wxtoken:{meta}`: the schema, and an id that no other store has (`meta`). If another program or a newer schema
+//!   owns the key, the store is refused and left as it is.
 //! - `wxtoken:{accounts}`: a hash with a field for each account and for each removed name (`codec`).
-//! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no time to live.
-//! - `wxtoken:{rows}`: the names of these keys, the oldest first; for reports, and for nothing that a fetch depends on.
+//! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no expiry.
+//! - `wxtoken:{rows}`: the names of the row keys, the oldest first. Reports use it, and fetches do not depend on it.
 //! - `wxtoken:{clients}`: one string, the clients of a server (`clients`).
-//! - `wxtoken:{mail}` and `wxtoken:{keeper}`: the way of readers to a keeper (`mail`).
+//! - `wxtoken:{mail}` and `wxtoken:{keeper}`: the channel from readers to a keeper (`mail`).
 //!
-//! Secrets are sealed as in a file, with the store's id in the authenticated data. The key is a file on each host that
-//! fetches; a host without it is a reader.
+//! Secrets are sealed as in a file, with the store's id in the authenticated data. The key is a file on each host
+//! that fetches. A host without the key is a reader.
 //!
-//! # Why it is right
+//! # Why it is correct
 //!
-//! - **One write, one comparison.** A change reads a record, applies the rule in Rust, and writes by a script that compares the
-//!   exact bytes that were read (of the accounts: a random version that each change replaces). A counter would not do: a
-//!   replica that starts again from its last dump goes back in time, and counters repeat. Each write has a random mark in its
-//!   bytes, so that no two writes are alike. One script touches one key.
-//! - **A lost reply.** What was asked is asked once more over a new connection. If the bytes that were to be written are
-//!   there, they were written. Otherwise the change is made again on what is there.
-//! - **Only a master decides.** What a change reads comes with ROLE in the same exchange, and a replica does not take the
-//!   write. A replica may serve a token that is good.
-//! - **The lock is for efficiency.** The lease in the row excludes, by the server's clock (`clock`). On one host a lock file
-//!   stands beside it, so that a killed leader is replaced at once (`host_lock`). There is no Redlock.
-//! - **A lease ends** by the server's clock, and for whoever has watched it for its whole length (`lease_watch`).
-//! - **A claim that was lost is not a claim by another.** After FLUSHALL or a failover the row is empty at the save: the
-//!   intent goes back in with the token, as for a file that was deleted (`client::fetch`).
+//! - **One write, one comparison.** A change reads a record, applies the rule in Rust, and writes by a script. The
+//!   script writes only if the record still has the exact bytes that were read. For the accounts it compares a random
+//!   version that each change replaces. A counter would not do: a replica that restarts from its last dump goes back
+//!   in time, and counters repeat. Each write has a random mark in its bytes, so no two writes are alike. One script
+//!   touches one key.
+//! - **A lost reply.** The question is asked once more over a new connection. If the new bytes are there, they were
+//!   written. Otherwise the change is made again on the record that is there.
+//! - **Only a master decides.** A change reads its record together with ROLE, in one exchange, and a replica does not
+//!   take the write. A replica may serve a token that is still good.
+//! - **The lock is for efficiency.** The lease in the row excludes, by the server's clock (`clock`). On one host a
+//!   lock file adds to it, so that a killed leader is replaced at once (`host_lock`). Redlock is not used.
+//! - **A lease ends** by the server's clock. It also ends for a process that has watched it for its whole length
+//!   (`lease_watch`).
+//! - **A claim that was lost is not a claim by another.** After FLUSHALL or a failover, the row is empty when the
+//!   token is saved. The intent is then written again with the token, as for a file that was deleted
+//!   (`client::fetch`).
 //! - **A master is found by its sentinels** at each new connection, and must say itself that it is one (`sentinel`).
-//! - **A refresh token is not lost.** A new one is kept on this host before it is written, and a replica is waited for where there
-//!   is one. It goes back in where the server has forgotten it (`kept_secret`).
-//! - **A server that is away** (`server`): after a failed connect one try a second in a process. What this process saw last, and
-//!   what another of this host has fetched since (`kept_row`), is served meanwhile, and a change fails with `E_STORE`: then the rules of `client::lead` apply, as for a file that cannot
+//! - **A refresh token is not lost.** A new one is kept on this host before it is written. The write then waits for a
+//!   replica, if there is one. If the server forgets the token, it is written again (`kept_secret`).
+//! - **A server that is away** (`server`) is tried once a second by each process. Meanwhile a look returns the
+//!   records that this process saw last, and tokens that other processes of this host have fetched since
+//!   (`kept_row`). A change fails with `E_STORE`. The rules of `client::lead` then apply, as for a file that cannot
 //!   be written.
 //!
 //! # The client
 //!
-//! RESP is written and read here (`resp`), over the connections of `platform::stream`: their names are looked up within the
-//! deadline, each system call ends with it, interrupted calls go on, and SIGPIPE is blocked. The crate `redis` (1.8.1) was
-//! measured and not taken. It adds 149 kB to a library of one call, and 30 crates, of which the ICU tables of its URL parser
-//! are the most. Its parser has no limit on the size of a reply. Of all it does, this store needs two functions. All of this folder adds
-//! 240 kB to a library of 3.8 MB.
+//! This folder writes and reads RESP itself (`resp`), over the connections of `platform::stream`. Those look names up
+//! within the deadline, end each system call with it, resume interrupted calls, and block SIGPIPE. The crate `redis`
+//! (1.8.1) was measured and rejected. It adds 149 kB to a library of one call, and 30 crates, most of them for the
+//! ICU tables of its URL parser. Its parser does not limit the size of a reply. This store needs two of its
+//! functions. This whole folder adds 240 kB to a library of 3.8 MB.
 //!
-//! Connections are used outside of the fork lock, one exchange at a time, and dropped at the first error. Each script's answer
-//! repeats a random mark of its question: a reply to another question is taken for none. Scripts are called by EVALSHA, and
-//! sent by EVAL where they are not known. Nothing asks for SCRIPT LOAD, CLIENT, HELLO or pub/sub, which proxies refuse.
+//! Connections are used outside of the fork lock, one exchange at a time, and dropped at the first error. The answer
+//! of each script repeats a random mark of its question, so an answer to another question is refused. Scripts are
+//! called by EVALSHA, and sent by EVAL to a server that does not know them. The store does not use SCRIPT LOAD,
+//! CLIENT, HELLO or pub/sub, which proxies refuse.
 
 mod clients;
 mod clock;
@@ -99,7 +105,7 @@ use crate::error::{Error, Result};
 use crate::sync::lock;
 use crate::sys::random;
 
-/// Fields of the accounts that one script writes: each is two arguments.
+/// The most fields of the accounts that one script writes. Each field takes two arguments.
 const MOST_FIELDS: usize = 100_000;
 
 pub struct RedisStore {
@@ -111,7 +117,7 @@ pub struct RedisStore {
     mailbox: MailBox,
     remembered: Remembered,
     lease_watch: LeaseWatch,
-    /// Whether an account was seen whose secret is sealed.
+    /// Whether this process has seen an account with a sealed secret.
     has_secrets: AtomicBool,
 }
 
@@ -132,12 +138,12 @@ impl RedisStore {
             lease_watch: LeaseWatch::default(),
             has_secrets: AtomicBool::new(false),
         };
-        // The clock and the mark of the store come with any answer.
+        // Any answer brings the store's clock and mark.
         Look { store: &store, by }.account(None)?;
         Ok(store)
     }
 
-    /// The state directory of a test.
+    /// Moves this host's files to a directory of a test.
     #[cfg(test)]
     pub fn lock_in(&mut self, directory: &std::path::Path) {
         self.host_lock = HostLock::at(directory.join("lock"));
@@ -163,7 +169,8 @@ impl RedisStore {
         }
     }
 
-    /// Writes one row if it is as it was. Gives what is there instead, if it is not, and not what was to be written either.
+    /// Writes a row if its bytes are still `old`. Returns None if the row now has the bytes `new`, else the bytes
+    /// that are there.
     fn compare_and_set(
         &self,
         key: &str,
@@ -172,7 +179,7 @@ impl RedisStore {
         has_new_secret: bool,
         by: &Deadline,
     ) -> Result<Option<Vec<u8>>> {
-        // Listed before it is there: a row that is not listed would be missed in a report.
+        // The key is listed before the row is written, because a report would miss a row that is not listed.
         let now = self.now().wall_ms.to_string();
         let list = Question::plain(&["ZADD", &self.rows_key(), "NX", &now, key]);
         let set = Question::script(&COMPARE_AND_SET, key, &[old, new]);
@@ -322,7 +329,7 @@ impl Store for RedisStore {
     }
 
     fn access(&self) -> Access {
-        // Whoever may log in may write, as far as shows before a try.
+        // A user who may log in counts as a writer. Only a write shows whether the ACL forbids it.
         Access::Writer
     }
 
@@ -353,7 +360,7 @@ impl Store for RedisStore {
 }
 
 impl RedisStore {
-    /// Writes fields of the accounts. False when another process has changed them meanwhile.
+    /// Writes fields of the accounts. Returns false if another process has changed them meanwhile.
     fn write_fields(
         &self,
         version: &[u8],

@@ -1,4 +1,4 @@
-//! What is asked of the server, and what may come of it.
+//! The questions to the server, and their possible outcomes.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use super::resp::Reply;
 use super::script::{Script, What};
 use crate::error::Error;
 
-/// One thing to ask.
+/// One question to the server.
 pub enum Question {
     Script(&'static Script, String, Vec<Vec<u8>>),
     Plain(Vec<Vec<u8>>),
@@ -19,7 +19,7 @@ impl Question {
         Question::Script(script, key.into(), args)
     }
 
-    /// A command whose key is the word behind its name.
+    /// A command whose key is the word after its name.
     pub fn plain(parts: &[&str]) -> Question {
         Question::Plain(words(parts))
     }
@@ -48,18 +48,18 @@ pub(super) fn words(parts: &[&str]) -> Vec<Vec<u8>> {
     parts.iter().map(|part| part.as_bytes().to_vec()).collect()
 }
 
-/// How long a replica is waited for that is to have what is written, in milliseconds.
+/// The longest wait, in ms, for a replica to have a write.
 const REPLICA_MS: &str = "200";
 
-/// Waits for a replica that has what this connection has written.
+/// The command that waits until a replica has the writes of this connection.
 pub(super) fn replica() -> Vec<Vec<u8>> {
     words(&["WAIT", "1", REPLICA_MS])
 }
 
-/// Why there is no answer.
+/// The reason for the lack of an answer.
 #[derive(Debug)]
 pub enum Trouble {
-    /// The server is not there, or says nothing. What was asked may have been done.
+    /// The server is unreachable or silent. It may have carried out the question.
     Away(Error),
     Refused(Refusal, Error),
 }
@@ -72,12 +72,12 @@ impl From<Trouble> for Error {
     }
 }
 
-/// Which server may answer.
+/// The server that may answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Any,
     Master,
-    /// The master; and a replica, where it has one, is waited for, which is to have what is written.
+    /// The master. If it has replicas, the write also waits for one of them.
     MasterAndReplica,
 }
 
@@ -87,7 +87,7 @@ impl Role {
     }
 }
 
-/// A connection that is of no use any more, or a refusal, after which it is dropped too.
+/// The failure of a connection, or a refusal. The connection is dropped after either.
 pub(super) enum Broken {
     Lost(io::Error),
     Refused(Trouble),
@@ -106,7 +106,7 @@ pub(super) fn is_timeout(e: &io::Error) -> bool {
     )
 }
 
-/// What ROLE says. None where the server does not know it, as a proxy.
+/// Whether ROLE names a master. None if the server does not know ROLE, like some proxies.
 pub(super) fn is_master(role: &Reply) -> Option<bool> {
     let Reply::List(parts) = role else {
         return None;
@@ -115,7 +115,7 @@ pub(super) fn is_master(role: &Reply) -> Option<bool> {
     Some(name == "master")
 }
 
-/// Whether a master says in its ROLE that replicas follow it.
+/// Whether a master's ROLE lists replicas.
 pub(super) fn has_replicas(role: &Reply) -> bool {
     let Reply::List(parts) = role else {
         return false;

@@ -1,4 +1,4 @@
-//! What a closure sees of the store: each record as it is when it is asked for.
+//! A closure's view of the store: each record as it is when the closure asks for it.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -15,30 +15,31 @@ use crate::store::account_set::AccountSet;
 use crate::store::{Account, Accounts, Read, RedisUrl, Store, StoreSnapshot, UnknownAccount};
 use crate::sync::{Mutex, lock};
 
-/// How many rows are asked for at once.
+/// The number of rows in one question.
 const ROWS_AT_ONCE: usize = 256;
 
-/// What this process has seen of the store last: while the server is away, a look gives that.
+/// The records that this process has seen last. A look returns them while the server is away.
 #[derive(Default)]
 pub struct Remembered {
-    /// By the name that was asked for; empty is the current one.
+    /// Accounts by the name that was asked for. The empty name is the current account.
     accounts: Mutex<HashMap<String, Found>>,
-    /// By the key on the server.
+    /// Rows by their key on the server.
     rows: Mutex<HashMap<String, Vec<u8>>>,
 }
 
 impl Remembered {
-    /// This process has written a row, or found it as it is.
+    /// Notes a row that this process has written or found.
     pub fn note_row(&self, row_key: &str, bytes: &[u8]) {
         lock(&self.rows).insert(row_key.into(), bytes.to_vec());
     }
 
-    /// The accounts have changed.
+    /// Forgets the accounts, because they have changed.
     pub fn forget_accounts(&self) {
         lock(&self.accounts).clear();
     }
 
-    /// All that was asked for. What cannot be read is left out: it was told when it was seen.
+    /// Every record that was asked for. Unreadable records are left out: their error was reported when they were
+    /// read.
     pub fn snapshot(&self, url: &RedisUrl) -> StoreSnapshot {
         let found = lock(&self.accounts).clone();
         let mut names: Vec<&Found> = found.values().filter(|one| !one.text.is_empty()).collect();
@@ -63,7 +64,7 @@ impl Remembered {
     }
 }
 
-/// What a look for an account finds. Empty where there is none.
+/// The result of a look-up of an account. Its text is empty if the account does not exist.
 #[derive(Clone)]
 struct Found {
     name: String,
@@ -71,7 +72,7 @@ struct Found {
     current: String,
 }
 
-/// A look.
+/// A read of the store.
 pub struct Look<'a> {
     pub store: &'a RedisStore,
     pub by: &'a Deadline,
@@ -84,7 +85,7 @@ impl Look<'_> {
             .ask(questions, Role::Any, self.by, "cannot read")
     }
 
-    /// An account with the name of the current one.
+    /// Looks an account up, together with the name of the current one.
     fn find(&self, name: &str) -> Result<Found> {
         let key = self.store.accounts_key();
         let question = Question::script(&ACCOUNT, &key, &[name.as_bytes()]);
@@ -109,7 +110,7 @@ impl Look<'_> {
         }
     }
 
-    /// What the server has, or had when it was seen last; and whether this is from memory.
+    /// The row's bytes on the server, or those that were seen last, and whether they are from memory.
     pub fn row_bytes(&self, row_key: &str) -> Result<(Vec<u8>, bool)> {
         let remembered = &self.store.remembered.rows;
         match self.ask(&[Question::script(&GET, row_key, &[])]) {
@@ -126,7 +127,7 @@ impl Look<'_> {
         }
     }
 
-    /// Every field of the accounts.
+    /// Returns every field of the accounts.
     pub fn fields(&self, role: Role) -> Result<Fields> {
         let question = Question::script(&ALL_FIELDS, &self.store.accounts_key(), &[]);
         let server = &self.store.server;
@@ -211,7 +212,7 @@ impl Read for Look<'_> {
         self.store.lease_watch.judge(&name, &mut row, now);
         let id = self.store.id().unwrap_or_default();
         let mut is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
-        // Of a server that answers, a change says whether it has what this host has fetched meanwhile.
+        // If the server answers, the next change tells whether it has the row that this host has fetched meanwhile.
         is_given_back |= is_from_memory && self.store.kept_rows.apply(&name, &mut row);
         Ok((is_given_back || !bytes.is_empty()).then_some(row))
     }
@@ -230,7 +231,7 @@ impl Read for Look<'_> {
                 .map(|key| Question::script(&GET, key, &[]))
                 .collect();
             for value in self.ask(&questions)?.into_iter().flatten() {
-                // One that is listed and not there was deleted, or was never finished.
+                // A row that is listed and missing was deleted, or its first write did not finish.
                 let bytes = value.bytes().unwrap_or_default();
                 rows.extend(row_of(&self.store.server.url, &bytes)?);
             }
@@ -249,7 +250,7 @@ impl Read for Look<'_> {
     }
 }
 
-/// A change of the accounts: they are in memory, and rows are looked up.
+/// A change of the accounts. The accounts are in memory, and rows are read from the server.
 pub struct Change<'a> {
     pub look: Look<'a>,
     pub set: AccountSet,

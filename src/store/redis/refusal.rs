@@ -1,9 +1,9 @@
-//! What a server refuses, in words, with what to do about it.
+//! The refusals of a server, in words and with a remedy.
 
 use crate::error::Error;
 use crate::store::RedisUrl;
 
-/// A refusal by the first word of the server's message.
+/// A refusal, told by the first word of the server's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     NoLogin,
@@ -44,7 +44,7 @@ impl Refusal {
             "MOVED" | "ASK" | "CROSSSLOT" => Refusal::Moved,
             "WRONGTYPE" => Refusal::WrongType,
             "NOSCRIPT" => Refusal::NoScript,
-            // Redis 6 wraps what a command in a script was refused: "ERR Error running script …: -OOM command …".
+            // Redis 6 wraps the refusal of a command in a script: "ERR Error running script …: -OOM command …".
             "ERR" if wrapped(message).is_some() => {
                 wrapped(message).map_or(Refusal::Other, Refusal::of)
             }
@@ -54,7 +54,7 @@ impl Refusal {
         }
     }
 
-    /// The cause in words, and what to do.
+    /// The cause in words, and the remedy.
     fn told(self, url: &RedisUrl) -> (&'static str, String) {
         let acl = || {
             let user = match url.user.as_str() {
@@ -132,13 +132,14 @@ impl Refusal {
     }
 }
 
-/// The refusal inside of a script's error, from its code on.
+/// The refusal inside a script's error, from its code on.
 fn wrapped(message: &str) -> Option<&str> {
     let (_, inner) = message.split_once(": -")?;
     Some(inner)
 }
 
-/// The error of a call that the server refused. The server's own words are kept short: they may quote what was sent.
+/// The error of a call that the server refused. Little of the server's own message is shown, since it may quote the
+/// question.
 pub fn error_of(url: &RedisUrl, doing: &str, message: &str) -> Error {
     let refusal = Refusal::of(message);
     let (why, advice) = refusal.told(url);
@@ -157,7 +158,7 @@ pub fn error_of(url: &RedisUrl, doing: &str, message: &str) -> Error {
         .advise(advice)
 }
 
-/// Which command or key an ACL forbids: what Redis says of it names nothing secret.
+/// The command or key that an ACL forbids. This part of Redis's message names nothing secret.
 fn forbidden(message: &str) -> String {
     let said = message.trim_start_matches("NOPERM").trim();
     said.chars().filter(|c| !c.is_control()).take(120).collect()
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_inside_of_a_script_is_told_as_one_outside() {
+    fn a_refusal_inside_a_script_reads_like_one_outside() {
         let wrapped = "ERR Error running script (call to f_16c2): @user_script:4: -OOM command not allowed when used memory";
         assert_eq!(Refusal::of(wrapped), Refusal::OutOfMemory);
         assert_eq!(told(wrapped), told("OOM command not allowed"));

@@ -1,12 +1,13 @@
-//! RESP, the protocol of Redis: a request is a list of strings, a reply one of five kinds. Replies are bounded in size and depth.
+//! RESP, the protocol of Redis. A request is a list of strings, and a reply is one of five kinds. The size and depth
+//! of a reply are limited.
 
 use std::io::{self, Read};
 
-/// A reply. One of RESP2: nothing here asks for RESP3.
+/// A reply of RESP2. This store does not ask for RESP3.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
     Status(String),
-    /// What the server refused, as it says it: `NOPERM …`.
+    /// A refusal in the server's own words, such as `NOPERM …`.
     Failure(String),
     Integer(i64),
     Bulk(Vec<u8>),
@@ -36,7 +37,7 @@ impl Reply {
     }
 }
 
-/// Adds a request to what is to be sent.
+/// Appends a request to the bytes to be sent.
 pub fn put_request<'a>(parts: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut Vec<u8>) {
     out.extend(format!("*{}\r\n", parts.len()).bytes());
     for part in parts {
@@ -46,11 +47,11 @@ pub fn put_request<'a>(parts: impl ExactSizeIterator<Item = &'a [u8]>, out: &mut
     }
 }
 
-/// More than any row, and than the accounts of any store.
+/// The size limit of a reply. No row and no store's accounts are as large.
 const MOST_BYTES: usize = 64 << 20;
 const MOST_ITEMS: usize = 1 << 20;
 const DEEPEST: usize = 8;
-/// No status, error or number is longer.
+/// The limit of a line. No status, error or number is as long.
 const LONGEST_LINE: usize = 4096;
 
 /// Reads one reply.
@@ -100,7 +101,7 @@ fn read_at(from: &mut impl Read, depth: usize, left: &mut usize) -> io::Result<R
     }
 }
 
-/// Without its end.
+/// Reads a line, and returns it without its end.
 fn read_line(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -117,7 +118,7 @@ fn read_line(from: &mut impl Read) -> io::Result<Vec<u8>> {
     Err(nonsense())
 }
 
-/// It is not a reply of this protocol.
+/// The error of bytes that are not a reply of this protocol.
 fn nonsense() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_reply_is_refused_and_costs_no_memory() {
+    fn nonsense_is_refused_and_costs_no_memory() {
         let deep = "*1\r\n".repeat(DEEPEST + 1) + ":1\r\n";
         let long = "+".to_owned() + &"x".repeat(LONGEST_LINE + 1);
         let many = format!("*{}\r\n", MOST_ITEMS + 1);

@@ -1,7 +1,8 @@
-//! The scripts that run on the server, and what each answer begins with: the mark that the question carried, and the time.
+//! The scripts that run on the server. Each answer begins with the mark that its question carried, and with the
+//! server's time.
 //!
-//! A script touches one key, named by `KEYS[1]`. It is called by its hash, and sent whole to a server that does not know it.
-//! The mark shows that the answer is to this question and to no other.
+//! A script touches one key, `KEYS[1]`. It is called by its hash, and sent whole to a server that does not know it.
+//! The mark shows that the answer belongs to this question.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 
@@ -12,7 +13,7 @@ pub struct Script {
     pub text: &'static str,
 }
 
-/// What each does, for a server that runs none (`without_scripts`).
+/// The operation of each script, for a server that runs none (`without_scripts`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     Get,
@@ -26,14 +27,14 @@ pub enum What {
     Account,
 }
 
-/// The value of a string; empty where there is none.
+/// Returns the value of a string, or an empty one if the key does not exist.
 pub static GET: Script = script(
     What::Get,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('GET', KEYS[1]) or ''}",
 );
 
-/// Writes `ARGV[3]` if the value is `ARGV[2]`, byte by byte. Gives 1, or 0 and the value that is there.
+/// Writes `ARGV[3]` if the value is `ARGV[2]`, byte by byte. Returns 1, or 0 and the value that is there.
 pub static COMPARE_AND_SET: Script = script(
     What::CompareAndSet,
     "local t = redis.call('TIME')
@@ -43,22 +44,23 @@ redis.call('SET', KEYS[1], ARGV[3])
 return {ARGV[1], t[1], t[2], 1, ''}",
 );
 
-/// Takes a key out.
+/// Deletes a key.
 pub static DELETE: Script = script(
     What::Delete,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('DEL', KEYS[1])}",
 );
 
-/// Every field of a hash, each followed by its value.
+/// Returns every field of a hash, each followed by its value.
 pub static ALL_FIELDS: Script = script(
     What::AllFields,
     "local t = redis.call('TIME')
 return {ARGV[1], t[1], t[2], redis.call('HGETALL', KEYS[1])}",
 );
 
-/// Changes fields of a hash if its field `v` is `ARGV[2]`, and makes that `ARGV[3]`. Then come pairs: a field and its value,
-/// empty to take it out. Gives whether `v` is `ARGV[3]` now, be it that the same change was made before.
+/// Changes fields of a hash if its field `v` is `ARGV[2]`, and sets `v` to `ARGV[3]`. Then come pairs of a field and
+/// its value. An empty value deletes the field. Returns whether `v` is `ARGV[3]` now, which is also true if this
+/// change was made before.
 pub static CHANGE_FIELDS: Script = script(
     What::ChangeFields,
     "local t = redis.call('TIME')
@@ -72,7 +74,7 @@ end
 return {ARGV[1], t[1], t[2], 1}",
 );
 
-/// Leaves a message in a list that holds `ARGV[3]` at most. Gives its length, or 0 where it is full.
+/// Appends a message to a list of at most `ARGV[3]`. Returns its length, or 0 if it is full.
 pub static LEAVE: Script = script(
     What::Leave,
     "local t = redis.call('TIME')
@@ -92,7 +94,7 @@ table.insert(out, 1, ARGV[1])
 return out",
 );
 
-/// Takes a key out if its value is `ARGV[2]`.
+/// Deletes a key if its value is `ARGV[2]`.
 pub static DELETE_IF: Script = script(
     What::DeleteIf,
     "local t = redis.call('TIME')
@@ -100,7 +102,8 @@ if redis.call('GET', KEYS[1]) == ARGV[2] then redis.call('DEL', KEYS[1]) end
 return {ARGV[1], t[1], t[2]}",
 );
 
-/// An account by its name, `ARGV[2]`, or the current one. Gives the name, the account, and the name of the current one.
+/// Looks up an account by its name, `ARGV[2]`, or the current one. Returns the name, the account, and the name of the
+/// current one.
 pub static ACCOUNT: Script = script(
     What::Account,
     "local t = redis.call('TIME')
@@ -115,7 +118,8 @@ const fn script(what: What, text: &'static str) -> Script {
 }
 
 impl Script {
-    /// As EVALSHA takes it. Not kept: a child that is forked while another thread fills a OnceLock waits for ever.
+    /// The hash by which EVALSHA calls the script. It is computed each time: a child that is forked while another
+    /// thread fills a `OnceLock` would wait for ever.
     pub fn hash(&self) -> String {
         let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, self.text.as_bytes());
         let bytes = hash.as_ref().iter();
@@ -123,15 +127,15 @@ impl Script {
     }
 }
 
-/// What a script gave.
+/// The answer of a script.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// The server's clock, in microseconds since 1970.
+    /// The server's time, in microseconds since 1970.
     pub time_us: i64,
     pub values: Vec<Reply>,
 }
 
-/// Takes the mark and the time off an answer. None when it is not the answer to the question with this mark.
+/// Takes the mark and the time off an answer. Returns None unless it is the answer to the question with this mark.
 pub fn answer(reply: Reply, mark: &str) -> Option<Answer> {
     let Reply::List(items) = reply else {
         return None;
@@ -153,8 +157,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_is_that_of_redis() {
-        // As `redis-cli script load "return 1"` says it.
+    fn the_hash_equals_that_of_redis() {
+        // The value that `redis-cli script load "return 1"` prints.
         assert_eq!(
             script(What::Get, "return 1").hash(),
             "e0e1f9fabfc9d4800c877a703b823ac0578ff8db"
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_question_is_none() {
+    fn an_answer_to_another_question_is_refused() {
         let bulk = |text: &str| Reply::Bulk(text.into());
         let reply = || Reply::List(vec![bulk("m"), bulk("12"), bulk("34"), Reply::Integer(1)]);
         let taken = answer(reply(), "m").unwrap();

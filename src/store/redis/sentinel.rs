@@ -1,5 +1,5 @@
-//! The way to a master by its sentinels, in four steps: ask the sentinels in turn, connect to the server that one names, ask that
-//! server whether it is the master, and ask the sentinels again at each new connection.
+//! The way to a master by its sentinels. The sentinels are asked in turn. The server that one names is connected to,
+//! and asked whether it is the master. This is repeated for each new connection.
 
 use std::time::{Duration, Instant};
 
@@ -12,11 +12,11 @@ use crate::clock::Deadline;
 use crate::error::Error;
 use crate::platform::ServerAddress;
 
-/// How long one sentinel is waited for.
+/// The longest wait for one sentinel.
 const SENTINEL: Duration = Duration::from_millis(400);
-/// How long the server that they name is waited for: it may be the one that is gone.
+/// The longest wait for the server that a sentinel names. It may be the one that is down.
 const NAMED: Duration = Duration::from_millis(1000);
-/// How long it is until the sentinels are asked again, while they name a server that is not the master.
+/// The pause before the sentinels are asked again, while they name a server that is not the master.
 const AGAIN: Duration = Duration::from_millis(100);
 
 impl Server {
@@ -46,7 +46,7 @@ impl Server {
                 Ok(_) => Trouble::Away(error_of(&self.url, doing, "READONLY")),
                 Err(trouble) => trouble,
             };
-            // The sentinels may be about to make another one the master.
+            // The sentinels may be about to promote another server.
             if Instant::now() + AGAIN >= end {
                 return Err(trouble);
             }
@@ -54,7 +54,7 @@ impl Server {
         }
     }
 
-    /// Where the first sentinel that answers says that the master is.
+    /// The address of the master, from the first sentinel that answers.
     fn find_master(
         &self,
         hosts: &[(String, u16)],
@@ -104,7 +104,7 @@ impl Server {
             Reply::List(parts) => parts,
             Reply::Nothing => return Err("it does not know that master".into()),
             Reply::Failure(message) => {
-                // Its first word says what is lacking; the rest may quote what was sent.
+                // The first word says what is missing. The rest may quote the request.
                 let code = message.split_whitespace().next().unwrap_or_default();
                 return Err(format!("it refuses ({code})"));
             }

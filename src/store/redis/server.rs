@@ -1,7 +1,7 @@
-//! The way to the server: its connections, what a new one is asked first, and how long an absent server is waited for.
+//! The way to the server: its connections, the first questions on a new one, and the wait for a server that is away.
 //!
-//! Everything that is asked can be asked twice: a change compares what is there, byte by byte. So a question whose answer is lost
-//! is asked once more over a new connection. What is there then is what was to be written, if it was written.
+//! Every question can be asked twice, because a change compares the record byte by byte. So a question whose answer
+//! is lost is asked once more over a new connection. If the first one was carried out, its new bytes are there.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,15 +26,16 @@ use crate::store::redis_url::Listener;
 use crate::sync::{Mutex, lock};
 use crate::sys::BlockedSignals;
 
-/// A server that takes longer over one step counts as away. A fetch that can do without the store has the rest of its time.
+/// The time limit of one step. A slower server counts as away, and a fetch that can do without the store has the rest
+/// of its time.
 pub(super) const PATIENCE: Duration = Duration::from_millis(3000);
-/// From this on a silence counts as absence: less may be one call's short deadline.
+/// The shortest silence that counts as absence. A shorter one may be due to one call's short deadline.
 pub(super) const SILENCE: Duration = Duration::from_millis(1000);
-/// How often a server that is away is tried.
+/// The time in ms between two tries to reach a server that is away.
 pub(super) const TRY_EACH_MS: i64 = 1000;
-/// Connections that are kept for the next calls.
+/// The most idle connections that are kept for the next calls.
 const MOST_IDLE: usize = 4;
-/// The same for all nodes of a cluster.
+/// The most idle connections that are kept to all nodes of a cluster.
 const MOST_IDLE_OF_ALL: usize = 16;
 
 /// One server, as this process reaches it.
@@ -43,16 +44,16 @@ pub struct Server {
     pub(super) ip_version: IpVersion,
     pub(super) tls: Option<Tls>,
     idle: Mutex<Vec<Link>>,
-    /// What is known of a cluster.
+    /// The nodes of a cluster, as this process knows them.
     pub(super) nodes: Mutex<Nodes>,
     pub(super) away: Mutex<Option<Away>>,
     pub(super) clock: ServerClock,
-    /// What the master said of itself last.
+    /// Whether the master last said that it has replicas.
     has_replicas: AtomicBool,
     pub meta: Mutex<Option<Meta>>,
 }
 
-/// The server was not reached.
+/// The failure of the last try to reach the server.
 pub(super) struct Away {
     pub(super) next_try: i64,
     pub(super) why: Error,
@@ -106,7 +107,8 @@ impl Server {
         drop(idle);
     }
 
-    /// Asks, in one exchange, and gives the values of each script, or the one reply of another command. `doing`: `cannot read`.
+    /// Asks in one exchange. Returns the values of each script, or the one reply of another command. `doing` is for
+    /// messages, such as `cannot read`.
     pub fn ask(
         &self,
         questions: &[Question],
@@ -134,7 +136,7 @@ impl Server {
                     self.keep(link);
                     return Ok(values);
                 }
-                // It was the master, and another one is by now.
+                // The server was the master, and another one is now.
                 Err(Broken::Refused(Trouble::Refused(Refusal::ReadOnly, _))) if !is_second => {
                     drop(link);
                     self.close_idle();
@@ -143,7 +145,7 @@ impl Server {
                 Err(Broken::Refused(trouble)) => return Err(trouble),
                 Err(Broken::Lost(e)) => {
                     drop(link);
-                    // The others have most likely gone the same way.
+                    // The other connections are most likely lost too.
                     self.close_idle();
                     let is_silence = is_timeout(&e);
                     if is_second || is_silence {
@@ -167,7 +169,8 @@ impl Server {
         end: Instant,
         doing: &str,
     ) -> Result<Vec<Vec<Reply>>, Broken> {
-        // What the server is and whose it is comes with each answer: both may change under an open connection.
+        // Each answer comes with the server's role and the store's mark, because both may change under an open
+        // connection.
         let mut beside = vec![words(&["GET", &meta_key(&self.url.prefix)])];
         if role.is_master() {
             beside.push(words(&["ROLE"]));
@@ -179,7 +182,7 @@ impl Server {
         }
         let Said { to, mut beside } = self.converse(link, &questions, &beside, end)?;
         if is_waited_for {
-            // What was kept on this host is there if none answered.
+            // The secret that was kept on this host is there if no replica answered.
             beside.pop();
         }
         if role.is_master()
@@ -208,10 +211,10 @@ impl Server {
         ))
     }
 
-    /// A connection that has nothing to say; of a cluster, to this node.
+    /// Takes an idle connection, in a cluster one to this node.
     pub(super) fn idle_link(&self, node: Option<&Node>) -> Option<Link> {
         loop {
-            // Not dropped with the mutex held: that takes the fork lock.
+            // A connection is not dropped while the mutex is held, because that takes the fork lock.
             let link = {
                 let mut idle = lock(&self.idle);
                 let place = idle.iter().rposition(|link| link.node.as_ref() == node)?;
@@ -235,7 +238,7 @@ impl Server {
     }
 
     pub(super) fn note_away(&self, why: &Error) {
-        // The deadline of one call is no reason for another.
+        // The deadline of one call does not count for another.
         let why = match why.status {
             Status::Timeout => silent(Error::store(why.what.clone()), SILENCE),
             _ => why.clone(),
@@ -275,10 +278,10 @@ impl Server {
             _ if is_timeout(e) && by.has_passed() => self.ran_out(by, doing),
             _ if is_timeout(e) => silent(error, PATIENCE),
             io::ErrorKind::InvalidData => error
-                .because("what answers there does not speak the protocol of Redis")
-                .advise("See what listens there."),
+                .because("the other end does not speak the protocol of Redis")
+                .advise("See which program listens there."),
             _ => error
-                .because("the server broke the connection off")
+                .because("the server closed the connection")
                 .advise("See the server's log."),
         }
     }

@@ -1,8 +1,8 @@
-//! What the scripts do, for a server that runs none (a proxy, or an ACL without @scripting): the same by WATCH, MULTI and EXEC on
-//! one connection.
+//! The operations of the scripts, for a server that runs none, such as a proxy or one whose ACL lacks @scripting.
+//! They use WATCH, MULTI and EXEC on one connection.
 //!
-//! EXEC does nothing if a watched key has changed since WATCH, so a comparison before it holds. Each answer has the form that
-//! the script gives: the mark comes back by ECHO, and the time by TIME, in the same transaction.
+//! EXEC does nothing if a watched key has changed since WATCH, so a comparison before it holds. Each answer has the
+//! form of a script's answer. The same transaction returns the mark by ECHO and the time by TIME.
 
 use std::io;
 use std::time::Instant;
@@ -15,10 +15,10 @@ use super::script::What;
 
 type Command = Vec<Vec<u8>>;
 
-/// How often a transaction is made again that another process came before.
+/// The most tries of a transaction that other processes keep preventing.
 const MOST_TRIES: usize = 100;
 
-/// Whether a refusal of a script says that scripts are not run here.
+/// Whether this refusal of a script means that the server does not run scripts.
 pub fn is_lack(refusal: &str) -> bool {
     match Refusal::of(refusal) {
         Refusal::Unknown => true,
@@ -27,7 +27,7 @@ pub fn is_lack(refusal: &str) -> bool {
     }
 }
 
-/// Whether transactions are refused, too.
+/// Whether this refusal means that the server does not run transactions either.
 pub fn is_lack_too(refusal: &str) -> bool {
     matches!(
         Refusal::of(refusal),
@@ -35,15 +35,15 @@ pub fn is_lack_too(refusal: &str) -> bool {
     )
 }
 
-/// What a script comes to after its reads.
+/// The step after a script's reads.
 enum Next {
-    /// Nothing is to be written: the values of the answer.
+    /// Nothing to write. These are the values of the answer.
     Done(Vec<Reply>),
-    /// These, at once; the answer is made of their replies.
+    /// Commands to write in one transaction, and the function that makes the answer of their replies.
     Write(Vec<Command>, fn(Vec<Reply>) -> Vec<Reply>),
 }
 
-/// Asks what a script would.
+/// Asks without a script what the script would.
 pub fn ask(link: &mut Link, question: &Question, mark: &str, end: Instant) -> io::Result<Reply> {
     let Question::Script(script, key, args) = question else {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -67,7 +67,7 @@ pub fn ask(link: &mut Link, question: &Question, mark: &str, end: Instant) -> io
     Ok(Reply::Failure("BUSY the key changes all the time".into()))
 }
 
-/// None when a watched key has changed.
+/// Runs a transaction. Returns None if a watched key has changed.
 fn transact(link: &mut Link, mark: &str, next: Next, end: Instant) -> io::Result<Option<Reply>> {
     let mut requests = vec![words(&["MULTI"]), words(&["ECHO", mark]), words(&["TIME"])];
     if let Next::Write(commands, _) = &next {
@@ -77,7 +77,7 @@ fn transact(link: &mut Link, mark: &str, next: Next, end: Instant) -> io::Result
     let mut replies = link.exchange(&requests, end)?;
     let done = replies.pop().unwrap_or(Reply::Nothing);
     if let Some(refusal) = refusal_in(&replies) {
-        // EXEC ends the transaction, be it refused.
+        // EXEC ends the transaction even if it is refused.
         return Ok(Some(refusal));
     }
     let results = match done {
@@ -110,7 +110,7 @@ fn command(parts: &[&[u8]]) -> Command {
     parts.iter().map(|part| part.to_vec()).collect()
 }
 
-/// What must be known before anything is written.
+/// The read that must come before any write.
 fn reads_of(what: What, key: &[u8], args: &[Vec<u8>]) -> Option<Command> {
     let is_current = args.first().is_some_and(Vec::is_empty);
     match what {
@@ -186,7 +186,7 @@ fn change_fields(key: &[u8], args: &[Vec<u8>], version: &[u8]) -> Next {
     Next::Write(commands, |_| vec![Reply::Integer(1)])
 }
 
-/// The name, the account and the name of the current one, whose name may have been read before.
+/// The name, the account and the name of the current one. The current name may have been read before.
 fn account(key: &[u8], name: &[u8], current: Reply) -> Next {
     let current = current.bytes().unwrap_or_default();
     let name = if name.is_empty() {
@@ -207,7 +207,7 @@ fn as_they_are(replies: Vec<Reply>) -> Vec<Reply> {
     replies
 }
 
-/// As the scripts give what is not there.
+/// Replaces what does not exist by an empty string, as the scripts do.
 fn empty_for_none(mut replies: Vec<Reply>) -> Vec<Reply> {
     for reply in &mut replies {
         if *reply == Reply::Nothing {

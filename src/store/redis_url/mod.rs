@@ -1,4 +1,4 @@
-//! The URL of a store in Redis, taken apart. Two spellings of one place are equal, and no password is ever shown.
+//! The URL of a store in Redis, parsed. Two spellings of one place are equal, and the password is never shown.
 
 mod parse;
 
@@ -14,58 +14,59 @@ use crate::sys;
 
 const PASSWORD_FILE: &str = "WXTOKEN_STORE_PASSWORD_FILE";
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Listener {
-    /// A host's name in lower case, or an address without brackets.
+    /// The name of a host in lower case, or an address without brackets.
     Tcp {
         host: String,
         port: u16,
         is_tls: bool,
     },
     Unix(PathBuf),
-    /// Sentinels that know which server is the master of this name; each as a name in lower case and a port.
+    /// Sentinels that know the master of this name. Each is a name in lower case and a port.
     Sentinels {
         hosts: Vec<(String, u16)>,
         master: String,
         is_tls: bool,
     },
-    /// Some nodes of a cluster, by which the others are found; each as a name in lower case and a port.
+    /// Some nodes of a cluster, which lead to the others. Each is a name in lower case and a port.
     Cluster {
         hosts: Vec<(String, u16)>,
         is_tls: bool,
     },
 }
 
-/// The files of a certificate and of its key, which may be one file.
+/// The files of a certificate and of its key. They may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// A store in Redis.
+/// The URL of a store in Redis.
 #[derive(Clone)]
 pub struct RedisUrl {
     pub listener: Listener,
-    /// Empty is the server's default user.
+    /// The user name. Empty is the server's default user.
     pub user: String,
-    /// Empty is none.
+    /// The password. Empty is none.
     pub password: Zeroizing<String>,
-    /// What this host proves itself with by TLS.
+    /// The certificate by which this host proves its identity over TLS.
     pub identity: Option<Box<Identity>>,
-    /// For the sentinels, which have logins of their own.
+    /// The user name for the sentinels, which have logins of their own.
     pub sentinel_user: String,
     pub sentinel_password: Zeroizing<String>,
     pub db: u32,
-    /// What the names of all its keys begin with.
+    /// The text with which the names of all its keys begin.
     pub prefix: String,
-    /// Where this host keeps what belongs to the store: the key and the lock file. As the environment had it when the URL was read.
+    /// The directory of the key and the lock file on this host, from the environment at the time when the URL was
+    /// parsed.
     pub state_directory: PathBuf,
 }
 
 impl RedisUrl {
-    /// The URL that a store string is. None for the path of a file, which has no scheme.
+    /// Parses a store string as a URL. Returns None for the path of a file, which has no scheme.
     pub fn parse(store: &str) -> Option<Result<RedisUrl>> {
         let (scheme, rest) = store.split_once(':')?;
         let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
@@ -76,13 +77,13 @@ impl RedisUrl {
         let scheme = scheme.to_ascii_lowercase();
         let is_known = OURS.contains(&scheme.as_str()) || OTHERS.iter().any(|(s, _)| *s == scheme);
         let Some(rest) = rest.strip_prefix("//") else {
-            // A file may have a colon in its name; a URL that lacks its slashes is not to become one.
+            // A file may have a colon in its name, but a URL without its slashes must not become a file.
             return is_known.then(|| Err(flaw(&scheme, "has no // after its scheme")));
         };
         Some(parse_after(&scheme, rest).and_then(RedisUrl::with_password_file))
     }
 
-    /// What tells it from the others of this host in the name of a file: `redis_h.example_6379_0_wxtoken`.
+    /// The part of a file's name that tells this store from others on the host: `redis_h.example_6379_0_wxtoken`.
     pub fn file_stem(&self) -> String {
         let place = match &self.listener {
             Listener::Tcp { host, port, is_tls } => {
@@ -121,12 +122,12 @@ impl RedisUrl {
         };
         let state = variable("XDG_STATE_HOME");
         let state = state.or_else(|| variable("HOME").map(|home| home.join(".local/state")));
-        // A service without a home.
+        // A service without a home directory.
         let state = state.unwrap_or_else(|| "/var/lib".into());
         state.join("wxtoken")
     }
 
-    /// Whether its server, and its sentinels, are spoken to by TLS.
+    /// Whether the server and its sentinels are reached by TLS.
     pub fn is_tls(&self) -> bool {
         match &self.listener {
             Listener::Tcp { is_tls, .. }
@@ -136,12 +137,12 @@ impl RedisUrl {
         }
     }
 
-    /// Where this host keeps the key, unless an option says otherwise.
+    /// The default path of the key on this host. An option may name another.
     pub fn key_file(&self) -> PathBuf {
         self.state_directory.join(self.file_stem() + ".key")
     }
 
-    /// The password of the file that the environment names, where the URL has none.
+    /// Reads the password from the file that the environment names, if the URL has none.
     fn with_password_file(mut self) -> Result<RedisUrl> {
         let Some(path) = sys::variable(PASSWORD_FILE).filter(|path| !path.is_empty()) else {
             return Ok(self);
@@ -207,7 +208,7 @@ impl Hash for RedisUrl {
     }
 }
 
-/// As a URL, without the password, and without what is as it would be anyway.
+/// The store's URL without the password and without defaults.
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let login = match (self.user.as_str(), self.password.is_empty()) {
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_a_url_of_the_same_place_and_holds_no_password() {
+    fn a_shown_url_names_the_same_place_without_its_password() {
         let users = ["", "joe"];
         let passwords = ["", "hush", "h%40u%2Fs%3Ah%25", "***"];
         for place in [
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flaw_is_told_with_what_a_right_one_looks_like_and_shows_nothing_of_the_url() {
+    fn a_flawed_url_is_refused_with_a_valid_form_and_is_not_shown() {
         for (bad, said) in [
             ("redis://", "has a host that is not a name or an address"),
             ("redis:/hush", "has no // after its scheme"),

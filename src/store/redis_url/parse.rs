@@ -1,4 +1,4 @@
-//! How the URL of a store is read, and what is said of one that is not sound.
+//! The parser of a store's URL, and the errors of an invalid one.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use crate::error::{Error, Result};
 use crate::sys;
 use crate::url_parts::{decoded, login_of, parse_authority};
 
-/// What a right one looks like.
+/// The forms of a valid store string, for the hint.
 const FORMS: &str = "A store is the path of a file, or a URL: redis://HOST:6379, rediss://USER:PASSWORD@HOST/0 (TLS), \
     redis+unix:///PATH/redis.sock, redis+sentinel://HOST1,HOST2/MASTER, redis+cluster://HOST1,HOST2.";
 const HOSTS: &str = "must be like redis://HOST:6379";
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 const SENTINELS: &str = "must be like redis+sentinel://HOST1:26379,HOST2,HOST3/MASTER";
-/// As redis-py and Celery have them.
+/// The parameter for the file of a certificate. redis-py and Celery use these names of parameters.
 pub(super) const CERTIFICATE: &str = "ssl_certfile";
 pub(super) const CERTIFICATE_KEY: &str = "ssl_keyfile";
 pub(super) const PREFIX: &str = "wxtoken";
@@ -34,7 +34,7 @@ pub(super) const OURS: [&str; 7] = [
     "rediss+cluster",
 ];
 
-/// Schemes that are not for this version, and what to write in their place.
+/// Schemes that are not supported, and the advice for each.
 pub(super) const OTHERS: [(&str, &str); 3] = [
     (
         "valkey",
@@ -50,7 +50,7 @@ pub(super) const OTHERS: [(&str, &str); 3] = [
     ),
 ];
 
-/// The URL stays out of the message: what is wrong with it may be where its password stands.
+/// The error of an invalid URL. The URL is not shown, because the flaw may lie in its password.
 pub(super) fn flaw(scheme: &str, why: &str) -> Error {
     Error::argument(format!("invalid store URL {scheme}://…"))
         .because(why)
@@ -117,7 +117,7 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
     };
     if !url.user.is_empty() && url.password.is_empty() && sys::variable(PASSWORD_FILE).is_none() {
         return Err(flaw(
-            "has a user name and no password; a password alone is written redis://:PASSWORD@HOST",
+            "has a user name but no password; a password alone is written redis://:PASSWORD@HOST",
         ));
     }
     let mut seen = Vec::new();
@@ -181,13 +181,13 @@ pub(super) fn parse_after(scheme: &str, rest: &str) -> Result<RedisUrl> {
     }
     match (&mut url.identity, key) {
         (Some(identity), Some(key)) => identity.key = key,
-        (None, Some(_)) => return Err(flaw("names ssl_keyfile, and no ssl_certfile")),
+        (None, Some(_)) => return Err(flaw("names ssl_keyfile, but no ssl_certfile")),
         _ => {}
     }
     Ok(url)
 }
 
-/// The sentinels, the name of the master, and the database.
+/// Parses the sentinels, the name of the master, and the database.
 fn sentinels_of(place: &str, is_tls: bool) -> Result<(Listener, Option<&str>), String> {
     let mut parts = place.splitn(3, '/');
     let hosts = parts.next().unwrap_or_default();
@@ -207,7 +207,7 @@ fn sentinels_of(place: &str, is_tls: bool) -> Result<(Listener, Option<&str>), S
     Ok((listener, db.filter(|db| !db.is_empty())))
 }
 
-/// The nodes of a cluster, which has one database.
+/// Parses the nodes of a cluster, which has one database.
 fn cluster_of(place: &str, is_tls: bool) -> Result<Listener, String> {
     let place = place.strip_suffix('/').unwrap_or(place);
     if place.contains('/') {
@@ -221,7 +221,7 @@ fn cluster_of(place: &str, is_tls: bool) -> Result<Listener, String> {
     })
 }
 
-/// Hosts that commas part, in an order of their own, each once.
+/// Parses hosts separated by commas, sorts them, and removes duplicates.
 fn hosts_of(list: &str, port: u16, forms: &str) -> Result<Vec<(String, u16)>, String> {
     let hosts = list.split(',').map(|host| {
         let (host, port) = parse_authority(host, port, forms)?;

@@ -1,4 +1,5 @@
-//! Whose file it is, and what makes it ours: migration, or the import of the script's database.
+//! Adopts a file: finds out to whom it belongs, and makes it ours by migration or by the import of the script's
+//! database.
 
 use std::sync::atomic::Ordering;
 
@@ -12,13 +13,13 @@ use crate::error::Result;
 use crate::sys;
 
 impl SqliteStore {
-    /// Makes the file ours if it is nobody's or the script's; refuses a stranger's.
+    /// Makes the file ours if it is nobody's or the script's. Refuses one that belongs to another program.
     pub(super) fn adopt(&self, conn: &mut Connection, read_only: bool) -> Result<(), SqliteError> {
-        // In one read transaction: between two of its questions another process may make the file its own.
+        // These questions share one read transaction, since another process may adopt the file between two of them.
         let kind = schema::file_kind(&*conn.transaction()?)?;
         match kind {
             FileKind::Current => {}
-            // A process that had it open goes on reading.
+            // A process that already had the store open keeps reading it.
             FileKind::Newer { version } if self.was_ours.load(Ordering::Relaxed) => {
                 self.newer_schema.store(version, Ordering::Relaxed);
                 return Ok(());
@@ -34,7 +35,7 @@ impl SqliteStore {
                 ));
             }
             FileKind::Planted { what } => {
-                let why = format!("it has {what} in the place of a table, as no store has");
+                let why = format!("it has {what} in the place of a table, which no store has");
                 let advice = "Find out where it comes from, and name another path.";
                 return Err(SqliteError::Refused(why, Some(advice.into())));
             }
@@ -55,7 +56,8 @@ impl SqliteStore {
                 schema::migrate(conn)?;
             }
             FileKind::Legacy => {
-                // The script left it 0644, with clear secrets in it; whoever is killed from here on leaves it private.
+                // The script left the file 0644 with clear secrets in it. If this process is killed from here on, the
+                // file stays private.
                 sys::make_private(&self.path)
                     .map_err(|e| SqliteError::Cannot("protect", sys::os_message(&e)))?;
                 legacy_import::import(conn, &self.opening)?;

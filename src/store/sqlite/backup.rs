@@ -1,5 +1,5 @@
-//! A backup: a file of its own with accounts and pushed secrets, sealed, with a server's clients, and without tokens. One that is restored brings
-//! no token back that has been superseded since.
+//! A backup: a file with the accounts and pushed secrets, sealed, and with a server's clients, but without tokens. So a
+//! restored backup never brings a superseded token back.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Status};
 use crate::store::StoreSnapshot;
 use crate::sys::{self, ForkLock};
 
-/// Writes a snapshot to a file that must not exist yet.
+/// Writes a snapshot to a new file. Fails if the file exists.
 pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
     let cannot = |e: String| {
         Error::store(format!("cannot write backup {}", to.display()))
@@ -66,18 +66,18 @@ fn write(conn: &Connection, snapshot: &StoreSnapshot) -> rusqlite::Result<()> {
     sql::put_clients(conn, snapshot.clients.as_deref())
 }
 
-/// Reads a backup, in memory: one that an older version wrote is brought up to date there and left as it is, and nothing
-/// is left behind. A file that somebody has made to do harm ends with an error, by the deadline at the latest.
+/// Reads a backup in memory. A backup of an older version is migrated there, so its file does not change, and no file
+/// is created. A malicious file causes an error, by the deadline at the latest.
 pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
     let what = || format!("cannot restore from {}", from.display());
     let cannot = |e: String| Error::store(what()).because(e);
     let bytes = read_file(from).map_err(cannot)?;
-    // No child is to be born inside SQLite.
+    // No child may be forked while SQLite computes.
     let held = ForkLock::enter();
     let read = open_in_memory(&bytes, by).and_then(|mut conn| {
         drop(bytes);
         let kind = schema::file_kind(&conn)?;
-        // A page that several lead to could be read without end.
+        // A page that several others point to could be read without end.
         let is_whole = is_whole(&conn)?;
         if is_whole && kind == FileKind::NeedsMigration && from_us(&conn) {
             schema::migrate(&mut conn)?;
@@ -99,7 +99,7 @@ pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
         ))
         .advise("Upgrade libwxtoken.")),
         Ok((FileKind::Planted { what }, ..)) => Err(cannot(format!(
-            "it has {what} in the place of a table, as no backup has"
+            "it has {what} in the place of a table, which no backup has"
         ))),
         Ok((_, false, _)) => Err(cannot("it is damaged".into())),
         Ok(_) => Err(cannot("it is not a backup of a store".into())),
@@ -110,7 +110,7 @@ pub fn read_backup(from: &Path, by: &Deadline) -> Result<StoreSnapshot> {
     }
 }
 
-/// The largest backup, and the longest text or value in one.
+/// The size limit of a backup, and of a text or value in one.
 const MAX_BACKUP: u64 = 256 << 20;
 const MAX_VALUE: i32 = 1 << 20;
 
@@ -134,7 +134,7 @@ fn read_file(from: &Path) -> Result<Vec<u8>, String> {
 }
 
 fn open_in_memory(bytes: &[u8], by: &Deadline) -> rusqlite::Result<Connection> {
-    /// How many steps SQLite makes between two looks at the clock.
+    /// The number of SQLite's steps between two looks at the clock.
     const STEPS: i32 = 1000;
     let mut conn = Connection::open_in_memory()?;
     configure(&conn)?;
@@ -157,7 +157,7 @@ fn snapshot_of(conn: &Connection) -> rusqlite::Result<StoreSnapshot> {
 fn open_draft(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = open_file(path, flags)?;
-    // One file, whole by itself.
+    // With the journal in memory, the backup is complete in one file.
     conn.pragma_update_and_check(None, "journal_mode", "MEMORY", |_| Ok(()))?;
     Ok(conn)
 }

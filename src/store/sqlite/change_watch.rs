@@ -1,13 +1,14 @@
-//! Whether a store has changed since an earlier look: three system calls that take no lock and wait for nobody.
+//! Tells whether a store has changed since an earlier look, by three system calls that take no lock and never wait.
 //!
-//! SQLite counts every commit in the file's header, and keeps its own cached pages by these bytes. A writer puts the next
-//! count there before its commit is done, so a look that begins after a commit sees another count. During a commit it may see it
-//! early. A mark is therefore taken in a read transaction, while no process writes: it is never that of a commit that is
-//! rolled back. Before a rollback the count may be the next one or the old one, and what is in the file counts for nothing.
-//! A mark of the old one then stands for the state that the rollback brings back.
+//! SQLite counts every commit in the file's header, and validates its own page cache by these bytes. A writer stores
+//! the next count before its commit is done, so a look that begins after a commit sees another count. A look during a
+//! commit may see the count early. A mark is therefore taken in a read transaction, while no process writes. So it
+//! never belongs to a commit that is rolled back. Before a rollback, the header may show the next count or the old
+//! one, and the file's contents do not count. A mark of the old count then stands for the state that the rollback
+//! restores.
 //!
-//! A file that is written to in its place, by `cp` of a backup, may come by the same count again. The time of its last change
-//! tells it apart. SQLite's cached pages are then of the file before, and it would not know.
+//! A file that is overwritten in place, for example by `cp` of a backup, may show the same count again. Its time of
+//! last change tells it apart. SQLite's cached pages then belong to the file before, and SQLite does not notice.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -17,9 +18,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Arc, Mutex, lock};
 use crate::sys::{FileId, OwnFile, outside};
 
-/// From the format's version to the count, the size and the schema's cookie.
+/// The bytes of the header from the format's version to the count, the size and the schema's cookie.
 const HEADER: std::ops::Range<usize> = 18..44;
-/// The format of a file without a write-ahead log. With one, a commit does not touch the header.
+/// The format of a file without a write-ahead log. With such a log, a commit does not change the header.
 const WITHOUT_LOG: [u8; 2] = [1, 1];
 
 type Header = [u8; HEADER.end - HEADER.start];
@@ -28,16 +29,16 @@ fn changed_at(about: &Metadata) -> (i64, i64) {
     (about.ctime(), about.ctime_nsec())
 }
 
-/// A file that is watched. Another file at its path is a change, too.
+/// A file that is watched. Another file at its path counts as a change too.
 pub struct ChangeWatch {
     path: PathBuf,
     file: Arc<OwnFile>,
     number: u64,
-    /// What the connection's cached pages are of.
+    /// The state of the connection's cached pages.
     cached: Mutex<Option<ChangeMark>>,
 }
 
-/// How a store was in a moment. Two that are equal: nothing was changed between.
+/// The state of a store at one moment. If two marks are equal, nothing was changed between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeMark {
     watch: u64,
@@ -58,9 +59,9 @@ impl ChangeMark {
 }
 
 impl ChangeWatch {
-    /// Watches this file, which lies at this path.
+    /// Watches this open file, which lies at this path.
     pub fn of(path: &Path, file: Arc<OwnFile>) -> ChangeWatch {
-        /// So that no mark of one file is taken for that of another with the same inode.
+        /// The number of the next watch. It keeps marks of two files with the same inode apart.
         static NEXT: AtomicU64 = AtomicU64::new(0);
         ChangeWatch {
             path: path.into(),
@@ -70,7 +71,7 @@ impl ChangeWatch {
         }
     }
 
-    /// How it is now. None where only the store itself can tell.
+    /// The mark of the present state. None if only a read of the store can tell.
     pub fn mark(&self) -> Option<ChangeMark> {
         let (header, there) = outside(|| self.look())?;
         let is_watched = FileId::of(&there) == self.file.id() && header.starts_with(&WITHOUT_LOG);
@@ -92,14 +93,14 @@ impl ChangeWatch {
         Some((header, there?.ok()?))
     }
 
-    /// The same, from a connection whose cached pages are now of this state.
+    /// The mark of the present state. Notes that the connection's cached pages are of this state.
     pub fn mark_cached(&self) -> Option<ChangeMark> {
         let mark = self.mark();
         *lock(&self.cached) = mark;
         mark
     }
 
-    /// Whether the file has been written to past SQLite since, and SQLite's count does not tell.
+    /// Whether another program has written to the file since, in a way that SQLite's count does not show.
     pub fn is_rewritten(&self, there: &Metadata) -> bool {
         let cached = *lock(&self.cached);
         cached.is_some_and(|cached| {
@@ -144,7 +145,7 @@ mod tests {
         let mark = first.mark();
         assert!(mark.is_some() && first.mark() == mark);
         assert_ne!(watch(&path).mark(), mark, "each watch has its own");
-        // The clock of files moves once a tick.
+        // A file's time of change moves once a tick.
         while first.mark() == mark {
             with_header(&path, [1, 1]);
         }

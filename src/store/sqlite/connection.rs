@@ -1,4 +1,5 @@
-//! The connection: opened, reopened when another file lies at the path, and tried again while another process is at it.
+//! The connection. It is reopened when another file lies at the path, and tried again while another process holds the
+//! store.
 
 use std::fs::Metadata;
 use std::io;
@@ -21,7 +22,7 @@ use crate::clock::Deadline;
 use crate::error::{Error, Hint, Result};
 use crate::sys::{self, BlockedSignals, FileId, ForkLock, NotGiven, OWNER_ONLY, OwnFile, Owner};
 
-/// How often one call may find the store damaged and repair it.
+/// The number of times that one call may find the store damaged and repair it.
 const MAX_REPAIRS: u32 = 3;
 
 pub(super) struct Open {
@@ -30,7 +31,8 @@ pub(super) struct Open {
     read_only: bool,
 }
 
-/// A file at the store's path, and who might read it. A deleted file's inode is soon another's, so its birth counts too.
+/// A file at the store's path, and its owner, group and mode. It includes the time of birth, since the inode of a
+/// deleted file is soon used again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     file: FileId,
@@ -57,7 +59,7 @@ impl Seen {
 }
 
 impl SqliteStore {
-    /// Runs `work` on the connection, waiting, repairing and reopening as needed.
+    /// Runs `work` on the connection. Waits, repairs and reopens the store as needed.
     pub(super) fn with_connection<T>(
         &self,
         by: &Deadline,
@@ -117,7 +119,7 @@ impl SqliteStore {
         }
     }
 
-    /// Notes whether another process has migrated the store, for a process that has not written since.
+    /// Notes whether another process has migrated the store. A process that has not written since would not know.
     pub(super) fn look_for_newer_schema(&self, by: &Deadline) {
         let version = self.with_connection(by, false, |conn| schema::version(conn));
         if let Ok(version) = version {
@@ -130,7 +132,7 @@ impl SqliteStore {
         }
     }
 
-    /// This thread's turn at the files.
+    /// Takes this thread's turn at the files.
     pub(super) fn take_files(&self, by: &Deadline) -> Result<Taken<'_, Files>> {
         let waiting = || by.error(&self.about("waiting for another thread to release"));
         self.files.take(by).ok_or_else(waiting)
@@ -146,7 +148,7 @@ impl SqliteStore {
         let there = std::fs::symlink_metadata(&self.path).ok();
         let stale = files.open.as_ref().is_some_and(|open| {
             there.as_ref().map(FileId::of) != Some(open.file)
-                // A rollback failed, for want of memory: whatever came next on this connection would too.
+                // A rollback failed for lack of memory, so every later call on this connection would fail too.
                 || !open.conn.is_autocommit()
                 || (writes && open.read_only && sys::is_writable(&self.path))
                 || self.is_rewritten(there.as_ref())
@@ -166,7 +168,7 @@ impl SqliteStore {
                 std::fs::symlink_metadata(&self.path).ok()
             }
         };
-        // Only of a file that is known to be ours.
+        // Access is kept only for a file that is known to be ours.
         if let Some(meta) = there {
             self.keep_access(&mut files.seen, &meta);
         }
@@ -178,7 +180,7 @@ impl SqliteStore {
         drop(held);
         let is_lost = sys::take_lost();
         let done = match done {
-            // What was committed is there; what was read may have been another file's.
+            // A commit stands even if a descriptor was lost. A read may have been of another file.
             Ok(done) if writes || !is_lost => Ok(done),
             Err(e) if !is_lost => Err(SqliteError::from(e)),
             _ => Err(SqliteError::Lost),
@@ -187,13 +189,13 @@ impl SqliteStore {
             watch.mark_cached();
         }
         let done = match done {
-            // Another SQLite has given it a write-ahead log since.
+            // Another SQLite has turned on a write-ahead log since.
             Err(e) if !matches!(e, SqliteError::Busy) && self.has_got_log() => {
                 Err(SqliteError::Moved)
             }
             done => done,
         };
-        // What an I/O error leaves of a connection is not to be used.
+        // A connection is not used again after an I/O error.
         if is_lost || matches!(done, Err(SqliteError::Io(_) | SqliteError::Moved)) {
             self.close(files);
         }
@@ -226,11 +228,11 @@ impl SqliteStore {
             return Err(SqliteError::Moved);
         };
         self.adopt(&mut conn, read_only)?;
-        // Only now: until here the file might have been a stranger's, and this can rewrite a header.
+        // This can rewrite a header, so it must wait until the file is known not to belong to another program.
         conn.pragma_update_and_check(None, "journal_mode", "TRUNCATE", |_| Ok(()))
             .and_then(|()| conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false))?;
         if had_log && !has_write_ahead_log(&self.path) {
-            // It has none any more, and is opened again as all others are.
+            // The file has no write-ahead log any more, so it is opened again like all others.
             return Err(SqliteError::Moved);
         }
         Ok(Open {
@@ -269,18 +271,18 @@ impl SqliteStore {
                 None => Ok(()),
             },
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // A file without the right mode would be open to others.
+            // A file without the right mode would be readable by others, so it is deleted.
             Err(e) if e.kind() == io::ErrorKind::Unsupported => {
                 let _ = std::fs::remove_file(&self.path);
                 Err(cannot(&e))
             }
-            // A store that is there may be read where nothing may be created.
+            // An existing store may be read even where no file may be created.
             Err(_) if self.path.exists() => Ok(()),
             Err(e) => Err(cannot(&e)),
         }
     }
 
-    /// The path to name in place of a link.
+    /// The advice to name a link's target instead of the link.
     fn other_name(&self) -> Option<String> {
         let meta = std::fs::symlink_metadata(&self.path).ok()?;
         let target = sys::link_target(&self.path);
@@ -288,7 +290,8 @@ impl SqliteStore {
             .then(|| format!("Name the file itself: {}", target.display()))
     }
 
-    /// Makes the journal before SQLite does, which would leave it in the group of its maker, and closed to the store's.
+    /// Creates the journal before SQLite does. SQLite would leave it in its creator's group, closed to the group of
+    /// the store.
     pub(super) fn prepare_journal(&self) -> Result<(), SqliteError> {
         let path = journal_path(&self.path);
         let Some(owner) = Owner::of(&self.path).filter(|_| !path.exists()) else {
@@ -305,13 +308,14 @@ impl SqliteStore {
                 let why = format!("of {}: {}", path.display(), sys::os_message(&e));
                 Err(SqliteError::NotMade(why, remedy(&e)))
             }
-            // Another process was faster; or SQLite says what is wrong.
+            // Another process was faster, or SQLite will report the failure.
             _ => Ok(()),
         }
     }
 
-    /// A store that was lost or damaged has been made anew, for its owner alone: its readers get it back. Of a file that is
-    /// the same it is the operator's will who may read it.
+    /// Gives a store the owner, group and mode of the one before it. This is for a store that was created again after
+    /// loss or damage, and is open to its owner alone. The access to a file that stayed the same is the operator's
+    /// choice.
     fn keep_access(&self, seen: &mut Option<Seen>, meta: &Metadata) {
         let now = Seen::of(meta);
         match *seen {
@@ -321,7 +325,7 @@ impl SqliteStore {
                     && now.mode == OWNER_ONLY
                     && !now.is_same_file(&before) =>
             {
-                // What fails here is seen by the readers, who are told mode and owner.
+                // If this fails, readers see it, and their error names mode and owner.
                 let _ = sys::give_access(
                     &self.path,
                     now.file,
@@ -329,7 +333,7 @@ impl SqliteStore {
                     before.group,
                     before.mode,
                 );
-                // The file may be gone by now, and the next one is to have it too.
+                // The file may be gone by now, and the next one must get this access too.
                 *seen = Some(Seen {
                     owner: before.owner,
                     group: before.group,
@@ -346,7 +350,7 @@ impl SqliteStore {
         }
     }
 
-    /// Lock and journal are open to the group where that may write the store.
+    /// Opens the lock and the journal to the group, if the group may write the store.
     fn open_to_writers(&self, store: &Metadata) {
         let owner = Owner::of_file(store);
         if owner.lock_mode() != OWNER_ONLY {
@@ -356,7 +360,7 @@ impl SqliteStore {
     }
 }
 
-/// Opens a file for SQLite.
+/// Opens a file with SQLite and configures the connection.
 pub(super) fn open_file(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let conn = if has_write_ahead_log(path) {
         Connection::open_with_flags(path, flags)?
@@ -375,7 +379,7 @@ fn has_write_ahead_log(path: &Path) -> bool {
     read.is_ok() && versions.contains(&2)
 }
 
-/// That a descriptor was lost, if this thread has met that; else the error.
+/// Returns `Lost` if this thread has met a lost descriptor, else the error.
 fn lost_or(error: SqliteError) -> SqliteError {
     if sys::take_lost() {
         SqliteError::Lost
@@ -388,10 +392,10 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     conn.busy_timeout(Duration::ZERO)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // A store has neither: what a stranger has put into the file does nothing.
+    // A store has no views and no triggers. If another program has put some into the file, they do nothing.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
-    // A stranger's write-ahead log must outlive our look at it.
+    // Closing must not delete the write-ahead log of another program's file.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     conn.set_prepared_statement_cache_capacity(16);
     conn.execute_batch(
@@ -400,18 +404,19 @@ pub(super) fn configure(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// A transaction that writes. Another process may have migrated the store since this one opened it.
+/// Begins a transaction that writes. Fails if another process has migrated the store to a newer schema since it was
+/// opened.
 pub(super) fn begin_write(conn: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     schema::require_known(&transaction)?;
     Ok(transaction)
 }
 
-/// How long a commit may wait for readers that are at it; they are done in a moment.
+/// The longest wait of a commit, in ms, for readers that are at the store. Readers finish quickly.
 const COMMIT_MS: u64 = 20;
 
-/// A commit that meets readers lets no new one in while it waits. Giving up at once would, and under many readers no writer
-/// would ever get its turn.
+/// Commits. While a commit waits for readers, SQLite lets no new reader in. A commit that gave up at once would let
+/// them in, and under many readers no writer would ever get its turn.
 pub(super) fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()> {
     transaction.busy_timeout(Duration::from_millis(COMMIT_MS))?;
     let done = transaction.execute_batch("COMMIT");
@@ -419,7 +424,8 @@ pub(super) fn commit(transaction: rusqlite::Transaction) -> rusqlite::Result<()>
     done
 }
 
-/// A read transaction. rusqlite's own compiles its BEGIN and ROLLBACK anew each time, a tenth of what a look costs.
+/// A read transaction with prepared statements. rusqlite's own compiles BEGIN and ROLLBACK each time, which takes a
+/// tenth of a look's time.
 pub(super) struct ReadTransaction<'a>(&'a Connection);
 
 impl<'a> ReadTransaction<'a> {
@@ -435,7 +441,7 @@ impl<'a> ReadTransaction<'a> {
 
 impl Drop for ReadTransaction<'_> {
     fn drop(&mut self) {
-        // Where SQLite has already rolled back, as it does after a disk error, there is nothing left to do.
+        // If SQLite has already rolled back, as after a disk error, the ROLLBACK fails and nothing is left to do.
         let _ = self
             .0
             .prepare_cached("ROLLBACK")
@@ -447,7 +453,8 @@ impl Drop for ReadTransaction<'_> {
 mod tests {
     use super::*;
 
-    /// What is there can be reached by a database that a stranger made. .cargo/config.toml says what is left out.
+    /// A database that a stranger made can reach every feature that is compiled in. .cargo/config.toml says what is
+    /// left out.
     #[test]
     fn sqlite_has_no_more_than_a_store_needs() {
         let conn = Connection::open_in_memory().unwrap();

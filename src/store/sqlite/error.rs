@@ -1,6 +1,7 @@
-//! What can stop a call on the SQLite store, told apart by what to do about it, and the words for it.
+//! The failures of a call on the SQLite store, sorted by what to do about each, and their messages.
 //!
-//! Made with the fork lock held, so kept small; the message, which asks the system for users' names, is made without.
+//! A failure is made with the fork lock held, so it is kept small. Its message asks the system for users' names, so
+//! it is made without the lock.
 
 use std::path::Path;
 
@@ -10,33 +11,33 @@ use super::schema::NewerSchema;
 use crate::error::{Error, Hint};
 use crate::sys;
 
-/// What stopped one attempt at a call.
+/// The failure of one attempt at a call.
 pub enum SqliteError {
-    /// Another process writes: wait and try again.
+    /// Another process is writing. Wait and try again.
     Busy,
-    /// SQLite found the file malformed: mend it and try again.
+    /// SQLite found the file malformed. Repair it and try again.
     Damaged,
-    /// Our tables are not all there: make them and try again.
+    /// Some of our tables are missing. Create them and try again.
     Unfinished,
-    /// The file under the connection is no longer the one at the path: try again.
+    /// The file at the path is no longer the one that is open. Try again.
     Moved,
-    /// The host has closed the descriptor of a file: try again.
+    /// The host program has closed the descriptor of a file. Try again.
     Lost,
-    /// What could not be done, and why.
+    /// The action that failed, and the reason.
     Cannot(&'static str, String),
-    /// What could not be done, why, and what to do.
+    /// The action that failed, the reason, and the advice.
     Advised(&'static str, String, &'static str),
     /// The system reported an I/O error, with this code of SQLite's.
     Io(i32),
-    /// A journal is there that only a process that may write can play back.
+    /// A journal was left there, and only a process that may write can play it back.
     LeftJournal,
-    /// The file is not ours: why we think so, and what to do.
+    /// The file is not ours. The texts are the reason for thinking so, and the advice.
     Refused(String, Option<String>),
-    /// A file could not be made: why, and what to do.
+    /// A file could not be created. The texts are the reason and the advice.
     NotMade(String, Option<String>),
-    /// Another process has brought the store to this schema, newer than ours.
+    /// Another process has brought the store to this schema, which is newer than ours.
     Newer(i64),
-    /// A message of its own.
+    /// A failure that has its own message.
     Failed(Error),
 }
 
@@ -76,7 +77,7 @@ impl From<rusqlite::Error> for SqliteError {
 }
 
 impl SqliteError {
-    /// The caller's error, for what no further try can end; the other kinds come back as they are.
+    /// Turns a failure that no further try can end into the caller's error. Returns the others unchanged.
     pub fn into_error(self, store: &Path) -> Result<Error, SqliteError> {
         let shown = store.display();
         match self {
@@ -109,7 +110,7 @@ impl SqliteError {
     }
 }
 
-/// An I/O error: the file system lacks something, or the disk is at fault.
+/// The error of an I/O failure: the file system lacks a feature, or the disk is at fault.
 fn io_error(store: &Path, code: i32) -> Error {
     let directory = store.parent().unwrap_or(Path::new("/"));
     if let Some(lack) = sys::probe(directory).unwrap_or_default().first() {
@@ -119,14 +120,14 @@ fn io_error(store: &Path, code: i32) -> Error {
             lack.name()
         );
         return cannot("use", store, &why)
-            .advise("Keep the store on a local disk, as ext4 or XFS.");
+            .advise("Keep the store on a local disk, such as ext4 or XFS.");
     }
-    // The extended code names the system call; SQLite's text alone says “disk I/O error”.
+    // The extended code names the system call. SQLite's text says only “disk I/O error”.
     let why = format!("the system reported an I/O error (SQLite code {code})");
     cannot("use", store, &why).advise("Check the disk, its free space, and the file-size limit.")
 }
 
-/// What could not be done to a store and why, with whose it is and who is asking.
+/// The error of an action on a store, with its reason, the file's owner and mode, and the user of this process.
 fn cannot(what: &str, store: &Path, why: &str) -> Error {
     let directory = store.parent().unwrap_or(Path::new("/"));
     let place = if store.exists() { store } else { directory };
@@ -137,7 +138,7 @@ fn cannot(what: &str, store: &Path, why: &str) -> Error {
     ))
 }
 
-/// SQLite's own words, without the statement that rusqlite may append.
+/// SQLite's own message, without the statement that rusqlite may append.
 fn plain(e: &rusqlite::Error) -> String {
     match e {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),

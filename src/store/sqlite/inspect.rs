@@ -1,7 +1,8 @@
-//! What a store's file is, by reading alone: nothing is made, repaired, imported or quarantined. For `wxtoken doctor`.
+//! Examines a store's file by reading alone, for `wxtoken doctor`. It creates, repairs, imports and quarantines
+//! nothing.
 //!
-//! On a connection of its own, before this process opens the store: of a file with a write-ahead log, closing it would cost
-//! another one its locks.
+//! It uses a connection of its own, before this process opens the store. With a write-ahead log, closing this
+//! connection would drop the locks of another one on the same file.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,19 +15,19 @@ use super::repair::is_whole;
 use super::schema::{self, FileKind};
 use crate::error::{Error, Result, Status};
 
-/// How long a writer may keep us from reading.
+/// The longest wait for a writer.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// What reading a store's file shows, before it is opened.
+/// The condition of a store's file, as reading it shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Opening it changes nothing.
+    /// The store is sound, and opening it changes nothing.
     Sound,
-    /// There is nothing in it.
+    /// The file is empty.
     Empty,
-    /// Of an earlier version, or the script's: opening it makes the tables that it lacks.
+    /// The store is of an earlier version, or the script's. Opening it creates the tables that it lacks.
     Unfinished,
-    /// Or no store: opening it may set it aside.
+    /// The file is damaged or not a store. Opening it may set it aside.
     Damaged,
 }
 

@@ -1,4 +1,4 @@
-//! The lock file beside the store: a byte for each credential and slot, and one for whoever repairs.
+//! The lock file next to the store. It has a byte for each credential and slot, and one for repairs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::store::LeaderLock;
 use crate::sync;
 use crate::sys::{self, LockFile, NotGiven, Owner};
 
-/// The lock file of a store.
+/// The path of a store's lock file.
 pub fn lock_path(store: &Path) -> PathBuf {
     store.with_added_extension("lock")
 }
@@ -81,7 +81,8 @@ impl SqliteStore {
     }
 }
 
-/// One byte per credential and slot, from a hash, so that a rebuilt store locks the same bytes as the one before.
+/// The lock byte of a credential's slot. It comes from a hash, so that a rebuilt store locks the same bytes as the
+/// one before.
 fn lock_byte(key: &CredentialKey, slot: i64) -> i64 {
     let CredentialKey {
         endpoint,

@@ -1,8 +1,8 @@
-//! Takes over the database of the Python script that this library descends from.
+//! Imports the database of the Python script from which this library descends.
 //!
-//! Its two tables have no constraints, so any row may be half there; what can be kept is kept: each account as a `work`
-//! account with its secret sealed, the current one, and the token in use if it has time left. The clear secrets leave
-//! the file's bytes: freed pages are zeroed as they are freed, and a VACUUM rewrites the file.
+//! Its two tables have no constraints, so any row may be incomplete. The import keeps what it can: each account as a
+//! `work` account with a sealed secret, the current account, and the token in use if it has time left. The clear
+//! secrets are erased from the file: `secure_delete` zeroes freed pages, and a VACUUM rewrites the file.
 
 use std::collections::HashSet;
 
@@ -20,13 +20,14 @@ use crate::secrets::{Label, Secret, fingerprint};
 use crate::store::{Account, Opening};
 use crate::sys;
 
-/// A WeCom token lives two hours; a date further off is a mistake of the script's host clock.
+/// The longest life of a WeCom token, two hours. A later expiry is an error of the clock on the script's host.
 const LONGEST_MS: i64 = 7_200_000;
 
-/// Turns the file into ours. Everything or nothing; a second process finds it done.
+/// Converts the file into a store, completely or not at all. A second process finds it done.
 pub fn import(conn: &mut Connection, opening: &Opening) -> Result<(), SqliteError> {
-    // Pages that the script freed were never zeroed; those that this import frees are, by secure_delete. Done first, so
-    // that the commit is the last step: whoever is killed before it leaves the script's database, to be imported again.
+    // VACUUM removes pages that the script freed and never zeroed. Pages that this import frees are zeroed by
+    // secure_delete. VACUUM comes first, so that the commit is the last step. If the process is killed before it, the
+    // script's database is still there, to be imported again.
     conn.execute_batch("VACUUM")?;
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     if schema::file_kind(&transaction)? != schema::FileKind::Legacy {
@@ -89,7 +90,7 @@ fn read_accounts(conn: &Connection) -> rusqlite::Result<Vec<Old>> {
         .collect()
 }
 
-/// Text as well as it can be had: the script's columns take any bytes.
+/// Reads a column as text, with invalid bytes replaced. The script's columns take any bytes.
 fn lossy(row: &rusqlite::Row, index: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(index)? {
         rusqlite::types::ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -97,7 +98,7 @@ fn lossy(row: &rusqlite::Row, index: usize) -> rusqlite::Result<String> {
     })
 }
 
-/// The column's name, or NULL where an early script had none.
+/// The column's name, or NULL if an early script had no such column.
 fn optional_column(
     conn: &Connection,
     table: &str,
@@ -126,7 +127,7 @@ fn seal(old: Vec<Old>, opening: &Opening) -> Result<Vec<Account>, SqliteError> {
                 && a.fingerprint == print
                 && (old.name.is_empty() || base_name(&old) == a.name)
         };
-        // The script inserted its account again whenever it found none: the same one twice is one.
+        // The script inserted its account again whenever it did not find it, so equal accounts are merged.
         if let Some(twin) = accounts.iter_mut().find(repeats) {
             twin.current |= old.current;
             continue;
@@ -139,7 +140,7 @@ fn seal(old: Vec<Old>, opening: &Opening) -> Result<Vec<Account>, SqliteError> {
                 .seal(&Label::secret(&old.name, "work", &old.corpid), &old.secret);
             Some(sealed.map_err(SqliteError::Failed)?)
         };
-        // Only one can be the current one; the script read the first.
+        // Only one account can be current, and the script read the first.
         let current = old.current && !accounts.iter().any(|a| a.current);
         accounts.push(Account {
             name: free_name(&old, &mut names),
@@ -154,7 +155,7 @@ fn seal(old: Vec<Old>, opening: &Opening) -> Result<Vec<Account>, SqliteError> {
     Ok(accounts)
 }
 
-/// The row's name, made into one that the API takes.
+/// The row's name, changed into one that the API accepts.
 fn base_name(old: &Old) -> String {
     let clean: String = old
         .name
@@ -181,7 +182,7 @@ fn free_name(old: &Old, taken: &mut HashSet<String>) -> String {
     name
 }
 
-/// The token in use, if it has time left: of several, the one that lives longest.
+/// The token in use, if it has time left. Of several, the one that expires last.
 fn read_token(conn: &Connection, now: Now) -> rusqlite::Result<Option<Row>> {
     if !schema::has_column(conn, "weixin_token", "access_token")? {
         return Ok(None);
@@ -227,10 +228,10 @@ fn token_row(token: &str, expires_on: &str, lifetime_s: Option<i64>, now: Now) -
     })
 }
 
-/// Python's `str(datetime)`, in this host's local time. A time that the clock skipped is none; of one that it showed
-/// twice, the earlier is the safe one. A secure program takes none: the token is fetched anew.
+/// Parses Python's `str(datetime)` in this host's local time. Returns None for a time that the clock skipped. Of a
+/// time that it showed twice, the earlier one is safe. A secure program gets None, and its token is fetched again.
 fn local_time_ms(text: &str) -> Option<i64> {
-    // The time zone is the environment's to name, by a file of its choice.
+    // The environment names the time zone, and can make it any file.
     if sys::is_secure() {
         return None;
     }

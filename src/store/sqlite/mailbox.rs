@@ -1,4 +1,4 @@
-//! The FIFO beside the store, by which readers reach a keeper.
+//! The FIFO next to the store, by which readers reach a keeper.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::store::{Inbox, KeeperChannel, Message, NotSent};
 use crate::sys;
 
-/// The FIFO of a store.
+/// The path of a store's FIFO.
 pub fn mailbox_path(store: &Path) -> PathBuf {
     store.with_added_extension("mailbox")
 }

@@ -1,43 +1,46 @@
-//! The SQLite store: one connection per process, opened, repaired and reopened as the file beneath it needs.
+//! The SQLite store. Each process has one connection. It is opened, repaired and reopened as the state of the file
+//! requires.
 //!
-//! Locking: one thread of the process uses the connection at a time; others wait for their turn, to their deadline (`turn`).
-//! SQLite computes with the fork lock held, and its system calls run outside it (`sys::vfs`). SQLite itself never waits: a
-//! busy file gives the turn back, sleeps a few milliseconds, and tries again to the caller's deadline. A forked child never
-//! touches this struct; it makes its own. Filesystems: local ones only; the locks do not reach across hosts.
+//! One thread of the process uses the connection at a time. The others wait for their turn, up to their deadlines
+//! (`turn`). SQLite computes with the fork lock held, and makes its system calls outside it (`sys::vfs`). A forked
+//! child never touches this struct, and makes its own. The store must be on a local filesystem, because the locks do
+//! not reach across hosts.
 //!
 //! # Journal, waiting, repair, import
 //!
-//! STRICT tables, `weixin_account`, `weixin_token`, `weixin_removed` and `weixin_client` (`schema`), marked by an `application_id` and
-//! a `user_version`. Migrations are an append-only list on `user_version`; all of them run when a table is missing, so
-//! each must be safe to run again. A newer version, or a database that is not ours, is refused before anything is
-//! written, the journal mode included.
+//! The tables are STRICT: `weixin_account`, `weixin_token`, `weixin_removed` and `weixin_client` (`schema`). An
+//! `application_id` and a `user_version` mark the file. Migrations are an append-only list on `user_version`. All of
+//! them run when a table is missing, so each must be safe to run again. A newer version, or a database that is not
+//! ours, is refused before anything is written, including the journal mode.
 //!
-//! - **Journal.** `journal_mode=TRUNCATE`, `synchronous=FULL`. A few writes an hour need no write-ahead log, whose
-//!   shared-memory file brings signals on truncation and trouble for readers without rights.
-//! - **Waiting.** SQLite's busy timeout is 0. A busy store gives the turn back, sleeps 1 to 5 ms, and is tried again to
-//!   the deadline.
-//! - **Committing.** A commit that meets readers waits up to 20 ms (`COMMIT_MS`), and keeps its turn: while it waits
-//!   SQLite lets no new reader in. Giving up at once would, and under many readers no writer would ever get its turn.
-//! - **A slow disk.** It holds up the thread that waits for it, and those that wait for its turn. They have their
-//!   deadlines; a look with a good token to fall back on waits 100 ms. Forks and other stores go on.
-//! - **A lost descriptor.** A host that closes descriptors which are not its own closes the store's. The file is then
-//!   opened again, and the call tried again.
-//! - **The owner's files.** The lock, the journal, the key and the mailbox belong to the owner of the store, whichever
-//!   process makes them. Where that cannot be, the call fails. A store that root makes belongs to the owner of its directory.
-//! - **An older process.** Each write looks at `user_version` in its own transaction. A process that is older than the
-//!   schema reads what it understands, and does not write (`obstacle`).
-//! - **Private files.** SQLite creates files 0644. So they are created first, 0600, exclusively, and without following
-//!   links. A link, a FIFO or a directory in their place is refused.
-//! - **Repair.** Before each call the inode at the path is compared with the open one; tables that are missing are
-//!   made again. A file that is corrupt is checked once more under a lock (`REPAIR_BYTE`), then renamed with its
-//!   journal to `.corrupt-<time>-<pid>`, and rebuilt. Nothing is deleted. A file that is no database, where neither a
-//!   key nor a lock file lies beside it, was never a store: it is refused and left alone.
-//! - **Access.** A store that is made anew is its owner's alone. The group and mode of the file before it are
-//!   remembered by each process that saw them, and given to the new one.
+//! - **Journal.** `journal_mode=TRUNCATE`, `synchronous=FULL`. A few writes an hour need no write-ahead log. Its
+//!   shared-memory file causes signals on truncation, and trouble for readers without rights.
+//! - **Waiting.** SQLite's busy timeout is 0. A thread that finds the store busy gives its turn back, sleeps 1 to 5
+//!   ms, and tries again until the deadline.
+//! - **Committing.** A commit that meets readers keeps its turn and waits up to 20 ms (`COMMIT_MS`). While it waits,
+//!   SQLite lets no new reader in. A commit that gave up at once would let them in, and under many readers no writer
+//!   would ever get its turn.
+//! - **A slow disk.** It delays the thread that waits for it, and the threads that wait for its turn, up to their
+//!   deadlines. A look with a good token to fall back on waits 100 ms. Forks and other stores are not delayed.
+//! - **A lost descriptor.** A host program that closes descriptors which are not its own also closes the store's. The
+//!   file is then opened again, and the call is tried again.
+//! - **The owner's files.** The lock, the journal, the key and the mailbox belong to the owner of the store,
+//!   whichever process creates them. Where that is impossible, the call fails. A store that root creates belongs to
+//!   the owner of its directory.
+//! - **An older process.** Each write checks `user_version` in its own transaction. A process that is older than the
+//!   schema reads the parts that it understands, and does not write (`obstacle`).
+//! - **Private files.** SQLite would create its files 0644. So the store creates them first: 0600, exclusively, and
+//!   without following links. A link, a FIFO or a directory in their place is refused.
+//! - **Repair.** Before each call, the inode at the path is compared with the open one. Missing tables are created
+//!   again. A corrupt file is checked once more under a lock (`REPAIR_BYTE`), then renamed with its journal to
+//!   `.corrupt-<time>-<pid>`, and rebuilt. Nothing is deleted. A file that is not a database, with neither a key nor
+//!   a lock file next to it, was never a store. It is refused and left as it is.
+//! - **Access.** A store that is created again is open to its owner alone. Each process that saw the file before it
+//!   remembers that file's group and mode, and gives them to the new one.
 //! - **Import.** The two tables of the script (`legacy_import`) are recognised by their columns. The file is made
-//!   private and rewritten (`VACUUM`), then converted in one transaction with `secure_delete`, so that the clear
-//!   secrets leave it. The commit is the last step: an import that is killed is done again. A second process that
-//!   meets it finds it done.
+//!   private and rewritten (`VACUUM`), then converted in one transaction with `secure_delete`. This erases the clear
+//!   secrets from it. The commit is the last step, so an import that is killed is repeated. A second process finds it
+//!   done.
 
 mod adopt;
 mod backup;
@@ -83,16 +86,16 @@ pub struct SqliteStore {
     path: PathBuf,
     opening: Opening,
     mailbox: Mailbox,
-    /// Whether this process has seen it to be a store.
+    /// Whether this process has seen that the file is a store.
     was_ours: AtomicBool,
-    /// The schema that another process has brought the store to, where that is newer than ours; else 0.
+    /// The schema of the store if another process has brought it to one newer than ours, else 0.
     newer_schema: AtomicI64,
     /// Whether the file system has refused to lock at all.
     lacks_locks: AtomicBool,
     /// Whether this process would make a lock that shuts the owner out.
     cannot_give_lock: AtomicBool,
     files: Turn<Files>,
-    /// Of the file that the connection has open.
+    /// The watch on the file that the connection has open.
     watch: ArcSwapOption<ChangeWatch>,
     lock: Mutex<Lock>,
 }
@@ -100,7 +103,7 @@ pub struct SqliteStore {
 #[derive(Default)]
 struct Files {
     open: Option<Open>,
-    /// The file that this process last saw there, and who might read it.
+    /// The file that this process last saw at the path, with its owner, group and mode.
     seen: Option<Seen>,
 }
 
@@ -111,7 +114,7 @@ struct Lock {
 }
 
 impl SqliteStore {
-    /// Opens the store at an absolute path, creating it when absent.
+    /// Opens the store at an absolute path. Creates it if it does not exist.
     pub fn open(path: &Path, opening: Opening, by: &Deadline) -> Result<SqliteStore> {
         let store = SqliteStore {
             name: StoreName::File(path.to_owned()),
@@ -130,7 +133,7 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Closes the connection. SQLite computes at that, too.
+    /// Closes the connection. SQLite computes here too, so this takes the fork lock.
     fn close(&self, files: &mut Files) {
         self.watch.store(None);
         let _held = ForkLock::enter();
@@ -149,7 +152,7 @@ impl Store for SqliteStore {
 
     fn read(&self, by: &Deadline, look: &mut dyn FnMut(&dyn Read) -> Result<()>) -> Result<()> {
         self.with_connection(by, false, |conn| {
-            // All that a look sees is of one moment.
+            // The transaction makes a look see one moment.
             let transaction = ReadTransaction::begin(conn)?;
             let watch = self.watch.load();
             let records = Records::marked(transaction.conn(), watch.as_deref());

@@ -1,7 +1,7 @@
 //! The reasons why a process may only read a store, each with its remedy.
 //!
-//! Such a process is a reader: it leaves it to a keeper to fetch. It would else fetch for itself alone, or write files that
-//! shut the owner out.
+//! Such a process is a reader, and leaves fetching to a keeper. Otherwise it would fetch for itself alone, or create
+//! files that shut the owner out.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::schema;
 use crate::error::Error;
 use crate::sys::{self, NotGiven};
 
-/// The remedy for a file that is another user's.
+/// The remedy for a file of another user.
 const OWN_DIRECTORY: &str = "keep the store in a directory of the service's own";
 
 /// One reason why a process may not write.
@@ -23,25 +23,25 @@ pub(super) enum Obstacle {
     NewerSchema(i64),
     /// The file system of the store does not lock.
     NoLocks,
-    /// There is no lock, and one that this process makes would shut the owner out.
+    /// The lock file is missing, and one that this process creates would shut the owner out.
     NotOurLock,
     /// The file system is mounted read-only.
     ReadOnly,
     /// This file may not be written.
     Denied(PathBuf),
-    /// This file is protected by the system, in a sticky directory.
+    /// The system protects this file, which lies in a sticky directory.
     Protected(PathBuf),
-    /// This file is absent, and its directory may not be written.
+    /// This file is missing, and its directory may not be written.
     NoFile(PathBuf),
 }
 
-/// The journal of a store.
+/// The path of a store's journal.
 pub(super) fn journal_path(store: &Path) -> PathBuf {
     with_suffix(store, "-journal")
 }
 
 impl SqliteStore {
-    /// The reason why this process may not write, as far as it shows without a try.
+    /// The reason why this process may not write, as far as it can be told without trying.
     pub(super) fn obstacle(&self) -> Option<Obstacle> {
         let version = self.newer_schema.load(Ordering::Relaxed);
         if version > 0 {
@@ -57,8 +57,8 @@ impl SqliteStore {
         of_file(&self.path)
             .or_else(|| of_file(&lock_path(&self.path)))
             .or_else(|| of_file(&journal))
-            // SQLite opens a journal so that it may be made, which is what the system guards. One that is made belongs to the
-            // store's owner. The store and the lock are opened as they are.
+            // The system (fs.protected_regular) guards an open that may create the file, which is how SQLite opens a
+            // journal. A new journal belongs to the store's owner. The store and the lock are not opened in that way.
             .or_else(|| {
                 let guarded = if journal.exists() {
                     &journal
@@ -69,7 +69,7 @@ impl SqliteStore {
             })
     }
 
-    /// An obstacle in words, with its remedy.
+    /// The error that describes an obstacle, with its remedy.
     pub(super) fn describe_obstacle(&self, obstacle: &Obstacle) -> Error {
         let (why, advice) = obstacle.told(&self.path);
         let error = Error::store(format!(
@@ -85,7 +85,7 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// The error of a write that an obstacle keeps from beginning.
+    /// The error of a write that an obstacle prevents.
     pub(super) fn refuse_write(&self, obstacle: &Obstacle) -> Error {
         let error = self.describe_obstacle(obstacle);
         match obstacle {
@@ -96,7 +96,7 @@ impl SqliteStore {
     }
 }
 
-/// The reason why this process may not write one of the files.
+/// The reason why this process may not write this file.
 fn of_file(path: &Path) -> Option<Obstacle> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     if !path.exists() {
@@ -120,7 +120,7 @@ fn of_file(path: &Path) -> Option<Obstacle> {
 }
 
 impl Obstacle {
-    /// The cause, and what to do where a keeper is not all that helps.
+    /// The cause, and the remedy if a keeper alone does not help.
     fn told(&self, store: &Path) -> (String, Option<String>) {
         let owner = || sys::owner_name(store);
         match self {
@@ -137,11 +137,11 @@ impl Obstacle {
                     sys::fs_type(store),
                     sys::Lack::Locks.name()
                 ),
-                Some("Keep the store on a local disk, as ext4 or XFS.".into()),
+                Some("Keep the store on a local disk, such as ext4 or XFS.".into()),
             ),
             Obstacle::NotOurLock => (
                 format!(
-                    "the lock beside it would not belong to {}, and shut that user out",
+                    "a lock file of this process would not belong to {}, and would shut that user out",
                     owner()
                 ),
                 Some(format!("Run this as {}.", owner())),
@@ -186,7 +186,7 @@ impl Obstacle {
     }
 }
 
-/// The remedy for a file beside a store that could not be made or opened.
+/// The remedy for a file next to a store that could not be created or opened.
 pub(super) fn remedy(e: &std::io::Error) -> Option<String> {
     if let Some(owner) = NotGiven::owner_in(e) {
         return Some(format!("Run this as {owner}."));
@@ -196,7 +196,7 @@ pub(super) fn remedy(e: &std::io::Error) -> Option<String> {
             Some("Mount it writable, or run `wxtoken keep` where it is writable.".into())
         }
         (_, std::io::ErrorKind::Unsupported) => {
-            Some("Keep the store on a local disk, as ext4 or XFS.".into())
+            Some("Keep the store on a local disk, such as ext4 or XFS.".into())
         }
         _ => None,
     }

@@ -1,7 +1,7 @@
-//! What a closure sees of the store inside a transaction.
+//! A closure's view of the store inside a transaction.
 //!
-//! A closure passes on an [`Error`], and SQLite's own error is what tells a busy file from a damaged one. So these records keep
-//! that, and [`Records::settle`] brings it back to whoever waits, repairs and tries again.
+//! A closure returns an [`Error`], but only SQLite's own error tells a busy file from a damaged one. So these records
+//! keep SQLite's error, and [`Records::settle`] returns it to the code that waits, repairs and tries again.
 
 use std::cell::{OnceCell, RefCell};
 
@@ -30,7 +30,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// Of a transaction that only reads, and keeps writers off.
+    /// The records of a transaction that only reads, and keeps writers out.
     pub fn marked(conn: &'a Connection, watch: Option<&'a ChangeWatch>) -> Records<'a> {
         Records {
             watch,
@@ -38,7 +38,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    /// The outcome of the closure, unless SQLite failed in it, be it that the closure went on.
+    /// The outcome of the closure, or SQLite's error if one occurred in it, even if the closure went on.
     pub fn settle<T>(self, outcome: Result<T>) -> rusqlite::Result<Result<T>> {
         match self.failed.into_inner() {
             Some(e) => Err(e),
@@ -49,7 +49,7 @@ impl<'a> Records<'a> {
     fn note<T>(&self, result: rusqlite::Result<T>) -> Result<T> {
         result.map_err(|e| {
             self.failed.borrow_mut().get_or_insert(e);
-            // Seen by the closure alone.
+            // Only the closure sees this error.
             Error::store("the store cannot be used")
         })
     }

@@ -1,4 +1,4 @@
-//! What to do about a damaged store: set it aside with its journal under a name that says when, and never delete it.
+//! Sets a damaged store aside, with its journal, under a name that contains the time. It is never deleted.
 
 use std::ffi::OsString;
 use std::io;
@@ -16,15 +16,15 @@ use crate::error::{Error, Result};
 use crate::sync;
 use crate::sys::{self, BlockedSignals, ForkLock};
 
-/// The byte of the lock file that whoever sets a damaged store aside holds; credentials use those from 256 on.
+/// The byte of the lock file that is held while a damaged store is set aside. Credentials use bytes from 256 on.
 const REPAIR_BYTE: i64 = 0;
 
-/// What a damaged store is called from then on: this follows its name, and then when and by whom.
+/// The suffix of a damaged store's new name. The time and the process id follow.
 pub const QUARANTINED: &str = ".corrupt-";
 
 impl SqliteStore {
-    /// Sets a damaged file aside, unless another process has done so by now. A file that nothing shows to have been a
-    /// store is somebody else's, and left alone.
+    /// Sets a damaged file aside, unless another process has already done so. If nothing shows that it was a store,
+    /// it belongs to another program and is left as it is.
     pub(super) fn repair(&self, by: &Deadline) -> Result<()> {
         let is_known = self.was_ours.load(Ordering::Relaxed)
             || lock_path(&self.path).exists()
@@ -73,7 +73,7 @@ impl SqliteStore {
         }
     }
 
-    /// None when another process keeps us from finding out.
+    /// Whether the file is sound. None if another process prevents the check.
     fn is_sound(&self) -> Option<bool> {
         if sys::require_plain_file(&self.path).is_err() || !self.path.exists() {
             return Some(true);
@@ -84,19 +84,19 @@ impl SqliteStore {
         let checked = open_file(&self.path, flags).and_then(|conn| is_whole(&conn));
         drop(held);
         if sys::take_lost() {
-            // What was read may have been another file.
+            // The check may have read another file.
             return None;
         }
         match checked.map_err(SqliteError::from) {
             Ok(is_whole) => Some(is_whole),
             Err(SqliteError::Damaged) => Some(false),
             Err(SqliteError::Busy) => None,
-            // No sign of damage: whoever uses it next says what is wrong.
+            // This is not a sign of damage. The next use of the file will report what is wrong.
             Err(_) => Some(true),
         }
     }
 
-    /// The caller's error, for one that ends the call.
+    /// Turns an error that ends the call into the caller's error.
     fn error(&self, error: SqliteError) -> Error {
         error
             .into_error(&self.path)
@@ -104,7 +104,7 @@ impl SqliteStore {
     }
 }
 
-/// What SQLite says of every page. An error may be a sign of damage, too.
+/// Whether SQLite finds every page sound. An error may be a sign of damage too.
 pub fn is_whole(conn: &Connection) -> rusqlite::Result<bool> {
     let verdict: String = conn.pragma_query_value(None, "integrity_check", |row| row.get(0))?;
     Ok(verdict == "ok")
@@ -117,7 +117,7 @@ pub fn quarantine(store: &Path) -> io::Result<PathBuf> {
         store,
         &format!("{QUARANTINED}{stamp}-{}", std::process::id()),
     );
-    // The journal goes first: a new store must not find the old one's.
+    // The journal goes first, because a new store must not find the old one's.
     for side in ["-journal", "-wal", "-shm"] {
         rename_if_there(&with_suffix(store, side), &with_suffix(&aside, side))?;
     }

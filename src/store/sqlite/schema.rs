@@ -1,11 +1,11 @@
-//! The tables, an append-only list of migrations on `user_version`, and the question whose file this is.
+//! The tables, an append-only list of migrations on `user_version`, and the kinds of file: ours, the script's, and others.
 //!
-//! Compatibility: a file with a newer `user_version` is refused untouched; an older one is migrated in place. Our
-//! `application_id` marks a file as ours; the script's two tables are recognised by their columns.
+//! A file with a newer `user_version` is refused untouched, and an older one is migrated in place. Our
+//! `application_id` marks a file as ours. The script's two tables are recognised by their columns.
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
-/// “wxtk”, in SQLite's application_id.
+/// The store's `application_id` in SQLite: “wxtk”.
 pub const APPLICATION_ID: i64 = 0x7778_746b;
 
 type Migration = fn(&Connection) -> rusqlite::Result<()>;
@@ -18,7 +18,8 @@ const MIGRATIONS: &[Migration] = &[
     clients,
 ];
 
-/// The names follow the script's. `id` of a token row stays unused by the library, but people like one to point at.
+/// Creates the first tables. Their names follow the script's. The library does not use `id` of a token row; it is for
+/// people who want to point at a row.
 fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "
@@ -69,8 +70,8 @@ fn accounts_and_tokens(conn: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-/// The account whose token another one's is fetched with, and the secrets that were put. `fingerprint` of a token row is
-/// the key's discriminator since: the secret's fingerprint, or the parent's id.
+/// Adds the account with whose token another account's is fetched, and the pushed secrets. Since this migration,
+/// `fingerprint` of a token row is the key's discriminator: the secret's fingerprint, or the parent's id.
 fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
     add_column(conn, "weixin_account", "parent", "TEXT")?;
     add_column(conn, "weixin_token", "put", "BLOB")?;
@@ -84,14 +85,15 @@ fn parents_and_puts(conn: &Connection) -> rusqlite::Result<()> {
     add_column(conn, "weixin_token", "put_before", "BLOB")
 }
 
-/// The names of accounts that an operator has removed: no live handle puts one back.
+/// Adds the names of accounts that an operator has removed. Live handles do not put them back.
 fn removals(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS weixin_removed (name TEXT PRIMARY KEY, removed_at INTEGER NOT NULL) STRICT;",
     )
 }
 
-/// The refused secrets and the history of rejections, both as JSON, and the secret that the last token came by.
+/// Adds the refused secrets and the history of rejections, both as JSON, and the secret by which the last token was
+/// fetched.
 fn refusals(conn: &Connection) -> rusqlite::Result<()> {
     let text = "TEXT NOT NULL DEFAULT ''";
     add_column(conn, "weixin_token", "refusals", text)?;
@@ -99,7 +101,7 @@ fn refusals(conn: &Connection) -> rusqlite::Result<()> {
     add_column(conn, "weixin_token", "rejections", text)
 }
 
-/// The clients of a server: one record, in one row.
+/// Adds the clients of a server: one record, in one row.
 fn clients(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(
         "CREATE TABLE IF NOT EXISTS weixin_client (id INTEGER PRIMARY KEY CHECK (id = 1), clients TEXT NOT NULL) STRICT;",
@@ -113,18 +115,19 @@ fn add_column(conn: &Connection, table: &str, column: &str, of: &str) -> rusqlit
     conn.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {of}"))
 }
 
-/// Whose file an open connection looks at.
+/// The owner of the file that a connection has open.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FileKind {
-    /// Ours and up to date.
+    /// The file is ours and up to date.
     Current,
-    /// Nobody's yet, or ours with tables or migrations missing.
+    /// The file is nobody's yet, or ours with tables or migrations missing.
     NeedsMigration,
     Legacy,
     Newer {
         version: i64,
     },
-    /// Marked as ours, with something else in the place of a table: made to be opened here by mistake.
+    /// The file is marked as ours but has something else in the place of a table. It was made to trick this library
+    /// into opening it.
     Planted {
         what: String,
     },
@@ -169,7 +172,7 @@ pub fn version(conn: &Connection) -> rusqlite::Result<i64> {
     pragma(conn, "user_version")
 }
 
-/// That a store has a schema that is newer than ours, on its way through SQLite's error type.
+/// An error that passes through SQLite's error type: the store's schema is newer than ours.
 #[derive(Debug)]
 pub struct NewerSchema(pub i64);
 
@@ -181,7 +184,7 @@ impl std::fmt::Display for NewerSchema {
 
 impl std::error::Error for NewerSchema {}
 
-/// Fails in a store that another process has migrated past what this one knows.
+/// Fails if another process has migrated the store to a schema that this process does not know.
 pub fn require_known(conn: &Connection) -> rusqlite::Result<()> {
     let version = conn
         .prepare_cached("PRAGMA user_version")?
@@ -193,10 +196,11 @@ pub fn require_known(conn: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes what is missing, in one transaction; with the intent lock taken first, so that two processes do it once.
+/// Creates what is missing, in one transaction. It takes the intent lock first, so that of two processes only one
+/// does it.
 pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     let transaction = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Looked at again with the lock held: another process may have been here meanwhile.
+    // The kind is checked again with the lock held, since another process may have migrated the file meanwhile.
     if file_kind(&transaction)? != FileKind::NeedsMigration {
         return Ok(());
     }
@@ -204,8 +208,8 @@ pub fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// The tables and the marks, inside the caller's transaction. Where a table is gone every migration runs again, over
-/// what is left: each has to bear that.
+/// Creates the tables and the marks, inside the caller's transaction. If a table is missing, every migration runs
+/// again over the ones that are left, so each must be safe to run again.
 pub fn create(conn: &Connection) -> rusqlite::Result<()> {
     let done = if has_all(&tables(conn)?) {
         usize::try_from(pragma(conn, "user_version")?).unwrap_or(0)
@@ -223,7 +227,7 @@ fn pragma(conn: &Connection, name: &str) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, name, |row| row.get(0))
 }
 
-/// The view, index or virtual table that has the name of one of our tables. To read from a view can take for ever.
+/// The view, index or virtual table that has the name of one of our tables. A read from a view can take for ever.
 fn in_place_of_a_table(conn: &Connection) -> rusqlite::Result<Option<String>> {
     let query = "SELECT type FROM sqlite_schema
                  WHERE lower(name) IN ('weixin_account', 'weixin_token', 'weixin_removed', 'weixin_client')
@@ -236,7 +240,7 @@ fn in_place_of_a_table(conn: &Connection) -> rusqlite::Result<Option<String>> {
     }))
 }
 
-/// Every table and view but SQLite's own.
+/// The names of all tables and views except SQLite's own.
 fn tables(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     conn.prepare_cached("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")?
         .query_map([], |row| row.get(0))?
@@ -254,8 +258,8 @@ fn has_all(tables: &[String]) -> bool {
     ours.iter().all(has)
 }
 
-/// The script made its two tables without constraints, and either may be missing. A script beside it counted what it
-/// sent in a third one, which is left as it is.
+/// Whether the tables look like the script's. The script made its two tables without constraints, and either may be
+/// missing. A companion script counted its messages in a third table, which is left as it is.
 fn looks_like_legacy(conn: &Connection, tables: &[String]) -> rusqlite::Result<bool> {
     const SCRIPT: [(&str, &[&str]); 3] = [
         ("weixin_account", &["corpid", "secret"]),

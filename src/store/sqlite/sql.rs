@@ -1,4 +1,4 @@
-//! The SQL of accounts and token rows: what is read and written, and nothing about when.
+//! The SQL of accounts and token rows. It decides what is read and written, and never when.
 
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
@@ -9,22 +9,22 @@ use crate::credential::{CredentialKey, Row, StoredSecret};
 use crate::platform::Kind;
 use crate::store::{Account, ParentLink, UnknownAccount};
 
-/// Accounts, with the columns in the order in which [`read_account`] takes them. SQL is put together by the compiler: it is
-/// the key to the prepared statements.
+/// Selects accounts, with the columns in the order that [`read_account`] expects. The compiler joins the SQL, because
+/// its text is the key of the prepared statements.
 macro_rules! accounts {
     () => {
         "SELECT name, kind, appid, secret, fingerprint, current, parent FROM weixin_account "
     };
 }
 
-/// The condition that names one row.
+/// The condition that selects one row.
 macro_rules! is {
     () => {
         "endpoint = ?1 AND base_url = ?2 AND appid = ?3 AND fingerprint = ?4"
     };
 }
 
-/// Rows with their keys.
+/// Selects rows with their keys.
 macro_rules! rows {
     () => {
         concat!(
@@ -35,7 +35,7 @@ macro_rules! rows {
     };
 }
 
-/// The columns in the order in which [`read_row`] takes them.
+/// The columns in the order that [`read_row`] expects.
 macro_rules! token {
     () => {
         "access_token, fetched_at, expires_at, refresh_at, fetched_boot, boot_id, fetched_by, fetches, rejects, rejected,
@@ -45,7 +45,8 @@ macro_rules! token {
     };
 }
 
-/// Reads a row from left to right: rusqlite finds a column's name by comparing it with each, which costs more than the query.
+/// Reads a row from left to right. rusqlite finds a column by comparing its name with each, which costs more than the
+/// query.
 struct Columns<'a, 'row> {
     row: &'a rusqlite::Row<'row>,
     next: usize,
@@ -66,7 +67,7 @@ impl<'a, 'row> Columns<'a, 'row> {
     }
 }
 
-/// An account as it is in the store, of a kind that this version knows or of another.
+/// An account of a kind that this version knows, or of another kind.
 type AnyAccount = Result<Account, UnknownAccount>;
 
 pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option<AnyAccount>> {
@@ -84,7 +85,7 @@ pub fn account(conn: &Connection, name: Option<&str>) -> rusqlite::Result<Option
         Some(Ok(account)) => account,
         other => return Ok(other),
     };
-    // A query of its own: few accounts have a parent, and the others are not to pay for a join.
+    // The parent has its own query, because few accounts have one and the others need not pay for a join.
     if let Some(parent) = &mut account.parent {
         let there = conn
             .prepare_cached("SELECT kind, appid FROM weixin_account WHERE name = ?1")?
@@ -109,7 +110,7 @@ pub fn some_names(conn: &Connection, most: usize) -> rusqlite::Result<Vec<String
         .collect()
 }
 
-/// The accounts of an appid, corpid and so on, by name.
+/// The accounts with this id (an appid, corpid and so on), sorted by name.
 pub fn accounts_of(conn: &Connection, id: &str) -> rusqlite::Result<Vec<Account>> {
     let mut statement =
         conn.prepare_cached("SELECT name FROM weixin_account WHERE appid = ?1 ORDER BY name")?;
@@ -147,7 +148,7 @@ pub fn unknown_accounts(conn: &Connection) -> rusqlite::Result<Vec<UnknownAccoun
     let mut rows = statement.query([])?;
     let mut unknown = Vec::new();
     while let Some(row) = rows.next()? {
-        // Nearly always there is none: only the kind is looked at.
+        // Such accounts are rare, so only the kind is read first.
         let kind = row.get_ref(1)?.as_str();
         if kind.is_ok_and(|kind| Kind::named(kind).is_none()) {
             unknown.extend(read_account(row)?.err());
@@ -187,7 +188,7 @@ fn read_account(row: &rusqlite::Row) -> rusqlite::Result<AnyAccount> {
     })
 }
 
-/// Writes an account. Which one is current stays as it is.
+/// Writes an account. The current account stays the same.
 pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()> {
     let parent = account.parent.as_ref().map(|parent| &parent.name);
     put_columns(
@@ -203,7 +204,7 @@ pub fn put_account(conn: &Connection, account: &Account) -> rusqlite::Result<()>
     )
 }
 
-/// As [`put_account`], of a kind that this version does not know.
+/// Writes an account of a kind that this version does not know. The current account stays the same.
 pub fn put_unknown_account(conn: &Connection, account: &UnknownAccount) -> rusqlite::Result<()> {
     put_columns(
         conn,
@@ -246,7 +247,7 @@ pub fn clear_removed(conn: &Connection, name: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Takes an account out and notes that it was removed.
+/// Deletes an account and notes that it was removed.
 pub fn remove_account(conn: &Connection, name: &str, at_wall_ms: i64) -> rusqlite::Result<()> {
     conn.execute("DELETE FROM weixin_account WHERE name = ?1", [name])?;
     conn.execute(
@@ -351,7 +352,7 @@ fn read_row(columns: &mut Columns) -> rusqlite::Result<Row> {
     })
 }
 
-/// A part of the row as JSON; nothing where a later version has written another.
+/// Reads a part of the row as JSON. Returns an empty value if a later version has written another form.
 fn read_json<T: Default + DeserializeOwned>(columns: &mut Columns) -> rusqlite::Result<T> {
     let text: String = columns.next()?;
     Ok(match text.as_str() {
@@ -360,7 +361,7 @@ fn read_json<T: Default + DeserializeOwned>(columns: &mut Columns) -> rusqlite::
     })
 }
 
-/// The same, to be written: empty where there is nothing.
+/// Encodes a part of the row as JSON. An empty part becomes an empty text.
 fn write_json<T: Default + PartialEq + Serialize>(part: &T) -> String {
     match *part == T::default() {
         true => String::new(),

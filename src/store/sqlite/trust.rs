@@ -1,4 +1,5 @@
-//! Whether accounts may be put into a store: not where a stranger has made one of its files, or may change it.
+//! Tells whether accounts may be put into a store. They may not if a stranger has made one of its files, or may
+//! change it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::sys::Distrust;
 
 impl SqliteStore {
-    /// The reason why nothing secret is put into this store, with the remedy.
+    /// The reason why no secret is put into this store, with the remedy.
     pub(super) fn distrust(&self) -> Option<Error> {
         let of_store = Distrust::of(&self.path).map(|why| {
             let what = format!("store {} is not trusted with accounts", self.path.display());
@@ -23,7 +24,7 @@ impl SqliteStore {
         of_store.or_else(|| planted(&self.path, &lock_path(&self.path)))
     }
 
-    /// Fails where a stranger to the store has left a journal: SQLite would write what stands in it into the store.
+    /// Fails if a stranger has left a journal, because SQLite would write its contents into the store.
     pub(super) fn require_own_journal(&self, store: Option<&Metadata>) -> Result<(), SqliteError> {
         let journal = journal_path(&self.path);
         let Ok(there) = std::fs::symlink_metadata(&journal) else {
@@ -36,7 +37,7 @@ impl SqliteStore {
     }
 }
 
-/// The mode of a lock or a journal hurts nobody's secret; its maker does.
+/// The error for a lock or journal that a stranger has made. Its mode does not endanger a secret, but its maker does.
 fn planted(store: &Path, beside: &Path) -> Option<Error> {
     let why = Distrust::of(beside).filter(|why| matches!(why, Distrust::Planted(_)))?;
     let what = format!("store {} is not trusted with accounts", store.display());

@@ -1,11 +1,11 @@
-//! What one thread of a process uses at a time, and others wait for to their deadline.
+//! A value that one thread of a process uses at a time. The other threads wait for it, up to their deadlines.
 
 use std::ops::{Deref, DerefMut};
 
 use crate::clock::Deadline;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
-/// A value, and the threads that wait for it.
+/// The value, and the queue of the threads that wait for it.
 pub(super) struct Turn<T> {
     queue: Queue,
     value: Mutex<T>,
@@ -31,7 +31,7 @@ impl<T> Turn<T> {
         }
     }
 
-    /// Takes the value, or waits for it; None where the deadline passes first.
+    /// Takes the value, or waits for it. Returns None if the deadline passes first.
     pub(super) fn take(&self, by: &Deadline) -> Option<Taken<'_, T>> {
         let mut state = lock(&self.queue.state);
         while state.is_taken {
@@ -58,10 +58,10 @@ impl<T> Turn<T> {
     }
 }
 
-/// The value, for one thread; given back when dropped, by a panic too.
+/// The value while one thread has it. It is given back when dropped, even by a panic.
 pub(super) struct Taken<'a, T> {
     value: MutexGuard<'a, T>,
-    /// Dropped last.
+    /// This field is dropped last.
     _place: Place<'a>,
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_thread_has_it_and_others_wait_to_their_deadline() {
+    fn one_thread_has_the_value_and_others_wait_up_to_their_deadlines() {
         let turn = Turn::new(1);
         let mut taken = turn.take(&Deadline::after(0)).unwrap();
         *taken += 1;

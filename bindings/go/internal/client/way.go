@@ -137,7 +137,7 @@ func noConnection(err error, network string) *noWay {
 	case errors.As(err, &dns) && dns.IsNotFound && network != "tcp":
 		version := strings.TrimPrefix(network, "tcp")
 		return &noWay{
-			what:   fmt.Sprintf("DNS knows no IPv%s address of the host %s, and ip_version is %s", version, dns.Name, version),
+			what:   fmt.Sprintf("DNS has no IPv%s address of the host %s, and ip_version is %s", version, dns.Name, version),
 			advice: "Set the option ip_version to any.",
 		}
 	case errors.As(err, &dns) && dns.IsNotFound:
@@ -212,16 +212,16 @@ func noHandshake(err error, host string) *noWay {
 		return &noWay{what: "TLS: the host's certificate was refused: " + plain(invalid.Error(), 80), advice: authority}
 	case errors.As(err, &greeting):
 		return &noWay{
-			what:   "TLS: what answers there does not speak TLS",
+			what:   "TLS: the other end does not speak TLS",
 			advice: "See what it is: a host of plain HTTP, a portal that asks for a login, or another port.",
 		}
 	case isTimeout(err):
-		return &noWay{what: "the host took the connection, and there was no end of the TLS handshake", isTimeout: true}
+		return &noWay{what: "the host accepted the connection, but did not finish the TLS handshake", isTimeout: true}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return &noWay{what: "TLS: the host hung up in the handshake: it does not speak TLS, or a firewall cuts it off"}
 	case errors.As(err, &remote) && remote.Op == "remote error":
 		return &noWay{
-			what:   "TLS: the host broke the handshake off (" + plain(remote.Err.Error(), 80) + ")",
+			what:   "TLS: the host ended the handshake (" + plain(remote.Err.Error(), 80) + ")",
 			advice: "See whether it is the right host, and which versions of TLS it speaks.",
 		}
 	}

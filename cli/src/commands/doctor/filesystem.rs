@@ -139,7 +139,7 @@ fn lacking(directory: &Path, found: &mut Findings) {
             "filesystem",
             level,
             format!("this file system ({kind}) has no {lack}: {so}"),
-            "keep the store on a local disk, as ext4 or XFS",
+            "keep the store on a local disk, such as ext4 or XFS",
         );
     }
 }

@@ -1,33 +1,33 @@
-//! The last call of each client, and how many it has made since the start: for the page. In memory alone, and bounded, since the
-//! names are those of the store.
+//! The last call of each client, and the number of its calls since the start, for the page. It is kept in memory
+//! only. It is bounded, since the names are the store's.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use super::audit::seconds;
 
-/// How many clients are remembered. A store has fewer; those that were removed are forgotten with the rest.
+/// The most clients that are remembered. A store has fewer. Beyond that, all are forgotten, removed ones too.
 const MOST: usize = 10_000;
 
 #[derive(Default)]
 pub struct Activity(Mutex<HashMap<String, Calls>>);
 
-/// What a client has done.
+/// The calls of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
     pub answered: u64,
-    /// Those that were refused or failed.
+    /// Calls that were refused or failed.
     pub unanswered: u64,
     pub last: Option<LastCall>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastCall {
-    /// Unix seconds.
+    /// The time of the call in Unix seconds.
     pub at: i64,
     pub verb: &'static str,
     pub account: Option<String>,
-    /// `ok`, or the audit's word for what it was not.
+    /// The result: `ok`, or the audit's word for a refusal or failure.
     pub result: String,
 }
 
@@ -50,7 +50,7 @@ impl Activity {
         });
     }
 
-    /// Nothing yet, for a client that has not called.
+    /// The calls of a client, or zeros if it has not called.
     pub fn of(&self, client: &str) -> Calls {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(client).cloned().unwrap_or_default()

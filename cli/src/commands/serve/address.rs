@@ -1,4 +1,4 @@
-//! Where a server listens, as it is said on the command line.
+//! The address on which a server listens, as given on the command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ impl Address {
             )
         };
         if let Some(path) = url.strip_prefix("unix:") {
-            // As curl and others write it, too.
+            // curl and others also write it in this form.
             let path = path.strip_prefix("//").unwrap_or(path);
             return match path.starts_with('/') {
                 true => Ok(Address::Unix(path.into())),

@@ -1,5 +1,6 @@
-//! Who asks, and whether it may: by a key, by a certificate's name, or by the user on the Unix socket. The clients are looked
-//! up at each call, so that a change of them counts from the next call on.
+//! Identifies the client of a call and checks its rights. A client is known by a key, by a certificate's name, or by
+//! the user on the Unix socket. Clients are looked up at each call, so a change of them takes effect with the next
+//! call.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,30 +17,30 @@ use super::origin::{Asker, Origin};
 use super::server::Server;
 use super::work::Busy;
 
-/// A client that is known.
+/// A client that has been identified.
 pub struct Caller {
     pub name: String,
     pub client: ServerClient,
 }
 
-/// Why a call is not answered.
+/// The reason why a call is refused or failed.
 #[derive(Debug)]
 pub enum Refusal {
-    /// A proxy that is not trusted speaks for others.
+    /// A proxy that is not trusted forwards for others.
     Forwarded,
-    /// A form that was sent from another site.
+    /// A form was sent from another site.
     FromElsewhere,
-    /// No key, or a wrong one.
+    /// The key is missing or wrong.
     Unknown,
-    /// So many wrong keys that they are not looked at for now.
+    /// There were so many wrong keys that keys are not checked for now.
     TooManyWrongKeys,
-    /// The client does not have this right.
+    /// The client lacks this right.
     NotAllowed(Verb),
-    /// The client does not see this account.
+    /// The client may not see this account.
     NotSeen,
-    /// More calls than the client may make.
+    /// The client makes more calls than it may.
     TooManyCalls(Duration),
-    /// The library's word.
+    /// The library returned an error.
     Failed(Error),
 }
 
@@ -74,7 +75,7 @@ impl Refusal {
     }
 }
 
-/// The key that comes in the head of a request.
+/// The key in the head of a request.
 pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = value.split_once(' ')?;
@@ -91,7 +92,7 @@ pub struct Call<'a> {
     pub account: Option<String>,
     /// The path of a forwarded call.
     pub path: Option<String>,
-    /// Whether it has a line in the audit, unless something is wrong.
+    /// Whether a successful call has a line in the audit.
     pub is_audited: bool,
     began: Instant,
 }
@@ -111,7 +112,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Finds out who asks. Fails for a proxy that may not speak for others.
+    /// Finds out who asks. Fails if a proxy that is not trusted forwards for others.
     pub fn find_asker(&mut self, headers: &HeaderMap) -> Result<Asker, Refusal> {
         let asker = self
             .origin
@@ -121,7 +122,8 @@ impl<'a> Call<'a> {
         Ok(asker)
     }
 
-    /// The client that has this key, or none where it has come without one. Holds back the answer to a wrong one.
+    /// Identifies the client by this key, or without a key by its certificate or user. May delay the answer to a
+    /// wrong key.
     pub async fn admit(&mut self, key: Option<&str>) -> Result<Caller, Refusal> {
         let set = self.clients().await?;
         let found = match key {
@@ -134,7 +136,7 @@ impl<'a> Call<'a> {
         self.take(name, client)
     }
 
-    /// The client that needs no key, if there is one: by its certificate or its user.
+    /// Identifies a client that needs no key, by its certificate or user. None if there is none.
     pub async fn admit_without_key(&mut self) -> Result<Option<Caller>, Refusal> {
         let set = self.clients().await?;
         match self.known_otherwise(&set) {
@@ -143,7 +145,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// A client that is known by what it holds.
+    /// Accepts a client that has proved who it is, and counts the call against its rate.
     pub fn take(&mut self, name: &str, client: &ServerClient) -> Result<Caller, Refusal> {
         self.client = Some(name.to_owned());
         let taken = self.server.rates.take(&name.to_owned(), Instant::now());
@@ -162,12 +164,12 @@ impl<'a> Call<'a> {
         Ok(self.server.work.look(move |_| lookup.now()).await??)
     }
 
-    /// What stand-ins are made by and known by.
+    /// The keys with which stand-ins are made and recognised.
     pub async fn stand_in_keys(&self) -> Result<Arc<StandInKeys>, Refusal> {
         self.server.stand_ins.keys(&self.server.work).await
     }
 
-    /// By a certificate, or by the user. Behind a proxy the certificate is the proxy's, and so is the user.
+    /// Identifies a client by its certificate or user. Behind a proxy these are the proxy's, so they do not count.
     fn known_otherwise<'s>(&self, set: &'s ClientSet) -> Option<(&'s str, &'s ServerClient)> {
         let asker = self.asker.as_ref()?;
         if !asker.is_direct {
@@ -183,7 +185,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The answer to a wrong key, held back where there were many.
+    /// Returns the answer to a wrong key. Delays it if there were many.
     pub async fn refuse_stranger(&self) -> Refusal {
         let peer = self
             .asker
@@ -199,12 +201,12 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// How long it has taken so far.
+    /// The time since the call began.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
-    /// Writes the line of the audit.
+    /// Writes the call's line in the audit.
     pub fn end(self, outcome: &Result<(), Refusal>) {
         let counts = &self.server.counts;
         let (count, result) = match outcome {
@@ -221,7 +223,7 @@ impl<'a> Call<'a> {
             let activity = &self.server.activity;
             activity.note(client, self.verb, account, &result);
         }
-        // A flood of strangers is not to fill the disk: of those who are refused unheard, a line a second tells enough.
+        // A flood of strangers must not fill the disk, so calls that are refused unheard have one line a second.
         let is_unheard = matches!(
             outcome,
             Err(Refusal::TooManyWrongKeys
@@ -250,7 +252,7 @@ impl<'a> Call<'a> {
 }
 
 impl Caller {
-    /// Fails unless it has this right.
+    /// Fails unless the client has this right.
     pub fn require(&self, verb: Verb) -> Result<(), Refusal> {
         match self.client.may(verb) {
             true => Ok(()),
@@ -258,7 +260,8 @@ impl Caller {
         }
     }
 
-    /// The same for one that may forward, which is given stand-ins by the calls of others.
+    /// Fails unless the client has this right or may forward. A client that may forward gets stand-ins from calls for
+    /// tokens.
     pub fn require_or_forward(&self, verb: Verb) -> Result<(), Refusal> {
         match self.client.may(Verb::Forward) {
             true => Ok(()),
@@ -266,7 +269,7 @@ impl Caller {
         }
     }
 
-    /// What stands for the token of an account in the calls that this client has forwarded.
+    /// The stand-in for an account's token, which this client uses in forwarded calls.
     pub fn stand_in(&self, keys: &StandInKeys, account: &str) -> Result<LivingToken, Refusal> {
         let now = seconds();
         let text = self.client.stand_in(keys, account, now);
@@ -278,7 +281,7 @@ impl Caller {
         })
     }
 
-    /// Fails unless it sees this account.
+    /// Fails unless the client sees this account.
     pub fn require_sight(&self, account: &str) -> Result<(), Refusal> {
         match self.client.sees(account) {
             true => Ok(()),

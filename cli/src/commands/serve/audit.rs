@@ -1,8 +1,8 @@
-//! The audit: a line of JSON for each call, of who asked for what and what came of it. A line is made of names that the store
-//! knows, and never of what a caller sent: neither a query, nor a key, nor a token can be in it.
+//! The audit: a line of JSON for each call, with the client, the request and the result. A line holds names that the
+//! store knows, and no text that a caller sent. So neither a query, nor a key, nor a token can be in it.
 //!
-//! A thread writes, so that a slow disk holds no caller up: within milliseconds, and in the order of the calls. Lines that it
-//! cannot keep up with are counted, and said so.
+//! A thread writes the lines, so that a slow disk delays no caller. It writes within milliseconds, in the order of the
+//! calls. Lines that find the queue full are lost, and a later line of the audit says how many.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -19,11 +19,11 @@ use serde::Serialize;
 use super::unusable;
 use crate::exit::Failure;
 
-/// Lines that may wait to be written.
+/// The most lines that may wait to be written.
 const WAITING: usize = 10_000;
-/// How long a line waits for others.
+/// The time that a line waits for others.
 const MOMENT: Duration = Duration::from_millis(5);
-/// How many bytes are written at once.
+/// The bytes that one write collects at most.
 const TOGETHER: usize = 64 << 10;
 
 #[derive(Clone, Debug, Serialize)]
@@ -33,19 +33,19 @@ pub struct Event {
     pub address: String,
     pub verb: &'static str,
     pub account: Option<String>,
-    /// Of a forwarded call: plain characters, and never a query.
+    /// The path of a forwarded call, in plain characters and without its query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     pub result: String,
     pub ms: u64,
 }
 
-/// When an event is of, as it is written.
+/// The present time in the form of the audit.
 pub fn time() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The same in Unix seconds.
+/// The present time in Unix seconds.
 pub fn seconds() -> i64 {
     Utc::now().timestamp()
 }
@@ -63,7 +63,7 @@ pub struct Audit {
 }
 
 impl Audit {
-    /// To this file, or to stdout.
+    /// Starts the audit to this file, or to stdout.
     pub fn start(file: Option<&Path>) -> Result<Audit, Failure> {
         let open = file.map(append).transpose();
         let path = file.map(Path::to_owned);
@@ -111,7 +111,7 @@ impl Audit {
         let _ = self.words.try_send(Word::Reopen);
     }
 
-    /// Writes what there is.
+    /// Writes the lines that are left, and ends the thread.
     pub fn end(&self) {
         let _ = self.words.send(Word::End);
         let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
@@ -134,7 +134,8 @@ fn append(path: &Path) -> io::Result<File> {
 fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) {
     let mut lines = Vec::new();
     while let Ok(first) = words.recv() {
-        // The lines of a moment go in one write. To wake this thread for each would cost a call more than its answer.
+        // Lines that come close together share a write. To wake this thread for each would cost a call more than its
+        // answer does.
         if !matches!(first, Word::End) {
             std::thread::park_timeout(MOMENT);
         }
@@ -145,7 +146,7 @@ fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) 
                 Word::End => ends = true,
                 Word::Reopen => {
                     put(&mut lines, file.as_mut());
-                    // One that cannot be opened leaves the one before.
+                    // If the new file cannot be opened, the audit stays with the old one.
                     if let Some(Ok(new)) = path.as_deref().map(append) {
                         file = Some(new);
                     }
@@ -166,7 +167,7 @@ fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) 
     }
 }
 
-/// The calls matter more than an audit that cannot be written.
+/// Writes the lines. Errors are ignored, because the calls matter more than the audit.
 fn put(lines: &mut Vec<u8>, file: Option<&mut File>) {
     let _ = match file {
         Some(file) => file.write_all(lines),

@@ -1,4 +1,4 @@
-//! One connection after another: taken while there is room, shaken hands with, and read within limits of time and size.
+//! Accepts connections while there is room, shakes hands, and reads requests within limits of time and size.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,16 +21,16 @@ use super::origin::{Origin, Peer};
 use super::paced::Paced;
 use super::tls::{Tls, names_of};
 
-/// How long a connection may lie idle between two requests. The head of one has less (`paced`).
+/// The longest idle time of a connection between two requests. The head of a request has less (`paced`).
 const IDLE: Duration = Duration::from_secs(60);
-/// The head of a request, in bytes.
+/// The size limit of a request's head, in bytes.
 const HEAD_BYTES: usize = 16 << 10;
-/// How many fields it may have.
+/// The most fields in the head.
 const HEAD_FIELDS: usize = 64;
-/// After a failed accept, as when there is no descriptor left.
+/// The pause after a failed accept, for example when descriptors run out.
 const REST: Duration = Duration::from_millis(50);
 
-/// How many connections there are.
+/// The number of open connections.
 pub struct Connections {
     room: Arc<Semaphore>,
     most: u32,
@@ -44,13 +44,13 @@ impl Connections {
         }
     }
 
-    /// Waits until there is none.
+    /// Waits until all connections are closed.
     pub async fn all_gone(&self) {
         let _ = self.room.acquire_many(self.most).await;
     }
 }
 
-/// Takes connections until the server closes.
+/// Accepts connections until the server closes.
 pub async fn accept(
     listener: Listener,
     tls: Option<Arc<Tls>>,
@@ -117,7 +117,7 @@ async fn serve(
     }
 }
 
-/// With the names in a certificate where it is over TLS.
+/// The origin of a connection. It has the names in the client's certificate if the connection uses TLS.
 pub fn origin(peer: Peer, tls_names: Option<Vec<String>>) -> Origin {
     Origin {
         peer,
@@ -154,12 +154,12 @@ pub async fn answer<S>(
         .max_headers(HEAD_FIELDS)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    // hyper would close a connection whose first request has not come yet: a call would be lost.
+    // hyper would close a connection whose first request has not arrived yet, and a call would be lost.
     let may_end = async {
         closed(&mut closing).await;
         own_stage.past_head().await;
     };
-    // An error is the other end's: a head that is none, or that does not come.
+    // An error is the other end's fault: its head is invalid or does not arrive.
     tokio::select! {
         _ = connection.as_mut() => {}
         () = may_end => {

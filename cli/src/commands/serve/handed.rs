@@ -1,12 +1,13 @@
-//! Which tokens this server has handed to whom: WeChat's calls for tickets name their account by its token alone.
+//! The tokens that this server has handed out, and to which clients. WeChat's calls for tickets name their account by
+//! its token alone.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many tokens are remembered.
+/// The most tokens that are remembered.
 const MOST: usize = 20_000;
-/// Longer than any token lives.
+/// The age at which a token is forgotten. No token lives as long.
 const LONG_AGO: Duration = Duration::from_secs(3 * 3600);
 
 #[derive(Default)]
@@ -16,15 +17,15 @@ pub struct Handed {
 
 #[derive(Default)]
 struct Inside {
-    /// By the token.
+    /// The owners by token.
     owners: HashMap<Box<str>, Owner>,
-    /// The last token of a client and an account.
+    /// The last token by client and account.
     last: HashMap<(String, String), Box<str>>,
 }
 
 #[derive(Clone)]
 pub struct Owner {
-    /// The clients that have it.
+    /// The clients that have the token.
     pub clients: Vec<String>,
     at: Instant,
 }
@@ -61,7 +62,7 @@ impl Handed {
         inside.owners.get(token).cloned()
     }
 
-    /// The token of an account that a client was given last.
+    /// The last token of an account that a client was given.
     pub fn last(&self, client: &str, account: &str) -> Option<Box<str>> {
         let inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let of = (client.to_owned(), account.to_owned());

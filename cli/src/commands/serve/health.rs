@@ -1,4 +1,4 @@
-//! `/healthz`, `/readyz` and `/metrics`: for those who watch the server. They name no account to strangers.
+//! `/healthz`, `/readyz` and `/metrics`, for programs that watch the server. They name no account to strangers.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ pub async fn alive() -> Response<Body> {
     text(StatusCode::OK, "ok\n".into())
 }
 
-/// What the last look for readiness said. Strangers may ask, so they share a look a second.
+/// The result of the last look for readiness. Strangers may ask too, so all of them share one look a second.
 #[derive(Default)]
 pub struct Readiness(tokio::sync::Mutex<Option<(Instant, Said)>>);
 
 type Said = (StatusCode, String);
 
-/// How long a look is good for.
+/// The time for which a look is good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 /// Whether the server can hand out every token.
@@ -74,7 +74,7 @@ async fn look(server: &Server) -> Said {
     }
 }
 
-/// To a neighbour on this host; to others as clients with `status`.
+/// Answers a neighbour on this host, and elsewhere clients with the right `status`.
 pub async fn metrics(
     State(server): State<Arc<Server>>,
     Extension(origin): Extension<Origin>,
@@ -82,7 +82,7 @@ pub async fn metrics(
 ) -> Response<Body> {
     let mut call = Call::begin(&server, &origin, "metrics");
     match measured(&mut call, &headers).await {
-        // A look every few seconds is no event.
+        // Monitoring looks every few seconds, so a success has no line in the audit.
         Ok(response) => response,
         Err(refusal) => {
             let response = problem::answer(&refusal);
@@ -112,7 +112,7 @@ async fn measured(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Response<B
     let counts = &call.server.counts;
     let _ = writeln!(
         written,
-        "# HELP wxtoken_server_calls_total Calls to the server, by what came of them.\n\
+        "# HELP wxtoken_server_calls_total Calls to the server, by result.\n\
          # TYPE wxtoken_server_calls_total counter"
     );
     for (result, count) in [

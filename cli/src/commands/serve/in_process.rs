@@ -1,4 +1,4 @@
-//! The server without listeners, for `fuzz/`: requests and connections come from this process.
+//! The server without listeners, for `fuzz/`. Requests and connections come from this process.
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
@@ -21,7 +21,7 @@ use crate::args::{Cli, Command, Serve};
 use crate::commands::keep::log::Log;
 use crate::exit::Failure;
 
-/// What the command line says. Reading it takes longer than a run.
+/// The parsed command line. It is kept, because parsing takes longer than a run.
 static SERVE: LazyLock<Option<Serve>> = LazyLock::new(|| {
     let rate = u32::MAX.to_string();
     match Cli::try_parse_from(["wxtoken", "serve", "--rate", &rate]) {
@@ -40,7 +40,8 @@ pub struct InProcess {
 }
 
 impl InProcess {
-    /// With the defaults of the command line, but for the rate of calls: the fuzzer is faster than business servers are.
+    /// Starts a server with the defaults of the command line, except the rate of calls. The fuzzer is faster than
+    /// business servers are.
     pub fn start(store: Arc<Store>, audit: &Path) -> Result<InProcess, String> {
         let told = |failure: Failure| failure.error().to_string();
         let Some(serve) = &*SERVE else {
@@ -52,7 +53,7 @@ impl InProcess {
         Ok(InProcess { server, router })
     }
 
-    /// What a request is answered.
+    /// Returns the answer to a request.
     pub async fn answer(&self, peer: Peer, mut request: Request) -> Response<Body> {
         let origin = connection::origin(peer, None);
         request.extensions_mut().insert(origin);
@@ -60,7 +61,7 @@ impl InProcess {
         response
     }
 
-    /// Reads requests from a connection and answers them, until it ends.
+    /// Reads requests from a connection and answers them until it ends.
     pub async fn converse<S>(&self, peer: Peer, stream: S)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -70,7 +71,7 @@ impl InProcess {
         connection::answer(stream, origin, self.router.clone(), closing).await;
     }
 
-    /// Writes what is left of the audit.
+    /// Writes the rest of the audit.
     pub fn end(self) {
         self.server.audit.end();
     }

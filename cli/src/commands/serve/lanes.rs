@@ -1,5 +1,6 @@
-//! The threads that connections live on: each stays on the one that it was given to. A runtime that shares its tasks among
-//! threads wakes another thread for every few requests, and moves them to and fro; that costs more than an answer does.
+//! The threads of the connections. A connection stays on the thread that it was given to. A runtime that shares tasks
+//! among threads wakes another thread every few requests and moves tasks between threads. That costs more than an
+//! answer does.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,10 +10,10 @@ use tokio::sync::oneshot;
 use super::{unusable, work};
 use crate::exit::Failure;
 
-/// More would wait for processors, or for the store.
+/// The most threads. More of them would wait for processors, or for the store.
 const MOST: usize = 4;
 
-/// One for each processor, within reason.
+/// The threads: one for each processor, up to `MOST`.
 pub struct Lanes {
     lanes: Vec<Lane>,
     next: AtomicUsize,
@@ -20,7 +21,7 @@ pub struct Lanes {
 
 struct Lane {
     runtime: Handle,
-    /// The thread ends when this goes.
+    /// The thread ends when this is dropped.
     _open: oneshot::Sender<()>,
 }
 
@@ -34,7 +35,7 @@ impl Lanes {
         })
     }
 
-    /// The one whose turn it is.
+    /// The thread for the next connection.
     pub fn next(&self) -> &Handle {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         &self.lanes[turn % self.lanes.len()].runtime

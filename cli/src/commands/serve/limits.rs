@@ -1,4 +1,4 @@
-//! How often a client may call, and how those are slowed who try keys.
+//! Limits how often a client may call, and slows callers that try keys.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::origin::Peer;
 
-/// How many names are remembered at most. The oldest are forgotten.
+/// The most names that are remembered. Beyond that, full buckets are forgotten, or else all of them.
 const MOST: usize = 10_000;
 
-/// One bucket for each name: it fills at a rate, and each call takes one out.
+/// A bucket for each name. It fills at a rate, and each call takes one out.
 pub struct Buckets<K> {
     rate: f64,
     size: f64,
@@ -32,7 +32,7 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
         }
     }
 
-    /// How long until there is one, if there is none now.
+    /// Takes one out of a bucket. If it is empty, returns the time until the next one.
     pub fn take(&self, name: &K, now: Instant) -> Result<(), Duration> {
         let mut levels = self.levels.lock().unwrap_or_else(PoisonError::into_inner);
         if levels.len() >= MOST && !levels.contains_key(name) {
@@ -60,20 +60,20 @@ impl<K: Eq + Hash + Clone> Buckets<K> {
     }
 }
 
-/// Those whose key was wrong.
+/// The addresses from which wrong keys came.
 pub struct Strangers {
     tries: Buckets<Peer>,
     waiting: Mutex<HashMap<Peer, usize>>,
 }
 
-/// Wrong keys of one address that are answered at once; then one a second.
+/// The wrong keys of one address that are answered at once. After that, one a second is.
 const FREE_TRIES: f64 = 8.0;
-/// How long an answer to a wrong key is held back.
+/// The delay of an answer to a wrong key.
 const HELD: Duration = Duration::from_secs(2);
-/// How many answers to one address are held back at a time. Others of it are refused at once.
+/// The most answers to one address that are delayed at a time. Its other calls are refused at once.
 const MOST_WAITING: usize = 16;
 
-/// What becomes of a wrong key.
+/// The treatment of a wrong key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Slowed {
     Not,
@@ -98,7 +98,7 @@ impl Strangers {
         }
     }
 
-    /// Holds an answer back. A caller whose key is right is never held back, whatever others of the address do.
+    /// Delays an answer. A caller with a right key is never delayed, whatever others at its address do.
     pub async fn hold_back(&self, peer: Peer) {
         let peer = peer.network();
         *self.waiting().entry(peer).or_default() += 1;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn names_without_end_take_no_room_without_end() {
+    fn the_number_of_names_is_bounded() {
         let buckets = Buckets::new(1.0, 1.0);
         let now = Instant::now();
         for name in 0..3 * MOST {

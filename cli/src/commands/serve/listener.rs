@@ -1,4 +1,4 @@
-//! The sockets that a server listens on: those that it makes, and those that systemd passes.
+//! The sockets on which a server listens: those that it creates, and those that systemd passes.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream as StdTcp};
@@ -14,7 +14,7 @@ use super::unusable;
 use crate::exit::Failure;
 
 pub enum Listener {
-    /// With its path where it is ours to remove.
+    /// A Unix socket and its address. The path is there if the server must remove it.
     Unix(UnixListener, String, Option<PathBuf>),
     Tcp {
         socket: TcpListener,
@@ -23,7 +23,7 @@ pub enum Listener {
     },
 }
 
-/// A connection, of no thread yet.
+/// A connection that has no thread yet.
 pub enum Accepted {
     Unix(StdStream),
     Tcp(StdTcp, SocketAddr),
@@ -48,7 +48,7 @@ impl Listener {
         }
     }
 
-    /// Whether others can read what goes over it.
+    /// Whether others can read the traffic of this listener.
     pub fn is_plain_and_open(&self) -> bool {
         matches!(self, Listener::Tcp { address, is_tls: false, .. } if !address.ip().is_loopback())
     }
@@ -62,7 +62,7 @@ impl Listener {
             Listener::Unix(socket, ..) => Ok(Accepted::Unix(socket.accept().await?.0.into_std()?)),
             Listener::Tcp { socket, .. } => {
                 let (stream, peer) = socket.accept().await?;
-                // Answers are small, and each is whole.
+                // Answers are small, and each is written whole.
                 let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream.into_std()?, peer))
             }
@@ -93,7 +93,7 @@ fn from_tcp(socket: std::net::TcpListener, is_tls: bool) -> io::Result<Listener>
     })
 }
 
-/// A socket that a dead server has left is replaced; that of a living one is not.
+/// Binds a Unix socket. The socket of a dead server is replaced; that of a living one is not.
 fn bind_unix(path: &Path, mode: u32) -> io::Result<Listener> {
     if let Ok(there) = std::fs::symlink_metadata(path)
         && there.file_type().is_socket()

@@ -1,11 +1,14 @@
-//! `wxtoken serve`: a keeper with a door. It keeps every account fresh, and hands tokens to the clients of the store over HTTP.
+//! `wxtoken serve`: a keeper that also hands tokens out. It keeps every account fresh, and gives tokens to the
+//! clients of the store over HTTP.
 //!
-//! The keeper runs in the main thread, with its signals, its log and its word to the service manager (`keep`). The door is
-//! beside it: a thread that takes connections, and those that the connections live on (`lanes`). What the library knows is answered
-//! there; a call of the library that may block runs on a thread of its own, within bounds (`work`).
+//! The keeper runs in the main thread, with its signals, its log and its reports to the service manager (`keep`).
+//! Next to it, the door is a thread that accepts connections, and the threads that connections stay on (`lanes`).
+//! Answers from memory are given there. A call of the library that may block runs on a thread of its own, within
+//! limits (`work`).
 //!
-//! From the outside in: `listener` takes connections, `tls` shakes hands, `connection` reads requests within limits,
-//! `router` finds who answers, `admission` who asks and what that client may do, `native`, `wechat` and `page` answer.
+//! The modules, from the outside in: `listener` accepts connections, `tls` shakes hands, `connection` reads requests
+//! within limits, and `router` finds the handler. `admission` identifies the client and checks its rights. `native`,
+//! `wechat` and `page` answer.
 
 mod activity;
 mod address;
@@ -51,7 +54,7 @@ use crate::commands::keep::log::Log;
 use crate::commands::keep::{self, Companion};
 use crate::exit::{ExitResult, Failure, reason};
 
-/// How long calls that are under way have when the server ends.
+/// The time that calls under way have when the server ends.
 const DRAIN: Duration = Duration::from_secs(15);
 /// Descriptors that are not connections: the store, its locks, fetches.
 const OTHER_DESCRIPTORS: u64 = 512;
@@ -79,9 +82,9 @@ pub fn run(store: &Arc<Store>, serve: &Serve) -> ExitResult {
     Ok(0)
 }
 
-/// The running server.
+/// The part of the server that answers calls.
 struct Door {
-    /// Takes connections.
+    /// The runtime that accepts connections.
     runtime: Runtime,
     lanes: Arc<Lanes>,
     server: Arc<Server>,
@@ -131,7 +134,7 @@ impl Door {
         }
         if listeners.is_empty() {
             return Err(Failure::usage("there is no address to listen on").advise(
-                "Name one, as --listen unix:/run/wxtoken/serve.sock or --listen http://127.0.0.1:8787.",
+                "Name one, such as --listen unix:/run/wxtoken/serve.sock or --listen http://127.0.0.1:8787.",
             ));
         }
         let router = router::of(self.server.clone());
@@ -183,11 +186,12 @@ impl Companion for Door {
     }
 }
 
-/// Connections are descriptors: the soft limit becomes the hard one. What it is then.
+/// Raises the soft limit of descriptors to the hard one, since connections are descriptors. Returns the limit after
+/// that.
 fn raise_descriptors() -> Option<u64> {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
-    // A service may be kept from changing it.
+    // A service may not be allowed to change it.
     match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
         Ok(()) => Some(hard),
         Err(_) => Some(soft),
@@ -201,7 +205,7 @@ fn room(descriptors: u64) -> u32 {
     u32::try_from(room).unwrap_or(u32::MAX)
 }
 
-/// A file or a socket that could not be used, as an error of the library.
+/// The failure to use a file or a socket, as an error of the command.
 fn unusable(what: &str, e: &std::io::Error) -> Failure {
     Error::new(Status::Argument, format!("cannot {what}"))
         .because(reason(e))

@@ -19,7 +19,7 @@ use super::problem::{answer, json_answer};
 use super::router::BODY_TIME;
 use super::server::Server;
 
-/// The body of a request, in bytes.
+/// The size limit of a request's body, in bytes.
 pub const BODY_BYTES: usize = 64 << 10;
 
 type Answer = Response<Body>;
@@ -35,7 +35,7 @@ pub async fn token(
     end(call, got)
 }
 
-/// Of the current account, where the client may see that; else of the only one that it sees.
+/// Returns the token of the account that a call without a name means.
 pub async fn current_token(
     State(server): State<Arc<Server>>,
     Extension(origin): Extension<Origin>,
@@ -46,7 +46,7 @@ pub async fn current_token(
     end(call, got)
 }
 
-/// What an account is, for a client that may get its token.
+/// Describes an account to a client that may get its token.
 pub async fn account(
     State(server): State<Arc<Server>>,
     Extension(origin): Extension<Origin>,
@@ -76,7 +76,7 @@ async fn tell(
     Ok(json_answer(StatusCode::OK, said))
 }
 
-/// The accounts that a client may get tokens of.
+/// Lists the accounts whose tokens a client may get.
 pub async fn accounts(
     State(server): State<Arc<Server>>,
     Extension(origin): Extension<Origin>,
@@ -105,7 +105,7 @@ fn account_json(account: &AccountOfStore) -> Value {
     })
 }
 
-/// The account that a call without a name means.
+/// The account that a call without a name means: the only one that the client sees, or else the current one.
 async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
     if let Some(only) = caller.client.only_account() {
         return Ok(only.to_owned());
@@ -114,7 +114,7 @@ async fn unnamed(call: &Call<'_>, caller: &Caller) -> Result<String, Refusal> {
     match current {
         Ok(account) if caller.client.sees(&account.name) => Ok(account.name),
         _ => Err(Error::new(Status::Account, "no account is named")
-            .because("the current account is not one that this client sees, or there is none")
+            .because("the client does not see the current account, or no account is current")
             .advise("Name an account.")
             .into()),
     }
@@ -131,7 +131,7 @@ async fn get(
         named => named,
     };
     let name = named(&caller, parts)?;
-    // Whoever may only forward is given tickets, and what stands for a token.
+    // A client that may only forward gets tickets, and stand-ins for tokens.
     let is_ticket = parts
         .get(1)
         .is_some_and(|credential| credential.ends_with("_ticket"));
@@ -163,13 +163,13 @@ async fn get(
     Ok(json_answer(StatusCode::OK, said))
 }
 
-/// A token or ticket, as it is given.
+/// A token or ticket as it is handed out.
 #[derive(Serialize)]
 struct Given<'a> {
     name: &'a str,
     token: &'a str,
     expires_at: i64,
-    /// Seconds from now on.
+    /// The seconds until it expires.
     expires_in: i64,
 }
 
@@ -184,7 +184,7 @@ pub async fn reject(
     end(call, done)
 }
 
-/// Of the account that a call without a name means.
+/// Rejects the token of the account that a call without a name means.
 pub async fn reject_current(
     State(server): State<Arc<Server>>,
     Extension(origin): Extension<Origin>,
@@ -209,7 +209,7 @@ async fn note_rejection(
     let name = named(&caller, parts)?;
     let token = field(request.into_body(), "token").await?;
     if token.starts_with(STAND_IN_PREFIX) {
-        // The server sees for itself what the platform says of the token behind it.
+        // The server notices by itself if the platform refuses the token behind a stand-in.
         call.account = Some(name);
         return Ok(nothing());
     }
@@ -243,9 +243,9 @@ async fn put_field(
 ) -> Result<Answer, Refusal> {
     let caller = admitted(call, request.headers(), Verb::Put).await?;
     caller.require_sight(&account)?;
-    // Which account is the current one, or whose parent, is the operator's to say.
+    // Only the operator decides which account is current, and which is a parent.
     if put == "current" || put == "parent" {
-        let what = "a client puts secrets, and no account's place";
+        let what = "a client may put secrets, and nothing else of an account";
         return Err(Error::argument(what)
             .advise("Run `wxtoken put` on the server.")
             .into());
@@ -284,31 +284,31 @@ async fn report(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Answer, Refu
     Ok(json_answer(StatusCode::OK, json_shown(&text).to_string()))
 }
 
-/// A client that has this right.
+/// Identifies a client that has this right.
 async fn admitted(call: &mut Call<'_>, headers: &HeaderMap, verb: Verb) -> Result<Caller, Refusal> {
     let caller = known(call, headers).await?;
     caller.require(verb)?;
     Ok(caller)
 }
 
-/// A client that may get tokens, or what stands for them.
+/// Identifies a client that may get tokens, or stand-ins for them.
 async fn admitted_to_get(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Caller, Refusal> {
     let caller = known(call, headers).await?;
     caller.require_or_forward(Verb::Get)?;
     Ok(caller)
 }
 
-/// A client, whatever it may do.
+/// Identifies a client, whatever its rights.
 async fn known(call: &mut Call<'_>, headers: &HeaderMap) -> Result<Caller, Refusal> {
     call.find_asker(headers)?;
     call.admit(bearer(headers)).await
 }
 
-/// The account, or account/credential, that a path names.
+/// The name of the account, or account/credential, in a path.
 fn named(caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
     let account = parts.first().map(String::as_str).unwrap_or_default();
     caller.require_sight(account)?;
-    // An empty name would be the current account, which is not said here.
+    // An empty name would mean the current account, which this path may not do.
     if parts
         .iter()
         .any(|part| part.is_empty() || part.contains('/'))
@@ -318,7 +318,7 @@ fn named(caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
     Ok(parts.join("/"))
 }
 
-/// A text of the JSON object that a request brings.
+/// The text in a field of a request's JSON object.
 async fn field(body: Body, name: &str) -> Result<String, Refusal> {
     let fields = object(body).await?;
     match fields.get(name).and_then(Value::as_str) {
@@ -332,7 +332,7 @@ async fn field(body: Body, name: &str) -> Result<String, Refusal> {
 /// Reads a body that is a JSON object.
 pub async fn object(body: Body) -> Result<Map<String, Value>, Refusal> {
     let bytes = bytes(body).await?;
-    // The error's own text may quote it.
+    // The error's own text may quote the body.
     let parsed: Result<Value, _> = serde_json::from_slice(&bytes);
     match parsed {
         Ok(Value::Object(fields)) => Ok(fields),

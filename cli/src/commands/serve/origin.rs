@@ -1,4 +1,4 @@
-//! Where a request comes from.
+//! The origin of a request.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use axum::http::HeaderMap;
 pub struct Origin {
     pub peer: Peer,
     pub is_over_tls: bool,
-    /// The names in its certificate.
+    /// The names in the client's certificate.
     pub certificate_names: Arc<[String]>,
 }
 
@@ -22,7 +22,7 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Whether it is on this host.
+    /// Whether the peer is on this host.
     pub fn is_local(self) -> bool {
         match self {
             Peer::User(_) => true,
@@ -30,7 +30,7 @@ impl Peer {
         }
     }
 
-    /// What counts as one address when failures are counted: of IPv6, a network.
+    /// The peer under which failures are counted. For IPv6 it is the whole network.
     pub fn network(self) -> Peer {
         match self {
             Peer::Ip(ip) => Peer::Ip(match ip.to_canonical() {
@@ -51,28 +51,28 @@ impl std::fmt::Display for Peer {
     }
 }
 
-/// Who asks, behind a proxy or not.
+/// The peer that asks, behind a proxy or not.
 #[derive(Clone, Debug)]
 pub struct Asker {
     pub peer: Peer,
-    /// Whether no proxy is in between, as far as is known: then the other end of the connection is who asks.
+    /// Whether the other end of the connection is the one that asks. This is so if no proxy is known to be between.
     pub is_direct: bool,
 }
 
 impl Asker {
-    /// Whether it is on this host, with no proxy in between.
+    /// Whether the peer is on this host, with no proxy between.
     pub fn is_neighbour(&self) -> bool {
         self.is_direct && self.peer.is_local()
     }
 }
 
-/// Why a request is not taken.
+/// The refusal of a request from a proxy that is not trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Forwarded;
 
 impl Origin {
-    /// Looks behind a proxy that is trusted. Where another one speaks for strangers over a socket of this host, all of them
-    /// would count as of this host: that is refused.
+    /// Finds the peer behind a trusted proxy. Fails if another local proxy forwards for strangers, because all of
+    /// them would count as peers of this host.
     pub fn asker(
         &self,
         headers: &HeaderMap,
@@ -86,7 +86,7 @@ impl Origin {
             _ => false,
         });
         if is_trusted && is_forwarded {
-            // The last of the list is what the proxy itself saw.
+            // The last address in the list is the one that the proxy itself saw.
             let last = told.and_then(|told| told.to_str().ok()?.rsplit(',').next());
             let ip = last.and_then(|last| last.trim().parse().ok());
             return match ip {
@@ -100,7 +100,7 @@ impl Origin {
         if is_forwarded && self.peer.is_local() {
             return Err(Forwarded);
         }
-        // A proxy that forgets to say for whom it speaks does not lend its own place to strangers.
+        // If a trusted proxy does not name its peer, strangers must not gain the proxy's own place.
         Ok(Asker {
             peer: self.peer,
             is_direct: !is_trusted,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_not_trusted_does_not_speak_for_others() {
+    fn an_untrusted_proxy_does_not_speak_for_others() {
         let told = headers(&["203.0.113.7"]);
         for local in [
             Peer::User(33),
@@ -145,14 +145,14 @@ mod tests {
             let asker = origin(local).asker(&headers(&[]), &[]).unwrap();
             assert!(asker.is_neighbour() && asker.peer == local);
         }
-        // From elsewhere it is a word of the caller's, and nothing more.
+        // From elsewhere, the header is only the caller's claim.
         let asker = origin(ip("10.0.0.9")).asker(&told, &[]).unwrap();
         assert_eq!(asker.peer, ip("10.0.0.9"));
         assert!(asker.is_direct && !asker.is_neighbour());
     }
 
     #[test]
-    fn a_trusted_proxy_tells_the_last_address_and_nobody_behind_it_is_local() {
+    fn a_trusted_proxys_last_address_counts_and_no_peer_behind_it_is_local() {
         let trusted = [None, Some("127.0.0.1".parse().unwrap())];
         for proxy in [Peer::User(33), ip("127.0.0.1")] {
             let told = headers(&["127.0.0.1", "1.1.1.1, 203.0.113.7"]);

@@ -1,5 +1,6 @@
-//! A connection that may not dawdle: the head of a request has its time from its first byte on, and an answer has its time to
-//! be taken. hyper's own timer counts the time between two requests, too, which a client that keeps its connection may have.
+//! A connection that must not be slow. The head of a request has a time limit from its first byte on, and so has the
+//! reading of an answer. hyper's own timer would also count the time between two requests, which a client that keeps
+//! its connection may take.
 
 use std::future::Future;
 use std::io;
@@ -13,12 +14,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long the head of a request may take to come.
+/// The time limit of a request's head.
 const HEAD: Duration = Duration::from_secs(5);
-/// How long the other end may take to read on.
+/// The time limit until the other end reads on.
 const TAKING: Duration = Duration::from_secs(20);
 
-/// How far a connection is.
+/// The stage of a connection: between requests, in a head, or answering.
 #[derive(Clone)]
 pub struct Stage(Arc<Inside>);
 
@@ -41,8 +42,8 @@ impl Stage {
         self.0.at.store(BETWEEN, Ordering::Relaxed);
     }
 
-    /// Waits until no head is on its way: the first one is from the connection's beginning. One that does not come in time ends
-    /// the connection.
+    /// Waits until no head is arriving. The first head counts from the beginning of the connection. A head that is
+    /// late ends the connection.
     pub async fn past_head(&self) {
         loop {
             let past_head = self.0.past_head.notified();
@@ -62,7 +63,7 @@ pub struct Paced<S> {
 }
 
 impl<S> Paced<S> {
-    /// Whoever connects is to say something at once.
+    /// Wraps a stream. The time of the first head begins at once.
     pub fn new(stream: S) -> (Paced<S>, Stage) {
         let stage = Stage(Arc::new(Inside {
             at: AtomicU8::new(IN_HEAD),
@@ -81,7 +82,7 @@ impl<S> Paced<S> {
         self.stage.0.at.load(Ordering::Relaxed) == stage
     }
 
-    /// The same for what is written, unless it stalls for too long.
+    /// Passes on the result of a write, or fails if the write has stalled for too long.
     fn unless_stalled<T>(
         &mut self,
         written: Poll<io::Result<T>>,
@@ -115,7 +116,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         if !self.is_in(IN_HEAD) {
             return read;
         }
-        // A head that drips is late, too.
+        // A head that arrives too slowly is late too.
         match self.head.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(late())),
             Poll::Pending => read,

@@ -8,7 +8,7 @@ use wxtoken::tool::{Error, Hint, Status};
 use super::admission::Refusal;
 use crate::ui::hint::in_commands;
 
-/// Every answer is for the one who asked, and is not kept on the way.
+/// A JSON answer. Caches must not keep it, because it is for one client only.
 pub fn json_answer(status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -71,8 +71,7 @@ fn lacks_a_field(error: &Error) -> bool {
     error.status == Status::Account && matches!(error.hint.as_deref(), Some(Hint::Put { .. }))
 }
 
-/// What a client is told. Of the store's own troubles it is not told which file they are about, nor which accounts there
-/// are beside its own.
+/// The error that a client sees. It does not name the store's files, nor accounts that the client does not see.
 fn told(refusal: &Refusal) -> Error {
     let store = |what: &str| Error::store(what);
     match refusal {
@@ -99,7 +98,7 @@ fn told(refusal: &Refusal) -> Error {
             retry_after_ms: i64::try_from(wait.as_millis()).unwrap_or(0).max(1),
             ..store("this client makes more calls than it may")
         },
-        // What it lacks, and the client's operator may put.
+        // The error names a missing field that the client may put.
         Refusal::Failed(error) if lacks_a_field(error) => error.clone(),
         Refusal::Failed(error) if error.status == Status::Account => {
             Error::new(Status::Account, "there is no such account for this client")

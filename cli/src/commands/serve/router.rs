@@ -1,4 +1,4 @@
-//! Which path is whose, and what every answer has in common.
+//! The routes of the server, and the common parts of all answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::origin::Origin;
 use super::server::Server;
 use super::{forward, health, native, page, problem, wechat};
 
-/// How long the body of a request may take to come.
+/// The time limit of a request's body.
 pub const BODY_TIME: Duration = Duration::from_secs(5);
 
 pub fn of(server: Arc<Server>) -> Router {
@@ -51,7 +51,8 @@ pub fn of(server: Arc<Server>) -> Router {
         .with_state(server)
 }
 
-/// WeChat's calls that are answered here, and every other path, which goes on to the platform. A prefix names one of the two.
+/// Adds WeChat's calls that are answered here, and forwards every other path to the platform. A prefix names one of
+/// the two platforms.
 fn with_platforms_paths(
     mut router: Router<Arc<Server>>,
     server: &Server,
@@ -72,7 +73,7 @@ fn with_platforms_paths(
     )
 }
 
-/// Nothing on the way keeps an answer.
+/// Marks an answer as one that caches must not keep.
 async fn uncached(request: Request, next: Next) -> Response<Body> {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! What all calls share: the store, the clients, the limits, the audit.
+//! The state that all calls share: the store, the clients, the limits, the audit.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -25,20 +25,20 @@ pub struct Server {
     pub work: Arc<Work>,
     pub clients: Arc<ClientLookup>,
     pub accounts: Arc<AccountLookup>,
-    /// Clients by the users who run them.
+    /// Clients by the user who runs them.
     pub peers: HashMap<u32, String>,
     pub trusted_proxies: Vec<Option<IpAddr>>,
     pub rates: Buckets<String>,
     pub strangers: Strangers,
     pub audit: Audit,
-    /// Lines of the audit on those who are refused unheard.
+    /// Limits the lines of the audit on calls that are refused unheard.
     pub unheard: Buckets<()>,
     pub handed: Handed,
     pub stand_ins: StandIns,
     pub repeats: Repeats,
     pub activity: Activity,
     pub page: Page,
-    /// When it began, in Unix seconds.
+    /// The time of the start, in Unix seconds.
     pub started_at: i64,
     pub wechat_calls: Vec<WechatCall>,
     pub min_life_s: i64,
@@ -46,11 +46,11 @@ pub struct Server {
     pub forwarding: Forwarding,
     pub readiness: Readiness,
     log: Log,
-    /// The trouble that was told last: many calls meet the same.
+    /// The trouble that was last logged. Many calls meet the same one.
     told: Mutex<String>,
 }
 
-/// Calls since the start, for metrics.
+/// The calls since the start, for metrics.
 #[derive(Default)]
 pub struct Counts {
     pub served: AtomicU64,
@@ -87,7 +87,7 @@ impl Server {
         }
     }
 
-    /// What is wrong with the store is for the operator to read: it names files of this host.
+    /// Logs a failure of the store for the operator, since it names files of this host.
     pub fn note_failure(&self, error: &Error) {
         if matches!(error.status, Status::Store | Status::Internal) && error.retry_after_ms == 0 {
             let trouble = in_one_line(error);

@@ -1,4 +1,4 @@
-//! The keys of stand-ins, as the store's key file has them: read again once a second, for somebody may change them.
+//! The keys of stand-ins, from the store's key file. The file is read again once a second, because it may change.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,14 +8,14 @@ use wxtoken::tool::StandInKeys;
 use super::admission::Refusal;
 use super::work::Work;
 
-/// How long what was read is good for.
+/// The time for which the keys that were read are good.
 const GOOD_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct StandIns(Mutex<Option<(Instant, Arc<StandInKeys>)>>);
 
 impl StandIns {
-    /// The keys. Where the file cannot be read for now, those that it had.
+    /// The keys. If the file cannot be read for now, the keys that were read last.
     pub async fn keys(&self, work: &Work) -> Result<Arc<StandInKeys>, Refusal> {
         let known = self.known();
         if let Some((at, keys)) = &known

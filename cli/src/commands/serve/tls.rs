@@ -1,5 +1,5 @@
-//! The certificate of a server, and the names in those of its clients. Read again when a signal says so; what cannot be read
-//! leaves the one before in place.
+//! The server's certificate, and the names in clients' certificates. A signal makes the files be read again. If they
+//! cannot be read, the certificate stays as it was.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +17,7 @@ use wxtoken::tool::Error;
 
 use crate::exit::Failure;
 
-/// How long a handshake may take.
+/// The time limit of a handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
 pub struct Tls {
@@ -43,7 +43,7 @@ impl Tls {
         Ok(())
     }
 
-    /// None where it takes too long, or does not come about.
+    /// Shakes hands. Returns None if the handshake fails or takes too long.
     pub async fn accept(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let config = self
             .config
@@ -55,7 +55,7 @@ impl Tls {
     }
 }
 
-/// The DNS names in the certificate that the other end has shown, and that was verified.
+/// The DNS names in the verified certificate of the other end.
 pub fn names_of(stream: &TlsStream<TcpStream>) -> Vec<String> {
     let (_, session) = stream.get_ref();
     let shown = session.peer_certificates().unwrap_or_default();

@@ -1,7 +1,8 @@
-//! Calls of the library block, so each runs on a thread of the blocking pool, within two bounds: looks at the store, which are
-//! short, and fetches, which may wait for a platform. A platform that hangs takes no thread from looks.
+//! Calls of the library block, so each runs on a thread of the blocking pool. There are two limits: one for looks at
+//! the store, which are short, and one for fetches, which may wait for a platform. So a platform that hangs takes no
+//! thread from looks.
 //!
-//! Of one credential one thread is on the way, however many ask for it: the others share what it comes back with.
+//! For one credential one thread is on the way, however many callers ask. The others share its result.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,15 +13,15 @@ use wxtoken::tool::{Error, LivingToken, Result, Status, Store};
 
 const LOOKS: usize = 16;
 const FETCHES: usize = 64;
-/// Connections to platforms that are made at a time.
+/// The most connections to platforms that are being made at a time.
 pub const CONNECTS: usize = 32;
-/// Threads of the pool. A few more: one that has given its turn back may not have ended yet.
+/// The threads of the pool. A few are spare, because a thread that has given its turn back may not have ended yet.
 pub const THREADS: usize = LOOKS + FETCHES + CONNECTS + 8;
-/// How many may wait for a turn.
+/// The most calls that may wait for a turn.
 const MOST_WAITING: usize = 4096;
 
-/// A credential, with the least life, and how many rejections there were before: who comes after one does not share what
-/// another set out for before it.
+/// A credential, the least life, and the number of changes before. A caller that comes after a rejection does not
+/// share a flight that began before it.
 type Flight = (String, i64, u64);
 type Landing = Option<Result<LivingToken>>;
 
@@ -33,7 +34,7 @@ pub struct Work {
     flights: Mutex<HashMap<Flight, watch::Receiver<Landing>>>,
 }
 
-/// There is more to do than the server takes on.
+/// The server has more calls than it accepts.
 #[derive(Debug)]
 pub struct Busy;
 
@@ -49,7 +50,7 @@ impl Work {
         }
     }
 
-    /// A short call of the library.
+    /// Runs a short call of the library.
     pub async fn look<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Store) -> T + Send + 'static,
@@ -58,7 +59,7 @@ impl Work {
         self.within(&self.looks, move || call(&store)).await
     }
 
-    /// A call of the library that may wait for a platform.
+    /// Runs a call of the library that may wait for a platform.
     pub async fn long<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Store) -> T + Send + 'static,
@@ -67,17 +68,17 @@ impl Work {
         self.within(&self.fetches, move || call(&store)).await
     }
 
-    /// The token of an account, where it is known without a wait.
+    /// The token of an account, if it is known without waiting.
     pub fn known(&self, account: &str) -> Option<Box<str>> {
         Some(self.store.get_known(account, 0)?.value)
     }
 
-    /// Something has been rejected or put: a get that comes from now on begins anew.
+    /// Notes a rejection or a put. A get that comes later starts a new flight.
     pub fn note_change(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// A token that is valid now, and lives so long.
+    /// Returns a token that is valid now and lives at least this long.
     pub async fn get(
         self: &Arc<Self>,
         name: &str,
@@ -92,7 +93,7 @@ impl Work {
         let landed = landing.wait_for(Option::is_some).await;
         match landed {
             Ok(landed) => landed.clone().ok_or(Busy),
-            // Its task is gone without a word: there was no turn for it.
+            // The task ended without a result, because it got no turn.
             Err(_) => Err(Busy),
         }
     }
@@ -110,7 +111,7 @@ impl Work {
             let got = work
                 .long(move |store| store.get_with_life(&name, min_life_ms))
                 .await;
-            // Out of the list first: who comes now begins anew.
+            // The flight leaves the list first, so that a later caller starts a new one.
             let mut flights = work.flights.lock().unwrap_or_else(PoisonError::into_inner);
             flights.remove(&flight);
             drop(flights);
@@ -137,7 +138,7 @@ impl Work {
     }
 }
 
-/// One that waits for a turn.
+/// A place among the calls that wait for a turn.
 struct Waits<'a>(&'a AtomicUsize);
 
 impl Waits<'_> {

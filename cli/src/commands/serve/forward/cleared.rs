@@ -1,4 +1,4 @@
-//! A call that may go on: sent to the platform, and a second time with another token where the platform did not take the first.
+//! A call that may be forwarded. If the platform refuses its token, it is sent once more with another one.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use super::reply::{Reply, end_to_end};
 use super::users::USER_TOKENS;
 use super::who::{Place, SecretPlace, with_fields};
 
-/// A call that may go on.
+/// A call that may be forwarded.
 pub struct Cleared<'a> {
     pub head: &'a Parts,
     pub query: Query,
     pub places: Vec<Place>,
-    /// The token of this account is added, where the call has none.
+    /// The parameter and the account whose token is added, if the call has no token.
     pub added: Option<(&'static str, String)>,
     pub secret: Option<SecretPlace>,
     pub host: WechatHost,
 }
 
 impl Cleared<'_> {
-    /// Sends it on, a second time with another token where the platform did not take the first.
+    /// Forwards the call. If the platform refuses its token, and another one can be had, sends it once more.
     pub async fn send(
         self,
         call: &Call<'_>,
@@ -53,7 +53,7 @@ impl Cleared<'_> {
             let request = self.request(call, &tokens, secret, &mut body)?;
             let within = match may_repeat || repeated {
                 true => limits.idle,
-                // Its body passes within limits of its own.
+                // A body that is passed on has limits of its own.
                 false => limits.whole(),
             };
             let sent = call.server.forwarding.upstream.send(self.host, request);
@@ -89,7 +89,7 @@ impl Cleared<'_> {
         }
     }
 
-    /// By the account.
+    /// The tokens of the call, by account.
     async fn tokens(&self, call: &Call<'_>) -> Result<HashMap<String, Box<str>>, Trouble> {
         let mut tokens = HashMap::new();
         let of_places = self.places.iter().map(|place| &place.account);
@@ -103,13 +103,13 @@ impl Cleared<'_> {
         Ok(tokens)
     }
 
-    /// Says that the platform did not take the call's own token. The tokens, where another is there then.
+    /// Rejects the call's own token, which the platform refused. Returns the tokens if another one came in its place.
     async fn tokens_after_refusal(
         &self,
         call: &Call<'_>,
         tokens: &HashMap<String, Box<str>>,
     ) -> Option<HashMap<String, Box<str>>> {
-        // What is refused there is the secret, or what the user brought.
+        // The platform has then refused the secret, or what the user sent.
         if self.secret.is_some() {
             return None;
         }
@@ -184,7 +184,8 @@ async fn secret_of(call: &Call<'_>, account: &str) -> Result<Secret, Trouble> {
     Ok(secret.map_err(Refusal::from)?.map_err(Refusal::from)?)
 }
 
-/// Headers that tell of a client, its way here and its key, which is not the platform's to know; and those that are made anew.
+/// Headers that describe a client, its route or its key, which the platform must not know, and headers that are
+/// written again.
 const OF_THE_CLIENT: [&str; 13] = [
     "accept-encoding",
     "authorization",
@@ -203,7 +204,7 @@ const OF_THE_CLIENT: [&str; 13] = [
 
 fn headers_for_platform(from: &HeaderMap) -> HeaderMap {
     let mut headers = end_to_end(from, &OF_THE_CLIENT);
-    // What else it may unpack could not be looked at here.
+    // The server could not examine any other packing.
     let takes_gzip = from.get_all(header::ACCEPT_ENCODING).iter().any(|value| {
         let mut all = value.to_str().unwrap_or_default().split(',');
         all.any(|one| one.trim().starts_with("gzip") && !one.replace(' ', "").ends_with(";q=0"))

@@ -1,5 +1,5 @@
-//! How many calls each client has had forwarded, by path and by what came of them: for metrics. Bounded: whatever paths
-//! callers think of, there are no more series than this.
+//! The number of forwarded calls by client, path and result, for metrics. The number of series is bounded, whatever
+//! paths callers invent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use super::paths::OTHER;
 
 const MOST: usize = 2000;
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Result {
     Ok,
@@ -43,11 +43,11 @@ impl Counts {
         *all.entry(key).or_default() += 1;
     }
 
-    /// Those of the clients that `sees` lets through, as Prometheus reads them.
+    /// Writes the counts of the clients that `sees` accepts, in the format of Prometheus.
     pub fn write(&self, sees: impl Fn(&str) -> bool, to: &mut String) {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         to.push_str(
-            "# HELP wxtoken_forwarded_calls_total Calls that were forwarded for a client, by path and by what came of them.\n\
+            "# HELP wxtoken_forwarded_calls_total Calls that were forwarded for a client, by path and by result.\n\
              # TYPE wxtoken_forwarded_calls_total counter\n",
         );
         for ((client, path, result), count) in all.iter().filter(|((client, ..), _)| sees(client)) {
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_without_end_take_no_room_without_end() {
+    fn the_number_of_paths_is_bounded() {
         let counts = Counts::default();
         for number in 0..3 * MOST {
             counts.note("web", &format!("/p/{number}"), Result::Ok);

@@ -1,4 +1,4 @@
-//! Which platform's host the calls of an account go to.
+//! The platform's host for the calls of each account.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,11 +8,12 @@ use wxtoken::tool::{Error, WechatHost, host_of_kind};
 use super::super::admission::{Call, Refusal};
 use super::super::wechat::reply::Trouble;
 
-/// The host of an account, and the token that the account had when that was looked up.
+/// The host of each account, and the token that the account had when the host was looked up.
 #[derive(Default)]
 pub struct Hosts(Mutex<HashMap<String, (Box<str>, WechatHost)>>);
 
-/// The host that an account's calls go to. A token says which account there is: the host is looked up again with each other.
+/// Returns the host for an account's calls. Each new token of the account makes it look the host up again, because
+/// the account may have changed.
 pub async fn host_of(call: &Call<'_>, account: &str) -> Result<WechatHost, Trouble> {
     let hosts = &call.server.forwarding.hosts.0;
     let known = call.server.work.known(account);

@@ -1,13 +1,13 @@
-//! Forwarding: every path that is not the server's own goes on to the platform, so that an SDK needs one setting, and the
+//! Forwarding: every path that is not the server's own goes on to the platform. So an SDK needs one setting, and the
 //! platform's allow list needs one address.
 //!
-//! - A client has stand-ins (`server_clients::stand_in`), and never a token. In a call the token is put in their place: in the
-//!   query and in the fields of a JSON object that hold a token, and nowhere else (`who`).
-//! - A platform's word that it does not take the token is a rejection, by comparison. Where another token is there then, and
-//!   the request was kept, the call is made once more.
-//! - Whatever the platform answers, the token and the secret do not pass (`needles`), nor do fields that hold other tokens.
-//!   Calls that would give tokens are not made (`paths`).
-//! - Bodies pass as they come in both directions, but for short ones, which are looked at.
+//! - A client has stand-ins (`server_clients::stand_in`), and never a token. The server replaces a stand-in by the
+//!   token in the query, and in the fields of a JSON object that hold a token, and nowhere else (`who`).
+//! - If the platform refuses the token, that counts as a rejection by comparison. If another token is then available,
+//!   and the request was kept, the call is made once more.
+//! - Neither the token nor the secret passes in a platform's reply (`needles`), nor do fields that hold other tokens.
+//!   Calls that would return tokens are not made (`paths`).
+//! - Bodies are passed on as they arrive, in both directions. Only short ones are read whole and examined.
 
 mod cleared;
 mod counts;
@@ -53,14 +53,14 @@ use super::wechat::parameters::Flaw;
 use super::wechat::reply::{Trouble, refuse};
 use crate::args::{Serve, is_plain};
 
-/// How long a call takes that has a line in the audit for that.
+/// The duration from which a call has a line in the audit.
 const SLOW: Duration = Duration::from_secs(1);
-/// Where the server's own calls are.
+/// The prefix of the server's own calls.
 const OWN: &str = "/v1/";
-/// How long a call waits for its turn.
+/// The longest wait of a call for its turn.
 const WAIT_FOR_TURN: Duration = Duration::from_secs(5);
 
-/// What all forwarded calls share.
+/// The state that all forwarded calls share.
 pub struct Forwarding {
     upstream: Upstream,
     paths: Paths,
@@ -87,7 +87,7 @@ impl Forwarding {
         }
     }
 
-    /// What was read of files is read anew.
+    /// Makes the next calls read the files again.
     pub fn reload(&self) {
         self.upstream.forget();
     }
@@ -104,9 +104,9 @@ impl Forwarding {
     }
 }
 
-/// Why a call is not forwarded.
+/// The reason why a call is not forwarded.
 enum Stop {
-    /// It is not a call that could be: there is no such path.
+    /// The path does not exist: nothing shows that the call was meant to be forwarded.
     NotMeant,
     Trouble(Trouble),
 }
@@ -117,7 +117,7 @@ impl<T: Into<Trouble>> From<T> for Stop {
     }
 }
 
-/// Answers a call on a path that is not the server's own. `host` is what a prefix of the path has named.
+/// Answers a call on a path that is not the server's own. `host` is the host that a prefix of the path names.
 pub async fn answer(
     server: Arc<Server>,
     origin: Origin,
@@ -160,13 +160,13 @@ pub async fn answer(
         }
     };
     call.is_audited = call.elapsed() >= SLOW;
-    // What a stranger has thought of is not for the audit.
+    // A path that a stranger made up does not go into the audit.
     call.path = call.client.is_some().then(|| shown(&path).to_owned());
     call.end(&outcome);
     response
 }
 
-/// Sends a call on where that may be. `told` is the host that it goes to, once that is known.
+/// Forwards a call if it is allowed. `told` is set to the host once that is known.
 async fn pass(
     call: &mut Call<'_>,
     host: Option<WechatHost>,
@@ -227,7 +227,7 @@ async fn pass(
     }
     let of_places = places.iter().map(|place| &place.account);
     let mut accounts: Vec<&String> = call.account.iter().chain(of_places).collect();
-    // Of most calls they are the same.
+    // Most calls name one account several times.
     accounts.dedup();
     let mut hosts = Vec::new();
     for account in accounts {
@@ -238,7 +238,7 @@ async fn pass(
     let its_host = hosts.first().copied().unwrap_or(WechatHost::Weixin);
     *told = Some(its_host);
     if host.iter().chain(&hosts).any(|one| *one != its_host) {
-        let words = "invalid credential: the token is of the other platform";
+        let words = "invalid credential: the token belongs to the other platform";
         return Err(Trouble::Words(40001, words).into());
     }
     let cleared = Cleared {
@@ -252,7 +252,7 @@ async fn pass(
     cleared.send(call, body, turn).await
 }
 
-/// Who has sent a call, and what is known of it by then.
+/// The client that sent a call, and the parts of the call that were read to identify it.
 struct Sender {
     caller: Caller,
     places: Places,
@@ -261,12 +261,12 @@ struct Sender {
 }
 
 enum Unread {
-    /// It was short, and has been read to find its sender.
+    /// The body is short, and was read to identify the sender.
     Short(Bytes),
     Body(Body),
 }
 
-/// By a stand-in, by a key in the place of a secret, by a user's token, or as for any other call.
+/// Identifies the sender by a stand-in, by a key in the secret's place, by a user's token, or as for any other call.
 async fn sender(
     call: &mut Call<'_>,
     head: &Parts,
@@ -296,7 +296,7 @@ async fn sender(
         }
     }
     let body = if caller.is_none() && may_have_token(head) {
-        // Not yet known to be a client's: no more is read than of any other call.
+        // The sender is not known to be a client yet, so the limit of any other call applies.
         let bytes = native::bytes(body).await?;
         places.add_of_body(call, &bytes).await?;
         caller = places.caller(call)?;

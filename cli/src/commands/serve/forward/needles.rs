@@ -1,9 +1,9 @@
-//! What no reply may hold: the tokens, and the secret, that a request was sent with. A platform does not send them back; an
-//! error text, a header or a redirect that repeats the request would.
+//! The texts that no reply may hold: the tokens and the secret of its request. A platform does not send them back by
+//! itself. An error text, a header or a redirect that repeats the request would.
 
 use memchr::memmem::Finder;
 
-/// How many bytes of one are looked for before the rest is compared.
+/// The bytes of a needle that are searched for before the rest is compared.
 const LOOKED_FOR: usize = 16;
 
 /// Byte strings that must not pass.
@@ -13,9 +13,9 @@ pub struct Needles(Vec<Needle>);
 #[derive(Clone)]
 struct Needle {
     bytes: Vec<u8>,
-    /// Of its first bytes. To make one takes the longer the more bytes it is to find.
+    /// The finder of its first bytes. A finder of more bytes takes longer to make.
     begin: Finder<'static>,
-    /// What the client may know in its place.
+    /// The text in its place, which the client may know.
     instead: Vec<u8>,
 }
 
@@ -53,7 +53,7 @@ impl Needles {
         self.0.iter().any(|needle| needle.place_in(text).is_some())
     }
 
-    /// The text without them.
+    /// The text with each needle replaced.
     pub fn replaced(&self, text: &[u8]) -> Vec<u8> {
         let mut text = text.to_vec();
         for needle in &self.0 {
@@ -70,7 +70,7 @@ impl Needles {
         text
     }
 
-    /// How many bytes at the end of a text may be the beginning of one.
+    /// The number of bytes at the end of a text that may begin a needle.
     pub fn begun_at_end_of(&self, text: &[u8]) -> usize {
         let begun = |needle: &Needle| {
             let longest = text.len().min(needle.bytes.len() - 1);
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_goes_without_what_must_not_pass() {
+    fn needles_are_replaced_in_a_text() {
         let needles = needles();
         assert!(needles.are_in(b"a real-token b") && !needles.are_in(b"rea l"));
         let text = needles.replaced(b"real-token, a real-toke, real-tokenreal-token");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_the_beginning_of_one_is_told() {
+    fn the_length_of_a_needles_possible_beginning_is_known() {
         let needles = needles();
         for (text, begun) in [
             ("", 0),

@@ -1,4 +1,5 @@
-//! The body of a forwarded call: kept whole where it is short, so that the call can be repeated, or passed on as it comes.
+//! The body of a forwarded call. A short one is kept, so that the call can be repeated. A long one is passed on as it
+//! arrives.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,20 +13,20 @@ use wxtoken::tool::{Error, Status};
 
 use super::stillness::Stillness;
 
-/// How long a body may be that is kept, in bytes.
+/// The longest body that is kept, in bytes.
 pub const KEPT: usize = 1 << 20;
 
-/// What bounds a body.
+/// The limits of a body.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes in all.
+    /// The most bytes in all.
     pub most: u64,
-    /// How long it may stand still.
+    /// The longest time without any bytes.
     pub idle: Duration,
 }
 
 impl Limits {
-    /// How long it may last.
+    /// The longest time in all.
     pub fn whole(self) -> Duration {
         self.idle * 20
     }
@@ -34,12 +35,12 @@ impl Limits {
 /// A body on its way to a platform.
 pub enum Outgoing {
     Kept(Bytes),
-    /// It is there once.
+    /// A body that can be sent once.
     Passing(Option<Passing>),
 }
 
 impl Outgoing {
-    /// Reads a body as far as it may be kept.
+    /// Reads a body up to the length that may be kept.
     pub async fn take(body: Body, limits: Limits) -> Result<Outgoing, Error> {
         let taken = timeout(limits.whole(), Outgoing::take_begin(body, limits)).await;
         taken.map_err(|_| stood_still())?
@@ -78,7 +79,7 @@ impl Outgoing {
         })))
     }
 
-    /// As it is sent. A kept one may be sent again.
+    /// The body to send. A kept one can be sent again.
     pub fn body(&mut self) -> Body {
         match self {
             Outgoing::Kept(bytes) => Body::from(bytes.clone()),
@@ -91,7 +92,7 @@ impl Outgoing {
     }
 }
 
-/// A body that is passed on: what was read of it, and the rest as it comes.
+/// A body that is passed on: the part that was read, and the rest as it arrives.
 pub struct Passing {
     begin: Option<Bytes>,
     rest: Body,

@@ -1,6 +1,7 @@
-//! Which calls go on to a platform, by their paths.
+//! Decides by the path whether a call is forwarded.
 
-/// Calls whose replies would hold a token, a refresh token or a permanent code, and one that tells what a request held.
+/// Calls whose replies would hold a token, a refresh token or a permanent code, and a call that shows an earlier
+/// request.
 const GIVE_TOKENS: [&str; 11] = [
     "/cgi-bin/component/api_get_authorizer_info",
     "/cgi-bin/component/api_get_authorizer_list",
@@ -15,7 +16,7 @@ const GIVE_TOKENS: [&str; 11] = [
     "/cgi-bin/service/v2/get_permanent_code",
 ];
 
-/// Calls that spend one of an account's ten resets a month. They go on only where `--forward-paths` names them.
+/// Calls that use up one of an account's ten resets a month. They are forwarded only if `--forward-paths` names them.
 const SPEND: [&str; 4] = [
     "/cgi-bin/clear_quota",
     "/cgi-bin/clear_quota/v2",
@@ -23,10 +24,11 @@ const SPEND: [&str; 4] = [
     "/cgi-bin/component/clear_quota/v2",
 ];
 
-/// Calls about a user of the account: their token is the user's, and the secret stands where others have the account's token.
+/// The prefix of calls about a user of the account. Their token is the user's, and they take the secret instead of
+/// the account's token.
 const OF_USERS: &str = "/sns/";
 
-/// What `--forward-paths` allows.
+/// The paths that `--forward-paths` allows.
 #[derive(Debug)]
 pub struct Paths(Vec<Pattern>);
 
@@ -36,16 +38,16 @@ enum Pattern {
     Begins(String),
 }
 
-/// What becomes of a call.
+/// The decision on a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     GoesOn,
-    /// It would give a token away, or may not be reached by clients.
+    /// The call would give a token away, or clients may not use it.
     Withheld,
 }
 
 impl Paths {
-    /// Without patterns, every path.
+    /// The paths that match one of the patterns. Without patterns, every path.
     pub fn of(patterns: &[String]) -> Paths {
         let patterns = patterns.iter().map(|text| match text.strip_suffix('*') {
             Some(begin) => Pattern::Begins(begin.to_owned()),
@@ -73,11 +75,11 @@ impl Paths {
     }
 }
 
-/// Stands for a path that may hold what is not to be seen.
+/// The text in place of a path that may hold a secret.
 pub const OTHER: &str = "other";
 
-/// A path for the audit and the metrics. A part that may be a key, a token or a secret is not a name of WeChat's: it is long, or
-/// has many digits.
+/// A path as the audit and the metrics show it. A long part, or one with many digits, may be a key, a token or a
+/// secret, and is not a name of WeChat's.
 pub fn shown(path: &str) -> &str {
     let may_be_seen = |part: &str| {
         let digits = part.bytes().filter(u8::is_ascii_digit).count();
@@ -89,16 +91,16 @@ pub fn shown(path: &str) -> &str {
     }
 }
 
-/// The longest that is known has 35 letters: `getweanalysisappidmonthlyvisittrend`.
+/// The longest part that is shown. The longest known one has 35 letters: `getweanalysisappidmonthlyvisittrend`.
 const MOST_OF_A_PART: usize = 40;
 const MANY_DIGITS: usize = 6;
 
-/// Whether the access_token of this call, and of its reply, is a user's, and not an account's.
+/// Whether the access_token of this call, and of its reply, belongs to a user and not to an account.
 pub fn is_of_a_user(path: &str) -> bool {
     path.starts_with(OF_USERS)
 }
 
-/// The names of the parameters in which this call has an appid and its secret.
+/// The names of the parameters that hold an appid and its secret in this call.
 pub fn takes_secret(path: &str) -> Option<(&'static str, &'static str)> {
     match path {
         "/sns/jscode2session" | "/sns/oauth2/access_token" => Some(("appid", "secret")),
@@ -157,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_tokens_never_goes_on_and_what_spends_must_be_named() {
+    fn calls_that_give_tokens_are_withheld_and_calls_that_spend_must_be_named() {
         for path in GIVE_TOKENS {
             for list in [paths(&[]), paths(&["/*"]), paths(&[path])] {
                 assert_eq!(list.fate(path), Fate::Withheld, "{path}");

@@ -1,4 +1,4 @@
-//! The query of a forwarded call: its parts stay as they were written, but for the values that are put in.
+//! The query of a forwarded call. Its parts stay as they were written, except for the values that are replaced.
 
 use super::super::wechat::parameters::{Flaw, decoded};
 
@@ -14,7 +14,7 @@ struct Part {
 }
 
 impl Query {
-    /// Fails on one that cannot be read, or that says a name of `once` twice.
+    /// Parses a query. Fails if it cannot be read, or if it repeats one of the names in `once`.
     pub fn parse(text: &str, once: &[&str]) -> Result<Query, Flaw> {
         let mut parts: Vec<Part> = Vec::new();
         for written in text.split('&').filter(|part| !part.is_empty()) {
@@ -33,14 +33,14 @@ impl Query {
         Ok(Query(parts))
     }
 
-    /// An empty value counts as absent, as with WeChat.
+    /// The value of a parameter. An empty value counts as absent, as in WeChat's API.
     pub fn get(&self, name: &str) -> Option<&str> {
         let part = self.0.iter().find(|part| part.name == name)?;
         Some(&*part.value).filter(|value| !value.is_empty())
     }
 
-    /// As it is sent: what `put` gives stands in the place of a parameter's value, and what it does not give is left as it
-    /// was written. `added` are parameters more.
+    /// The query to send. `put` returns the new value of a parameter, or None to leave it as it was written. `added`
+    /// is appended.
     pub fn written<'a>(
         &self,
         put: impl Fn(&str) -> Option<&'a str>,
@@ -92,7 +92,7 @@ mod tests {
     const ONCE: [&str; 1] = ["access_token"];
 
     #[test]
-    fn what_is_not_put_in_is_sent_as_it_was_written() {
+    fn other_parts_of_a_query_are_sent_as_they_were_written() {
         let written = "openid=o%2d1&access_token=wxs%5Fa&lang=zh_CN&lang=en&x&&y=%E5%BA%97+";
         let query = Query::parse(written, &ONCE).unwrap();
         assert_eq!(query.get("access_token"), Some("wxs_a"));
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_said_once() {
+    fn a_token_parameter_must_not_be_repeated() {
         for query in [
             "access_token=a&access_token=b",
             "access_token=a&access%5ftoken=b",

@@ -1,5 +1,5 @@
-//! A platform's reply on its way back: short texts are looked at whole, everything else passes as it comes. Neither passes with
-//! a token or a secret in it.
+//! A platform's reply on its way back. A short text is read whole and examined. Everything else is passed on as it
+//! arrives. A token or a secret passes in neither.
 
 use std::future::Future;
 use std::io::Read;
@@ -21,29 +21,29 @@ use super::needles::Needles;
 use super::outgoing::Limits;
 use super::stillness::Stillness;
 
-/// How long a text may be that is looked at, in bytes: as it comes, and unpacked.
+/// The longest text that is examined, in bytes. The limit applies to it as it arrives, and unpacked.
 const LOOKED_AT: usize = 1 << 20;
 const UNPACKED: u64 = 8 << 20;
-/// Fields by which a reply would give away what lasts.
+/// Fields by which a reply would give a lasting secret away.
 static GIVEN_AWAY: LazyLock<[Finder<'static>; 3]> =
     LazyLock::new(|| ["access_token\"", "refresh_token\"", "permanent_code\""].map(Finder::new));
 static ERRCODE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"errcode\""));
 
-/// A reply, as far as it was read.
+/// A reply, as far as it has been read.
 pub struct Reply {
     pub head: response::Parts,
     pub body: Incoming,
-    /// What was read of the body.
+    /// The part of the body that has been read.
     read: Vec<u8>,
-    /// Whether that is a text, whole.
+    /// Whether that part is a whole text.
     is_whole: bool,
-    /// What it says, where it is packed.
+    /// The text, if the body is packed.
     unpacked: Option<Vec<u8>>,
     is_packed: bool,
 }
 
 impl Reply {
-    /// Reads the head, and the body of a short text.
+    /// Reads the head, and the body if it is a short text.
     pub async fn read(response: Response<Incoming>, limits: Limits) -> Result<Reply, Error> {
         let (mut head, body) = response.into_parts();
         if head.status.is_redirection() {
@@ -100,13 +100,13 @@ impl Reply {
         Ok(())
     }
 
-    /// What a text says that was read whole.
+    /// The text, if it was read whole.
     fn text(&self) -> Option<&[u8]> {
         let text = self.unpacked.as_ref().unwrap_or(&self.read);
         self.is_whole.then_some(text)
     }
 
-    /// By its type. Errors come as texts, whatever the call gives.
+    /// Whether the reply is a text by its type. Errors are texts, whatever the call returns otherwise.
     fn is_text(&self) -> bool {
         let kind = self.head.headers.get(header::CONTENT_TYPE);
         let Some(kind) = kind.and_then(|kind| kind.to_str().ok()) else {
@@ -117,7 +117,7 @@ impl Reply {
         kind.starts_with("text/") || ["json", "xml", "javascript"].iter().any(is_one)
     }
 
-    /// The errcode of a reply that has one; 0 where it has none.
+    /// The errcode of the reply, or 0 if it has none.
     pub fn errcode(&self) -> i64 {
         let Some(object) = self.object() else {
             return 0;
@@ -131,19 +131,19 @@ impl Reply {
         serde_json::from_slice(text.trim_ascii_start()).ok()
     }
 
-    /// Whether it has a field that no client is to see.
+    /// Whether the reply has a field that no client may see.
     pub fn gives_away(&self) -> bool {
         let text = self.text().unwrap_or_default();
         GIVEN_AWAY.iter().any(|field| field.find(text).is_some())
     }
 
-    /// The fields of a reply that is a JSON object.
+    /// The text in a field, if the reply is a JSON object.
     pub fn field(&self, name: &str) -> Option<String> {
         let object: Value = serde_json::from_slice(self.text()?).ok()?;
         object.get(name)?.as_str().map(str::to_owned)
     }
 
-    /// The answer to the client. `turn` is given back when it has passed.
+    /// The answer to the client. `turn` is released when a long body has passed.
     pub fn passed_on(
         self,
         needles: Needles,
@@ -183,11 +183,11 @@ impl Reply {
     }
 }
 
-/// A body that passes as it comes, but for what must not.
+/// A body that is passed on as it arrives, without the texts that must not pass.
 struct Guarded {
     begin: Option<Bytes>,
     rest: Incoming,
-    /// The end of what came: it may be the beginning of what must not pass.
+    /// The end of the data so far, which may begin a text that must not pass.
     held: Vec<u8>,
     needles: Needles,
     length: Option<u64>,
@@ -262,7 +262,8 @@ impl Guarded {
         }
     }
 
-    /// What may pass of this. Fails on what must not: the answer breaks off there.
+    /// The part of the data that may pass. Fails if the data holds a text that must not, and the answer breaks off
+    /// there.
     fn cleared(&mut self, data: Bytes) -> Result<Bytes, Error> {
         let left = self.left.checked_sub(data.len() as u64);
         self.left = left.ok_or_else(|| unusable("it is longer than replies may be"))?;
@@ -291,7 +292,7 @@ fn unpacked(bytes: &[u8]) -> Option<Vec<u8>> {
     (read.is_ok() && text.len() as u64 <= UNPACKED).then_some(text)
 }
 
-/// What is said from one hop to the next, and cookies, which a platform's API does not have.
+/// Headers for one hop only, and cookies, which a platform's API does not have.
 const OF_A_HOP: [&str; 13] = [
     "connection",
     "cookie",
@@ -308,7 +309,7 @@ const OF_A_HOP: [&str; 13] = [
     "upgrade",
 ];
 
-/// The headers that go on: neither those of a hop, nor those that `but` names.
+/// The headers that are passed on: all except those of a hop and those in `but`.
 pub fn end_to_end(headers: &HeaderMap, but: &[&str]) -> HeaderMap {
     let of_connection = headers.get_all(header::CONNECTION);
     let of_connection = of_connection.iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! How long a body may stand still: the time counts while somebody waits for more of it, and not while nobody does.
+//! A limit on the time that a body may stand still. The time counts only while somebody waits for more of the body.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ impl Stillness {
         }
     }
 
-    /// What came, or None where too long nothing has come.
+    /// Returns the data that arrived, or None if none has arrived for too long.
     pub fn judge<T>(&mut self, came: Poll<T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         if let Poll::Ready(came) = came {
             self.is_waiting = false;
@@ -49,12 +49,12 @@ mod tests {
     }
 
     #[test]
-    fn time_counts_while_somebody_waits_and_begins_anew_with_what_comes() {
+    fn time_counts_while_somebody_waits_and_restarts_when_data_arrives() {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut stillness = Stillness::of(LIMIT);
-            // Nobody has asked for so long.
+            // Nobody has waited in this time.
             advance(LIMIT * 3).await;
             assert!(nothing_comes(&mut stillness).await.is_pending());
             advance(LIMIT / 2).await;

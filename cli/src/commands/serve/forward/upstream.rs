@@ -1,5 +1,5 @@
-//! Connections to the platforms: kept for the next call, made as those of a fetch are, and no more at a time than there are
-//! turns. Each thread of connections has its own: they are not moved from one thread to another.
+//! Connections to the platforms. They are kept for the next call, made like those of a fetch, and limited by turns.
+//! Each thread of connections has its own, so that none moves from one thread to another.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -26,15 +26,15 @@ use wxtoken::tool::{Error, PlatformLink, Status, Store, WechatHost};
 
 use super::super::work::CONNECTS;
 
-/// How long a connection may lie idle: less than platforms keep one.
+/// The longest idle time of a connection. It is shorter than the platforms' own.
 const IDLE: Duration = Duration::from_secs(20);
-/// How many idle ones a thread keeps for a host.
+/// The most idle connections that a thread keeps to a host.
 const MOST_IDLE: usize = 32;
 
 pub struct Upstream {
     store: Arc<Store>,
     connects: Arc<Semaphore>,
-    /// By the thread that they are used on.
+    /// Clients by the thread that uses them and by host.
     clients: Mutex<HashMap<(ThreadId, WechatHost), HttpClient>>,
     ways: Mutex<HashMap<WechatHost, Arc<Way>>>,
 }
@@ -51,12 +51,12 @@ impl Upstream {
         }
     }
 
-    /// The host's own URL, which a path is put behind.
+    /// The host's own URL, to which a path is appended.
     pub fn base_url(&self, host: WechatHost) -> Result<String, Error> {
         Ok(self.way(host)?.base_url.clone())
     }
 
-    /// Sends a request, whose URL is of that host, and waits for the head of its answer.
+    /// Sends a request whose URL belongs to that host, and waits for the head of its answer.
     pub async fn send(
         &self,
         host: WechatHost,
@@ -67,7 +67,7 @@ impl Upstream {
         sent.map_err(|e| failure(host, &e))
     }
 
-    /// From now on the certificates of `ca_file` are read anew, and connections are made anew.
+    /// Makes the next calls read the certificates of `ca_file` again and use new connections.
     pub fn forget(&self) {
         let of_clients = self.clients.lock();
         of_clients.unwrap_or_else(PoisonError::into_inner).clear();
@@ -173,7 +173,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// The failure that a connection came to, or else that of the request. The client's own error may hold what was sent.
+/// The failure of the connection, or else of the request. The client's own error may hold the request.
 fn failure(host: WechatHost, e: &hyper_util::client::legacy::Error) -> Error {
     let mut cause = std::error::Error::source(e);
     while let Some(inner) = cause {

@@ -1,5 +1,5 @@
-//! The tokens of users that clients have had by this server: a later call with one names no client otherwise. Remembered by
-//! their hashes, and for as long as the process runs.
+//! The users' tokens that clients have received through this server. A later call with such a token names its client
+//! in no other way. Their hashes are remembered as long as the process runs.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use ring::digest::{SHA256, digest};
 
 /// The fields of a user's tokens, in a reply and in a query.
 pub const USER_TOKENS: [&str; 2] = ["access_token", "refresh_token"];
-/// How many are remembered. The rest are forgotten with them: their users sign in again.
+/// The most tokens that are remembered. Beyond that, all are forgotten, and their users sign in again.
 const MOST: usize = 100_000;
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl UserTokens {
         all.insert(hash(token), client.to_owned());
     }
 
-    /// The client that had this one.
+    /// The client that received this token.
     pub fn client(&self, token: &str) -> Option<String> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&hash(token)).cloned()

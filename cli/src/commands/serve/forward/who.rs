@@ -1,4 +1,4 @@
-//! Who has sent a call that is to be forwarded, and with which stand-ins: where they stand in it, and for which accounts.
+//! Finds the sender of a call to be forwarded, and its stand-ins: their places in the call, and their accounts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::super::wechat::{of_id, of_stand_in, parted_key};
 use super::query::Query;
 use super::users::USER_TOKENS;
 
-/// The parameters that hold a token, of a query or of a JSON object. The first that is there is the call's own.
+/// The parameters that hold a token, in a query or a JSON object. The first one in a call is the call's own.
 pub const TOKEN_NAMES: [&str; 5] = [
     "access_token",
     "component_access_token",
@@ -34,22 +34,23 @@ pub struct Place {
     pub is_in_body: bool,
 }
 
-/// A secret that stands in the place of a client's key.
+/// The parameter in which a call has a client's key, and the account whose secret replaces the key.
 pub struct SecretPlace {
     pub name: &'static str,
     pub account: String,
 }
 
-/// The stand-ins of a call, all of one client.
+/// The stand-ins of a call. All of them belong to one client.
 pub struct Places {
     all: Vec<Place>,
     client: Option<String>,
-    /// The clients as they were when the call came.
+    /// The clients as they were when the call arrived.
     known: Arc<ClientSet>,
 }
 
 impl Places {
-    /// Those of a query. Fails on a token that is not a stand-in, but where users' tokens stand beside them.
+    /// The stand-ins of a query. Fails on a token that is not a stand-in, except in calls about users, which
+    /// carry users' tokens.
     pub async fn of_query(
         call: &Call<'_>,
         query: &Query,
@@ -70,7 +71,7 @@ impl Places {
         Ok(places)
     }
 
-    /// Those of a body that is a JSON object.
+    /// Adds the stand-ins of a body that is a JSON object.
     pub async fn add_of_body(&mut self, call: &Call<'_>, body: &[u8]) -> Result<(), Trouble> {
         for (name, value) in tokens_in(body) {
             self.add(call, name, &value, true).await?;
@@ -88,7 +89,7 @@ impl Places {
         let found = of_stand_in(call, &self.known, value, 40001).await?;
         let (client, account) = (found.name.to_owned(), found.account);
         match &self.client {
-            // Two clients in one call: neither may use the other's.
+            // In a call with stand-ins of two clients, neither client may use the other's.
             Some(known) if *known != client => return Err(Trouble::Code(40001)),
             _ => self.client = Some(client),
         }
@@ -101,12 +102,12 @@ impl Places {
         Ok(())
     }
 
-    /// The account of the first.
+    /// The account of the first stand-in.
     pub fn account(&self) -> Option<&String> {
         self.all.first().map(|place| &place.account)
     }
 
-    /// All of them, where they are of this client.
+    /// Returns all stand-ins. Fails unless they belong to this client.
     pub fn of(self, caller: &Caller) -> Result<Vec<Place>, Trouble> {
         match self.client.is_none_or(|client| client == caller.name) {
             true => Ok(self.all),
@@ -114,7 +115,7 @@ impl Places {
         }
     }
 
-    /// The client that they are of, if there are any.
+    /// The client to whom the stand-ins belong, if there are any.
     pub fn caller(&self, call: &mut Call<'_>) -> Result<Option<Caller>, Trouble> {
         let Some(name) = &self.client else {
             return Ok(None);
@@ -125,12 +126,12 @@ impl Places {
     }
 }
 
-/// Whether a query has a token, be it one of ours or not.
+/// Whether a query has a token, a stand-in or another.
 pub fn has_token(query: &Query) -> bool {
     TOKEN_NAMES.iter().any(|name| query.get(name).is_some())
 }
 
-/// The client that is known by its key, its certificate or its user.
+/// Identifies a client by its key, its certificate or its user.
 pub async fn known_otherwise(
     call: &mut Call<'_>,
     headers: &HeaderMap,
@@ -144,7 +145,7 @@ pub async fn known_otherwise(
     }
 }
 
-/// A call of a user's, by an appid and a client's key in the place of the secret.
+/// Identifies the client of a call about a user, by an appid and the client's key in place of the secret.
 pub async fn by_key(
     call: &mut Call<'_>,
     query: &Query,
@@ -171,7 +172,7 @@ pub async fn by_key(
     Ok((caller, place))
 }
 
-/// The client that has had the user's token of this query, while it is one.
+/// The client that received the user's token in this query, if it is still a client.
 pub async fn holder_of_users_token(
     call: &mut Call<'_>,
     query: &Query,
@@ -188,7 +189,7 @@ pub async fn holder_of_users_token(
     }
 }
 
-/// The account of a call that names none, where the client sees one alone.
+/// The account of a call that names none, if the client sees only one.
 pub async fn only_account(call: &Call<'_>, caller: &Caller) -> Result<String, Trouble> {
     let all = call.server.work.look(Store::accounts).await;
     let all = all.map_err(Refusal::from)?.map_err(Refusal::from)?;
@@ -202,7 +203,7 @@ pub async fn only_account(call: &Call<'_>, caller: &Caller) -> Result<String, Tr
     }
 }
 
-/// Whether a call has a body that may hold a token, and is short.
+/// Whether a call has a short body that may hold a token.
 pub fn may_have_token(head: &Parts) -> bool {
     let field = |name| {
         head.headers
@@ -216,8 +217,8 @@ pub fn may_have_token(head: &Parts) -> bool {
             .is_none_or(|kind| kind.contains("json") || kind.contains("text/plain"))
 }
 
-/// The tokens of a JSON object's own fields, by the names that may hold one. Nothing deeper is looked at: there a text is
-/// what the client sends to somebody.
+/// The tokens in a JSON object's own fields that may hold one. Nested fields are not examined, because they are texts
+/// that the client sends to somebody.
 pub fn tokens_in(body: &[u8]) -> Vec<(&'static str, String)> {
     let fields = fields_of(body);
     let names = TOKEN_NAMES.into_iter();
@@ -228,7 +229,7 @@ pub fn tokens_in(body: &[u8]) -> Vec<(&'static str, String)> {
     found.collect()
 }
 
-/// The body with other values in these fields, and the rest as it was written.
+/// The body with other values in these fields. The rest stays as it was written.
 pub fn with_fields<'a>(body: &[u8], put: impl Fn(&str) -> Option<&'a str>) -> Vec<u8> {
     let fields = fields_of(body);
     let mut changes: Vec<(usize, usize, String)> = Vec::new();

@@ -1,4 +1,5 @@
-//! What a browser says with a request: its cookies, its language, and from which page a form was sent.
+//! The parts of a browser's request that the page uses: its cookies, its language, and the page that a form was sent
+//! from.
 
 use axum::http::{HeaderMap, header};
 
@@ -9,7 +10,7 @@ use super::words::Language;
 const SESSION: &str = "wxtoken";
 const SESSION_OVER_TLS: &str = "__Host-wxtoken";
 const LANGUAGE: &str = "wxtoken-language";
-/// How long a choice of language is remembered.
+/// The time for which a choice of language is remembered, in seconds.
 const A_YEAR_S: u64 = 365 * 24 * 3600;
 
 pub struct Browser<'a> {
@@ -18,9 +19,9 @@ pub struct Browser<'a> {
 }
 
 impl<'a> Browser<'a> {
-    /// Of a call whose asker is known by now.
+    /// The browser of a call whose asker is known.
     pub fn of(call: &Call, headers: &'a HeaderMap) -> Browser<'a> {
-        // A proxy that is trusted says how it was reached.
+        // A trusted proxy says by which protocol it was reached.
         let is_behind_proxy = call.asker.as_ref().is_some_and(|asker| !asker.is_direct);
         let proto = headers.get("x-forwarded-proto");
         let said = proto.is_some_and(|proto| proto.as_bytes().eq_ignore_ascii_case(b"https"));
@@ -52,7 +53,7 @@ impl<'a> Browser<'a> {
             .map(|(_, value)| value)
     }
 
-    /// The line that makes the browser keep a session, or forget it where the cookie is empty.
+    /// The header that makes the browser keep a session, or forget it if the cookie is empty.
     pub fn set_session(&self, cookie: &str) -> String {
         let life = match cookie {
             "" => 0,
@@ -70,7 +71,7 @@ impl<'a> Browser<'a> {
         format!("{name}={value}; Path=/; Max-Age={life_s}; HttpOnly; SameSite=Strict{secure}")
     }
 
-    /// The language that was chosen here, or else the one that the browser asks for.
+    /// The language that was chosen on the page, or else the one that the browser prefers.
     pub fn language(&self) -> Language {
         let chosen = self.cookie(LANGUAGE).and_then(Language::tagged);
         let accepted = self.headers.get(header::ACCEPT_LANGUAGE);
@@ -78,8 +79,8 @@ impl<'a> Browser<'a> {
         chosen.unwrap_or_else(|| Language::accepted(accepted.unwrap_or_default()))
     }
 
-    /// Whether a form was sent from a page of this server, and not from another site's. Browsers say so by one of two fields;
-    /// a request that has neither is not a browser's form.
+    /// Whether a form was sent from a page of this server and not from another site's. Browsers say so by one of two
+    /// headers. A request with neither is not a browser's form.
     pub fn sends_from_here(&self) -> bool {
         let text = |name: &str| self.headers.get(name).map(|value| value.as_bytes());
         if let Some(site) = text("sec-fetch-site") {
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_of_another_site_is_told_from_one_of_this_server() {
+    fn a_form_of_another_site_is_told_apart() {
         let from_here = |fields: &[(&'static str, &str)], is_over_tls| {
             browser(&headers(fields), is_over_tls).sends_from_here()
         };
@@ -134,7 +135,7 @@ mod tests {
         }
         assert!(!from_here(&[host], true), "no browser sends a form so");
         assert!(!from_here(&[("origin", "https://")], true));
-        // A proxy may rewrite the host; the browser's own word counts.
+        // A proxy may rewrite the host, so the browser's own header counts.
         let fetched = |site| from_here(&[("sec-fetch-site", site), ("origin", own)], true);
         assert!(fetched("same-origin"));
         for site in ["cross-site", "same-site", "none", ""] {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_of_language_counts_before_what_the_browser_asks_for() {
+    fn a_chosen_language_overrides_the_browsers() {
         let english = headers(&[("accept-language", "en-US,en;q=0.9")]);
         assert_eq!(browser(&english, false).language(), Language::English);
         let chosen = headers(&[

@@ -1,4 +1,4 @@
-//! The HTML around the tables: head, header, the form to sign in. maud escapes whatever it is given.
+//! The HTML around the tables: the head, the header, and the form to sign in. maud escapes every text.
 
 use chrono::{DateTime, SecondsFormat};
 use maud::{DOCTYPE, Markup, html};
@@ -10,7 +10,7 @@ use super::tables;
 use super::words::{Language, Words};
 use crate::standing::Tone;
 
-/// What is said above the form.
+/// The message above the form.
 pub enum Notice<'a> {
     SessionOver,
     Refused(&'a Refusal),
@@ -47,7 +47,7 @@ pub fn sign_in_form(language: Language, notice: Option<Notice>) -> Markup {
             }
             p { (words.sign_in_lead) }
             label for="key" { (words.key) }
-            // A browser may keep it, as it keeps passwords: with a name.
+            // A browser can save the key as a password if there is a user name.
             input name="user" type="text" autocomplete="username" value="wxtoken" hidden;
             input #key name="key" type="password" required autofocus autocomplete="current-password"
                 spellcheck="false" aria-describedby="key-help";
@@ -58,7 +58,7 @@ pub fn sign_in_form(language: Language, notice: Option<Notice>) -> Markup {
     document(language, &header, &main, false)
 }
 
-/// For a client that may see it.
+/// The whole page, for a client that may see it.
 pub fn whole(overview: &Overview, language: Language, has_session: bool) -> Markup {
     let words = language.words();
     let lines = overview.report.as_ref().map(lines).unwrap_or_default();
@@ -153,7 +153,7 @@ pub fn class_of(tone: Tone) -> &'static str {
     }
 }
 
-/// Text whose commands are between backticks.
+/// Text with each command between backticks.
 pub fn with_commands(text: &str) -> Markup {
     html! {
         @for (i, part) in text.split('`').enumerate() {
@@ -162,7 +162,7 @@ pub fn with_commands(text: &str) -> Markup {
     }
 }
 
-/// In UTC: the server does not know where the reader is.
+/// A time in UTC, because the server does not know the reader's time zone.
 pub fn moment(seconds: i64) -> Markup {
     let at = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
     html! {
@@ -177,7 +177,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_between_backticks_is_a_command_and_all_of_it_is_escaped() {
+    fn text_between_backticks_is_a_command_and_everything_is_escaped() {
         let drawn = with_commands("run `wxtoken <b>` & wait").into_string();
         assert_eq!(drawn, "run <code>wxtoken &lt;b&gt;</code> &amp; wait");
         assert_eq!(with_commands("`").into_string(), "<code></code>");

@@ -1,12 +1,13 @@
-//! The page at `/`: how every account stands, what failed and what to do, who calls, and how keeper and store are. It is drawn
-//! here, whole, and works without its script, which does no more than fetch it again and put it in its place. It shows no
-//! token, and changes nothing.
+//! The page at `/`. It shows the state of every account, failures and their remedies, the clients' calls, and the
+//! state of keeper and store. The server draws it whole, and it works without its script. The script only fetches it
+//! again and replaces the parts that changed. The page shows no token and changes nothing.
 //!
-//! A client with the right `status` signs in with its key and gets a cookie (`session`). It sees what `/v1/status` would tell it,
-//! and other clients only if it sees all accounts. A client that is known by its certificate or its user needs no session.
+//! A client with the right `status` signs in with its key and gets a cookie (`session`). It sees what `/v1/status`
+//! would return to it, and sees other clients only if it sees all accounts. A client that is known by its certificate
+//! or its user needs no session.
 //!
-//! `browser` is what a browser says of itself, `overview` what there is to say, `frame`, `tables` and
-//! `troubles` the HTML, `words` the text.
+//! `browser` reads the browser's headers, and `overview` collects the facts. `frame`, `tables` and `troubles` make
+//! the HTML, and `words` has the text.
 
 mod browser;
 mod frame;
@@ -40,16 +41,16 @@ use super::problem;
 use super::server::Server;
 use super::wechat::parameters::Parameters;
 
-/// Nothing from elsewhere, nothing inline, in nobody's frame.
+/// The policy forbids everything from elsewhere, everything inline, and frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
      form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
-/// A page that refreshes itself has a line a minute in the audit.
+/// The lines per second in the audit of a page that refreshes itself: one a minute.
 const LINES_PER_SECOND: f64 = 1.0 / 60.0;
 
-/// What the page keeps from one request to the next.
+/// The state that the page keeps from one request to the next.
 pub struct Page {
     sessions: Sessions,
-    /// Lines of the audit on views, by client.
+    /// Limits the lines of the audit on views, by client.
     views: Buckets<String>,
 }
 
@@ -92,7 +93,7 @@ async fn view(
         Err(refusal) => Err(refusal),
     };
     match seen {
-        // To be asked to sign in is no event.
+        // A request for the form to sign in has no line in the audit.
         Ok(Seen::Form(form)) => form,
         Ok(Seen::Page(page, outcome)) => {
             call.end(&outcome);
@@ -143,7 +144,7 @@ async fn look(call: &mut Call<'_>, browser: &Browser<'_>) -> Result<Seen, Refusa
     Ok(Seen::Page(html(status, page), outcome))
 }
 
-/// The client whose session this is, as long as its key holds and it may see the status.
+/// The client of this session, while its key is valid and it may see the status.
 fn of_session(
     call: &mut Call<'_>,
     clients: &ClientSet,
@@ -176,7 +177,7 @@ async fn sign_in(
     }
 }
 
-/// The cookie of a new session.
+/// Begins a session. Returns its cookie.
 async fn begin(call: &mut Call<'_>, browser: &Browser<'_>, body: Body) -> Result<String, Refusal> {
     if !browser.sends_from_here() {
         return Err(Refusal::FromElsewhere);
@@ -193,7 +194,7 @@ async fn begin(call: &mut Call<'_>, browser: &Browser<'_>, body: Body) -> Result
     let caller = call.take(name, client)?;
     caller.require(Verb::Status)?;
     let sessions = &call.server.page.sessions;
-    // One that the browser had before is not to live on unseen.
+    // The browser's session before this one must not live on unseen.
     if let Some(before) = browser.session() {
         sessions.end(before);
     }
@@ -225,7 +226,7 @@ async fn sign_out(
     home(&browser.set_session(""))
 }
 
-/// The form once more, with the reason.
+/// Shows the form again, with the reason.
 fn refuse(call: Call, refusal: Refusal, language: Language) -> Response<Body> {
     let mut response = problem::answer(&refusal);
     let form = sign_in_form(language, Some(Notice::Refused(&refusal)));
@@ -234,7 +235,7 @@ fn refuse(call: Call, refusal: Refusal, language: Language) -> Response<Body> {
     as_page(response)
 }
 
-/// To the page, by a request of its own.
+/// Redirects to the page, by a request of its own.
 fn home(cookie: &str) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -260,7 +261,7 @@ fn as_page(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     let policy = HeaderValue::from_static(POLICY);
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    // With no referrer at all, a browser would not say either that a form is sent from here.
+    // Without any referrer, a browser would not say that a form is sent from here either.
     let referrer = HeaderValue::from_static("same-origin");
     headers.insert(header::REFERRER_POLICY, referrer);
     for name in ["cross-origin-opener-policy", "cross-origin-resource-policy"] {

@@ -1,4 +1,4 @@
-//! What there is to say on the page, of the accounts and clients that a caller sees.
+//! The facts that the page shows about the accounts and clients that a caller sees.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,16 +12,16 @@ use super::super::server::Server;
 use crate::standing::{Life, Tone, Trouble, troubles_of};
 
 pub struct Overview {
-    /// The client that looks.
+    /// The client that views the page.
     pub caller: String,
-    /// None while the store cannot be read.
+    /// The report. None while the store cannot be read.
     pub report: Option<Report>,
     pub clients: Vec<ClientLine>,
-    /// Whether these are all clients.
+    /// Whether the list has all clients.
     pub sees_all: bool,
     pub now: i64,
     pub running_s: i64,
-    /// Calls that were answered, refused, and those that failed.
+    /// The numbers of calls that were answered, were refused, and failed.
     pub calls: [u64; 3],
 }
 
@@ -34,21 +34,21 @@ pub struct ClientLine {
 /// One credential of an account.
 pub struct Line<'a> {
     pub account: &'a AccountReport,
-    /// Where the account stands among all.
+    /// The position of the account among all accounts.
     pub number: usize,
     pub token: &'a TokenReport,
-    /// Where that stands among its account's.
+    /// The position of the credential among those of its account.
     pub place: usize,
     pub life: Life,
     pub troubles: Vec<Trouble<'a>>,
 }
 
-/// How all accounts stand together.
+/// The state of all accounts together.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Summary {
     pub accounts: usize,
     pub without_token: usize,
-    /// Of those that have one, or do not need one now.
+    /// Accounts with troubles, among those that have a token or do not need one now.
     pub troubled: usize,
     pub tone: Tone,
 }
@@ -83,7 +83,7 @@ impl Overview {
     }
 }
 
-/// Of the accounts that a client sees; each with a token, be it one that was not fetched yet.
+/// The accounts in a report that a client sees. Each has a token, even if that was never fetched.
 fn seen_by(client: &ServerClient, mut report: Report) -> Report {
     report.accounts.retain(|account| client.sees(&account.name));
     report
@@ -124,13 +124,13 @@ pub fn lines(report: &Report) -> Vec<Line<'_>> {
 }
 
 impl Line<'_> {
-    /// Of its life and its troubles, the worse.
+    /// The worse of the tones of its life and its troubles.
     pub fn tone(&self) -> Tone {
         let troubles = self.troubles.iter().map(Trouble::tone);
         troubles.fold(self.life.tone(), Tone::max)
     }
 
-    /// The host that the token is of, where the account has several tokens of one name.
+    /// The host that issued the token, if the account has several tokens with one name.
     pub fn host(&self) -> Option<&str> {
         let same = |other: &&TokenReport| other.credential == self.token.credential;
         let are_several = self.account.tokens.iter().filter(same).count() > 1;

@@ -1,4 +1,5 @@
-// Fetches the page again every few seconds and puts what has changed in its place. Without it the page is whole all the same.
+// Fetches the page again every few seconds and replaces the parts that have changed. The page is complete without
+// this script.
 "use strict";
 (() => {
   const EVERY_MS = 5000;
@@ -8,7 +9,7 @@
   const live = document.getElementById("live");
   if (!live) return;
 
-  // What somebody is marking, to copy it, is not taken from under the pointer.
+  // A text that the reader is selecting is not replaced under the pointer.
   const isBeingMarked = () => {
     const marked = getSelection();
     return !marked.isCollapsed && live.contains(marked.anchorNode);

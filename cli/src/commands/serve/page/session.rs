@@ -1,5 +1,5 @@
-//! Who is signed in. A session is a random cookie, kept by its SHA-256, and the key that began it, kept by its hash too: at each
-//! use that key is looked up among the clients of now, so a session ends when its key does.
+//! The sessions of the page. A session is a random cookie and the key that began it, both kept as SHA-256 hashes. At
+//! each use the key is looked up among the present clients, so a session ends when its key does.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use wxtoken::tool::{Error, GivenKey, Status};
 
-/// How long a session lasts at most.
+/// The longest life of a session.
 pub const LIFE: Duration = Duration::from_secs(12 * 3600);
-/// Sessions of one key. One more ends the oldest of them.
+/// The most sessions of one key. One more ends the oldest of them.
 const MOST_OF_KEY: usize = 32;
-/// Sessions of all keys.
+/// The most sessions of all keys.
 const MOST: usize = 1024;
 const COOKIE_BYTES: usize = 32;
 
@@ -26,7 +26,7 @@ struct Session {
 }
 
 impl Sessions {
-    /// The cookie of a new session.
+    /// Begins a session. Returns its cookie.
     pub fn begin(&self, key: GivenKey, now: Instant) -> Result<String, Error> {
         let mut random = [0; COOKIE_BYTES];
         SystemRandom::new()
@@ -35,7 +35,7 @@ impl Sessions {
         let cookie: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut all = self.lock();
         all.retain(|session| session.holds_at(now));
-        // The oldest come first.
+        // The oldest sessions come first.
         let of_key = |session: &Session| session.key == key;
         if all.iter().filter(|session| of_key(session)).count() >= MOST_OF_KEY {
             let oldest = all.iter().position(of_key);
@@ -52,11 +52,11 @@ impl Sessions {
         Ok(cookie)
     }
 
-    /// The key that this session began with, if there is such a session.
+    /// The key that began this session, if the session exists.
     pub fn key_of(&self, cookie: &str, now: Instant) -> Option<GivenKey> {
         let given = sha256(cookie);
         let mut found = None;
-        // All are looked at, so that the time tells nothing.
+        // All sessions are compared, so that the time taken reveals nothing.
         for session in self.lock().iter() {
             if is_equal(&session.cookie_sha256, &given) && session.holds_at(now) {
                 found = Some(session.key.clone());
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_without_end_take_no_room_without_end_and_those_of_one_key_end_no_others() {
+    fn sessions_are_bounded_and_those_of_one_key_end_no_others() {
         let sessions = Sessions::default();
         let now = Instant::now();
         let other = sessions.begin(key(0), now).unwrap();

@@ -1,4 +1,4 @@
-//! What the page shows of accounts, clients and the server itself.
+//! The page's tables of accounts, of clients and of the server itself.
 
 use maud::{Markup, html};
 use wxtoken::tool::{Report, shown};
@@ -9,7 +9,7 @@ use super::troubles::{self, id_of};
 use super::words::{Language, Words};
 use crate::standing::{Life, Tone};
 
-/// Names that stand in a cell at most.
+/// The most names in one cell.
 const MOST_NAMES: usize = 5;
 
 pub fn all(overview: &Overview, lines: &[Line], language: Language) -> Markup {
@@ -29,7 +29,8 @@ pub fn all(overview: &Overview, lines: &[Line], language: Language) -> Markup {
     }
 }
 
-/// Roles are said, since a narrow screen shows rows as blocks, which takes them from a table otherwise.
+/// The table of accounts. It states ARIA roles, because a narrow screen shows rows as blocks, which removes the roles
+/// of a table.
 fn accounts(words: &Words, report: &Report, lines: &[Line]) -> Markup {
     html! {
         section aria-labelledby="accounts" {
@@ -90,7 +91,7 @@ fn account_row(words: &Words, report: &Report, line: &Line) -> Markup {
     }
 }
 
-/// The bar is a drawing: the policy lets no style in, and a width is an attribute there.
+/// The bar of a token's life. It is a drawing, because the policy forbids styles, and its width is an attribute.
 fn life(words: &Words, life: Life, tone: &str) -> Markup {
     let text = match life {
         Life::Left {

@@ -1,4 +1,4 @@
-//! What is wrong and what to do about it, as the page says it: of the store, and of each account.
+//! The page's troubles and remedies, of the store and of each account.
 
 use maud::{Markup, html};
 use wxtoken::tool::{Error, Report, UnknownAccountReport, shown};
@@ -9,7 +9,7 @@ use super::words::{Language, Words, remedy};
 use crate::needs::{Lack, Missing};
 use crate::standing::{Tone, Trouble};
 
-/// What is wrong with the store as a whole.
+/// The troubles of the store as a whole.
 pub fn of_store(words: &Words, report: &Report) -> Markup {
     let away = report
         .away
@@ -40,7 +40,7 @@ pub fn of_accounts(report: &Report, lines: &[Line], language: Language) -> Marku
         .iter()
         .filter(|line| !line.troubles.is_empty())
         .collect();
-    // Those without a token first.
+    // Accounts without a token come first.
     troubled.sort_by_key(|line| std::cmp::Reverse(worst(line)));
     if troubled.is_empty() && report.unknown_accounts.is_empty() {
         return html! {};
@@ -140,7 +140,7 @@ fn remedy_told(words: &Words, remedy: &str) -> Markup {
     html! { p.remedy { b { (words.remedy) } (words.colon) (with_commands(&shown(remedy))) } }
 }
 
-/// What leads from a row to its card.
+/// The id by which a row links to its card.
 pub fn id_of(line: &Line) -> String {
     format!("{}-{}", line.number, line.place)
 }

@@ -1,13 +1,15 @@
-//! WeChat's own calls, answered in WeChat's place: an SDK needs no more than another base URL, and a client's key where the
-//! secret would be. Which calls there are, and what each takes and gives, is the recipe table's (`tool::wechat_calls`).
+//! WeChat's own calls, answered in WeChat's place. An SDK only needs another base URL, and a client's key in place of
+//! the secret. The recipe table lists the calls, their parameters and their replies (`tool::wechat_calls`).
 //!
-//! - A reply never has less than `--min-life-s` to live, unless the platform itself gives less: SDKs take 200 to 300 s off, or
-//!   1500, and store what is left. A token that has less is fetched again first. In the five seconds around that moment
-//!   the platform may still give the same stable token; the reply says the full time then.
-//! - A repeated call is no rejection, but a reason to ask the platform about the token (`repeats`). `force_refresh` is a
-//!   rejection, of the token that the client was given last: if another is there by now, the client gets that.
-//! - A client that may forward is given a stand-in for the token, which is good for 7200 s whatever the token has left.
-//! - A ticket's call names its account by a token. It is the token of whoever was handed it, so that client must still be one.
+//! - A token in a reply lives at least `--min-life-s`, unless the platform itself gives less. SDKs subtract 200 to
+//!   300 s, or 1500, and store the rest. A token with less time left is fetched again first. In the five seconds
+//!   around that moment the platform may still return the same stable token, and the reply then states the full time.
+//! - A repeated call is not a rejection, but a reason to ask the platform about the token (`repeats`).
+//!   `force_refresh` is a rejection of the token that the client was last given. If there is another token by now,
+//!   the client gets that one.
+//! - A client that may forward gets a stand-in for the token. It is good for 7200 s, whatever the token has left.
+//! - A call for a ticket names its account by a token. The token is that of the client to whom it was handed, and
+//!   that client must still exist.
 
 pub mod parameters;
 mod repeats;
@@ -36,7 +38,7 @@ use super::native::object;
 use super::origin::Origin;
 use super::server::Server;
 
-/// What parts a key from the name of an account, where an id has several.
+/// The mark between a key and the name of an account, for an id that several accounts have.
 const OF: char = ':';
 
 pub async fn answer(
@@ -100,7 +102,7 @@ async fn give(
     }
 }
 
-/// A call with what it brings.
+/// A call with its parameters.
 struct Asked<'a> {
     meant: &'a WechatCall,
     query: Parameters,
@@ -108,7 +110,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    /// The name of the parameter that takes this.
+    /// The name of the parameter that takes this value.
     fn taken(&self, value: CallValue) -> Option<&'static str> {
         let mut all = self.meant.query.iter().chain(self.meant.body);
         all.find(|(_, taken)| *taken == value)
@@ -124,7 +126,7 @@ impl Asked<'_> {
         }
     }
 
-    /// The token that the call is made with, by its newer name or its older one.
+    /// The token that the call is made with, by its newer or its older name.
     fn parent_token(&self) -> Option<&str> {
         let given = self.given(CallValue::ParentToken);
         given.or_else(|| self.query.get("component_access_token"))
@@ -135,7 +137,7 @@ impl Asked<'_> {
             .is_some_and(|name| self.body.is_true(name))
     }
 
-    /// What the platform says of a parameter that is missing or wrong.
+    /// The platform's errcode for a missing or wrong parameter.
     fn code(&self, of: CallValue, is_missing: bool) -> i64 {
         let is_wecom = self.meant.host == WechatHost::Wecom;
         let name = self.taken(of).unwrap_or_default();
@@ -160,7 +162,7 @@ impl Asked<'_> {
     }
 }
 
-/// A call with an id and a secret, which is a client's key.
+/// Answers a call with an id and a secret, which is a client's key.
 async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>, Trouble> {
     let Some(id) = asked.given(CallValue::Id) else {
         return Err(Trouble::Code(asked.code(CallValue::Id, true)));
@@ -212,7 +214,7 @@ async fn by_key(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>
     Ok(success(asked.meant, &token, call.server.min_life_s, None))
 }
 
-/// A client's key, and the name of the account where several have the id.
+/// Splits a secret into a client's key and the name of an account. The name is there if several accounts have the id.
 pub fn parted_key(secret: &str) -> (&str, Option<&str>) {
     match secret.split_once(OF) {
         Some((key, name)) => (key, Some(name)),
@@ -220,7 +222,8 @@ pub fn parted_key(secret: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Whoever is known by a certificate or as a user need not have a key; one that is given counts.
+/// Identifies the client. A client that is known by its certificate or user needs no key, but a key that is given
+/// counts.
 async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Caller, Trouble> {
     let wrong = |refusal| match refusal {
         Refusal::Unknown => {
@@ -240,7 +243,7 @@ async fn admit(call: &mut Call<'_>, asked: &Asked<'_>, key: &str) -> Result<Call
     Ok(caller)
 }
 
-/// What a client is given that has its calls forwarded, once the account has a token.
+/// The stand-in for a client whose calls are forwarded, once the account has a token.
 async fn stand_in(call: &Call<'_>, caller: &Caller, account: &str) -> Result<LivingToken, Trouble> {
     let got = call.server.work.get(account, 0).await;
     let token = got.map_err(Refusal::from)?.map_err(Refusal::from)?;
@@ -250,8 +253,8 @@ async fn stand_in(call: &Call<'_>, caller: &Caller, account: &str) -> Result<Liv
     Ok(caller.stand_in(&keys, account)?)
 }
 
-/// The accounts of this id that the call may be about and the client sees: those of the kind that the call is made for, or
-/// else of one that is like it.
+/// The accounts with this id that the client sees. Accounts of the call's own kind come before those of a similar
+/// kind.
 async fn accounts_of(
     call: &Call<'_>,
     asked: &Asked<'_>,
@@ -272,7 +275,7 @@ async fn accounts_of(
     Ok(Vec::new())
 }
 
-/// A call with a token, of the account that it is about, or of that one's parent.
+/// Answers a call with a token of the account that it is about, or of that account's parent.
 async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Body>, Trouble> {
     let Some(given) = asked.parent_token() else {
         return Err(Trouble::Code(asked.code(CallValue::ParentToken, true)));
@@ -284,7 +287,7 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     }
     let owners = owners_of(call, given).await?;
     if owners.is_empty() && call.server.handed.owner(given).is_some() {
-        // One that this server has given, and that another has replaced: no guess.
+        // This server handed out the token, and another one has replaced it. That is not a guess by a stranger.
         return Err(Trouble::Code(wrong));
     }
     if owners.is_empty() {
@@ -295,7 +298,7 @@ async fn by_token(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<Response<Bod
     of_owner(call, asked, owners, holder, wrong).await
 }
 
-/// What a stand-in stands for. `wrong` is the errcode of one that nobody has.
+/// The client and account of a stand-in. `wrong` is the errcode for a stand-in that nobody has.
 pub async fn of_stand_in<'s>(
     call: &Call<'_>,
     set: &'s ClientSet,
@@ -310,7 +313,7 @@ pub async fn of_stand_in<'s>(
     }
 }
 
-/// The client that a stand-in is of, and the account that it is for.
+/// The client to whom a stand-in belongs, and the account that it is for.
 async fn holder_of_stand_in(
     call: &mut Call<'_>,
     given: &str,
@@ -339,7 +342,7 @@ async fn holder_of_stand_in(
     Ok((holder, owner))
 }
 
-/// The same, of a token whose owners are known, and the client that has it.
+/// Answers a call with a token whose owners are known. `holder` is the client that has it.
 async fn of_owner(
     call: &mut Call<'_>,
     asked: &Asked<'_>,
@@ -365,7 +368,7 @@ async fn of_owner(
             let Some(child) = child else {
                 return Err(Trouble::Code(asked.code(CallValue::Id, false)));
             };
-            // The refresh token that is there is not the client's to know: it keeps the one that it has sent.
+            // The client must not learn the stored refresh token, so it keeps the one that it has sent.
             let sent = asked.given(CallValue::Put).unwrap_or_default();
             (child.name, Some(sent.to_owned()))
         }
@@ -418,8 +421,8 @@ async fn owners_of(call: &Call<'_>, token: &str) -> Result<Vec<AccountBrief>, Tr
     Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
 }
 
-/// The client that was given this token. None where this server does not know, as after a restart: whoever has a good token
-/// could ask the platform itself.
+/// The client that was given this token. None if this server does not know, for example after a restart. That is
+/// safe, because the holder of a good token could ask the platform itself.
 async fn holder(call: &mut Call<'_>, token: &str) -> Result<Option<Caller>, Trouble> {
     let set = call.clients().await?;
     let Some(owner) = call

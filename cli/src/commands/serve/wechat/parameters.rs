@@ -1,4 +1,5 @@
-//! The parameters of a call of WeChat's: of its query, or of its JSON object. An empty one counts as absent, as with WeChat.
+//! The parameters of a WeChat call, from its query or its JSON object. An empty one counts as absent, as in WeChat's
+//! API.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +12,7 @@ enum Given {
     True,
 }
 
-/// A query that says two things, or none that can be read.
+/// The flaw of a query that repeats a name, or cannot be read.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Flaw;
 
@@ -22,7 +23,7 @@ impl Parameters {
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let (name, value) = (decoded(name)?, decoded(value)?);
-            // Two programs would take two values of one name each in its own way.
+            // Two programs could read different values of a repeated name.
             if seen.contains(&name) {
                 return Err(Flaw);
             }
@@ -59,7 +60,7 @@ impl Parameters {
         found.map(|(_, given)| given)
     }
 
-    /// Whether the texts that tell calls of one path apart are these, leaving out parameters that every one of them has.
+    /// Whether the call has exactly these texts, not counting parameters that every call of the path has.
     pub fn has_texts_of(
         &self,
         taken: &[(&'static str, wxtoken::tool::CallValue)],
@@ -74,7 +75,7 @@ impl Parameters {
     }
 }
 
-/// A name or a value of a query, without its escapes.
+/// Decodes a name or a value of a query.
 pub fn decoded(text: &str) -> Result<String, Flaw> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_says_two_things_is_none() {
+    fn a_query_that_repeats_a_name_is_refused() {
         for query in [
             "a=1&a=2",
             "a=1&%61=2",
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn of_an_object_texts_count_and_true_is_not_the_word() {
+    fn an_objects_texts_count_and_true_differs_from_its_word() {
         let fields = serde_json::json!({"a": "1", "b": true, "c": "true", "d": 1, "e": ""});
         let Value::Object(fields) = fields else {
             unreachable!()

@@ -1,20 +1,22 @@
-//! A client asks again for the token that it has. Most often it has started anew, or is one of many processes. But most SDKs
-//! have no other way to say that the API refused their token, and some ask again at once and without end.
+//! A client that asks again for the token that it already has. Most often it has restarted, or is one of many
+//! processes. But most SDKs have no other way to say that the API refused their token, and some ask again at once and
+//! without end.
 //!
-//! So the platform is asked whether it takes the token: at the first repeat, then after a pause that grows. That costs no token,
-//! and counts as no rejection, unless the platform refuses it. Callers who come meanwhile wait for the answer.
+//! So the server asks the platform whether it accepts the token: at the first repeat, then after pauses that grow.
+//! This costs no token, and is not a rejection unless the platform refuses the token. Callers that arrive meanwhile
+//! wait for the answer.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The pause after the first look at a token. Each further one is twice as long.
+/// The pause after the first look at a token. Each later pause is twice as long.
 const PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 pub struct Repeats {
-    /// By the account.
+    /// Looks by account.
     looks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Look>>>>,
 }
 
@@ -26,7 +28,7 @@ pub struct Look {
 }
 
 impl Repeats {
-    /// Who holds the look may go on with it; the others wait.
+    /// The look of an account. The caller that locks it may look, and the others wait.
     pub fn of(&self, account: &str) -> Arc<tokio::sync::Mutex<Look>> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         match looks.get(account) {
@@ -37,7 +39,7 @@ impl Repeats {
 }
 
 impl Look {
-    /// Whether the platform is to be asked about this token now. Then the next pause begins.
+    /// Whether the platform should be asked about this token now. If so, the next pause begins.
     pub fn is_due(&mut self, token: &str, now: Instant) -> bool {
         let pause = match self.last {
             Some((at, pause)) if *self.token == *token => {
@@ -59,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_looked_at_once_and_then_less_and_less_often() {
+    fn a_token_is_checked_at_once_and_then_less_and_less_often() {
         let (mut look, began) = (Look::default(), Instant::now());
         let mut looked = Vec::new();
         for second in 0..7200 {
@@ -72,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn another_token_is_looked_at_at_once() {
+    fn another_token_is_checked_at_once() {
         let (mut look, now) = (Look::default(), Instant::now());
         assert!(look.is_due("one", now) && !look.is_due("one", now));
         assert!(look.is_due("two", now) && !look.is_due("two", now));
@@ -80,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn each_account_has_a_look_of_its_own() {
+    fn each_account_is_checked_by_itself() {
         let (repeats, now) = (Repeats::default(), Instant::now());
         let due = |account| repeats.of(account).try_lock().unwrap().is_due("token", now);
         assert!(due("shop") && due("corp") && !due("shop"));

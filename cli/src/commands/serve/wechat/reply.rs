@@ -1,4 +1,4 @@
-//! Replies as WeChat writes them: HTTP 200, the order of the fields, the words of a refusal.
+//! Replies in WeChat's form: HTTP 200, the order of the fields, and the messages of a refusal.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,16 +9,16 @@ use wxtoken::tool::{Error, LivingToken, Status, WechatCall, WechatHost};
 use super::super::admission::Refusal;
 use super::super::origin::Peer;
 
-/// Why there is no token in a reply.
+/// The reason why a reply has no token.
 #[derive(Debug)]
 pub enum Trouble {
-    /// A fault of the call's.
+    /// A fault of the call, with this errcode.
     Code(i64),
-    /// The same, with words of our own.
+    /// A fault of the call, with this errcode and a message of our own.
     Words(i64, &'static str),
-    /// The caller is refused, by this code.
+    /// A refusal of the caller, with this errcode.
     Refused(i64, Refusal),
-    /// Anything else.
+    /// Any other refusal or failure.
     Other(Refusal),
 }
 
@@ -29,7 +29,7 @@ impl From<Refusal> for Trouble {
 }
 
 impl Trouble {
-    /// For the audit.
+    /// The refusal, for the audit.
     pub fn refusal(self) -> Refusal {
         match self {
             Trouble::Code(code) | Trouble::Words(code, _) => {
@@ -42,7 +42,7 @@ impl Trouble {
     }
 }
 
-/// A token or ticket.
+/// A reply with a token or ticket.
 pub fn success(
     call: &WechatCall,
     token: &LivingToken,
@@ -70,8 +70,9 @@ pub fn success(
     written(body, content)
 }
 
-/// In the last seconds of its least life the platform would give the same token. Some SDKs take all of that life off, and a
-/// store such as Redis fails to keep what ends at once: a second is left to them.
+/// The life that a reply states. In the last seconds of its least life, the platform would return the same token.
+/// Some SDKs subtract all of that life, and a store such as Redis does not keep a value that expires at once. So one
+/// second is left to them.
 fn expires_in(left_ms: i64, min_life_s: i64) -> i64 {
     let left = left_ms / 1000;
     match min_life_s - left {
@@ -80,7 +81,7 @@ fn expires_in(left_ms: i64, min_life_s: i64) -> i64 {
     }
 }
 
-/// A refusal or a failure.
+/// A reply with a refusal or a failure.
 pub fn refuse(host: WechatHost, trouble: &Trouble, peer: Peer) -> Response<Body> {
     let (code, text) = match trouble {
         Trouble::Code(code) | Trouble::Refused(code, Refusal::Unknown) => {
@@ -130,7 +131,7 @@ fn of_refusal(host: WechatHost, refusal: &Refusal) -> (i64, String) {
             -1,
             "system error: a proxy speaks for another here, and is not trusted".into(),
         ),
-        // A standing failure is the platform's word.
+        // A standing failure has the platform's errcode and message.
         Refusal::Failed(error) if error.status == Status::Api && error.errcode != 0 => {
             let words = error.detail.as_ref().unwrap_or(&error.what);
             (error.errcode.into(), words.clone())

@@ -1,4 +1,4 @@
-//! The token that a call is given, and what the call says of the one that its client has.
+//! The token for a call, and the call's effect on the token that the client already has.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use wxtoken::tool::{LivingToken, Verb};
 use super::super::admission::{Call, Caller, Refusal};
 use super::reply::Trouble;
 
-/// Around the end of its least life a stable token may be repeated.
+/// The time around the end of its least life in which the platform may repeat a stable token.
 const SLACK_MS: i64 = 5000;
 
 pub async fn get(call: &Call<'_>, name: &str) -> Result<LivingToken, Trouble> {
@@ -16,7 +16,8 @@ pub async fn get(call: &Call<'_>, name: &str) -> Result<LivingToken, Trouble> {
     Ok(got.map_err(Refusal::from)?.map_err(Refusal::from)?)
 }
 
-/// A token for this client. Where it has that one already, the API may have refused it: the platform is asked, now and then.
+/// Returns a token for this client. If it already has that one, the API may have refused it, so the platform is asked
+/// now and then.
 pub async fn get_for(
     call: &Call<'_>,
     caller: &Caller,
@@ -37,7 +38,7 @@ pub async fn get_for(
             .work
             .long(move |store| store.reject_if_refused(&of, &value))
             .await;
-        // A look that fails says nothing: the token is as good as it was.
+        // A look that fails says nothing about the token.
         if let Ok(Ok(true)) = checked {
             call.server.work.note_change();
         }
@@ -46,7 +47,8 @@ pub async fn get_for(
     get(call, account).await
 }
 
-/// The token that the client has was refused, it says: that is so, unless another is there by now.
+/// Rejects the last token that the client was given, because the client says that it was refused. A token that came
+/// since is not affected.
 pub async fn reject_last(call: &Call<'_>, caller: &Caller, account: &str) -> Result<(), Trouble> {
     let last = call.server.handed.last(&caller.name, account);
     let of = account.to_owned();

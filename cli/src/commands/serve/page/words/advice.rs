@@ -1,5 +1,5 @@
-//! What to do about a failure, in either language. A hint's command is the same in both. The library's sentences before it are
-//! English: those on errcodes have their Chinese here, and any other stays as it is.
+//! The advice on a failure, in either language. A hint's command is the same in both. The sentences before it come
+//! from the library in English. Those on errcodes have a Chinese version here, and any other stays English.
 
 use wxtoken::tool::Hint;
 
@@ -70,7 +70,7 @@ fn chinese_of(english: &str) -> Option<&'static str> {
     found.map(|(_, chinese)| *chinese)
 }
 
-/// What the library says of errcodes.
+/// The library's sentences on errcodes, with their Chinese versions.
 static SENTENCES: &[(&str, &str)] = &[
     (
         "Look the errcode up in the platform's list of return codes.",

@@ -112,7 +112,7 @@ pub static WORDS: Words = Words {
     span,
 };
 
-/// A length of time in two units at most.
+/// A length of time in at most two units.
 fn span(seconds: i64) -> String {
     let s = seconds.max(0);
     match s {

@@ -14,10 +14,10 @@ pub static WORDS: Words = Words {
     colon: ": ",
     as_of: "As of",
     reload: "Reload",
-    stale: "The server does not answer. The page is as it was at the time above.",
+    stale: "The server does not answer. The page shows the state at the time above.",
 
     sign_in: "Sign in",
-    sign_in_lead: "This page shows how the tokens of this server stand. It shows no token and changes nothing.",
+    sign_in_lead: "This page shows the state of this server’s tokens. It shows no token and changes nothing.",
     key: "Client key",
     key_help: "The client needs the right `status`. On the server, `wxtoken client add NAME --allow status` makes one and prints its key.",
     wrong_key: "The server does not know this key.",
@@ -54,7 +54,7 @@ pub static WORDS: Words = Words {
     next_try_in: |span| format!("The next try is in {span}."),
     next_get_tries: "The next get tries again.",
     remedy: "To do",
-    contested: "Its tokens end long before their time, again and again",
+    contested: "Its tokens keep ending long before they expire",
     falsely_rejected: |span, times| {
         format!(
             "A client rejected its token {span} ago, and the platform takes it. There were {} so far.",
@@ -87,7 +87,7 @@ pub static WORDS: Words = Words {
     see_why: "why",
 
     clients: "Clients",
-    sees_itself: "This client does not see all accounts, and so no other client.",
+    sees_itself: "This client does not see all accounts, so it sees no other client.",
     client: "Client",
     may_see: "Sees",
     all_accounts: "all accounts",
@@ -115,8 +115,8 @@ pub static WORDS: Words = Words {
     calls_counted: |answered, refused, failed| {
         format!("{answered} answered, {refused} refused, {failed} failed")
     },
-    away: "The store’s server is away, and this is what was seen of it last",
-    degraded: "Tokens live in this server’s memory alone",
+    away: "The store’s server is away. This is the state that was last seen",
+    degraded: "Tokens are kept in this server’s memory only",
     reader: "No token can be fetched from here",
     not_trusted: "The store is not trusted",
 

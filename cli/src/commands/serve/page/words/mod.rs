@@ -1,5 +1,5 @@
-//! What the page says, in English and in Chinese: the same fields, filled in `english` and `chinese`. The names of verbs, kinds and
-//! fields are the same in both, and so are a platform's own words.
+//! The texts of the page. `english` and `chinese` fill in the same fields. The names of verbs, kinds and fields, and
+//! a platform's own messages, are the same in both.
 
 mod advice;
 mod chinese;
@@ -14,7 +14,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// As HTML and HTTP write it.
+    /// The language's tag in HTML and HTTP.
     pub fn tag(self) -> &'static str {
         self.words().tag
     }
@@ -32,7 +32,7 @@ impl Language {
         }
     }
 
-    /// The one that an Accept-Language prefers; English where it names neither.
+    /// The language that an Accept-Language prefers. English if it names neither.
     pub fn accepted(header: &str) -> Language {
         let mut best = (Language::English, 0.0);
         for part in header.split(',') {
@@ -60,16 +60,16 @@ impl Language {
     }
 }
 
-/// Text between backticks is a command.
+/// The texts of the page. A text between backticks is a command.
 pub struct Words {
     pub tag: &'static str,
-    /// The language's own name, for those who do not read the other.
+    /// The language's own name, for readers who do not know the other one.
     pub own_name: &'static str,
     pub title: &'static str,
     pub skip: &'static str,
     pub signed_in_as: &'static str,
     pub sign_out: &'static str,
-    /// What stands between a word and what it is about.
+    /// The mark between a word and its subject.
     pub colon: &'static str,
     pub as_of: &'static str,
     pub reload: &'static str,
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browsers_first_choice_of_the_two_counts() {
+    fn the_browsers_preferred_language_of_the_two_is_used() {
         for (header, language) in [
             ("", Language::English),
             ("fr", Language::English),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_are_said_in_two_units_at_most() {
+    fn spans_have_at_most_two_units() {
         let chinese = Language::Chinese.words().span;
         assert_eq!(chinese(59), "59 秒");
         assert_eq!(chinese(125), "2 分 05 秒");
