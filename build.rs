@@ -1,5 +1,5 @@
-//! Links the shared library with a SONAME, and so that `dlclose` leaves it in place: PHP unloads what FFI loaded at the
-//! end of each request, and the state in the process is to survive that.
+//! Links the shared library with a SONAME, and so that `dlclose` leaves it in memory. PHP unloads a library that FFI
+//! loaded at the end of each request, and the state of the process must survive that.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -1,14 +1,14 @@
-//! The base URL of a platform: what it may be, and where it leads.
+//! Parsing and checking a platform's base URL.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ureq::http::Uri;
 
-/// The option that base URLs are judged by.
+/// The option that allows base URLs with plain http.
 pub const ALLOW_PLAIN_HTTP: &str = "allow_plain_http";
 
-/// `https://host[:port][/prefix]`, or plain http to a loopback address, and to a private one where that is allowed; empty
-/// is the default.
+/// Parses a base URL, `https://host[:port][/prefix]`. Plain http is allowed to a loopback address, and with
+/// `allow_plain` to a private one. An empty value is the default.
 pub fn parse(value: &str, default: &str, allow_plain: bool) -> Result<String, String> {
     if value.is_empty() {
         return Ok(default.into());
@@ -42,7 +42,7 @@ pub fn parse(value: &str, default: &str, allow_plain: bool) -> Result<String, St
     }
 }
 
-/// Whether what stands behind the host, if anything, is a port.
+/// Returns whether the part after the host is absent or a valid port.
 fn has_sound_port(authority: &str) -> bool {
     let behind_host = match authority.rsplit_once(']') {
         Some((_, rest)) => rest,
@@ -59,8 +59,8 @@ pub fn is_loopback(host: &str) -> bool {
     bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// An address of a network of one's own: RFC 1918, RFC 6598 (CGNAT), RFC 4193 (ULA), link-local. A name is not one: it may
-/// lead anywhere.
+/// Returns whether a host is an address of a private network: RFC 1918, RFC 6598 (CGNAT), RFC 4193 (ULA), link-local. A
+/// host name is not private, because it may resolve to any address.
 fn is_private(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse::<IpAddr>() {
@@ -78,7 +78,7 @@ fn is_private_v4(ip: Ipv4Addr) -> bool {
     ip.is_private() || ip.is_link_local() || (first == 100 && (64..128).contains(&second))
 }
 
-/// Whether a base URL that was taken sends secrets in plain text over a network.
+/// Returns whether requests to this base URL send secrets in plain text over a network.
 pub fn is_plain_beyond_loopback(url: &str) -> bool {
     let uri = url.parse::<Uri>().ok();
     let host = uri.as_ref().and_then(Uri::host);

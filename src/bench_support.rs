@@ -1,4 +1,4 @@
-//! Opens pieces of the inside to `benches/inside.rs`, one by one; in no build of the library.
+//! Internals of the library for `benches/inside.rs`, one by one. No build of the library contains them.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ const NAME: &str = "shop";
 const ID: &str = "wx0123456789abcdef";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// A store, a key and a cache, with one token in them. Each call says whether it went as it should.
+/// A store, a key and a cache, with one token in them. Each call returns whether it succeeded.
 pub struct Inside {
     vault: Vault,
     deadline: Deadline,
@@ -26,7 +26,7 @@ pub struct Inside {
 }
 
 impl Inside {
-    /// Makes them in an empty directory.
+    /// Creates them in an empty directory.
     pub fn new(directory: &Path, token: &str) -> Option<Inside> {
         let now = Now::of_host();
         let row = Row {
@@ -64,7 +64,7 @@ impl Inside {
         })
     }
 
-    /// Reads the snapshot of the token.
+    /// Reads the token from the cache.
     pub fn hit(&self) -> bool {
         let length = self
             .cache
@@ -72,12 +72,12 @@ impl Inside {
         length.is_some()
     }
 
-    /// Takes the leader lock and gives it back.
+    /// Takes the leader lock and releases it.
     pub fn lead(&self) -> bool {
         matches!(self.store.try_lead(&self.key, 0), Ok(Some(_)))
     }
 
-    /// Commits the row.
+    /// Writes the row and commits.
     pub fn save(&self) -> bool {
         let saved = self
             .store

@@ -1,22 +1,24 @@
-//! What looks right in a text and is not: a line end, a byte order mark, quotes that an env file keeps. Each flaw is named
-//! with its place. The text itself is never shown, for it may be a secret. And how a text that may be shown is shown, so
-//! that none looks like another.
+//! Characters that make a text look right although it is wrong: a line end, a byte order mark, quotes from an env file.
+//!
+//! Each flaw is named with its place. The text itself is never shown, because it may be a secret. A text that may be
+//! shown is written so that no two texts look alike.
 
 use std::borrow::Cow;
 
-/// What may stand in a text.
+/// The characters that a text may contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {
     /// Printable ASCII without blanks: an id, a secret, a number, a URL.
     Ascii,
-    /// What can be seen, with blanks inside: an account's name, a path.
+    /// Visible characters, with blanks inside: an account's name, a path.
     Text,
 }
 
-/// The most flaws that one message names.
+/// The number of flaws that one message names.
 const MOST: usize = 3;
 
-/// What is wrong with a text, as “U+FEFF at the start (a byte order mark)”; None where nothing is.
+/// Describes what is wrong with a text, such as “U+FEFF at the start (a byte order mark)”. Returns None if nothing is
+/// wrong.
 pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && !QUOTES.contains(&char::from(byte));
     if text.bytes().all(is_plain) {
@@ -25,7 +27,7 @@ pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
     let characters: Vec<char> = text.chars().collect();
     let (mut begin, mut end) = (0, characters.len());
     let mut found = Vec::new();
-    // From the outside in: what stands at an end is all that is not allowed there.
+    // Both ends are trimmed first: every character there that is not allowed counts as one flaw.
     let at_start = run(characters.iter(), allowed);
     if at_start > 0 {
         found.push(told(characters[0], "at the start"));
@@ -58,8 +60,8 @@ pub fn flaws(text: &str, allowed: Allowed) -> Option<String> {
     (!found.is_empty()).then(|| found.join(" and "))
 }
 
-/// A text with each character that cannot be seen as its number, `<U+202E>`: controls, and what changes the direction or
-/// has no form. For all that is shown of a text that others wrote.
+/// Writes each invisible character of a text as its number, such as `<U+202E>`. These are control characters, and
+/// characters that change the direction or have no shape. Every text from elsewhere is shown this way.
 pub fn shown(text: &str) -> Cow<'_, str> {
     let is_hidden = |c: char| is_bad_inside(c, Allowed::Text);
     if !text.contains(is_hidden) {
@@ -75,7 +77,7 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// JSON in which a character that cannot be seen is written as its escape: the same data, on any screen.
+/// Writes each invisible character of a JSON text as an escape. The data stay the same, and can be read on any screen.
 pub fn json_shown(json: &str) -> Cow<'_, str> {
     if !json.contains(is_unseen) {
         return json.into();
@@ -93,7 +95,7 @@ pub fn json_shown(json: &str) -> Cow<'_, str> {
     shown.into()
 }
 
-/// What keeps a flaw from coming again, where that is plain.
+/// Returns advice on how to avoid a flaw.
 pub fn remedy(text: &str) -> &'static str {
     let is_quote = |c: char| QUOTES.contains(&c);
     let inner = text.trim();
@@ -108,7 +110,7 @@ pub fn remedy(text: &str) -> &'static str {
 
 const QUOTES: [char; 3] = ['"', '\'', '`'];
 
-/// How many characters from here on may not stand at an end.
+/// Counts the characters from here on that are not allowed at an end.
 fn run<'a>(characters: impl Iterator<Item = &'a char>, allowed: Allowed) -> usize {
     characters
         .take_while(|c| c.is_whitespace() || is_unseen(**c) || is_bad_inside(**c, allowed))
@@ -118,14 +120,15 @@ fn run<'a>(characters: impl Iterator<Item = &'a char>, allowed: Allowed) -> usiz
 fn is_bad_inside(c: char, allowed: Allowed) -> bool {
     match allowed {
         Allowed::Ascii => !c.is_ascii_graphic(),
-        // The two joiners belong to words of some scripts, and to emoji; so does the last one.
+        // The zero-width joiners belong to words of some scripts and to emoji. The variation selector U+FE0F belongs to
+        // emoji.
         Allowed::Text => {
             c.is_control() || is_unseen(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE0F}')
         }
     }
 }
 
-/// Characters that no font shows.
+/// Returns whether no font shows a character.
 fn is_unseen(c: char) -> bool {
     matches!(
         c,
@@ -150,7 +153,7 @@ fn is_unseen(c: char) -> bool {
     )
 }
 
-/// A character and its place.
+/// Describes a character and its place.
 fn told(c: char, place: &str) -> String {
     let code = format!("U+{:04X}", u32::from(c));
     let known = match c {

@@ -1,25 +1,25 @@
-//! Time, by two clocks: the wall clock, which people and other hosts agree on, and the boot clock, which never steps.
+//! Time by two clocks: the wall clock, which people and other hosts agree on, and the boot clock, which never steps.
 //!
-//! Nothing else in the library asks what time it is; rules about tokens take a [`Now`], so that tests can inject one.
+//! No other module reads a clock. The rules about tokens take a [`Now`], so that tests can pass one in.
 
 use std::time::Duration;
 
 use crate::error::{Error, Result, Status};
 use crate::sys;
 
-/// One moment, by both clocks of a store. Those of a file are its host's.
+/// One moment, by both clocks of a store. The clocks of a file are those of its host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Now {
-    /// Milliseconds since 1970: may step in either direction.
+    /// Milliseconds since 1970 by the wall clock, which may step in either direction.
     pub wall_ms: i64,
     /// Milliseconds by a clock that never steps, and is the same for every process that uses the store.
     pub steady_ms: i64,
-    /// Which run of the steady clock that counts in. Empty where it cannot be learned.
+    /// The run of the steady clock that `steady_ms` counts in. It is empty if it cannot be read.
     pub epoch: &'static str,
 }
 
 impl Now {
-    /// This host's: CLOCK_REALTIME, and CLOCK_BOOTTIME, which counts sleep, in the epoch of this boot.
+    /// Reads this host's clocks: CLOCK_REALTIME, and CLOCK_BOOTTIME, which counts time asleep. The epoch is this boot.
     pub fn of_host() -> Now {
         Now {
             wall_ms: sys::clock_ms(libc::CLOCK_REALTIME),
@@ -28,7 +28,7 @@ impl Now {
         }
     }
 
-    /// This moment moved by `ms` on both clocks.
+    /// Returns this moment, moved by `ms` on both clocks.
     #[cfg(test)]
     pub fn plus(self, ms: i64) -> Now {
         Now {
@@ -39,17 +39,16 @@ impl Now {
     }
 }
 
-/// The same two questions asked cheaply, for the hot path: by clocks that the kernel moves once a tick.
+/// One moment for the hot path, read cheaply from the clocks that the kernel moves once a tick.
 ///
-/// Means something in this process only. The steady clock does not count the time that the host is suspended; the wall
-/// clock does.
+/// Valid in this process only. The steady clock does not count time when the host is suspended. The wall clock does.
 #[derive(Clone, Copy, Debug)]
 pub struct CoarseNow {
     pub wall_ms: i64,
     pub steady_ms: i64,
 }
 
-/// How far a [`CoarseNow`] may lag behind: the longest tick that a kernel is built with (100 Hz).
+/// The most milliseconds by which a [`CoarseNow`] lags behind: the longest tick that a kernel is built with (100 Hz).
 pub const COARSE_RESOLUTION_MS: i64 = 10;
 
 impl CoarseNow {
@@ -62,7 +61,7 @@ impl CoarseNow {
     }
 }
 
-/// Milliseconds since this host's boot.
+/// Returns the milliseconds since this host's boot.
 pub fn boot_ms() -> i64 {
     sys::clock_ms(libc::CLOCK_BOOTTIME)
 }
@@ -82,7 +81,7 @@ impl Deadline {
         }
     }
 
-    /// A moment so much after this one.
+    /// Returns a deadline that is `ms` later.
     pub fn extended(self, ms: i64) -> Deadline {
         Deadline {
             boot_ms: self.boot_ms.saturating_add(ms),
@@ -90,7 +89,7 @@ impl Deadline {
         }
     }
 
-    /// What is left; zero once it has passed.
+    /// Returns the time that is left, zero once the deadline has passed.
     pub fn left(&self) -> Duration {
         let left = self.boot_ms - boot_ms();
         Duration::from_millis(u64::try_from(left).unwrap_or(0))
@@ -100,7 +99,7 @@ impl Deadline {
         self.left().is_zero()
     }
 
-    /// The error of a call that ran out of time while it was `doing` something, such as waiting.
+    /// Returns the error of a call that ran out of time while `doing` something, such as waiting.
     pub fn error(&self, doing: &str) -> Error {
         Error::new(
             Status::Timeout,
@@ -108,12 +107,12 @@ impl Deadline {
         )
     }
 
-    /// The cause of a failure that came of too little time: `what` did not happen within timeout_ms.
+    /// Returns the cause of a failure that came of too little time: `what` did not happen within timeout_ms.
     pub fn missed(&self, what: &str) -> String {
         format!("{what} within timeout_ms ({} ms)", self.budget_ms)
     }
 
-    /// Sleeps a jittered few milliseconds, or fails with [`Deadline::error`] when none are left.
+    /// Sleeps for a random time between two limits, or fails with [`Deadline::error`] if the deadline has passed.
     pub fn pause(&self, from_ms: u64, to_ms: u64, doing: &str) -> Result<()> {
         let left = self.left();
         if left.is_zero() {
@@ -126,12 +125,12 @@ impl Deadline {
     }
 }
 
-/// A random number: jitter keeps processes that failed together from trying again together.
+/// Returns a random number. Jitter keeps processes that failed together from trying again together.
 pub fn jitter() -> u64 {
     u64::from_ne_bytes(sys::random())
 }
 
-/// `value` moved by up to `percent` in either direction.
+/// Returns `value` moved by up to `percent` in either direction.
 pub fn spread(value: i64, percent: i64) -> i64 {
     let range = value.saturating_mul(percent) / 100;
     if range == 0 {

@@ -1,16 +1,16 @@
-//! The one error type. An error tells what failed, why, and what to do; it never holds a secret or a token.
+//! The error type of the library. An error says what failed, why, and what to do. It never holds a secret or a token.
 //!
-//! Lives on the ground floor: everything above may return it, and the C boundary copies it out.
+//! This module is at the bottom of the map. Everything above may return its errors, and the C boundary copies them out.
 
 use std::ffi::CStr;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Makes [`Status`] of its table: a row has the variant, the number, the name in C, and the meaning.
+/// Makes [`Status`] from its table. A row has the variant, the number, the name in C, and the meaning.
 macro_rules! statuses {
     ($($status:ident = $number:literal, $name:literal, $meaning:literal;)*) => {
-        /// What kind of failure it was; the numbers are those of `wxtoken_status` and are never reused.
+        /// The kind of a failure. The numbers are those of `wxtoken_status`, and are never reused.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(i32)]
         pub enum Status {
@@ -28,7 +28,7 @@ macro_rules! statuses {
                 }
             }
 
-            /// What it says, in one sentence without its full stop.
+            /// The meaning of the status, as one sentence without a full stop.
             pub fn meaning(self) -> &'static str {
                 match self {
                     $(Status::$status => $meaning,)*
@@ -38,7 +38,7 @@ macro_rules! statuses {
     };
 }
 
-// The pages that list them are written by `make tables`.
+// `make tables` writes the pages that list the statuses.
 statuses! {
     Argument = 1, c"WXTOKEN_E_ARGUMENT", "an argument, option or environment variable is unusable; nothing was changed";
     Account = 2, c"WXTOKEN_E_ACCOUNT", "there is no such account in this store, or its parent is missing";
@@ -52,7 +52,7 @@ statuses! {
 }
 
 impl Status {
-    /// The status with this number; what is unknown (a newer library wrote it) is `Internal`.
+    /// Returns the status with this number. An unknown number, written by a newer library, is `Internal`.
     pub fn from_code(code: i64) -> Status {
         Self::ALL
             .into_iter()
@@ -60,64 +60,65 @@ impl Status {
             .unwrap_or(Status::Internal)
     }
 
-    /// The name of the C constant.
+    /// The name of the C constant, such as `WXTOKEN_E_STORE`.
     pub fn name(self) -> &'static str {
         self.c_name().to_str().unwrap_or_default()
     }
 }
 
-/// A failure in parts, so that each place where it is shown can render and cut it in its own way.
+/// A failure in parts, so that each place that shows it can render and shorten it in its own way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// What kind of failure it was.
+    /// The kind of the failure.
     pub status: Status,
-    /// WeChat's errcode with [`Status::Api`], else 0.
+    /// The platform's errcode if the status is [`Status::Api`], else 0.
     pub errcode: i32,
-    /// When another try makes sense; 0 is at once or unknown.
+    /// The milliseconds until another try makes sense, or 0 for at once or unknown.
     pub retry_after_ms: i64,
-    /// What failed, on what: one clause, without its cause.
+    /// One clause that says what failed, without the cause.
     pub what: String,
-    /// The cause, in the words of whoever gave it.
+    /// The cause, in the words of its source.
     pub detail: Option<String>,
-    /// What to do. In a box, since every result is as large as its error.
+    /// Advice on what to do. It is boxed, because every `Result` is as large as its error.
     pub hint: Option<Box<Hint>>,
 }
 
-/// What to do about a failure. A function of C or a command is named only when the hint is shown.
+/// Advice on a failure. Names of C functions or commands are filled in when the hint is shown.
 ///
-/// `before` is what stands before the advice: a sentence that says why, or the beginning of one, as “Restore the key, or”.
+/// `before` is text in front of the advice: a sentence that says why, or the start of one, such as “Restore the key,
+/// or”.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Hint {
     /// Register this account, which is not in the store.
     Register {
-        /// Its name.
+        /// The account's name.
         account: String,
     },
     /// Register this account, which is not in the store, as this kind.
     RegisterAs {
-        /// Its name.
+        /// The account's name.
         account: String,
-        /// The kind that another account needs it to be of.
+        /// The kind that the account must have for another account to use it.
         kind: String,
     },
-    /// Register an account, or make one the current one: there is no current account.
+    /// Register an account, or make one the current account, because there is none.
     ChooseCurrent,
     /// Register this account again: its secret is wrong or cannot be read.
     RegisterAgain {
-        /// Its name.
+        /// The account's name.
         account: String,
-        /// The kind that it has.
+        /// The account's kind.
         kind: String,
-        /// Its appid, corpid and so on.
+        /// The account's appid, corpid and so on.
         id: String,
-        /// See above.
+        /// Text in front of the advice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
-    /// Register every account again: the store has lost them.
+    /// Register every account again, because the store has lost them.
     RegisterAll {
-        /// See above.
+        /// Text in front of the advice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
@@ -125,52 +126,52 @@ pub enum Hint {
     Put {
         /// The account's name.
         account: String,
-        /// The field.
+        /// The name of the field.
         field: String,
-        /// See above.
+        /// Text in front of the advice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
-    /// Let this host in: the platform does not take requests from its address.
+    /// Add this host's address to the platform's allow list. The platform refuses requests from it.
     AllowAddress {
-        /// The address that the platform saw; it may not say which.
+        /// The address that the platform saw, if it said so.
         address: Option<String>,
-        /// The list that it belongs on, and where that is.
+        /// The name of the allow list, and where to find it.
         list: String,
-        /// The account that is tried again after that.
+        /// The account to retry after that.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         account: Option<String>,
     },
-    /// End the back-off of this account: its cause is mended.
+    /// End the back-off of this account, once the cause is fixed.
     Retry {
         /// The account's name.
         account: String,
-        /// See above.
+        /// Text in front of the advice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
-    /// See what is left of this account's day, and end the back-off when the quota is cleared.
+    /// Look at what is left of this account's daily quota. End the back-off when the quota is cleared.
     Quota {
         /// The account's name.
         account: String,
-        /// See above.
+        /// Text in front of the advice.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
     },
-    /// Start a keeper, as this user where it is known.
+    /// Start a keeper, as this user if the user is known.
     Keep {
         /// The owner of the store.
         user: Option<String>,
     },
-    /// Whole sentences that name neither a function nor a command, but for `wxtoken keep`.
+    /// Whole sentences that name no function, and no command except `wxtoken keep`.
     Do(String),
 }
 
-/// What a call comes to.
+/// The result of a call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// A failure with no errcode and no time for a next try.
+    /// Makes a failure without an errcode and without a time for the next try.
     pub fn new(status: Status, what: impl Into<String>) -> Error {
         Error {
             status,
@@ -182,29 +183,29 @@ impl Error {
         }
     }
 
-    /// One of [`Status::Argument`].
+    /// Makes a failure of [`Status::Argument`].
     pub fn argument(what: impl Into<String>) -> Error {
         Error::new(Status::Argument, what)
     }
 
-    /// One of [`Status::Store`].
+    /// Makes a failure of [`Status::Store`].
     pub fn store(what: impl Into<String>) -> Error {
         Error::new(Status::Store, what)
     }
 
-    /// Gives the cause.
+    /// Adds the cause.
     pub fn because(mut self, detail: impl Into<String>) -> Error {
         self.detail = Some(detail.into());
         self
     }
 
-    /// Says what to do.
+    /// Adds advice.
     pub fn hint(mut self, hint: Hint) -> Error {
         self.hint = Some(Box::new(hint));
         self
     }
 
-    /// Says what to do, if anything is known beside what the error says already.
+    /// Adds advice if there is any.
     pub fn hint_if(self, hint: Option<Hint>) -> Error {
         match hint {
             Some(hint) => self.hint(hint),
@@ -212,12 +213,12 @@ impl Error {
         }
     }
 
-    /// Says what to do in a sentence, as [`Hint::Do`].
+    /// Adds advice as a sentence, [`Hint::Do`].
     pub fn advise(self, sentence: impl Into<String>) -> Error {
         self.hint(Hint::Do(sentence.into()))
     }
 
-    /// The text of a failure in a row of the store, with its parts.
+    /// Returns the failure as text for a row, with its parts.
     pub(crate) fn to_stored(&self) -> String {
         let text = StoredText {
             what: self.what.clone(),
@@ -230,12 +231,12 @@ impl Error {
         serde_json::to_string(&text).unwrap_or_else(|_| self.to_string())
     }
 
-    /// The failure that a row holds. A text from before there were parts is the whole of `what`.
+    /// Reads a failure from a row. A text from an older version without parts becomes `what`.
     pub(crate) fn from_stored(status: Status, text: &str) -> Error {
         match serde_json::from_str(text) {
             Ok(StoredText { what, detail, hint }) => Error {
                 detail,
-                // One that a newer version wrote may not be known here.
+                // A hint from a newer version may be unknown here.
                 hint: hint
                     .and_then(|hint| serde_json::from_value(hint).ok())
                     .map(Box::new),
@@ -246,7 +247,7 @@ impl Error {
     }
 }
 
-/// The parts of a failure that a row keeps as one text.
+/// The parts of a failure, which a row keeps as one text.
 #[derive(Serialize, Deserialize)]
 struct StoredText {
     what: String,
@@ -256,7 +257,7 @@ struct StoredText {
     hint: Option<serde_json::Value>,
 }
 
-/// What failed and why, without the hint: a line of a log.
+/// Shows what failed and why, without the hint, as for a line of a log.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
@@ -270,7 +271,7 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {}
 
 impl Error {
-    /// The whole of it in one line, with functions of C in the hint.
+    /// Returns the whole error in one line. The hint names C functions.
     pub fn for_c(&self) -> String {
         match &self.hint {
             Some(hint) => format!("{self}; hint: {}", hint.for_c()),
@@ -279,11 +280,11 @@ impl Error {
     }
 }
 
-/// How a program ends a back-off.
+/// The advice to a program to end a back-off.
 const RETRY: &str = "put the field retry with wxtoken_put.";
 
 impl Hint {
-    /// What to do, in functions of C: whole sentences.
+    /// Returns the advice in whole sentences that name C functions.
     pub fn for_c(&self) -> String {
         match self {
             Hint::Register { .. } => {
@@ -331,7 +332,7 @@ impl Hint {
         }
     }
 
-    /// How a host's address is let in: a sentence that names neither a function nor a command.
+    /// Returns the sentence on adding a host's address to an allow list. It names no function and no command.
     pub fn allow(address: &Option<String>, list: &str) -> String {
         match address {
             Some(address) => format!("Add {address} to {list}."),
@@ -339,7 +340,7 @@ impl Hint {
         }
     }
 
-    /// An advice behind the words before it; its first letter becomes a capital where it begins a sentence.
+    /// Appends advice to the text in front of it. The first letter becomes a capital if it begins a sentence.
     pub fn sentence(before: &Option<String>, advice: &str) -> String {
         let capital = || {
             let (first, rest) = advice.split_at(advice.len().min(1));
@@ -352,7 +353,7 @@ impl Hint {
         }
     }
 
-    /// The hint with these words before its advice, where it takes some.
+    /// Returns the hint with this text in front of its advice, if the variant has a place for it.
     pub fn after(mut self, words: impl Into<String>) -> Hint {
         if let Hint::RegisterAgain { before, .. }
         | Hint::RegisterAll { before }
@@ -401,7 +402,7 @@ mod tests {
         let old = Error::from_stored(Status::Api, "errcode 40125: the secret is wrong");
         assert_eq!(old.what, "errcode 40125: the secret is wrong");
         assert_eq!((old.detail, old.hint), (None, None));
-        // A newer version's hint that this one does not know.
+        // A hint from a newer version that this one does not know.
         let newer = r#"{"what":"w","hint":{"fly":{}}}"#;
         assert_eq!(Error::from_stored(Status::Api, newer).what, "w");
     }

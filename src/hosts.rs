@@ -1,23 +1,24 @@
-//! The platforms there are to ask: where each lives, and how it words a refusal. A new platform is a new row.
+//! The platforms: where each is reached, and how it reports a refusal. A new platform is a new row.
 
-/// One platform.
+/// A platform: a family of hosts that mint tokens.
 #[derive(Debug)]
 pub struct Platform {
-    /// What messages call it.
+    /// The platform's name in messages.
     pub name: &'static str,
     /// The option that holds its base URL.
     pub option: &'static str,
     pub base_url: &'static str,
-    /// The platform's own second name, for when the first cannot be reached.
+    /// The platform's own second host, for when the first cannot be reached.
     pub fallback_url: Option<&'static str>,
-    /// Where a reply holds an error's code and its text, as JSON pointers.
+    /// The places of the error code and the error text in a reply, as JSON pointers.
     pub code: &'static str,
     pub text: &'static str,
-    /// A refusal may come with an HTTP status of 400 to 499; elsewhere that is no answer of the platform.
+    /// Whether a refusal may come with an HTTP status of 400 to 499. On other platforms such a reply is not the
+    /// platform's.
     pub refuses_by_status: bool,
 }
 
-/// Official accounts, mini programs and the open platform.
+/// The official platform: official accounts, mini programs and the open platform.
 pub static API: Platform = Platform {
     name: "WeChat",
     option: "api_base_url",
@@ -28,7 +29,7 @@ pub static API: Platform = Platform {
     refuses_by_status: false,
 };
 
-/// WeCom.
+/// The platform of WeCom.
 pub static WORK: Platform = Platform {
     name: "WeCom",
     option: "work_base_url",
@@ -75,7 +76,7 @@ pub static FEISHU: Platform = Platform {
     refuses_by_status: true,
 };
 
-/// Robots of QQ.
+/// The platform of QQ robots.
 pub static QQBOT: Platform = Platform {
     name: "QQ bots",
     option: "qqbot_base_url",
@@ -107,7 +108,7 @@ pub static DOUYIN_GAME: Platform = Platform {
     refuses_by_status: false,
 };
 
-/// Feishu overseas, with the same codes.
+/// Feishu overseas. Its error codes are those of Feishu.
 pub static LARK: Platform = Platform {
     name: "Lark",
     option: "lark_base_url",
@@ -135,7 +136,7 @@ pub static BAIDU: Platform = Platform {
     refuses_by_status: true,
 };
 
-/// Its calls are those of official accounts.
+/// Tencent Qidian. Its calls are those of official accounts.
 pub static QIDIAN: Platform = Platform {
     name: "QiDian",
     option: "qidian_base_url",
@@ -144,7 +145,7 @@ pub static QIDIAN: Platform = Platform {
     ..API
 };
 
-/// Every platform, in the order of the options' base URLs.
+/// Every platform, in the order of the base URL options.
 pub static PLATFORMS: [&Platform; 13] = [
     &API,
     &WORK,

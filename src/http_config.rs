@@ -1,20 +1,23 @@
-//! What all requests have in common.
+//! The HTTP configuration that all requests share.
 //!
-//! ureq reads the environment whenever a configuration is made, and a host may change that at any time. So the configuration
-//! is made once in a process, where the library reads the environment anyway, and never for a request.
+//! ureq reads the environment whenever it makes a configuration, and a host program may change the environment at any
+//! time. So the configuration is made once per process, where the library reads the environment anyway, and never for a
+//! request.
 
 use ureq::config::Config;
 
 use crate::sys::AtomicRef;
 
-/// The longest reply, and the longest head of one, that is read.
+/// The size in bytes of the longest reply, and of the longest head of a reply.
 pub const MAX_BYTES: usize = 16 * 1024;
 
 pub const USER_AGENT: &str = concat!("libwxtoken/", env!("CARGO_PKG_VERSION"));
 
-/// No redirects, no idle connections, every size bounded. Time limits and the way to a host are a request's own.
+/// Returns the common configuration: no redirects, no idle connections, every size bounded. A request adds its time
+/// limits and its way to the host.
 pub fn common() -> &'static Config {
-    // A lock could be held by another thread at a fork. Of two threads that come first, one makes it for nothing.
+    // A lock could be held by another thread at a fork. If two threads come first, one configuration is made
+    // needlessly.
     static KNOWN: AtomicRef<Config> = AtomicRef::none();
     KNOWN.get().unwrap_or_else(|| {
         let made = Box::leak(Box::new(make()));
@@ -31,7 +34,7 @@ fn make() -> Config {
         .max_response_header_size(MAX_BYTES)
         .input_buffer_size(2 * MAX_BYTES)
         .max_idle_connections(0)
-        // The way has the proxy. Without this line ureq takes one from the environment.
+        // The way to the host includes the proxy. Without this line ureq takes one from the environment.
         .proxy(None)
         .user_agent(USER_AGENT)
         .build()

@@ -1,29 +1,29 @@
-//! libwxtoken: one WeChat access token per account, fetched once, shared by every process and language on the host, and by
+//! libwxtoken: one WeChat access token per account, fetched once. Every process and language on the host shares it, and
 //! every host whose store is in Redis.
 //!
-//! The map, from the top down; imports point down only:
+//! The modules from the top down (imports point down only):
 //!
-//! - `ffi`: the C boundary: parse, call, convert; `bench_support`: pieces of the inside, for the benchmarks alone
-//! - `tool`: what the command `wxtoken` takes from the library
-//! - `keeper`: what keeps every token of a store fresh; `admin`: what an operator does with a store
-//! - `client`: a handle and its calls: `get` is the diagram, `lead` the lock, the lease and the fetch, `report` the JSON
-//! - `process`: what all handles of a process share: the hot path (`cache`), the flights, the open stores
-//! - `account`: what a name leads to, and the rules of registering, removing and restoring
-//! - `remote`: a wxtoken server in a store's place: its calls and its answers
-//! - `store`: where accounts and rows are kept, behind one trait: `sqlite` for one host, `redis` for many
-//! - `server_clients`: who may ask a server for tokens, and what each may do; pure
+//! - `ffi`: the C boundary: parse, call, convert; `bench_support`: internals for the benchmarks alone
+//! - `tool`: the interface of the library to the command `wxtoken`
+//! - `keeper`: keeps every token of a store fresh; `admin`: an operator's work on a store
+//! - `client`: a handle and its calls: `get` has the diagram, `lead` the lock and the lease, `report` the JSON
+//! - `process`: the state that all handles of a process share: the hot path (`cache`), the flights, the open stores
+//! - `account`: looking up names, and the rules of registering, removing and restoring
+//! - `remote`: a wxtoken server as a store: its calls and its answers
+//! - `store`: accounts and rows, behind one trait: `sqlite` for one host, `redis` for many
+//! - `server_clients`: the clients of a server and their rights; pure
 //! - `credential`: a credential's row and the rules of its life; pure
-//! - `platform`: the recipes, one request, its reply, and what each errcode means; keeps nothing
+//! - `platform`: the recipes, one request, its reply, and the meaning of each errcode; keeps nothing
 //! - `secrets`: seals app secrets and opens them; the key file
-//! - `options`: what a handle can be told; `names`: what callers may name
-//! - `proxy`: a proxy's URL, taken apart
+//! - `options`: the options of a handle; `names`: the names that callers pass
+//! - `proxy`: parses the URL of a proxy
 //! - `url_parts`: the login, host and port of any URL
-//! - `base_url`: a platform's URL, judged; `http_config`: what all requests have in common
-//! - `hosts`: the platforms there are to ask; `characters`: what looks right in a text and is not
-//! - `clock`: time by two clocks; `error`: the one error type; `sync`: what threads meet at
-//! - `sys`: what is asked of the operating system: fork, locks, signals, files
+//! - `base_url`: checks a platform's URL; `http_config`: the HTTP configuration that all requests share
+//! - `hosts`: the platforms; `characters`: characters that make a text look right although it is wrong
+//! - `clock`: time by two clocks; `error`: the error type; `sync`: locks and atomics of threads
+//! - `sys`: calls of the operating system: fork, locks, signals, files
 //!
-//! The product is the C library. The Rust API is not a promise to anyone; `ffi` is public for the tests.
+//! The product is the C library. The Rust API is not a promise to anyone. `ffi` is public for the tests.
 #![deny(unsafe_code, unsafe_op_in_unsafe_fn)]
 #![deny(clippy::undocumented_unsafe_blocks)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]

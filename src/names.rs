@@ -1,13 +1,13 @@
-//! What callers may name: accounts, their ids and secrets, and credentials.
+//! The names that callers pass: accounts, their ids and secrets, and credentials.
 
 use crate::characters::{Allowed, flaws, remedy};
 use crate::error::{Error, Hint, Result};
 
-/// The name of the credential that an account's name alone stands for.
+/// The credential that an account's name alone stands for.
 pub const ACCESS_TOKEN: &str = "access_token";
 pub const MAX_NAME: usize = 128;
 pub const MAX_ID: usize = 128;
-/// The longest secret, in bytes: what WeChat says to reserve for a token.
+/// The length of the longest secret in bytes. It is the space that WeChat says to reserve for a token.
 pub const MAX_SECRET: usize = 512;
 
 pub fn check_account(name: &str) -> Result<()> {
@@ -21,7 +21,8 @@ pub fn check_account(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The name of an account that is to be registered. One that is there already keeps its name, however it is spelled.
+/// Checks the name of an account that is to be registered. An existing account keeps its name, even if it would fail
+/// here.
 pub fn check_new_account(name: &str) -> Result<()> {
     check_account(name)?;
     if name.starts_with('-') {
@@ -42,8 +43,8 @@ fn bad_name(name: &str) -> Error {
     })
 }
 
-/// Parts `account` or `account/credential`. An account alone stands for its access token, and no name for that of the
-/// current account.
+/// Splits `account` or `account/credential`. An account alone stands for its access token, and no name for the access
+/// token of the current account.
 pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
     let Some(name) = name else {
         return Ok((None, ACCESS_TOKEN));
@@ -60,17 +61,17 @@ pub fn split(name: Option<&str>) -> Result<(Option<&str>, &str)> {
     Ok((Some(account), credential))
 }
 
-/// The id of an account; `what` the platform calls it.
+/// Checks the id of an account. `what` is the platform's word for the id, such as `appid`.
 pub fn check_id(what: &str, account: &str, id: &str) -> Result<()> {
     check_word(what, account, id, MAX_ID)
 }
 
-/// An app secret, or a field that is kept like one.
+/// Checks an app secret, or a field that is kept like one.
 pub fn check_secret(what: &str, account: &str, secret: &str) -> Result<()> {
     check_word(what, account, secret, MAX_SECRET)
 }
 
-/// A message of it names the account, each wrong character and its place, and never shows the word.
+/// Checks an id or a secret. The error names the account, each wrong character and its place, and never shows the text.
 fn check_word(what: &str, account: &str, word: &str, most: usize) -> Result<()> {
     let bad = flaws(word, Allowed::Ascii);
     if !word.is_empty() && word.len() <= most && bad.is_none() {
@@ -97,7 +98,7 @@ fn check_word(what: &str, account: &str, word: &str, most: usize) -> Result<()> 
     )
 }
 
-/// A noun behind its article: “an appid”, “a corpid”.
+/// Returns a noun with its article: “an appid”, “a corpid”.
 pub fn with_article(noun: &str) -> String {
     let article = match noun.starts_with(['a', 'e', 'i', 'o', 'u']) {
         true => "an",
@@ -106,15 +107,15 @@ pub fn with_article(noun: &str) -> String {
     format!("{article} {noun}")
 }
 
-/// The name of an account's other credential.
+/// Returns the name of an account's credential, such as `shop/jsapi_ticket`.
 pub fn join(account: &str, credential: &str) -> String {
     format!("{account}/{credential}")
 }
 
-/// How alike two names must be for one to be taken for the other's misspelling, from 0 to 1.
+/// The similarity, from 0 to 1, from which a name is taken for a misspelling of another.
 const ALIKE: f64 = 0.75;
 
-/// The known name that is nearest to one that is not known, if any is near.
+/// Returns the known name that is most similar to an unknown one, if any is similar enough.
 pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let given = given.to_lowercase();
     known
@@ -125,7 +126,8 @@ pub fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// What to choose from instead of a name that is not known: the nearest, else all of them, behind `all` (“The options are”).
+/// Returns advice on what to use instead of an unknown name: the most similar name, or else all of them after `all`,
+/// such as “The options are”.
 pub fn choose(given: &str, known: &[&str], all: &str) -> Hint {
     Hint::Do(match nearest(given, known.iter().copied()) {
         Some(near) => format!("Did you mean {near}?"),
@@ -133,10 +135,11 @@ pub fn choose(given: &str, known: &[&str], all: &str) -> Hint {
     })
 }
 
-/// The longest name that is repeated in a message, in bytes. A secret is longer.
+/// The length in bytes of the longest name that a message repeats. A secret is longer.
 const MAX_REPEATED: usize = 30;
 
-/// An unknown name in quotes behind a space, for a message. Empty where it may be a secret in the wrong argument.
+/// Returns an unknown name for a message, in quotes and after a space. Returns nothing if the text may be a secret that
+/// was passed in the wrong argument.
 pub fn repeated(given: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_./-".contains(&b);
     if given.is_empty() || given.len() > MAX_REPEATED || !given.bytes().all(is_plain) {

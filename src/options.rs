@@ -1,6 +1,6 @@
-//! The options of a handle: one table of names, checked when they are set, with `$WXTOKEN_<OPTION>` as the default.
+//! The options of a handle: one table of names, with `$WXTOKEN_<OPTION>` as the default.
 //!
-//! A value that gets in here is usable later; what is wrong with one is said at the call that sets it.
+//! A value is checked when it is set. The call that sets a bad value returns the error.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -26,7 +26,7 @@ pub enum LogLevel {
     Debug,
 }
 
-/// The addresses that a host's name may give.
+/// The address families that a host name is looked up in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IpVersion {
     Any,
@@ -34,7 +34,7 @@ pub enum IpVersion {
     V6,
 }
 
-/// A value that is not shown. Empty is none.
+/// A value that is never shown. An empty one counts as not set.
 #[derive(Clone, Default)]
 pub struct Hidden(pub Zeroizing<String>);
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Hidden {
 
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// One for each of [`PLATFORMS`].
+    /// The base URLs, one for each of [`PLATFORMS`].
     pub base_urls: Vec<String>,
     pub timeout_ms: i64,
     pub connect_timeout_ms: i64,
@@ -61,23 +61,23 @@ pub struct Options {
     pub server_key: Hidden,
     pub server_key_file: Option<PathBuf>,
     pub log: LogLevel,
-    /// A proxy that the environment names for other programs. Not an option: requests do not use it.
+    /// A proxy that the environment names for other programs. It is not an option: requests do not use it.
     pub unread_proxy: Option<UnreadProxy>,
 }
 
-/// One option: the only place that says its name, its default, what it takes, and what it is.
+/// One option. The table is the only place for its name, its default, its values, and its description.
 pub struct OptionRow {
     pub name: &'static str,
-    /// What it is, in one line.
+    /// The description of the option, in one line.
     pub help: &'static str,
     takes: Takes,
 }
 
 type Field<T> = fn(&mut Options) -> &mut T;
 
-/// What a value must be, and where it goes.
+/// The values that an option takes, and the field that holds them.
 enum Takes {
-    /// Goes into [`Options::base_urls`]; empty is the platform's own.
+    /// A URL in [`Options::base_urls`]. An empty value is the platform's own.
     BaseUrl(&'static Platform),
     Number {
         default: i64,
@@ -85,19 +85,19 @@ enum Takes {
         unit: &'static str,
         field: Field<i64>,
     },
-    /// 0 or 1; by default 0.
+    /// 0 or 1, by default 0.
     Switch(Field<bool>),
     Proxy(Field<Option<Proxy>>),
-    /// By default any.
+    /// An IP version, by default any.
     Version(Field<IpVersion>),
-    /// Empty is the default, which `default` names.
+    /// A path. An empty value is the default that `default` names.
     File {
         default: &'static str,
         field: Field<Option<PathBuf>>,
     },
-    /// By default off.
+    /// A log level, by default off.
     Level(Field<LogLevel>),
-    /// Empty is none, the default.
+    /// A client key. An empty value is none, the default.
     Key(Field<Hidden>),
 }
 
@@ -135,11 +135,11 @@ const fn file_of(
     row(name, Takes::File { default, field }, help)
 }
 
-/// The default of `revalidate_ms` on a store that is on a server.
+/// The default of `revalidate_ms` for a store on a server.
 const REVALIDATE_SERVER_MS: i64 = 1000;
 
-/// Every option, in the order of the pages that list them: `make tables` writes those. A help has 44 characters at most,
-/// so that its row fits into a line of the header.
+/// Every option, in the order of the pages that list them. `make tables` writes those pages. A help text has 44
+/// characters at most, so that its row fits into a line of the header.
 #[rustfmt::skip]
 pub static TABLE: [OptionRow; 26] = [
     base_url_of(&hosts::API, "official accounts, mini programs"),
@@ -184,7 +184,7 @@ pub static TABLE: [OptionRow; 26] = [
 ];
 
 impl OptionRow {
-    /// Its default, as the pages name it.
+    /// Returns the default, as the pages show it.
     pub fn default(&self) -> String {
         match &self.takes {
             Takes::BaseUrl(platform) => platform.base_url.into(),
@@ -197,7 +197,7 @@ impl OptionRow {
         }
     }
 
-    /// What it takes: limits and unit of a number, or what else a value is.
+    /// Returns the values that the option takes: the limits and the unit of a number, or a description.
     pub fn range(&self) -> String {
         match &self.takes {
             Takes::BaseUrl(_) | Takes::Proxy(_) => "a URL".into(),
@@ -210,7 +210,7 @@ impl OptionRow {
         }
     }
 
-    /// What may stand in a value.
+    /// Returns the characters that a value may contain.
     fn allowed(&self) -> Allowed {
         match &self.takes {
             Takes::File { .. } => Allowed::Text,
@@ -279,13 +279,13 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The defaults, changed by what stands in the environment. A secure program has the defaults.
+    /// Returns the defaults, changed by the environment. In a secure program the environment is ignored.
     pub fn from_environment() -> Result<Options> {
-        // It reads the environment, too, and no request is to do that.
+        // This reads the environment too, which a request must not do.
         http_config::common();
         let mut options = Options::default();
         options.note_unread_proxy();
-        // A base URL is judged by it, and stands before it in the table.
+        // Base URLs are checked by this option, and stand before it in the table.
         let is_judge = |row: &&OptionRow| row.name == ALLOW_PLAIN_HTTP;
         let judge = TABLE.iter().filter(is_judge);
         let given = sys::variables("WXTOKEN_");
@@ -351,21 +351,23 @@ impl Options {
         }
     }
 
-    /// A look at a store on a server costs more than one at a file: another default, where the environment names none.
+    /// Sets another default of `revalidate_ms`, unless the environment sets one. A look at a store on a server costs
+    /// more than one at a file.
     pub fn look_less_often(&mut self) {
         if sys::variable("WXTOKEN_REVALIDATE_MS").is_none() {
             self.revalidate_ms = REVALIDATE_SERVER_MS;
         }
     }
 
-    /// The base URL to ask a platform at.
+    /// Returns the base URL of a platform.
     pub fn base_url(&self, platform: &Platform) -> &str {
         let place = PLATFORMS.iter().position(|known| *known == platform);
         place.map_or(platform.base_url, |i| &self.base_urls[i])
     }
 }
 
-/// Fails on a value of the environment with quotes, blanks or a line end that an env file has left, or what cannot be seen.
+/// Fails on a value of the environment with invisible characters, or with quotes, blanks or a line end from an env
+/// file.
 pub fn check_variable(variable: &str, value: &str, allowed: Allowed) -> Result<()> {
     match flaws(value, allowed) {
         None => Ok(()),
@@ -394,7 +396,7 @@ fn level(value: &str) -> Result<LogLevel, String> {
     }
 }
 
-/// Absolute from here on: a daemon that changes its directory later means the same file.
+/// Makes a path absolute, so that a daemon that changes its directory later uses the same file.
 fn path(value: &str) -> Result<Option<PathBuf>, String> {
     if value.is_empty() {
         return Ok(None);

@@ -1,5 +1,5 @@
-//! The URL of a proxy, taken apart once, when the option is set. A URL that other programs read in another way is refused,
-//! without showing the password in it.
+//! The URL of a proxy, parsed once, when the option is set. A URL that other programs would read differently is
+//! refused, without showing its password.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::base_url::is_loopback;
 use crate::sys;
 use crate::url_parts::{login_of, parse_authority};
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// HTTP CONNECT.
     Http,
-    /// SOCKS5, with addresses that this host looks up.
+    /// SOCKS5. This host looks the names up.
     Socks5,
-    /// SOCKS5, with names that the proxy looks up.
+    /// SOCKS5. The proxy looks the names up.
     Socks5h,
 }
 
-/// A proxy, by the parts of its URL.
+/// A proxy, as the parts of its URL.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     pub protocol: Protocol,
-    /// A name, or an address without brackets.
+    /// The host: a name, or an address without brackets.
     pub host: String,
     pub port: u16,
-    /// User name and password.
+    /// The user name and the password.
     pub login: Option<(String, Zeroizing<String>)>,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Its address for messages, without the login.
+/// Shows the address without the login, for messages.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
@@ -52,7 +52,7 @@ const FORMS: &str =
     "must be the URL of a proxy, such as http://127.0.0.1:3128 or socks5h://127.0.0.1:1080";
 
 impl Proxy {
-    /// `scheme://[user:password@]host[:port]`.
+    /// Parses `scheme://[user:password@]host[:port]`.
     pub fn parse(url: &str) -> Result<Proxy, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(format!("does not begin with a scheme; it {FORMS}"));
@@ -89,13 +89,13 @@ impl Proxy {
         })
     }
 
-    /// Its name in a message.
+    /// Returns the proxy's name for a message.
     pub fn words(&self) -> String {
         format!("the proxy {self}")
     }
 }
 
-/// Characters that end the host for some programs and not for others.
+/// Fails on characters that end the host for some programs and not for others.
 fn refuse_delimiters(rest: &str) -> Result<(), String> {
     let has_login = rest.contains('@');
     for (delimiter, escaped) in [('#', "%23"), ('?', "%3F"), ('/', "%2F"), ('\\', "%5C")] {
@@ -135,7 +135,7 @@ fn parse_login(login: &str, protocol: Protocol) -> Result<(String, Zeroizing<Str
     }
 }
 
-/// A variable such as `https_proxy`, and the hosts that `no_proxy` takes out.
+/// A proxy for other programs: a variable such as `https_proxy`, and the hosts that `no_proxy` excludes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnreadProxy {
     pub variable: &'static str,
@@ -143,7 +143,7 @@ pub struct UnreadProxy {
 }
 
 impl UnreadProxy {
-    /// The names that curl reads for a host of https://, in the order in which it does.
+    /// The variables that curl reads for a host of https://, in curl's order.
     const VARIABLES: [&'static str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
 
     pub fn of_environment() -> Option<UnreadProxy> {
@@ -157,7 +157,7 @@ impl UnreadProxy {
         })
     }
 
-    /// The remedy.
+    /// Returns the advice on a proxy that this library does not use.
     pub fn advice(&self) -> String {
         let variable = self.variable;
         format!(
@@ -165,7 +165,7 @@ impl UnreadProxy {
         )
     }
 
-    /// Whether other programs would use that proxy for this base URL.
+    /// Returns whether other programs would use that proxy for this base URL.
     pub fn concerns(&self, base: &str) -> bool {
         let uri = base.parse::<Uri>().ok();
         let Some(host) = uri.as_ref().and_then(Uri::host) else {

@@ -1,4 +1,4 @@
-//! What threads meet at, in one place: under `cfg(loom)` the model checker's types stand here, and `process::model` runs
+//! The locks and atomics of threads. Under `cfg(loom)` they are the model checker's types, and `process::model` runs
 //! the same code in every interleaving of a few threads.
 
 #[cfg(loom)]
@@ -11,12 +11,12 @@ pub use std::sync::{Arc, PoisonError};
 #[cfg(not(loom))]
 pub use arc_swap::ArcSwapOption;
 
-/// Locks a mutex. What a panic left behind is whole: no critical section here is left half done.
+/// Locks a mutex, even after a panic. No critical section here is left half done by one.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// arc-swap's promise, by a lock: a load gives what the last store put there.
+/// A model of arc-swap, made of a lock: a load returns the value of the last store.
 #[cfg(loom)]
 pub struct ArcSwapOption<T>(Mutex<Option<Arc<T>>>);
 

@@ -1,5 +1,5 @@
-//! What the command `wxtoken` takes from the library: the calls of the C API, and what only an operator does. It is not a
-//! promise to anyone else.
+//! The interface of the library to the command `wxtoken`: the calls of the C API, and the work of an operator. It is
+//! not a promise to any other program.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -38,32 +38,32 @@ pub use crate::sys::{
 
 /// The token of an account, or another credential.
 pub struct Token {
-    /// The token.
+    /// The value of the token.
     pub value: Box<str>,
-    /// When it ends, in Unix seconds; 0 where no end is known.
+    /// The expiry in Unix seconds, or 0 if none is known.
     pub expires_at: i64,
 }
 
-/// A token of a server.
+/// A token that a server passes on.
 #[derive(Clone)]
 pub struct LivingToken {
-    /// The token.
+    /// The value of the token.
     pub value: Box<str>,
-    /// When it ends, in Unix seconds.
+    /// The expiry in Unix seconds.
     pub expires_at: i64,
-    /// How long it may still be handed out.
+    /// The milliseconds for which the token may still be returned.
     pub left_ms: i64,
 }
 
-/// An account as it is in the store.
+/// An account in the store.
 pub struct AccountOfStore {
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// Its kind: `official`.
+    /// The account's kind, such as `official`.
     pub kind: &'static str,
-    /// Its appid, corpid and so on.
+    /// The account's appid, corpid and so on.
     pub id: String,
-    /// Whether a get without a name means it.
+    /// Whether it is the current account, which a get without a name stands for.
     pub current: bool,
 }
 
@@ -78,44 +78,44 @@ impl From<Account> for AccountOfStore {
     }
 }
 
-/// A credential as it is in the store.
+/// A credential in the store.
 pub struct Stored {
-    /// The name that leads to it: `shop`, `shop/jsapi_ticket`.
+    /// The credential's name, such as `shop` or `shop/jsapi_ticket`.
     pub name: String,
-    /// Its token, if there is one that has not expired.
+    /// The token, if there is one that has not expired.
     pub token: Option<Box<str>>,
-    /// Whether the API refused that.
+    /// Whether the API refused the token.
     pub rejected: bool,
-    /// Whether the platform is asked about a rejected one before another is fetched.
+    /// Whether a rejected token is checked before another one is fetched.
     pub is_checked: bool,
-    /// Whether a get gives it.
+    /// Whether a get returns the token.
     pub is_served: bool,
-    /// Of one that was refused: how long until another may be fetched.
+    /// The milliseconds until another token may be fetched for a rejected one.
     pub until_fetch_ms: i64,
 }
 
 /// A kind of account.
 #[derive(Clone, Debug)]
 pub struct KindOfAccount {
-    /// Its name: `official`.
+    /// The kind's name, such as `official`.
     pub name: &'static str,
-    /// What it is, in a few words.
+    /// The description of the kind in a few words.
     pub about: &'static str,
-    /// What the platform calls the id: `appid`.
+    /// The platform's word for the id, such as `appid`.
     pub id_name: &'static str,
-    /// Whether its accounts have a secret.
+    /// Whether accounts of this kind have a secret.
     pub has_secret: bool,
-    /// The kind that their parent is of, where they have one.
+    /// The kind of their parent, if they have one.
     pub parent: Option<&'static str>,
-    /// What `put` takes, `current` first.
+    /// The fields that can be put, `current` first.
     pub fields: Vec<&'static str>,
-    /// What of it must be put before the first get.
+    /// The fields that must be put before the first get.
     pub needs: Vec<&'static str>,
-    /// What `get` gives: `access_token`, `jsapi_ticket`.
+    /// The credentials that a get returns, such as `access_token` and `jsapi_ticket`.
     pub credentials: Vec<&'static str>,
 }
 
-/// Every kind of account.
+/// Returns every kind of account.
 pub fn kinds() -> Vec<KindOfAccount> {
     Kind::all()
         .map(|kind| KindOfAccount {
@@ -131,12 +131,12 @@ pub fn kinds() -> Vec<KindOfAccount> {
         .collect()
 }
 
-/// Fails on a new account that cannot be registered, whatever its secret.
+/// Fails if a new account could not be registered with any secret.
 pub fn check_new_account(name: &str, kind: &str, id: &str) -> Result<()> {
     crate::client::check_new(name, kind, id).map(|_| ())
 }
 
-/// Every status: its number, its name, and its meaning.
+/// Returns every status: its number, its name, and its meaning.
 pub fn statuses() -> Vec<(i32, &'static str, &'static str)> {
     Status::ALL
         .into_iter()
@@ -147,27 +147,28 @@ pub fn statuses() -> Vec<(i32, &'static str, &'static str)> {
 /// An option of a handle.
 #[derive(Clone, Debug)]
 pub struct OptionOfHandle {
-    /// Its name: `timeout_ms`.
+    /// The option's name, such as `timeout_ms`.
     pub name: &'static str,
-    /// Its default, or a word for it: `8000`, `none`.
+    /// The default, or a word for it, such as `8000` or `none`.
     pub default: String,
-    /// What it takes: `1 to 600000 ms`, `a path`.
+    /// The values that it takes, such as `1 to 600000 ms` or `a path`.
     pub range: String,
-    /// What it is, in one line.
+    /// The description of the option, in one line.
     pub help: &'static str,
 }
 
-/// The variable of the environment that names a proxy for other programs, and not for this library: `https_proxy`.
+/// Returns the name of the environment variable that names a proxy for other programs, such as `https_proxy`. This
+/// library does not use it.
 pub fn unread_proxy() -> Option<&'static str> {
     crate::proxy::UnreadProxy::of_environment().map(|unread| unread.variable)
 }
 
-/// Every sentence that a hint on an errcode may hold, before its command or in the place of one.
+/// Returns every sentence that a hint on an errcode may contain, in front of its command or instead of one.
 pub fn errcode_sentences() -> Vec<&'static str> {
     crate::platform::errcodes::sentences()
 }
 
-/// Every option.
+/// Returns every option.
 pub fn options() -> Vec<OptionOfHandle> {
     crate::options::TABLE
         .iter()
@@ -180,58 +181,58 @@ pub fn options() -> Vec<OptionOfHandle> {
         .collect()
 }
 
-/// The names of the things that a store needs and the file system of a directory lacks: `hard links`. Tries each, with files
-/// that are gone when this returns. None where no file can be made.
+/// Tests the features that a store needs, and returns the names of those that a directory's file system lacks, such as
+/// `hard links`. The test files are removed. Returns None if no file can be made.
 pub fn lacks(directory: &Path) -> Option<Vec<&'static str>> {
     let lacks = crate::sys::probe(directory)?;
     Some(lacks.into_iter().map(crate::sys::Lack::name).collect())
 }
 
-/// An open store, and what is told of long work on it.
+/// An open store, and the callback for the progress of long tasks.
 pub struct Store(Arc<Client>, Box<Progress>);
 
 impl Store {
-    /// Opens a store, creating it when absent; `None` is the default place.
+    /// Opens a store, and creates it if it does not exist. `None` is the default path.
     pub fn open(path: Option<&str>) -> Result<Store> {
         Ok(Store(Arc::new(Client::open(path)?), Box::new(|_, _| {})))
     }
 
-    /// The same, which tells how much of long work is done.
+    /// Returns the store with a callback for the progress of long tasks.
     pub fn telling(self, progress: Box<Progress>) -> Store {
         Store(self.0, progress)
     }
 
-    /// Where the store of this name would be, without opening it.
+    /// Returns the location of the store of this name, without opening it.
     pub fn locate(store: Option<&str>) -> Result<Place> {
         Client::locate(store)
     }
 
-    /// What the file of a store is. Reads it and changes nothing; not for a store that this process has open.
+    /// Inspects the file of a store, and changes nothing. Not for a store that this process has open.
     pub fn condition(path: &Path) -> Result<Condition> {
         crate::store::condition(path)
     }
 
-    /// Where it is.
+    /// Returns the store's location.
     pub fn place(&self) -> Place {
         self.0.place()
     }
 
-    /// As `wxtoken_set`.
+    /// Sets an option, as `wxtoken_set`.
     pub fn set(&self, option: &str, value: &str) -> Result<()> {
         self.0.set(option, value)
     }
 
-    /// As `wxtoken_register`. Whether anything has changed.
+    /// Registers an account, as `wxtoken_register`. Returns whether anything has changed.
     pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         self.0.register(name, kind, id, secret)
     }
 
-    /// As `wxtoken_put`.
+    /// Puts a field of an account, as `wxtoken_put`.
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
         self.0.put(name, field, value)
     }
 
-    /// As `wxtoken_get`.
+    /// Gets a token, as `wxtoken_get`.
     pub fn get(&self, name: Option<&str>) -> Result<Token> {
         let served = self.0.get(name)?;
         Ok(Token {
@@ -240,8 +241,9 @@ impl Store {
         })
     }
 
-    /// The same, of this name, for a server, when [`Store::get_known`] had none: one that lives shorter than this is fetched
-    /// again first. Where the platform gives no more than that, it comes all the same.
+    /// Gets a token with at least this much life left, after [`Store::get_known`] had none. If the stored token has
+    /// less, a new one is fetched first. If the platform's tokens never live that long, the token is returned with the
+    /// life it has.
     pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<LivingToken> {
         let served = self.0.get_with_life(name, min_life_ms)?;
         Ok(LivingToken {
@@ -251,8 +253,8 @@ impl Store {
         })
     }
 
-    /// The same from this process's memory alone. None where that knows none that is fresh, and where it is this caller's
-    /// turn to look at the store: who gets None goes on with [`Store::get_with_life`].
+    /// Gets a token with at least this much life left from this process's memory alone. Returns None without such a
+    /// token, or if a look at the store is due. The caller then calls [`Store::get_with_life`].
     pub fn get_known(&self, name: &str, min_life_ms: i64) -> Option<LivingToken> {
         let known = self.0.hit(Some(name.as_bytes()), |known| LivingToken {
             left_ms: known.left_ms(),
@@ -262,19 +264,19 @@ impl Store {
         known.filter(|known| known.left_ms >= min_life_ms)
     }
 
-    /// The account of this name, or the current one.
+    /// Returns the account of this name, or the current one.
     pub fn account(&self, name: Option<&str>) -> Result<AccountOfStore> {
         let session = self.0.session()?;
         Ok(session.read_credential(name)?.account.into())
     }
 
-    /// Every account of a kind that this version knows, by name.
+    /// Returns every account whose kind this version knows, sorted by name.
     pub fn accounts(&self) -> Result<Vec<AccountOfStore>> {
         let accounts = self.0.accounts()?.into_iter();
         Ok(accounts.map(AccountOfStore::from).collect())
     }
 
-    /// What the store has of a credential. Asks nobody for another.
+    /// Returns what the store has of a credential. Does not fetch.
     pub fn stored(&self, name: Option<&str>) -> Result<Stored> {
         let session = self.0.session()?;
         let found = session.read_credential(name)?;
@@ -289,53 +291,53 @@ impl Store {
         })
     }
 
-    /// As `wxtoken_reject`.
+    /// Reports that the API refused a token, as `wxtoken_reject`.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         self.0.reject(name, token)
     }
 
-    /// Asks the platform whether it takes this token, where it can be asked, and rejects the token if it does not. Whether it
-    /// was rejected. A token that the platform takes leaves nothing in the store.
+    /// Checks this token with the platform, if its recipe has a check. Rejects it if the platform refuses it. Returns
+    /// whether it did. A token that the platform accepts leaves no trace in the store.
     pub fn reject_if_refused(&self, name: &str, token: &str) -> Result<bool> {
         self.0.session()?.reject_if_refused(name, token)
     }
 
-    /// Ends every back-off of an account, or of all accounts. The names of the credentials whose back-off it was.
+    /// Ends every back-off of an account, or of all accounts. Returns the names of the credentials.
     pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
         self.0.retry(account)
     }
 
-    /// The paths of the APIs of an account whose counts are looked at first.
+    /// Returns the API paths of an account that are asked about if the caller names none.
     pub fn usual_paths(&self, account: &str) -> Result<Vec<&'static str>> {
         self.0.usual_paths(account)
     }
 
-    /// What is left of the day of an account's calls of one API.
+    /// Returns what is left for the day of an account's calls of one API.
     pub fn quota(&self, account: &str, path: &str) -> Result<QuotaAnswer> {
         self.0.quota(account, path)
     }
 
-    /// What WeChat noted of an account's request, by its rid. Tokens and secrets in it are masked.
+    /// Returns what WeChat noted about an account's request, by its rid. Tokens and secrets in it are masked.
     pub fn noted_request(&self, account: &str, rid: &str) -> Result<NotedRequest> {
         self.0.noted_request(account, rid)
     }
 
-    /// Sets the day's counts of all APIs of an account back. WeChat allows it ten times a month.
+    /// Resets the day's counts of all APIs of an account. WeChat allows this ten times a month.
     pub fn clear_quota(&self, account: &str) -> Result<()> {
         self.0.clear_quota(account)
     }
 
-    /// What `wxtoken_report` writes.
+    /// Returns the report that `wxtoken_report` writes.
     pub fn report(&self) -> Result<Report> {
         self.0.report()
     }
 
-    /// The clients of a server on this store.
+    /// Returns the clients of a server on this store.
     pub fn clients(&self) -> Result<ClientSet> {
         self.0.server_clients()
     }
 
-    /// Adds a client, which sees these accounts, or all where there is no list. Gives its key.
+    /// Adds a client that sees these accounts, or all accounts for None. Returns its key.
     pub fn add_client(
         &self,
         name: &str,
@@ -345,7 +347,8 @@ impl Store {
         self.0.add_server_client(name, accounts, allow)
     }
 
-    /// Gives a client other rights. What is None stays; of the accounts, an inner None is all of them.
+    /// Changes a client. A parameter of None leaves that property as it is. For the accounts, an inner None stands for
+    /// all accounts.
     pub fn change_client(
         &self,
         name: &str,
@@ -355,87 +358,87 @@ impl Store {
         self.0.change_server_client(name, accounts, allow)
     }
 
-    /// Gives a client another key, beside the one that it has.
+    /// Adds a second key to a client, and returns it.
     pub fn rotate_client(&self, name: &str) -> Result<NewKey> {
         self.0.rotate_server_client(name)
     }
 
-    /// Ends the older key of a client. Whether there was one.
+    /// Ends the older key of a client. Returns whether there was one.
     pub fn finish_client(&self, name: &str) -> Result<bool> {
         self.0.finish_server_client(name)
     }
 
-    /// Takes a client out.
+    /// Removes a client.
     pub fn remove_client(&self, name: &str) -> Result<()> {
         self.0.remove_server_client(name)
     }
 
-    /// For a server: which account a call is about.
+    /// Returns a server's lookup of the account that a call is about.
     pub fn account_lookup(&self) -> AccountLookup {
         AccountLookup::new(self.0.clone())
     }
 
-    /// For a server: its clients as they are at each call.
+    /// Returns a server's lookup of its clients, which is current at each call.
     pub fn client_lookup(&self) -> ClientLookup {
         ClientLookup::new(self.0.clone())
     }
 
-    /// Takes an account out of the store, with what only it has. A process that has registered it goes without it too.
+    /// Removes an account from the store, and what only it used. A process that has registered it does not put it back.
     pub fn remove(&self, name: &str) -> Result<Removed> {
         self.0.remove(name)
     }
 
-    /// Makes a new key and seals every secret with it. How many there were.
+    /// Makes a new key, and seals every secret with it. Returns the number of secrets.
     pub fn rekey(&self) -> Result<usize> {
         self.0.rekey(&self.1)
     }
 
-    /// Writes a copy of the store, without tokens, to a file that must not exist yet; mode 0600. How many accounts
-    /// there were.
+    /// Writes a copy of the store without tokens to a file of mode 0600, which must not exist yet. Returns the number
+    /// of accounts.
     pub fn backup(&self, to: &Path) -> Result<usize> {
         self.0.backup(to, &self.1)
     }
 
-    /// Puts what a backup holds in the place of what is there. How many accounts that is.
+    /// Replaces the contents of the store with those of a backup. Returns the number of accounts.
     pub fn restore(&self, from: &Path) -> Result<usize> {
         self.0.restore(from, &self.1)
     }
 
-    /// Copies accounts, and what was put for them, into another store. With `replace`, accounts that differ there, or were
-    /// removed there, become those of this one.
+    /// Copies accounts, and what was put for them, into another store. With `replace`, accounts that differ there or
+    /// were removed there become those of this store.
     pub fn copy_to(&self, to: &Store, replace: bool) -> Result<Copied> {
         self.0.copy_to(&to.0, replace, &self.1)
     }
 
-    /// Fails when this process lacks what fetching an account's token takes: its secret, or what is to be put, must be there
-    /// and open with the key. Asks nobody.
+    /// Fails if this process lacks a secret that fetching an account's token takes. The account's secret and the put
+    /// fields must exist, and open with the key. Sends no request.
     pub fn check_secrets(&self, name: &str) -> Result<()> {
         self.0.check_secrets(name)
     }
 
-    /// What stand-ins are made by and known by, as the key file is now. Fails where there is none.
+    /// Returns the keys that make and verify stand-ins, from the current key file. Fails if there is none.
     pub fn stand_in_keys(&self) -> Result<StandInKeys> {
         self.0.stand_in_keys()
     }
 
-    /// The secret of an account, for a server that puts it into the calls of its clients.
+    /// Returns the secret of an account, for a server that puts it into its clients' calls.
     pub fn secret(&self, name: &str) -> Result<Secret> {
         self.0.secret(name)
     }
 
-    /// Whether a keeper reads this store's mailbox; `None` where this process may not know.
+    /// Returns whether a keeper reads this store's mailbox. Returns `None` if this process may not know.
     pub fn has_keeper(&self) -> Option<bool> {
         let session = self.0.session().ok()?;
         session.store().keeper_channel().is_listened_to()
     }
 
-    /// The server of a store that has one, at length. Changes nothing there.
+    /// Checks the server of a store on a server in detail. Changes nothing there.
     pub fn check_server(&self) -> Option<Result<ServerCheck>> {
         let session = self.0.session().ok()?;
         session.store().check_server(&session.deadline)
     }
 
-    /// The base URL of each platform, by its option's name.
+    /// Returns the base URL of each platform, with the name of its option.
     pub fn base_urls(&self) -> Vec<(&'static str, String)> {
         let options = self.0.options();
         PLATFORMS
@@ -444,27 +447,27 @@ impl Store {
             .collect()
     }
 
-    /// Which of them this store's accounts are with, in the same words.
+    /// Returns the base URLs that this store's accounts use, with the names of their options.
     pub fn base_urls_in_use(&self) -> Result<Vec<(&'static str, String)>> {
         self.0.base_urls_in_use()
     }
 
-    /// The way to the host of a base URL, for a server that forwards calls to it.
+    /// Returns the way to the host of a base URL, for a server that forwards calls to it.
     pub fn link(&self, base_url: &str) -> Result<PlatformLink> {
         PlatformLink::new(base_url, &self.0.options())
     }
 
-    /// Looks a platform's host up, connects, and asks for `/` with neither secret nor token.
+    /// Looks a platform's host up, connects, and requests `/` without a secret or a token.
     pub fn probe(&self, base_url: &str) -> Result<Probe> {
         self.0.probe(base_url)
     }
 
-    /// What keeps this store's tokens fresh.
+    /// Makes a keeper of this store.
     pub fn keeper(&self, tell: EventSink) -> Result<Keeper> {
         Keeper::new(self.0.clone(), None, tell)
     }
 
-    /// The same, which brings the tokens of another store's accounts from there.
+    /// Makes a keeper of this store that brings the tokens of another store's accounts from there.
     pub fn bridge(&self, from: &Store, tell: EventSink) -> Result<Keeper> {
         Keeper::new(self.0.clone(), Some(from.0.clone()), tell)
     }

@@ -1,13 +1,13 @@
-//! The parts that URLs have in common: a login, a host and a port. A flaw is told without showing what may be a password.
+//! The common parts of URLs: a login, a host and a port. An error never shows what may be a password.
 
 use zeroize::Zeroizing;
 
-/// The user name and the password of `user:password`, decoded; either may be empty.
+/// Decodes the user name and the password of `user:password`. Either may be empty.
 pub fn login_of(login: &str) -> Result<(String, Zeroizing<String>), String> {
     if login.contains('@') {
         return Err("holds more than one @; in a user name or password it must be %40".into());
     }
-    // These may stand there as they are, by RFC 3986.
+    // RFC 3986 allows these characters unescaped.
     let may_stand = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:%".contains(c);
     if !login.chars().all(may_stand) {
         return Err(
@@ -18,7 +18,7 @@ pub fn login_of(login: &str) -> Result<(String, Zeroizing<String>), String> {
     Ok((decoded(user)?, Zeroizing::new(decoded(password)?)))
 }
 
-/// Undoes the percent-encoding.
+/// Decodes percent-encoding.
 pub fn decoded(text: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -45,7 +45,7 @@ pub fn decoded(text: &str) -> Result<String, String> {
     }
 }
 
-/// The host and the port of `host[:port]`; an IPv6 address comes without its brackets. `forms` says what a right URL looks like.
+/// Parses `host[:port]`. An IPv6 address is returned without its brackets. `forms` says what a valid URL looks like.
 pub fn parse_authority(
     authority: &str,
     default_port: u16,

@@ -1,6 +1,6 @@
-//! An account and its credentials: what a name leads to, and the rules of registering, parents, removal and restoring.
+//! An account and its credentials: looking a name up, and the rules of registering, parents, removal and restoring.
 //!
-//! The rules run inside a store's change of its accounts, and know nothing of how that is made.
+//! The rules run inside a store's change of its accounts. They do not know how that change is made.
 
 mod rules;
 
@@ -14,30 +14,30 @@ use crate::options::Options;
 use crate::platform::{Recipe, Value};
 use crate::store::{self, Account, ChangeMark, Store};
 
-/// One credential of an account, with its state.
+/// One credential of an account, with its key and its row.
 #[derive(Clone, Debug)]
 pub struct Credential {
     pub account: Account,
     pub recipe: &'static Recipe,
     pub key: CredentialKey,
     pub row: Row,
-    /// How the store was when this was read, where it can tell.
+    /// The store's change mark when this was read, if the store has one.
     pub mark: Option<ChangeMark>,
 }
 
 impl Credential {
-    /// The name that leads here.
+    /// Returns the name of this credential, such as `shop/jsapi_ticket`.
     pub fn name(&self) -> String {
         name_of(&self.account, self.recipe)
     }
 
-    /// The secret that a refusal of the fetch is blamed on.
+    /// Returns the fingerprint of the secret that a refused fetch is blamed on, empty if the fetch takes no secret.
     pub fn blamable(&self) -> &str {
         blamable(&self.account, self.recipe)
     }
 }
 
-/// The name that leads to an account's credential.
+/// Returns the name of an account's credential, such as `shop/jsapi_ticket`.
 pub fn name_of(account: &Account, recipe: &Recipe) -> String {
     if recipe.credential == ACCESS_TOKEN {
         return account.name.clone();
@@ -45,7 +45,8 @@ pub fn name_of(account: &Account, recipe: &Recipe) -> String {
     names::join(&account.name, recipe.credential)
 }
 
-/// The fingerprint of the secret that a refusal of a credential's fetch is blamed on; empty where the fetch takes none.
+/// Returns the fingerprint of the secret that a refused fetch of a credential is blamed on, empty if the fetch takes no
+/// secret.
 pub fn blamable<'a>(account: &'a Account, recipe: &Recipe) -> &'a str {
     match recipe.takes(Value::Secret) {
         true => &account.fingerprint,
@@ -53,12 +54,12 @@ pub fn blamable<'a>(account: &'a Account, recipe: &Recipe) -> &'a str {
     }
 }
 
-/// The key of an account's credential, for a handle with these options.
+/// Returns the key of an account's credential under these options.
 pub fn key_of(account: &Account, recipe: &Recipe, options: &Options) -> CredentialKey {
     account.key(recipe, recipe.base_url(options))
 }
 
-/// What a look for a credential finds.
+/// The result of looking a credential up.
 pub enum Lookup {
     NoAccount,
     /// The account's kind has no such credential.
@@ -66,7 +67,7 @@ pub enum Lookup {
     Found(Box<Credential>),
 }
 
-/// A credential of the account of this name (None: the current one) with its row, of one moment.
+/// Looks up a credential of the named account, or of the current account for None, and its row in the same transaction.
 pub fn find(
     store: &dyn Store,
     name: Option<&str>,

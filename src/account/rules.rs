@@ -1,11 +1,11 @@
-//! The rules of accounts: who becomes the current one, what is put back, what goes with a removal.
+//! The rules of accounts: which one becomes current, what is put back, and what a removal takes along.
 
 use crate::credential::CredentialKey;
 use crate::error::Result;
 use crate::store::{Account, Accounts, Commit, ParentLink, StoreSnapshot};
 
-/// Puts an account in, in the place of one of its name, and gives it back as it is there. The first account of a store
-/// becomes the current one. A parent that was put stays.
+/// Registers an account, replacing one of the same name, and returns it as stored. The first account of a store becomes
+/// the current one. A parent that was put before is kept.
 pub fn register(accounts: &mut dyn Accounts, mut account: Account) -> Result<Account> {
     let name = account.name.clone();
     let before = accounts.account(Some(&name))?;
@@ -20,8 +20,8 @@ pub fn register(accounts: &mut dyn Accounts, mut account: Account) -> Result<Acc
     Ok(accounts.account(Some(&name))?.unwrap_or(account))
 }
 
-/// Fills the gap that a lost store has left, from what a process knows. Never over what is there, nor against an operator
-/// who has removed it; and no account becomes the current one that was not.
+/// Puts back an account that a process knows and the store has lost. It never overwrites an account, and never restores
+/// one that an operator has removed. It does not change which account is current.
 pub fn put_back(accounts: &mut dyn Accounts, known: &Account) -> Result<Commit> {
     let name = &known.name;
     if accounts.has_account(name)? || accounts.is_removed(name)? {
@@ -41,7 +41,7 @@ fn set_current_if_none(accounts: &mut dyn Accounts, name: &str) -> Result<()> {
     }
 }
 
-/// Makes an account the current one. False when there is none of that name.
+/// Makes an account the current one. Returns false if the account does not exist.
 pub fn set_current(accounts: &mut dyn Accounts, name: &str) -> Result<bool> {
     let is_there = accounts.account(Some(name))?.is_some();
     if is_there {
@@ -50,7 +50,7 @@ pub fn set_current(accounts: &mut dyn Accounts, name: &str) -> Result<bool> {
     Ok(is_there)
 }
 
-/// Names an account's parent. False when there is no account.
+/// Sets an account's parent. Returns false if the account does not exist.
 pub fn set_parent(accounts: &mut dyn Accounts, name: &str, parent: &str) -> Result<bool> {
     let Some(mut account) = accounts.account(Some(name))? else {
         return Ok(false);
@@ -63,7 +63,8 @@ pub fn set_parent(accounts: &mut dyn Accounts, name: &str, parent: &str) -> Resu
     Ok(true)
 }
 
-/// Takes an account out, of whatever kind, and says whether it was the current one and whose parent.
+/// Removes an account of any kind. Returns whether it was the current one, and the names of the accounts whose parent
+/// it was. Returns None if the account does not exist.
 pub fn remove(
     accounts: &mut dyn Accounts,
     name: &str,
@@ -89,7 +90,8 @@ pub fn remove(
     )))
 }
 
-/// Puts the accounts of a snapshot in the place of all. No process is to put one back that is not among them.
+/// Replaces all accounts with those of a snapshot. Accounts that the snapshot lacks are noted as removed, so that no
+/// process puts them back.
 pub fn replace_all(
     accounts: &mut dyn Accounts,
     with: &StoreSnapshot,
@@ -118,8 +120,8 @@ pub fn replace_all(
     }
 }
 
-/// Whether an account has a part in a credential, at whatever base URL. One that lacks its parent may have one in each of
-/// its id, once that is back.
+/// Returns whether an account uses a credential, at any base URL. An account whose parent is missing may use every
+/// credential of its id once the parent is back.
 pub fn leads_to(account: &Account, key: &CredentialKey) -> bool {
     account.kind.recipes().any(|recipe| {
         let own = account.key(recipe, &key.base_url);
@@ -149,7 +151,7 @@ mod tests {
         }
     }
 
-    /// Runs a rule on accounts of a store in memory, and commits.
+    /// Runs a rule on the accounts of a store in memory, and commits.
     fn change<T>(store: &MemoryStore, mut rule: impl FnMut(&mut dyn Accounts) -> T) -> T {
         let by = Deadline::after(60_000);
         store::change_accounts(store, &by, |accounts| Ok((Commit::Yes, rule(accounts)))).unwrap()
@@ -295,10 +297,10 @@ mod tests {
             Commit::No
         );
         assert!(is_there() && names(&store).is_empty());
-        // Another account comes, and does not become the current one.
+        // Another account is registered, and does not become the current one.
         change(&store, |a| register(a, account("other")).unwrap());
         assert!(change(&store, |a| a.account(None)).is_err());
-        // In a restore it goes and comes like any other.
+        // A restore removes and brings it as any other account.
         let with = |unknown: Vec<UnknownAccount>| StoreSnapshot {
             accounts: vec![account("kept")],
             unknown,

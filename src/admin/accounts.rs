@@ -1,4 +1,4 @@
-//! Removing an account and restoring all: each is an order of steps that can be cut off and done again.
+//! Removing an account, and restoring all of them. Each is a sequence of steps that can be interrupted and repeated.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,8 @@ use crate::credential::CredentialKey;
 use crate::error::Result;
 use crate::store::{self, Account, Commit, Read, Store, StoreSnapshot};
 
-/// Takes an account out, with the rows that belong to no other. Its rows go first: killed before the end, it is there to be
-/// removed again.
+/// Removes an account, and the rows that no other account uses. The rows go first, so that a removal that is killed can
+/// be repeated.
 pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Removed>> {
     let Some(id) = store::read(store, by, |there| id_of(there, name))? else {
         return Ok(None);
@@ -24,7 +24,7 @@ pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Rem
     let Some((was_current, children)) = gone else {
         return Ok(None);
     };
-    // What a process has fetched meanwhile.
+    // A process may have fetched in between.
     keys.extend(delete_rows_of(store, name, &id, by)?);
     Ok(Some(Removed {
         credentials: keys.len(),
@@ -33,7 +33,7 @@ pub fn remove(store: &dyn Store, name: &str, by: &Deadline) -> Result<Option<Rem
     }))
 }
 
-/// The appid, corpid and so on of an account of whatever kind.
+/// Returns the appid, corpid and so on of an account of any kind.
 fn id_of(there: &dyn Read, name: &str) -> Result<Option<String>> {
     let unknown = there.unknown_accounts()?;
     match unknown.into_iter().find(|unknown| unknown.name == name) {
@@ -42,9 +42,9 @@ fn id_of(there: &dyn Read, name: &str) -> Result<Option<String>> {
     }
 }
 
-/// Deletes the rows of an account's id that no other account leads to; those of an earlier secret, parent or kind too. A
-/// credential that was refused a short while ago leaves a memory. The memory goes when another account is removed later. An
-/// account of a kind that this version does not know may have a part in every row of its id.
+/// Deletes the rows of an account's id that no other account uses, including those of an earlier secret, parent or
+/// kind. A credential that was refused recently leaves a row that remembers the failure. A later removal of another
+/// account deletes that row. An account of an unknown kind keeps every row of its id, since it may use any of them.
 fn delete_rows_of(
     store: &dyn Store,
     name: &str,
@@ -95,7 +95,8 @@ fn delete_rows_of(
     Ok(unshared)
 }
 
-/// Puts what a backup holds in the place of all that is there: the accounts, the rows, then the clients. Killed between, it is done again.
+/// Replaces everything in a store with what a backup holds: the accounts, then the rows, then the clients. A restore
+/// that was killed can be repeated.
 pub fn restore(
     store: &dyn Store,
     backup: &StoreSnapshot,
@@ -117,7 +118,7 @@ pub fn restore(
             Ok(Commit::Yes)
         })?;
     }
-    // A backup from before there were clients says nothing about them.
+    // A backup of an older version, without clients, leaves the clients as they are.
     let Some(clients) = &backup.clients else {
         return Ok(());
     };
@@ -156,7 +157,7 @@ mod tests {
         work.key(work.kind.token(), "https://qyapi.weixin.qq.com")
     }
 
-    /// Accounts, and a row each, with a pushed secret or without.
+    /// A store in memory with these accounts and a row for each, with a pushed secret or without.
     fn store_of(accounts: &[Account]) -> MemoryStore {
         let store = MemoryStore::new();
         for account in accounts {
@@ -191,7 +192,7 @@ mod tests {
             account("twin", "corp", "f2"),
             account("other", "corp2", "f3"),
         ]);
-        // Of a secret that it had before.
+        // The row of an earlier secret of the account.
         fetched(&store, &key("corp", "f0"));
         let removed = remove(&store, "a", &by()).unwrap().unwrap();
         assert_eq!(removed.credentials, 2);
@@ -245,7 +246,7 @@ mod tests {
         assert_eq!(keys(&store), [key("corp", "f1"), key("corp2", "f2")]);
         let rows = StoreSnapshot::of(&store, &by()).unwrap().rows;
         assert_eq!((rows[0].1.failures, &rows[0].1.token), (1, &None));
-        // It goes with the next account that is removed, once it is old.
+        // An old row of this kind goes with the next account that is removed.
         refused(&key("corp", "f1"), now - 3_600_000);
         remove(&store, "b", &by()).unwrap();
         assert!(keys(&store).is_empty());
@@ -255,7 +256,7 @@ mod tests {
     fn a_removal_that_was_cut_off_is_done_again() {
         let store = store_of(&[account("a", "corp", "f1")]);
         delete_rows_of(&store, "a", "corp", &by()).unwrap();
-        // Cut off here, and a process has fetched since.
+        // The removal was interrupted here, and a process has fetched since.
         fetched(&store, &key("corp", "f1"));
         let removed = remove(&store, "a", &by()).unwrap().unwrap();
         assert_eq!(removed.credentials, 1);
@@ -285,7 +286,7 @@ mod tests {
             assert_eq!(there.accounts, backup.accounts);
             assert_eq!(there.clients, backup.clients);
             assert_eq!(there.rows, [(key("corp3", "f3"), kept.clone())]);
-            // Cut off after the accounts: the rows of before are there still.
+            // The restore was interrupted after the accounts: the old rows are still there.
             fetched(&store, &key("corp", "f1"));
         }
     }

@@ -1,4 +1,4 @@
-//! What a server looks up to know which account a call of WeChat's is about.
+//! The lookup by which a server learns which account a forwarded call is about.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,21 +11,21 @@ use crate::error::{Result, Status};
 use crate::store::{self, Account, Read};
 use crate::sync::{Mutex, lock};
 
-/// How long a look may take while an earlier one is at hand.
+/// The time in milliseconds that a look may take if an earlier result is known.
 pub const LOOK_MS: i64 = 100;
-/// How many looks are remembered of each sort.
+/// The number of results that each lookup remembers.
 const MOST: usize = 4096;
 
-/// An account in brief.
+/// A short description of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountBrief {
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// Its kind.
+    /// The account's kind, such as `official`.
     pub kind: &'static str,
-    /// Its appid, corpid and so on.
+    /// The account's appid, corpid and so on.
     pub id: String,
-    /// The name of its parent.
+    /// The name of the account's parent, if one is set.
     pub parent: Option<String>,
 }
 
@@ -40,7 +40,8 @@ impl From<Account> for AccountBrief {
     }
 }
 
-/// What a server knows of accounts. Each look reads the store; while that is away, a look gives what it gave last.
+/// A server's lookup of accounts. Each call reads the store. If the store cannot be read, the call returns what the
+/// last one returned.
 pub struct AccountLookup {
     client: Arc<Client>,
     by_id: Mutex<HashMap<String, Vec<AccountBrief>>>,
@@ -56,12 +57,12 @@ impl AccountLookup {
         }
     }
 
-    /// The accounts of an appid, corpid and so on.
+    /// Returns the accounts with this appid, corpid and so on.
     pub fn of_id(&self, id: &str) -> Result<Vec<AccountBrief>> {
         self.look(&self.by_id, id, |there, _| there.accounts_of(id))
     }
 
-    /// The accounts whose access token this is.
+    /// Returns the accounts whose access token this is.
     pub fn of_token(&self, token: &str) -> Result<Vec<AccountBrief>> {
         self.look(&self.by_token, token, |there, session| {
             let mut accounts = there.accounts()?;
@@ -91,7 +92,7 @@ impl AccountLookup {
                 if remembered.len() >= MOST {
                     remembered.clear();
                 }
-                // Of what is not there nothing is remembered: anybody may ask for that.
+                // An empty result is not remembered: anyone may ask for any id or token, and would fill the memory.
                 if found.is_empty() {
                     remembered.remove(what);
                 } else {
@@ -105,7 +106,8 @@ impl AccountLookup {
     }
 }
 
-/// The time of a look: with an earlier one at hand nobody waits for a store that is away.
+/// Returns the deadline of a look at the store. It is short if an earlier result is known, so that no caller waits for
+/// a store that cannot be reached.
 pub fn patience(session: &Session, has_earlier: bool) -> Deadline {
     match has_earlier {
         true => Deadline::after(LOOK_MS.min(session.options.timeout_ms)),

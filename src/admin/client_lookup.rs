@@ -1,8 +1,8 @@
-//! The clients of a server, looked up at each call, so that a change of them counts from the next call on. While the store is
-//! away, the clients are those of the last look.
+//! The clients of a server, looked up at each call, so that a change takes effect at the next call. If the store cannot
+//! be read, the clients of the last look are used.
 //!
-//! A look waits for its turn at the store. [`ClientLookup::known`] does not: it hands out the last look's clients while the
-//! store has the mark that it had then ([`Store::mark`]).
+//! A look waits for its turn at the store. [`ClientLookup::known`] does not wait. It returns the clients of the last
+//! look as long as the store's mark is unchanged ([`Store::mark`]).
 //!
 //! [`Store::mark`]: crate::store::Store::mark
 
@@ -16,7 +16,7 @@ use crate::error::{Error, Result, Status};
 use crate::server_clients::ClientSet;
 use crate::store::{self, ChangeMark};
 
-/// What a server knows of its clients.
+/// A server's lookup of its clients.
 pub struct ClientLookup {
     client: Arc<Client>,
     last: ArcSwapOption<Seen>,
@@ -25,7 +25,7 @@ pub struct ClientLookup {
 struct Seen {
     record: Option<String>,
     set: Arc<ClientSet>,
-    /// How the store was at that look, where it can tell.
+    /// The store's mark at that look, if the store has one.
     mark: Option<ChangeMark>,
 }
 
@@ -37,7 +37,7 @@ impl ClientLookup {
         }
     }
 
-    /// The clients as they are now, where that is known without a look. Does not wait.
+    /// Returns the current clients if they are known without a look at the store. Does not wait.
     pub fn known(&self) -> Option<Arc<ClientSet>> {
         let last = self.last.load();
         let seen = last.as_ref()?;
@@ -45,7 +45,7 @@ impl ClientLookup {
         (self.client.store_mark() == Some(mark)).then(|| seen.set.clone())
     }
 
-    /// The clients as they are now.
+    /// Returns the current clients, after a look at the store.
     pub fn now(&self) -> Result<Arc<ClientSet>> {
         let last = self.last.load_full();
         let session = self.client.session()?;
@@ -57,7 +57,7 @@ impl ClientLookup {
             Ok(record)
         });
         match (read, last) {
-            // Who removes the last client leaves an empty record: one that is gone was lost, and a keeper puts it back.
+            // Removing the last client leaves an empty record. A missing record was lost, and a keeper puts it back.
             (Ok(None), Some(seen)) if seen.record.is_some() => Ok(seen.set.clone()),
             (Ok(record), Some(seen)) if record == seen.record => {
                 Ok(self.remember(record, seen.set.clone(), mark))
@@ -131,7 +131,7 @@ mod tests {
         let before = std::fs::read(&path).unwrap();
         client.remove_server_client("web").unwrap();
         assert!(lookup.known().is_none());
-        // As a journal puts it back after a crash.
+        // SQLite restores the file like this from its journal after a crash.
         std::fs::write(&path, before).unwrap();
         assert_eq!(names(&lookup.now().unwrap()), ["web"]);
         assert_eq!(names(&lookup.known().unwrap()), ["web"]);

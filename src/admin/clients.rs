@@ -25,7 +25,8 @@ impl Client {
         self.change_server_clients(|set, now_ms| set.add(name, accounts.clone(), allow, now_ms))
     }
 
-    /// What is None stays as it is; of the accounts, an inner None is all of them.
+    /// Changes a client. A parameter of None leaves that property as it is. For the accounts, an inner None stands for
+    /// all accounts.
     pub fn change_server_client(
         &self,
         name: &str,
@@ -40,7 +41,7 @@ impl Client {
         self.change_server_clients(|set, _| set.change(name, accounts.clone(), allow))
     }
 
-    /// Fails for an account that is not there: it was mistyped.
+    /// Checks that these accounts exist, so that a mistyped name is an error.
     fn known_names(&self, accounts: &[&str]) -> Result<Vec<String>> {
         let session = self.session()?;
         for account in accounts {

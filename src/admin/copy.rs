@@ -2,22 +2,23 @@
 //!
 //! # The rules
 //!
-//! - **An account comes by its name.** A name that the other store does not have is put in. One that it has with the same
-//!   kind, id, secret and parent stays as it is; a secret or a parent that is lacking there is filled in.
-//! - **An account that differs stays as it is there.** Neither store knows when an account was registered, so nobody can say
-//!   which of the two is newer. With `replace` it becomes that of the source.
-//! - **A name that an operator has removed there stays out**, unless `replace` is given.
-//! - **What was put comes by its time.** The later one holds, as in a store that two processes write. It goes only with an
-//!   account that is there after the copy.
-//! - **The current account** is the one that the other store has. One without any takes the current one of the source.
-//! - **An account of an unknown kind** is copied as any other.
-//! - **An account that a bridge brings** has no secret to copy. It is left out, and left as it is there.
-//! - **No token is copied.** It would be one place more that knows it, and its times count by the clock of its store. The
-//!   other store fetches its own.
+//! - **Accounts are matched by name.** An account that the target lacks is added. An account with the same kind, id,
+//!   secret and parent stays as it is. A missing secret or parent is filled in.
+//! - **An account that differs stays as it is in the target.** Neither store knows when an account was registered, so
+//!   neither copy is known to be newer. With `replace`, the account becomes that of the source.
+//! - **A name that an operator has removed from the target stays out**, unless `replace` is given.
+//! - **Of two put values the later one holds**, as in one store that two processes write. A value is copied only if its
+//!   account is in the target after the copy.
+//! - **The current account** of the target does not change. A target without one takes the current account of the
+//!   source.
+//! - **An account of an unknown kind** is copied like any other.
+//! - **An account that a bridge brings** has no secret to copy. It is not copied, and not changed in the target.
+//! - **No token is copied.** A copy would be one more place that knows the token, and its times count by the clock of
+//!   the source. The target fetches its own tokens.
 //!
-//! Every secret is opened first, and sealed for the other store with its key. A secret that does not open ends the copy
-//! before anything is written. Then come the accounts, in one change, and then each row by itself. A copy that was cut off
-//! is ended by the next; one that has nothing to do writes nothing.
+//! Every secret is opened first, and sealed for the target with its key. A secret that does not open ends the copy
+//! before anything is written. The accounts are then written in one change, and each row by itself. A copy that was
+//! interrupted is completed by the next one. A copy with nothing to do writes nothing.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,11 +31,11 @@ use crate::error::Result;
 use crate::secrets::{Label, Vault};
 use crate::store::{self, Account, Accounts, Commit, Store, StoreSnapshot, UnknownAccount};
 
-/// One of the two stores.
+/// One of the two stores of a copy.
 pub struct Side<'a> {
     pub store: &'a dyn Store,
     pub vault: Vault,
-    /// How long one step may take.
+    /// The time limit of one step in milliseconds.
     pub step_ms: i64,
 }
 
@@ -44,22 +45,22 @@ impl Side<'_> {
     }
 }
 
-/// What a copy came to.
+/// The result of a copy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Accounts that were put in.
+    /// The number of accounts that were added.
     pub new: usize,
-    /// Accounts in which something was filled in or replaced.
+    /// The number of accounts in which something was filled in or replaced.
     pub changed: usize,
-    /// Accounts that were as they should be.
+    /// The number of accounts that needed no change.
     pub same: usize,
-    /// Accounts that differ and were left as they are: each with what differs.
+    /// The accounts that differ and were left as they are, each with the property that differs.
     pub differing: Vec<(String, &'static str)>,
-    /// Names that an operator has removed there, and that were left out.
+    /// The names that were left out because an operator has removed them from the target.
     pub removed: Vec<String>,
-    /// The account that has become the current one.
+    /// The account that the copy made the current one.
     pub current: Option<String>,
-    /// Tickets and refresh tokens that were put in.
+    /// The number of tickets and refresh tokens that were copied.
     pub puts: usize,
 }
 
@@ -84,14 +85,14 @@ pub fn copy(from: &Side, to: &Side, replace: bool, tell: &Progress) -> Result<Co
     Ok(copied)
 }
 
-/// One run of the change of the accounts.
+/// One attempt to change the accounts of the target.
 struct Turn<'a> {
     vault: &'a Vault,
     replace: bool,
     done: Copied,
 }
 
-/// An account of any kind, as far as a copy compares it.
+/// The properties of an account of any kind that a copy compares.
 #[derive(PartialEq, Eq)]
 struct Shape<'a> {
     kind: &'a str,
@@ -123,11 +124,11 @@ impl<'a> Shape<'a> {
     }
 }
 
-/// What is to be done with an account that is there.
+/// The decision about an account that is in both stores.
 enum Verdict {
     Same,
     Differs(&'static str),
-    /// Its secret, its parent, or both are to be filled in.
+    /// The secret, the parent, or both are filled in.
     Fill {
         secret: bool,
         parent: bool,
@@ -238,7 +239,7 @@ impl Turn<'_> {
         }
         let lacks_secret = match there.sealed {
             None => true,
-            // What no key opens is not there.
+            // A secret that no key opens counts as missing.
             Some(sealed) => !self.vault.has_key_of(sealed)?,
         };
         let secret = lacks_secret && from.sealed.is_some();
@@ -255,7 +256,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Counts an account, makes room for it, and says whether it is to be written.
+    /// Counts an account, clears its note of removal, and returns whether it is to be written.
     fn may_write(
         &mut self,
         accounts: &mut dyn Accounts,
@@ -285,7 +286,7 @@ impl Turn<'_> {
     }
 }
 
-/// Puts in what was put later than what is there. How many that were.
+/// Copies each put value that is later than the target's. Returns how many were copied.
 fn copy_puts(from: &StoreSnapshot, to: &Side, tell: &Progress) -> Result<usize> {
     let wanted = from.rows.iter().filter(|(_, row)| row.pushed.is_some());
     let wanted: Vec<&(CredentialKey, Row)> = wanted.collect();
@@ -351,7 +352,7 @@ fn take_put(
     }
     let now = to.store.now();
     row.note_change(now);
-    // A refresh token of another authorization has ended the token that came by the one before.
+    // A refresh token of another authorization has ended the token of the authorization before.
     let is_other = row
         .pushed
         .as_ref()
@@ -372,7 +373,7 @@ mod tests {
     use crate::store::ParentLink;
     use crate::store::memory::MemoryStore;
 
-    /// A store with its key.
+    /// A store and its key.
     struct Place {
         store: MemoryStore,
         vault: Vault,
@@ -453,7 +454,7 @@ mod tests {
             StoreSnapshot::of(&self.store, &Deadline::after(60_000)).unwrap()
         }
 
-        /// What is there in clear: accounts, what was put, and the current account.
+        /// Returns what the store holds in clear: accounts, put values, and the current account.
         fn in_clear(&self) -> Vec<String> {
             let there = self.snapshot();
             let mut lines = Vec::new();
@@ -493,7 +494,7 @@ mod tests {
         account.key(account.kind.token(), "https://api.weixin.qq.com")
     }
 
-    /// An account of each sort: with a secret, with something put, with a parent.
+    /// Returns a store with one account of each sort: with a secret, with a put value, with a parent.
     fn filled() -> Place {
         let place = Place::new(None);
         place.register("shop", "official", "wx1", "hush");
@@ -546,7 +547,7 @@ mod tests {
             }
         );
         assert_eq!(sealed(&to), before, "nothing is written");
-        // And back.
+        // Copying back works in the same way.
         assert_eq!(copied(&to, &from), second);
     }
 

@@ -1,4 +1,5 @@
-//! What an operator does with a store, and what looks into its surroundings. For the command `wxtoken`.
+//! The operator's half of the command `wxtoken`: what it does with a store, and how it inspects the store's
+//! surroundings.
 
 mod accounts;
 mod brief;
@@ -34,45 +35,45 @@ use crate::store::{
     self, StoreName, StoreSnapshot, check_path, lock_path, mailbox_path, read_backup, write_backup,
 };
 
-/// Where a store is.
+/// The location of a store and its key.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Its path, or its URL without the password.
+    /// The store's path, or its URL without the password.
     pub name: String,
-    /// The key that seals the secrets, by default `<store>.key`.
+    /// The file of the key that seals the secrets, by default `<store>.key`.
     pub key: PathBuf,
-    /// The files of a store that is one.
+    /// The files of the store, if it is a file.
     pub files: Option<Paths>,
 }
 
-/// The files of a store.
+/// The files that belong to a store.
 #[derive(Clone, Debug)]
 pub struct Paths {
-    /// The SQLite file.
+    /// The SQLite file of the store.
     pub store: PathBuf,
-    /// The key that seals the secrets, by default `<store>.key`.
+    /// The file of the key that seals the secrets, by default `<store>.key`.
     pub key: PathBuf,
-    /// `<store>.lock`.
+    /// The lock file, `<store>.lock`.
     pub lock: PathBuf,
-    /// `<store>.mailbox`, the FIFO that a keeper reads.
+    /// The FIFO that a keeper reads, `<store>.mailbox`.
     pub mailbox: PathBuf,
 }
 
-/// What was removed with an account.
+/// The effects of removing an account.
 #[derive(Clone, Debug, Default)]
 pub struct Removed {
-    /// Tokens and tickets that no other account has.
+    /// The number of tokens and tickets that only this account used.
     pub credentials: usize,
-    /// It was the current one: now there is none.
+    /// Whether the account was the current one. If so, no account is current now.
     pub was_current: bool,
-    /// Accounts whose parent it was.
+    /// The accounts whose parent it was.
     pub children: Vec<String>,
 }
 
-/// Is told how much of long work is done, and of how much.
+/// A callback that receives how many items of a long task are done, and how many there are.
 pub type Progress = dyn Fn(usize, usize) + Send + Sync;
 
-/// Goes over the items of long work, and tells how far it has come.
+/// Yields the items of a long task, and reports the progress.
 fn told<'a, T>(
     items: impl ExactSizeIterator<Item = T> + 'a,
     tell: &'a Progress,
@@ -85,7 +86,7 @@ fn told<'a, T>(
 }
 
 impl Client {
-    /// The place of the store of this name, whether it is there or not.
+    /// Returns the location of the store of this name, whether or not it exists.
     pub fn locate(store: Option<&str>) -> Result<Place> {
         let store = StoreName::parse(store)?;
         Ok(place(&store, &Options::from_environment()?))
@@ -114,11 +115,11 @@ impl Client {
         Ok(resealed)
     }
 
-    /// How many accounts there were.
+    /// Writes a backup. Returns the number of accounts in it.
     pub fn backup(&self, to: &Path, tell: &Progress) -> Result<usize> {
         check_path("a backup", &to.to_string_lossy())?;
         let session = self.session()?;
-        // It may be restored into another store.
+        // The backup may be restored into another store.
         let sealed_for_any = session.vault.clone().sealing_for(None);
         let snapshot = opened(session.store(), &session.deadline, |there| {
             seal_for(&session.vault, &sealed_for_any, there, tell)

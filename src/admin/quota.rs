@@ -1,4 +1,5 @@
-//! What is left of an account's calls for the day, what WeChat noted of one of them, and the day's counts set back.
+//! The quota of an account: what is left of its calls for the day, resetting the counts, and WeChat's notes on one
+//! request.
 
 use crate::account::Credential;
 use crate::client::Client;
@@ -12,27 +13,27 @@ use crate::platform::errcodes::{self, Advice};
 use crate::platform::{AskError, Asked, Cleared, NotedRequest, Quota, WechatHost, usual_paths};
 use crate::secrets::Secret;
 
-/// WeChat has no count of this API, or none for this account.
+/// The errcodes for an API that WeChat does not count, or does not count for this account.
 const NOT_COUNTED: [i64; 2] = [76021, 76022];
-/// The longest path that is asked about.
+/// The length of the longest API path in bytes.
 const MAX_PATH: usize = 256;
 
-/// What WeChat says of one API.
+/// WeChat's answer about one API.
 #[derive(Clone, Debug)]
 pub enum QuotaAnswer {
-    /// What is left of the day.
+    /// The calls that are left for the day.
     Counted(Quota),
-    /// There is no such API, or this account has no count of it.
+    /// The API does not exist, or WeChat does not count it for this account.
     NotCounted {
-        /// The errcode that says which.
+        /// WeChat's errcode, which tells the two cases apart.
         errcode: i32,
-        /// WeChat's words.
+        /// WeChat's message.
         said: String,
     },
 }
 
 impl Client {
-    /// The paths of the calls that are looked at where none is named.
+    /// Returns the API paths that are asked about if the caller names none.
     pub fn usual_paths(&self, name: &str) -> Result<Vec<&'static str>> {
         let (_, found) = self.for_quota(name)?;
         Ok(usual_paths(found.account.kind))
@@ -53,7 +54,7 @@ impl Client {
         }
     }
 
-    /// What WeChat noted of the request of this rid. Tokens and secrets in it are masked.
+    /// Returns what WeChat noted about the request with this rid. Tokens and secrets in it are masked.
     pub fn noted_request(&self, name: &str, rid: &str) -> Result<NotedRequest> {
         let doing = format!("say what it noted of rid {rid}");
         self.ask_with_token(name, &doing, |asked, token, known| {
@@ -61,7 +62,7 @@ impl Client {
         })
     }
 
-    /// Sets the day's counts of all APIs of an account back, by its secret or by that of its third-party platform.
+    /// Resets the day's counts of all APIs of an account, with its own secret or with that of its third-party platform.
     pub fn clear_quota(&self, name: &str) -> Result<()> {
         let (session, found) = self.for_quota(name)?;
         let holder = match found.account.kind.parent() {
@@ -88,7 +89,7 @@ impl Client {
         Ok(())
     }
 
-    /// Asks by the account's token; once more, with another one, where WeChat does not take that.
+    /// Asks with the account's token. If WeChat does not take that token, asks once more with another one.
     fn ask_with_token<T>(
         &self,
         name: &str,
@@ -96,7 +97,7 @@ impl Client {
         ask: impl Fn(&Asked, &Secret, &[&str]) -> Result<T, AskError>,
     ) -> Result<T> {
         let (session, found) = self.for_quota(name)?;
-        // A process that may not read the secret cannot give it away either.
+        // A process that may not read the secret cannot reveal it either.
         let secret = session.own_secret(&found).ok().flatten();
         let known: Vec<&str> = secret.iter().map(|secret| secret.as_str()).collect();
         let asked = |token: &Secret| {
@@ -120,7 +121,7 @@ impl Client {
         Ok(Secret::new(token.value.to_string()))
     }
 
-    /// An account of a platform that has these calls.
+    /// Returns the session and the credential of an account. Fails if the account's platform does not have these calls.
     fn for_quota(&self, name: &str) -> Result<(Session, Box<Credential>)> {
         names::check_account(name)?;
         let session = self.session()?;
@@ -132,7 +133,7 @@ impl Client {
     }
 }
 
-/// Fails on what is not the path of an API.
+/// Fails on a text that is not the path of an API.
 pub fn check_api_path(path: &str) -> Result<()> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_-.".contains(c);
     if path.starts_with('/') && path.len() <= MAX_PATH && path.chars().all(is_plain) {
@@ -148,7 +149,7 @@ pub fn check_api_path(path: &str) -> Result<()> {
         .advise("Leave out the host and the parameters, as in /cgi-bin/message/custom/send."))
 }
 
-/// The rid in the words of an error, or the text itself where it is one: the last that stands there.
+/// Returns the last rid in the text of an error, or the text itself if it is a rid.
 pub fn rid_in(text: &str) -> Option<&str> {
     let between = |c: char| !(c.is_ascii_alphanumeric() || c == '-');
     text.split(between).rfind(|word| {
@@ -171,7 +172,7 @@ fn is_stale<T>(answer: &Result<T, AskError>) -> bool {
     matches!(answer, Err(AskError::Refused { errcode, .. }) if WechatHost::Weixin.refuses_token_by(*errcode))
 }
 
-/// The account that an authorizer's counts are cleared by.
+/// Returns the name of the account whose secret resets an authorizer's counts.
 fn parent_of<'a>(found: &'a Credential, kind: &str) -> Result<&'a str> {
     let account = &found.account;
     match &account.parent {
@@ -223,7 +224,8 @@ fn no_such_call(found: &Credential, platform: &hosts::Platform) -> Error {
         .advise(instead)
 }
 
-/// What WeChat did not do, and what to do about it. `by_secret`: whose secret was sent, where one was.
+/// Returns the error for something that WeChat did not do, with a hint. `by_secret` is the account whose secret was
+/// sent, if one was.
 fn failure(
     found: &Credential,
     doing: &str,

@@ -1,4 +1,4 @@
-//! A new key: every sealed value is sealed anew with it, while other processes go on.
+//! Rotating the key: every sealed value is sealed again with a new key, while other processes go on.
 
 use super::{Progress, told};
 use crate::clock::Deadline;
@@ -8,10 +8,11 @@ use crate::secrets::{Label, Vault};
 use crate::store::{self, Commit, Store, StoreSnapshot, UnknownAccount};
 use crate::sys::{self, Failpoint};
 
-/// Seals every secret with a new key. Where one does not open nothing is changed. Killed anywhere, both keys are in the file, and the next one ends it.
+/// Seals every secret with a new key. Nothing is changed if a secret does not open. If the process is killed, both keys
+/// stay in the file, and the next call completes the rotation.
 ///
-/// A change of keys begins and ends within a change of the accounts, when no other process of this host writes: none seals
-/// with a key that is about to go.
+/// The rotation begins and ends within a change of the accounts, when no other process of this host writes. So no
+/// process seals with a key that is about to be deleted.
 pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
     opened(store, by, |there| open_all(vault, there))?;
     store.change_accounts(by, &mut |_| {
@@ -21,7 +22,8 @@ pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -
     let mut resealed = 0;
     loop {
         resealed += reseal_all(store, vault, by, tell)?;
-        // What was sealed with the old key before the beginning, and written after it, is caught here.
+        // A value that was sealed with the old key before the rotation began may be written after that. This check
+        // finds it.
         let is_done = store::change_accounts(store, by, |accounts| {
             for account in accounts.accounts()? {
                 if is_stale(vault, account.sealed.as_ref())? {
@@ -47,7 +49,7 @@ pub fn rekey(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -
     }
 }
 
-/// Seals what is not of the key that seals now. How many there were.
+/// Seals again every value that was not sealed with the current key. Returns how many there were.
 fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) -> Result<usize> {
     let there = StoreSnapshot::of(store, by)?;
     let mut resealed = 0;
@@ -105,7 +107,7 @@ fn reseal_all(store: &dyn Store, vault: &Vault, by: &Deadline, tell: &Progress) 
     Ok(resealed)
 }
 
-/// Seals a value anew unless the key that seals now has sealed it. How many that were: one or none.
+/// Seals a value again if it was not sealed with the current key. Returns how many that were, 1 or 0.
 pub fn reseal(vault: &Vault, label: &Label, sealed: &mut Vec<u8>) -> Result<usize> {
     if vault.is_current(sealed)? {
         return Ok(0);
@@ -150,8 +152,8 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
     Ok(())
 }
 
-/// What is in a store, with each secret opened by `open`. A change of keys may have ended since the look: then the key is gone
-/// that sealed them. So a key that is lacking is believed only of what is still there.
+/// Returns a snapshot of a store, with each secret opened by `open`. A rotation may have deleted the key since the
+/// snapshot was taken. So a missing key is an error only if a second snapshot holds the same sealed values.
 pub fn opened(
     store: &dyn Store,
     by: &Deadline,
@@ -171,7 +173,7 @@ pub fn opened(
     }
 }
 
-/// Every sealed value of a store.
+/// Returns every sealed value of a snapshot.
 fn sealed_in(there: &StoreSnapshot) -> Vec<Vec<u8>> {
     let accounts = there.accounts.iter().map(|account| &account.sealed);
     let unknown = there.unknown.iter().map(|account| &account.sealed);
@@ -187,7 +189,8 @@ pub fn label_of_unknown(account: &UnknownAccount) -> Label {
     Label::secret(&account.name, &account.kind, &account.id)
 }
 
-/// Seals every value anew for another store, with that one's key. Where both vaults seal alike each is opened, and stays as it is.
+/// Seals every value again with the key of another store. If both vaults seal with the same key, each value is opened
+/// and stays as it is.
 pub fn seal_for(
     from: &Vault,
     to: &Vault,
@@ -254,7 +257,7 @@ mod tests {
         Label::secret("shop", "official", "wx1")
     }
 
-    /// A store with one secret of each sort, and the vault that they are sealed by.
+    /// Returns a store with one secret of each sort, and the vault that sealed them.
     fn sealed() -> (tempfile::TempDir, MemoryStore, Vault) {
         let directory = tempfile::tempdir().unwrap();
         let vault = Vault::at(directory.path().join("key"));
@@ -314,7 +317,8 @@ mod tests {
 
     #[test]
     fn one_that_was_cut_off_at_any_step_is_ended_by_the_next() {
-        // After the new key, after the accounts, after all: then two keys are in the file.
+        // The rotation is interrupted with both keys in the file: after the new key, after the accounts, or after
+        // everything.
         for steps in 0..3 {
             let (_directory, store, vault) = sealed();
             vault.begin_rotation().unwrap();

@@ -1,4 +1,4 @@
-//! A reader's way to the keeper: asks it to fetch, and tells who should be running.
+//! How a reader reaches the keeper: it asks for a fetch, and names the keeper that should be running.
 
 use super::session::Session;
 use crate::account::Credential;
@@ -6,23 +6,24 @@ use crate::clock::boot_ms;
 use crate::error::{Error, Hint, Status};
 use crate::store::{Access, KeeperChannel, Message, NotSent};
 
-/// How often a keeper is asked for the same.
+/// The shortest time in milliseconds between two requests to a keeper for one credential.
 const ASK_MS: i64 = 500;
 
 impl Session {
-    /// Whether this process must leave it to others to fetch: it may not read the key, or not write the store.
+    /// Returns whether this process must leave fetching to others, because it may not read the key or not write the
+    /// store.
     pub fn is_reader(&self) -> bool {
         self.vault.is_unreadable()
             || self.store().access() == Access::Reader
             || self.lacks_key().is_some()
     }
 
-    /// Whether this process must leave a credential to others: it is a reader, or a bridge brings the token from elsewhere.
+    /// Returns whether this process must leave a credential to others: it is a reader, or a bridge brings the token.
     pub(super) fn leaves_to_others(&self, found: &Credential) -> bool {
         self.is_reader() || self.is_for_a_bridge(found)
     }
 
-    /// The error of a host that has not the key to secrets that another one has sealed.
+    /// Returns the error of a host that does not have the key to secrets that another host has sealed.
     pub fn lacks_key(&self) -> Option<Error> {
         if !self.store().has_secrets_of_other_hosts() || self.vault.exists() {
             return None;
@@ -40,19 +41,19 @@ impl Session {
         self.store().keeper_channel()
     }
 
-    /// The reason for that, with the remedy.
+    /// Returns the reason why this process is a reader, with the remedy.
     pub fn why_reader(&self) -> Option<Error> {
         let unreadable = self.vault.read_error();
         let unreadable = unreadable.or_else(|| self.lacks_key());
         unreadable.or_else(|| self.store().why_reader(&self.deadline))
     }
 
-    /// Whether this process is a reader for whom somebody fetches. A keeper is nobody's reader.
+    /// Returns whether this process is a reader and a keeper fetches for it. A keeper itself never counts as a reader.
     pub fn has_keeper(&self) -> bool {
         !self.is_keeper && self.is_reader() && self.keeper().is_listened_to() == Some(true)
     }
 
-    /// Asks a keeper to fetch, at most every [`ASK_MS`]. False when there is none to ask.
+    /// Asks a keeper to fetch, at most every [`ASK_MS`]. Returns false if no keeper is listening.
     pub fn ask_keeper(&self, found: &Credential, asked_at: &mut Option<i64>) -> bool {
         if self.is_keeper {
             return false;
@@ -63,13 +64,13 @@ impl Session {
         }
         *asked_at = Some(now);
         match self.keeper().send(&Message::Wanted(found.name())) {
-            // Where the channel is full a keeper is there, and has much to read.
+            // A full channel means that a keeper is there and has much to read.
             Ok(()) | Err(NotSent::Full) => true,
             Err(NotSent::Refused | NotSent::NoKeeper) => false,
         }
     }
 
-    /// Why nobody fetches for a reader, and what to do, for its error.
+    /// Returns why nobody fetches for a reader, and what to do about it, for the reader's error.
     pub fn no_keeper(&self) -> (String, Option<Hint>) {
         let keeper = self.keeper();
         match keeper.is_listened_to() {

@@ -1,9 +1,9 @@
-//! The calls of a handle whose store a wxtoken server has: the cache is as for a store here, and a look is a question to
-//! the server.
+//! The calls of a handle whose store is a wxtoken server. The cache works as it does for a local store. Each look at
+//! the store is a request to the server.
 //!
-//! - A good token in memory is handed out where the server does not answer within 100 ms.
-//! - One thread of a process asks for a token that nobody here has; the others wait for it.
-//! - The server knows what was rejected and what failed. It fetches, and this process never does.
+//! - If the server does not answer within 100 ms, a valid token in memory is returned.
+//! - If this process has no token, one thread asks for it and the others wait.
+//! - The server knows which tokens were rejected and which fetches failed. The server fetches, this process never does.
 
 use serde_json::Value;
 
@@ -18,17 +18,17 @@ use crate::process::Backend;
 use crate::process::cache::CachedToken;
 use crate::remote::{Caller, Remote, RemoteAccount, Trouble};
 
-/// How long a question may take while there is a good token from before.
+/// The time in milliseconds that a request may take if this process has a valid token.
 const LOOK_BUDGET_MS: i64 = 100;
 
-/// One call of a handle on a server.
+/// One call of a handle whose store is a server.
 pub struct AtServer {
     call: CallOfHandle,
     remote: &'static Remote,
 }
 
 impl AtServer {
-    /// None for a store that is here.
+    /// Returns None if the store is not a server.
     pub fn of(call: CallOfHandle) -> Option<AtServer> {
         match &call.state.shared.backend {
             Backend::Server(remote) => Some(AtServer { remote, call }),
@@ -36,28 +36,28 @@ impl AtServer {
         }
     }
 
-    /// The same call with another deadline.
+    /// Returns this call with another deadline.
     pub fn until(mut self, by: Deadline) -> AtServer {
         self.call.deadline = by;
         self
     }
 
-    /// The accounts that this client may get tokens of.
+    /// Returns the accounts whose tokens this client may get.
     pub fn accounts(&self) -> Result<Vec<RemoteAccount>> {
         self.caller(self.call.deadline).accounts()
     }
 
-    /// A token that is valid now, when there was no hit.
+    /// Returns a valid token after a cache miss.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         let cache = &self.call.state.cache;
         if cache.has_valid(name) {
             let by = Deadline::after(LOOK_BUDGET_MS.min(self.call.options.timeout_ms));
             match self.ask(name, by) {
                 Err(Trouble::Away(e)) => {
-                    // A server that is away is not a reason to withhold a token that is good.
+                    // A valid token is returned even if the server cannot be reached.
                     match cache.valid_while_store_is_down(name) {
                         Some(token) => return Ok(token),
-                        // It was rejected meanwhile: then there is all the time to ask.
+                        // The token was rejected meanwhile. The request may then take the whole time limit.
                         None if e.status == Status::Timeout => {}
                         None => return Err(e),
                     }
@@ -68,8 +68,8 @@ impl AtServer {
         let flight = self.flight_of(name);
         let flights = &self.call.state.shared.flights;
         let _flight = flights.begin(&flight, &self.call.deadline)?;
-        // Another thread may have asked, before this one waited or while it did: what it brought is served. Those who
-        // waited in vain ask all at once.
+        // Another thread may have asked before this one waited, or while it did. Its token is then returned. If that
+        // thread failed, all waiting threads ask at once.
         match cache.hit(name.map(str::as_bytes), i64::MAX, CachedToken::clone) {
             Some(token) => Ok(token),
             None => Ok(self.ask(name, self.call.deadline)?),
@@ -85,7 +85,7 @@ impl AtServer {
             }
         })?;
         if token.left_ms <= 0 {
-            // Something that was put, which has no end, and is asked for each time.
+            // A put secret without an expiry. It is asked for each time.
             cache.clear(name);
             return Ok(CachedToken::uncached(&token.value, token.expires_at_s));
         }
@@ -94,23 +94,23 @@ impl AtServer {
         Ok(token)
     }
 
-    /// “The API refused this token.” The server compares.
+    /// Reports that the API refused this token. The server compares it with its own.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let rejected = self.caller(self.call.deadline).reject(name, token);
-        // The next get asks the server, whatever came of it.
+        // The next get asks the server, whether or not this call succeeded.
         self.call.state.shared.invalidate_all();
         rejected
     }
 
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
-        // The one field that a program puts without a value is not named by it.
+        // “retry” is the only field that a program may put without a value. The server needs one.
         let value = value.or((field == "retry").then_some("1"));
         self.caller(self.call.deadline).put(name, field, value)?;
         self.call.state.shared.invalidate_all();
         Ok(())
     }
 
-    /// Whether the server has this account. Its secret stays here: the server has its own.
+    /// Returns whether the server has this account. The secret is not sent: the server has its own.
     pub fn register(&self, name: &str, kind: Kind, id: &str) -> Result<bool> {
         let there = self.caller(self.call.deadline).account(name)?;
         if there.kind == kind.name() && there.id == id {
@@ -129,7 +129,7 @@ impl AtServer {
         )
     }
 
-    /// The server's report, with the name by which this handle knows the store.
+    /// Returns the server's report, with the name that this handle has for the store.
     pub fn report_json(&self) -> Result<String> {
         let mut report = self.caller(self.call.deadline).report()?;
         report.insert("store".into(), self.remote.url().to_string().into());
@@ -144,7 +144,7 @@ impl AtServer {
         }
     }
 
-    /// What the threads that ask for one token have in common.
+    /// Returns the flight that all threads asking for one token share.
     fn flight_of(&self, name: Option<&str>) -> CredentialKey {
         let (account, credential) = names::split(name).unwrap_or_default();
         CredentialKey {

@@ -1,12 +1,15 @@
 //! A bridge: a keeper that brings tokens from another store, the *upstream*, instead of fetching them from a platform.
 //!
-//! An account that a bridge put in names its *origin*, the upstream, in the place of a secret's fingerprint. Every process but
-//! the bridge is a reader of its tokens, whatever it may write: it asks the bridge, as a reader asks a keeper. To the bridge a
-//! fetch is a get upstream, by the same flights, locks, leases and back-offs. So a token is brought once, and a failure stands
-//! in the row with the words of the upstream.
+//! An account that a bridge put in has an *origin*, the name of the upstream, instead of a secret's fingerprint. For
+//! its tokens, every process but the bridge is a reader, even if it may write the store. It asks the bridge as a reader
+//! asks a keeper.
 //!
-//! - A rejected token is rejected upstream first, which compares. Its word, another token or the same, is then taken.
-//! - While the upstream is away, tokens that are good stay in use. A try for one that is spent is made every 2 s.
+//! For the bridge, a fetch is a get from the upstream, with the same flights, locks, leases and back-offs. So each
+//! token is brought once, and a failure is noted in the row with the upstream's message.
+//!
+//! - A rejected token is first rejected at the upstream, which compares it. The token that the upstream then returns is
+//!   used, whether it is another one or the same.
+//! - While the upstream cannot be reached, valid tokens stay in use. For a spent one, the bridge tries again every 2 s.
 //! - The upstream may replace a token early. `keeper::bridge` looks for that.
 
 use super::Client;
@@ -23,19 +26,20 @@ use crate::process::cache::CachedToken;
 use crate::remote::RemoteAccount;
 use crate::store::Commit;
 
-/// The longest pause after a failure. Upstream the cause may be mended any moment, and a try costs no request to a platform.
+/// The longest pause after a failure, in seconds. The cause may be fixed at the upstream at any moment, and a try does
+/// not cost a request to a platform.
 const LONGEST_WAIT_S: i64 = 10;
-/// The pause where the upstream names none.
+/// The pause in seconds if the upstream's failure does not name one.
 const WAIT_S: i64 = 2;
 
 impl Client {
-    /// Makes this client a bridge's.
+    /// Makes this handle a bridge from `upstream`.
     pub fn bring_from(&self, upstream: std::sync::Arc<Client>) {
-        // A second one would be ignored: a keeper is made once.
+        // A second call would be ignored. A handle becomes a bridge only once, when its keeper starts.
         let _ = self.upstream.set(upstream);
     }
 
-    /// The accounts that can be brought from this store.
+    /// Returns the accounts of this store that a bridge can bring.
     pub fn accounts_to_bring(&self) -> Result<Vec<RemoteAccount>> {
         if let Some(server) = self.at_server()? {
             return server.accounts();
@@ -49,7 +53,7 @@ impl Client {
         Ok(accounts.collect())
     }
 
-    /// A token of this store, looked for within the deadline.
+    /// Gets a token of this store for a bridge, within the deadline.
     fn token_to_bring(&self, name: &str, by: Deadline) -> Result<CachedToken> {
         names::split(Some(name))?;
         if let Some(server) = self.at_server()? {
@@ -74,12 +78,12 @@ impl Client {
 }
 
 impl Session {
-    /// Whether it is for a bridge to bring a credential, and this process is not one.
+    /// Returns whether only a bridge may bring this credential, and this process is not that bridge.
     pub(super) fn is_for_a_bridge(&self, found: &Credential) -> bool {
         found.account.origin().is_some() && self.upstream.is_none()
     }
 
-    /// The error of a process that needs a bridge, where none is running.
+    /// Returns the error of a process that needs a bridge when none is running.
     pub(super) fn lacks_bridge(&self, found: &Credential, origin: &str) -> Error {
         let name = found.name();
         let (why, hint) = self.no_keeper();
@@ -92,7 +96,7 @@ impl Session {
         }
     }
 
-    /// As a fetch, from the upstream.
+    /// Gets the token from the upstream, in the place of a fetch.
     pub(super) fn bring(&self, lead: &Leadership, upstream: &Client) -> Result<LeadResult> {
         let name = lead.found.name();
         let learned = RejectionOutcome::default();
@@ -109,13 +113,13 @@ impl Session {
         }
     }
 
-    /// Takes a token over that the upstream has in the place of this one. Whether it was another.
+    /// Stores a token from the upstream if it differs from the stored one. Returns whether it did.
     pub fn take_over(&self, key: &CredentialKey, token: &CachedToken, sent: Now) -> Result<bool> {
         let mut is_another = false;
         self.change_row(key, |row| {
             is_another = row.token.as_deref() != Some(&*token.value);
             if is_another {
-                // Whoever brings it now comes too late, and drops what it has.
+                // This ends the lease of a process that is bringing the token now. Its late result is dropped.
                 let lease = row.lease_id;
                 let ahead_s = self.options.refresh_ahead_s;
                 row.grant(lease, &grant_of(token), sent, ahead_s);

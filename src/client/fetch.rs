@@ -1,4 +1,5 @@
-//! What a leader does with its lead: asks the platform, and saves the token or the failure; in the store, else in memory.
+//! A leader's fetch: asks the platform, and saves the token or the failure in the store. If the store cannot be
+//! written, the result is kept in memory.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -19,7 +20,8 @@ use crate::secrets::Secret;
 use crate::store::Commit;
 use crate::sys::{self, Failpoint};
 
-/// A fetched token is worth more patience than the caller's deadline may have left.
+/// The time in milliseconds that saving a result may take, even if the caller's deadline is nearer. A fetched token is
+/// worth that wait.
 const SAVE_MS: i64 = 2000;
 
 impl Session {
@@ -63,7 +65,7 @@ impl Session {
             learned.forced = true;
             match ask(true) {
                 Ok(grant) => answer = Ok(grant),
-                // The token that was given is all that there is.
+                // The forced fetch failed, so the token of the first answer is used.
                 Err(failure) => {
                     learned.forced = !failure.not_sent;
                     self.log(LogLevel::Error, &failure.error.for_c());
@@ -89,7 +91,7 @@ impl Session {
         }
     }
 
-    /// Says once in a process that secrets go over a network in plain text, as `allow_plain_http` lets them.
+    /// Logs, once per process, that `allow_plain_http` sends secrets over a network in plain text.
     fn tell_plain_text(&self, base: &str) {
         static IS_TOLD: AtomicBool = AtomicBool::new(false);
         if self.options.log >= LogLevel::Info
@@ -103,7 +105,7 @@ impl Session {
         }
     }
 
-    /// Notes a failure for everybody.
+    /// Notes a failure for all processes.
     pub(super) fn record_failure(
         &self,
         lead: &Leadership,
@@ -120,7 +122,7 @@ impl Session {
                 None => lead.row.pushed.is_none(),
             };
             if !is_as_sent {
-                // What was refused has been replaced since.
+                // The refused secret has been replaced since.
                 failure.wait = Wait::NotShared;
             }
             lead.conclude(row, learned, now);
@@ -138,7 +140,7 @@ impl Session {
         error
     }
 
-    /// Adds to a refusal that what was put is older than it is good for.
+    /// Adds to a refusal that the put secret is past its life.
     pub(super) fn tell_age_of_put(&self, lead: &Leadership, failure: &mut FetchError) {
         let put = lead.found.recipe.pushed.as_ref();
         let kept = lead.row.pushed.as_ref();
@@ -183,7 +185,7 @@ impl Session {
                     && let Err(e) =
                         self.reseal_if_rotated(&put_label(&lead.found, put), clear, sealed)
                 {
-                    // The platform takes no other by now: it is kept as it was sealed a moment ago.
+                    // The platform no longer accepts the old one. The new one is kept as it was sealed a moment ago.
                     self.log(LogLevel::Error, &e.for_c());
                 }
                 row.rotate_pushed_secret(sealed.clone(), &lead.row, self.now());
@@ -193,7 +195,7 @@ impl Session {
                 row.fetched_by.clone_from(&label);
                 return true;
             }
-            // Ours may have superseded the one that another leader saved: only a further fetch makes sure.
+            // This late fetch may have ended the token that another leader saved. Only one more fetch makes sure.
             let superseding = lead.found.recipe.cost == FetchCost::RevokesPrevious;
             if superseding {
                 row.refresh_now(self.now());
@@ -223,7 +225,7 @@ impl Session {
         LeadResult::Row(Box::new(row))
     }
 
-    /// What the platform sent to replace what was put, sealed; None when it is the same.
+    /// Returns the secret that the platform sent to replace the put one, sealed. Returns None if it is the same.
     pub(super) fn seal_renewed(&self, lead: &Leadership, grant: &Grant) -> Option<Vec<u8>> {
         let renewed: &Secret = grant.renewed.as_ref()?;
         if lead.fetch_secrets.pushed.as_ref() == Some(renewed) {
@@ -241,7 +243,7 @@ impl Session {
             .ok()
     }
 
-    /// Ends a lead by changing its row where that lives: in the store, else in this process.
+    /// Ends the leadership by changing the row in the store. If that fails, changes the row in this process's memory.
     pub(super) fn finish(
         &self,
         lead: &Leadership,

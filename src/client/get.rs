@@ -1,4 +1,4 @@
-//! What a get does, as a person would tell it; for one credential, and along the chain of those it is fetched with.
+//! How a get finds a token for one credential, and along the chain of credentials that it is fetched with.
 //!
 //! ```text
 //!  fresh in this process ─────────────────────────────────────────────► copy
@@ -9,26 +9,29 @@
 //!    fetch failed → noted in the store → a still valid token is served; else the error, shared by all
 //! ```
 //!
-//! Who leads a ticket gets its parent's token first, by the same rules and within the same deadline. A thread holds the
-//! flights of a chain from the ticket up, and chains end (`recipe`), so no two wait for each other.
-//!
 //! # Chains
 //!
-//! A recipe names what its request takes from another credential: a ticket its account's own token, an authorizer's
-//! token its component's. To fetch a ticket, the leader first gets the parent's token, by the same call
-//! (`client::get`), within the same deadline, with the ticket's flight in hand and before its claim. So a link's lease
-//! covers its own request only, a parent's failure stands in the parent's row alone, and every link is fetched once.
-//! Flights are taken from the ticket up; the kinds of parents form no circle (a test of the table says so), so no two
-//! threads wait for each other.
+//! A recipe names what its request takes from another credential. A ticket takes its account's access token. An
+//! authorizer's token takes its component's token.
 //!
-//! While the ticket is still good its leader does not wait for anybody who fetches the parent: it tries to lead that
-//! too, or gives up for now. A parent's token that the platform does not take is rejected by comparison; the ticket's
-//! lease is given back with nothing noted, and there is one more try.
+//! To fetch a ticket, the leader first gets the parent's token with the same function (`client::get`), within the same
+//! deadline. It already holds the ticket's flight, but has not yet made its claim. So a lease covers one request only,
+//! a parent's failure is noted in the parent's row only, and every link is fetched once. Flights are taken from the
+//! ticket up, and the kinds of parents form no circle (a test of the table checks this). So no two threads wait for
+//! each other.
 //!
-//! What was put (a pushed ticket, a refresh token) lies in the row of the token it is for, sealed and bound to that
-//! identity. So a refresh token that comes with a token is committed with it. The fingerprint of what a person put
-//! last stays beside it: the same put again, as programs do at each start, does not undo what the platform has sent
-//! since. One that a late leader brings is taken, unless it has been replaced since; then it is kept as `pushed_before`.
+//! While the ticket is still valid, its leader does not wait for another process that fetches the parent. It tries to
+//! lead that fetch too, or gives up for now. If the platform does not accept the parent's token, the leader rejects
+//! that token by comparison, releases the ticket's lease with nothing noted, and tries once more.
+//!
+//! A pushed secret (a ticket or a refresh token) is kept in the row of the token that it is for. It is sealed and bound
+//! to that identity. So a refresh token that comes with a token is committed together with it.
+//!
+//! The row also keeps the fingerprint of the secret that was put last. Programs put the same secret at each start. The
+//! fingerprint shows that, and the put does not undo what the platform has sent since.
+//!
+//! A refresh token from a late leader is stored. If the stored one has been replaced meanwhile, the late one is kept in
+//! `pushed_before`.
 
 use super::lead::LeadResult;
 use super::parent::IfBusy;
@@ -43,15 +46,15 @@ use crate::platform::ParentKind;
 use crate::process::cache::{CachedToken, ReadStamp, WhileSame};
 use crate::sys;
 
-/// How long a look at the store may take while there is a good token from before.
+/// The time in milliseconds that a look at the store may take if this process has a valid token.
 pub(super) const STORE_READ_BUDGET_MS: i64 = 100;
 
 impl Session {
-    /// A token that is valid now, when this process knows none that is fresh.
+    /// Returns a valid token after a cache miss.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         let cache = &self.state.cache;
         let stamp = cache.stamp();
-        // With a good token in memory no caller waits for a store that another process holds.
+        // With a valid token in memory, no caller waits for a store that another process has locked.
         let read_by = if cache.has_valid(name) {
             Deadline::after(STORE_READ_BUDGET_MS.min(self.options.timeout_ms))
         } else {
@@ -59,10 +62,10 @@ impl Session {
         };
         let loaded = match self.load(name, &read_by) {
             Err(e) if e.status == Status::Store || e.status == Status::Timeout => {
-                // A store out of order is no reason to withhold a token that is good.
+                // A valid token is returned even if the store cannot be read.
                 match cache.valid_while_store_is_down(name) {
                     Some(token) => return Ok(token),
-                    // It was rejected meanwhile: then there is all the time to look.
+                    // The token was rejected meanwhile. The look may then take the whole time limit.
                     None if e.status == Status::Timeout => self.load(name, &self.deadline),
                     None => Err(e),
                 }
@@ -114,7 +117,7 @@ impl Session {
         })
     }
 
-    /// A rejected token's row, where the platform has refused the token meanwhile.
+    /// Returns the credential if its token was rejected and the platform has refused it meanwhile.
     fn known_as_refused(&self, name: Option<&str>) -> Option<Box<Credential>> {
         let read_by = Deadline::after(STORE_READ_BUDGET_MS.min(self.left_ms()));
         match self.load(name, &read_by) {
@@ -126,7 +129,8 @@ impl Session {
         }
     }
 
-    /// Leads a refresh while the old token is good, if nobody else does; an error there is not the caller's.
+    /// Leads a refresh while the old token is valid, unless another thread or process does. An error is logged, and not
+    /// returned to the caller.
     fn refresh_early(&self, name: Option<&str>, found: Box<Credential>) -> Option<CachedToken> {
         if self.standing_failure(&found).is_some() {
             return None;
@@ -141,7 +145,7 @@ impl Session {
         })
     }
 
-    /// Fetches the next token, unless somebody is at it: then None, at once.
+    /// Fetches the next token. Returns None at once if another thread or process is fetching it.
     pub(super) fn try_lead(
         &self,
         name: Option<&str>,
@@ -158,12 +162,13 @@ impl Session {
         })
     }
 
-    /// For a keeper: fetches the token if it is time. None when there is nothing to do, or somebody is at it.
+    /// Fetches the token for a keeper, if it is due. Returns None if there is nothing to do, or another thread or
+    /// process is fetching it.
     pub fn keep(&self, name: &str) -> Result<Option<CachedToken>> {
         let found = self.read_credential(Some(name))?;
         match self.freshness(&found) {
             Freshness::Fresh => Ok(None),
-            // Somebody fetches what it takes: it is tried again soon.
+            // The parent's token is being fetched elsewhere. The keeper tries again soon.
             Freshness::Usable => match self.try_lead(Some(name), found) {
                 Err(e) if e.status == Status::Timeout && e.retry_after_ms == 0 => Ok(None),
                 other => other,
@@ -177,7 +182,7 @@ impl Session {
         }
     }
 
-    /// Whether the store itself holds further tries back.
+    /// Returns whether a failure noted in the store holds further tries back.
     pub fn has_failed(&self, name: &str) -> bool {
         let found = self.read_credential(Some(name));
         found.is_ok_and(|found| found.row.standing_failure(self.now(), 0).is_some())
@@ -189,7 +194,7 @@ impl Session {
         })
     }
 
-    /// The one thread of the library, for one refresh; none if one is running or none can start.
+    /// Starts a thread for one refresh, unless a thread of this process is fetching the token already.
     fn refresh_in_background(&self, found: Box<Credential>) {
         let shared = self.state.shared;
         let deadline = Deadline::after(self.options.timeout_ms);
@@ -203,7 +208,7 @@ impl Session {
         let started = self.background.start(move || {
             let _flight = flight;
             if matches!(of_thread.lead(found), Ok(LeadResult::Row(_))) {
-                // Every name that leads to this token is to see the new one.
+                // Every name of this credential must see the new token.
                 shared.invalidate_all();
             }
         });
@@ -226,7 +231,7 @@ impl Session {
             let identity = found.key.clone();
             let flights = &self.state.shared.flights;
             let Some(_flight) = flights.begin(&identity, &self.deadline)? else {
-                // Somebody has finished: those who waited look all at once, and not one after another.
+                // The flight has ended. All threads that waited look at once, not one after another.
                 found = match self.read_result(name)? {
                     FlightResult::Token(token) => return Ok(token),
                     FlightResult::Nothing(found) => found,
@@ -252,7 +257,7 @@ impl Session {
                         "a fetch ended without an answer",
                     ));
                 }
-                // Where the parent was lacking, another process may have had it, and fetched.
+                // If the parent's token was lacking here, another process may have had it and fetched.
                 Err(e) if found.recipe.parent != ParentKind::None => {
                     return match self.read_result(name) {
                         Ok(FlightResult::Token(token)) => Ok(token),
@@ -287,7 +292,7 @@ impl Session {
     }
 }
 
-/// What those find who waited for a flight.
+/// The result of a look at the store after waiting for a flight.
 enum FlightResult {
     Token(CachedToken),
     Nothing(Box<Credential>),

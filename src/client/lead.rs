@@ -1,58 +1,64 @@
-//! One call's way to the next token: claim the fetch, ask the platform, save; or wait for whoever does.
+//! The way to the next token: claim the fetch, ask the platform and save, or wait for the process that does so.
 //!
-//! The diagram in `client` is carried out here. A leader holds a file lock (which the system frees when it dies) and a
-//! lease in the row (which runs out when it freezes); the intent is written before the request.
+//! This module carries out the diagram in `client::get`. A leader holds a file lock, which the system frees when the
+//! leader dies. It also holds a lease in the row, which runs out if the leader freezes. The intent is written before
+//! the request.
 //!
 //! # One fetch at a time
 //!
 //! A process that wants to fetch passes three gates, in this order.
 //!
 //! 1. **Flight** (`process::single_flight`): one thread per identity in a process. File locks do not tell the threads
-//!    of a process apart. It ends a second after its thread's deadline: then that thread hangs, and its lease is out.
-//!    The next one takes another slot, since the process still has the lock of the first.
+//!    of a process apart. A flight ends a second after its thread's deadline: by then its lease has run out, and the
+//!    thread hangs. The next thread takes another slot, since the process still holds the lock of the first.
 //! 2. **Leader lock** (`sys::lock`): an open-file-description lock on one byte of `<store>.lock`. The kernel frees it
 //!    when the process dies. It cannot tell a slow leader from a frozen one.
-//! 3. **Lease** (`lease_id`, `lease_until`, `lease_slot`): written into the row together with the intent to fetch, in
-//!    an immediate transaction, before the request. It runs to the leader's own deadline and 500 ms more, by the boot
-//!    clock. It ends by itself when the leader is frozen.
+//! 3. **Lease** (`lease_id`, `lease_until`, `lease_slot`): written into the row together with the intent to fetch,
+//!    before the request, in an immediate transaction. It runs until 500 ms after the leader's own deadline, by the
+//!    boot clock. So it ends by itself if the leader is frozen.
 //!
-//! A byte for each credential would not do: a frozen leader keeps its lock. So each credential has 16 bytes, the
-//! **slots**. The row names the slot of its last leader. A claimant tries that slot; only if it is taken, and the
-//! lease has run out, or no lease has appeared in 250 ms, does it try the others.
+//! One lock byte per credential is not enough, because a frozen leader keeps its lock. So each credential has 16 bytes,
+//! the **slots**. The row names the slot of its last leader, and a claimant tries that slot first. It tries the others
+//! only if that slot is taken and the lease has run out, or no lease has appeared within 250 ms.
 //!
-//! **Why at most one leader is at it.** A claim counts when its intent is in the row. The transaction that writes it
-//! refuses when an active lease names another slot than the one the claimant has locked, and when the row has become
-//! better than what the claimant set out from. Suppose two claimants:
+//! **Why there is at most one leader.** A claim counts when its intent is in the row. The transaction that writes it
+//! fails if an active lease names another slot than the claimant has locked. It also fails if the row has become better
+//! than it was when the claimant set out. Suppose two claimants:
 //!
 //! - Both use the row's slot: the lock admits one.
-//! - They use different slots: the first to commit holds an active lease on its own slot, which the other's
-//!   transaction sees, and turns back.
-//! - The claimant gets the very slot that an active lease names: then its holder no longer has the lock, so it is dead
-//!   or done, and has no request under way.
+//! - They use different slots: the first to commit holds an active lease on its own slot. The transaction of the other
+//!   sees that lease, and fails.
+//! - The claimant gets the slot that an active lease names: then the holder of the lease no longer has the lock. It is
+//!   dead or done, and has no request under way.
 //!
-//! **Why a frozen leader blocks nobody.** While its token is good, nobody waits for it at all. When the token is
-//! spent, waiters pass it over as soon as its lease is out. Its request was bounded by the same deadline.
+//! **Why a frozen leader blocks nobody.** While its token is valid, nobody waits for it. When the token is spent,
+//! waiters pass it over as soon as its lease has run out. Its request was bounded by the same deadline.
 //!
-//! **Processes that cannot read the boot id.** Leases count by the boot clock, in the boot whose id the row carries. A
-//! process that cannot read the id (a chroot without `/proc`) takes every lease to be of its own boot, and others take
-//! its leases so, unless they are longer than a lease can be.
+//! **Processes that cannot read the boot id.** Leases count by the boot clock, within the boot whose id the row
+//! carries. A process that cannot read the id, as in a chroot without `/proc`, takes every lease to be of its own boot.
+//! Other processes treat its leases in the same way, unless one is longer than a lease can be.
 //!
-//! **Why it cannot overwrite.** Granting and refusing compare `lease_id`, a random number, inside the transaction. If
-//! somebody else has claimed since, a late result is dropped. On the classic endpoint a late fetch may have superseded
-//! the newer token; then `refresh_at` moves to now, and one more fetch makes sure.
+//! **Why a late leader cannot overwrite.** Saving a token or a failure compares `lease_id`, a random number, inside the
+//! transaction. If another process has claimed since, the late result is dropped. On the classic endpoint a late fetch
+//! may have superseded the newer token. Then `refresh_at` moves to now, and one more fetch makes sure.
 //!
-//! What remains: a classic leader that is killed between WeChat's minting and its commit leaves a token that nobody
-//! knows. The next fetch then ends the one before at once, so others may hand that out until they see the new one: for
-//! the time of the fetch and `revalidate_ms`. And a leader that is stopped in the instant before its request leaves,
-//! and woken after its lease, can still send that one request. It does not read the answer.
+//! **What remains.** On the classic endpoint, a leader that is killed after WeChat has minted a token and before its
+//! own commit leaves a token that nobody knows. The next fetch then ends the previous token at once. Other processes
+//! may return that dead token until they see the new one: for the time of the fetch and `revalidate_ms`. A leader that
+//! is stopped in the instant before its request leaves, and woken after its lease, can still send that one request. It
+//! does not read the answer.
 //!
-//! **No place to put it.** When the intent cannot be written, credentials with `FetchCost::Repeatable` (`official`,
-//! `work` and others) are fetched all the same, since a repeat does no harm there, keep the row in this process's
-//! memory, and say so in the report (`degraded`). What is kept is laid over the stored row part by part, the later
-//! token and the later failure (`Row::merge`), and written as soon as the store takes it. A row that is found empty
-//! when a fetch ends, or as it was before the claim, was lost with the store, or with the last moments of a server, and not
-//! claimed by another: the intent is put back with the token. The others answer `E_STORE` and send nothing: on the classic endpoint each process would end the others' token, and of
-//! tickets there are few.
+//! **When the store cannot be written.** Credentials with `FetchCost::Repeatable` (`official`, `work` and others) are
+//! fetched even if the intent cannot be written, since a repeat does no harm there. Their row is kept in the memory of
+//! this process, and the report says so (`degraded`). It is laid over the stored row part by part, the later token and
+//! the later failure (`Row::merge`), and written as soon as the store can be written again.
+//!
+//! All other credentials answer `E_STORE` and send nothing. On the classic endpoint each process would end the tokens
+//! of the others, and tickets are few.
+//!
+//! **When the row is lost during a fetch.** A row may be empty when a fetch ends, or be as it was before the claim.
+//! Then the store was lost, or a server lost its last moments, and no other process has claimed. The intent is put back
+//! together with the token.
 
 use super::fetch::subject;
 use super::put::never_put;
@@ -69,33 +75,36 @@ use crate::process::single_flight::HeldSlot;
 use crate::store::{Commit, LeaderLock};
 use crate::sys::{self, Failpoint};
 
-/// How long past its own deadline a leader's lease runs.
+/// The time in milliseconds that a lease runs beyond its leader's deadline.
 const LEASE_GRACE_MS: i64 = 500;
-/// How long a lock without a lease is given to get one, before its holder counts as frozen.
+/// The time in milliseconds within which a lease must appear in the row of a locked credential. After that, the holder
+/// of the lock counts as frozen.
 const LEASE_APPEARS_WITHIN_MS: i64 = 250;
-/// Lock bytes per credential: one for the leader, the others for those who come after a frozen one.
+/// The number of lock bytes per credential: one for the leader, the others for the leaders after a frozen one.
 const SLOTS: i64 = 16;
-/// Enough time for a fetch to be worth beginning.
+/// The time budget in milliseconds with which a fetch is worth beginning. A call leads while half of it is left, or
+/// half of a shorter `timeout_ms`.
 const MIN_FETCH_BUDGET_MS: i64 = 2000;
 
-/// The right to make one fetch.
+/// The right to make one fetch, with everything that the fetch needs.
 pub(super) struct Leadership<'a> {
     pub(super) found: Box<Credential>,
-    /// The row with the intent in it.
+    /// The row, with the intent written into it.
     pub(super) row: Row,
-    /// The same as it was before.
+    /// The row before the intent was written.
     pub(super) before: Box<Row>,
     pub(super) fetch_secrets: FetchSecrets,
     pub(super) plan: FetchPlan,
     pub(super) lease: Lease,
-    /// What time the fetch had.
+    /// The time in milliseconds that was left for the fetch when it was claimed.
     pub(super) budget_ms: i64,
-    /// Why the intent could not be written, if so: the token will live in memory.
+    /// The reason why the intent could not be written, if so. The row is then kept in memory.
     pub(super) unwritable: Option<Error>,
     _lock: Option<SlotLock<'a>>,
 }
 
-/// A leader lock of this thread. The lock goes first: a thread that finds the slot free may lock its byte.
+/// A leader lock of this thread. The lock is dropped before the slot, so that a thread that finds the slot free can
+/// lock its byte.
 struct SlotLock<'a> {
     lock: LeaderLock<'a>,
     _held: HeldSlot<'a>,
@@ -110,7 +119,7 @@ impl Leadership<'_> {
 
 enum Claim<'a> {
     Won(Box<Leadership<'a>>),
-    /// The row has moved on: look at it again.
+    /// The row has changed, and must be read again.
     NotNeeded,
     /// Another process leads.
     Taken,
@@ -122,42 +131,42 @@ enum Intent {
     Taken,
 }
 
-/// A row with the intent to fetch in it, and as it was before.
+/// A row with the intent to fetch, and the row before that.
 struct Claimed {
     row: Row,
     before: Box<Row>,
 }
 
-/// What came of the way to a token.
+/// The result of trying to lead a fetch.
 pub enum LeadResult {
     Row(Box<Row>),
-    /// The account was changed meanwhile and has another identity.
+    /// The account was changed meanwhile and has another key.
     MovedTo(Box<Credential>),
-    /// Somebody else is at it, or it is not the time.
+    /// Another thread or process is fetching, or a fetch is not due.
     NotNow,
-    /// The platform did not take the parent's token: nothing is noted, and the lead is given back.
+    /// The platform did not accept the parent's token. Nothing is noted, and the lease is released.
     StaleParent,
 }
 
-/// What a fetch takes from another credential.
+/// The token of another credential that a fetch is made with.
 #[derive(Clone, Copy)]
 pub struct ParentCredential<'a> {
     pub token: Option<&'a ParentToken>,
-    /// If the platform does not take it, there is to be another try with another one.
+    /// Whether to try again with another parent token if the platform does not accept this one.
     pub may_be_stale: bool,
 }
 
-/// Whose lock may be passed over.
+/// When the lock of another process may be passed over.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LockPolicy {
-    /// A holder with no lease may be about to write one.
+    /// A holder of the lock without a lease may be about to write one.
     RespectLockWithoutLease,
-    /// It has had its time.
+    /// A holder of the lock without a lease has had time to write one.
     IgnoreLockWithoutLease,
 }
 
 impl Session {
-    /// Fetches the next token if nobody else is at it.
+    /// Fetches the next token unless another process leads.
     pub fn try_refresh(
         &self,
         found: Box<Credential>,
@@ -186,7 +195,7 @@ impl Session {
         }
     }
 
-    /// Fetches a token, or waits for whoever fetches it, to the deadline. The caller holds the flight.
+    /// Fetches a token, or waits until the deadline for the process that fetches it. The caller holds the flight.
     pub fn obtain(
         &self,
         name: Option<&str>,
@@ -220,7 +229,7 @@ impl Session {
             } else {
                 LockPolicy::RespectLockWithoutLease
             };
-            // Too late to lead: the time that is left would be taken for the platform's slowness.
+            // With less time than this the call does not lead: a timeout would be blamed on the platform.
             let fair = self.options.timeout_ms.min(MIN_FETCH_BUDGET_MS) / 2;
             if is_reader
                 && found.account.origin().is_none()
@@ -230,14 +239,14 @@ impl Session {
                     .as_ref()
                     .filter(|_| found.row.pushed.is_none())
             {
-                // Nobody can fetch it.
+                // Nobody can fetch without a put secret.
                 return Err(never_put(&found, put));
             }
             let by_keeper = is_reader && self.ask_keeper(&found, &mut asked);
             let claim = if by_keeper || self.left_ms() < fair {
                 Claim::Taken
             } else if is_reader && !found.row.lease_is_active(now) {
-                // Whatever the credential takes: this process is not the one to fetch it.
+                // This process may not fetch, and no keeper fetches for it.
                 let error = self.cannot_fetch(&found);
                 self.log(LogLevel::Error, &error.for_c());
                 return Err(error);
@@ -257,7 +266,8 @@ impl Session {
                             continue;
                         }
                     };
-                    // Spent already: rejected meanwhile, or the clock was set ahead. Once more, but not for ever.
+                    // The token is spent already: it was rejected meanwhile, or the clock was set forward. One more
+                    // fetch is made, not more.
                     let is_spent = self.freshness_at(recipe, key, &row, self.now());
                     if fetched || is_spent != Freshness::Spent {
                         return Ok(LeadResult::Row(row));
@@ -266,7 +276,7 @@ impl Session {
                 }
                 Claim::NotNeeded => {}
                 Claim::Taken if by_keeper => {
-                    // One with another base URL fetches another token.
+                    // A keeper with another base URL fetches another token, so the message names the URL.
                     let doing = format!(
                         "waiting for the keeper to fetch the {} for {} at {}",
                         recipe.noun(),
@@ -289,19 +299,19 @@ impl Session {
         }
     }
 
-    /// The error of a reader without a keeper.
+    /// Returns the error of a reader without a keeper.
     fn cannot_fetch(&self, found: &Credential) -> Error {
         if let Some(origin) = found.account.origin() {
             return self.lacks_bridge(found, origin);
         }
         let why = self.why_reader();
         self.as_reader(why.unwrap_or_else(|| {
-            // It may write by now: the next call does.
+            // The process may be able to write by now. The next call will.
             Error::store(format!("cannot write store {}", self.store_name()))
         }))
     }
 
-    /// Tells a process that may not fetch who should.
+    /// Adds to the error of a process that may not fetch which process should.
     fn as_reader(&self, mut error: Error) -> Error {
         let is_ours = matches!(error.status, Status::Secret | Status::Store);
         if is_ours && !self.is_keeper && self.is_reader() {
@@ -329,11 +339,11 @@ impl Session {
         let (lock, unlockable) = match self.lock(&found, policy) {
             Ok(Some(lock)) => (Some(lock), None),
             Ok(None) => return Ok(Claim::Taken),
-            // Without the lock file this process can at least see that another one leads.
+            // Even without the lock file, the lease shows that another process leads.
             Err(_) if found.row.lease_is_active(self.now()) => {
                 return Ok(Claim::Taken);
             }
-            // It cannot lock here at all, and is a reader from now on.
+            // This process cannot lock here at all. It is a reader from now on.
             Err(e) if self.is_reader() => return Err(e),
             Err(e) => (None, Some(e)),
         };
@@ -350,7 +360,7 @@ impl Session {
             Some(e) => Err(e),
         };
         let (intent, unwritable) = match written {
-            // Another process has taken the right to write from it meanwhile, by a newer schema or a mode.
+            // Another process has meanwhile taken away the right to write, with a newer schema or another file mode.
             Err(e) if e.status == Status::Store && self.is_reader() => return Err(e),
             Err(e) if e.status == Status::Store => (
                 self.intend_in_memory(&found, lease, stalest_allowed, &e)?,
@@ -404,7 +414,7 @@ impl Session {
         Ok(lock.map(|lock| SlotLock { lock, _held: held }))
     }
 
-    /// The intent, written before the request: a store that cannot be written is found out while nothing is lost.
+    /// Writes the intent before the request, so that a store that cannot be written is noticed before anything is lost.
     fn write_intent(
         &self,
         found: &Credential,
@@ -424,7 +434,8 @@ impl Session {
         Ok(intent)
     }
 
-    /// Where a repeat is harmless a fetch may do without the store; where it is not, every process would mint its own.
+    /// Makes the claim in memory, for a credential whose fetch can be repeated without harm. For any other credential
+    /// each process would mint its own token, so this fails.
     fn intend_in_memory(
         &self,
         found: &Credential,
@@ -442,7 +453,7 @@ impl Session {
             });
         }
         let mut row = found.row.clone();
-        // Another process of this host may have fetched, while this one waited for its lock.
+        // Another process of this host may have fetched while this one waited for the lock.
         if let Some(kept) = self.store().kept_for_host(&found.key)
             && !row.includes(&kept)
         {
@@ -481,7 +492,7 @@ impl Session {
     }
 }
 
-/// What can be done about a rejected token. Of one that is brought, its origin takes care.
+/// Returns what can be done about a rejected token. For a token that a bridge brings, the origin does it.
 fn remedies_of(found: &Credential) -> Remedies {
     let is_ours = found.account.origin().is_none();
     Remedies {

@@ -1,4 +1,4 @@
-//! A handle: its options, and what each call does with it. What a get is stands in `get`.
+//! A handle: its options, and what each call does with it. `get` describes what a get does.
 
 mod ask;
 mod at_server;
@@ -34,21 +34,21 @@ use crate::secrets::Vault;
 use crate::store::{self, Account, ChangeMark, Opening, StoreName};
 use crate::sys::{ForkGuarded, ForkLock, KeptRef, generation};
 
-/// One open store with its options. What it knows beyond that is shared by every handle of the process.
+/// One open store with its options. Everything else that a handle knows is shared by all handles of the process.
 pub struct Client {
     handle: HandleId,
     store: StoreName,
-    /// Where this handle's cache lies; none, or of an older generation, until the next call looks it up.
+    /// The state with this handle's cache. It is looked up at the next call if there is none, or after a fork.
     state: KeptRef<HandleState>,
     revalidate_ms: AtomicI64,
     settings: ForkGuarded<Settings>,
-    /// For a bridge: the store that it brings tokens from.
+    /// The store that a bridge brings tokens from.
     upstream: OnceLock<Arc<Client>>,
-    /// A report that did not fit, for the call that follows.
+    /// The last report that did not fit into the caller's buffer, kept for the next call.
     unfit_report: ForkGuarded<Option<(Deadline, String)>>,
 }
 
-/// How long a report that did not fit is kept.
+/// The time in milliseconds that a report is kept if it did not fit into the caller's buffer.
 const UNFIT_REPORT_MS: i64 = 5000;
 
 struct Settings {
@@ -60,7 +60,7 @@ struct Settings {
 impl Client {
     pub fn open(store: Option<&str>) -> Result<Client> {
         {
-            // ring and SQLite set themselves up once; here no fork can come in between.
+            // ring and SQLite initialize themselves once. With the lock held, no fork can interrupt that.
             let _held = ForkLock::enter();
             crate::secrets::warm_up();
         }
@@ -93,37 +93,39 @@ impl Client {
         let mut trial = (*self.options()).clone();
         trial.set(name, value)?;
         if name == "ca_file" {
-            // Reads the file, so not with the fork lock held.
+            // This reads the file, so the fork lock is not held.
             platform::own_roots(&trial)?;
         }
         let held = ForkLock::enter();
         let mut settings = self.settings.borrow(&held);
-        // Another thread may have set another option meanwhile: this one goes on top.
+        // Another thread may have set another option meanwhile. This option is added to it.
         let mut options = (*settings.options).clone();
         options.set(name, value)?;
         self.revalidate_ms
             .store(options.revalidate_ms, Ordering::Relaxed);
         settings.options = Arc::new(options);
-        // Other base URLs are other tokens.
+        // Other base URLs have other tokens.
         self.state.clear();
         Ok(())
     }
 
-    /// Hands the token to `give` if this process knows a fresh one. A name that leads to one is known to be sound.
+    /// Passes the token to `give` if this process knows a fresh one. The name is not checked: a name with a cached
+    /// token is valid.
     #[inline(always)]
     pub fn hit<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
         self.state()?.cache.hit(name, revalidate_ms, give)
     }
 
-    /// The same for a caller that does not go on to [`Client::get`] where there is none.
+    /// Passes the token to `give` if this process knows a fresh one. For a caller that does not call [`Client::get`]
+    /// otherwise.
     #[inline(always)]
     pub fn known<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
         self.state()?.cache.known(name, revalidate_ms, give)
     }
 
-    /// A token that is valid now, when there was no hit. `None` is the current account.
+    /// Returns a valid token after a cache miss. A name of `None` is the current account.
     pub fn get(&self, name: Option<&str>) -> Result<CachedToken> {
         names::split(name)?;
         if let Some(token) = self.state().and_then(|state| state.unchanged(name)) {
@@ -135,8 +137,8 @@ impl Client {
         }
     }
 
-    /// A token that lives at least this long, when there was no hit. One that does not is fetched again first; where the
-    /// platform has given no more than that, it is handed out all the same.
+    /// Returns a token with at least this much life left, after a cache miss. If the stored token has less, a new one
+    /// is fetched first. If the platform's tokens never live that long, the token is returned with the life it has.
     pub fn get_with_life(&self, name: &str, min_life_ms: i64) -> Result<CachedToken> {
         names::split(Some(name))?;
         let session = Session {
@@ -146,7 +148,7 @@ impl Client {
         session.get(Some(name))
     }
 
-    /// “The API refused this token.” A no-op unless it is still the stored one.
+    /// Reports that the API refused this token. Does nothing if another token is stored by now.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         names::split(name)?;
         if token.is_empty() || token.len() > MAX_TOKEN {
@@ -160,7 +162,7 @@ impl Client {
         }
     }
 
-    /// Every account of a kind that this version knows, by name.
+    /// Returns every account whose kind this version knows, sorted by name.
     pub fn accounts(&self) -> Result<Vec<Account>> {
         let session = self.session()?;
         session.restore_accounts()?;
@@ -171,8 +173,8 @@ impl Client {
         report::gather(&self.session()?)
     }
 
-    /// As `wxtoken_report` writes it, into so many bytes with its NUL. One that does not fit is the same when it is asked for
-    /// again a moment later: it holds times that change.
+    /// Returns the report as `wxtoken_report` writes it, for a buffer of `cap` bytes including the NUL. A report that
+    /// does not fit is kept for a moment, because it holds times that change. The next call returns the same text.
     pub fn report_for(&self, cap: usize) -> Result<String> {
         let unfit = {
             let held = ForkLock::enter();
@@ -197,7 +199,7 @@ impl Client {
         }
     }
 
-    /// What a call needs where a server has the store; None where it is here.
+    /// Returns the call's context if the store is a server, or None.
     fn at_server(&self) -> Result<Option<AtServer>> {
         if !matches!(self.store, StoreName::Server(_)) {
             return Ok(None);
@@ -205,7 +207,7 @@ impl Client {
         self.begin_call(&self.vault()).map(AtServer::of)
     }
 
-    /// Waits for background refreshes, so that no thread of this handle outlives it by more than the deadline.
+    /// Waits for background refreshes until the deadline, and frees the handle.
     pub fn close(self) {
         release_handle(self.handle);
         let deadline = Deadline::after(self.options().timeout_ms);
@@ -220,21 +222,21 @@ impl Client {
         let held = ForkLock::enter();
         let mut settings = self.settings.borrow(&held);
         if settings.background_generation != generation() {
-            // The parent's threads are not here, and its mutex may be held by one of them.
+            // The threads of the parent process are not here, and one of them may hold the mutex.
             std::mem::forget(std::mem::take(&mut settings.background));
             settings.background_generation = generation();
         }
         (settings.options.clone(), settings.background.clone())
     }
 
-    /// This handle's cache in this process; None before the first call, and in a child just forked.
+    /// Returns the state of this handle in this process. It is None before the first call, and in a child after a fork.
     #[inline(always)]
     fn state(&self) -> Option<&HandleState> {
         let state = self.state.get();
         state.filter(|state| state.shared.generation == generation())
     }
 
-    /// [`Store::mark`] of the store, where this process has it open.
+    /// Returns the store's change mark ([`Store::mark`]) if this process has the store open.
     ///
     /// [`Store::mark`]: crate::store::Store::mark
     pub fn store_mark(&self) -> Option<ChangeMark> {
@@ -249,7 +251,7 @@ impl Client {
         self.handle
     }
 
-    /// The same for a keeper.
+    /// Returns the context of a keeper's call on a store.
     pub fn keeper_session(&self) -> Result<Session> {
         Ok(Session {
             is_keeper: true,
@@ -262,7 +264,7 @@ impl Client {
         self.settings.borrow(&held).options.clone()
     }
 
-    /// What a call on a store needs on its slow path, with its deadline running. Fails where a server has the store.
+    /// Returns the context of one call on a store, with its deadline running. Fails if the store is a server.
     pub fn session(&self) -> Result<Session> {
         let vault = self.vault();
         Ok(Session {

@@ -1,5 +1,5 @@
-//! The token that another one is fetched with: a ticket's account's own, an authorizer's component's. The rules of such
-//! chains stand in `get`.
+//! The parent's token: for a ticket its account's access token, for an authorizer its component's token. `get` has the
+//! rules of such chains.
 
 use super::lead::{LeadResult, ParentCredential};
 use super::register::load_account;
@@ -12,7 +12,8 @@ use crate::process::cache::CachedToken;
 use crate::secrets::Secret;
 
 impl Session {
-    /// Runs `fetch` with the parent's token; once more, with another one, when the platform did not take that.
+    /// Runs `fetch` with the parent's token. If the platform does not accept that token, runs it once more with another
+    /// one.
     pub(super) fn with_parent(
         &self,
         found: &Credential,
@@ -20,7 +21,7 @@ impl Session {
         fetch: impl Fn(ParentCredential) -> Result<LeadResult>,
     ) -> Result<LeadResult> {
         let parent = match found.account.origin() {
-            // Its origin has the parent.
+            // The upstream has the parent.
             Some(_) => None,
             None => self.parent_token(found, if_busy)?,
         };
@@ -45,7 +46,7 @@ impl Session {
         })
     }
 
-    /// The token that a credential is fetched with, if it is.
+    /// Returns the token that a credential is fetched with, if its recipe takes one.
     pub(super) fn parent_token(
         &self,
         found: &Credential,
@@ -89,13 +90,13 @@ impl Session {
             .ok_or_else(|| Error::new(Status::Timeout, what))
     }
 
-    /// The id of the account that was put as the parent, if it is of the kind that it must be.
+    /// Returns the id of the account's parent. Fails if the parent is missing or of the wrong kind.
     pub(super) fn parent_id(&self, found: &Credential, kind: &str) -> Result<String> {
         let child = &found.account.name;
         let name = parent_name(found)?;
         let there = found.account.parent.as_ref().and_then(|p| p.there.as_ref());
         if there.is_none() {
-            // Fails where it is of a kind that this version does not know.
+            // Fails if the parent is of a kind that this version does not know.
             load_account(self, name)?;
         }
         match there {
@@ -124,15 +125,15 @@ impl Session {
     }
 }
 
-/// Whether to wait for whoever fetches the parent's token.
+/// The choice of waiting while another thread or process fetches the parent's token.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum IfBusy {
     Wait,
-    /// There is a good token to go on with.
+    /// Do not wait: there is a valid token to go on with.
     GiveUp,
 }
 
-/// The account that the parent's token is of.
+/// Returns the name of the account that the parent's token belongs to.
 pub(super) fn parent_name(found: &Credential) -> Result<&str> {
     match (&found.recipe.parent, &found.account.parent) {
         (ParentKind::Account(_), Some(parent)) => Ok(&parent.name),
@@ -157,7 +158,7 @@ pub(super) fn put_parent(account: &str) -> Hint {
     }
 }
 
-/// Says what the failing link of a chain is needed for.
+/// Adds to the error of a parent's token what that token is needed for.
 pub(super) fn needed_for(mut error: Error, found: &Credential) -> Error {
     error.what += &format!(
         " (needed for the {} of account \"{}\")",

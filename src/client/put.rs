@@ -1,4 +1,5 @@
-//! Fields that are put: the current account, a parent, and pushed secrets, which are kept sealed in their credential's row.
+//! Fields that are put: the current account, a parent, and pushed secrets. A pushed secret is kept sealed in the row of
+//! its credential.
 
 use super::Client;
 use super::session::{Session, no_credential};
@@ -20,7 +21,7 @@ impl Client {
             return server.put(name, field, value);
         }
         let session = self.session()?;
-        // A look puts back what live handles registered.
+        // This look puts back what live handles registered.
         let found = session.read_credential(Some(name))?;
         let kind = found.account.kind;
         if field != "retry" {
@@ -152,7 +153,7 @@ impl Client {
 }
 
 impl Session {
-    /// Takes a secret in that was put. What comes back is what is stored of it.
+    /// Stores a secret that was put. Returns it as stored.
     pub fn store_secret(
         &self,
         found: &Credential,
@@ -169,10 +170,10 @@ impl Session {
         let mut stored = kept.clone();
         let change = &mut |row: &mut Row| {
             self.reseal_if_rotated(&label, value, &mut kept.sealed)?;
-            // What no key opens is not there, though the same was put.
+            // A secret that no key opens counts as missing, even if the same secret was put.
             row.pushed.take_if(|known| self.has_lost_key_of(known));
             let changed = row.put(kept.clone(), self.now());
-            // A refresh token comes with an authorization, and that ends the token of the one before.
+            // A refresh token comes with an authorization, which ends the token of the authorization before.
             if changed && found.recipe.renewed.is_some() {
                 row.refresh_now(self.now());
             }
@@ -184,7 +185,7 @@ impl Session {
         Ok(stored)
     }
 
-    /// What was put. A store that has lost it gets it back from a live handle.
+    /// Opens the secret that was put. If the store has lost it, a live handle puts it back.
     pub(super) fn open_pushed_secret(
         &self,
         found: &Credential,
@@ -198,7 +199,8 @@ impl Session {
         self.vault.open(&put_label(found, put), &kept.sealed)
     }
 
-    /// What is stored then. What was sealed with a key that is gone stays out, for a better copy to come in.
+    /// Restores the pushed secret from this process's memory, and returns what is stored after that. A secret that was
+    /// sealed with a deleted key is not restored: another process may have it under the new key.
     pub(super) fn restore_secret(&self, found: &Credential) -> Result<Option<StoredSecret>> {
         let Some(known) = last_known(self.store_name(), |known| known.pushed(&found.key)) else {
             return Ok(None);
@@ -217,7 +219,8 @@ impl Session {
         self.vault.has_key_of(&kept.sealed) == Ok(false)
     }
 
-    /// What was put for an account, in the clear, by the name of its field; with `_before` what it replaced.
+    /// Returns the put secret of an account in clear, by the name of its field. The name with `_before` stands for the
+    /// secret that the last put replaced.
     pub fn read_secret(&self, account: &Account, field: &str) -> Result<CachedToken> {
         let (field, before) = match field.strip_suffix("_before") {
             Some(field) => (field, true),
@@ -253,15 +256,15 @@ impl Session {
         Ok(CachedToken::uncached(&secret, ends))
     }
 
-    /// Inside a transaction: the key may have been changed since the value was sealed. Fails where that cannot be learned: a
-    /// value that is written with a key that is gone opens never again.
+    /// Seals the value again if the key was rotated since. Must be called inside the transaction that writes the value.
+    /// Fails if the key file cannot be read, because a value sealed with a deleted key never opens again.
     pub fn reseal_if_rotated(
         &self,
         label: &Label,
         value: &str,
         sealed: &mut Vec<u8>,
     ) -> Result<()> {
-        // Nothing can be written then: there is no want of a secret.
+        // A key file that cannot be read prevents writing. The secret itself is not missing.
         let unwritable = |e: Error| Error {
             status: Status::Store,
             ..e

@@ -1,4 +1,4 @@
-//! Registering an account, and putting back what this process knows where the store has lost it.
+//! Registering accounts, and putting back accounts that this process knows and the store has lost.
 
 use super::Client;
 use super::session::Session;
@@ -13,7 +13,7 @@ use crate::store::{self, Account, Commit};
 use crate::sys::{self, Failpoint};
 
 impl Client {
-    /// Registers or updates an account. Nothing is written when nothing has changed. Whether anything has.
+    /// Registers or updates an account. Writes nothing if nothing has changed. Returns whether anything has.
     pub fn register(&self, name: &str, kind: &str, id: &str, secret: Option<&str>) -> Result<bool> {
         let kind = check_new(name, kind, id)?;
         check_places(kind, name, id, secret)?;
@@ -73,8 +73,8 @@ impl Client {
     }
 }
 
-/// Fails for a program that registers another account than the one of this name that a bridge has brought. Its secret stays
-/// with the program: the origin has its own.
+/// Checks a program's registration of an account that a bridge has brought. Fails if the program means another account.
+/// The program's secret is not stored, since the upstream has its own.
 fn require_same(there: &Account, kind: Kind, id: &str) -> Result<()> {
     if there.kind == kind && there.id == id {
         return Ok(());
@@ -94,18 +94,18 @@ fn require_same(there: &Account, kind: Kind, id: &str) -> Result<()> {
 }
 
 impl Session {
-    /// Fails on a host that would make a key of its own, to which no other host has the like.
+    /// Fails on a host that would otherwise make a new key, while other hosts have sealed secrets with another one.
     pub fn require_key(&self) -> Result<()> {
         if self.store().id().is_none() || self.vault.exists() {
             return Ok(());
         }
-        // The look shows whether there are secrets.
+        // The store learns from this look whether it has secrets of other hosts.
         store::read(self.store(), &self.deadline, |there| there.accounts())?;
         self.lacks_key().map_or(Ok(()), Err)
     }
 }
 
-/// Checks all of a new account but its secret, so that nobody is asked for that in vain.
+/// Checks everything about a new account except the secret, before anyone is asked for that.
 pub fn check_new(name: &str, kind: &str, id: &str) -> Result<Kind> {
     names::check_new_account(name)?;
     let kind = Kind::named(kind).ok_or_else(|| {
@@ -121,7 +121,7 @@ pub fn check_new(name: &str, kind: &str, id: &str) -> Result<Kind> {
     Ok(kind)
 }
 
-/// Fails on an id and a secret in each other's place, and shows neither: an id stands in clear in the store and in messages.
+/// Fails if the id and the secret are swapped, and shows neither. An id is stored and shown in clear.
 fn check_places(kind: Kind, name: &str, id: &str, secret: Option<&str>) -> Result<()> {
     let id_name = kind.token().id_name;
     let forms = kind.token().forms;
@@ -145,7 +145,7 @@ fn check_places(kind: Kind, name: &str, id: &str, secret: Option<&str>) -> Resul
     )
 }
 
-/// The secret that a kind's accounts have, or none where they have none.
+/// Checks that a secret is given exactly if accounts of this kind have one. Returns it.
 pub(super) fn check_secret_of<'a>(
     kind: Kind,
     name: &str,
@@ -179,7 +179,7 @@ pub(super) fn load_account(session: &Session, name: &str) -> Result<Option<Accou
 }
 
 impl Session {
-    /// Puts an account in. A refusal of its old secret does not hold back the first try with the new one.
+    /// Registers an account. If its old secret was refused, the new secret may be tried at once.
     pub fn register(
         &self,
         mut account: Account,
@@ -199,7 +199,7 @@ impl Session {
         })?;
         let failed = rows.iter().filter(|(_, row)| row.failures > 0);
         for (key, _) in failed.filter(|(key, _)| account::leads_to(&stored, key)) {
-            // The key names the secret, so it is this very secret that was refused.
+            // The key contains the secret's fingerprint, so the failure is of this very secret.
             let is_same_secret =
                 !key.discriminator.is_empty() && key.discriminator == stored.fingerprint;
             self.change_row(key, |row| {
@@ -217,7 +217,7 @@ impl Session {
         Ok(stored)
     }
 
-    /// Whether something is missing that this process may know.
+    /// Returns whether a look found something missing that this process may know.
     pub(super) fn may_know_more(&self, name: Option<&str>, loaded: &Lookup) -> bool {
         let missing = match loaded {
             Lookup::NoAccount => name,
@@ -233,7 +233,7 @@ impl Session {
         last_known(self.store_name(), |known| known.has_account(missing))
     }
 
-    /// Puts back what this process knows and the store has lost.
+    /// Puts back the accounts that this process knows and the store has lost.
     pub fn restore_accounts(&self) -> Result<()> {
         let known = last_known(self.store_name(), |known| known.accounts());
         if known.is_empty() {
@@ -259,7 +259,8 @@ impl Session {
             .change_accounts(&self.deadline, &mut |accounts| {
                 let mut any = Commit::No;
                 for account in &lost {
-                    // One whose key is gone stays out: a process that knows it under the new key puts it back.
+                    // An account whose key was deleted is not put back here. A process that has it under the new key
+                    // does that.
                     let has_lost_key = |sealed| self.vault.has_key_of(sealed) == Ok(false);
                     if !account.sealed.as_deref().is_some_and(has_lost_key)
                         && account::put_back(accounts, account)? == Commit::Yes

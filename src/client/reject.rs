@@ -1,5 +1,5 @@
-//! “The API refused this token”: a comparison notes it in the row, or a keeper does for a process that may not write. The
-//! leader looks into it before it fetches.
+//! Rejections: a caller reports that the API refused a token. The token is compared, and the rejection is noted in the
+//! row. A keeper notes it for a process that may not write. The leader checks the rejection before it fetches.
 
 use super::fetch::subject;
 use super::get::STORE_READ_BUDGET_MS;
@@ -14,21 +14,21 @@ use crate::platform::{self, FetchCost, Grant, ParentKind, Recipe, Verdict};
 use crate::secrets::Secret;
 use crate::store::{Account, Commit, Message, NotSent, token_fingerprint};
 
-/// How long it may take a keeper to note a rejection.
+/// The time in milliseconds that a keeper has to note a rejection.
 const TOLD_MS: i64 = 2000;
-/// How long it may take the platform to say whether it takes a token. The fetch has the rest of the caller's time.
+/// The time in milliseconds that a check of a rejected token may take. The fetch has the rest of the caller's time.
 const CHECK_MS: i64 = 2000;
 
-/// What came of a look into a rejection.
+/// The result of checking a rejection.
 pub(super) enum Looked {
-    /// The platform takes the token.
+    /// The platform accepts the token.
     ServedAgain(Box<Row>),
-    /// A fetch is to be made, for this reason or for none.
+    /// A fetch is needed, because of the rejection or without any.
     Fetch(RejectionOutcome),
 }
 
 impl Session {
-    /// “The API refused this token.” A no-op unless it is still the stored one.
+    /// Reports that the API refused this token. Does nothing if another token is stored by now.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let found = self.read_credential(name)?;
         let shared = self.state.shared;
@@ -38,21 +38,21 @@ impl Session {
                 self.note_rejection(&found, token)?;
             }
         }
-        // Whoever rejects has seen something: the next get looks at the store even if it was an older token.
+        // Even if an older token was rejected, the next get looks at the store.
         shared.invalidate_all();
         Ok(())
     }
 
-    /// Asks the platform about a token that nobody has rejected, where that can be done, and rejects it if the platform
-    /// refuses it. Whether it did.
+    /// Checks a token that nobody has rejected, if its recipe has a check. Rejects it if the platform refuses it.
+    /// Returns whether it did.
     pub fn reject_if_refused(&self, name: &str, token: &str) -> Result<bool> {
-        // The caller has a token: it does not wait for a store that somebody holds.
+        // The caller has a token, and does not wait for a store that another process has locked.
         let soon = Deadline::after(STORE_READ_BUDGET_MS);
         let Lookup::Found(found) = self.load(Some(name), &soon)? else {
             return Ok(false);
         };
         let row = &found.row;
-        // Of one that a bridge brings, the origin asks.
+        // A token that a bridge brings is checked at its origin.
         let is_ours = found.account.origin().is_none();
         let Some(check) = found.recipe.check.filter(|_| is_ours) else {
             return Ok(false);
@@ -69,7 +69,7 @@ impl Session {
         }
     }
 
-    /// Asks the platform about a rejected token, where that can be done.
+    /// Checks a rejected token with the platform, if its recipe has a check.
     pub(super) fn look_into_rejection(&self, lead: &Leadership) -> Looked {
         let plan = lead.plan.rejection;
         let recipe = lead.found.recipe;
@@ -97,7 +97,7 @@ impl Session {
             return Looked::ServedAgain(Box::new(row));
         }
         if verdict == Verdict::Accepted {
-            // Normal mode is worth a try; it may have another token by now.
+            // Normal mode is worth a try: it may return another token by now.
             learned.forced = false;
         }
         learned.verdict = Some(verdict);
@@ -124,8 +124,9 @@ impl Session {
         self.log(LogLevel::Info, &line);
     }
 
-    /// Notes that the API refused the token. Kept in memory when the store cannot be written, unless this process could
-    /// not fetch another one either: then it is for somebody else to know, and the caller is told that they do not.
+    /// Notes that the API refused the token. If the store cannot be written, the rejection is kept in memory, provided
+    /// that this process can fetch another token. Otherwise a keeper is told, and if there is none, the caller gets an
+    /// error.
     pub fn note_rejection(&self, found: &Credential, token: &str) -> Result<()> {
         let shared = self.state.shared;
         let noted = self.change_row(&found.key, |row| {
@@ -155,7 +156,7 @@ impl Session {
         }
     }
 
-    /// Has a keeper note that the API refused the token, and waits until it has.
+    /// Asks a keeper to note that the API refused the token, and waits until it is noted.
     pub(super) fn reject_by_keeper(
         &self,
         found: &Credential,
@@ -198,7 +199,8 @@ impl Session {
     }
 }
 
-/// The warning about another program that fetches: the platform ends the account's tokens long before their time.
+/// Returns the warning that another program fetches tokens for this account, if the platform has repeatedly ended them
+/// early.
 pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now) -> Option<Error> {
     let ends_others =
         recipe.cost == FetchCost::RevokesPrevious && recipe.parent == ParentKind::None;
@@ -221,7 +223,7 @@ pub(super) fn contested(recipe: &Recipe, account: &Account, row: &Row, now: Now)
     Some(Error::new(Status::Api, what).because(why).advise(remedy))
 }
 
-/// Whether the platform repeats a token that only force replaces.
+/// Returns whether the platform has repeated a token that only a forced fetch replaces.
 pub(super) fn must_force(lead: &Leadership, learned: &RejectionOutcome, grant: &Grant) -> bool {
     let is_repeated = lead.row.token.as_ref() == Some(&grant.token);
     let is_worth_it = match learned.verdict {

@@ -1,4 +1,4 @@
-//! The report: every account and token of the store, for people and monitors. No secret, no token.
+//! The report: every account and token of the store, for people and monitors. It contains no secret and no token.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,60 +16,60 @@ use crate::names::{self, ACCESS_TOKEN};
 use crate::platform::{PushedSecret, Recipe};
 use crate::store::{Account, ServerReport, StoreSnapshot, UnknownAccount};
 
-/// What there is in a store. Times are Unix seconds.
+/// The contents of a store. Times are Unix seconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// The library's version.
     pub version: &'static str,
-    /// Where the store is.
+    /// The store's path, or its URL without the password.
     pub store: String,
-    /// The server of a store that has one; `None` for a file, and where the server does not answer.
+    /// The server that holds the store. It is `None` for a file, and if the server does not answer.
     pub server: Option<ServerReport>,
-    /// Why the server of the store is not reached. What follows is then what this process has seen of the store last; `None`
-    /// where it was reached, and for a file.
+    /// The reason why the store's server was not reached. The report then shows what this process saw in the store
+    /// last. It is `None` if the server was reached, and for a file.
     #[serde(serialize_with = "write_reason")]
     pub away: Option<Error>,
-    /// The last step of the server's clock that this process has seen, or the difference to the clock of another server that has
-    /// taken its place; `None` where there was none, and for a file.
+    /// The last step of the server's clock that this process has seen. If another server has taken its place, the step
+    /// is the difference between the two clocks. It is `None` without a step, and for a file.
     pub clock_step: Option<ClockStepReport>,
-    /// When this was written.
+    /// The time of the report.
     pub now: i64,
-    /// Whether a keeper listens; `None` where this process may not know.
+    /// Whether a keeper listens. It is `None` if this process may not know.
     pub keeper: Option<bool>,
-    /// The reason why this process may only read the store, and does not fetch; `None` for one that does.
+    /// The reason why this process may only read the store, and does not fetch. It is `None` if the process may fetch.
     #[serde(serialize_with = "write_reason")]
     pub reader: Option<Error>,
-    /// Why the store cannot be written, when tokens live in this process's memory for that reason.
+    /// The reason why the store cannot be written, if tokens live only in this process's memory because of that.
     pub degraded: Option<String>,
-    /// The reason why no account is put into the store: a stranger may have made it or its key, or may change them. Its tokens
-    /// may be anybody's.
+    /// The reason why no account is put into the store: another user may have made the store or its key, or may change
+    /// them. Its tokens may come from anyone.
     #[serde(serialize_with = "write_reason")]
     pub not_trusted: Option<Error>,
-    /// By their names.
+    /// The accounts, sorted by name.
     pub accounts: Vec<AccountReport>,
-    /// Those of a kind that this version does not know, by their names. Nothing is fetched for them here.
+    /// The accounts of a kind that this version does not know, sorted by name. Nothing is fetched for them here.
     pub unknown_accounts: Vec<UnknownAccountReport>,
 }
 
-/// A step of a server's clock.
+/// A step of the server's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ClockStepReport {
-    /// When, by the clock as it is after it.
+    /// The time of the step, by the clock after it.
     pub at: i64,
-    /// By how much, negative for a step back.
+    /// The length of the step in milliseconds, negative for a step back.
     pub by_ms: i64,
 }
 
-/// An account of a kind that this version does not know, as a newer one may leave.
+/// An account of a kind that this version does not know. A newer version may have registered it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnknownAccountReport {
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// Its kind.
+    /// The account's kind.
     pub kind: String,
-    /// Its appid, corpid and so on.
+    /// The account's appid, corpid and so on.
     pub id: String,
-    /// Whether a get without a name means it.
+    /// Whether it is the current account, which a get without a name stands for.
     pub current: bool,
 }
 
@@ -94,105 +94,106 @@ impl fmt::Display for UnknownAccountReport {
     }
 }
 
-/// One account.
+/// One account with its tokens.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountReport {
-    /// Its name.
+    /// The account's name.
     pub name: String,
-    /// Its kind: `official`.
+    /// The account's kind, such as `official`.
     pub kind: &'static str,
-    /// Its appid, corpid and so on.
+    /// The account's appid, corpid and so on.
     pub id: String,
-    /// By which two secrets can be told apart.
+    /// The fingerprint of the secret. It tells two secrets apart.
     pub fingerprint: String,
-    /// The store that a bridge brings its tokens from.
+    /// The upstream that a bridge brings the account's tokens from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Whether a get without a name means it.
+    /// Whether it is the current account, which a get without a name stands for.
     pub current: bool,
-    /// Whether it was registered with a secret.
+    /// Whether the account was registered with a secret.
     pub has_secret: bool,
-    /// The account that its requests are made with, where its kind has one.
+    /// The account that its tokens are fetched with, if its kind has a parent.
     pub parent: Option<String>,
-    /// Those that somebody has asked for, its access token first.
+    /// The tokens and tickets that have been asked for, the access token first.
     pub tokens: Vec<TokenReport>,
 }
 
-/// One credential.
+/// One credential of an account.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TokenReport {
-    /// Its name: `access_token`, `jsapi_ticket`.
+    /// The credential's name, such as `access_token` or `jsapi_ticket`.
     pub credential: &'static str,
-    /// The endpoint that gives it.
+    /// The endpoint that it is fetched from.
     pub endpoint: String,
-    /// Where that is.
+    /// The base URL of that endpoint.
     pub base_url: String,
-    /// Whether there is a token that is valid now.
+    /// Whether there is a valid token.
     pub state: TokenState,
-    /// Whether the API refused it.
+    /// Whether the API refused the token.
     pub rejected: bool,
-    /// When it was fetched.
+    /// The time when the token was fetched.
     pub fetched_at: Option<i64>,
-    /// By which program and process.
+    /// The program and process that fetched the token.
     pub fetched_by: String,
-    /// When it ends.
+    /// The time when the token expires.
     pub expires_at: Option<i64>,
-    /// From when on the next one is fetched.
+    /// The time from which on the next token is fetched.
     pub refresh_at: Option<i64>,
-    /// How many were fetched.
+    /// The number of tokens that were fetched.
     pub fetches: i64,
-    /// How often callers said that the API refused one.
+    /// The number of times that callers reported a token as refused.
     pub rejects: i64,
-    /// How many of these the platform contradicted, when it was asked.
+    /// The number of rejections that the platform contradicted when the token was checked.
     pub false_rejects: i64,
-    /// When it last did, unless it has refused the token since.
+    /// The time of the last false reject, if the platform has not refused the token since.
     pub false_reject_at: Option<i64>,
-    /// The platform ends tokens long before their time, again and again: somebody else fetches them.
+    /// The warning that another program fetches tokens for this account. It is set if the platform repeatedly ends
+    /// tokens long before their time.
     #[serde(serialize_with = "write_error")]
     pub contested: Option<Error>,
-    /// How many were fetched by force today (UTC+8).
+    /// The number of tokens that were fetched by force today (UTC+8).
     pub forces_today: i64,
-    /// Fetches that failed since the last that did not.
+    /// The number of failed fetches since the last one that succeeded.
     pub failures_in_a_row: i64,
-    /// The last failure, also when a fetch has come off since.
+    /// The last failure, even if a fetch has succeeded since.
     #[serde(serialize_with = "write_error")]
     pub last_error: Option<Error>,
-    /// When the platform refused this account's secret, unless a fetch with it has come off since.
+    /// The time when the platform refused this account's secret, unless a fetch with it has succeeded since.
     pub secret_refused_at: Option<i64>,
-    /// When the next fetch is tried after a failure.
+    /// The time of the next try after a failure.
     pub retry_at: Option<i64>,
-    /// The secret that was put, where a fetch takes one.
+    /// The put secret, if a fetch takes one.
     pub put: Option<PutReport>,
 }
 
-/// What a get does about a token.
+/// The state of a token, by what a get does with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenState {
-    /// Hands it out.
+    /// A get returns it.
     Fresh,
-    /// Hands it out, and fetches the next one.
+    /// A get returns it, and fetches the next one.
     Usable,
-    /// There is none.
+    /// A get has no valid token to return.
     #[default]
     None,
 }
 
-/// That something was put, and when; not what.
+/// A put secret: its field and its times, not its value.
 #[derive(Clone, Debug, Serialize)]
 pub struct PutReport {
-    /// The field: `verify_ticket`.
+    /// The field, such as `verify_ticket`.
     pub field: &'static str,
-    /// When it was put.
+    /// The time when it was put.
     pub at: Option<i64>,
-    /// When it is too old, where that is known.
+    /// The time when it becomes too old, if that is known.
     pub good_until: Option<i64>,
-    /// Whether the one that it replaced is kept.
+    /// Whether the secret that it replaced is kept.
     pub has_before: bool,
 }
 
 impl Report {
-    /// As `wxtoken_report` writes it.
+    /// Returns the report as `wxtoken_report` writes it.
     pub fn to_json(&self) -> Result<String> {
         let json = serde_json::to_string(self).map_err(|e| {
             Error::new(Status::Internal, "cannot write the report").because(e.to_string())
@@ -200,7 +201,7 @@ impl Report {
         Ok(json_shown(&json).into_owned())
     }
 
-    /// The account of this name.
+    /// Returns the account of this name.
     pub fn account(&self, name: &str) -> Option<&AccountReport> {
         let place = self
             .accounts
@@ -208,23 +209,23 @@ impl Report {
         place.ok().map(|place| &self.accounts[place])
     }
 
-    /// How many accounts there are, of whatever kind.
+    /// Returns the number of accounts of any kind.
     pub fn size(&self) -> usize {
         self.accounts.len() + self.unknown_accounts.len()
     }
 
-    /// The account of this name, where this version does not know its kind.
+    /// Returns the account of this name if this version does not know its kind.
     pub fn unknown_account(&self, name: &str) -> Option<&UnknownAccountReport> {
         let mut unknown = self.unknown_accounts.iter();
         unknown.find(|account| account.name == name)
     }
 
-    /// The account that a get without a name means.
+    /// Returns the current account, which a get without a name stands for.
     pub fn current(&self) -> Option<&AccountReport> {
         self.accounts.iter().find(|account| account.current)
     }
 
-    /// Every credential, with its account.
+    /// Returns every credential with its account.
     pub fn rows(&self) -> impl Iterator<Item = (&AccountReport, &TokenReport)> {
         self.accounts
             .iter()
@@ -233,7 +234,7 @@ impl Report {
 }
 
 impl AccountReport {
-    /// The name that leads to one of its credentials.
+    /// Returns the name of one of the account's credentials, such as `shop/jsapi_ticket`.
     pub fn name_of(&self, token: &TokenReport) -> String {
         match token.credential {
             ACCESS_TOKEN => self.name.clone(),
@@ -243,7 +244,7 @@ impl AccountReport {
 }
 
 impl TokenReport {
-    /// A credential that nobody has asked for.
+    /// Returns the report of a credential that nobody has asked for.
     pub fn absent(credential: &'static str) -> TokenReport {
         TokenReport {
             credential,
@@ -251,24 +252,24 @@ impl TokenReport {
         }
     }
 
-    /// Whether it is its account's own token: the one that the account's name alone stands for.
+    /// Returns whether this is the access token, which the account's name alone stands for.
     pub fn is_access_token(&self) -> bool {
         self.credential == ACCESS_TOKEN
     }
 
-    /// The last failure, unless it is over: a fetch has come off since, or the account was registered again.
+    /// Returns the last failure. Returns None if a fetch has succeeded since, or the account was registered again.
     pub fn failure(&self) -> Option<&Error> {
         let failed = |_: &&Error| self.failures_in_a_row > 0;
         self.last_error.as_ref().filter(failed)
     }
 
-    /// Whether there is one that a get hands out.
+    /// Returns whether there is a valid token.
     pub fn is_valid(&self) -> bool {
         self.state != TokenState::None
     }
 }
 
-/// Gathers it.
+/// Makes the report of a store.
 pub fn gather(session: &Session) -> Result<Report> {
     let shared = session.state.shared;
     let (seen, away) = look(session)?;
@@ -312,7 +313,8 @@ pub fn gather(session: &Session) -> Result<Report> {
     })
 }
 
-/// What is in the store; or what was in it when this process saw it last, and why.
+/// Returns the contents of the store. If the store cannot be read, returns what this process saw in it last, and the
+/// error.
 fn look(session: &Session) -> Result<(StoreSnapshot, Option<Error>)> {
     let there = session
         .restore_accounts()
@@ -338,7 +340,7 @@ fn describe_account(
     let mut listed = Vec::new();
     for recipe in account.kind.recipes() {
         let own = key_of(&account, recipe, &session.options);
-        // Another handle may use other base URLs: each is a token of its own.
+        // Another handle may use other base URLs, which have tokens of their own.
         let of_account = rows.get(&own.key_text()).into_iter().flatten();
         listed.extend(of_account.map(|(key, row)| {
             let secret = blamable(&account, recipe);
@@ -384,7 +386,7 @@ fn describe_token(
     };
     let standing = row.standing_failure_of(secret, now, 0);
     let refusal = row.refusal_of(secret);
-    // The refusal of another account's secret is not this one's failure.
+    // The refusal of another account's secret is not a failure of this account.
     let is_of_another = row
         .refusals
         .iter()
@@ -441,7 +443,7 @@ fn describe_put(put: &PushedSecret, row: &Row) -> PutReport {
     }
 }
 
-/// A failure as the report has it, with functions of C in the hint.
+/// Writes a failure as the report has it, with functions of C in the hint.
 fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct LastError {
@@ -462,7 +464,7 @@ fn write_error<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::
     error.serialize(to)
 }
 
-/// A reason in one line, without its hint.
+/// Writes a failure as one line without its hint.
 fn write_reason<S: Serializer>(error: &Option<Error>, to: S) -> Result<S::Ok, S::Error> {
     error.as_ref().map(Error::to_string).serialize(to)
 }

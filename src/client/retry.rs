@@ -1,4 +1,4 @@
-//! Another try before its time: a person or a program ends the back-off of an account's credentials.
+//! Retrying early: a person or a program ends the back-off of an account's credentials.
 
 use std::collections::HashMap;
 
@@ -11,14 +11,15 @@ use crate::names;
 use crate::options::LogLevel;
 use crate::store::{self, Account, Commit, Message};
 
-/// A credential whose last fetch has failed.
+/// A credential whose last fetch failed.
 struct Failed {
     name: String,
     key: CredentialKey,
 }
 
 impl Client {
-    /// Ends every back-off of an account, or of all accounts, as often as wanted. The names of the credentials.
+    /// Ends every back-off of an account, or of all accounts, as often as it is called. Returns the names of the
+    /// credentials.
     pub fn retry(&self, account: Option<&str>) -> Result<Vec<String>> {
         let session = self.session()?;
         let failed = match account {
@@ -89,7 +90,7 @@ impl Session {
         Ok(self.failed_among(rows, &accounts))
     }
 
-    /// Which of these rows have failed and belong to one of these accounts.
+    /// Returns the rows that have failed and belong to one of these accounts.
     fn failed_among(&self, rows: Vec<(CredentialKey, Row)>, accounts: &[Account]) -> Vec<Failed> {
         let mut by_id: HashMap<&str, Vec<&Account>> = HashMap::new();
         for account in accounts {
@@ -107,7 +108,7 @@ impl Session {
         named.collect()
     }
 
-    /// Ends one back-off by `end`, and lets a keeper know.
+    /// Ends one back-off with `end`, and tells a keeper.
     fn end_backoff(
         &self,
         failed: &Failed,
@@ -126,7 +127,7 @@ impl Session {
                 LogLevel::Info,
                 &format!("the back-off of \"{}\" is ended", failed.name),
             );
-            // A keeper that watches the store sees the change also without a message.
+            // A keeper that watches the store notices the change without this message too.
             let _ = self.keeper().send(&Message::Wanted(failed.name.clone()));
         }
         Ok(ended)

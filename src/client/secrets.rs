@@ -1,5 +1,5 @@
-//! The secrets of a fetch, opened; and which one to fetch with, where several accounts share a credential and the platform has
-//! refused the secret of one.
+//! The secrets of a fetch, in clear. If several accounts share a credential and the platform has refused the secret of
+//! one, this module picks the account to fetch with.
 
 use super::session::Session;
 use crate::account::{Credential, key_of};
@@ -9,11 +9,11 @@ use crate::secrets::{Label, Secret};
 use crate::store::{self, Account};
 use crate::sys::{self, Failpoint};
 
-/// How often a key may be changed between a look at what it sealed and the reading of the key file.
+/// The number of key rotations that one call tolerates between reading a sealed value and reading the key file.
 const KEY_CHANGES: usize = 8;
 
 impl Session {
-    /// What secrets the credential's fetch takes: none where a bridge brings it.
+    /// Opens the secrets that a credential's fetch takes. Returns none if a bridge brings the token.
     pub fn fetch_secrets(&self, found: &Credential) -> Result<FetchSecrets> {
         if found.account.origin().is_some() {
             return Ok(FetchSecrets::default());
@@ -33,7 +33,7 @@ impl Session {
         })
     }
 
-    /// The account's own secret; None where a bridge brings its tokens, or where its kind has none.
+    /// Opens the account's own secret. Returns None if a bridge brings its tokens, or if its kind has no secret.
     pub fn own_secret(&self, found: &Credential) -> Result<Option<Secret>> {
         if found.account.origin().is_some() || !found.account.kind.has_secret() {
             return Ok(None);
@@ -42,8 +42,8 @@ impl Session {
             .map(Some)
     }
 
-    /// Opens what was found. A change of keys may have ended since the look: then the key is gone that sealed it, and what is
-    /// there now is of another. So a key that is lacking is believed only of what is still there.
+    /// Opens sealed values of a credential. A rotation may have deleted their key since they were read. So a missing
+    /// key is an error only if a second look finds the same sealed values.
     pub(super) fn open_sealed<T>(
         &self,
         found: &Credential,
@@ -91,7 +91,8 @@ impl Session {
         }
     }
 
-    /// The failure that keeps this caller from a fetch: none while another account of the credential may try its secret.
+    /// Returns the failure that keeps this caller from fetching. Returns None while another account of the credential
+    /// can try its own secret.
     pub(super) fn standing_failure(&self, found: &Credential) -> Option<Error> {
         let now = self.now();
         let secret = found.blamable();
@@ -102,7 +103,8 @@ impl Session {
         (!may_go_on).then_some(failure)
     }
 
-    /// The account to fetch with, and its secrets. The one whose secret worked last comes first, then the caller's own.
+    /// Returns the account to fetch with, and its secrets. It is the account whose secret worked last, or else the
+    /// caller's own.
     pub(super) fn with_best_secret(
         &self,
         found: Box<Credential>,
@@ -118,7 +120,7 @@ impl Session {
         Ok((found, secrets))
     }
 
-    /// Another account of the credential that is to be tried before the caller's own.
+    /// Returns another account of the credential whose secret is to be tried before the caller's own.
     fn another_secret(&self, found: &Credential) -> Option<(Box<Credential>, FetchSecrets)> {
         let own = found.blamable();
         if own.is_empty() {
@@ -149,8 +151,8 @@ impl Session {
         })
     }
 
-    /// What a fetch that failed like this comes to: none where another account's secret is to be tried at once, else the
-    /// failure of the caller's own.
+    /// Returns the credential if another account's secret can be tried at once. Otherwise fails with the failure of the
+    /// caller's own secret.
     pub(super) fn unless_another_secret(
         &self,
         name: Option<&str>,
@@ -172,7 +174,7 @@ impl Session {
     }
 }
 
-/// Every sealed value of a credential.
+/// Returns every sealed value of a credential.
 fn sealed_in(of: &Credential) -> [Option<&[u8]>; 3] {
     let put = of.row.pushed.as_ref().map(|put| &*put.sealed);
     [

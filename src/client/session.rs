@@ -1,4 +1,4 @@
-//! What a call needs on its slow path, and its looks at the store.
+//! The context of one call on its slow path, and its looks at the store.
 
 use std::sync::Arc;
 
@@ -17,10 +17,11 @@ use crate::secrets::Vault;
 use crate::store::{self, Account, Accounts, Commit, Store, StoreName};
 use crate::sys;
 
-/// Of how many accounts the nearest name is looked for: one that is not there costs no more in a large store.
+/// The number of accounts that are searched for a similar name. A name that does not exist costs no more in a large
+/// store.
 const NEAREST_OF: usize = 1000;
 
-/// What any call of a handle needs on its slow path, be its store here or at a server.
+/// The context of one call of a handle on its slow path, whether the store is local or a server.
 pub struct CallOfHandle {
     pub state: Arc<HandleState>,
     pub options: Arc<Options>,
@@ -28,7 +29,7 @@ pub struct CallOfHandle {
     pub background: Arc<Background>,
 }
 
-/// One call on a store, on its slow path; cheap to clone into a background thread.
+/// One call on a store, on its slow path. It is cheap to clone into a background thread.
 #[derive(Clone)]
 pub struct Session {
     pub state: Arc<HandleState>,
@@ -37,16 +38,17 @@ pub struct Session {
     pub vault: Vault,
     pub deadline: Deadline,
     pub background: Arc<Background>,
-    /// For a keeper, a token is to be refreshed a little earlier than for all others.
+    /// Whether the call is a keeper's. A keeper refreshes a token a little earlier than other processes.
     pub is_keeper: bool,
-    /// For a bridge: the store that it brings tokens from.
+    /// The store that a bridge brings tokens from.
     pub upstream: Option<Arc<Client>>,
-    /// For a server: a token that lives no longer is as good as spent, where another fetch can help.
+    /// The life in milliseconds that a server needs of a token. A token with less counts as spent if another fetch can
+    /// help.
     pub min_life_ms: i64,
 }
 
 impl Session {
-    /// One of a store that is here. Fails where a server has it.
+    /// Makes the context of a call on a local store. Fails if the store is a server.
     pub fn new(call: CallOfHandle, vault: Vault) -> Result<Session> {
         let store = call.state.shared.store()?;
         Ok(Session {
@@ -70,7 +72,7 @@ impl Session {
         self.store().name()
     }
 
-    /// What time it is, by the store's clock.
+    /// Returns the current time by the store's clock.
     pub fn now(&self) -> Now {
         self.store().now()
     }
@@ -90,7 +92,7 @@ impl Session {
         }
     }
 
-    /// A credential and its row as they are now; what live handles registered is put back if it is gone.
+    /// Reads a credential and its row. If an account is missing that a live handle registered, it is put back first.
     pub fn read_credential(&self, name: Option<&str>) -> Result<Box<Credential>> {
         match self.load(name, &self.deadline)? {
             Lookup::Found(found) => Ok(found),
@@ -99,7 +101,7 @@ impl Session {
         }
     }
 
-    /// The same, with a time limit of its own on reading, and what there is instead.
+    /// Looks a credential up, with a separate time limit for reading.
     pub fn load(&self, name: Option<&str>, deadline: &Deadline) -> Result<Lookup> {
         let (account, credential) = names::split(name)?;
         let find = |by| account::find(self.store(), account, credential, &self.options, by);
@@ -127,7 +129,7 @@ impl Session {
         Ok(loaded)
     }
 
-    /// Tries to write what was kept in memory; another look tries again.
+    /// Tries to write what was kept in memory. If that fails, the next look tries again.
     fn save_unsaved(&self, found: &Credential, by: &Deadline) {
         let shared = self.state.shared;
         let written = self.store().change_row(&found.key, by, &mut |row| {
@@ -162,7 +164,7 @@ impl Session {
         })
     }
 
-    /// What this caller may do with a credential's row now.
+    /// Returns what this caller may do with a credential's token now.
     pub fn freshness(&self, of: &Credential) -> Freshness {
         self.freshness_at(of.recipe, &of.key, &of.row, self.now())
     }
@@ -186,7 +188,7 @@ impl Session {
         row.freshness(now)
     }
 
-    /// Whether a caller in this process has rejected the token.
+    /// Returns whether a caller in this process has rejected the token.
     fn has_rejected(&self, key: &CredentialKey, row: &Row) -> bool {
         let token = row.token.as_deref();
         token.is_some_and(|token| self.state.shared.rejected.has(key, token))
@@ -196,13 +198,13 @@ impl Session {
         CachedToken::from_row(row, self.now())
     }
 
-    /// The reason why no secret is to be put into the store.
+    /// Returns the reason why no secret may be put into the store, if there is one.
     pub fn why_not_trusted(&self) -> Option<Error> {
         let store = self.store().why_not_trusted();
         store.or_else(|| self.vault.why_not_trusted())
     }
 
-    /// Fails where there is such a reason.
+    /// Fails if no secret may be put into the store.
     pub fn require_trusted(&self) -> Result<()> {
         self.why_not_trusted().map_or(Ok(()), Err)
     }

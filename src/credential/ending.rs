@@ -1,7 +1,8 @@
-//! How a back-off ends ahead of its time: a secret is changed, or somebody asks for another try.
+//! Ending a back-off early, because a secret was changed or another try was asked for.
 //!
-//! A program that changes things all the time must not drain a quota. So a row remembers when it was last changed, and when
-//! a program last asked. The two times are fields in the text of the last failure, where an older version ignores them.
+//! A program that changes secrets all the time must not drain a quota. So a row remembers when its secret was last
+//! changed, and when a program last asked for a try. The two times are fields in the text of the last failure, which an
+//! older version ignores.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,13 +10,14 @@ use serde_json::{Map, Value};
 use super::Row;
 use crate::clock::Now;
 
-/// A credential that keeps being refused costs one request in this time, however often it is changed.
+/// The shortest time in milliseconds between two requests for a credential that keeps being refused, however often its
+/// secret is changed.
 pub(super) const MINUTE_MS: i64 = 60_000;
 
-/// A change after so long a pause is taken for a person's.
+/// The time in milliseconds without a change after which the next change counts as a person's.
 pub(super) const PAUSE_MS: i64 = 600_000;
 
-/// When back-offs of a row were last ended, by the wall clock.
+/// The times by the wall clock when a secret was last changed, and when a program last ended a back-off.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Endings {
     #[serde(default)]
@@ -25,8 +27,8 @@ pub(super) struct Endings {
 }
 
 impl Row {
-    /// A secret was changed. The first try after that is free. While changes go on, the next try comes a minute after the
-    /// last failure. Whether the row has changed.
+    /// Notes that a secret was changed. The first change after a pause ends the back-off. Each further change shortens
+    /// it to a minute after the last failure. Returns whether the row has changed.
     pub fn note_change(&mut self, now: Now) -> bool {
         if self.failures == 0 {
             return false;
@@ -43,8 +45,8 @@ impl Row {
         true
     }
 
-    /// The account now has a secret that this credential was refused with before. The next try comes a minute after the
-    /// last failure. Whether the row has changed.
+    /// Shortens the back-off to a minute after the last failure. This is for an account that gets a secret which was
+    /// refused before. Returns whether the row has changed.
     pub fn shorten_backoff(&mut self) -> bool {
         let is_longer = self.failures > 0 && self.backoff_ms > MINUTE_MS;
         if is_longer {
@@ -53,7 +55,8 @@ impl Row {
         is_longer
     }
 
-    /// Ends the back-off for a program, at most once a minute. The error is how many milliseconds it has to wait.
+    /// Ends the back-off for a program, at most once a minute. The error is the number of milliseconds that the program
+    /// must wait.
     pub fn end_backoff_for_program(&mut self, now: Now) -> Result<bool, i64> {
         if self.standing_failure(now, 0).is_none() && !self.has_refused(now) {
             return Ok(false);
@@ -68,15 +71,15 @@ impl Row {
         Ok(self.end_backoff())
     }
 
-    /// Ends the back-off for a person, as often as wanted. Whether there was a failure.
+    /// Ends the back-off for a person, as often as it is called. Returns whether there was a failure.
     pub fn end_backoff(&mut self) -> bool {
         let has_failed = self.failures > 0;
         self.clear_failures();
         self.end_refusals() || has_failed
     }
 
-    /// The part of a row that outlives its account. The next registration then does not begin a new count. None when the
-    /// last failure, change or retry is ten minutes old.
+    /// Returns the part of a row that outlives its account, so that registering again does not reset the count of
+    /// failures. Returns None if the last failure, change and retry are ten minutes old.
     pub fn memory_of_failures(&self, now: Now) -> Option<Row> {
         let Endings {
             changed_at,
@@ -97,7 +100,8 @@ impl Row {
         })
     }
 
-    /// How long until a back-off may be ended: the last failure is a minute old, or nobody has ended one for ten.
+    /// Returns the milliseconds until a back-off may be ended. That is when the last failure is a minute old, or the
+    /// last change or request ten minutes old.
     fn until_free_ms(&self, last_ended_at: i64, now: Now) -> i64 {
         let failure = until_older_ms(self.failed_at, MINUTE_MS, now);
         failure.min(until_older_ms(last_ended_at, PAUSE_MS, now))
@@ -123,7 +127,8 @@ impl Row {
     }
 }
 
-/// How long until a moment is this old. One in the future is a clock that was set back, and not worth waiting for.
+/// Returns the milliseconds until a moment is this old. A moment in the future means that the clock was set back, and
+/// is not waited for.
 fn until_older_ms(at: i64, age_ms: i64, now: Now) -> i64 {
     let age = now.wall_ms - at;
     if (0..age_ms).contains(&age) {

@@ -1,7 +1,8 @@
-//! Every order of a few leaders on one row, with a failover at any point: a row that is lost, or goes back to any state that it
-//! has had, and a leader that is held up beyond its lease.
+//! All orders of the steps of a few leaders on one row, with a failover at any point. In a failover the row is lost, or
+//! returns to an earlier state. A leader may also be held up beyond its lease.
 //!
-//! The platform is a classic one, at which each fetch ends the token before it, and takes each refresh token once.
+//! The platform is like the classic endpoint, where each fetch ends the token before it. It takes each refresh token
+//! once.
 
 use super::tests::{START, granted};
 use super::*;
@@ -10,7 +11,7 @@ use crate::clock::Now;
 const LEADERS: usize = 3;
 const LEASE_MS: i64 = 1000;
 
-/// The token cannot be asked about.
+/// A credential whose token cannot be checked.
 const UNCHECKED: Remedies = Remedies {
     force: false,
     check: false,
@@ -38,18 +39,18 @@ struct Model {
     /// Every state that the row has had.
     states: Vec<Row>,
     leaders: [Leader; LEADERS],
-    /// What each leader's host keeps of the refresh token.
+    /// The refresh token that each leader's host keeps.
     kept: [Option<StoredSecret>; LEADERS],
     minted: i64,
     failovers: i64,
     delays: i64,
 }
 
-/// What happens next.
+/// The next event.
 #[derive(Clone, Copy, Debug)]
 enum Event {
     Step(usize),
-    /// The server goes back to a state that the row has had.
+    /// The server returns to a state that the row has had.
     Back(usize),
     Lost,
     /// All leaders are held up beyond their leases.
@@ -91,7 +92,7 @@ impl Model {
         }
     }
 
-    /// The next states, one for each event that may happen.
+    /// Returns the events that may happen next.
     fn events(&self) -> Vec<Event> {
         let mut events = Vec::new();
         for (i, leader) in self.leaders.iter().enumerate() {
@@ -137,13 +138,13 @@ impl Model {
     }
 
     fn step(&mut self, i: usize) {
-        // As the store gives it back to this host.
+        // The store gives the kept secret back to this host.
         if let Some(kept) = &self.kept[i] {
             self.row.take_kept(kept.clone());
         }
         let leader = std::mem::replace(&mut self.leaders[i], Leader::Done);
         self.leaders[i] = match leader {
-            // Where nothing is put there is nothing to fetch with.
+            // Without a put secret there is nothing to fetch with.
             Leader::Idle
                 if self.row.pushed.is_none()
                     || self.row.freshness(self.now) != Freshness::Spent =>
@@ -159,7 +160,7 @@ impl Model {
                     claimed: self.row.clone(),
                 }
             }
-            // The platform takes no other.
+            // The platform takes only the last refresh token.
             Leader::Claimed { claimed, .. } if !self.has_refresh_token(&claimed) => Leader::Done,
             Leader::Claimed { before, claimed } => {
                 self.minted += 1;
@@ -181,14 +182,14 @@ impl Model {
         };
     }
 
-    /// Whether a row has the refresh token that the platform has given last.
+    /// Returns whether a row has the refresh token that the platform gave last.
     fn has_refresh_token(&self, row: &Row) -> bool {
         let last = self.minted.to_string().into_bytes();
         let pushed = row.pushed.as_ref().map(|pushed| &pushed.sealed);
         [pushed, row.pushed_before.as_ref()].contains(&Some(&last))
     }
 
-    /// As `client::fetch` does it.
+    /// Saves as `client::fetch` does.
     fn save(&mut self, i: usize, before: &Row, claimed: &Row, token: i64) {
         let row = &mut self.row;
         row.put_claim_back(before, claimed);
@@ -210,7 +211,7 @@ impl Model {
         if self.failovers + self.delays == 0 {
             assert_eq!(token, Some(live.as_str()));
         }
-        // A dead token costs one reject, after which somebody may fetch.
+        // A dead token costs one rejection. After that a leader may fetch.
         if let Some(dead) = token.filter(|token| *token != live) {
             let mut row = self.row.clone();
             let later = self.now.plus(LEASE_MS + 1);
@@ -218,7 +219,7 @@ impl Model {
             let is_due = row.until_rejection_is_due_ms(later) == 0;
             assert!(is_due || row.freshness(later) != Freshness::Fresh);
         }
-        // Whoever comes next, its host gives back what it has kept.
+        // A later leader's host gives back what it has kept.
         let mut row = self.row.clone();
         for kept in self.kept.iter().flatten() {
             row.take_kept(kept.clone());
@@ -230,7 +231,7 @@ impl Model {
     }
 }
 
-/// Goes through every order; how many there are.
+/// Goes through all orders. Returns how many there are.
 fn explore(model: &Model, path: &mut Vec<Event>) -> usize {
     let events = model.events();
     if events.is_empty() {

@@ -1,25 +1,25 @@
-//! What a row allows a caller now: a token that is fresh, usable or spent, or a failure that stands for everybody.
+//! Freshness: a row's token is fresh, usable or spent, or a failure stands for every process.
 
 use super::Row;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 
-/// How far before everybody's refresh time a keeper's lies. A stable token has its successor 300 s before its end, and the
-/// refresh time is at most 289 s before it.
+/// The milliseconds by which a keeper's refresh time is earlier than that of other processes. A stable token has a
+/// successor 300 s before its end, and the refresh time is at most 289 s before the end.
 const KEEPER_HEAD_START_MS: i64 = 5000;
 
-/// What a caller may do with a row now, from best to worst.
+/// The use that a caller may make of a row's token now, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// Hand the token out.
+    /// The token may be returned.
     Fresh,
-    /// Hand it out, and let somebody fetch the next one.
+    /// The token may be returned, and the next one should be fetched.
     Usable,
-    /// There is nothing to hand out.
+    /// No token may be returned.
     Spent,
 }
 
-/// Until when a token is fresh while its row stays as it is, by both clocks.
+/// The end of a token's freshness by both clocks, as long as its row does not change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FreshSpan {
     until_wall_ms: i64,
@@ -33,7 +33,7 @@ impl FreshSpan {
 }
 
 impl Row {
-    /// None where more than the time may change what a caller may do.
+    /// Returns how long the token stays fresh. Returns None if something other than time may end that.
     pub fn fresh_span(&self, now: Now) -> Option<FreshSpan> {
         let is_plain = !self.rejected && self.epoch == now.epoch && !now.epoch.is_empty();
         if !is_plain || self.freshness(now) != Freshness::Fresh {
@@ -51,7 +51,8 @@ impl Row {
         self.freshness_with(now, 0)
     }
 
-    /// The freshness for a caller who has not rejected the token, of a credential whose tokens are checked.
+    /// Returns the freshness for a bystander, a caller that has not rejected the token. For a credential whose tokens
+    /// are checked.
     pub fn freshness_for_bystander(&self, now: Now) -> Freshness {
         match self.freshness(now) {
             Freshness::Spent if self.is_unchecked() && self.left_ms(now) > 0 => Freshness::Usable,
@@ -59,24 +60,25 @@ impl Row {
         }
     }
 
-    /// The same for a keeper, whose window opens earlier than that of all others.
+    /// Returns the freshness for a keeper, which may fetch earlier than other processes.
     pub fn keeper_freshness(&self, now: Now) -> Freshness {
         self.freshness_with(now, self.head_start_ms())
     }
 
-    /// How much earlier: not so early that a stable token would have no successor yet.
+    /// Returns the milliseconds by which a keeper may fetch early. It is limited so that a stable token has a successor
+    /// by then.
     pub(super) fn head_start_ms(&self) -> i64 {
         ((self.expires_at - self.refresh_at) / 2).clamp(0, KEEPER_HEAD_START_MS)
     }
 
-    /// Whether the token lives shorter than this, and had more when it was fetched: then another fetch may help. One that the
-    /// platform gave with less is not fetched again for it, since it may be all that the platform gives.
+    /// Returns whether the token has less life left than this, and had more when it was fetched. Then another fetch may
+    /// help. A token that the platform gave with less life is not fetched again, since the platform may give no more.
     pub fn lacks_life(&self, min_life_ms: i64, now: Now) -> bool {
         let lifetime = self.expires_at - self.fetched_at;
         self.left_ms(now) < min_life_ms && lifetime >= min_life_ms
     }
 
-    /// How long until a keeper's window opens.
+    /// Returns the milliseconds until a keeper may fetch.
     pub fn until_keeper_refresh_ms(&self, now: Now) -> i64 {
         self.until_refresh_ms(now) - self.head_start_ms()
     }
@@ -90,8 +92,9 @@ impl Row {
             return Freshness::Spent;
         }
         if self.rejected {
-            // Where the platform may not be asked now, for a budget or an earlier failure, the token may still be good: it is
-            // served again. Once somebody has set out to replace it, what comes of that is the answer to everybody.
+            // The check may have to wait, for a budget or an earlier failure. The token may still be valid, so it is
+            // returned meanwhile. Once a leader has tried to replace it, the result of that try is the answer for every
+            // process.
             let is_due = self.rejection_is_due(now) && self.standing_failure(now, 0).is_none();
             return if self.replacement_attempted || is_due {
                 Freshness::Spent
@@ -106,7 +109,7 @@ impl Row {
         }
     }
 
-    /// How long the token may still be handed out, by whichever clock says less.
+    /// Returns the milliseconds for which the token may still be returned, by the clock that says less.
     pub fn left_ms(&self, now: Now) -> i64 {
         let lifetime = self.expires_at - self.fetched_at;
         let by_wall = self.expires_at - now.wall_ms;
@@ -114,15 +117,16 @@ impl Row {
             let by_steady = lifetime - (now.steady_ms - self.fetched_steady);
             return by_wall.min(by_steady);
         }
-        // Fetched in another epoch: only the wall clock can tell, and one that stands before the fetch cannot.
+        // The token was fetched in another epoch, so only the wall clock counts. A wall clock that is before the fetch
+        // does not.
         if now.wall_ms < self.fetched_at - 5000 {
             return 0;
         }
         by_wall
     }
 
-    /// The failure that everybody shares until its back-off is over; but a timeout says nothing to a caller who has
-    /// clearly more patience than the leader had.
+    /// Returns the failure that stands for every process until its back-off is over. A timeout does not stand for a
+    /// caller with clearly more time than the leader had.
     pub fn standing_failure(&self, now: Now, patience_ms: i64) -> Option<Error> {
         let caller_has_more_time = self.failed_budget_ms > 0
             && self.failed_budget_ms.saturating_mul(4) < patience_ms.saturating_mul(3);
@@ -130,7 +134,7 @@ impl Row {
             return None;
         }
         let since = now.wall_ms - self.failed_at;
-        // A negative age means that the wall clock was set back: the back-off is not worth trusting.
+        // A negative age means that the wall clock was set back. The back-off is then ignored.
         if self.failures == 0 || !(0..self.backoff_ms).contains(&since) {
             return None;
         }

@@ -1,19 +1,19 @@
-//! What a credential belongs to: two accounts with one key share one token.
+//! The credential key, which names what a token belongs to. Two accounts with the same key share one token.
 
 use serde::{Deserialize, Serialize};
 
-/// What a token belongs to. Two accounts with one identity share one token.
+/// The key of a credential. Two accounts with the same key share one token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CredentialKey {
     pub endpoint: String,
     pub base_url: String,
     pub id: String,
-    /// What else tells two apart, by the recipe's scope: the secret's fingerprint, the parent's id, or nothing.
+    /// The part that the recipe's scope adds to the key: the secret's fingerprint, the parent's id, or nothing.
     pub discriminator: String,
 }
 
 impl CredentialKey {
-    /// Tells this credential from all others of a store, whatever its base URL.
+    /// Returns a text that is the same for every base URL, and differs from that of any other credential of a store.
     pub fn key_text(&self) -> String {
         format!("{}\0{}\0{}", self.endpoint, self.id, self.discriminator)
     }

@@ -1,14 +1,15 @@
-//! The lease in a row: which leader may fetch, and until when. It runs out by itself when its leader is frozen.
+//! The lease in a row: which leader may fetch, and until when. It runs out by itself if its leader is frozen.
 
 use super::Row;
 use crate::clock::Now;
 
-/// No lease is longer: timeout_ms is 600 s at most.
+/// The length of the longest lease in milliseconds, since `timeout_ms` is 600 s at most.
 pub(super) const LONGEST_LEASE_MS: i64 = 601_000;
 
 impl Row {
     pub fn lease_is_active(&self, now: Now) -> bool {
-        // A process that cannot learn the epoch is taken to be in the same one. A lease that is too long for that shows otherwise.
+        // A process that cannot read the epoch counts as being in the same one. A lease longer than the limit is of
+        // another epoch.
         let same_epoch = self.epoch == now.epoch || self.epoch.is_empty() || now.epoch.is_empty();
         let left = self.lease_until - now.steady_ms;
         self.lease_id != 0 && same_epoch && (1..=LONGEST_LEASE_MS).contains(&left)
@@ -19,7 +20,7 @@ impl Row {
     }
 }
 
-/// A leader's intent, written before the request.
+/// A leader's intent, which is written before the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Lease {
     pub id: i64,
@@ -28,7 +29,7 @@ pub struct Lease {
 }
 
 impl Row {
-    /// Makes the steady times count in this epoch. A token from another one keeps what the wall clock leaves it.
+    /// Moves the steady times into this epoch. A token from another epoch keeps the life that the wall clock gives it.
     pub(super) fn move_to_epoch(&mut self, now: Now) {
         if self.epoch != now.epoch {
             self.epoch = now.epoch.into();
@@ -36,7 +37,7 @@ impl Row {
         }
     }
 
-    /// Ends the lease. False when it has passed to somebody else, whose row this now is.
+    /// Ends the lease. Returns false if another leader has claimed since.
     pub(super) fn release(&mut self, lease_id: i64) -> bool {
         let ours = self.lease_id == lease_id;
         if ours {
@@ -46,7 +47,7 @@ impl Row {
         ours
     }
 
-    /// Gives the lead back with nothing noted: what was lacking is another credential's.
+    /// Releases the lease with nothing noted, because the parent's credential was the one that failed.
     pub fn release_lease(&mut self, lease_id: i64) {
         self.release(lease_id);
     }

@@ -1,9 +1,9 @@
-//! How a row that this process could not write joins the one in the store.
+//! Merging a row that this process could not write with the one in the store.
 
 use super::{Row, SecretRefusal};
 
 impl Row {
-    /// Takes in what a process noted while it could not write here: the later token, the later failure.
+    /// Takes over what a process noted while it could not write: the later token, the later failure.
     pub fn merge(&mut self, kept: &Row) {
         let later_token = kept.fetched_at > self.fetched_at;
         if later_token || (kept.token == self.token && kept.rejected) {
@@ -57,7 +57,7 @@ impl Row {
         }
     }
 
-    /// Whether this row knows all that `kept` does.
+    /// Returns whether this row knows everything that `kept` does.
     pub fn includes(&self, kept: &Row) -> bool {
         let mut with = self.clone();
         with.merge(kept);

@@ -1,6 +1,6 @@
-//! Refused secrets: the blame for one stands for that secret.
+//! Refused secrets: a refusal stands only for the secret that it blames.
 //!
-//! Two names of one AppID share a token. Where the platform refuses the secret of one, the other may still fetch.
+//! Two accounts with one AppID share a token. If the platform refuses the secret of one, the other may still fetch.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use super::ending::MINUTE_MS;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 
-/// How many refused secrets a row remembers.
+/// The number of refused secrets that a row remembers.
 pub(super) const MAX_REFUSALS: usize = 8;
 
 /// A secret that the platform has refused.
@@ -20,9 +20,9 @@ pub struct SecretRefusal {
     pub at: i64,
     pub backoff_ms: i64,
     pub errcode: i64,
-    /// The failure with its parts, as a row keeps it.
+    /// The failure with its parts, in the form that a row keeps.
     pub error: String,
-    /// The secret waits for its turn; the platform has not seen it.
+    /// Whether the secret only waits for its turn. The platform has not seen it.
     #[serde(default)]
     pub untried: bool,
 }
@@ -45,25 +45,26 @@ impl SecretRefusal {
 }
 
 impl Row {
-    /// The refusal of this secret that the platform has spoken.
+    /// Returns the platform's refusal of this secret.
     pub fn refusal_of(&self, secret: &str) -> Option<&SecretRefusal> {
         let mut refusals = self.refusals.iter();
         refusals.find(|refusal| refusal.secret == secret && !refusal.untried)
     }
 
-    /// Whether a refusal of this secret stands.
+    /// Returns whether a refusal of this secret stands.
     pub fn is_refused(&self, secret: &str, now: Now) -> bool {
         let mut refusals = self.refusals.iter();
         refusals.any(|refusal| refusal.secret == secret && refusal.left_ms(now) > 0)
     }
 
-    /// Whether the last failure was the refusal of a secret.
+    /// Returns whether the last failure was the refusal of a secret.
     pub fn last_failure_is_of_a_secret(&self) -> bool {
         let mut refusals = self.refusals.iter();
         refusals.any(|refusal| refusal.at == self.failed_at && !refusal.untried)
     }
 
-    /// The failure that stands for a caller with this secret; empty for a credential that takes none.
+    /// Returns the failure that stands for a caller with this secret. The secret is empty for a credential that takes
+    /// none.
     pub fn standing_failure_of(&self, secret: &str, now: Now, patience_ms: i64) -> Option<Error> {
         let own = self.refusals.iter().find(|known| known.secret == secret);
         if let Some(own) = own.filter(|own| own.left_ms(now) > 0) {
@@ -77,8 +78,8 @@ impl Row {
         self.standing_failure(now, patience_ms)
     }
 
-    /// Takes the last failure for a refusal of this secret. The wait grows with the secrets that stand refused, so that
-    /// many wrong ones cost no more than one.
+    /// Records the last failure as a refusal of this secret. Returns the wait in milliseconds. The wait grows with the
+    /// number of refusals that stand, so that many wrong secrets cost no more requests than one.
     pub fn blame(&mut self, secret: &str, now: Now) -> i64 {
         self.refusals.retain(|known| known.secret != secret);
         let others = self.refusals.iter().filter(|known| known.left_ms(now) > 0);
@@ -102,13 +103,14 @@ impl Row {
         }
     }
 
-    /// Notes the secret that a token came by.
+    /// Notes the secret that a token was fetched with.
     pub fn credit(&mut self, secret: &str) {
         self.refusals.retain(|known| known.secret != secret);
         self.secret_worked = secret.into();
     }
 
-    /// The account now has this secret, and a change is not free now: it waits until the last failure is a minute old.
+    /// Holds a new secret back until the last failure is a minute old. This is for a change that does not end the
+    /// back-off.
     pub fn hold_new_secret(&mut self, secret: &str, now: Now) {
         let is_known = self.refusals.iter().any(|known| known.secret == secret);
         let backoff_ms = self.failed_at + MINUTE_MS - now.wall_ms;
@@ -126,12 +128,12 @@ impl Row {
         });
     }
 
-    /// Whether the refusal of any secret stands.
+    /// Returns whether the refusal of any secret stands.
     pub(super) fn has_refused(&self, now: Now) -> bool {
         self.refusals.iter().any(|known| known.left_ms(now) > 0)
     }
 
-    /// Every secret may be tried again. Whether one was refused.
+    /// Allows another try with every secret. Returns whether one was refused.
     pub(super) fn end_refusals(&mut self) -> bool {
         let had = self.refusals.iter().any(|known| known.backoff_ms > 0);
         for refusal in &mut self.refusals {

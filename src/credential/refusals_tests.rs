@@ -1,4 +1,4 @@
-//! The rules of refused secrets, each at a moment that is passed in.
+//! Tests of refused secrets. The moment is a parameter of each rule.
 
 use super::tests::{FORCE, START, failure, granted, lease, refused};
 use super::*;
@@ -6,7 +6,7 @@ use crate::clock::Now;
 use crate::error::Status;
 use crate::platform::errcodes::Wait;
 
-/// A fetch with this secret that the platform refuses. How long that stands.
+/// Fetches with this secret, which the platform refuses. Returns the milliseconds for which the refusal stands.
 fn refused_secret(row: &mut Row, secret: &str, at: Now) -> i64 {
     let mut failure = failure(secret, Wait::Seconds(60));
     failure.error.status = Status::Api;
@@ -26,7 +26,7 @@ fn the_refusal_of_a_secret_stands_for_that_secret_alone() {
     let wait = refused_secret(&mut row, "old", START);
     assert!(stands(&row, "old", START) && !stands(&row, "new", START));
     assert!(!stands(&row, "old", START.plus(wait)));
-    // The wait of a second one is that of two.
+    // With two refused secrets the wait is twice as long.
     assert!(refused_secret(&mut row, "other", START.plus(1)) >= 96_000);
     assert!(
         stands(&row, "old", START.plus(2)),
@@ -41,7 +41,7 @@ fn the_refusal_of_a_secret_stands_for_that_secret_alone() {
     row.credit("other");
     assert_eq!(row.secret_worked, "other");
     assert!(row.refusal_of("other").is_none() && row.refusal_of("old").is_some());
-    // Any other failure stands for everybody.
+    // Any other failure stands for every secret.
     refused(&mut row, Wait::Seconds(60), START.plus(3));
     assert!(stands(&row, "other", START.plus(3)) && stands(&row, "new", START.plus(3)));
 }
@@ -82,7 +82,7 @@ fn a_refusal_stands_to_the_millisecond() {
     }
     let left = row.standing_failure_of("a", START.plus(1000), 0).unwrap();
     assert_eq!(left.retry_after_ms, wait - 1000);
-    // One that is over makes the next wait no longer.
+    // A refusal that is over does not lengthen the next wait.
     assert!(refused_secret(&mut row, "b", START.plus(wait)) <= 72_000);
 }
 
@@ -112,7 +112,7 @@ fn a_new_secret_does_not_wait_without_reason() {
     assert!(!held(&row, "a", 0), "it is known");
     row.failures = 0;
     assert!(!held(&row, "b", 0), "nothing stands");
-    // The last failure was another one than a secret's.
+    // The last failure was not the refusal of a secret.
     let mut row = Row::default();
     refused_secret(&mut row, "a", START.plus(-10));
     refused(&mut row, Wait::Seconds(60), START);

@@ -1,19 +1,22 @@
-//! Rejections: callers say that the API refused a token. They err, too, so their word is checked before it costs anything.
+//! Rejections: a caller reports that the API refused a token. Callers can be wrong, so the report is checked before it
+//! costs anything.
 //!
-//! - A caller's rejection sets `rejected`, and only if the stored token is the one named.
-//! - **Checked.** A recipe may have a check: a cheap call that takes the token. The leader makes that call first. Meanwhile
-//!   the processes that have rejected the token wait, and all others are served it. A recipe without a check has its token
-//!   replaced on the callers' word.
-//! - **Accepted.** The platform takes the token: `rejected` is cleared and nothing is fetched. The row counts it
-//!   (`false_rejects`). Callers who go on for `OUTLASTS_AFTER_MS` get one fetch all the same, and another each hour.
-//! - **Refused.** The leader fetches at once. On the stable endpoint a normal fetch may repeat the refused token; a forced
-//!   one follows in the same lead.
+//! - A caller's rejection sets `rejected`, but only if the stored token is the one that it names.
+//! - **Checked.** A recipe may have a check: a cheap call that takes the token. The leader makes that call first.
+//!   Meanwhile the processes that have rejected the token wait, and bystanders are served it. Without a check, the
+//!   token is replaced on the callers' word.
+//! - **Accepted.** The platform accepts the token: `rejected` is cleared and nothing is fetched. The row counts the
+//!   false reject (`false_rejects`). Callers that go on for `OUTLASTS_AFTER_MS` get one fetch nevertheless, and another
+//!   each hour.
+//! - **Refused.** The leader fetches at once. On the stable endpoint, a normal fetch may repeat the refused token. A
+//!   forced fetch then follows under the same lease.
 //! - **Unknown.** Any other answer says nothing about the token. It is then replaced on the callers' word.
-//! - **Budgets.** Rejections cause one request in `GAP_MS`, and `MAX_FETCHES_PER_DAY` fetches in a day of UTC+8. In between
-//!   the token is served again. Forced refreshes stay within `MAX_FORCED_REFRESHES_PER_DAY` (18): WeChat's page
-//!   获取稳定版接口调用凭据 allows 20, 30 s apart; the rest is left to people. A leader takes each off the budget before it asks,
-//!   and gives back what it did not spend.
-//! - **Once somebody has set out** to replace the token (`replacement_attempted`), what comes of that is the answer to all.
+//! - **Budgets.** Rejections cause one request in `GAP_MS`, and `MAX_FETCHES_PER_DAY` fetches in a day of UTC+8. In
+//!   between, the token is served again. Forced refreshes stay within `MAX_FORCED_REFRESHES_PER_DAY` (18): WeChat's
+//!   page 获取稳定版接口调用凭据 allows 20, 30 s apart, and the rest is left to people. A leader deducts each from the budget
+//!   before it asks, and returns what it did not spend.
+//! - **Replacement attempted.** Once a leader has tried to replace the token (`replacement_attempted`), the result of
+//!   that try is the answer for every process.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,79 +25,80 @@ use crate::clock::Now;
 use crate::platform::Verdict;
 use crate::platform::errcodes::platform_day;
 
-/// Between two requests that only rejections ask for.
+/// The shortest time in milliseconds between two requests that only rejections ask for.
 pub(super) const GAP_MS: i64 = 30_000;
 
-/// Fetches in a day that only rejections ask for. A test account has 200 on the classic endpoint.
+/// The number of fetches in a day that only rejections ask for. A test account has 200 on the classic endpoint.
 pub(super) const MAX_FETCHES_PER_DAY: i64 = 200;
 
-/// WeChat allows 20 forced refreshes a day; two are left to people.
+/// The number of forced refreshes in a day. WeChat allows 20, and two are left to people.
 pub(super) const MAX_FORCED_REFRESHES_PER_DAY: i64 = 18;
 
-/// Of these, for tokens that the platform takes.
+/// The number of forced refreshes in a day for tokens that the platform accepts.
 const MAX_FORCED_FOR_ACCEPTED: i64 = 9;
 
-/// For how long callers must have rejected what the platform takes, before it is replaced all the same.
+/// The time in milliseconds after which an accepted token is replaced nevertheless, if callers keep rejecting it.
 pub(super) const OUTLASTS_AFTER_MS: i64 = 600_000;
 
-/// The pause between two such fetches. Also the pause after which such rejections begin a new count.
+/// The pause in milliseconds between two fetches for a token that the platform accepts. After a pause of this length,
+/// rejections start a new count.
 pub(super) const OUTLASTS_AGAIN_AFTER_MS: i64 = 3_600_000;
 
-/// So many early refusals, each within a day of the last, are somebody else's fetches.
+/// The number of early refusals, each within a day of the last, that show another program fetching for the account.
 const REVOKED_BY_OTHERS_FROM: i64 = 3;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// What a row remembers of rejections, beside the last.
+/// The history of rejections that a row keeps.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RejectionHistory {
-    /// Rejections of tokens that the platform takes.
+    /// The number of rejected tokens that the platform accepted.
     pub false_rejects: i64,
-    /// When the platform last took a rejected token; 0 after it has refused one.
+    /// The time when the platform last accepted a rejected token, or 0 after it has refused one.
     pub accepted_at: i64,
-    /// From when on rejections that go on get a fetch although the platform takes the token.
+    /// The time from which on a token that is still rejected is replaced although the platform accepts it.
     pub outlasts_at: i64,
-    /// Fetches of this day, by `Row::force_day`.
+    /// The number of fetches for rejections on the day `Row::force_day`.
     pub fetches_today: i64,
-    /// The platform refused the token long before its end, so many times, each within a day of the last.
+    /// The number of times that the platform refused the token long before its end, each within a day of the last.
     pub revoked: i64,
     pub revoked_at: i64,
-    /// The lease of the leader that checks.
+    /// The lease of the leader that checks the token.
     pub checking: i64,
 }
 
-/// What the platform offers for a rejected token.
+/// The platform's remedies for a rejected token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Remedies {
-    /// A fetch can be forced.
+    /// Whether a fetch can be forced.
     pub force: bool,
-    /// A token can be checked.
+    /// Whether a token can be checked.
     pub check: bool,
 }
 
-/// What a leader is to do about a rejected token.
+/// A leader's plan for a rejected token.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RejectionPlan {
-    /// The platform is asked about the token first.
+    /// Whether to check the token with the platform first.
     pub check: bool,
-    /// The first fetch is forced: a normal one has already repeated the token.
+    /// Whether the first fetch is forced, because a normal fetch has already repeated the token.
     pub force: bool,
-    /// One forced fetch has been taken off the day's budget.
+    /// Whether one forced fetch has been deducted from the day's budget.
     pub may_force: bool,
 }
 
-/// What a leader has learned about a rejected token.
+/// The result of a leader's work on a rejected token.
 #[derive(Clone, Debug, Default)]
 pub struct RejectionOutcome {
-    /// What the platform said, where it was asked.
+    /// The platform's verdict, if the token was checked.
     pub verdict: Option<Verdict>,
-    /// It has seen a forced fetch.
+    /// Whether a forced fetch was made.
     pub forced: bool,
 }
 
 impl Row {
-    /// Marks the token as refused by the API, if it is still this one. Whether anything changed.
+    /// Marks the token as refused by the API, if it is still the stored one. Returns whether it is.
     pub fn reject(&mut self, token: &str) -> bool {
         if self.token.as_deref() != Some(token) {
             return false;
@@ -105,18 +109,18 @@ impl Row {
         true
     }
 
-    /// Whether callers who have not rejected the token themselves may still be served it.
+    /// Returns whether bystanders may still be served the rejected token.
     pub(super) fn is_unchecked(&self) -> bool {
         self.rejected && !self.replacement_attempted
     }
 
-    /// Whether the rejection is about to be looked into.
+    /// Returns whether a leader may act on the rejection now.
     pub(super) fn rejection_is_due(&self, now: Now) -> bool {
         let is_being_checked = self.is_being_checked();
         is_being_checked || (self.until_gap_is_over_ms(now) == 0 && self.budget_allows(now))
     }
 
-    /// A leader asks the platform about the token, or was killed doing so.
+    /// Returns whether a leader is checking the token, or was killed while it did.
     fn is_being_checked(&self) -> bool {
         self.lease_id != 0 && self.lease_id == self.rejections.checking
     }
@@ -135,7 +139,7 @@ impl Row {
         }
     }
 
-    /// How long until the platform may be asked for a token that was rejected.
+    /// Returns the milliseconds until a leader may ask the platform because of the rejection.
     pub fn until_rejection_is_due_ms(&self, now: Now) -> i64 {
         let gap = match self.replacement_attempted || self.is_being_checked() {
             true => 0,
@@ -145,7 +149,7 @@ impl Row {
         gap.max(failure.map_or(0, |failure| failure.retry_after_ms))
     }
 
-    /// What a new leader does about the rejection, taken off the day's budgets.
+    /// Returns a new leader's plan for the rejection, and deducts its cost from the day's budgets.
     pub(super) fn plan_for_rejection(
         &mut self,
         lease: Lease,
@@ -163,7 +167,7 @@ impl Row {
         }
         let check = remedies.check && !self.replacement_attempted;
         let has_force = remedies.force && self.forces < MAX_FORCED_REFRESHES_PER_DAY;
-        // Normal mode has already answered with the very token that the API refuses: only force helps.
+        // A normal fetch has already returned the token that the API refuses. Only a forced one helps.
         let force = has_force && self.same_token_reissued;
         let may_force = force || (has_force && check);
         self.reject_asked_at = now.wall_ms;
@@ -181,12 +185,12 @@ impl Row {
         }
     }
 
-    /// Whether callers have gone on for so long to reject what the platform takes, that it is replaced all the same.
+    /// Returns whether callers have rejected an accepted token for so long that it is replaced nevertheless.
     pub fn rejections_outlast(&self, now: Now) -> bool {
         self.is_run_of_false_rejects(now) && now.wall_ms >= self.rejections.outlasts_at
     }
 
-    /// Whether a fetch may be forced for a token that the platform takes.
+    /// Returns whether a fetch may be forced for a token that the platform accepts.
     pub fn may_force_for_accepted(&self) -> bool {
         self.forces <= MAX_FORCED_FOR_ACCEPTED
     }
@@ -196,7 +200,8 @@ impl Row {
         at != 0 && (0..OUTLASTS_AGAIN_AFTER_MS).contains(&(now.wall_ms - at))
     }
 
-    /// The platform takes the rejected token, which is served again. False when another leader has come since.
+    /// Notes that the platform accepts the rejected token, which is then served again. Returns false if another leader
+    /// has claimed since.
     pub fn refute_rejection(&mut self, lease_id: i64, plan: RejectionPlan, now: Now) -> bool {
         let outcome = RejectionOutcome {
             verdict: Some(Verdict::Accepted),
@@ -210,7 +215,8 @@ impl Row {
         is_ours
     }
 
-    /// Notes what a leader has learned, before its grant or its failure is noted. Nothing, when another has come since.
+    /// Notes what a leader has learned, before its token or its failure is saved. Does nothing if another leader has
+    /// claimed since.
     pub fn conclude_rejection(
         &mut self,
         lease_id: i64,
@@ -260,7 +266,8 @@ impl Row {
         history.revoked_at = now.wall_ms;
     }
 
-    /// How many times lately the platform has refused the token long before its end; 0 when it is not worth a word.
+    /// Returns how many times lately the platform has refused the token long before its end. Returns 0 below a
+    /// threshold.
     pub fn early_ends(&self, now: Now) -> i64 {
         let history = &self.rejections;
         let is_recent = (0..DAY_MS).contains(&(now.wall_ms - history.revoked_at));

@@ -1,4 +1,4 @@
-//! The rules of rejections, each at a moment that is passed in.
+//! Tests of rejections. The moment is a parameter of each rule.
 
 use super::rejection::{
     GAP_MS, MAX_FETCHES_PER_DAY, MAX_FORCED_REFRESHES_PER_DAY, OUTLASTS_AFTER_MS,
@@ -10,19 +10,19 @@ use crate::clock::Now;
 use crate::platform::Verdict;
 use crate::platform::errcodes::{Wait, platform_day};
 
-/// As on the stable endpoint.
+/// The remedies of the stable endpoint.
 const STABLE: Remedies = Remedies {
     force: true,
     check: true,
 };
 
-/// As on the classic endpoint.
+/// The remedies of the classic endpoint.
 const CLASSIC: Remedies = Remedies {
     force: false,
     check: true,
 };
 
-/// As where there is no check.
+/// The remedies of a recipe without a check.
 const UNCHECKED: Remedies = Remedies {
     force: false,
     check: false,
@@ -30,14 +30,15 @@ const UNCHECKED: Remedies = Remedies {
 
 const REFUSED: Verdict = Verdict::Refused(40001);
 
-/// A token of thirty days, so that hours of rejections meet one that is fresh.
+/// Returns a row with a token of thirty days, which stays fresh through hours of rejections.
 fn with_token() -> Row {
     let mut row = Row::default();
     fetched(&mut row, "A", 2_592_000, START);
     row
 }
 
-/// Rejects, and leads: whether the leader fetches, and what it planned. The platform says this of the token.
+/// Rejects the token, and leads. The platform's verdict is a parameter. Returns whether the leader fetches, and its
+/// plan.
 fn lead(row: &mut Row, remedies: Remedies, verdict: Verdict, at: Now) -> (bool, RejectionPlan) {
     let token = row.token.clone().unwrap();
     row.reject(&token);
@@ -71,7 +72,7 @@ fn a_token_that_the_platform_takes_is_served_again() {
     let spent = (row.forces, row.rejections.fetches_today, row.fetches);
     assert_eq!(spent, (0, 0, before.fetches));
     assert_eq!(row.token, before.token);
-    // For the next half minute callers' word is not looked into.
+    // For the next 30 s no rejection is checked.
     assert_eq!(
         lead(&mut row, STABLE, REFUSED, at.plus(GAP_MS - 1)),
         (false, RejectionPlan::default())
@@ -94,7 +95,7 @@ fn an_hour_of_false_rejections_costs_one_fetch() {
         }
         assert_eq!(fetched_at, [OUTLASTS_AFTER_MS / 1000]);
         assert_eq!(row.rejections.false_rejects, 120);
-        // One more in each further hour.
+        // One more fetch follows in each further hour.
         let again = START.plus(OUTLASTS_AFTER_MS + OUTLASTS_AGAIN_AFTER_MS);
         assert!(!lead(&mut row, remedies, Verdict::Accepted, again.plus(-GAP_MS)).0);
         assert!(lead(&mut row, remedies, Verdict::Accepted, again).0);
@@ -116,11 +117,11 @@ fn false_rejections_that_stop_begin_a_new_count() {
         )
         .0
     );
-    // A clock that is set back begins a new count, too.
+    // A clock that is set back starts a new count.
     let back = START.plus(-1);
     assert!(!lead(&mut row, CLASSIC, Verdict::Accepted, back).0);
     assert_eq!(row.rejections.outlasts_at, back.wall_ms + OUTLASTS_AFTER_MS);
-    // So does a refusal by the platform.
+    // A refusal by the platform starts a new count too.
     assert!(lead(&mut row, CLASSIC, REFUSED, START.plus(GAP_MS)).0);
     let later = START.plus(OUTLASTS_AFTER_MS + GAP_MS);
     assert!(!lead(&mut row, CLASSIC, Verdict::Accepted, later).0);
@@ -133,11 +134,11 @@ fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
     assert_eq!(row.freshness(START), Freshness::Spent);
     assert_eq!(row.freshness_for_bystander(START), Freshness::Usable);
     let plan = row.claim(lease(), STABLE, START).rejection;
-    // The gap has begun, and the leader is at it.
+    // The gap has begun, and the leader is at work.
     let at = START.plus(500);
     assert_eq!(row.freshness(at), Freshness::Spent);
     assert_eq!(row.freshness_for_bystander(at), Freshness::Usable);
-    // A leader that was killed is followed, whatever the gap.
+    // If a leader was killed, the next one follows within the gap.
     let later = START.plus(5000);
     assert!(row.lease_has_run_out(later));
     assert_eq!(row.freshness(later), Freshness::Spent);
@@ -149,10 +150,10 @@ fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
     assert_eq!(row.freshness_for_bystander(at), Freshness::Spent);
     row.record_failure(7, &failure("down", Wait::BackOff), 8000, at);
     assert_eq!(row.freshness_for_bystander(at), Freshness::Spent);
-    // It is not asked about again.
+    // The token is not checked again.
     let retry = at.plus(60_000);
     assert!(!row.claim(lease(), STABLE, retry).rejection.check);
-    // Of a token whose time is over nobody is served anything.
+    // An expired token is served to nobody.
     let mut over = with_token();
     over.reject("A");
     let end = START.plus(2_592_000_000);
@@ -166,7 +167,7 @@ fn a_fetch_that_nobody_rejected_for_takes_nothing_off_the_days_budget() {
     let plan = row.claim(lease(), STABLE, at).rejection;
     assert_eq!(plan, RejectionPlan::default());
     assert_eq!((row.forces, row.rejections.fetches_today), (0, 0));
-    // Neither does a rejection of what is over by itself.
+    // Rejecting a token that has expired costs nothing either.
     let mut row = with_token();
     row.reject("A");
     let over = START.plus(2_592_000 * 1000);
@@ -204,7 +205,7 @@ fn rejections_cause_two_hundred_fetches_a_day() {
             at = at.plus(GAP_MS);
         }
         assert_eq!(count, MAX_FETCHES_PER_DAY);
-        // The token is served again meanwhile, and the next day begins a new count.
+        // The token is served again in between, and the next day starts a new count.
         assert_eq!(row.freshness(at.plus(-GAP_MS)), Freshness::Fresh);
         assert!(lead(&mut row, remedies, REFUSED, at).0);
         assert_eq!(row.rejections.fetches_today, 1);
@@ -228,7 +229,7 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert_eq!(row.forces, 0);
     spent.conclude_rejection(7, plan, &refused(true), START);
     assert_eq!(spent.forces, 1);
-    // The budget of the day.
+    // The budget of the day applies.
     let mut row = with_token();
     row.force_day = platform_day(START.wall_ms);
     row.forces = MAX_FORCED_REFRESHES_PER_DAY;
@@ -236,7 +237,7 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     let plan = row.claim(lease(), STABLE, START).rejection;
     assert!(plan.check && !plan.may_force);
     assert_eq!(row.forces, MAX_FORCED_REFRESHES_PER_DAY);
-    // Half of it is for tokens that the platform takes.
+    // Half of the budget is for tokens that the platform accepts.
     row.forces = MAX_FORCED_REFRESHES_PER_DAY / 2;
     assert!(row.may_force_for_accepted());
     row.forces += 1;
@@ -265,16 +266,16 @@ fn a_token_that_ends_early_again_and_again_is_somebody_elses_doing() {
     }
     assert_eq!(row.early_ends(START.plus(4 * HOUR)), 3);
     assert_eq!(row.early_ends(START.plus(27 * HOUR)), 0);
-    // The next one after a quiet day is the first.
+    // After a quiet day the count starts again.
     lead(&mut row, CLASSIC, REFUSED, START.plus(28 * HOUR));
     assert_eq!(row.rejections.revoked, 1);
-    // One in the last minutes of a token says nothing.
+    // A refusal in the last minutes of a token does not count.
     let mut row = with_token();
     let near_its_end = row.expires_at - row.refresh_at - 1000;
     let end = START.plus(2_592_000_000);
     lead(&mut row, CLASSIC, REFUSED, end.plus(-near_its_end));
     assert_eq!(row.rejections.revoked, 0);
-    // They begin when the next one is due.
+    // The last minutes begin when the next token is due.
     for (early_ms, revoked) in [(0, 0), (1, 1)] {
         let mut row = with_token();
         let due = START.plus(row.refresh_at - START.wall_ms);

@@ -1,21 +1,22 @@
-//! The row: all that is known of one credential, as a store keeps it.
+//! The row: everything that is known about one credential, as a store keeps it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{RejectionHistory, SecretRefusal, stored_bytes};
 
-/// A secret that was put, or that the platform has sent since to replace it.
+/// A pushed secret: one that was put, or one that the platform has sent since to replace it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredSecret {
     #[serde(with = "stored_bytes")]
     pub sealed: Vec<u8>,
     pub at: i64,
-    /// Of what was put last. When that is put once more it changes nothing: the platform may have replaced it since.
+    /// The fingerprint of the secret that was put last. Putting the same secret again changes nothing, since the
+    /// platform may have replaced it.
     pub put_fingerprint: String,
 }
 
 impl StoredSecret {
-    /// Whether it is the same secret, be it sealed anew by now.
+    /// Returns whether it is the same secret, possibly sealed with another key since.
     pub fn is_same(&self, other: Option<&StoredSecret>) -> bool {
         other.is_some_and(|other| {
             self.at == other.at && self.put_fingerprint == other.put_fingerprint
@@ -23,7 +24,7 @@ impl StoredSecret {
     }
 }
 
-/// The state of one credential. Times are milliseconds; `_at` is the wall clock, `_steady` the steady clock.
+/// The state of one credential. Times are in milliseconds: `_at` is by the wall clock, `_steady` by the steady clock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Row {
@@ -32,26 +33,26 @@ pub struct Row {
     pub expires_at: i64,
     pub refresh_at: i64,
     pub fetched_steady: i64,
-    /// Which epoch of the steady clock `fetched_steady` and `lease_until` count in.
+    /// The epoch of the steady clock that `fetched_steady` and `lease_until` count in.
     pub epoch: String,
     pub fetched_by: String,
     pub fetches: i64,
     pub rejects: i64,
-    /// The API refused this token.
+    /// Whether the API refused this token.
     pub rejected: bool,
-    /// The platform has handed this token out again after a rejection.
+    /// Whether the platform has returned this token again after a rejection.
     pub same_token_reissued: bool,
-    /// Somebody has set out to replace this rejected token.
+    /// Whether a leader has tried to replace this rejected token.
     pub replacement_attempted: bool,
-    /// When the platform was last asked because of a rejection.
+    /// The time when the platform was last asked because of a rejection.
     pub reject_asked_at: i64,
     pub force_day: i64,
     pub forces: i64,
-    /// Failures in a row.
+    /// The number of failures since the last success.
     pub failures: i64,
     pub failed_at: i64,
     pub backoff_ms: i64,
-    /// What time the fetch had, if it was that which ran out; else 0.
+    /// The time in milliseconds that the failed fetch had, if it timed out. Otherwise 0.
     pub failed_budget_ms: i64,
     pub last_status: i64,
     pub last_errcode: i64,
@@ -60,12 +61,12 @@ pub struct Row {
     pub lease_until: i64,
     pub lease_slot: i64,
     pub pushed: Option<StoredSecret>,
-    /// What `put` replaced last, sealed: for people, should the platform refuse the new one.
+    /// The sealed secret that the last put replaced. People may need it if the platform refuses the new one.
     #[serde(with = "stored_bytes::optional")]
     pub pushed_before: Option<Vec<u8>>,
     /// The secrets that the platform has refused, the latest last.
     pub refusals: Vec<SecretRefusal>,
-    /// The fingerprint of the secret that the last token came by.
+    /// The fingerprint of the secret that the last token was fetched with.
     pub secret_worked: String,
     pub rejections: RejectionHistory,
 }

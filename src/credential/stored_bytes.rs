@@ -1,4 +1,4 @@
-//! Bytes in JSON, as base64: for rows that a store keeps as one text.
+//! Bytes in JSON as base64, for rows that a store keeps as one text.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,7 +16,7 @@ pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Err
         .map_err(|_| D::Error::custom("not base64"))
 }
 
-/// The same for what may be absent.
+/// Bytes that may be absent, in JSON as base64.
 pub mod optional {
     use super::*;
 

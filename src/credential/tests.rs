@@ -1,4 +1,4 @@
-//! The rules of a row, each at a moment that is passed in.
+//! Tests of a row's rules. The moment is a parameter of each rule.
 
 use super::lease::LONGEST_LEASE_MS;
 use super::rejection::{GAP_MS, MAX_FORCED_REFRESHES_PER_DAY};
@@ -15,12 +15,12 @@ pub(super) const START: Now = Now {
     epoch: "boot",
 };
 
-/// The same moment as seen by a process in another epoch; empty where it cannot learn which.
+/// Returns the moment as seen by a process in another epoch. An empty epoch is of a process that cannot read it.
 fn in_epoch(now: Now, epoch: &'static str) -> Now {
     Now { epoch, ..now }
 }
 
-/// The token can be forced, and not checked.
+/// The remedies of a token that can be forced and not checked.
 pub(super) const FORCE: Remedies = Remedies {
     force: true,
     check: false,
@@ -52,7 +52,7 @@ pub(super) fn granted(token: &str, expires_in_s: i64) -> Grant {
     }
 }
 
-/// Nothing was learned about a rejection, but for what the platform has seen.
+/// Concludes a rejection that was not checked, with a forced fetch or without.
 fn conclude(row: &mut Row, plan: FetchPlan, forced: bool, at: Now) {
     let learned = RejectionOutcome {
         verdict: None,
@@ -109,7 +109,7 @@ fn no_clock_alone_keeps_a_token_alive() {
         ..START
     };
     assert_eq!(row.freshness(set_forward), Freshness::Spent);
-    // After a reboot the boot clock says nothing, and a wall clock before the fetch says nothing either.
+    // After a reboot the boot clock says nothing. A wall clock before the fetch says nothing either.
     let rebooted = Now {
         wall_ms: START.wall_ms - 7_200_000,
         steady_ms: 5,
@@ -270,11 +270,11 @@ fn what_was_kept_in_memory_joins_what_others_wrote() {
     assert_eq!(stored.token.as_deref(), Some("B"));
     assert!(stored.standing_failure(START.plus(1500), 8000).is_none());
     assert!(stored.includes(&kept));
-    // A later failure that another process wrote stays.
+    // A later failure that another process wrote is kept.
     refused(&mut stored, Wait::Seconds(60), START.plus(2000));
     stored.merge(&kept);
     assert!(stored.standing_failure(START.plus(2500), 8000).is_some());
-    // A later token is not set back, and a rejection of this one is not lost.
+    // A later token is not overwritten, and a rejection of this one is not lost.
     fetched(&mut stored, "C", 7200, START.plus(3000));
     assert!(stored.includes(&kept));
     let mut rejecting = stored.clone();
@@ -423,7 +423,7 @@ fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
     assert_eq!(row.rejects, 2);
     assert_eq!(row.until_rejection_is_due_ms(START.plus(10_000)), 20_000);
     refused(&mut row, Wait::Seconds(60), START.plus(10_000));
-    // Somebody has set out already, so the gap does not count.
+    // A leader has already tried, so the gap does not count.
     let left = row.until_rejection_is_due_ms(START.plus(11_000));
     assert_eq!(left, row.backoff_ms - 1000);
 }
@@ -576,7 +576,7 @@ fn changes_that_alternate_cost_one_request_a_minute() {
             }
             at += every_ms;
         }
-        // A back-off is spread by a fifth.
+        // A back-off is spread by 20 %.
         let gaps = || tries.windows(2).skip(1).map(|pair| pair[1] - pair[0]);
         assert!(gaps().all(|gap| gap >= 48_000), "{tries:?}");
         assert!(gaps().all(|gap| gap <= 75_000), "{tries:?}");
@@ -596,7 +596,7 @@ fn a_change_is_free_again_after_a_pause_or_a_minute() {
     let mut later = row.clone();
     later.note_change(START.plus(62_000));
     assert_eq!(later.failures, 0);
-    // Ten minutes after the change before, even if it has just failed.
+    // Ten minutes after the last change a change is free, even if a fetch has just failed.
     refused(&mut row, Wait::NextDay, START.plus(602_999));
     let mut early = row.clone();
     early.note_change(START.plus(602_999));
@@ -641,7 +641,7 @@ fn a_failure_text_keeps_its_parts_when_times_are_added() {
     let mut standing = row.standing_failure(START, 8000).unwrap();
     standing.retry_after_ms = 0;
     assert_eq!(standing, whole);
-    // The text of an older version is not one of parts.
+    // An older version wrote the failure as plain text.
     let mut old = Row {
         failures: 1,
         failed_at: START.wall_ms,
@@ -668,7 +668,7 @@ fn a_program_ends_a_back_off_once_a_minute_and_a_person_at_will() {
     assert!(person.end_backoff() && !person.end_backoff());
     assert_eq!(row.end_backoff_for_program(START.plus(60_009)), Err(1));
     assert_eq!(row.end_backoff_for_program(START.plus(60_010)), Ok(true));
-    // Changes are counted for themselves: what was asked for does not hold back a right secret.
+    // Changes are counted apart from requests. A request does not hold back a right secret.
     refused(&mut row, WRONG, START.plus(60_020));
     row.note_change(START.plus(60_030));
     assert_eq!(row.failures, 0);
@@ -689,7 +689,7 @@ fn a_removed_row_remembers_what_it_was_refused() {
     assert_eq!(memory.last_errcode, row.last_errcode);
     assert_eq!(memory.failed_budget_ms, row.failed_budget_ms);
     assert_eq!(row.memory_of_failures(START.plus(600_000)), None);
-    // A change that was free is remembered, too: else each removal would bring a free one.
+    // A free change is remembered too. Otherwise each removal would allow a free one.
     row.note_change(START.plus(5));
     let mut memory = row.memory_of_failures(START.plus(6)).unwrap();
     assert_eq!(memory.failures, 0);

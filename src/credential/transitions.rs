@@ -1,4 +1,4 @@
-//! What changes a row: it is claimed, granted, failed, rejected; a pushed secret is put or rotated.
+//! The changes of a row: a claim, a grant, a failure, a rejection, and a pushed secret that is put or rotated.
 
 use super::{Lease, RejectionPlan, Remedies, Row, StoredSecret};
 use crate::clock::{Now, spread};
@@ -6,10 +6,10 @@ use crate::error::{Error, Status};
 use crate::platform::errcodes::Wait;
 use crate::platform::{FetchError, Grant};
 
-/// How far ahead of its end a stable token has a successor.
+/// The milliseconds before its end when a stable token has a successor.
 pub(super) const SUCCESSOR_MS: i64 = 270_000;
 
-/// What the leader is to ask the platform for.
+/// The leader's plan for a fetch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FetchPlan {
     pub rejection: RejectionPlan,
@@ -29,15 +29,15 @@ impl Row {
         }
     }
 
-    /// Puts a leader's claim back where the store has forgotten it: it was lost, or went back in time. Nobody has claimed since,
-    /// or the row would be another.
+    /// Puts a leader's claim back if the store has lost it, or has gone back in time. The row then shows that no other
+    /// leader has claimed since.
     pub fn put_claim_back(&mut self, before: &Row, claimed: &Row) {
         if *self == Row::default() || self == before {
             self.clone_from(claimed);
         }
     }
 
-    /// Takes in a grant for a request that was sent at `sent`. False when it came too late.
+    /// Takes a grant into the row, for a request that was sent at `sent`. Returns false if the lease has ended.
     pub fn grant(&mut self, lease_id: i64, grant: &Grant, sent: Now, refresh_ahead_s: i64) -> bool {
         if !self.release(lease_id) {
             return false;
@@ -58,7 +58,7 @@ impl Row {
         true
     }
 
-    /// Takes in a secret that a person or the platform put. False when it is what was put before.
+    /// Stores a secret that a person or the platform put. Returns false if the same secret was put before.
     pub fn put(&mut self, kept: StoredSecret, now: Now) -> bool {
         if self
             .pushed
@@ -77,8 +77,8 @@ impl Row {
         self.pushed = Some(kept);
     }
 
-    /// Takes a secret back that the store has forgotten, if it is newer than what is there, which is kept beside it. Whether it
-    /// was.
+    /// Restores a secret that the store has forgotten, if it is newer than the stored one. The older one is then kept
+    /// in `pushed_before`. Returns whether the secret was restored.
     pub fn take_kept(&mut self, kept: StoredSecret) -> bool {
         let is_newer = self.pushed.as_ref().is_none_or(|there| there.at < kept.at);
         if is_newer {
@@ -87,9 +87,10 @@ impl Row {
         is_newer
     }
 
-    /// The platform has sent another secret in place of the one that was put, to a leader who set out with `claimed`.
-    /// It counts even if the leader comes too late for its token, unless that secret has been replaced since; then it is
-    /// kept beside the other, since nobody can say which of the two holds.
+    /// Stores a secret with which the platform replaced the put one. `claimed` is the row that the leader started with.
+    ///
+    /// The secret counts even if the leader's token comes too late. If the stored secret has been replaced meanwhile,
+    /// the new one is kept in `pushed_before`, since it is not known which of the two is valid.
     pub fn rotate_pushed_secret(&mut self, sealed: Vec<u8>, claimed: &Row, now: Now) {
         let Some(put) = &self.pushed else { return };
         if !put.is_same(claimed.pushed.as_ref()) {
@@ -101,24 +102,24 @@ impl Row {
             at: now.wall_ms,
             put_fingerprint: put.put_fingerprint.clone(),
         });
-        // What came of the one before is no reason not to ask with this one.
+        // The previous secret's failures do not apply to this one.
         self.clear_failures();
     }
 
-    /// Earlier failures keep nobody from asking.
+    /// Forgets earlier failures, so that the next fetch may be made at once.
     pub fn clear_failures(&mut self) {
         self.failures = 0;
         self.failed_at = 0;
         self.backoff_ms = 0;
     }
 
-    /// Asks for one more fetch soon: a late leader of a classic endpoint may have superseded this token.
+    /// Makes the next fetch due now. On the classic endpoint a late leader may have superseded this token.
     pub fn refresh_now(&mut self, now: Now) {
         self.refresh_at = self.refresh_at.min(now.wall_ms);
     }
 
-    /// Notes a failure for everybody, unless a fault of the leader's own made it. The error comes back with its `retry_after_ms`;
-    /// false when it came too late.
+    /// Notes a failure for every process, unless the leader's own fault caused it. Returns the error with its
+    /// `retry_after_ms`, and false if the lease has ended.
     pub fn record_failure(
         &mut self,
         lease_id: i64,
@@ -147,13 +148,14 @@ impl Row {
     }
 }
 
-/// How long before its end a token is to be refreshed.
+/// Returns the milliseconds before a token's end at which it is refreshed.
 pub(super) fn ahead(lifetime: i64, refresh_ahead_s: i64, same: bool) -> i64 {
     if !same {
         return spread((refresh_ahead_s * 1000).min(lifetime / 10), 7);
     }
-    // The platform will not part with a new token yet. Look again close to the end of this one, where a stable token
-    // has a successor; and past that point ever closer, so that one that never changes is asked for a few times only.
+    // The platform does not give a new token yet. The next try comes close to the end, when a stable token has a
+    // successor. After that the intervals get shorter, so that a token that never changes is asked for only a few
+    // times.
     if lifetime > SUCCESSOR_MS * 10 / 9 {
         spread(SUCCESSOR_MS, 7)
     } else {

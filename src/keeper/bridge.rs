@@ -1,11 +1,13 @@
-//! A keeper's bridge to an upstream: which accounts there are to bring, and which tokens the upstream has replaced early.
-//! What a bridge is stands in `client::bridge`.
+//! A keeper's bridge to an upstream: the accounts to bring, and the tokens that the upstream has replaced early.
+//! `client::bridge` describes what a bridge is.
 //!
-//! One thread, beside those that bring. It lists the upstream's accounts every few seconds, and puts in, changes or takes out
-//! what it has put in before. Accounts of this store's own are left alone. Then it looks at each token once a second: a token
-//! that was refused to a program elsewhere has a successor there, and this store's is dead.
+//! A bridge has one thread besides the threads that bring tokens. Every few seconds it lists the accounts of the
+//! upstream. It adds, changes or removes only accounts that a bridge has put in, never the store's own. Then it looks
+//! at each token, once a second. A token that was refused to a program elsewhere has been replaced there, so this
+//! store's copy is dead.
 //!
-//! While the upstream is away nothing changes here. Only a list that was read says that an account is gone.
+//! While the upstream cannot be reached, nothing changes here. An account is removed only if a list was read without
+//! it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -24,12 +26,12 @@ use crate::remote::RemoteAccount;
 use crate::store::{self, Account, Commit, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
-/// How often accounts are listed.
+/// The time in milliseconds between two lists of the upstream's accounts.
 const LIST_EACH_MS: i64 = 5000;
-/// How often a token is looked at.
+/// The time in milliseconds between two looks at the upstream's tokens.
 const LOOK_EACH_MS: i64 = 1000;
 
-/// The thread, as the keeper sees it.
+/// The keeper's handle on the bridge's thread.
 pub(super) struct Bridge {
     shared: Arc<Shared>,
 }
@@ -43,14 +45,14 @@ struct Shared {
 #[derive(Default)]
 struct State {
     is_over: bool,
-    /// The list is to be read now.
+    /// Whether the list is to be read at once.
     is_asked: bool,
-    /// The list was read at least once.
+    /// Whether the list has been read at least once.
     has_listed: bool,
 }
 
 impl Bridge {
-    /// Fails where no thread can be had.
+    /// Starts the thread. Fails if none can be started.
     pub(super) fn start(pool: &Arc<WorkerPool>, upstream: Arc<Client>) -> Result<Bridge> {
         let shared = Arc::new(Shared {
             upstream,
@@ -71,12 +73,12 @@ impl Bridge {
         Ok(Bridge { shared })
     }
 
-    /// Whether it is known what there is to bring.
+    /// Returns whether the accounts to bring are known.
     pub(super) fn has_listed(&self) -> bool {
         lock(&self.shared.state).has_listed
     }
 
-    /// The list is read at once.
+    /// Has the list read at once.
     pub(super) fn look_again(&self) {
         lock(&self.shared.state).is_asked = true;
         self.shared.wakes.notify_all();
@@ -90,13 +92,13 @@ impl Drop for Bridge {
     }
 }
 
-/// What the thread knows from round to round.
+/// The state of the bridge's thread.
 struct Round {
     shared: Arc<Shared>,
     pool: Arc<WorkerPool>,
-    /// When the list is read next.
+    /// The time of the next list, by the boot clock.
     list_at: i64,
-    /// The last trouble of each name, which is told once.
+    /// The last failure of each name. Each is reported once.
     told: HashMap<String, String>,
 }
 
@@ -115,7 +117,7 @@ impl Round {
         }
     }
 
-    /// Waits for the next round. Whether the list was asked for; None at the end.
+    /// Waits for the next round. Returns whether the list is to be read at once, or None at the end.
     fn wait(&self) -> Option<bool> {
         let mut state = lock(&self.shared.state);
         let has_begun = self.list_at > 0;
@@ -124,12 +126,12 @@ impl Round {
             let waited = self.shared.wakes.wait_timeout(state, each);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        // Until the upstream has answered once, nothing can be served.
+        // Until the first list has been read, nothing can be served.
         let is_asked = std::mem::take(&mut state.is_asked) || !state.has_listed;
         (!state.is_over).then_some(is_asked)
     }
 
-    /// Makes this store's accounts of the upstream what they are there.
+    /// Makes this store's copies of the upstream's accounts equal to the originals.
     fn bring_accounts(&mut self) -> Result<()> {
         let there = self.shared.upstream.accounts_to_bring()?;
         let session = self.pool.client.keeper_session()?;
@@ -173,7 +175,7 @@ impl Round {
         Ok(())
     }
 
-    /// Takes over what the upstream has replaced.
+    /// Takes over the tokens that the upstream has replaced.
     fn look_at_tokens(&self) -> Result<()> {
         let session = self.pool.client.keeper_session()?;
         let everything = StoreSnapshot::of(session.store(), &session.deadline)?;
@@ -198,15 +200,15 @@ impl Round {
                     continue;
                 };
                 let name = name_of(account, recipe);
-                // With a good token in memory this waits 100 ms at most, or for a fetch upstream, which has all its time. What
-                // fails here is told where somebody needs it: when the token is brought.
+                // With a valid token in memory this waits 100 ms at most, unless the upstream must fetch. A failure is
+                // not reported here. It is reported when the token is brought.
                 let Ok(token) = self.shared.upstream.get(Some(&name)) else {
                     continue;
                 };
                 if row.token.as_deref() == Some(&*token.value) {
                     continue;
                 }
-                // A round of many tokens may take longer than one call may.
+                // A round over many tokens may take longer than the deadline of one call.
                 let session = self.pool.client.keeper_session()?;
                 if session.take_over(&key, &token, sent)? {
                     let expires_at = token.expires_at_s;
@@ -218,7 +220,7 @@ impl Round {
         Ok(())
     }
 
-    /// Tells trouble once, until it is another or over.
+    /// Reports a failure once, until it changes or is over.
     fn tell_trouble(&mut self, name: &str, trouble: Option<Error>) {
         match trouble {
             None => {
@@ -239,7 +241,7 @@ impl Round {
     }
 }
 
-/// An account as it is to be here; None where it is so already.
+/// Returns the account as it should be in this store, or None if it is already so.
 fn account_to_bring(
     origin: &str,
     one: &RemoteAccount,
@@ -255,7 +257,7 @@ fn account_to_bring(
         let why = "this version does not know its kind";
         return Err(left_out(why, "Upgrade libwxtoken on this host."));
     };
-    // The upstream's word is checked as a caller's is.
+    // The upstream's data are checked like a caller's.
     check_new(&one.name, kind.name(), &one.id)?;
     if before.is_some_and(|before| before.origin().is_none()) {
         return Err(left_out(
@@ -270,7 +272,7 @@ fn account_to_bring(
     Ok((before != Some(&wanted)).then_some(wanted))
 }
 
-/// Puts accounts in, and makes one the current one, all at once.
+/// Puts accounts in, and makes one the current one, in one change.
 fn put_in(session: &Session, changed: &[Account], choose: Option<&str>) -> Result<()> {
     if changed.is_empty() && choose.is_none() {
         return Ok(());
@@ -279,7 +281,7 @@ fn put_in(session: &Session, changed: &[Account], choose: Option<&str>) -> Resul
     session.change_accounts(|accounts| {
         for account in changed {
             let there = accounts.account(Some(&account.name))?;
-            // An operator may have put in one of that name meanwhile.
+            // An operator may have registered an account of that name meanwhile.
             if there.is_none_or(|there| there.origin().is_some()) {
                 account::register(accounts, account.clone())?;
             }

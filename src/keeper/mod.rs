@@ -1,36 +1,45 @@
-//! What keeps every token of a store fresh, ahead of all others: for `wxtoken keep`.
+//! A keeper, as `wxtoken keep` runs it: it keeps every token of a store fresh, ahead of all other processes.
 //!
-//! A keeper does what every process does on a get, by the same locks, leases and back-offs, only a little earlier, and
-//! without being asked. So several are harmless, and one that dies is missed by nobody who may fetch for himself.
-//! Those who may only read the store leave it messages in a FIFO.
+//! A keeper does what every process does on a get, with the same locks, leases and back-offs. It only does so a little
+//! earlier, and without being asked. Running several keepers is harmless. If a keeper dies, processes that may write
+//! the store and read the key fetch for themselves. Processes that may only read the store send the keeper messages
+//! through a FIFO.
 //!
-//! Fetches run on threads of their own: who waits for one account's platform keeps nobody from the others.
+//! Fetches run on their own threads, so that waiting for one platform does not delay the other accounts.
 //!
-//! # A keeper and its readers
+//! # When a keeper fetches
 //!
-//! `wxtoken keep` (`keeper`, and `cli/`) does what any process does on a get, by the same flights, locks, leases and
-//! back-offs; only its window opens up to 5 s earlier (`Row::keeper_freshness`), so that no other process ever finds a
-//! token past its `refresh_at`. A stable token has its successor 300 s before its end, and `refresh_at` is at most 289
-//! s before it: that is the room there is. Several keepers are one leader and some who look on. What fails with a word
-//! in the store is tried again when the store says; what fails without (a ticket that was never put, a `ca_file` that
-//! is gone) 2 s later, doubling to a minute, and at once on SIGHUP, or where a change of the store may have helped.
-//! Fetches run on up to 32 threads, at most 24 for one platform, so one that hangs keeps neither another's nor the
-//! mail. One that goes on long past its time hangs where nobody thought of it: `overdue` says what becomes of it.
+//! A keeper's window opens up to 5 s earlier than that of other processes (`Row::keeper_freshness`). So no other
+//! process finds a token past its `refresh_at`. There is room for this: a stable token has its successor 300 s before
+//! its end, and `refresh_at` is at most 289 s before it.
 //!
-//! A **reader** is a process that may not write the store, or not read the key. Its lead would come to nothing, so it does not
-//! try where a keeper listens. The keeper reads a FIFO, `<store>.mailbox`, mode 0620 where the store's group may read
-//! it. A FIFO, because opening one says at once whether somebody reads, its writers cannot read each other, a line is
-//! whole whoever else writes, and nothing is left behind. A message is a wish (`want` a name) or a rejection (a name,
-//! and the fingerprint of the token, not the token); the answer to it is the row in the store, for which the reader
-//! waits as it would for any other leader. Nonsense is thrown away; a flood costs the keeper reading, and rejections
-//! keep to their one fetch in 30 s.
+//! If several keepers run, one leads and the others find nothing to do. A failure that is noted in the store is retried
+//! when its back-off ends. Other failures, such as a ticket that was never put or a missing `ca_file`, are retried
+//! after 2 s, doubling to a minute. They are retried at once on SIGHUP, or when a change of the store may have helped.
 //!
-//! Accounts that an operator removes leave their names in `weixin_removed`: a live handle that has registered one does
-//! not put it back. A keeper remembers what it has seen, so a store that is lost while it runs comes back with every
-//! account, with what was put, and with the group and mode that the operator gave it.
+//! Fetches run on up to 32 threads, at most 24 for one platform. So a platform that hangs delays neither the others nor
+//! the messages. `overdue` describes what happens to a fetch that goes on long past its time.
 //!
-//! A **backup** holds accounts, what was put and a server's clients, and no token: restored, it brings none back that has been superseded
-//! since. Every sealed value in it is opened first, in the transaction that puts it in place.
+//! # Readers and the mailbox
+//!
+//! A **reader** is a process that may not write the store, or not read the key. It cannot lead, so it asks the keeper.
+//! The keeper reads a FIFO, `<store>.mailbox`, with mode 0620 if the store's group may read the store.
+//!
+//! A FIFO has the right properties: opening it shows at once whether a keeper reads it, and its writers cannot read
+//! each other. A line arrives whole even if others write too, and nothing is left behind.
+//!
+//! A message is a wish (`want` and a name) or a rejection (a name, and the token's fingerprint instead of the token).
+//! The answer is the row in the store. The reader waits for it as it waits for any other leader. The keeper discards
+//! malformed messages. A flood of messages costs it reading time, and rejections still cause only one fetch in 30 s.
+//!
+//! # What a keeper remembers
+//!
+//! The names of accounts that an operator removes are kept in `weixin_removed`, so that a live handle does not put them
+//! back. A keeper remembers what it has seen. If the store is lost while it runs, it restores every account, what was
+//! put, and the group and mode that the operator gave the store.
+//!
+//! A **backup** holds accounts, what was put, and a server's clients. It holds no token, so a restore does not bring
+//! back a superseded one. Every sealed value in it is opened first, in the transaction that puts it in place.
 
 mod bridge;
 mod overdue;
@@ -59,89 +68,90 @@ use crate::store::{self, Account, Commit, Inbox, Message, Store, StoreSnapshot};
 use crate::sync::{Condvar, Mutex, PoisonError};
 use crate::sys::{describe, os_message, owner_name};
 
-/// When to look again at what somebody else is about to fetch.
+/// The time in milliseconds until the next look at a credential that another process is fetching.
 const SOON_MS: i64 = 250;
 
-/// How often names are looked for that no pass has seen.
+/// The time in milliseconds between two searches for names that no pass has seen.
 const STRANGERS_MS: i64 = 1000;
 
-/// How many messages are read at once.
+/// The number of messages that are read at once.
 const MAIL: usize = 256;
 
-/// One thing that happened.
+/// An event that a keeper reports.
 #[derive(Clone, Debug)]
 pub struct KeeperEvent {
-    /// The account, or account/credential.
+    /// The name of the account, or of one of its credentials.
     pub name: String,
-    /// What became of it.
+    /// The outcome for that account or credential.
     pub outcome: Outcome,
 }
 
-/// What became of a credential.
+/// The outcome for an account or a credential.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// There is a new token.
+    /// A new token was fetched.
     Fetched {
-        /// When it ends, in Unix seconds.
+        /// The time when the token expires, in Unix seconds.
         expires_at: i64,
     },
-    /// There is none.
+    /// A fetch failed.
     Failed(Error),
-    /// An account of the upstream was put in, or changed.
+    /// An account of the upstream was added or changed.
     Brought,
-    /// An account is gone from the upstream, and from here.
+    /// An account was removed because the upstream no longer has it.
     Gone,
-    /// A reader of the store was refused this token.
+    /// A reader of the store reported that the API refused this token.
     Rejected,
 }
 
-/// How things stand.
+/// The state of the keeper after a pass.
 #[derive(Clone, Debug, Default)]
 pub struct PassSummary {
-    /// How many accounts there are.
+    /// The number of accounts.
     pub accounts: usize,
-    /// How many tokens and tickets are kept.
+    /// The number of tokens and tickets that are kept fresh.
     pub credentials: usize,
-    /// How many of them have no valid token.
+    /// The number of tokens and tickets without a valid value.
     pub without_token: usize,
-    /// How many are being fetched.
+    /// The number of fetches that are queued or under way.
     pub in_flight: usize,
-    /// Whether a bridge does not know yet which accounts there are to bring.
+    /// Whether a bridge has not yet listed the accounts to bring.
     pub is_listing: bool,
-    /// How many fetches hang: they have not ended seconds past their time.
+    /// The number of fetches that hang, seconds past their time limit.
     pub overdue: usize,
-    /// Whether a fetch hangs, and none has ended since.
+    /// Whether a fetch hangs, and no fetch has ended since.
     pub is_stalled: bool,
-    /// In how many milliseconds the next one is due.
+    /// The milliseconds until the next pass.
     pub next_ms: i64,
-    /// The accounts that this version cannot keep, and why.
+    /// The accounts of a kind that this version does not know, which are not kept.
     pub left_out: Vec<UnknownAccountReport>,
 }
 
-/// Who is told of each thing that happens, from several threads at once.
+/// The receiver of a keeper's events. Several threads call it at once.
 pub type EventSink = Arc<dyn Fn(&KeeperEvent) + Send + Sync>;
 
-/// See [the module](self).
+/// A keeper of one store. See [the module](self).
 pub struct Keeper {
     pool: Arc<WorkerPool>,
     bridge: Option<Bridge>,
     inbox: Option<Box<dyn Inbox>>,
-    /// Why there is none.
+    /// The reason why the keeper has no mailbox.
     no_mailbox: Option<Error>,
     wanted: HashSet<String>,
-    /// When names that are not known were last looked for.
+    /// The time of the last search for unknown names, by the boot clock.
     strangers_at: i64,
-    /// The accounts, and what was put, as last seen: a store that is lost gets them back.
+    /// The accounts as last seen. A store that is lost gets them back, and the put secrets in `puts` too.
     accounts: HashMap<String, Account>,
     puts: HashMap<CredentialKey, StoredSecret>,
-    /// The record of a server's clients, as last seen: it comes back, too.
+    /// The record of a server's clients as last seen. A store that is lost gets it back.
     clients: Option<String>,
-    /// A byte comes when a fetch is done.
+    /// A socket that receives a byte when a fetch ends.
     done: UnixStream,
 }
 
 impl Keeper {
-    /// Fails for a process that may not read the key or write the store. With an upstream it is a bridge.
+    /// Makes a keeper. Fails if this process may not read the key or write the store. With an upstream, the keeper is a
+    /// bridge.
     pub fn new(
         client: Arc<Client>,
         upstream: Option<Arc<Client>>,
@@ -219,7 +229,7 @@ impl Keeper {
         if self.inbox.as_ref().is_some_and(|inbox| inbox.is_in_place()) {
             return;
         }
-        // The old one goes first: it would be taken for a keeper's.
+        // The old mailbox is closed first. Otherwise it would be taken for that of another keeper.
         self.inbox = None;
         match store.keeper_channel().listen() {
             Ok(inbox) => {
@@ -230,28 +240,28 @@ impl Keeper {
         }
     }
 
-    /// To wait for a message by poll(); None where there can be none.
+    /// Returns the descriptor to poll() for messages, or None without a mailbox.
     pub fn mail_fd(&self) -> Option<BorrowedFd<'_>> {
         self.inbox.as_ref().map(|inbox| inbox.fd())
     }
 
-    /// To wait for the end of a fetch by poll().
+    /// Returns the descriptor to poll() for the end of a fetch.
     pub fn done_fd(&self) -> BorrowedFd<'_> {
         self.done.as_fd()
     }
 
-    /// Why readers of the store cannot reach this keeper, if they cannot.
+    /// Returns the reason why readers cannot reach this keeper, if they cannot.
     pub fn no_mailbox(&self) -> Option<&Error> {
         self.no_mailbox.as_ref()
     }
 
-    /// The store has changed: what failed for want of something in it, or of the key, is tried again. Nothing else is: a
-    /// try changes the store, too.
+    /// Retries, after a change of the store, the fetches that failed for lack of something in the store or of the key.
+    /// Other failed fetches are not retried, since each try changes the store.
     pub fn store_changed(&self) {
         self.release(|status| matches!(status, Status::Account | Status::Secret | Status::Store));
     }
 
-    /// Everything that is held back is tried again.
+    /// Retries every fetch that is held back.
     pub fn look_again(&self) {
         if let Some(bridge) = &self.bridge {
             bridge.look_again();
@@ -266,12 +276,12 @@ impl Keeper {
         }
     }
 
-    /// Notes what readers say of refused tokens. Whether there was anything that a pass is for.
+    /// Reads the messages, and notes which tokens readers reported as refused. Returns whether a pass is needed.
     pub fn read_mail(&mut self) -> bool {
         let Some(inbox) = &mut self.inbox else {
             return false;
         };
-        // A crowd of readers says the same.
+        // Many readers send the same message.
         let messages: HashSet<Message> = inbox.read(MAIL).into_iter().collect();
         let mut any = false;
         for message in messages {
@@ -294,14 +304,15 @@ impl Keeper {
         any
     }
 
-    /// Whether a message is of an account that the last pass has seen.
+    /// Returns whether a message names an account that the last pass has seen.
     fn is_known(&self, message: &Message) -> bool {
         let (Message::Wanted(name) | Message::Rejected { name, .. }) = message;
         let account = names::split(Some(name)).map_or(None, |(account, _)| account);
         account.is_some_and(|account| self.accounts.contains_key(account))
     }
 
-    /// Whether it is time to look for names that the last pass has not seen: a flood of them costs a pass a second.
+    /// Returns whether names may be searched for that the last pass has not seen. A flood of such names costs one pass
+    /// a second.
     fn may_look_for_strangers(&mut self) -> bool {
         let is_time = boot_ms() - self.strangers_at >= STRANGERS_MS;
         if is_time {
@@ -310,7 +321,7 @@ impl Keeper {
         is_time
     }
 
-    /// Sets out to fetch all that is due, and does not wait for it.
+    /// Starts all fetches that are due, and does not wait for them.
     pub fn pass(&mut self) -> Result<PassSummary> {
         let mut byte = [0; 64];
         while matches!(self.done.read(&mut byte), Ok(1..)) {}
@@ -330,7 +341,7 @@ impl Keeper {
         let in_flight = self.pool.enqueue(due);
         let later = plan.iter().filter(|planned| planned.due_ms > 0);
         let next = later.map(|planned| planned.due_ms).min();
-        // The end of a fetch is told; what another process is at is looked for.
+        // The keeper is told when one of its fetches ends. It polls for the fetches of other processes.
         let is_soon = is_lost || in_flight > 0 || plan.iter().any(|planned| planned.due_ms <= 0);
         let soon = is_soon.then_some(SOON_MS);
         let work = self.pool.work();
@@ -350,7 +361,7 @@ impl Keeper {
         })
     }
 
-    /// Begins nothing more, and waits for the fetches that are under way: a token that was fetched is to be saved.
+    /// Starts no more fetches, and waits for those under way, so that a fetched token is saved.
     pub fn end(mut self) {
         self.bridge = None;
         let mut work = self.pool.work();
@@ -364,8 +375,8 @@ impl Keeper {
         }
     }
 
-    /// Keeps what is needed to put accounts and what was put back into a store that is lost. Whether it has been, since they
-    /// were put back last: only what an operator removes is forgotten.
+    /// Remembers the accounts and the put secrets, for a store that is lost. Forgets only what an operator removes.
+    /// Returns whether the store has lost any of them.
     fn remember(
         &mut self,
         session: &Session,
@@ -375,7 +386,7 @@ impl Keeper {
         for name in removed {
             self.accounts.remove(name);
         }
-        // A newer version has taken it over: it is not lost.
+        // A newer version has changed the account's kind. The account is not lost.
         for account in &everything.unknown {
             self.accounts.remove(&account.name);
         }
@@ -402,7 +413,7 @@ impl Keeper {
         });
         self.accounts.len() > everything.accounts.len()
     }
-    /// Puts the clients' record back into a store that is lost. One that is there is what counts, be it empty.
+    /// Restores the record of the clients if the store has lost it. An existing record is kept, even an empty one.
     fn remember_clients(&mut self, session: &Session, everything: &StoreSnapshot) -> Result<()> {
         if everything.clients.is_some() {
             self.clients.clone_from(&everything.clients);

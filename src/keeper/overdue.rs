@@ -1,8 +1,8 @@
-//! Fetches that do not end: told, held back, and their places given to others.
+//! Overdue fetches: they are reported and held back, and other threads take their places.
 //!
-//! Every wait of a fetch has an end, so one that goes on long past its time hangs where nobody thought of it. The keeper goes
-//! on without that thread, up to a number of them. While nothing else comes to an end either it counts as stalled, and the
-//! service manager gets no sign of life.
+//! Every wait in a fetch is limited, so a fetch that goes on long past its time hangs for an unknown reason. The keeper
+//! goes on without its thread, up to a number of such threads. If no fetch ends at all, the keeper counts as stalled,
+//! and sends the service manager no sign of life.
 
 use std::collections::HashMap;
 
@@ -11,20 +11,20 @@ use super::workers::{FetchJob, THREADS, WorkerPool};
 use crate::clock::Deadline;
 use crate::error::{Error, Status};
 
-/// How long past timeout_ms a fetch may take: it may save, and look at the store before and after.
+/// The milliseconds beyond `timeout_ms` that a fetch may take, for saving and for looks at the store before and after.
 const GRACE_MS: i64 = 3000;
 
-/// How many threads may hang with others in their places.
+/// The number of hanging threads that other threads may replace.
 const MAX_GIVEN_UP: usize = THREADS;
 
-/// What the threads are at.
+/// The jobs that the threads are working on.
 #[derive(Default)]
 pub(super) struct Running {
     begun: u64,
     jobs: HashMap<u64, Job>,
-    /// How many threads hang and have others in their places.
+    /// The number of hanging threads that other threads have replaced.
     given_up: usize,
-    /// A fetch was found to be overdue, and none has ended since.
+    /// Whether a fetch was found overdue, and none has ended since.
     is_stalled: bool,
 }
 
@@ -35,7 +35,7 @@ struct Job {
 }
 
 impl Running {
-    /// A thread begins a job. Its number.
+    /// Notes that a thread begins a job. Returns the job's number.
     pub(super) fn begin(&mut self, job: &FetchJob, timeout_ms: i64) -> u64 {
         self.begun += 1;
         let job = Job {
@@ -47,7 +47,7 @@ impl Running {
         self.begun
     }
 
-    /// A job has ended. False for one that was given up.
+    /// Notes that a job has ended. Returns false if it was given up before.
     pub(super) fn end(&mut self, number: u64) -> bool {
         self.is_stalled = false;
         let was_known = self.jobs.remove(&number).is_some();
@@ -57,7 +57,7 @@ impl Running {
         was_known
     }
 
-    /// How many fetches are overdue.
+    /// Returns the number of overdue fetches.
     pub(super) fn overdue(&self) -> usize {
         self.given_up + self.jobs.values().filter(|job| job.is_told).count()
     }
@@ -68,7 +68,7 @@ impl Running {
 }
 
 impl WorkerPool {
-    /// Tells which fetches have become overdue, and gives the places of their threads to others.
+    /// Reports the fetches that have become overdue, and lets other threads replace theirs.
     pub(super) fn give_up_the_overdue(&self) {
         let mut overdue = Vec::new();
         let mut work = self.work();

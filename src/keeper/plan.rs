@@ -1,4 +1,5 @@
-//! What is to be fetched, and when: the accounts, their credentials, and what readers have asked for.
+//! The plan of a pass: which credentials to fetch and when, from the accounts, their rows, and what readers have asked
+//! for.
 
 use std::collections::HashMap;
 
@@ -11,17 +12,17 @@ use crate::credential::{CredentialKey, Freshness, Row};
 use crate::names::ACCESS_TOKEN;
 use crate::store::StoreSnapshot;
 
-/// A credential that is to be kept.
+/// A credential that the keeper keeps fresh.
 pub(super) struct PlannedFetch {
     pub(super) job: FetchJob,
     pub(super) due_ms: i64,
     pub(super) without_token: bool,
-    /// A reader waits for it: it comes before all that is queued.
+    /// Whether a reader waits for it. It then goes to the front of the queue.
     pub(super) is_wanted: bool,
 }
 
 impl Keeper {
-    /// Every credential that is kept.
+    /// Returns every credential to keep fresh, and when it is due.
     pub(super) fn plan(&self, session: &Session, everything: &StoreSnapshot) -> Vec<PlannedFetch> {
         let rows: HashMap<&CredentialKey, &Row> = everything
             .rows
@@ -32,7 +33,7 @@ impl Keeper {
         let mut seen: HashMap<CredentialKey, usize> = HashMap::new();
         let mut plan: Vec<PlannedFetch> = Vec::new();
         let kept = everything.accounts.iter();
-        // What a bridge brings is for the bridge.
+        // Accounts that a bridge brings are left to the bridge.
         let kept = kept.filter(|account| account.origin().is_none() || self.bridge.is_some());
         for account in kept {
             for recipe in account.kind.recipes() {
@@ -48,7 +49,8 @@ impl Keeper {
                 }
                 let row = row.unwrap_or(&empty);
                 let place = seen.get(&key).copied();
-                // Another name of it: worth a thought where the secret of one was refused.
+                // This is a second name of the same credential. It matters only if a secret was refused: the other
+                // account has another one.
                 if place.is_some() && row.refusals.is_empty() {
                     continue;
                 }
@@ -78,7 +80,7 @@ impl Keeper {
 }
 
 impl WorkerPool {
-    /// In how many milliseconds a credential is to be fetched, and whether it has no valid token.
+    /// Returns the milliseconds until a credential is to be fetched, and whether it has no valid token.
     pub(super) fn due(
         &self,
         session: &Session,

@@ -1,4 +1,4 @@
-//! The threads that fetch: a queue, how many are at one platform, and what is held back.
+//! The threads that fetch: their queue, the number of threads per platform, and the fetches that are held back.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::Write;
@@ -15,20 +15,22 @@ use crate::error::{Error, Result, Status};
 use crate::store::token_fingerprint;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 
-/// How many requests are under way at once.
+/// The number of requests that may be under way at once.
 pub(super) const THREADS: usize = 32;
 
-/// How many of them go to one platform: one that hangs leaves threads to the others.
+/// The number of requests to one platform that may be under way at once. A platform that hangs leaves threads to the
+/// others.
 const THREADS_OF_ONE: usize = 24;
 
-/// How long a fetch is held back that failed without a word in the store, such as a ticket that was never put. Short,
-/// since the store may have been lost at that moment; doubled each time.
+/// The time in milliseconds for which a fetch is held back if its failure is not noted in the store, such as a ticket
+/// that was never put. It is short, since the store may have been lost at that moment, and doubles each time.
 const HOLD_MS: i64 = 2000;
 
-/// The longest that such a fetch is held back, and that a pass without work lets the next one wait.
+/// The longest time in milliseconds for which a fetch is held back. A pass without work also waits this long for the
+/// next one.
 pub(super) const LONG_HOLD_MS: i64 = 60_000;
 
-/// What the threads share.
+/// The state that the threads share.
 pub(super) struct WorkerPool {
     pub(super) client: Arc<Client>,
     pub(super) tell: EventSink,
@@ -39,7 +41,7 @@ pub(super) struct WorkerPool {
 }
 
 impl Work {
-    /// A job is no longer under way.
+    /// Notes that a job is no longer under way.
     pub(super) fn leave(&mut self, job: &FetchJob) {
         self.in_flight.remove(&job.name);
         if let Some(busy) = self.busy.get_mut(&job.base_url) {
@@ -51,10 +53,10 @@ impl Work {
 #[derive(Default)]
 pub(super) struct Work {
     pub(super) queue: VecDeque<FetchJob>,
-    /// What is queued or being fetched.
+    /// The names that are queued or being fetched.
     pub(super) in_flight: HashSet<String>,
     pub(super) running: Running,
-    /// How many threads wait for each platform, by its base URL.
+    /// The number of threads that wait for each platform, by its base URL.
     pub(super) busy: HashMap<String, usize>,
     pub(super) threads: usize,
     pub(super) idle: usize,
@@ -64,13 +66,13 @@ pub(super) struct Work {
 pub(super) struct BackOff {
     pub(super) until_boot_ms: i64,
     pub(super) hold_ms: i64,
-    /// The store has this failure at another credential, such as the parent's token.
+    /// Whether the store has this failure at another credential, such as the parent's token.
     pub(super) stands_elsewhere: bool,
     pub(super) status: Status,
     pub(super) message: String,
 }
 
-/// What is to be fetched, and where.
+/// A credential to fetch, and the platform to fetch it from.
 #[derive(Clone)]
 pub(super) struct FetchJob {
     pub(super) name: String,
@@ -78,11 +80,11 @@ pub(super) struct FetchJob {
 }
 
 impl WorkerPool {
-    /// Rejects the stored token if it is the one that is meant. Whether it was.
+    /// Rejects the stored token if it has this fingerprint. Returns whether it did.
     pub(super) fn reject(&self, name: &str, fingerprint: &str) -> bool {
         let rejected = || -> Result<bool> {
             let session = self.client.session()?;
-            // A name that is not there costs a look, and no search for one that is like it.
+            // An unknown name costs one look, and no search for a similar name.
             let Lookup::Found(found) = session.load(Some(name), &session.deadline)? else {
                 return Ok(false);
             };
@@ -95,11 +97,12 @@ impl WorkerPool {
             session.reject(Some(name), token)?;
             Ok(true)
         };
-        // A reader that is told nothing times out, and says so.
+        // A reader that gets no answer times out, and reports that.
         rejected().unwrap_or(false)
     }
 
-    /// Has threads fetch what is not under way yet. How many fetches there are then.
+    /// Queues the fetches that are not yet under way, and starts threads for them. Returns the number of fetches under
+    /// way.
     pub(super) fn enqueue<'j>(
         self: &Arc<WorkerPool>,
         plan: impl Iterator<Item = &'j PlannedFetch>,
@@ -121,7 +124,7 @@ impl WorkerPool {
         for _ in 0..wanted.min(THREADS.saturating_sub(work.threads)) {
             let pool = self.clone();
             let thread = std::thread::Builder::new().name("wxtoken-keep".into());
-            // With none at all the next pass tries again.
+            // If no thread can be started, the next pass tries again.
             if thread.spawn(move || pool.fetch_all()).is_ok() {
                 work.threads += 1;
             }
@@ -130,7 +133,7 @@ impl WorkerPool {
         work.in_flight.len()
     }
 
-    /// One thread: fetches what is in the queue, and ends after a while without work.
+    /// Runs one thread: it fetches what is in the queue, and ends after a while without work.
     fn fetch_all(&self) {
         let _thread = ThreadGuard(self);
         while let Some((number, job)) = self.next() {
@@ -148,11 +151,11 @@ impl WorkerPool {
 
     /// Waits for something to fetch.
     fn next(&self) -> Option<(u64, FetchJob)> {
-        /// A thread that has had nothing to do for so long is not needed.
+        /// The time without work after which a thread ends.
         const IDLE: std::time::Duration = std::time::Duration::from_secs(60);
         let mut work = self.work();
         loop {
-            // Those that hung have come back, and their places are taken.
+            // Threads that hung have come back, and others have taken their places.
             if work.threads > THREADS {
                 return None;
             }
@@ -180,7 +183,7 @@ impl WorkerPool {
         }
     }
 
-    /// None when there is nothing to tell: somebody else is at it, or it is as it was.
+    /// Fetches. Returns None if there is nothing to report: another process is fetching, or nothing has changed.
     fn fetch(&self, name: &str) -> Option<Outcome> {
         let session = match self.client.keeper_session() {
             Ok(session) => session,
@@ -194,19 +197,20 @@ impl WorkerPool {
                 })
             }
             Ok(None) => None,
-            // The store holds it back, and each try is told.
+            // The store holds further tries back. Each try is reported.
             Err(e) if session.has_failed(name) => Some(Outcome::Failed(e)),
             Err(e) => self.hold(name, e),
         }
     }
 
-    /// What the store does not hold back, as where its parent's token is what failed, is held back here, and told once.
+    /// Holds a fetch back whose failure is not noted in its row, such as the failure of its parent's token. Returns the
+    /// failure if it is a new one.
     pub(super) fn hold(&self, name: &str, e: Error) -> Option<Outcome> {
         let mut all = self.held();
         let before = all.get(name).filter(|held| held.message == e.to_string());
         let is_news = before.is_none();
         let hold_ms = match before {
-            // A store that cannot be used may be well any moment.
+            // A store that cannot be used may recover at any moment.
             Some(held) if e.status != Status::Store => (held.hold_ms * 2).min(LONG_HOLD_MS),
             _ => HOLD_MS,
         };
@@ -222,7 +226,7 @@ impl WorkerPool {
         is_news.then_some(Outcome::Failed(e))
     }
 
-    /// Tries the credentials again that may have waited for this token.
+    /// Retries the credentials that may have waited for this token.
     fn release_after(&self, name: &str) {
         let mut all = self.held();
         all.remove(name);
@@ -231,9 +235,9 @@ impl WorkerPool {
         }
     }
 
-    /// Has the keeper look again.
+    /// Wakes the keeper for another pass.
     pub(super) fn wake_keeper(&self) {
-        // Where the socket is full it has been told.
+        // If the socket is full, the keeper has been woken already.
         let _ = (&self.done).write(&[1]);
     }
 
@@ -246,7 +250,7 @@ impl WorkerPool {
     }
 }
 
-// However a thread leaves, be it by a panic, nothing stays under way that nobody is at.
+// The guards run even if a thread panics, so that no job stays marked as under way.
 
 struct ThreadGuard<'a>(&'a WorkerPool);
 
@@ -269,7 +273,7 @@ impl Drop for JobGuard<'_> {
         if work.running.end(self.number) {
             work.leave(self.job);
         } else {
-            // It was given up, and its thread with it, which is one more from now on.
+            // The job was given up, and its thread was no longer counted. The thread counts again from now on.
             work.threads += 1;
         }
         drop(work);

@@ -1,4 +1,4 @@
-//! Background refreshes: one-shot threads, counted, so that freeing a handle can wait for them.
+//! Background refreshes: one-shot threads, which are counted so that freeing a handle can wait for them.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::clock::Deadline;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError, lock};
 use crate::sys::BlockedSignals;
 
-/// The refreshes that a handle has running on threads of their own.
+/// The refreshes of a handle that run on their own threads.
 #[derive(Default)]
 pub struct Background {
     running: Mutex<usize>,
@@ -14,13 +14,14 @@ pub struct Background {
 }
 
 impl Background {
-    /// Runs `work` on a thread; fails when none can be had.
+    /// Runs `work` on a thread. Fails if none can be started.
     pub fn start(
         self: &Arc<Background>,
         work: impl FnOnce() + Send + 'static,
     ) -> std::io::Result<()> {
         *self.running() += 1;
-        // Moved into the thread, or dropped with the closure when there is none: counted out either way.
+        // The count goes down when the thread ends, or at once if no thread could be started and the closure is
+        // dropped.
         let count_out = CountOut(self.clone());
         std::thread::Builder::new()
             .name("wxtoken-refresh".into())
@@ -32,7 +33,7 @@ impl Background {
             .map(drop)
     }
 
-    /// Waits until none is running, or until the deadline.
+    /// Waits until no refresh is running, or until the deadline.
     pub fn wait(&self, deadline: &Deadline) {
         let mut running = self.running();
         while *running > 0 && !deadline.has_passed() {
@@ -46,7 +47,7 @@ impl Background {
     }
 }
 
-/// Counts one refresh out, at its end or its panic.
+/// A guard that counts one refresh as ended, even after a panic.
 struct CountOut(Arc<Background>);
 
 impl Drop for CountOut {

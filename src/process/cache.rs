@@ -1,10 +1,12 @@
-//! What this process knows: for each account name the token it may hand out without looking at the store. The hot path.
+//! The cache of one process: for each account name, the token that may be returned without a look at the store. It is
+//! the hot path.
 //!
-//! A snapshot is good for `revalidate_ms` after the look at the store that it came from; then one thread looks again while
-//! the others go on with it. A snapshot of an older revision (something was rejected or changed here) is good for nothing.
+//! A snapshot is good for `revalidate_ms` after the look at the store that it came from. Then one thread looks again,
+//! and the others go on using it. A snapshot of an older revision is never used: something was rejected or changed here
+//! since.
 //!
-//! A hit writes to no memory that threads share: names lie in a map that only grows, and a snapshot is borrowed from
-//! [`ArcSwapOption`] without its count being touched.
+//! A hit writes to no memory that threads share. The names are in a map that only grows, and a snapshot is borrowed
+//! from [`ArcSwapOption`] without changing its count.
 
 use crate::clock::{COARSE_RESOLUTION_MS, CoarseNow, Now};
 use crate::credential::{FreshSpan, Row};
@@ -13,27 +15,28 @@ use crate::store::ChangeMark;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{Arc, ArcSwapOption};
 
-/// A token as it is handed out.
+/// A token as it is returned to a caller.
 #[derive(Clone, Debug)]
 pub struct CachedToken {
     pub value: Box<str>,
     pub expires_at_s: i64,
     expires_wall_ms: i64,
-    /// The same moment on this process's own clock, which does not step.
+    /// The expiry by this process's own clock, which does not step.
     expires_steady_ms: i64,
 }
 
 impl CachedToken {
-    /// The token of a row that is fresh or usable.
+    /// Returns the token of a row if it is fresh or usable.
     pub fn from_row(row: &Row, now: Now) -> Option<CachedToken> {
         let left = row.left_ms(now);
         let value = row.token.as_deref().filter(|_| left > 0)?;
-        // By the store's clock, which may be another host's: what is left of the token counts, on both clocks of this one.
+        // The store's clock may be that of another host. So only the time that is left counts, on both clocks of this
+        // host.
         let expires_at_s = row.expires_at.div_euclid(1000);
         Some(CachedToken::lasting(value, expires_at_s, left))
     }
 
-    /// A token that is good for so long from now on, by this process's own clock.
+    /// Makes a token that is good for `left_ms` from now, by this process's own clock.
     pub fn lasting(value: &str, expires_at_s: i64, left_ms: i64) -> CachedToken {
         let now = CoarseNow::read();
         CachedToken {
@@ -44,7 +47,7 @@ impl CachedToken {
         }
     }
 
-    /// Something that is handed out and not cached. `expires_at_s` of 0 is no end that is known.
+    /// Makes a value that is returned and not cached. An `expires_at_s` of 0 means that no expiry is known.
     pub fn uncached(value: &str, expires_at_s: i64) -> CachedToken {
         CachedToken {
             value: value.into(),
@@ -54,7 +57,8 @@ impl CachedToken {
         }
     }
 
-    /// How long it may still be handed out, by whichever clock says less. For what is not cached, nothing.
+    /// Returns the milliseconds for which the token may still be returned, by the clock that says less. Returns 0 for a
+    /// value that is not cached.
     pub fn left_ms(&self) -> i64 {
         let tick = CoarseNow::read();
         (self.expires_wall_ms - tick.wall_ms).min(self.expires_steady_ms - tick.steady_ms)
@@ -66,7 +70,7 @@ impl CachedToken {
             && tick.steady_ms + COARSE_RESOLUTION_MS < self.expires_steady_ms
     }
 
-    /// Whether it is the same token, whose end is where it was: the clock of a store may have stepped.
+    /// Returns whether it is the same token with the same expiry. The expiry differs if the store's clock has stepped.
     fn is_same(&self, other: &CachedToken) -> bool {
         let differ = |one: i64, other: i64| (one - other).abs() > STEP_MS;
         self.value == other.value
@@ -76,10 +80,10 @@ impl CachedToken {
     }
 }
 
-/// A larger difference between two ends of a token is a step of a clock.
+/// The difference in milliseconds between two expiries of one token above which a clock has stepped.
 const STEP_MS: i64 = 1000;
 
-/// The names of one set of base URLs.
+/// The tokens of one set of base URLs, by name.
 #[derive(Default)]
 pub struct Cache {
     revision: AtomicU64,
@@ -89,35 +93,36 @@ pub struct Cache {
 
 #[derive(Default)]
 struct Slot {
-    /// When a thread set out to look at the store; 0 when none is looking.
+    /// The time when a thread began to look at the store, or 0 if none is looking.
     revalidating_since_ms: AtomicI64,
     snapshot: ArcSwapOption<Snapshot>,
 }
 
 struct Snapshot {
     token: CachedToken,
-    /// Apart from what a hit reads.
+    /// The condition for using the snapshot after `revalidate_ms`. It is apart from what a hit reads.
     while_same: Option<Box<WhileSame>>,
-    /// Both move ahead when a look finds the same token again.
+    /// The revision of the cache when the store was read. This and `read_at_ms` move ahead when a look finds the same
+    /// token again.
     revision: AtomicU64,
     read_at_ms: AtomicI64,
 }
 
-/// What a look found stays true while the store has this mark, for so long.
+/// The condition under which a look's result still holds: the store has this mark, and the token is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WhileSame {
     pub mark: ChangeMark,
     pub fresh: FreshSpan,
 }
 
-/// The moment before a look at the store: what the look finds may have been true no later.
+/// The moment before a look at the store. The result of the look is no newer than that.
 #[derive(Clone, Copy)]
 pub struct ReadStamp {
     revision: u64,
     steady_ms: i64,
 }
 
-/// A look that has not come back after this long is lost, and another thread may set out.
+/// The time in milliseconds after which a look counts as lost, so that another thread may look.
 const LOOK_MS: i64 = 1000;
 
 #[inline(always)]
@@ -126,13 +131,13 @@ fn has_no_looker(since_ms: i64, now_ms: i64) -> bool {
 }
 
 impl Slot {
-    /// Whether no thread is looking at the store.
+    /// Returns whether no thread is looking at the store.
     #[inline(always)]
     fn awaits_revalidation(&self, now_ms: i64) -> bool {
         has_no_looker(self.revalidating_since_ms.load(Ordering::Acquire), now_ms)
     }
 
-    /// Whether this thread is the one to look; the others go on with what is known.
+    /// Returns whether this thread is the one to look. Other threads go on with the cached token.
     #[inline(always)]
     fn begin_revalidation(&self, now_ms: i64) -> bool {
         let since = self.revalidating_since_ms.load(Ordering::Acquire);
@@ -149,7 +154,7 @@ impl Slot {
 }
 
 impl Cache {
-    /// Hands the token to `give`, if this process may hand it out now. None sends the caller to the store.
+    /// Passes the token to `give` if this process may return it now. None means that the caller must look at the store.
     #[inline(always)]
     pub fn hit<R>(
         &self,
@@ -160,7 +165,8 @@ impl Cache {
         self.hit_unless(name, revalidate_ms, Slot::begin_revalidation, give)
     }
 
-    /// The same for a caller that does not go to the store: where a look is due, it is left to a hit.
+    /// Passes the token to `give` if this process may return it now. For a caller that does not look at the store. A
+    /// look that is due is left to a hit.
     #[inline(always)]
     pub fn known<R>(
         &self,
@@ -195,19 +201,19 @@ impl Cache {
         Some(give(&snapshot.token))
     }
 
-    /// A valid token from before, whatever its age in this cache, for when the store cannot be read now.
+    /// Returns a valid cached token of any age. For when the store cannot be read.
     pub fn valid_while_store_is_down(&self, name: Option<&str>) -> Option<CachedToken> {
         let slot = self.known_slot(name.map(str::as_bytes))?;
         slot.end_revalidation();
         let snapshot = slot.snapshot.load();
         let snapshot = snapshot.as_ref()?;
         let tick = CoarseNow::read();
-        // This was a look; the next is due as if it had found something.
+        // This counts as a look, so the next one is due at the usual time.
         snapshot.read_at_ms.store(tick.steady_ms, Ordering::Relaxed);
         self.is_good(snapshot, tick).then(|| snapshot.token.clone())
     }
 
-    /// Whether a look at the store may fail without harm.
+    /// Returns whether there is a valid token, so that a look at the store may fail without harm.
     pub fn has_valid(&self, name: Option<&str>) -> bool {
         self.known_slot(name.map(str::as_bytes))
             .is_some_and(|slot| {
@@ -217,7 +223,7 @@ impl Cache {
             })
     }
 
-    /// To be called before looking at the store, and handed to [`Cache::publish`].
+    /// Returns the stamp to take before a look at the store, and to pass to [`Cache::publish`].
     pub fn stamp(&self) -> ReadStamp {
         ReadStamp {
             revision: self.revision.load(Ordering::Acquire),
@@ -225,7 +231,7 @@ impl Cache {
         }
     }
 
-    /// What the last look found, where nothing has changed since. That is a look, too.
+    /// Returns the token of the last look if the store has not changed since. This counts as a look.
     pub fn unchanged(
         &self,
         name: Option<&str>,
@@ -248,12 +254,12 @@ impl Cache {
         Some(snapshot.token.clone())
     }
 
-    /// Keeps a token that was not found by a look at the store.
+    /// Caches a token that was not found by a look at the store.
     pub fn publish(&self, name: Option<&str>, stamp: ReadStamp, token: &CachedToken) {
         self.publish_seen(name, stamp, token, None);
     }
 
-    /// Keeps what a look at the store found.
+    /// Caches the result of a look at the store.
     pub fn publish_seen(
         &self,
         name: Option<&str>,
@@ -286,7 +292,7 @@ impl Cache {
         slot.end_revalidation();
     }
 
-    /// A look that found no token. A name that never had one leaves no trace.
+    /// Notes that a look found no token. A name that never had one leaves no trace.
     pub fn clear(&self, name: Option<&str>) {
         if let Some(slot) = self.known_slot(name.map(str::as_bytes)) {
             slot.snapshot.store(None);
@@ -299,7 +305,7 @@ impl Cache {
         self.revision.load(Ordering::Acquire)
     }
 
-    /// From now on everybody looks at the store first.
+    /// Makes every later get look at the store first.
     pub fn invalidate_all(&self) {
         self.revision.fetch_add(1, Ordering::AcqRel);
     }
@@ -376,7 +382,7 @@ mod tests {
     fn a_token_lives_by_what_is_left_of_it_whatever_hour_its_store_has() {
         let cache = Cache::default();
         let host = Now::of_host();
-        // The store's clock is three hours behind this host's, and steps on by 50 s when 60 are left.
+        // The store's clock is three hours behind this host's. It steps by 50 s when 60 s are left.
         let store = |step_ms: i64| Now {
             wall_ms: host.wall_ms - 10_800_000 + step_ms,
             steady_ms: host.wall_ms - 10_800_000 + step_ms,
@@ -548,7 +554,7 @@ mod tests {
         seen(&cache, mark);
         assert_eq!(hit(&cache, 0), None);
         assert_eq!(&*look(mark).unwrap().value, "A");
-        // That was a look: the next is due, and this thread may make it.
+        // That counted as a look. The next one is due, and this thread may make it.
         assert_eq!(hit(&cache, 0), None);
         assert!(look(other).is_none());
         assert!(cache.unchanged(Some("shop"), now, || None).is_none());

@@ -1,11 +1,12 @@
-//! What this process last knew of a store's accounts and pushed secrets, sealed: a store that is lost gets them back from it.
+//! The accounts and pushed secrets, sealed, that this process last knew of a store. A store that is lost gets them
+//! back.
 //!
-//! An existing account is never overwritten. An account that an operator has removed stays removed. A secret that was sealed
-//! with a deleted key is not restored: another process that has it under the new key restores it. Restoring never changes
-//! which account is the current one.
+//! An existing account is never overwritten. An account that an operator has removed stays removed. A secret that was
+//! sealed with a deleted key is not restored: another process that has it under the new key restores it. Restoring
+//! never changes which account is the current one.
 //!
-//! An entry lives as long as one of the handles that brought it. Behind the fork lock, since a forked child's handles are
-//! live too.
+//! An entry lives as long as one of the handles that brought it. The entries are behind the fork lock, since the
+//! handles of a forked child are live too.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,12 +14,12 @@ use crate::credential::{CredentialKey, StoredSecret};
 use crate::store::{Account, ParentLink, StoreName};
 use crate::sys::{ForkGuarded, ForkLock};
 
-/// A number of a handle; unique in this process and its children.
+/// The number of a handle. It is unique in this process and its children.
 pub type HandleId = u64;
 
 static KNOWN: ForkGuarded<Vec<(StoreName, LastKnown)>> = ForkGuarded::new(Vec::new());
 
-/// What is known of one store.
+/// The entries of one store.
 #[derive(Default)]
 pub struct LastKnown {
     accounts: HashMap<String, Entry<Account>>,
@@ -38,14 +39,14 @@ impl<T> Entry<T> {
         }
     }
 
-    /// False when nobody holds it any more.
+    /// Removes a holder. Returns false if none is left.
     fn release(&mut self, holder: HandleId) -> bool {
         self.holders.remove(&holder);
         !self.holders.is_empty()
     }
 }
 
-/// Runs `work` on what this process knows of a store.
+/// Runs `work` on what this process knows about a store.
 pub fn last_known<T>(store: &StoreName, work: impl FnOnce(&mut LastKnown) -> T) -> T {
     let held = ForkLock::enter();
     let mut known = KNOWN.borrow(&held);
@@ -58,7 +59,7 @@ pub fn last_known<T>(store: &StoreName, work: impl FnOnce(&mut LastKnown) -> T) 
 }
 
 impl LastKnown {
-    /// A handle has registered this account, or found it as it would have.
+    /// Records an account that a handle has registered, or has found registered in the same way.
     pub fn record_account(&mut self, holder: HandleId, mut account: Account) {
         match self.accounts.get_mut(&account.name) {
             Some(entry) => {
@@ -75,14 +76,14 @@ impl LastKnown {
         }
     }
 
-    /// This account has been made the current one.
+    /// Records which account is the current one.
     pub fn record_current(&mut self, name: &str) {
         for entry in self.accounts.values_mut() {
             entry.value.current = entry.value.name == name;
         }
     }
 
-    /// An account has been given this parent.
+    /// Records an account's parent.
     pub fn record_parent(&mut self, name: &str, parent: &str) {
         if let Some(entry) = self.accounts.get_mut(name) {
             entry.value.parent = Some(ParentLink {
@@ -92,7 +93,7 @@ impl LastKnown {
         }
     }
 
-    /// A handle has put this secret.
+    /// Records a secret that a handle has put.
     pub fn record_pushed(&mut self, holder: HandleId, key: &CredentialKey, kept: StoredSecret) {
         match self.pushed.get_mut(key) {
             Some(entry) => {
@@ -105,14 +106,14 @@ impl LastKnown {
         }
     }
 
-    /// The platform has replaced a pushed secret.
+    /// Records that the platform has replaced a pushed secret.
     pub fn rotate_pushed(&mut self, key: &CredentialKey, kept: &StoredSecret) {
         if let Some(entry) = self.pushed.get_mut(key) {
             entry.value.clone_from(kept);
         }
     }
 
-    /// Makes this all that a handle holds: what a keeper has seen in the store, and before that was lost.
+    /// Replaces everything that a handle holds. A keeper records what it has seen in the store, now and earlier.
     pub fn record_all(
         &mut self,
         holder: HandleId,
@@ -128,18 +129,18 @@ impl LastKnown {
         }
     }
 
-    /// An operator has removed this account: it is not to be put back.
+    /// Forgets an account that an operator has removed, so that it is not put back.
     pub fn forget_account(&mut self, name: &str) {
         self.accounts.remove(name);
     }
 
-    /// The handle has been freed.
+    /// Releases everything that a handle holds, after the handle has been freed.
     fn release(&mut self, holder: HandleId) {
         self.accounts.retain(|_, entry| entry.release(holder));
         self.pushed.retain(|_, entry| entry.release(holder));
     }
 
-    /// The accounts, by their names.
+    /// Returns the accounts, sorted by name.
     pub fn accounts(&self) -> Vec<Account> {
         let known = self.accounts.values();
         let mut accounts: Vec<Account> = known.map(|entry| entry.value.clone()).collect();
@@ -147,7 +148,7 @@ impl LastKnown {
         accounts
     }
 
-    /// Whether the account of this name is known; None is the current one.
+    /// Returns whether an account is known. None stands for the current account.
     pub fn has_account(&self, name: Option<&str>) -> bool {
         match name {
             Some(name) => self.accounts.contains_key(name),
@@ -155,13 +156,13 @@ impl LastKnown {
         }
     }
 
-    /// The secret that was pushed for a credential last.
+    /// Returns the last pushed secret of a credential.
     pub fn pushed(&self, key: &CredentialKey) -> Option<StoredSecret> {
         self.pushed.get(key).map(|entry| entry.value.clone())
     }
 }
 
-/// The handle has been freed: it holds nothing of any store.
+/// Releases everything that a handle holds of any store, after the handle has been freed.
 pub fn release_handle(holder: HandleId) {
     let held = ForkLock::enter();
     for (_, known) in &mut *KNOWN.borrow(&held) {

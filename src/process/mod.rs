@@ -1,5 +1,7 @@
-//! The state that handles on one store share in this process. It outlives the last handle, so that opening again is cheap,
-//! and belongs to one fork generation: a child leaves it untouched and makes its own.
+//! The state that all handles on one store share in this process. It outlives the last handle, so that opening again is
+//! cheap.
+//!
+//! The state belongs to one fork generation. A child leaves it untouched and makes its own.
 
 mod background;
 pub mod cache;
@@ -31,29 +33,29 @@ use rejected::RejectedHere;
 use single_flight::{HeldSlots, SingleFlight};
 use unsaved::Unsaved;
 
-/// One store as this process knows it.
+/// The state of one store in this process.
 pub struct StoreState {
     pub generation: u64,
     pub backend: Backend,
     pub flights: SingleFlight,
     pub slots: HeldSlots,
-    /// Invariant 5's “go on from memory”.
+    /// The rows that could not be written, for going on from memory.
     pub unsaved: Unsaved,
     pub rejected: RejectedHere,
-    /// When the store's clock stepped last, of what was told.
+    /// The time of the last step of the store's clock that was logged.
     told_step_ms: AtomicI64,
     states: Mutex<States>,
-    /// When it was used last, by a count of uses.
+    /// The time of the last use, by a count of uses.
     last_use: AtomicU64,
     /// Whether its files may be open.
     is_awake: AtomicBool,
 }
 
-/// Where tokens come from.
+/// The source of tokens.
 pub enum Backend {
     /// A store that this process reads, and may fetch for.
     Store(Box<dyn Store>),
-    /// A server that has one.
+    /// A wxtoken server that holds the store.
     Server(Box<Remote>),
 }
 
@@ -75,28 +77,28 @@ impl Backend {
     }
 }
 
-/// What is known of a store by each view.
+/// The states of a store, one for each view.
 #[derive(Default)]
 struct States {
-    /// Each that a handle or a thread has, and those below.
+    /// The states that a handle or a thread holds, and those in `recent`.
     alive: Vec<Weak<HandleState>>,
-    /// Those that outlive their handles, the one that was used last at the end.
+    /// The states that outlive their handles, the one used last at the end.
     recent: Vec<Arc<HandleState>>,
 }
 
-/// So many views are remembered when no handle has them any more. A program that gives each handle another one leaves no
-/// more behind.
+/// The number of states that outlive their handles. So a program that gives each handle another view does not leak
+/// more.
 const RECENT_STATES: usize = 16;
 
-/// A store in one view of it.
+/// A store in one view of it, with the cache of that view.
 pub struct HandleState {
     pub shared: &'static StoreState,
     pub cache: Cache,
     view: View,
 }
 
-/// What of a handle's options decides which token a name leads to: base URLs, which are part of a token's key; of a server,
-/// the key that it knows this program by.
+/// The options of a handle that decide which token a name leads to. These are the base URLs, which are part of a
+/// token's key, and the key by which a server knows this program.
 #[derive(PartialEq, Eq)]
 struct View {
     base_urls: Vec<String>,
@@ -130,16 +132,17 @@ static REGISTRY: ForkGuarded<Registry> = ForkGuarded::new(Registry {
     stores: Vec::new(),
 });
 
-/// A number for a new handle; unique in this process and its children.
+/// Returns the number of a new handle. It is unique in this process and its children.
 pub fn new_handle() -> HandleId {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// So many stores may have their files open. A further one lets those of another go, until that is used again.
+/// The number of stores that may have their files open. One more makes another store close its files until it is used
+/// again.
 const OPEN_STORES: usize = 16;
 
-/// The state of a store, opened now if this process has not yet.
+/// Returns the state of a store, and opens the store if this process has not yet.
 pub fn open_shared(
     name: &StoreName,
     opening: Opening,
@@ -164,7 +167,8 @@ pub fn open_shared(
     Ok(shared)
 }
 
-/// Notes that a store is about to be used. If too many have their files open then, that which was used longest ago lets go.
+/// Notes that a store is about to be used. If too many stores have their files open, the one used longest ago closes
+/// them.
 pub fn wake(shared: &'static StoreState) {
     static USES: AtomicU64 = AtomicU64::new(0);
     let now = USES.fetch_add(1, Ordering::Relaxed) + 1;
@@ -194,7 +198,7 @@ fn find(name: &StoreName) -> Option<&'static StoreState> {
     let held = ForkLock::enter();
     let mut registry = REGISTRY.borrow(&held);
     if registry.generation != generation() {
-        // The parent's: its SQLite connections must be neither used nor closed here.
+        // These states belong to the parent process. Their SQLite connections must be neither used nor closed here.
         std::mem::forget(std::mem::take(&mut registry.stores));
         registry.generation = generation();
     }
@@ -207,7 +211,7 @@ impl HandleState {
         self.view.is_of(options)
     }
 
-    /// The token that the last look at the store found, where the store shows at next to no cost that nothing has changed.
+    /// Returns the token of the last look if the store's mark, which costs almost nothing to read, has not changed.
     pub fn unchanged(&self, name: Option<&str>) -> Option<CachedToken> {
         let store = self.shared.store().ok()?;
         let is_all_stored = self.shared.unsaved.is_empty();
@@ -233,7 +237,7 @@ impl StoreState {
         }
     }
 
-    /// The store. Fails for a server, which has it.
+    /// Returns the store. Fails if it is a server.
     pub fn store(&self) -> Result<&dyn Store> {
         match &self.backend {
             Backend::Store(store) => Ok(&**store),
@@ -241,7 +245,7 @@ impl StoreState {
         }
     }
 
-    /// A step of the store's clock that nobody has been told of.
+    /// Returns a step of the store's clock that has not been logged yet.
     pub fn new_clock_step(&self) -> Option<ClockStep> {
         let step = self.store().ok()?.clock_step()?;
         let told = self.told_step_ms.swap(step.at_wall_ms, Ordering::Relaxed);
@@ -275,7 +279,7 @@ impl StoreState {
         state
     }
 
-    /// Something changed that any name may lead to: nobody hands out a token before looking at the store.
+    /// Makes every get look at the store first, after a change that may concern any name.
     pub fn invalidate_all(&self) {
         let states = lock(&self.states);
         for state in states.alive.iter().filter_map(Weak::upgrade) {
@@ -286,7 +290,7 @@ impl StoreState {
 
 impl Drop for HandleState {
     fn drop(&mut self) {
-        // In a child: a thread of the parent may have been at it.
+        // In a child, a thread of the parent may have been using it.
         if self.shared.generation != generation() {
             std::mem::forget(std::mem::take(&mut self.cache));
         }
@@ -299,7 +303,7 @@ mod tests {
     use crate::store::memory::MemoryStore;
 
     fn shared() -> &'static StoreState {
-        /// So that what is never freed is not taken for lost.
+        /// Keeps the states reachable, since a leak checker would report them.
         static KEPT: std::sync::Mutex<Vec<&'static StoreState>> = std::sync::Mutex::new(Vec::new());
         let shared: &StoreState = {
             let memory = Box::new(MemoryStore::new());
@@ -326,7 +330,7 @@ mod tests {
         assert_eq!(states.recent.len(), RECENT_STATES);
         assert_eq!(states.alive.len(), RECENT_STATES + 1);
         drop(states);
-        // What a handle has is the same for all, and hears of changes; so does what was used a short while ago.
+        // A state that a handle holds is shared by all, and hears of changes. The same holds for a recent one.
         let same = |number: usize, state: &Arc<HandleState>| {
             Arc::ptr_eq(&shared.state(&with_url(number)), state)
         };

@@ -1,6 +1,6 @@
-//! Every interleaving of a few threads that get, fetch, fail and reject, on the library's own cache, flights and rows.
+//! All interleavings of a few threads that get, fetch, fail and reject, on the library's own cache, flights and rows.
 //!
-//! A thread that is never woken is a deadlock, which loom reports; so each test here also says: no wake-up is lost.
+//! A thread that is never woken is a deadlock, which loom reports. So each test also shows that no wake-up is lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,17 +14,17 @@ use loom::sync::Mutex;
 use loom::thread;
 
 const NAME: &str = "shop";
-/// Far off: nothing here takes time.
+/// A deadline far off: nothing here takes time.
 const FOREVER_MS: i64 = 1_000_000_000;
 
-/// What the threads of a process share, and a store of one row. The platform's answers are T1, T2, ...
+/// The state that the threads of a process share, and a store of one row. The platform answers T1, T2, and so on.
 struct World {
     cache: Cache,
     flights: SingleFlight,
     row: Mutex<Row>,
     asked: AtomicUsize,
     asking: AtomicUsize,
-    /// So many of the first requests fail.
+    /// The number of first requests that fail.
     failing: usize,
     revalidate_ms: i64,
 }
@@ -42,7 +42,7 @@ impl World {
         })
     }
 
-    /// With a token that is fresh, or past its refresh time.
+    /// Returns a world with a token that is fresh, or past its refresh time.
     fn with_token(freshness: Freshness) -> Arc<World> {
         let world = World::new(0);
         let row = world.ask(&world.look()).unwrap();
@@ -55,7 +55,7 @@ impl World {
         world
     }
 
-    /// `Client::get`, with `look` for the store and `ask` for the platform.
+    /// Models `Client::get`, with `look` for the store and `ask` for the platform.
     fn get(&self) -> Option<String> {
         let hit = self
             .cache
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    /// `Client::wait_for_token` and `Session::obtain`.
+    /// Models `Client::wait_for_token` and `Session::obtain`.
     fn wait_for_token(&self) -> Option<String> {
         let deadline = Deadline::after(FOREVER_MS);
         loop {
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    /// `Client::refresh_early`: a newer token, unless somebody else is at it.
+    /// Models `Client::refresh_early`: returns a newer token unless another thread is fetching it.
     fn refresh_early(&self) -> Option<String> {
         let deadline = Deadline::after(FOREVER_MS);
         let _flight = self.flights.try_begin(&identity(), &deadline)?;
@@ -124,7 +124,7 @@ impl World {
 
     fn fetch(&self, row: &Row) -> Option<Row> {
         assert_eq!(self.asking.fetch_add(1, Ordering::SeqCst), 0, "two leaders");
-        // A request takes long: others run meanwhile.
+        // A request takes long, so other threads run meanwhile.
         thread::yield_now();
         let fetched = self.ask(row);
         self.asking.fetch_sub(1, Ordering::SeqCst);
@@ -155,7 +155,7 @@ impl World {
         self.row.lock().unwrap().clone()
     }
 
-    /// `Client::reject`.
+    /// Models `Client::reject`.
     fn reject(&self, token: &str) {
         self.row.lock().unwrap().reject(token);
         self.cache.invalidate_all();
@@ -185,7 +185,7 @@ fn in_thread<T: 'static>(
 
 fn every_interleaving(test: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    // Bugs of this kind need few switches; without a bound three threads take hours.
+    // Bugs of this kind need few switches. Without a bound, three threads take hours.
     model.preemption_bound = Some(3);
     model.check(test);
 }
@@ -230,7 +230,7 @@ fn past_its_refresh_time_one_leads_and_nobody_waits() {
         let others = other.join().unwrap().unwrap();
         assert!(mine == "T2" || others == "T2", "{mine} {others}");
         assert_eq!(world.asked(), 2);
-        // One who looked before the fetch may have published after it; the next look that is due sets that right.
+        // A thread that looked before the fetch may have published after it. The next look corrects that.
         world.cache.invalidate_all();
         assert_eq!(world.get().as_deref(), Some("T2"));
     });
@@ -264,7 +264,7 @@ fn a_reject_while_its_token_is_being_fetched_is_not_lost() {
         rejecter.join().unwrap();
         let rejected = world.look().rejected;
         let last = world.get().unwrap();
-        // Rejected before it was there: that was no reject of this token. After: it must be gone.
+        // If T2 was rejected before it was there, that was not a rejection of this token. If after, it must be gone.
         assert_eq!(last == "T2", rejected, "{last}");
     });
 }
@@ -290,7 +290,7 @@ fn a_flight_that_was_passed_over_ends_nobody_elses() {
         let overdue = Deadline::after(-FOREVER_MS);
         let long = Deadline::after(FOREVER_MS);
         let stuck = world.flights.try_begin(&identity(), &overdue).unwrap();
-        // Each passes over the stuck one, or waits for the other.
+        // Each thread passes over the stuck one, or waits for the other.
         let others = [in_thread(&world, World::get), in_thread(&world, World::get)];
         drop(stuck);
         for other in others {

@@ -1,5 +1,6 @@
-//! A map that only grows, so that reading it takes no lock and writes nothing: a table of hashes, in which each place is set
-//! once. One that is half full is followed by one of twice the size; readers of the one before miss what is new.
+//! A map that only grows, so that reading it takes no lock and writes nothing. It is a table of hashes in which each
+//! place is set once. A table that is half full is followed by one of twice the size. Readers of the old table miss
+//! what is new.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::OnceLock;
@@ -8,21 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::FixedState;
 
-/// The first table's places.
+/// The number of places in the first table.
 const FIRST: usize = 16;
-/// As many tables as memory has room for.
+/// The number of tables. Memory has no room for more.
 const TABLES: usize = 40;
-/// The bytes of a key that lie beside its value.
+/// The number of bytes of a key that are stored next to its value.
 const NEAR: usize = 24;
 
 pub struct OnceMap<V> {
     tables: [OnceLock<Table<V>>; TABLES],
     newest: AtomicUsize,
-    /// How many keys there are. Held while one is put in.
+    /// The number of keys. It is locked while a key is inserted.
     count: Mutex<usize>,
 }
 
-/// At most half of the places are set, so a search comes to one that is not.
+/// A table. At most half of its places are set, so a search always reaches an empty one.
 type Table<V> = Box<[OnceLock<Place<V>>]>;
 
 struct Place<V> {
@@ -30,7 +31,7 @@ struct Place<V> {
     node: Arc<Node<V>>,
 }
 
-/// A key and its value, where one line of memory can hold both.
+/// A key and its value. A short key lies in the same line of memory as the value.
 struct Node<V> {
     length: usize,
     near: [u8; NEAR],
@@ -45,10 +46,10 @@ impl<V> OnceMap<V> {
         find(self.tables[newest].get()?, hash(key), key).ok()
     }
 
-    /// The value of `key`, made now if it is not there.
+    /// Returns the value of `key`, which is made if it does not exist.
     pub fn get_or_insert(&self, key: &[u8], make: impl Fn() -> V) -> &V {
         let hash = hash(key);
-        // What a panic left behind is whole: a place is set, or it is not.
+        // A panic leaves no damage: a place is set, or it is not.
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         let newest = self.newest.load(Ordering::Relaxed);
         let mut table = self.table(newest);
@@ -82,7 +83,7 @@ impl<V> OnceMap<V> {
     }
 }
 
-/// The value; else the place where it would be.
+/// Returns the value of a key, or the place where it would be.
 #[inline(always)]
 fn find<'a, V>(
     table: &'a Table<V>,
@@ -100,7 +101,7 @@ fn find<'a, V>(
     }
 }
 
-/// The place of a key that is not there.
+/// Returns the place for a key that is not in the table.
 fn free<V>(table: &Table<V>, hash: u64) -> &OnceLock<Place<V>> {
     let mut at = hash as usize;
     loop {
@@ -131,7 +132,8 @@ impl<V> Node<V> {
             return false;
         }
         let (start, far) = key.split_at(key.len().min(NEAR));
-        // memcmp of nothing may read by a mask from an address that is none, which costs more than all else here.
+        // With a length of 0, memcmp may do a masked read from an invalid address. That costs more than everything else
+        // here.
         self.near[..start.len()] == *start && (far.is_empty() || *self.far == *far)
     }
 }
@@ -146,7 +148,8 @@ impl<V> Default for OnceMap<V> {
     }
 }
 
-/// Not keyed: whoever registers accounts may make this process slow in other ways too.
+/// Hashes a name without a random key. A program that could choose colliding names could slow this process down in
+/// other ways.
 #[inline(always)]
 fn hash(key: &[u8]) -> u64 {
     #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The tokens that callers of this process have rejected. They wait until it is known whether the platform takes them; other
-//! processes are served them meanwhile.
+//! The tokens that callers of this process have rejected. These callers wait for the check of the token. Other
+//! processes, the bystanders, are served the token meanwhile.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::credential::CredentialKey;
 use crate::store::token_fingerprint;
 use crate::sync::{Mutex, lock};
 
-/// The last one of each credential, by its fingerprint.
+/// The fingerprint of the last rejected token of each credential.
 #[derive(Default)]
 pub struct RejectedHere(Mutex<HashMap<CredentialKey, String>>);
 

@@ -1,8 +1,8 @@
 //! Single flight within a process: at most one thread at a time is on the way to a credential's next token.
 //!
-//! Comes before the locks between processes, which the threads of one process share. A flight ends by itself some time
-//! after its thread's deadline, as a lease does: a thread that hangs does not keep the others from the token for good. It
-//! has lost its lease by then, so what it may still bring is dropped.
+//! A flight is taken before the locks between processes, because the threads of one process share those. A flight ends
+//! by itself some time after its thread's deadline, as a lease does. So a thread that hangs does not keep the others
+//! from the token. It has lost its lease by then, and its late result is dropped.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,7 +11,7 @@ use crate::credential::CredentialKey;
 use crate::error::Result;
 use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
-/// How long past its thread's deadline a flight holds. Longer than a lease does.
+/// The milliseconds that a flight lasts beyond its thread's deadline. This is longer than for a lease.
 const GRACE_MS: i64 = 1000;
 
 /// The flights of one process on one store.
@@ -32,7 +32,7 @@ struct Holder {
     until: Deadline,
 }
 
-/// One thread's flight; over when dropped, by a panic too.
+/// One thread's flight. It ends when dropped, even by a panic.
 pub struct Flight<'a> {
     flights: &'a SingleFlight,
     key: CredentialKey,
@@ -45,8 +45,8 @@ impl SingleFlight {
         self.take(&mut lock(&self.in_flight), key, deadline)
     }
 
-    /// Begins a flight, or waits to the deadline for the one of another thread. None when that one has finished: the row
-    /// may be another by now.
+    /// Begins a flight, or waits until the deadline for another thread's flight. Returns None if that flight has ended,
+    /// since the row may have changed.
     pub fn begin(&self, key: &CredentialKey, deadline: &Deadline) -> Result<Option<Flight<'_>>> {
         let mut in_flight = lock(&self.in_flight);
         if let Some(flight) = self.take(&mut in_flight, key, deadline) {
@@ -70,7 +70,7 @@ impl SingleFlight {
         Ok(None)
     }
 
-    /// A flight of the caller's, in the place of none or of one that is overdue.
+    /// Takes a flight for the caller. There is none, or the other one is overdue.
     fn take(
         &self,
         in_flight: &mut InFlight,
@@ -99,7 +99,7 @@ impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let mut in_flight = lock(&self.flights.in_flight);
         let holder = in_flight.flights.get(&self.key);
-        // One that was passed over leaves the flight of the thread that came after it alone.
+        // A flight that was passed over does not end the flight of the thread that came after it.
         if holder.is_some_and(|holder| holder.number == self.number) {
             in_flight.flights.remove(&self.key);
         }
@@ -108,12 +108,12 @@ impl Drop for Flight<'_> {
     }
 }
 
-/// The leader locks that threads of this process have on one store. A leader lock tells processes apart, and not threads:
-/// the thread of a flight that was passed over may still hold its own.
+/// The leader locks that threads of this process hold on one store. A leader lock tells processes apart, but not
+/// threads. The thread of a flight that was passed over may still hold its own lock.
 #[derive(Default)]
 pub struct HeldSlots(Mutex<HashSet<(CredentialKey, i64)>>);
 
-/// One thread's use of a slot; over when dropped.
+/// One thread's use of a slot. It ends when dropped.
 pub struct HeldSlot<'a> {
     slots: &'a HeldSlots,
     slot: (CredentialKey, i64),

@@ -1,4 +1,5 @@
-//! Going on from memory: rows that this process could not write, laid over those of the store until it takes them.
+//! Going on from memory: rows that this process could not write are laid over those of the store until they can be
+//! written.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,12 +7,12 @@ use crate::credential::{CredentialKey, Row};
 use crate::error::Error;
 use crate::sync::{Mutex, lock};
 
-/// The rows of one store, and why each could not be written.
+/// The rows of one store that could not be written, each with the reason.
 #[derive(Default)]
 pub struct Unsaved(Mutex<HashMap<CredentialKey, (Row, String)>>);
 
 impl Unsaved {
-    /// Lays what was kept in memory over a stored row. Whether there was anything that the store does not know.
+    /// Lays a row from memory over the stored one. Returns whether it held anything that the store does not have.
     pub fn apply(&self, key: &CredentialKey, stored: &mut Row) -> bool {
         let mut rows = lock(&self.0);
         let Some((kept, _)) = rows.get(key) else {
@@ -25,12 +26,12 @@ impl Unsaved {
         true
     }
 
-    /// Keeps a row that the store did not take.
+    /// Keeps a row that could not be written.
     pub fn keep(&self, key: &CredentialKey, row: Row, why: &Error) {
         lock(&self.0).insert(key.clone(), (row, why.to_string()));
     }
 
-    /// The store has taken this row: it is the truth again.
+    /// Forgets a row that has been written to the store.
     pub fn clear(&self, key: &CredentialKey) {
         lock(&self.0).remove(key);
     }
@@ -39,7 +40,7 @@ impl Unsaved {
         lock(&self.0).is_empty()
     }
 
-    /// Why some token lives in this process's memory only.
+    /// Returns the reason why a token is only in this process's memory, if one is.
     pub fn reason(&self) -> Option<String> {
         lock(&self.0).values().next().map(|(_, why)| why.clone())
     }

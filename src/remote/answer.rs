@@ -1,4 +1,4 @@
-//! What a wxtoken server answers, read.
+//! Parsing the answers of a wxtoken server.
 
 use serde::Deserialize;
 use serde_json::json;
@@ -8,12 +8,12 @@ use crate::clock::boot_ms;
 use crate::error::{Error, Hint, Status};
 use crate::platform::MAX_TOKEN;
 
-/// A token, as a server gives it.
+/// A token from a server.
 pub struct RemoteToken {
     pub value: Zeroizing<String>,
-    /// When it ends, in Unix seconds; 0 where no end is known.
+    /// The expiry in Unix seconds, or 0 if none is known.
     pub expires_at_s: i64,
-    /// How much is left of it at the least, by this host's own clock: the way here has taken time.
+    /// The milliseconds that are left at least, by this host's own clock. The time that the answer took is deducted.
     pub left_ms: i64,
 }
 
@@ -26,7 +26,7 @@ struct TokenReply {
     expires_in: i64,
 }
 
-/// The token in an answer to a question of this moment. None where there is none that can be handed out.
+/// Parses the token in the answer to a request of this moment. Returns None if it holds no token that can be returned.
 pub fn token_of(body: &[u8], asked_at_boot_ms: i64) -> Option<RemoteToken> {
     let reply: TokenReply = serde_json::from_slice(body).ok()?;
     let value = Zeroizing::new(reply.token);
@@ -42,7 +42,7 @@ pub fn token_of(body: &[u8], asked_at_boot_ms: i64) -> Option<RemoteToken> {
     })
 }
 
-/// An account, as a server tells it to a client that may use it.
+/// An account from a server, as a client that may use it sees it.
 #[derive(Deserialize)]
 pub struct RemoteAccount {
     #[serde(default)]
@@ -58,7 +58,7 @@ struct AccountsReply {
     accounts: Vec<RemoteAccount>,
 }
 
-/// The accounts in an answer. None where the answer is not a wxtoken server's.
+/// Parses the accounts in an answer. Returns None if the answer is not from a wxtoken server.
 pub fn accounts_of(body: &[u8]) -> Option<Vec<RemoteAccount>> {
     let reply: AccountsReply = serde_json::from_slice(body).ok()?;
     Some(reply.accounts)
@@ -81,14 +81,14 @@ struct ErrorParts {
     retry_after_ms: i64,
 }
 
-/// The failure in an answer. None where the answer is not a wxtoken server's.
+/// Parses the failure in an answer. Returns None if the answer is not from a wxtoken server.
 pub fn error_of(body: &[u8]) -> Option<Error> {
     let ErrorReply { error } = serde_json::from_slice(body).ok()?;
     let known = Status::ALL.into_iter();
     let status = known
         .into_iter()
         .find(|known| known.name() == error.status)
-        // A newer server's.
+        // A newer server may send an unknown status.
         .unwrap_or(Status::Internal);
     Some(Error {
         errcode: error.errcode,
@@ -98,7 +98,7 @@ pub fn error_of(body: &[u8]) -> Option<Error> {
     })
 }
 
-/// The body of a call that gives one value.
+/// Returns the body of a call that sends one value.
 pub fn json_of(field: &str, value: Option<&str>) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(json!({field: value}).to_string().into_bytes())
 }

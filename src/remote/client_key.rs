@@ -1,5 +1,5 @@
-//! The client key by which a server knows this program: an option's value, or a file that is read anew for each call, so that
-//! a rotated key is taken up by itself.
+//! The client key by which a server knows this program. It is an option's value, or is read from a file at each call,
+//! so that a rotated key takes effect by itself.
 
 use std::fs::File;
 use std::io::Read;
@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::sys;
 
-/// A client key has 60 bytes or so.
+/// The most bytes that are read from the file. A client key has about 60.
 const MOST_BYTES: u64 = 1024;
 
-/// None where no key is named: a server may know a client by its user on the same host.
+/// Returns the client key, or None if none is set. A server may know a client on the same host by its user.
 pub fn client_key(options: &Options) -> Result<Option<Zeroizing<String>>> {
     let named = &options.server_key.0;
     if !named.is_empty() {

@@ -1,8 +1,8 @@
-//! A wxtoken server in a store's place: its calls, its answers, and how long one that is away is waited for.
+//! A wxtoken server as a store: its calls, its answers, and how long a server that cannot be reached is waited for.
 //!
-//! The server has the secrets, fetches, and knows what a failure costs. A client of it knows names and tokens. So there are no
-//! rows and no locks here: the server's answer is the answer. What it says of a failure is handed on, with its errcode, its
-//! hint and the time of the next try.
+//! The server has the secrets, fetches, and knows the cost of a failure. Its client knows names and tokens. So this
+//! module keeps no rows and takes no locks: the server's answer is the result. A failure is passed on with its errcode,
+//! its hint and the time of the next try.
 
 mod answer;
 mod client_key;
@@ -24,24 +24,24 @@ use crate::sync::{Mutex, lock};
 
 pub use self::answer::{RemoteAccount, RemoteToken};
 
-/// How often a server that is away is tried.
+/// The time in milliseconds between two tries of a server that cannot be reached.
 const TRY_EACH_MS: i64 = 1000;
-/// The longest answer about one account, and the longest report.
+/// The size in bytes of the longest answer about one account.
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_BYTES_OF_REPORT: usize = 64 * 1024 * 1024;
 
 /// One server, as this process reaches it.
 pub struct Remote {
     url: ServerUrl,
-    /// By each set of options that decide how it is reached, the newest at the end.
+    /// One way for each set of options that decide how the server is reached, the newest at the end.
     ways: Mutex<Vec<Arc<Way>>>,
     away: Mutex<Option<Away>>,
 }
 
-/// More sets of options than any program has.
+/// The number of ways that are kept. No program has that many sets of options.
 const MOST_WAYS: usize = 8;
 
-/// How a server is reached with some options.
+/// The way to a server under some options.
 struct Way {
     ca_file: Option<PathBuf>,
     ip_version: IpVersion,
@@ -54,24 +54,24 @@ impl Way {
     }
 }
 
-/// The server was not reached.
+/// A server that was not reached.
 struct Away {
     next_try: i64,
     why: Error,
 }
 
-/// One call of a handle's, with its options and its deadline.
+/// One call of a handle, with its options and its deadline.
 pub struct Caller<'a> {
     pub remote: &'a Remote,
     pub options: &'a Options,
     pub by: Deadline,
 }
 
-/// Why a call gave nothing.
+/// The reason why a call has no result.
 pub enum Trouble {
-    /// The server does not answer, or cannot for now: what this process knows is good meanwhile.
+    /// The server does not answer, or cannot answer for now. What this process knows is good meanwhile.
     Away(Error),
-    /// Its word.
+    /// The server's own answer.
     Answered(Error),
 }
 
@@ -83,11 +83,11 @@ impl From<Trouble> for Error {
     }
 }
 
-/// A key that is not known, or a right that is not given.
+/// The HTTP statuses for an unknown key and for a missing right.
 const REFUSED: [u16; 2] = [401, 403];
 
 impl Remote {
-    /// Reaches for nothing yet.
+    /// Makes a server's state. Does not connect yet.
     pub fn new(url: &ServerUrl, options: &Options) -> Result<Remote> {
         let remote = Remote {
             url: url.clone(),
@@ -147,7 +147,7 @@ impl Remote {
 }
 
 impl Caller<'_> {
-    /// The token of an account, or another credential; None is the current account.
+    /// Gets the token of an account, or another credential. None stands for the current account.
     pub fn token(&self, name: Option<&str>) -> Result<RemoteToken, Trouble> {
         let doing = format!("cannot get {}", words_of(name));
         let asked_at = boot_ms();
@@ -155,7 +155,7 @@ impl Caller<'_> {
         token_of(&answer.body, asked_at).ok_or_else(|| Trouble::Away(self.is_not_one(&doing)))
     }
 
-    /// “The API refused this token.”
+    /// Reports that the API refused this token.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let doing = format!("cannot reject {}", words_of(name));
         let body = json_of("token", Some(token));
@@ -164,7 +164,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// Gives an account a field.
+    /// Puts a field of an account.
     pub fn put(&self, account: &str, field: &str, value: Option<&str>) -> Result<()> {
         let path = format!("/v1/put/{}/{}", encoded(account), encoded(field));
         let doing = format!("cannot put {field} of account \"{account}\"");
@@ -173,7 +173,7 @@ impl Caller<'_> {
         Ok(())
     }
 
-    /// What an account is there.
+    /// Returns the server's record of an account.
     pub fn account(&self, name: &str) -> Result<RemoteAccount> {
         let path = format!("/v1/account/{}", encoded(name));
         let doing = format!("cannot look for account \"{name}\"");
@@ -182,14 +182,14 @@ impl Caller<'_> {
         account.map_err(|_| self.is_not_one(&doing))
     }
 
-    /// The accounts that this client may get tokens of.
+    /// Returns the accounts whose tokens this client may get.
     pub fn accounts(&self) -> Result<Vec<RemoteAccount>> {
         let doing = "cannot list the accounts";
         let answer = self.call("GET", "/v1/account", None, MOST_BYTES_OF_REPORT, doing)?;
         accounts_of(&answer.body).ok_or_else(|| self.is_not_one(doing))
     }
 
-    /// The report, of the accounts that this client may see.
+    /// Returns the report on the accounts that this client may see.
     pub fn report(&self) -> Result<serde_json::Map<String, serde_json::Value>> {
         let doing = "cannot get the report";
         let answer = self.call("GET", "/v1/status", None, MOST_BYTES_OF_REPORT, doing)?;
@@ -235,7 +235,7 @@ impl Caller<'_> {
         let is_refusal = REFUSED.contains(&answer.status);
         let passes = matches!(error.status, Status::Store | Status::Timeout);
         let error = match error.status {
-            // The server does not name what it does not have.
+            // The server does not name accounts that it does not have.
             Status::Account => {
                 let why = std::mem::replace(&mut error.what, self.at_server(doing));
                 error.because(why)
@@ -274,7 +274,7 @@ impl Caller<'_> {
         }
     }
 
-    /// What answered is not a wxtoken server.
+    /// Returns the error of an answer that is not from a wxtoken server.
     fn is_not_one(&self, doing: &str) -> Error {
         Error::store(self.at_server(doing))
             .because("what answers there is not a wxtoken server")
@@ -297,7 +297,7 @@ fn path_of(verb: &str, name: Option<&str>) -> String {
     format!("{verb}/{}", parts.join("/"))
 }
 
-/// A piece of a path, percent-encoded.
+/// Returns a piece of a path, percent-encoded.
 fn encoded(piece: &str) -> String {
     let mut path = String::new();
     for byte in piece.bytes() {
@@ -305,7 +305,7 @@ fn encoded(piece: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => {
                 path.push(char::from(byte));
             }
-            // A dot too: a piece of dots alone would be a way up.
+            // A dot is encoded too: a piece of only dots would mean the directory above.
             _ => path.push_str(&format!("%{byte:02X}")),
         }
     }

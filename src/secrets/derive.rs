@@ -1,4 +1,4 @@
-//! Keys for other purposes, derived from those of the key file: whoever knows one of them does not know the file's.
+//! Keys for other purposes, derived from those of the key file. A derived key does not reveal the file's key.
 
 use ring::hmac;
 
@@ -6,7 +6,8 @@ use super::key_file::Vault;
 use crate::error::{Error, Result, Status};
 
 impl Vault {
-    /// One for each key of the file, that of the key which seals first. Fails where there is no file, and makes none.
+    /// Derives one key for each key of the file, the current one first. Fails if the file does not exist, and does not
+    /// make one.
     pub fn derive(&self, purpose: &str) -> Result<Vec<hmac::Key>> {
         let Some(keys) = self.read()? else {
             let what = format!("cannot read key file {}", self.path().display());

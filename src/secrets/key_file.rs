@@ -1,4 +1,4 @@
-//! The key file: made whole, read when it is needed, and changed so that no secret is ever without its key.
+//! The key file. It is written whole, read when it is needed, and changed so that no secret is ever without its key.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use crate::sys::{self, Distrust, FileId, Lack, NotGiven, OWNER_ONLY, OwnFile, Ow
 
 pub(super) const KEY_LEN: usize = 32;
 
-/// How long an empty key file is given to be filled.
+/// The time in milliseconds that a reader waits for an empty key file to be filled.
 const CLAIM_MS: i64 = 500;
 
 pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
@@ -24,14 +24,14 @@ pub(super) type Key = Zeroizing<[u8; KEY_LEN]>;
 #[derive(Clone, Debug)]
 pub struct Vault {
     pub(super) path: PathBuf,
-    /// The store, whose owner a new key belongs to.
+    /// The store's path. A new key file belongs to the store's owner.
     store: Option<PathBuf>,
-    /// What is sealed opens in the store of this id only; empty for any.
+    /// The id of the only store in which a sealed value opens. An empty id stands for any store.
     pub(super) sealing_for: String,
 }
 
 impl Vault {
-    /// The key at `path`, of a store that is not a file.
+    /// Makes the vault with the key file at `path`, for a store that is not a file.
     pub fn at(path: PathBuf) -> Vault {
         Vault {
             path,
@@ -40,7 +40,7 @@ impl Vault {
         }
     }
 
-    /// The same key for the secrets of the store of this id; without one, for those of a file or a backup.
+    /// Returns a vault with the same key, for secrets of the store with this id. None stands for a file or a backup.
     pub fn sealing_for(self, store_id: Option<String>) -> Vault {
         Vault {
             sealing_for: store_id.unwrap_or_default(),
@@ -48,7 +48,7 @@ impl Vault {
         }
     }
 
-    /// The key at `path` of the store at `store`.
+    /// Makes the vault with the key file at `path`, for the store at `store`.
     pub fn of_store(path: PathBuf, store: &Path) -> Vault {
         Vault {
             store: Some(store.to_owned()),
@@ -56,27 +56,27 @@ impl Vault {
         }
     }
 
-    /// Where the key is.
+    /// Returns the path of the key file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether what one of the two seals opens with the other.
+    /// Returns whether a value that one of the two vaults seals opens with the other.
     pub fn seals_as(&self, other: &Vault) -> bool {
         self.path == other.path && self.sealing_for == other.sealing_for
     }
 
-    /// Whether there is a key: a sign that its store was one.
+    /// Returns whether the key file exists. A key file shows that there was a store.
     pub fn exists(&self) -> bool {
         self.path.exists()
     }
 
-    /// Whether this process is kept from reading the key: then somebody else fetches.
+    /// Returns whether this process may not read the key. It then leaves fetching to others.
     pub fn is_unreadable(&self) -> bool {
         sys::is_denied(&self.path)
     }
 
-    /// The same in words.
+    /// Returns the error of a process that may not read the key.
     pub fn read_error(&self) -> Option<Error> {
         if !self.is_unreadable() {
             return None;
@@ -84,12 +84,13 @@ impl Vault {
         self.read().err()
     }
 
-    /// The reason why nothing is sealed and opened with this key, with the remedy.
+    /// Returns the reason why this key is not used for sealing and opening, with advice.
     pub fn why_not_trusted(&self) -> Option<Error> {
         Distrust::of(&self.path).map(|why| self.not_trusted(why))
     }
 
-    /// Its maker knows it, and everything that it seals.
+    /// Returns the error for a key file that another user may have made. That user would know everything sealed with
+    /// it.
     fn not_trusted(&self, why: Distrust) -> Error {
         let what = format!("key file {} is not trusted", self.path.display());
         Error::new(Status::Secret, what)
@@ -97,7 +98,7 @@ impl Vault {
             .advise(why.advice(&self.path))
     }
 
-    /// The keys, the one that seals first; None when there is no file.
+    /// Reads the keys, the current one first. Returns None if the file does not exist.
     pub(super) fn read(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
             let what = format!("cannot read key file {}", self.path.display());
@@ -116,7 +117,7 @@ impl Vault {
         };
         let mut read = look();
         let deadline = Deadline::after(CLAIM_MS);
-        // Another process has claimed the name, and is about to put the key there.
+        // Another process has claimed the name, and is about to write the key.
         while matches!(read, Ok(0)) && !deadline.has_passed() {
             std::thread::sleep(Duration::from_millis(5));
             read = look();
@@ -144,7 +145,7 @@ impl Vault {
             })
     }
 
-    /// Makes a new key. A process that loses the race against another one uses the other's.
+    /// Makes a new key. If another process makes one at the same time, both use the same one.
     pub(super) fn create(&self) -> Result<Vec<Key>> {
         let keys = vec![new_key()?];
         let place = |draft: &Path| {
@@ -180,8 +181,8 @@ impl Vault {
         }
     }
 
-    /// Gives a draft the key's name, unless there is a key. By a hard link, or where the file system has none by a
-    /// renaming that replaces nothing.
+    /// Gives a draft the key's name, unless there is a key. Uses a hard link, or on a file system without hard links a
+    /// rename that replaces nothing.
     fn put_in_place(&self, draft: &Path) -> io::Result<()> {
         let Err(no_link) = std::fs::hard_link(draft, &self.path) else {
             return Ok(());
@@ -195,14 +196,14 @@ impl Vault {
         }
     }
 
-    /// The same with an empty file that claims the name, for a file system that cannot rename without replacing. A reader waits
-    /// for the key in it.
+    /// Gives a draft the key's name on a file system that cannot rename without replacing. An empty file claims the
+    /// name first. A reader waits for the key in it.
     fn rename_over_claim(&self, draft: &Path) -> io::Result<()> {
         let claim = sys::create_private(&self.path)?;
         let claimed = FileId::of(&claim.get()?.metadata()?);
         drop(claim);
         if FileId::at(&self.path) != Some(claimed) {
-            // It was taken away, and there may be another key by now.
+            // The claim was removed, and there may be another key by now.
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         std::fs::rename(draft, &self.path).inspect_err(|_| {
@@ -210,9 +211,10 @@ impl Vault {
         })
     }
 
-    /// Puts a new key before the one there is; both open from now on. Nothing happens when a change of keys was begun before.
+    /// Puts a new key in front of the current one. Both open values from now on. Does nothing if a rotation has begun
+    /// before.
     pub fn begin_rotation(&self) -> Result<()> {
-        // A new file would take the link's place, and the old key stay where it leads to.
+        // A new file would replace the link, and the old key would stay in the link's target.
         if let Ok(target) = std::fs::read_link(&self.path) {
             let what = format!("cannot change the key in {}", self.path.display());
             let target = self.path.with_file_name(target);
@@ -230,7 +232,7 @@ impl Vault {
         }
     }
 
-    /// Forgets every key but the one that seals.
+    /// Deletes every key but the current one.
     pub fn finish_rotation(&self) -> Result<()> {
         match self.read()? {
             Some(mut keys) if keys.len() > 1 => {
@@ -241,7 +243,7 @@ impl Vault {
         }
     }
 
-    /// Puts other keys into the file, which keeps its owner and its mode.
+    /// Replaces the keys in the file, which keeps its owner and its mode.
     fn replace(&self, keys: &[Key]) -> Result<()> {
         use std::os::unix::fs::{MetadataExt, fchown};
         let place = |draft: &Path| {
@@ -269,7 +271,7 @@ impl Vault {
         })
     }
 
-    /// Writes keys whole beside their place, then has them put there: half a key is never seen under its name.
+    /// Writes keys to a draft, then has it put in place. So a half-written key is never visible under the file's name.
     fn publish(&self, keys: &[Key], place: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
         let _shield = sys::BlockedSignals::new();
         let draft = self.path.with_added_extension(format!(

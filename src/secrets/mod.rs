@@ -1,28 +1,30 @@
-//! Seals app secrets for the store and opens them again: AES-256-GCM with a key from a file of mode 0600.
+//! Sealing app secrets for the store, and opening them: AES-256-GCM with a key from a file of mode 0600.
 //!
-//! The key file is read when it is needed and not kept. A sealed secret names the key it was sealed with and is bound to
-//! its account's id, so that a wrong key or a swapped row is told apart from damage.
+//! # Sealed values
 //!
-//! While keys are changed the file holds two, a line each: the first seals, both open.
+//! The nonce is random. The account's id is authenticated with the secret, or for a put value the identity of its
+//! credential. The id of the key stands in front. So a wrong key, a swapped row and damage are told apart.
 //!
-//! # Keys and messages
+//! The key is read when it is needed, and not kept. A new key file is written to a draft and linked into place. So no
+//! process sees half a key, and if two processes create one, one of them wins.
 //!
-//! Sealed by AES-256-GCM with a random nonce; the account's id (for what was put, the identity) is authenticated with
-//! it, and the key's own id stands in front, so that a wrong key, a swapped row and damage are told apart. The key is
-//! read when it is needed and not kept. It is written whole to a draft and linked into place, so nobody sees half a
-//! key, and of two that race one wins.
+//! In memory a secret is `Zeroizing<String>`. The copy that ureq makes for the length of a request is not wiped. The
+//! errors of ureq and the texts of serde_json can quote their input, so they are classified and reworded, never
+//! formatted.
 //!
-//! In memory a secret is `Zeroizing<String>`; what ureq makes of it for the length of a request is not wiped. The
-//! errors of ureq and the texts of serde_json can quote what they were given: they are told apart and reworded, never
-//! formatted. What the platform says is passed on in 300 bytes, and not at all where a gateway echoes a part of a
-//! secret in it (`platform::echo`). A panic's text is not passed on either.
+//! The platform's message is passed on up to 300 bytes, and not at all if a gateway echoes a part of a secret in it
+//! (`platform::echo`). The text of a panic is not passed on.
 //!
-//! **A new key.** While keys are changed the key file holds both, a line each: the first seals, both open. `rekey`
-//! puts the new one in front, seals everything anew in one transaction, looks once more for what came late, and takes
-//! the old one out, all with the store's write lock held; what a leader seals it compares with the file inside its own
-//! transaction. Killed anywhere, both keys are there, and the next `rekey` ends it. A key file that is a symbolic link
-//! is read, since keys are mounted so, but not changed: a new file would take the link's place, and the old key stay
-//! at its end.
+//! # Rotating the key
+//!
+//! During a rotation the key file holds two keys, a line each. The first seals, and both open. `rekey` puts the new key
+//! in front, seals everything again, checks for values that came late, and then deletes the old key. It changes the key
+//! file only within a change of the accounts, when no other process of the host writes. A leader that seals a value
+//! checks the key file inside its own transaction. If the process is killed at any point, both keys are in the file,
+//! and the next `rekey` completes the rotation.
+//!
+//! A key file that is a symbolic link is read, since keys are mounted like that, but it cannot be rotated. A new file
+//! would replace the link, and the old key would stay in the link's target.
 
 mod derive;
 mod key_file;
@@ -39,20 +41,20 @@ use crate::error::Hint;
 use key_file::KEY_LEN;
 use seal::cipher;
 
-/// A secret in the clear; wiped from memory when dropped.
+/// A secret in clear. It is wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
 
-/// What a sealed value is, and where it belongs: elsewhere it does not open.
+/// The identity of a sealed value: what it is, and where it belongs. It does not open anywhere else.
 pub struct Label {
-    /// For messages: `the secret of account "shop"`.
+    /// The name for messages, such as `the secret of account "shop"`.
     pub what: String,
-    /// How to bring it back, if the key stays lost; None where its account's name is not known.
+    /// The advice if the key stays lost. None if the name of the account is not known.
     again: Option<Hint>,
     place: String,
 }
 
 impl Label {
-    /// The secret of an account.
+    /// Labels the secret of an account.
     pub fn secret(account: &str, kind: &str, id: &str) -> Label {
         Label {
             what: format!("the secret of account \"{account}\""),
@@ -66,7 +68,7 @@ impl Label {
         }
     }
 
-    /// A field that was put for an account; `owner` tells its credential from all others.
+    /// Labels a field that was put for an account. `owner` tells its credential from all others.
     pub fn put(account: &str, field: &str, owner: &str) -> Label {
         Label {
             what: format!("the {field} of account \"{account}\""),
@@ -79,7 +81,7 @@ impl Label {
         }
     }
 
-    /// A field that was put for an account of this id, whose name is not known.
+    /// Labels a field that was put for an account of this id, whose name is not known.
     pub fn put_for(id: &str, owner: &str) -> Label {
         Label {
             what: format!("what was put for {id}"),
@@ -88,7 +90,7 @@ impl Label {
         }
     }
 
-    /// How to bring it back. `or`: what else does, as the beginning of a sentence.
+    /// Returns the advice to enter the secret again. `or` is the start of a sentence with another remedy.
     fn again(&self, or: Option<&str>) -> Hint {
         match (self.again.clone(), or) {
             (Some(again), Some(or)) => again.after(or),
@@ -98,13 +100,14 @@ impl Label {
     }
 }
 
-/// What tells two secrets of one id apart without telling either: a hash, safe because app secrets are random.
+/// Returns a hash that tells two secrets of one id apart and reveals neither. It is safe because app secrets are
+/// random.
 pub fn fingerprint(id: &str, secret: &str) -> String {
     let text = Zeroizing::new(format!("wxtoken secret\0{id}\0{secret}"));
     encode(&digest(&SHA256, text.as_bytes()).as_ref()[..8])
 }
 
-/// Runs the ciphers once, so that ring has looked at the processor before any fork or second thread can interrupt it.
+/// Runs the ciphers once, so that ring examines the processor before a fork or a second thread can interrupt it.
 pub fn warm_up() {
     static IS_WARM: AtomicBool = AtomicBool::new(false);
     if !IS_WARM.swap(true, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! Seals secrets and opens them: AES-256-GCM. A sealed value names its key and is bound to the place it belongs to.
+//! Sealing and opening with AES-256-GCM. A sealed value names its key, and is bound to the place where it belongs.
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::digest::{SHA256, digest};
@@ -14,7 +14,7 @@ const FORMAT: u8 = 1;
 const KEY_ID_LEN: usize = 8;
 
 impl Vault {
-    /// Seals `secret`, making the key file when there is none yet.
+    /// Seals `secret`. Makes the key file if there is none yet.
     pub fn seal(&self, label: &Label, secret: &str) -> Result<Vec<u8>> {
         let keys = match self.read()? {
             Some(keys) => keys,
@@ -36,7 +36,7 @@ impl Vault {
         Ok([&[FORMAT], key_id(key).as_slice(), &nonce, &sealed].concat())
     }
 
-    /// Opens what [`Vault::seal`] made.
+    /// Opens a value that [`Vault::seal`] made.
     pub fn open(&self, label: &Label, sealed: &[u8]) -> Result<Secret> {
         let Some(keys) = self.read()? else {
             let why = "the key file does not exist";
@@ -69,7 +69,7 @@ impl Vault {
         }
     }
 
-    /// What a sealed value is bound to.
+    /// Returns the place that a sealed value is bound to.
     fn place(&self, label: &Label) -> String {
         match self.sealing_for.as_str() {
             "" => label.place.clone(),
@@ -77,7 +77,7 @@ impl Vault {
         }
     }
 
-    /// `or`: what else brings it back, as the beginning of a sentence.
+    /// Returns the error for a value that does not open. `or` is the start of a sentence with another remedy.
     fn refusal(&self, label: &Label, why: &str, or: Option<&str>) -> Error {
         let what = format!(
             "cannot open {} with key file {}",
@@ -89,15 +89,15 @@ impl Vault {
             .hint(label.again(or))
     }
 
-    /// Whether a sealed value is of the key that seals now. Asked inside the transaction that writes it, within which no key
-    /// is changed.
+    /// Returns whether a value was sealed with the current key. Must be called inside the transaction that writes the
+    /// value, since no key is changed during that.
     pub fn is_current(&self, sealed: &[u8]) -> Result<bool> {
         let keys = self.read()?;
         Ok(keys.is_some_and(|keys| sealed_with(sealed, &keys[0])))
     }
 
-    /// Whether the key of a sealed value is here still, be it to go soon. Asked as above: a change of keys that is under way
-    /// will seal the value anew.
+    /// Returns whether the key of a sealed value is in the file, even if a rotation will delete it. Must be called
+    /// inside a transaction: the rotation will seal the value again before it deletes the key.
     pub fn has_key_of(&self, sealed: &[u8]) -> Result<bool> {
         let keys = self.read()?;
         Ok(keys.is_some_and(|keys| keys.iter().any(|key| sealed_with(sealed, key))))
@@ -112,7 +112,7 @@ pub(super) fn cipher(key: &[u8; KEY_LEN]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("32 bytes"))
 }
 
-/// Whether a sealed value names this key.
+/// Returns whether a sealed value names this key.
 fn sealed_with(sealed: &[u8], key: &[u8; KEY_LEN]) -> bool {
     sealed.get(1..=KEY_ID_LEN) == Some(&key_id(key))
 }

@@ -1,4 +1,5 @@
-//! A client's key: `wxk_<id>_<secret>`. The id finds the key in a record and shows nothing; the secret is 32 random bytes.
+//! A client's key: `wxk_<id>_<secret>`. The id finds the key in a record and reveals nothing. The secret is 32 random
+//! bytes.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,16 +10,16 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, Status};
 
-/// What a key begins with, so that a scan for leaked secrets finds it.
+/// The prefix of every client key, by which a scan finds leaked ones.
 const PREFIX: &str = "wxk_";
 const ID_BYTES: usize = 6;
 const SECRET_BYTES: usize = 32;
-/// The length of a key's text.
+/// The length of a key's text in bytes.
 const LENGTH: usize = PREFIX.len() + 2 * ID_BYTES + 1 + 43;
 
-/// A key that was just made: to be shown once.
+/// A key that was just made. It is shown once.
 pub struct NewKey {
-    /// The key.
+    /// The text of the key.
     pub text: Zeroizing<String>,
 }
 
@@ -28,7 +29,7 @@ impl std::fmt::Debug for NewKey {
     }
 }
 
-/// What is kept of a key.
+/// The part of a key that is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredKey {
     pub(super) id: String,
@@ -52,7 +53,7 @@ impl NewKey {
     }
 }
 
-/// A key that a caller gave, by its hash: it can be looked up again later, and the key is not kept for that.
+/// The hash of a key that a caller gave. The key can be looked up again later, and is itself not kept.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GivenKey {
     id: String,
@@ -66,7 +67,7 @@ impl std::fmt::Debug for GivenKey {
 }
 
 impl GivenKey {
-    /// None for what cannot be a key.
+    /// Parses a key. Returns None for a text that cannot be one.
     pub fn parse(text: &str) -> Option<GivenKey> {
         if text.len() != LENGTH {
             return None;
@@ -78,7 +79,7 @@ impl GivenKey {
         })
     }
 
-    /// Takes as long for any two keys.
+    /// Compares in the same time for any two keys.
     pub(super) fn is(&self, known: &StoredKey) -> bool {
         is_equal(self.id.as_bytes(), known.id.as_bytes())
             & is_equal(self.sha256.as_bytes(), known.sha256.as_bytes())

@@ -1,8 +1,9 @@
-//! Who may ask a server for tokens: the clients of `wxtoken serve`, the business servers, each with its keys and its rights. Pure.
+//! The clients of `wxtoken serve`: the business servers that may ask it for tokens, each with its keys and rights. This
+//! module is pure.
 //!
-//! All clients of a store are one record, a JSON text (`store::Read::clients`), which a change replaces whole. A key is shown
-//! once, when it is made; the record holds its SHA-256 alone. A key is long and random, so a plain hash gives nothing away.
-//! What a newer version has written beside what is known here is kept as it is.
+//! All clients of a store are one record, a JSON text (`store::Read::clients`). A change replaces the whole record. A
+//! key is shown once, when it is made, and the record holds only its SHA-256. A plain hash is safe, because a key is
+//! long and random. Fields from a newer version are kept as they are.
 
 mod key;
 mod stand_in;
@@ -19,23 +20,23 @@ use crate::error::{Error, Result, Status};
 use crate::names;
 use key::StoredKey;
 
-/// What a client may do.
+/// A right of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     /// Get tokens and tickets.
     Get,
-    /// Say that the API refused a token.
+    /// Report that the API refused a token.
     Reject,
     /// See the report of its accounts.
     Status,
-    /// Hand over what is pushed: tickets, refresh tokens.
+    /// Put pushed secrets: tickets and refresh tokens.
     Put,
     /// Have its calls forwarded to the platform.
     Forward,
 }
 
 impl Verb {
-    /// Every verb.
+    /// Every right.
     pub const ALL: [Verb; 5] = [
         Verb::Get,
         Verb::Reject,
@@ -44,7 +45,7 @@ impl Verb {
         Verb::Forward,
     ];
 
-    /// Its name in the record, on the command line and in the audit.
+    /// Returns the right's name in the record, on the command line and in the audit.
     pub fn name(self) -> &'static str {
         match self {
             Verb::Get => "get",
@@ -56,18 +57,18 @@ impl Verb {
     }
 }
 
-/// The longest name of a client, in bytes.
+/// The length of the longest name of a client in bytes.
 const MAX_NAME: usize = 64;
 
-/// One client.
+/// One client, with its keys and rights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerClient {
-    /// When it was added, in Unix milliseconds.
+    /// The time when the client was added, in Unix milliseconds.
     pub added_at: i64,
-    /// The accounts that it may see; all of them, where there is no list.
+    /// The accounts that the client may see. None stands for all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<Vec<String>>,
-    /// What it may do, by name.
+    /// The names of the client's rights.
     pub allow: Vec<String>,
     keys: Vec<StoredKey>,
     #[serde(flatten)]
@@ -75,18 +76,18 @@ pub struct ServerClient {
 }
 
 impl ServerClient {
-    /// Whether it may do this.
+    /// Returns whether the client has this right.
     pub fn may(&self, verb: Verb) -> bool {
         self.allow.iter().any(|allowed| allowed == verb.name())
     }
 
-    /// Whether it may see this account.
+    /// Returns whether the client may see this account.
     pub fn sees(&self, account: &str) -> bool {
         let accounts = self.accounts.as_ref();
         accounts.is_none_or(|accounts| accounts.iter().any(|one| one == account))
     }
 
-    /// The account that it sees, where that is one.
+    /// Returns the account that the client may see, if it is exactly one.
     pub fn only_account(&self) -> Option<&str> {
         match self.accounts.as_deref() {
             Some([only]) => Some(only),
@@ -94,16 +95,16 @@ impl ServerClient {
         }
     }
 
-    /// When each of its keys was made, in Unix milliseconds. There are two while one replaces the other.
+    /// Returns when each of the client's keys was made, in Unix milliseconds. During a rotation there are two keys.
     pub fn keys_made_at(&self) -> impl Iterator<Item = i64> {
         self.keys.iter().map(|key| key.made_at)
     }
 }
 
-/// Every client of a store, by name.
+/// All clients of a store, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientSet {
-    /// Of this very write: no two writes are alike, and a comparison tells them apart.
+    /// A random mark of this write. No two writes have the same, so a comparison tells them apart.
     write: String,
     clients: BTreeMap<String, ServerClient>,
     #[serde(flatten)]
@@ -111,12 +112,12 @@ pub struct ClientSet {
 }
 
 impl ClientSet {
-    /// The clients of a record; none where there is no record.
+    /// Parses a record of clients. Without a record the set is empty.
     pub(crate) fn of_text(text: Option<&str>) -> Result<ClientSet> {
         let Some(text) = text else {
             return Ok(ClientSet::default());
         };
-        // The error's own text would quote what is there.
+        // The text of the JSON error would quote the record.
         serde_json::from_str(text).map_err(|_| {
             Error::store("cannot read the server's clients")
                 .because("their record is not what this library writes")
@@ -124,7 +125,7 @@ impl ClientSet {
         })
     }
 
-    /// The record, to be written.
+    /// Returns the record to write.
     pub(crate) fn to_text(&self) -> Result<String> {
         let marked = ClientSet {
             write: key::random_hex(8)?,
@@ -134,25 +135,25 @@ impl ClientSet {
             .map_err(|e| Error::store("cannot write the server's clients").because(e.to_string()))
     }
 
-    /// Every client with its name, by name.
+    /// Returns every client with its name, sorted by name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &ServerClient)> {
         self.clients
             .iter()
             .map(|(name, client)| (name.as_str(), client))
     }
 
-    /// The client of this name.
+    /// Returns the client of this name.
     pub fn named(&self, name: &str) -> Option<(&str, &ServerClient)> {
         let (name, client) = self.clients.get_key_value(name)?;
         Some((name, client))
     }
 
-    /// The client that has this key. Takes as long whether one has it or not.
+    /// Returns the client with this key. Takes the same time whether or not there is one.
     pub fn of_key(&self, key: &str) -> Option<(&str, &ServerClient)> {
         self.of_given_key(&GivenKey::parse(key)?)
     }
 
-    /// The client that has the key that was given, be it some time ago. Takes as long whether one has it or not.
+    /// Returns the client with a key that was given earlier. Takes the same time whether or not there is one.
     pub fn of_given_key(&self, given: &GivenKey) -> Option<(&str, &ServerClient)> {
         let mut found = None;
         for (name, client) in self.all() {
@@ -165,7 +166,7 @@ impl ClientSet {
         found
     }
 
-    /// A client of this name is there from now on. Gives its key.
+    /// Adds a client, and returns its key.
     pub(crate) fn add(
         &mut self,
         name: &str,
@@ -192,7 +193,7 @@ impl ClientSet {
         Ok(key)
     }
 
-    /// Gives a client other rights; its keys stay. What is None stays, too.
+    /// Changes a client's rights. The keys stay, and so does each property that is None.
     pub(crate) fn change(
         &mut self,
         name: &str,
@@ -209,7 +210,7 @@ impl ClientSet {
         Ok(())
     }
 
-    /// Gives a client another key; the one that it has holds on beside it.
+    /// Adds a second key to a client, and returns it. The first key stays valid until the rotation is finished.
     pub(crate) fn rotate(&mut self, name: &str, now_ms: i64) -> Result<NewKey> {
         let client = self.client_to_change(name)?;
         if client.keys.len() > 1 {
@@ -223,7 +224,7 @@ impl ClientSet {
         Ok(key)
     }
 
-    /// Ends every key of a client but the newest. Whether there was one to end.
+    /// Removes every key of a client but the newest. Returns whether there was one to remove.
     pub(crate) fn finish_rotation(&mut self, name: &str) -> Result<bool> {
         let keys = &mut self.client_to_change(name)?.keys;
         let ended = keys.len().saturating_sub(1);
@@ -231,7 +232,7 @@ impl ClientSet {
         Ok(ended > 0)
     }
 
-    /// Takes a client out.
+    /// Removes a client.
     pub(crate) fn remove(&mut self, name: &str) -> Result<()> {
         self.client_to_change(name)?;
         self.clients.remove(name);
@@ -259,7 +260,7 @@ fn names_of(verbs: &[Verb]) -> Vec<String> {
     verbs.iter().map(|verb| verb.name().to_owned()).collect()
 }
 
-/// A name is also what a certificate may hold, and stands in logs.
+/// Checks a name. Names are also used in certificates and in logs.
 fn check_name(name: &str) -> Result<()> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(is_allowed) {

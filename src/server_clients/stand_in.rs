@@ -1,8 +1,10 @@
-//! A stand-in: what a client is given in the place of an account's access token, where the server forwards its calls.
+//! Stand-ins: texts that clients are given in the place of an account's access token, if the server forwards their
+//! calls.
 //!
-//! A stand-in is `wxs_` and a text in base64url: who may use it, for which account and until when, under a MAC. The MAC's key
-//! comes from the store's key file, and the hash of the client's newest key goes into it. So no store keeps stand-ins, every
-//! server of a store knows them, and they end with the client's key. A backup does not make any: it lacks the key file.
+//! A stand-in is `wxs_` and a text in base64url. The text says which client may use it, for which account and until
+//! when, under a MAC. The key of the MAC comes from the store's key file, and the hash of the client's newest key goes
+//! into it. So no store keeps stand-ins, every server of a store knows them, and they end with the client's key. A
+//! backup does not allow anyone to make them, since it lacks the key file.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,33 +13,34 @@ use ring::hmac;
 use super::key::{StoredKey, is_equal};
 use super::{ClientSet, ServerClient};
 
-/// What a stand-in begins with, so that it is told from a platform's token.
+/// The prefix of every stand-in, which tells it from a platform's token.
 pub const STAND_IN_PREFIX: &str = "wxs_";
-/// How long a stand-in is good for, in seconds.
+/// The life of a stand-in in seconds.
 pub const STAND_IN_LIFE_S: i64 = 7200;
-/// How long it is taken beyond that: a client's clock may be late.
+/// The seconds for which an expired stand-in is still accepted, since a client's clock may be slow.
 const GRACE_S: i64 = 60;
 const VERSION: u8 = 1;
 const EXPIRY_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
-/// The longest text that is looked at.
+/// The length in bytes of the longest text that is parsed.
 const MAX_LENGTH: usize = 512;
 
-/// Why a stand-in is of no use.
+/// The reason why a stand-in is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandInFlaw {
-    /// No client's key has made it, or not any more.
+    /// No current key of a client has made it.
     Unknown,
-    /// Its life is over.
+    /// The stand-in has expired.
     Expired,
 }
 
-/// What stand-ins are made by and known by: the keys that were derived from a store's key file, the one that makes them first.
+/// The keys that make and verify stand-ins. They are derived from a store's key file, and the first one makes new
+/// stand-ins.
 #[derive(Clone)]
 pub struct StandInKeys(Vec<hmac::Key>);
 
 impl StandInKeys {
-    /// What they are derived for.
+    /// The purpose for which the keys are derived.
     pub(crate) const PURPOSE: &str = "stand-in";
 
     pub(crate) fn new(derived: Vec<hmac::Key>) -> StandInKeys {
@@ -51,19 +54,20 @@ impl std::fmt::Debug for StandInKeys {
     }
 }
 
-/// What a stand-in stands for.
+/// The client and the account that a stand-in names.
 #[derive(Debug)]
 pub struct StandIn<'a> {
-    /// The name of the client that has it.
+    /// The client's name.
     pub name: &'a str,
-    /// That client.
+    /// The client.
     pub client: &'a ServerClient,
     /// The account whose token it stands for.
     pub account: String,
 }
 
 impl ServerClient {
-    /// A stand-in for the token of an account, good from this second on. None for a client without a key.
+    /// Makes a stand-in for the token of an account, valid from this second on. Returns None for a client without a
+    /// key.
     pub fn stand_in(&self, keys: &StandInKeys, account: &str, now_s: i64) -> Option<String> {
         let key = self.keys.last()?;
         let mut bytes = vec![VERSION];
@@ -78,7 +82,8 @@ impl ServerClient {
 }
 
 impl ClientSet {
-    /// What a stand-in stands for. Whether the client may still see the account is the caller's to ask.
+    /// Returns the client and the account that a stand-in names. The caller must check that the client may still see
+    /// the account.
     pub fn of_stand_in(
         &self,
         keys: &StandInKeys,

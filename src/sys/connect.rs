@@ -1,5 +1,5 @@
-//! Connects to the first of several addresses that answers, as RFC 8305 has it: the next attempt begins 250 ms after the last
-//! one, or as soon as that fails, and those before it go on.
+//! Connects to the first of several addresses that answers, as in RFC 8305. The next attempt begins 250 ms after the
+//! last one, or as soon as that fails. Earlier attempts go on.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,11 +7,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::time::{Duration, Instant};
 
-/// How long an attempt is alone.
+/// The time for which an attempt runs alone.
 const HEAD_START: Duration = Duration::from_millis(250);
 
-/// The first connection that comes about. The error is that of the attempt that failed last, where it had a route; a timeout
-/// where one is still under way.
+/// Returns the first connection that succeeds. The error is a timeout if an attempt is still under way. Otherwise it is
+/// that of the last attempt that had a route.
 pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + within;
     let mut waiting = in_turns(addresses);
@@ -59,7 +59,8 @@ pub fn connect_first(addresses: &[SocketAddr], within: Duration) -> io::Result<T
     }
 }
 
-/// Keeps the error that says more. A host without IPv6 has no route to such an address, whatever the others do.
+/// Keeps the error that says more. A host without IPv6 has no route to an IPv6 address, whatever the other attempts
+/// return.
 fn keep(failed: &mut Option<io::Error>, e: io::Error) {
     let kinds = [
         io::ErrorKind::NetworkUnreachable,
@@ -71,7 +72,7 @@ fn keep(failed: &mut Option<io::Error>, e: io::Error) {
     }
 }
 
-/// The addresses with their families in turns, beginning with that of the first.
+/// Returns the addresses with the two families alternating, starting with the family of the first.
 fn in_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
@@ -88,15 +89,15 @@ fn in_turns(addresses: &[SocketAddr]) -> VecDeque<SocketAddr> {
 
 pub(super) fn new_socket(family: libc::c_int) -> io::Result<TcpStream> {
     let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: socket takes three numbers, and gives a descriptor that nothing else has, or -1.
+    // SAFETY: socket takes three numbers, and returns a descriptor that nothing else has, or -1.
     match unsafe { libc::socket(family, kind, 0) } {
         -1 => Err(io::Error::last_os_error()),
-        // SAFETY: as above.
+        // SAFETY: socket has returned the descriptor, which nothing else has.
         descriptor => Ok(unsafe { TcpStream::from_raw_fd(descriptor) }),
     }
 }
 
-/// Begins to connect, and does not wait for it.
+/// Begins to connect, and does not wait.
 fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
     let family = if address.is_ipv6() {
         libc::AF_INET6
@@ -129,7 +130,7 @@ fn begin(address: &SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// connect() with a sockaddr of either family.
+/// Calls connect() with a sockaddr of either family.
 pub(super) fn connect<T>(socket: &TcpStream, address: &T) -> io::Result<()> {
     let length = size_of::<T>() as libc::socklen_t;
     let address: *const T = address;
@@ -140,7 +141,7 @@ pub(super) fn connect<T>(socket: &TcpStream, address: &T) -> io::Result<()> {
     }
 }
 
-/// Which of these have connected or failed within a time; none where a signal came first.
+/// Returns which of these have connected or failed within a time. Returns none if a signal came first.
 fn writable(sockets: &[TcpStream], within: Duration) -> io::Result<Vec<usize>> {
     let mut polled: Vec<libc::pollfd> = sockets
         .iter()
@@ -151,7 +152,7 @@ fn writable(sockets: &[TcpStream], within: Duration) -> io::Result<Vec<usize>> {
         })
         .collect();
     let count = polled.len() as libc::nfds_t;
-    // Rounded up: a poll of 0 ms would be asked again and again.
+    // Rounded up: a poll of 0 ms would be repeated without a pause.
     let ms = i32::try_from(within.as_millis() + 1).unwrap_or(i32::MAX);
     // SAFETY: `polled` holds `count` entries, whose descriptors are open.
     if unsafe { libc::poll(polled.as_mut_ptr(), count, ms) } == -1 {
@@ -179,7 +180,7 @@ mod tests {
         of.iter().map(|address| address.parse().unwrap()).collect()
     }
 
-    /// A listener, and an address that refuses: of a host of 127/8 that nobody else listens on.
+    /// Returns a listener, its address, and an address of 127/8 that nobody listens on.
     fn open_and_closed() -> (TcpListener, SocketAddr, SocketAddr) {
         let open = TcpListener::bind("127.0.0.1:0").unwrap();
         let closed = TcpListener::bind("127.0.0.9:0")
@@ -211,7 +212,7 @@ mod tests {
     #[test]
     fn an_address_that_does_not_answer_is_not_waited_for() {
         let (_open, address, _) = open_and_closed();
-        // A listener whose queue is full drops what comes: nobody accepts here.
+        // A listener whose queue is full drops new connections: nobody accepts here.
         let silent = TcpListener::bind("127.0.0.2:0").unwrap();
         // SAFETY: the descriptor is open and listens already.
         unsafe { libc::listen(silent.as_raw_fd(), 0) };

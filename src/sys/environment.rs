@@ -1,17 +1,18 @@
-//! The environment, as `secure_getenv` has it: a program with more rights than its caller reads nothing of what the caller put
-//! there.
+//! The environment, read as `secure_getenv` does. A program with more rights than its caller ignores what the caller
+//! set.
 
 use std::ffi::{CStr, OsStr, OsString, c_char};
 use std::os::unix::ffi::OsStrExt;
 
-/// Whether the system says that this program has rights that its caller lacks: by a set-user-ID or set-group-ID file, or by
-/// capabilities of the file.
+/// Returns whether this program has rights that its caller lacks, by the file's set-user-ID or set-group-ID bit or its
+/// capabilities.
 pub fn is_secure() -> bool {
-    // SAFETY: getauxval takes a number and reads what the kernel gave to this process.
+    // SAFETY: getauxval takes a number, and reads what the kernel passed to this process.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
-/// A variable of the environment. None in a secure program: its caller could name another host for the secrets.
+/// Returns a variable of the environment. Returns None in a secure program, whose caller could send the secrets to
+/// another host.
 pub fn variable(name: &str) -> Option<OsString> {
     if is_secure() {
         return None;
@@ -19,9 +20,10 @@ pub fn variable(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// The variables whose names begin so, each without that; the first of those that have one name. As [`variable`] has it.
+/// Returns the variables with this prefix, without the prefix. Of several with one name, the first counts. A secure
+/// program gets none.
 ///
-/// One pass over the list that `getenv` goes through for each name, and no copy of what else is there.
+/// This makes one pass over the list that `getenv` searches for each name, and copies no other variable.
 pub fn variables(prefix: &str) -> Vec<(OsString, OsString)> {
     unsafe extern "C" {
         static environ: *const *const c_char;
@@ -30,11 +32,12 @@ pub fn variables(prefix: &str) -> Vec<(OsString, OsString)> {
     if is_secure() {
         return found;
     }
-    // SAFETY: the list ends with NULL, and each entry with NUL. A thread that changes it meanwhile is as bad for getenv.
+    // SAFETY: the list ends with NULL, and each entry with NUL. If a thread changes it meanwhile, getenv is not safe
+    // either.
     let mut next = unsafe { environ };
-    // SAFETY: as above.
+    // SAFETY: the pointer is to an entry of the list, or to the NULL at its end.
     while let Some(entry) = unsafe { next.as_ref() }.filter(|entry| !entry.is_null()) {
-        // SAFETY: as above.
+        // SAFETY: the entry is not NULL, and ends with NUL.
         let entry = unsafe { CStr::from_ptr(*entry) };
         if let Some(rest) = entry.to_bytes().strip_prefix(prefix.as_bytes())
             && let Some(equals) = rest.iter().position(|byte| *byte == b'=')
@@ -45,7 +48,7 @@ pub fn variables(prefix: &str) -> Vec<(OsString, OsString)> {
                 found.push((name, value));
             }
         }
-        // SAFETY: it was not the last.
+        // SAFETY: this entry was not the end of the list.
         next = unsafe { next.add(1) };
     }
     found
@@ -55,7 +58,7 @@ pub fn variables(prefix: &str) -> Vec<(OsString, OsString)> {
 mod tests {
     use std::path::Path;
 
-    /// Nothing else of the library reads the environment.
+    /// No other code of the library reads the environment.
     #[test]
     fn one_place_reads_the_environment() {
         let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -73,7 +76,7 @@ mod tests {
             }
         }
         readers.sort();
-        // The other is for tests alone.
+        // failpoint.rs is for tests alone.
         assert_eq!(readers, ["environment.rs", "failpoint.rs"]);
     }
 }

@@ -1,34 +1,35 @@
-//! Moments at which a test can stop or kill the process, or hold up its thread: no signal from outside would hit them.
+//! Points at which a test can stop or kill the process, or hold its thread. A signal from outside would not hit them.
 //!
-//! Only with the feature `failpoints`, which the tests turn on; otherwise [`hit_failpoint`] is nothing.
+//! They exist only with the feature `failpoints`, which the tests turn on. Without it, [`hit_failpoint`] does nothing.
 
-/// One moment; the first ones in the order in which a leader reaches them.
+/// One point. The first ones are in the order in which a leader reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Failpoint {
-    /// It has looked, and found that somebody should fetch.
+    /// The process has read the row, and a fetch is due.
     Looked = 1,
-    /// It has the lock, and has not written its intent.
+    /// The leader has the lock, and has not yet written its intent.
     Locked,
-    /// The intent is in the store, the request not yet sent.
+    /// The intent is in the store, and the request has not been sent.
     Claimed,
-    /// The deadline has been looked at for the last time before the request leaves.
+    /// The deadline has been checked for the last time before the request is sent.
     Sending,
-    /// The platform has answered; the token is nowhere but here.
+    /// The platform has answered, and the token is only in this process.
     Replied,
-    /// A secret, what was put or what came to replace it is sealed; the transaction that saves it has not begun.
+    /// A secret is sealed: one that was registered or put, or one that the platform sent. The transaction that saves it
+    /// has not begun.
     Sealed,
-    /// In the transaction that saves the token, before its commit.
+    /// The token is in the transaction that saves it, before the commit.
     Saving,
-    /// The token is in the store; the lock is still held.
+    /// The token is in the store, and the lock is still held.
     Saved,
-    /// What was sealed has been found; the key file is not read yet.
+    /// A sealed value has been read, and the key file has not.
     Opening,
-    /// A thread has asked for a file of the store to be synced.
+    /// A thread is about to sync a file of the store.
     Syncing,
 }
 
-/// This process has come to a moment.
+/// Marks that this process has reached a point. Does nothing in this build.
 #[cfg(not(feature = "failpoints"))]
 pub fn hit_failpoint(_point: Failpoint) {}
 
@@ -44,42 +45,42 @@ mod armed {
     static POINT: AtomicI32 = AtomicI32::new(0);
     static SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-    /// The point that holds threads; 0 for none, and [`NOT_TOLD`] before the variable has been looked at.
+    /// The point that holds threads. It is 0 for none, and [`NOT_TOLD`] before the variable has been read.
     static HOLDS_AT: AtomicI32 = AtomicI32::new(NOT_TOLD);
     const NOT_TOLD: i32 = -1;
-    /// How many more it holds.
+    /// The number of threads that are still to be held.
     static TO_HOLD: AtomicUsize = AtomicUsize::new(0);
     static HELD: AtomicUsize = AtomicUsize::new(0);
 
-    /// The first thread of this process that comes to `point` sends itself `signal`: SIGKILL, SIGSTOP, or one with a handler.
+    /// Makes the first thread that reaches `point` send itself `signal`: SIGKILL, SIGSTOP, or one with a handler.
     pub fn arm(point: Failpoint, signal: i32) {
         SIGNAL.store(signal, Ordering::Relaxed);
         POINT.store(point as i32, Ordering::Release);
     }
 
-    /// The next threads that come to `point`, so many, stay there until [`let_go`]. The variable TEST_HOLD does the same for a
-    /// process of another program: the number of the point, a blank, and how many.
+    /// Holds the next `threads` threads that reach `point`, until [`let_go`]. In another program the variable TEST_HOLD
+    /// does this: the number of the point, a space, and the number of threads.
     pub fn hold(point: Failpoint, threads: usize) {
         HELD.store(0, Ordering::Relaxed);
         TO_HOLD.store(threads, Ordering::Relaxed);
         HOLDS_AT.store(point as i32, Ordering::Release);
     }
 
-    /// How many threads have been held.
+    /// Returns how many threads have been held.
     pub fn held() -> usize {
         HELD.load(Ordering::Relaxed)
     }
 
-    /// Every thread that is held goes on, and none is held from now on.
+    /// Releases every held thread, and holds no more.
     pub fn let_go() {
         HOLDS_AT.store(0, Ordering::Release);
     }
 
-    /// This process has come to a moment.
+    /// Marks that this process has reached a point.
     pub fn hit_failpoint(point: Failpoint) {
         let armed = POINT.compare_exchange(point as i32, 0, Ordering::AcqRel, Ordering::Relaxed);
         if armed.is_ok() {
-            // SAFETY: a signal to this very thread, by the test that armed it.
+            // SAFETY: the signal goes to this very thread, and the test that armed the point expects it.
             unsafe { libc::raise(SIGNAL.load(Ordering::Relaxed)) };
         }
         if HOLDS_AT.load(Ordering::Relaxed) == NOT_TOLD {
@@ -92,7 +93,7 @@ mod armed {
         let (relaxed, update) = (Ordering::Relaxed, &TO_HOLD);
         if is_here() && update.fetch_update(relaxed, relaxed, one_less).is_ok() {
             HELD.fetch_add(1, Ordering::Relaxed);
-            // No lock: a child that is forked meanwhile would find it locked for ever.
+            // No lock is used: a child that is forked meanwhile would find it locked for ever.
             while is_here() {
                 std::thread::sleep(std::time::Duration::from_millis(5));
             }

@@ -1,7 +1,8 @@
-//! A FIFO beside the store, which a keeper reads and readers of the store write to: a line each, whole, and nothing kept.
-//! The reading end is in `keeper`.
+//! The FIFO beside the store. Readers of the store write lines to it, which arrive whole, and a keeper reads them.
+//! Nothing is kept. `keeper` has the reading end.
 //!
-//! Who may write is the file's mode. Whether somebody reads is known at once: opening fails when nobody does.
+//! The file's mode decides which users may write. A writer learns at once whether a keeper reads: opening fails if none
+//! does.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,19 +11,20 @@ use std::path::Path;
 
 use super::signal::BlockedSignals;
 
-/// What the kernel takes in one piece, whoever else writes.
+/// The length in bytes of a message that the kernel writes in one piece, even with other writers.
 pub const MAX_MESSAGE: usize = 4096;
 
-/// Why a message was not left.
+/// The reason why a message was not sent.
 #[derive(Debug)]
 pub enum NotSent {
-    /// Nobody reads: there is no such FIFO, or no process has it open.
+    /// The FIFO does not exist, or no process reads it.
     NoReader,
-    /// This process may not write to it, it is not a FIFO of the store's owner, or it is full.
+    /// This process may not write to the FIFO, the FIFO does not belong to the store's owner, or it is full.
     Refused(io::Error),
 }
 
-/// Leaves a line for whoever reads; never waits. `owner` is the uid that the FIFO must belong to, or root.
+/// Writes a line to the FIFO without waiting. `owner` is the uid that the FIFO must belong to, unless it belongs to
+/// root.
 pub fn send(path: &Path, owner: u32, line: &str) -> Result<(), NotSent> {
     let mut file = File::options()
         .write(true)
@@ -45,7 +47,7 @@ pub fn send(path: &Path, owner: u32, line: &str) -> Result<(), NotSent> {
     }
 }
 
-/// Whether somebody reads there; None where this process may not ask.
+/// Returns whether a process reads the FIFO. Returns None if this process may not ask.
 pub fn has_reader(path: &Path) -> Option<bool> {
     let opened = File::options()
         .write(true)

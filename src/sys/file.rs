@@ -1,4 +1,4 @@
-//! Private files: made 0600 whatever the umask, never through a symbolic link, and described when they resist.
+//! Private files: created with mode 0600 under any umask, never through a symbolic link, and described in errors.
 
 use std::ffi::CStr;
 use std::fs::{File, Metadata, Permissions};
@@ -13,7 +13,7 @@ use super::own_file::OwnFile;
 use super::owner::Owner;
 use super::place::{self, Lack};
 
-/// What tells a file from another at its path.
+/// The identity of a file. It tells the file from another one at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId {
     device: u64,
@@ -29,7 +29,7 @@ impl FileId {
         FileId::new(meta.dev(), meta.ino())
     }
 
-    /// The file at a path, without following a link.
+    /// Returns the identity of the file at a path, without following a link.
     pub fn at(path: &Path) -> Option<FileId> {
         std::fs::symlink_metadata(path)
             .ok()
@@ -38,13 +38,13 @@ impl FileId {
     }
 }
 
-/// Makes a file that must not exist yet, mode exactly 0600.
+/// Creates a file that must not exist yet, with mode exactly 0600.
 pub fn create_private(path: &Path) -> io::Result<OwnFile> {
     let mut options = File::options();
     options.read(true).write(true).create_new(true).mode(0o600);
     let own = OwnFile::open(&options, path)?;
     let file = own.get()?;
-    // Where a file system keeps no modes, each file may have the right one already.
+    // On a file system without modes, each file may have the right one already.
     if file.metadata()?.permissions().mode() & 0o7777 != 0o600 {
         let set = file.set_permissions(Permissions::from_mode(0o600));
         set.map_err(|e| place::lacking(Lack::Modes, path, e))?;
@@ -52,13 +52,13 @@ pub fn create_private(path: &Path) -> io::Result<OwnFile> {
     Ok(own)
 }
 
-/// Takes a file away from everybody but its owner, by name. The script's may have a write-ahead log: then it is open in SQLite's
-/// own VFS, where a second descriptor that is closed costs it its locks.
+/// Sets the mode of a file to 0600, by its path. The script's database may have a write-ahead log, and is then open in
+/// SQLite's own VFS. Closing a second descriptor of it would cost SQLite its locks.
 pub fn make_private(path: &Path) -> io::Result<()> {
     std::fs::set_permissions(path, Permissions::from_mode(0o600))
 }
 
-/// Fails unless `path` is absent or a regular file with one name: a link or a FIFO there is a mistake or a trap.
+/// Fails unless `path` is absent, or a regular file with one name. A link or a FIFO there is a mistake or a trap.
 pub fn require_plain_file(path: &Path) -> io::Result<()> {
     let meta = match std::fs::symlink_metadata(path) {
         Ok(meta) => meta,
@@ -82,7 +82,7 @@ pub fn require_plain_file(path: &Path) -> io::Result<()> {
     Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
-/// The file that a symbolic link leads to in the end, or the next one where there is none.
+/// Returns the file that a symbolic link finally leads to, or the next one if that file does not exist.
 pub fn link_target(path: &Path) -> PathBuf {
     std::fs::canonicalize(path).unwrap_or_else(|_| {
         let next = std::fs::read_link(path).unwrap_or_default();
@@ -90,7 +90,7 @@ pub fn link_target(path: &Path) -> PathBuf {
     })
 }
 
-/// Fails unless `path` leads to a regular file, by a link or not: a FIFO would keep the call that reads it.
+/// Fails unless `path` leads to a regular file, directly or by a link. Reading a FIFO would block the call.
 pub fn require_readable_file(path: &Path) -> io::Result<()> {
     if std::fs::metadata(path)?.is_file() {
         return Ok(());
@@ -101,12 +101,12 @@ pub fn require_readable_file(path: &Path) -> io::Result<()> {
     ))
 }
 
-/// Whether this process may read `path`, by its effective ids.
+/// Returns whether this process may read `path`, by its effective ids.
 pub fn is_readable(path: &Path) -> bool {
     check_access(path, AccessFlags::R_OK).is_ok()
 }
 
-/// Whether this process may write to `path`, by its effective ids.
+/// Returns whether this process may write to `path`, by its effective ids.
 pub fn is_writable(path: &Path) -> bool {
     check_access(path, AccessFlags::W_OK).is_ok()
 }
@@ -115,28 +115,28 @@ fn check_access(path: &Path, mode: AccessFlags) -> io::Result<()> {
     Ok(faccessat(AT_FDCWD, path, mode, AtFlags::AT_EACCESS)?)
 }
 
-/// The uid of a file's owner.
+/// Returns the uid of a file's owner.
 pub fn owner_uid(path: &Path) -> io::Result<u32> {
     Ok(std::fs::metadata(path)?.uid())
 }
 
-/// The name of a file's owner.
+/// Returns the name of a file's owner.
 pub fn owner_name(path: &Path) -> String {
     owner_uid(path).map_or_else(|_| "its owner".into(), user)
 }
 
-/// The name of the user that this process runs as.
+/// Returns the name of the user that this process runs as.
 pub fn me() -> String {
     user(Uid::effective().as_raw())
 }
 
-/// Whether this process is kept from reading `path`, by its effective ids.
+/// Returns whether this process is denied reading `path`, by its effective ids.
 pub fn is_denied(path: &Path) -> bool {
     check_access(path, AccessFlags::R_OK)
         .is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied)
 }
 
-/// Who owns `path` and who is asking: “owned by root, mode 0600; this process runs as www-data”.
+/// Describes the owner of `path` and this process's user: “owned by root, mode 0600; this process runs as www-data”.
 pub fn describe(path: &Path) -> String {
     let me = user(Uid::effective().as_raw());
     match std::fs::symlink_metadata(path) {
@@ -155,7 +155,7 @@ pub fn describe(path: &Path) -> String {
     }
 }
 
-/// What the system said, without Rust's “(os error 13)”.
+/// Returns the system's message, without Rust's “(os error 13)”.
 pub fn os_message(e: &io::Error) -> String {
     if let Some(ours) = e.get_ref() {
         return ours.to_string();
@@ -173,12 +173,12 @@ pub fn os_message(e: &io::Error) -> String {
     }
 }
 
-/// The name of a user, or its number where it has none.
+/// Returns the name of a user, or the number if the user has no name.
 pub(super) fn user(uid: u32) -> String {
     user_name(uid).unwrap_or_else(|| format!("uid {uid}"))
 }
 
-/// The name of a user.
+/// Returns the name of a user.
 pub fn user_name(uid: u32) -> Option<String> {
     let mut buffer = [0 as libc::c_char; 1024];
     let mut entry = std::mem::MaybeUninit::<libc::passwd>::uninit();
@@ -200,16 +200,16 @@ pub fn user_name(uid: u32) -> Option<String> {
     }
 }
 
-/// One line to stderr, with no lock of ours or Rust's that a fork could leave behind, and no failure that matters.
+/// Writes one line to stderr. It takes no lock that a fork could leave behind, and ignores failures.
 pub fn write_stderr(line: &str) {
-    // A pipe without a reader, or a log at its size limit, must not kill the host.
+    // A pipe without a reader, or a log at its size limit, must not kill the host program.
     let _shield = super::BlockedSignals::new();
-    // SAFETY: the buffer is valid for its length; a closed stderr makes write fail, which is ignored on purpose.
+    // SAFETY: the buffer is valid for its length. A closed stderr makes write fail, which is ignored on purpose.
     unsafe { libc::write(libc::STDERR_FILENO, line.as_ptr().cast(), line.len()) };
 }
 
-/// Makes a directory and those above it, the new ones 0700. Those that root makes belong to the owner of the directory
-/// that they are in.
+/// Creates a directory and its missing parents with mode 0700. If root creates them, each belongs to the owner of the
+/// directory that it is in.
 pub fn create_private_directory(path: &Path) -> io::Result<()> {
     let is_new = |directory: &&Path| !directory.exists();
     let new: Vec<&Path> = path.ancestors().take_while(is_new).collect();
@@ -229,7 +229,7 @@ pub fn create_private_directory(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Each message says “it is …”, “the key is …” or “its directory is …” before it.
+    /// Each message puts “it is …”, “the key is …” or “its directory is …” in front of the description.
     #[test]
     fn a_description_goes_on_from_the_word_is() {
         let directory = tempfile::tempdir().unwrap();

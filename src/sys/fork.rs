@@ -1,32 +1,33 @@
 //! The fork lock: one mutex that a fork waits for, so that no child is born while a thread is inside SQLite.
 //!
-//! What must survive a fork lives in a [`ForkGuarded`] and is touched with the [`ForkLock`] held. Everything else belongs to
-//! one [`generation`]: a child counts one up, leaves what it inherited where it lies, and starts afresh.
+//! State that must survive a fork is kept in a [`ForkGuarded`], and is used with the [`ForkLock`] held. All other state
+//! belongs to one [`generation`]. A child increments the generation, leaves inherited state where it is, and makes its
+//! own.
 //!
 //! # How long a fork waits
 //!
-//! The lock is held while SQLite computes, and never across HTTP, a sleep or a system call on a store: each of those runs
-//! [`outside`] it. So a disk that stalls keeps no fork. A child that is born meanwhile finds SQLite at such a call, where
-//! SQLite holds no mutex but that of the connection, which the child never uses. Forks that wait are let through first,
+//! The lock is held while SQLite computes, and never during HTTP, a sleep or a system call on a store: each of those
+//! runs [`outside`] it. So a disk that stalls does not delay a fork. A child may be born during such a system call of
+//! SQLite. SQLite then holds only the mutex of that connection, which the child never uses. Waiting forks go first,
 //! since a mutex is not fair.
 //!
 //! # What a child does
 //!
-//! A child counts the **generation** up. It closes at once what it inherited of the files beside the store ([`OwnFile`]):
-//! a lock lives as long as any copy of its descriptor, and a child that gives up its rights must not keep a way to write.
-//! An inherited SQLite connection stays where it lies, with all that belongs to the old generation (`process`), and the
-//! child opens its own. Handles keep working: options and registered accounts lie behind the lock, and the process's state
-//! is looked up by generation.
+//! A child increments the **generation**. It closes at once the inherited files beside the store ([`OwnFile`]): a lock
+//! lives as long as any copy of its descriptor, and a child that drops its privileges must not keep a way to write. An
+//! inherited SQLite connection stays where it is, with everything else of the old generation (`process`), and the child
+//! opens its own. Handles keep working: their options and registered accounts are behind the lock, and the state of the
+//! process is looked up by generation.
 //!
 //! # A host's own handlers
 //!
-//! A handler that the host gave to `pthread_atfork` may call the library. One that was registered before the library's runs
-//! while the forking thread holds the lock. Such a call gives the lock back for its time ([`away_from_fork`]): it may wait
-//! for another thread, and that one for the lock. In a child it may come before the library's own handler, and then does
-//! first what is to be done in a child.
+//! A handler that the host program gave to `pthread_atfork` may call the library. If it was registered before the
+//! library's handlers, it runs while the forking thread holds the lock. Such a call releases the lock for its duration
+//! ([`away_from_fork`]), because it may wait for another thread, which may wait for the lock. In a child, such a call
+//! may come before the library's own handler. It then does that handler's work first.
 //!
-//! The library is linked with `-z nodelete`: the handlers stay loaded, and PHP's FFI, which unloads at the end of each
-//! request, finds the state as it left it.
+//! The library is linked with `-z nodelete`, so the handlers stay loaded. PHP's FFI, which unloads the library at the
+//! end of each request, finds the state unchanged.
 //!
 //! [`OwnFile`]: super::OwnFile
 
@@ -41,24 +42,25 @@ struct Mutex(UnsafeCell<libc::pthread_mutex_t>);
 
 struct OnceFlag(UnsafeCell<libc::pthread_once_t>);
 
-// SAFETY: both are made to be shared between threads, and are only handed to the pthread functions.
+// SAFETY: pthread mutexes are made to be shared between threads, and this one is only passed to the pthread functions.
 unsafe impl Sync for Mutex {}
-// SAFETY: as above.
+// SAFETY: a pthread_once_t is made to be shared between threads, and this one is only passed to pthread_once.
 unsafe impl Sync for OnceFlag {}
 
 static MUTEX: Mutex = Mutex(UnsafeCell::new(libc::PTHREAD_MUTEX_INITIALIZER));
-/// glibc's pthread_once starts over in a child that was forked in its middle; std's Once would wait for ever.
+/// The flag of `register`. glibc's pthread_once starts over in a child that was forked in its middle. std's Once would
+/// wait for ever.
 static REGISTERED: OnceFlag = OnceFlag(UnsafeCell::new(libc::PTHREAD_ONCE_INIT));
 static GENERATION: AtomicU64 = AtomicU64::new(0);
-/// Forks that wait for the lock. A pthread mutex is not fair: threads that come back at once would keep it from them.
+/// The number of forks that wait for the lock. A pthread mutex is not fair, and busy threads would keep it from them.
 static FORKS_WAITING: AtomicU64 = AtomicU64::new(0);
-/// Forks that have begun.
+/// The number of forks that have begun.
 static FORKS: AtomicU64 = AtomicU64::new(0);
-/// The process that a fork is under way in, from before it to the handler after it; else 0.
+/// The process in which a fork is under way, from the handler before it to the handler after it. Otherwise 0.
 static FORKING: AtomicI32 = AtomicI32::new(0);
 
 thread_local! {
-    /// How often this thread has entered.
+    /// The number of times that this thread has entered the lock.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -66,18 +68,18 @@ unsafe extern "C" {
     fn pthread_once(once: *mut libc::pthread_once_t, init: extern "C" fn()) -> libc::c_int;
 }
 
-/// How many forks lie between the first process and this one.
+/// Returns the generation: the number of forks between the first process and this one.
 #[inline(always)]
 pub fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// How many forks have begun in this process and those before it.
+/// Returns the number of forks that have begun in this process and its ancestors.
 pub(super) fn forks() -> u64 {
     FORKS.load(Ordering::SeqCst)
 }
 
-/// The fork lock, held by this thread until dropped. Reentrant.
+/// The fork lock, held by this thread until dropped. It is reentrant.
 pub struct ForkLock(PhantomData<*const ()>);
 
 impl ForkLock {
@@ -106,10 +108,10 @@ impl Drop for ForkLock {
     }
 }
 
-/// Runs a system call that may stall, without the lock if this thread holds it. Nothing that is [`ForkGuarded`] may be
-/// borrowed meanwhile.
+/// Runs a system call that may stall, and releases the lock meanwhile if this thread holds it. No [`ForkGuarded`] may
+/// be borrowed meanwhile.
 pub fn outside<T>(call: impl FnOnce() -> T) -> T {
-    /// Takes the lock again, after a panic too.
+    /// A guard that takes the lock again, even after a panic.
     struct Back(u32);
     impl Drop for Back {
         fn drop(&mut self) {
@@ -126,7 +128,7 @@ pub fn outside<T>(call: impl FnOnce() -> T) -> T {
     call()
 }
 
-/// Runs a call of the host's. In a fork handler of the host's, other threads go on meanwhile.
+/// Runs a call of the host program. In a fork handler of the host program, it lets other threads go on meanwhile.
 #[inline(always)]
 pub fn away_from_fork<T>(call: impl FnOnce() -> T) -> T {
     if DEPTH.get() == 0 {
@@ -140,7 +142,7 @@ pub fn away_from_fork<T>(call: impl FnOnce() -> T) -> T {
     done
 }
 
-/// A value that is only touched with the fork lock held, and so is whole in a forked child.
+/// A value that is used only with the fork lock held, and so is consistent in a forked child.
 pub struct ForkGuarded<T>(RefCell<T>);
 
 // SAFETY: `borrow` needs a `ForkLock`, and only one thread at a time has one.
@@ -156,7 +158,7 @@ impl<T> ForkGuarded<T> {
     }
 }
 
-/// A reference to something that is never freed, swapped without a lock.
+/// A reference to a value that is never freed. It is swapped without a lock.
 pub struct AtomicRef<T: 'static>(AtomicPtr<T>);
 
 impl<T: Sync> AtomicRef<T> {
@@ -182,7 +184,8 @@ fn lock() {
 }
 
 fn unlock() {
-    // SAFETY: as above; the calling thread (or, in a child, the only one) holds it.
+    // SAFETY: the mutex is valid for the life of the process. The calling thread (or, in a child, the only one) holds
+    // it.
     unsafe { libc::pthread_mutex_unlock(MUTEX.0.get()) };
 }
 
@@ -212,7 +215,7 @@ extern "C" fn in_child() {
     drop(ForkLock(PhantomData));
 }
 
-/// In a child that is not set up yet, does so; with the lock held.
+/// Sets a child up, with the lock held, if that has not been done yet.
 fn become_child() {
     let forking = FORKING.load(Ordering::Relaxed);
     if forking == 0 || forking == this_process() {
@@ -221,9 +224,9 @@ fn become_child() {
     FORKING.store(0, Ordering::Relaxed);
     GENERATION.fetch_add(1, Ordering::Relaxed);
     FORKS_WAITING.store(0, Ordering::Relaxed);
-    // A fresh mutex rather than an unlock: the owner recorded in the old one is a thread of the parent.
-    // SAFETY: the child has this one thread, so nobody else uses the mutex; a byte copy of a static initialiser is
-    // how POSIX defines initialisation.
+    // The mutex is initialised again instead of unlocked, because the owner recorded in it is a thread of the parent.
+    // SAFETY: the child has only this thread, so nothing else uses the mutex. POSIX defines initialisation as a byte
+    // copy of a static initialiser.
     unsafe {
         let fresh: MaybeUninit<libc::pthread_mutex_t> =
             MaybeUninit::new(libc::PTHREAD_MUTEX_INITIALIZER);
@@ -233,7 +236,7 @@ fn become_child() {
     own_file::close_inherited();
 }
 
-/// By the system call: a C library may keep the number in memory, and be wrong in a handler.
+/// Returns the process id by the system call. A C library may cache the number, and be wrong in a handler.
 fn this_process() -> i32 {
     // SAFETY: getpid has no arguments, and a process id fits into 32 bits.
     unsafe { libc::syscall(libc::SYS_getpid) as i32 }

@@ -1,4 +1,4 @@
-//! What a keeper has of the system: the reading end of the mailbox, and the right to say who may read the store.
+//! The keeper's end of the mailbox, and setting the access rights of a store.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Read};
@@ -15,11 +15,11 @@ use super::file::FileId;
 use super::owner::{self, Owner};
 use super::place::{self, Lack};
 
-/// The mode of a file that is its owner's alone.
+/// The mode of a file that only its owner may use.
 pub const OWNER_ONLY: u32 = 0o600;
 
-/// Sets the owner, where this process may, the group and the mode of a file, if it is still this one. By a descriptor that
-/// cannot read: closing one that can costs SQLite its locks, where they are those of the process.
+/// Sets the group and the mode of a file, and as root the owner, if it is still this file. The descriptor cannot read.
+/// If locks belong to the process, closing one that can read would cost SQLite its locks.
 pub fn give_access(path: &Path, file: FileId, owner: u32, group: u32, mode: u32) -> io::Result<()> {
     let place = File::options()
         .read(true)
@@ -30,14 +30,14 @@ pub fn give_access(path: &Path, file: FileId, owner: u32, group: u32, mode: u32)
         let moved = "another file is in its place";
         return Err(io::Error::other(moved));
     }
-    // In the name of the descriptor, so that root gives no other file away than this one.
+    // The path names the descriptor, so that root changes no other file.
     let by_descriptor = PathBuf::from(format!("/proc/self/fd/{}", place.as_raw_fd()));
     let owner = Uid::effective().is_root().then_some(owner);
     std::os::unix::fs::chown(&by_descriptor, owner, Some(group))?;
     std::fs::set_permissions(&by_descriptor, Permissions::from_mode(mode))
 }
 
-/// The reading end.
+/// The reading end of the mailbox.
 pub struct Mailbox {
     file: File,
     path: PathBuf,
@@ -45,14 +45,15 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Makes the FIFO if it is not there, for the owner, and for the group of `store` where that may read the store.
+    /// Opens the FIFO, and makes it if it does not exist. The owner may write to it, and so may the group of `store` if
+    /// it may read the store.
     pub fn open(path: &Path, store: &Path) -> io::Result<Mailbox> {
         let is_new = match mkfifo(path, Mode::S_IRUSR | Mode::S_IWUSR) {
             Ok(()) => true,
             Err(Errno::EEXIST) => false,
             Err(e) => return Err(place::lacking(Lack::Fifos, path, e.into())),
         };
-        // To write too: so it does not end when the last writer goes.
+        // Opened for writing too, so that it does not end when the last writer closes it.
         let file = File::options()
             .read(true)
             .write(true)
@@ -78,25 +79,25 @@ impl Mailbox {
         Ok(mailbox)
     }
 
-    /// Gives it to the owner of the store, and lets those write who may read the store, as that is now.
+    /// Gives the FIFO to the owner of the store, and lets those users write who may read the store.
     pub fn match_store_mode(&self, store: &Path) -> io::Result<()> {
         let of = std::fs::metadata(store)?;
         let wanted = 0o600 | (of.permissions().mode() & 0o040) >> 1;
         owner::give(&self.file, &Owner::of_file(&of), wanted)
     }
 
-    /// Whether the path still leads to the FIFO that is open here.
+    /// Returns whether the path still leads to the FIFO that is open here.
     pub fn is_in_place(&self) -> bool {
         let here = self.file.metadata().as_ref().map(FileId::of).ok();
         here.is_some() && FileId::at(&self.path) == here
     }
 
-    /// To wait for a message by poll().
+    /// Returns the descriptor to poll() for messages.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
     }
 
-    /// What has come: whole lines, at most `most`. What is no text, or too long for a message, is thrown away.
+    /// Reads at most `most` whole lines. Lines that are not text, or too long for a message, are discarded.
     pub fn read(&mut self, most: usize) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = [0u8; MAX_MESSAGE];

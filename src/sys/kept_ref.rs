@@ -1,12 +1,12 @@
-//! A reference that is read without a lock, to something that others may hold too. What it has ever referred to lives as
-//! long as it does: a reader may still be at it when another thread has set it to something else.
+//! A reference that is read without a lock, to something that others may hold too. Everything that it has ever referred
+//! to lives as long as it does: a reader may still use the old value after another thread has set a new one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::{ForkGuarded, ForkLock};
 
-/// See [the module](self).
+/// A reference that is read without a lock. See [the module](self).
 pub struct KeptRef<T> {
     now: AtomicPtr<T>,
     kept: ForkGuarded<Vec<Arc<T>>>,
@@ -22,11 +22,12 @@ impl<T: Send + Sync> KeptRef<T> {
 
     #[inline(always)]
     pub fn get(&self) -> Option<&T> {
-        // SAFETY: the pointer is null or that of an `Arc` in `kept`, which nothing leaves before `self` is dropped.
+        // SAFETY: the pointer is null or that of an `Arc` in `kept`, from which nothing is removed before `self` is
+        // dropped.
         unsafe { self.now.load(Ordering::Acquire).as_ref() }
     }
 
-    /// What `get` gives, to be held longer than this.
+    /// Returns the current value as a reference that can be held longer than this one.
     pub fn get_shared(&self) -> Option<Arc<T>> {
         let now = self.get()?;
         let held = ForkLock::enter();

@@ -1,8 +1,8 @@
-//! Byte-range locks on `<store>.lock`: who leads a fetch, across processes. OFD locks, which die with their process,
-//! survive a close elsewhere in it, and never lie about a reused process id.
+//! Byte-range locks on `<store>.lock`, which decide between processes which one leads a fetch. They are OFD locks: they
+//! die with their process, survive a close elsewhere in it, and are never confused by a reused process id.
 //!
-//! The file is never unlinked (two processes would lock two files) and never holds a byte. Within a process every
-//! thread shares one description, so threads must be sorted out before they come here.
+//! The file is never unlinked, since two processes would then lock two files, and it never holds a byte. All threads of
+//! a process share one description, so `process::single_flight` decides between threads first.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -14,21 +14,21 @@ use super::own_file::OwnFile;
 use super::owner::{self, Owner};
 use super::place::{self, Lack};
 
-/// An open lock file; a forked child loses its copy before it runs.
+/// An open lock file. A forked child closes its copy before it runs.
 pub struct LockFile {
     own: OwnFile,
     path: PathBuf,
 }
 
 impl LockFile {
-    /// Opens the file, which it makes where it is absent; for `owner`, the owner of the store.
+    /// Opens the file, and creates it if it is absent. `owner` is the owner of the store.
     pub fn open(path: &Path, owner: Option<&Owner>) -> io::Result<LockFile> {
         require_plain_file(path)?;
         let mut options = std::fs::File::options();
         options.read(true).write(true).mode(0o600);
         let mode = owner.map_or(0o600, Owner::lock_mode);
         let own = match OwnFile::open(options.clone().create_new(true), path) {
-            // umask may have taken bits away; an exact mode is what an operator can rely on.
+            // The umask may have cleared bits. An operator can rely on an exact mode.
             Ok(own) => {
                 let file = own.get()?;
                 let made = Owner::of_file(&file.metadata()?);
@@ -52,18 +52,18 @@ impl LockFile {
         })
     }
 
-    /// Whether this is still open, and the path still leads to it.
+    /// Returns whether the file is still open, and the path still leads to it.
     pub fn is_in_place(&self) -> bool {
         FileId::at(&self.path) == Some(self.own.id()) && self.own.is_intact()
     }
 
-    /// Takes the lock on one byte, or says that another process has it.
+    /// Takes the lock on one byte. Returns false if another process has it.
     pub fn try_lock(&self, byte: i64) -> io::Result<bool> {
         taken(self.set(byte, libc::F_WRLCK)).map_err(|e| place::lacking(Lack::Locks, &self.path, e))
     }
 
     pub fn unlock(&self, byte: i64) {
-        // An unlock of a lock that we hold has no way to fail but a closed descriptor, which has unlocked it.
+        // Releasing a held lock fails only on a closed descriptor, and closing it has released the lock.
         let _ = self.set(byte, libc::F_UNLCK);
     }
 
@@ -73,7 +73,7 @@ impl LockFile {
     }
 }
 
-/// A stretch of a file's bytes, there or not.
+/// A range of a file's bytes, which need not exist.
 #[derive(Clone, Copy)]
 pub(super) struct Range {
     pub start: i64,
@@ -89,7 +89,8 @@ impl Range {
     }
 
     fn flock(self, kind: libc::c_int) -> libc::flock {
-        // SAFETY: flock is a plain struct of integers, for which all zeros is a value; l_pid is 0, as OFD locks require.
+        // SAFETY: flock is a plain struct of integers, for which all zeros is a value. l_pid is 0, as OFD locks
+        // require.
         let mut flock: libc::flock = unsafe { std::mem::zeroed() };
         flock.l_type = kind as libc::c_short;
         flock.l_whence = libc::SEEK_SET as libc::c_short;
@@ -99,7 +100,7 @@ impl Range {
     }
 }
 
-/// Sets or clears a lock, by `F_OFD_SETLK` or `F_SETLK`.
+/// Sets or clears a lock, with `F_OFD_SETLK` or `F_SETLK`.
 pub(super) fn set(
     fd: libc::c_int,
     how: libc::c_int,
@@ -114,7 +115,7 @@ pub(super) fn set(
     Ok(())
 }
 
-/// Whether a lock was had; false where another one is in the way.
+/// Returns whether a lock was taken, or false if another lock is in the way.
 pub(super) fn taken(done: io::Result<()>) -> io::Result<bool> {
     match done {
         Ok(()) => Ok(true),
@@ -123,10 +124,10 @@ pub(super) fn taken(done: io::Result<()>) -> io::Result<bool> {
     }
 }
 
-/// Whether another has a lock there, by `F_OFD_GETLK` or `F_GETLK`.
+/// Returns whether another lock is in the range, with `F_OFD_GETLK` or `F_GETLK`.
 pub(super) fn is_held(fd: libc::c_int, how: libc::c_int, range: Range) -> io::Result<bool> {
     let mut flock = range.flock(libc::F_WRLCK);
-    // SAFETY: fcntl reads the flock and writes what is in its way.
+    // SAFETY: fcntl reads the flock, and writes the conflicting lock to it.
     if unsafe { libc::fcntl(fd, how, &mut flock) } == -1 {
         return Err(io::Error::last_os_error());
     }

@@ -1,4 +1,4 @@
-//! Looks a host name up, as getaddrinfo has it: std's own drops the reason of a failure.
+//! Looks a host name up with getaddrinfo. Rust's own look-up drops the reason of a failure.
 
 use std::ffi::CString;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -7,19 +7,19 @@ use std::ptr;
 /// The reason why a name has no address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAddress {
-    /// There is no such name (NXDOMAIN).
+    /// The name does not exist (NXDOMAIN).
     NoName,
-    /// The name is there, without an address of the kind that is asked for.
+    /// The name exists, without an address of the requested family.
     NoSuchAddress,
-    /// No name server gave an answer that counts (EAI_AGAIN): none can be reached, or each one failed.
+    /// No name server gave a usable answer (EAI_AGAIN): none can be reached, or each one failed.
     TryAgain,
-    /// A name server failed for good.
+    /// A name server failed permanently.
     Failed,
     /// This process lacks memory, or a system call failed with this error.
     System(i32),
 }
 
-/// The addresses of a host name: of one family, or of both with `None`.
+/// Returns the addresses of a host name, of one family or of both with `None`.
 pub fn look_up(host: &str, port: u16, is_v6: Option<bool>) -> Result<Vec<SocketAddr>, NoAddress> {
     let host = CString::new(host).map_err(|_| NoAddress::NoName)?;
     // SAFETY: an addrinfo of zeros asks for anything.
@@ -31,7 +31,7 @@ pub fn look_up(host: &str, port: u16, is_v6: Option<bool>) -> Result<Vec<SocketA
         Some(true) => libc::AF_INET6,
     };
     let mut first: *mut libc::addrinfo = ptr::null_mut();
-    // SAFETY: a C string, no service, hints, and a place for the list, which is freed below.
+    // SAFETY: the arguments are a C string, no service, hints, and a place for the list, which is freed below.
     let code = unsafe { libc::getaddrinfo(host.as_ptr(), ptr::null(), &hints, &mut first) };
     if code != 0 {
         return Err(reason(code));
@@ -39,12 +39,12 @@ pub fn look_up(host: &str, port: u16, is_v6: Option<bool>) -> Result<Vec<SocketA
     let mut found = Vec::new();
     let mut next = first;
     while !next.is_null() {
-        // SAFETY: an entry of the list, which lives until it is freed.
+        // SAFETY: this is an entry of the list, which lives until it is freed.
         let entry = unsafe { &*next };
         found.extend(address(entry, port));
         next = entry.ai_next;
     }
-    // SAFETY: what getaddrinfo gave, once.
+    // SAFETY: getaddrinfo returned the list, which is freed once.
     unsafe { libc::freeaddrinfo(first) };
     match found.is_empty() {
         true => Err(NoAddress::NoSuchAddress),
@@ -66,20 +66,20 @@ fn reason(code: i32) -> NoAddress {
     }
 }
 
-/// glibc's; libc does not have it.
+/// An error code of glibc that the crate libc lacks.
 const EAI_ADDRFAMILY: i32 = -9;
 
 fn address(entry: &libc::addrinfo, port: u16) -> Option<SocketAddr> {
     let length = usize::try_from(entry.ai_addrlen).ok()?;
     match entry.ai_family {
         libc::AF_INET if length >= size_of::<libc::sockaddr_in>() => {
-            // SAFETY: a sockaddr_in of that length, as the family says.
+            // SAFETY: the address is a sockaddr_in of that length, as the family says.
             let raw = unsafe { entry.ai_addr.cast::<libc::sockaddr_in>().read_unaligned() };
             let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
             Some(SocketAddrV4::new(ip, port).into())
         }
         libc::AF_INET6 if length >= size_of::<libc::sockaddr_in6>() => {
-            // SAFETY: a sockaddr_in6 of that length, as the family says.
+            // SAFETY: the address is a sockaddr_in6 of that length, as the family says.
             let raw = unsafe { entry.ai_addr.cast::<libc::sockaddr_in6>().read_unaligned() };
             let ip = Ipv6Addr::from(raw.sin6_addr.s6_addr);
             Some(SocketAddrV6::new(ip, port, 0, raw.sin6_scope_id).into())

@@ -1,7 +1,7 @@
-//! What the library asks of the operating system: fork handling, file locks, SQLite's files, signal shields, clocks.
+//! The calls of the operating system: fork handling, file locks, SQLite's files, signal shields, clocks.
 //!
-//! One of the two places with `unsafe` (the other is `ffi`). Knows nothing of tokens or HTTP; of SQLite, how it asks for its
-//! files.
+//! This is one of the two places with `unsafe` (the other is `ffi`). It knows nothing of tokens or HTTP, and of SQLite
+//! only its file interface.
 
 mod connect;
 mod environment;
@@ -57,10 +57,10 @@ pub use ticker::Ticker;
 pub use trust::Distrust;
 pub use vfs::{file_of, store_vfs, take_lost};
 
-/// The remedy for a thread that could not be started.
+/// Returns the advice for a thread that could not be started.
 pub fn no_thread_advice(e: &std::io::Error) -> &'static str {
     match e.raw_os_error() {
-        // As a seccomp filter answers, which no limit lifts.
+        // These are answers of a seccomp filter, which no limit changes.
         Some(libc::EPERM | libc::EACCES | libc::ENOSYS) => {
             "Let the process start threads: a seccomp filter forbids clone and clone3."
         }
@@ -76,20 +76,20 @@ pub fn clock_ms(clock: libc::clockid_t) -> i64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `now` is a valid timespec to write to; the clocks asked for exist on every Linux we run on.
+    // SAFETY: `now` is a valid timespec to write to. The clocks asked for exist on every supported Linux.
     unsafe { libc::clock_gettime(clock, &mut now) };
-    // Nanoseconds of a second fit into 32 bits, whose division is a multiplication.
+    // The nanoseconds of a second fit into 32 bits, where a division by a constant is a multiplication.
     now.tv_sec * 1000 + i64::from(now.tv_nsec as u32 / 1_000_000)
 }
 
-/// Which boot of the host this is. Empty where that cannot be read: in a chroot without /proc, or while descriptors have run
-/// out. A forked child reads it for itself, as everything that its parent knew of the host.
+/// Returns the id of this boot. It is empty if it cannot be read: in a chroot without /proc, or without free
+/// descriptors. A forked child reads it again, like everything that its parent knew of the host.
 pub fn boot_id() -> &'static str {
     struct BootId {
         generation: u64,
         id: String,
     }
-    // No OnceLock: a child that is forked while another thread fills one waits for ever.
+    // Not a OnceLock: a child that is forked while another thread fills one would wait for ever.
     static KNOWN: AtomicRef<BootId> = AtomicRef::none();
     let known = KNOWN.get();
     if let Some(known) = known.filter(|known| known.generation == generation()) {
@@ -108,23 +108,23 @@ pub fn boot_id() -> &'static str {
     }
 }
 
-/// Eight random bytes from the kernel: unlike a generator in memory, two sides of a fork never share them.
+/// Returns eight random bytes from the kernel. Unlike a generator in memory, the two sides of a fork never share them.
 pub fn random() -> [u8; 8] {
     let mut bytes = [0u8; 8];
-    // SAFETY: the buffer is valid for its length. Requests of up to 256 bytes are never cut short. By number, for glibc
-    // has a function for it since 2.25 only.
+    // SAFETY: the buffer is valid for its length. Requests of up to 256 bytes are never cut short. The call is made by
+    // number, since glibc has a function for it only since 2.25.
     let got = unsafe {
         let flags = libc::GRND_NONBLOCK;
         libc::syscall(libc::SYS_getrandom, bytes.as_mut_ptr(), bytes.len(), flags)
     };
     if got < 0 {
-        // The kernel does not have the call, or has only just started. Zeros would cost jitter.
+        // The kernel does not have the call, or has just started. Zeros would only cost jitter.
         let _ = File::open("/dev/urandom").and_then(|mut device| device.read_exact(&mut bytes));
     }
     bytes
 }
 
-/// This process's program name and id, to say who fetched a token: `php-fpm8.2[4711]`.
+/// Returns this process's program name and id, such as `php-fpm8.2[4711]`. It tells which process fetched a token.
 pub fn process_label() -> String {
     let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
     format!("{}[{}]", name.trim_end(), std::process::id())

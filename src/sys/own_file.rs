@@ -1,11 +1,11 @@
-//! A file, or a socket, that knows its descriptor by more than the number.
+//! A file or a socket that knows its descriptor by more than the number.
 //!
-//! A host may close descriptors that are not its own: it closes one twice, or all from 3 up. The number then means another
-//! file, or none. So each use of an [`Own`] first looks whether the descriptor still is of what was opened. One that is not
-//! is never used, and never closed. What no look can see is a thread that closes the number, and has another file under it,
-//! in the microsecond between the look and the use.
+//! A host program may close descriptors that are not its own, twice in a row or all from 3 up. The number then means
+//! another file, or none. So each use of an [`Own`] first checks whether the descriptor still belongs to the file that
+//! was opened. If not, it is never used, and never closed. One case escapes the check: a thread that closes the number
+//! and opens another file under it, in the microsecond between the check and the use.
 //!
-//! A forked child closes its copies before it runs, after the same look.
+//! A forked child closes its copies before it runs, after the same check.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::file::FileId;
 use super::fork::{ForkGuarded, ForkLock, forks};
 
-/// The open ones, which a child closes.
+/// The open files and sockets, which a child closes.
 static OPEN: ForkGuarded<Vec<(RawFd, FileId)>> = ForkGuarded::new(Vec::new());
 
-/// An open file or socket, closed when dropped if it still is what was opened.
+/// An open file or socket. When dropped, it is closed if the descriptor still belongs to it.
 #[derive(Debug)]
 pub struct Own<T: AsRawFd> {
     it: ManuallyDrop<T>,
@@ -32,7 +32,7 @@ pub struct Own<T: AsRawFd> {
 pub type OwnFile = Own<File>;
 pub type OwnSocket = Own<TcpStream>;
 
-/// The cause of a failure: the descriptor is closed, or another file's.
+/// The cause of a failure: the descriptor is closed, or belongs to another file.
 #[derive(Debug)]
 pub struct Lost;
 
@@ -44,15 +44,15 @@ impl std::fmt::Display for Lost {
 
 impl std::error::Error for Lost {}
 
-/// Whether a failure is that of a descriptor that somebody else has closed, before a look at it or after.
+/// Returns whether a failure came from a descriptor that the host program closed, before the check or after it.
 pub fn is_lost(e: &io::Error) -> bool {
     Lost::is_cause_of(e) || e.raw_os_error() == Some(libc::EBADF)
 }
 
-/// How often work is done again that lost its descriptor.
+/// The number of times that work is repeated after its descriptor was lost.
 const MOST_LOSSES: usize = 20;
 
-/// Does work on files again while a host closes their descriptors.
+/// Repeats work on files if a host program closes their descriptors.
 pub fn again_while_lost<T>(mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 0..MOST_LOSSES {
         match work() {
@@ -70,14 +70,15 @@ impl Lost {
 }
 
 impl OwnFile {
-    /// Opens a file, and no link to one. The descriptor is never that of a standard stream, and not for a new program.
+    /// Opens a file, but not through a link. The descriptor is never one of the standard streams, and is closed on
+    /// exec.
     pub fn open(options: &OpenOptions, path: &Path) -> io::Result<OwnFile> {
         let mut options = options.clone();
         options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK);
         OwnFile::open_by(options, path)
     }
 
-    /// Opens a file that is there, by a link or not.
+    /// Opens an existing file, directly or through a link.
     pub fn open_for_reading(path: &Path) -> io::Result<OwnFile> {
         let mut options = File::options();
         options
@@ -86,27 +87,27 @@ impl OwnFile {
         OwnFile::open_by(options, path)
     }
 
-    /// The same open file under another number. Its locks last until both are closed.
+    /// Returns the same open file under another number. Its locks last until both are closed.
     pub fn twin(&self) -> io::Result<OwnFile> {
-        // No child is born before it is known: it would keep the locks.
+        // No child may be born before the twin is registered, since the child would keep the locks.
         let held = ForkLock::enter();
         let fd = to_own_number(self.get()?.try_clone()?.into_raw_fd())?;
-        // SAFETY: the descriptor is open, and nothing else's.
+        // SAFETY: the descriptor is open, and nothing else uses it.
         Ok(unsafe { Own::register(fd, self.id, &held) })
     }
 
     fn open_by(mut options: OpenOptions, path: &Path) -> io::Result<OwnFile> {
         loop {
             let forks_before = forks();
-            // As a number from here on: dropping a File whose descriptor is gone ends a program that checks for that.
+            // Kept as a number: dropping a File whose descriptor is gone aborts a program that checks for that.
             let fd = to_own_number(options.open(path)?.into_raw_fd())?;
             let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
             let held = ForkLock::enter();
             if forks() == forks_before {
-                // SAFETY: the descriptor is open, and nothing else's.
+                // SAFETY: the descriptor is open, and nothing else uses it.
                 return Ok(unsafe { Own::register(fd, id, &held) });
             }
-            // A child was born meanwhile: it has a copy that it knows nothing of. The file is there by now.
+            // A child was born meanwhile, with a copy that is not registered. The file exists by now.
             drop(held);
             close(fd, id);
             options.create(false).create_new(false);
@@ -115,29 +116,29 @@ impl OwnFile {
 }
 
 impl OwnSocket {
-    /// Takes over a socket.
+    /// Takes a socket over.
     pub fn of(socket: TcpStream) -> io::Result<OwnSocket> {
         let fd = to_own_number(socket.into_raw_fd())?;
         let id = FileId::of_descriptor(fd).ok_or_else(|| io::Error::other(Lost))?;
         let held = ForkLock::enter();
-        // SAFETY: the descriptor is the socket's, which has given it up.
+        // SAFETY: the descriptor came from the socket, which no longer owns it.
         Ok(unsafe { Own::register(fd, id, &held) })
     }
 }
 
 impl<T: AsRawFd + FromRawFd> Own<T> {
     /// # Safety
-    /// The descriptor is open, and nothing else's.
+    /// The descriptor must be open, and nothing else may use it.
     unsafe fn register(fd: RawFd, id: FileId, held: &ForkLock) -> Own<T> {
         OPEN.borrow(held).push((fd, id));
         Own {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller promises that the descriptor is open and used by nothing else.
             it: ManuallyDrop::new(unsafe { T::from_raw_fd(fd) }),
             id,
         }
     }
 
-    /// What is open, if the descriptor still is its.
+    /// Returns the file or socket, if the descriptor still belongs to it.
     pub fn get(&self) -> io::Result<&T> {
         if self.is_intact() {
             Ok(&self.it)
@@ -146,7 +147,7 @@ impl<T: AsRawFd + FromRawFd> Own<T> {
         }
     }
 
-    /// How long the file is, in the same look.
+    /// Returns the length of the file, with the same system call as the check.
     pub fn length(&self) -> io::Result<u64> {
         let about = stat(self.it.as_raw_fd());
         let about = about.filter(|about| FileId::new(about.st_dev, about.st_ino) == self.id);
@@ -154,12 +155,12 @@ impl<T: AsRawFd + FromRawFd> Own<T> {
         Ok(u64::try_from(about.st_size).unwrap_or(0))
     }
 
-    /// What is open, without a look: for what does no harm to another file, and is followed by a look.
+    /// Returns the file or socket without a check. For uses that do not harm another file, and are followed by a check.
     pub fn unchecked(&self) -> &T {
         &self.it
     }
 
-    /// The cause of a failed use: the descriptor, if somebody has closed it since the look.
+    /// Returns the cause of a failed use. It is [`Lost`] if the host program closed the descriptor since the check.
     pub fn cause_of(&self, e: io::Error) -> io::Error {
         if self.is_intact() {
             e
@@ -190,7 +191,7 @@ impl<T: AsRawFd> Drop for Own<T> {
     }
 }
 
-/// Closes what a child has inherited, with the fork lock held.
+/// Closes the files and sockets that a child has inherited, with the fork lock held.
 pub(super) fn close_inherited() {
     let held = ForkLock::enter();
     for (fd, id) in OPEN.borrow(&held).drain(..) {
@@ -198,21 +199,22 @@ pub(super) fn close_inherited() {
     }
 }
 
-/// Closes a descriptor, if it still is this file's.
+/// Closes a descriptor if it still belongs to this file.
 fn close(fd: RawFd, id: FileId) {
     if FileId::of_descriptor(fd) == Some(id) {
-        // SAFETY: it is the library's, which does not use it any more.
+        // SAFETY: the descriptor is the library's, which does not use it any more.
         unsafe { libc::close(fd) };
     }
 }
 
-/// The numbers that are the library's begin here: those below go to the host, which has more use for them.
+/// The lowest descriptor number of the library. The numbers below are left to the host program, which needs them more.
 const FIRST: u32 = 64;
 const NUMBERS: u32 = 256;
 
-/// The same file under a number of the library's own, each time another one. A number that the host has closed then is not
-/// that of the library's next file, which a thread that has just looked would take for the one before. Where the limit of
-/// descriptors is too low for that, any number will do but those of the standard streams.
+/// Moves a file to a number of the library's own, and each time to another one. Suppose that the host program closes a
+/// number, and the library's next file got the same one. A thread that has just checked the number would take the new
+/// file for the old one. If the limit of descriptors is too low for this, any number but those of the standard streams
+/// will do.
 fn to_own_number(fd: RawFd) -> io::Result<RawFd> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let id = FileId::of_descriptor(fd);
@@ -221,7 +223,7 @@ fn to_own_number(fd: RawFd) -> io::Result<RawFd> {
         if fd >= least {
             return Ok(fd);
         }
-        // SAFETY: it makes a descriptor that nothing else has, or fails.
+        // SAFETY: fcntl makes a descriptor that nothing else has, or fails.
         let own = unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, least) };
         if own != -1 {
             if let Some(id) = id {
@@ -238,7 +240,7 @@ fn to_own_number(fd: RawFd) -> io::Result<RawFd> {
 }
 
 impl FileId {
-    /// The file that a descriptor is of; None where it is closed.
+    /// Returns the identity of the file that a descriptor belongs to, or None if it is closed.
     fn of_descriptor(fd: RawFd) -> Option<FileId> {
         stat(fd).map(|about| FileId::new(about.st_dev, about.st_ino))
     }
@@ -246,6 +248,6 @@ impl FileId {
 
 fn stat(fd: RawFd) -> Option<libc::stat> {
     let mut about = MaybeUninit::<libc::stat>::uninit();
-    // SAFETY: `about` is a stat to write to, read only where fstat has filled it in.
+    // SAFETY: `about` is a stat to write to, and is read only if fstat has filled it in.
     unsafe { (libc::fstat(fd, about.as_mut_ptr()) == 0).then(|| about.assume_init()) }
 }

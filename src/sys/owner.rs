@@ -1,6 +1,6 @@
-//! The owner of the files beside a store: that of the store, whichever process makes them.
+//! The owner of the files beside a store. They belong to the store's owner, whichever process makes them.
 //!
-//! A job of root that comes first would else shut the owner out of the store for good.
+//! Otherwise, a job of root that runs first would lock the owner out of the store for good.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
@@ -12,7 +12,7 @@ use nix::unistd::Uid;
 use super::file::user;
 use super::own_file::OwnFile;
 
-/// An owner, a group, and the mode of the file that has them.
+/// A file's owner, group and mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
     uid: u32,
@@ -29,7 +29,7 @@ impl Owner {
         }
     }
 
-    /// The owner of the file at a path; None where that is absent.
+    /// Returns the owner of the file at a path, or None if there is none.
     pub fn of(path: &Path) -> Option<Owner> {
         std::fs::symlink_metadata(path)
             .ok()
@@ -37,8 +37,8 @@ impl Owner {
             .map(Owner::of_file)
     }
 
-    /// The owner that a new file of root gets: that of its directory. None for another process, and where everybody may
-    /// write.
+    /// Returns the owner for a new file that root makes, which is the owner of the directory. Returns None for other
+    /// users, and in a directory that everyone may write to.
     pub fn of_directory(directory: &Path) -> Option<Owner> {
         let meta = std::fs::metadata(directory).ok()?;
         let owner = Owner::of_file(&meta);
@@ -46,7 +46,7 @@ impl Owner {
         (Uid::effective().is_root() && is_somebodys).then_some(owner)
     }
 
-    /// The mode of a lock beside a file of this owner: its group locks where it may write.
+    /// Returns the mode of a lock file beside a file of this owner. The group may lock if it may write to the store.
     pub fn lock_mode(&self) -> u32 {
         if self.mode & 0o060 == 0o060 {
             0o660
@@ -55,7 +55,7 @@ impl Owner {
         }
     }
 
-    /// The mode that SQLite gives to a journal.
+    /// Returns the mode that SQLite gives to a journal.
     pub fn journal_mode(&self) -> u32 {
         self.mode & 0o777
     }
@@ -68,7 +68,7 @@ impl Owner {
     }
 }
 
-/// The cause of a failure: a file could not become another user's.
+/// The cause of a failure: a file could not be given to another user.
 #[derive(Debug)]
 pub struct NotGiven {
     owner: u32,
@@ -88,19 +88,20 @@ impl std::fmt::Display for NotGiven {
 impl std::error::Error for NotGiven {}
 
 impl NotGiven {
-    /// The right owner, if this is the cause of an error.
+    /// Returns the right owner, if [`NotGiven`] is the cause of an error.
     pub fn owner_in(e: &io::Error) -> Option<String> {
         let cause = e.get_ref()?.downcast_ref::<NotGiven>()?;
         Some(user(cause.owner))
     }
 }
 
-/// Gives an open file to an owner, with this mode. Fails where the owner could not use it then.
+/// Gives an open file to an owner, with this mode. Fails if the owner could not use it after that.
 pub fn give(file: &File, to: &Owner, mode: u32) -> io::Result<()> {
     let made = file.metadata()?;
     let group_uses_it = mode & 0o060 != 0;
     if made.uid() != to.uid {
-        // A new file's group is its maker's: the mode comes after, so that nobody else may read it meanwhile.
+        // A new file has its maker's group. The mode is set after the group, so that no one else can read the file in
+        // between.
         let given = fchown(file, Some(to.uid), Some(to.gid));
         let by_group = || {
             mode & 0o060 == 0o060
@@ -121,7 +122,7 @@ pub fn give(file: &File, to: &Owner, mode: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives a file that is empty, and new, the mode, and to root's the owner too.
+/// Gives a new, empty file the mode. As root, gives it the owner too.
 pub fn give_made(file: &File, to: &Owner, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(mode))?;
     if Uid::effective().is_root() {
@@ -134,8 +135,8 @@ fn not_given(to: &Owner) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, NotGiven { owner: to.uid })
 }
 
-/// Gives a file that another process left to its right owner, where this process may. Only an empty one with one name:
-/// a file with something in it might be a stranger's, moved there to be given away.
+/// Gives a file that another process left behind to its right owner, if this process is root. Only an empty file with
+/// one name is given: a file with content may be another user's, moved there to be given away.
 pub fn give_leftover(file: &File, to: &Owner, mode: u32) {
     let is_leftover = file.metadata().is_ok_and(|meta| {
         meta.is_file() && meta.len() == 0 && meta.nlink() == 1 && meta.uid() != to.uid
@@ -145,8 +146,8 @@ pub fn give_leftover(file: &File, to: &Owner, mode: u32) {
     }
 }
 
-/// Opens a file of the owner's beside a store to the group, as the store is. A mode that has other rights is left to the
-/// operator.
+/// Opens a file of the owner beside a store to the group, as the store is. A file with more rights than that is left to
+/// the operator.
 pub fn follow(path: &Path, store: &Owner, mode: u32) {
     let Ok(own) = OwnFile::open(File::options().read(true), path) else {
         return;

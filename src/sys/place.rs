@@ -1,4 +1,4 @@
-//! The file system that a file is on: its name, whether a file is a mount of its own, and what it lacks.
+//! The file system that a file is on: its type, whether a file is a mount point, and the features that it lacks.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -17,12 +17,12 @@ use super::lock::Range;
 use super::own_file::OwnFile;
 use super::signal::BlockedSignals;
 
-/// A thing that a file system may lack.
+/// A feature that a file system may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
     HardLinks,
     Fifos,
-    /// Those that another program takes by its SQLite.
+    /// The locks that another program takes through its SQLite.
     PosixLocks,
     Locks,
     Sync,
@@ -30,7 +30,7 @@ pub enum Lack {
 }
 
 impl Lack {
-    /// Its name in messages.
+    /// Returns the feature's name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Lack::HardLinks => "hard links",
@@ -43,7 +43,8 @@ impl Lack {
     }
 }
 
-/// Whether the system says that it cannot do a thing at all. EPERM counts: link, mkfifo and chmod say so where there are none.
+/// Returns whether the system's error means that a feature is missing. EPERM counts: link, mkfifo and chmod return it
+/// on such a file system.
 pub fn is_unsupported(e: &io::Error) -> bool {
     matches!(
         e.raw_os_error(),
@@ -58,7 +59,8 @@ pub fn is_unsupported(e: &io::Error) -> bool {
     )
 }
 
-/// An error that says what the file system of `path` lacks, where the system's error means that; else the system's.
+/// Returns an error that says what the file system of `path` lacks, if the system's error means that. Otherwise returns
+/// the system's error.
 pub fn lacking(what: Lack, path: &Path, e: io::Error) -> io::Error {
     if !is_unsupported(&e) {
         return e;
@@ -67,7 +69,7 @@ pub fn lacking(what: Lack, path: &Path, e: io::Error) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, text)
 }
 
-/// The type of the file system that a path is on, as `mount` names it: `ext4`, `vboxsf`.
+/// Returns the type of the file system that a path is on, as `mount` names it: `ext4`, `vboxsf`.
 pub fn fs_type(path: &Path) -> String {
     let place = path.parent().unwrap_or(path);
     let place = std::fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
@@ -82,7 +84,7 @@ pub fn fs_type(path: &Path) -> String {
     best.map_or_else(|| "of unknown type".into(), |(_, kind)| kind)
 }
 
-/// Each mount point with its type, in the order of mounting.
+/// Returns each mount point with its type, in the order of mounting.
 fn mounts() -> Vec<(PathBuf, String)> {
     let text = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let parsed = text.lines().filter_map(|line| {
@@ -93,7 +95,7 @@ fn mounts() -> Vec<(PathBuf, String)> {
     parsed.collect()
 }
 
-/// A path of mountinfo, where blanks stand as `\040`.
+/// Decodes a path of mountinfo, which writes a space as `\040`.
 fn unescaped(text: &str) -> PathBuf {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
@@ -115,11 +117,11 @@ fn unescaped(text: &str) -> PathBuf {
     PathBuf::from(std::ffi::OsStr::from_bytes(&out))
 }
 
-/// Whether the file at a path is a mount of its own, as one that is bound into a container alone.
+/// Returns whether the file at a path is a mount point, such as a single file that is bound into a container.
 pub fn is_mount_point(path: &Path) -> bool {
     match has_mount_root(path) {
         Some(known) => known,
-        // Before Linux 5.8.
+        // Kernels before Linux 5.8 do not report it.
         None => {
             let parent = path.parent().and_then(|up| std::fs::canonicalize(up).ok());
             let whole = parent.zip(path.file_name()).map(|(up, name)| up.join(name));
@@ -132,8 +134,8 @@ fn has_mount_root(path: &Path) -> Option<bool> {
     const MOUNT_ROOT: u64 = libc::STATX_ATTR_MOUNT_ROOT as u64;
     let path = CString::new(path.as_os_str().as_bytes()).ok()?;
     let mut about = std::mem::MaybeUninit::<libc::statx>::zeroed();
-    // SAFETY: the path is NUL-terminated and `about` is a statx to write to. A kernel without the call says so. By number,
-    // for not every C library has it.
+    // SAFETY: the path is NUL-terminated, and `about` is a statx to write to. A kernel without the call returns an
+    // error. The call is made by number, since not every C library has it.
     let about = unsafe {
         let asked = libc::syscall(
             libc::SYS_statx,
@@ -154,7 +156,7 @@ fn has_mount_root(path: &Path) -> Option<bool> {
     Some(about.stx_attributes & MOUNT_ROOT != 0)
 }
 
-/// Whether the file system of a directory is mounted read-only.
+/// Returns whether the file system of a directory is mounted read-only.
 pub fn is_read_only(directory: &Path) -> bool {
     nix::sys::statvfs::statvfs(directory).is_ok_and(|about| {
         about
@@ -163,8 +165,8 @@ pub fn is_read_only(directory: &Path) -> bool {
     })
 }
 
-/// Whether the system keeps this process from writing to a file that its mode lets it write: `fs.protected_regular` does so
-/// in a sticky directory, for a file of another than the caller and the directory's owner.
+/// Returns whether the system denies a write that the file's mode allows. `fs.protected_regular` does so in a sticky
+/// directory, for a file that belongs to neither the caller nor the directory's owner.
 pub fn is_protected(path: &Path) -> bool {
     let Some(directory) = path.parent().and_then(|up| std::fs::metadata(up).ok()) else {
         return false;
@@ -176,7 +178,7 @@ pub fn is_protected(path: &Path) -> bool {
     !owners.contains(&file.uid()) && protects(protection(), directory.mode())
 }
 
-/// Whether this level of `fs.protected_regular` guards files in a directory of this mode.
+/// Returns whether this level of `fs.protected_regular` guards files in a directory of this mode.
 fn protects(level: u32, mode: u32) -> bool {
     let open_to = match level {
         0 => 0,
@@ -191,14 +193,14 @@ fn protection() -> u32 {
     level.map_or(0, |level| level.trim().parse().unwrap_or(0))
 }
 
-/// Renames a file, and fails where the new name is taken.
+/// Renames a file. Fails if the new name exists.
 pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     let name = |path: &Path| {
         CString::new(path.as_os_str().as_bytes())
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
     };
     let (from, to) = (name(from)?, name(to)?);
-    // SAFETY: both paths are NUL-terminated. By number, for not every C library has the call.
+    // SAFETY: both paths are NUL-terminated. The call is made by number, since not every C library has it.
     let done = unsafe {
         libc::syscall(
             libc::SYS_renameat2,
@@ -215,7 +217,8 @@ pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     Err(io::Error::last_os_error())
 }
 
-/// Tries in a directory what a store needs, with files that are gone when this returns. None where no file can be made.
+/// Tests in a directory the features that a store needs. The test files are removed. Returns None if no file can be
+/// made.
 pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
     if !is_writable(directory) {
         return None;
@@ -253,13 +256,13 @@ pub fn probe(directory: &Path) -> Option<Vec<Lack>> {
 }
 
 fn lock(file: &File, how: libc::c_int) -> io::Result<()> {
-    // Each on a byte of its own: a POSIX lock and an OFD lock of one process exclude each other.
+    // Each lock has its own byte: a POSIX lock and an OFD lock of one process exclude each other.
     let byte = Range::byte(i64::from(how));
     super::lock::set(file.as_raw_fd(), how, byte, libc::F_WRLCK)
 }
 
-/// Makes what a directory holds outlast a power cut. A file system that cannot do so for a directory does it by itself, as
-/// SQLite takes it.
+/// Makes a directory's entries survive a power cut. A file system that cannot sync a directory counts as doing so by
+/// itself, as for SQLite.
 pub fn sync_directory(directory: &Path) -> io::Result<()> {
     match OwnFile::open_for_reading(directory)?.get()?.sync_all() {
         Err(e) if is_unsupported(&e) => Ok(()),

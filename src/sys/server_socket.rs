@@ -1,4 +1,4 @@
-//! A socket to a server on this host, and whether a connection to a server is as it was left.
+//! A socket to a server on this host, and the check of whether an idle connection is still usable.
 
 use std::io;
 use std::net::TcpStream;
@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use super::connect::{connect, new_socket};
 
-/// Connects to a socket in the file system. A listener whose queue is full is asked again until the time is over.
+/// Connects to a socket in the file system. If the listener's queue is full, tries again until the time is over.
 pub fn connect_unix(path: &Path, within: Duration) -> io::Result<TcpStream> {
     let end = Instant::now() + within;
     // SAFETY: a sockaddr_un is a plain struct of integers, for which all zeros is a value.
     let mut raw: libc::sockaddr_un = unsafe { std::mem::zeroed() };
     raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
     let bytes = path.as_os_str().as_bytes();
-    // One zero is left at its end.
+    // The path must end with a zero byte.
     if bytes.len() >= raw.sun_path.len() || bytes.contains(&0) {
         return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
     }
@@ -42,14 +42,14 @@ pub fn connect_unix(path: &Path, within: Duration) -> io::Result<TcpStream> {
     }
 }
 
-/// Whether something can be read from a socket now, be it its end or an error.
+/// Returns whether a socket has input now. Its end and an error count as input.
 pub fn has_input(socket: BorrowedFd) -> bool {
     let mut polled = libc::pollfd {
         fd: socket.as_raw_fd(),
         events: libc::POLLIN,
         revents: 0,
     };
-    // SAFETY: one entry, whose descriptor is open; it does not wait.
+    // SAFETY: there is one entry, whose descriptor is open. The call does not wait.
     unsafe { libc::poll(&mut polled, 1, 0) != 0 }
 }
 

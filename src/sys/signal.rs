@@ -1,24 +1,24 @@
-//! A shield for signals that writing raises: SIGPIPE from a TLS peer that reset, SIGXFSZ at a file-size limit. Their
-//! default action kills the host.
+//! A shield against signals that a write raises: SIGPIPE from a TLS peer that reset, SIGXFSZ at a file-size limit.
+//! Their default action kills the host program.
 //!
-//! Blocks them in the calling thread only, and on the way out takes back what arrived meanwhile, so that the host's own
-//! handlers and dispositions are neither changed nor called.
+//! The shield blocks them in the calling thread only, and at the end removes those that arrived meanwhile. So the host
+//! program's own handlers and dispositions are neither changed nor called.
 //!
 //! # Signals and threads
 //!
-//! rustls writes with `writev`, where Rust does not suppress SIGPIPE; a file-size limit raises SIGXFSZ. Around network
-//! and SQLite calls both are blocked in the calling thread, and what arrived meanwhile is taken back. No handler is
-//! installed. The library's two threads, the one-shot background refresh and a look-up of a host name, block all
-//! signals.
+//! rustls writes with `writev`, for which Rust does not suppress SIGPIPE. A file-size limit raises SIGXFSZ. Both are
+//! blocked in the calling thread during network and SQLite calls, and those that arrived are removed. No handler is
+//! installed. The library's own two threads block all signals: the one-shot background refresh, and the look-up of a
+//! host name.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
-/// SIGPIPE and SIGXFSZ are held off this thread until it is dropped.
+/// A guard that blocks SIGPIPE and SIGXFSZ in this thread until it is dropped.
 pub struct BlockedSignals {
     before: libc::sigset_t,
     shielded: libc::sigset_t,
-    /// A mask belongs to its thread.
+    /// Makes the guard stay on its thread, to which the signal mask belongs.
     _thread: PhantomData<*const ()>,
 }
 
@@ -27,13 +27,14 @@ impl BlockedSignals {
         let signals = [libc::SIGPIPE, libc::SIGXFSZ];
         let mut shielded = empty();
         let mut before = empty();
-        // SAFETY: all sets are initialised; pthread_sigmask fails only for an unknown `how`.
+        // SAFETY: all sets are initialised. pthread_sigmask fails only for an unknown `how`.
         unsafe {
             for signal in signals {
                 libc::sigaddset(&mut shielded, signal);
             }
             libc::pthread_sigmask(libc::SIG_BLOCK, &shielded, &mut before);
-            // One that was pending before is not ours to take back; only what the host blocks can have been.
+            // A signal that was pending before must not be removed. That is only possible for one that the host program
+            // blocks.
             if signals.iter().any(|s| libc::sigismember(&before, *s) == 1) {
                 let pending = pending();
                 for signal in signals {
@@ -52,7 +53,7 @@ impl BlockedSignals {
         }
     }
 
-    /// Blocks every signal in a thread that the library itself starts: the host's handlers are not for it.
+    /// Blocks every signal in a thread of the library, so that the host program's handlers do not run on it.
     pub fn block_all_in_library_thread() {
         // SAFETY: `all` is initialised by sigfillset before it is read.
         unsafe {
@@ -69,7 +70,7 @@ impl Drop for BlockedSignals {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // SAFETY: all sets are valid; sigtimedwait may be interrupted, and is then asked again.
+        // SAFETY: all sets are valid. An interrupted sigtimedwait is called again.
         unsafe {
             loop {
                 let taken = libc::sigtimedwait(&self.shielded, std::ptr::null_mut(), &no_wait);

@@ -1,4 +1,5 @@
-//! A descriptor that can be read from time to time, for who waits by poll() for what comes by no descriptor.
+//! A descriptor that becomes readable at regular times. It is for a thread that waits in poll() for something without a
+//! descriptor.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -8,10 +9,10 @@ pub struct Ticker(OwnedFd);
 impl Ticker {
     pub fn new(each_ms: u64) -> io::Result<Ticker> {
         let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
-        // SAFETY: it takes two numbers, and gives a descriptor that nothing else has, or -1.
+        // SAFETY: timerfd_create takes two numbers, and returns a descriptor that nothing else has, or -1.
         let timer = match unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) } {
             -1 => return Err(io::Error::last_os_error()),
-            // SAFETY: as above.
+            // SAFETY: timerfd_create has returned the descriptor, which nothing else has.
             descriptor => unsafe { OwnedFd::from_raw_fd(descriptor) },
         };
         let each = libc::timespec {
@@ -22,7 +23,7 @@ impl Ticker {
             it_interval: each,
             it_value: each,
         };
-        // SAFETY: an open timer, and a whole itimerspec.
+        // SAFETY: the timer is open, and the itimerspec is complete.
         match unsafe { libc::timerfd_settime(timer.as_raw_fd(), 0, &spec, std::ptr::null_mut()) } {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(Ticker(timer)),
@@ -33,10 +34,10 @@ impl Ticker {
         self.0.as_fd()
     }
 
-    /// It cannot be read until the next tick.
+    /// Clears the ticks, so that the descriptor is not readable until the next one.
     pub fn clear(&self) {
         let mut ticks = [0u8; 8];
-        // SAFETY: eight bytes to write to. An error is that there was no tick.
+        // SAFETY: there are eight bytes to write to. An error means that no tick was due.
         unsafe { libc::read(self.0.as_raw_fd(), ticks.as_mut_ptr().cast(), ticks.len()) };
     }
 }

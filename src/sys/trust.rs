@@ -1,8 +1,9 @@
-//! Files that a stranger may have put there, or may change: a secret is neither opened nor sealed by them.
+//! Files that another user may have put in place, or may change. They are not used to open or seal a secret.
 //!
-//! A file counts as planted in a directory that everybody may write to, such as `/tmp`, if it belongs to somebody else than
-//! this process, root and the directory's owner. In any other directory it is there by the will of those who may write to
-//! that. So a service may work on the files of another user, and the members of a group on each other's.
+//! A file in a directory that everyone may write to, such as `/tmp`, counts as planted if it belongs to a stranger.
+//! Strangers are all users except this process's user, root and the directory's owner. In any other directory, only
+//! users who may write to it can have put it there. So a service may use the files of another user, and members of a
+//! group may use each other's.
 
 use std::fs::{File, Metadata};
 use std::io;
@@ -17,14 +18,14 @@ use super::place::is_read_only;
 /// The reason why a file is not trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distrust {
-    /// Everybody could have made it, and this user has.
+    /// Anyone could have made the file, and this user did.
     Planted(u32),
-    /// Everybody may change it, by this mode.
+    /// Everyone may change the file, which has this mode.
     OpenToAll(u32),
 }
 
 impl Distrust {
-    /// Of the file at a path, and of a symbolic link there.
+    /// Judges the file at a path, and a symbolic link there.
     pub fn of(path: &Path) -> Option<Distrust> {
         let link = std::fs::symlink_metadata(path).ok()?;
         if !link.is_symlink() {
@@ -36,13 +37,13 @@ impl Distrust {
         planted.or_else(|| judge(&std::fs::metadata(&target).ok()?, &target))
     }
 
-    /// Of a file that is open: the one at this path, unless that has changed since.
+    /// Judges an open file, and the file at this path if that is now another one.
     pub fn of_open(file: &File, path: &Path) -> io::Result<Option<Distrust>> {
         let target = std::fs::canonicalize(path)?;
         Ok(judge(&file.metadata()?, &target).or_else(|| Distrust::of(path)))
     }
 
-    /// “it is nobody's, in a directory where everybody may make files; this process runs as root”
+    /// Returns the reason as a clause after “key file … is not trusted: ”.
     pub fn words(self) -> String {
         match self {
             Distrust::Planted(uid) => format!(
@@ -54,7 +55,7 @@ impl Distrust {
         }
     }
 
-    /// The remedy.
+    /// Returns the advice.
     pub fn advice(self, path: &Path) -> String {
         match self {
             Distrust::Planted(_) => {
@@ -71,12 +72,12 @@ fn judge(file: &Metadata, path: &Path) -> Option<Distrust> {
     let me = Uid::effective().as_raw();
     let mode = file.permissions().mode() & 0o7777;
     let why = distrusted((file.uid(), mode), directory, me)?;
-    // Where nobody may write, a mode says nothing.
+    // On a read-only file system the mode does not matter.
     let is_harmless = matches!(why, Distrust::OpenToAll(_)) && is_read_only(path);
     (!is_harmless).then_some(why)
 }
 
-/// By the owner and the mode of a file and of its directory.
+/// Judges by the owner and the mode of a file and of its directory.
 fn distrusted(
     (owner, mode): (u32, u32),
     directory: Option<(u32, u32)>,
@@ -121,7 +122,8 @@ mod tests {
     #[test]
     fn root_and_the_members_of_a_group_work_on_the_files_of_a_service() {
         for directory in [
-            // As docs/deploy.md has it; of a group that shares it; a volume with fsGroup; the service's own, opened wide.
+            // These are: the rights of docs/deploy.md, of a group that shares the directory, of a volume with fsGroup,
+            // and of a service whose own directory is open to all.
             (SERVICE, 0o42750),
             (SERVICE, 0o42770),
             (0, 0o42775),

@@ -1,4 +1,4 @@
-//! One file of a store as SQLite uses it, and SQLite's locks on it as locks of open files.
+//! One file of a store as SQLite uses it. SQLite's locks on it are OFD locks.
 
 use std::ffi::OsStr;
 use std::fs::OpenOptions;
@@ -16,7 +16,7 @@ use crate::sys::own_file::OwnFile;
 use crate::sys::owner::{self, Owner};
 use crate::sys::place;
 
-/// SQLite's bytes, the same as its own: <https://www.sqlite.org/lockingv3.html>.
+/// The byte of SQLite's PENDING lock. All ranges are those of SQLite: <https://www.sqlite.org/lockingv3.html>.
 const PENDING: Range = Range::byte(0x4000_0000);
 const RESERVED: Range = Range::byte(0x4000_0001);
 const SHARED: Range = Range {
@@ -32,7 +32,7 @@ const ALL: Range = Range {
     length: 512,
 };
 
-/// How far a connection has locked the file. The numbers are SQLite's.
+/// A connection's level of lock on the file. The numbers are SQLite's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     None = 0,
@@ -56,14 +56,16 @@ impl Level {
 
 pub struct StoreFile {
     own: Arc<OwnFile>,
-    /// While a change is under way: the lock outlives a host that closes the number of the file. Else another process would
-    /// begin a change of its own, and this one write its journal into that.
+    /// The file under a second number while a change is under way. The lock then survives a host program that closes
+    /// the first number. Otherwise another process could begin a change of its own, and this one would write its
+    /// journal into that.
     twin: Option<OwnFile>,
     path: PathBuf,
     level: Level,
-    /// F_OFD_SETLK; or F_SETLK on a system that has no locks of open files.
+    /// F_OFD_SETLK, or F_SETLK on a system without OFD locks.
     how: libc::c_int,
-    /// A journal's name must outlast a power cut before a page of the store changes.
+    /// Whether the directory must be synced. A journal's name must survive a power cut before a page of the store
+    /// changes.
     directory_to_sync: bool,
 }
 
@@ -99,12 +101,13 @@ impl StoreFile {
         })
     }
 
-    /// The file, for whoever looks at it and neither locks nor writes.
+    /// Returns the file to a caller that neither locks nor writes it.
     pub fn shared(&self) -> Arc<OwnFile> {
         self.own.clone()
     }
 
-    /// How many bytes there were to read. A transaction reads between its lock and its unlock, which look at the descriptor.
+    /// Returns the number of bytes that were read. A transaction reads without a check, between its lock and its
+    /// unlock, which check the descriptor.
     pub fn read(&self, into: &mut [u8], at: u64) -> io::Result<usize> {
         let file = if self.level == Level::None {
             self.own.get()?
@@ -146,17 +149,17 @@ impl StoreFile {
         Ok(())
     }
 
-    /// The cause of a failed call: the descriptor, if somebody has closed it since the look.
+    /// Returns the cause of a failed call. It is the descriptor if the host program closed it since the check.
     pub fn cause_of(&self, e: io::Error) -> io::Error {
         self.own.cause_of(e)
     }
 
-    /// Whether another file, or none, is at the path by now.
+    /// Returns whether the path now leads to another file, or to none.
     pub fn has_moved(&self) -> bool {
         FileId::at(&self.path) != Some(self.own.id())
     }
 
-    /// Raises the lock; false where another connection is in the way.
+    /// Raises the lock. Returns false if another connection is in the way.
     pub fn lock(&mut self, level: Level) -> io::Result<bool> {
         if self.level >= level {
             return Ok(true);
@@ -165,7 +168,7 @@ impl StoreFile {
         match level {
             Level::None => Ok(true),
             Level::Shared => {
-                // A writer that waits for its turn has it, and lets no new reader in.
+                // A waiting writer holds this byte, and lets no new reader in.
                 if !self.take(fd, PENDING, libc::F_RDLCK)? {
                     return Ok(false);
                 }
@@ -177,7 +180,7 @@ impl StoreFile {
                 let taken = self.take(fd, RESERVED, libc::F_WRLCK);
                 let is_taken = self.reach(level, taken)?;
                 if is_taken {
-                    // Without it, where descriptors have run out, the change goes on as well.
+                    // If descriptors have run out, the change goes on without the twin.
                     self.twin = self.own.twin().ok();
                 }
                 Ok(is_taken)
@@ -211,7 +214,7 @@ impl StoreFile {
         if level == Level::None {
             self.take(fd, ALL, libc::F_UNLCK)?;
         } else {
-            // Down from a writer's: nobody can be in the way.
+            // Lowering a writer's lock cannot conflict with another lock.
             self.take(fd, SHARED, libc::F_RDLCK)?;
             self.take(fd, PENDING_AND_RESERVED, libc::F_UNLCK)?;
         }
@@ -220,7 +223,7 @@ impl StoreFile {
         Ok(())
     }
 
-    /// Whether some connection is about to write.
+    /// Returns whether a connection is about to write.
     pub fn is_reserved(&self) -> io::Result<bool> {
         if self.level > Level::Shared {
             return Ok(true);
@@ -244,7 +247,7 @@ impl StoreFile {
     }
 }
 
-/// The owner of the store that a journal is of.
+/// Returns the owner of the store that a journal belongs to.
 fn store_of(journal: &Path) -> Option<Owner> {
     let store = journal.as_os_str().as_bytes().strip_suffix(b"-journal")?;
     Owner::of(Path::new(OsStr::from_bytes(store)))

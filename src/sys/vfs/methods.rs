@@ -1,4 +1,4 @@
-//! What SQLite asks of an open file.
+//! SQLite's calls on an open file.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -12,7 +12,7 @@ use super::file::{Level, StoreFile};
 use crate::sys::fork::outside;
 use crate::sys::own_file::OwnFile;
 
-/// What SQLite has of a file.
+/// SQLite's handle of a file.
 #[repr(C)]
 pub(super) struct Handle {
     base: sqlite3_file,
@@ -42,13 +42,13 @@ static METHODS: sqlite3_io_methods = sqlite3_io_methods {
 };
 
 impl Handle {
-    /// Puts a file where SQLite has room for a handle.
+    /// Writes a handle of a file to the place that SQLite gives for it.
     pub(super) unsafe fn place(at: *mut sqlite3_file, file: StoreFile) {
         let handle = Handle {
             base: sqlite3_file { pMethods: &METHODS },
             file: Box::into_raw(Box::new(file)),
         };
-        // SAFETY: SQLite has room for szOsFile bytes there.
+        // SAFETY: SQLite gives a place of szOsFile bytes.
         unsafe { at.cast::<Handle>().write(handle) };
     }
 }
@@ -59,13 +59,13 @@ unsafe fn on_file(
     otherwise: c_int,
     call: impl FnOnce(&mut StoreFile) -> io::Result<c_int>,
 ) -> c_int {
-    // SAFETY: the handle is one that `place` made, and SQLite uses it on one thread at a time.
+    // SAFETY: `place` made the handle, and SQLite uses it on one thread at a time.
     let file = unsafe { &mut *(*handle.cast::<Handle>()).file };
     outside(|| call(file).unwrap_or_else(|e| code(&file.cause_of(e), otherwise)))
 }
 
 unsafe extern "C" fn close(handle: *mut sqlite3_file) -> c_int {
-    // SAFETY: the handle is one that `place` made; SQLite closes it once.
+    // SAFETY: `place` made the handle, and SQLite closes it once.
     unsafe {
         let file = Box::from_raw((*handle.cast::<Handle>()).file);
         (*handle).pMethods = std::ptr::null();
@@ -80,7 +80,7 @@ unsafe extern "C" fn read(
     length: c_int,
     at: sqlite3_int64,
 ) -> c_int {
-    // SAFETY: SQLite gives room for `length` bytes.
+    // SAFETY: SQLite gives a buffer of `length` bytes.
     unsafe {
         let room = std::slice::from_raw_parts_mut(into.cast::<u8>(), length as usize);
         on_file(handle, ffi::SQLITE_IOERR_READ, |file| {
@@ -111,7 +111,7 @@ unsafe extern "C" fn write(
 }
 
 unsafe extern "C" fn truncate(handle: *mut sqlite3_file, length: sqlite3_int64) -> c_int {
-    // SAFETY: as `on_file` has it.
+    // SAFETY: SQLite passes a handle that `place` made.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_TRUNCATE, |file| {
             file.truncate(length as u64).map(|()| ffi::SQLITE_OK)
@@ -120,7 +120,7 @@ unsafe extern "C" fn truncate(handle: *mut sqlite3_file, length: sqlite3_int64) 
 }
 
 unsafe extern "C" fn sync(handle: *mut sqlite3_file, _how: c_int) -> c_int {
-    // SAFETY: as `on_file` has it.
+    // SAFETY: SQLite passes a handle that `place` made.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_FSYNC, |file| {
             file.sync().map(|()| ffi::SQLITE_OK)
@@ -129,7 +129,7 @@ unsafe extern "C" fn sync(handle: *mut sqlite3_file, _how: c_int) -> c_int {
 }
 
 unsafe extern "C" fn size(handle: *mut sqlite3_file, answer: *mut sqlite3_int64) -> c_int {
-    // SAFETY: as `on_file` has it; SQLite gives a place for the answer.
+    // SAFETY: SQLite passes a handle that `place` made, and a place for the answer.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_FSTAT, |file| {
             *answer = file.length()? as i64;
@@ -139,7 +139,7 @@ unsafe extern "C" fn size(handle: *mut sqlite3_file, answer: *mut sqlite3_int64)
 }
 
 unsafe extern "C" fn lock(handle: *mut sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: as `on_file` has it.
+    // SAFETY: SQLite passes a handle that `place` made.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_LOCK, |file| {
             Ok(match file.lock(Level::of(level))? {
@@ -151,7 +151,7 @@ unsafe extern "C" fn lock(handle: *mut sqlite3_file, level: c_int) -> c_int {
 }
 
 unsafe extern "C" fn unlock(handle: *mut sqlite3_file, level: c_int) -> c_int {
-    // SAFETY: as `on_file` has it.
+    // SAFETY: SQLite passes a handle that `place` made.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_UNLOCK, |file| {
             file.unlock(Level::of(level)).map(|()| ffi::SQLITE_OK)
@@ -160,7 +160,7 @@ unsafe extern "C" fn unlock(handle: *mut sqlite3_file, level: c_int) -> c_int {
 }
 
 unsafe extern "C" fn is_reserved(handle: *mut sqlite3_file, answer: *mut c_int) -> c_int {
-    // SAFETY: as `on_file` has it; SQLite gives a place for the answer.
+    // SAFETY: SQLite passes a handle that `place` made, and a place for the answer.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_CHECKRESERVEDLOCK, |file| {
             *answer = c_int::from(file.is_reserved()?);
@@ -169,13 +169,13 @@ unsafe extern "C" fn is_reserved(handle: *mut sqlite3_file, answer: *mut c_int) 
     }
 }
 
-/// A question of this library's own: which file it is. SQLite's own numbers are below 100.
+/// The library's own file control, which asks for the file. SQLite's numbers are below 100.
 const SHARED_FILE: c_int = 7000;
 
-/// The file that a connection reads and writes, where it is opened by this VFS.
+/// Returns the file that a connection reads and writes, if this VFS opened it.
 pub fn file_of(conn: &Connection) -> Option<Arc<OwnFile>> {
     let mut file: Option<Arc<OwnFile>> = None;
-    // SAFETY: the connection is open; `control` writes to a place of this type.
+    // SAFETY: the connection is open, and `control` writes a value of this type.
     unsafe {
         let place = (&raw mut file).cast();
         ffi::sqlite3_file_control(conn.handle(), c"main".as_ptr(), SHARED_FILE, place);
@@ -184,7 +184,7 @@ pub fn file_of(conn: &Connection) -> Option<Arc<OwnFile>> {
 }
 
 unsafe extern "C" fn control(handle: *mut sqlite3_file, what: c_int, answer: *mut c_void) -> c_int {
-    // SAFETY: as `on_file` has it. The questions have a place for a number, and one for a file.
+    // SAFETY: SQLite passes a handle that `place` made. The caller gives a place for a number, or for a file.
     unsafe {
         on_file(handle, ffi::SQLITE_IOERR_FSTAT, |file| {
             match what {
@@ -203,7 +203,8 @@ unsafe extern "C" fn sector(_handle: *mut sqlite3_file) -> c_int {
     4096
 }
 
-/// As SQLite's own has it: a write that a power cut ends changes no byte beyond those written.
+/// Returns the properties of a file, which are those of SQLite's own VFS. A write that a power cut interrupts changes
+/// no bytes outside its range.
 unsafe extern "C" fn characteristics(_handle: *mut sqlite3_file) -> c_int {
     ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
 }

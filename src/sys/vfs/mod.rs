@@ -1,14 +1,14 @@
 //! The files of a store, as SQLite asks for them (a “VFS”): <https://www.sqlite.org/vfs.html>.
 //!
-//! SQLite's own knows a file by the number of its descriptor, and locks it for the whole process. A store's files need three
-//! things more:
+//! SQLite's own VFS knows a file by the number of its descriptor, and locks it for the whole process. A store's files
+//! need three more properties:
 //!
-//! - A descriptor that the host has closed is not used ([`OwnFile`]).
-//! - Locks are those of an open file. Two copies of the library in one process exclude each other, as two processes do,
-//!   and a close elsewhere in the process costs no lock. They exclude the locks of SQLite's own VFS too.
-//! - A system call that may stall keeps no fork: it runs outside the fork lock.
+//! - A descriptor that the host program has closed is not used ([`OwnFile`]).
+//! - Locks are OFD locks. Two copies of the library in one process exclude each other, as two processes do. A close
+//!   elsewhere in the process costs no lock. These locks also exclude those of SQLite's own VFS.
+//! - A system call that may stall does not delay a fork: it runs outside the fork lock.
 //!
-//! There is no shared memory, so no write-ahead log; SQLite's own VFS opens a file that has one.
+//! The VFS offers no shared memory, and so no write-ahead log. SQLite's own VFS opens a file that has one.
 //!
 //! [`OwnFile`]: super::OwnFile
 
@@ -35,25 +35,25 @@ use super::place;
 
 const NAME: &CStr = c"wxtoken";
 
-/// SQLite's own, for what a store does not need to be otherwise.
+/// SQLite's own VFS, for everything that a store does not need to change.
 static DEFAULT: AtomicPtr<sqlite3_vfs> = AtomicPtr::new(ptr::null_mut());
 
 thread_local! {
-    /// Whether a call of this thread has met a descriptor that was no longer its file's.
+    /// Whether a call of this thread has met a descriptor that no longer belonged to its file.
     static LOST: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this thread has met a lost descriptor since it last asked.
+/// Returns whether this thread has met a lost descriptor since the last call.
 pub fn take_lost() -> bool {
     LOST.replace(false)
 }
 
-/// The name to open a store's file by, known to SQLite from now on.
+/// Registers the VFS with SQLite, and returns its name, by which a store's file is opened.
 pub fn store_vfs() -> &'static CStr {
     let _held = ForkLock::enter();
     if DEFAULT.load(Ordering::Acquire).is_null() {
-        // SAFETY: with the fork lock held this runs once. The struct is a copy of SQLite's, of which those calls are used
-        // that take no notice of it; it lives as long as the process.
+        // SAFETY: with the fork lock held, this runs once. The struct is a copy of SQLite's own. The calls that are
+        // kept from it do not use it. It lives as long as the process.
         unsafe {
             ffi::sqlite3_initialize();
             let own = ffi::sqlite3_vfs_find(ptr::null());
@@ -80,7 +80,7 @@ pub fn store_vfs() -> &'static CStr {
     NAME
 }
 
-/// SQLite's code for a failure of one of its calls.
+/// Returns SQLite's code for a failure of one of its calls.
 fn code(e: &io::Error, otherwise: c_int) -> c_int {
     if Lost::is_cause_of(e) {
         LOST.set(true);
@@ -108,7 +108,7 @@ unsafe extern "C" fn open(
     if name.is_null() {
         return temporary(handle, flags, out_flags);
     }
-    // SAFETY: SQLite gives a name, room for a handle, and perhaps a place for the flags.
+    // SAFETY: SQLite gives a name, a place for a handle, and perhaps a place for the flags.
     unsafe {
         (*handle).pMethods = ptr::null();
         let path = path_of(name);
@@ -149,10 +149,10 @@ fn is_refused(e: &io::Error) -> bool {
     )
 }
 
-/// A file without a name is SQLite's own affair.
+/// Opens a file without a name, which SQLite's own VFS does.
 fn temporary(handle: *mut sqlite3_file, flags: c_int, out_flags: *mut c_int) -> c_int {
     let default = DEFAULT.load(Ordering::Acquire);
-    // SAFETY: the default VFS lives as long as the process, and there is room for its handle.
+    // SAFETY: the default VFS lives as long as the process, and there is a place for its handle.
     unsafe {
         match default.as_ref().and_then(|vfs| vfs.xOpen) {
             Some(open) => open(default, ptr::null(), handle, flags, out_flags),
@@ -194,9 +194,9 @@ unsafe extern "C" fn access(
     unsafe {
         let path = path_of(name);
         let holds = outside(|| match what {
-            // A file with a write-ahead log is not opened here, so there is none to look for.
+            // A file with a write-ahead log is not opened by this VFS, so there is none to look for.
             ffi::SQLITE_ACCESS_EXISTS if path.as_os_str().as_bytes().ends_with(b"-wal") => false,
-            // An empty journal is none.
+            // An empty journal counts as none.
             ffi::SQLITE_ACCESS_EXISTS => {
                 std::fs::metadata(path).is_ok_and(|meta| !meta.is_file() || meta.len() > 0)
             }
@@ -207,14 +207,14 @@ unsafe extern "C" fn access(
     ffi::SQLITE_OK
 }
 
-/// A store's path is absolute, and has no links: `StoreName` sees to that.
+/// Returns the path unchanged: `StoreName` makes a store's path absolute and free of links.
 unsafe extern "C" fn full_path(
     _vfs: *mut sqlite3_vfs,
     name: *const c_char,
     size: c_int,
     out: *mut c_char,
 ) -> c_int {
-    // SAFETY: SQLite gives a name, and room for `size` bytes.
+    // SAFETY: SQLite gives a name, and a buffer of `size` bytes.
     unsafe {
         let name = CStr::from_ptr(name).to_bytes_with_nul();
         if name.len() > usize::try_from(size).unwrap_or(0) {
