@@ -139,11 +139,8 @@ pub fn check_api_path(path: &str) -> Result<()> {
     if path.starts_with('/') && path.len() <= MAX_PATH && path.chars().all(is_plain) {
         return Ok(());
     }
-    let what = format!(
-        "the path of an API{} cannot be asked about",
-        names::repeated(path)
-    );
-    let why = "it begins with / and has letters, digits, /, _, - and . alone";
+    let what = format!("invalid API path{}", names::repeated(path));
+    let why = "must begin with / and contain only letters, digits, /, _, - and .";
     Err(Error::argument(what)
         .because(why)
         .advise("Leave out the host and the parameters, as in /cgi-bin/message/custom/send."))
@@ -242,7 +239,7 @@ fn failure(
             why,
             advice,
         } => {
-            let what = format!("cannot have WeChat {doing}, for {account}");
+            let what = format!("cannot ask WeChat to {doing}, for {account}");
             let error = Error::new(status, what).because(why);
             error.hint_if(advice.map(Hint::Do))
         }
@@ -265,11 +262,9 @@ fn failure(
 fn remedy(errcode: i64, address: Option<String>, by_secret: Option<&Credential>) -> Hint {
     let what = match errcode {
         48006 => {
-            "The ten clears of this month are used up, those in WeChat's console counted. The counts begin anew at midnight (UTC+8)."
+            "The ten clears of this month are used up, including those in WeChat's console. The counts start again at midnight (UTC+8)."
         }
-        45009 => {
-            "None of the calls that ask for counts is left of the day. A clear sets them back too."
-        }
+        45009 => "No calls that ask for counts are left for the day. A clear resets them too.",
         76001 => "WeChat keeps what it noted for 7 days. Check the rid.",
         76002 => "A rid looks like 617682e0-09059ac5-34a8e2ea.",
         76003 => "The rid is of another account's call. Name that account.",

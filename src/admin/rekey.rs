@@ -140,7 +140,7 @@ pub fn open_all(vault: &Vault, there: &StoreSnapshot) -> Result<()> {
         if let Some(sealed) = &account.sealed {
             let opened = vault.open(&label_of_unknown(account), sealed);
             // A newer version may seal in another way.
-            opened.map_err(|e| e.advise("Upgrade libwxtoken, and do it again."))?;
+            opened.map_err(|e| e.advise("Upgrade libwxtoken, and try again."))?;
         }
     }
     for (key, row) in &there.rows {

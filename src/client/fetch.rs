@@ -99,7 +99,7 @@ impl Session {
             && !IS_TOLD.swap(true, Ordering::Relaxed)
         {
             let what = format!(
-                "{base} is asked in plain text, as allow_plain_http has it: secrets and tokens can be read on the way"
+                "requests to {base} are in plain text, as allow_plain_http permits: secrets and tokens can be read on the way"
             );
             self.log(LogLevel::Info, &what);
         }

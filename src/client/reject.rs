@@ -112,7 +112,7 @@ impl Session {
                 format!("{subject} was rejected, and {platform} takes it: it is served again")
             }
             Verdict::Accepted => format!(
-                "{subject} has been rejected for long, and {platform} takes it: another is fetched all the same"
+                "{subject} has been rejected for a long time, although {platform} takes it: another one is fetched"
             ),
             Verdict::Refused(code) => {
                 format!("{subject} was rejected, and {platform} refuses it (errcode {code})")
@@ -171,7 +171,7 @@ impl Session {
         if let Err(e) = told {
             let (reason, hint) = match e {
                 NotSent::Full => {
-                    let look = "See whether the keeper hangs, or somebody floods its mailbox.";
+                    let look = "Check whether the keeper hangs, or a process floods its mailbox.";
                     let reason = "the keeper's mailbox is full".into();
                     (reason, Some(Hint::Do(look.into())))
                 }

@@ -125,7 +125,7 @@ impl Session {
             unsaved.clear(&failed.key);
             self.log(
                 LogLevel::Info,
-                &format!("the back-off of \"{}\" is ended", failed.name),
+                &format!("ended the back-off of \"{}\"", failed.name),
             );
             // A keeper that watches the store notices the change without this message too.
             let _ = self.keeper().send(&Message::Wanted(failed.name.clone()));

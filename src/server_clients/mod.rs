@@ -216,7 +216,7 @@ impl ClientSet {
         if client.keys.len() > 1 {
             return Err(
                 Error::argument(format!("client \"{name}\" has two keys already"))
-                    .advise("Finish the rotation first: the older key ends by that."),
+                    .advise("Finish the rotation first. That ends the older key."),
             );
         }
         let (key, stored) = NewKey::make(now_ms)?;
@@ -271,7 +271,7 @@ fn check_name(name: &str) -> Result<()> {
             .because(format!(
                 "must be 1 to {MAX_NAME} letters, digits, dots, hyphens and underscores"
             ))
-            .advise("Name it after the business server, as shop-web or crm.example.com."),
+            .advise("Name it after the business server, such as shop-web or crm.example.com."),
     )
 }
 

@@ -1,4 +1,4 @@
-//! The FIFO beside the store. Readers of the store write lines to it, which arrive whole, and a keeper reads them.
+//! The FIFO next to the store. Readers of the store write lines to it, which arrive whole, and a keeper reads them.
 //! Nothing is kept. `keeper` has the reading end.
 //!
 //! The file's mode decides which users may write. A writer learns at once whether a keeper reads: opening fails if none

@@ -149,7 +149,7 @@ pub fn describe(path: &Path) -> String {
             format!("absent; this process runs as {me}")
         }
         Err(e) => format!(
-            "out of sight ({}); this process runs as {me}",
+            "not accessible ({}); this process runs as {me}",
             os_message(&e)
         ),
     }
@@ -245,6 +245,6 @@ mod tests {
             "{owned}"
         );
         let unseen = describe(&there.join("below"));
-        assert_eq!(unseen, format!("out of sight (Not a directory){ends}"));
+        assert_eq!(unseen, format!("not accessible (Not a directory){ends}"));
     }
 }

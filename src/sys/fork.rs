@@ -13,7 +13,7 @@
 //!
 //! # What a child does
 //!
-//! A child increments the **generation**. It closes at once the inherited files beside the store ([`OwnFile`]): a lock
+//! A child increments the **generation**. It closes at once the inherited files next to the store ([`OwnFile`]): a lock
 //! lives as long as any copy of its descriptor, and a child that drops its privileges must not keep a way to write. An
 //! inherited SQLite connection stays where it is, with everything else of the old generation (`process`), and the child
 //! opens its own. Handles keep working: their options and registered accounts are behind the lock, and the state of the

@@ -1,4 +1,4 @@
-//! The owner of the files beside a store. They belong to the store's owner, whichever process makes them.
+//! The owner of the files next to a store. They belong to the store's owner, whichever process makes them.
 //!
 //! Otherwise, a job of root that runs first would lock the owner out of the store for good.
 
@@ -46,7 +46,7 @@ impl Owner {
         (Uid::effective().is_root() && is_somebodys).then_some(owner)
     }
 
-    /// Returns the mode of a lock file beside a file of this owner. The group may lock if it may write to the store.
+    /// Returns the mode of a lock file next to a file of this owner. The group may lock if it may write to the store.
     pub fn lock_mode(&self) -> u32 {
         if self.mode & 0o060 == 0o060 {
             0o660
@@ -80,7 +80,7 @@ impl std::fmt::Display for NotGiven {
         let owner = user(self.owner);
         write!(
             f,
-            "it would belong to {me} and shut {owner} out, the owner of the store"
+            "it would belong to {me} and lock out {owner}, the owner of the store"
         )
     }
 }
@@ -146,7 +146,7 @@ pub fn give_leftover(file: &File, to: &Owner, mode: u32) {
     }
 }
 
-/// Opens a file of the owner beside a store to the group, as the store is. A file with more rights than that is left to
+/// Opens a file of the owner next to a store to the group, as the store is. A file with more rights than that is left to
 /// the operator.
 pub fn follow(path: &Path, store: &Owner, mode: u32) {
     let Ok(own) = OwnFile::open(File::options().read(true), path) else {

@@ -59,7 +59,7 @@ impl Distrust {
     pub fn advice(self, path: &Path) -> String {
         match self {
             Distrust::Planted(_) => {
-                "See who has put it there, and use a directory of the service's own.".into()
+                "Find out who put it there, and use a directory that belongs to the service.".into()
             }
             Distrust::OpenToAll(_) => format!("As its owner: chmod o-w {}", path.display()),
         }
