@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_shown_by_its_number() {
+    fn an_invisible_character_is_shown_by_its_number() {
         for (text, as_shown) in [
             ("shop", "shop"),
             ("服务号 1", "服务号 1"),
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_of_a_text_is_told_than_what_is_wrong_with_it() {
+    fn a_message_shows_only_the_flaws_of_a_text() {
         let bad = "\u{FEFF}top secret\u{200B}words\u{E9}again\r";
         let said = ascii(bad);
         for word in ["top", "secret", "words", "again"] {

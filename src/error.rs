@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn an_advice_begins_a_sentence_or_goes_on_with_one() {
+    fn advice_begins_a_sentence_or_continues_one() {
         let put = Hint::Put {
             account: "p".into(),
             field: "verify_ticket".into(),

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_refused_with_its_account_and_its_flaw_and_is_not_shown() {
+    fn a_refused_text_is_not_shown_and_its_flaw_is_named() {
         for (bad, said) in [
             ("\u{FEFF}s3cr3t", "it has U+FEFF at the start"),
             ("s3cr3t\r", "it has a line end at the end"),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_without_a_flaw_in_it_is_told_what_else_is_wrong() {
+    fn an_empty_or_long_text_is_refused_with_its_reason() {
         for (bad, why, advice) in [
             (String::new(), "it is empty", "has a value"),
             ("s".repeat(513), "it has 513 characters", "pasted with it"),
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_a_secret_is_not_repeated() {
+    fn a_text_that_may_be_a_secret_is_not_repeated() {
         assert_eq!(repeated("time.out-_/9"), " \"time.out-_/9\"");
         assert_eq!(
             repeated(&"a".repeat(30)),

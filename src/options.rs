@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_to_a_private_address_is_for_those_who_allow_it() {
+    fn plain_http_to_a_private_address_needs_the_option() {
         let allowed = |url: &str| {
             let mut options = Options::default();
             options.set("allow_plain_http", "1")?;
@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_is_kept_by_its_parts_and_refused_without_its_password() {
+    fn a_proxy_is_kept_in_parts_and_refused_without_showing_its_password() {
         assert_eq!(set("proxy", "").unwrap().proxy, None);
         let proxy = set("proxy", "http://u:p@127.0.0.1:3128").unwrap().proxy;
         assert_eq!(proxy.unwrap().to_string(), "127.0.0.1:3128");
@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_taken_as_it_is_said() {
+    fn each_option_takes_the_values_of_its_kind() {
         assert!(set("background_refresh", "1").unwrap().background_refresh);
         assert!(!set("background_refresh", "0").unwrap().background_refresh);
         for level in ["off", "error", "info", "debug"] {

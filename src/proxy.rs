@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_that_is_read_in_two_ways_is_refused_and_its_password_not_shown() {
+    fn an_ambiguous_url_is_refused_without_showing_its_password() {
         for (url, part) in [
             ("http://me:s3cret#x@h:1", "%23"),
             ("http://me:s3cret/x@h:1", "%2F"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_form_of_it() {
+    fn no_text_form_of_a_proxy_shows_its_password() {
         let proxy = Proxy::parse("http://me:s3cret@h:1").unwrap();
         assert_eq!(
             format!("{proxy:?} {proxy} {}", proxy.words()),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_for_other_programs_concerns_a_host_that_no_proxy_does_not_name() {
+    fn a_proxy_for_other_programs_applies_unless_no_proxy_names_the_host() {
         let concerns = |no_proxy: &str, base: &str| {
             let no_proxy = no_proxy.to_owned();
             UnreadProxy {

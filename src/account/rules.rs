@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_account_becomes_the_current_one_and_stays_it() {
+    fn the_first_account_becomes_and_stays_the_current_one() {
         let store = registered(&["b", "a"]);
         assert_eq!(current(&store).as_deref(), Some("b"));
         change(&store, |accounts| register(accounts, account("a")).unwrap());
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_that_comes_again_keeps_its_parent() {
+    fn an_account_registered_again_keeps_its_parent() {
         let store = registered(&["child", "parent"]);
         assert!(change(&store, |accounts| {
             set_parent(accounts, "child", "parent").unwrap()
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_fills_a_gap_and_overwrites_nothing() {
+    fn putting_back_fills_a_gap_and_overwrites_nothing() {
         let store = registered(&["there"]);
         let other = Account {
             id: "wx-other".into(),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_becomes_the_current_one_only_if_it_was() {
+    fn an_account_put_back_becomes_current_only_if_it_was() {
         let store = MemoryStore::new();
         let was = Account {
             current: true,
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_an_unknown_kind_is_overwritten_by_nobody_and_goes_with_the_others() {
+    fn an_account_of_an_unknown_kind_is_never_overwritten_and_goes_with_the_others() {
         let store = MemoryStore::new();
         change(&store, |accounts| {
             accounts.put_unknown(&newer("newer")).unwrap();
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restore_leaves_what_it_brings_and_nothing_comes_back_beside_it() {
+    fn after_a_restore_no_other_account_is_put_back() {
         let store = registered(&["a", "b"]);
         let brought = Account {
             current: true,
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_without_its_parent_may_lead_to_every_row_of_its_id() {
+    fn an_account_without_its_parent_may_use_every_row_of_its_id() {
         let mut child = Account {
             kind: Kind::named("authorizer").unwrap(),
             ..account("child")

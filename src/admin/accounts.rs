@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_this_account_has_goes_with_it() {
+    fn rows_that_only_this_account_uses_go_with_it() {
         let store = store_of(&[
             account("a", "corp", "f1"),
             account("twin", "corp", "f2"),
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_belong_to_an_account_of_an_unknown_kind_stays() {
+    fn rows_that_an_unknown_kind_may_use_stay() {
         let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
         let newer = |name: &str, id: &str| UnknownAccount {
             name: name.into(),
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_refused_a_moment_ago_outlives_the_account() {
+    fn a_recent_refusal_outlives_its_account() {
         let store = store_of(&[account("a", "corp", "f1"), account("b", "corp2", "f2")]);
         let refused = |key: &CredentialKey, failed_at: i64| {
             let change = &mut |row: &mut Row| {

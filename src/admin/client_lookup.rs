@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_known_at_once_and_nothing_is_looked_at_before_one() {
+    fn the_clients_are_known_without_a_look_until_a_change() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("tokens.db");
         let client = Arc::new(Client::open(path.to_str()).unwrap());

@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn all_comes_over_sealed_for_the_other_store_and_twice_is_once() {
+    fn a_copy_is_complete_and_sealed_for_the_target_and_a_second_changes_nothing() {
         let (from, to) = (filled(), Place::new(Some("of the other")));
         let first = copied(&from, &to);
         assert_eq!((first.new, first.puts), (4, 2), "{first:?}");
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_cut_off_between_its_steps_is_ended_by_the_next() {
+    fn an_interrupted_copy_is_completed_by_the_next() {
         let (from, to) = (filled(), Place::new(Some("of the other")));
         let mut there = from.snapshot();
         seal_for(&from.vault, &to.vault, &mut there, &quiet).unwrap();
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_already_stays_unless_it_is_to_be_replaced() {
+    fn an_existing_account_stays_unless_replace_is_given() {
         let (from, to) = (filled(), Place::new(None));
         to.register("shop", "official", "wx1", "another");
         to.register("above", "official", "wx2", "hush above");
@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_was_removed_there_stays_out_with_what_was_put() {
+    fn a_name_removed_from_the_target_stays_out_with_what_was_put() {
         let (from, to) = (filled(), Place::new(None));
         copied(&from, &to);
         let by = Deadline::after(60_000);
@@ -620,7 +620,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_that_does_not_open_ends_it_before_anything_is_written() {
+    fn a_secret_that_does_not_open_ends_a_copy_before_anything_is_written() {
         let (from, to) = (filled(), Place::new(None));
         let mut spoilt = from.account("shop", "official", "wx1", "hush");
         spoilt.sealed = Some(vec![1; 60]);
@@ -631,7 +631,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_other_store_has_lost_the_key_of_is_filled_in() {
+    fn a_secret_whose_key_the_target_has_lost_is_filled_in() {
         let (from, to) = (filled(), Place::new(None));
         copied(&from, &to);
         std::fs::remove_file(to.vault.path()).unwrap();

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_one_without_host_and_parameters() {
+    fn an_api_path_has_no_host_and_no_parameters() {
         for path in [
             "/cgi-bin/message/custom/send",
             "/wxa/getwxacodeunlimit",

@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn every_value_is_sealed_anew_and_the_old_key_goes() {
+    fn every_value_is_sealed_again_and_the_old_key_is_deleted() {
         let (_directory, store, vault) = sealed();
         let old = StoreSnapshot::of(&store, &by()).unwrap();
         assert_eq!(rekey(&store, &vault, &by(), &quiet).unwrap(), 3);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_cut_off_at_any_step_is_ended_by_the_next() {
+    fn an_interrupted_rotation_is_completed_by_the_next() {
         // The rotation is interrupted with both keys in the file: after the new key, after the accounts, or after
         // everything.
         for steps in 0..3 {
@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_of_an_account_of_an_unknown_kind_is_sealed_anew_too() {
+    fn the_secret_of_an_account_of_an_unknown_kind_is_sealed_again_too() {
         let (_directory, store, vault) = sealed();
         let label = Label::secret("newer", "official_v9", "wx9");
         put_newer(&store, vault.seal(&label, "newer secret").unwrap());
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_sealed_in_a_way_of_its_own_has_nothing_changed() {
+    fn a_secret_of_a_newer_format_stops_a_rotation_before_any_change() {
         let (directory, store, vault) = sealed();
         put_newer(&store, vec![9; 60]);
         let key = || std::fs::read(directory.path().join("key")).unwrap();

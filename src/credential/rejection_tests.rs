@@ -128,7 +128,7 @@ fn false_rejections_that_stop_begin_a_new_count() {
 }
 
 #[test]
-fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
+fn bystanders_are_served_a_rejected_token_until_the_platform_refuses_it() {
     let mut row = with_token();
     row.reject("A");
     assert_eq!(row.freshness(START), Freshness::Spent);
@@ -161,7 +161,7 @@ fn others_are_served_a_rejected_token_until_it_is_known_to_be_refused() {
 }
 
 #[test]
-fn a_fetch_that_nobody_rejected_for_takes_nothing_off_the_days_budget() {
+fn a_fetch_without_a_rejection_costs_nothing_of_the_days_budget() {
     let mut row = with_token();
     let at = START.plus(1000);
     let plan = row.claim(lease(), STABLE, at).rejection;
@@ -184,7 +184,7 @@ fn a_fetch_that_nobody_rejected_for_takes_nothing_off_the_days_budget() {
 }
 
 #[test]
-fn where_nothing_can_be_checked_callers_are_believed() {
+fn without_a_check_callers_are_believed() {
     let mut row = with_token();
     let (fetches, plan) = lead(&mut row, UNCHECKED, Verdict::Accepted, START);
     assert!(fetches && !plan.check && !plan.may_force);
@@ -245,7 +245,7 @@ fn a_forced_fetch_is_reserved_and_given_back() {
 }
 
 #[test]
-fn a_late_leader_does_not_speak_for_the_token() {
+fn a_late_leader_does_not_conclude_a_rejection() {
     let mut row = with_token();
     row.reject("A");
     let plan = row.claim(lease(), STABLE, START).rejection;
@@ -257,7 +257,7 @@ fn a_late_leader_does_not_speak_for_the_token() {
 }
 
 #[test]
-fn a_token_that_ends_early_again_and_again_is_somebody_elses_doing() {
+fn repeated_early_ends_show_another_program() {
     const HOUR: i64 = 3_600_000;
     let mut row = with_token();
     for time in 1..=3 {

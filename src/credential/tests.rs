@@ -150,7 +150,7 @@ fn a_late_leader_changes_nothing() {
 }
 
 #[test]
-fn a_lease_counts_for_who_does_not_know_the_boot() {
+fn a_lease_counts_for_a_process_without_the_boot_id() {
     let mut row = Row::default();
     row.claim(lease(), FORCE, in_epoch(START, ""));
     assert!(row.lease_is_active(START), "its holder did not know");
@@ -212,7 +212,7 @@ fn a_rejected_token_is_not_served_while_its_fetch_fails() {
 }
 
 #[test]
-fn a_reject_during_an_earlier_back_off_takes_the_token_from_nobody() {
+fn a_reject_during_an_earlier_back_off_leaves_the_token_in_use() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     refused(&mut row, Wait::Seconds(3600), START.plus(1000));
@@ -235,7 +235,7 @@ fn a_force_that_was_never_sent_is_not_counted() {
 }
 
 #[test]
-fn a_timeout_stands_for_those_with_no_more_patience_alone() {
+fn a_timeout_stands_only_for_callers_with_no_more_time() {
     let mut row = Row::default();
     row.claim(lease(), FORCE, START);
     let mut timeout = failure("no answer", Wait::BackOff);
@@ -260,7 +260,7 @@ fn a_fault_of_the_leaders_options_is_not_noted() {
 }
 
 #[test]
-fn what_was_kept_in_memory_joins_what_others_wrote() {
+fn a_row_kept_in_memory_merges_with_what_others_wrote() {
     let mut stored = Row::default();
     fetched(&mut stored, "A", 7200, START);
     let mut kept = stored.clone();
@@ -354,7 +354,7 @@ fn pushed(word: &str, at: i64) -> StoredSecret {
 }
 
 #[test]
-fn a_key_text_is_of_endpoint_id_and_discriminator() {
+fn a_key_text_consists_of_endpoint_id_and_discriminator() {
     let key = CredentialKey {
         endpoint: "stable_token".into(),
         base_url: "https://a".into(),
@@ -413,7 +413,7 @@ fn without_a_boot_id_the_wall_clock_alone_counts_but_not_one_set_far_back() {
 }
 
 #[test]
-fn until_a_fetch_for_a_reject_is_the_gap_or_the_back_off() {
+fn the_wait_for_a_rejected_token_is_the_gap_or_the_back_off() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
@@ -528,7 +528,7 @@ fn a_stable_token_of_any_length_has_a_successor_close_to_its_end() {
 }
 
 #[test]
-fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
+fn a_replacement_that_was_attempted_waits_for_no_gap() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     row.reject("A");
@@ -537,7 +537,7 @@ fn a_fetch_that_has_been_set_out_for_is_not_waited_for() {
 }
 
 #[test]
-fn a_third_more_patience_is_not_clearly_more() {
+fn a_third_more_time_is_not_clearly_more() {
     let mut row = Row::default();
     row.claim(lease(), FORCE, START);
     let mut timeout = failure("no answer", Wait::BackOff);
@@ -675,7 +675,7 @@ fn a_program_ends_a_back_off_once_a_minute_and_a_person_at_will() {
 }
 
 #[test]
-fn a_removed_row_remembers_what_it_was_refused() {
+fn a_removed_row_remembers_its_refusal() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);
     assert_eq!(row.memory_of_failures(START), None);

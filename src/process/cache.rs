@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_is_due_is_left_to_a_hit_and_the_token_is_known_while_it_goes_on() {
+    fn a_due_look_is_left_to_a_hit_and_the_token_stays_known_meanwhile() {
         let cache = Cache::default();
         let known = || cache.known(Some(b"shop"), 0, |token| token.value.to_string());
         assert_eq!(known(), None);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_lives_by_what_is_left_of_it_whatever_hour_its_store_has() {
+    fn a_cached_token_lives_by_the_time_left_and_not_by_its_stores_clock() {
         let cache = Cache::default();
         let host = Now::of_host();
         // The store's clock is three hours behind this host's. It steps by 50 s when 60 s are left.
@@ -432,7 +432,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_before_a_change_is_no_hit_after_it() {
+    fn a_token_read_before_a_change_is_not_a_hit_after_it() {
         let cache = Cache::default();
         let stamp = cache.stamp();
         cache.invalidate_all();
@@ -483,7 +483,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_without_time_left_is_none() {
+    fn a_token_without_time_left_is_not_handed_out() {
         let now = Now::of_host();
         let mut row = Row {
             token: Some("A".into()),
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_look_found_is_handed_out_again_only_while_nothing_has_changed() {
+    fn a_looks_result_is_reused_only_while_nothing_has_changed() {
         let cache = Cache::default();
         let now = Now::of_host();
         let (mark, other) = (ChangeMark::numbered(1), ChangeMark::numbered(2));

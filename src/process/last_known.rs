@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_lives_as_long_as_one_of_its_holders_and_says_what_came_last() {
+    fn an_entry_lives_as_long_as_one_holder_and_keeps_the_last_value() {
         let mut known = LastKnown::default();
         known.record_account(1, account("a", "old"));
         known.record_account(2, account("a", "new"));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_current_one_and_the_parent_are_known_too() {
+    fn the_current_account_and_the_parents_are_known_too() {
         let mut known = LastKnown::default();
         known.record_account(1, account("a", "wx1"));
         known.record_account(1, account("b", "wx2"));
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_keeper_holds_what_it_has_seen_and_nothing_from_before() {
+    fn a_keeper_holds_what_it_saw_last_and_nothing_older() {
         let mut known = LastKnown::default();
         known.record_account(1, account("a", "wx1"));
         known.record_account(2, account("b", "wx2"));

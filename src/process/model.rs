@@ -284,7 +284,7 @@ fn while_one_looks_the_others_go_on() {
 }
 
 #[test]
-fn a_flight_that_was_passed_over_ends_nobody_elses() {
+fn a_flight_that_was_passed_over_does_not_end_another() {
     every_interleaving(|| {
         let world = World::new(0);
         let overdue = Deadline::after(-FOREVER_MS);

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_put_in_is_found_and_nothing_else() {
+    fn only_inserted_keys_are_found() {
         let map = OnceMap::default();
         for number in 0..1000usize {
             map.get_or_insert(format!("shop-{number}").as_bytes(), || number);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_found_while_the_map_grows() {
+    fn an_entry_is_found_while_the_map_grows() {
         let map = OnceMap::default();
         map.get_or_insert(b"first", || 0);
         std::thread::scope(|scope| {

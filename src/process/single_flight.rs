@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_is_passed_over_once_its_time_is_out_and_then_ends_nobody_elses() {
+    fn an_overdue_flight_is_passed_over_and_does_not_end_another() {
         let flights = SingleFlight::default();
         let long = Deadline::after(60_000);
         let stuck = flights.try_begin(&key(), &Deadline::after(-GRACE_MS));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_whose_deadline_has_just_passed_is_waited_for_till_its_grace_is_out() {
+    fn a_flight_past_its_deadline_is_waited_for_until_its_grace_ends() {
         let flights = SingleFlight::default();
         let _stuck = flights.try_begin(&key(), &Deadline::after(0));
         let long = Deadline::after(60_000);
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slot_is_one_threads_at_a_time() {
+    fn a_slot_belongs_to_one_thread_at_a_time() {
         let slots = HeldSlots::default();
         let first = slots.take(&key(), 3);
         assert!(first.is_some() && slots.take(&key(), 3).is_none());

@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_good_for_what_its_way_has_left_of_it() {
+    fn a_token_loses_the_time_that_its_answer_took() {
         let reply = br#"{"name":"shop","token":"T","expires_at":1700007200,"expires_in":7200}"#;
         let token = token_of(reply, boot_ms() - 1500).unwrap();
         assert_eq!(

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_comes_from_the_option_else_from_the_file_as_it_is_now() {
+    fn a_key_comes_from_the_option_or_from_the_current_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("key");
         let mut options = Options::default();

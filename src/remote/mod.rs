@@ -317,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_one_piece_of_a_path_for_each_part() {
+    fn each_part_of_a_name_is_one_piece_of_the_path() {
         assert_eq!(path_of("/v1/token", None), "/v1/token");
         assert_eq!(path_of("/v1/token", Some("shop")), "/v1/token/shop");
         assert_eq!(

@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_opens_and_is_bound_to_its_id() {
+    fn a_sealed_secret_opens_and_is_bound_to_its_id() {
         let (_directory, vault) = vault();
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         assert!(!sealed.windows(4).any(|w| w == b"hush"));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_does_not_open_as_what_was_put() {
+    fn an_account_secret_does_not_open_as_a_put_field() {
         let (_directory, vault) = vault();
         let sealed = vault.seal(&label("wx1"), "hush").unwrap();
         let put = Label::put("shop", "refresh_token", "wx1");

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_newer_version_wrote_is_kept() {
+    fn fields_of_a_newer_version_are_kept() {
         let (mut set, _) = set_with(&["a"]);
         let text = set.to_text().unwrap();
         let newer = text.replacen('{', "{\"of_later\":[1],", 1).replace(

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_address_is_an_error() {
+    fn an_empty_list_of_addresses_is_an_error() {
         assert!(connect_first(&[], LONG).is_err());
     }
 }

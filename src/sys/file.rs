@@ -231,7 +231,7 @@ mod tests {
 
     /// Each message puts “it is …”, “the key is …” or “its directory is …” in front of the description.
     #[test]
-    fn a_description_goes_on_from_the_word_is() {
+    fn a_description_fits_after_the_word_is() {
         let directory = tempfile::tempdir().unwrap();
         let there = directory.path().join("there");
         std::fs::write(&there, "").unwrap();

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_it_has_referred_to_lives_as_long_as_it_does() {
+    fn a_value_lives_as_long_as_the_reference_that_held_it() {
         let (first, second) = (Arc::new(1), Arc::new(2));
         let it = KeptRef::none();
         assert!(it.get().is_none() && it.get_shared().is_none());

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_its_own_name_in_its_family() {
+    fn an_address_resolves_to_itself_in_its_family() {
         let found = |host, is_v6| look_up(host, 443, is_v6);
         assert_eq!(
             found("127.0.0.1", None),

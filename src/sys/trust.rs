@@ -101,7 +101,7 @@ mod tests {
     const STRANGER: u32 = 65534;
 
     #[test]
-    fn a_file_is_planted_where_everybody_makes_files_and_it_is_a_strangers() {
+    fn a_strangers_file_in_a_world_writable_directory_is_planted() {
         let sticky = Some((0, 0o41777));
         for owner in [ME, 0] {
             assert_eq!(distrusted((owner, 0o600), sticky, ME), None);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_everybody_may_change_is_nobodys_word() {
+    fn a_world_writable_file_is_not_trusted() {
         for (mode, is_open) in [(0o666, true), (0o602, true), (0o664, false), (0o644, false)] {
             let why = distrusted((ME, mode), Some((ME, 0o700)), ME);
             assert_eq!(
