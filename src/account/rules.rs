@@ -21,7 +21,7 @@ pub fn register(accounts: &mut dyn Accounts, mut account: Account) -> Result<Acc
 }
 
 /// Puts back an account that a process knows and the store has lost. It never overwrites an account, and never restores
-/// one that an operator has removed. It does not change which account is current.
+/// one that an operator has removed. The account becomes current only if it was, and no other is.
 pub fn put_back(accounts: &mut dyn Accounts, known: &Account) -> Result<Commit> {
     let name = &known.name;
     if accounts.has_account(name)? || accounts.is_removed(name)? {

@@ -96,7 +96,7 @@ impl Session {
         }
     }
 
-    /// Gets the token from the upstream, in the place of a fetch.
+    /// Gets the token from the upstream instead of fetching it.
     pub(super) fn bring(&self, lead: &Leadership, upstream: &Client) -> Result<LeadResult> {
         let name = lead.found.name();
         let learned = RejectionOutcome::default();

@@ -117,8 +117,8 @@ impl Client {
         self.state()?.cache.hit(name, revalidate_ms, give)
     }
 
-    /// Passes the token to `give` if this process knows a fresh one. For a caller that does not call [`Client::get`]
-    /// otherwise.
+    /// Passes the token to `give` if this process knows a fresh one. A look at the store that is due is left to another
+    /// call, so the caller need not go on to [`Client::get`].
     #[inline(always)]
     pub fn known<R>(&self, name: Option<&[u8]>, give: impl FnOnce(&CachedToken) -> R) -> Option<R> {
         let revalidate_ms = self.revalidate_ms.load(Ordering::Relaxed);
@@ -207,7 +207,7 @@ impl Client {
         self.begin_call(&self.vault()).map(AtServer::of)
     }
 
-    /// Waits for background refreshes until the deadline, and frees the handle.
+    /// Frees the handle, and waits for its background refreshes until the deadline.
     pub fn close(self) {
         release_handle(self.handle);
         let deadline = Deadline::after(self.options().timeout_ms);

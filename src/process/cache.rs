@@ -165,8 +165,8 @@ impl Cache {
         self.hit_unless(name, revalidate_ms, Slot::begin_revalidation, give)
     }
 
-    /// Passes the token to `give` if this process may return it now. For a caller that does not look at the store. A
-    /// look that is due is left to a hit.
+    /// Passes the token to `give` if this process may return it now. The caller does not look at the store. A look that
+    /// is due is left to [`Cache::hit`].
     #[inline(always)]
     pub fn known<R>(
         &self,

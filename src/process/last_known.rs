@@ -113,7 +113,7 @@ impl LastKnown {
         }
     }
 
-    /// Replaces everything that a handle holds. A keeper records what it has seen in the store, now and earlier.
+    /// Replaces everything that a handle holds. A keeper passes all that it has seen in the store, now or earlier.
     pub fn record_all(
         &mut self,
         holder: HandleId,

@@ -90,7 +90,7 @@ struct States {
 /// more.
 const RECENT_STATES: usize = 16;
 
-/// A store in one view of it, with the cache of that view.
+/// One view of a store, with the cache of its tokens.
 pub struct HandleState {
     pub shared: &'static StoreState,
     pub cache: Cache,

@@ -70,7 +70,7 @@ impl SingleFlight {
         Ok(None)
     }
 
-    /// Takes a flight for the caller. There is none, or the other one is overdue.
+    /// Takes a flight for the caller. Called only if no flight is under way, or that one is overdue.
     fn take(
         &self,
         in_flight: &mut InFlight,

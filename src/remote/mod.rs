@@ -28,6 +28,7 @@ pub use self::answer::{RemoteAccount, RemoteToken};
 const TRY_EACH_MS: i64 = 1000;
 /// The size in bytes of the longest answer about one account.
 const MOST_BYTES: usize = 16 * 1024;
+/// The size in bytes of the longest report.
 const MOST_BYTES_OF_REPORT: usize = 64 * 1024 * 1024;
 
 /// One server, as this process reaches it.

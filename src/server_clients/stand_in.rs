@@ -1,5 +1,4 @@
-//! Stand-ins: texts that clients are given in the place of an account's access token, if the server forwards their
-//! calls.
+//! Stand-ins: texts that clients get instead of an account's access token, if the server forwards their calls.
 //!
 //! A stand-in is `wxs_` and a text in base64url. The text says which client may use it, for which account and until
 //! when, under a MAC. The key of the MAC comes from the store's key file, and the hash of the client's newest key goes
