@@ -17,8 +17,8 @@ const (
 	ErrAccount Status = 2
 	// ErrStore means that the store cannot be opened, read or written, or belongs to another program.
 	ErrStore Status = 3
-	// ErrSecret means that there is no valid token and one cannot be fetched. Either this process may not read the secret,
-	// or a ticket or refresh token was never put.
+	// ErrSecret means that the store has no valid token and one cannot be fetched. Either this process may not read the
+	// secret, or a ticket or refresh token was never put.
 	ErrSecret Status = 4
 	// ErrNetwork means that WeChat was not reached: DNS, connect, TLS, or a reset.
 	ErrNetwork Status = 5

@@ -112,9 +112,9 @@ func (s *Store) Reject(name, token string) error {
 	}, argument{"the account's name", name}, argument{"the token", token})
 }
 
-// Report describes every account and token, as JSON: the kind, ID and secret's fingerprint, when a token was fetched and by
-// which process, when it is refreshed and expires, counts, the last error, and the time of the next try. It contains no
-// secret and no token. It fails with ErrStore or ErrTimeout.
+// Report describes every account and token, as JSON. It has the kind, the ID and the secret's fingerprint, when and by which
+// process a token was fetched, and when it is refreshed and expires. It also has counts, the last error, and the time of the
+// next try. It contains no secret and no token. It fails with ErrStore or ErrTimeout.
 func (s *Store) Report() (report []byte, err error) {
 	err = s.call(func() (failure *backend.Failure) {
 		report, failure = s.handle.Report()

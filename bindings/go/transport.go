@@ -24,9 +24,9 @@ import (
 // and media types, compressed and large answers, failures. An answer of a matching type is read up to its errcode, and no
 // further, before RoundTrip returns.
 //
-// The call is not repeated if its body cannot be sent again (http.Request.GetBody is nil), if there is no successor (for
-// example within 30 s of another reject), or if the context has ended. RoundTrip then returns the refusal. If the successor
-// is refused too, RoundTrip returns that refusal.
+// The call is not repeated if its body cannot be sent again (http.Request.GetBody is nil), if the store has no successor yet
+// (for example within 30 s of another reject), or if the context has ended. RoundTrip then returns the refusal. If the
+// successor is refused too, RoundTrip returns that refusal.
 //
 // A Transport is safe for concurrent use by multiple goroutines. It logs nothing.
 type Transport struct {

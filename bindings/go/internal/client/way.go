@@ -35,7 +35,7 @@ func newWay(url serverURL, of wayOptions) (*way, *problem) {
 		return connect(ctx, url, of.network)
 	}
 	return &way{of, &http.Transport{
-		// As in the C library there is no proxy. RoundTrip follows no redirects.
+		// As in the C library, no proxy is used. RoundTrip follows no redirects.
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dial(ctx)
 		},
