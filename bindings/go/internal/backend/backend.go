@@ -1,6 +1,6 @@
 // Package backend is the interface between a Store and the code that carries out its calls: the C library, through cgo or
 // purego, or the client of a wxtoken server. The package is internal to the module, so that only the nested module purego
-// can import it besides.
+// can import it too.
 package backend
 
 import "time"
