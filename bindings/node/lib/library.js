@@ -159,7 +159,7 @@ function text(parameter, value) {
   if (typeof value !== 'string') throw new TypeError(`${parameter} must be a string, not ${typeof value}`);
   if (value.includes('\0')) throw badArgument(`${parameter} has a NUL character in it`);
   if (Buffer.from(value).toString() !== value)
-    throw badArgument(`${parameter} has a lone surrogate in it, for which there is no UTF-8`);
+    throw badArgument(`${parameter} has a lone surrogate in it, which has no UTF-8 form`);
   return value;
 }
 

@@ -112,7 +112,7 @@ static ZEND_METHOD(Token, __debugInfo)
 static void refuse(void)
 {
 	zend_throw_exception(spl_ce_LogicException,
-		"a WxToken\\Token is not serializable: ask the store for it where it is needed", 0);
+		"a WxToken\\Token is not serializable: ask the store when you need it", 0);
 }
 
 static ZEND_METHOD(Token, __serialize)

@@ -101,7 +101,7 @@ final class Library
                 '', '0', 'false', 'off', 'no' => self::failure($file, 'ffi.enable is off in php.ini. Set'
                     . " ffi.enable=preload, which is PHP's default, or ffi.enable=true", $reason),
                 default => self::failure($file, "{$reason->getMessage()}. Install libwxtoken where the loader finds it, or"
-                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also wants the preload.php of this'
+                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also needs the preload.php of this'
                     . ' package in opcache.preload, or ffi.enable=true', $reason),
             };
         }

@@ -48,7 +48,7 @@ final class Token implements Stringable
      */
     public function __serialize(): never
     {
-        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+        throw new LogicException('a WxToken\Token is not serializable: ask the store when you need it');
     }
 
     /**
@@ -56,6 +56,6 @@ final class Token implements Stringable
      */
     public function __unserialize(#[\SensitiveParameter] array $properties): never
     {
-        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+        throw new LogicException('a WxToken\Token is not serializable: ask the store when you need it');
     }
 }

@@ -35,7 +35,7 @@ final class GetFunction {
       } catch (IllegalStateException e) {
         failure = e.getMessage();
       } catch (ReflectiveOperationException e) {
-        failure = "this Java lacks java.lang.foreign, which is there since Java 22";
+        failure = "this Java lacks java.lang.foreign, which Java 22 introduced";
       }
     }
     GET = ffm == null ? jna() : ffm;

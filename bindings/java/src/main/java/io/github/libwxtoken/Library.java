@@ -113,7 +113,7 @@ final class Library {
       return text;
     } catch (CharacterCodingException e) {
       throw WxTokenException.badArgument(
-          parameter + " has a lone surrogate in it, for which there is no UTF-8");
+          parameter + " has a lone surrogate in it, which has no UTF-8 form");
     }
   }
 
@@ -162,7 +162,7 @@ final class Library {
         return "wxtoken needs JNA, which is not on the class path: add net.java.dev.jna:jna to it";
       }
       // The directory for temporary files is read-only, or mounted noexec.
-      return "wxtoken cannot use JNA, which unpacks a library of its own and loads it: "
+      return "wxtoken cannot use JNA, which unpacks and loads its own library: "
           + e.getMessage()
           + ": start Java with -Djna.tmpdir=DIRECTORY, one that is writable and not noexec, or with"
           + " -Djna.boot.library.path=DIRECTORY, where that library (libjnidispatch.so) is installed";

@@ -57,6 +57,6 @@ final class Credential {
    */
   static NotSerializableException notSerializable(Class<?> config) {
     return new NotSerializableException(
-        config.getName() + " has an open Store: make a new one where it is to be read");
+        config.getName() + " has an open Store: create a new one in each process");
   }
 }

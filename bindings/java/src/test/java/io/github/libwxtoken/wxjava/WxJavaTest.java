@@ -258,8 +258,7 @@ class WxJavaTest {
         Exception refusal =
             assertThrows(NotSerializableException.class, () -> out.writeObject(config));
         assertEquals(
-            config.getClass().getName()
-                + " has an open Store: make a new one where it is to be read",
+            config.getClass().getName() + " has an open Store: create a new one in each process",
             refusal.getMessage());
       }
     }
