@@ -1,5 +1,5 @@
-/* What to do about each kind of failure, and about a token that the API refuses: reject it, get another, try once more.
- * Run first_get before, so that the account "demo" is in the store. */
+/* Handles each kind of failure, and a token that the API refuses: rejects it, gets another, tries once more. Run
+   first_get before, so that the account "demo" is in the store. */
 #define _POSIX_C_SOURCE 200809L
 #include <netdb.h>
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <wxtoken.h>
 
-/* What the program or its operator does next. err->message has the particulars: always log it. */
+/* Returns the next step of the program or its operator. err->message has the details: always log it. */
 static const char *next_step(const wxtoken_error *err)
 {
     switch (err->status) {
@@ -24,7 +24,7 @@ static const char *next_step(const wxtoken_error *err)
     case WXTOKEN_E_TIMEOUT:  return "try again after retry_after_ms, or allow a longer timeout_ms";
     case WXTOKEN_E_INTERNAL: return "report it, with the version and the call";
     }
-    return "a status newer than this program: see err->message";
+    return "a status that this program does not know: see err->message";
 }
 
 static int fail(const wxtoken_error *err)
@@ -34,7 +34,7 @@ static int fail(const wxtoken_error *err)
     return 1;
 }
 
-/* GET host:port over plain HTTP; 0 when an answer was read. Stands for the HTTP client that your program has. */
+/* Sends GET to host:port over plain HTTP. Returns 0 if an answer was read. It stands for your program's HTTP client. */
 static int http_get(const char *host, const char *port, const char *path, char *reply, size_t cap)
 {
     char request[2048];
@@ -60,7 +60,7 @@ static int http_get(const char *host, const char *port, const char *path, char *
     return n == 0 ? 0 : -1;
 }
 
-/* The business call. Answers WeChat's errcode, 0 when it worked, -1 when there was no answer. */
+/* Makes the business call. Returns WeChat's errcode, 0 if it worked, or -1 if no answer came. */
 static int call_api(const char *token)
 {
     const char *base = getenv("WXTOKEN_API_BASE_URL");
@@ -91,7 +91,7 @@ int main(void)
     wxtoken_status status = wxtoken_init(NULL, &wx, &err);
     int errcode = -1, tries;
 
-    /* Twice at most: a token that is refused when just fetched will not get better by asking again. */
+    /* Two tries at most: if a new token is refused, asking again does not help. */
     for (tries = 0; status == WXTOKEN_OK && tries < 2; tries++) {
         status = wxtoken_get(wx, "demo", &token, &err);
         if (status != WXTOKEN_OK)
@@ -105,6 +105,6 @@ int main(void)
     wxtoken_free(wx);
     if (status != WXTOKEN_OK)
         return fail(&err);
-    printf("the call came to errcode %d\n", errcode);
+    printf("the call returned errcode %d\n", errcode);
     return errcode == 0 ? 0 : 1;
 }

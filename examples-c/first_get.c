@@ -1,5 +1,5 @@
-/* Registers an account and gets its token. Prints one line: the token's ends, its length, its time left, and how many
- * microseconds the call took. The environment tells which account; see README.md. */
+/* Registers an account and gets its token. Prints one line: the token's beginning and end, its length, its time left,
+   and how many microseconds the call took. The environment names the account; see README.md. */
 #define _POSIX_C_SOURCE 200809L
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,13 +28,13 @@ int main(void)
     const char *id = getenv("WXTOKEN_ID");
     const char *secret = getenv("WXTOKEN_SECRET");
     const char *kind = getenv("WXTOKEN_KIND");
-    wxtoken *wx = NULL; /* stays NULL when init fails, and wxtoken_free(NULL) is a no-op */
+    wxtoken *wx = NULL; /* stays NULL if init fails, and wxtoken_free(NULL) does nothing */
     wxtoken_token token;
     wxtoken_error err;
     wxtoken_status status;
     long long began;
 
-    /* NULL: the store is $WXTOKEN_STORE, else one in the user's state directory. */
+    /* NULL means the default store: $WXTOKEN_STORE, else one in the user's state directory. */
     status = wxtoken_init(NULL, &wx, &err);
     /* Once is enough: the store keeps the account, and later runs need no secret. */
     if (status == WXTOKEN_OK && id != NULL)

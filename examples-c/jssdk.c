@@ -1,6 +1,6 @@
-/* Signs a page's URL for the JS-SDK with the account's jsapi_ticket, and prints what the page gives to wx.config as
- * JSON: appId, timestamp, nonceStr, signature. The SHA-1 and the random numbers come from OpenSSL's libcrypto. The
- * secret is needed once, then the store has it; see README.md. */
+/* Signs a page's URL for the JS-SDK with the account's jsapi_ticket. Prints the fields that the page passes to
+   wx.config, as JSON: appId, timestamp, nonceStr, signature. The SHA-1 and the random numbers come from OpenSSL's
+   libcrypto. The secret is needed once, as the store keeps it; see README.md. */
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static void to_hex(char *hex, const unsigned char *bytes, size_t count)
         sprintf(hex + 2 * i, "%02x", bytes[i]);
 }
 
-/* The signature in hex, over the page's URL without its fragment; 0 on success. */
+/* Writes the signature in hex, over the page's URL without its fragment. Returns 0 on success. */
 static int sign(const char *ticket, const char *nonce, const char *timestamp, const char *url, char *signature)
 {
     const char *parts[] = {"jsapi_ticket=", ticket, "&noncestr=", nonce, "&timestamp=", timestamp, "&url="};
@@ -36,7 +36,7 @@ static int sign(const char *ticket, const char *nonce, const char *timestamp, co
     return ok ? 0 : -1;
 }
 
-/* Prints the JSON; 0 on success. The ticket stays here: the page gets the signature only. */
+/* Prints the JSON. Returns 0 on success. The ticket stays here: the page gets only the signature. */
 static int print_config(const char *id, const char *ticket, const char *url)
 {
     unsigned char random[NONCE];
@@ -48,7 +48,7 @@ static int print_config(const char *id, const char *ticket, const char *url)
     snprintf(timestamp, sizeof timestamp, "%lld", (long long)time(NULL));
     if (sign(ticket, nonce, timestamp, url, signature) != 0)
         return -1;
-    /* Letters and digits throughout, an appid or corpid too: there is nothing to escape. */
+    /* Every value has only letters and digits, including an appid or corpid, so nothing is escaped. */
     printf("{\"appId\":\"%s\",\"timestamp\":%s,\"nonceStr\":\"%s\",\"signature\":\"%s\"}\n", id, timestamp, nonce,
            signature);
     return 0;
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
     const char *id = getenv("WXTOKEN_ID");
     const char *secret = getenv("WXTOKEN_SECRET");
     const char *kind = getenv("WXTOKEN_KIND");
-    wxtoken *wx = NULL; /* stays NULL when init fails, and wxtoken_free(NULL) is a no-op */
+    wxtoken *wx = NULL; /* stays NULL if init fails, and wxtoken_free(NULL) does nothing */
     wxtoken_token ticket;
     wxtoken_error err;
     wxtoken_status status;

@@ -3,14 +3,14 @@
 #include <stdlib.h>
 #include <wxtoken.h>
 
-/* The report in memory of its own, for the caller to free; NULL on failure. */
+/* Returns the report in memory that the caller must free, or NULL on failure. */
 static char *report(wxtoken *wx, wxtoken_error *err)
 {
     char *json = NULL;
     size_t cap = 0;
     size_t needed = 0;
 
-    /* The first round asks for the size; another follows if the report has grown in between. */
+    /* The first round asks for the size. Another follows if the report has grown meanwhile. */
     while (wxtoken_report(wx, json, cap, &needed, err) != WXTOKEN_OK) {
         char *larger = needed > cap ? (char *)realloc(json, needed) : NULL;
         if (larger == NULL) {

@@ -1,5 +1,5 @@
-/* Threads that share one handle: each gets the token when it needs it, and none keeps a copy for later.
- * Run first_get before, so that the account "demo" is in the store. */
+/* Threads that share one handle. Each gets the token when it needs it, and none keeps a copy. Run first_get before, so
+   that the account "demo" is in the store. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
@@ -10,10 +10,10 @@ enum { THREADS = 8 };
 
 struct worker {
     pthread_t thread;
-    wxtoken *wx; /* the same for all */
+    wxtoken *wx; /* shared by all threads */
     wxtoken_status status;
     wxtoken_token token;
-    wxtoken_error err; /* one for each call under way: there is no last error to share */
+    wxtoken_error err; /* one for each running call, because errors are returned only here */
 };
 
 static void *work(void *argument)
@@ -46,7 +46,7 @@ int main(void)
         else if (workers[0].status == WXTOKEN_OK && strcmp(workers[i].token.value, workers[0].token.value) == 0)
             same++;
     }
-    wxtoken_free(wx); /* only now: no other call may be running on the handle */
+    wxtoken_free(wx); /* last, because no other call may be running on the handle */
     printf("%d of %d threads have the same token\n", same, THREADS);
     return same == THREADS ? 0 : 1;
 }

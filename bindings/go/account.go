@@ -11,7 +11,7 @@ type Kind string
 const (
 	// Official is a service or subscription account or a mini program, by the stable endpoint.
 	Official Kind = "official"
-	// OfficialClassic is the same by the classic endpoint, where each fetch ends the token before.
+	// OfficialClassic is an official account by the classic endpoint, where each fetch ends the previous token.
 	OfficialClassic Kind = "official_classic"
 	// Work is an app of a WeCom corporation.
 	Work Kind = "work"
@@ -31,7 +31,7 @@ const (
 	QQBot Kind = "qqbot"
 	// Douyin is a Douyin mini program, by the old endpoint.
 	Douyin Kind = "douyin"
-	// DouyinStable is a Douyin mini program or app at Douyin's open platform: better than Douyin.
+	// DouyinStable is a Douyin mini program or app at Douyin's open platform. Prefer it to Douyin.
 	DouyinStable Kind = "douyin_stable"
 	// DouyinGame is a Douyin mini game.
 	DouyinGame Kind = "douyin_game"
@@ -55,19 +55,21 @@ const (
 	QiDian Kind = "qidian"
 )
 
-// An Account is what Store.Register takes. Printed or logged, its Secret is left out.
+// An Account is the argument of Store.Register. Printed or logged, it does not show its Secret.
 type Account struct {
-	// Name is of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
+	// Name is the account's name in the store, chosen by the program: 1 to 128 bytes of UTF-8, no '/', no control
+	// characters.
 	Name string
-	// Kind is Official or another of the constants.
+	// Kind is the kind of account, such as Official.
 	Kind Kind
 	// ID is the appid, corpid, suite_id and so on: 1 to 128 printable ASCII characters.
 	ID string
-	// Secret is its secret: 1 to 512 printable ASCII characters. An empty one is none, NULL in C, as an Authorizer has it.
+	// Secret is the app secret: 1 to 512 printable ASCII characters. Empty means no secret (NULL in C), as for an
+	// Authorizer.
 	Secret string
 }
 
-// String is all but the secret.
+// String returns the account's name, kind and ID, without the secret.
 func (a Account) String() string {
 	return fmt.Sprintf("%s (%s %s)", a.Name, string(a.Kind), a.ID)
 }

@@ -43,7 +43,7 @@ func TestEachAdapterGivesTheTokenOfItsName(t *testing.T) {
 	}
 }
 
-func TestRefreshTokenRejectsTheTokenThatWasRefusedAndNoOther(t *testing.T) {
+func TestRefreshTokenRejectsOnlyTheRefusedToken(t *testing.T) {
 	store, account := openShop(t)
 	server := wxtoken.TokenServer{Store: store, Name: "shop"}
 	refused := mustToken(t, store, "shop").Value
@@ -52,7 +52,7 @@ func TestRefreshTokenRejectsTheTokenThatWasRefusedAndNoOther(t *testing.T) {
 	if err != nil || successor == refused {
 		t.Fatalf("RefreshToken gives the refused token again, or %v", err)
 	}
-	// Another goroutine was refused with the same token, and says so later.
+	// Another goroutine was refused with the same token, and reports it later.
 	if again, err := server.RefreshToken(refused); err != nil || again != successor {
 		t.Errorf("the second RefreshToken gives another token, or %v", err)
 	}
@@ -61,7 +61,7 @@ func TestRefreshTokenRejectsTheTokenThatWasRefusedAndNoOther(t *testing.T) {
 	}
 }
 
-func TestAnAdapterFailsAsTheStoreDoes(t *testing.T) {
+func TestAnAdapterReturnsTheStoresError(t *testing.T) {
 	store, _ := openShop(t)
 	if got, err := (wxtoken.TokenServer{Store: store, Name: "nobody"}).RefreshToken("x"); got != "" || !errors.Is(err, wxtoken.ErrAccount) {
 		t.Errorf("an account that is not there gives %v", err)
@@ -78,7 +78,7 @@ func TestAnAdapterFailsAsTheStoreDoes(t *testing.T) {
 }
 
 // PowerWeChat's hook does not say which token was refused.
-func TestACustomTokenThatIsRefreshedTwiceIsReplacedOnce(t *testing.T) {
+func TestACustomTokenRefreshedTwiceIsReplacedOnce(t *testing.T) {
 	store, account := openShop(t)
 	custom := &wxtoken.CustomToken{Store: store, Name: "shop"}
 	first := custom.Get(false)
@@ -90,7 +90,7 @@ func TestACustomTokenThatIsRefreshedTwiceIsReplacedOnce(t *testing.T) {
 	if second["access_token"] == first["access_token"] {
 		t.Error("the refused token is given again")
 	}
-	// Another goroutine was refused with the first one, and says so later.
+	// Another goroutine was refused with the first token, and reports it later.
 	if again := custom.Get(true); again["access_token"] != second["access_token"] {
 		t.Error("the successor was rejected")
 	}
@@ -100,14 +100,14 @@ func TestACustomTokenThatIsRefreshedTwiceIsReplacedOnce(t *testing.T) {
 	}
 }
 
-func TestACustomTokenThatCannotBeHadIsNoToken(t *testing.T) {
+func TestACustomTokenWithoutATokenHasNoAccessToken(t *testing.T) {
 	store, _ := openShop(t)
 	custom := &wxtoken.CustomToken{Store: store, Name: "nobody"}
-	// PowerWeChat takes expires_in for a float64, and panics where it is none.
+	// PowerWeChat expects a float64 in expires_in and panics on anything else.
 	if got := custom.Get(false); len(got) != 1 || got["expires_in"] != 0.0 {
 		t.Errorf("an account that is not there gives %v", got)
 	}
-	// So it does where a refresh is followed by no access_token.
+	// It also panics if no access_token follows a refresh.
 	for _, refresh := range []bool{true, false} {
 		if got := custom.Get(refresh); len(got) != 2 || got["expires_in"] != 0.0 || got["access_token"] != "" {
 			t.Errorf("after a refresh, an account that is not there gives %v", got)

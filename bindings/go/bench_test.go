@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A token that the process knows, with a context that cannot end: no goroutine, and no allocation (Go 1.19
-// makes one of 8 bytes in cgo).
+// BenchmarkToken gets a token that the process knows, with a context that cannot end. It starts no goroutine and allocates
+// nothing, except on Go 1.19, where cgo allocates 8 bytes.
 func BenchmarkToken(b *testing.B) {
 	store, _ := openShop(b)
 	mustToken(b, store, "shop")
@@ -21,7 +21,7 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-// The same with a context that can end, as a web server's.
+// BenchmarkTokenWithACancellableContext gets a known token with a context that can end, as in a web server.
 func BenchmarkTokenWithACancellableContext(b *testing.B) {
 	store, _ := openShop(b)
 	mustToken(b, store, "shop")
@@ -36,7 +36,7 @@ func BenchmarkTokenWithACancellableContext(b *testing.B) {
 	}
 }
 
-// All processors at once.
+// BenchmarkTokenInParallel gets a known token on all processors at once.
 func BenchmarkTokenInParallel(b *testing.B) {
 	store, _ := openShop(b)
 	mustToken(b, store, "shop")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// goWith runs the go command with some variables set.
+// goWith runs the go command with these environment variables.
 func goWith(t *testing.T, variables []string, arguments ...string) {
 	t.Helper()
 	command := exec.Command("go", arguments...)
@@ -19,7 +19,7 @@ func goWith(t *testing.T, variables []string, arguments ...string) {
 	}
 }
 
-// Most Go Dockerfiles have CGO_ENABLED=0, and a build for another system or processor has it by itself.
+// Most Go Dockerfiles set CGO_ENABLED=0, and Go turns cgo off when it builds for another system or processor.
 func TestItBuildsWithoutCgoWhereverGoDoes(t *testing.T) {
 	for _, target := range []string{"linux/arm64", "darwin/arm64", "windows/amd64"} {
 		system, processor, _ := strings.Cut(target, "/")
@@ -47,7 +47,7 @@ func TestAProgramWithoutCgoIsStatic(t *testing.T) {
 	}
 }
 
-// A program may use cgo for something else, and be built where the library is not.
+// A program may use cgo for something else, and be built where the library is not installed.
 func TestATagLeavesTheLibraryOutOfAProgramWithCgo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "program")
 	goWith(t, []string{"PKG_CONFIG_PATH=", "PKG_CONFIG=false"}, "build", "-tags", "wxtoken_nocgo", "-o", path, "./examples/first_get")

@@ -24,7 +24,7 @@ var throughCgo = backend.Backend{
 	HoldsThreads: true,
 }
 
-// library is the C library, which the program is linked with.
+// library returns the C library, which the program is linked with.
 func library() *backend.Backend {
 	return &throughCgo
 }
@@ -60,7 +60,7 @@ func (h *handle) Reject(name, token string) *backend.Failure {
 	return failure(C.wxtoken_reject(h.wx, optional(name), text(token), &why), &why)
 }
 
-// memory is what a get lends to C. What is passed through cgo cannot stay on the stack.
+// memory is what a get passes to C. Memory passed through cgo cannot stay on the stack.
 type memory struct {
 	err   C.wxtoken_error
 	token C.wxtoken_token
@@ -83,7 +83,7 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 		return
 	}
 	reply.Failure = nil
-	// Mostly it is the token that was given last.
+	// Usually this is the token that was returned last time.
 	value := unsafe.Slice((*byte)(unsafe.Pointer(&m.token.value[0])), int(m.token.length))
 	if reply.Value != string(value) {
 		reply.Value = string(value)
@@ -91,7 +91,7 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 	reply.ExpiresAt = int64(m.token.expires_at)
 }
 
-// Known is never sure: C cannot say beforehand whether it will have to wait.
+// Known always returns false: C cannot tell in advance whether a get will wait.
 func (h *handle) Known(string, *backend.Reply) bool {
 	return false
 }
@@ -104,9 +104,9 @@ func (h *handle) Report() ([]byte, *backend.Failure) {
 		status := C.wxtoken_report(h.wx, char(buf), C.size_t(len(buf)), &needed, &why)
 		switch {
 		case status == C.WXTOKEN_OK:
-			return buf[:needed-1], nil // but for the NUL
+			return buf[:needed-1], nil // without the NUL
 		case int(needed) > len(buf):
-			buf = make([]byte, needed) // and again, as the report may have grown meanwhile
+			buf = make([]byte, needed) // then call again: the report may have grown
 		default:
 			return nil, failure(status, &why)
 		}
@@ -129,12 +129,12 @@ func failure(status C.wxtoken_status, why *C.wxtoken_error) *backend.Failure {
 	}
 }
 
-// text is a C string in Go's memory: the library copies it before a call returns.
+// text returns a C string in Go's memory. The library copies it before a call returns.
 func text(s string) *C.char {
 	return char(append([]byte(s), 0))
 }
 
-// optional is NULL for an empty string.
+// optional returns a C string, or NULL for an empty string.
 func optional(s string) *C.char {
 	if s == "" {
 		return nil

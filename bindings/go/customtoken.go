@@ -6,44 +6,44 @@ import (
 	"time"
 )
 
-// A CustomToken gives a Store's token to PowerWeChat, for the hook GetCustomToken of an official account's, a mini program's
-// or a WeCom app's AccessToken, which is called with each request, and with refresh when one was refused:
+// A CustomToken passes a Store's token to PowerWeChat. Use it in the hook GetCustomToken of the AccessToken of an official
+// account, a mini program or a WeCom app. The SDK calls the hook for each request, with refresh set if a token was refused:
 //
 //	custom := &wxtoken.CustomToken{Store: store, Name: "shop"}
 //	app.AccessToken.GetCustomToken = func(_ string, refresh bool) object.HashMap { return custom.Get(refresh) }
 //
-// By itself that SDK repeats a refused call without its body, so that a POST or an upload fails, and the next one succeeds. It
-// sends by http.DefaultTransport where it has no ProxyURI, and with a Transport there those succeed too:
+// On its own, PowerWeChat repeats a refused call without its body, so a POST or an upload fails, and the next one succeeds.
+// The SDK sends through http.DefaultTransport unless ProxyURI is set. With a Transport there, such calls succeed too:
 //
 //	http.DefaultTransport = &wxtoken.Transport{Store: store, Name: "shop", Base: http.DefaultTransport}
 //
-// Any goroutine may use it, several at once. It must not be copied after its first use.
+// A CustomToken is safe for concurrent use by multiple goroutines. It must not be copied after first use.
 type CustomToken struct {
 	Store *Store
-	// Name is as for Store.Token; the empty name is the current account.
+	// Name is the name given to Store.Token. An empty name means the current account.
 	Name string
 
 	mu        sync.Mutex
-	last      string    // the token that was given last
-	since     time.Time // when it replaced another here; zero for the first
-	refreshed time.Time // when the last Get with refresh ended; zero for none
+	last      string    // the token that was returned last
+	since     time.Time // when it replaced another token; zero for the first
+	refreshed time.Time // when the last Get with refresh ended; zero if there was none
 }
 
-// underWay is how long a request by PowerWeChat takes at most, unless it is told otherwise.
+// underWay is PowerWeChat's default limit for one request.
 const underWay = 5 * time.Second
 
-// Get is the token as that SDK takes it: the keys "access_token" and "expires_in", in seconds. Where Store.Token fails, the
-// hook has no place for an error: there is no "access_token" then, which the SDK calls "no token found in cache", and the
-// option log of the Store says why. In the five seconds after a refresh it is empty instead, as the SDK panics where it has
-// none to repeat a call with: WeChat answers that call with 41001.
+// Get returns the token as PowerWeChat expects it: the keys "access_token" and "expires_in", in seconds. The hook cannot
+// return an error. If Store.Token fails, "access_token" is missing, and the SDK reports "no token found in cache". Set the
+// Store's option log to see the cause. In the five seconds after a refresh, "access_token" is empty instead, because the
+// SDK panics if it has no token to repeat a call with. WeChat answers that call with 41001.
 //
-// With refresh it rejects the token that it gave last. The hook does not say which one was refused, so a token that has
-// replaced another less than five seconds ago is kept: the refusal is of the one before.
+// With refresh, Get rejects the token that it returned last. The hook does not say which token was refused. A token that
+// replaced another less than five seconds ago is therefore kept, because the refusal is of its predecessor.
 func (c *CustomToken) Get(refresh bool) map[string]any {
 	asked := time.Now()
 	if refresh {
 		if refused := c.grown(); refused != "" {
-			_ = c.Store.Reject(c.Name, refused) // a failure of it leaves the token as it is, and WeChat says so again
+			_ = c.Store.Reject(c.Name, refused) // if this fails the token stays, and WeChat refuses it again
 		}
 	}
 	token, err := c.Store.Token(context.Background(), c.Name)
@@ -66,7 +66,8 @@ func (c *CustomToken) Get(refresh bool) map[string]any {
 	return map[string]any{"access_token": token.Value, "expires_in": time.Until(token.ExpiresAt).Seconds()}
 }
 
-// grown is the token that was given last, or "" when it is so young that a refusal is of the one before.
+// grown returns the token that was returned last, or "" if that token is so young that a refusal must be of its
+// predecessor.
 func (c *CustomToken) grown() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,6 +1,6 @@
-// Package wxtoken gives WeChat access tokens: one per account, fetched once, shared by every process and every language
-// on the host through one SQLite store. It is a thin layer over the C library libwxtoken, which must be installed, or without
-// cgo a client of a wxtoken server.
+// Package wxtoken hands out WeChat access tokens. Each token is fetched once and shared by every process and every language
+// on the host, through one store. The package is a thin layer over the C library libwxtoken, which must be installed.
+// Without cgo it is a client of a wxtoken server.
 //
 //	store, err := wxtoken.Open("/var/lib/wx/tokens.db")
 //	if err != nil {
@@ -15,29 +15,30 @@
 //
 // # Without cgo
 //
-// With CGO_ENABLED=0 the program is static, and its stores are wxtoken servers alone: "https://HOST", "unix:/PATH", "http://"
-// to loopback. The tag wxtoken_nocgo makes the same of a program that uses cgo for something else. The package purego, which
-// is imported for that alone, loads the C library into a program without cgo, and so gives it every store.
+// With CGO_ENABLED=0 the program is static, and its store is a wxtoken server: "https://HOST", "unix:/PATH", or "http://"
+// to loopback. The build tag wxtoken_nocgo does the same for a program that uses cgo for something else. Importing the
+// package purego, for its side effect only, loads the C library into a program without cgo, so that it can use every store.
 //
 // # SDKs
 //
 // AccessTokenHandle and TicketHandle (silenceper/wechat), TokenProvider (go-workwx), TokenServer and TicketServer
-// (chanxuehong/wechat) and CustomToken (PowerWeChat) give a Store's tokens to an SDK through its own hook. Transport gives
-// any client of net/http the hook that most lack: to notice that a token was refused. The README has each in three lines.
+// (chanxuehong/wechat) and CustomToken (PowerWeChat) pass a Store's tokens to an SDK through the SDK's own hook. Most
+// clients have no hook that notices a refused token. Transport does this for any client of net/http. The README shows each
+// in three lines.
 //
 // # Goroutines
 //
-// A Store may be used by any number of goroutines at once. A call that has to wait, for WeChat or for another process,
-// holds an operating system thread for as long. Go ends a program that needs 10,000 of them, so at most 500 calls are
-// inside the library at a time in one process, as package net does for its look-ups through cgo; further ones queue in
-// Go, where they cost no thread. Without cgo no call holds a thread.
+// A Store is safe for concurrent use by multiple goroutines. A call that waits for WeChat or for another process holds an
+// operating system thread meanwhile. Go ends a program that needs 10,000 threads. For this reason at most 500 calls are
+// inside the library at a time in one process, as package net does for its look-ups through cgo. Further calls queue in Go,
+// where they hold no thread. Without cgo no call holds a thread.
 //
 // # Fork
 //
-// Starting programs with os/exec is safe at any time. Forking without an exec is not a thing that Go programs can do.
+// Starting programs with os/exec is safe at any time. A Go program cannot fork without an exec.
 //
 // # Environment
 //
-// The library reads its environment variables in Open, through C. os.Setenv is seen there, but must not run at the same
-// time as Open.
+// The library reads its environment variables in Open, through C. It sees the effect of os.Setenv. Do not call os.Setenv
+// and Open at the same time.
 package wxtoken

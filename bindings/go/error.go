@@ -7,28 +7,28 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
 )
 
-// A Status is the kind of a failure: the ErrX below. It is an error, so that errors.Is(err, wxtoken.ErrAPI) works.
+// A Status is the kind of a failure. It is an error, so that errors.Is(err, wxtoken.ErrAPI) works.
 type Status int
 
 const (
-	// ErrArgument is an argument that is not UTF-8, too long, or not one of the known ones. Nothing was changed.
+	// ErrArgument means that an argument is not UTF-8, too long, or not one of the known values. Nothing was changed.
 	ErrArgument Status = 1
-	// ErrAccount is an account that is not in this store, or the parent that it needs is not there.
+	// ErrAccount means that the account, or the parent that it needs, is not in this store.
 	ErrAccount Status = 2
-	// ErrStore is a store that cannot be opened, read or written, or is not ours.
+	// ErrStore means that the store cannot be opened, read or written, or belongs to another program.
 	ErrStore Status = 3
-	// ErrSecret means that there is no valid token, and what it takes to fetch one is missing: this process may not read
-	// the secret, or a ticket or refresh token was never put.
+	// ErrSecret means that the store has no valid token and one cannot be fetched. Either this process may not read the
+	// secret, or a ticket or refresh token was never put.
 	ErrSecret Status = 4
 	// ErrNetwork means that WeChat was not reached: DNS, connect, TLS, or a reset.
 	ErrNetwork Status = 5
-	// ErrReply means that WeChat's host answered, but with something that is no token reply.
+	// ErrReply means that the host answered, but the answer is not a valid token reply.
 	ErrReply Status = 6
-	// ErrAPI means that WeChat answered an errcode: see Error.Errcode.
+	// ErrAPI means that WeChat answered with an errcode: see Error.Errcode.
 	ErrAPI Status = 7
-	// ErrTimeout means that the option timeout_ms passed. A context that ends gives its own error instead.
+	// ErrTimeout means that the option timeout_ms passed. A context that ends returns its own error instead.
 	ErrTimeout Status = 8
-	// ErrInternal is a defect in the library. The program may go on; please report it.
+	// ErrInternal means a defect in the library. The program may go on. Please report the defect.
 	ErrInternal Status = 9
 )
 
@@ -44,26 +44,27 @@ var statusNames = map[Status]string{
 	ErrInternal: "WXTOKEN_E_INTERNAL",
 }
 
-// ErrClosed is the answer of a Store after Close.
+// ErrClosed is returned by the methods of a Store after Close.
 var ErrClosed = errors.New("wxtoken: the store is closed")
 
-// Error is the status's name in C, such as "WXTOKEN_E_STORE".
+// Error returns the status's name in C, such as "WXTOKEN_E_STORE".
 func (s Status) Error() string {
 	if name, ok := statusNames[s]; ok {
 		return name
 	}
-	return library().StatusName(int32(s)) // a newer library's
+	return library().StatusName(int32(s)) // a status of a newer library
 }
 
-// An Error is why a call failed; errors.As finds it.
+// An Error describes why a call failed. Use errors.As to get it.
 type Error struct {
 	// Status is the kind of failure.
 	Status Status
-	// Errcode is the platform's errcode with ErrAPI, else 0; 0 also where its codes are words (DingTalk): see Message.
+	// Errcode is the platform's errcode if Status is ErrAPI, else 0. It is 0 for platforms whose codes are words
+	// (DingTalk); see Message.
 	Errcode int
-	// RetryAfter is after how long another try makes sense; 0 is at once, or unknown.
+	// RetryAfter is how long to wait before another try makes sense. 0 means at once, or unknown.
 	RetryAfter time.Duration
-	// Message says what failed, on what, and what to do. It never holds a secret or a token.
+	// Message says what failed, on what, and what to do. It never contains a secret or a token.
 	Message string
 }
 
@@ -71,12 +72,12 @@ func (e *Error) Error() string {
 	return "wxtoken: " + e.Message
 }
 
-// Unwrap is the Status, for errors.Is.
+// Unwrap returns the Status, for errors.Is.
 func (e *Error) Unwrap() error {
 	return e.Status
 }
 
-// failed is nil where nothing failed, else an *Error.
+// failed returns nil if nothing failed, else an *Error.
 func failed(f *backend.Failure) error {
 	if f == nil {
 		return nil

@@ -29,7 +29,7 @@ func TestTheJSSDKExampleSignsAPageAsWeChatChecksIt(t *testing.T) {
 		path := filepath.Join(filepath.Dir(program), account.ID+".db")
 		jssdk.Env = append(os.Environ(), "WXTOKEN_STORE="+path, "WXTOKEN_API_BASE_URL="+os.Getenv("WXSIM_HTTP"),
 			"WXTOKEN_WORK_BASE_URL="+os.Getenv("WXSIM_HTTP"), "WXTOKEN_KIND="+string(account.Kind), "WXTOKEN_ID="+account.ID)
-		if i != 1 { // the store has it by then
+		if i != 1 { // the store has it after the first run
 			jssdk.Env = append(jssdk.Env, "WXTOKEN_SECRET="+account.Secret)
 		}
 		text, err := jssdk.Output()

@@ -2,15 +2,15 @@ package wxtoken
 
 import "sync"
 
-// given are the tokens that a Store has handed out lately, by the name they were asked for. A Transport knows by it whose
-// token a request carries: that of another account, or of a user, must neither be rejected nor replaced.
+// given holds the tokens that a Store has returned recently, by the name they were requested with. It tells a Transport
+// whose token a request carries. The token of another account, or of a user, must be neither rejected nor replaced.
 type given struct {
 	mu     sync.RWMutex
 	byName map[string]recent
 }
 
-// recent is newest first. An SDK that was given a token uses it at once, and a store has one successor at a time: four are
-// plenty.
+// recent is ordered newest first. An SDK uses a token as soon as it gets it, and a store has one successor at a time, so
+// four entries are enough.
 type recent [4]string
 
 func (r recent) has(token string) bool {
@@ -22,7 +22,7 @@ func (r recent) has(token string) bool {
 	return false
 }
 
-// handed is one token, to be compared with the next.
+// handed is one token that was returned, to be compared with the next.
 type handed struct {
 	store       *Store
 	name, token string
@@ -44,7 +44,7 @@ func (g *given) add(name, token string) {
 	g.byName[name] = recent{token, old[0], old[1], old[2]}
 }
 
-// has says whether a token, which is not empty, was handed out by that name.
+// has reports whether a non-empty token was returned for this name.
 func (g *given) has(name, token string) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/client"
 )
 
-// library is the C library where the package purego is imported, and the client of a wxtoken server elsewhere.
+// library returns the C library if the package purego is imported, else the client of a wxtoken server.
 func library() *backend.Backend {
 	if throughPurego := backend.Registered(); throughPurego != nil {
 		return throughPurego

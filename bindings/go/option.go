@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// An Option is an option of a Store, for Open.
+// An Option is an option of a Store, passed to Open.
 type Option struct{ name, value string }
 
-// WithOption is an option by its name in C. The default of each is $WXTOKEN_<NAME>, in capitals, else:
+// WithOption sets an option by its name in C. The default of each is $WXTOKEN_<NAME>, in capitals, if set, else:
 //
 //	option               default                         range          what it is
 //	api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
@@ -38,28 +38,28 @@ type Option struct{ name, value string }
 //	server_key_file      none                            a path         the file of that key
 //	log                  off                             a level        off, error, info or debug; to stderr
 //
-// An empty value stands for the built-in default where the option is a URL or a path.
+// An empty value means the built-in default if the option is a URL or a path.
 func WithOption(name, value string) Option {
 	return Option{name, value}
 }
 
-// WithTimeout bounds every call: the option timeout_ms, whole milliseconds from 1 ms to 10 min. It holds where a context
-// would allow more, too.
+// WithTimeout bounds every call. It sets the option timeout_ms, in whole milliseconds from 1 ms to 10 min. It applies even
+// if a context allows more.
 func WithTimeout(d time.Duration) Option {
 	return WithOption("timeout_ms", strconv.FormatInt(d.Milliseconds(), 10))
 }
 
-// WithAPIBaseURL replaces https://api.weixin.qq.com: the option api_base_url.
+// WithAPIBaseURL replaces https://api.weixin.qq.com. It sets the option api_base_url.
 func WithAPIBaseURL(url string) Option {
 	return WithOption("api_base_url", url)
 }
 
-// WithWorkBaseURL replaces https://qyapi.weixin.qq.com: the option work_base_url.
+// WithWorkBaseURL replaces https://qyapi.weixin.qq.com. It sets the option work_base_url.
 func WithWorkBaseURL(url string) Option {
 	return WithOption("work_base_url", url)
 }
 
-// WithBackgroundRefresh makes a thread of its own refresh a token ahead of its end, so that no caller waits for it: the
+// WithBackgroundRefresh refreshes tokens on a background thread before they expire, so that no caller waits. It sets the
 // option background_refresh.
 func WithBackgroundRefresh() Option {
 	return WithOption("background_refresh", "1")

@@ -11,7 +11,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
-// The tests run on the real library and the simulator of WeChat, whose addresses `wechat-sim exec` puts here.
+// The tests use the real library and the simulator of WeChat. `wechat-sim exec` sets these variables to its addresses.
 var needed = []string{"WXSIM_HTTP", "WXSIM_HTTPS", "WXSIM_CONTROL", "WXSIM_CA", "WXTOKEN_CASES"}
 
 func TestMain(m *testing.M) {
@@ -58,7 +58,7 @@ func hang(t testing.TB, account wxtoken.Account) {
 	control(t, "/faults", map[string]any{"kind": "hang", "id": account.ID})
 }
 
-// Short names of what other modules' tests use too.
+// Short names for helpers that other modules' tests use too.
 var (
 	control   = testkit.Control
 	counters  = testkit.Counters
@@ -68,7 +68,7 @@ var (
 	simulated = testkit.Simulated
 )
 
-// child is this program where a test starts it again.
+// child is the main function of this program when a test starts it again.
 func child() int {
 	store, err := wxtoken.Open("", simulated()...)
 	if err == nil {

@@ -123,7 +123,7 @@ func TestEachKindIsOneThatTheLibraryKnows(t *testing.T) {
 	}
 }
 
-func TestWhatWasPutIsGivenBackAndARefreshTokenHasNoEnd(t *testing.T) {
+func TestAPushedSecretIsReturnedAndARefreshTokenHasNoEnd(t *testing.T) {
 	store := open(t, filepath.Join(t.TempDir(), "tokens.db"))
 	for _, account := range []wxtoken.Account{
 		{Name: "platform", Kind: wxtoken.Component, ID: "wx01", Secret: "hush"},
@@ -192,7 +192,7 @@ func TestSetCurrentChangesWhatAnEmptyNameMeans(t *testing.T) {
 	}
 }
 
-func TestAReportLargerThanItsFirstBufferComesWhole(t *testing.T) {
+func TestAReportLargerThanTheFirstBufferIsComplete(t *testing.T) {
 	store := open(t, filepath.Join(t.TempDir(), "tokens.db"))
 	for i := 0; i < 40; i++ {
 		account := shop(t)
@@ -210,7 +210,7 @@ func TestAReportLargerThanItsFirstBufferComesWhole(t *testing.T) {
 	}
 }
 
-func TestATimeLimitOfAContextEndsTheWait(t *testing.T) {
+func TestADeadlineOfAContextEndsTheWait(t *testing.T) {
 	store, account := openShop(t, wxtoken.WithTimeout(2*time.Second))
 	hang(t, account)
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
@@ -244,7 +244,7 @@ func TestACancelledWaitLeavesTheFetchToTheNextCaller(t *testing.T) {
 	}
 }
 
-func TestAContextThatIsOverAsksNobody(t *testing.T) {
+func TestAContextThatHasEndedMakesNoRequest(t *testing.T) {
 	store, account := openShop(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -256,7 +256,7 @@ func TestAContextThatIsOverAsksNobody(t *testing.T) {
 	}
 }
 
-func TestCloseWaitsForACallThatWasGivenUp(t *testing.T) {
+func TestCloseWaitsForAnAbandonedCall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tokens.db")
 	store, account := open(t, path, wxtoken.WithTimeout(2*time.Second)), shop(t)
 	if err := store.Register(account); err != nil {
@@ -275,7 +275,7 @@ func TestCloseWaitsForACallThatWasGivenUp(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Error(err)
 	}
-	// The fetch has run into its timeout by now, and has left that in the store for all with no more patience.
+	// The fetch has timed out by now. That failure stands in the store for callers whose timeout_ms is not larger.
 	_, err := open(t, path, wxtoken.WithTimeout(2*time.Second)).Token(context.Background(), "shop")
 	if !errors.Is(err, wxtoken.ErrTimeout) {
 		t.Errorf("the next Store is told %v", err)
@@ -322,7 +322,7 @@ func TestSixtyFourGoroutinesOnAnEmptyStoreMintOneToken(t *testing.T) {
 	}
 }
 
-func TestAThousandWaitersTakeNoThousandThreads(t *testing.T) {
+func TestAThousandWaitersDoNotTakeAThousandThreads(t *testing.T) {
 	store, account := openShop(t, wxtoken.WithTimeout(2*time.Second))
 	hang(t, account)
 	const waiters = 1500
@@ -340,7 +340,7 @@ func TestAThousandWaitersTakeNoThousandThreads(t *testing.T) {
 			t.Fatalf("a waiter is told %v", err)
 		}
 	}
-	// Go keeps the threads that it has started, so this is the most there ever were.
+	// Go keeps the threads that it has started, so this is the highest number there ever was.
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
 		t.Fatal(err)
@@ -359,7 +359,7 @@ func TestAChildProcessFindsTheTokenOfItsParent(t *testing.T) {
 	if err := store.Register(account); err != nil {
 		t.Fatal(err)
 	}
-	// The children race the parent and one another for the first token.
+	// The children race the parent and each other for the first token.
 	found := make(chan string)
 	for i := 0; i < 4; i++ {
 		go func() {
@@ -383,7 +383,7 @@ func TestAChildProcessFindsTheTokenOfItsParent(t *testing.T) {
 	}
 }
 
-func TestTheLibrarySaysItsVersion(t *testing.T) {
+func TestTheLibraryReportsItsVersion(t *testing.T) {
 	if parts := strings.Split(wxtoken.Version(), "."); len(parts) != 3 {
 		t.Errorf("the version is %q", wxtoken.Version())
 	}

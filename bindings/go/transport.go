@@ -9,36 +9,36 @@ import (
 	"strings"
 )
 
-// A Transport is a net/http.RoundTripper that notices when WeChat refuses a token in the answer to a business call, rejects
-// that very token, and sends the call once more with its successor. It is for SDKs, and programs, that have no such hook:
+// A Transport is an http.RoundTripper that notices when WeChat refuses a token in the answer to a business call. It rejects
+// that token and sends the call once more with its successor. Use it for SDKs and programs that have no such hook:
 //
 //	client := &http.Client{Transport: &wxtoken.Transport{Store: store, Name: "shop"}}
 //
-// It acts on a token only that the same Store has handed out by the same name, by Token or through one of the adapters, and
-// that the URL carries as access_token (or suite_access_token and the like). So several accounts may share one client, each
-// with a Transport of its own as the Base of the one before, and the token of a user, which goes by the same parameter, is
-// left alone.
+// A Transport acts only on a token that the same Store has returned for the same name, by Token or through an adapter. The
+// token must be in the URL as access_token, suite_access_token or the like. Several accounts may therefore share one
+// client: each has a Transport, and is the Base of the next. The token of a user, which has the same parameter, is left
+// alone.
 //
 // A refusal is an answer with HTTP status 200 that is a JSON object with the errcode 40001, 40014 or 42001 (42006 of a
-// component, 40082 or 42009 of a suite) within its first 16 KiB. Anything else passes through as it came: other statuses and
-// media types, compressed and large answers, failures. An answer of a fitting type is read up to its errcode, and no
+// component, 40082 or 42009 of a suite) within its first 16 KiB. Everything else passes through unchanged: other statuses
+// and media types, compressed and large answers, failures. An answer of a matching type is read up to its errcode, and no
 // further, before RoundTrip returns.
 //
-// The call is not repeated when its body cannot be sent again (http.Request.GetBody is nil), and when there is no successor,
-// as within 30 s of another reject, or when the context has ended: the refusal is the answer then. It is also when the
-// successor is refused too.
+// The call is not repeated if its body cannot be sent again (http.Request.GetBody is nil), if the store has no successor yet
+// (for example within 30 s of another reject), or if the context has ended. RoundTrip then returns the refusal. If the
+// successor is refused too, RoundTrip returns that refusal.
 //
-// Any goroutine may use it, several at once. It logs nothing.
+// A Transport is safe for concurrent use by multiple goroutines. It logs nothing.
 type Transport struct {
-	// Store is the one that the token is asked of.
+	// Store is the store that the tokens come from.
 	Store *Store
-	// Name is the account's, as the token is asked for; the empty name is the current account.
+	// Name is the name given to Store.Token. An empty name means the current account.
 	Name string
-	// Base does the sending; nil is http.DefaultTransport.
+	// Base sends the requests. If nil, http.DefaultTransport does.
 	Base http.RoundTripper
 }
 
-// RoundTrip sends a request, and a second one where the first was refused for its token.
+// RoundTrip sends a request, and repeats it once if its token was refused.
 func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	base := t.Base
 	if base == nil {
@@ -50,7 +50,7 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return answer, err
 	}
 
-	// A failure from here on leaves the caller with the refusal, which is what it would have got without us.
+	// After a failure from here on, the caller gets the refusal, as it would have without the Transport.
 	if t.Store.Reject(t.Name, refused) != nil {
 		return answer, nil
 	}
@@ -66,13 +66,13 @@ func (t *Transport) RoundTrip(request *http.Request) (*http.Response, error) {
 		return answer, nil
 	}
 	again.URL.RawQuery = replaced(again.URL.RawQuery, refused, successor.Value)
-	// To its end, so that the connection can be used again.
+	// Read the answer to its end, so that the connection can be used again.
 	io.CopyN(io.Discard, answer.Body, peekLimit)
 	answer.Body.Close()
 	return base.RoundTrip(again)
 }
 
-// CloseIdleConnections makes http.Client.CloseIdleConnections reach the Base.
+// CloseIdleConnections passes http.Client.CloseIdleConnections on to the Base.
 func (t *Transport) CloseIdleConnections() {
 	base := t.Base
 	if base == nil {
@@ -83,7 +83,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// carried is the token of ours in a URL, or "".
+// carried returns the token of this Store in a URL, or "".
 func (t *Transport) carried(u *url.URL) string {
 	for _, pair := range strings.Split(u.RawQuery, "&") {
 		if token := tokenIn(pair); token != "" && t.Store.given.has(t.Name, token) {
@@ -93,7 +93,7 @@ func (t *Transport) carried(u *url.URL) string {
 	return ""
 }
 
-// tokenIn is the value of a pair of a query, when its key is one for tokens, or "".
+// tokenIn returns the value of a key-value pair in a query if its key is one for tokens, else "".
 func tokenIn(pair string) string {
 	key, value, _ := strings.Cut(pair, "=")
 	if key != "access_token" && !strings.HasSuffix(key, "_access_token") {
@@ -106,7 +106,7 @@ func tokenIn(pair string) string {
 	return token
 }
 
-// replaced is a query with another token, and each other byte as it was.
+// replaced returns a query with another token, and every other byte unchanged.
 func replaced(query, old, successor string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
@@ -118,7 +118,7 @@ func replaced(query, old, successor string) string {
 	return strings.Join(pairs, "&")
 }
 
-// repeated is a request that can be sent after the one that it is a copy of.
+// repeated returns a copy of a request that can be sent after the original.
 func repeated(request *http.Request) (*http.Request, bool) {
 	again := request.Clone(request.Context())
 	if request.Body == nil || request.Body == http.NoBody {
@@ -132,12 +132,12 @@ func repeated(request *http.Request) (*http.Request, bool) {
 	return again, err == nil
 }
 
-// peekLimit is how much of an answer is read to find its errcode: WeChat puts it first, in some hundred bytes.
+// peekLimit is how much of an answer is read to find its errcode. WeChat puts it first, within a few hundred bytes.
 const peekLimit = 16 << 10
 
-// isRefusal says whether an answer refuses the token, and leaves its body as it was.
+// isRefusal reports whether an answer refuses the token, and leaves its body unchanged.
 func isRefusal(answer *http.Response) bool {
-	// http.Client takes an answer without a body, as doubles of a transport give it.
+	// http.Client accepts an answer without a body, which test doubles return.
 	if answer.Body == nil || answer.StatusCode != http.StatusOK || answer.ContentLength > peekLimit ||
 		answer.Header.Get("Content-Encoding") != "" || !mayBeJSON(answer.Header.Get("Content-Type")) {
 		return false
@@ -151,7 +151,7 @@ func isRefusal(answer *http.Response) bool {
 	return false
 }
 
-// mayBeJSON knows the media types under which WeChat sends JSON.
+// mayBeJSON reports whether WeChat sends JSON under this media type.
 func mayBeJSON(contentType string) bool {
 	media, _, _ := strings.Cut(contentType, ";")
 	switch strings.ToLower(strings.TrimSpace(media)) {
@@ -161,7 +161,7 @@ func mayBeJSON(contentType string) bool {
 	return false
 }
 
-// errcode reads a JSON object up to its member of that name, and gives that as it is written; "" where there is none.
+// errcode reads a JSON object up to its member "errcode", and returns that as written, or "" if there is none.
 func errcode(r io.Reader) string {
 	decoder := json.NewDecoder(r)
 	if brace, err := decoder.Token(); err != nil || brace != json.Delim('{') {
@@ -183,11 +183,11 @@ func errcode(r io.Reader) string {
 	return ""
 }
 
-// peeked is a body of which the beginning has been read: it gives what was seen, then the rest.
+// peeked is a body whose beginning has been read. It returns the bytes read so far, then the rest.
 type peeked struct {
 	seen bytes.Buffer
 	rest io.ReadCloser
-	err  error // how the rest ended, when that was seen too
+	err  error // how the rest ended, if that was read too
 }
 
 func (p *peeked) Read(b []byte) (int, error) {
@@ -204,7 +204,7 @@ func (p *peeked) Close() error {
 	return p.rest.Close()
 }
 
-// noting reads the rest of a body, and keeps how it ended.
+// noting reads the rest of a body, and records how it ended.
 type noting struct{ *peeked }
 
 func (n noting) Read(b []byte) (int, error) {

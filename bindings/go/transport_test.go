@@ -19,11 +19,11 @@ import (
 
 const refusal = `{"errcode":40001,"errmsg":"invalid credential, access_token is invalid or not latest"}`
 
-// A scene is WeChat's business API for one call: it gives its answers in turn, and keeps what was sent.
+// A scene stands for WeChat's business API. It returns its answers in turn, and keeps the requests.
 type scene struct {
 	answers []*http.Response
 	failure error
-	then    func() // carried out before each answer
+	then    func() // called before each answer
 	mu      sync.Mutex
 	urls    []string
 	bodies  []string
@@ -49,7 +49,7 @@ func (s *scene) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// says is an answer of JSON of a length that is not known beforehand, as Go has it after decompression.
+// says returns a JSON answer of unknown length, as Go has it after decompression.
 func says(body string) *http.Response {
 	return answers(http.StatusOK, "application/json; encoding=utf-8", strings.NewReader(body))
 }
@@ -60,7 +60,7 @@ func answers(status int, media string, body io.Reader) *http.Response {
 	}
 }
 
-// transported opens a store of one account, whose first token WeChat has revoked.
+// transported opens a store of one account whose first token WeChat has revoked.
 func transported(t *testing.T, s *scene) (*wxtoken.Transport, wxtoken.Account, wxtoken.Token) {
 	t.Helper()
 	store, account := openShop(t)
@@ -101,7 +101,7 @@ func read(t *testing.T, answer *http.Response) string {
 	return string(text)
 }
 
-func TestACallThatIsRefusedForItsTokenIsSentOnceMoreWithAnother(t *testing.T) {
+func TestACallRefusedForItsTokenIsSentOnceMoreWithAnother(t *testing.T) {
 	for _, refused := range []struct{ errcode, media, parameter string }{
 		{"40001", "application/json; encoding=utf-8", "access_token"},
 		{"40014", "text/plain", "access_token"},
@@ -140,7 +140,7 @@ func TestACallThatIsRefusedForItsTokenIsSentOnceMoreWithAnother(t *testing.T) {
 	}
 }
 
-func TestAnythingButARefusalPassesThroughAsItCame(t *testing.T) {
+func TestAnythingButARefusalPassesThroughUnchanged(t *testing.T) {
 	long := `{"list":"` + strings.Repeat("x", 17<<10) + `","errcode":40001}`
 	broken := errors.New("the connection broke")
 	for what, answer := range map[string]*http.Response{
@@ -190,7 +190,7 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-func TestAnAnswerWithoutABodyIsTakenAsHTTPClientTakesIt(t *testing.T) {
+func TestAnAnswerWithoutABodyIsAcceptedAsHTTPClientAcceptsIt(t *testing.T) {
 	bodyless := &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}}
 	transport, _, token := transported(t, &scene{answers: []*http.Response{bodyless}})
 	client := &http.Client{Transport: transport}
@@ -200,7 +200,7 @@ func TestAnAnswerWithoutABodyIsTakenAsHTTPClientTakesIt(t *testing.T) {
 	}
 }
 
-func TestAFailureToSendIsTheCallersToHave(t *testing.T) {
+func TestAFailureToSendIsReturnedToTheCaller(t *testing.T) {
 	s := &scene{failure: errors.New("no route")}
 	transport, _, token := transported(t, s)
 	if _, err := transport.RoundTrip(call(t, "access_token", token.Value, nil)); err != s.failure {
@@ -212,7 +212,7 @@ func TestAFailureToSendIsTheCallersToHave(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatStallsAfterItsErrcodeIsGivenAtOnce(t *testing.T) {
+func TestAnAnswerThatStallsAfterItsErrcodeIsReturnedAtOnce(t *testing.T) {
 	for media, beginning := range map[string]string{
 		"application/json": `{"errcode":0,`, "text/plain": "a line\n", "text/event-stream": "",
 	} {
@@ -235,7 +235,7 @@ func TestAnAnswerThatStallsAfterItsErrcodeIsGivenAtOnce(t *testing.T) {
 	}
 }
 
-func TestATokenThatIsNotOfThisNameIsNobodysBusiness(t *testing.T) {
+func TestATokenOfAnotherNameIsLeftAlone(t *testing.T) {
 	s := &scene{answers: []*http.Response{says(refusal), says(refusal), says(refusal)}}
 	transport, account, token := transported(t, s)
 	stranger := *transport
@@ -277,7 +277,7 @@ func TestTransportsOfSeveralAccountsShareOneClient(t *testing.T) {
 	}
 }
 
-func TestABodyThatCannotBeSentAgainLeavesTheRefusalToTheCaller(t *testing.T) {
+func TestABodyThatCannotBeSentAgainReturnsTheRefusal(t *testing.T) {
 	gone := errors.New("the file is gone")
 	for what, getBody := range map[string]func() (io.ReadCloser, error){
 		"no GetBody":           nil,
@@ -299,7 +299,7 @@ func TestABodyThatCannotBeSentAgainLeavesTheRefusalToTheCaller(t *testing.T) {
 	}
 }
 
-func TestASecondRefusalIsTheAnswer(t *testing.T) {
+func TestASecondRefusalIsReturned(t *testing.T) {
 	second := `{"errcode":42001,"errmsg":"access_token expired"}`
 	s := &scene{answers: []*http.Response{says(refusal), says(second)}}
 	transport, account, token := transported(t, s)
@@ -309,7 +309,7 @@ func TestASecondRefusalIsTheAnswer(t *testing.T) {
 	}
 }
 
-func TestATokenThatWeChatHandsOutAgainIsNotSentAgain(t *testing.T) {
+func TestATokenThatWeChatReturnsAgainIsNotSentAgain(t *testing.T) {
 	s := &scene{answers: []*http.Response{says(refusal)}}
 	store, account := openShop(t)
 	token := mustToken(t, store, "shop")
@@ -320,7 +320,7 @@ func TestATokenThatWeChatHandsOutAgainIsNotSentAgain(t *testing.T) {
 	}
 }
 
-func TestAContextThatEndsMeanwhileLeavesTheRefusalToTheCaller(t *testing.T) {
+func TestAContextThatEndsMeanwhileReturnsTheRefusal(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &scene{answers: []*http.Response{says(refusal)}, then: cancel}
 	transport, _, token := transported(t, s)
@@ -333,7 +333,7 @@ func TestAContextThatEndsMeanwhileLeavesTheRefusalToTheCaller(t *testing.T) {
 	}
 }
 
-func TestAClosedStoreLeavesTheRefusalToTheCaller(t *testing.T) {
+func TestAClosedStoreReturnsTheRefusal(t *testing.T) {
 	s := &scene{answers: []*http.Response{says(refusal)}}
 	transport, _, token := transported(t, s)
 	transport.Store.Close()
@@ -343,8 +343,8 @@ func TestAClosedStoreLeavesTheRefusalToTheCaller(t *testing.T) {
 	}
 }
 
-// On real connections: each caller's body is sent again, whoever of them replaces the token.
-func TestManyCallersAreRefusedAndOneTokenIsMinted(t *testing.T) {
+// On real connections, each caller's body is sent again, whichever of them replaces the token.
+func TestManyRefusedCallersMintOneToken(t *testing.T) {
 	transport, account, token := transported(t, nil)
 	transport.Base = nil
 	client := &http.Client{Transport: transport}

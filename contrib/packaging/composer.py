@@ -1,4 +1,4 @@
-"""The PHP package as Composer installs it from an archive, with the library of each target in it, and what builds the extension.
+"""Packs the PHP package as Composer installs it from an archive, with the library of each target and the extension's source.
 
     composer.py [TRIPLE…]
 """
@@ -9,7 +9,7 @@ import sys
 from common import DIST, ROOT, VERSION, chosen, run, write_zip
 
 PACKAGE = ROOT / "bindings" / "php"
-# What a program has no use for.
+# Files that a program does not need.
 LEFT_OUT = ("tests/", "bin/make-cdef")
 BUNDLED = "src/Bundled.php"
 
@@ -18,7 +18,7 @@ def main(triples):
     files = run("git", "ls-files", cwd=PACKAGE).splitlines()
     members = {name: (PACKAGE / name).read_bytes() for name in files if not name.startswith(LEFT_OUT)}
     manifest = json.loads(members["composer.json"])
-    # An archive, unlike a tag of a repository, has no other place for it.
+    # A tag of a repository names the version. An archive can name it only here.
     members["composer.json"] = json.dumps({**manifest, "version": VERSION}, indent=4, ensure_ascii=False).encode() + b"\n"
     members["include/wxtoken.h"] = (ROOT / "include" / "wxtoken.h").read_bytes()
     targets = [f"'{target.cpu}-{target.libc}'" for target in chosen(triples)]

@@ -1,8 +1,8 @@
-"""Debian packages from the release trees of glibc: libwxtoken0, libwxtoken-dev and wxtoken, for each processor.
+"""Builds Debian packages from the release trees of glibc: libwxtoken0, libwxtoken-dev and wxtoken, for each processor.
 
     deb.py [--out DIR] [--revision N] [TRIPLE…]
 
-They are for Debian 11, Ubuntu 20.04 and newer. What runs on a host while they are installed is in debian/.
+They are for Debian 11, Ubuntu 20.04 and newer. The maintainer scripts are in debian/.
 """
 
 import os
@@ -19,7 +19,7 @@ from common import NAME, epoch, run, zipped
 HERE = Path(__file__).resolve().parent / "debian"
 MAINTAINER = "The libwxtoken authors <libwxtoken@users.noreply.github.com>"
 HOMEPAGE = "https://github.com/libwxtoken/libwxtoken"
-# What Debian packages the libraries of the system in. The rest of glibc's are named by libc6's own.
+# Debian's packages of the system's libraries. libc6 covers all of glibc's.
 PROVIDERS = {"libgcc_s.so.1": "libgcc-s1"}
 GLIBC = re.compile(r"(lib(c|m|dl|rt|pthread|util)|ld-linux-.*)\.so\.\d")
 APACHE = re.compile(r" *Apache License\s+Version 2\.0, January 2004.*?END OF TERMS AND CONDITIONS", re.S)
@@ -32,18 +32,18 @@ class Package:
     files: tuple
     """Patterns below the root."""
     binary: str
-    """What its dependencies are read from; nothing has none."""
+    """The file whose libraries become dependencies; empty if there is none."""
     depends: tuple
     section: str
     same: bool
-    """Those of several processors can be installed beside each other."""
+    """True if packages of several processors can be installed together."""
     synopsis: str
     description: str
 
 
 STORY = """
- All processes of a host share one store. The token of an account is fetched
- once, by the process that needs it first, and read there by every other one.
+ All processes of a host share one store of access tokens. The first process
+ that needs a token fetches it, and the others read it from the store.
  ."""
 PACKAGES = (
     Package(
@@ -55,8 +55,8 @@ PACKAGES = (
         same=True,
         synopsis="WeChat access tokens for every process of a host - shared library",
         description="""
- This package has the shared library, which the bindings for Go, PHP, Python,
- Node and Java load.
+ This package contains the shared library, which the bindings for Go, PHP,
+ Python, Node and Java load.
 """,
     ),
     Package(
@@ -68,25 +68,24 @@ PACKAGES = (
         same=True,
         synopsis="WeChat access tokens for every process of a host - development files",
         description="""
- This package has the header, which is the manual, the static library and the
- description for pkg-config.
+ This package contains the header, which is the manual, the static library and
+ the file for pkg-config.
 """,
     ),
     Package(
         name="wxtoken",
         files=("usr/bin/*", "usr/share/man/man1/*", "usr/share/*/*completions*/*", "lib/systemd/system/*", "etc/wxtoken"),
         binary="usr/bin/wxtoken",
-        # procps for the `kill` of ExecReload.
+        # procps has the `kill` of ExecReload.
         depends=("adduser", "procps"),
         section="admin",
         same=False,
         synopsis="WeChat access tokens for every process of a host - command and services",
         description="""
- This package has the command, which registers accounts and looks after the
- store. Two services of systemd come with it: the keeper, which holds the
- secrets and refreshes every token before it ends, and the server, which hands
- tokens to other hosts. Neither is enabled when it is installed, for there is
- no account yet.
+ This package contains the command, which registers accounts and manages the
+ store, and two services for systemd. The keeper holds the secrets and
+ refreshes every token before it expires. The server hands tokens to other
+ hosts. Installation enables neither, because the store has no account yet.
 """,
     ),
 )
@@ -97,7 +96,7 @@ def build(target, revision, folder):
         whole, libdir = Path(temporary, "whole"), f"usr/lib/{target.cpu}-linux-gnu"
         system.install(target, whole, libdir, "lib/systemd/system", "vendor-completions")
         debs = [Deb(target, package, f"{system.version()}-{revision}", libdir) for package in PACKAGES]
-        # Before the first takes its own: a link whose file is gone is not found.
+        # All lists are made before any package takes its files: a link without its file is not found.
         found = {deb: list(deb.files(whole)) for deb in debs}
         for deb, files in found.items():
             print(deb.build(whole, files, Path(temporary), folder))
@@ -127,7 +126,7 @@ class Deb:
         self._fix_modes()
         file = folder / f"{self.package.name}_{self.version}_{self.target.deb_arch}.deb"
         env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch())}
-        # xz is what dpkg of every Debian reads; one thread, so that the number of processors is not in the bytes.
+        # Every Debian's dpkg reads xz. With one thread, the bytes do not depend on the number of processors.
         run("dpkg-deb", "--build", "--root-owner-group", "-Zxz", "--threads-max=1", self.root, file, env=env)
         return file
 
@@ -137,7 +136,7 @@ class Deb:
         given = system.papers(self.target)
         (folder / "copyright").write_text(copyright_of(given))
         (folder / "changelog.gz").write_bytes(zipped((given / "CHANGELOG.md").read_bytes()))
-        what = f"  * Made by the project itself from its release {system.version()}; see changelog.gz."
+        what = f"  * Built by the project from its release {system.version()}; see changelog.gz."
         entry = f"{NAME} ({self.version}) unstable; urgency=medium\n\n{what}\n\n -- {MAINTAINER}  {formatdate(epoch())}\n"
         (folder / "changelog.Debian.gz").write_bytes(zipped(entry.encode()))
 
@@ -168,7 +167,7 @@ class Deb:
         (control / "md5sums").write_text("".join(sums))
 
     def _symbols(self, control):
-        """What programs are told that they need: since which version each function is there. The list says it; it must be whole."""
+        """Write since which version each function exists, from which programs get their dependency. The list must be complete."""
         listed = HERE / "libwxtoken0.symbols"
         (control / "shlibs").write_text(f"libwxtoken 0 libwxtoken0 (>= {system.version()})\n")
         env = {**os.environ, "DEB_HOST_ARCH": self.target.deb_arch}
@@ -191,7 +190,7 @@ class Deb:
         return sorted(path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink() and "DEBIAN" not in path.parts)
 
     def _size(self):
-        """In KiB, each file and each folder rounded up, as Debian counts."""
+        """Return the size in KiB, each file and each folder rounded up, as Debian counts."""
         others = sum(1 for path in self.root.rglob("*") if path.is_dir() or path.is_symlink())
         return others + sum(-(-file.stat().st_size // 1024) for file in self._files())
 
@@ -204,7 +203,7 @@ class Deb:
 
 
 def copyright_of(papers):
-    """In Debian's machine-readable form, with the licences of what is linked in. Debian has the Apache License once for all."""
+    """Return Debian's machine-readable form, with the licences of linked code. Debian has the Apache License once for all."""
     mit = (papers / "LICENSE-MIT").read_text().partition("\n\n")[2].partition("\n\n")
     third = APACHE.sub(ALL_IN, (papers / "THIRD-PARTY-LICENSES.txt").read_text())
     linked = "The packages are binaries. What is linked into them has licences of its own: see third-party."

@@ -1,4 +1,4 @@
-"""The Java package: a jar with the library of each target at JNA's resource paths, its sources, its documentation, its pom.
+"""Builds the Java package: a jar with the library of each target at JNA's resource paths, its sources, Javadoc and pom.
 
     maven.py [TRIPLE…]
 """
@@ -19,7 +19,7 @@ def main(triples):
         folder.mkdir()
         shutil.copy(target.library, folder / "libwxtoken.so")
         (folder / "libwxtoken.so").chmod(0o644)
-    # Beside the checkout, whose own build is left alone.
+    # Built outside the checkout, whose own build stays unchanged.
     project = fresh(WORK / "maven")
     for name in run("git", "ls-files", "--", "pom.xml", "src/main", "LICENSE-*", cwd=PACKAGE).splitlines():
         (project / name).parent.mkdir(parents=True, exist_ok=True)

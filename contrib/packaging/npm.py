@@ -1,4 +1,4 @@
-"""The Node package and one for each target that carries the library: npm installs the one that fits, by os, cpu and libc.
+"""Packs the Node package, and for each target a package with the library. npm installs the matching one, by os, cpu and libc.
 
     npm.py [TRIPLE…]
 """
@@ -13,7 +13,7 @@ from common import DIST, ROOT, TARGETS, VERSION, chosen, fresh, run
 
 PACKAGE = ROOT / "bindings" / "node"
 CPUS = {"x86_64": "x64", "aarch64": "arm64"}
-# As npm calls it.
+# npm's names for the C libraries.
 LIBCS = {"gnu": "glibc", "musl": "musl"}
 SHARED = ("license", "repository", "homepage", "bugs", "author", "engines")
 
@@ -38,7 +38,7 @@ def main(triples):
 
 
 def carrier(parent, target, manifest):
-    """A package with the library alone."""
+    """Fills a package that contains only the library."""
     folder = fresh(parent / target.triple)
     shutil.copy(target.library, folder / "libwxtoken.so.0")
     for licence in PACKAGE.glob("LICENSE-*"):

@@ -1,8 +1,8 @@
-"""A container image of the static command, for amd64 and arm64 in one index, as an OCI archive.
+"""Builds a container image of the static command, for amd64 and arm64 in one index, as an OCI archive.
 
     oci.py [TRIPLE…]
 
-The image holds the command, its licences and an empty directory for the store. The roots of the web PKI are compiled in. It has no
+The image has the command, its licences and an empty directory for the store. The roots of the web PKI are compiled in. It has no
 shell, no user database and no C library.
 """
 
@@ -17,7 +17,7 @@ from common import DIST, NAME, VERSION, chosen, epoch, of_cargo, zipped
 
 IMAGE = "wxtoken"
 USER = 65532
-"""A number that other images without a user database take too."""
+"""The user's number, which other images without a user database use too."""
 STATE = "var/lib/wxtoken"
 MEDIA = "application/vnd.oci.image"
 DOCUMENTS = f"usr/share/doc/{NAME}"
@@ -27,7 +27,7 @@ PAPERS = ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt")
 def main(triples):
     targets = [target for target in chosen(triples) if target.libc == "musl"]
     if not targets:
-        print("oci.py: no image without a tree of musl", file=sys.stderr)
+        print("oci.py: no image was built, because no target of musl has a tree", file=sys.stderr)
         return
     blobs = {}
     manifests = [image_of(target, blobs) for target in targets]
@@ -48,7 +48,7 @@ def main(triples):
 
 
 def image_of(target, blobs):
-    """Puts the blobs of one platform's image by the others, and describes it."""
+    """Add the blobs of one platform's image to the others, and return its descriptor."""
     plain = layer(target)
     platform = {"architecture": target.deb_arch, "os": "linux"}
     config = {
@@ -78,12 +78,12 @@ def image_of(target, blobs):
 
 
 def layer(target):
-    """The one layer: the root file system of the container."""
+    """Return the only layer, the root file system of the container."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for folder in ("usr", "usr/share", "usr/share/doc", DOCUMENTS, "var", "var/lib"):
             add_folder(archive, folder)
-        # As docs/deploy.md makes it: what lies there is the group's, which may read and not write.
+        # As in docs/deploy.md: new files belong to the group, which may read and not write.
         add_folder(archive, STATE, 0o2750, USER)
         for name in PAPERS:
             add_file(archive, f"{DOCUMENTS}/{name}", (target.tree / "share" / "doc" / NAME / name).read_bytes())
@@ -94,7 +94,7 @@ def layer(target):
 def labels():
     about = {
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch())),
-        "description": "One WeChat access token per account for every process: the command wxtoken",
+        "description": "Access tokens of WeChat and other platforms for every process: the command wxtoken",
         "licenses": of_cargo("license"),
         "source": "https://github.com/libwxtoken/libwxtoken",
         "title": IMAGE,
@@ -104,7 +104,7 @@ def labels():
 
 
 def keep(blobs, kind, content):
-    """Puts a blob by the others; the descriptor by which it is found."""
+    """Add a blob to the others, and return its descriptor."""
     digest = hashlib.sha256(content).hexdigest()
     blobs[digest] = content
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": len(content)}

@@ -1,8 +1,8 @@
-"""RPMs from the release trees of glibc: libwxtoken, libwxtoken-devel and wxtoken, for each processor.
+"""Builds RPMs from the release trees of glibc: libwxtoken, libwxtoken-devel and wxtoken, for each processor.
 
     rpm.py [--out DIR] [--release N] [TRIPLE…]
 
-They are for Fedora, and for RHEL and its kin from version 7 on. redhat/wxtoken.spec has the files and the scriptlets.
+They are for Fedora, and for RHEL 7 and later and its derivatives. redhat/wxtoken.spec has the files and the scriptlets.
 """
 
 import os
@@ -15,13 +15,13 @@ from common import epoch, run
 
 HERE = Path(__file__).resolve().parent / "redhat"
 DEFINED = {
-    # So that the bytes are those of the content alone.
+    # The bytes depend only on the content.
     "_buildhost": "localhost",
     "use_source_date_epoch_as_buildtime": "1",
     "clamp_mtime_to_source_date_epoch": "1",
-    # xz is what the rpm of RHEL 7 reads; one thread, so that the number of processors is not in the bytes.
+    # The rpm of RHEL 7 reads xz. With one thread, the bytes do not depend on the number of processors.
     "_binary_payload": "w7.xzdio",
-    # What is packed is built and stripped.
+    # The files are already built and stripped.
     "debug_package": "%{nil}",
     "__os_install_post": "%{nil}",
     "_build_id_links": "none",
@@ -48,7 +48,7 @@ def build(target, release, folder):
 def lay_out(target, root):
     system.install(target, root, "usr/lib64", "usr/lib/systemd/system", "site-functions")
     for library in (root / "usr/lib64").glob("*.so.*"):
-        # rpm looks for what a library needs in those that can be run.
+        # rpm finds a library's dependencies only if the library is executable.
         library.chmod(0o755)
     papers = system.papers(target)
     folders = {"licenses": ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt"), "doc": ("README.md", "CHANGELOG.md")}

@@ -1,8 +1,8 @@
-"""The bill of materials of each target, in CycloneDX's JSON: what is linked into library and command, with licence and checksum.
+"""Writes each target's bill of materials in CycloneDX JSON: the code linked into library and command, licences, checksums.
 
     sbom.py [TRIPLE…]
 
-Runs in the environment that build.py sets up. Its serial number comes of what it lists, so that two runs write the same.
+Run it in the environment that build.py sets up. The serial number is derived from the content, so two runs write the same bytes.
 """
 
 import hashlib
@@ -67,7 +67,7 @@ def bill(target):
 
 
 def checksums():
-    """What Cargo.lock holds of each crate."""
+    """Return the checksum of each crate in Cargo.lock."""
     packages = re.findall(r'^name = "(.*)"\nversion = "(.*)"\nsource = .*\nchecksum = "(.*)"$', (ROOT / "Cargo.lock").read_text(), re.M)
     return {(name, version): checksum for name, version, checksum in packages}
 

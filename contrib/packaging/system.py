@@ -1,4 +1,4 @@
-"""A release tree as it lies on a system: what the packages for Debian and for RPM have in common."""
+"""A release tree installed on a system: the code that the packagers for Debian and for RPM share."""
 
 import argparse
 import re
@@ -12,13 +12,13 @@ OLDEST_GLIBC = (2, 17)
 
 
 def pack(manual, again, build):
-    """The command line of a packager: for each target of glibc, what `build` makes of target, number and folder. The number is of
-    packages that are made again of one release, and `again` is its name.
+    """Run a packager's command line. For each target of glibc, it calls `build` with the target, a number and the folder. The number
+    counts packages that are built again from one release, and `again` is its option's name.
     """
     parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("triples", nargs="*", metavar="TRIPLE", help="all that have a tree, unless some are named")
-    parser.add_argument("--out", type=Path, default=DIST, metavar="DIR", help="where they go")
-    parser.add_argument(f"--{again}", dest="number", type=int, default=1, metavar="N", help="of packages that are made again of one release")
+    parser.add_argument("--out", type=Path, default=DIST, metavar="DIR", help="the output folder")
+    parser.add_argument(f"--{again}", dest="number", type=int, default=1, metavar="N", help="the number of the build, for packages that are built again from one release")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     for target in chosen(given.triples):
@@ -27,7 +27,7 @@ def pack(manual, again, build):
 
 
 def install(target, root, libdir, unitdir, zsh):
-    """Puts the files of a target's tree below `root`, stripped, each where the system looks for it. zsh is not of one mind."""
+    """Put the files of a target's tree below `root`, stripped. The directory for zsh differs between distributions."""
     tree, usr = target.tree, root / "usr"
     library = f"libwxtoken.so.{VERSION}"
     _copy(tree / "lib" / library, root / libdir / library)
@@ -55,12 +55,12 @@ def install(target, root, libdir, unitdir, zsh):
 
 
 def papers(target):
-    """The folder of the licences, the changelog and the README in a tree."""
+    """Return the folder of a tree that has the licences, the changelog and the README."""
     return target.tree / "share/doc" / NAME
 
 
 def needs(target, binary):
-    """The libraries that a program or a library is linked with, and the oldest glibc that has all it takes from there."""
+    """Return the libraries that a binary is linked with, and the oldest glibc that has all its symbols."""
     libraries = set(re.findall(r"\(NEEDED\).*\[(.*)\]", run("readelf", "-dW", binary)))
     versions = {tuple(map(int, found.split("."))) for found in re.findall(r"\bGLIBC_([\d.]+)", run("readelf", "-VW", binary))}
     if max(versions) > OLDEST_GLIBC:
@@ -70,7 +70,7 @@ def needs(target, binary):
 
 
 def version():
-    """The version as package managers order it: a pre-release comes before its release."""
+    """Return the version as package managers order it, with a pre-release before its release."""
     return VERSION.replace("-", "~", 1)
 
 

@@ -1,8 +1,8 @@
-"""A tarball of each target's tree: library, header, pkg-config file, command, manual, completions, units and licences.
+"""Packs each target's tree into a tarball: library, header, pkg-config file, command, manual, completions, units, licences.
 
     tarballs.py [TRIPLE…]
 
-Unpacked into /usr/local it is an installation. Unpacked elsewhere, pkg-config finds it by PKG_CONFIG_PATH.
+Unpacked into /usr/local it is an installation. Elsewhere, pkg-config finds it through PKG_CONFIG_PATH.
 """
 
 import sys

@@ -1,5 +1,5 @@
-"""What is linked into library and command beside our own code, and its licences: crates by cargo's own metadata, and the
-parts of the C world that the linker puts in."""
+"""The code of others that is linked into library and command, and its licences: crates, by cargo's metadata, and the C code that
+the linker adds."""
 
 import json
 from functools import cache
@@ -13,7 +13,7 @@ LICENCE_FILES = ("LICENSE*", "LICENCE*", "COPYING*", "COPYRIGHT*", "NOTICE*", "U
 
 @cache
 def crates(triple):
-    """The packages that cargo links for a target, as it describes them, by name and version."""
+    """Return the packages that cargo links for a target, as it describes them, by name and version."""
     said = run("cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", triple, cwd=ROOT)
     metadata = json.loads(said)
     packages = {package["id"]: package for package in metadata["packages"]}
@@ -25,13 +25,13 @@ def crates(triple):
         if id in seen:
             continue
         seen.add(id)
-        # What runs while building, and what tests need, is not linked.
+        # Build scripts and packages that only tests need are not linked.
         todo += [dep["pkg"] for dep in nodes[id]["deps"] if any(kind["kind"] is None for kind in dep["dep_kinds"])]
     return sorted((packages[id] for id in seen), key=lambda package: (package["name"], package["version"]))
 
 
 def parts(target, tools):
-    """What is not a crate: name, licence by SPDX, and the file with its text, or its text."""
+    """Yield the parts that are not crates: name, licence by SPDX, and the licence's text or file."""
     (zig,) = tools.glob("lib/python3*/site-packages/ziglang/lib")
     yield "Rust's standard library", "MIT OR Apache-2.0", (
         "Copyright The Rust Project contributors. The texts are those of LICENSE-MIT and LICENSE-APACHE, with that line."
@@ -43,7 +43,7 @@ def parts(target, tools):
 
 
 def licences(target, tools):
-    """One text for all: what each part is, and the licences' texts, each once."""
+    """Return one text: all parts, and each licence text once."""
     texts = {}
     for package in crates(target.triple):
         if package["source"] is None:
@@ -56,6 +56,6 @@ def licences(target, tools):
     for name, spdx, text in parts(target, tools):
         text = text if isinstance(text, str) else text.read_text().strip()
         texts.setdefault(text, []).append(f"{name} ({spdx})")
-    head = "What is linked into libwxtoken and wxtoken beside their own code, each with the text of its licence.\n"
+    head = "The code of others that is linked into libwxtoken and wxtoken, with the text of each licence.\n"
     bodies = [f"{'=' * 80}\n{chr(10).join(names)}\n{'-' * 80}\n{text}\n" for text, names in texts.items()]
     return head + "\n" + "\n".join(bodies)

@@ -1,9 +1,9 @@
-"""Python wheels that carry the library: manylinux2014 is glibc 2.17, musllinux_1_2 is musl 1.2.
+"""Builds Python wheels that contain the library: manylinux2014 is glibc 2.17, musllinux_1_2 is musl 1.2.
 
     wheels.py [TRIPLE…]
 
-Two for each target: with the extension in C, for CPython 3.10 and later, and without, for any Python. zig compiles it, with
-this machine's Python.h: by the limited API, the headers are the same for all processors.
+There are two for each target: one with the extension in C, for CPython 3.10 and later, and one without it, for any Python. zig
+compiles the extension with this machine's Python.h. The headers of the limited API are the same for all processors.
 """
 
 import os

@@ -82,7 +82,7 @@ done
 export WXTOKEN_API_BASE_URL="$WXSIM_HTTP" LD_LIBRARY_PATH="$libdir"
 failures=$(WXTOKEN_STORE="$work/refused.db" "$build/examples/failures") || die "failures: $failures"
 echo "$failures" | grep -qx 'errcode 40001: the token is refused; rejecting it' || die "failures: $failures"
-echo "$failures" | grep -qx 'the call came to errcode 0' || die "failures: $failures"
+echo "$failures" | grep -qx 'the call returned errcode 0' || die "failures: $failures"
 pass
 export WXTOKEN_STORE="$work/shared.db"
 "$build/examples/threads" | grep -qx '8 of 8 threads have the same token' || die "threads"

@@ -1,5 +1,5 @@
-// Package adapters_test runs real SDKs against the simulator of WeChat, each with the binding's adapter and without. It is a
-// module of its own, so that the binding depends on none of them.
+// Package adapters_test runs real SDKs against the simulator of WeChat, each with the binding's adapter and without it. It
+// is a separate module, so that the binding depends on none of the SDKs.
 package adapters_test
 
 import (
@@ -9,15 +9,15 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// What becomes of an SDK without us: how many tokens were minted, and whether its last call fails.
+// An outcome is the result of an SDK on its own: the number of tokens minted, and whether its last call fails.
 type outcome struct {
 	minted int
 	fails  bool
 }
 
-// Three calls, the last one when the token has ended. Tokens live for eight seconds here, where WeChat's live for two hours:
-// silenceper renews 1,500 s ahead, so it keeps none of these and mints for each call; chanxuehong refuses tokens of a minute
-// and less; go-workwx renews only what its refresher is set to, which its README's first client is not.
+// Three calls, the last one after the token has expired. Tokens live for eight seconds here; WeChat's live for two hours.
+// silenceper renews 1,500 s ahead, so it keeps none of these and mints a token for each call. chanxuehong refuses tokens of
+// a minute or less. go-workwx renews only when its refresher runs, and the first client in its README does not start one.
 func TestAnExpiryCostsOneTokenAndNoCall(t *testing.T) {
 	const lifetimeMS = 8000
 	bare := map[string]outcome{"silenceper": {3, false}, "go-workwx": {1, true}, "chanxuehong": {3, true}}
@@ -32,7 +32,7 @@ func TestAnExpiryCostsOneTokenAndNoCall(t *testing.T) {
 				succeeds(t, ours)
 				_ = theirs()
 			}
-			time.Sleep(lifetimeMS*time.Millisecond + time.Second) // from the last call, which may have minted
+			time.Sleep(lifetimeMS*time.Millisecond + time.Second) // counted from the last call, which may have minted
 			succeeds(t, ours)
 			counts(t, account, 2)
 			isAsExpected(t, bare[name], alone, theirs())
@@ -40,7 +40,7 @@ func TestAnExpiryCostsOneTokenAndNoCall(t *testing.T) {
 	}
 }
 
-// WeChat ends the token early; only the next business call can tell.
+// WeChat ends the token early. Only the next business call can tell.
 func TestARevocationCostsOneTokenAndNoCall(t *testing.T) {
 	bare := map[string]outcome{"silenceper": {1, true}, "go-workwx": {1, true}, "chanxuehong": {2, false}}
 	for name, sdk := range sdks {
@@ -62,7 +62,7 @@ func TestARevocationCostsOneTokenAndNoCall(t *testing.T) {
 	}
 }
 
-// Another process is the first to be told that the token was revoked, and gets the next one. This one goes on with that.
+// Another process is told first that the token was revoked, and gets the next one. This process then uses that token.
 func TestTheTokenOfAnotherProcessIsTaken(t *testing.T) {
 	bare := map[string]outcome{"silenceper": {2, true}, "go-workwx": {2, true}, "chanxuehong": {3, false}}
 	for name, sdk := range sdks {

@@ -13,7 +13,7 @@ import (
 	"github.com/xen0n/go-workwx"
 )
 
-// The examples are compiled, not run: they would reach for WeChat itself.
+// The examples are compiled but not run, because they would call WeChat itself.
 var (
 	store         *wxtoken.Store
 	appID, corpID string
@@ -43,7 +43,7 @@ func Example_chanxuehong() {
 	_, _ = base.GetCallbackIP(client)
 }
 
-// Two accounts in one http.Client: each Transport leaves the other's tokens to it.
+// Two accounts share one http.Client. Each Transport leaves the other's tokens alone.
 func Example_severalAccounts() {
 	shop := &wxtoken.Transport{Store: store, Name: "shop"}
 	util.DefaultHTTPClient = &http.Client{Transport: &wxtoken.Transport{Store: store, Name: "second", Base: shop}}

@@ -16,7 +16,7 @@ import (
 	"github.com/xen0n/go-workwx"
 )
 
-// What each adapter says that it is, in the SDK's own words.
+// Each adapter implements the interface of its SDK.
 var (
 	_ credential.AccessTokenHandle        = wxtoken.AccessTokenHandle{}
 	_ credential.AccessTokenContextHandle = wxtoken.AccessTokenHandle{}
@@ -27,12 +27,12 @@ var (
 	_ jssdk.TicketServer                  = wxtoken.TicketServer{}
 )
 
-// An sdk is one real SDK. Its clients go to the simulator, each with a function that makes one business call.
+// An sdk is one real SDK. Its clients go to the simulator, and each comes with a function that makes one business call.
 type sdk struct {
 	kind wxtoken.Kind
-	// bare is a client as its README has it, without us.
+	// bare makes a client as the SDK's README does, without this binding.
 	bare func(account wxtoken.Account) (call func() error)
-	// ours is the same with an adapter.
+	// ours makes the client with an adapter.
 	ours func(store *wxtoken.Store, name string, account wxtoken.Account) (call func() error)
 }
 
@@ -71,7 +71,7 @@ var sdks = map[string]sdk{
 			client := &http.Client{Transport: simulated()}
 			return chanxuehongCall(core.NewClient(core.NewDefaultAccessTokenServer(account.ID, account.Secret, client), client))
 		},
-		// Without a Transport: the SDK's own hook does it.
+		// No Transport here: the SDK's own hook replaces a refused token.
 		ours: func(store *wxtoken.Store, name string, _ wxtoken.Account) func() error {
 			server := wxtoken.TokenServer{Store: store, Name: name}
 			return chanxuehongCall(core.NewClient(server, &http.Client{Transport: simulated()}))
@@ -85,7 +85,7 @@ func silenceper(account wxtoken.Account) *officialaccount.OfficialAccount {
 	})
 }
 
-// That SDK has one http.Client for the whole process. Here two have to share it.
+// silenceper has one http.Client for the whole process. The two clients of a test share it.
 var defaultClient sync.Mutex
 
 func silenceperCall(official *officialaccount.OfficialAccount, client *http.Client) func() error {

@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// simulated reaches the simulator by WeChat's own names, over TLS, through its proxy: so the SDKs need no other addresses.
+// simulated returns a transport that reaches the simulator under WeChat's own host names, over TLS, through the simulator's
+// proxy. The SDKs then need no other addresses.
 func simulated() http.RoundTripper {
 	proxy, err := url.Parse(os.Getenv("WXSIM_PROXY"))
 	if err != nil {
@@ -51,8 +52,8 @@ func simulated() http.RoundTripper {
 	}}
 }
 
-// oneEndpoint leads WeCom's reading of a user, which go-workwx has, to the simulator's one business endpoint of an app,
-// which go-workwx lacks: what becomes of the token is the same.
+// oneEndpoint redirects WeCom's endpoint for reading a user, which go-workwx calls, to the simulator's only business
+// endpoint of an app, which go-workwx does not call. Both treat the token the same way.
 type oneEndpoint struct{ http.RoundTripper }
 
 func (e oneEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -63,7 +64,7 @@ func (e oneEndpoint) RoundTrip(r *http.Request) (*http.Response, error) {
 	return e.RoundTripper.RoundTrip(r)
 }
 
-// account is an account of the simulator that nobody else has.
+// account creates an account of the simulator that no other test uses.
 func account(t *testing.T, kind wxtoken.Kind, lifetimeMS int) wxtoken.Account {
 	t.Helper()
 	account := wxtoken.Account{Name: "shop", Kind: kind, ID: "wx" + testkit.RandomHex(t, 8), Secret: testkit.RandomHex(t, 16)}
@@ -79,7 +80,7 @@ func open(path string) (*wxtoken.Store, error) {
 	return wxtoken.Open(path, testkit.Simulated()...)
 }
 
-// openWith opens a new store with one account, and says where it is.
+// openWith opens a new store with one account, and returns its path.
 func openWith(t *testing.T, account wxtoken.Account) (*wxtoken.Store, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tokens.db")
@@ -94,7 +95,7 @@ func openWith(t *testing.T, account wxtoken.Account) (*wxtoken.Store, string) {
 	return store, path
 }
 
-// inAnotherProcess makes one business call with an SDK: with the store at a path, or without us where that is empty.
+// inAnotherProcess makes one business call with an SDK. If the path is empty, the SDK works without the store.
 func inAnotherProcess(t *testing.T, name, path string, account wxtoken.Account) {
 	t.Helper()
 	command := exec.Command(os.Args[0])
@@ -105,7 +106,7 @@ func inAnotherProcess(t *testing.T, name, path string, account wxtoken.Account) 
 	}
 }
 
-// child is this program in inAnotherProcess. With the store it needs no secret.
+// child is the main function of the process that inAnotherProcess starts. With the store it needs no secret.
 func child() error {
 	sdk, path := sdks[os.Getenv("ADAPTERS_CHILD")], os.Getenv("ADAPTERS_STORE")
 	if path == "" {
@@ -129,7 +130,7 @@ func minted(t *testing.T, account wxtoken.Account) int {
 	return int(testkit.Counters(t, account.ID)["minted"].(float64))
 }
 
-// Short names of what other modules' tests use too.
+// Short names for helpers that other modules' tests use too.
 var (
 	control = testkit.Told
 	token   = testkit.MustToken

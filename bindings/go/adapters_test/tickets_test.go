@@ -14,7 +14,7 @@ import (
 
 const page = "https://shop.example/page?from=menu&q=1"
 
-// silenceper signs the page by itself, with our ticket.
+// silenceper signs the page itself, with the store's ticket.
 func TestSilenceperSignsAPageWithTheStoresTicket(t *testing.T) {
 	account := account(t, wxtoken.Official, 0)
 	store, _ := openWith(t, account)
@@ -68,7 +68,7 @@ func TestGoWorkwxGivesTheStoresTickets(t *testing.T) {
 	counts(t, account, 3) // a token and two tickets
 }
 
-// isAccepted asks the page inside WeChat.
+// isAccepted loads the page as WeChat does, and checks that the signature is accepted.
 func isAccepted(t *testing.T, account wxtoken.Account, nonce, timestamp, signature string) {
 	t.Helper()
 	seconds, err := strconv.ParseInt(timestamp, 10, 64)

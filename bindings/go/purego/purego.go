@@ -19,13 +19,13 @@ func init() {
 	backend.Register(&backend.Backend{Open: open, Version: version, StatusName: statusName, HoldsThreads: true})
 }
 
-// The sizes of wxtoken.h.
+// The sizes that wxtoken.h defines.
 const (
 	messageSize = 496
 	tokenSize   = 1024
 )
 
-// wxtokenError is wxtoken_error.
+// wxtokenError has the layout of wxtoken_error.
 type wxtokenError struct {
 	status       int32
 	errcode      int32
@@ -33,20 +33,20 @@ type wxtokenError struct {
 	message      [messageSize]byte
 }
 
-// wxtokenToken is wxtoken_token.
+// wxtokenToken has the layout of wxtoken_token.
 type wxtokenToken struct {
 	expiresAt int64
 	length    uintptr
 	value     [tokenSize]byte
 }
 
-// functions are those of the library, by their names in C, and where each is.
+// functions holds the addresses of the library's functions, by their names in C.
 var functions struct {
 	wxtoken_init, wxtoken_set, wxtoken_register, wxtoken_put, wxtoken_get, wxtoken_reject, wxtoken_report, wxtoken_free,
 	wxtoken_version, wxtoken_status_name uintptr
 }
 
-// loading is how the library was loaded.
+// loading records how loading the library ended.
 var loading struct {
 	once   sync.Once
 	failed *backend.Failure
@@ -151,7 +151,7 @@ func (h *handle) Reject(name, token string) *backend.Failure {
 	return failure(status, why)
 }
 
-// memory is what a get lends to C.
+// memory is what a get passes to C.
 type memory struct {
 	why   wxtokenError
 	token wxtokenToken
@@ -175,14 +175,14 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 	if reply.Failure != nil {
 		return
 	}
-	// Mostly it is the token that was given last.
+	// Usually this is the token that was returned last time.
 	if value := m.token.value[:m.token.length]; reply.Value != string(value) {
 		reply.Value = string(value)
 	}
 	reply.ExpiresAt = m.token.expiresAt
 }
 
-// Known is never sure: C cannot say beforehand whether it will have to wait.
+// Known always returns false: C cannot tell in advance whether a get will wait.
 func (h *handle) Known(string, *backend.Reply) bool {
 	return false
 }
@@ -196,9 +196,9 @@ func (h *handle) Report() ([]byte, *backend.Failure) {
 			uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), uintptr(unsafe.Pointer(needed)), uintptr(unsafe.Pointer(why)))
 		switch {
 		case int32(status) == 0:
-			return buf[:*needed-1], nil // but for the NUL
+			return buf[:*needed-1], nil // without the NUL
 		case int(*needed) > len(buf):
-			buf = make([]byte, *needed) // and again, as the report may have grown meanwhile
+			buf = make([]byte, *needed) // then call again: the report may have grown
 		default:
 			return nil, failure(status, why)
 		}
@@ -209,7 +209,7 @@ func (h *handle) Free() {
 	purego.SyscallN(functions.wxtoken_free, h.wx)
 }
 
-// failure is that of a call. C leaves the upper half of the register of an int as it is.
+// failure returns the failure of a call, or nil. C leaves the upper half of an int's register undefined.
 func failure(status uintptr, why *wxtokenError) *backend.Failure {
 	if int32(status) == 0 {
 		return nil
@@ -222,12 +222,12 @@ func failure(status uintptr, why *wxtokenError) *backend.Failure {
 	}
 }
 
-// text is a C string in Go's memory: the library copies it before a call returns.
+// text returns a C string in Go's memory. The library copies it before a call returns.
 func text(s string) unsafe.Pointer {
 	return unsafe.Pointer(&append([]byte(s), 0)[0])
 }
 
-// optional is NULL for an empty string.
+// optional returns a C string, or NULL for an empty string.
 func optional(s string) unsafe.Pointer {
 	if s == "" {
 		return nil
@@ -242,9 +242,9 @@ func upToNUL(b []byte) string {
 	return string(b)
 }
 
-// static is a C string in the library's static memory.
+// static returns the text of a C string in the library's static memory.
 func static(at uintptr) string {
-	// By the address of the variable: vet takes a number that becomes a pointer for a mistake.
+	// Read through the address of the variable, because go vet reports a number that is converted to a pointer.
 	first := *(**byte)(unsafe.Pointer(&at))
 	length := 0
 	for *(*byte)(unsafe.Add(unsafe.Pointer(first), length)) != 0 {

@@ -30,7 +30,7 @@ func TestTheSharedTableOfCases(t *testing.T) {
 	testkit.CarryOutTheSharedTable(t)
 }
 
-func TestTheLibraryIsTheOneThatTheProgramsOfOtherLanguagesUse(t *testing.T) {
+func TestItLoadsTheLibraryThatProgramsInOtherLanguagesUse(t *testing.T) {
 	header, err := os.ReadFile("../../../include/wxtoken.h")
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +43,8 @@ func TestTheLibraryIsTheOneThatTheProgramsOfOtherLanguagesUse(t *testing.T) {
 	}
 }
 
-// A tag bindings/go/purego/vX.Y.Z takes the module it belongs to by the tag bindings/go/vX.Y.Z.
-func TestTheModuleAsksForTheBindingOfItsOwnVersion(t *testing.T) {
+// A tag bindings/go/purego/vX.Y.Z requires the binding's module at the tag bindings/go/vX.Y.Z.
+func TestTheModuleRequiresTheBindingAtItsOwnVersion(t *testing.T) {
 	module, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestSixtyFourGoroutinesOnAnEmptyStoreMintOneToken(t *testing.T) {
 	}
 }
 
-func TestAReportLargerThanItsFirstBufferComesWhole(t *testing.T) {
+func TestAReportLargerThanTheFirstBufferIsComplete(t *testing.T) {
 	store, account := openShop(t)
 	for i := 0; i < 40; i++ {
 		account.Name = fmt.Sprintf("shop %d", i)
@@ -114,7 +114,7 @@ func TestACallAfterCloseIsRefused(t *testing.T) {
 	}
 }
 
-func TestALibraryThatIsNotThereIsNamedWithTheRemedy(t *testing.T) {
+func TestAMissingLibraryIsNamedWithTheRemedy(t *testing.T) {
 	empty := filepath.Join(t.TempDir(), "empty.so")
 	if err := os.WriteFile(empty, nil, 0o644); err != nil {
 		t.Fatal(err)
@@ -129,8 +129,8 @@ func TestALibraryThatIsNotThereIsNamedWithTheRemedy(t *testing.T) {
 	}
 }
 
-// So that nobody takes it for one of those that run in an image made FROM scratch.
-func TestTheProgramIsLinkedWithTheSystemsLibraryOfC(t *testing.T) {
+// The program is dynamic, unlike one that runs in an image made FROM scratch.
+func TestTheProgramIsLinkedWithTheSystemsCLibrary(t *testing.T) {
 	program, err := elf.Open(os.Args[0])
 	if err != nil {
 		t.Fatal(err)

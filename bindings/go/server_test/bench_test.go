@@ -7,7 +7,7 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// A token that the process knows: as it is asked for in a program's main, in a handler of a web server, and on all processors.
+// BenchmarkAKnownToken gets a token that the process knows: in main, in the handler of a web server, and on all processors.
 func BenchmarkAKnownToken(b *testing.B) {
 	r := startRelay(b)
 	r.shop(b)

@@ -10,7 +10,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
-// await returns when the relay has so many requests that begin so.
+// await returns when the relay holds count requests that begin with this text.
 func (r *relay) await(t *testing.T, begin string, count int) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); r.asked(begin) < count; {
@@ -23,7 +23,7 @@ func (r *relay) await(t *testing.T, begin string, count int) {
 func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
 	r := startRelay(t)
 	account := r.shop(t)
-	// A second handle shares what the process knows.
+	// A second handle shares the cache of the process.
 	stores := []*wxtoken.Store{r.open(t), r.open(t)}
 	release := r.hold()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,13 +73,13 @@ func TestACancelledWaitLeavesTheAnswerToTheNextCaller(t *testing.T) {
 	}
 }
 
-func TestCloseWaitsForACallThatWasGivenUpAndEndsLaterOnes(t *testing.T) {
+func TestCloseWaitsForAnAbandonedCallAndEndsLaterOnes(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
 	store, release, _ := r.givenUp(t)
 	closed := make(chan error)
 	go func() { closed <- store.Close() }()
-	// Close has its turn once a call is told that there is no store any more.
+	// Close has begun once a call fails with ErrClosed.
 	for {
 		if _, err := store.Token(context.Background(), "shop/"); err == wxtoken.ErrClosed {
 			break

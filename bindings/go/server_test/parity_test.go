@@ -17,7 +17,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
-// said is how a call of the C library ended.
+// said returns how a call of the C library ended.
 func said(err error) string {
 	var failure *wxtoken.Error
 	switch {
@@ -29,7 +29,7 @@ func said(err error) string {
 	return err.Error()
 }
 
-// saidInGo is how a call of the client in Go ended.
+// saidInGo returns how a call of the client in Go ended.
 func saidInGo(failure *backend.Failure) string {
 	if failure == nil {
 		return "done"
@@ -83,7 +83,7 @@ func (p *pair) register(a wxtoken.Account) {
 	p.same(fmt.Sprintf("Register(%q, %q, %q)", a.Name, a.Kind, a.ID), p.inC.Register(a), p.inGo.Register(a.Name, string(a.Kind), a.ID, a.Secret))
 }
 
-// Values with each flaw, and those at the limits.
+// values has one with each flaw, and those at the limits.
 var values = []string{
 	"", "0", "1", "2", "3600", "3601", "60000", "60001", "600000", "600001", "-1", "1.5", "99999999999999999999", "soon", "any", "4", "off",
 	"\"1\"", "'1'", "`1`", " 1", "1 ", "1\r", "1\n", "\t1", "\uFEFF1", "1\u200B1", "é", "“1”", "1\u00A0", "１", "a\x01b", "\"1",
@@ -102,7 +102,7 @@ func TestTheClientInGoTakesOptionsAsTheCLibraryDoes(t *testing.T) {
 		"timeout", "TIMEOUT_MS", "colour", "", "0123456789abcdef0123456789abcdef", "a b", "票",
 	} {
 		for _, value := range values {
-			// A path ends in no slash here.
+			// A path does not end in a slash here.
 			if !strings.HasSuffix(option, "_file") || !strings.HasSuffix(value, "/") {
 				p.set(option, value)
 			}
@@ -158,11 +158,11 @@ func TestTheClientInGoRefusesTheAccountsThatTheCLibraryRefuses(t *testing.T) {
 		"qidian", "personal", "Official", "", "wok",
 	} {
 		for _, id := range []string{"", "a b", "é", strings.Repeat("i", 129), hex, hex + "01234567", word[:43], word[:64], word[:32], "secret-of-no-form"} {
-			// Each of them fails, without a call: so far as the secret has one that fits, the ID does not.
+			// Each registration fails without a call to the server: where the secret's form would fit, the ID does not.
 			for _, secret := range []string{"", "s s", "s\n", "\"s\"", strings.Repeat("s", 513), "wx0123456789abcdef", "dingabcdef0123456789"} {
 				a := wxtoken.Account{Name: "shop", Kind: wxtoken.Kind(kind), ID: id, Secret: secret}
 				c, g := said(p.inC.Register(a)), saidInGo(p.inGo.Register(a.Name, kind, id, secret))
-				// A call that was made after all is told with the words of whichever made the first one.
+				// A call that was made after all reports the words of whichever client made the first one.
 				if c != g && !(strings.Contains(c, "127.0.0.1:9") && strings.Contains(g, "127.0.0.1:9")) {
 					t.Errorf("Register(%q, %q, %q):\n  in C:  %s\n  in Go: %s", kind, id, secret, c, g)
 				}
@@ -182,7 +182,7 @@ func TestTheClientInGoRefusesTheAccountsThatTheCLibraryRefuses(t *testing.T) {
 	}
 }
 
-func TestTheClientInGoHandsTheServersWordsOnAsTheCLibraryDoes(t *testing.T) {
+func TestTheClientInGoPassesOnTheServersWordsAsTheCLibraryDoes(t *testing.T) {
 	r := startRelay(t)
 	account := r.shop(t)
 	p := pairAt(t, r.url(), "server_key", r.Key, "revalidate_ms", "0")
@@ -198,7 +198,7 @@ func TestTheClientInGoHandsTheServersWordsOnAsTheCLibraryDoes(t *testing.T) {
 		p.same(fmt.Sprint("Put", put), p.inC.Put(put[0], put[1], put[2]), p.inGo.Put(put[0], put[1], put[2]))
 	}
 	p.same("Reject", p.inC.Reject("nobody", "t"), p.inGo.Reject("nobody", "t"))
-	// WeChat refuses: the failure stands at the server, with the time of the next try.
+	// WeChat refuses. The failure stands at the server until the time of the next try.
 	account = testkit.Shop(t)
 	account.Name, account.Secret = "wrong", testkit.RandomHex(t, 16)
 	if err := r.Operator.Register(account); err != nil {
@@ -215,21 +215,21 @@ func TestTheClientInGoHandsTheServersWordsOnAsTheCLibraryDoes(t *testing.T) {
 	p.same("Reject", p.inC.Reject("shop", "t"), p.inGo.Reject("shop", "t"))
 }
 
-func TestTheClientInGoTellsWhyAServerIsNotReachedAsTheCLibraryDoes(t *testing.T) {
+func TestTheClientInGoSaysWhyAServerIsNotReachedAsTheCLibraryDoes(t *testing.T) {
 	r := startRelay(t)
 	r.leave()
 	for _, store := range []string{r.url(), "unix:" + filepath.Join(t.TempDir(), "none.sock"), "https" + strings.TrimPrefix(r.url(), "http")} {
 		pairAt(t, store, "server_key", r.Key).get("shop")
 	}
 	r = startRelay(t)
-	pairAt(t, "https"+strings.TrimPrefix(r.url(), "http")).get("shop") // plain HTTP answers
+	pairAt(t, "https"+strings.TrimPrefix(r.url(), "http")).get("shop") // the server answers in plain HTTP
 	release := r.hold()
 	defer release()
 	p := pairAt(t, r.url(), "timeout_ms", "200")
 	p.get("shop")
 }
 
-// fields are the names in a report, for the values move with the time.
+// fields returns the field names of a report, because the values change with time.
 func fields(t *testing.T, report []byte) string {
 	t.Helper()
 	var all map[string]any

@@ -1,5 +1,5 @@
-// Package server_test has stories of a program whose store is a wxtoken server. They hold however the program is built: with cgo,
-// where the C library is the client, and without.
+// Package server_test tests a program whose store is a wxtoken server. The tests hold however the program is built: with
+// cgo, where the C library is the client, and without.
 package server_test
 
 import (
@@ -16,7 +16,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/testkit"
 )
 
-// A relay stands before a server, at an address of loopback: it counts what is asked, and can be taken away.
+// A relay listens on loopback in front of a server. It counts requests and can be taken away.
 type relay struct {
 	*testkit.Server
 	front    *http.Server
@@ -26,8 +26,8 @@ type relay struct {
 	mu       sync.Mutex
 	requests []string // method and path
 	bodies   strings.Builder
-	held     chan struct{} // requests wait until it is closed; nil lets them pass
-	answer   http.Handler  // in the server's place; nil is the server
+	held     chan struct{} // makes requests wait until it is closed; nil lets them pass
+	answer   http.Handler  // answers instead of the server; nil means the server
 }
 
 func startRelay(t testing.TB) *relay {
@@ -60,7 +60,7 @@ func startRelay(t testing.TB) *relay {
 	return r
 }
 
-// passOn sends a request to the server in one piece, which may answer before it has read a body.
+// passOn sends a request to the server in one piece, because the server may answer before it has read a body.
 func passOn(w http.ResponseWriter, q *http.Request, way *http.Transport, body string) {
 	on, err := http.NewRequestWithContext(q.Context(), q.Method, "http://server"+q.URL.EscapedPath(), strings.NewReader(body))
 	if err == nil {
@@ -92,7 +92,7 @@ func (r *relay) leave() {
 	r.front.Close()
 }
 
-// comeBack brings it again, at the same address.
+// comeBack brings the relay back at the same address.
 func (r *relay) comeBack(t testing.TB) {
 	r.front = &http.Server{Handler: r.front.Handler}
 	r.listen(t, r.address)
@@ -123,7 +123,7 @@ func (r *relay) answerBy(handler http.HandlerFunc) {
 	r.answer = handler
 }
 
-// asked counts the requests so far that begin so.
+// asked returns the number of requests so far that begin with this text.
 func (r *relay) asked(begin string) (count int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -157,7 +157,7 @@ func openAt(t testing.TB, url string, options ...wxtoken.Option) *wxtoken.Store 
 	return store
 }
 
-// shop is an account of the simulator, registered at the server.
+// shop creates an account of the simulator and registers it at the server.
 func (r *relay) shop(t testing.TB) wxtoken.Account {
 	t.Helper()
 	account := testkit.Shop(t)
@@ -167,8 +167,8 @@ func (r *relay) shop(t testing.TB) wxtoken.Account {
 	return account
 }
 
-// givenUp opens a store, and gives up a call for a token that the server is asked for and holds back until it is released. The error
-// is the call's.
+// givenUp opens a store and abandons a call for a token. The server's answer to that call is held back until release is
+// called. It returns the error of the call.
 func (r *relay) givenUp(t *testing.T) (store *wxtoken.Store, release func(), err error) {
 	t.Helper()
 	store = r.open(t, wxtoken.WithTimeout(60*time.Second))

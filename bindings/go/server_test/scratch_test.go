@@ -46,7 +46,7 @@ func TestAServersCertificateIsVerified(t *testing.T) {
 	}
 }
 
-// An image that is made FROM scratch holds a program, and here a file of an authority: no library, no /etc, no /proc.
+// An image made FROM scratch holds a program, and here an authority's certificate: no library, no /etc, no /proc.
 func TestAStaticProgramGetsItsFirstTokenInAnEmptyDirectory(t *testing.T) {
 	root := t.TempDir()
 	build := exec.Command("go", "build", "-o", filepath.Join(root, "program"), "github.com/libwxtoken/libwxtoken/bindings/go/examples/first_get")
@@ -83,7 +83,7 @@ func TestAStaticProgramGetsItsFirstTokenInAnEmptyDirectory(t *testing.T) {
 	}
 }
 
-// notRun says what this machine cannot give, where tests/run.py looks for it.
+// notRun reports what this machine cannot provide, in the form that tests/run.py looks for.
 func notRun(t *testing.T, why string) {
 	if list := os.Getenv("WXTOKEN_NOT_RUN"); list != "" {
 		file, err := os.OpenFile(list, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

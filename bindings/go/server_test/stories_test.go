@@ -18,7 +18,7 @@ import (
 
 var askAlways = wxtoken.WithOption("revalidate_ms", "0")
 
-func TestAKnownTokenAsksNobodyUntilALookIsDue(t *testing.T) {
+func TestAKnownTokenNeedsNoRequestUntilALookIsDue(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
 	store := r.open(t, wxtoken.WithOption("revalidate_ms", "60000"))
@@ -60,7 +60,7 @@ func TestAGoodTokenIsServedWhileTheServerIsAway(t *testing.T) {
 	if _, err := store.Token(context.Background(), "other"); !errors.Is(err, wxtoken.ErrStore) || !strings.Contains(err.Error(), r.url()) {
 		t.Errorf("a token that is not known: %v", err)
 	}
-	// Nobody knows whether it is good any more.
+	// Nothing tells whether the token is still good.
 	if err := store.Reject("shop", token.Value); !errors.Is(err, wxtoken.ErrStore) {
 		t.Errorf("Reject answers %v", err)
 	}
@@ -79,7 +79,7 @@ func TestAGoodTokenWaitsATenthOfASecondForAServerThatHangs(t *testing.T) {
 	if now := mustToken(t, store, "shop"); now != token {
 		t.Error("it is another token")
 	}
-	// A tenth of a second, and not a minute: between them is room for a machine that stalls.
+	// It waits a tenth of a second and not a minute. The gap leaves room for a machine that stalls.
 	if took := time.Since(began); took > 30*time.Second {
 		t.Errorf("it took %v", took)
 	}
@@ -139,7 +139,7 @@ func TestAServerThatIsAwayIsTriedOnceASecond(t *testing.T) {
 	}
 }
 
-func TestARejectedTokenIsReplacedAndAnotherOneIsKept(t *testing.T) {
+func TestARejectedTokenIsReplacedAndAnotherIsKept(t *testing.T) {
 	r := startRelay(t)
 	account := r.shop(t)
 	store := r.open(t)
@@ -158,7 +158,7 @@ func TestARejectedTokenIsReplacedAndAnotherOneIsKept(t *testing.T) {
 	if second == first || testkit.Counters(t, account.ID)["minted"] != 2.0 {
 		t.Errorf("after the reject it is %v, after %v", second, first)
 	}
-	// The token before, again, by a caller that is late.
+	// A late caller rejects the first token again.
 	if err := store.Reject("shop", first.Value); err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestARejectedTokenIsReplacedAndAnotherOneIsKept(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsNotKnownIsToldAndTakesTheTokenAway(t *testing.T) {
+func TestAnUnknownKeyIsReportedAndTakesTheTokenAway(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
 	store := r.open(t, askAlways)
@@ -188,7 +188,7 @@ func TestAKeyThatIsNotKnownIsToldAndTakesTheTokenAway(t *testing.T) {
 	mustToken(t, store, "shop")
 }
 
-func TestARightThatIsNotGivenIsToldWithItsRemedy(t *testing.T) {
+func TestAMissingRightIsReportedWithItsRemedy(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
 	store := r.open(t, wxtoken.WithOption("server_key", r.Operator.Client(t, "reader", "get")))
@@ -259,7 +259,7 @@ func TestRegisterSendsNoSecret(t *testing.T) {
 	}
 }
 
-func TestWhatIsPutHasNoEndAndIsAskedForEachTime(t *testing.T) {
+func TestAPushedSecretHasNoEndAndIsRequestedEachTime(t *testing.T) {
 	r := startRelay(t)
 	for _, account := range []wxtoken.Account{
 		{Name: "platform", Kind: wxtoken.Component, ID: "wx01", Secret: "hush"},
@@ -289,7 +289,7 @@ func TestWhatIsPutHasNoEndAndIsAskedForEachTime(t *testing.T) {
 	}
 }
 
-func TestTheReportIsTheServersAndNamesItAsThisProgramDoes(t *testing.T) {
+func TestTheReportIsTheServersAndNamesTheStoreAsThisProgramDoes(t *testing.T) {
 	r := startRelay(t)
 	account := r.shop(t)
 	text, err := r.open(t).Report()
@@ -305,7 +305,7 @@ func TestTheReportIsTheServersAndNamesItAsThisProgramDoes(t *testing.T) {
 	}
 }
 
-func TestWhatAnswersAndIsNotAServerIsToldAndTakesNoGoodTokenAway(t *testing.T) {
+func TestAHostThatIsNotAServerIsReportedAndTakesNoGoodTokenAway(t *testing.T) {
 	r := startRelay(t)
 	r.shop(t)
 	store := r.open(t, askAlways)

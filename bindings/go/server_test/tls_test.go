@@ -39,7 +39,7 @@ func newAuthority(t *testing.T) *authority {
 	return a
 }
 
-// sign writes a certificate and its key to files of that name, and gives the path of the certificate.
+// sign writes a certificate and its key to files of this name, and returns the path of the certificate.
 func (a *authority) sign(t *testing.T, name string, certificate *x509.Certificate, key *ecdsa.PrivateKey) string {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, certificate, a.own, &key.PublicKey, a.key)
@@ -61,7 +61,8 @@ func (a *authority) sign(t *testing.T, name string, certificate *x509.Certificat
 
 func (a *authority) caFile() string { return filepath.Join(a.directory, "ca.pem") }
 
-// serveTLS runs `wxtoken serve` with a certificate for this name or address, and gives its URL, by 127.0.0.1, and a client's key.
+// serveTLS runs `wxtoken serve` with a certificate for this name or address. It returns the server's URL on 127.0.0.1 and a
+// client's key.
 func serveTLS(t *testing.T, a *authority, name string, until time.Time) (url, key string, operator func(arguments ...string)) {
 	t.Helper()
 	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -5,8 +5,8 @@ import me.chanjar.weixin.mp.api.impl.WxMpServiceImpl;
 import me.chanjar.weixin.mp.config.WxMpHostConfig;
 
 /**
- * Asks WeChat for its callback addresses by WxJava, with a token of the store; the environment is
- * as for FirstGet.java. With WXSIM_HTTP set, the simulator answers.
+ * Asks WeChat for its callback addresses through WxJava, with a token of the store. It reads the
+ * same environment variables as FirstGet.java. If WXSIM_HTTP is set, the simulator answers.
  */
 class CallbackIps {
   public static void main(String[] arguments) throws Exception {

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.time.Instant;
 
 /**
- * Registers an account and gets its token, from what the environment says.
+ * Registers an account and gets its token, with settings from the environment.
  *
  * <pre>
  * WXTOKEN_STORE        the store (the library reads it)

@@ -8,7 +8,8 @@ import java.time.Instant;
 import java.util.HexFormat;
 
 /**
- * Signs a page's URL for the JS-SDK, and prints what the page gives to wx.config as JSON.
+ * Signs a page's URL for the JS-SDK and prints the fields that the page passes to wx.config, as
+ * JSON.
  *
  * <pre>
  * java … examples/JsSdk.java 'https://shop.example/page?from=menu#top'
@@ -26,7 +27,8 @@ class JsSdk {
       System.err.println("usage: WXTOKEN_ID=... java JsSdk.java URL");
       System.exit(1);
     }
-    // Outside a UTF-8 locale, Java has not read what is not ASCII, and would sign another URL.
+    // Outside a UTF-8 locale, Java cannot read other characters than ASCII, and would sign another
+    // URL.
     if (arguments[0].indexOf('\uFFFD') >= 0) {
       System.err.println("the URL cannot be read in this locale: set LC_ALL=C.UTF-8");
       System.exit(1);
@@ -37,7 +39,7 @@ class JsSdk {
         String kind = System.getenv().getOrDefault("WXTOKEN_KIND", "official");
         store.register("demo", kind, id, secret);
       }
-      // The ticket stays on the server: the page gets the signature only.
+      // The ticket stays on the server. The page gets only the signature.
       System.out.println(sign(id, store.token("demo/jsapi_ticket").value(), arguments[0]));
     } catch (WxTokenException e) {
       System.err.println(e.getMessage());
@@ -46,10 +48,10 @@ class JsSdk {
   }
 
   /**
-   * What wx.config takes, beside debug, jsApiList and openTagList, which are the page's own.
+   * Returns the signed fields of wx.config. The page itself adds debug, jsApiList and openTagList.
    *
-   * @param url the page's, exactly as the browser shows it, from https:// to the query; the
-   *     fragment is left out
+   * @param url the page's URL, exactly as the browser shows it from https:// to the query, without
+   *     the fragment
    */
   static String sign(String appId, String ticket, String url) throws NoSuchAlgorithmException {
     byte[] random = new byte[16];
@@ -61,7 +63,7 @@ class JsSdk {
         "jsapi_ticket=%s&noncestr=%s&timestamp=%d&url=%s".formatted(ticket, nonce, timestamp, page);
     byte[] digest =
         MessageDigest.getInstance("SHA-1").digest(text.getBytes(StandardCharsets.UTF_8));
-    // Letters and digits throughout, an appid or corpid too: there is nothing to escape.
+    // Every value has only letters and digits, including an appid or corpid, so nothing is escaped.
     return "{\"appId\":\"%s\",\"timestamp\":%d,\"nonceStr\":\"%s\",\"signature\":\"%s\"}"
         .formatted(appId, timestamp, nonce, HexFormat.of().formatHex(digest));
   }

@@ -1,7 +1,7 @@
 'use strict';
 
-// Asks WeChat for its callback addresses by co-wechat-api, with a token of the store; the environment is as for
-// first_get.js. With WXSIM_HTTP set, the simulator answers.
+// Asks WeChat for its callback addresses through co-wechat-api, with a token of the store. It reads the same
+// environment variables as first_get.js. If WXSIM_HTTP is set, the simulator answers.
 
 const WechatAPI = require('co-wechat-api');
 const { Store } = require('wxtoken');

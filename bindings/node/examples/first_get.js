@@ -1,6 +1,6 @@
 'use strict';
 
-// Registers an account and gets its token, from what the environment says.
+// Registers an account and gets its token, with settings from the environment.
 //
 // WXTOKEN_STORE        the store (the library reads it)
 // WXTOKEN_ID           appid or corpid; without it, "demo" must be in the store already

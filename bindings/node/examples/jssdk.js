@@ -1,6 +1,6 @@
 'use strict';
 
-// Signs a page's URL for the JS-SDK, and prints what the page gives to wx.config as JSON.
+// Signs a page's URL for the JS-SDK and prints the fields that the page passes to wx.config, as JSON.
 //
 //     node jssdk.js 'https://shop.example/page?from=menu#top'
 //
@@ -13,8 +13,8 @@ const { createHash, randomBytes } = require('node:crypto');
 const { Store } = require('wxtoken');
 
 /**
- * What wx.config takes, beside debug, jsApiList and openTagList, which are the page's own. `url` is the page's, exactly
- * as the browser shows it, from https:// to the query; the fragment is left out.
+ * Returns the signed fields of wx.config. The page itself adds debug, jsApiList and openTagList. `url` is the page's
+ * URL, exactly as the browser shows it from https:// to the query, without the fragment.
  */
 function sign(appId, ticket, url) {
   const nonceStr = randomBytes(16).toString('hex');
@@ -31,7 +31,7 @@ async function main() {
   const store = await Store.open();
   try {
     if (secret) await store.register('demo', kind || 'official', id, secret);
-    // The ticket stays on the server: the page gets the signature only.
+    // The ticket stays on the server. The page gets only the signature.
     const ticket = await store.token('demo/jsapi_ticket');
     console.log(JSON.stringify(sign(id, ticket.value, url)));
   } finally {

@@ -4,12 +4,12 @@
 
 const REFUSED = [40001, 40014, 42001];
 const TICKETS = { jsapi: 'jsapi_ticket', wx_card: 'card_ticket' };
-// In a process that lives long, calls that are under way may carry older ones.
+// In a long-lived process, calls under way may carry older tokens.
 const REMEMBERED = 8;
 
 function withStore(api, store, name) {
-  // The last tokens that the client was given, newest first: by them it is known whose token a call carries. That of
-  // a user, or of another account, must neither be rejected nor replaced.
+  // The last tokens that the client was given, newest first. They tell whose token a call carries. The token of a user,
+  // or of another account, must be neither rejected nor replaced.
   let given = [];
   const give = async () => {
     const { value } = await store.token(name);
@@ -17,7 +17,7 @@ function withStore(api, store, name) {
     return value;
   };
 
-  // What the store gives is good now: the client need not judge by the clock.
+  // The store's token is good now, so the client must not judge it by the clock.
   const expireTime = Infinity;
   api.getToken = async () => ({ accessToken: await give(), expireTime });
   api.getAccessToken = api.ensureAccessToken;
@@ -27,7 +27,7 @@ function withStore(api, store, name) {
     return { ticket: (await store.token(`${name}/${credential}`)).value, expireTime };
   };
 
-  // With this, the client does not mint when a token is refused; nor does it ask again, which is done here.
+  // With this, the client does not mint when a token is refused. It does not ask again either, so the code below does.
   api.tokenFromCustom = true;
   const request = api.request;
   api.request = async function (url, options, retry) {
@@ -38,10 +38,10 @@ function withStore(api, store, name) {
     } catch (e) {
       if (!REFUSED.includes(e.code) || !carried) throw e;
       await store.reject(name, carried);
-      // A stream has been read by now.
+      // The stream has been read by now.
       if (typeof options?.data?.pipe === 'function') throw e;
       const successor = await give();
-      // As within 30 s of another reject.
+      // This happens within 30 s of another reject.
       if (successor === carried) throw e;
       const again = parts.map((part) => (part === pair(carried) ? pair(successor) : part)).join('');
       return request.call(this, again, options, retry);
@@ -50,7 +50,7 @@ function withStore(api, store, name) {
   return api;
 }
 
-/** A token as the client writes it into a URL. */
+/** Returns a token as the client writes it into a URL. */
 function pair(token) {
   return `access_token=${token}`;
 }

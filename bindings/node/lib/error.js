@@ -1,6 +1,6 @@
 'use strict';
 
-/** Why a call failed. */
+/** Describes why a call failed. */
 class WxTokenError extends Error {
   constructor(message, status, errcode = 0, retryAfterMs = 0) {
     super(message);
@@ -10,7 +10,7 @@ class WxTokenError extends Error {
   }
 }
 
-// On the prototype, as Error has it: an own property would be printed with each error.
+// On the prototype, as in Error, because an own property would be printed with each error.
 WxTokenError.prototype.name = 'WxTokenError';
 
 module.exports = { WxTokenError };

@@ -1,5 +1,7 @@
-/** What a Store is opened with, or set to. Each begins with its default. Plain http is for a loopback address, and with
- * allow_plain_http, which stands before the URL, for a private one. */
+/**
+ * Options of a Store, for open and set. The description of each begins with its default. Plain http is accepted for a
+ * loopback address. With allow_plain_http, set before the URL, it is also accepted for a private address.
+ */
 export interface Options {
   /** `https://api.weixin.qq.com`, a URL: official accounts, mini programs. */
   api_base_url?: string;
@@ -55,7 +57,7 @@ export interface Options {
   log?: 'off' | 'error' | 'info' | 'debug';
 }
 
-/** What an account is; docs/credentials.md of the project says what each needs. */
+/** The kind of an account. docs/credentials.md of the project says what each needs. */
 export type Kind =
   | 'official'
   | 'official_classic'
@@ -80,7 +82,7 @@ export type Kind =
   | 'baidu'
   | 'qidian';
 
-/** What is known later than the registration. */
+/** A field that becomes known after registration. */
 export type Field = 'current' | 'retry' | 'parent' | 'verify_ticket' | 'suite_ticket' | 'app_ticket' | 'refresh_token';
 
 export type Status =
@@ -94,14 +96,17 @@ export type Status =
   | 'WXTOKEN_E_TIMEOUT'
   | 'WXTOKEN_E_INTERNAL';
 
-/** Why a call failed. The message says what failed, on what, and what to do; it never holds a secret or a token. */
+/**
+ * Describes why a call failed. The message says what failed, on what, and what to do. It contains no secret and no
+ * token.
+ */
 export class WxTokenError extends Error {
   private constructor();
   readonly name: 'WxTokenError';
   readonly status: Status;
   /** WeChat's errcode with WXTOKEN_E_API, else 0. */
   readonly errcode: number;
-  /** Milliseconds after which another try makes sense; 0 is at once, or unknown. */
+  /** Milliseconds to wait before another try makes sense. 0 means at once, or unknown. */
   readonly retryAfterMs: number;
 }
 
@@ -109,11 +114,11 @@ export class WxTokenError extends Error {
 export class Token {
   private constructor();
   readonly value: string;
-  /** When it ends; null where it has no end. It may be revoked earlier: see Store.reject. */
+  /** When it expires, or null if it does not. It may be revoked earlier: see Store.reject. */
   readonly expiresAt: Date | null;
 }
 
-/** What there is to know of every account and token; the project's README describes it. */
+/** The description of every account and token that Store.report returns. The project's README explains the fields. */
 export interface Report {
   store: string;
   server: { role: string | null; round_trip_ms: number } | null;
@@ -125,73 +130,75 @@ export interface Report {
 }
 
 /**
- * One open store, with options of its own.
+ * An open store with its own options.
  *
- * A token that the process knows is given at once. Any other call runs on a thread of libuv's pool, so none holds up the
- * event loop. A failure is a WxTokenError; an argument of the wrong type a TypeError.
+ * A token that the process knows is returned at once. Any other call runs on a thread of libuv's pool, so none blocks
+ * the event loop. A failure is a WxTokenError, and an argument of the wrong type a TypeError.
  */
 export class Store {
   private constructor();
 
   /**
-   * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share what it knows.
+   * Opens a store and creates it if it does not exist. Opening again is cheap, because the stores of a process share a
+   * cache.
    *
-   * @param path  An SQLite file on a local filesystem, whose directory exists, or a URL as redis://HOST. Null is
-   *              $WXTOKEN_STORE, else
-   *              $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+   * @param path  An SQLite file on a local filesystem, in an existing directory, or a URL such as redis://HOST. Null
+   *              means $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
+   *              ~/.local/state/wxtoken/tokens.db.
    */
   static open(path?: string | null, options?: Options): Promise<Store>;
 
-  /** Sets an option; the default of each is $WXTOKEN_<OPTION> as it was when the store was opened. */
+  /** Sets an option. The default of each is $WXTOKEN_<OPTION>, read when the store was opened. */
   set<Name extends keyof Options>(option: Name, value: NonNullable<Options[Name]>): Promise<void>;
 
   /**
-   * Registers an account, or updates it. It stays in the store; repeating it is cheap when nothing has changed. The
-   * first account of a store becomes the current one.
+   * Registers an account, or updates it. It stays in the store. Repeating it is cheap if nothing has changed. The first
+   * account of a store becomes the current one.
    *
-   * @param name    Of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters.
+   * @param name    The account's name, which you choose: 1 to 128 bytes of UTF-8, no '/', no control characters.
    * @param id      The appid, corpid, suite_id and so on.
-   * @param secret  Its secret, sealed in the store and never shown again; null for 'authorizer', which has none.
+   * @param secret  The app secret, sealed in the store and never shown again. Null for 'authorizer' and
+   *                'feishu_tenant', which have none.
    */
   register(name: string, kind: Kind, id: string, secret?: string | null): Promise<void>;
 
-  /** Sets a field of an account. */
+  /** Sets a field of an account that becomes known after registration. */
   put(name: string, field: Field, value?: string | null): Promise<void>;
 
-  /** Makes this account the one that null names. */
+  /** Makes this account the current one, which null names. */
   setCurrent(name: string): Promise<void>;
 
   /**
-   * A token that is valid now, of an account ('shop') or another credential of it ('shop/jsapi_ticket'); null is the
-   * current account. Asks WeChat once per expiry among all processes on the store, for up to timeout_ms.
+   * Returns a token that is valid now, of an account ('shop') or another credential of it ('shop/jsapi_ticket'). Null
+   * means the current account. Asks WeChat once per expiry among all processes on the store, for at most timeout_ms.
    *
-   * Ask for the token at each use rather than keep it.
+   * Call this at each use instead of keeping the token.
    */
   token(name?: string | null): Promise<Token>;
 
   /**
-   * Says that the API refused a token (errcode 40001, 40014 or 42001): the next token() fetches another. If the store
-   * has another one by now, nothing happens. Rejects cause at most one fetch per 30 seconds.
+   * Reports that the API refused a token (errcode 40001, 40014 or 42001). The next token() then fetches another. If the
+   * store has another one by now, nothing happens. Rejects cause at most one fetch per 30 seconds.
    */
   reject(name: string | null, token: Token | string): Promise<void>;
 
-  /** What there is to know of every account and token. No secret and no token is in it. */
+  /** Returns a description of every account and token. It contains no secret and no token. */
   report(): Promise<Report>;
 
   /**
-   * Closes it, when the calls that are under way have ended, and with background_refresh waits for a refresh. Later
-   * calls fail with WXTOKEN_E_ARGUMENT. Closing twice is fine.
+   * Closes the store after the running calls have ended. With background_refresh it also waits for a running refresh.
+   * Later calls fail with WXTOKEN_E_ARGUMENT. Closing again does nothing.
    */
   close(): Promise<void>;
 
-  /** For `await using`. */
+  /** Closes the store, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** The version of the C library, such as "0.1.0". */
+/** Returns the version of the C library, such as "0.1.0". */
 export function version(): string;
 
-// For those who have neither the library esnext.disposable nor @types/node, which declare the same.
+// For programs without the library esnext.disposable and without @types/node, which declare the same symbol.
 declare global {
   interface SymbolConstructor {
     readonly asyncDispose: unique symbol;

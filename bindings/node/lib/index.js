@@ -1,6 +1,7 @@
 'use strict';
 
-// WeChat access tokens, fetched once and shared by every process and language on the host. index.d.ts is the manual.
+// Access tokens of WeChat and other platforms, fetched once and shared by every process and language on the host.
+// index.d.ts is the manual.
 
 const { version } = require('./library');
 const { Store } = require('./store');

@@ -1,12 +1,12 @@
 'use strict';
 
-// The tokens that the process knows, asked for on the thread of the event loop: the library answers that at once, or not
-// at all. A thread of the pool would cost forty times as much.
+// Gets tokens that the process knows, on the thread of the event loop. The library answers at once whether it knows
+// one. A thread of the pool would cost forty times as much.
 
 const { addressOf, crosses, functions } = require('./library');
 const { TOKEN, tokenIn, writtenIn } = require('./memory');
 
-// A program uses few names in turns: an access token and a ticket.
+// A program alternates between few names, such as an access token and a ticket.
 const NAMES = 8;
 const LONGEST_NAME = 1024;
 
@@ -20,17 +20,20 @@ class Known {
     this.#wx = addressOf(handle);
   }
 
-  /** The Token of this name, which is null for the current account; undefined where it takes a call that may wait. */
+  /**
+   * Returns the Token of a name, or of the current account for null. Returns undefined if that needs a call that may
+   * wait.
+   */
   token(name) {
     const asked = this.#names.get(name) ?? this.#learn(name);
     if (asked === undefined) return undefined;
     if (functions.wxtoken_known(this.#wx, asked.address, this.#outAddress, 0) !== 0) return undefined;
-    // The Token of the last time, where every byte is the same: its end, its length and its value.
+    // The Token of the last time is returned if every byte is the same: its expiry time, its length and its value.
     if (asked.token === null || Buffer.compare(asked.written, asked.before) !== 0) this.#give(asked);
     return asked.token;
   }
 
-  // What does not cross is left to the call that says so.
+  // A name that C cannot take is left to the call that reports it.
   #learn(name) {
     let text = null;
     if (name !== null) {

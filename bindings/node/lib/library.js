@@ -1,8 +1,8 @@
 'use strict';
 
-// The C library: where it is found, its structs and functions, and how a call and a string cross.
+// The C library: loading it, its structs and functions, and converting calls and strings.
 //
-// Every call that may wait runs on a thread of libuv's pool. Each has memory of its own, and holds no state here.
+// Every call that may wait runs on a thread of libuv's pool. Each has its own memory, and keeps no state here.
 
 const { isMainThread } = require('node:worker_threads');
 const { WxTokenError } = require('./error');
@@ -14,12 +14,12 @@ const SONAME = 'libwxtoken.so.0';
 
 const wxtoken = koffi.opaque();
 const handle = koffi.pointer(wxtoken);
-// A wxtoken_error or wxtoken_token, whose bytes are read in memory.js: Koffi would decode all of it at each call.
+// A wxtoken_error or wxtoken_token. memory.js reads its bytes, because Koffi would decode all of it at each call.
 const bytes = 'void *';
-// A pointer as addressOf() gives it, which Koffi need not look at.
+// A pointer as addressOf() returns it, which Koffi passes on unchecked.
 const address = 'uint64_t';
 
-// Name: what it returns, what it takes. tests/header.test.js compares them with wxtoken.h.
+// Each function's result and parameters, by name. tests/header.test.js compares them with wxtoken.h.
 const SIGNATURES = {
   wxtoken_init: ['int', ['str', koffi.out(koffi.pointer(handle)), bytes]],
   wxtoken_set: ['int', [handle, 'str', 'str', bytes]],
@@ -34,7 +34,8 @@ const SIGNATURES = {
   wxtoken_status_name: ['str', ['int32_t']],
 };
 
-// Its native part is of one system and one processor: node_modules of another, or a bundle without it, lack it.
+// Koffi's native part is for one system and one processor. The node_modules of another system lack it, and so does a
+// bundle without it.
 function requireKoffi() {
   try {
     return require('koffi');
@@ -46,7 +47,7 @@ function requireKoffi() {
   }
 }
 
-/** The library in the package of this platform, such as @libwxtoken/linux-x64-musl, where npm has installed that. */
+/** Returns the library in this platform's package, such as @libwxtoken/linux-x64-musl, if npm has installed that. */
 function bundled(arch = process.arch, isMusl = runsOnMusl) {
   const installed = ['gnu', 'musl'].flatMap((libc) => {
     try {
@@ -55,7 +56,7 @@ function bundled(arch = process.arch, isMusl = runsOnMusl) {
       return [];
     }
   });
-  // An older npm installs both. To learn which C library this is takes a millisecond, or more.
+  // An older npm installs both. Finding out which C library this is takes a millisecond or more.
   const fitting = installed.length > 1 ? installed.filter(([libc]) => (libc === 'musl') === isMusl()) : installed;
   return fitting[0]?.[1];
 }
@@ -87,8 +88,8 @@ function load() {
   }
 }
 
-// Koffi calls on stacks of its own. A fetch by TLS takes 72 KiB of them, and Koffi gives 128; it takes no orders once
-// the program has loaded something else with it.
+// Koffi makes calls on its own stacks. A fetch by TLS needs 72 KiB of stack, and Koffi's default is 128 KiB. The size
+// cannot be changed after the program has loaded something else with Koffi.
 function makeRoomOnTheStack() {
   try {
     koffi.config({ async_stack_size: 1 << 20 });
@@ -102,8 +103,9 @@ function makeRoomOnTheStack() {
 
 const functions = load();
 
-// The pool is the whole process's: its files and host names need a thread too while all of ours wait for WeChat. Each
-// worker thread loads this file anew and knows of no other, so it takes one, from the quarter that the main thread leaves.
+// The whole process shares the pool. Files and host names need a thread too, even while all of these calls wait for
+// WeChat. Each worker thread loads this file again and knows of no other, so it takes one thread of the quarter that
+// the main thread leaves.
 const pool = Number(process.env.UV_THREADPOOL_SIZE) || 4;
 let room = isMainThread ? Math.min(Math.max(Math.floor((pool * 3) / 4), 1), 64) : 1;
 const queue = [];
@@ -122,7 +124,7 @@ async function onThePool(name, args) {
   }
 }
 
-/** Calls one of the functions that take a wxtoken_error * last; throws what it says. */
+/** Calls a function whose last parameter is a wxtoken_error *, and throws its error. */
 async function call(name, ...args) {
   const error = Buffer.alloc(ERROR.size);
   const status = await onThePool(name, [...args, error]);
@@ -139,27 +141,29 @@ async function free(handle) {
   await onThePool('wxtoken_free', [handle]);
 }
 
-/** The address of a handle, or of a Buffer that stays; a number where that is exact, for Koffi takes it faster. */
+/**
+ * Returns the address of a handle or of a lasting Buffer. It is a number if that is exact, which Koffi takes faster.
+ */
 function addressOf(value) {
   const address = koffi.address(value);
   return address <= Number.MAX_SAFE_INTEGER ? Number(address) : address;
 }
 
-/** Whether a string crosses as it is. */
+/** Returns whether C gets a string unchanged. */
 function crosses(value) {
   return !value.includes('\0') && Buffer.from(value).toString() === value;
 }
 
-/** A string as it crosses. C would take what stands before a NUL for the whole, and UTF-8 has no lone surrogates. */
+/** Returns a string for C. C would read it only up to its first NUL, and UTF-8 has no lone surrogates. */
 function text(parameter, value) {
   if (typeof value !== 'string') throw new TypeError(`${parameter} must be a string, not ${typeof value}`);
   if (value.includes('\0')) throw badArgument(`${parameter} has a NUL character in it`);
   if (Buffer.from(value).toString() !== value)
-    throw badArgument(`${parameter} has a lone surrogate in it, for which there is no UTF-8`);
+    throw badArgument(`${parameter} has a lone surrogate in it, which has no UTF-8 form`);
   return value;
 }
 
-/** The same, or NULL. */
+/** Returns a string for C, or null for NULL. */
 function optionalText(parameter, value) {
   return value == null ? null : text(parameter, value);
 }
@@ -168,7 +172,7 @@ function badArgument(message) {
   return new WxTokenError(message, 'WXTOKEN_E_ARGUMENT');
 }
 
-/** The version of the C library at run time. */
+/** Returns the version of the C library at run time. */
 function version() {
   return functions.wxtoken_version();
 }

@@ -1,13 +1,14 @@
 'use strict';
 
-// The structs of the C library in memory of ours, as bytes. A call has its own; tests/header.test.js compares them with wxtoken.h.
+// The structs of the C library as bytes in Node's memory. Each call has its own. tests/header.test.js compares them
+// with wxtoken.h.
 
 const { Token } = require('./token');
 
 const ERROR = { size: 512, errcode: 4, retryAfterMs: 8, message: 16 };
 const TOKEN = { size: 1040, expiresAt: 0, length: 8, value: 16 };
 
-/** What a wxtoken_error says. */
+/** Returns the content of a wxtoken_error. */
 function failureIn(error) {
   const end = error.indexOf(0, ERROR.message);
   return {
@@ -17,12 +18,12 @@ function failureIn(error) {
   };
 }
 
-/** The bytes of a wxtoken_token that were written. */
+/** Returns the bytes of a wxtoken_token that were written. */
 function writtenIn(out) {
   return out.subarray(0, TOKEN.value + Number(out.readBigUInt64LE(TOKEN.length)));
 }
 
-/** The Token of a wxtoken_token. */
+/** Returns the Token of a wxtoken_token. */
 function tokenIn(out) {
   const expiresAt = Number(out.readBigInt64LE(TOKEN.expiresAt));
   const value = writtenIn(out).toString('utf8', TOKEN.value);

@@ -1,6 +1,6 @@
 'use strict';
 
-// Store: the calls of the C library as promises. It keeps no token and no rule of its own.
+// Store: the calls of the C library as promises. It keeps no tokens and decides nothing itself.
 
 const { badArgument, call, free, optionalText, text } = require('./library');
 const { Known } = require('./known');
@@ -10,14 +10,14 @@ const { Token } = require('./token');
 class Store {
   #handle;
   #closing = null;
-  // The calls that are inside the library: close() waits for them.
+  // The calls inside the library. close() waits for them.
   #inside = new Set();
-  // The gets under way, by name: those who ask meanwhile wait for the same, rather than for a thread each.
+  // The gets under way, by name. Further callers wait for the same get, which saves a thread each.
   #gets = new Map();
   #known;
 
   constructor(key, handle) {
-    if (key !== OPENING) throw new TypeError('a Store is had by await Store.open(path)');
+    if (key !== OPENING) throw new TypeError('open a Store with await Store.open(path)');
     this.#handle = handle;
     this.#known = new Known(handle);
   }
@@ -81,7 +81,7 @@ class Store {
         await this.#call('wxtoken_report', buffer, room, needed);
         return JSON.parse(buffer.toString('utf8', 0, needed[0] - 1));
       } catch (e) {
-        // It may grow between two calls.
+        // The report may grow between two calls.
         if (needed[0] <= room) throw e;
         room = needed[0];
       }
@@ -107,7 +107,7 @@ class Store {
     return tokenIn(out);
   }
 
-  // Whoever asks after a change must not be given what was found before it.
+  // A caller that asks after a change must not get a result from before it.
   async #change(name, ...args) {
     try {
       await this.#call(name, ...args);

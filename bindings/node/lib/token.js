@@ -1,6 +1,6 @@
 'use strict';
 
-/** A token. Whatever prints or serialises it does not see the value. */
+/** A token. Printing or serialising it does not show the value. */
 class Token {
   #value;
 

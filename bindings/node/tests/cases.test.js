@@ -12,9 +12,9 @@ const sim = require('./simulator');
 
 const { cases } = JSON.parse(readFileSync(process.env.WXTOKEN_CASES, 'utf8'));
 assert.ok(cases.length > 0, 'the table has no cases');
-// The socket of a redis-server; with it, the stores of the cases are there.
+// The socket of a redis-server. If set, the stores of the cases are on it.
 const redis = process.env.WXTOKEN_CASES_REDIS;
-// An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers.
+// An address that starts a wxtoken server for each case. If set, the stores of the cases are such servers.
 const control = process.env.WXTOKEN_CASES_SERVER;
 
 for (const { name, steps, not_over_a_server, ...unknown } of cases) {
@@ -49,7 +49,7 @@ class Run {
     };
   }
 
-  /** The store is a server from now on. `operator` is the server's own store, for the one who runs it. */
+  /** Makes the store a server from now on. `operator` is the server's own store, opened as its operator does. */
   async startServer() {
     const answer = await fetch(control, { method: 'POST' });
     const { store, key, file } = await answer.json();
@@ -79,7 +79,7 @@ class Run {
     for (const hidden of message_hides) assert.ok(!failure.stack.includes(hidden), `"${hidden}" in: ${failure.stack}`);
   }
 
-  /** `value` with the variables replaced in every string, the longest name first. */
+  /** Returns `value` with the variables replaced in every string, the longest name first. */
   filled(value) {
     if (typeof value === 'string') {
       const names = Object.keys(this.variables).sort((a, b) => b.length - a.length);
@@ -103,7 +103,7 @@ class Keys {
     this.keys = keys;
   }
 
-  /** All of them: `required` must be there, `optional` may, and has its default; there must be no other. */
+  /** Takes all keys: the `required` ones must exist, the `optional` ones have defaults, and no others are allowed. */
   take(required, optional = {}) {
     for (const key of required) assert.ok(key in this.keys, `${this.verb} lacks the key ${key}`);
     for (const key of Object.keys(this.keys)) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The real client of co-wechat-api, in two processes, by the store and by itself.
+// The real client of co-wechat-api, in two processes, with the store and on its own.
 
 const assert = require('node:assert/strict');
 const { fork } = require('node:child_process');
@@ -22,7 +22,7 @@ function at(api) {
   return api;
 }
 
-/** A server that refuses every token, and keeps what it was asked. */
+/** Starts a server that refuses every token, and records its requests. */
 async function refuser(t) {
   const asked = [];
   const server = createServer((request, answer) => {
@@ -36,7 +36,7 @@ async function refuser(t) {
   return { asked, url: `http://127.0.0.1:${server.address().port}` };
 }
 
-/** The client in another process: its business call. */
+/** Makes a business call with the client in another process. */
 async function elsewhere(t, ...args) {
   const child = fork(join(__dirname, 'second-client.js'), args);
   t.after(() => child.kill());
@@ -49,7 +49,7 @@ async function elsewhere(t, ...args) {
 }
 
 test('two processes through an expiry, a revocation and a refresh by one of them', async (test) => {
-  await test.test('by the store every call succeeds, and each event costs one mint', async (t) => {
+  await test.test('with the store every call succeeds, and each event costs one mint', async (t) => {
     const account = await newAccount({ lifetime_ms: SOON });
     const path = join(directory(t), 'tokens.db');
     const store = await openStore(t, path, account);
@@ -84,7 +84,7 @@ test('two processes through an expiry, a revocation and a refresh by one of them
     assert.equal(await minted(), 4, 'a refresh by the other process');
   });
 
-  await test.test('by themselves they mint twice as much', async (t) => {
+  await test.test('on their own they mint twice as many', async (t) => {
     const account = await newAccount();
     const api = at(new WechatAPI(account.id, account.secret));
     const here = () => api.getIp();
@@ -109,7 +109,7 @@ test('two processes through an expiry, a revocation and a refresh by one of them
   });
 });
 
-test('many calls at once that are refused cost one mint', async (t) => {
+test('simultaneous calls that are refused cost one mint', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, join(directory(t), 'tokens.db'), account);
   const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
@@ -119,7 +119,7 @@ test('many calls at once that are refused cost one mint', async (t) => {
   assert.equal((await counters(account.id)).minted, 2);
 });
 
-test('a token that the store has not given is neither rejected nor replaced', async (t) => {
+test('a token that the store has not returned is neither rejected nor replaced', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, join(directory(t), 'tokens.db'), account);
   const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
@@ -135,7 +135,7 @@ test('a token that the store has not given is neither rejected nor replaced', as
   assert.equal((await counters(account.id)).minted, 1);
 });
 
-test('a call is repeated with a successor, its other parameters as they were, and without one it fails', async (t) => {
+test('a call is repeated with a successor and its other parameters unchanged, and without one it fails', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, join(directory(t), 'tokens.db'), account);
   const api = withStore(at(new WechatAPI(account.id)), store, 'shop');
@@ -152,7 +152,7 @@ test('a call is repeated with a successor, its other parameters as they were, an
   const second = await store.token('shop');
   assert.deepEqual(elsewhere.asked.splice(0), [path(first.accessToken), path(second.value)]);
 
-  // Another reject is less than 30 s ago.
+  // Another reject was less than 30 s ago.
   assert.equal(await refused(), second.value);
   assert.deepEqual(elsewhere.asked, [path(second.value)]);
   assert.equal((await counters(account.id)).minted, 2);
@@ -173,7 +173,7 @@ test('an upload that is refused is not repeated, and the next call has another t
   assert.equal((await counters(account.id)).minted, 2);
 });
 
-test('its pages are signed with the ticket of the store', async (t) => {
+test('it signs pages with the ticket of the store', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, join(directory(t), 'tokens.db'), account);
   const api = withStore(at(new WechatAPI(account.id)), store, 'shop');

@@ -1,7 +1,7 @@
 'use strict';
 
-// A program of which each thread asks for the tokens of eight accounts, "shop 0" and on, while WeChat hangs: reads a file
-// meanwhile, and says how many of its calls had an answer by then.
+// A program whose threads each ask for the tokens of eight accounts, "shop 0" and on, while WeChat hangs. It reads a
+// file meanwhile, and prints how many of its calls were answered by then.
 
 const { once } = require('node:events');
 const { readFile } = require('node:fs/promises');

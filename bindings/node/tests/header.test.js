@@ -1,6 +1,6 @@
 'use strict';
 
-// What this binding says of the C library, beside what the library says.
+// The facts of the C library that this binding repeats.
 
 const assert = require('node:assert/strict');
 const { readFileSync } = require('node:fs');
@@ -12,7 +12,7 @@ const { ERROR, TOKEN } = require('../lib/memory');
 
 const header = readFileSync(join(__dirname, '../../../include/wxtoken.h'), 'utf8').replace(/\/\*.*?\*\//gs, '');
 
-test('each function of the header is bound, with as many parameters', () => {
+test('each function of the header is bound, with the same number of parameters', () => {
   const declared = [...header.matchAll(/(wxtoken_\w+)\(([^)]*)\);/g)].map(([, name, parameters]) => [
     name,
     parameters === 'void' ? 0 : parameters.split(',').length,
@@ -21,7 +21,7 @@ test('each function of the header is bound, with as many parameters', () => {
   assert.deepEqual(bound.sort(), declared.sort());
 });
 
-test('the structs have the fields, sizes and places that they have in C', () => {
+test('the structs have the fields, sizes and offsets that they have in C', () => {
   const size = (constant) => Number(header.match(new RegExp(`${constant} = (\\d+)`))[1]);
   const fields = (name) =>
     header

@@ -38,8 +38,8 @@ test('npm installs it from a checkout, and it gets a token', async (t) => {
   assert.match(run(env, project, process.execPath, '--input-type=module', '-e', module), /^function \d+\.\d+\.\d+\n$/);
 });
 
-// npm on Alpine before 3.19 knows nothing of `libc`, and installs both.
-test('the library of the package for this platform is used, and that of another C library is not', (t) => {
+// npm on Alpine before 3.19 does not know `libc`, and installs both packages.
+test('the library in the package of this platform is used, and one for another C library is not', (t) => {
   const modules = join(realpathSync(directory(t)), 'node_modules');
   mkdirSync(modules);
   cpSync(join(PACKAGE, 'lib'), join(modules, 'wxtoken', 'lib'), { recursive: true });
@@ -73,7 +73,7 @@ test('the library of the package for this platform is used, and that of another 
   );
 });
 
-test('its types are found and taken without more than TypeScript itself', (t) => {
+test('its types are found, and need nothing but TypeScript', (t) => {
   const project = directory(t);
   mkdirSync(join(project, 'node_modules'));
   symlinkSync(PACKAGE, join(project, 'node_modules', 'wxtoken'));

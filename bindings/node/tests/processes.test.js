@@ -30,7 +30,7 @@ test('eight processes on an empty store cost one request', async (t) => {
   assert.deepEqual({ requests, minted }, { requests: 1, minted: 1 });
 });
 
-test('a change by another process is seen, though known tokens are given at once', async (t) => {
+test('a change by another process is seen, although known tokens are returned at once', async (t) => {
   const path = join(directory(t), 'tokens.db');
   const account = await newAccount();
   const store = await openStore(t, path, account, { revalidate_ms: 50 });
@@ -60,7 +60,7 @@ test('worker threads share what the process knows', async (t) => {
   assert.equal((await counters(account.id)).requests, 1);
 });
 
-test('a worker thread that is terminated in a fetch takes nobody along', async (t) => {
+test('a worker thread that is terminated during a fetch does not affect others', async (t) => {
   const path = join(directory(t), 'tokens.db');
   const account = await newAccount({ delay_ms: 1000 });
   const store = await openStore(t, path, account);
@@ -110,7 +110,7 @@ test('a process may exit without closing its store', async (t) => {
   assert.equal(await errcode('official', stdout), 0);
 });
 
-test('a library that cannot be loaded says which and what to do', () => {
+test('a library that cannot be loaded is named, with the remedy', () => {
   const { status, stderr } = spawnSync(process.execPath, ['-e', "require('wxtoken')"], {
     cwd: __dirname,
     encoding: 'utf8',
@@ -120,7 +120,7 @@ test('a library that cannot be loaded says which and what to do', () => {
   assert.match(stderr, /cannot use the C library \/nonexistent\/libwxtoken.so.*WXTOKEN_LIBRARY names it/);
 });
 
-test('a koffi that cannot be loaded says what to do', () => {
+test('a koffi that cannot be loaded is reported, with the remedy', () => {
   const script = `const Module = require('node:module'), load = Module._load;
     Module._load = function (name, ...more) {
       if (name === 'koffi') throw new Error('Cannot find the native Koffi module\\nRequire stack:\\n- x');

@@ -1,6 +1,6 @@
 'use strict';
 
-// A process of its own with a client of co-wechat-api: by a store where one is given, else by itself.
+// A separate process with a client of co-wechat-api, with a store if one is given, else on its own.
 
 const WechatAPI = require('co-wechat-api');
 const { Store } = require('wxtoken');

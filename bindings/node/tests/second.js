@@ -1,6 +1,7 @@
 'use strict';
 
-// A process or worker thread of its own: opens the store that it is told, answers 'ready', then each name with its token.
+// A separate process or worker thread. It opens the given store, answers 'ready', then answers each name with its
+// token.
 
 const { parentPort, workerData, isMainThread } = require('node:worker_threads');
 const { Store } = require('wxtoken');

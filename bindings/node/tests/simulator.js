@@ -1,6 +1,6 @@
 'use strict';
 
-// The simulator of WeChat that `wechat-sim exec` has started, as a test talks to it; and a store for a test.
+// The simulator of WeChat that `wechat-sim exec` has started, and a store for a test.
 
 const { randomBytes } = require('node:crypto');
 const { mkdtempSync, rmSync } = require('node:fs');
@@ -13,7 +13,7 @@ for (const name of ['WXSIM_HTTP', 'WXSIM_HTTPS', 'WXSIM_CONTROL', 'WXSIM_CA', 'W
 }
 const { WXSIM_HTTP: http, WXSIM_HTTPS: https, WXSIM_CONTROL: control, WXSIM_CA: ca } = process.env;
 
-// The caller's own store and options are not for the tests.
+// Keeps the caller's own store and options out of the tests.
 for (const name of Object.keys(process.env)) {
   if (name.startsWith('WXTOKEN_') && !name.startsWith('WXTOKEN_CASES') && name !== 'WXTOKEN_LIBRARY')
     delete process.env[name];
@@ -30,32 +30,32 @@ async function ask(url, body) {
 const post = (path, body) => ask(control + path, body);
 const counters = (id) => ask(`${control}/counters?id=${id}`);
 
-/** An account that no other test has. */
+/** Creates an account that no other test uses. */
 async function newAccount(more = {}) {
   const account = { kind: 'official', id: `wx${hex(8)}`, secret: hex(16), ...more };
   await post('/accounts', account);
   return account;
 }
 
-/** What a business API says to a token; 0 where it takes it. */
+/** Calls a business API with a token and returns its errcode, 0 if the token is accepted. */
 async function errcode(kind, token) {
   const path = { official: 'getcallbackip', work: 'agent/list' }[kind];
   return (await ask(`${http}/cgi-bin/${path}?access_token=${encodeURIComponent(token)}`)).errcode ?? 0;
 }
 
-/** Waits until as many token requests of this id as that are being served. */
+/** Waits until this many token requests of this id are being served. */
 async function inFlight(id, requests) {
   while ((await counters(id)).in_flight !== requests);
 }
 
-/** A directory that is removed when the test `t` ends. */
+/** Returns a directory that is removed when the test `t` ends. */
 function directory(t) {
   const path = mkdtempSync(join(tmpdir(), 'wxtoken-'));
   t.after(() => rmSync(path, { recursive: true }));
   return path;
 }
 
-/** A store against the simulator, closed when the test `t` ends; with an account "shop" where one is given. */
+/** Opens a store against the simulator, with an account "shop" if one is given. It is closed when the test `t` ends. */
 async function openStore(t, path, account = null, options = {}) {
   const store = await Store.open(path, { api_base_url: http, work_base_url: http, ...options });
   t.after(() => store.close());

@@ -24,7 +24,7 @@ test('a failure has its status, errcode, retry and message, and no secret', asyn
   assert.match(failure.stack, /at async Store\.token.*\n.*store\.test\.js/);
 });
 
-test('nothing that prints a token, a store or a failure shows a token', async (t) => {
+test('printing a token, a store or a failure shows no token', async (t) => {
   const store = await openStore(t, where(t), await newAccount());
   const token = await store.token('shop');
   assert.ok(token instanceof Token);
@@ -39,7 +39,7 @@ test('nothing that prints a token, a store or a failure shows a token', async (t
   for (const text of [...texts, failure.stack]) assert.ok(!text.includes(token.value), text);
 });
 
-test('what was put has no end, and a token does', async (t) => {
+test('a pushed secret has no end, and a token does', async (t) => {
   const account = await newAccount({ kind: 'component' });
   const store = await openStore(t, where(t));
   await store.register('platform', account.kind, account.id, account.secret);
@@ -55,7 +55,7 @@ test('what was put has no end, and a token does', async (t) => {
   assert.equal(refreshToken.expiresAt, null);
 });
 
-test('a NUL or a lone surrogate is refused before it crosses', async (t) => {
+test('a NUL or a lone surrogate is refused before the call', async (t) => {
   const store = await openStore(t, where(t));
   for (const bad of ['a\0b', 'a\ud800b']) {
     const calls = [
@@ -76,7 +76,7 @@ test('a NUL or a lone surrogate is refused before it crosses', async (t) => {
   assert.deepEqual((await store.report()).accounts, []);
 });
 
-test('what is no string is a TypeError that does not show it', async (t) => {
+test('a value that is not a string is a TypeError that does not show it', async (t) => {
   const store = await openStore(t, where(t));
   await assert.rejects(store.register('shop', 'official', 'id', { hush: 1 }), {
     name: 'TypeError',
@@ -87,7 +87,7 @@ test('what is no string is a TypeError that does not show it', async (t) => {
   assert.throws(() => new Store(), TypeError);
 });
 
-test('options come as strings, numbers and booleans', async (t) => {
+test('options may be strings, numbers and booleans', async (t) => {
   const account = await newAccount();
   const options = { api_base_url: https, ca_file: ca, timeout_ms: 5000, background_refresh: false, proxy: undefined };
   const store = await openStore(t, where(t), account, options);
@@ -104,7 +104,7 @@ test('without a path the environment names the store', async (t) => {
   await store.close();
 });
 
-test('a report that outgrows its buffer comes whole', async (t) => {
+test('a report that outgrows its buffer is complete', async (t) => {
   const store = await openStore(t, where(t));
   for (let i = 0; i < 40; i++) await store.register(`店铺 ${i}`, 'official', `wx${i}`, 'secret');
   const names = (await store.report()).accounts.map((account) => account.name);
@@ -122,7 +122,7 @@ test('a wait for WeChat leaves the event loop free', async (t) => {
   assert.ok(turns > 10, `${turns} turns`);
 });
 
-test('a token that is known is given before the event loop turns, and is the one of the last time', async (t) => {
+test('a known token is returned before the event loop turns, and is the same object as last time', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, where(t), account, { revalidate_ms: 60_000 });
   await store.token('shop');
@@ -139,7 +139,7 @@ test('a token that is known is given before the event loop turns, and is the one
   assert.equal(await errcode('official', second.value), 0);
 });
 
-test('a token that is known does not wait for a thread where WeChat hangs on all of them', async (t) => {
+test('a known token does not wait for a thread while WeChat hangs on all of them', async (t) => {
   const store = await openStore(t, where(t), await newAccount(), { revalidate_ms: 60_000, timeout_ms: 2000 });
   const { value } = await store.token('shop');
   const hanging = Array.from({ length: 8 }, async (_, i) => {
@@ -157,7 +157,7 @@ test('a token that is known does not wait for a thread where WeChat hangs on all
   await Promise.all(all);
 });
 
-test('names that follow each other are not taken for one another', async (t) => {
+test('alternating names are not confused', async (t) => {
   const store = await openStore(t, where(t), await newAccount(), { revalidate_ms: 60_000 });
   const names = ['shop', null, '店铺', 'b'.repeat(128), ...Array.from({ length: 12 }, (_, i) => `shop ${i}`)];
   for (const name of names.slice(2)) {
@@ -173,7 +173,7 @@ test('names that follow each other are not taken for one another', async (t) => 
     await assert.rejects(store.token(long), fails('WXTOKEN_E_ARGUMENT'));
 });
 
-test('a thousand who ask at once wait for one answer, and cost one request', async (t) => {
+test('a thousand simultaneous gets wait for one answer, and cost one request', async (t) => {
   const account = await newAccount({ delay_ms: 200 });
   const store = await openStore(t, where(t), account);
   const tokens = await Promise.all(Array.from({ length: 1000 }, () => store.token('shop')));
@@ -182,7 +182,7 @@ test('a thousand who ask at once wait for one answer, and cost one request', asy
   assert.deepEqual({ requests, minted }, { requests: 1, minted: 1 });
 });
 
-test('whoever asks after a change does not get the answer of a get that was under way before', async (t) => {
+test('a get after a change does not return the answer of a get that was under way before', async (t) => {
   const before = await newAccount({ delay_ms: 1000 });
   const after = await newAccount();
   const store = await openStore(t, where(t), before);
@@ -195,7 +195,7 @@ test('whoever asks after a change does not get the answer of a get that was unde
   await earlier;
 });
 
-test('a get under way when its store is closed still has its token, and later calls are refused', async (t) => {
+test('a get under way when its store is closed still returns its token, and later calls are refused', async (t) => {
   const account = await newAccount({ delay_ms: 500 });
   const store = await openStore(t, where(t), account);
   const waiting = store.token('shop');
@@ -236,7 +236,7 @@ test('closing under load ends every call cleanly', async (t) => {
   }
 });
 
-test('a status that the library has and a timeout are told apart', async (t) => {
+test('a timeout and other statuses are distinguished', async (t) => {
   const account = await newAccount();
   const store = await openStore(t, where(t), account, { timeout_ms: 200 });
   await post('/faults', { id: account.id, kind: 'hang' });

@@ -1,4 +1,4 @@
-// What the types must take, and what they must refuse: checked by `npm run lint`, never run.
+// The types must accept and refuse these uses. `npm run lint` checks them; they are never run.
 
 import { Store, Token, WxTokenError, version } from 'wxtoken';
 import { withStore } from 'wxtoken/co-wechat-api';
@@ -29,12 +29,12 @@ export async function refused(store: Store): Promise<void> {
   new Store();
   // @ts-expect-error: an unknown option
   await Store.open(null, { colour: 'red' });
-  // @ts-expect-error: a number where there is none
+  // @ts-expect-error: a number where none is allowed
   await store.set('proxy', 1);
   // @ts-expect-error: an unknown kind
   await store.register('shop', 'personal', 'id', 'secret');
   // @ts-expect-error: an unknown field
   await store.put('shop', 'colour', 'red');
-  // @ts-expect-error: a token is no string
+  // @ts-expect-error: a token is not a string
   (await store.token('shop')).trim();
 }

@@ -1,13 +1,12 @@
 <?php
 
 /**
- * Asks WeChat for its callback addresses by EasyWeChat 6, with a token of the store. In the directory of a project that
- * has libwxtoken/wxtoken and w7corp/easywechat in vendor/:
+ * Asks WeChat for its callback addresses through EasyWeChat 6, with a token of the store. Run it in the directory of a
+ * project that has libwxtoken/wxtoken and w7corp/easywechat in vendor/:
  *
  *     WXTOKEN_ID=wx0123456789abcdef WXTOKEN_SECRET=… php …/easywechat.php [vendor/autoload.php]
  *
- * The secret is needed once; the store keeps it. $WXTOKEN_STORE and $WXTOKEN_API_BASE_URL are read by the library
- * itself.
+ * The secret is needed once, as the store keeps it. The library itself reads $WXTOKEN_STORE and $WXTOKEN_API_BASE_URL.
  */
 
 declare(strict_types=1);
@@ -42,7 +41,7 @@ try {
     exit(1);
 }
 
-// EasyWeChat throws nothing for an errcode.
+// EasyWeChat does not throw for an errcode.
 if (($answer['errcode'] ?? 0) !== 0) {
     fwrite(STDERR, "WeChat says {$answer['errcode']}\n");
     exit(1);

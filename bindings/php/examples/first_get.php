@@ -1,11 +1,11 @@
 <?php
 
 /**
- * Registers an account, gets its token, and says how long that took.
+ * Registers an account, gets its token, and prints how long that took.
  *
  *     WXTOKEN_ID=wx0123456789abcdef WXTOKEN_SECRET=… php first_get.php
  *
- * $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and $WXTOKEN_WORK_BASE_URL are read by the library itself.
+ * The library itself reads $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and $WXTOKEN_WORK_BASE_URL.
  */
 
 declare(strict_types=1);

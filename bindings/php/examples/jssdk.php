@@ -1,12 +1,12 @@
 <?php
 
 /**
- * Signs a page's URL for the JS-SDK, and prints what the page gives to wx.config as JSON.
+ * Signs a page's URL for the JS-SDK and prints the fields that the page passes to wx.config, as JSON.
  *
  *     WXTOKEN_ID=wx0123456789abcdef WXTOKEN_SECRET=… php jssdk.php 'https://shop.example/page?from=menu#top'
  *
- * The secret is needed once; the store keeps it. $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and $WXTOKEN_WORK_BASE_URL are
- * read by the library itself.
+ * The secret is needed once, as the store keeps it. The library itself reads $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and
+ * $WXTOKEN_WORK_BASE_URL.
  */
 
 declare(strict_types=1);
@@ -17,10 +17,9 @@ use WxToken\Store;
 use WxToken\WxTokenException;
 
 /**
- * @param string $url Of the page, exactly as the browser shows it, from https:// to the query; the fragment is left
- *                    out.
- * @return array{appId: string, timestamp: int, nonceStr: string, signature: string} What wx.config takes, beside debug,
- *         jsApiList and openTagList, which are the page's own.
+ * @param string $url The page's URL, exactly as the browser shows it from https:// to the query, without the fragment.
+ * @return array{appId: string, timestamp: int, nonceStr: string, signature: string} The signed fields of wx.config. The
+ *         page itself adds debug, jsApiList and openTagList.
  */
 function signed(string $appId, #[\SensitiveParameter] string $ticket, string $url): array
 {
@@ -44,7 +43,7 @@ try {
     if ($secret !== '') {
         $store->register('demo', getenv('WXTOKEN_KIND') ?: 'official', $id, $secret);
     }
-    // The ticket stays on the server: the page gets the signature only.
+    // The ticket stays on the server. The page gets only the signature.
     $config = signed($id, $store->token('demo/jsapi_ticket')->value, $argv[1]);
 } catch (WxTokenException $failure) {
     fwrite(STDERR, $failure->getMessage() . "\n");

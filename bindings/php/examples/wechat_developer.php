@@ -1,13 +1,12 @@
 <?php
 
 /**
- * Asks WeChat for its callback addresses by WeChatDeveloper, with a token of the store. In the directory of a project
- * that has libwxtoken/wxtoken and zoujingli/wechat-developer in vendor/:
+ * Asks WeChat for its callback addresses through WeChatDeveloper, with a token of the store. Run it in the directory of
+ * a project that has libwxtoken/wxtoken and zoujingli/wechat-developer in vendor/:
  *
  *     WXTOKEN_ID=wx0123456789abcdef WXTOKEN_SECRET=… php …/wechat_developer.php [vendor/autoload.php]
  *
- * The secret is needed once; the store keeps it. $WXTOKEN_STORE and $WXTOKEN_API_BASE_URL are read by the library
- * itself.
+ * The secret is needed once, as the store keeps it. The library itself reads $WXTOKEN_STORE and $WXTOKEN_API_BASE_URL.
  */
 
 declare(strict_types=1);
@@ -28,7 +27,7 @@ try {
         $store->register('demo', 'official', $id, $secret);
     }
 
-    // The SDK wants an appsecret that is not empty; it does not use it.
+    // The SDK requires a non-empty appsecret, and does not use it.
     $client = new Limit([
         'appid' => $id,
         'appsecret' => 'in-the-store',

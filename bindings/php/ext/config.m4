@@ -1,4 +1,4 @@
-dnl phpize && ./configure && make. libwxtoken is found by pkg-config; else it is the one in this package's archive.
+dnl phpize && ./configure && make. It finds libwxtoken by pkg-config, or else takes the one in this package's archive.
 
 PHP_ARG_ENABLE([wxtoken],
   [whether to enable wxtoken],
@@ -27,7 +27,7 @@ if test "$PHP_WXTOKEN" != "no"; then
     WXTOKEN_SHARED_LIBADD="-L$wxtoken_native -l:libwxtoken.so.0 -Wl,-rpath,$wxtoken_native"
   else
     AC_MSG_RESULT([no])
-    AC_MSG_ERROR([there is no libwxtoken: install it, and put the directory of its wxtoken.pc into PKG_CONFIG_PATH])
+    AC_MSG_ERROR([libwxtoken not found: install it, and add the directory of its wxtoken.pc to PKG_CONFIG_PATH])
   fi
 
   PHP_SUBST([WXTOKEN_SHARED_LIBADD])

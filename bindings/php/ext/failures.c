@@ -53,7 +53,7 @@ static void make(zval *object, const failure *failure)
 {
 	zend_class_entry *ce = ce_failure;
 
-	/* By the name: of a status that is newer than this build, the number is not known here. */
+	/* Looked up by name, because this build does not know the number of a newer status. */
 	for (int status = WXTOKEN_E_ARGUMENT; status <= WXTOKEN_E_INTERNAL; status++) {
 		if (strcmp(ZSTR_VAL(failure->status), wxtoken_status_name(status)) == 0) {
 			ce = ce_of_status[status];
@@ -92,7 +92,7 @@ void wxtoken_throw_argument(const char *format, ...)
 	throw(message, WXTOKEN_E_ARGUMENT, 0, 0);
 }
 
-/* C would take the part before a NUL for the whole. */
+/* C would read a string only up to its first NUL. */
 bool wxtoken_is_text(const char *name, const zend_string *text)
 {
 	if (memchr(ZSTR_VAL(text), '\0', ZSTR_LEN(text))) {

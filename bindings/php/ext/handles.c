@@ -1,10 +1,10 @@
 /*
- * Handles that outlive their Store: opening one reads the environment and follows the path, which costs as much as
- * hundreds of gets.
+ * Handles that outlive their Store. Opening a handle reads the environment and resolves the path, which costs as much
+ * as hundreds of gets.
  *
- * A handle has one Store at a time. It is lent again within a second, and only where opening would give its equal: for the
- * same store and options, with the same environment, and in the same directory where a path is relative. A Store that has
- * set, registered or put something ends its handle, for the library ties that to the handle.
+ * A handle has one Store at a time. It is reused within a second, and only if opening would give an equal one: for the
+ * same store and options, in the same environment, and in the same directory if a path is relative. A Store that has
+ * set, registered or put something ends its handle, because the library ties these changes to the handle.
  */
 
 #include "php_wxtoken.h"
@@ -25,7 +25,7 @@ static int64_t now_ms(void)
 	return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* With its length before it, so that no two lists of fields are the same bytes. */
+/* Writes the length first, so that no two lists of fields give the same bytes. */
 static void append(smart_str *key, const char *text, size_t length)
 {
 	smart_str_appendl(key, (const char *) &length, sizeof(length));
@@ -47,7 +47,7 @@ static bool starts_with(const char *text, const char *beginning)
 	return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-/* Whether a path in it is relative. */
+/* Returns whether the environment contains a relative path. */
 static bool append_environment(smart_str *key)
 {
 	bool relative = false;
@@ -68,7 +68,8 @@ static bool append_environment(smart_str *key)
 	return relative;
 }
 
-/* All that a new handle depends on. False when an option is of no type that crosses: an exception is thrown then. */
+/* Builds a key from everything that a new handle depends on. Throws and returns false if an option has an
+   unsupported type. */
 static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 {
 	char directory[MAXPATHLEN];
@@ -98,7 +99,7 @@ static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 	if (store) {
 		append(key, ZSTR_VAL(store), ZSTR_LEN(store));
 	}
-	/* It takes longer than all else here. */
+	/* getcwd() takes longer than all the rest of this function. */
 	if (relative && getcwd(directory, sizeof(directory))) {
 		append(key, directory, strlen(directory));
 	}
@@ -106,7 +107,7 @@ static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 	return true;
 }
 
-/* The idle handle of this key, which is idle no more; NULL where there is none. */
+/* Removes and returns the idle handle with this key, or returns NULL. */
 static wxtoken_handle *take(const zend_string *key)
 {
 	for (int at = 0; at < WXTOKEN_IDLE_MAX; at++) {
@@ -153,7 +154,7 @@ static wxtoken_handle *open_new(const zend_string *key, const zend_string *store
 	return handle;
 }
 
-/* NULL when an exception is thrown. */
+/* Returns NULL if an exception is thrown. */
 wxtoken_handle *wxtoken_handle_open(zend_string *store, HashTable *options)
 {
 	smart_str key = {0};
@@ -173,7 +174,7 @@ wxtoken_handle *wxtoken_handle_open(zend_string *store, HashTable *options)
 	return handle;
 }
 
-/* In place of the oldest, where all places are taken. */
+/* Keeps the handle. If all places are taken, it replaces the oldest. */
 void wxtoken_handle_give_back(wxtoken_handle *handle)
 {
 	wxtoken_handle **place = &WXTOKEN_G(idle)[0];

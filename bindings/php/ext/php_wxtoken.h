@@ -1,4 +1,4 @@
-/* The classes of src/ in C: where this extension is loaded, Composer and preload.php find them there. */
+/* The classes of src/ in C. If this extension is loaded, Composer and preload.php use its classes. */
 
 #ifndef PHP_WXTOKEN_H
 #define PHP_WXTOKEN_H
@@ -7,7 +7,7 @@
 
 #include <wxtoken.h>
 
-/* An open store that no Store has changed since it was opened: the next request may have it. */
+/* An open store that no Store has changed since it was opened. The next request may reuse it. */
 typedef struct wxtoken_handle {
 	wxtoken *wx;
 	int64_t opened_ms;
@@ -18,7 +18,7 @@ typedef struct wxtoken_handle {
 enum { WXTOKEN_IDLE_MAX = 8 };
 
 ZEND_BEGIN_MODULE_GLOBALS(wxtoken)
-	/* Of this thread, between its requests. */
+	/* The idle handles of this thread, kept between requests. */
 	wxtoken_handle *idle[WXTOKEN_IDLE_MAX];
 ZEND_END_MODULE_GLOBALS(wxtoken)
 

@@ -1,4 +1,4 @@
-/* WxToken\Store: each method is a call of the library. */
+/* WxToken\Store: each method calls the library. */
 
 #include "php_wxtoken.h"
 
@@ -7,9 +7,9 @@
 #include <zend_interfaces.h>
 
 typedef struct store {
-	wxtoken_handle *handle; /* NULL when it is closed */
+	wxtoken_handle *handle; /* NULL if closed */
 	bool is_changed;
-	/* What was given last: mostly the next is the same. */
+	/* The token that was returned last. The next is usually the same. */
 	zend_object *token;
 	int64_t ends;
 	zend_object std;
@@ -59,7 +59,7 @@ static void release(zend_object *object)
 	zend_object_std_dtor(object);
 }
 
-/* Of this object; NULL, and an exception, when it is closed. */
+/* Returns this object's handle. Throws and returns NULL if it is closed. */
 static wxtoken *open_handle(store *store)
 {
 	if (UNEXPECTED(!store->handle)) {
@@ -79,7 +79,7 @@ static bool is_text(const char *name, const zend_string *text)
 	return !text || wxtoken_is_text(name, text);
 }
 
-/* True, or an exception. */
+/* Returns true, or throws. */
 static bool succeeded(wxtoken_status status, const wxtoken_error *error)
 {
 	if (UNEXPECTED(status != WXTOKEN_OK)) {
@@ -274,7 +274,7 @@ static ZEND_METHOD(Store, report)
 	if (!(wx = open_handle(store))) {
 		return;
 	}
-	/* It may grow while we look. */
+	/* The report may grow between two calls. */
 	do {
 		capacity = needed;
 		text = emalloc(capacity);

@@ -1,4 +1,4 @@
-/* What reflection says of WxToken\Store; a test compares it with src/Store.php. */
+/* The reflection data of WxToken\Store. A test compares it with src/Store.php. */
 
 ZEND_BEGIN_ARG_INFO_EX(arginfo_construct, 0, 0, 0)
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, store, IS_STRING, 1, "null")

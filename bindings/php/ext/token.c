@@ -1,4 +1,4 @@
-/* WxToken\Token: a value, and its end. */
+/* WxToken\Token: a value and its expiry time. */
 
 #include "php_wxtoken.h"
 
@@ -24,7 +24,7 @@ zend_string *wxtoken_token_value(zend_object *token)
 	return Z_TYPE_P(value_of(token)) == IS_STRING ? Z_STR_P(value_of(token)) : ZSTR_EMPTY_ALLOC();
 }
 
-/* In UTC. Without a zone PHP would read the default one, from a file, once in each request. */
+/* Uses UTC explicitly. Without a zone PHP would read the default one from a file, once in each request. */
 static void make_end(zval *end, int64_t seconds)
 {
 	char text[32];
@@ -112,7 +112,7 @@ static ZEND_METHOD(Token, __debugInfo)
 static void refuse(void)
 {
 	zend_throw_exception(spl_ce_LogicException,
-		"a WxToken\\Token is not serializable: ask the store for it where it is needed", 0);
+		"a WxToken\\Token is not serializable: ask the store when you need it", 0);
 }
 
 static ZEND_METHOD(Token, __serialize)

@@ -1,4 +1,4 @@
-/* The module. Nothing of libwxtoken is called before the first request: PHP-FPM forks in between. */
+/* The module. It does not call libwxtoken before the first request, because PHP-FPM forks in between. */
 
 #ifdef HAVE_CONFIG_H
 #include <config.h>
@@ -13,7 +13,7 @@
 
 ZEND_DECLARE_MODULE_GLOBALS(wxtoken)
 
-/* What #[\SensitiveParameter] is in PHP: no stack trace shows the argument. PHP 8.1 does not know it. */
+/* Does what #[\SensitiveParameter] does in PHP: no stack trace shows the argument. PHP 8.1 has no such attribute. */
 void wxtoken_hide_parameter(zend_class_entry *ce, const char *method, uint32_t parameter)
 {
 #if PHP_VERSION_ID >= 80200

@@ -8,13 +8,13 @@ use FFI;
 use FFI\CData;
 
 /**
- * Where C writes the outcome of one get. Making it costs more than the get: a Store keeps one between its gets.
+ * Memory where C writes the outcome of one get. Creating it costs more than the get, so a Store keeps one between gets.
  *
  * @internal
  */
 final class Answer
 {
-    // Arrays cross as pointers.
+    // Arrays are passed as pointers.
     public readonly CData $out;
     public readonly CData $error;
     // The text in $out.
@@ -28,7 +28,7 @@ final class Answer
     }
 
     /**
-     * var_dump() would show the token.
+     * Shows nothing, because var_dump() would show the token.
      *
      * @return array<string, mixed>
      */

@@ -5,12 +5,12 @@ declare(strict_types=1);
 namespace WxToken;
 
 /**
- * Which libraries lie in this package, in native/: a look at the disk would cost each request 4 µs.
+ * The libraries in this package, in native/. Looking at the disk would cost each request 4 µs.
  *
  * @internal
  */
 final class Bundled
 {
-    /** Processor and C library of each. contrib/packaging/composer.py fills this in where it makes an archive. */
+    /** The processor and C library of each. contrib/packaging/composer.py fills this in when it builds an archive. */
     public const TARGETS = [];
 }

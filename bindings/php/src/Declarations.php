@@ -5,9 +5,9 @@ declare(strict_types=1);
 namespace WxToken;
 
 /**
- * The C library as FFI::cdef() takes it. Made of include/wxtoken.h by bin/make-cdef.
+ * The C library as FFI::cdef() takes it. bin/make-cdef generates this from include/wxtoken.h.
  *
- * A constant of a preloaded class costs a request nothing; a file would have to be read in each.
+ * A constant of a preloaded class costs a request nothing. A file would have to be read in each request.
  *
  * @internal
  */
@@ -45,7 +45,7 @@ const char *wxtoken_version(void);
 const char *wxtoken_status_name(int32_t status);
 C;
 
-    /** What most requests call, in as few words as C allows. */
+    /** The functions that most requests call, in as few words as C allows. */
     public const HOT = <<<'C'
 int wxtoken_init(char*,void**,void*);
 int wxtoken_set(void*,char*,char*,void*);
@@ -53,9 +53,9 @@ int wxtoken_get(void*,char*,void*,void*);
 void wxtoken_free(void*);
 C;
 
-    /** A wxtoken_token: its end, its length, its text. */
+    /** A wxtoken_token: its expiry time, its length, its text. */
     public const TOKEN = 'int64_t[130]';
 
-    /** A wxtoken_error, for those who only hand it on. */
+    /** A wxtoken_error, for callers that only pass it on. */
     public const ERROR = 'int64_t[64]';
 }

@@ -7,8 +7,8 @@ namespace WxToken;
 use FFI;
 
 /**
- * The loaded C library. One for each request (or command line run), for PHP forgets FFI objects in between; what the
- * library itself knows stays in the process.
+ * The loaded C library. Each request, or run on the command line, loads it, because PHP drops FFI objects in between.
+ * The library's own cache stays in the process.
  *
  * @internal
  */
@@ -19,19 +19,22 @@ final class Library
     private static ?FFI $hot = null;
     private static ?FFI $whole = null;
 
-    /** Every function, as the header declares it. */
+    /** Returns every function that the header declares. */
     public static function load(): FFI
     {
         return self::$whole ??= self::preloaded() ?? self::open(Declarations::C);
     }
 
-    /** At least what Declarations::HOT declares. */
+    /** Returns at least the functions that Declarations::HOT declares. */
     public static function hot(): FFI
     {
         return self::$hot ??= self::preloaded() ?? self::open(Declarations::HOT);
     }
 
-    /** The file that ffi.preload takes: the same for every request, parsed when PHP starts. */
+    /**
+     * Returns the content of the file for ffi.preload. It is the same for every request, and PHP parses it once when it
+     * starts.
+     */
     public static function toPreload(): string
     {
         $others = preg_replace('/^\S+ wxtoken_(init|set|get|free)\(.*\n/m', '', Declarations::C . "\n");
@@ -43,7 +46,7 @@ final class Library
         ]);
     }
 
-    /** What ffi.preload has parsed; null where it was not given that file. */
+    /** Returns the declarations that ffi.preload has parsed, or null if it was not given that file. */
     private static function preloaded(): ?FFI
     {
         if (!ini_get('ffi.preload') || getenv('WXTOKEN_LIBRARY')) {
@@ -61,7 +64,7 @@ final class Library
         return getenv('WXTOKEN_LIBRARY') ?: self::bundled() ?? 'libwxtoken.so.0';
     }
 
-    /** The library that lies in this package, where it was installed from an archive that carries it. */
+    /** Returns the library in this package if it was installed from an archive that contains one. */
     private static function bundled(): ?string
     {
         if (Bundled::TARGETS === []) {
@@ -71,7 +74,7 @@ final class Library
         return in_array($target, Bundled::TARGETS, true) ? dirname(__DIR__) . "/native/$target/libwxtoken.so.0" : null;
     }
 
-    /** Whether this PHP runs on glibc, and not on musl as in Alpine's images: only the one has this function. */
+    /** Returns whether this PHP runs on glibc, and not on musl as in Alpine's images. Only glibc has this function. */
     private static function isGlibc(): bool
     {
         try {
@@ -91,14 +94,14 @@ final class Library
         }
         $file = self::file();
         try {
-            // FFI::cdef() is allowed here under ffi.enable=preload too, as long as this very class was preloaded.
+            // Under ffi.enable=preload, FFI::cdef() is allowed here if this class was preloaded.
             return FFI::cdef($declarations, $file);
         } catch (FFI\Exception $reason) {
             throw match (strtolower((string) ini_get('ffi.enable'))) {
                 '', '0', 'false', 'off', 'no' => self::failure($file, 'ffi.enable is off in php.ini. Set'
                     . " ffi.enable=preload, which is PHP's default, or ffi.enable=true", $reason),
                 default => self::failure($file, "{$reason->getMessage()}. Install libwxtoken where the loader finds it, or"
-                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also wants the preload.php of this'
+                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also needs the preload.php of this'
                     . ' package in opcache.preload, or ffi.enable=true', $reason),
             };
         }

@@ -11,29 +11,29 @@ use FFI\CData;
 use WxToken\Exception\ArgumentException;
 
 /**
- * One open store of accounts and tokens, shared by every process of the host that opens the same path.
+ * An open store of accounts and tokens, shared by every process of the host that opens the same path.
  *
- * Cheap to open in each request: handles on one store share what the process knows, and that outlives them. After
- * pcntl_fork() both sides may go on using theirs.
+ * It is cheap to open in each request, because handles on one store share a cache that outlives them. After
+ * pcntl_fork() parent and child may both go on using theirs.
  *
- * Every method throws a WxTokenException when it fails: a subclass for each status, see the namespace Exception.
+ * Every method throws a WxTokenException if it fails. The namespace Exception has a subclass for each status.
  */
 final class Store
 {
     private readonly FFI $ffi;
     private ?CData $handle = null;
-    // The last one that was given, and its end: mostly the next is the same.
+    // The token that was returned last, and its expiry time. The next is usually the same.
     private ?Token $token = null;
     private int $ends = 0;
     private ?Answer $answer = null;
 
     /**
-     * Opens a store, creating it when absent.
+     * Opens a store and creates it if it does not exist.
      *
-     * @param ?string $store Path of its SQLite file, whose directory must exist, or a URL as
-     *                       redis://HOST. Null is $WXTOKEN_STORE, else
-     *                       $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
-     * @param array<string, string|int|bool> $options As for set().
+     * @param ?string $store Path of the SQLite file, whose directory must exist, or a URL such as redis://HOST. Null
+     *                       means $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
+     *                       ~/.local/state/wxtoken/tokens.db.
+     * @param array<string, string|int|bool> $options Options by name, as for set().
      */
     public function __construct(?string $store = null, #[\SensitiveParameter] array $options = [])
     {
@@ -48,7 +48,7 @@ final class Store
                 $this->set((string) $option, $value);
             }
         } catch (\Throwable $reason) {
-            // PHP runs no destructor after a constructor that threw.
+            // PHP does not run the destructor after a constructor that threw.
             $this->close();
             throw $reason;
         }
@@ -74,18 +74,19 @@ final class Store
     }
 
     /**
-     * Registers an account or updates it. It stays in the store; the first one becomes the current account.
+     * Registers an account or updates it. It stays in the store. The first account of a store becomes the current one.
      *
-     * @param string $account A name of your choosing: 1 to 128 bytes of UTF-8, no slash, no control characters.
+     * @param string $account The account's name, which you choose: 1 to 128 bytes of UTF-8, no slash, no control
+     *                        characters.
      * @param string $kind "official" (service and subscription accounts, mini programs), "official_classic" (the same
-     *                     by the classic endpoint), "work" (an app of a WeCom corporation), "component" (a third-party
-     *                     platform), "authorizer" (an account that has authorized one), "suite" (a WeCom third-party
-     *                     app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom service
-     *                     provider), "qq", "qqbot", "douyin", "douyin_stable", "douyin_game", "dingtalk",
-     *                     "dingtalk_suite", "feishu", "feishu_store", "feishu_tenant" (a tenant of a store app),
-     *                     "lark", "xiaohongshu", "baidu" or "qidian".
+     *                     accounts by the classic endpoint), "work" (an app of a WeCom corporation), "component" (a
+     *                     third-party platform), "authorizer" (an account that has authorized one), "suite" (a WeCom
+     *                     third-party app), "work_authorized" (a corporation that has installed one), "provider" (a
+     *                     WeCom service provider), "qq", "qqbot", "douyin", "douyin_stable", "douyin_game",
+     *                     "dingtalk", "dingtalk_suite", "feishu", "feishu_store", "feishu_tenant" (a tenant of a store
+     *                     app), "lark", "xiaohongshu", "baidu" or "qidian".
      * @param string $id The appid, corpid, suite_id and so on.
-     * @param ?string $secret Its secret; for "work_authorized" the permanent_code. Null for "authorizer" and
+     * @param ?string $secret The app secret. For "work_authorized" it is the permanent_code. Null for "authorizer" and
      *                        "feishu_tenant", which have none. It is sealed in the store and never shown again.
      */
     public function register(
@@ -105,17 +106,18 @@ final class Store
     }
 
     /**
-     * Sets a field of an account that is known later than its registration.
+     * Sets a field of an account that becomes known after its registration.
      *
-     * @param string $field "current" (of every kind; see setCurrent()), "retry" (of every kind: ends the back-off after
-     *                      a failure, at most once a minute), "parent" (of "authorizer" and
-     *                      "work_authorized": the name of its component, or suite, in this store), "verify_ticket" (of
-     *                      "component", from the push every 10 minutes), "suite_ticket" (of "suite", likewise;
-     *                      of "dingtalk_suite"), "app_ticket" (of "feishu_store", from the push every hour), or
-     *                      "refresh_token" (of "authorizer", from the authorization; put the parent first).
-     * @param ?string $value A ticket or refresh token is sealed like a secret, and stays in the store. When the
-     *                       platform sends another refresh token it replaces the one that was put; putting again what
-     *                       was put before changes nothing then.
+     * @param string $field "current" (every kind; see setCurrent()), "retry" (every kind: ends the back-off after a
+     *                      failure, at most once a minute), "parent" ("authorizer" and "work_authorized": the name of
+     *                      its component or suite in this store; "feishu_tenant": the name of its store app),
+     *                      "verify_ticket" ("component", from the push every 10 minutes), "suite_ticket" ("suite", from
+     *                      the push every 10 minutes; "dingtalk_suite"), "app_ticket" ("feishu_store", from the push
+     *                      every hour), or "refresh_token" ("authorizer", from the authorization; put the parent
+     *                      first).
+     * @param ?string $value The field's value. A ticket or refresh token is sealed like a secret and stays in the
+     *                       store. If the platform sends another refresh token, that one replaces the one that was put.
+     *                       Putting the old one again then changes nothing.
      */
     public function put(string $account, string $field, #[\SensitiveParameter] ?string $value = null): void
     {
@@ -129,7 +131,7 @@ final class Store
     }
 
     /**
-     * Makes an account the current one: the one that null names.
+     * Makes an account the current one, which null names.
      */
     public function setCurrent(string $account): void
     {
@@ -137,19 +139,20 @@ final class Store
     }
 
     /**
-     * Gives a token that is valid now. Blocks up to timeout_ms when it has to fetch, or to wait for another process
-     * that does.
+     * Returns a token that is valid now. Blocks up to timeout_ms if it must fetch, or wait for another process's fetch.
      *
-     * A ticket, or an authorizer's token, is fetched with another token: that one is fetched on the way, within the
+     * Some credentials need another token: a ticket, or an authorizer's token. That token is fetched first, within the
      * same timeout_ms.
      *
-     * @param ?string $name An account; null is the current one. Or an account's other credential: "shop/jsapi_ticket",
-     *                      "shop/card_ticket", in WeCom "app/jsapi_ticket" and "app/agent_ticket". And what was put:
-     *                      "customer/refresh_token", "platform/verify_ticket", "suite/suite_ticket".
+     * @param ?string $name An account, where null means the current one, or another credential of an account:
+     *                      "shop/jsapi_ticket", "shop/card_ticket", in WeCom "app/jsapi_ticket" and "app/agent_ticket".
+     *                      "customer/refresh_token", "platform/verify_ticket" and "suite/suite_ticket" return the secret
+     *                      that was put.
      */
     public function token(?string $name = null): Token
     {
-        // Not shared while a call has it: a signal handler may ask, too, before this one has read it.
+        // Not shared while a call uses it, because a signal handler may make a call before this one has read its
+        // answer.
         $answer = $this->answer ?? new Answer($this->ffi);
         $this->answer = null;
         $handle = $this->handle ?? $this->handle();
@@ -173,8 +176,8 @@ final class Store
     }
 
     /**
-     * Says that the API refused a token (errcode 40001, 40014 or 42001): the next token() fetches another. Nothing
-     * happens when the store has a different token by now.
+     * Reports that the API refused a token (errcode 40001, 40014 or 42001). The next token() then fetches another. If the
+     * store has a different token by now, nothing happens.
      *
      * @param ?string $name The account or account/credential, as for token().
      * @param Token|string $token The token that was refused.
@@ -190,8 +193,8 @@ final class Store
     }
 
     /**
-     * Reports on every account and token: when it was fetched, when it ends, counts, the last error. No secret and no
-     * token is in it.
+     * Describes every account and token: when it was fetched, when it expires, counts, the last error. The report
+     * contains no secret and no token.
      *
      * @return array<string, mixed>
      */
@@ -203,7 +206,7 @@ final class Store
             try {
                 $this->call('wxtoken_report', $this->handle(), $text, $capacity, FFI::addr($needed));
             } catch (ArgumentException $reason) {
-                // It may grow while we look.
+                // The report may grow between two calls.
                 if ($needed->cdata > $capacity) {
                     continue;
                 }
@@ -215,8 +218,8 @@ final class Store
     }
 
     /**
-     * Closes the handle; the store and what the process knows of it stay. Repeating it does nothing. The destructor
-     * does the same.
+     * Closes the handle. The store and the process's cache of it stay. Closing again does nothing. The destructor does
+     * the same.
      */
     public function close(): void
     {
@@ -228,7 +231,7 @@ final class Store
     }
 
     /**
-     * The version of the C library, such as "0.1.0".
+     * Returns the version of the C library, such as "0.1.0".
      */
     public static function version(): string
     {
@@ -244,7 +247,7 @@ final class Store
     }
 
     /**
-     * A copy would free the same handle again.
+     * Prevents a copy, which would free the same handle again.
      */
     private function __clone()
     {
@@ -252,7 +255,7 @@ final class Store
 
     private function remember(#[\SensitiveParameter] string $value, int $ends): Token
     {
-        // Without a zone PHP would read the default one, from a file, once in each request.
+        // Without a zone PHP would read the default one from a file, once in each request.
         $expiresAt = $ends === 0 ? null : new DateTimeImmutable("@$ends", new DateTimeZone('+00:00'));
         $this->ends = $ends;
 
@@ -265,7 +268,7 @@ final class Store
     }
 
     /**
-     * A string as it crosses. C would take the part before a NUL for the whole.
+     * Returns a string for C. C would read it only up to its first NUL.
      */
     private function text(string $name, #[\SensitiveParameter] ?string $text): ?string
     {
@@ -277,14 +280,14 @@ final class Store
     }
 
     /**
-     * Calls what not every request does.
+     * Calls a function that not every request needs.
      *
-     * @param mixed ...$arguments Those of the C function, without the last one.
+     * @param mixed ...$arguments The arguments of the C function, without the last one.
      */
     private function call(string $function, #[\SensitiveParameter] mixed ...$arguments): void
     {
         $library = Library::load();
-        // An array of one crosses as a pointer. By its name: PHP leaks a type that an object keeps.
+        // An array of one is passed as a pointer. It is named here because PHP leaks a type that an object keeps.
         $arguments[] = $error = $library->new('wxtoken_error[1]');
         $this->check($library->$function(...$arguments), $error);
     }

@@ -9,15 +9,15 @@ use LogicException;
 use Stringable;
 
 /**
- * An access token, or another credential such as a ticket. As a string it is its value; var_dump() and print_r() do not
- * show that.
+ * An access token, or another credential such as a ticket. Converted to a string it is its value. var_dump() and
+ * print_r() do not show the value.
  */
 final class Token implements Stringable
 {
     /**
      * @param string $value The token, at most 1023 bytes.
-     * @param ?DateTimeImmutable $expiresAt When it ends, in UTC; null when no end is known, as of a refresh token. It
-     *                                      may be revoked earlier: see Store::reject().
+     * @param ?DateTimeImmutable $expiresAt When it expires, in UTC. Null if no end is known, as for a refresh token. The
+     *                                      token may be revoked earlier: see Store::reject().
      */
     public function __construct(
         #[\SensitiveParameter] public readonly string $value,
@@ -43,11 +43,12 @@ final class Token implements Stringable
     }
 
     /**
-     * A serialised token would lie in a session or a cache past its end: ask the store again instead.
+     * Throws, because a serialised token would stay in a session or a cache after it expires. Ask the store again
+     * instead.
      */
     public function __serialize(): never
     {
-        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+        throw new LogicException('a WxToken\Token is not serializable: ask the store when you need it');
     }
 
     /**
@@ -55,6 +56,6 @@ final class Token implements Stringable
      */
     public function __unserialize(#[\SensitiveParameter] array $properties): never
     {
-        throw new LogicException('a WxToken\Token is not serializable: ask the store for it where it is needed');
+        throw new LogicException('a WxToken\Token is not serializable: ask the store when you need it');
     }
 }

@@ -8,10 +8,11 @@ use RuntimeException;
 use Throwable;
 
 /**
- * Why a call failed. The message says what failed, on what, and what to do; it never holds a secret or a token.
+ * Describes why a call failed. The message says what failed, on what, and what to do. It never contains a secret or a
+ * token.
  *
- * getCode() is the status as a number. An exception of this very class, without a status, means that the library could
- * not be loaded; with one, that the library is newer than this package.
+ * getCode() returns the status as a number. An exception of this class itself, and not of a subclass, has two meanings.
+ * Without a status, the library could not be loaded. With a status, the library is newer than this package.
  */
 class WxTokenException extends RuntimeException
 {
@@ -28,9 +29,9 @@ class WxTokenException extends RuntimeException
     ];
 
     /**
-     * @param string $status The name of the status, such as "WXTOKEN_E_API"; '' when the library could not be loaded.
+     * @param string $status The name of the status, such as "WXTOKEN_E_API", or '' if the library could not be loaded.
      * @param int $errcode WeChat's errcode with ApiException, else 0.
-     * @param int $retryAfterMs Milliseconds after which another try makes sense; 0 is at once, or unknown.
+     * @param int $retryAfterMs Milliseconds to wait before another try makes sense. 0 means at once, or unknown.
      */
     final public function __construct(
         string $message,

@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace WxToken\Tests;
 
 /**
- * One FastCGI request on a connection of its own, as a web server makes it. Its body is left open until end().
+ * One FastCGI request on its own connection, as a web server makes it. Its body stays open until end().
  */
 final class FastCgiRequest
 {
@@ -27,7 +27,7 @@ final class FastCgiRequest
         $encoded = '';
         $parameters += [
             'SCRIPT_FILENAME' => $script,
-            // PHP reads the body of a POST before it runs the script, but not that of a PUT.
+            // PHP reads the body of a POST before it runs the script, but not the body of a PUT.
             'REQUEST_METHOD' => 'PUT',
             'CONTENT_LENGTH' => '1',
             'QUERY_STRING' => '',
@@ -42,7 +42,7 @@ final class FastCgiRequest
     }
 
     /**
-     * @return string What the script writes up to its first flush, without the headers.
+     * @return string The output of the script up to its first flush, without the headers.
      */
     public function answer(): string
     {

@@ -8,7 +8,7 @@ use RuntimeException;
 use Throwable;
 
 /**
- * A PHP-FPM of our own with four workers, set up as the README says: opcache.preload and ffi.enable=preload.
+ * A private PHP-FPM with four workers, set up as the README says: opcache.preload and ffi.enable=preload.
  */
 final class Fpm
 {
@@ -22,8 +22,8 @@ final class Fpm
     private array $log = [];
 
     /**
-     * @param string $directory Where all of it goes. The workers can write to $directory/state only.
-     * @param array<string, string> $environment Of the workers.
+     * @param string $directory Where all its files go. The workers can write to $directory/state only.
+     * @param array<string, string> $environment The workers' environment.
      * @param list<string> $settings More lines of php.ini.
      */
     public function __construct(
@@ -71,9 +71,9 @@ final class Fpm
     }
 
     /**
-     * One request to each worker: none is let go before all have answered.
+     * Sends one request to each worker. None ends before all have answered.
      *
-     * @return array<int, string> The token that each gave, by the worker's process id.
+     * @return array<int, string> The token that each returned, by the worker's process id.
      */
     public function tokensOfAllWorkers(): array
     {
@@ -123,7 +123,7 @@ final class Fpm
     }
 
     /**
-     * The workers run as another user, who may not be able to read this directory, nor that of the library.
+     * The workers run as another user, which may not be able to read this directory or that of the library.
      */
     private function copyPackage(): void
     {

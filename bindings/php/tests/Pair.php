@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace WxToken\Tests;
 
 /**
- * Two processes that make a business call by one account whenever they read a line, and answer how it went.
+ * Two processes that make a business call with one account whenever they read a line, and write its outcome.
  */
 final class Pair
 {
@@ -13,9 +13,9 @@ final class Pair
     private readonly Process $there;
 
     /**
-     * @param string $name For messages.
+     * @param string $name The name in messages.
      * @param array{string, string, string} $account Its kind, id and secret.
-     * @param callable(string): Process $start Makes a process, of the name "here" or "there".
+     * @param callable(string): Process $start Starts a process with the name "here" or "there".
      */
     public function __construct(
         private readonly Simulator $simulator,
@@ -30,9 +30,9 @@ final class Pair
     }
 
     /**
-     * Both call, one after the other.
+     * Makes both processes call, one after the other.
      *
-     * @param list<string> $order Who calls, in which order.
+     * @param list<string> $order The processes, in the order of their calls.
      */
     public function call(string $event, string $expected = 'ok', array $order = ['here', 'there']): void
     {
@@ -43,7 +43,7 @@ final class Pair
     }
 
     /**
-     * @param int $requests For tokens, since the start.
+     * @param int $requests The number of token requests since the start.
      */
     public function counts(string $event, int $requests, int $minted): void
     {
@@ -67,7 +67,7 @@ final class Pair
     }
 
     /**
-     * Ends both, who must have nothing more to say.
+     * Ends both processes, and fails if either has unread output.
      */
     public function end(): void
     {
@@ -77,8 +77,8 @@ final class Pair
     }
 
     /**
-     * Waits for the end of all tokens of $lifetimeMs that there are now. The simulator counts in milliseconds, and a
-     * reply in seconds.
+     * Waits until all current tokens of $lifetimeMs have expired. The simulator counts in milliseconds, and a reply in
+     * seconds.
      */
     public static function expire(int $lifetimeMs): void
     {

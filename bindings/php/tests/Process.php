@@ -5,7 +5,7 @@ declare(strict_types=1);
 namespace WxToken\Tests;
 
 /**
- * A child process whose input, output and errors are ours.
+ * A child process with its input, output and errors on pipes.
  */
 final class Process
 {
@@ -19,7 +19,7 @@ final class Process
 
     /**
      * @param list<string> $command
-     * @param array<string, string> $environment Beside ours.
+     * @param array<string, string> $environment Variables to add to this process's own.
      */
     public function __construct(private readonly array $command, array $environment = [])
     {
@@ -34,7 +34,7 @@ final class Process
      */
     public static function run(array $command, array $environment = []): array
     {
-        // One pipe for both, or a child that fills the one while we read the other waits for ever.
+        // Both share one pipe: otherwise a child that fills one pipe while the other is being read would block forever.
         $process = new self(['sh', '-c', 'exec "$@" 2>&1', 'sh', ...$command], $environment);
         fclose($process->pipes[0]);
         $written = stream_get_contents($process->pipes[1]);
@@ -49,7 +49,7 @@ final class Process
 
     /**
      * @param int $pipe 1 is its output, 2 its errors.
-     * @return ?string Null at the end.
+     * @return ?string The next line, or null at the end.
      */
     public function line(int $pipe = 1): ?string
     {
@@ -64,7 +64,7 @@ final class Process
     }
 
     /**
-     * Waits for its end.
+     * Waits for the process to end.
      *
      * @return int Its exit code.
      */
@@ -76,7 +76,7 @@ final class Process
     }
 
     /**
-     * @return string What it wrote as errors, and was not yet read.
+     * @return string The unread part of its error output.
      */
     public function stop(int $signal = SIGTERM): string
     {

@@ -10,7 +10,7 @@ use WxToken\Store;
 use WxToken\WxTokenException;
 
 /**
- * One case of the table that all languages share; tests/CASES.md of the project says what the verbs mean.
+ * One case of the table that all languages share. tests/CASES.md of the project defines the verbs.
  */
 final class SharedCase
 {
@@ -36,13 +36,13 @@ final class SharedCase
     /** @var array<string, string> */
     private array $variables;
 
-    /** Where the store is a server: its client's key, and its own store, for the one who runs it. */
+    /** The key of the server's client. Null if the store is not a server. */
     private ?string $key = null;
     private ?Store $operator = null;
 
     public function __construct(private readonly Simulator $simulator, string $directory)
     {
-        // The socket of a redis-server; with it, the stores of the cases are there.
+        // The socket of a redis-server. If set, the stores of the cases are on it.
         $redis = getenv('WXTOKEN_CASES_REDIS');
         $this->variables = [
             '$DIR' => $directory,
@@ -60,7 +60,7 @@ final class SharedCase
     }
 
     /**
-     * Whether the stores of the cases are wxtoken servers.
+     * Returns whether the stores of the cases are wxtoken servers.
      */
     public static function isOverAServer(): bool
     {
@@ -168,7 +168,7 @@ final class SharedCase
     }
 
     /**
-     * Over a server an account is the operator's to register first.
+     * At a server, the operator registers the account first.
      *
      * @param array<string, mixed> $step
      */
@@ -180,7 +180,7 @@ final class SharedCase
     }
 
     /**
-     * Over a server, whose parent an account is and which is the current one is the operator's to say.
+     * At a server, only the operator may set an account's parent or the current account.
      */
     private function putter(Store $store, string $field): Store
     {
@@ -276,7 +276,7 @@ final class SharedCase
         if (is_array($value)) {
             return array_map($this->filledIn(...), $value);
         }
-        // strtr() takes the longest name first.
+        // strtr() replaces the longest name first.
         return is_string($value) ? strtr($value, $this->variables) : $value;
     }
 }

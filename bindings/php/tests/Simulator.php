@@ -8,11 +8,11 @@ use RuntimeException;
 use WxToken\Store;
 
 /**
- * WeChat as wechat-sim plays it, at the addresses that `wechat-sim exec` puts into the environment.
+ * The simulator of WeChat, wechat-sim, at the addresses that `wechat-sim exec` sets in the environment.
  */
 final class Simulator
 {
-    /** A business API for each kind. */
+    /** The path of a business API for each kind. */
     public const BUSINESS = ['official' => '/cgi-bin/getcallbackip', 'work' => '/cgi-bin/agent/list'];
 
     public readonly string $http;
@@ -36,7 +36,7 @@ final class Simulator
     }
 
     /**
-     * Adds an official account, whose appid and secret no other story has.
+     * Adds an official account with an appid and secret that no other story has.
      *
      * @param array<string, mixed> $more Fields of POST /accounts.
      * @return array{string, string} Its appid and secret.
@@ -47,7 +47,7 @@ final class Simulator
     }
 
     /**
-     * Adds an account of any kind, likewise.
+     * Adds an account of any kind with an id and secret that no other story has.
      *
      * @param array<string, mixed> $more
      * @return array{string, string} Its id and secret.
@@ -89,7 +89,7 @@ final class Simulator
     }
 
     /**
-     * @return int How many business calls of all accounts were refused.
+     * @return int The number of refused business calls of all accounts.
      */
     public function refusals(): int
     {

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Stories: a name that is a sentence, and a function that gets an empty directory and throws when it does not hold.
+ * Stories. Each has a sentence as its name, and a function that gets an empty directory and throws if the story fails.
  */
 
 declare(strict_types=1);
@@ -12,7 +12,7 @@ use RuntimeException;
 use Throwable;
 
 /**
- * What went well and what did not, so far.
+ * The numbers of passed and failed stories.
  */
 final class Tally
 {
@@ -41,7 +41,7 @@ function story(string $name, callable $tell): void
 }
 
 /**
- * Whether the extension has the classes, and not src/ by FFI.
+ * Returns whether the classes come from the extension, and not from src/ by FFI.
  */
 function isByExtension(): bool
 {

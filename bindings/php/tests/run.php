@@ -1,9 +1,10 @@
 <?php
 
 /**
- * Runs every story, or the chapters that are named: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php bindings/php/tests/run.php
+ * Runs every story, or only the named chapters: WXTOKEN_CASES=tests/cases.json wechat-sim exec --quiet -- php
+ * bindings/php/tests/run.php
  *
- * By FFI; where --by-extension comes first, by the extension, which has to be loaded then.
+ * The stories use FFI. With --by-extension as the first argument they use the extension, which must be loaded.
  */
 
 declare(strict_types=1);

@@ -1,4 +1,4 @@
-"""Signs a page's URL for the JS-SDK, and prints what the page gives to wx.config as JSON.
+"""Signs a page's URL for the JS-SDK and prints the fields that the page passes to wx.config, as JSON.
 
     python3 jssdk.py 'https://shop.example/page?from=menu#top'
 
@@ -21,9 +21,9 @@ from wxtoken import Store, WxTokenError
 
 
 def sign(app_id: str, ticket: str, url: str) -> dict[str, str | int]:
-    """Return what wx.config takes, beside debug, jsApiList and openTagList, which are the page's own.
+    """Return the signed fields of wx.config. The page itself adds debug, jsApiList and openTagList.
 
-    url is the page's, exactly as the browser shows it, from https:// to the query; the fragment is left out.
+    url is the page's URL, exactly as the browser shows it from https:// to the query, without the fragment.
     """
     nonce = secrets.token_hex(16)
     timestamp = int(time.time())
@@ -42,7 +42,7 @@ def main() -> None:
         secret = os.environ.get("WXTOKEN_SECRET")
         if secret:
             store.register("demo", os.environ.get("WXTOKEN_KIND", "official"), account_id, secret)
-        # The ticket stays on the server: the page gets the signature only.
+        # The ticket stays on the server. The page gets only the signature.
         ticket = store.token("demo/jsapi_ticket")
     print(json.dumps(sign(account_id, ticket.value, sys.argv[1])))
 

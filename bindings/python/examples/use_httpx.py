@@ -1,6 +1,6 @@
-"""Asks WeChat for its callback addresses by httpx, with a token of the store.
+"""Asks WeChat for its callback addresses through httpx, with a token of the store.
 
-The environment is as for first_get.py. With WXSIM_HTTP set, the simulator answers.
+It reads the same environment variables as first_get.py. If WXSIM_HTTP is set, the simulator answers.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from wxtoken.httpx import StoreAuth
 
 
 async def main() -> None:
-    """Print how many addresses there are."""
+    """Print the number of addresses."""
     simulator = os.environ.get("WXSIM_HTTP")
     base_url = simulator or "https://api.weixin.qq.com"
     with Store(api_base_url=simulator) as store:

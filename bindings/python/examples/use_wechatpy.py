@@ -1,6 +1,6 @@
-"""Asks WeChat for its callback addresses by wechatpy, with a token of the store.
+"""Asks WeChat for its callback addresses through wechatpy, with a token of the store.
 
-The environment is as for first_get.py. With WXSIM_HTTP set, the simulator answers.
+It reads the same environment variables as first_get.py. If WXSIM_HTTP is set, the simulator answers.
 """
 
 import os
@@ -13,7 +13,7 @@ from wxtoken.wechatpy import WeChatClient
 
 
 def main() -> None:
-    """Print how many addresses there are."""
+    """Print the number of addresses."""
     account_id, secret = os.environ["WXTOKEN_ID"], os.environ["WXTOKEN_SECRET"]
     simulator = os.environ.get("WXSIM_HTTP")
     with Store(api_base_url=simulator) as store:

@@ -1,4 +1,4 @@
-"""What every test here has: the simulator, and a store of its own."""
+"""Fixtures of every test: the simulator, and a private store."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ HOW = (
 )
 
 
-# They have virtual environments of their own, where test_sdks.py runs them.
+# These run in their own virtual environments, which test_sdks.py starts.
 collect_ignore = [] if os.environ.get("WXTOKEN_SDKS") else ["sdks"]
 
 
 def pytest_configure() -> None:
-    """Says at once what is missing, rather than in every test."""
+    """Reports missing settings once, instead of in every test."""
     for name in ("WXSIM_HTTP", "WXSIM_HTTPS", "WXSIM_CONTROL", "WXSIM_CA", "WXTOKEN_CASES"):
         if not os.environ.get(name):
             raise pytest.UsageError(f"{name} is not set: {HOW}")
     if not Path(os.environ["WXTOKEN_CASES"]).is_file():
-        raise pytest.UsageError(f"WXTOKEN_CASES is {os.environ['WXTOKEN_CASES']}, which is no file: {HOW}")
+        raise pytest.UsageError(f"WXTOKEN_CASES is {os.environ['WXTOKEN_CASES']}, which is not a file: {HOW}")
 
 
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeps the caller's own store and options out of the tests."""
+    """Keeps the caller's store and options out of the tests."""
     for name in os.environ:
         if name.startswith("WXTOKEN_") and name not in ("WXTOKEN_CASES", "WXTOKEN_LIBRARY", "WXTOKEN_PYTHON"):
             monkeypatch.delenv(name)
@@ -48,7 +48,7 @@ Opener = Callable[..., Store]
 
 @pytest.fixture
 def open_store(tmp_path: Path, sim: Simulator) -> Iterator[Opener]:
-    """Opens the test's store against the simulator, with an account "shop" where one is given."""
+    """Opens the test's store against the simulator, with an account "shop" if one is given."""
     opened = []
 
     def open_one(account: Account | None = None, **options: object) -> Store:

@@ -1,4 +1,4 @@
-"""The simulator of WeChat that ``wechat-sim exec`` has started, as a test talks to it."""
+"""The simulator of WeChat that ``wechat-sim exec`` has started."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from typing import Any
 
-# A proxy of the host's is not for loopback.
+# A proxy of the host must not be used for loopback.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -34,13 +34,13 @@ class Simulator:
         return ask(f"{self.control}/counters?id={account_id}")
 
     def account(self, kind: str = "official", **more: Any) -> Account:
-        """An account that no other test has."""
+        """Creates an account that no other test uses."""
         account = Account(kind)
         self.post("/accounts", {"kind": kind, "id": account.id, "secret": account.secret, **more})
         return account
 
     def errcode(self, kind: str, token: str) -> int:
-        """What a business API says to a token; 0 where it takes it."""
+        """Calls a business API with a token and returns its errcode, 0 if the token is accepted."""
         path = {"official": "getcallbackip", "work": "agent/list"}[kind]
         return ask(f"{self.http}/cgi-bin/{path}?access_token={token}").get("errcode", 0)
 

@@ -1,4 +1,4 @@
-"""Carries out the table of cases that every language's binding must pass; see ``tests/CASES.md`` of the project."""
+"""Carries out the table of cases that every language's binding must pass. See ``tests/CASES.md`` of the project."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from simulator import Simulator
 import wxtoken
 from wxtoken import Store, WxTokenError
 
-# The socket of a redis-server; with it, the stores of the cases are there.
+# The socket of a redis-server. If set, the stores of the cases are on it.
 REDIS = os.environ.get("WXTOKEN_CASES_REDIS")
-# An address that starts a wxtoken server for each case; with it, the stores of the cases are such servers.
+# An address that starts a wxtoken server for each case. If set, the stores of the cases are such servers.
 SERVER = os.environ.get("WXTOKEN_CASES_SERVER")
 
 CASES = json.loads(Path(os.environ["WXTOKEN_CASES"]).read_text("utf-8"))["cases"]
@@ -38,7 +38,7 @@ ERRORS = {
     "WXTOKEN_E_INTERNAL": wxtoken.InternalError,
 }
 
-# The keys of each verb: those that must be there, and those that may.
+# The keys of each verb: the required and the optional ones.
 PLAIN_VERBS: dict[str, tuple[set[str], set[str]]] = {
     "sim": ({"path", "body"}, {"keep"}),
     "counters": ({"id", "has"}, set()),
@@ -78,7 +78,7 @@ class Runner:
         self.sim = sim
         self.stores: dict[str, Store] = {}
         self.server = start_server() if SERVER else None
-        # The store of the server, for the one who runs it.
+        # The server's own store, opened as its operator does.
         self.operator = [self.opened(self.server["file"])] if self.server else []
         self.variables = {
             "DIR": str(directory),
@@ -124,7 +124,7 @@ class Runner:
             check_error(caught.value, status, **expected)
 
     def filled(self, value: Any) -> Any:
-        """`value` with the variables replaced in every string."""
+        """Returns `value` with the variables replaced in every string."""
         if isinstance(value, str):
             names = sorted(self.variables, key=len, reverse=True)
             pattern = r"\$(" + "|".join(map(re.escape, names)) + ")"

@@ -1,6 +1,7 @@
 """WeiXinTokenClass, on an empty store and on the database of the script that this library descends from.
 
-The store file is only read and written by other processes here: in one that uses the library, another SQLite would lose its locks.
+Only other processes read and write the store file here. In a process that uses the library, another SQLite would lose
+its locks.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ READ_BYTES = "import sys; sys.stdout.buffer.write(open(sys.argv[1], 'rb').read()
 
 @pytest.fixture(autouse=True)
 def _at_the_simulator(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A kept token belongs to the base URL that holds when the database is converted, which is when it is opened.
+    # A kept token belongs to the base URL that is set when the database is opened and converted.
     monkeypatch.setenv("WXTOKEN_WORK_BASE_URL", sim.http)
 
 
 def make_database(path: Path, accounts: list[Any], tokens: list[Any]) -> None:
-    """The script's database, as its own CREATE TABLE and INSERT statements made it."""
+    """Creates the script's database with the script's own CREATE TABLE and INSERT statements."""
     arguments = [str(path), json.dumps(accounts), json.dumps(tokens)]
     subprocess.run([sys.executable, "-c", MAKE_DATABASE, *arguments], check=True)
 
@@ -66,7 +67,7 @@ def test_an_empty_store_with_corpid_and_secret_gives_a_token(sim: Simulator, tmp
     token = WeiXinTokenClass(path, corpid=account.id, secret=account.secret).get()
     assert isinstance(token, str)
     assert sim.errcode("work", token) == 0
-    # From then on the store knows the account, and it is the current one.
+    # From then on the store knows the account, which is the current one.
     assert WeiXinTokenClass(path).get() == token
     assert sim.counters(account.id)["requests"] == 1
 
@@ -81,7 +82,7 @@ def test_without_a_path_it_is_the_store_of_the_environment(
     assert sim.errcode("work", WeiXinTokenClass().get()) == 0
 
 
-def test_it_has_one_name_in_two_places() -> None:
+def test_the_class_can_be_imported_from_two_places() -> None:
     assert wxtoken.compat.WeiXinTokenClass is WeiXinTokenClass
 
 
@@ -97,7 +98,7 @@ def test_two_apps_of_one_corporation_are_told_apart_by_name(sim: Simulator, tmp_
     assert WeiXinTokenClass(path).get() == mail.get()
 
 
-def test_half_a_credential_and_an_empty_store_are_told_so(tmp_path: Path) -> None:
+def test_half_a_credential_and_an_empty_store_are_reported(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="together"):
         WeiXinTokenClass(tmp_path / "tokens.db", corpid="ww0000000000000000")
     with pytest.raises(AccountError, match="no current account"):
@@ -114,7 +115,7 @@ def test_the_scripts_token_is_kept_and_costs_no_request(sim: Simulator, tmp_path
     assert sim.counters(account.id)["requests"] == 0
 
 
-def test_the_scripts_expired_token_is_fetched_anew(sim: Simulator, tmp_path: Path) -> None:
+def test_an_expired_token_of_the_script_is_fetched_again(sim: Simulator, tmp_path: Path) -> None:
     account = sim.account("work")
     path = tmp_path / ".odbp_db.sqlite3"
     make_database(path, [account_row("odbp", account, 1)], [token_row("spent-token", -60)])

@@ -18,7 +18,7 @@ HEADER = Path(__file__).parents[3] / "include" / "wxtoken.h"
 
 
 def ask_compiler(directory: Path, expressions: list[str]) -> list[int]:
-    """The values of C expressions over the header."""
+    """Returns the values of C expressions that use the header."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.fail("there is no C compiler: install one, as with apt-get install gcc libc6-dev")
@@ -32,7 +32,7 @@ def ask_compiler(directory: Path, expressions: list[str]) -> list[int]:
 
 
 @pytest.mark.parametrize(("name", "struct"), [("wxtoken_error", _library.CError), ("wxtoken_token", _library.CToken)])
-def test_a_struct_lies_in_memory_as_the_compiler_lays_it(
+def test_a_struct_has_the_layout_of_the_compiler(
     name: str, struct: type[ctypes.Structure], tmp_path: Path
 ) -> None:
     expressions, ours = [f"sizeof({name})"], [ctypes.sizeof(struct)]
@@ -42,7 +42,7 @@ def test_a_struct_lies_in_memory_as_the_compiler_lays_it(
     assert ours == ask_compiler(tmp_path, expressions)
 
 
-def test_the_structs_of_the_extension_lie_as_those_of_the_header(tmp_path: Path) -> None:
+def test_the_structs_of_the_extension_have_the_layout_of_the_header(tmp_path: Path) -> None:
     pairs = {"error": _library.CError, "token": _library.CToken}
     checks = []
     for name, struct in pairs.items():

@@ -1,4 +1,4 @@
-"""The library is found where the README says, and the package works once installed."""
+"""The library is found where the README says, and the installed package works."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[1]
 
 
 def library_path() -> Path:
-    """The file that this process has loaded, however it was found."""
+    """Returns the file that this process has loaded, however it was found."""
     for line in Path("/proc/self/maps").read_text().splitlines():
         if "/libwxtoken.so" in line:
             return Path(line.split(maxsplit=5)[5])
@@ -26,7 +26,7 @@ def library_path() -> Path:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's, without its ways to the package and the library, and between them."""
+    """Returns this process's environment without the variables that lead to the package and the library."""
     ways = ("LD_LIBRARY_PATH", "PYTHONPATH", "WXTOKEN_LIBRARY", "WXTOKEN_PYTHON")
     return {**{name: value for name, value in os.environ.items() if name not in ways}, **variables}
 
@@ -69,7 +69,7 @@ def test_the_library_is_found_by_the_loader(tmp_path: Path) -> None:
     assert found.stdout.strip() == "libwxtoken.so.0", found.stderr
 
 
-def test_a_library_that_is_not_there_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
+def test_a_missing_library_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
     copy_package(tmp_path)
     missing = import_it(tmp_path, WXTOKEN_LIBRARY=str(tmp_path / "nowhere.so"))
     assert missing.returncode == 1
@@ -79,7 +79,7 @@ def test_a_library_that_is_not_there_is_an_import_error_with_a_remedy(tmp_path: 
     assert "WXTOKEN_LIBRARY names it" in last
 
 
-def test_a_library_that_is_another_one_is_an_import_error_that_says_so(tmp_path: Path) -> None:
+def test_a_different_library_is_an_import_error_that_says_so(tmp_path: Path) -> None:
     copy_package(tmp_path)
     wrong = import_it(tmp_path, WXTOKEN_LIBRARY="libc.so.6")
     last = wrong.stderr.strip().splitlines()[-1]
@@ -100,7 +100,7 @@ def test_a_python_without_ctypes_is_an_import_error_with_a_remedy(tmp_path: Path
 
 
 def run(*command: object, **options: object) -> str:
-    """Runs a command, and shows what it said if it fails."""
+    """Runs a command, and shows its output if it fails."""
     result = subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
     said = f"{command}: {result.stdout}{result.stderr}"
     assert result.returncode == 0, said
@@ -111,7 +111,7 @@ def run(*command: object, **options: object) -> str:
 def test_installed_by_pip_into_a_fresh_venv_the_example_gets_a_token(
     compiler: str, way: str, sim: Simulator, tmp_path: Path
 ) -> None:
-    """Needs python3-venv where Debian is, and PyPI or a mirror for setuptools. Without a compiler it goes by ctypes."""
+    """Needs python3-venv on Debian, and PyPI or a mirror for setuptools. Without a compiler the package uses ctypes."""
     ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "*.so*")
     source = shutil.copytree(PROJECT, tmp_path / "source", ignore=ignored)
     python = tmp_path / "venv" / "bin" / "python"

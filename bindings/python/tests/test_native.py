@@ -1,6 +1,6 @@
-"""Which way tokens go, by the extension or by ctypes, and what is promised of both.
+"""The two implementations of Store.token, by the extension and by ctypes, and the promises that both keep.
 
-The suite runs once each way, as $WXTOKEN_PYTHON says.
+The suite runs once with each, as $WXTOKEN_PYTHON says.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def put_native(package: Path) -> None:
     shutil.copy(built, package)
 
 
-def test_the_suite_goes_the_way_that_it_is_told() -> None:
+def test_the_suite_runs_with_the_requested_implementation() -> None:
     assert os.environ.get("WXTOKEN_PYTHON") in (None, "", wxtoken.implementation)
 
 
-def test_the_extension_is_used_where_it_is(tmp_path: Path) -> None:
+def test_the_extension_is_used_if_it_is_present(tmp_path: Path) -> None:
     put_native(copy_package(tmp_path))
     assert by(tmp_path).stdout == "native\n"
     assert by(tmp_path, WXTOKEN_PYTHON="native").stdout == "native\n"
     assert by(tmp_path, WXTOKEN_PYTHON="ctypes").stdout == "ctypes\n"
 
 
-def test_where_the_extension_is_not_there_ctypes_is_used(tmp_path: Path) -> None:
+def test_ctypes_is_used_if_the_extension_is_missing(tmp_path: Path) -> None:
     copy_package(tmp_path)
     assert by(tmp_path).stdout == "ctypes\n"
 
@@ -64,7 +64,7 @@ def test_an_extension_that_does_not_load_costs_nothing_but_speed(tmp_path: Path)
     assert (found.stdout, found.stderr) == ("ctypes\n", "")
 
 
-def test_to_ask_for_the_extension_where_it_does_not_load_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
+def test_requesting_an_extension_that_does_not_load_is_an_import_error_with_a_remedy(tmp_path: Path) -> None:
     package = copy_package(tmp_path)
     assert "WXTOKEN_PYTHON" in by(tmp_path, WXTOKEN_PYTHON="native").stderr.splitlines()[-1]
     (package / NATIVE).write_text("for another machine")
@@ -73,27 +73,27 @@ def test_to_ask_for_the_extension_where_it_does_not_load_is_an_import_error_with
     assert NATIVE in last
 
 
-def test_an_unknown_way_is_an_import_error_that_names_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_implementation_is_an_import_error_that_names_the_known_ones(tmp_path: Path) -> None:
     copy_package(tmp_path)
     last = by(tmp_path, WXTOKEN_PYTHON="cffi").stderr.splitlines()[-1]
     assert last == "ImportError: WXTOKEN_PYTHON is cffi: set it to native or ctypes, or unset it"
 
 
-def test_a_free_threaded_python_goes_by_ctypes(tmp_path: Path) -> None:
+def test_a_free_threaded_python_uses_ctypes(tmp_path: Path) -> None:
     put_native(copy_package(tmp_path))
     program = "import sys; sys.abiflags = 't'; import wxtoken; print(wxtoken.implementation)"
     variables = environment(WXTOKEN_LIBRARY=str(library_path()))
     assert subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path, env=variables) == b"ctypes\n"
 
 
-def test_the_extension_says_of_itself_what_the_other_way_says() -> None:
+def test_the_extension_has_the_docstring_and_parameters_of_the_python_method() -> None:
     by_extension = importlib.import_module("wxtoken._native").Base.token
     by_ctypes = vars(Store).get("_token", Store.token)
     assert inspect.getdoc(by_extension) == inspect.getdoc(by_ctypes)
     assert list(inspect.signature(by_extension).parameters) == list(inspect.signature(by_ctypes).parameters)
 
 
-def test_a_token_that_is_the_same_is_the_same_object(sim: Simulator, open_store: Opener) -> None:
+def test_an_unchanged_token_is_the_same_object(sim: Simulator, open_store: Opener) -> None:
     account = sim.account()
     store = open_store(account)
     first = store.token("shop")
@@ -104,7 +104,7 @@ def test_a_token_that_is_the_same_is_the_same_object(sim: Simulator, open_store:
     assert store.token("shop") is not first
 
 
-def test_a_name_may_be_given_by_its_keyword_and_one_alone(sim: Simulator, open_store: Opener) -> None:
+def test_the_name_may_be_a_keyword_and_is_the_only_argument(sim: Simulator, open_store: Opener) -> None:
     store: Any = open_store(sim.account())
     expected = store.token("shop")
     assert [store.token(), store.token(None), store.token(name="shop"), store.token(name=None)] == [expected] * 4
@@ -140,8 +140,8 @@ def test_a_subclass_may_override_it_and_call_it(sim: Simulator, open_store: Open
         assert store.token("op") == expected
 
 
-def test_names_in_turns_by_many_threads_give_each_its_own_token(sim: Simulator, open_store: Opener) -> None:
-    """More names than the extension has places for their tokens."""
+def test_many_threads_that_alternate_names_get_the_token_of_each(sim: Simulator, open_store: Opener) -> None:
+    """Uses more names than the extension has places for their tokens."""
     store = open_store()
     expected = {}
     for number in range(40):
@@ -163,7 +163,7 @@ def resident_kb() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
-def test_gets_keep_no_memory_and_no_references(sim: Simulator, open_store: Opener) -> None:
+def test_gets_leak_no_memory_and_no_references(sim: Simulator, open_store: Opener) -> None:
     store = open_store(sim.account())
     name = "sh" + "op"[:2]
     token = store.token(name)
@@ -179,7 +179,7 @@ def test_gets_keep_no_memory_and_no_references(sim: Simulator, open_store: Opene
 
     for times, call in [(1_000_000, lambda: store.token(name)), (5_000, fail), (5_000, odd)]:
         grown_kb = growth(call, times)
-        # One object of 16 bytes a call would be more.
+        # One object of 16 bytes per call would exceed this.
         assert grown_kb < times * 16 // 1024 + 512, f"{grown_kb} kB for {times} calls"
     gc.collect()
     before = [sys.getrefcount(one) for one in kept]
@@ -188,7 +188,7 @@ def test_gets_keep_no_memory_and_no_references(sim: Simulator, open_store: Opene
             call()
     gc.collect()
     after = [sys.getrefcount(one) for one in kept]
-    # Others use None too.
+    # Other code uses None too.
     assert all(abs(now - then) < 50 for now, then in zip(after, before)), list(zip(after, before))
 
 
@@ -225,10 +225,10 @@ def test_a_store_that_is_closed_during_a_get_keeps_no_token(sim: Simulator, open
     assert token() is None
 
 
-def test_tokens_that_begin_and_end_alike_are_told_apart(open_store: Opener) -> None:
+def test_tokens_that_begin_and_end_alike_are_distinguished(open_store: Opener) -> None:
     store = open_store()
     store.register("platform", "component", "wx0", "secret")
-    # Neither has an end that is known.
+    # Neither token has a known end.
     tokens = {"one": "refresh-me", "another": "refresh-me-me", "a third": "refresh-we"}
     for number, (name, value) in enumerate(tokens.items(), 1):
         store.register(name, "authorizer", f"wx{number}")
@@ -239,11 +239,12 @@ def test_tokens_that_begin_and_end_alike_are_told_apart(open_store: Opener) -> N
             assert store.token(f"{name}/refresh_token").value == tokens[name]
 
 
-def test_a_store_in_a_cycle_is_collected_with_what_it_gave(sim: Simulator, open_store: Opener, tmp_path: Path) -> None:
+def test_a_store_in_a_cycle_is_collected_with_its_tokens(sim: Simulator, open_store: Opener, tmp_path: Path) -> None:
     open_store(sim.account()).token("shop")
     store: Any = Store(tmp_path / "tokens.db", api_base_url=sim.http)
     token = store.token("shop")
-    # A Token is frozen, and yet this can be done; the cycles then go through what the Store keeps.
+    # A Token is frozen, but this is possible all the same. The cycles then lead through the objects that the Store
+    # keeps.
     object.__setattr__(token, "store", store)
     store._handle.store = store
     seen = [weakref.ref(store), weakref.ref(token), weakref.ref(store._handle)]
@@ -272,14 +273,14 @@ with wxtoken.Store({str(tmp_path / "tokens.db")!r}, api_base_url={sim.http!r}) a
 
 
 def in_a_sub_interpreter(program: str) -> None:
-    """By the module of the standard library; its name and calls are this Python's."""
+    """Runs the program with the standard library's module, whose name and functions depend on the version of Python."""
     if sys.version_info >= (3, 13):
-        # With a lock of its own.
+        # This sub-interpreter has its own lock.
         interpreters: Any = importlib.import_module("_interpreters")
         one = interpreters.create("isolated")
     else:
         interpreters = importlib.import_module("_xxsubinterpreters")
-        # That of 3.12 would have a lock of its own, with which ctypes does not load there.
+        # In 3.12 it would have its own lock, with which ctypes does not load there.
         one = interpreters.create(isolated=False)
     failed = interpreters.run_string(one, program)
     interpreters.destroy(one)

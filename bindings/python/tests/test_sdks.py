@@ -1,4 +1,4 @@
-"""Runs the tests of ``sdks``, with the real SDKs, in environments of their own."""
+"""Runs the tests of ``sdks`` with the real SDKs, in their own environments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from venvs import python_with
 PROJECT = Path(__file__).parents[1]
 SDKS = PROJECT / "tests" / "sdks"
 
-# The packages, and the tests of them: first those that wait longest.
+# The packages and their tests, those that wait longest first.
 RUNS = {
     "requirements.txt": [SDKS / f"test_{name}.py" for name in ("stories", "wechatpy", "auth", "readme", "examples")],
     "wechatpy-2.txt": [*(SDKS / f"test_{name}.py" for name in ("stories", "wechatpy", "readme")), "-k", "wechatpy"],
@@ -24,7 +24,7 @@ OPTIONS = ["-q", "-p", "no:cacheprovider", "-n", "8", "--maxschedchunk", "1"]
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """All runs side by side: their stories wait for tokens to end."""
+    """Starts all runs at once, because their stories wait for tokens to expire."""
     pythons = {name: python_with(SDKS / name) for name in RUNS}
     running = {
         name: subprocess.Popen(
@@ -39,7 +39,7 @@ def started() -> Iterator[dict[str, subprocess.Popen[str]]]:
     }
     yield running
     for run in running.values():
-        # One that nobody has waited for: its test was not asked for.
+        # A run that is still going was not waited for, because its test was not selected.
         with run:
             run.kill()
 

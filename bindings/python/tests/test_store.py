@@ -1,4 +1,4 @@
-"""What is Python's own about Store, Token and the exceptions."""
+"""The Python side of Store, Token and the exceptions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_token_prints_as_its_value_and_its_repr_hides_it(sim: Simulator, open_
     assert token.value not in repr([token])
 
 
-def test_a_token_says_when_it_ends(sim: Simulator, open_store: Opener) -> None:
+def test_a_token_has_its_expiry_time(sim: Simulator, open_store: Opener) -> None:
     token = open_store(sim.account()).token("shop")
     assert token.expires_at is not None
     assert token.expires_at.tzinfo is timezone.utc
@@ -40,7 +40,7 @@ def test_a_token_says_when_it_ends(sim: Simulator, open_store: Opener) -> None:
     assert 7190 < token.expires_in < 7201
 
 
-def test_a_token_that_wechat_gives_again_has_its_new_end(sim: Simulator, open_store: Opener) -> None:
+def test_a_token_that_wechat_returns_again_has_its_new_expiry_time(sim: Simulator, open_store: Opener) -> None:
     account = sim.account()
     sim.post("/faults", {"id": account.id, "kind": "token", "value": "the-same", "times": 0})
     store = open_store(account)
@@ -53,7 +53,7 @@ def test_a_token_that_wechat_gives_again_has_its_new_end(sim: Simulator, open_st
     assert second.expires_in < first.expires_in
 
 
-def test_what_was_put_is_given_back_and_a_refresh_token_has_no_end(open_store: Opener) -> None:
+def test_a_pushed_secret_is_returned_and_a_refresh_token_has_no_end(open_store: Opener) -> None:
     store = open_store()
     store.register("platform", "component", "wx0", "secret")
     store.register("customer", "authorizer", "wx1")
@@ -94,12 +94,12 @@ def test_a_failed_put_does_not_show_its_value(open_store: Opener) -> None:
         assert hidden not in "".join(traceback.format_exception(None, caught.value, caught.tb))
 
 
-def test_a_token_travels_to_another_process(sim: Simulator, open_store: Opener) -> None:
+def test_a_token_can_be_pickled(sim: Simulator, open_store: Opener) -> None:
     token = open_store(sim.account()).token("shop")
     assert pickle.loads(pickle.dumps(token)) == token
 
 
-def test_a_store_does_not_travel(open_store: Opener) -> None:
+def test_a_store_cannot_be_pickled(open_store: Opener) -> None:
     with pytest.raises(TypeError, match="open one in each process"):
         pickle.dumps(open_store())
 
@@ -115,7 +115,7 @@ def test_a_refusal_carries_errcode_and_seconds_and_hides_the_secret(sim: Simulat
     assert account.secret not in str(caught.value) + repr(caught.value)
 
 
-def test_an_exception_travels_to_another_process() -> None:
+def test_an_exception_can_be_pickled() -> None:
     for name in wxtoken.__all__:
         kind = getattr(wxtoken, name)
         if isinstance(kind, type) and issubclass(kind, WxTokenError):
@@ -126,7 +126,7 @@ def test_an_exception_travels_to_another_process() -> None:
             assert copy.status == error.status
 
 
-def test_the_built_in_exceptions_catch_what_is_of_their_kind(sim: Simulator, open_store: Opener) -> None:
+def test_built_in_exceptions_catch_the_errors_of_their_kind(sim: Simulator, open_store: Opener) -> None:
     account = sim.account()
     sim.post("/faults", {"kind": "hang", "id": account.id})
     store = open_store(account, timeout_ms=200)
@@ -144,7 +144,7 @@ def test_a_status_of_a_newer_library_is_still_a_wxtoken_error() -> None:
     assert (error.status, error.retry_after, str(error)) == (99, 1.5, "something new")
 
 
-def test_a_nul_is_refused_before_it_crosses(open_store: Opener, tmp_path: Path) -> None:
+def test_a_nul_is_refused_before_the_call(open_store: Opener, tmp_path: Path) -> None:
     store = open_store()
     calls: list[Any] = [
         lambda: Store(str(tmp_path / "a\0b")),
@@ -166,14 +166,14 @@ def test_a_nul_is_refused_before_it_crosses(open_store: Opener, tmp_path: Path) 
     assert store.report()["accounts"] == []
 
 
-def test_what_is_no_utf8_is_refused(open_store: Opener) -> None:
+def test_invalid_utf8_is_refused(open_store: Opener) -> None:
     store = open_store()
     for name in ("\udcff", "\ud800"):
         with pytest.raises(ArgumentError, match="UTF-8"):
             store.token(name)
 
 
-def test_what_is_no_string_is_a_type_error_that_does_not_show_it(open_store: Opener) -> None:
+def test_a_value_that_is_not_a_string_is_a_type_error_that_does_not_show_it(open_store: Opener) -> None:
     store = open_store()
     wrong: Any = b"secret-bytes"
     with pytest.raises(TypeError, match="secret must be a str, not bytes") as caught:
@@ -183,7 +183,7 @@ def test_what_is_no_string_is_a_type_error_that_does_not_show_it(open_store: Ope
         store.set("timeout_ms", wrong)
 
 
-def test_options_come_as_numbers_switches_and_paths(sim: Simulator, tmp_path: Path) -> None:
+def test_options_may_be_numbers_switches_and_paths(sim: Simulator, tmp_path: Path) -> None:
     account = sim.account()
     with Store(
         tmp_path / "tokens.db",
@@ -216,7 +216,7 @@ def test_a_path_may_be_bytes_or_have_any_name_that_is_utf8(tmp_path: Path) -> No
             assert store.report()["store"] == str(path)
 
 
-def test_a_closed_store_says_so_and_closing_again_is_fine(sim: Simulator, open_store: Opener) -> None:
+def test_a_closed_store_reports_it_and_closing_again_does_nothing(sim: Simulator, open_store: Opener) -> None:
     store = open_store(sim.account())
     with store:
         store.token("shop")
@@ -238,7 +238,7 @@ def test_a_closed_store_says_so_and_closing_again_is_fine(sim: Simulator, open_s
 
 
 def test_a_forgotten_store_frees_its_handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # What earlier tests left behind is not counted.
+    # Objects that earlier tests left behind are not counted.
     gc.collect()
     freed = []
     free = wxtoken._library.LIBRARY.wxtoken_free
@@ -257,7 +257,7 @@ def test_a_forgotten_store_frees_its_handle(tmp_path: Path, monkeypatch: pytest.
     assert freed == [pointer]
 
 
-def test_a_report_that_outgrows_the_buffer_comes_whole(open_store: Opener) -> None:
+def test_a_report_that_outgrows_the_buffer_is_complete(open_store: Opener) -> None:
     store = open_store()
     for number in range(40):
         store.register(f"账号 {number}", "official", f"wx{number}", "secret")
@@ -277,7 +277,7 @@ def test_a_rejected_token_may_be_given_as_token_or_string(sim: Simulator, open_s
     assert store.token() == second
 
 
-def test_tokens_are_equal_when_they_are_the_same(sim: Simulator, open_store: Opener) -> None:
+def test_tokens_with_the_same_value_and_end_are_equal(sim: Simulator, open_store: Opener) -> None:
     store = open_store(sim.account())
     token = store.token("shop")
     assert token == store.token("shop")

@@ -1,4 +1,4 @@
-"""Threads and forked processes use one Store as they like, and cost one request."""
+"""Threads and forked processes use one Store freely, and cost one request."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from simulator import Simulator
 
 from wxtoken import ArgumentError, Store
 
-# Far beyond what anything here takes: only what hangs gets there.
+# Far longer than anything here takes. Only a hang reaches it.
 PATIENCE_S = 60
 
 
 class Worker(threading.Thread):
-    """A thread whose result, or exception, is had by result()."""
+    """A thread whose result() returns its result or raises its exception."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__(daemon=True)
@@ -47,7 +47,7 @@ class Worker(threading.Thread):
 
 
 class Child:
-    """A forked process whose result, or failure, is had by result()."""
+    """A forked process whose result() returns its result or raises its failure."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         self.pipe, end = os.pipe()
@@ -62,7 +62,7 @@ class Child:
                 with open(end, "wb") as out:
                     pickle.dump(answer, out)
             finally:
-                # Nothing of pytest's may run twice.
+                # Code of pytest must not run twice.
                 os._exit(0)
         os.close(end)
 
@@ -108,7 +108,7 @@ def test_a_fetch_lets_other_threads_fetch(sim: Simulator, open_store: Opener) ->
     assert sim.errcode("official", waiting.result()) == 0
 
 
-def test_closing_beside_calls_of_other_threads_ends_them_cleanly(sim: Simulator, open_store: Opener) -> None:
+def test_closing_during_calls_of_other_threads_ends_them_cleanly(sim: Simulator, open_store: Opener) -> None:
     account = sim.account()
     store = open_store(account, revalidate_ms=0)
     expected = store.token("shop")
@@ -154,7 +154,7 @@ def test_16_forked_processes_cost_one_request(sim: Simulator, open_store: Opener
         return store.token("shop").value
 
     children = [Child(get) for _ in range(16)]
-    # Their end of the pipe ends for all of them at once.
+    # The children's end of the pipe closes for all of them at once.
     os.close(go)
     tokens = {child.result() for child in children}
     os.close(start)
@@ -178,7 +178,7 @@ def test_both_sides_of_a_fork_close_their_own(sim: Simulator, open_store: Opener
     store.close()
 
 
-def test_forks_beside_busy_threads_give_children_that_work(sim: Simulator, open_store: Opener) -> None:
+def test_a_fork_with_busy_threads_gives_a_working_child(sim: Simulator, open_store: Opener) -> None:
     account = sim.account()
     store = open_store(account, revalidate_ms=0)
     token = store.token("shop")

@@ -1,4 +1,4 @@
-"""Wheels that carry the library: built, checked by auditwheel, and used where nothing else of ours is."""
+"""Wheels that contain the library: built, checked by auditwheel, and used on their own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NATIVE, ANY = "cp310-abi3", "py3-none"
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Both, by what their names say of Python."""
+    """Builds both wheels, by the Python tag in their names."""
     python = python_with(PROJECT / "wheel-requirements.txt")
     directory = tmp_path_factory.mktemp("wheels")
     said = run(python, PROJECT / "build_wheel.py", library_path(), directory)
@@ -89,7 +89,7 @@ def test_pip_prefers_the_one_with_the_extension(wheels: dict[str, Path]) -> None
     assert taken.name == wheels[NATIVE].name
 
 
-def test_wheels_for_another_platform_have_the_tag_that_is_given_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+def test_wheels_for_another_platform_have_the_given_tag_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     python = python_with(PROJECT / "wheel-requirements.txt")
     built = []
     for directory in (tmp_path / "first", tmp_path / "second"):
@@ -102,7 +102,7 @@ def test_wheels_for_another_platform_have_the_tag_that_is_given_and_the_same_byt
         assert first.read_bytes() == built[1][tag].read_bytes()
 
 
-def test_a_source_distribution_has_what_the_extension_is_built_of(tmp_path: Path) -> None:
+def test_a_source_distribution_has_the_sources_of_the_extension(tmp_path: Path) -> None:
     python = python_with(PROJECT / "wheel-requirements.txt")
     ignored = shutil.ignore_patterns("__pycache__", "build", "*.egg-info", ".*", "*.so*")
     source = shutil.copytree(PROJECT, tmp_path / "source", ignore=ignored)
@@ -123,7 +123,7 @@ def test_without_a_compiler_no_wheel_is_built(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_its_extras_are_what_the_sdks_are_tested_with(wheels: dict[str, Path]) -> None:
+def test_its_extras_allow_the_tested_sdks(wheels: dict[str, Path]) -> None:
     wheel = wheels[NATIVE]
     python = python_with(PROJECT / "tests" / "sdks" / "requirements.txt")
     options = ["--disable-pip-version-check", "install", "--dry-run", "--no-index"]
@@ -138,7 +138,7 @@ def test_its_extras_are_what_the_sdks_are_tested_with(wheels: dict[str, Path]) -
     ]
 
 
-def test_a_library_that_is_none_is_refused_with_what_auditwheel_says(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_library_is_refused_with_the_words_of_auditwheel(tmp_path: Path) -> None:
     python = python_with(PROJECT / "wheel-requirements.txt")
     wrong = tmp_path / "libwxtoken.so.0"
     wrong.write_text("no library")

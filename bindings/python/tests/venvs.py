@@ -1,4 +1,4 @@
-"""Virtual environments in the build directory, made once for a list of pinned packages and used again."""
+"""Virtual environments in the build directory, made once for a list of pinned packages and then reused."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ REMEDY = (
 
 
 def python_with(requirements: Path) -> Path:
-    """The interpreter of an environment that has these packages. Where it cannot be made, the test fails."""
+    """Returns the interpreter of an environment with these packages. If it cannot be made, the test fails."""
     directory = DIRECTORY / requirements.stem
     wanted = f"{sys.version}\n{sys.base_prefix}\n{requirements.read_text('utf-8')}"
     python, made_for = directory / "bin" / "python", directory / "made-for"
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    # One suite at a time; the lock ends with its file.
+    # One suite at a time. Closing the file releases the lock.
     with (DIRECTORY / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made_for.exists() or made_for.read_text("utf-8") != wanted:

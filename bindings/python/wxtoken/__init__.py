@@ -1,4 +1,4 @@
-"""WeChat access tokens, fetched once and shared by every process and language on the host.
+"""Access tokens of WeChat and other platforms, fetched once and shared by every process and language on the host.
 
     from wxtoken import Store
 
@@ -6,7 +6,7 @@
         store.register("shop", "official", appid, secret)
         url = f"https://api.weixin.qq.com/cgi-bin/menu/get?access_token={store.token('shop')}"
 
-The work is done by libwxtoken, a C library; see ``README.md`` for where it is looked for.
+The C library libwxtoken does the work. ``README.md`` says where the package looks for it.
 """
 
 from ._implementation import implementation

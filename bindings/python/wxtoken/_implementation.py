@@ -1,4 +1,4 @@
-"""Which way Store.token goes: by the extension in C where it is built and loads, else by ctypes."""
+"""Selects the implementation of Store.token: the C extension if it is built and loads, else ctypes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from ._native import Base as Base
 
 implementation: str
-"""``native`` or ``ctypes``: which way Store.token goes in this process."""
+"""The implementation of Store.token in this process: ``native`` or ``ctypes``."""
 
 
 def base() -> tuple[str, type]:
-    """Name the way, and give the class that a Store is made of."""
+    """Return the implementation's name and the base class of Store."""
     wanted = os.environ.get("WXTOKEN_PYTHON") or "any"
     if wanted not in ("any", "native", "ctypes"):
         raise ImportError(f"WXTOKEN_PYTHON is {wanted}: set it to native or ctypes, or unset it")
@@ -28,7 +28,7 @@ def base() -> tuple[str, type]:
 
 
 def _native() -> type:
-    # It relies on the lock that this build of Python lacks; and its objects have another layout there.
+    # The extension relies on the lock that this build of Python lacks, and objects have another layout there.
     if "t" in sys.abiflags:
         raise ImportError("it is not for a free-threaded Python")
     from ._native import Base

@@ -1,6 +1,6 @@
-"""The C library: where it is found, its structs and functions, and how a call and a string cross.
+"""The C library: loading it, its structs and functions, and converting calls and strings.
 
-Private. The layouts and signatures are those of ``wxtoken.h``; ``tests/test_header.py`` compares them.
+Private. The layouts and signatures are those of ``wxtoken.h``. ``tests/test_header.py`` compares them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ try:
         cast,
     )
 except ImportError as e:
-    # A Python that was built where libffi was missing has the module and not its half in C.
+    # A Python that was built without libffi has this module, but not its part in C.
     raise ImportError(
         f"wxtoken cannot use ctypes: {e}: install libffi-dev and build this Python again, or use the system's"
     ) from None
@@ -56,7 +56,7 @@ class CToken(Structure):
     )
 
 
-# Name: what it returns, what it takes. The type of a handle is void *.
+# Each function's result and parameters, by name. The type of a handle is void *.
 SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "wxtoken_init": (c_int, (c_char_p, POINTER(c_void_p), POINTER(CError))),
     "wxtoken_set": (c_int, (c_void_p, c_char_p, c_char_p, POINTER(CError))),
@@ -79,7 +79,7 @@ SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def load() -> CDLL:
-    """Load the library from $WXTOKEN_LIBRARY, else from beside this file, else by the loader."""
+    """Load the library from $WXTOKEN_LIBRARY, else from this directory, else through the loader."""
     named = os.environ.get("WXTOKEN_LIBRARY")
     beside = Path(__file__).with_name(SONAME)
     if named:
@@ -90,7 +90,7 @@ def load() -> CDLL:
         where = SONAME
         remedy = "install libwxtoken and run ldconfig, or set WXTOKEN_LIBRARY to the file's path"
     try:
-        # CDLL, unlike PyDLL, lets other Python threads run while a call is inside.
+        # CDLL, unlike PyDLL, lets other Python threads run during a call.
         library = CDLL(where)
         for name, (result, parameters) in SIGNATURES.items():
             function = getattr(library, name)
@@ -107,17 +107,17 @@ ADDRESS_OF_GET = cast(LIBRARY.wxtoken_get, c_void_p).value
 
 
 class Handle:
-    """An open ``wxtoken *``, freed when nobody refers to it any more.
+    """An open ``wxtoken *``, freed when its last reference is gone.
 
-    Each call holds a reference while it is inside, so that close() in one thread cannot free what another one uses.
-    A lock would do the same, but a fork could leave it locked for ever in the child.
+    Each running call holds a reference, so close() in one thread cannot free a handle that another thread uses.
+    A lock would do the same, but after a fork it could stay locked forever in the child.
     """
 
     def __init__(self, store: bytes | None) -> None:
-        # None until the library has opened it: __del__ runs after a failure too.
+        # None until the library has opened the store, because __del__ runs after a failure too.
         self.pointer = c_void_p()
         call(LIBRARY.wxtoken_init, store, byref(self.pointer))
-        # For the extension.
+        # The extension reads this.
         self.address = self.pointer.value
         self.address_of_known, self.address_of_get = ADDRESS_OF_KNOWN, ADDRESS_OF_GET
 
@@ -127,9 +127,9 @@ class Handle:
 
 
 def call(function: Any, *arguments: Any) -> None:
-    """Call one of the functions that take a ``wxtoken_error *`` last; raise what it says."""
+    """Call a function whose last parameter is a ``wxtoken_error *``, and raise its error."""
     error = CError()
-    # By reference, as the signatures have it; byref() would say the same, and take longer.
+    # Passed by reference, as in the signatures. byref() would do the same, and take longer.
     status = function(*arguments, error)
     if status != 0:
         message = error.message.decode("utf-8", "replace")
@@ -137,17 +137,18 @@ def call(function: Any, *arguments: Any) -> None:
 
 
 def text(parameter: str, value: str) -> bytes:
-    """A string as it crosses: UTF-8 without a NUL, which would cut it short unnoticed."""
+    """Return a string for C: UTF-8 without a NUL, at which C would cut it short."""
     if not isinstance(value, str):
         raise TypeError(f"{parameter} must be a str, not {type(value).__name__}")
     if "\0" in value:
         raise ArgumentError(f"{parameter} has a NUL character in it")
-    # A lone surrogate crosses as what it is, no UTF-8, and the library refuses it with its parameter's name.
+    # A lone surrogate is not valid UTF-8. It is passed on unchanged, and the library refuses it with its parameter's
+    # name.
     return value.encode("utf-8", "surrogatepass")
 
 
 def optional_text(parameter: str, value: str | None) -> bytes | None:
-    """The same, or None for NULL."""
+    """Return a string for C, or None for NULL."""
     return None if value is None else text(parameter, value)
 
 

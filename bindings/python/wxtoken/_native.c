@@ -1,10 +1,10 @@
-/* Store.token without ctypes: a call of wxtoken_known, and of wxtoken_get where that gives none; and the Token of the last time
- * where it is still the same.
- *
- * What is not plain is Python's, in store.py: names that are not valid, a closed Store, failures, and new tokens. The
- * library is not linked: ctypes has loaded it, and gives the functions' addresses. No state is outside of an object, so
- * that sub-interpreters share nothing. The limited API is that of Python 3.10: one build is for all later ones.
- */
+/* Store.token without ctypes. It calls wxtoken_known, and wxtoken_get if that returns no token. If the token is the
+   same as last time, it returns the same Token.
+
+   Python code in store.py handles the other cases: names that are not valid, a closed Store, failures, and new
+   tokens. The library is not linked, because ctypes has loaded it and passes on the functions' addresses. All state
+   is inside objects, so that sub-interpreters share nothing. The limited API is that of Python 3.10, and one build
+   serves all later versions. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030a0000
@@ -31,7 +31,7 @@ struct token {
 
 typedef int get_function(void *wx, const char *name, struct token *out, struct error *err);
 
-/* A Token that was given, by the characters of its value. */
+/* A Token that was returned before, with the characters of its value. */
 typedef struct {
     PyObject *token;
     PyObject *value;
@@ -40,7 +40,7 @@ typedef struct {
     int64_t expires_at;
 } given;
 
-/* A program uses few names in turns: an access token and a ticket. */
+/* A program alternates between few names, such as an access token and a ticket. */
 enum { GIVEN = 8 };
 
 typedef struct {
@@ -74,7 +74,7 @@ static PyObject *new_token(base *self, const struct token *out)
     if (fresh.value == NULL)
         return NULL;
     Py_ssize_t length;
-    /* They live as long as the string. */
+    /* The characters live as long as the string. */
     fresh.characters = PyUnicode_AsUTF8AndSize(fresh.value, &length);
     if (fresh.characters != NULL)
         fresh.token = PyObject_CallMethod((PyObject *)self, "_new_token", "OL", fresh.value, (long long)out->expires_at);
@@ -85,7 +85,7 @@ static PyObject *new_token(base *self, const struct token *out)
     fresh.length = (size_t)length;
     PyObject *token = fresh.token;
     Py_INCREF(token);
-    /* Not after close(), which another thread may have called. */
+    /* Another thread may have called close() meanwhile. */
     if (self->handle == NULL) {
         forget(&fresh);
         return token;
@@ -110,16 +110,16 @@ static PyObject *get(base *self, const char *name)
 {
     struct token out;
     struct error err;
-    /* It never waits, so no other thread has to. */
+    /* wxtoken_known never waits, so other threads need not run meanwhile. */
     if (self->known(self->wx, name, &out, NULL) == 0)
         return token_of(self, &out);
-    /* It keeps wx open, whatever other threads do meanwhile. */
+    /* This reference keeps wx open, whatever other threads do meanwhile. */
     PyObject *handle = self->handle;
     Py_INCREF(handle);
     get_function *function = self->get;
     void *wx = self->wx;
     int status;
-    /* It may wait for a fetch. */
+    /* wxtoken_get may wait for a fetch. */
     Py_BEGIN_ALLOW_THREADS
     status = function(wx, name, &out, &err);
     Py_END_ALLOW_THREADS
@@ -131,7 +131,7 @@ static PyObject *get(base *self, const char *name)
     return result;
 }
 
-/* The one argument, borrowed; None where it is not given. */
+/* Returns the only argument, borrowed, or None if it is not given. */
 static PyObject *name_in(PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
     Py_ssize_t named = keywords == NULL ? 0 : PyTuple_Size(keywords);
@@ -211,7 +211,7 @@ static int set_handle(PyObject *object, PyObject *handle, void *nothing)
     self->get = function;
     for (size_t i = 0; i < GIVEN; i++)
         forget(&self->given[i]);
-    /* Last: it may free what it stands for, which waits. */
+    /* This comes last, because it may free the old handle, which waits. */
     Py_XDECREF(before);
     return 0;
 }
@@ -243,21 +243,21 @@ static void dealloc(PyObject *object)
     Py_DECREF(type);
 }
 
-/* That of Store.token in store.py, which tests/test_native.py compares. */
+/* The docstring of Store.token in store.py. tests/test_native.py compares them. */
 PyDoc_STRVAR(token_doc,
     "token($self, /, name=None)\n--\n\n"
     "Return a token that is valid now, of an account or of the current one.\n"
     "\n"
-    "Asks WeChat once per expiry among all processes on the store, and blocks up to ``timeout_ms`` when it has to;\n"
-    "other Python threads go on meanwhile. Ask for the token at each use rather than keep it.\n"
+    "Asks WeChat once per expiry among all processes on the store, and then blocks for at most ``timeout_ms``. Other\n"
+    "Python threads run meanwhile. Call this at each use instead of keeping the token.\n"
     "\n"
-    "\"shop/jsapi_ticket\" and \"shop/card_ticket\" are the tickets of the account \"shop\"; in WeCom they are\n"
-    "\"app/jsapi_ticket\" and \"app/agent_ticket\". What a ticket or an authorizer's token is fetched with is fetched on\n"
-    "the way, within the same ``timeout_ms``. \"customer/refresh_token\" (\".../verify_ticket\", \".../suite_ticket\") is\n"
-    "what was put.\n"
+    "\"shop/jsapi_ticket\" and \"shop/card_ticket\" are the tickets of the account \"shop\". In WeCom they are\n"
+    "\"app/jsapi_ticket\" and \"app/agent_ticket\". The credential that a ticket or an authorizer's token needs is\n"
+    "fetched first, within the same ``timeout_ms``. \"customer/refresh_token\" (\".../verify_ticket\",\n"
+    "\".../suite_ticket\") returns the secret that was put.\n"
     "\n"
-    "Raises any WxTokenError; ``retry_after`` says when a request will be made again, until when every process gets\n"
-    "the same failure at once.");
+    "Raises any WxTokenError. Its ``retry_after`` says when the next request will be made. Until then every process\n"
+    "gets the same failure at once.");
 
 static PyMethodDef methods[] = {
     {"token", (PyCFunction)(void (*)(void))base_token, METH_FASTCALL | METH_KEYWORDS, token_doc},
@@ -265,12 +265,12 @@ static PyMethodDef methods[] = {
 };
 
 static PyGetSetDef properties[] = {
-    {"_handle", base_handle, set_handle, "The open Handle; None is that of a closed Store.", NULL},
+    {"_handle", base_handle, set_handle, "The open Handle, or None for a closed Store.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot slots[] = {
-    {Py_tp_doc, "What a Store gets its tokens by: the base of Store, and of nothing else."},
+    {Py_tp_doc, "The method by which a Store gets its tokens. It is the base class of Store only."},
     {Py_tp_methods, methods},
     {Py_tp_getset, properties},
     {Py_tp_traverse, traverse},
@@ -296,7 +296,8 @@ static int execute(PyObject *module)
     return failed;
 }
 
-/* Sub-interpreters with a lock of their own, which Python has since 3.12: it knows the slot by this number. */
+/* The slot's number, by which Python 3.12 and later know that a module supports sub-interpreters with their own
+   lock. */
 enum { MULTIPLE_INTERPRETERS = 3 };
 #define PER_INTERPRETER_GIL_SUPPORTED ((void *)2)
 
@@ -316,7 +317,7 @@ static struct PyModuleDef module = {
 
 PyMODINIT_FUNC PyInit__native(void)
 {
-    /* Such as "3.12.1 (main, ...". */
+    /* The version begins like "3.12.1 (main, ...". */
     if (atoi(Py_GetVersion() + 2) >= 12)
         module.m_slots = later_slots;
     return PyModuleDef_Init(&module);

@@ -1,3 +1,3 @@
-"""The version of this package: that of the library it was released with."""
+"""The version of this package, which is that of the library it was released with."""
 
 __version__ = "0.1.0"

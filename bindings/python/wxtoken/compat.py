@@ -1,4 +1,4 @@
-"""For callers of the script that this library descends from: its class, by its name."""
+"""The class of the script that this library descends from, under its old name."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from .store import OptionValue, Store
 
 
 class WeiXinTokenClass:
-    """``WeiXinTokenClass().get()`` gives the token of a WeCom app, as it did in the script.
+    """The script's class: ``WeiXinTokenClass().get()`` returns the token of a WeCom app.
 
-    store    the path of the store, as for Store; the script's own database may be named, and is converted when it is
-             first opened: its accounts, which of them is current, and a token that has time left are kept
-    corpid   with ``secret``: an app to register first, and to give the token of
-    name     the account's name in the store; without it, ``corpid`` if that is given, else the current account.
-             Two apps of one corporation need a name each, for here the second would replace the first.
+    store    the path of the store, as for Store. It may be the script's own database, which is converted when it is
+             first opened. Its accounts, the current one, and a token with time left are kept.
+    corpid   an app to register first, together with ``secret``; ``get`` returns its token
+    name     the account's name in the store; by default ``corpid`` if that is given, else the current account.
+             Give each of two apps of one corporation a name, or the second replaces the first.
     options  as for Store
 
-    A failure raises a WxTokenError where the script would have ended the process.
+    A failure raises a WxTokenError, where the script ended the process.
     """
 
     def __init__(
@@ -38,5 +38,5 @@ class WeiXinTokenClass:
             self._store.register(self._name, "work", corpid, secret)
 
     def get(self) -> str:
-        """Return a token that is valid now; see Store.token."""
+        """Return a token that is valid now. See Store.token."""
         return self._store.token(self._name).value

@@ -1,4 +1,4 @@
-"""What a failed call raises: one exception per status of the C library, all of them WxTokenError."""
+"""The exceptions of failed calls: one per status of the C library, all of them WxTokenError."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import builtins
 
 
 class WxTokenError(Exception):
-    """A call failed. ``str(error)`` says what failed, on what, and what to do; never a secret or a token.
+    """A call failed. ``str(error)`` says what failed, on what, and what to do. It contains no secret and no token.
 
     status       the status's number in ``wxtoken.h``
-    errcode      the platform's errcode with ApiError, else 0; 0 also where its codes are words (DingTalk)
-    retry_after  seconds after which another try makes sense; 0.0 is at once, or unknown
+    errcode      the platform's errcode with ApiError, else 0; also 0 if the platform's codes are words (DingTalk)
+    retry_after  seconds to wait before another try makes sense; 0.0 means at once, or unknown
     """
 
-    # A status that this package is too old to know comes as a plain WxTokenError with its number.
+    # A status that this package does not know is raised as a plain WxTokenError with its number.
     status: int = 0
 
     def __init__(self, message: str, *, errcode: int = 0, retry_after: float = 0.0) -> None:
@@ -23,27 +23,27 @@ class WxTokenError(Exception):
 
 
 class ArgumentError(WxTokenError, ValueError):
-    """An argument or an option is not one that can be used, or the store is closed. Nothing was changed."""
+    """An argument or an option cannot be used, or the store is closed. Nothing was changed."""
 
     status = 1
 
 
 class AccountError(WxTokenError, LookupError):
-    """There is no such account in this store, or the parent that it needs is not there."""
+    """The account, or the parent that it needs, is not in this store."""
 
     status = 2
 
 
 class StoreError(WxTokenError):
-    """The store cannot be opened, read or written, or is not ours."""
+    """The store cannot be opened, read or written, or belongs to another program."""
 
     status = 3
 
 
 class SecretError(WxTokenError):
-    """There is no valid token, and what it takes to fetch one is missing.
+    """The store has no valid token and one cannot be fetched.
 
-    This process may not read the secret, or a ticket or refresh token was never put.
+    Either this process may not read the secret, or a ticket or refresh token was never put.
     """
 
     status = 4
@@ -56,25 +56,25 @@ class NetworkError(WxTokenError):
 
 
 class ReplyError(WxTokenError):
-    """WeChat's host answered, but with something that is no token reply."""
+    """The host answered, but the answer is not a valid token reply."""
 
     status = 6
 
 
 class ApiError(WxTokenError):
-    """WeChat answered an errcode, found in ``errcode``."""
+    """WeChat answered with an errcode: see ``errcode``."""
 
     status = 7
 
 
 class TimeoutError(WxTokenError, builtins.TimeoutError):
-    """``timeout_ms`` passed, in a fetch of this call's own or in waiting for another's."""
+    """``timeout_ms`` passed while this call fetched a token or waited for another fetch."""
 
     status = 8
 
 
 class InternalError(WxTokenError):
-    """A defect in the library. The process goes on; please report it."""
+    """A defect in the library. The process may go on. Please report the defect."""
 
     status = 9
 
@@ -96,7 +96,7 @@ _BY_STATUS: dict[int, type[WxTokenError]] = {
 
 
 def failure(status: int, errcode: int, retry_after_ms: int, message: str) -> WxTokenError:
-    """The exception for a status and what the library wrote beside it."""
+    """Return the exception for a status and the library's other results."""
     kind = _BY_STATUS.get(status, WxTokenError)
     error = kind(message, errcode=errcode, retry_after=retry_after_ms / 1000)
     error.status = status

@@ -1,11 +1,11 @@
-"""An access token of a Store on each request of ``httpx``: ``pip install "wxtoken[httpx]"``.
+"""Adds a Store's access token to each request of ``httpx``: ``pip install "wxtoken[httpx]"``.
 
     from wxtoken.httpx import StoreAuth
 
     async with httpx.AsyncClient(auth=StoreAuth(store, "shop")) as client:
         await client.get("https://api.weixin.qq.com/cgi-bin/get_api_domain_ip")
 
-What is read of a reply in order to look at it is there again for the caller.
+The part of a reply that is read to check it is still there for the caller.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from .store import Store
 
 
 class StoreAuth(httpx.Auth):
-    """Puts the Store's token into the query of each request, and repeats the one whose token is refused, once.
+    """Adds the Store's token to the query of each request, and repeats a request once if its token is refused.
 
     store, name  as for Store.token
-    param        what the token is called in the query: "access_token", "component_access_token" and so on
-    hosts        who may have the token; a request to anybody else goes out as it is. By default these are
+    param        the token's name in the query: "access_token", "component_access_token" and so on
+    hosts        the hosts that may get the token; a request to any other goes out unchanged. The default is
                  weixin.qq.com and api.q.qq.com, and all hosts below them.
 
-    A request that has a token in its query already is left alone. A reply refuses the token by one of the errcodes
-    40001, 40014 and 42001 (42006 of a component, 40082 or 42009 of a suite): then exactly that token is rejected, and
-    the request repeated with its successor, if there is one and the body can be sent again. Otherwise the refusal is
-    the reply. Where the Store fails, its WxTokenError is raised.
+    A request that already has a token in its query is left alone. A reply refuses the token by one of the errcodes
+    40001, 40014 and 42001 (42006 of a component, 40082 or 42009 of a suite). That token is then rejected. The request
+    is repeated with its successor, if there is one and the body can be sent again. Otherwise the caller gets the
+    refusal. If the Store fails, its WxTokenError is raised.
 
-    Whether the caller streams a reply is not known here. One that may refuse, which is JSON or text, comes to the
-    caller once its beginning shows that it does not, or more than 16 KiB of it have arrived.
+    This class cannot know whether the caller streams a reply. A reply that may be a refusal is JSON or text. The caller
+    gets it once its beginning shows that it is not one, or once more than 16 KiB of it have arrived.
 
-    For Client and AsyncClient, in any number of threads and tasks. An AsyncClient asks the Store in a worker thread,
-    and a task that is cancelled does not wait for it. ``str`` and ``repr`` of the request's URL hide the token, so
-    that it is neither in the log of httpx nor in an exception.
+    It works with Client and AsyncClient, in any number of threads and tasks. An AsyncClient asks the Store in a worker
+    thread, and a cancelled task does not wait for that. ``str`` and ``repr`` of the request's URL hide the token, so
+    neither the log of httpx nor an exception shows it.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class StoreAuth(httpx.Auth):
         self._hosts = tuple(hosts)
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Serve a Client."""
+        """Handle a request of a Client."""
         if not self._is_for(request):
             yield request
             return
@@ -65,7 +65,7 @@ class StoreAuth(httpx.Auth):
                     yield self._carrying(successor, request)
 
     async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """Serve an AsyncClient."""
+        """Handle a request of an AsyncClient."""
         if not self._is_for(request):
             yield request
             return
@@ -86,7 +86,7 @@ class StoreAuth(httpx.Auth):
         return is_among(url.host, self._hosts) and token_in(url.query.decode(), self._param) is None
 
     def _carrying(self, token: str, request: httpx.Request) -> httpx.Request:
-        """A copy: the caller may send the request again, when the token is another."""
+        """Return a copy with the token. The caller may send the request again with another token."""
         copy = httpx.Request(
             request.method,
             request.url,
@@ -100,7 +100,7 @@ class StoreAuth(httpx.Auth):
         return copy
 
     def _may_refuse(self, reply: httpx.Response, token: str) -> bool:
-        # Redirects have been followed by now, perhaps to a host that has no say on tokens.
+        # Redirects have been followed by now, perhaps to a host that must not decide about tokens.
         url = reply.request.url
         return (
             is_among(url.host, self._hosts)
@@ -110,13 +110,13 @@ class StoreAuth(httpx.Auth):
 
 
 class HidingURL(httpx.URL):
-    """A URL that is sent whole, and shown without its token."""
+    """A URL that is sent with its token and shown without it."""
 
     _shown: httpx.URL
 
     @classmethod
     def of(cls, url: httpx.URL, param: str, token: str) -> HidingURL:
-        """The URL with this token."""
+        """Return the URL with this token."""
         query = url.query.decode()
         hiding = cls(url, query=with_token(query, param, token).encode())
         hiding._shown = httpx.URL(url, query=with_token(query, param, "***").encode())
@@ -130,7 +130,7 @@ class HidingURL(httpx.URL):
 
 
 def was_refused(reply: httpx.Response) -> bool:
-    """Whether this reply refuses the token; its body can still be read afterwards, in any way."""
+    """Return whether this reply refuses the token. Its body can still be read afterwards, in any way."""
     if reply.is_stream_consumed:
         return refuses(reply.content)
     stream: Any = reply.stream
@@ -147,7 +147,7 @@ def was_refused(reply: httpx.Response) -> bool:
 
 
 async def was_refused_async(reply: httpx.Response) -> bool:
-    """The same for an AsyncClient."""
+    """Return whether this reply to an AsyncClient refuses the token. Its body can still be read afterwards."""
     if reply.is_stream_consumed:
         return refuses(reply.content)
     stream: Any = reply.stream
@@ -164,12 +164,12 @@ async def was_refused_async(reply: httpx.Response) -> bool:
 
 
 def may_still_refuse(reply: httpx.Response, begun: list[bytes]) -> bool:
-    """Whether to read on."""
+    """Return whether to read on."""
     return sum(map(len, begun)) <= LONGEST_REFUSAL and may_become_refusal(content(reply, begun))
 
 
 def content(reply: httpx.Response, parts: list[bytes]) -> bytes:
-    """What these parts of a body are when they are decoded; nothing where that cannot be done, or not yet."""
+    """Return these parts of a body decoded, or nothing if they cannot be decoded, or not yet."""
     try:
         return httpx.Response(200, headers=reply.headers, content=b"".join(parts)).content
     except httpx.DecodingError:
@@ -178,7 +178,7 @@ def content(reply: httpx.Response, parts: list[bytes]) -> bytes:
 
 @contextmanager
 def naming(request: httpx.Request) -> Iterator[None]:
-    """Put the request into an exception, as httpx does when it reads by itself."""
+    """Add the request to an exception, as httpx does when it reads a reply itself."""
     try:
         yield
     except httpx.RequestError as e:
@@ -187,7 +187,7 @@ def naming(request: httpx.Request) -> Iterator[None]:
 
 
 class Rejoined(httpx.SyncByteStream):
-    """The parts of a body that have been read, and the rest."""
+    """The parts of a body that have been read, then the rest."""
 
     def __init__(self, begun: list[bytes], rest: Iterator[bytes], stream: httpx.SyncByteStream) -> None:
         self._begun = begun
@@ -199,12 +199,12 @@ class Rejoined(httpx.SyncByteStream):
         yield from self._rest
 
     def close(self) -> None:
-        """End the reply, and what is left of it."""
+        """Close the reply and the rest of its body."""
         self._stream.close()
 
 
 class AsyncRejoined(httpx.AsyncByteStream):
-    """The same for an AsyncClient."""
+    """The parts of an AsyncClient's body that have been read, then the rest."""
 
     def __init__(self, begun: list[bytes], rest: AsyncIterator[bytes], stream: httpx.AsyncByteStream) -> None:
         self._begun = begun
@@ -218,12 +218,12 @@ class AsyncRejoined(httpx.AsyncByteStream):
             yield part
 
     async def aclose(self) -> None:
-        """End the reply, and what is left of it."""
+        """Close the reply and the rest of its body."""
         await self._stream.aclose()
 
 
 def can_be_repeated(request: httpx.Request) -> bool:
-    """Whether the body is there still: one of bytes is, and so is a form, if each file of it can be rewound."""
+    """Return whether the body can be sent again: bytes can, and so can a form if each file in it can be rewound."""
     stream: Any = request.stream
     if isinstance(stream, httpx.ByteStream):
         return True
@@ -232,7 +232,7 @@ def can_be_repeated(request: httpx.Request) -> bool:
 
 
 def is_there_still(file: Any) -> bool:
-    """Whether httpx, which rewinds what it can, gets the same from a file a second time."""
+    """Return whether httpx, which rewinds files if it can, reads the same from a file a second time."""
     if isinstance(file, (bytes, str)):
         return True
     return bool(file.seekable()) if hasattr(file, "seekable") else False

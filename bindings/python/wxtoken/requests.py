@@ -1,11 +1,11 @@
-"""An access token of a Store on each request of ``requests``: ``pip install "wxtoken[requests]"``.
+"""Adds a Store's access token to each request of ``requests``: ``pip install "wxtoken[requests]"``.
 
     from wxtoken.requests import StoreAuth
 
     session.auth = StoreAuth(store, "shop")
     session.get("https://api.weixin.qq.com/cgi-bin/get_api_domain_ip")
 
-Private to the package: notice_refusal, by which the clients of wechatpy do the same.
+Private to the package: notice_refusal, which the clients of wechatpy use too.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from .store import Store
 
 
 class StoreAuth(AuthBase):
-    """Puts the Store's token into the query of each request, and repeats the one whose token is refused, once.
+    """Adds the Store's token to the query of each request, and repeats a request once if its token is refused.
 
     store, name  as for Store.token
-    param        what the token is called in the query: "access_token", "component_access_token" and so on
-    hosts        who may have the token; a request to anybody else goes out as it is. By default these are
+    param        the token's name in the query: "access_token", "component_access_token" and so on
+    hosts        the hosts that may get the token; a request to any other goes out unchanged. The default is
                  weixin.qq.com and api.q.qq.com, and all hosts below them.
 
-    A request that has a token in its query already is left alone. A reply refuses the token by one of the errcodes
-    40001, 40014 and 42001 (42006 of a component, 40082 or 42009 of a suite): then exactly that token is rejected, and
-    the request repeated with its successor, if there is one and the body can be sent again. Otherwise the refusal is
-    the reply. Where the Store fails, its WxTokenError is raised.
+    A request that already has a token in its query is left alone. A reply refuses the token by one of the errcodes
+    40001, 40014 and 42001 (42006 of a component, 40082 or 42009 of a suite). That token is then rejected. The request
+    is repeated with its successor, if there is one and the body can be sent again. Otherwise the caller gets the
+    refusal. If the Store fails, its WxTokenError is raised.
 
-    A reply that is streamed (``stream=True``) is looked at only where it says that it is short, by a Content-Length of
-    at most 16 KiB, and has no Content-Encoding. Any other comes to the caller as it arrives, a refusal too.
+    A streamed reply (``stream=True``) is checked only if it is short: it has a Content-Length of at most 16 KiB and no
+    Content-Encoding. Any other comes to the caller as it arrives, even if it is a refusal.
 
-    Any thread may use it, several at once.
+    Any number of threads may use it at once.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class StoreAuth(AuthBase):
         self._hosts = tuple(hosts)
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
-        """Give a request its token."""
+        """Add the token to a request."""
         url = r.url or ""
         if is_among(urlsplit(url).hostname, self._hosts) and token_in_url(url, self._param) is None:
             token = self._store.token(self._name).value
@@ -69,15 +69,15 @@ def notice_refusal(
     param: str,
     was_refused: Callable[[Response, bool], bool],
 ) -> None:
-    """Have the reply to this request looked at; it carries this token, and gets another should that be refused.
+    """Check the reply to this request, which carries this token, and repeat it with another if the token is refused.
 
-    was_refused  whether a reply refuses the token, also given whether the caller streams it
+    was_refused  returns whether a reply refuses the token; its second argument is whether the caller streams it
     """
     body: Any = request.body
     start = position(body)
 
     def on_reply(reply: Response, **how: Any) -> Response:
-        """Return the reply, or that to the request with another token."""
+        """Return the reply, or the reply to the repeated request."""
         if token_in_url(reply.request.url, param) == token and was_refused(reply, bool(how.get("stream"))):
             store.reject(name, token)
             if body is None or isinstance(body, (bytes, str)) or start is not None:
@@ -95,7 +95,7 @@ def notice_refusal(
         again.prepare_cookies(jar)
         if start is not None:
             body.seek(start)
-        # Past the session, so that no hook runs for it.
+        # Sent without the session, so that no hook runs for it.
         reply: Response = refusal.connection.send(again, **how)
         reply.history.append(without_leaks(refusal, param))
         reply.request = again
@@ -105,7 +105,7 @@ def notice_refusal(
 
 
 def position(body: Any) -> int | None:
-    """Where a file, of which the body is read, stands now; None for any other body."""
+    """Return the position of a file that the body is read from, or None for any other body."""
     try:
         return int(body.tell()) if body.seekable() else None
     except (AttributeError, OSError):
@@ -113,7 +113,7 @@ def position(body: Any) -> int | None:
 
 
 def was_refused(reply: Response, streams: bool) -> bool:
-    """Whether this reply refuses the token; its body can still be read afterwards, in any way."""
+    """Return whether this reply refuses the token. Its body can still be read afterwards, in any way."""
     if not may_refuse(reply.status_code, reply.headers):
         return False
     if not streams:
@@ -122,7 +122,7 @@ def was_refused(reply: Response, streams: bool) -> bool:
     says_all = "content-length" in reply.headers and "content-encoding" not in reply.headers
     if not says_all or not isinstance(raw, HTTPResponse):
         return False
-    # Nothing is left in raw then.
+    # After this, raw is empty.
     content = reply.content
     reply.raw = HTTPResponse(
         io.BytesIO(content),
@@ -132,14 +132,14 @@ def was_refused(reply: Response, streams: bool) -> bool:
         reason=raw.reason,
         preload_content=False,
         original_response=raw._original_response,
-        # A reply to HEAD has a length, and no body.
+        # A reply to HEAD has a length, but no body.
         enforce_content_length=False,
     )
     return refuses(content)
 
 
 def without_leaks(reply: Response, param: str) -> Response:
-    """The reply with no token in its ``url``, which gets into exceptions, and none in a redirect to elsewhere."""
+    """Return the reply without a token in its ``url``, which exceptions show, or in a redirect to another host."""
     url = reply.url
     if reply.is_redirect:
         target = urljoin(url, reply.headers["location"])
@@ -151,7 +151,7 @@ def without_leaks(reply: Response, param: str) -> Response:
 
 
 def is_same_site(url: str, target: str) -> bool:
-    """Whether a redirect stays where it is, or goes to the same host by TLS at its usual port."""
+    """Return whether a redirect stays on its origin, or goes to the same host by TLS at the usual port."""
     here, there = urlsplit(url), urlsplit(target)
     if here[:2] == there[:2]:
         return True

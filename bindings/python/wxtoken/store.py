@@ -1,4 +1,4 @@
-"""Store and Token: the calls of the C library, in Python's terms."""
+"""Store and Token: the calls of the C library in Python."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ._library import LIBRARY, Handle, optional_text, text
 from .errors import ArgumentError, failure
 
 OptionValue = Union[str, int, "os.PathLike[str]", None]
-"""A number may be an int, a switch a bool, a path an os.PathLike; None leaves the default."""
+"""A number may be an int, a switch a bool, a path an os.PathLike. None leaves the default."""
 
 
 @dataclass(frozen=True, repr=False)
 class Token:
     """An access token, or another credential such as a ticket.
 
-    ``str(token)`` is its value, so it can be put into a URL; ``repr(token)`` hides it.
+    ``str(token)`` is its value, so it can be put into a URL. ``repr(token)`` hides it.
 
     value       the token itself
-    expires_at  when it ends, an aware datetime in UTC; it may be revoked earlier, see Store.reject. None when no end is
-                known, as of a refresh token.
+    expires_at  when it expires, an aware datetime in UTC, or None if no end is known, as for a refresh token. The token
+                may be revoked earlier: see Store.reject.
     """
 
     value: str
@@ -36,7 +36,7 @@ class Token:
 
     @property
     def expires_in(self) -> float:
-        """Seconds left from now, by this host's clock; infinity when no end is known."""
+        """Return the seconds left from now, by this host's clock, or infinity if no end is known."""
         if self.expires_at is None:
             return math.inf
         return (self.expires_at - datetime.now(timezone.utc)).total_seconds()
@@ -50,21 +50,22 @@ class Token:
 
 
 class Store(Base):
-    """An open store. Any thread may use it, several at once, before and after a fork.
+    """An open store. Any number of threads may use it at once, before and after a fork.
 
-    path     the SQLite file, made when absent; its directory must exist. Or a URL as redis://HOST. None is $WXTOKEN_STORE, else
-             $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db. Not on a network filesystem.
+    path     the SQLite file, created if it does not exist; its directory must exist. A URL such as redis://HOST names a
+             store on a server. None means $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
+             ~/.local/state/wxtoken/tokens.db. Do not put it on a network filesystem.
     options  as for ``set``: ``Store(path, timeout_ms=3000, background_refresh=True)``
 
-    Opening is cheap to repeat: the stores open in a process share what it knows. Do not open the file with the module
-    ``sqlite3`` inside a process that uses this library: that one would lose its locks.
+    Opening again is cheap, because the stores of a process share a cache. Do not open the file with the module
+    ``sqlite3`` in a process that uses this library, because that SQLite would lose its locks.
 
     Raises ArgumentError, StoreError or TimeoutError.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, **options: OptionValue) -> None:
         self._handle: Handle | None = None
-        # The last one that was given, and when it ends: mostly the next is the same.
+        # The token that was returned last, and its expiry time. The next is usually the same.
         self._last: tuple[int, Token] | None = None
         # The library takes UTF-8 whatever the locale, so that every language names the same file.
         name = None if path is None else text("path", os.fsdecode(path))
@@ -74,7 +75,7 @@ class Store(Base):
                 self.set(option, value)
 
     def set(self, option: str, value: OptionValue) -> None:
-        """Set an option of this Store; the default of each is $WXTOKEN_<OPTION> as it was when it was opened.
+        """Set an option of this Store. The default of each is $WXTOKEN_<OPTION>, read when the Store was opened.
 
         option               default                         range          what it is
         api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
@@ -104,26 +105,27 @@ class Store(Base):
         server_key_file      none                            a path         the file of that key
         log                  off                             a level        off, error, info or debug; to stderr
 
-        A bool is 1 or 0. An empty URL or path is the default. Plain http is accepted for a loopback address, and with
-        allow_plain_http, given before the URL, for a private one.
-        Raises ArgumentError; then nothing is changed.
+        A bool means 1 or 0. An empty URL or path means the default. Plain http is accepted for a loopback address. With
+        allow_plain_http, set before the URL, it is also accepted for a private address.
+
+        Raises ArgumentError, and then changes nothing.
         """
         self._call(LIBRARY.wxtoken_set, text("option", option), text("value", _option_text(option, value)))
 
     def register(self, name: str, kind: str, id: str, secret: str | None = None) -> None:
-        """Register an account, or update it. It stays in the store; repeating it is cheap when nothing has changed.
+        """Register an account, or update it. It stays in the store. Repeating it is cheap if nothing has changed.
 
-        name    of your choosing: 1 to 128 bytes of UTF-8, no "/", no control characters
-        kind    "official" (service and subscription accounts, mini programs), "official_classic" (the same by the
-                endpoint where each fetch ends the token before), "work" (an app of a WeCom corporation), "component"
-                (a third-party platform), "authorizer" (an account that has authorized one), "suite" (a WeCom
-                third-party app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom
+        name    the account's name, which you choose: 1 to 128 bytes of UTF-8, no "/", no control characters
+        kind    "official" (service and subscription accounts, mini programs), "official_classic" (the same accounts by
+                the endpoint where each fetch ends the previous token), "work" (an app of a WeCom corporation),
+                "component" (a third-party platform), "authorizer" (an account that has authorized one), "suite" (a
+                WeCom third-party app), "work_authorized" (a corporation that has installed one), "provider" (a WeCom
                 service provider), "qq", "qqbot", "douyin", "douyin_stable", "douyin_game", "dingtalk",
                 "dingtalk_suite", "feishu", "feishu_store", "feishu_tenant" (a tenant of a store app), "lark",
                 "xiaohongshu", "baidu" or "qidian"
         id      the appid, corpid, suite_id and so on
-        secret  its secret, sealed in the store and never shown again; for "work_authorized" the permanent_code. None
-                for "authorizer" and "feishu_tenant", which have none.
+        secret  the app secret, sealed in the store and never shown again; for "work_authorized" the permanent_code.
+                None for "authorizer" and "feishu_tenant", which have none.
 
         The first account of a store becomes the current one. Raises ArgumentError, StoreError, SecretError or
         TimeoutError.
@@ -137,22 +139,22 @@ class Store(Base):
         )
 
     def put(self, name: str, field: str, value: str | None = None) -> None:
-        """Set a field of an account that is known later than its registration.
+        """Set a field of an account that becomes known after its registration.
 
-        current        of every kind; see set_current
-        retry          of every kind: ends the back-off after a failure, at most once a minute
-        parent         of "authorizer", "work_authorized": the name of its component, or suite, in this store;
-                       of "feishu_tenant": the name of its store app
-        verify_ticket  of "component", from the push every 10 minutes; good for 12 hours
-        suite_ticket   of "suite", from the push every 10 minutes; good for 30 minutes; of "dingtalk_suite", from
-                       the push about every 5 hours
-        app_ticket     of "feishu_store", from the push every hour
-        refresh_token  of "authorizer", from the authorization; put the parent first
+        current        every kind; see set_current
+        retry          every kind: ends the back-off after a failure, at most once a minute
+        parent         "authorizer", "work_authorized": the name of its component or suite in this store;
+                       "feishu_tenant": the name of its store app
+        verify_ticket  "component", from the push every 10 minutes; good for 12 hours
+        suite_ticket   "suite", from the push every 10 minutes; good for 30 minutes; "dingtalk_suite", from the push
+                       about every 5 hours
+        app_ticket     "feishu_store", from the push every hour
+        refresh_token  "authorizer", from the authorization; put the parent first
 
-        A ticket or refresh token is sealed like a secret, and stays in the store. When the platform sends another
-        refresh token it replaces the one that was put; putting again what was put before changes nothing then.
+        A ticket or refresh token is sealed like a secret and stays in the store. If the platform sends another refresh
+        token, that one replaces the one that was put. Putting the old one again then changes nothing.
 
-        Raises ArgumentError, AccountError (the parent may be what is missing), StoreError, SecretError or TimeoutError.
+        Raises ArgumentError, AccountError (for a missing account or parent), StoreError, SecretError or TimeoutError.
         """
         self._call(
             LIBRARY.wxtoken_put,
@@ -162,22 +164,22 @@ class Store(Base):
         )
 
     def set_current(self, name: str) -> None:
-        """Make this account the one that is meant where no name is given."""
+        """Make this account the current one, which is used if no name is given."""
         self.put(name, "current")
 
     def token(self, name: str | None = None) -> Token:
         """Return a token that is valid now, of an account or of the current one.
 
-        Asks WeChat once per expiry among all processes on the store, and blocks up to ``timeout_ms`` when it has to;
-        other Python threads go on meanwhile. Ask for the token at each use rather than keep it.
+        Asks WeChat once per expiry among all processes on the store, and then blocks for at most ``timeout_ms``. Other
+        Python threads run meanwhile. Call this at each use instead of keeping the token.
 
-        "shop/jsapi_ticket" and "shop/card_ticket" are the tickets of the account "shop"; in WeCom they are
-        "app/jsapi_ticket" and "app/agent_ticket". What a ticket or an authorizer's token is fetched with is fetched on
-        the way, within the same ``timeout_ms``. "customer/refresh_token" (".../verify_ticket", ".../suite_ticket") is
-        what was put.
+        "shop/jsapi_ticket" and "shop/card_ticket" are the tickets of the account "shop". In WeCom they are
+        "app/jsapi_ticket" and "app/agent_ticket". The credential that a ticket or an authorizer's token needs is
+        fetched first, within the same ``timeout_ms``. "customer/refresh_token" (".../verify_ticket",
+        ".../suite_ticket") returns the secret that was put.
 
-        Raises any WxTokenError; ``retry_after`` says when a request will be made again, until when every process gets
-        the same failure at once.
+        Raises any WxTokenError. Its ``retry_after`` says when the next request will be made. Until then every process
+        gets the same failure at once.
         """
         out = _library.CToken()
         self._call(LIBRARY.wxtoken_get, optional_text("name", name), out)
@@ -185,18 +187,18 @@ class Store(Base):
         last = self._last
         if last is None or last[0] != expires_at or last[1].value != value:
             last = expires_at, self._new_token(value, expires_at)
-            # Not after close(), which another thread may have called.
+            # Another thread may have called close() meanwhile.
             self._last = None if self._handle is None else last
         return last[1]
 
     if implementation == "native":
-        # The extension's own. It comes back to the one above where a name is not plain or the Store is closed.
+        # The extension's method. It calls the Python method above if a name is not plain or the Store is closed.
         _token = token
         token = Base.token
 
     @staticmethod
     def _new_token(value: str, expires_at: int) -> Token:
-        # 0 says that no end is known.
+        # 0 means that no end is known.
         return Token(value, datetime.fromtimestamp(expires_at, timezone.utc) if expires_at else None)
 
     @staticmethod
@@ -204,10 +206,10 @@ class Store(Base):
         raise failure(status, errcode, retry_after_ms, message.decode("utf-8", "replace"))
 
     def reject(self, name: str | None, token: Token | str) -> None:
-        """Say that the API refused a token (errcode 40001, 40014 or 42001): the next ``token`` fetches another.
+        """Report that the API refused a token (errcode 40001, 40014 or 42001). The next ``token`` fetches another.
 
         name   as for ``token``
-        token  the one that was refused; if the store has another one by now, nothing happens
+        token  the refused token; if the store has another one by now, nothing happens
 
         Rejects cause at most one fetch per 30 seconds. Raises ArgumentError, AccountError, StoreError or TimeoutError.
         """
@@ -215,7 +217,7 @@ class Store(Base):
         self._call(LIBRARY.wxtoken_reject, optional_text("name", name), text("token", value))
 
     def report(self) -> dict[str, Any]:
-        """Return what there is to know of every account and token. No secret and no token is in it.
+        """Return a description of every account and token. It contains no secret and no token.
 
         Raises StoreError or TimeoutError.
         """
@@ -234,10 +236,10 @@ class Store(Base):
             return report
 
     def close(self) -> None:
-        """Close it. Closing twice is fine; calls of other threads that are inside end as they would have.
+        """Close the store. Closing again does nothing. Running calls of other threads end as usual.
 
-        Later calls raise ArgumentError. With ``background_refresh`` this waits up to ``timeout_ms`` for a refresh
-        that is under way. A Store that nobody refers to any more is closed by itself.
+        Later calls raise ArgumentError. With ``background_refresh`` this waits up to ``timeout_ms`` for a running
+        refresh. A Store without references closes itself.
         """
         self._handle = self._last = None
 
@@ -245,7 +247,7 @@ class Store(Base):
         handle = self._handle
         if handle is None:
             raise ArgumentError("this Store is closed: open another")
-        # `handle` is the reference that keeps it from being freed while the call is inside.
+        # `handle` is the reference that prevents its being freed during the call.
         _library.call(function, handle.pointer, *arguments)
 
     def __enter__(self) -> Store:

@@ -1,11 +1,11 @@
-"""The clients of wechatpy 1.8 and 2.0 with the tokens and tickets of a Store: ``pip install "wxtoken[wechatpy]"``.
+"""The clients of wechatpy 1.8 and 2.0 with a Store's tokens and tickets: ``pip install "wxtoken[wechatpy]"``.
 
     from wxtoken.wechatpy import WeChatClient
 
     client = WeChatClient(appid, store, "shop")
     client.misc.get_wechat_ips()
 
-Without the Store's help such a client would mint each time it starts, and each time it is refused.
+Without the Store, such a client would mint a token each time it starts and each time its token is refused.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ except ImportError:  # wechatpy 1.8
 
 
 class _Tokens:
-    """What both kinds of client take from a Store.
+    """The parts of both clients that use a Store.
 
-    The SDK's own repeating mints, and has no end: it is switched off, and done by the request's hook.
+    The SDK's own repetition mints tokens without limit. It is switched off, and the request's hook repeats instead.
     """
 
     _store: Store
@@ -40,18 +40,18 @@ class _Tokens:
     def _take_from(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
-        # What this thread was served last: the SDK puts it into a URL at once, in one way or another.
+        # The token that this thread was given last. The SDK puts it into a URL at once.
         self._served = threading.local()
 
     @property
     def access_token(self) -> str:
-        """The Store's token, at each use."""
+        """The Store's token, read at each use."""
         token = self._store.token(self._name).value
         self._served.token = token
         return token
 
     def fetch_access_token(self) -> NoReturn:
-        """Refuse to: the Store fetches when it has to."""
+        """Raise NotImplementedError, because the Store fetches when it must."""
         raise NotImplementedError("this client does not fetch: client.access_token is the store's token, valid now")
 
     def _request(self, method: str, url_or_endpoint: str, **kwargs: Any) -> Any:
@@ -60,14 +60,14 @@ class _Tokens:
 
     def _look_at(self, request: PreparedRequest) -> PreparedRequest:
         token = token_in_url(request.url, "access_token")
-        # Another one is of the caller's own, a user's perhaps.
+        # Any other token is the caller's own, perhaps a user's.
         if token is not None and token == getattr(self._served, "token", None):
             notice_refusal(request, self._store, self._name, token, "access_token", _was_refused)
         return request
 
 
 def _was_refused(reply: Response, _: bool) -> bool:
-    """Whether wechatpy would say so, which reads each reply whole, whatever its media type and however it is asked."""
+    """Return whether wechatpy would call it a refusal. It reads each reply whole, whatever its media type."""
     if reply.status_code != 200:
         return False
     said = object_in(reply.content)
@@ -83,11 +83,11 @@ def _was_refused(reply: Response, _: bool) -> bool:
 class WeChatClient(_Tokens, wechatpy.WeChatClient):  # type: ignore[misc]
     """wechatpy.WeChatClient for an official account or a mini program, also one that has authorized a component.
 
-    appid        as before
+    appid        as for wechatpy's client
     store, name  an account of the kind "official", "official_classic" or "authorizer"
-    timeout      of a request, in seconds, as before; that of the Store is its own
+    timeout      of a request, in seconds, as for wechatpy's client; the Store has its own
 
-    It has no secret; ``client.secret = …`` gives it one for what is no access token, as ``wxa.code_to_session``.
+    It has no secret. Set ``client.secret`` for calls that send it themselves, such as ``wxa.code_to_session``.
     """
 
     def __init__(self, appid: str, store: Store, name: str, *, timeout: float | None = None) -> None:
@@ -100,9 +100,9 @@ class WeChatClient(_Tokens, wechatpy.WeChatClient):  # type: ignore[misc]
 class WorkClient(_Tokens, _WorkClient):  # type: ignore[misc]
     """wechatpy.work.WeChatClient (wechatpy.enterprise.WeChatClient in 1.8) for an app of WeCom.
 
-    corp_id      as before
+    corp_id      as for wechatpy's client
     store, name  an account of the kind "work" or "work_authorized"
-    timeout      of a request, in seconds, as before; that of the Store is its own
+    timeout      of a request, in seconds, as for wechatpy's client; the Store has its own
     """
 
     def __init__(self, corp_id: str, store: Store, name: str, *, timeout: float | None = None) -> None:
@@ -113,7 +113,7 @@ class WorkClient(_Tokens, _WorkClient):  # type: ignore[misc]
 
 
 class _Session(MemoryStorage):  # type: ignore[misc]
-    """Where a client looks for a ticket, and when it ends. It has them all, from the Store, and they never end."""
+    """The client's storage of tickets and their expiry times. It gets every ticket from the Store, and none expires."""
 
     def __init__(self, store: Store, name: str, tickets: dict[str, str]) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Session(MemoryStorage):  # type: ignore[misc]
         self._tickets = tickets
 
     def get(self, key: str, default: Any = None) -> Any:
-        """A ticket, or what the client has put here."""
+        """Return a ticket, or a value that the client has stored here."""
         if key in self._tickets:
             return self._store.token(f"{self._name}/{self._tickets[key]}").value
         if key.removesuffix("_expires_at") in self._tickets:

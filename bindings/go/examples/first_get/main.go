@@ -1,6 +1,6 @@
-// The program first_get registers an account, gets its token, and says how long that took.
+// The program first_get registers an account, gets its token, and prints how long that took.
 //
-// The library takes $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and $WXTOKEN_WORK_BASE_URL from the environment by itself.
+// The library itself reads $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and $WXTOKEN_WORK_BASE_URL from the environment.
 package main
 
 import (

@@ -1,9 +1,9 @@
-// The program jssdk signs a page's URL for the JS-SDK, and prints what the page gives to wx.config as JSON.
+// The program jssdk signs a page's URL for the JS-SDK and prints the fields that the page passes to wx.config, as JSON.
 //
 //	WXTOKEN_ID=wx0123456789abcdef WXTOKEN_SECRET=… jssdk 'https://shop.example/page?from=menu#top'
 //
-// The secret is needed once; the store keeps it. The library takes $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and
-// $WXTOKEN_WORK_BASE_URL from the environment by itself.
+// The secret is needed once, as the store keeps it. The library itself reads $WXTOKEN_STORE, $WXTOKEN_API_BASE_URL and
+// $WXTOKEN_WORK_BASE_URL from the environment.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// A config is what wx.config takes, beside debug, jsApiList and openTagList, which are the page's own.
+// A config holds the signed fields of wx.config. The page itself adds debug, jsApiList and openTagList.
 type config struct {
 	AppID     string `json:"appId"`
 	Timestamp int64  `json:"timestamp"`
@@ -57,7 +57,7 @@ func jssdk() error {
 		}
 	}
 
-	// The ticket stays on the server: the page gets the signature only.
+	// The ticket stays on the server. The page gets only the signature.
 	ticket, err := store.Token(context.Background(), "demo/jsapi_ticket")
 	if err != nil {
 		return err
@@ -69,7 +69,7 @@ func jssdk() error {
 	return json.NewEncoder(os.Stdout).Encode(signed)
 }
 
-// sign signs the URL of a page: exactly as the browser shows it, from https:// to the query, but for the fragment.
+// sign signs the URL of a page, exactly as the browser shows it from https:// to the query, without the fragment.
 func sign(appID, ticket, url string) (config, error) {
 	var random [16]byte
 	if _, err := rand.Read(random[:]); err != nil {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A token is one as it is handed out.
+// A token is a credential as it is returned.
 type token struct {
 	value     string
-	expiresAt int64 // in Unix seconds, as the server says; 0 where no end is known
-	// ends is by this host's own clocks: the steady one, and the wall clock, which goes on while the host is suspended.
+	expiresAt int64 // in Unix seconds, as the server says; 0 if no end is known
+	// ends is by this host's own clocks: the steady one, and the wall clock, which continues while the host is suspended.
 	ends time.Time
 }
 
@@ -18,9 +18,9 @@ func (t *token) isValid(now time.Time) bool {
 	return now.Before(t.ends) && now.Round(0).Before(t.ends.Round(0))
 }
 
-// A cache is what this process may hand out without asking the server, by name. A token is good for revalidate_ms after
-// somebody set out to ask; then one goroutine asks again, while the others go on with it. After a change in this process, a
-// token from before is good for nothing.
+// A cache holds the tokens that this process may return without a request, by name. A token is served for revalidate_ms
+// after the last request began. Then one goroutine asks the server again, and the others go on using the cached token. A
+// change in this process invalidates all tokens cached before it.
 type cache struct {
 	revision atomic.Uint64
 	mu       sync.RWMutex
@@ -28,7 +28,7 @@ type cache struct {
 }
 
 type slot struct {
-	asking   atomic.Int64 // when somebody set out to ask, in Unix milliseconds; 0 when nobody is asking
+	asking   atomic.Int64 // when a goroutine began to ask, in Unix milliseconds; 0 if none is asking
 	snapshot atomic.Pointer[snapshot]
 }
 
@@ -38,13 +38,13 @@ type snapshot struct {
 	askedAt  time.Time
 }
 
-// A stamp is the moment before a question: what the answer says may have been true no later.
+// A stamp is the moment before a request. The answer is not known to hold at any later time.
 type stamp struct {
 	revision uint64
 	at       time.Time
 }
 
-// lostAfter is when a question counts as lost, and another goroutine may set out.
+// lostAfter is the time after which a request counts as lost, and another goroutine may ask.
 const lostAfter = time.Second
 
 func (c *cache) slot(name string) *slot {
@@ -53,7 +53,7 @@ func (c *cache) slot(name string) *slot {
 	return c.slots[name]
 }
 
-// hit is the token that may be handed out now, or nil, which sends the caller to the server.
+// hit returns the token that may be used now, or nil if the caller must ask the server.
 func (c *cache) hit(name string, revalidate time.Duration) *token {
 	now := time.Now()
 	s, known := c.valid(name, now)
@@ -63,7 +63,7 @@ func (c *cache) hit(name string, revalidate time.Duration) *token {
 	return &known.token
 }
 
-// valid is a token that is good now, whatever its age in this cache.
+// valid returns a token that is good now, whatever its age in this cache.
 func (c *cache) valid(name string, now time.Time) (*slot, *snapshot) {
 	s := c.slot(name)
 	if s == nil {
@@ -76,7 +76,8 @@ func (c *cache) valid(name string, now time.Time) (*slot, *snapshot) {
 	return s, known
 }
 
-// validWhileAway is that token where the server does not answer. The next question is due as if this one had been answered.
+// validWhileAway returns a good token when the server does not answer. The next request is then due as if this one had been
+// answered.
 func (c *cache) validWhileAway(name string) *token {
 	now := time.Now()
 	s, known := c.valid(name, now)
@@ -96,7 +97,7 @@ func (c *cache) stamp() stamp {
 	return stamp{c.revision.Load(), time.Now()}
 }
 
-// publish keeps what an answer says, unless a later question has been answered.
+// publish stores an answer, unless a later request has been answered.
 func (c *cache) publish(name string, asked stamp, t token) {
 	c.mu.Lock()
 	s := c.slots[name]
@@ -127,19 +128,19 @@ func (c *cache) clear(name string) {
 	}
 }
 
-// invalidateAll makes everybody ask first from now on.
+// invalidateAll makes every goroutine ask the server first from now on.
 func (c *cache) invalidateAll() {
 	c.revision.Add(1)
 }
 
-// beginAsking says whether this goroutine is the one to ask.
+// beginAsking reports whether this goroutine is the one to ask.
 func (s *slot) beginAsking(now time.Time) bool {
 	since, at := s.asking.Load(), now.UnixMilli()
 	isFree := since == 0 || at-since > lostAfter.Milliseconds() || at < since
 	return isFree && s.asking.CompareAndSwap(since, at)
 }
 
-// flights let one goroutine of this process at a time ask for a token that nobody here has.
+// flights lets one goroutine of this process at a time ask for a token that the cache does not have.
 type flights struct {
 	mu     sync.Mutex
 	byName map[string]*flight
@@ -150,10 +151,11 @@ type flight struct {
 	over  chan struct{}
 }
 
-// grace is how long past its deadline a flight holds up the others.
+// grace is how long after its deadline a flight still holds up the others.
 const grace = time.Second
 
-// begin begins a flight, or waits for another goroutine's. It gives nil when that one has ended, or when by has passed.
+// begin begins a flight, or waits for another goroutine's. It returns nil once that flight has ended or the time by has
+// passed.
 func (f *flights) begin(name string, by time.Time) *flight {
 	for {
 		f.mu.Lock()
@@ -187,7 +189,7 @@ func (f *flights) begin(name string, by time.Time) *flight {
 
 func (f *flights) end(name string, mine *flight) {
 	f.mu.Lock()
-	// One that was passed over leaves the flight of the goroutine that came after it alone.
+	// A flight that overran leaves its successor's entry in place.
 	if f.byName[name] == mine {
 		delete(f.byName, name)
 	}

@@ -7,21 +7,21 @@ import (
 	"unicode/utf16"
 )
 
-// What may stand in a text.
+// allowed is the set of characters that a text may contain.
 type allowed bool
 
 const (
-	// Printable ASCII without blanks: an id, a secret, a number, a URL.
+	// ascii allows printable ASCII without blanks: an id, a secret, a number, a URL.
 	ascii allowed = false
-	// What can be seen, with blanks inside: an account's name, a path.
+	// visible allows visible characters, with blanks inside: an account's name, a path.
 	visible allowed = true
 )
 
-// mostFlaws is how many one message names.
+// mostFlaws is how many flaws one message names.
 const mostFlaws = 3
 
-// flaws says what is wrong with a text, as “U+FEFF at the start (a byte order mark)”, and "" where nothing is. The text
-// itself is never shown, for it may be a secret.
+// flaws describes what is wrong with a text, such as “U+FEFF at the start (a byte order mark)”, or returns "" if nothing
+// is. It never shows the text itself, which may be a secret.
 func flaws(text string, may allowed) string {
 	characters := []rune(text)
 	begin, end := 0, len(characters)
@@ -79,7 +79,7 @@ func quoteOf(inner []rune, may allowed) string {
 	return ""
 }
 
-// remedy keeps a flaw from coming again, where that is plain.
+// remedy returns advice that keeps a flaw from coming back, if there is any.
 func remedy(text string) string {
 	inner := strings.TrimSpace(text)
 	if inner != strings.Trim(inner, quotes) {
@@ -91,7 +91,7 @@ func remedy(text string) string {
 	return "Take that out of it."
 }
 
-// shown is a text with each character that cannot be seen as its number, <U+202E>.
+// shown returns a text with each invisible character written as its number, <U+202E>.
 func shown(text string) string {
 	var out strings.Builder
 	for _, c := range text {
@@ -104,7 +104,7 @@ func shown(text string) string {
 	return out.String()
 }
 
-// jsonShown is JSON in which a character that cannot be seen is written as its escape.
+// jsonShown returns JSON with each invisible character written as its escape.
 func jsonShown(json []byte) []byte {
 	if strings.IndexFunc(string(json), isUnseen) < 0 {
 		return json
@@ -126,11 +126,11 @@ func isBadInside(c rune, may allowed) bool {
 	if may == ascii {
 		return c <= ' ' || c > '~'
 	}
-	// The two joiners belong to words of some scripts, and to emoji; so does the last one.
+	// The two joiners belong to words of some scripts and to emoji, and the variation selector to emoji.
 	return unicode.IsControl(c) || isUnseen(c) && c != '\u200C' && c != '\u200D' && c != '\uFE0F'
 }
 
-// unseen are the characters that no font shows, by the first and the last of each range.
+// unseen lists the characters that no font shows, by the first and the last of each range.
 var unseen = [][2]rune{
 	{0xAD, 0xAD}, {0x34F, 0x34F}, {0x61C, 0x61C}, {0x115F, 0x1160}, {0x17B4, 0x17B5}, {0x180B, 0x180F}, {0x200B, 0x200F},
 	{0x2028, 0x202E}, {0x2060, 0x206F}, {0x2800, 0x2800}, {0x3164, 0x3164}, {0xFE00, 0xFE0F}, {0xFEFF, 0xFEFF},
@@ -146,7 +146,7 @@ func isUnseen(c rune) bool {
 	return false
 }
 
-// told is a character and its place.
+// told describes a character and its place.
 func told(c rune, place string) string {
 	code := fmt.Sprintf("U+%04X", c)
 	switch c {

@@ -1,10 +1,10 @@
-// Package client is a client of a wxtoken server in Go alone, for programs that are built without cgo. It keeps the rules of
-// the C library's own client (src/client/at_server.rs, src/remote):
+// Package client is a client of a wxtoken server, written in Go, for programs that are built without cgo. It follows the
+// rules of the C library's own client (src/client/at_server.rs, src/remote):
 //
-//   - A token that is known is served from memory; revalidate_ms after the last question, one goroutine asks again.
-//   - A good token in memory is handed out where the server does not answer within 100 ms.
-//   - One goroutine of a process asks for a token that nobody here has; the others wait for it.
-//   - The server knows what was rejected and what failed. It fetches, and this process never does. No secret is sent to it.
+//   - A known token is served from memory. One goroutine asks again revalidate_ms after the last request.
+//   - A good token in memory is returned if the server does not answer within 100 ms.
+//   - One goroutine of a process asks for a token that the cache does not have. The others wait for it.
+//   - The server knows which tokens were rejected and what failed. It fetches; this process never does. No secret is sent to it.
 package client
 
 import (
@@ -18,10 +18,10 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
 )
 
-// version is that of the library whose rules these are.
+// version is the version of the library that these rules come from.
 const version = "0.1.0"
 
-// lookBudget is how long a question may take while there is a good token from before.
+// lookBudget is how long a request may take while an earlier token is still good.
 const lookBudget = 100 * time.Millisecond
 
 // Backend opens handles on servers. A call that waits holds no thread.
@@ -31,14 +31,14 @@ var Backend = backend.Backend{
 	StatusName: func(int32) string { return "unknown status" },
 }
 
-// A handle is one open server with options of its own.
+// A handle is one open server with its own options.
 type handle struct {
 	server *server
 	setMu  sync.Mutex // held while an option is set
 	now    atomic.Pointer[settings]
 }
 
-// settings are the options of a handle, and the view that goes with them. They are replaced as a whole.
+// settings holds the options of a handle and the view that belongs to them. They are replaced as a whole.
 type settings struct {
 	*options
 	*view
@@ -72,7 +72,7 @@ func openHandle(store string) (*handle, *problem) {
 	return h, nil
 }
 
-// Free leaves what the process knows of the server for the next handle.
+// Free keeps the process's cache of the server for the next handle.
 func (h *handle) Free() {
 	h.server.leaveView(h.now.Load().view)
 	h.server.leave()
@@ -98,7 +98,7 @@ func (h *handle) Set(option, value string) *backend.Failure {
 	return nil
 }
 
-// Known is Get where no question to the server is due.
+// Known does what Get does if no request to the server is due.
 func (h *handle) Known(name string, reply *backend.Reply) bool {
 	s, now := h.now.Load(), time.Now()
 	_, known := s.cache.valid(name, now)
@@ -126,7 +126,7 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 	give(t, reply)
 }
 
-// get is a token that is valid now, when there was no hit.
+// get returns a token that is valid now, after the cache had no hit.
 func (h *handle) get(name string, s *settings) (*token, *problem) {
 	bad := checkText("name", name)
 	if bad == nil {
@@ -145,11 +145,11 @@ func (h *handle) get(name string, s *settings) (*token, *problem) {
 		if bad == nil || !bad.passes {
 			return t, bad
 		}
-		// A server that is away is not a reason to withhold a token that is good.
+		// A server that is away is not a reason to withhold a good token.
 		if t := s.cache.validWhileAway(name); t != nil {
 			return t, nil
 		}
-		// It was rejected meanwhile: then there is all the time to ask.
+		// The token was rejected meanwhile, so the request may use the whole timeout.
 		if bad.status != statusTimeout {
 			return nil, bad
 		}
@@ -157,8 +157,8 @@ func (h *handle) get(name string, s *settings) (*token, *problem) {
 	if mine := s.flights.begin(name, by.by); mine != nil {
 		defer s.flights.end(name, mine)
 	}
-	// Another goroutine may have asked, before this one waited or while it did: what it brought is served. Those who
-	// waited in vain ask all at once.
+	// Another goroutine may have asked before this one waited, or while it did. Its token is served. If there is none, all
+	// those that waited ask at once.
 	if _, known := s.cache.valid(name, time.Now()); known != nil {
 		return &known.token, nil
 	}
@@ -179,7 +179,7 @@ func (h *handle) ask(name string, s *settings, by deadline) (*token, *problem) {
 	case t == nil:
 		return nil, h.server.isNotOne(doing)
 	case !t.isValid(time.Now()):
-		// Something that was put, which has no end, and is asked for each time.
+		// A pushed secret has no end and is requested each time.
 		s.cache.clear(name)
 	default:
 		s.cache.publish(name, asked, *t)
@@ -194,8 +194,8 @@ func words(name string) string {
 	return "the token of \"" + name + "\""
 }
 
-// tokenIn is the token in an answer to a question of that moment; nil where there is none that can be handed out. It is
-// good for what its way has left of it.
+// tokenIn returns the token in the answer to a request of that moment, or nil if the answer has no usable token. The time
+// that the answer took counts against the token's life.
 func tokenIn(body []byte, askedAt time.Time) *token {
 	var reply struct {
 		Token     string
@@ -212,7 +212,7 @@ func tokenIn(body []byte, askedAt time.Time) *token {
 	return &token{reply.Token, reply.ExpiresAt, askedAt.Add(time.Duration(reply.ExpiresIn) * time.Second)}
 }
 
-// call makes one that does not get a token.
+// call makes a request that does not return a token.
 func (h *handle) call(q request) ([]byte, *problem) {
 	s := h.now.Load()
 	return h.server.call(q, s.options, after(s.timeout))
@@ -233,7 +233,7 @@ func (h *handle) Reject(name, refused string) *backend.Failure {
 		method: "POST", path: pathOf("/v1/reject", name), body: map[string]string{"token": refused}, most: mostBytes,
 		doing: "cannot reject " + words(name),
 	})
-	// The next get asks the server, whatever came of it.
+	// The next get asks the server, whether or not this request succeeded.
 	h.server.invalidateAll()
 	return bad.failure()
 }
@@ -248,7 +248,7 @@ func (h *handle) Put(account, field, value string) *backend.Failure {
 	}
 	body := map[string]*string{"value": nil}
 	if value == "" && field == "retry" {
-		value = "1" // the one field that a program puts without a value
+		value = "1" // the field that a program puts without a value
 	}
 	if value != "" {
 		body["value"] = &value
@@ -264,7 +264,7 @@ func (h *handle) Put(account, field, value string) *backend.Failure {
 	return nil
 }
 
-// Register asks whether the server has this account. The secret stays here: the server has its own.
+// Register checks that the server has this account. The secret is not sent, as the server has its own.
 func (h *handle) Register(account, kindName, id, secret string) *backend.Failure {
 	bad := checkTexts("account", account, "kind", kindName, "id", id, "secret", secret)
 	if bad == nil {
@@ -291,7 +291,7 @@ func (h *handle) Register(account, kindName, id, secret string) *backend.Failure
 		advise("Register accounts on the server's host, with wxtoken account add.").failure()
 }
 
-// Report is the server's, with the name by which this handle knows the store.
+// Report returns the server's report, with this handle's name for the store.
 func (h *handle) Report() ([]byte, *backend.Failure) {
 	const doing = "cannot get the report"
 	body, bad := h.call(request{method: "GET", path: "/v1/status", most: mostBytesOfReport, doing: doing})
@@ -312,7 +312,7 @@ func (h *handle) Report() ([]byte, *backend.Failure) {
 	return jsonShown(bytes.TrimSuffix(text.Bytes(), []byte("\n"))), nil
 }
 
-// checkText is for one string of a call, by its name in C.
+// checkText checks one string of a call. The parameter is its name in C.
 func checkText(parameter, text string) *problem {
 	switch {
 	case len(text) > maxText:
@@ -323,7 +323,7 @@ func checkText(parameter, text string) *problem {
 	return nil
 }
 
-// checkTexts is for several: each parameter, and its text.
+// checkTexts checks pairs of a parameter and its text.
 func checkTexts(pairs ...string) *problem {
 	for ; len(pairs) > 0; pairs = pairs[2:] {
 		if bad := checkText(pairs[0], pairs[1]); bad != nil {

@@ -7,7 +7,8 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/secure"
 )
 
-// variable is one of the environment. A secure program has none: its caller could name another server for its key.
+// variable returns an environment variable. A program with elevated rights has none, because its caller could direct it,
+// and its key, to another server.
 func variable(name string) (string, bool) {
 	if secure.IsProgram() {
 		return "", false
@@ -15,7 +16,8 @@ func variable(name string) (string, bool) {
 	return os.LookupEnv(name)
 }
 
-// checkVariable fails on a value with quotes, blanks or a line end that an env file has left, or what cannot be seen.
+// checkVariable fails on a value with invisible characters, or with the quotes, blanks or line end that a misread env file
+// leaves.
 func checkVariable(name, value string, may allowed) *problem {
 	bad := argumentf("invalid environment variable %s", name)
 	if !utf8.ValidString(value) {

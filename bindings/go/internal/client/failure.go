@@ -10,7 +10,7 @@ import (
 	"github.com/libwxtoken/libwxtoken/bindings/go/internal/backend"
 )
 
-// The numbers of wxtoken_status.
+// The values of wxtoken_status.
 const (
 	statusArgument = 1
 	statusAccount  = 2
@@ -19,13 +19,13 @@ const (
 	statusInternal = 9
 )
 
-// statusNames are those of the numbers from 1 on.
+// statusNames holds the names of the values from 1 on.
 var statusNames = []string{
 	"WXTOKEN_E_ARGUMENT", "WXTOKEN_E_ACCOUNT", "WXTOKEN_E_STORE", "WXTOKEN_E_SECRET", "WXTOKEN_E_NETWORK",
 	"WXTOKEN_E_REPLY", "WXTOKEN_E_API", "WXTOKEN_E_TIMEOUT", "WXTOKEN_E_INTERNAL",
 }
 
-// A problem is a failure in parts: what failed, on what; its cause; what to do. None holds a secret or a token.
+// A problem is a failure in parts: what failed, on what; its cause; what to do. It never contains a secret or a token.
 type problem struct {
 	status       int32
 	errcode      int
@@ -33,7 +33,7 @@ type problem struct {
 	what         string
 	why          string
 	hint         string
-	// passes says that the server does not answer, or cannot for now: what this process knows is good meanwhile.
+	// passes is true if the server does not answer or cannot for now. The process's own knowledge stays good meanwhile.
 	passes bool
 }
 
@@ -55,7 +55,7 @@ func (p *problem) advise(format string, args ...any) *problem {
 	return p
 }
 
-// message is all of it in a line, as the C library writes it.
+// message returns the problem in one line, as the C library writes it.
 func (p *problem) message() string {
 	text := p.what
 	if p.why != "" {
@@ -67,7 +67,7 @@ func (p *problem) message() string {
 	return shown(text)
 }
 
-// failure is nil for nil.
+// failure returns nil for nil.
 func (p *problem) failure() *backend.Failure {
 	if p == nil {
 		return nil
@@ -80,7 +80,7 @@ func (p *problem) failure() *backend.Failure {
 	}
 }
 
-// fileWords are why a file cannot be read.
+// fileWords describes why a file cannot be read.
 func fileWords(err error) string {
 	var number syscall.Errno
 	switch {

@@ -2,23 +2,24 @@ package client
 
 import "strings"
 
-// A kind is a kind of account, as far as registering one at a server takes.
+// A kind is a kind of account, with the rules for registering one at a server.
 type kind struct {
 	name string
-	// idName is what the platform calls an account's id.
+	// idName is the platform's word for an account's id.
 	idName string
-	// needs are the fields that must be put before the first get.
+	// needs lists the fields that must be put before the first get.
 	needs    []string
 	noSecret bool
 	forms    forms
 }
 
-// forms are how a platform spells ids and secrets, as far as that is known: one in the other's place is noticed by it.
+// forms are the known spellings of a platform's ids and secrets. They reveal an id and a secret in each other's place.
 type forms struct {
 	idBegins []string
-	// secretLength is that of a secret; 0 where its form is not known.
+	// secretLength is the length of a secret, or 0 if its form is not known.
 	secretLength int
-	// secretIsHex says that a secret has hexadecimal digits alone, and not letters, digits, hyphens and underscores.
+	// secretIsHex is true if a secret has hexadecimal digits only, and false if it has letters, digits, hyphens and
+	// underscores.
 	secretIsHex bool
 }
 
@@ -32,7 +33,7 @@ var (
 	formsOfFeishu   = forms{idBegins: []string{"cli_"}, secretLength: 32}
 )
 
-// kinds is every kind, in the order of the C library's table.
+// kinds lists every kind, in the order of the C library's table.
 var kinds = []kind{
 	{name: "official", idName: "appid", forms: formsOfWeChat},
 	{name: "official_classic", idName: "appid", forms: formsOfWeChat},
@@ -69,7 +70,7 @@ func kindNamed(name string) (kind, *problem) {
 	return kind{}, argumentf("unknown kind%s", repeated(name)).advise(choose(name, names, "The kinds are"))
 }
 
-// checkRegistration fails on what no store would take. The secret is looked at, and goes nowhere.
+// checkRegistration fails on values that no store would accept. It checks the secret and sends it nowhere.
 func checkRegistration(account, kindName, id, secret string) *problem {
 	if bad := checkNewAccount(account); bad != nil {
 		return bad
@@ -93,7 +94,7 @@ func checkRegistration(account, kindName, id, secret string) *problem {
 	return nil
 }
 
-// checkPlaces fails on an id and a secret in each other's place, and shows neither.
+// checkPlaces fails if id and secret are in each other's place. Its message shows neither.
 func (k kind) checkPlaces(account, id, secret string) *problem {
 	if hasPrefixOf(id, k.forms.idBegins) {
 		return nil

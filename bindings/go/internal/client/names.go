@@ -11,7 +11,7 @@ const (
 	maxID     = 128
 	maxSecret = 512
 	maxToken  = 1023
-	// maxText is the longest string of any parameter.
+	// maxText is the length of the longest string of any parameter.
 	maxText = 4096
 )
 
@@ -22,7 +22,7 @@ func checkAccount(name string) *problem {
 	return nil
 }
 
-// checkNewAccount is for one that is to be registered. One that is there already keeps its name, however it is spelled.
+// checkNewAccount checks the name of a new account. An existing account keeps its name, however it is spelled.
 func checkNewAccount(name string) *problem {
 	if bad := checkAccount(name); bad != nil {
 		return bad
@@ -45,7 +45,7 @@ func badName(name string) *problem {
 	return bad.because(limits)
 }
 
-// checkName is for account or account/credential, and for no name: the current account.
+// checkName checks account, account/credential, or the empty name of the current account.
 func checkName(name string) *problem {
 	if name == "" {
 		return nil
@@ -62,7 +62,7 @@ func checkName(name string) *problem {
 	return nil
 }
 
-// checkWord is for an id or a secret; what the platform calls it. A message of it never shows the word.
+// checkWord checks an id or a secret. The parameter what is the platform's word for it. The message never shows the text.
 func checkWord(what, account, word string, most int) *problem {
 	found := flaws(word, ascii)
 	if word != "" && len(word) <= most && found == "" {
@@ -79,7 +79,7 @@ func checkWord(what, account, word string, most int) *problem {
 	return bad.because(must, fmt.Sprintf("it has %d characters", len(word)), most).advise("Check that nothing else was pasted with it.")
 }
 
-// withArticle is a noun behind its article: “an appid”, “a corpid”.
+// withArticle returns a noun with its article: “an appid”, “a corpid”.
 func withArticle(noun string) string {
 	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
 		return "an " + noun
@@ -87,7 +87,8 @@ func withArticle(noun string) string {
 	return "a " + noun
 }
 
-// repeated is an unknown name in quotes behind a space, for a message; empty where it may be a secret in the wrong argument.
+// repeated returns an unknown name in quotes after a space, for a message. It returns "" if that may be a secret in the
+// wrong argument.
 func repeated(given string) string {
 	isPlain := func(c rune) bool {
 		return isLetterOrDigit(c) || strings.ContainsRune("_./-", c)
@@ -98,7 +99,7 @@ func repeated(given string) string {
 	return " \"" + given + "\""
 }
 
-// choose says what to take instead of a name that is not known: the nearest, else all of them, behind all.
+// choose suggests the known name nearest to an unknown one. If none is near, it lists them all, after the words of all.
 func choose(given string, known []string, all string) string {
 	const alike = 0.75
 	best, near := 0.0, ""
@@ -113,7 +114,7 @@ func choose(given string, known []string, all string) string {
 	return all + " " + strings.Join(known, ", ") + "."
 }
 
-// jaro says how alike two words are, from 0 to 1.
+// jaro returns the similarity of two words, from 0 to 1.
 func jaro(a, b []rune) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// options are those of a handle. All that the C library knows are taken and checked as there, so that a program may be built
-// either way. What fetches a token is the server's affair, and so only some of them have an effect here.
+// options holds the options of a handle. Every option of the C library is accepted and checked as it is there, so that a
+// program can be built either way. Only some have an effect here, because the server fetches the tokens.
 type options struct {
-	baseURLs       map[string]string // by option; the platform's own is absent
+	baseURLs       map[string]string // by option; absent if it is the platform's own
 	timeout        time.Duration
 	connectTimeout time.Duration
 	revalidate     time.Duration
@@ -22,7 +22,7 @@ type options struct {
 	serverKeyFile  string
 }
 
-// revalidateOfServer is the default of revalidate_ms where the store is on a server.
+// revalidateOfServer is the default of revalidate_ms for a store on a server.
 const revalidateOfServer = time.Second
 
 func defaults() *options {
@@ -44,7 +44,7 @@ func (o *options) clone() *options {
 	return &other
 }
 
-// baseURLsInOne tells two sets of them apart.
+// baseURLsInOne returns a text that tells two sets of base URLs apart.
 func (o *options) baseURLsInOne() string {
 	var all strings.Builder
 	for _, row := range optionTable {
@@ -53,14 +53,14 @@ func (o *options) baseURLsInOne() string {
 	return all.String()
 }
 
-// An optionRow is one option: its name, and what takes a value. It says why it takes one not.
+// An optionRow is one option: its name, and a function that sets its value or returns the reason for refusing it.
 type optionRow struct {
 	name string
 	may  allowed
 	put  func(o *options, value string) string
 }
 
-// optionTable is every option, in the order of the C library's table.
+// optionTable lists every option, in the order of the C library's table.
 var optionTable = []optionRow{
 	baseURLOf("api_base_url"),
 	baseURLOf("work_base_url"),
@@ -115,7 +115,7 @@ func millisecondsOf(option string, least, most int64, field func(*options) *time
 	}}
 }
 
-// fileOf makes a path absolute: a daemon that changes its directory later means the same file.
+// fileOf makes a path absolute, so that it still names the same file if the process changes its directory.
 func fileOf(option string, field func(*options) *string) optionRow {
 	return optionRow{option, visible, func(o *options, value string) string {
 		path := ""
@@ -191,10 +191,11 @@ func (o *options) set(name, value string) *problem {
 	return argumentf("unknown option%s", repeated(name)).advise("%s", choose(name, names, "The options are"))
 }
 
-// fromEnvironment are the defaults, changed by what stands in the environment.
+// fromEnvironment returns the defaults, changed by the environment.
 func fromEnvironment() (*options, *problem) {
 	o := defaults()
-	// A base URL is judged by it, and stands before it in the table.
+	// The option allow_plain_http decides which base URLs are valid, so it is read first although it comes later in the
+	// table.
 	for _, isJudge := range []bool{true, false} {
 		for _, row := range optionTable {
 			if (row.name == "allow_plain_http") != isJudge {

@@ -11,8 +11,8 @@ import (
 
 const formsOfProxy = "must be the URL of a proxy, such as http://127.0.0.1:3128 or socks5h://127.0.0.1:1080"
 
-// proxyFlaw says why the option proxy does not take a URL. A server is reached without a proxy, by the C library too: the option is
-// for platforms.
+// proxyFlaw returns why a URL is not valid for the option proxy. The option is for platforms: the C library, too, reaches a
+// server without a proxy.
 func proxyFlaw(text string) string {
 	if text == "" {
 		return ""
@@ -42,7 +42,7 @@ func proxyFlaw(text string) string {
 	return authorityFlaw(rest[at+1:])
 }
 
-// delimiterFlaw tells of characters that end the host for some programs and not for others.
+// delimiterFlaw reports characters that end the host for some programs and not for others.
 func delimiterFlaw(rest string, hasLogin bool) string {
 	for _, delimiter := range "#?/\\" {
 		switch {

@@ -17,25 +17,25 @@ import (
 )
 
 const (
-	// mostBytes is the longest answer about one account, and the longest head of any; mostBytesOfReport the longest report.
+	// mostBytes limits an answer about one account, and the header of any answer. mostBytesOfReport limits a report.
 	mostBytes         = 16 << 10
 	mostBytesOfReport = 64 << 20
-	// tryEach is how often a server that is away is tried.
+	// tryEach is the interval between tries to reach a server that is away.
 	tryEach = time.Second
 )
 
-// A remote is one server, as this process reaches it.
+// A remote is the connection of this process to one server.
 type remote struct {
 	url  serverURL
 	mu   sync.Mutex
-	ways []*way // by each set of options that decide how it is reached, the newest at the end
+	ways []*way // one for each set of options that affect the connection, the newest at the end
 	away *away
 }
 
 // mostWays is more sets of options than any program has.
 const mostWays = 8
 
-// An away says that the server was not reached.
+// An away records that the server was not reached.
 type away struct {
 	nextTry time.Time
 	why     *problem
@@ -88,7 +88,7 @@ func (r *remote) setAway(a *away) {
 	r.away = a
 }
 
-// A deadline is that of a call, and the time that it was given.
+// A deadline is the deadline of a call, and the time that the call was given.
 type deadline struct {
 	by     time.Time
 	budget time.Duration
@@ -102,7 +102,7 @@ func (d deadline) missed(what string) string {
 	return fmt.Sprintf("%s within timeout_ms (%d ms)", what, d.budget.Milliseconds())
 }
 
-// A request is one call of the server's.
+// A request is one request to the server.
 type request struct {
 	method string
 	path   string
@@ -111,7 +111,7 @@ type request struct {
 	doing  string // in words, for a failure
 }
 
-// call makes a request, and gives the body of its answer.
+// call sends a request and returns the body of its answer.
 func (r *remote) call(q request, o *options, by deadline) ([]byte, *problem) {
 	key, bad := clientKey(o)
 	if bad != nil {
@@ -141,7 +141,7 @@ func (r *remote) call(q request, o *options, by deadline) ([]byte, *problem) {
 		return nil, r.isNotOne(q.doing)
 	}
 	if bad.status == statusAccount {
-		// The server does not name what it does not have.
+		// The server does not name things that it does not have.
 		bad.what, bad.why = r.atServer(q.doing), bad.what
 	}
 	isRefusal := status == http.StatusUnauthorized || status == http.StatusForbidden
@@ -199,7 +199,8 @@ func (q request) toHTTP(ctx context.Context, base, key string) (*http.Request, e
 	}
 	if q.body != nil {
 		sent.Header.Set("Content-Type", "application/json")
-		// Each call of a server may be made twice: net/http may send this one again on another connection. It sends no such header.
+		// Any request may safely be made twice. With this key, net/http may send it again on another connection; nil keeps
+		// it unsent.
 		sent.Header["X-Idempotency-Key"] = nil
 	}
 	return sent, nil
@@ -230,7 +231,7 @@ func (r *remote) broken(why, doing string) *problem {
 	return storef("%s", r.atServer(doing)).because("%s", why).advise("See what listens there, and the log of wxtoken serve.")
 }
 
-// brokenWords are the kind of a failure. The error's own words may quote what was sent.
+// brokenWords describes the kind of a failure. The error's own text may quote what was sent.
 func brokenWords(err error) string {
 	var number syscall.Errno
 	switch {
@@ -242,7 +243,7 @@ func brokenWords(err error) string {
 	return "it does not answer in HTTP"
 }
 
-// isNotOne says that what answered is not a wxtoken server.
+// isNotOne returns the failure that the other side is not a wxtoken server.
 func (r *remote) isNotOne(doing string) *problem {
 	bad := storef("%s", r.atServer(doing)).because("what answers there is not a wxtoken server").
 		advise("Correct the store's URL, or see what stands in front of the server.")
@@ -254,7 +255,7 @@ func (r *remote) atServer(doing string) string {
 	return fmt.Sprintf("%s at server %s", doing, r.url)
 }
 
-// problemIn is the failure in an answer; nil where the answer is not a wxtoken server's.
+// problemIn returns the failure in an answer, or nil if the answer is not from a wxtoken server.
 func problemIn(body []byte) *problem {
 	var reply struct {
 		Error *struct {
@@ -269,7 +270,7 @@ func problemIn(body []byte) *problem {
 		return nil
 	}
 	bad := &problem{
-		status:  statusInternal, // a newer server's
+		status:  statusInternal, // for a status of a newer server
 		errcode: reply.Error.Errcode,
 		what:    *reply.Error.Message,
 		hint:    reply.Error.Hint,
@@ -285,8 +286,8 @@ func problemIn(body []byte) *problem {
 	return bad
 }
 
-// clientKey is the option's value, or what a file holds now, so that a rotated key is taken up by itself. A server may know a
-// client without one.
+// clientKey returns the option's value, or the current content of the key file, so that a rotated key takes effect by
+// itself. It may return "", because a server may recognize a client without a key.
 func clientKey(o *options) (string, *problem) {
 	if o.serverKey != "" || o.serverKeyFile == "" {
 		return o.serverKey, nil
@@ -304,7 +305,7 @@ func clientKey(o *options) (string, *problem) {
 	return key, nil
 }
 
-// pathOf is that of a verb on account or account/credential.
+// pathOf returns the URL path of a verb on account or account/credential.
 func pathOf(verb, name string) string {
 	if name == "" {
 		return verb
@@ -316,7 +317,7 @@ func pathOf(verb, name string) string {
 	return verb + "/" + strings.Join(parts, "/")
 }
 
-// encoded is a piece of a path. A dot is encoded too: a piece of dots alone would be a way up.
+// encoded encodes a piece of a path. It encodes dots too, because a piece made only of dots would be a way up.
 func encoded(piece string) string {
 	var path strings.Builder
 	for _, b := range []byte(piece) {

@@ -2,16 +2,16 @@ package client
 
 import "sync"
 
-// A server is what the handles on one server share in this process. It outlives the last of them, so that opening again is
+// A server is shared by the handles on one server in this process. It outlives the last of them, so that opening again is
 // cheap.
 type server struct {
 	remote
 	users   // handles; guarded by servers.mu
 	viewsMu sync.Mutex
-	views   []*view // the one that was opened last at the end
+	views   []*view // the most recently opened at the end
 }
 
-// A view is what is known by the handles that say the same about who asks, and for which platforms.
+// A view is shared by the handles with the same key and the same base URLs.
 type view struct {
 	of      viewOptions
 	users   // handles; guarded by viewsMu
@@ -21,18 +21,18 @@ type view struct {
 
 type viewOptions struct{ baseURLs, serverKey, serverKeyFile string }
 
-// users counts those of something that outlives the last of them.
+// users counts the users of an object that outlives them.
 type users int
 
 func (u *users) add()         { *u++ }
 func (u *users) remove()      { *u-- }
 func (u *users) isIdle() bool { return *u == 0 }
 
-// most is how many servers there are, and how many views of one, before an idle one is dropped.
+// most is how many servers, and views of one server, are kept before an idle one is dropped.
 const most = 16
 
-// opened is the one of which `is` holds, else a fresh one. It has one user more, and stands at the end of now. Of more than most, the
-// idle one that was opened least lately is dropped.
+// opened finds the element for which is holds, or takes the fresh one. It adds a user and moves the element to the end of
+// now. If there are more than most, the least recently opened idle one is dropped.
 func opened[T interface {
 	add()
 	isIdle() bool
@@ -57,10 +57,10 @@ func opened[T interface {
 
 var servers struct {
 	mu    sync.Mutex
-	known []*server // the one that was opened last at the end
+	known []*server // the most recently opened at the end
 }
 
-// serverAt is for a handle, which gives it to leave at its end.
+// serverAt returns the server at a URL for a handle. The handle passes it to leave at its end.
 func serverAt(url serverURL) *server {
 	servers.mu.Lock()
 	defer servers.mu.Unlock()
@@ -78,7 +78,7 @@ func (s *server) leave() {
 	s.remove()
 }
 
-// view is for a handle, which gives it to leaveView when it has other options, and at its end.
+// view returns the view for a handle's options. The handle passes it to leaveView when its options change, and at its end.
 func (s *server) view(o *options) *view {
 	of := viewOptions{o.baseURLsInOne(), o.serverKey, o.serverKeyFile}
 	s.viewsMu.Lock()
@@ -94,7 +94,7 @@ func (s *server) leaveView(v *view) {
 	v.remove()
 }
 
-// invalidateAll makes everybody in this process ask the server first.
+// invalidateAll makes every goroutine of this process ask the server first.
 func (s *server) invalidateAll() {
 	s.viewsMu.Lock()
 	defer s.viewsMu.Unlock()

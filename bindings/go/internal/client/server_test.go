@@ -2,7 +2,7 @@ package client
 
 import "testing"
 
-func TestWhatIsOpenedLeastLatelyIsDroppedAndNothingInUse(t *testing.T) {
+func TestTheLeastRecentlyOpenedIsDroppedAndNothingInUse(t *testing.T) {
 	type kept struct {
 		users
 		name int

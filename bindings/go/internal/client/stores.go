@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// remedyForOthers is what to do where a store is not at a server.
+	// remedyForOthers is the advice for a store that is not at a server.
 	remedyForOthers = "Build it with CGO_ENABLED=1 and a C compiler, or import " +
 		"github.com/libwxtoken/libwxtoken/bindings/go/purego, or name a server: https://HOST, unix:/PATH, http:// to loopback."
 	storeVariable = "WXTOKEN_STORE"
 )
 
-// parseStore is the server that a store string names, or $WXTOKEN_STORE where it is empty. Whatever is wrong with the name
-// of another store is told first, as the C library tells it.
+// parseStore returns the server that a store string names, or $WXTOKEN_STORE if it is empty. For any other store, it
+// reports a flaw of the name first, as the C library does.
 func parseStore(store string) (serverURL, *problem) {
 	if store == "" {
 		named, bad := storeOfEnvironment()
@@ -42,7 +42,7 @@ func parseStore(store string) (serverURL, *problem) {
 
 func unsupported(what string) *problem {
 	return argumentf("%s", what).
-		because("this program is built without cgo, and its stores are wxtoken servers alone").advise(remedyForOthers)
+		because("this program is built without cgo, so its store must be a wxtoken server").advise(remedyForOthers)
 }
 
 func storeOfEnvironment() (string, *problem) {
@@ -61,7 +61,7 @@ func storeOfEnvironment() (string, *problem) {
 	return named, checkVariable(storeVariable, named, visible)
 }
 
-// flawOfURL is for a URL that is not a server's. It is not repeated, for it may hold a password.
+// flawOfURL checks a URL that is not a server's. Its message does not repeat the URL, which may contain a password.
 func flawOfURL(store string) *problem {
 	scheme, rest, hasScheme := strings.Cut(store, ":")
 	if !hasScheme || !strings.HasPrefix(rest, "//") || !isScheme(scheme) {
@@ -85,7 +85,7 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
-// flawOfPath is what would be wrong with the path of a file anyway.
+// flawOfPath reports what would be wrong with the path of a file in any build.
 func flawOfPath(store string) *problem {
 	if is, err := os.Stat(store); err == nil && is.IsDir() {
 		return storef("store path \"%s\" is a directory", store).advise("Name a file in it.")

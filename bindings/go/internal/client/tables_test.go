@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// header is the C library's, which cbindgen and `make tables` write from its tables.
+// header returns the C library's header, whose tables cbindgen and `make tables` write.
 func header(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../../../include/wxtoken.h")
@@ -17,7 +17,7 @@ func header(t *testing.T) string {
 	return string(text)
 }
 
-// block is the rows of a table in the header: what stands below the line of these names.
+// block returns the rows of a table in the header, which begin below the line with these names.
 func block(t *testing.T, names ...string) (rows [][]string) {
 	t.Helper()
 	isInside := false

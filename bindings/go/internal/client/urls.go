@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// parseBaseURL takes https://host[:port][/prefix], and plain http to a loopback address; to a private one where that is
-// allowed. It says what is wrong with another.
+// parseBaseURL accepts https://host[:port][/prefix], and plain http to a loopback address. If allowPlain is set, it accepts
+// plain http to a private address too. For any other value it returns the flaw.
 func parseBaseURL(value string, allowPlain bool) (url, flaw string) {
 	const notOne = "is not a URL such as https://host"
 	url = strings.TrimRight(value, "/")
@@ -52,7 +52,7 @@ func parseBaseURL(value string, allowPlain bool) (url, flaw string) {
 	return "", "must begin with https://"
 }
 
-// isHost knows a name from an IPv6 address, which stands in brackets.
+// isHost accepts a name, or an IPv6 address in brackets.
 func isHost(text string) bool {
 	inside := strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
 	if len(inside) == len(text) {
@@ -70,12 +70,12 @@ func isPath(text string) bool {
 	return strings.IndexFunc(text, func(c rune) bool { return c > unicode.MaxASCII || strings.ContainsRune("\"<>\\^`{|} ", c) }) < 0
 }
 
-// isLetterOrDigit knows those of ASCII.
+// isLetterOrDigit accepts only those of ASCII.
 func isLetterOrDigit(c rune) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// splitPort parts host:port; an IPv6 address keeps its brackets.
+// splitPort splits host:port. An IPv6 address keeps its brackets.
 func splitPort(authority string) (host, port string, hasPort bool) {
 	behind := strings.LastIndexByte(authority, ']') + 1
 	colon := strings.LastIndexByte(authority[behind:], ':')
@@ -90,7 +90,7 @@ func isPort(text string) bool {
 	return err == nil && port > 0
 }
 
-// addressOf is the IP address that a host is; false for a name.
+// addressOf returns the IP address that a host is, or false for a name.
 func addressOf(host string) (netip.Addr, bool) {
 	address, err := netip.ParseAddr(strings.TrimRight(strings.TrimLeft(host, "["), "]"))
 	return address, err == nil && address.Zone() == ""
@@ -101,17 +101,17 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ok && !address.Is4In6() && address.IsLoopback()
 }
 
-// shared is RFC 6598, for CGNAT.
+// shared is the address range of RFC 6598, for CGNAT.
 var shared = netip.MustParsePrefix("100.64.0.0/10")
 
-// isPrivate says whether a host is an address of a network of one's own. A name is not one: it may lead anywhere.
+// isPrivate reports whether a host is an address of a private network. A name is not one, because it may lead anywhere.
 func isPrivate(host string) bool {
 	address, ok := addressOf(host)
 	address = address.Unmap()
 	return ok && (address.IsPrivate() || address.IsLinkLocalUnicast() || shared.Contains(address))
 }
 
-// isPlainBeyondLoopback says whether a base URL that was taken sends secrets in plain text over a network.
+// isPlainBeyondLoopback reports whether a valid base URL sends secrets in plain text over a network.
 func isPlainBeyondLoopback(url string) bool {
 	rest, isPlain := strings.TrimPrefix(url, "http://"), strings.HasPrefix(url, "http://")
 	authority, _, _ := strings.Cut(rest, "/")
@@ -121,9 +121,9 @@ func isPlainBeyondLoopback(url string) bool {
 
 // A serverURL names a wxtoken server. Two spellings of one place are equal.
 type serverURL struct {
-	// base is where its paths begin, as https://tokens.example.com; that of a socket is a made-up one.
+	// base is the prefix of the server's paths, such as https://tokens.example.com. A socket has a made-up one.
 	base string
-	// socket is its path in the file system, or "".
+	// socket is the socket's path in the file system, or "".
 	socket string
 }
 
@@ -134,7 +134,7 @@ func (u serverURL) String() string {
 	return u.base
 }
 
-// parseServerURL gives false for any other store.
+// parseServerURL returns false for any other store.
 func parseServerURL(store string) (serverURL, bool, *problem) {
 	scheme, rest, hasScheme := strings.Cut(store, ":")
 	if !hasScheme {
@@ -166,7 +166,7 @@ func parseHTTP(store string) (serverURL, *problem) {
 	}
 	base, flaw := parseBaseURL(scheme+"//"+authority+rest[end:], false)
 	if flaw != "" {
-		// A URL that is refused may hold a password, so it is not repeated.
+		// The message does not repeat a refused URL, which may contain a password.
 		return serverURL{}, argumentf("invalid URL of a wxtoken server").because("%s", flaw).
 			advise("Write https://host[:port], or http:// to a loopback address. The client key goes into the option server_key_file.")
 	}
@@ -174,7 +174,7 @@ func parseHTTP(store string) (serverURL, *problem) {
 }
 
 func parseSocket(path string) (serverURL, *problem) {
-	// As others write it: unix:///run/wxtoken.sock.
+	// Other programs write unix:///run/wxtoken.sock.
 	if strings.HasPrefix(path, "///") {
 		path = path[2:]
 	}
@@ -185,7 +185,7 @@ func parseSocket(path string) (serverURL, *problem) {
 	return serverURL{base: "http://localhost", socket: withoutDots(path)}, nil
 }
 
-// withoutDots leaves out what does not change a path: a slash too many, and a dot alone.
+// withoutDots leaves out redundant slashes and single dots, which do not change a path.
 func withoutDots(path string) string {
 	var parts []string
 	for _, part := range strings.Split(path, "/") {

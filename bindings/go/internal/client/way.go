@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A way is how a server is reached with some options: ca_file and ip_version.
+// A way is the route to a server with certain options: ca_file and ip_version.
 type way struct {
 	wayOptions
 	transport *http.Transport
@@ -35,7 +35,7 @@ func newWay(url serverURL, of wayOptions) (*way, *problem) {
 		return connect(ctx, url, of.network)
 	}
 	return &way{of, &http.Transport{
-		// No proxy, as in the C library; no redirects, for RoundTrip follows none.
+		// As in the C library, no proxy is used. RoundTrip follows no redirects.
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dial(ctx)
 		},
@@ -52,7 +52,7 @@ func newWay(url serverURL, of wayOptions) (*way, *problem) {
 	}}, nil
 }
 
-// rootsWith are the system's certificates and those of a ca_file; nil is the system's alone.
+// rootsWith returns the system's certificates with those of a ca_file. It returns nil for the system's own.
 func rootsWith(caFile string) (*x509.CertPool, *problem) {
 	if caFile == "" {
 		return nil, nil
@@ -63,7 +63,7 @@ func rootsWith(caFile string) (*x509.CertPool, *problem) {
 	}
 	roots, err := x509.SystemCertPool()
 	if err != nil {
-		roots = x509.NewCertPool() // a system without any
+		roots = x509.NewCertPool() // the system has none
 	}
 	if !roots.AppendCertsFromPEM(pem) {
 		return nil, argumentf("ca_file %s holds no certificate in PEM form", caFile).advise("Correct the option ca_file.")
@@ -71,7 +71,7 @@ func rootsWith(caFile string) (*x509.CertPool, *problem) {
 	return roots, nil
 }
 
-// readRegular reads a file, and does not wait for a FIFO.
+// readRegular reads a file, without waiting if it is a FIFO.
 func readRegular(path string, most int64) ([]byte, error) {
 	if is, err := os.Stat(path); err != nil {
 		return nil, err
@@ -86,7 +86,7 @@ func readRegular(path string, most int64) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, most))
 }
 
-// A noWay is the failure to get a connection. Nothing has been sent yet.
+// A noWay is a failure to get a connection. Nothing has been sent yet.
 type noWay struct {
 	what, advice string
 	isTimeout    bool
@@ -94,7 +94,7 @@ type noWay struct {
 
 func (n *noWay) Error() string { return n.what }
 
-// connectBy is the key of a context's value: when a connection must be there.
+// connectBy is the context key for the time by which a connection must be made.
 type connectBy struct{}
 
 func connect(ctx context.Context, url serverURL, network string) (net.Conn, error) {
@@ -117,7 +117,7 @@ func connect(ctx context.Context, url serverURL, network string) (net.Conn, erro
 	return conn, nil
 }
 
-// hostAndPort is where a base URL leads.
+// hostAndPort returns the address that a base URL leads to.
 func hostAndPort(base string) string {
 	scheme, rest, _ := strings.Cut(base, "://")
 	authority, _, _ := strings.Cut(rest, "/")
@@ -153,7 +153,7 @@ func noConnection(err error, network string) *noWay {
 	return &noWay{what: "it cannot be connected to"}
 }
 
-// isTimeout tells a limit of ours from a connection that the kernel has given up.
+// isTimeout tells one of our own limits from a connection that the kernel has given up.
 func isTimeout(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
 }
@@ -172,7 +172,7 @@ func shakeHands(ctx context.Context, conn net.Conn, address string, roots *x509.
 	return tlsConn, nil
 }
 
-// noHandshake says which of its causes a failure of TLS had.
+// noHandshake returns the cause of a failed TLS handshake.
 func noHandshake(err error, host string) *noWay {
 	const (
 		clock     = "If this host's clock is wrong, set it: timedatectl set-ntp true. Otherwise the certificate needs to be renewed."
@@ -232,7 +232,7 @@ func utc(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// plain is a stranger's text, so that it cannot pass for ours.
+// plain returns the other side's text in a form that cannot pass for our own.
 func plain(text string, most int) string {
 	letters := []rune(strings.ReplaceAll(shown(text), "\"", " "))
 	if len(letters) > most {
@@ -241,7 +241,7 @@ func plain(text string, most int) string {
 	return string(letters)
 }
 
-// namesIn are those of a certificate: three at most.
+// namesIn returns the names in a certificate, three at most.
 func namesIn(certificate *x509.Certificate) string {
 	var names []string
 	for _, name := range certificate.DNSNames {

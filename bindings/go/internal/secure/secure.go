@@ -1,4 +1,4 @@
-// Package secure knows a program that has rights which its caller lacks: such a one takes nothing from the environment.
+// Package secure recognizes a program with rights that its caller lacks. Such a program takes nothing from the environment.
 package secure
 
 import (
@@ -16,7 +16,7 @@ var program struct {
 	isSecure bool
 }
 
-// IsProgram says whether this one has such rights (set-user-ID, set-group-ID, capabilities).
+// IsProgram reports whether this program has such rights (set-user-ID, set-group-ID, capabilities).
 func IsProgram() bool {
 	program.once.Do(func() {
 		if os.Getuid() != os.Geteuid() || os.Getgid() != os.Getegid() {
@@ -24,13 +24,13 @@ func IsProgram() bool {
 			return
 		}
 		auxv, err := os.ReadFile("/proc/self/auxv")
-		// The kernel keeps this file of a program with capabilities from its own user.
+		// The kernel hides this file of a program with capabilities from the program's own user.
 		program.isSecure = errors.Is(err, fs.ErrPermission) || isSecureBy(auxv)
 	})
 	return program.isSecure
 }
 
-// isSecureBy reads AT_SECURE, as the kernel has given it. Without /proc, as in an empty chroot, there is none.
+// isSecureBy reads AT_SECURE, which the kernel sets. Without /proc, as in an empty chroot, there is none.
 func isSecureBy(auxv []byte) bool {
 	const (
 		atSecure = 23

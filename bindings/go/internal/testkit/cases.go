@@ -17,10 +17,10 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// The socket of a redis-server; with it, the stores of the cases are there.
+// The socket of a redis-server. If set, the stores of the cases are on it.
 var redis = os.Getenv("WXTOKEN_CASES_REDIS")
 
-// CarryOutTheSharedTable carries tests/cases.json out, as tests/CASES.md says.
+// CarryOutTheSharedTable carries out tests/cases.json, as tests/CASES.md says.
 func CarryOutTheSharedTable(t *testing.T) {
 	t.Helper()
 	text, err := os.ReadFile(os.Getenv("WXTOKEN_CASES"))
@@ -63,7 +63,7 @@ type run struct {
 	cancel context.CancelFunc
 	vars   map[string]string
 	stores map[string]*wxtoken.Store
-	// Where the store is a server: its client's key, and its operator.
+	// If the store is a server: its client's key, and its operator.
 	key      string
 	operator *Operator
 }
@@ -92,7 +92,7 @@ func newRun(t *testing.T) *run {
 	return r
 }
 
-// startServer starts a server for this case, and gives its name as a store.
+// startServer starts a server for this case, and returns its name as a store.
 func (r *run) startServer() string {
 	server := StartServer(r.t)
 	r.key, r.operator = server.Key, server.Operator
@@ -176,13 +176,13 @@ func (r *run) step(s *step) {
 	}
 }
 
-// register registers an account, which over a server is the operator's to do first.
+// register registers an account. At a server, the operator does so first.
 func (r *run) register(store *wxtoken.Store, account wxtoken.Account) error {
 	var failed error
 	if r.operator != nil {
 		failed = r.operator.Register(account)
 	}
-	// What no store would take is refused by the program's own, too.
+	// The program's own Register, too, refuses what no store would accept.
 	if err := store.Register(account); err != nil {
 		return err
 	}
@@ -251,8 +251,8 @@ func (r *run) open(s *step) error {
 		path = s.text("store")
 	}
 	if path == "" {
-		// Go has no NULL string, so that "" is the default store. C's empty path is met where it can still come from:
-		// an environment variable that is set to nothing.
+		// Go has no NULL string, so "" means the default store. C's empty path can still come from an environment variable
+		// that is set to an empty value.
 		r.t.Setenv("WXTOKEN_STORE", "")
 	}
 	options := Simulated()
@@ -316,7 +316,7 @@ func (r *run) report(s *step) {
 	}
 }
 
-// lookUp finds the value at a dotted path.
+// lookUp returns the value at a dotted path.
 func lookUp(value any, path string) (any, bool) {
 	for _, part := range strings.Split(path, ".") {
 		switch inner := value.(type) {

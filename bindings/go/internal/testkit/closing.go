@@ -8,7 +8,7 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// CloseUnderLoad closes a store of the account "shop" while goroutines are in and out of it, and looks at how each of them ends.
+// CloseUnderLoad closes a store of the account "shop" while goroutines call it, and checks how each of them ends.
 func CloseUnderLoad(t *testing.T, store *wxtoken.Store) {
 	t.Helper()
 	token := MustToken(t, store, "shop")

@@ -12,17 +12,17 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// An address that starts a wxtoken server for each POST; with it, the stores of the cases are such servers.
+// serverControl is an address that starts a wxtoken server for each POST. If set, the stores of the cases are such servers.
 var serverControl = os.Getenv("WXTOKEN_CASES_SERVER")
 
 // A Server is a wxtoken server that runs until the tests end.
 type Server struct {
-	// Store is its name as a store, and Key a client's with every right.
+	// Store is its name as a store, and Key is the key of a client with every right.
 	Store, Key string
 	Operator   *Operator
 }
 
-// An Operator is the one who runs a server: by the command wxtoken, on the server's own store.
+// An Operator runs a server, by the command wxtoken on the server's own store.
 type Operator struct{ file string }
 
 // StartServer starts a server on a new store.
@@ -43,7 +43,7 @@ func StartServer(t testing.TB) *Server {
 	return &Server{server.Store, server.Key, &Operator{server.File}}
 }
 
-// Register registers an account, as an operator does it.
+// Register registers an account as an operator does.
 func (o *Operator) Register(a wxtoken.Account) error {
 	if strings.HasSuffix(a.Secret, "\n") {
 		return errors.New("the command takes a line end for the end of its input")
@@ -51,7 +51,7 @@ func (o *Operator) Register(a wxtoken.Account) error {
 	return o.run(a.Secret, "account", "add", a.Name, "--kind", string(a.Kind), "--id", a.ID)
 }
 
-// Put puts one of the fields that a client does not put.
+// Put puts a field that a client may not put.
 func (o *Operator) Put(account, field, value string) error {
 	arguments := []string{"put", account, field}
 	if field == "parent" {
@@ -60,7 +60,7 @@ func (o *Operator) Put(account, field, value string) error {
 	return o.run("", arguments...)
 }
 
-// Client makes a client with these rights, and gives its key.
+// Client adds a client with these rights and returns its key.
 func (o *Operator) Client(t testing.TB, name, rights string) string {
 	t.Helper()
 	key, err := o.command("", "client", "add", name, "--allow", rights).Output()

@@ -1,5 +1,5 @@
-// Package testkit is what the tests of this module, and of those that are nested in it, have in common: the simulator, wxtoken
-// servers, and the shared table of cases.
+// Package testkit holds what the tests of this module and its nested modules share: the simulator, wxtoken servers, and the
+// shared table of cases.
 package testkit
 
 import (
@@ -18,7 +18,7 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// Shop is an account of the simulator that no other test has.
+// Shop creates an account of the simulator that no other test uses.
 func Shop(t testing.TB) wxtoken.Account {
 	t.Helper()
 	account := wxtoken.Account{Name: "shop", Kind: wxtoken.Official, ID: "wx" + RandomHex(t, 8), Secret: RandomHex(t, 16)}
@@ -26,7 +26,7 @@ func Shop(t testing.TB) wxtoken.Account {
 	return account
 }
 
-// Simulated are the options by which a store fetches from the simulator.
+// Simulated returns the options by which a store fetches from the simulator.
 func Simulated() []wxtoken.Option {
 	return []wxtoken.Option{
 		wxtoken.WithAPIBaseURL(os.Getenv("WXSIM_HTTP")),
@@ -34,7 +34,7 @@ func Simulated() []wxtoken.Option {
 	}
 }
 
-// MustToken is a token of a store, which has one.
+// MustToken returns a token of a store, or fails the test.
 func MustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
 	t.Helper()
 	token, err := store.Token(context.Background(), name)
@@ -44,15 +44,15 @@ func MustToken(t testing.TB, store *wxtoken.Store, name string) wxtoken.Token {
 	return token
 }
 
-// Control tells the simulator something, and gives the fields of its reply.
+// Control sends the simulator a command and returns the fields of its reply.
 func Control(t testing.TB, path string, body any) map[string]any {
 	t.Helper()
 	var reply map[string]any
-	_ = json.Unmarshal([]byte(Told(t, path, body)), &reply) // nil where the reply is no object
+	_ = json.Unmarshal([]byte(Told(t, path, body)), &reply) // nil if the reply is not an object
 	return reply
 }
 
-// Told tells the simulator something, and gives its reply.
+// Told sends the simulator a command and returns its reply.
 func Told(t testing.TB, path string, body any) string {
 	t.Helper()
 	text, err := json.Marshal(body)
@@ -71,13 +71,13 @@ func Told(t testing.TB, path string, body any) string {
 	return strings.TrimSpace(string(said))
 }
 
-// Counters is what the simulator counted for an id.
+// Counters returns the simulator's counts for an id.
 func Counters(t testing.TB, id string) map[string]any {
 	t.Helper()
 	return fetch(t, os.Getenv("WXSIM_CONTROL")+"/counters?id="+url.QueryEscape(id))
 }
 
-// fetch gets the fields of a JSON object.
+// fetch returns the fields of a JSON object at an address.
 func fetch(t testing.TB, address string) map[string]any {
 	t.Helper()
 	answer, err := http.Get(address)
@@ -92,7 +92,7 @@ func fetch(t testing.TB, address string) map[string]any {
 	return fields
 }
 
-// RandomHex is so many random bytes, in hexadecimal digits.
+// RandomHex returns this many random bytes in hexadecimal digits.
 func RandomHex(t testing.TB, bytes int) string {
 	t.Helper()
 	b := make([]byte, bytes)

@@ -8,7 +8,7 @@ import (
 	wxtoken "github.com/libwxtoken/libwxtoken/bindings/go"
 )
 
-// A step loses each key that is read, so that what is left is unknown.
+// A step loses each key that is read, so that the keys left over are unknown ones.
 type step struct {
 	t      *testing.T
 	number int
@@ -37,12 +37,12 @@ func (s *step) take(key string) any {
 func (s *step) text(key string) string {
 	text, ok := s.take(key).(string)
 	if !ok {
-		s.fail("key %q is no string", key)
+		s.fail("key %q is not a string", key)
 	}
 	return text
 }
 
-// orNull is a string that may be null, for which Go has "".
+// orNull returns a string that may be null, which is "" in Go.
 func (s *step) orNull(key string) string {
 	if s.has(key) && s.keys[key] == nil {
 		s.take(key)
@@ -77,7 +77,7 @@ func (s *step) between(key string, value float64) {
 	}
 }
 
-// outcome compares how a call of the library ended with what the step says.
+// outcome compares how a call of the library ended with what the step expects.
 func (s *step) outcome(err error) {
 	s.t.Helper()
 	if !s.has("status") {

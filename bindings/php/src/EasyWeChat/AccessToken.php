@@ -8,19 +8,19 @@ use EasyWeChat\Kernel\Contracts\RefreshableAccessToken;
 use WxToken\Store;
 
 /**
- * An access token of a store, for the applications of EasyWeChat 6: their setAccessToken(), and
- * setComponentAccessToken(), setSuiteAccessToken() and setProviderAccessToken().
+ * An access token of a store, for the applications of EasyWeChat 6: their setAccessToken(), setComponentAccessToken(),
+ * setSuiteAccessToken() and setProviderAccessToken().
  *
- * An application that has it fetches no token by itself. It does not notice when WeChat refuses one: give it a
- * HttpClient of this namespace, too.
+ * An application that has it does not fetch tokens itself. It does not notice when WeChat refuses one, so give it the
+ * HttpClient of this namespace too.
  */
 final class AccessToken implements RefreshableAccessToken
 {
     private readonly Credential $credential;
 
     /**
-     * @param ?string $name An account; null is the current one.
-     * @param string $parameter What the token is called in a URL. It is "component_access_token" with
+     * @param ?string $name An account. Null means the current one.
+     * @param string $parameter The token's parameter in a URL. Use "component_access_token" with
      *                          setComponentAccessToken(), "suite_access_token" with setSuiteAccessToken(), and
      *                          "provider_access_token" with setProviderAccessToken().
      */
@@ -46,10 +46,11 @@ final class AccessToken implements RefreshableAccessToken
     }
 
     /**
-     * Rejects the token that this object gave last, and gives its successor.
+     * Rejects the token that this object returned last, and returns its successor.
      *
-     * Where several share this object, as coroutines do, the last may not be the one that was refused; that costs one
-     * fetch too many, at most one in 30 s. A HttpClient does not use it: it sees which token was refused.
+     * If several coroutines share this object, the last token may not be the one that was refused. That costs one
+     * needless fetch, at most one in 30 s. HttpClient does not call this method, because it sees which token was
+     * refused.
      */
     public function refresh(): string
     {
@@ -57,7 +58,7 @@ final class AccessToken implements RefreshableAccessToken
     }
 
     /**
-     * The token in the query of a call; null when it is none that this object gave, such as a user's.
+     * Returns the token in the query of a call, or null if this object did not return it, as for a user's token.
      *
      * @internal
      * @param array<mixed> $query
@@ -70,7 +71,7 @@ final class AccessToken implements RefreshableAccessToken
     }
 
     /**
-     * The query of a call whose token was refused, with that token's successor; null when there is none yet.
+     * Returns the query with the refused token's successor, or null if there is none yet.
      *
      * @internal
      * @param array<mixed> $query

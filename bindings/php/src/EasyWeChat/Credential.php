@@ -8,16 +8,17 @@ use LogicException;
 use WxToken\Store;
 
 /**
- * A token or ticket of a store, with the last values that it gave: by them one of ours is known when it is refused.
+ * A token or ticket of a store, with the values that it returned last. They tell a refused value of this store from
+ * others.
  *
  * @internal
  */
 final class Credential
 {
-    // In a worker that lives long, calls that are under way may carry older ones.
+    // In a long-lived worker, calls under way may carry older values.
     private const REMEMBERED = 8;
 
-    /** @var list<string> The last one comes last. */
+    /** @var list<string> Oldest first. */
     private array $given = [];
 
     public function __construct(private readonly Store $store, private readonly ?string $name)
@@ -41,8 +42,8 @@ final class Credential
     }
 
     /**
-     * Rejects a value that was refused, and gives the one that the store has then: the same, when it was rejected less
-     * than 30 s after another.
+     * Rejects a refused value and returns the store's current one. That is the same value if another was rejected less
+     * than 30 s ago.
      */
     public function successor(#[\SensitiveParameter] string $refused): string
     {
@@ -52,7 +53,7 @@ final class Credential
     }
 
     /**
-     * The same of the last value that was given; where none was, nothing is rejected.
+     * Rejects the value that was returned last, if any, and returns the store's current one.
      */
     public function refresh(): string
     {

@@ -13,22 +13,23 @@ use Symfony\Contracts\HttpClient\ResponseInterface;
 use WxToken\WxTokenException;
 
 /**
- * An HTTP client for the setHttpClient() of EasyWeChat's applications, which notices when WeChat refuses a token: it
- * rejects exactly that one, and makes the call once more with the next.
+ * An HTTP client for setHttpClient() of EasyWeChat's applications. It notices when WeChat refuses a token, rejects that
+ * token, and makes the call once more with the next.
  *
- * It acts on a token that its AccessToken gave, and leaves others alone, such as a user's. An answer passes through as
- * it came when it is no refusal, when there is no other token, and when the body of the call cannot be sent again.
+ * It acts only on tokens that its AccessToken returned, and leaves others alone, such as a user's. An answer passes
+ * through unchanged if it is not a refusal, if the store has no other token, or if the body of the call cannot be sent
+ * again.
  *
- * EasyWeChat's own option http.retry does not do this: it looks at answers with HTTP status 4xx and 5xx only, and
- * repeats a call with the token that it had.
+ * EasyWeChat's own option http.retry does not do this. It acts only on answers with HTTP status 4xx and 5xx, and
+ * repeats a call with the same token.
  */
 final class HttpClient implements HttpClientInterface
 {
     use AsyncDecoratorTrait;
 
-    // 42006 of a component's token, 40082 and 42009 of a suite's.
+    // 42006 is for a component's token, 40082 and 42009 for a suite's.
     private const REFUSED = [40001, 40014, 42001, 42006, 40082, 42009];
-    // A refusal has some hundred bytes. What is longer, such as a picture, is not held back.
+    // A refusal has a few hundred bytes. A longer answer, such as a picture, is not held back.
     private const LONGEST_REFUSAL = 16384;
 
     /**
@@ -48,7 +49,7 @@ final class HttpClient implements HttpClientInterface
         #[\SensitiveParameter] array $options = [],
     ): ResponseInterface {
         $carried = $this->token->in($options['query'] ?? []);
-        // Not null in place of pass(): a client that decorates this one would lose the answer's body.
+        // Not null instead of pass(): a client that decorates this one would lose the answer's body.
         $filter = $carried === null ? self::pass(...) : $this->watch($method, $url, $options, $carried);
 
         return new AsyncResponse($this->client, $method, $url, $options, $filter);
@@ -83,7 +84,7 @@ final class HttpClient implements HttpClientInterface
             &$first,
             &$body,
         ): \Iterator {
-            // After a time-out or an information (1xx), the answer may still come.
+            // After a time-out or an informational status (1xx), the answer may still come.
             $noAnswer = $chunk->getError() !== null || $chunk->getInformationalStatus() !== null;
             if ($noAnswer || $context->getInfo('canceled')) {
                 yield $chunk;
@@ -121,7 +122,7 @@ final class HttpClient implements HttpClientInterface
     }
 
     /**
-     * The options to make the call with once more; null when it is not to be made.
+     * Returns the options for making the call once more, or null if it must not be repeated.
      *
      * @param array<string, mixed> $options
      * @return ?array<string, mixed>
@@ -137,7 +138,8 @@ final class HttpClient implements HttpClientInterface
         try {
             $query = $this->token->replacedIn($options['query'], $carried);
         } catch (WxTokenException) {
-            // The caller gets the refusal, as without us; the next call for a token says why there is none.
+            // The caller gets the refusal, as it would without this client. The next call for a token reports why there
+            // is none.
             return null;
         }
 
@@ -145,7 +147,7 @@ final class HttpClient implements HttpClientInterface
     }
 
     /**
-     * A stream or a generator has been read by now.
+     * Returns false for a stream or a generator, which has been read by now.
      */
     private static function canBeSentAgain(mixed $body): bool
     {

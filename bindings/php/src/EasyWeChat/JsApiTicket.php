@@ -15,8 +15,8 @@ final class JsApiTicket implements RefreshableJsApiTicket
     private readonly Credential $credential;
 
     /**
-     * @param string $account Its name in the store, of kind official, official_classic or authorizer.
-     * @param string $appId Its appid, which the page is told.
+     * @param string $account The account's name in the store. Its kind is official, official_classic or authorizer.
+     * @param string $appId The account's appid, which is passed to the page.
      */
     public function __construct(Store $store, string $account, private readonly string $appId)
     {
@@ -29,7 +29,7 @@ final class JsApiTicket implements RefreshableJsApiTicket
     }
 
     /**
-     * Rejects the ticket that this object gave last, and gives its successor.
+     * Rejects the ticket that this object returned last, and returns its successor.
      */
     public function refreshTicket(): string
     {
@@ -37,7 +37,7 @@ final class JsApiTicket implements RefreshableJsApiTicket
     }
 
     /**
-     * @return array<string, mixed> What wx.config takes, and the URL.
+     * @return array<string, mixed> The fields of wx.config, and the URL.
      */
     public function configSignature(string $url, string $nonce, int $timestamp): array
     {

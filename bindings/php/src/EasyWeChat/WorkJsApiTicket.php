@@ -8,8 +8,8 @@ use EasyWeChat\Work\JsApiTicket;
 use WxToken\Store;
 
 /**
- * The tickets of a WeCom app in a store, for the setTicket() of EasyWeChat\Work\Application, which takes a JsApiTicket
- * of its own only. Signing is its parent's.
+ * The tickets of a WeCom app in a store, for setTicket() of EasyWeChat\Work\Application. That method takes only
+ * EasyWeChat's own JsApiTicket, so this class extends it. The parent does the signing.
  */
 final class WorkJsApiTicket extends JsApiTicket
 {
@@ -17,11 +17,11 @@ final class WorkJsApiTicket extends JsApiTicket
     private readonly Credential $agentTicket;
 
     /**
-     * @param string $account Its name in the store, of kind work or work_authorized.
+     * @param string $account The account's name in the store. Its kind is work or work_authorized.
      */
     public function __construct(Store $store, string $account, string $corpId)
     {
-        // Not the parent's constructor: that would make a cache and an HTTP client.
+        // The parent's constructor is not called, because it would create a cache and an HTTP client.
         $this->corpId = $corpId;
         $this->jsapiTicket = new Credential($store, "$account/jsapi_ticket");
         $this->agentTicket = new Credential($store, "$account/agent_ticket");
@@ -33,7 +33,7 @@ final class WorkJsApiTicket extends JsApiTicket
     }
 
     /**
-     * @param int $agentId Not used: the account in the store is one app.
+     * @param int $agentId Ignored, because the account in the store is one app.
      */
     public function getAgentTicket(int $agentId): string
     {

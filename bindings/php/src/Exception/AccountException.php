@@ -7,7 +7,7 @@ namespace WxToken\Exception;
 use WxToken\WxTokenException;
 
 /**
- * WXTOKEN_E_ACCOUNT: there is no such account in this store, or the parent that it needs is not there.
+ * WXTOKEN_E_ACCOUNT: the account, or the parent that it needs, is not in this store.
  */
 final class AccountException extends WxTokenException
 {

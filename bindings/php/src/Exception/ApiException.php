@@ -7,7 +7,7 @@ namespace WxToken\Exception;
 use WxToken\WxTokenException;
 
 /**
- * WXTOKEN_E_API: WeChat answered an errcode.
+ * WXTOKEN_E_API: WeChat answered with an errcode.
  */
 final class ApiException extends WxTokenException
 {

@@ -7,8 +7,7 @@ namespace WxToken\Exception;
 use WxToken\WxTokenException;
 
 /**
- * WXTOKEN_E_ARGUMENT: an argument is malformed, holds a NUL byte, or is not one of the known ones; or the store is
- * closed.
+ * WXTOKEN_E_ARGUMENT: an argument is malformed, contains a NUL byte, or is not a known value, or the store is closed.
  */
 final class ArgumentException extends WxTokenException
 {

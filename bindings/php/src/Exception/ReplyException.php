@@ -7,7 +7,7 @@ namespace WxToken\Exception;
 use WxToken\WxTokenException;
 
 /**
- * WXTOKEN_E_REPLY: WeChat's host answered, but with something that is no token reply.
+ * WXTOKEN_E_REPLY: the host answered, but the answer is not a valid token reply.
  */
 final class ReplyException extends WxTokenException
 {

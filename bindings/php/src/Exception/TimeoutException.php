@@ -7,7 +7,7 @@ namespace WxToken\Exception;
 use WxToken\WxTokenException;
 
 /**
- * WXTOKEN_E_TIMEOUT: timeout_ms passed, in a fetch of this call's own or in waiting for another's.
+ * WXTOKEN_E_TIMEOUT: timeout_ms passed while this call fetched a token or waited for another fetch.
  */
 final class TimeoutException extends WxTokenException
 {

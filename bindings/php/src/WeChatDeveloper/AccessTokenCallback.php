@@ -11,16 +11,16 @@ use WxToken\Store;
 /**
  * An access token of a store, for the option GetAccessTokenCallback of the clients of zoujingli/wechat-developer.
  *
- * A client asks when it has no token. It keeps the answer in itself until WeChat refuses it, and asks again then: so,
- * when a client asks a second time, the token that it had is rejected.
+ * A client asks for a token when it has none. It keeps the answer until WeChat refuses it, and then asks again. A
+ * second request of the same client therefore rejects the token that it had.
  */
 final class AccessTokenCallback
 {
-    /** @var WeakMap<object, string> What each client was given. */
+    /** @var WeakMap<object, string> The token that each client was given. */
     private readonly WeakMap $given;
 
     /**
-     * @param ?string $name An account; null is the current one.
+     * @param ?string $name An account. Null means the current one.
      */
     public function __construct(private readonly Store $store, private readonly ?string $name = null)
     {
@@ -46,7 +46,7 @@ final class AccessTokenCallback
     }
 
     /**
-     * The SDK's instance() takes the serialised configuration as the key of what it made with it.
+     * Returns an id, because the SDK's instance() uses the serialised configuration as the key of the client it makes.
      *
      * @return array<string, int>
      */

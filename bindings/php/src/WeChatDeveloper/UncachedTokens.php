@@ -7,8 +7,8 @@ namespace WxToken\WeChatDeveloper;
 use WeChat\Contracts\Tools;
 
 /**
- * The SDK's function for writing to its cache, without the tokens that come from a store: those it would give for
- * 7,000 s, whatever the store has learned since. All else is cached as before.
+ * The SDK's function for writing to its cache, without the tokens of a store. The SDK would return those for 7,000 s,
+ * even after the store has a newer one. Everything else is cached as before.
  *
  * @internal
  */
@@ -18,14 +18,14 @@ final class UncachedTokens
     private array $names = [];
 
     /**
-     * @param mixed $before The project's own function; null is the SDK's, into files.
+     * @param mixed $before The project's own function. Null means the SDK's, which writes files.
      */
     private function __construct(private readonly mixed $before)
     {
     }
 
     /**
-     * At each token anew: the project may have set its functions since.
+     * Runs again for each token, because the project may have set its functions since.
      */
     public static function add(string $name): void
     {

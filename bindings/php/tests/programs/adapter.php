@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A process that does with an adapter what the SDK does: at each line that it reads it makes one business call, and
- * again after a refusal; and says "ok" or the errcode.
+ * A process that does with an adapter what the SDK does. For each line that it reads, it makes one business call, and
+ * repeats it after a refusal. It writes "ok" or the errcode.
  *
  *     php adapter.php ADAPTER KIND STORE
  */
@@ -42,7 +42,7 @@ $call = match ($adapter) {
             return $client->request('GET', $path, ['query' => $token->toQuery()])->toArray()['errcode'] ?? 0;
         };
     })(),
-    // A client for each call, as in a page of its own.
+    // A new client for each call, as in a page.
     'AccessTokenCallback' => (static function () use ($store, $business): Closure {
         $callback = (new AccessTokenCallback($store, 'shop'))(...);
 

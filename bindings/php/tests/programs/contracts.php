@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What the adapters know of the SDKs, without the SDKs: names and signatures of EasyWeChat 6's contracts, and what
- * WeChatDeveloper does with its callback and its cache. The tests in tests/sdks have the real ones.
+ * The parts of the SDKs that the adapters use, without the SDKs: names and signatures of EasyWeChat 6's contracts, and
+ * WeChatDeveloper's use of its callback and its cache. The tests in tests/sdks use the real ones.
  */
 
 declare(strict_types=1);
@@ -69,7 +69,7 @@ final class Tools
 }
 
 /**
- * A client in outline. It repeats a refused call once.
+ * An outline of a client. It repeats a refused call once.
  */
 final class Client
 {
@@ -80,7 +80,7 @@ final class Client
     }
 
     /**
-     * @param callable(string): int $business Makes the call with a token, and gives the errcode.
+     * @param callable(string): int $business Makes the call with a token, and returns the errcode.
      */
     public function call(callable $business): int
     {

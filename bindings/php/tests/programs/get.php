@@ -1,7 +1,7 @@
 <?php
 
 /**
- * A process of its own: opens the store, waits for a line, gets the token of the current account, and writes it.
+ * A separate process that opens the store, waits for a line, gets the token of the current account, and writes it.
  */
 
 declare(strict_types=1);

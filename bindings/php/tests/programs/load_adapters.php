@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Loads the adapters, as Composer would, over the outlines of the SDKs and Debian's Symfony.
+ * Loads the adapters, as Composer would, with the outlines of the SDKs and Debian's Symfony.
  */
 
 declare(strict_types=1);

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A page under PHP-FPM, as an application would write it, but that it waits for the end of the request's body before it
- * ends: so the test decides how many workers are busy at once.
+ * A page under PHP-FPM, as an application would write it. It also waits for the end of the request's body, so that the
+ * test decides how many workers are busy at once.
  */
 
 declare(strict_types=1);
@@ -17,7 +17,7 @@ try {
         $store->register('shop', 'official', $_GET['id'], $_SERVER['HTTP_X_SECRET']);
     }
     if (isset($_GET['adapter'])) {
-        // In the request, as Composer does, for it is not preloaded: what it extends is the SDK's.
+        // Loaded in the request, as Composer does. It cannot be preloaded, because it extends classes of the SDK.
         require __DIR__ . '/contracts.php';
         require __DIR__ . '/src/EasyWeChat/Credential.php';
         require __DIR__ . '/src/EasyWeChat/AccessToken.php';

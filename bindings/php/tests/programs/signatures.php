@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Prints what a program can see of each class of this package that is both in src/ and in the extension, as JSON.
+ * Prints the public signatures of each class that is both in src/ and in the extension, as JSON.
  */
 
 declare(strict_types=1);

@@ -1,12 +1,12 @@
 <?php
 
 /**
- * A process with a client of a real SDK: at each line that it reads it makes one business call, and says "ok" or why
- * not.
+ * A process with a client of a real SDK. For each line that it reads, it makes one business call, and writes "ok" or
+ * the reason of the failure.
  *
  *     php client.php AUTOLOAD SDK ID SECRET [STORE]
  *
- * With a store it is by the adapter, else by the SDK alone.
+ * With a store it uses the adapter, else the SDK alone.
  */
 
 declare(strict_types=1);
@@ -27,7 +27,7 @@ $http = getenv('WXSIM_HTTP');
 $options = ['api_base_url' => $http, 'work_base_url' => $http];
 $store = isset($argv[5]) ? new Store($argv[5], $options) : null;
 
-/** An application of EasyWeChat: the README's lines. */
+/** An application of EasyWeChat, made with the README's lines. */
 $easyWeChat = static function (string $class, array $config, string $path) use ($store, $secret, $http): Closure {
     // With a store the SDK has no secret to fetch with.
     $config += $store === null ? ['secret' => $secret] : [];
@@ -40,7 +40,10 @@ $easyWeChat = static function (string $class, array $config, string $path) use (
     return static fn (): array => $app->getClient()->get($path)->toArray();
 };
 
-/** A configuration of WeChatDeveloper. Its addresses are fixed: libcurl goes to them by the simulator's proxy. */
+/**
+ * A configuration of WeChatDeveloper. The SDK's addresses are fixed, so libcurl reaches them through the simulator's
+ * proxy.
+ */
 $configured = static function (?callable $callback) use ($id, $secret): array {
     putenv('https_proxy=' . getenv('WXSIM_PROXY'));
     $config = ['appid' => $id, 'appsecret' => $secret, 'cache_path' => getenv('TMPDIR')];
@@ -54,13 +57,13 @@ $call = match ($sdk) {
     'official account' => $easyWeChat(OfficialAccount::class, $official, '/cgi-bin/getcallbackip'),
     'mini program' => $easyWeChat(MiniProgram::class, $official, '/cgi-bin/get_api_domain_ip'),
     'work' => $easyWeChat(Work::class, ['corp_id' => $id], '/cgi-bin/agent/list'),
-    // As in a page under PHP-FPM, each call makes a client.
+    // As in a page under PHP-FPM, each call makes a new client.
     'wechat-developer' => static fn (): array => (new Limit($configured($callback)))->getCallbackIp(),
-    // What one would write without the adapter.
+    // The code that one would write without the adapter.
     'wechat-developer, a closure' => static fn (): array => (new Limit($configured(
         static fn (): string => $store->token('shop')->value,
     )))->getCallbackIp(),
-    // As in a worker that goes on for long.
+    // As in a long-lived worker.
     'wechat-developer, one client' => (new Limit($configured($callback)))->getCallbackIp(...),
 };
 

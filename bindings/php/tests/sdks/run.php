@@ -6,7 +6,7 @@
  *     composer install
  *     LD_LIBRARY_PATH=… wechat-sim exec --quiet -- php run.php
  *
- * $WXTOKEN_PHP_SDKS names another autoload file than vendor/autoload.php. It is to load the package itself, too.
+ * $WXTOKEN_PHP_SDKS names an autoload file to use instead of vendor/autoload.php. It must load the package too.
  */
 
 declare(strict_types=1);

@@ -18,7 +18,7 @@ use WxToken\Exception\ApiException;
 use WxToken\Store;
 use WxToken\WeChatDeveloper\AccessTokenCallback;
 
-// Before the adapters are there.
+// Must run before the adapters are loaded.
 story('without an SDK, preload.php loads no adapter', static function (): void {
     $loaded = preg_grep('/^WxToken\\\\(EasyWeChat|WeChatDeveloper)\\\\/', get_declared_classes());
     same([], array_values($loaded), 'adapters');
@@ -42,7 +42,7 @@ $pair = static function (string $directory, string $adapter, string $kind, int $
     );
 };
 
-story('by each adapter, an expiry, a revocation and a refresh by another process cost one mint each', static function (
+story('with each adapter, an expiry, a revocation and a refresh by another process cost one mint each', static function (
     string $directory
 ) use ($pair): void {
     [$soon, $hours] = [5_000, 7_200_000];
@@ -86,7 +86,7 @@ $shop = static function (string $directory, array $more = []) use ($simulator): 
     return [$store, $id];
 };
 
-story('an AccessToken refreshes what it gave last, and nothing before that', static function (string $directory) use (
+story('an AccessToken refreshes the token it returned last, and nothing before that', static function (string $directory) use (
     $simulator,
     $shop
 ): void {
@@ -142,7 +142,7 @@ story('tickets of the store sign pages', static function (string $directory) use
     }
 });
 
-story('calls at once that are refused cost one mint', static function (string $directory) use (
+story('simultaneous calls that are refused cost one mint', static function (string $directory) use (
     $simulator,
     $shop
 ): void {
@@ -167,7 +167,7 @@ story('calls at once that are refused cost one mint', static function (string $d
     same(2, $simulator->counters($id)['minted'], 'mints');
 });
 
-story('a call under way with the token of before is repeated with the one of now', static function (
+story('a call under way with the previous token is repeated with the current one', static function (
     string $directory
 ) use (
     $simulator,
@@ -184,7 +184,7 @@ story('a call under way with the token of before is repeated with the one of now
     same(2, $simulator->counters($id)['minted'], 'mints');
 });
 
-story('what is no refusal of a token of the store passes through', static function (string $directory) use (
+story('an answer that does not refuse a token of the store passes through', static function (string $directory) use (
     $simulator,
     $shop
 ): void {
@@ -196,7 +196,7 @@ story('what is no refusal of a token of the store passes through', static functi
     $get = static fn (array $query, array $more = []) => $client->request('GET', $path, ['query' => $query] + $more);
     $fault = static fn (array $fault) => $simulator->tell('/faults', $fault + ['path' => $path]);
 
-    // A user's token goes by the same parameter.
+    // A user's token has the same parameter.
     $refused = $simulator->refusals();
     same(40014, $get(['access_token' => 'a-users'])->toArray()['errcode'], "errcode of a user's token");
     same(41001, $get([])->toArray()['errcode'], 'errcode without a token');
@@ -210,14 +210,14 @@ story('what is no refusal of a token of the store passes through', static functi
     check(str_contains($get($token->toQuery())->getContent(), '<'), 'a page is not as it was');
     $fault(['kind' => 'empty']);
     same('', $get($token->toQuery())->getContent(), 'no body');
-    // A refusal is short: this is none, and is not held back.
+    // A refusal is short. This answer is not one, and is not held back.
     foreach ([16385, 300000] as $length) {
         $body = '{"errcode":40001,"x":"' . str_repeat('x', $length - 24) . '"}';
         $headers = ['content-type' => 'application/json'];
         $fault(['kind' => 'raw', 'status' => 200, 'headers' => $headers, 'body' => $body]);
         same(md5($body), md5($get($token->toQuery())->getContent()), "a body of $length bytes");
     }
-    // The connection ends in the middle of what looks like a refusal.
+    // The connection ends in the middle of an answer that looks like a refusal.
     $headers = ['content-type' => 'application/json', 'content-length' => '500'];
     $fault(['kind' => 'raw', 'status' => 200, 'headers' => $headers, 'body' => '{"errcode":40001}']);
     thrown(TransportExceptionInterface::class, static fn () => $get($token->toQuery())->getContent());
@@ -228,11 +228,11 @@ story('what is no refusal of a token of the store passes through', static functi
     $cancelled->cancel();
     same(true, $cancelled->getInfo('canceled'), 'cancelled');
     same($value, $store->token('shop')->value, 'the token');
-    // One that was rejected would be asked for once more.
+    // A rejected token would have caused another request.
     same(1, $simulator->counters($id)['requests'], 'requests');
 });
 
-story('clients over and under an HttpClient get whole answers', static function (string $directory) use (
+story('clients around and inside an HttpClient get complete answers', static function (string $directory) use (
     $simulator,
     $shop
 ): void {
@@ -257,7 +257,7 @@ story('clients over and under an HttpClient get whole answers', static function 
     same(1, $simulator->counters($id)['requests'], 'requests');
 });
 
-story('a call that cannot be sent again is not, and the next has another token', static function (
+story('a call that cannot be sent again is not repeated, and the next has another token', static function (
     string $directory
 ) use (
     $simulator,
@@ -280,7 +280,7 @@ story('a call that cannot be sent again is not, and the next has another token',
     same(0, $post(['form' => 'data'])['errcode'] ?? 0, 'errcode of the next call');
     same(2, $simulator->counters($id)['minted'], 'mints');
 
-    // A reject within 30 s of another brings no other token: then there is nothing to repeat with.
+    // A reject within 30 s of another brings no other token, so the call is not repeated.
     $simulator->tell('/revoke', ['id' => $id, 'which' => 'all']);
     $refused = $simulator->refusals();
     same(40001, $post('')['errcode'] ?? 0, 'errcode');
@@ -320,12 +320,12 @@ story('a client that asks the callback again had its token refused', static func
     $simulator->tell('/revoke', ['id' => $id, 'which' => 'all']);
     $successor = $callback($id, $one);
     check($successor !== $value, 'the refused token was given again');
-    // It had the same token as the first, which is no longer the store's.
+    // It had the same token as the first client. The store no longer has that token.
     same($successor, $callback($id, $other), 'the next token of the other client');
     same(2, $simulator->counters($id)['minted'], 'mints');
 });
 
-story('the cache of the SDK goes on, but for tokens of the store', static function (string $directory) use (
+story('the cache of the SDK goes on, except for tokens of the store', static function (string $directory) use (
     $shop
 ): void {
     [$store, $id] = $shop($directory);
@@ -368,7 +368,7 @@ story('adapters show no token, and cannot be stored', static function (string $d
     foreach ([$token, $ticket] as $adapter) {
         thrown(\Throwable::class, static fn () => serialize($adapter));
     }
-    // WeChatDeveloper's instance() takes that as a key.
+    // WeChatDeveloper's instance() uses the serialised configuration as a key.
     check(serialize($callback) !== serialize(new AccessTokenCallback($store, 'shop')), 'two callbacks are one');
     thrown(\LogicException::class, static fn () => unserialize(serialize($callback)));
 });

@@ -37,7 +37,7 @@ story('every status of the library has an exception of its own', static function
     }
 });
 
-story('a status that this package does not know yet is a plain WxTokenException', static function (): void {
+story('a status that this package does not know is a plain WxTokenException', static function (): void {
     $failure = WxTokenException::of('new', 99, 'WXTOKEN_E_NEW');
     same(WxTokenException::class, $failure::class, 'class');
     same([99, 'WXTOKEN_E_NEW'], [$failure->getCode(), $failure->status], 'status');
@@ -70,7 +70,7 @@ story('a NUL byte is refused in every string, before C sees it', static function
     same('wx0', $store->report()['accounts'][0]['id'], 'id');
 });
 
-story('a closed store says so, and closing it again does nothing', static function (string $directory) use (
+story('a closed store reports it, and closing it again does nothing', static function (string $directory) use (
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
@@ -80,7 +80,7 @@ story('a closed store says so, and closing it again does nothing', static functi
     same('the store is closed', thrown(ArgumentException::class, $store->report(...))->getMessage(), 'message');
 });
 
-story('options are taken as strings, numbers and booleans', static function (string $directory) use ($simulator): void {
+story('options are accepted as strings, numbers and booleans', static function (string $directory) use ($simulator): void {
     [$id, $secret] = $simulator->official();
     $simulator->tell('/faults', ['id' => $id, 'kind' => 'hang']);
     $store = $simulator->open("$directory/tokens.db", ['timeout_ms' => 200, 'background_refresh' => false]);
@@ -96,7 +96,7 @@ story('a bad option given to the constructor opens nothing', static function (st
     thrown(\TypeError::class, static fn () => new Store("$directory/tokens.db", ['timeout_ms' => 1.5]));
 });
 
-story('setCurrent says which account null names', static function (string $directory) use ($simulator): void {
+story('setCurrent decides which account null names', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
     foreach (['shop', '店铺'] as $name) {
         $store->register($name, 'official', ...$simulator->official());
@@ -107,7 +107,7 @@ story('setCurrent says which account null names', static function (string $direc
     thrown(AccountException::class, static fn () => $store->setCurrent('nobody'));
 });
 
-story('a token knows when it ends, and reject takes it as it is', static function (string $directory) use (
+story('a token has its expiry time, and reject accepts it as it is', static function (string $directory) use (
     $simulator
 ): void {
     [$id, $secret] = $simulator->official();
@@ -122,7 +122,7 @@ story('a token knows when it ends, and reject takes it as it is', static functio
     check($store->token()->value !== $token->value, 'the rejected token was given again');
 });
 
-story('a refresh token has no end that is known, and a ticket has one', static function (string $directory) use (
+story('a refresh token has no known end, and a ticket has one', static function (string $directory) use (
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");
@@ -148,7 +148,7 @@ story('an account that needs a secret is refused without one', static function (
     check(str_contains($failure->getMessage(), 'secret'), $failure->getMessage());
 });
 
-story('a token that WeChat gives again has its new end', static function (string $directory) use ($simulator): void {
+story('a token that WeChat returns again has its new expiry time', static function (string $directory) use ($simulator): void {
     [$id, $secret] = $simulator->official();
     $simulator->tell('/faults', ['id' => $id, 'kind' => 'token', 'value' => 'the-same', 'times' => 0]);
     $store = $simulator->open("$directory/tokens.db");
@@ -162,7 +162,7 @@ story('a token that WeChat gives again has its new end', static function (string
     check($second->expiresAt < $first->expiresAt, 'it has the end of before');
 });
 
-story('a report of a hundred accounts is whole', static function (string $directory) use ($simulator): void {
+story('a report of a hundred accounts is complete', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
     for ($i = 0; $i < 100; $i++) {
         $store->register("account $i", 'official', "wx$i", 'secret');

@@ -9,7 +9,7 @@ use WxToken\Store;
 use WxToken\Token;
 use WxToken\WxTokenException;
 
-story('the classes of the extension look like those of src/', static function (): void {
+story('the classes of the extension have the signatures of src/', static function (): void {
     $seen = [];
     foreach (['extension' => [PHP_BINARY], 'src' => [PHP_BINARY, '-n']] as $where => $php) {
         [$code, $said] = Process::run([...$php, __DIR__ . '/../programs/signatures.php']);
@@ -25,14 +25,14 @@ story('the classes of the extension look like those of src/', static function ()
     same(count($seen['src']), count($seen['extension']), 'classes');
 });
 
-story('the extension is of one version with its library', static function (): void {
+story('the extension has the version of its library', static function (): void {
     same(phpversion('wxtoken'), Store::version(), 'version');
     ob_start();
     phpinfo(INFO_MODULES);
     check(str_contains(ob_get_clean(), 'libwxtoken => ' . Store::version()), 'phpinfo() does not name the library');
 });
 
-story('no class of src/ is read where the extension is loaded', static function (string $directory): void {
+story('no class of src/ is read if the extension is loaded', static function (string $directory): void {
     (new Store("$directory/tokens.db"))->report();
     thrown(AccountException::class, static fn () => (new Store("$directory/tokens.db"))->token('nobody'));
     same([], array_values(preg_grep('~/bindings/php/src/(?!EasyWeChat|WeChatDeveloper)~', get_included_files())), 'files');
@@ -60,7 +60,7 @@ story('PHP-FPM needs neither FFI nor preloading with the extension', static func
     same(1, $simulator->counters($id)['minted'], 'mints');
 });
 
-story('a child of a fork has handles of its own, of those that were idle too', static function (
+story('a forked child has its own handles, also of those that were idle', static function (
     string $directory
 ) use ($simulator): void {
     [$id, $secret] = $simulator->official();
@@ -79,7 +79,7 @@ story('a child of a fork has handles of its own, of those that were idle too', s
     same(1, $simulator->counters($id)['minted'], 'mints');
 });
 
-story('a token or a failure can be made by hand, and not be changed', static function (): void {
+story('a token or an exception can be constructed, and cannot be changed', static function (): void {
     $end = new \DateTimeImmutable('@1800000000');
     $token = new Token('abc', $end);
     same(['abc', $end], [$token->value, $token->expiresAt], 'value and end');

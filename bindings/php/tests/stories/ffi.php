@@ -17,7 +17,7 @@ story('the library names each status as the header does', static function (): vo
     }
 });
 
-story('a library that is not there is named, with what to do', static function (): void {
+story('a missing library is named, with the remedy', static function (): void {
     [$code, $said] = Process::run(
         [PHP_BINARY, '-d', 'display_errors=1', __DIR__ . '/../programs/get.php', 'tokens.db'],
         ['WXTOKEN_LIBRARY' => '/nonexistent/libwxtoken.so.0'],
@@ -33,7 +33,7 @@ story('a PHP without FFI says what to install or to set', static function (strin
     file_put_contents("$directory/open.php", $open);
     $off = 'ffi.enable is off';
     $runs = [[['-d', 'ffi.enable=0'], $off], [['-d', 'ffi.enable=off'], $off], [['-d', 'ffi.enable=false'], $off]];
-    // Without an ini file a PHP whose FFI is a module of its own lacks it, as the images of Docker Hub do.
+    // Without an ini file, a PHP whose FFI is a separate module lacks it, as the images of Docker Hub do.
     if (Process::run([PHP_BINARY, '-n', '-r', 'exit(extension_loaded("ffi") ? 1 : 0);'], [])[0] === 0) {
         $runs[] = [['-n'], 'no extension FFI'];
     }
@@ -47,7 +47,7 @@ story('a PHP without FFI says what to install or to set', static function (strin
     }
 });
 
-story('PHP-FPM takes the declarations that ffi.preload has parsed, and no library from elsewhere', static function (
+story('PHP-FPM uses the declarations that ffi.preload has parsed, and no library from elsewhere', static function (
     string $directory
 ) use ($simulator): void {
     mkdir("$directory/lib");
@@ -73,7 +73,7 @@ story('PHP-FPM takes the declarations that ffi.preload has parsed, and no librar
     same(["$directory/lib/libwxtoken.so.0"], $answer['libraries'], 'libraries that are loaded');
 });
 
-story('PHP-FPM without the preloading says what is missing', static function (string $directory): void {
+story('PHP-FPM without preloading says what is missing', static function (string $directory): void {
     $fpm = new Fpm($directory, ['WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0"], preload: false);
     try {
         $request = $fpm->request();
@@ -85,7 +85,7 @@ story('PHP-FPM without the preloading says what is missing', static function (st
     check(str_contains($message, 'opcache.preload, or ffi.enable=true'), "it says: $message\nPHP-FPM said:\n$log");
 });
 
-story('src/Declarations.php is what make-cdef makes of the header', static function () use ($package): void {
+story('src/Declarations.php is what make-cdef generates from the header', static function () use ($package): void {
     $header = "$package/../../include/wxtoken.h";
     check(is_readable($header), "cannot read $header: these tests run in a checkout of the whole project");
     [$code, $made] = Process::run([PHP_BINARY, "$package/bin/make-cdef", $header]);
@@ -96,7 +96,7 @@ story('src/Declarations.php is what make-cdef makes of the header', static funct
     );
 });
 
-story('a get writes into as many bytes as the header says, and reads them where it says', static function (): void {
+story('the memory of a get has the size and the offsets of the header', static function (): void {
     $library = Library::load();
     foreach (['wxtoken_token' => Declarations::TOKEN, 'wxtoken_error' => Declarations::ERROR] as $struct => $words) {
         same(\FFI::sizeof($library->new($struct)), \FFI::sizeof($library->new($words)), "size of $struct");
@@ -110,7 +110,7 @@ story('a get writes into as many bytes as the header says, and reads them where 
     check(!str_contains(print_r($answer, true), 'abc'), 'it shows the token');
 });
 
-story('the library that lies in the package is used, and that of another C library is not', static function (
+story('the library in the package is used, and one for another C library is not', static function (
     string $directory
 ) use ($package): void {
     mkdir("$directory/package/src", recursive: true);

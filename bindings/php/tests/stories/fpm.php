@@ -15,7 +15,7 @@ story('forty requests to four PHP-FPM workers, preloaded, cost one token', stati
         'WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0",
         'WXTOKEN_STORE' => "$directory/state/tokens.db",
         'WXTOKEN_API_BASE_URL' => $simulator->http,
-        // No worker looks into the store again while this test runs: what it knows later, it remembers.
+        // No worker looks at the store again while this test runs. Each answers from its own memory.
         'WXTOKEN_REVALIDATE_MS' => '60000',
     ]);
     try {
@@ -36,7 +36,7 @@ story('forty requests to four PHP-FPM workers, preloaded, cost one token', stati
         $counters = $simulator->counters($id);
         same([1, 1], [$counters['requests'], $counters['minted']], 'requests and mints');
 
-        // The store gets another token; a worker that still gives the old one has it from its own memory.
+        // The store gets another token. A worker that still returns the old one has it from its own memory.
         $simulator->tell('/revoke', ['id' => $id, 'which' => 'all']);
         $store = $simulator->open("$directory/state/tokens.db");
         $store->reject('shop', $token);

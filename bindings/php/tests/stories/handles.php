@@ -9,9 +9,12 @@ use WxToken\Exception\ArgumentException;
 use WxToken\Exception\TimeoutException;
 use WxToken\Store;
 
-// The extension lends a handle again. None of that may be seen: these stories are the same by FFI.
+// The extension reuses handles. Programs must not notice: these stories also pass with FFI.
 
-/** How long a Store waits for a fetch that hangs, as it says then: with an account of its own, for a failure is shared. */
+/**
+ * Returns how long a Store says that it waited for a fetch that hangs. It uses its own account, because a failure is
+ * shared.
+ */
 $patience = static function (Store $store, string $path) use ($simulator): string {
     [$id, $secret] = $simulator->official();
     $simulator->tell('/faults', ['id' => $id, 'kind' => 'hang', 'times' => 0]);
@@ -22,7 +25,7 @@ $patience = static function (Store $store, string $path) use ($simulator): strin
     return $found[1];
 };
 
-story('an option that one Store has set is not that of the next', static function (string $directory) use (
+story('an option set on one Store does not apply to the next', static function (string $directory) use (
     $simulator,
     $patience
 ): void {
@@ -41,7 +44,7 @@ story('an option that one Store has set is not that of the next', static functio
     same('150', $patience($simulator->open($path, ['timeout_ms' => '150']), $path), 'ms that a fourth waits');
 });
 
-story('each Store has the environment as it is when it is opened', static function (string $directory) use (
+story('each Store uses the environment of the time when it is opened', static function (string $directory) use (
     $simulator,
     $patience
 ): void {
@@ -62,7 +65,7 @@ story('each Store has the environment as it is when it is opened', static functi
     }
 });
 
-story('a relative path is that of the current directory', static function (string $directory) use (
+story('a relative path is relative to the current directory', static function (string $directory) use (
     $simulator
 ): void {
     $before = getcwd();
@@ -100,11 +103,11 @@ story('a path that leads elsewhere is followed soon', static function (string $d
     symlink('new', "$directory/current");
     $deadline = hrtime(true) + 30_000_000_000;
     while ($account() !== 'new') {
-        check(hrtime(true) < $deadline, 'the Store is still the one of before');
+        check(hrtime(true) < $deadline, 'the Store is still the old one');
     }
 });
 
-story('what a closed Store has registered is not put back', static function (string $directory): void {
+story('an account that a closed Store has registered is not restored', static function (string $directory): void {
     $path = "$directory/tokens.db";
     $store = new Store($path, ['revalidate_ms' => 0]);
     $store->register('shop', 'official', 'wx0', 'secret');
@@ -115,7 +118,7 @@ story('what a closed Store has registered is not put back', static function (str
     same([], $store->report()['accounts'], 'accounts');
 });
 
-story('Stores that are open at once each have a handle, and give no memory away', static function (
+story('Stores that are open at once each have a handle, and leak no memory', static function (
     string $directory
 ) use ($simulator): void {
     [$id, $secret] = $simulator->official();
@@ -138,7 +141,7 @@ story('Stores that are open at once each have a handle, and give no memory away'
     check($resident() - $before < 1000, 'memory grew by ' . $resident() - $before . ' kB');
 });
 
-story('a Store cannot be opened twice, and one that was not opened is closed', static function (
+story('a Store cannot be opened twice, and one that was never opened is closed', static function (
     string $directory
 ): void {
     $store = new Store("$directory/tokens.db");

@@ -6,8 +6,8 @@ namespace WxToken\Tests;
 
 $package = dirname(__DIR__, 2);
 
-story('composer.json is valid, and that of the extension', static function (string $directory) use ($package): void {
-    // The Composer of Debian 12 does not know the section that PIE reads.
+story('composer.json is valid, also the one of the extension', static function (string $directory) use ($package): void {
+    // The Composer of Debian 12 does not know the section for PIE.
     $extension = json_decode(file_get_contents("$package/ext/composer.json"), true, flags: JSON_THROW_ON_ERROR);
     same(['php-ext', 'wxtoken'], [$extension['type'], $extension['php-ext']['extension-name']], 'what PIE reads');
     unset($extension['php-ext']);
@@ -71,7 +71,7 @@ story('a project that installs the package with Composer gets a token', static f
     same([0, $store->token()->value], [$code, $said], 'exit code and token');
 });
 
-story('the example prints its one line', static function (string $directory) use ($simulator, $package): void {
+story('the example prints its line', static function (string $directory) use ($simulator, $package): void {
     [$id, $secret] = $simulator->official();
     $environment = [
         'WXTOKEN_STORE' => "$directory/tokens.db",
@@ -136,7 +136,7 @@ story('every file of the package is valid PHP with strict types', static functio
     foreach (['src', 'tests', 'examples'] as $folder) {
         $found = new \RecursiveIteratorIterator(new \RecursiveDirectoryIterator("$package/$folder"));
         foreach (new \RegexIterator($found, '/\.php$/') as $file) {
-            // What Composer installs beside tests/sdks is not ours.
+            // Leaves out the packages that Composer installs in tests/sdks.
             str_contains((string) $file, '/vendor/') || $files[] = (string) $file;
         }
     }

@@ -6,7 +6,7 @@ namespace WxToken\Tests;
 
 use Throwable;
 
-// Forks $count children, and gives what $act gives in each. They leave by exit(), with all that PHP does then.
+// Forks $count children and returns the results of $act. The children leave by exit(), with all that PHP then does.
 $inChildren = static function (int $count, callable $act): array {
     $children = [];
     for ($i = 0; $i < $count; $i++) {
@@ -49,7 +49,7 @@ story('forked children without a token share one fetch', static function (string
     same([1, 1], [$counters['requests'], $counters['minted']], 'requests and mints');
 });
 
-story('forked children have the token of their parent, and both go on', static function (string $directory) use (
+story('forked children have the token of their parent, and all go on', static function (string $directory) use (
     $simulator,
     $inChildren
 ): void {
@@ -60,7 +60,7 @@ story('forked children have the token of their parent, and both go on', static f
     $tokens = $inChildren(4, static function () use ($store, $simulator, $directory): string {
         $first = $store->token()->value;
         $store->close();
-        // A handle of the child's own.
+        // The child's own handle.
         $second = $simulator->open("$directory/tokens.db")->token()->value;
         same($first, $second, 'the token of a new handle');
         return $second;

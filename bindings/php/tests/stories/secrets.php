@@ -20,7 +20,7 @@ story('var_dump and print_r show no token', static function (string $directory) 
     same($token->value, (string) $token, 'the token as a string');
 });
 
-story('what was put is hidden in the same way', static function (string $directory) use ($simulator): void {
+story('a pushed secret is hidden in the same way', static function (string $directory) use ($simulator): void {
     $store = $simulator->open("$directory/tokens.db");
     $store->register('platform', 'component', 'wx0', 'secret');
     $ticket = bin2hex(random_bytes(16));
@@ -33,7 +33,7 @@ story('what was put is hidden in the same way', static function (string $directo
     check(!str_contains(json_encode($store->report()), $ticket), 'the ticket is reported');
 });
 
-story('tokens and stores are neither serialised nor copied', static function (string $directory) use (
+story('tokens and stores can be neither serialised nor copied', static function (string $directory) use (
     $simulator
 ): void {
     $store = $simulator->open("$directory/tokens.db");

@@ -1,7 +1,7 @@
-"""Each client twice, by a Store and as it is by itself, at WeChat's own addresses, which the simulator's proxy serves.
+"""Each client twice, with a Store and without, at WeChat's own addresses, which the simulator's proxy serves.
 
-As a program, it is one of them in a process of its own, which makes its business call at each line that it reads, and
-writes what that failed with, or nothing.
+Run as a program, it is one such client in its own process. For each line that it reads, it makes a business call, and
+writes the error, or an empty line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Call = Callable[[], Any]
 
 
 class Client(NamedTuple):
-    """A client, and the kind that its accounts usually are of. A call raises when it fails."""
+    """A client, and the usual kind of its accounts. A failed call raises."""
 
     kind: str
     by_store: Callable[[Account, Store], Call]
@@ -34,7 +34,7 @@ class Client(NamedTuple):
 
 
 class Refused(Exception):
-    """An errcode, of a client that does not raise by itself."""
+    """An errcode, for a client that does not raise itself."""
 
 
 def checked(reply: Any) -> Any:
@@ -44,7 +44,7 @@ def checked(reply: Any) -> Any:
 
 
 def context() -> ssl.SSLContext:
-    """It believes the simulator's certificates, which lack what Python 3.13 asks for by default."""
+    """A context that accepts the simulator's certificates, which lack a field that Python 3.13 requires by default."""
     made = ssl.create_default_context(cafile=os.environ["WXSIM_CA"])
     made.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return made
@@ -137,7 +137,7 @@ def async_httpx_by_store(account: Account, store: Store) -> Call:
 
 
 class ByHand:
-    """What programs do without an SDK: a token in memory, until shortly before the end that WeChat named."""
+    """A program without an SDK: it keeps a token in memory until shortly before its expiry time."""
 
     def __init__(self, account: Account, get: Callable[..., Any]) -> None:
         self.account = account

@@ -1,4 +1,4 @@
-"""These tests run in virtual environments of their own, where ``tests/test_sdks.py`` starts them."""
+"""Fixtures of the tests that run in their own virtual environments, where ``tests/test_sdks.py`` starts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wxtoken import Store
 
 @pytest.fixture
 def start() -> Iterator[Starter]:
-    """Starts a client of that name in another process, by a store or by itself."""
+    """Starts the client with a name in another process, with a store or without."""
     started = []
 
     def start_one(name: str, account: Account, path: Path | None = None) -> Process:
@@ -30,7 +30,7 @@ def start() -> Iterator[Starter]:
 
 @pytest.fixture
 def revoke(sim: Simulator) -> Callable[[Account], None]:
-    """Ends all tokens of an account before their time."""
+    """Revokes all tokens of an account."""
 
     def revoke_tokens(account: Account) -> None:
         sim.post("/revoke", {"id": account.id, "which": "all"})
@@ -40,7 +40,7 @@ def revoke(sim: Simulator) -> Callable[[Account], None]:
 
 @pytest.fixture
 def late_refusal(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """Makes a reply that comes when the store has the successor already, and the list of what is rejected then."""
+    """Makes a reply that arrives after the store has a successor, and the list of tokens that are then rejected."""
 
     def make_reply(account: Account, store: Store) -> tuple[Callable[[Request], Reply], list[Any]]:
         rejected: list[Any] = []

@@ -1,4 +1,4 @@
-"""A client in a process of its own; see clients.py."""
+"""A client in its own process; see clients.py."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ HERE = Path(__file__).parent
 
 
 class Process:
-    """It ends with its input."""
+    """The process ends when its input ends."""
 
     def __init__(self, name: str, account: Account, path: Path | None) -> None:
-        # One that goes by the store has no secret.
+        # With a store, the client has no secret.
         arguments = (name, account.kind, account.id, *(("", path) if path else (account.secret, "")))
         self.child = subprocess.Popen(
             [sys.executable, HERE / "clients.py", *map(str, arguments)],
@@ -26,11 +26,11 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        # It is ready: the first call waits for no imports.
+        # Once the process is ready, the first call does not wait for imports.
         assert self.hear() == "", "the client does not start"
 
     def call(self) -> str:
-        """Makes the business call; what it failed with, or nothing."""
+        """Makes the business call, and returns its error or an empty string."""
         assert self.child.stdin is not None
         self.child.stdin.write("\n")
         self.child.stdin.flush()

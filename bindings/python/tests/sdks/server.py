@@ -1,4 +1,4 @@
-"""A server on loopback that notes what it is asked, and answers as a test says."""
+"""A server on loopback that records its requests and answers as a test says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Request(NamedTuple):
-    """What has arrived."""
+    """A request that has arrived."""
 
     method: str
     path: str
@@ -24,13 +24,13 @@ class Request(NamedTuple):
 
     @property
     def token(self) -> str | None:
-        """The first one, where there is any."""
+        """Returns the first token in the query, if any."""
         return parse_qs(self.query).get("access_token", [None])[0]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: JSON, unless it is bytes, or a function that gives the chunks of a body of no known length."""
+    """An answer: JSON, or bytes, or a function that yields the chunks of a body of unknown length."""
 
     content: Any
     status: int = 200
@@ -42,7 +42,7 @@ REFUSAL = Reply({"errcode": 40001, "errmsg": "invalid credential"})
 
 
 class Server:
-    """``asked`` is what has arrived; ``replies`` are answered in turn, the last one for ever."""
+    """``asked`` holds the requests so far. ``replies`` are sent in turn, the last one repeatedly."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -74,7 +74,7 @@ def serve(host: str) -> Iterator[Server]:
             self.send_response(reply.status)
             if callable(reply.content):
                 self.headers_of(reply, {"Transfer-Encoding": "chunked"})
-                # A client may end it before its end.
+                # A client may close the connection early.
                 with suppress(ConnectionError):
                     for chunk in chain(reply.content(), [b""]):
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))

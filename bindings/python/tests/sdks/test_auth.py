@@ -1,4 +1,4 @@
-"""StoreAuth of requests and of httpx, whose Client and AsyncClient keep the same promises."""
+"""StoreAuth of requests and of httpx. httpx's Client and AsyncClient keep the same promises."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ Maker = Callable[..., Any]
 
 @pytest.fixture
 def make(store: Store) -> Iterator[Maker]:
-    """Makes a client with a StoreAuth, of the test's store."""
+    """Makes a client with a StoreAuth of the test's store."""
     with ExitStack() as clients:
         yield lambda library, *name, **options: clients.enter_context(closing(library(store, *name, **options)))
 
@@ -149,7 +149,7 @@ def store(account: Account, open_store: Callable[[Account], Store]) -> Store:
 
 @pytest.fixture
 def client(library: Any, make: Maker) -> Any:
-    """A client that gives the token of "shop" to 127.0.0.1."""
+    """A client that sends the token of "shop" to 127.0.0.1."""
     return make(library, "shop", hosts=["127.0.0.1"])
 
 
@@ -163,7 +163,7 @@ def test_the_token_joins_the_query_and_changes_nothing_else(client: Any, store: 
     ]  # fmt: skip
 
 
-def test_a_token_of_the_callers_own_is_left_alone(client: Any, store: Store, server: Server, sim: Simulator) -> None:
+def test_the_callers_own_token_is_left_alone(client: Any, store: Store, server: Server, sim: Simulator) -> None:
     first = store.token("shop")
     server.replies = [REFUSAL]
     assert client.send("GET", f"{server.address}/sns/userinfo?access_token=a-users").json() == REFUSAL.content
@@ -171,7 +171,7 @@ def test_a_token_of_the_callers_own_is_left_alone(client: Any, store: Store, ser
     assert store.token("shop") == first
 
 
-def test_nobody_but_wechat_gets_a_token(library: Any, make: Maker, server: Server) -> None:
+def test_only_wechat_gets_a_token(library: Any, make: Maker, server: Server) -> None:
     make(library, "shop").send("GET", f"{server.address}/path")
     assert server.tokens == [None]
 
@@ -196,7 +196,7 @@ def test_requests_takes_the_token_out_of_a_redirect_to_another_host(
     assert [request.query for request in stranger.asked] == ["b=2&a=1"]
 
 
-def test_httpx_believes_no_refusal_of_another_host(
+def test_httpx_ignores_a_refusal_of_another_host(
     make: Maker, store: Store, server: Server, stranger: Server, sim: Simulator, account: Account
 ) -> None:
     def elsewhere(request: Any) -> Reply:
@@ -223,7 +223,7 @@ def test_requests_keeps_the_token_in_a_redirect_to_tls_on_the_same_host(
     make: Maker, store: Store, server: Server
 ) -> None:
     client = make(Requests, "shop")
-    # What is not by TLS goes to the server, as to a proxy.
+    # Requests without TLS go to the server, as to a proxy.
     through_proxy(client.session).proxies["http"] = server.address
     moved = [
         lambda request: Reply({}, 302, {"Location": f"{BUSINESS}?{request.query}"}),
@@ -285,13 +285,13 @@ def test_a_refusal_of_the_successor_is_the_reply(
     server.replies = [REFUSAL]
     assert client.send("GET", f"{server.address}/path").json() == REFUSAL.content
     assert len(set(server.tokens)) == len(server.tokens) == 2
-    # At once after a reject there is no other token, and no repetition.
+    # Immediately after a reject the store has no other token, so the request is not repeated.
     assert client.send("GET", f"{server.address}/path").json() == REFUSAL.content
     assert len(server.tokens) == 3
     assert sim.counters(account.id)["minted"] == 2
 
 
-def test_a_form_with_a_file_is_repeated_whole(
+def test_a_form_with_a_file_is_repeated_completely(
     client: Any, store: Store, server: Server, revoke: Revoke, account: Account
 ) -> None:
     store.token("shop")
@@ -346,7 +346,7 @@ def test_a_stream_is_not_repeated_and_the_next_request_has_another_token(
     ],
     ids=range(11),
 )
-def test_what_is_no_refusal_passes_through(
+def test_a_reply_that_is_not_a_refusal_passes_through(
     reply: Reply, client: Any, store: Store, server: Server, sim: Simulator, account: Account
 ) -> None:
     server.replies = [reply]
@@ -489,7 +489,7 @@ def test_many_threads_that_are_refused_at_once_cost_one_mint(
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_fetch_holds_up_no_event_loop_and_no_cancelled_task(
+def test_a_fetch_delays_neither_the_event_loop_nor_a_cancelled_task(
     backend: str, sim: Simulator, open_store: Any, server: Server
 ) -> None:
     account = sim.account(delay_ms=3000)
@@ -535,7 +535,7 @@ def test_a_request_of_httpx_can_be_sent_again_with_another_token(
     assert server.tokens[1] != first.value
 
 
-def test_the_token_of_a_suite_goes_by_its_own_parameter(
+def test_the_token_of_a_suite_has_its_own_parameter(
     library: Any, make: Maker, store: Store, server: Server
 ) -> None:
     client = make(library, "shop", param="suite_access_token", hosts=["127.0.0.1"])
@@ -543,7 +543,7 @@ def test_the_token_of_a_suite_goes_by_its_own_parameter(
     assert server.asked[0].query == f"access_token=other&suite_access_token={store.token('shop').value}"
 
 
-def test_the_current_account_is_what_no_name_means(library: Any, make: Maker, store: Store, server: Server) -> None:
+def test_no_name_means_the_current_account(library: Any, make: Maker, store: Store, server: Server) -> None:
     make(library, hosts=["127.0.0.1"]).send("GET", f"{server.address}/path")
     assert server.tokens == [store.token().value]
 
@@ -561,7 +561,7 @@ def test_a_failure_of_the_store_is_the_failure_of_the_request(
 def test_no_token_is_shown(
     client: Any, store: Store, server: Server, revoke: Revoke, account: Account, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # That of urllib3 has every path and query at DEBUG: the README says so.
+    # urllib3 logs every path and query at DEBUG, as the README says.
     caplog.set_level(logging.INFO if isinstance(client, Requests) else logging.DEBUG)
     store.token("shop")
     revoke(account)

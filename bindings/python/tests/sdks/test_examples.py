@@ -1,4 +1,4 @@
-"""The examples, as a user runs them."""
+"""The examples, run as a user runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Python in both READMEs, run as it stands: with no names but those that the text around it speaks of."""
+"""The Python in both READMEs, run unchanged, with only the names that the text around it mentions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from wxtoken import Store
 PROJECT = Path(__file__).parents[2]
 
 SNIPPETS = (
-    "first-use", "refusal", "wechatpy-before", "wechatpy-after", "requests-before", "requests-after", "httpx-before",
-    "httpx-after", "tickets", "script",
+    "first-use", "refusal", "tickets", "wechatpy-before", "wechatpy-after", "requests-before", "requests-after",
+    "httpx-before", "httpx-after", "script",
 )  # fmt: skip
 
 Opener = Callable[..., Store]
@@ -34,14 +34,14 @@ def readme(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 def snippets(name: str) -> dict[str, str]:
-    """What a README has, in its order."""
+    """Returns the code blocks of a README, in its order."""
     found = re.findall(r"^```python\n(.*?)^```", (PROJECT / name).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert len(found) == len(SNIPPETS)
     return dict(zip(SNIPPETS, found))
 
 
 def run(code: str, **names: Any) -> dict[str, Any]:
-    """Every name that there is in the end."""
+    """Runs the code and returns all names that it leaves."""
 
     async def story() -> None:
         running = eval(compile(code, "README", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)

@@ -1,4 +1,4 @@
-"""The story that every client goes through, by the store and by itself, each time in two processes."""
+"""One story for every client, with the store and without, each time in two processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ HOURS = 3_600_000
 # Far longer than two calls take, and short enough to wait for.
 SOON = 5_000
 
-# Token requests and minted tokens so far: at the first call, after an expiry, a revocation, another one's refresh.
+# Token requests and minted tokens so far: after the first call, an expiry, a revocation, and a refresh by the other
+# process.
 Costs = list[tuple[int, int]]
 
 BY_THE_STORE: Costs = [(1, 1), (2, 2), (3, 3), (4, 4)]
 
-# The errcodes are those that calls fail with. What is written by hand keeps its token for the time that WeChat named.
-# WeCom repeats its token: there, what is saved are requests.
+# The errcodes are the errors of the calls. The program without an SDK keeps its token for the time that WeChat named.
+# WeCom repeats its token, so there the store saves requests.
 BY_HAND: tuple[Costs, list[str]] = [(2, 2)] * 4, ["42001"] * 2 + ["40001"] * 4
 BY_ITSELF: dict[str, tuple[Costs, list[str]]] = {
     "wechatpy": ([(2, 2), (4, 4), (6, 6), (8, 8)], []),
@@ -46,7 +47,7 @@ def test_an_expiry_a_revocation_and_another_ones_refresh_cost_one_mint_each(
 
 
 class Life:
-    """An account, and what becomes of it."""
+    """An account, and the events in its life."""
 
     def __init__(self, name: str, sim: Simulator, lifetime_ms: int) -> None:
         self.sim = sim
@@ -61,7 +62,7 @@ class Life:
         self.costs.append((counters["requests"], counters["minted"]))
 
     def lifetime(self, ms: int) -> None:
-        """That of the tokens to come."""
+        """Sets the lifetime of future tokens."""
         account = self.account
         body = {"kind": account.kind, "id": account.id, "secret": account.secret, "lifetime_ms": ms}
         self.sim.post("/accounts", body)

@@ -1,4 +1,4 @@
-"""The real wechatpy, 1.8 or 2.0, by the store and by itself."""
+"""The real wechatpy, 1.8 or 2.0, with the store and without."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Revoke = Callable[[Account], None]
 
 @pytest.fixture
 def shop(sim: Simulator, open_store: Opener) -> Iterator[tuple[Account, Store, Any]]:
-    """An official account, the store that has it, and a client."""
+    """An official account, a store that has it, and a client."""
     account = sim.account()
     store = open_store(account)
     client = WeChatClient(account.id, store, "shop")
@@ -41,7 +41,7 @@ def test_three_processes_end_each_others_tokens_unless_they_share_one(
     for path in (tmp_path / "tokens.db", None):
         account = sim.account()
         if path:
-            # By the endpoint that wechatpy itself uses.
+            # The endpoint that wechatpy itself uses.
             open_store().register("shop", "official_classic", account.id, account.secret)
         processes = [start("wechatpy", account, path) for _ in range(3)]
         assert [process.call() for _ in range(3) for process in processes] == [""] * 9
@@ -98,7 +98,7 @@ def test_a_refused_call_is_repeated_once_with_the_same_body(
     ],
     ids=range(7),
 )
-def test_what_wechatpy_takes_for_a_refusal_is_one(
+def test_a_reply_that_wechatpy_calls_a_refusal_is_one(
     refusal: Reply, sim: Simulator, shop: tuple[Account, Store, Any], server: Server, revoke: Revoke
 ) -> None:
     account, store, client = shop
@@ -131,13 +131,13 @@ def test_what_wechatpy_takes_for_a_refusal_is_one(
     ],
     ids=range(11),
 )
-def test_what_is_no_refusal_rejects_nothing(
+def test_a_reply_that_is_not_a_refusal_rejects_nothing(
     reply: Reply, sim: Simulator, shop: tuple[Account, Store, Any], server: Server
 ) -> None:
     account, store, client = shop
     first = store.token("shop").value
     server.replies = [reply]
-    # What wechatpy itself makes of some of these is an exception of Python's.
+    # wechatpy itself raises an exception of Python for some of these.
     with suppress(WeChatClientException, TypeError, ValueError, OverflowError):
         client.get(f"{server.address}/anything")
     assert server.tokens == [first]
@@ -145,7 +145,7 @@ def test_what_is_no_refusal_rejects_nothing(
     assert sim.counters(account.id)["requests"] == 1
 
 
-def test_an_upload_is_repeated_whole(shop: tuple[Account, Store, Any], server: Server, revoke: Revoke) -> None:
+def test_an_upload_is_repeated_completely(shop: tuple[Account, Store, Any], server: Server, revoke: Revoke) -> None:
     account, store, client = shop
     store.token("shop")
     revoke(account)
@@ -166,27 +166,27 @@ def test_a_call_that_is_refused_twice_fails_and_does_not_mint_again(
         client.get(f"{server.address}/anything")
     assert caught.value.errcode == 40001
     assert len(set(server.tokens)) == len(server.tokens) == 2
-    # At once after a reject there is no other token, and no third call.
+    # Immediately after a reject the store has no other token, so no third call is made.
     with pytest.raises(WeChatClientException):
         client.get(f"{server.address}/anything")
     assert len(server.tokens) == 3
     assert sim.counters(account.id)["minted"] == 2
 
 
-def test_a_token_in_a_url_of_the_sdks_own_is_replaced_too(
+def test_a_token_in_a_url_that_the_sdk_builds_is_replaced_too(
     shop: tuple[Account, Store, Any], server: Server, revoke: Revoke
 ) -> None:
     account, store, client = shop
     server.replies = [REFUSAL, OK]
     first = store.token("shop").value
     revoke(account)
-    # As its customservice.delete_account builds it.
+    # The URL as wechatpy's customservice.delete_account builds it.
     client.get(f"{server.address}/del", params=f"access_token={client.access_token}&kf_account=kf@shop")
     assert server.tokens == [first, store.token("shop").value]
     assert all("kf_account=kf@shop" in request.query for request in server.asked)
 
 
-def test_a_token_of_the_callers_own_is_left_alone(
+def test_the_callers_own_token_is_left_alone(
     sim: Simulator, shop: tuple[Account, Store, Any], server: Server
 ) -> None:
     account, store, client = shop
@@ -199,14 +199,14 @@ def test_a_token_of_the_callers_own_is_left_alone(
     assert sim.counters(account.id)["minted"] == 1
 
 
-def test_it_fetches_nothing_by_itself(sim: Simulator, shop: tuple[Account, Store, Any]) -> None:
+def test_it_does_not_fetch_tokens_itself(sim: Simulator, shop: tuple[Account, Store, Any]) -> None:
     account, _, client = shop
     with pytest.raises(NotImplementedError):
         client.fetch_access_token()
     assert sim.counters(account.id)["requests"] == 0
 
 
-def test_its_pages_are_signed_with_the_tickets_of_the_store(sim: Simulator, shop: tuple[Account, Store, Any]) -> None:
+def test_it_signs_pages_with_the_tickets_of_the_store(sim: Simulator, shop: tuple[Account, Store, Any]) -> None:
     account, store, client = shop
     url, nonce = "https://shop.example/goods?id=1", "nonce"
     ticket = client.jsapi.get_jsapi_ticket()
@@ -220,7 +220,7 @@ def test_its_pages_are_signed_with_the_tickets_of_the_store(sim: Simulator, shop
     assert client.session.get("mine") == "kept"
 
 
-def test_so_are_those_of_wecom(sim: Simulator, open_store: Opener) -> None:
+def test_it_signs_pages_of_wecom_with_the_tickets_of_the_store(sim: Simulator, open_store: Opener) -> None:
     account = sim.account("work")
     store = open_store(account)
     client = WorkClient(account.id, store, "shop")

@@ -1,6 +1,7 @@
-// The program by_server asks WeChat for its callback addresses by silenceper/wechat, which knows nothing of libwxtoken: its
-// tokens come from a server, by the server's URL and a client's key in the place of the secret. WXTOKEN_SERVER is the URL,
-// WXTOKEN_SERVER_KEY the key, WXTOKEN_ID the appid. With WXSIM_HTTP set, the simulator answers in WeChat's place.
+// The program by_server asks WeChat for its callback addresses through silenceper/wechat, which knows nothing of
+// libwxtoken. Its tokens come from a wxtoken server: the SDK is given the server's URL, and a client's key in place of the
+// secret. WXTOKEN_SERVER is the URL, WXTOKEN_SERVER_KEY the key, WXTOKEN_ID the appid. If WXSIM_HTTP is set, the simulator
+// answers instead of WeChat.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// The program callback_ips asks WeChat for its callback addresses by silenceper/wechat, with a token of the store. The
-// environment is as for first_get.
+// The program callback_ips asks WeChat for its callback addresses through silenceper/wechat, with a token of the store. It
+// takes the same environment variables as first_get.
 package main
 
 import (

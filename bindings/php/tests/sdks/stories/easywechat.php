@@ -10,10 +10,10 @@ const HOURS_MS = 7_200_000;
 /**
  * Two processes with the client of an SDK.
  *
- * @param ?string $store Of the adapter; null is the SDK alone.
- * @param bool $oneCache Whether both keep the SDK's own cache in one directory: otherwise they are as two users, or as
- *                       services with a /tmp each.
- * @param array<string, string> $environment Of both.
+ * @param ?string $store The adapter's store. Null means the SDK alone.
+ * @param bool $oneCache Whether both processes keep the SDK's own cache in one directory. If false, they are like two
+ *                       users, or services that each have a private /tmp.
+ * @param array<string, string> $environment The environment of both.
  */
 $pair = static function (
     string $directory,
@@ -30,7 +30,7 @@ $pair = static function (
     if ($store !== null) {
         $simulator->open($store)->register('shop', $kind, $id, $secret);
     }
-    // WeChatDeveloper wants a secret that is not empty.
+    // WeChatDeveloper requires a non-empty secret.
     $arguments = $store === null ? [$id, $secret] : [$id, 'in-the-store', $store];
 
     return new Pair(
@@ -77,7 +77,7 @@ story('two processes of EasyWeChat through an expiry, a revocation and a refresh
     ];
     $alone = $pair($directory, 'official account', null);
     $sharing = $pair($directory, 'official account', null, oneCache: true);
-    // WeCom gives the same token again while it is good: there the second request mints none.
+    // WeCom returns the same token while it is good, so the second request mints none.
     $work = $pair($directory, 'work', null);
     $everyone = [...$ours, $alone, $sharing, $work];
 
@@ -102,7 +102,7 @@ story('two processes of EasyWeChat through an expiry, a revocation and a refresh
     $all($everyone, static fn (Pair $pair) => $pair->revoke());
     $all($ours, static fn (Pair $pair) => $pair->call($event));
     $all($ours, static fn (Pair $pair) => $pair->counts($event, 3, 3));
-    // By themselves they go on with the token of their cache, which has hours to go.
+    // On their own they go on using the cached token, which has hours to go.
     foreach ([$alone, $sharing] as $failing) {
         $failing->call($event, 'errcode 40001');
         $failing->call("$event, and again", 'errcode 40001');
@@ -121,7 +121,7 @@ story('two processes of EasyWeChat through an expiry, a revocation and a refresh
     $all($everyone, static fn (Pair $pair) => $pair->end());
 });
 
-story('a token that one process of EasyWeChat found revoked is not asked for by the other', static function (
+story('a token that one process of EasyWeChat found revoked is not used by the other', static function (
     string $directory
 ) use ($pair): void {
     $event = 'a revocation';
@@ -198,7 +198,7 @@ story('the clients of a platform and its customer have their tokens from the sto
     $path = '/cgi-bin/component/api_authorizer_token';
     $json = ['component_appid' => $component, 'authorizer_appid' => $customer, 'authorizer_refresh_token' => 'wrong'];
     $call = static fn (): array => $platform->getClient()->request('POST', $path, ['json' => $json])->toArray();
-    // 61023 is about the refresh token: so it has taken the component's.
+    // Errcode 61023 is about the refresh token, so WeChat has accepted the component's token.
     same(61023, $call()['errcode'] ?? 0, 'errcode');
     $simulator->tell('/revoke', ['id' => $component, 'which' => 'all']);
     same(61023, $call()['errcode'] ?? 0, 'errcode after a revocation');

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace WxToken\Tests;
 
-story('the examples print how many addresses there are', static function (string $directory) use (
+story('the examples print the number of addresses', static function (string $directory) use (
     $simulator,
     $autoload
 ): void {
@@ -34,7 +34,7 @@ story('the examples print how many addresses there are', static function (string
     }
 });
 
-story('the lines of both READMEs run as they stand', static function (string $directory) use (
+story('the code in both READMEs runs unchanged', static function (string $directory) use (
     $simulator,
     $autoload
 ): void {
@@ -64,7 +64,7 @@ story('the lines of both READMEs run as they stand', static function (string $di
                     $lines
                     echo \$answer['errcode'] ?? 0;
                     PHP);
-                // WeChat's own addresses, by the simulator's proxy and its certificate.
+                // WeChat's own addresses, through the simulator's proxy and with its certificate.
                 [$code, $said] = Process::run(
                     [PHP_BINARY, '-d', "curl.cainfo=$simulator->caFile", "$directory/$id/lines.php"],
                     ['https_proxy' => Simulator::variable('WXSIM_PROXY'), 'TMPDIR' => "$directory/$id"],

@@ -43,13 +43,13 @@ story('two processes of WeChatDeveloper through an expiry, a revocation and a re
     $all($both, static fn (Pair $pair) => $pair->end());
 });
 
-story('what WeChatDeveloper caches by itself is no token of the store', static function (string $directory) use (
+story('the cache of WeChatDeveloper holds no token of the store', static function (string $directory) use (
     $simulator,
     $pair
 ): void {
     $event = 'a revocation that the other process has found';
-    // One cache for both: a token in it would be given here after it was refused there. And each look at the store
-    // sees what the other has done.
+    // Both share one cache. A token in it would be returned here after it was refused there. Each look at the store
+    // sees the other process's changes.
     $seen = ['WXTOKEN_REVALIDATE_MS' => '0'];
     $ours = $pair($directory, 'wechat-developer', "$directory/tokens.db", oneCache: true, environment: $seen);
     $ours->lifetime(HOURS_MS);
@@ -62,7 +62,7 @@ story('what WeChatDeveloper caches by itself is no token of the store', static f
     same([], glob("$directory/cache-*/*_access_token"), 'tokens in the cache');
     $ours->end();
 
-    // The same by a closure: what was refused is given again.
+    // With a closure instead, the refused token is returned again.
     $sdk = 'wechat-developer, a closure';
     $closure = $pair($directory, $sdk, "$directory/closure.db", oneCache: true, environment: $seen);
     $closure->lifetime(HOURS_MS);
@@ -74,7 +74,7 @@ story('what WeChatDeveloper caches by itself is no token of the store', static f
     $closure->end();
 });
 
-story('a client of WeChatDeveloper that lives on has one refusal in it', static function (string $directory) use (
+story('a long-lived client of WeChatDeveloper survives one refusal', static function (string $directory) use (
     $pair
 ): void {
     $ours = $pair($directory, 'wechat-developer, one client', "$directory/tokens.db");
@@ -86,7 +86,7 @@ story('a client of WeChatDeveloper that lives on has one refusal in it', static 
     $ours->end();
 });
 
-story('eight processes at once fetch one token by the store, and several by their SDK', static function (
+story('eight processes at once fetch one token with the store, and several with their SDK', static function (
     string $directory
 ) use (
     $simulator,
@@ -94,7 +94,7 @@ story('eight processes at once fetch one token by the store, and several by thei
 ): void {
     foreach (['official account', 'wechat-developer'] as $sdk) {
         foreach (['by the store', 'by itself'] as $how) {
-            // So long that all are under way before the first has its answer in the cache.
+            // The delay is so long that all are under way before the first answer is in the cache.
             [$id, $secret] = $simulator->official(['delay_ms' => 500]);
             $store = "$directory/$id.db";
             $simulator->open($store)->register('shop', 'official', $id, $secret);
@@ -139,7 +139,7 @@ story('instance() of WeChatDeveloper takes the callback', static function (strin
     thrown(\LogicException::class, static fn () => unserialize(serialize($callback)));
 });
 
-story("the project's own cache functions go on, but for tokens", static function (string $directory) use (
+story("the project's own cache functions go on, except for tokens", static function (string $directory) use (
     $simulator
 ): void {
     $tools = \WeChat\Contracts\Tools::class;
@@ -151,7 +151,7 @@ story("the project's own cache functions go on, but for tokens", static function
     };
     try {
         foreach ([null, $own] as $set) {
-            // Set after an earlier callback has been at work, as a project may.
+            // Set after an earlier callback has run, as a project may do.
             $tools::$cache_callable = ['set' => $set] + $before;
             [$id, $secret] = $simulator->official();
             $store = $simulator->open("$directory/tokens.db");

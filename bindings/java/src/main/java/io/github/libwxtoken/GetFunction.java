@@ -6,20 +6,22 @@ import java.lang.invoke.MethodType;
 import java.lang.reflect.Array;
 
 /**
- * How {@code wxtoken_get} is called: by Java's own foreign functions, which Java has since 22, or
- * by JNA. Both take the same four addresses.
+ * Calls {@code wxtoken_get} by Java's own foreign functions, which Java has since 22, or by JNA.
+ * Both take the same four addresses.
  */
 final class GetFunction {
   private static final MethodType TYPE =
       MethodType.methodType(int.class, long.class, long.class, long.class, long.class);
 
-  // The compiler sees through it, for it never changes.
+  // The compiler inlines it, because it never changes.
   private static final MethodHandle GET;
 
   /** {@code "ffm"} or {@code "jna"}. */
   private static final String IMPLEMENTATION;
 
-  /** Why the one that was asked for cannot be used, for each use to say; null where it can. */
+  /**
+   * The reason why the requested implementation cannot be used, which each use reports, or null.
+   */
   private static final String FAILURE;
 
   static {
@@ -33,7 +35,7 @@ final class GetFunction {
       } catch (IllegalStateException e) {
         failure = e.getMessage();
       } catch (ReflectiveOperationException e) {
-        failure = "this Java lacks java.lang.foreign, which is there since Java 22";
+        failure = "this Java lacks java.lang.foreign, which Java 22 introduced";
       }
     }
     GET = ffm == null ? jna() : ffm;
@@ -52,7 +54,7 @@ final class GetFunction {
     };
   }
 
-  /** The one that is used, by its name. */
+  /** Returns the name of the implementation in use. */
   static String implementation() {
     if (FAILURE != null) {
       throw new UnsatisfiedLinkError(FAILURE);
@@ -60,7 +62,7 @@ final class GetFunction {
     return IMPLEMENTATION;
   }
 
-  /** Calls it; the addresses are of memory that stays where it is. */
+  /** Calls the function. The addresses must be of memory that does not move. */
   static int call(long wx, long name, long out, long err) {
     try {
       return (int) GET.invokeExact(wx, name, out, err);
@@ -72,8 +74,9 @@ final class GetFunction {
   }
 
   /**
-   * By java.lang.foreign, which is looked up by name: this package is compiled for Java 17. Not
-   * where Java would warn of it and has not warned of JNA already.
+   * Returns the function by java.lang.foreign, which is looked up by name because this package is
+   * compiled for Java 17. Throws if native access is not enabled, because Java would then warn of
+   * it.
    */
   private static MethodHandle ffm() throws ReflectiveOperationException {
     Object isEnabled =
@@ -84,7 +87,9 @@ final class GetFunction {
     return linked(Library.address("wxtoken_get"));
   }
 
-  /** {@code Linker.nativeLinker().downcallHandle(MemorySegment.ofAddress(…), (long…)int)}. */
+  /**
+   * Returns {@code Linker.nativeLinker().downcallHandle(MemorySegment.ofAddress(…), (long…)int)}.
+   */
   private static MethodHandle linked(long address) throws ReflectiveOperationException {
     Class<?> linker = Class.forName("java.lang.foreign.Linker");
     Class<?> segment = Class.forName("java.lang.foreign.MemorySegment");
@@ -101,7 +106,7 @@ final class GetFunction {
             .getMethod("of", layout, layouts.getClass())
             .invoke(null, values.getField("JAVA_INT").get(null), layouts);
     Object function = segment.getMethod("ofAddress", long.class).invoke(null, address);
-    // No option: one that is critical must not wait, and a get may.
+    // No linker options: a critical function must not wait, and a get may.
     Object none = Array.newInstance(option, 0);
     return (MethodHandle)
         linker

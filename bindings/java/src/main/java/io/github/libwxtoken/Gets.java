@@ -10,26 +10,27 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * The gets of a Store: memory of theirs outside of the heap, and the Token of the last time, which
- * is given again while it is the same. A lock for reading would be written to by all threads.
+ * Makes the gets of a Store. They have their own memory outside of the heap. The Token of the last
+ * time is returned again if it is unchanged. They use no read lock, because all threads would write
+ * to it.
  */
 final class Gets {
   private static final int PLACES = 16;
-  // No two places lie on one line of the processor's cache.
+  // No two places share a line of the processor's cache.
   private static final int APART = 32;
-  // A program uses few names in turns: an access token and a ticket.
+  // A program alternates between few names, such as an access token and a ticket.
   private static final int GIVEN = 8;
 
-  /** What a place holds while its room is a call's. */
+  /** The content of a place while a call uses its room. */
   private static final Room TAKEN = new Room();
 
   private final AtomicReferenceArray<Room> places = new AtomicReferenceArray<>(PLACES * APART);
-  // The calls that have found no place.
+  // The number of calls that have found no place.
   private final AtomicInteger beyond = new AtomicInteger();
   private final AtomicReferenceArray<Given> given = new AtomicReferenceArray<>(GIVEN);
   private volatile boolean closed;
 
-  /** Calls; null is the current account. */
+  /** Makes a get. Null means the current account. */
   Token get(long wx, String name) {
     int first = (int) Thread.currentThread().getId();
     for (int i = 0; i < PLACES; i++) {
@@ -37,7 +38,7 @@ final class Gets {
       Room room = places.getAndSet(place, TAKEN);
       if (room != TAKEN) {
         try {
-          // There may be no memory for it.
+          // Allocating the memory may fail.
           room = room == null ? new Room() : room;
           return get(wx, name, room);
         } finally {
@@ -55,7 +56,7 @@ final class Gets {
     }
   }
 
-  /** Waits until no call is inside. Later ones fail at once. */
+  /** Waits until no call is inside. Later calls fail at once. */
   synchronized void close() {
     closed = true;
     boolean interrupted = false;
@@ -78,7 +79,7 @@ final class Gets {
   }
 
   private Token get(long wx, String name, Room room) {
-    // After the place was taken: close() sees that, or this sees close().
+    // Checked after the place was taken: either close() sees that, or this call sees close().
     if (closed) {
       throw WxTokenException.closed();
     }
@@ -121,7 +122,7 @@ final class Gets {
     return known.token;
   }
 
-  /** A Token that was given, by the bytes of its value, which are never changed. */
+  /** A Token that was returned, with the bytes of its value, which never change. */
   private static final class Given {
     final ByteBuffer value;
     final long expiresAt;
@@ -141,7 +142,7 @@ final class Gets {
 
   /** The memory of one call: the error, the token, the name. */
   private static final class Room {
-    // Names that are longer have memory of their own.
+    // A longer name gets its own memory.
     private static final int NAME_SIZE = 256;
     private static final int SIZE = Library.ERROR_SIZE + Library.TOKEN_SIZE + NAME_SIZE;
 
@@ -152,12 +153,12 @@ final class Gets {
     final long error = Pointer.nativeValue(Native.getDirectBufferPointer(fields));
     final long token = error + Library.ERROR_SIZE;
 
-    // The name that is there.
+    // The name that the memory holds.
     private String name;
     private ByteBuffer longName;
     private long address;
 
-    /** Its address, as it crosses. */
+    /** Stores the name and returns its address for C. */
     long put(String name) {
       if (!name.equals(this.name)) {
         byte[] text = Library.text("name", name);

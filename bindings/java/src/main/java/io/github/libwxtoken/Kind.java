@@ -2,7 +2,7 @@ package io.github.libwxtoken;
 
 import java.util.Locale;
 
-/** What an account is; docs/credentials.md of the project says what each needs. */
+/** The kind of an account. docs/credentials.md of the project says what each needs. */
 public enum Kind {
   OFFICIAL,
   OFFICIAL_CLASSIC,
@@ -27,7 +27,7 @@ public enum Kind {
   BAIDU,
   QIDIAN;
 
-  /** Its name in C, such as {@code "official"}. */
+  /** Returns the kind's name in C, such as {@code "official"}. */
   @Override
   public String toString() {
     return name().toLowerCase(Locale.ROOT);

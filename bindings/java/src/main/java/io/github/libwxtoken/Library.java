@@ -18,9 +18,10 @@ import java.util.Arrays;
 import java.util.stream.Stream;
 
 /**
- * The C library: where it is found, its functions, and how a call and a string cross.
+ * The C library: loading it, its functions, and converting calls and strings.
  *
- * <p>Structs cross as byte arrays of their size; the constants below are their layout in wxtoken.h.
+ * <p>Structs are passed as byte arrays of their size. The constants below are their layout in
+ * wxtoken.h.
  */
 final class Library {
   static final int ERROR_SIZE = 512;
@@ -36,7 +37,7 @@ final class Library {
 
   private static NativeLibrary library;
 
-  /** Why the library cannot be used, for each use to say; null where it can. */
+  /** The reason why the library cannot be used, which each use reports, or null. */
   private static final String FAILURE = load();
 
   static native int wxtoken_init(byte[] store, PointerByReference out, byte[] err);
@@ -48,7 +49,7 @@ final class Library {
 
   static native int wxtoken_put(Pointer wx, byte[] account, byte[] field, byte[] value, byte[] err);
 
-  // With addresses, for nothing is copied then: see Gets.
+  // Takes addresses, so that nothing is copied: see Gets.
   static native int wxtoken_get(long wx, long name, long out, long err);
 
   static native int wxtoken_known(long wx, long name, long out, long err);
@@ -63,12 +64,12 @@ final class Library {
 
   static native String wxtoken_status_name(int status);
 
-  /** One of the functions that return a status and take a {@code wxtoken_error *} last. */
+  /** A function that returns a status and has a {@code wxtoken_error *} as its last parameter. */
   interface Call {
     int with(byte[] error);
   }
 
-  /** Makes a call; throws what it says. */
+  /** Makes a call and throws its error. */
   static void check(Call call) {
     require();
     byte[] error = new byte[ERROR_SIZE];
@@ -78,7 +79,7 @@ final class Library {
     }
   }
 
-  /** What a call says that has failed, by the bytes of its wxtoken_error. */
+  /** Returns the exception of a failed call, from the bytes of its wxtoken_error. */
   static WxTokenException failure(int status, byte[] error) {
     ByteBuffer fields = ByteBuffer.wrap(error).order(ByteOrder.nativeOrder());
     return new WxTokenException(
@@ -89,15 +90,15 @@ final class Library {
             Arrays.copyOfRange(error, ERROR_MESSAGE, ERROR_SIZE), StandardCharsets.UTF_8));
   }
 
-  /** The address of a function. */
+  /** Returns the address of a function. */
   static long address(String function) {
     require();
-    // getFunction() gives a subclass, which would be looked up before require() can say that JNA
-    // lacks.
+    // getFunction() returns a subclass, which would be looked up before require() can report that
+    // JNA is missing.
     return Pointer.nativeValue(library.getGlobalVariableAddress(function));
   }
 
-  /** A string as it crosses: UTF-8 with a NUL at its end, and none before, where C would end it. */
+  /** Returns a string for C: UTF-8 with a NUL at its end, and none before, where C would end it. */
   static byte[] text(String parameter, String value) {
     if (value == null) {
       throw WxTokenException.badArgument(parameter + " is null");
@@ -112,17 +113,17 @@ final class Library {
       return text;
     } catch (CharacterCodingException e) {
       throw WxTokenException.badArgument(
-          parameter + " has a lone surrogate in it, for which there is no UTF-8");
+          parameter + " has a lone surrogate in it, which has no UTF-8 form");
     }
   }
 
-  /** The same, or NULL. */
+  /** Returns a string for C, or null for NULL. */
   static byte[] optionalText(String parameter, String value) {
     return value == null ? null : text(parameter, value);
   }
 
   /**
-   * Throws what is wrong where the library cannot be used: at each use the same, not only at the
+   * Throws an error if the library cannot be used. Each use throws the same error, and not only the
    * first.
    */
   static void require() {
@@ -161,7 +162,7 @@ final class Library {
         return "wxtoken needs JNA, which is not on the class path: add net.java.dev.jna:jna to it";
       }
       // The directory for temporary files is read-only, or mounted noexec.
-      return "wxtoken cannot use JNA, which unpacks a library of its own and loads it: "
+      return "wxtoken cannot use JNA, which unpacks and loads its own library: "
           + e.getMessage()
           + ": start Java with -Djna.tmpdir=DIRECTORY, one that is writable and not noexec, or with"
           + " -Djna.boot.library.path=DIRECTORY, where that library (libjnidispatch.so) is installed";
@@ -175,7 +176,9 @@ final class Library {
     }
   }
 
-  /** The library of this processor and C library in the jar, as a file; null in a jar without. */
+  /**
+   * Unpacks the jar's library for this processor and C library. Returns null if the jar has none.
+   */
   private static String bundled() throws IOException {
     String resource = resource(isMusl(Path.of("/proc/self/maps")));
     if (Library.class.getResource(resource) == null) {
@@ -185,12 +188,12 @@ final class Library {
         .getAbsolutePath();
   }
 
-  /** Where JNA looks for a library of that name on a class path; musl has a place of its own. */
+  /** Returns the path where JNA looks for a library on a class path. musl has its own path. */
   static String resource(boolean isMusl) {
     return "/" + Platform.RESOURCE_PREFIX + (isMusl ? "-musl" : "") + "/libwxtoken.so";
   }
 
-  /** Whether a process, by the files that it has mapped, runs on musl. */
+  /** Returns whether a process runs on musl, judging by the files that it has mapped. */
   static boolean isMusl(Path maps) {
     try (Stream<String> lines = Files.lines(maps, StandardCharsets.ISO_8859_1)) {
       return lines.anyMatch(line -> line.contains("/ld-musl-"));

@@ -7,9 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * What a store is opened with. Each option begins with its default, which {@code
- * $WXTOKEN_<OPTION>}, in capitals, replaces. Plain http is accepted for a loopback address, and
- * with {@code allow_plain_http}, set before the URL, for a private one.
+ * The options of a store, passed when it is opened. The description of each begins with its
+ * default, which {@code $WXTOKEN_<OPTION>}, in capitals, replaces. Plain http is accepted for a
+ * loopback address. With {@code allow_plain_http}, set before the URL, it is also accepted for a
+ * private address.
  */
 public final class Options {
   final Map<String, String> values = new LinkedHashMap<>();
@@ -74,7 +75,7 @@ public final class Options {
     return with("server_key_file", file.toString());
   }
 
-  /** Any option, by its name in C. */
+  /** Sets any option, by its name in C. */
   public Options with(String option, String value) {
     values.put(option, value);
     return this;

@@ -8,15 +8,15 @@ import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
 /**
- * One open store, with options of its own. Any thread may use it, several at once.
+ * An open store with its own options. Any number of threads may use it at once.
  *
- * <p>Every method throws a {@link WxTokenException} when it fails.
+ * <p>Every method throws a {@link WxTokenException} if it fails.
  */
 public final class Store implements AutoCloseable {
   private final Pointer handle;
   private final long address;
   private final Gets gets = new Gets();
-  // Read by each call that is inside the library, but for the gets; close() writes.
+  // Read-locked by each call inside the library, except the gets. close() write-locks it.
   private final ReadWriteLock gate = new ReentrantReadWriteLock();
   private volatile boolean closed;
 
@@ -44,26 +44,27 @@ public final class Store implements AutoCloseable {
   }
 
   /**
-   * Opens the store in a file, and makes it when absent.
+   * Opens the store in a file and creates it if it does not exist.
    *
-   * @param path an SQLite file on a local filesystem, whose directory exists; null is the default
-   *     store
+   * @param path an SQLite file on a local filesystem, in an existing directory; null means the
+   *     default store
    */
   public static Store open(Path path, Options options) {
     return open(path == null ? null : path.toString(), options);
   }
 
-  /** Opens the store that a text names: a path, or a URL. */
+  /** Opens the store that a text names, a path or a URL. */
   public static Store open(String store) {
     return open(store, new Options());
   }
 
   /**
-   * Opens a store, and makes it when absent. Cheap to repeat: the stores open in a process share
-   * what it knows.
+   * Opens a store and creates it if it does not exist. Opening again is cheap, because the stores
+   * of a process share a cache.
    *
-   * @param store the path of an SQLite file on a local filesystem, whose directory exists; or a URL
-   *     such as {@code redis://HOST}, which no {@link Path} can hold; null is the default store
+   * @param store the path of an SQLite file on a local filesystem, in an existing directory; or a
+   *     URL such as {@code redis://HOST}, which a {@link Path} cannot hold; null means the default
+   *     store
    */
   public static Store open(String store, Options options) {
     Library.require();
@@ -81,7 +82,7 @@ public final class Store implements AutoCloseable {
     return opened;
   }
 
-  /** Sets an option by its name in C, as {@link Options} does in opening. */
+  /** Sets an option by its name in C, as {@link Options} does when opening. */
   public void set(String option, String value) {
     byte[] name = Library.text("option", option);
     byte[] text = Library.text("the value of option " + option, value);
@@ -89,19 +90,20 @@ public final class Store implements AutoCloseable {
   }
 
   /**
-   * Registers an account, or updates it. It stays in the store; repeating it is cheap when nothing
+   * Registers an account, or updates it. It stays in the store. Repeating it is cheap if nothing
    * has changed. The first account of a store becomes the current one.
    *
-   * @param account a name of your choosing: 1 to 128 bytes of UTF-8, no '/', no control characters
+   * @param account the account's name, which you choose: 1 to 128 bytes of UTF-8, no '/', no
+   *     control characters
    * @param id the appid, corpid, suite_id and so on
-   * @param secret its secret, sealed in the store and never shown again; null for {@link
-   *     Kind#AUTHORIZER}, which has none
+   * @param secret the app secret, sealed in the store and never shown again; null for {@link
+   *     Kind#AUTHORIZER} and {@link Kind#FEISHU_TENANT}, which have none
    */
   public void register(String account, Kind kind, String id, String secret) {
     register(account, kind.toString(), id, secret);
   }
 
-  /** The same with the kind by its name in C. */
+  /** Registers an account whose kind is given by its name in C. */
   public void register(String account, String kind, String id, String secret) {
     byte[] name = Library.text("account", account);
     byte[] what = Library.text("kind", kind);
@@ -111,7 +113,7 @@ public final class Store implements AutoCloseable {
   }
 
   /**
-   * Sets a field of an account that is known later than its registration: {@code parent}, {@code
+   * Sets a field of an account that becomes known after its registration: {@code parent}, {@code
    * verify_ticket}, {@code suite_ticket}, {@code app_ticket}, {@code refresh_token}, {@code
    * current} or {@code retry}.
    */
@@ -122,31 +124,31 @@ public final class Store implements AutoCloseable {
     inside(error -> Library.wxtoken_put(handle, name, key, text, error));
   }
 
-  /** Makes this account the one that null names. */
+  /** Makes this account the current one, which null names. */
   public void setCurrent(String account) {
     put(account, "current", null);
   }
 
-  /** A token of the current account. */
+  /** Returns a token of the current account. */
   public Token token() {
     return token(null);
   }
 
   /**
-   * A token that is valid now, of an account ({@code "shop"}) or another credential of it ({@code
-   * "shop/jsapi_ticket"}); null is the current account. Asks WeChat once per expiry among all
-   * processes on the store, and blocks for up to {@code timeout_ms} when it has to.
+   * Returns a token that is valid now, of an account ({@code "shop"}) or another credential of it
+   * ({@code "shop/jsapi_ticket"}). Null means the current account. Asks WeChat once per expiry
+   * among all processes on the store, and then blocks for at most {@code timeout_ms}.
    *
-   * <p>Ask for the token at each use rather than keep it.
+   * <p>Call this at each use instead of keeping the token.
    */
   public Token token(String name) {
-    // Also before the name is looked at.
+    // A closed store is reported before the name is checked.
     mustBeOpen();
     return gets.get(address, name);
   }
 
   /**
-   * Says that the API refused a token (errcode 40001, 40014 or 42001): the next {@link #token}
+   * Reports that the API refused a token (errcode 40001, 40014 or 42001). The next {@link #token}
    * fetches another. If the store has another one by now, nothing happens. Rejects cause at most
    * one fetch per 30 seconds.
    *
@@ -158,12 +160,12 @@ public final class Store implements AutoCloseable {
     inside(error -> Library.wxtoken_reject(handle, which, refused, error));
   }
 
-  /** The same with a token as it was given. */
+  /** Reports that the API refused a token, given as {@link #token} returned it. */
   public void reject(String name, Token token) {
     reject(name, token.value());
   }
 
-  /** What there is to know of every account and token, as JSON. No secret and no token is in it. */
+  /** Describes every account and token, as JSON. The report contains no secret and no token. */
   public String report() {
     long[] needed = {4096};
     while (true) {
@@ -172,7 +174,7 @@ public final class Store implements AutoCloseable {
         inside(error -> Library.wxtoken_report(handle, text, text.length, needed, error));
         return new String(text, 0, Math.toIntExact(needed[0]) - 1, StandardCharsets.UTF_8);
       } catch (WxTokenException e) {
-        // It may grow between two calls.
+        // The report may grow between two calls.
         if (needed[0] <= text.length) {
           throw e;
         }
@@ -181,8 +183,8 @@ public final class Store implements AutoCloseable {
   }
 
   /**
-   * Closes it, when the calls that are inside have ended; they take {@code timeout_ms} at most.
-   * Later calls fail with {@link Status#ARGUMENT}. Closing twice is fine.
+   * Closes the store after the running calls have ended, which takes at most {@code timeout_ms}.
+   * Later calls fail with {@link Status#ARGUMENT}. Closing again does nothing.
    */
   @Override
   public void close() {
@@ -202,15 +204,15 @@ public final class Store implements AutoCloseable {
     }
   }
 
-  /** The version of the C library, such as {@code "0.1.0"}. */
+  /** Returns the version of the C library, such as {@code "0.1.0"}. */
   public static String version() {
     Library.require();
     return Library.wxtoken_version();
   }
 
   /**
-   * Which way a {@link #token} is called in this process: {@code "ffm"}, by Java's own foreign
-   * functions, or {@code "jna"}.
+   * Returns how {@link #token} calls the library in this process: {@code "ffm"}, by Java's own
+   * foreign functions, or {@code "jna"}.
    */
   public static String implementation() {
     Library.require();
@@ -223,7 +225,7 @@ public final class Store implements AutoCloseable {
   }
 
   private void inside(Library.Call call) {
-    // Without waiting for a close() that waits for others.
+    // Checked first, because close() may hold the lock while it waits for others.
     mustBeOpen();
     gate.readLock().lock();
     try {

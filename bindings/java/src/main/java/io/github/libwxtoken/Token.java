@@ -5,7 +5,7 @@ import java.util.Objects;
 
 /** A token. As a string it does not show its value. */
 public final class Token {
-  // Not for Gson, which reads fields.
+  // Transient, so that Gson, which reads fields, does not write it.
   private final transient String value;
   private final transient Instant expiresAt;
 
@@ -19,7 +19,8 @@ public final class Token {
   }
 
   /**
-   * When it ends; null where it has no end. It may be revoked earlier: see {@link Store#reject}.
+   * Returns when the token expires, or null if it does not. It may be revoked earlier: see {@link
+   * Store#reject}.
    */
   public Instant expiresAt() {
     return expiresAt;

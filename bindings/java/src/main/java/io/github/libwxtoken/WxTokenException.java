@@ -1,8 +1,8 @@
 package io.github.libwxtoken;
 
 /**
- * Why a call failed. The message says what failed, on what, and what to do; it never holds a secret
- * or a token.
+ * Describes why a call failed. The message says what failed, on what, and what to do. It contains
+ * no secret and no token.
  */
 public final class WxTokenException extends RuntimeException {
   private static final long serialVersionUID = 1;
@@ -30,12 +30,14 @@ public final class WxTokenException extends RuntimeException {
     return status;
   }
 
-  /** WeChat's errcode with {@link Status#API}, else 0. */
+  /** Returns WeChat's errcode with {@link Status#API}, else 0. */
   public int errcode() {
     return errcode;
   }
 
-  /** Milliseconds after which another try makes sense; 0 is at once, or unknown. */
+  /**
+   * Returns the milliseconds to wait before another try makes sense. 0 means at once, or unknown.
+   */
   public long retryAfterMs() {
     return retryAfterMs;
   }

@@ -30,12 +30,12 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Carries out the table of cases that every language's binding must pass: tests/CASES.md. */
 class CasesTest {
-  /** The socket of a redis-server; with it, the stores of the cases are there. */
+  /** The socket of a redis-server. If set, the stores of the cases are on it. */
   private static final String REDIS = System.getenv("WXTOKEN_CASES_REDIS");
 
   /**
-   * An address that starts a wxtoken server for each case; with it, the stores of the cases are
-   * such servers.
+   * An address that starts a wxtoken server for each case. If set, the stores of the cases are such
+   * servers.
    */
   private static final String CONTROL = System.getenv("WXTOKEN_CASES_SERVER");
 
@@ -79,10 +79,10 @@ class CasesTest {
     final Map<String, Store> stores = new HashMap<>();
     final Map<String, String> variables = new HashMap<>();
 
-    /** Where the store is a server: its client's key. */
+    /** The key of the server's client, if the store is a server. */
     private String key;
 
-    /** Where the store is a server: its own store, for the one who runs it. */
+    /** The server's own store, opened as its operator does, if the store is a server. */
     private Store operator;
 
     Run(Path directory) {
@@ -194,7 +194,7 @@ class CasesTest {
       stores.put(handle, Store.open(path, options));
     }
 
-    /** Over a server an account is the operator's to register first. */
+    /** At a server, the operator registers the account first. */
     private void register(Store store, Step step) {
       String account = step.text("account");
       String kind = step.text("kind");
@@ -206,10 +206,7 @@ class CasesTest {
       store.register(account, kind, id, secret);
     }
 
-    /**
-     * Over a server, whose parent an account is and which is the current one is the operator's to
-     * say.
-     */
+    /** At a server, only the operator may set an account's parent or the current account. */
     private void put(Store store, Step step) {
       String field = step.text("field");
       boolean isOperators = operator != null && Set.of("current", "parent").contains(field);
@@ -292,7 +289,7 @@ class CasesTest {
       assertEquals(0, flush.onExit().join().exitValue(), "the exit code of redis-cli");
     }
 
-    /** A value with the variables replaced in every string, the longest name first. */
+    /** Returns a value with the variables replaced in every string, the longest name first. */
     private JsonElement filled(JsonElement value) {
       if (value instanceof JsonObject object) {
         JsonObject filled = new JsonObject();
@@ -319,7 +316,7 @@ class CasesTest {
     }
   }
 
-  /** A step loses each key that is read, so that what is left is unknown. */
+  /** A step loses each key that is read, so that the keys left over are unknown ones. */
   private record Step(JsonObject keys) {
     boolean has(String key) {
       return keys.has(key);

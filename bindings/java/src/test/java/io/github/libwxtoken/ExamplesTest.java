@@ -25,7 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The examples, as a user runs them; and what they see who lack the library. */
+/** The examples, run as a user runs them, and their errors if the library is missing. */
 class ExamplesTest {
   @TempDir Path directory;
   private Map<String, String> environment;
@@ -42,7 +42,7 @@ class ExamplesTest {
   }
 
   @Test
-  void oneGetsATokenAndTheOtherAsksWeChatByWxJava() throws Exception {
+  void oneGetsATokenAndTheOtherAsksWeChatThroughWxJava() throws Exception {
     String first = run("examples/FirstGet.java", 0);
     assertTrue(first.contains(" chars  expires in "), first);
     String second = run("examples/CallbackIps.java", 0);
@@ -79,13 +79,13 @@ class ExamplesTest {
       try (Store store = Simulator.store(path, new Options())) {
         assertFalse(line.contains(store.token("demo/jsapi_ticket").value()), line);
       }
-      environment.remove("WXTOKEN_SECRET"); // the store has it by now
+      environment.remove("WXTOKEN_SECRET"); // the store has it after the first run
     }
     assertEquals(2, nonces.size());
   }
 
   @Test
-  void oneThatCannotSignSaysWhy() throws Exception {
+  void anExampleThatCannotSignSaysWhy() throws Exception {
     String said = run("examples/JsSdk.java", 1);
     assertTrue(said.startsWith("usage: "), said);
     environment = new HashMap<>(environment);
@@ -95,7 +95,7 @@ class ExamplesTest {
   }
 
   @Test
-  void aLibraryThatCannotBeLoadedIsNamedWithWhatToDo() throws Exception {
+  void aLibraryThatCannotBeLoadedIsNamedWithTheRemedy() throws Exception {
     environment = Map.of("WXTOKEN_LIBRARY", "/nonexistent/libwxtoken.so");
     String said = run("examples/FirstGet.java", 1);
     assertTrue(said.contains("cannot use the C library /nonexistent/libwxtoken.so"), said);
@@ -103,11 +103,11 @@ class ExamplesTest {
   }
 
   /**
-   * As on a noexec or read-only /tmp: JNA cannot load what it unpacks. Each use says so, not the
-   * first alone.
+   * JNA cannot load its unpacked library, as on a noexec or read-only /tmp. Each use reports it,
+   * and not only the first.
    */
   @Test
-  void aJnaThatCannotLoadItsLibraryIsNamedWithWhatToDo() throws Exception {
+  void aJnaThatCannotLoadItsLibraryIsNamedWithTheRemedy() throws Exception {
     Path program = directory.resolve("Twice.java");
     Files.writeString(
         program,
@@ -151,7 +151,7 @@ class ExamplesTest {
     assertTrue(said.contains("net.java.dev.jna:jna"), said);
   }
 
-  // By printf, as this Java's own locale may have no such letter to pass on.
+  // Passed through printf, because this Java's own locale may not have such a letter.
   private static List<String> signing() {
     String page = "'https://shop.example/\\351\\241\\265?from=menu&q=1#top'";
     List<String> command = new ArrayList<>();
@@ -163,7 +163,7 @@ class ExamplesTest {
   static List<String> java(String example) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    // Else Java warns of JNA.
+    // Otherwise Java warns of JNA.
     if (Runtime.version().feature() >= 22) {
       command.add("--enable-native-access=ALL-UNNAMED");
     }

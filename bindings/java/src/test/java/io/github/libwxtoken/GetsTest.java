@@ -21,20 +21,22 @@ import java.util.concurrent.Future;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is peculiar to gets: the way that they are called, their memory, and Tokens given again. */
+/**
+ * The special parts of gets: how they are called, their memory, and Tokens that are returned again.
+ */
 class GetsTest {
   @TempDir Path directory;
 
   @Test
-  void theWayIsTheOneThatWasAskedForOrTheBestThatThereIs() {
+  void theImplementationIsTheRequestedOneOrTheBestAvailable() {
     String wanted = System.getenv("WXTOKEN_JAVA");
-    // JNA has enabled native access since Java 24, with a warning.
+    // JNA has had native access enabled, with a warning, since Java 24.
     boolean isForeign = Runtime.version().feature() >= 24;
     assertEquals(wanted == null ? (isForeign ? "ffm" : "jna") : wanted, Store.implementation());
   }
 
   @Test
-  void aWayThatIsUnknownOrCannotBeGoneIsToldAtEachUse() throws Exception {
+  void anUnknownOrUnusableImplementationIsReportedAtEachUse() throws Exception {
     List<String> unknown = inAnother("fast");
     assertEquals(2, unknown.size(), unknown.toString());
     for (String line : unknown) {
@@ -53,7 +55,7 @@ class GetsTest {
   }
 
   @Test
-  void theSameTokenIsGivenAgainUntilItIsAnother() {
+  void theSameTokenIsReturnedAgainUntilItChanges() {
     Account account = Simulator.account();
     try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
       Token first = store.token("shop");
@@ -69,7 +71,7 @@ class GetsTest {
   }
 
   @Test
-  void aKnownTokenIsGivenWithoutAnAllocation() {
+  void aKnownTokenIsReturnedWithoutAnAllocation() {
     var threads = (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
     Options seldom = new Options().revalidate(Duration.ofMinutes(1));
     try (Store store = Simulator.store(directory.resolve("tokens.db"), seldom)) {
@@ -77,7 +79,7 @@ class GetsTest {
       store.register("shop", account.kind(), account.id(), account.secret());
       int calls = 20_000;
       long before = 0;
-      // The first round is that of an interpreter.
+      // The first round is run by the interpreter.
       for (int round = 0; round < 2; round++) {
         before = threads.getCurrentThreadAllocatedBytes();
         for (int i = 0; i < calls; i++) {
@@ -90,7 +92,7 @@ class GetsTest {
   }
 
   @Test
-  void namesOfAnyLengthThatFollowEachOtherAreNotTakenForOneAnother() {
+  void alternatingNamesOfAnyLengthAreNotConfused() {
     Account account = Simulator.account();
     try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
       List<String> names = List.of("店铺", "b".repeat(128), "shop", "bb", "b", "é");
@@ -126,7 +128,8 @@ class GetsTest {
       while (account.counter("in_flight") == 0) {
         Thread.onSpinWait();
       }
-      // Some may not have begun: they are refused. None that is inside loses its token.
+      // Some threads may not have begun and are refused. A thread inside the library still gets its
+      // token.
       store.close();
       assertEquals(0, account.counter("in_flight"), "closed while a call was inside");
       int answered = 0;
@@ -149,7 +152,9 @@ class GetsTest {
     }
   }
 
-  /** What a process says that uses the package twice, with that way asked for. */
+  /**
+   * Returns the output of a process that uses the package twice with the requested implementation.
+   */
   private List<String> inAnother(String way) throws Exception {
     Path program =
         Files.writeString(

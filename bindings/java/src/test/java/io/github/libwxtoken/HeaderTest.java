@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
-/** What this binding says of the C library, beside what the header says. */
+/** The facts of the C library that this binding repeats. */
 class HeaderTest {
   private static String header() throws IOException {
     String text = Files.readString(Path.of(System.getProperty("wxtoken.header")));
@@ -23,7 +23,7 @@ class HeaderTest {
   }
 
   @Test
-  void eachFunctionIsBoundWithAsManyParameters() throws IOException {
+  void eachFunctionIsBoundWithTheSameNumberOfParameters() throws IOException {
     Map<String, Integer> declared = new TreeMap<>();
     for (MatchResult function : find("(wxtoken_\\w+)\\(([^)]*)\\);")) {
       String parameters = function.group(2);
@@ -37,7 +37,7 @@ class HeaderTest {
   }
 
   @Test
-  void theStructsHaveTheFieldsThatTheirOffsetsStandFor() throws IOException {
+  void theStructsHaveTheFieldsAtTheirOffsets() throws IOException {
     assertEquals(
         "wxtoken_status status; int32_t errcode; int64_t retry_after_ms; char message[496];",
         struct("wxtoken_error"));

@@ -11,12 +11,12 @@ import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Which library of a jar is taken. */
+/** The choice of the library in a jar. */
 class LibraryTest {
   @TempDir Path directory;
 
   @Test
-  void aProcessOnMuslIsToldByItsLoader() throws IOException {
+  void aProcessOnMuslIsRecognizedByItsLoader() throws IOException {
     assertFalse(Library.isMusl(Path.of("/proc/self/maps")));
     assertTrue(Library.isMusl(maps("7f0000000000 r-xp 08:01 42 /lib/ld-musl-x86_64.so.1")));
     assertFalse(Library.isMusl(maps("7f0000000000 r-xp 08:01 42 /lib64/ld-linux-x86-64.so.2")));
@@ -27,7 +27,7 @@ class LibraryTest {
   }
 
   @Test
-  void eachCLibraryHasAPlaceOfItsOwnInTheJar() {
+  void eachCLibraryHasItsOwnPlaceInTheJar() {
     assertEquals("/" + Platform.RESOURCE_PREFIX + "/libwxtoken.so", Library.resource(false));
     assertEquals("/" + Platform.RESOURCE_PREFIX + "-musl/libwxtoken.so", Library.resource(true));
   }

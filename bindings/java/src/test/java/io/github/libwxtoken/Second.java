@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.function.Function;
 
 /**
- * A second process. Its main() opens the store that it is told, says "ready", and answers each line
- * of its input, the name of an account, with a line: the token.
+ * A second process. Its main() opens the given store and prints "ready". It answers each line of
+ * its input, the name of an account, with the token.
  */
 public final class Second implements AutoCloseable {
   private final Process process;
   private final BufferedReader answers;
 
-  /** Starts a class with a main() in a process of its own, and waits until it is ready. */
+  /** Starts a class with a main() in a separate process, and waits until it is ready. */
   public Second(Class<?> main, String... arguments) {
     List<String> command = new ArrayList<>();
     command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
@@ -61,7 +61,7 @@ public final class Second implements AutoCloseable {
     process.destroy();
   }
 
-  /** What a second process does. */
+  /** Serves the requests of a second process. */
   public static void serve(Function<String, String> answer) {
     System.out.println("ready");
     new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))

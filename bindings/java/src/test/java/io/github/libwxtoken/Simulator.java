@@ -19,7 +19,7 @@ import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ThreadLocalRandom;
 
-/** The simulator of WeChat that {@code wechat-sim exec} has started, as a test talks to it. */
+/** The simulator of WeChat that {@code wechat-sim exec} has started. */
 public final class Simulator {
   public static final String HTTP = variable("WXSIM_HTTP");
   public static final String HTTPS = variable("WXSIM_HTTPS");
@@ -28,9 +28,9 @@ public final class Simulator {
   private static final HttpClient CLIENT =
       HttpClient.newBuilder().version(HttpClient.Version.HTTP_1_1).build();
 
-  /** An account that no other test has. */
+  /** An account that no other test uses. */
   public record Account(Kind kind, String id, String secret) {
-    /** Changes fields of it in the simulator. */
+    /** Changes fields of the account in the simulator. */
     public void change(Map<String, ?> fields) {
       JsonObject body = json(fields);
       body.addProperty("kind", kind.toString());
@@ -43,17 +43,17 @@ public final class Simulator {
       return counters(id).get(field).getAsInt();
     }
 
-    /** Ends its tokens. */
+    /** Revokes the account's tokens. */
     public void revoke() {
       post("/revoke", json(Map.of("id", id, "which", "all")));
     }
 
-    /** Moves its time by two hours. */
+    /** Moves the account's time by two hours. */
     public void advance() {
       post("/advance", json(Map.of("id", id, "ms", 7_200_000)));
     }
 
-    /** Strikes its next token request. */
+    /** Makes the account's next token request fail. */
     public void fault(String kind) {
       post("/faults", json(Map.of("id", id, "kind", kind)));
     }
@@ -70,14 +70,14 @@ public final class Simulator {
     return account(Kind.OFFICIAL, Map.of());
   }
 
-  /** A store against the simulator. */
+  /** Opens a store against the simulator. */
   public static Store store(Path path, Options options) {
     options.values.putIfAbsent("api_base_url", HTTP);
     options.values.putIfAbsent("work_base_url", HTTP);
     return Store.open(path, options);
   }
 
-  /** The same with an account "shop". */
+  /** Opens a store against the simulator, with an account "shop". */
   public static Store store(Path path, Account account) {
     Store store = store(path, new Options());
     store.register("shop", account.kind(), account.id(), account.secret());
@@ -99,7 +99,7 @@ public final class Simulator {
     return ask(HttpRequest.newBuilder(URI.create(CONTROL + "/counters?id=" + id)).build());
   }
 
-  /** What a business API says to a token; 0 where it takes it. */
+  /** Calls a business API with a token and returns its errcode, 0 if the token is accepted. */
   public static int errcode(String kind, String token) {
     String path = Map.of("official", "getcallbackip", "work", "agent/list").get(kind);
     String query = "?access_token=" + URLEncoder.encode(token, StandardCharsets.UTF_8);

@@ -66,7 +66,7 @@ class StoreTest {
   }
 
   @Test
-  void nothingThatPrintsATokenShowsIt() {
+  void printingATokenDoesNotShowIt() {
     try (Store store = Simulator.store(path, Simulator.account())) {
       Token token = store.token("shop");
       assertTrue(token.value().length() > 20);
@@ -82,7 +82,7 @@ class StoreTest {
   }
 
   @Test
-  void whatWasPutHasNoEndAndATokenDoes() {
+  void aPushedSecretHasNoEndAndATokenDoes() {
     Account platform = Simulator.account(Kind.COMPONENT, Map.of());
     Account customer = Simulator.account(Kind.AUTHORIZER, Map.of("parent", platform.id()));
     try (Store store = Simulator.store(path, new Options())) {
@@ -102,7 +102,7 @@ class StoreTest {
   }
 
   @Test
-  void aNulALoneSurrogateOrANullIsRefusedBeforeItCrosses() {
+  void aNulALoneSurrogateOrANullIsRefusedBeforeTheCall() {
     try (Store store = Simulator.store(path, new Options())) {
       for (String bad : List.of("a\0b", "a\ud800b")) {
         List<Executable> calls =
@@ -131,7 +131,7 @@ class StoreTest {
   }
 
   @Test
-  void optionsComeAsTheirTypes() {
+  void optionsHaveTheirOwnTypes() {
     Options options =
         new Options()
             .apiBaseUrl(URI.create(Simulator.HTTPS))
@@ -154,7 +154,7 @@ class StoreTest {
   }
 
   @Test
-  void aReportThatOutgrowsItsBufferComesWhole() {
+  void aReportThatOutgrowsItsBufferIsComplete() {
     try (Store store = Simulator.store(path, new Options())) {
       for (int i = 0; i < 40; i++) {
         store.register("店铺 " + i, Kind.OFFICIAL, "wx" + i, "secret");
@@ -208,7 +208,7 @@ class StoreTest {
   }
 
   @Test
-  void aGetUnderWayWhenItsStoreIsClosedStillHasItsToken() throws Exception {
+  void aGetUnderWayWhenItsStoreIsClosedStillReturnsItsToken() throws Exception {
     Account account = Simulator.account(Kind.OFFICIAL, Map.of("delay_ms", 1000));
     Store store = Simulator.store(path, account);
     Future<Token> waiting = threads.submit(() -> store.token("shop"));
@@ -267,7 +267,7 @@ class StoreTest {
   }
 
   @Test
-  void aTimeoutAnUnknownAccountAndABadStoreAreToldApart() {
+  void aTimeoutAnUnknownAccountAndABadStoreAreDistinguished() {
     Account account = Simulator.account();
     account.fault("hang");
     try (Store store = Simulator.store(path, account)) {

@@ -4,14 +4,14 @@ import io.github.libwxtoken.Store;
 import java.io.NotSerializableException;
 
 /**
- * A token or ticket of a store, as a client of WxJava handles it. It gets a token, and when WeChat
- * refuses that, it calls the one that it has expired, in the same thread. A ticket it calls expired
- * when its caller wants another, in any thread.
+ * A token or ticket of a store, as a client of WxJava handles it. The client gets a token. If
+ * WeChat refuses it, the client expires that token in the same thread. The client expires a ticket
+ * if its caller asks for another, in any thread.
  */
 final class Credential {
   private final Store store;
   private final String name;
-  // By thread: another may have been served a newer one meanwhile, which is good.
+  // Per thread, because another thread may have been given a newer token meanwhile, which is good.
   private final ThreadLocal<String> served = new ThreadLocal<>();
 
   Credential(Store store, String name) {
@@ -26,8 +26,9 @@ final class Credential {
   }
 
   /**
-   * Rejects what this thread was served last. If the store has another by now, nothing happens; nor
-   * does it where the thread was served none, as what the store has may be newer than what failed.
+   * Rejects the token that this thread was given last. If the store has another by now, nothing
+   * happens. If the thread was given none, nothing happens either, because the store's token may be
+   * newer than the one that failed.
    */
   void expireServed() {
     String value = served.get();
@@ -36,7 +37,7 @@ final class Credential {
     }
   }
 
-  /** Rejects what the store has now. */
+  /** Rejects the store's current value. */
   void expireStored() {
     store.reject(name, store.token(name).value());
   }
@@ -45,14 +46,17 @@ final class Credential {
     return store.token(name).expiresAt().toEpochMilli();
   }
 
-  /** What a client does with a token that it has fetched by itself. */
+  /** Returns the exception for a client that passes on a token that it has fetched itself. */
   static UnsupportedOperationException fetchedByItself() {
     return new UnsupportedOperationException("tokens come from the store: do not force a refresh");
   }
 
-  /** What becomes of a configuration that is written to a stream: a store does not cross. */
+  /**
+   * Returns the exception for writing a configuration to a stream, because a store cannot be
+   * serialized.
+   */
   static NotSerializableException notSerializable(Class<?> config) {
     return new NotSerializableException(
-        config.getName() + " has an open Store: make a new one where it is to be read");
+        config.getName() + " has an open Store: create a new one in each process");
   }
 }

@@ -6,8 +6,8 @@ import java.io.ObjectOutputStream;
 import me.chanjar.weixin.cp.config.impl.WxCpDefaultConfigImpl;
 
 /**
- * A configuration of weixin-java-cp whose access tokens, jsapi tickets and agent tickets are those
- * of a store. It needs no secret. All else is as in its parent.
+ * A configuration of weixin-java-cp that takes access tokens, jsapi tickets and agent tickets from
+ * a store. It needs no secret. Everything else is as in its parent.
  */
 public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
   private static final long serialVersionUID = 1;
@@ -87,7 +87,7 @@ public class WxCpStoreConfig extends WxCpDefaultConfigImpl {
     agentTicket.expireStored();
   }
 
-  /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
+  /** Replaces the parent's method, which writes all fields as JSON and fails from Java 16 on. */
   @Override
   public String toString() {
     return "WxCpStoreConfig of " + getCorpId();

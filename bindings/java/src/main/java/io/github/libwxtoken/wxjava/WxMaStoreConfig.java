@@ -4,9 +4,9 @@ import cn.binarywang.wx.miniapp.config.impl.WxMaDefaultConfigImpl;
 import io.github.libwxtoken.Store;
 
 /**
- * A configuration of weixin-java-miniapp whose access tokens, jsapi tickets and card tickets are
- * those of a store. All else is as in its parent; it needs a secret only where WeChat takes one
- * beside the token, as for a login.
+ * A configuration of weixin-java-miniapp that takes access tokens, jsapi tickets and card tickets
+ * from a store. It needs a secret only for calls that send it to WeChat, such as a login.
+ * Everything else is as in its parent.
  */
 public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
   private final Credential accessToken;
@@ -88,7 +88,7 @@ public class WxMaStoreConfig extends WxMaDefaultConfigImpl {
     return cardTicket.expiresTime();
   }
 
-  /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
+  /** Replaces the parent's method, which writes all fields as JSON and fails from Java 16 on. */
   @Override
   public String toString() {
     return "WxMaStoreConfig of " + getAppid();

@@ -7,8 +7,8 @@ import me.chanjar.weixin.common.enums.TicketType;
 import me.chanjar.weixin.mp.config.impl.WxMpDefaultConfigImpl;
 
 /**
- * A configuration of weixin-java-mp whose access tokens, jsapi tickets and card tickets are those
- * of a store. It needs no secret. All else is as in its parent.
+ * A configuration of weixin-java-mp that takes access tokens, jsapi tickets and card tickets from a
+ * store. It needs no secret. Everything else is as in its parent.
  */
 public class WxMpStoreConfig extends WxMpDefaultConfigImpl {
   private static final long serialVersionUID = 1;
@@ -93,13 +93,13 @@ public class WxMpStoreConfig extends WxMpDefaultConfigImpl {
     return cardTicket.expiresTime();
   }
 
-  /** Not the parent's: that is the JSON of all fields, and fails from Java 16 on. */
+  /** Replaces the parent's method, which writes all fields as JSON and fails from Java 16 on. */
   @Override
   public String toString() {
     return "WxMpStoreConfig of " + getAppId();
   }
 
-  // The parent's compare the fields by their getters, and one of those may wait for WeChat.
+  // The parent's methods compare the fields by their getters, and one of those may wait for WeChat.
   @Override
   public boolean equals(Object other) {
     return this == other;

@@ -15,7 +15,9 @@ import me.chanjar.weixin.mp.api.impl.WxMpServiceImpl;
 import me.chanjar.weixin.mp.config.WxMpHostConfig;
 import me.chanjar.weixin.mp.config.impl.WxMpDefaultConfigImpl;
 
-/** The clients of WxJava, each with a business call. A main() besides: one in a second process. */
+/**
+ * The clients of WxJava, each with a business call, and a main() that runs one in a second process.
+ */
 enum Client {
   MP(Kind.OFFICIAL) {
     @Override
@@ -67,7 +69,10 @@ enum Client {
     Object make() throws WxErrorException;
   }
 
-  /** Its business call, by an account "shop" of a store, or by itself where that is null. */
+  /**
+   * Returns the client's business call, with an account "shop" of a store, or on its own if that is
+   * null.
+   */
   abstract Call with(String id, String secret, Store store);
 
   static WxMpHostConfig host() {
@@ -76,7 +81,7 @@ enum Client {
     return host;
   }
 
-  /** The client in a second process; its answer to each line is "" or a failure. */
+  /** Starts the client in a second process, which answers each line with "" or a failure. */
   Second inASecondProcess(String id, String secret, Path store) {
     return new Second(Client.class, name(), id, secret, store == null ? "" : store.toString());
   }

@@ -38,7 +38,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** The real clients of WxJava, in two processes, by the store and by themselves. */
+/** The real clients of WxJava, in two processes, with the store and on their own. */
 class WxJavaTest {
   private static final Map<String, Integer> LONG = Map.of("lifetime_ms", 7_200_000);
   private static final Map<String, Integer> SHORT = Map.of("lifetime_ms", 5_000);
@@ -84,7 +84,7 @@ class WxJavaTest {
   }
 
   private void byThemselvesTheyFetchTwiceAsOften(Client client) throws Exception {
-    // WeCom gives the same token again while it is good: there the second fetch mints none.
+    // WeCom returns the same token while it is good, so the second fetch mints none.
     int each = client.kind == Kind.WORK ? 1 : 2;
     Account account = Simulator.account(client.kind, LONG);
     try (Second there = client.inASecondProcess(account.id(), account.secret(), null)) {
@@ -164,13 +164,13 @@ class WxJavaTest {
       assertEquals(service.getAccessToken(), store.token("shop").value());
       assertEquals(millis(store.token("shop")), config.getExpiresTime(), "its end");
       showsNoToken(config, store);
-      areRefreshedByForce(
+      areForciblyRefreshed(
           account, service::getJsapiTicket, force -> service.getTicket(TicketType.WX_CARD, force));
     }
   }
 
   @Test
-  void theTicketsOfAMiniProgramAreThoseOfTheStore() throws Exception {
+  void theTicketsOfAMiniProgramComeFromTheStore() throws Exception {
     Account account = Simulator.account();
     try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
       WxMaStoreConfig config = new WxMaStoreConfig(account.id(), store, "shop");
@@ -185,7 +185,7 @@ class WxJavaTest {
       Token page = store.token("shop/jsapi_ticket");
       assertEquals(millis(page), config.getJsapiTicketExpiresTime());
       showsNoToken(config, store);
-      areRefreshedByForce(
+      areForciblyRefreshed(
           account,
           service.getJsapiService()::getJsapiTicket,
           service.getJsapiService()::getCardApiTicket);
@@ -206,12 +206,12 @@ class WxJavaTest {
       Token page = store.token("shop/jsapi_ticket");
       assertEquals(millis(page), config.getJsapiTicketExpiresTime());
       showsNoToken(config, store);
-      areRefreshedByForce(account, service::getJsapiTicket, service::getAgentJsapiTicket);
+      areForciblyRefreshed(account, service::getJsapiTicket, service::getAgentJsapiTicket);
     }
   }
 
   @Test
-  void aRefreshByForceIsRefused() {
+  void aForcedRefreshIsRefused() {
     Account account = Simulator.account();
     try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
       WxMpStoreConfig config = new WxMpStoreConfig(account.id(), store, "shop");
@@ -224,7 +224,7 @@ class WxJavaTest {
   }
 
   @Test
-  void aThreadExpiresTheTokenThatItWasServedAndNoOther() throws Exception {
+  void aThreadExpiresOnlyTheTokenThatItWasGiven() throws Exception {
     Account account = Simulator.account();
     ExecutorService elsewhere = Executors.newSingleThreadExecutor();
     try (Store store = Simulator.store(directory.resolve("tokens.db"), account)) {
@@ -258,8 +258,7 @@ class WxJavaTest {
         Exception refusal =
             assertThrows(NotSerializableException.class, () -> out.writeObject(config));
         assertEquals(
-            config.getClass().getName()
-                + " has an open Store: make a new one where it is to be read",
+            config.getClass().getName() + " has an open Store: create a new one in each process",
             refusal.getMessage());
       }
     }
@@ -269,8 +268,10 @@ class WxJavaTest {
     String get(boolean force) throws WxErrorException;
   }
 
-  /** In threads that were served none of them; a ticket is refused nowhere, but in a page. */
-  private static void areRefreshedByForce(Account account, Ticket... tickets) throws Exception {
+  /**
+   * Refreshes the tickets in threads that were given none. WeChat refuses a ticket only in a page.
+   */
+  private static void areForciblyRefreshed(Account account, Ticket... tickets) throws Exception {
     List<String> before = new ArrayList<>();
     for (Ticket ticket : tickets) {
       before.add(ticket.get(false));
