@@ -63,7 +63,7 @@ fn open_platform(world: &World) -> Handle {
 }
 
 #[test]
-fn an_account_that_is_removed_goes_with_what_only_it_has() {
+fn removing_an_account_removes_the_credentials_that_only_it_has() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -92,7 +92,7 @@ fn an_account_that_is_removed_goes_with_what_only_it_has() {
 
 /// A handle puts back what a store has lost; but not what an operator has taken out.
 #[test]
-fn what_was_removed_is_not_put_back_by_who_had_registered_it() {
+fn a_removed_account_is_not_restored_by_the_handle_that_registered_it() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.get("shop").unwrap();
@@ -111,7 +111,7 @@ fn what_was_removed_is_not_put_back_by_who_had_registered_it() {
 }
 
 #[test]
-fn who_loses_a_parent_is_named() {
+fn removing_a_parent_names_its_children() {
     let world = World::new();
     let handle = open_platform(&world);
     let gone = operator(&world).remove("above").unwrap();
@@ -122,7 +122,7 @@ fn who_loses_a_parent_is_named() {
 }
 
 #[test]
-fn what_an_account_has_with_a_parent_that_is_gone_stays() {
+fn removing_an_account_keeps_a_refresh_token_that_its_namesake_uses() {
     let world = World::new();
     let handle = open_platform(&world);
     let same_id = handle.register("same", "official", "wxown", SECRET);
@@ -142,7 +142,7 @@ fn what_an_account_has_with_a_parent_that_is_gone_stays() {
 
 /// In WeCom each secret of a corporation has a token of its own.
 #[test]
-fn an_account_is_removed_with_the_tokens_of_its_earlier_secrets() {
+fn removing_an_account_removes_the_tokens_of_its_earlier_secrets() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
     let handle = world.open();
@@ -200,7 +200,7 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
 
 /// Killed in between, the key file holds both keys: everything opens, and the next change of keys ends it.
 #[test]
-fn a_change_of_keys_that_is_cut_off_loses_nothing() {
+fn an_interrupted_key_change_loses_nothing() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let key = key_of(&world.store());
@@ -222,7 +222,7 @@ fn a_change_of_keys_that_is_cut_off_loses_nothing() {
 }
 
 #[test]
-fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
+fn keys_are_not_changed_while_a_secret_does_not_open() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -244,7 +244,7 @@ fn a_secret_that_does_not_open_keeps_the_keys_from_being_changed() {
 
 /// Faults row 96: all of a store is opened for a change of keys, a backup or a copy, and another change of keys ends meanwhile.
 #[test]
-fn what_another_change_of_keys_has_sealed_anew_is_not_taken_for_lost() {
+fn a_secret_that_another_key_change_resealed_is_not_taken_for_lost() {
     type Work = fn(&Store, &Path) -> Result<usize, Error>;
     let works: [Work; 3] = [
         |store, _| store.rekey(),
@@ -273,7 +273,7 @@ fn what_another_change_of_keys_has_sealed_anew_is_not_taken_for_lost() {
 
 /// Writers go on while keys are changed, and nothing that they seal is lost.
 #[test]
-fn keys_are_changed_under_writers() {
+fn keys_can_be_changed_while_others_write() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let writer = |which: usize| {
@@ -323,7 +323,7 @@ fn keys_are_changed_under_writers() {
 
 /// Faults row 78: every get and every fetch comes off while keys are changed.
 #[test]
-fn gets_and_fetches_come_off_while_keys_are_changed() {
+fn gets_and_fetches_succeed_during_a_key_change() {
     let world = World::new();
     let handle = open_platform(&world);
     world.add("official", "wx3", json!({"lifetime_ms": 1000}));
@@ -363,7 +363,7 @@ fn gets_and_fetches_come_off_while_keys_are_changed() {
 
 /// The platform takes no other refresh token than the one in the reply: it must be sealed with a key that still is.
 #[test]
-fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
+fn a_refresh_token_that_arrives_during_a_key_change_is_not_lost() {
     let world = World::new();
     world
         .sim
@@ -399,7 +399,7 @@ fn a_refresh_token_that_comes_while_keys_are_changed_is_not_lost() {
 
 /// A good copy would find its place taken.
 #[test]
-fn a_secret_whose_key_is_gone_is_not_put_back() {
+fn a_secret_whose_key_is_gone_is_not_restored() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     operator(&world).rekey().unwrap();
@@ -419,7 +419,7 @@ fn a_secret_whose_key_is_gone_is_not_put_back() {
 }
 
 #[test]
-fn what_was_put_and_whose_key_is_gone_is_not_put_back() {
+fn a_pushed_secret_whose_key_is_gone_is_not_restored() {
     let world = World::new();
     let handle = open_platform(&world);
     operator(&world).rekey().unwrap();
@@ -443,7 +443,7 @@ fn what_was_put_and_whose_key_is_gone_is_not_put_back() {
 
 /// As the error of the get asks for.
 #[test]
-fn what_no_key_opens_can_be_put_again() {
+fn a_secret_that_no_key_opens_can_be_put_again() {
     let world = World::new();
     let handle = open_platform(&world);
     fs::write(key_of(&world.store()), "5a".repeat(32)).unwrap();
@@ -461,7 +461,7 @@ fn what_no_key_opens_can_be_put_again() {
 
 /// While keys are changed the old one still opens, and what it sealed is sealed anew in the end.
 #[test]
-fn what_is_put_back_while_keys_are_changed_is_not_lost() {
+fn an_account_restored_during_a_key_change_is_not_lost() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let key = key_of(&world.store());
@@ -475,7 +475,7 @@ fn what_is_put_back_while_keys_are_changed_is_not_lost() {
 
 /// As a key lies in a container. It is not changed in its place, nor left to open what an operator believes it does not.
 #[test]
-fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
+fn a_linked_key_is_read_and_changed_under_its_own_name() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let link = key_of(&world.store());
@@ -503,7 +503,7 @@ fn a_key_that_a_link_leads_to_is_read_and_changed_under_its_own_name() {
 
 /// A NULL name must not lead to an account that nobody chose.
 #[test]
-fn no_account_becomes_the_current_one_by_coming_back() {
+fn restoring_an_account_does_not_make_it_current() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.register("also", "official", "wx1", SECRET).unwrap();
@@ -525,7 +525,7 @@ fn no_account_becomes_the_current_one_by_coming_back() {
 }
 
 #[test]
-fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
+fn a_backup_holds_no_tokens_and_is_restored_only_with_the_key() {
     let world = World::with_account(json!({}));
     let handle = open_platform(&world);
     handle.register("shop", "official", "wx1", SECRET).unwrap();
@@ -573,7 +573,7 @@ fn a_backup_holds_accounts_and_no_token_and_is_restored_where_the_key_is() {
 
 /// An authorizer has no secret of its own: what was put for it, last and before, is all that a key can be tried on.
 #[test]
-fn a_backup_is_refused_if_what_was_put_does_not_open() {
+fn a_backup_is_refused_if_a_pushed_secret_does_not_open() {
     let world = World::new();
     let handle = open_platform(&world);
     let key = key_of(&world.store());
@@ -650,7 +650,7 @@ fn make_endless(path: &Path, table: &str) {
 
 /// Faults row 84: backups that somebody has made to do harm.
 #[test]
-fn a_crafted_backup_ends_with_an_error_and_leaves_nothing() {
+fn a_crafted_backup_fails_and_leaves_nothing_behind() {
     const ENDLESS: &str = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r)";
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
@@ -739,7 +739,7 @@ fn a_crafted_backup_ends_with_an_error_and_leaves_nothing() {
 
 /// Faults row 84: each row takes long to look at, and there are thousands.
 #[test]
-fn a_backup_that_takes_for_ever_to_read_ends_at_the_deadline() {
+fn reading_an_endless_backup_ends_at_the_deadline() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let operator = operator(&world);
@@ -768,7 +768,7 @@ fn files(world: &World) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_is_no_backup_is_not_restored() {
+fn a_file_that_is_not_a_backup_is_not_restored() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let operator = operator(&world);

@@ -70,7 +70,7 @@ fn host() {
 }
 
 #[test]
-fn hosts_with_wrong_clocks_cost_no_token_and_hand_out_none_that_has_expired() {
+fn hosts_with_wrong_clocks_waste_no_token_and_serve_no_expired_one() {
     let world = World::on_redis_with_account(json!({"lifetime_ms": LIFETIME_MS}));
     let began = Instant::now();
     let shop = world.open_shop("official_classic");
@@ -129,7 +129,7 @@ fn hosts_with_wrong_clocks_cost_no_token_and_hand_out_none_that_has_expired() {
 
 /// The server's own clock is set back: a token lives by the smaller rest, and the report tells of it.
 #[test]
-fn a_step_of_the_servers_clock_is_in_the_report_and_lengthens_no_token() {
+fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
     let place = World::new();
     let clock = wrong_clock(&place);
     let steps = place.directory.path().join("steps");

@@ -502,7 +502,7 @@ fn of_id(world: &World, id: &str, path: &str) -> (u64, u64) {
 }
 
 #[test]
-fn each_is_fetched_once_and_then_found_in_this_process_and_in_others() {
+fn each_credential_is_fetched_once_and_then_read_by_this_process_and_others() {
     for_each_row(|row| {
         let world = row.world(json!({}));
         let handle = row.open(&world);
@@ -520,7 +520,7 @@ fn each_is_fetched_once_and_then_found_in_this_process_and_in_others() {
 
 /// A header carries the token with its prefix; and where there is no body, a POST has none.
 #[test]
-fn a_ticket_is_asked_for_by_a_header_where_the_platform_wants_one() {
+fn the_token_is_sent_in_a_header_where_the_platform_requires_it() {
     for (kind, credential, header, prefix, method) in [
         ("douyin_stable", "open_ticket", "access-token", "", "GET"),
         (
@@ -556,13 +556,13 @@ fn a_ticket_is_asked_for_by_a_header_where_the_platform_wants_one() {
 
 /// Ahead of its end, and (where the platform repeats its token until then) at its end: one mint for each new token.
 #[test]
-fn each_is_refreshed_in_its_soft_window_by_one_mint() {
+fn each_credential_is_refreshed_in_its_soft_window_by_one_mint() {
     refreshes_each("0");
 }
 
 /// The same by a thread of the library, which gets the parent's token too.
 #[test]
-fn each_is_refreshed_in_the_background_by_one_mint() {
+fn each_credential_is_refreshed_in_the_background_by_one_mint() {
     refreshes_each("1");
 }
 
@@ -586,7 +586,7 @@ fn refreshes_each(background: &str) {
 }
 
 #[test]
-fn each_is_fetched_once_by_all_who_find_it_expired() {
+fn each_expired_credential_is_fetched_once_for_all_callers() {
     for_each_row(|row| {
         let world = row.world(json!({"lifetime_ms": 2000}));
         let handle = row.open(&world);
@@ -617,7 +617,7 @@ fn each_is_fetched_once_by_all_who_find_it_expired() {
 }
 
 #[test]
-fn each_is_replaced_once_when_the_api_refuses_it() {
+fn each_credential_is_replaced_once_when_the_api_refuses_it() {
     for_each_row(|row| {
         let world = row.world(json!({}));
         let handle = row.open(&world);
@@ -638,7 +638,7 @@ fn each_is_replaced_once_when_the_api_refuses_it() {
 }
 
 #[test]
-fn a_used_up_quota_is_said_shared_and_waited_for() {
+fn a_used_up_quota_is_reported_shared_and_waited_for() {
     // A wait of two seconds may end before a busy machine has asked again: then once more, in a new world.
     for_each_row(|row| while !quota_is_waited_for(row) {});
 }
@@ -671,7 +671,7 @@ fn quota_is_waited_for(row: &Row) -> bool {
 }
 
 #[test]
-fn a_wrong_secret_or_id_is_named_and_costs_one_call() {
+fn a_wrong_secret_or_id_is_reported_and_costs_one_call() {
     for_each_row(|row| {
         let wrongs = [
             (row.wrong_secret, "id1", "not-the-secret"),
@@ -702,7 +702,7 @@ fn a_wrong_secret_or_id_is_named_and_costs_one_call() {
 /// What a name that is wrong, a field that a kind lacks, and a value that cannot be are told.
 /// What was given is named beside the nearest that there is; but not where it may be a secret in the wrong argument.
 #[test]
-fn a_misspelt_name_is_answered_with_the_nearest_and_no_secret_is_repeated() {
+fn a_misspelt_name_gets_the_nearest_one_suggested_and_no_secret_is_repeated() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let register = |kind: &str| handle.register("x", kind, "wx2", SECRET);
@@ -750,7 +750,7 @@ fn a_misspelt_name_is_answered_with_the_nearest_and_no_secret_is_repeated() {
 }
 
 #[test]
-fn what_an_account_does_not_have_is_said_with_what_it_has() {
+fn a_credential_that_an_account_lacks_is_refused_with_a_list_of_those_it_has() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let wrong: [(&str, &[&str]); 3] = [
@@ -802,7 +802,7 @@ const SUITE_PATH: &str = "/cgi-bin/service/get_suite_token";
 
 /// Ticket, authorizer token, component token: each link is fetched once by 16 threads and processes that want the last one.
 #[test]
-fn a_chain_is_fetched_once_at_each_link_by_a_cold_crowd() {
+fn a_cold_crowd_fetches_each_link_of_a_chain_once() {
     for (row, above) in [
         (row("authorizer", "jsapi_ticket"), COMPONENT_PATH),
         (row("work_authorized", "agent_ticket"), SUITE_PATH),
@@ -885,7 +885,7 @@ fn a_crowd_at_every_link_neither_hangs_nor_fails() {
 
 /// At every link: the token that the next one is fetched with has been revoked. It is rejected, and fetched again, once.
 #[test]
-fn a_parent_refused_on_the_way_is_fetched_again_once() {
+fn a_parent_refused_during_a_fetch_is_fetched_again_once() {
     for row in ROWS.iter().filter(|row| row.is_fetched_with_a_token()) {
         let world = row.world(json!({}));
         let handle = row.open(&world);
@@ -912,7 +912,7 @@ fn a_parent_refused_on_the_way_is_fetched_again_once() {
 
 /// A platform that takes no token at all is asked twice, and then left alone for a while.
 #[test]
-fn a_parent_refused_again_is_a_failure_that_backs_off() {
+fn a_parent_refused_twice_is_a_failure_that_backs_off() {
     let row = row("official", "jsapi_ticket");
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -991,7 +991,7 @@ fn a_chain_ends_within_one_deadline() {
 
 /// While a ticket is good, a platform that cannot be reached at any link is nobody's error.
 #[test]
-fn a_ticket_past_its_refresh_time_is_served_while_its_parent_cannot_be_had() {
+fn a_ticket_past_its_refresh_time_is_served_while_its_parent_is_unavailable() {
     let row = row("official", "jsapi_ticket");
     let world = row.world(json!({"lifetime_ms": 6000}));
     let handle = row.open(&world);
@@ -1015,7 +1015,7 @@ fn a_ticket_past_its_refresh_time_is_served_while_its_parent_cannot_be_had() {
 // --- who shares what ---
 
 #[test]
-fn what_belongs_to_the_corporation_is_shared_by_its_apps_and_the_rest_is_not() {
+fn apps_of_a_corporation_share_only_the_credentials_of_the_corporation() {
     let world = World::new();
     world.add("work", "corp1", json!({"secret": "first-app"}));
     world.add("work", "corp1", json!({"secret": "second-app"}));
@@ -1035,7 +1035,7 @@ fn what_belongs_to_the_corporation_is_shared_by_its_apps_and_the_rest_is_not() {
 }
 
 #[test]
-fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_with_each() {
+fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_for_each() {
     let world = World::new();
     let handle = world.open();
     for number in ["1", "2"] {
@@ -1076,7 +1076,7 @@ fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_with_each() {
 // --- what was put ---
 
 #[test]
-fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
+fn a_renewed_refresh_token_is_saved_with_the_token_and_used_next() {
     let row = authorizer();
     let world = row.world(json!({}));
     world
@@ -1112,7 +1112,7 @@ fn a_refresh_token_that_comes_back_is_saved_with_the_token_and_used_next() {
 
 /// An authorization that is renewed ends the token that is there, and brings a new refresh token.
 #[test]
-fn a_new_refresh_token_has_the_token_fetched_again_and_the_same_one_has_not() {
+fn only_a_different_refresh_token_causes_another_fetch() {
     let row = authorizer();
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -1140,7 +1140,7 @@ fn a_new_refresh_token_has_the_token_fetched_again_and_the_same_one_has_not() {
 }
 
 #[test]
-fn a_reply_without_a_refresh_token_leaves_the_one_that_is_there() {
+fn a_reply_without_a_refresh_token_keeps_the_stored_one() {
     let row = authorizer();
     let world = row.world(json!({}));
     world.fault(json!({"id": "id1", "kind": "no_refresh_token"}));
@@ -1181,7 +1181,7 @@ fn token_and_refresh_token_are_committed_together() {
 
 /// A late leader's token is dropped, but not the refresh token that came with it: the platform takes no other by now.
 #[test]
-fn a_refresh_token_that_comes_late_is_not_lost() {
+fn a_late_refresh_token_is_not_lost() {
     let row = authorizer();
     let world = row.world(json!({}));
     let switch = json!({"refresh_token_changes": true});
@@ -1210,7 +1210,7 @@ fn a_refresh_token_that_comes_late_is_not_lost() {
 
 /// What is put while a leader learns that the one before is refused is not held up by that.
 #[test]
-fn what_is_put_during_a_fetch_is_asked_with_at_once() {
+fn a_refresh_token_put_during_a_fetch_is_used_at_once() {
     let row = authorizer();
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -1228,7 +1228,7 @@ fn what_is_put_during_a_fetch_is_asked_with_at_once() {
 }
 
 #[test]
-fn deauthorization_is_said_and_a_new_authorization_ends_it() {
+fn deauthorization_is_reported_until_the_account_is_authorized_again() {
     let row = authorizer();
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -1260,7 +1260,7 @@ fn deauthorization_is_said_and_a_new_authorization_ends_it() {
 
 /// Tickets that were never pushed, that were pushed too long ago, and that were put too long ago.
 #[test]
-fn a_ticket_that_is_wrong_or_old_is_told_and_the_next_one_ends_it() {
+fn a_wrong_or_old_ticket_is_reported_until_the_next_one_arrives() {
     let cases = [
         ("component", "verify_ticket", 61006, 61005, 13 * 60),
         ("suite", "suite_ticket", 40085, 40085, 31),
@@ -1316,7 +1316,7 @@ fn a_ticket_that_is_wrong_or_old_is_told_and_the_next_one_ends_it() {
 
 /// It is state, and must survive: another process uses it, and a store that was lost gets it back from a live handle.
 #[test]
-fn what_was_put_survives_the_process_and_the_store() {
+fn a_pushed_secret_survives_the_process_and_the_store() {
     for row in [row("component", ""), row("suite", ""), authorizer()] {
         let world = row.world(json!({}));
         drop(row.open(&world));
@@ -1340,7 +1340,7 @@ fn what_was_put_survives_the_process_and_the_store() {
 
 /// Whoever registered the parent still lives: it comes back.
 #[test]
-fn a_parent_that_a_live_handle_registered_is_put_back() {
+fn a_parent_that_a_live_handle_registered_is_restored() {
     for row in [authorizer(), row("work_authorized", "")] {
         let world = row.world(json!({}));
         let handle = row.open(&world);
@@ -1354,7 +1354,7 @@ fn a_parent_that_a_live_handle_registered_is_put_back() {
 }
 
 #[test]
-fn a_parent_that_is_gone_or_of_another_kind_is_named() {
+fn an_error_names_a_parent_that_is_missing_or_of_the_wrong_kind() {
     for row in [authorizer(), row("work_authorized", "")] {
         let world = row.world(json!({}));
         drop(row.open(&world));
@@ -1386,7 +1386,7 @@ fn a_parent_that_is_gone_or_of_another_kind_is_named() {
 }
 
 #[test]
-fn what_was_put_is_read_by_those_who_may_read_secrets() {
+fn a_pushed_secret_is_returned_only_to_processes_that_can_read_the_key() {
     let row = authorizer();
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -1453,7 +1453,7 @@ fn contains(bytes: &[u8], text: &str) -> bool {
 
 /// The tests' build has two rows more in the recipe table, and no other line of code for them. Here is their platform.
 #[test]
-fn a_made_up_credential_needs_a_row_and_nothing_else() {
+fn a_new_credential_needs_only_a_row_in_the_recipe_table() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let platform = std::thread::spawn(move || {

@@ -212,7 +212,7 @@ const CALLS: [(&str, Call); 7] = [
 
 /// Faults row 87: every call, with every successor, in the process itself and in a child.
 #[test]
-fn a_descriptor_that_the_host_has_closed_is_not_used_and_not_closed() {
+fn a_descriptor_that_the_host_closed_is_neither_used_nor_closed_again() {
     for is in SUCCESSORS {
         for (name, call) in CALLS {
             for forks in [false, true] {
@@ -259,7 +259,7 @@ impl Drop for Ends<'_> {
 
 /// Faults row 87: in the middle of a transaction. A number that was closed may be a journal's, or a lock's.
 #[test]
-fn descriptors_that_are_closed_at_any_moment_cost_no_account_and_no_call() {
+fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
     const ROUNDS: usize = 100;
     let world = World::with_account(json!({}));
     let said = Child::fork(|| {
@@ -333,7 +333,7 @@ fn a_child_inherits_no_descriptor_of_the_store() {
 
 /// Faults row 88: what the audit did: a child that gave its rights up, and writes to what it inherited.
 #[test]
-fn a_child_that_gives_its_rights_up_cannot_write_to_the_store() {
+fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
     needs_root!();
     let world = World::with_account(json!({}));
     let said = Child::fork(|| {
@@ -361,7 +361,7 @@ fn a_child_that_gives_its_rights_up_cannot_write_to_the_store() {
 
 /// Faults row 90.
 #[test]
-fn many_stores_keep_few_files_open() {
+fn a_process_with_many_stores_keeps_few_files_open() {
     const STORES: usize = 60;
     let world = World::with_account(json!({}));
     let said = Child::fork(|| {

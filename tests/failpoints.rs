@@ -75,7 +75,7 @@ fn a_leader_killed_after_its_commit_leaves_its_token() {
 
 /// Faults row 3 in the soft window: nobody even waits, for the old token is still good.
 #[test]
-fn a_leader_killed_in_the_soft_window_costs_nobody_a_wait() {
+fn a_leader_killed_in_the_soft_window_makes_no_caller_wait() {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
@@ -93,7 +93,7 @@ fn a_leader_killed_in_the_soft_window_costs_nobody_a_wait() {
 
 /// Faults row 5 before there is a lease, and row 1: whoever was about to lead finds the token that another one fetched.
 #[test]
-fn a_leader_frozen_before_its_claim_is_passed_over_and_does_not_fetch_when_it_wakes() {
+fn a_leader_frozen_before_its_claim_is_replaced_and_does_not_fetch_later() {
     for kind in KINDS {
         for moment in [Failpoint::Looked, Failpoint::Locked] {
             let world = World::with_account(json!({}));
@@ -109,7 +109,7 @@ fn a_leader_frozen_before_its_claim_is_passed_over_and_does_not_fetch_when_it_wa
 
 /// Faults row 6: the late one's answer is the older token, or the newer; it overwrites nothing either way.
 #[test]
-fn a_leader_that_wakes_after_another_published_does_not_overwrite() {
+fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
     for kind in KINDS {
         for moment in [Failpoint::Claimed, Failpoint::Sending, Failpoint::Replied] {
             // No grace: what a classic fetch supersedes is dead at once.
@@ -158,7 +158,7 @@ fn a_leader_that_wakes_after_another_published_does_not_overwrite() {
 /// Faults row 6 in the soft window: the late request itself ends the token that another one has fetched meanwhile, or its
 /// answer may have.
 #[test]
-fn a_leader_that_wakes_in_the_soft_window_does_not_overwrite() {
+fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
     for (moment, late_requests) in [(Failpoint::Sending, 1), (Failpoint::Replied, 0)] {
         let world = World::with_account(json!({"lifetime_ms": 20000, "grace_ms": 0}));
         let handle = world.open_shop("official_classic");
@@ -228,7 +228,7 @@ fn a_store_deleted_during_a_save_does_not_lose_the_token() {
 
 /// Faults row 5: those who waited for a frozen leader pass it over together, and one of them fetches.
 #[test]
-fn a_crowd_that_passes_a_frozen_leader_over_makes_one_fetch() {
+fn a_crowd_that_passes_over_a_frozen_leader_makes_one_fetch() {
     let world = World::with_account(json!({"delay_ms": 300}));
     let late = world.open_shop("official_classic");
     late.set("timeout_ms", "500").unwrap();
@@ -277,7 +277,7 @@ mod slow_disk {
 
 /// Faults row 89: forks, gets of good tokens and other stores go on; a call that needs the store has its deadline.
 #[test]
-fn a_disk_that_stalls_under_one_writer_holds_up_nobody_else() {
+fn a_disk_that_stalls_under_one_writer_delays_only_that_writer() {
     let world = World::with_account(json!({}));
     let other = World::with_account(json!({}));
     let said = Child::fork(|| {
@@ -322,7 +322,7 @@ fn a_disk_that_stalls_under_one_writer_holds_up_nobody_else() {
 
 /// Faults row 87: a change keeps its lock when the host closes one of its descriptors in the middle.
 #[test]
-fn a_change_whose_descriptor_is_closed_keeps_other_processes_out() {
+fn a_transaction_whose_descriptor_is_closed_still_excludes_other_processes() {
     for which in [0, 1] {
         let world = World::with_account(json!({}));
         let said = Child::fork(|| {
@@ -365,7 +365,7 @@ fn a_change_whose_descriptor_is_closed_keeps_other_processes_out() {
 
 /// Faults row 96: keys are changed while a secret is on its way to the store, and the key file cannot be read in that moment.
 #[test]
-fn a_secret_is_not_written_where_its_key_may_be_gone() {
+fn a_secret_is_not_written_while_its_key_may_be_gone() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let key = world.store().with_added_extension("key");

@@ -27,7 +27,7 @@ fn open_to_all(world: &World) {
 
 /// Faults row 14.
 #[test]
-fn without_threads_to_be_had_a_look_up_is_an_error() {
+fn a_name_lookup_fails_if_no_thread_can_be_started() {
     let world = World::with_account(json!({}));
     open_to_all(&world);
     // By name, for only a name needs a thread.
@@ -49,7 +49,7 @@ fn without_threads_to_be_had_a_look_up_is_an_error() {
 
 /// Faults row 64: a seccomp filter, as containers have. No limit lifts it.
 #[test]
-fn threads_that_a_filter_forbids_are_not_blamed_on_a_limit() {
+fn a_seccomp_filter_that_forbids_threads_is_not_reported_as_a_limit() {
     let world = World::with_account(json!({}));
     let url = world.sim.http().replace("127.0.0.1", "localhost");
     let handle = world.open();
@@ -77,7 +77,7 @@ fn threads_that_a_filter_forbids_are_not_blamed_on_a_limit() {
     handle.get("shop").unwrap();
 }
 
-/// What `a_kernel_without_the_newer_calls_is_enough` runs as a program of its own.
+/// What `a_kernel_without_the_newer_system_calls_is_sufficient` runs as a program of its own.
 #[test]
 #[ignore = "a part of another test"]
 fn old_kernel_helper() {
@@ -90,7 +90,7 @@ fn old_kernel_helper() {
 
 /// Linux 3.15, and a filter that is older than the kernel.
 #[test]
-fn a_kernel_without_the_newer_calls_is_enough() {
+fn a_kernel_without_the_newer_system_calls_is_sufficient() {
     let world = World::with_account(json!({}));
     let newer = [
         libc::SYS_getrandom,
@@ -133,7 +133,7 @@ fn a_kernel_without_the_newer_calls_is_enough() {
 
 /// Faults row 14, for the thread that is only a convenience.
 #[test]
-fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {
+fn a_background_refresh_that_cannot_start_a_thread_leaves_the_token_in_use() {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
     open_to_all(&world);
     let said = Child::fork(|| {
@@ -156,7 +156,7 @@ fn without_threads_to_be_had_background_refresh_leaves_the_token_in_use() {
 
 /// Faults row 15.
 #[test]
-fn without_descriptors_to_be_had_known_tokens_are_served_and_the_rest_is_an_error() {
+fn without_free_descriptors_known_tokens_are_served_and_other_calls_fail() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -178,7 +178,7 @@ fn without_descriptors_to_be_had_known_tokens_are_served_and_the_rest_is_an_erro
 
 /// Faults row 35.
 #[test]
-fn a_host_that_sets_its_environment_all_the_time_is_not_hurt() {
+fn a_host_may_change_its_environment_during_calls() {
     let world = World::with_account(json!({}));
     for number in 0..40 {
         world.add("official", &format!("id{number}"), json!({}));
@@ -213,7 +213,7 @@ fn a_host_that_sets_its_environment_all_the_time_is_not_hurt() {
 
 /// Faults row 36.
 #[test]
-fn thirty_two_writers_on_one_store_all_get_through() {
+fn thirty_two_writers_on_one_store_all_succeed() {
     let world = World::with_account(json!({}));
     world.open_shop("official");
     let store = world.store();

@@ -128,7 +128,7 @@ fn failures(told: &[KeeperEvent]) -> Vec<&Error> {
 }
 
 #[test]
-fn a_reader_has_every_credential_and_fetches_none() {
+fn a_reader_gets_every_credential_and_fetches_none() {
     needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
@@ -147,7 +147,7 @@ fn a_reader_has_every_credential_and_fetches_none() {
 }
 
 #[test]
-fn a_reader_without_a_keeper_is_told_who_should_run() {
+fn a_reader_without_a_keeper_is_told_which_user_should_run_one() {
     needs_root!();
     let set = Set::new(json!({}));
     let none = |handle: &Handle| outcome(handle.get("shop"));
@@ -185,7 +185,7 @@ fn a_reader_without_a_keeper_is_told_who_should_run() {
 }
 
 #[test]
-fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
+fn a_crowd_of_readers_whose_token_is_refused_costs_one_fetch() {
     needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
@@ -220,7 +220,7 @@ fn a_crowd_of_readers_that_is_refused_a_token_costs_one_fetch() {
 
 /// Its window opens before that of those who could fetch themselves: through two expiries none of them does.
 #[test]
-fn nobody_fetches_beside_a_keeper() {
+fn while_a_keeper_runs_no_other_process_fetches() {
     needs_root!();
     // It is 800 ms ahead. Where this process stood still for long, the keeper may have, too, and nothing is shown.
     const STILL: Duration = Duration::from_millis(300);
@@ -292,7 +292,7 @@ fn two_expiries_beside_a_keeper() -> Beside {
 }
 
 #[test]
-fn two_keepers_are_as_one() {
+fn two_keepers_fetch_no_more_than_one() {
     needs_root!();
     let set = Set::new(json!({"lifetime_ms": 3000, "delay_ms": 30}));
     let _keepers = [set.keeper(), set.keeper()];
@@ -312,7 +312,7 @@ fn two_keepers_are_as_one() {
 }
 
 #[test]
-fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended() {
+fn a_keeper_waits_for_the_stored_back_off_and_resumes_when_the_account_is_corrected() {
     needs_root!();
     let set = Set::new(json!({}));
     let wrong = "f".repeat(32);
@@ -344,7 +344,7 @@ fn a_keeper_backs_off_as_the_store_says_and_goes_on_when_the_account_is_mended()
 }
 
 #[test]
-fn a_keeper_goes_on_to_the_next_name_when_a_secret_is_refused() {
+fn a_keeper_tries_the_next_name_of_an_account_when_a_secret_is_refused() {
     needs_root!();
     let set = Set::new(json!({}));
     let wrong = "f".repeat(32);
@@ -362,7 +362,7 @@ fn a_keeper_goes_on_to_the_next_name_when_a_secret_is_refused() {
 
 /// Nothing in the store holds it back, so the keeper does; and tells it once.
 #[test]
-fn what_waits_for_its_parent_is_fetched_as_soon_as_that_is_retried() {
+fn a_credential_that_waits_for_its_parent_is_fetched_when_the_parent_is_retried() {
     needs_root!();
     let set = Set::new(json!({}));
     let Set { world, owner } = &set;
@@ -392,7 +392,7 @@ fn what_waits_for_its_parent_is_fetched_as_soon_as_that_is_retried() {
 }
 
 #[test]
-fn what_lacks_something_is_told_once() {
+fn an_account_that_lacks_a_pushed_secret_is_reported_once() {
     needs_root!();
     let set = Set::new(json!({}));
     set.world.add("component", "wxabove", json!({}));
@@ -428,7 +428,7 @@ fn what_lacks_something_is_told_once() {
 }
 
 #[test]
-fn nonsense_in_the_mailbox_stops_nobody() {
+fn garbage_in_the_mailbox_stops_neither_keeper_nor_readers() {
     needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
@@ -462,7 +462,7 @@ fn nonsense_in_the_mailbox_stops_nobody() {
 }
 
 #[test]
-fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
+fn the_mailbox_has_the_readers_of_the_store() {
     needs_root!();
     let set = Set::new(json!({}));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
@@ -497,7 +497,7 @@ fn the_mailbox_is_open_to_whom_the_store_is_open_to() {
 
 /// What the keeper has seen comes back with the store, and for the same group.
 #[test]
-fn a_store_that_is_lost_comes_back_with_its_keeper() {
+fn a_keeper_restores_a_lost_store() {
     needs_root!();
     let set = Set::new(json!({}));
     let Set { world, owner } = set;
@@ -531,7 +531,7 @@ fn a_store_that_is_lost_comes_back_with_its_keeper() {
 
 /// On threads of their own: who waits for one platform keeps nobody from the others.
 #[test]
-fn an_account_whose_platform_hangs_holds_up_no_other() {
+fn an_account_whose_platform_hangs_delays_no_other() {
     needs_root!();
     let set = Set::new(json!({}));
     set.world.add("official", "wx2", json!({}));
@@ -593,7 +593,7 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
 }
 
 #[test]
-fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
+fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
     needs_root!();
     const BUSY: usize = 24;
     let set = Set::new(json!({}));
@@ -634,7 +634,7 @@ fn what_a_reader_waits_for_comes_before_all_that_is_queued() {
 /// What a keeper tells may meet a log that cannot be written.
 /// Faults row 82: a newer version has taken one account over, to a kind that this one does not know.
 #[test]
-fn an_account_of_an_unknown_kind_is_left_out_and_holds_up_no_other() {
+fn a_keeper_skips_an_account_of_an_unknown_kind_and_keeps_the_others() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -664,7 +664,7 @@ fn an_account_of_an_unknown_kind_is_left_out_and_holds_up_no_other() {
 }
 
 #[test]
-fn a_panic_of_who_is_told_stops_no_fetch() {
+fn a_panic_in_the_event_handler_stops_no_fetch() {
     needs_root!();
     let set = Set::new(json!({}));
     let store = keeping(&set.world);
@@ -681,7 +681,7 @@ fn a_panic_of_who_is_told_stops_no_fetch() {
 
 /// A ticket without its parent's token has failed by no fault of its own, and not each time that the keeper looks.
 #[test]
-fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
+fn a_ticket_without_its_parent_is_reported_once_and_waits() {
     needs_root!();
     let set = Set::new(json!({}));
     let ticket = set.owner.get("shop/jsapi_ticket").unwrap().value;
@@ -707,7 +707,7 @@ fn what_lacks_its_parent_is_told_once_and_waits_for_it() {
 
 /// Such as a file of certificates that is gone: each try changes the store, and is no reason for the next.
 #[test]
-fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
+fn a_local_fault_of_the_keeper_is_not_retried_at_each_change_of_the_store() {
     needs_root!();
     let set = Set::new(json!({}));
     let store = keeping(&set.world);
@@ -732,7 +732,7 @@ fn a_fault_of_the_keepers_own_is_not_tried_again_at_each_change_of_the_store() {
 
 /// What somebody leaves without the end of a line spoils no other message.
 #[test]
-fn half_a_message_spoils_no_other() {
+fn an_unfinished_message_in_the_mailbox_spoils_no_other() {
     needs_root!();
     let set = Set::new(json!({}));
     let _keeper = set.keeper();
@@ -753,7 +753,7 @@ fn half_a_message_spoils_no_other() {
 }
 
 #[test]
-fn only_who_has_the_key_can_keep() {
+fn only_a_user_who_can_read_the_key_can_keep() {
     needs_root!();
     let set = Set::new(json!({}));
     let said = set.reader(|_| {
@@ -769,7 +769,7 @@ fn only_who_has_the_key_can_keep() {
 
 /// It is emptied between two looks of one pass, too: only what an operator removes is forgotten.
 #[test]
-fn a_store_that_is_emptied_at_any_moment_gets_its_accounts_back() {
+fn a_store_emptied_at_any_moment_gets_its_accounts_back() {
     needs_root!();
     let set = Set::new(json!({}));
     let Set { world, owner } = set;

@@ -231,7 +231,7 @@ fn said_of_names(
 
 /// Faults row 64.
 #[test]
-fn a_name_that_is_not_found_says_which_of_its_causes_it_was() {
+fn a_failed_name_lookup_says_why_it_failed() {
     needs_root!();
     let world = World::with_account(json!({}));
     const LOCAL: &str = "nameserver 127.0.0.1\noptions timeout:30 attempts:1\n";
@@ -296,7 +296,7 @@ fn a_name_that_is_not_found_says_which_of_its_causes_it_was() {
 
 /// Faults row 64.
 #[test]
-fn a_proxy_that_is_set_for_other_programs_is_named_when_a_host_is_not_reached() {
+fn a_proxy_set_for_other_programs_is_named_when_a_host_is_unreachable() {
     needs_root!();
     let world = World::with_account(json!({}));
     let said = |number: usize, variables: &[(&str, &str)], options: &[(&str, &str)]| {
@@ -409,7 +409,7 @@ const PASSWORD: &str = "pass%40word";
 
 /// Faults row 65.
 #[test]
-fn a_proxys_failure_is_the_proxys_and_says_which() {
+fn a_failure_at_a_proxy_is_blamed_on_the_proxy_with_its_cause() {
     let world = World::with_account(json!({}));
     let cases: [(&'static [u8], &str, &str, usize); 9] = [
         (
@@ -493,7 +493,7 @@ fn a_proxys_failure_is_the_proxys_and_says_which() {
 
 /// Faults row 80: a proxy that sends the login back, or a host behind it.
 #[test]
-fn a_login_that_a_proxy_sends_back_is_not_shown() {
+fn a_login_that_a_proxy_echoes_is_not_shown() {
     let world = World::with_account(json!({}));
     let of = |address: &str| format!("http://me:long-password@{address}");
     let peer = Peer::that_answers(
@@ -520,7 +520,7 @@ fn a_login_that_a_proxy_sends_back_is_not_shown() {
 
 /// Faults row 65.
 #[test]
-fn a_proxy_that_is_not_there_is_named() {
+fn an_absent_proxy_is_named() {
     let world = World::with_account(json!({}));
     let refusing = Refusing::new();
     let closed = refusing.address;
@@ -738,7 +738,7 @@ fn socks(to: SocketAddr, login: Option<&'static str>, refusal: u8) -> Peer {
 }
 
 #[test]
-fn a_socks_proxy_leads_to_the_host() {
+fn a_socks_proxy_reaches_the_host() {
     let world = World::with_account(json!({}));
     let to: SocketAddr = format!("127.0.0.1:{}", port_of(world.sim.https()))
         .parse()
@@ -778,7 +778,7 @@ fn a_socks_proxy_leads_to_the_host() {
 }
 
 #[test]
-fn a_socks_proxys_failure_is_the_proxys_and_says_which() {
+fn a_failure_at_a_socks_proxy_is_blamed_on_the_proxy_with_its_cause() {
     let world = World::with_account(json!({}));
     let to: SocketAddr = format!("127.0.0.1:{}", port_of(world.sim.https()))
         .parse()
@@ -828,7 +828,7 @@ fn a_socks_proxys_failure_is_the_proxys_and_says_which() {
 
 /// The failure of the host that was meant comes first, whatever the spare one does.
 #[test]
-fn the_spare_hosts_failure_is_an_addition() {
+fn a_failure_of_the_spare_host_is_reported_after_the_first() {
     let world = World::with_account(json!({}));
     let refused = |hosts: &[&str]| world.sim.switches(json!({"proxy_refuse": hosts})).unwrap();
     let get = |name: &str| {
@@ -865,7 +865,7 @@ fn the_spare_hosts_failure_is_an_addition() {
 // --- TLS ---
 
 #[test]
-fn a_host_without_tls_is_told_from_a_bad_certificate() {
+fn a_host_without_tls_is_distinguished_from_a_bad_certificate() {
     let world = World::with_account(json!({}));
     let plain = Peer::start(|mut stream| {
         let _ = stream.read(&mut [0; 4096]);
@@ -935,7 +935,7 @@ fn a_base_url_may_have_a_path() {
 }
 
 #[test]
-fn plain_http_is_for_private_addresses_and_those_who_allow_it() {
+fn plain_http_needs_a_private_address_or_an_option() {
     let world = World::new();
     let handle = handle_at(&world, "a", &[]);
     let refused = |url: &str| {
@@ -960,7 +960,7 @@ fn plain_http_is_for_private_addresses_and_those_who_allow_it() {
 
 /// Secrets in plain text, over a network of one's own: with an option, directly, and said once.
 #[test]
-fn plain_http_to_a_private_address_is_said_once_in_the_log() {
+fn plain_http_to_a_private_address_is_logged_once() {
     needs_root!();
     let world = World::new();
     let log: PathBuf = world.directory.path().join("stderr");

@@ -81,7 +81,7 @@ fn gets_twice(world: &World) -> String {
 
 /// Faults row 57.
 #[test]
-fn what_root_makes_beside_a_store_is_its_owners() {
+fn files_that_root_creates_next_to_a_store_belong_to_its_owner() {
     needs_root!();
     for kind in KINDS {
         let world = nobodys_world();
@@ -118,7 +118,7 @@ fn what_root_makes_beside_a_store_is_its_owners() {
 
 /// Faults row 57.
 #[test]
-fn a_store_that_root_makes_belongs_to_the_owner_of_its_directory() {
+fn a_store_that_root_creates_belongs_to_the_owner_of_its_directory() {
     needs_root!();
     let world = nobodys_world();
     let token = Child::fork(|| outcome(world.open_shop("official").get("shop"))).join();
@@ -154,7 +154,7 @@ fn a_store_that_root_makes_belongs_to_the_owner_of_its_directory() {
 }
 
 #[test]
-fn a_directory_that_root_makes_belongs_to_the_owner_of_the_one_above() {
+fn a_directory_that_root_creates_belongs_to_the_owner_of_its_parent() {
     needs_root!();
     let world = nobodys_world();
     let said = Child::fork(|| {
@@ -179,7 +179,7 @@ fn a_directory_that_root_makes_belongs_to_the_owner_of_the_one_above() {
 
 /// Faults row 57.
 #[test]
-fn a_mailbox_that_root_makes_is_the_owners() {
+fn a_mailbox_that_root_creates_belongs_to_the_owner() {
     needs_root!();
     let world = nobodys_world();
     as_nobody(|| {
@@ -199,7 +199,7 @@ fn a_mailbox_that_root_makes_is_the_owners() {
 
 /// Faults row 57.
 #[test]
-fn an_empty_lock_that_roots_older_version_left_is_given_to_the_owner() {
+fn an_empty_lock_that_an_older_version_left_as_root_is_given_to_the_owner() {
     needs_root!();
     let world = nobodys_world();
     as_nobody(|| {
@@ -224,7 +224,7 @@ fn an_empty_lock_that_roots_older_version_left_is_given_to_the_owner() {
 
 /// Faults row 57.
 #[test]
-fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
+fn a_group_member_that_writes_never_shuts_the_owner_out() {
     needs_root!();
     let world = World::with_account(json!({}));
     chown(world.directory.path(), None, Some(NOBODY)).unwrap();
@@ -290,7 +290,7 @@ fn a_member_of_the_group_that_writes_shuts_the_owner_out_of_nothing() {
 
 /// Faults row 57.
 #[test]
-fn a_store_that_is_opened_to_its_group_has_its_lock_and_its_journal_follow() {
+fn opening_a_store_to_its_group_opens_its_lock_and_its_journal() {
     needs_root!();
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
@@ -330,7 +330,7 @@ fn spent_world(kind: &str) -> World {
 
 /// Faults row 58.
 #[test]
-fn a_process_that_may_read_and_not_write_fetches_nothing_and_says_why() {
+fn a_process_that_may_only_read_fetches_nothing_and_says_why() {
     needs_root!();
     type Limit = fn(&World);
     let limits: [(&str, &str, Limit); 6] = [
@@ -398,7 +398,7 @@ fn a_process_that_may_read_and_not_write_fetches_nothing_and_says_why() {
 
 /// Faults row 58. The kernel's own guard is not switched on for a test: the number that says so is another one here.
 #[test]
-fn in_a_sticky_directory_the_systems_guard_is_named_and_not_the_disk() {
+fn in_a_sticky_directory_the_kernels_guard_is_named_instead_of_the_disk() {
     needs_root!();
     for (level, mode, is_guarded) in [
         ("1", 0o1777, true),
@@ -448,7 +448,7 @@ fn in_a_sticky_directory_the_systems_guard_is_named_and_not_the_disk() {
 
 /// Faults row 61.
 #[test]
-fn a_keeper_that_is_older_than_the_schema_says_so_and_fetches_nothing() {
+fn a_keeper_older_than_the_schema_says_so_and_fetches_nothing() {
     let world = World::with_account(json!({}));
     let said = Child::fork(|| {
         world.open_shop("official");
@@ -508,7 +508,7 @@ fn a_reader_logs_why_it_has_no_token() {
 
 /// Faults row 59.
 #[test]
-fn a_store_that_is_a_mount_of_its_own_is_refused_with_nothing_made() {
+fn a_store_mounted_by_itself_is_refused_and_nothing_is_created() {
     needs_root!();
     let world = World::with_account(json!({}));
     world.open_shop("official");
@@ -591,7 +591,7 @@ const NO_RENAMES: &[(libc::c_long, Option<i32>, i32)] =
 
 /// Faults row 60.
 #[test]
-fn without_hard_links_the_key_is_made_once_all_the_same() {
+fn the_key_is_created_once_without_hard_links_too() {
     let nothing_at_all: &[_] = [NO_LINKS, NO_RENAMES].concat().leak();
     for calls in [NO_LINKS, nothing_at_all] {
         let world = World::with_account(json!({}));
@@ -629,7 +629,7 @@ fn without_hard_links_the_key_is_made_once_all_the_same() {
 
 /// Faults row 60.
 #[test]
-fn what_a_file_system_lacks_is_told_by_name() {
+fn an_error_names_the_feature_that_the_file_system_lacks() {
     let without = |calls: &'static [(libc::c_long, Option<i32>, i32)],
                    work: fn(&World) -> String| {
         let world = World::with_account(json!({}));
@@ -697,7 +697,7 @@ fn what_a_file_system_lacks_is_told_by_name() {
 
 /// Faults row 60.
 #[test]
-fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
+fn file_system_features_are_probed_and_nothing_is_left_behind() {
     for (calls, lack) in [
         (NO_LINKS, "hard links"),
         (NO_FIFOS, "FIFOs"),
@@ -721,7 +721,7 @@ fn what_a_file_system_lacks_is_found_by_trying_and_nothing_is_left() {
 
 /// Faults row 60.
 #[test]
-fn a_key_that_is_a_mount_of_its_own_is_read_and_not_changed() {
+fn a_key_file_mounted_by_itself_is_read_and_not_changed() {
     needs_root!();
     let world = World::with_account(json!({}));
     let secrets = tempfile::tempdir().unwrap();
@@ -760,7 +760,7 @@ fn migrate(store: &Path) {
 
 /// Faults row 61.
 #[test]
-fn a_process_that_is_older_than_the_schema_goes_on_reading_and_writes_nothing() {
+fn a_process_older_than_the_schema_still_reads_and_writes_nothing() {
     for kind in KINDS {
         let world = World::with_account(json!({}));
         let said = Child::fork(|| {
@@ -807,7 +807,7 @@ fn a_process_that_is_older_than_the_schema_goes_on_reading_and_writes_nothing() 
 
 /// Faults row 61.
 #[test]
-fn a_process_that_is_older_than_the_schema_fetches_nothing() {
+fn a_process_older_than_the_schema_fetches_nothing() {
     for kind in KINDS {
         let world = World::with_account(json!({}));
         let said = Child::fork(|| {

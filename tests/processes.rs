@@ -47,7 +47,7 @@ fn a_cold_stampede_mints_one_token() {
 }
 
 #[test]
-fn an_expiry_costs_one_fetch_among_processes() {
+fn an_expiry_costs_one_fetch_across_processes() {
     let world = World::with_account(json!({"lifetime_ms": 2000, "delay_ms": 50}));
     let handle = world.open_shop("official_classic");
     let first = handle.get("shop").unwrap();
@@ -98,7 +98,7 @@ fn a_killed_leader_is_replaced_at_once() {
 
 /// Faults row 5, the hard window: nobody has a token, and the leader does not move.
 #[test]
-fn a_frozen_leader_is_passed_over_when_its_lease_ends_and_cannot_overwrite() {
+fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     let world = World::with_account(json!({}));
     let leader_handle = world.open_shop("official_classic");
     leader_handle.set("timeout_ms", "400").unwrap();
@@ -136,7 +136,7 @@ fn a_frozen_leader_is_passed_over_when_its_lease_ends_and_cannot_overwrite() {
 
 /// Faults row 5, the soft window: the old token is good, so nobody waits for the frozen leader.
 #[test]
-fn a_frozen_leader_holds_nobody_up_while_the_token_is_good() {
+fn a_frozen_leader_delays_no_caller_while_the_token_is_good() {
     let world = World::with_account(json!({"lifetime_ms": 20_000}));
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
@@ -203,14 +203,14 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
 
 /// Faults row 7: 8 threads in get and reject, and a child forked again and again that gets.
 #[test]
-fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
+fn forks_under_load_neither_hang_nor_return_a_wrong_token() {
     let world = World::with_account(json!({}));
     common::fork_under_load(&world);
 }
 
 /// Faults row 8.
 #[test]
-fn a_child_forked_in_the_middle_of_a_write_leaves_the_store_sound() {
+fn a_child_forked_during_a_write_leaves_the_store_sound() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.register("other", "work", "ww1", "secret-0").unwrap();
@@ -273,7 +273,7 @@ fn killed_writers_leave_a_sound_store() {
 
 /// Faults row 4: a look that reads no more than a mark is not led astray by what a killed writer has left in the file.
 #[test]
-fn a_look_after_a_killed_writer_gives_what_is_in_the_store() {
+fn a_read_after_a_killed_writer_returns_what_the_store_holds() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();

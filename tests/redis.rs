@@ -56,7 +56,7 @@ fn a_usable_token_is_refreshed_by_the_caller_that_finds_it() {
 }
 
 #[test]
-fn a_failure_stands_for_every_process_and_host() {
+fn a_failure_is_shared_by_every_process_and_host() {
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open();
     handle.register("shop", "official", "wx1", "wrong").unwrap();
@@ -96,7 +96,7 @@ fn a_rejected_token_is_replaced_once_for_all_hosts() {
 }
 
 #[test]
-fn what_is_put_and_a_ticket_are_kept_there_too() {
+fn tickets_and_the_current_account_are_kept_on_the_server() {
     let world = World::on_redis_with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -117,7 +117,7 @@ fn what_is_put_and_a_ticket_are_kept_there_too() {
 }
 
 #[test]
-fn two_prefixes_and_two_databases_are_stores_apart() {
+fn each_prefix_and_each_database_is_a_separate_store() {
     let world = World::on_redis_with_account(json!({}));
     let url = world.server().url();
     world.open_shop("official");
@@ -129,7 +129,7 @@ fn two_prefixes_and_two_databases_are_stores_apart() {
 }
 
 #[test]
-fn a_secret_is_sealed_on_the_server_and_for_this_store_alone() {
+fn a_secret_on_the_server_is_sealed_for_this_store_alone() {
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open_shop("official");
     handle.get("shop").unwrap();
@@ -158,7 +158,7 @@ fn a_secret_is_sealed_on_the_server_and_for_this_store_alone() {
 }
 
 #[test]
-fn a_host_without_the_key_is_a_reader_and_makes_no_key_of_its_own() {
+fn a_host_without_the_key_is_a_reader_and_creates_no_key() {
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open_shop("official");
     let reader = |work: &dyn Fn(&Handle) -> String| {
@@ -223,7 +223,7 @@ fn a_reader_gets_its_token_from_a_keeper_on_another_host() {
 
 /// Faults row 98.
 #[test]
-fn keepers_on_several_hosts_are_one() {
+fn keepers_on_several_hosts_fetch_no_more_than_one() {
     let world = World::on_redis_with_account(json!({"delay_ms": 200}));
     world.open_shop("official_classic");
     let passes = |number: usize| world.directory.path().join(format!("passes-{number}"));
@@ -372,7 +372,7 @@ fn a_store_of_another_program_or_a_newer_version_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_server_is_reached_by_a_port_too() {
+fn a_server_can_be_reached_by_port() {
     let world = World::on_redis_with_account(json!({}));
     let proxy = Proxy::to(&world.server().socket());
     let url = format!("{}/0", proxy.url());
@@ -391,7 +391,7 @@ fn a_server_is_reached_by_a_port_too() {
 }
 
 #[test]
-fn a_server_is_reached_by_tls_and_must_prove_itself() {
+fn a_server_reached_by_tls_must_prove_its_identity() {
     let world = World::on_redis_with_account(json!({}));
     let (proxy, ca) = Proxy::by_tls(&world.server().socket());
     let file = world.directory.path().join("ca.pem");
@@ -420,7 +420,7 @@ fn a_server_is_reached_by_tls_and_must_prove_itself() {
 }
 
 #[test]
-fn a_server_that_asks_for_a_certificate_is_shown_the_one_of_the_url() {
+fn a_server_that_asks_for_a_certificate_gets_the_one_in_the_url() {
     let world = World::with_account(json!({}));
     let tls = TlsServer::start();
     let file = |name: &str| tls.file(name).display().to_string();

@@ -29,7 +29,7 @@ fn in_another_process(world: &World, cluster: &Cluster) -> String {
 }
 
 #[test]
-fn one_token_is_fetched_and_shared_over_the_nodes_of_a_cluster() {
+fn one_token_is_fetched_and_shared_across_the_nodes_of_a_cluster() {
     let cluster = Cluster::start();
     let (world, handle) = on_cluster(&cluster, "official_classic");
     let token = handle.get("shop").unwrap();
@@ -55,7 +55,7 @@ fn one_token_is_fetched_and_shared_over_the_nodes_of_a_cluster() {
 
 /// Faults row 52: a slot moves to another node while its row is read and written.
 #[test]
-fn a_row_is_found_while_its_slot_moves_and_when_it_has_moved() {
+fn a_row_is_found_during_and_after_a_move_of_its_slot() {
     let cluster = Cluster::start();
     let (world, handle) = on_cluster(&cluster, "official_classic");
     let first = handle.get("shop").unwrap();
@@ -82,7 +82,7 @@ fn a_row_is_found_while_its_slot_moves_and_when_it_has_moved() {
 
 /// Faults row 52: a get that has a good token waits for 100 ms. What is slower than that is not away.
 #[test]
-fn a_get_that_did_not_wait_for_a_slow_node_makes_no_other_call_fail() {
+fn a_get_that_skips_a_slow_node_fails_no_other_call() {
     let cluster = Cluster::start();
     let (_world, handle) = on_cluster(&cluster, "official_classic");
     let token = handle.get("shop").unwrap();
@@ -99,7 +99,7 @@ fn a_get_that_did_not_wait_for_a_slow_node_makes_no_other_call_fail() {
 
 /// Faults row 52: the node with the row is lost, and its replica takes its place.
 #[test]
-fn a_node_that_is_lost_is_replaced_by_its_replica() {
+fn a_lost_node_is_replaced_by_its_replica() {
     let mut cluster = Cluster::with_replicas(1);
     let (world, handle) = on_cluster(&cluster, "official_classic");
     let token = handle.get("shop").unwrap();
@@ -134,7 +134,7 @@ fn a_node_that_is_lost_is_replaced_by_its_replica() {
 
 /// Faults row 43: a refresh token is on a replica too when the call that put it returns.
 #[test]
-fn what_is_put_waits_for_a_replica_of_the_node_that_has_it() {
+fn a_put_waits_for_a_replica_of_the_node_that_stores_it() {
     let cluster = Cluster::with_replicas(1);
     let (world, handle) = on_cluster(&cluster, "official");
     world.add("component", "wxc", json!({}));
@@ -158,7 +158,7 @@ fn what_is_put_waits_for_a_replica_of_the_node_that_has_it() {
 
 /// Faults row 52: a node is lost for which nobody stands in.
 #[test]
-fn without_the_node_of_a_row_a_good_token_is_served_and_another_is_not_fetched() {
+fn without_the_node_of_a_row_its_good_token_is_served_and_nothing_is_fetched() {
     let mut cluster = Cluster::start();
     let (world, handle) = on_cluster(&cluster, "official_classic");
     let token = handle.get("shop").unwrap();

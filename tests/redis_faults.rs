@@ -24,7 +24,7 @@ fn behind_a_proxy(kind: &str) -> (World, Proxy, Handle) {
 
 /// Faults row 39.
 #[test]
-fn a_cold_stampede_of_three_hosts_mints_one_token_and_an_expiry_one_more() {
+fn a_cold_stampede_of_three_hosts_mints_one_token_and_each_expiry_one_more() {
     let world = World::on_redis_with_account(json!({"delay_ms": 200}));
     world.open_shop("official_classic");
     let start = Instant::now() + Duration::from_millis(500);
@@ -93,7 +93,7 @@ fn leader_that_hangs(world: &World, kind: &str) -> Child {
 
 /// Faults row 40. A process that is stopped keeps its connections open, as a host does that is gone from the network.
 #[test]
-fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
+fn a_leader_on_a_lost_host_is_replaced_when_its_lease_ends() {
     let world = World::on_redis_with_account(json!({}));
     let leader = leader_that_hangs(&world, "official_classic");
     leader.signal(libc::SIGSTOP);
@@ -125,7 +125,7 @@ fn a_leader_whose_host_is_gone_is_replaced_when_its_lease_ends() {
 
 /// Faults row 42, the part of a server's clock that is set back: a lease seems to last longer by then.
 #[test]
-fn a_lease_that_was_watched_to_its_end_holds_nobody_when_the_servers_clock_is_set_back() {
+fn a_lease_watched_to_its_end_is_over_though_the_servers_clock_is_set_back() {
     let world = World::on_redis_with_account(json!({}));
     let leader = leader_that_hangs(&world, "official");
     leader.signal(libc::SIGKILL);
@@ -260,7 +260,7 @@ fn a_master_that_freezes_is_replaced_by_its_replica() {
 
 /// Faults row 43: a get that has a good token waits for 100 ms. A sentinel that is slower than that is not away.
 #[test]
-fn a_get_that_did_not_wait_for_a_slow_sentinel_makes_no_other_call_fail() {
+fn a_get_that_skips_a_slow_sentinel_fails_no_other_call() {
     let (_world, watched, handle) = watched("official_classic");
     let token = handle.get("shop").unwrap();
     handle.set("revalidate_ms", "0").unwrap();
@@ -337,7 +337,7 @@ fn a_master_is_found_by_whichever_sentinel_knows_it() {
 
 /// Faults row 45.
 #[test]
-fn what_is_deleted_on_the_server_during_a_fetch_is_put_back_and_costs_no_second_one() {
+fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch() {
     for command in [
         &["FLUSHALL"][..],
         &["DEL", "wxtoken:{accounts}"],
@@ -371,7 +371,7 @@ fn what_is_deleted_on_the_server_during_a_fetch_is_put_back_and_costs_no_second_
 
 /// Faults row 45: a row alone.
 #[test]
-fn a_row_that_is_deleted_during_a_fetch_is_written_with_its_token() {
+fn a_row_deleted_during_a_fetch_is_written_with_its_token() {
     let world = World::on_redis_with_account(json!({"delay_ms": 300}));
     let handle = world.open_shop("official_classic");
     let token = std::thread::scope(|scope| {
@@ -388,7 +388,7 @@ fn a_row_that_is_deleted_during_a_fetch_is_written_with_its_token() {
 
 /// Faults row 46: the server is gone, stopped, or slow.
 #[test]
-fn no_get_of_a_good_token_waits_for_a_server_that_is_away() {
+fn a_get_of_a_good_token_does_not_wait_for_an_unreachable_server() {
     let (mut world, proxy, handle) = behind_a_proxy("official_classic");
     let token = handle.get("shop").unwrap();
     handle.set("revalidate_ms", "0").unwrap();
@@ -425,7 +425,7 @@ fn no_get_of_a_good_token_waits_for_a_server_that_is_away() {
 
 /// Faults row 46: the report says that the server is away, and tells what was seen last.
 #[test]
-fn the_report_says_that_the_server_is_away() {
+fn the_report_says_that_the_server_is_unreachable() {
     let mut world = World::on_redis_with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap();
@@ -460,7 +460,7 @@ fn the_report_says_that_the_server_is_away() {
 
 /// Faults row 46: what may go on does, and what may not says so.
 #[test]
-fn without_the_server_official_goes_on_and_classic_does_not() {
+fn without_the_server_stable_tokens_are_fetched_and_classic_ones_are_not() {
     for (kind, goes_on) in [("official", true), ("official_classic", false)] {
         let mut world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
         let handle = world.open_shop(kind);
@@ -487,7 +487,7 @@ fn without_the_server_official_goes_on_and_classic_does_not() {
 
 /// Faults row 46: the processes of one host go on with one token.
 #[test]
-fn without_the_server_the_processes_of_a_host_fetch_once() {
+fn without_the_server_the_processes_of_a_host_share_one_fetch() {
     let mut world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
     let handle = world.open_shop("official");
     let first = handle.get("shop").unwrap();
@@ -530,7 +530,7 @@ fn without_the_server_the_processes_of_a_host_fetch_once() {
 
 /// Faults row 46: after a failed try there is one a second.
 #[test]
-fn the_deadline_of_one_call_is_no_reason_for_another() {
+fn the_deadline_of_one_call_does_not_affect_another() {
     let world = World::on_redis_with_account(json!({}));
     let hasty = world.open_shop("official");
     let patient = world.open();
@@ -547,7 +547,7 @@ fn the_deadline_of_one_call_is_no_reason_for_another() {
 }
 
 #[test]
-fn a_server_that_is_away_is_tried_once_a_second() {
+fn an_unreachable_server_is_tried_once_a_second() {
     let (mut world, proxy, handle) = behind_a_proxy("official_classic");
     let token = handle.get("shop").unwrap();
     handle.set("revalidate_ms", "0").unwrap();
@@ -612,7 +612,7 @@ fn a_lost_reply_to_a_registration_registers_once() {
 
 /// Faults row 48: an answer to another question is taken for none.
 #[test]
-fn no_answer_is_taken_for_that_to_another_question() {
+fn a_reply_is_never_taken_for_the_reply_to_another_request() {
     let (world, proxy, handle) = behind_a_proxy("official");
     world.add("official", "wx2", json!({}));
     handle.register("other", "official", "wx2", SECRET).unwrap();
@@ -655,7 +655,7 @@ fn no_answer_is_taken_for_that_to_another_question() {
 
 /// Faults row 49: as row 7.
 #[test]
-fn forks_under_load_neither_hang_nor_get_a_wrong_token() {
+fn forks_under_load_neither_hang_nor_return_a_wrong_token() {
     let world = World::on_redis_with_account(json!({}));
     common::fork_under_load(&world);
 }
@@ -748,7 +748,7 @@ fn a_tls_peer_that_breaks_off_does_not_kill_the_host() {
 
 /// Faults row 47: what a server refuses, on a real one.
 #[test]
-fn what_the_server_refuses_is_told_with_a_remedy() {
+fn a_refusal_by_the_server_is_reported_with_a_remedy() {
     let world = World::on(RedisServer::with(&["--dbfilename", "dump"]));
     world.add("official", "wx1", json!({}));
     let handle = world.open_shop("official_classic");
@@ -807,7 +807,7 @@ fn what_the_server_refuses_is_told_with_a_remedy() {
 
 /// Faults row 43: a refresh token is on a replica too when the call that put it returns. Without one nothing is waited for.
 #[test]
-fn what_is_put_waits_for_a_replica() {
+fn a_put_waits_for_a_replica() {
     let world = World::on_redis_with_account(json!({}));
     world.add("component", "wxc", json!({}));
     let handle = world.open();
@@ -837,7 +837,7 @@ fn what_is_put_waits_for_a_replica() {
 
 /// Faults row 47: a replica, its lost master, a server that reads its data.
 #[test]
-fn a_replica_and_a_server_that_starts_are_told() {
+fn a_replica_and_a_loading_server_are_reported_as_such() {
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();

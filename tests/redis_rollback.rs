@@ -29,7 +29,7 @@ fn wait_for_the_server(handle: &Handle, name: &str) {
 }
 
 #[test]
-fn a_dead_token_that_comes_back_costs_one_reject_and_one_fetch() {
+fn a_dead_token_brought_back_by_a_rollback_costs_one_reject_and_one_fetch() {
     let mut world = on_dumps();
     world.add("official", "wx1", json!({}));
     let handle = world.open_shop("official_classic");
@@ -64,7 +64,7 @@ fn a_dead_token_that_comes_back_costs_one_reject_and_one_fetch() {
 
 /// The claim of a leader is among what the server forgets: it is not a claim by another.
 #[test]
-fn a_claim_that_the_server_forgot_costs_no_second_fetch() {
+fn a_claim_that_the_server_lost_costs_no_second_fetch() {
     let mut world = on_dumps();
     world.add("official", "wx1", json!({}));
     let handle = world.open_shop("official_classic");
@@ -86,7 +86,7 @@ fn a_claim_that_the_server_forgot_costs_no_second_fetch() {
 
 /// The platform takes a refresh token once: of the two that there were, only the one that the server forgot is of use.
 #[test]
-fn a_refresh_token_that_the_server_forgot_goes_back_in() {
+fn a_refresh_token_that_the_server_lost_is_restored() {
     let mut world = on_dumps();
     world.add("component", PLATFORM, json!({}));
     let parent = json!({"parent": PLATFORM, "secret": REFRESH_TOKEN});

@@ -89,7 +89,7 @@ fn free_waits_for_a_background_refresh() {
 }
 
 #[test]
-fn a_stable_token_handed_out_again_does_not_loop() {
+fn a_stable_token_that_the_platform_repeats_causes_no_loop() {
     let world = World::with_account(json!({"lifetime_ms": 12_000, "renew_window_ms": 300}));
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
@@ -162,7 +162,7 @@ fn threads_on_an_empty_store_share_one_fetch() {
 
 /// A process with little patience says nothing about the platform.
 #[test]
-fn a_hasty_callers_timeout_is_not_everybodys_failure() {
+fn the_timeout_of_a_hasty_caller_is_not_shared_with_patient_ones() {
     let world = World::with_account(json!({"delay_ms": 500}));
     let hasty = world.open_shop("official");
     let patient = world.open_shop("official");
@@ -176,7 +176,7 @@ fn a_hasty_callers_timeout_is_not_everybodys_failure() {
 }
 
 #[test]
-fn who_has_hardly_any_time_left_does_not_lead() {
+fn a_caller_with_hardly_any_time_left_does_not_lead() {
     let world = World::with_account(json!({}));
     let leader = world.open_shop("official");
     let waiter = world.open_shop("official");
@@ -228,7 +228,7 @@ fn start(world: &World, kind: &str, secret: &str, remove: bool) -> String {
 }
 
 #[test]
-fn programs_with_wrong_secrets_that_take_turns_cost_two_requests_a_minute() {
+fn programs_that_alternate_wrong_secrets_cost_two_requests_a_minute() {
     for kind in ["official", "official_classic", "work"] {
         for remove in [false, true] {
             let world = World::new();
@@ -249,7 +249,7 @@ fn programs_with_wrong_secrets_that_take_turns_cost_two_requests_a_minute() {
 }
 
 #[test]
-fn the_right_secret_helps_at_once_after_a_wrong_one() {
+fn the_right_secret_works_at_once_after_a_wrong_one() {
     for remove in [false, true] {
         let world = World::with_account(json!({}));
         for _ in 0..3 {
@@ -262,7 +262,7 @@ fn the_right_secret_helps_at_once_after_a_wrong_one() {
 }
 
 #[test]
-fn tickets_that_take_turns_cost_two_requests_a_minute() {
+fn alternating_wrong_tickets_cost_two_requests_a_minute() {
     let world = World::new();
     world.add("component", "wx1", json!({}));
     let handle = world.open_shop("component");
@@ -278,7 +278,7 @@ fn tickets_that_take_turns_cost_two_requests_a_minute() {
 }
 
 #[test]
-fn a_program_ends_the_back_off_of_every_credential_once_a_minute() {
+fn a_program_may_end_the_back_off_of_every_credential_once_a_minute() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     // Nothing has failed.
@@ -307,7 +307,7 @@ fn a_program_ends_the_back_off_of_every_credential_once_a_minute() {
 }
 
 #[test]
-fn a_retry_that_comes_too_soon_says_when_and_changes_nothing() {
+fn a_retry_that_comes_too_soon_changes_nothing_and_says_when_to_come_back() {
     let world = World::with_account(json!({}));
     let handle = world.open();
     handle.register("shop", "official", "wx1", "wrong").unwrap();
@@ -346,7 +346,7 @@ fn is_late(began: Instant) -> bool {
 const WRONG: &str = "ffffffffffffffffffffffffffffffff";
 
 #[test]
-fn the_refusal_of_one_names_secret_is_not_anothers() {
+fn a_refusal_of_one_names_secret_does_not_apply_to_another_name() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     for name in ["legacy", "older"] {
@@ -378,7 +378,7 @@ fn the_refusal_of_one_names_secret_is_not_anothers() {
 }
 
 #[test]
-fn where_every_names_secret_is_wrong_each_is_asked_with_once() {
+fn if_the_secret_of_every_name_is_wrong_each_is_tried_once() {
     let world = World::with_account(json!({}));
     let handle = world.open();
     for name in ["a", "b"] {

@@ -32,7 +32,7 @@ fn reject_and_get(handle: &Handle, token: &str) -> String {
 }
 
 #[test]
-fn a_token_that_the_platform_takes_is_served_again_and_nothing_is_fetched() {
+fn a_rejected_token_that_the_platform_accepts_is_served_again_without_a_fetch() {
     for kind in ["official", "official_classic"] {
         let world = World::with_account(json!({}));
         let handle = world.open_shop(kind);
@@ -51,7 +51,7 @@ fn a_token_that_the_platform_takes_is_served_again_and_nothing_is_fetched() {
 }
 
 #[test]
-fn a_rejection_of_another_token_asks_nobody() {
+fn a_rejection_of_an_older_token_asks_no_platform() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap().value;
@@ -133,7 +133,7 @@ fn a_revoked_token_that_cannot_be_forced_is_served_again() {
 }
 
 #[test]
-fn two_hundred_rejections_a_day_cost_a_fetch() {
+fn at_most_two_hundred_rejections_a_day_cost_a_fetch() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
@@ -150,7 +150,7 @@ fn two_hundred_rejections_a_day_cost_a_fetch() {
 
 /// Whatever the platform says of a token that is no word on it: callers are believed, as before.
 #[test]
-fn a_check_without_a_word_on_the_token_leaves_the_callers_word() {
+fn an_inconclusive_check_leaves_the_rejection_valid() {
     for fault in [
         json!({"kind": "errcode", "errcode": 45009}),
         json!({"kind": "errcode", "errcode": 48001}),
@@ -182,7 +182,7 @@ fn a_check_that_hangs_leaves_time_for_the_fetch() {
 }
 
 #[test]
-fn a_rejected_token_is_not_the_answer_when_the_platform_is_out_of_reach() {
+fn a_rejected_token_is_not_served_while_the_platform_is_unreachable() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap();
@@ -225,7 +225,7 @@ fn a_storm_of_rejections_costs_one_check() {
 
 /// Faults row 70. While one process's false rejection is looked into, all others go on with the token.
 #[test]
-fn a_false_rejection_holds_up_nobody_else() {
+fn a_false_rejection_delays_no_other_process() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
@@ -246,7 +246,7 @@ fn a_false_rejection_holds_up_nobody_else() {
 
 /// Killed while it asks about the token, a leader is followed at once.
 #[test]
-fn a_leader_that_is_killed_during_its_check_is_followed() {
+fn a_leader_killed_during_its_check_is_replaced() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap().value;
@@ -263,7 +263,7 @@ fn a_leader_that_is_killed_during_its_check_is_followed() {
 
 /// Nobody gets again after a rejection: another process looks into it.
 #[test]
-fn a_rejection_that_its_caller_leaves_is_looked_into_by_the_next() {
+fn a_rejection_whose_caller_left_is_checked_by_the_next_process() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap().value;
@@ -281,7 +281,7 @@ fn a_rejection_that_its_caller_leaves_is_looked_into_by_the_next() {
 
 /// The process that looks into another's rejection does not serve what the platform has just refused.
 #[test]
-fn a_token_that_a_check_has_shown_to_be_refused_is_served_to_nobody() {
+fn a_token_that_a_check_finds_refused_is_served_to_no_process() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     let token = handle.get("shop").unwrap().value;
@@ -300,7 +300,7 @@ fn a_token_that_a_check_has_shown_to_be_refused_is_served_to_nobody() {
 
 /// Faults row 72. Another program fetches on the classic endpoint, and ends this store's token each time.
 #[test]
-fn another_program_that_fetches_is_told() {
+fn fetches_by_another_program_are_reported() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
@@ -328,7 +328,7 @@ fn another_program_that_fetches_is_told() {
 
 /// A secret or a token in a log is one too many.
 #[test]
-fn the_log_says_what_came_of_a_rejection_and_quotes_no_token() {
+fn the_log_states_the_outcome_of_a_rejection_and_quotes_no_token() {
     let world = World::with_account(json!({}));
     let log = tempfile::NamedTempFile::new().unwrap();
     // In a child, for whose stderr the file stands.

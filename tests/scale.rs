@@ -75,7 +75,7 @@ fn assert_linear(what: &str, few: f64, many: f64) {
 }
 
 #[test]
-fn what_looks_at_every_account_is_linear_in_their_number() {
+fn a_scan_of_all_accounts_takes_time_linear_in_their_number() {
     let world = World::with_account(json!({}));
     let stores = [FEW, MANY].map(|accounts| store_of(&world, accounts));
     let [few, many] = &stores;

@@ -56,7 +56,7 @@ fn every_file_is_private_whatever_the_umask() {
 }
 
 #[test]
-fn a_mode_that_the_operator_has_set_is_kept() {
+fn a_mode_set_by_the_operator_is_kept() {
     let world = World::with_account(json!({}));
     let store = world.store();
     world.open_shop("official");
@@ -66,7 +66,7 @@ fn a_mode_that_the_operator_has_set_is_kept() {
 }
 
 #[test]
-fn tables_are_strict_and_marked_as_ours() {
+fn tables_are_strict_and_carry_the_application_id() {
     let world = World::with_account(json!({}));
     world.open_shop("official").get("shop").unwrap();
     let store = world.store();
@@ -91,7 +91,7 @@ fn tables_are_strict_and_marked_as_ours() {
 /// What version 0.1.0 made before there were parents and tickets.
 /// A column that is renamed without a migration would make every store unreadable that an earlier build has made.
 #[test]
-fn the_columns_are_those_of_the_stores_that_there_are() {
+fn the_columns_match_those_of_existing_stores() {
     let world = World::with_account(json!({}));
     world.open_shop("official").get("shop").unwrap();
     let columns = |table: &str| {
@@ -134,7 +134,7 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
 
 /// Faults row 19.
 #[test]
-fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
+fn a_store_lost_while_open_is_rebuilt_with_the_accounts_of_its_handles() {
     type Loss = fn(&Path);
     let losses: [(&str, Loss); 6] = [
         ("deleted", |store| fs::remove_file(store).unwrap()),
@@ -189,7 +189,7 @@ fn a_store_lost_while_open_comes_back_with_the_accounts_of_its_handles() {
 }
 
 #[test]
-fn an_account_comes_back_through_any_handle_while_the_one_that_registered_it_lives() {
+fn any_handle_restores_an_account_while_the_handle_that_registered_it_lives() {
     let world = World::with_account(json!({}));
     let registering = world.open_shop("official");
     let other = world.open();
@@ -257,7 +257,7 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
 
 /// A look that finds nothing changed reads a mark and no row. Whatever another SQLite, a rename or a restore does is a change.
 #[test]
-fn a_look_sees_what_anybody_has_done_to_the_file() {
+fn a_read_sees_every_change_that_any_program_made_to_the_file() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
@@ -324,7 +324,7 @@ fn garbage_in_the_journal_costs_nothing() {
 
 /// A file is somebody's unless the key or the lock beside it shows that it was a store.
 #[test]
-fn garbage_is_set_aside_only_where_a_store_has_been() {
+fn garbage_is_set_aside_only_where_a_store_existed() {
     let text = "root:x:0:0:root:/root:/bin/bash\n".repeat(200);
     let world = World::with_account(json!({}));
     let store = world.store();
@@ -402,7 +402,7 @@ fn tool(store: &Path, orders: &str) -> std::process::Child {
 }
 
 #[test]
-fn a_store_that_somebody_holds_keeps_nobody_who_has_a_token() {
+fn a_locked_store_delays_no_caller_that_has_a_token() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let patience = std::time::Duration::from_secs(20);
@@ -467,7 +467,7 @@ fn a_strangers_database_is_refused_untouched() {
 
 /// Faults row 21: what a stranger that was killed had not yet moved from its log into its file.
 #[test]
-fn a_strangers_write_ahead_log_outlives_our_look_at_it() {
+fn opening_a_store_keeps_the_write_ahead_log_of_another_program() {
     let world = World::new();
     let store = world.store();
     let orders = "PRAGMA journal_mode = WAL; CREATE TABLE photos (id); INSERT INTO photos VALUES (1); SELECT 'done';\n";
@@ -510,7 +510,7 @@ fn a_planted_store_is_refused_untouched() {
 }
 
 #[test]
-fn what_a_stranger_puts_into_a_store_does_nothing() {
+fn triggers_that_a_stranger_adds_to_a_store_do_not_fire() {
     let world = World::with_account(json!({}));
     drop(world.open_shop("official"));
     sqlite(
@@ -606,7 +606,7 @@ fn a_secret_is_sealed_in_the_store() {
 }
 
 #[test]
-fn without_the_key_tokens_are_read_and_secrets_are_not() {
+fn without_the_key_tokens_are_readable_and_secrets_are_not() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     let token = handle.get("shop").unwrap();
@@ -637,7 +637,7 @@ fn without_the_key_tokens_are_read_and_secrets_are_not() {
 
 /// Faults row 16 by a file-size limit, which also raises SIGXFSZ.
 #[test]
-fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
+fn without_disk_space_stable_tokens_go_on_from_memory_and_classic_ones_stop() {
     for kind in ["official", "official_classic"] {
         let world = World::with_account(json!({}));
         let handle = world.open_shop(kind);
@@ -676,7 +676,7 @@ fn without_room_to_write_stable_goes_on_from_memory_and_classic_stops() {
 
 /// Faults row 18, the part that needs another user: the children become `nobody`.
 #[test]
-fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
+fn a_writer_without_permission_is_told_the_owner_the_mode_and_the_remedy() {
     common::needs_root!();
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
@@ -718,7 +718,7 @@ fn a_writer_without_rights_is_told_owner_mode_and_remedy() {
 }
 
 #[test]
-fn a_store_without_a_name_goes_to_the_state_directory() {
+fn a_store_without_a_name_is_created_in_the_state_directory() {
     let world = World::new();
     let home = world.directory.path().to_owned();
     let said = common::Child::fork(|| {
@@ -768,7 +768,7 @@ fn open_forebear(world: &World, work: impl FnOnce(Handle) -> String) -> String {
 }
 
 #[test]
-fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token() {
+fn the_database_of_the_script_opens_with_its_accounts_current_account_and_token() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
     let store = forebear(
@@ -810,7 +810,7 @@ fn the_forebears_database_opens_with_its_accounts_its_current_one_and_its_token(
 }
 
 #[test]
-fn the_forebears_third_table_stays_as_it_is() {
+fn the_third_table_of_the_script_is_left_unchanged() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
     let store = forebear(
@@ -834,7 +834,7 @@ fn the_forebears_third_table_stays_as_it_is() {
 
 /// Killed at any instant of the import, it leaves the script's database or ours, private either way, never half.
 #[test]
-fn an_import_that_is_killed_is_done_by_the_next() {
+fn a_killed_import_is_completed_by_the_next() {
     for round in 0..40u64 {
         let world = World::new();
         let store = forebear(
@@ -878,7 +878,7 @@ fn an_import_that_is_killed_is_done_by_the_next() {
 }
 
 #[test]
-fn an_expired_token_of_the_forebear_is_fetched_anew() {
+fn an_expired_token_of_the_script_is_fetched_again() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
     forebear(
@@ -895,7 +895,7 @@ fn an_expired_token_of_the_forebear_is_fetched_anew() {
 }
 
 #[test]
-fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() {
+fn incomplete_databases_of_the_script_open_and_keep_all_that_is_valid() {
     let token = format!(
         "INSERT INTO weixin_token VALUES (1, 'the-token', 7200, '{}', 1);",
         local(3600)
@@ -938,7 +938,7 @@ fn half_made_databases_of_the_forebear_open_and_lose_nothing_that_can_be_kept() 
 }
 
 #[test]
-fn processes_that_meet_on_the_forebears_database_import_it_once() {
+fn concurrent_processes_import_the_database_of_the_script_once() {
     let world = World::new();
     world.add("work", "ww1", json!({}));
     forebear(

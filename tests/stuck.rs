@@ -69,7 +69,7 @@ fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
 /// Faults row 73: a lock tells processes apart, and not threads. What the stuck one gives back when it wakes is not the lock
 /// of the one that came after it.
 #[test]
-fn a_thread_that_wakes_takes_no_lock_from_the_one_that_passed_it_over() {
+fn a_thread_that_wakes_late_releases_no_lock_of_its_successor() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("timeout_ms", "60000").unwrap();
@@ -110,7 +110,7 @@ fn failures(told: &Mutex<Vec<KeeperEvent>>) -> Vec<Error> {
 
 /// Faults row 74: 24 threads, as many as one platform may have, hang; and yet each of thirty accounts gets its token.
 #[test]
-fn fetches_that_hang_are_told_and_leave_no_account_out() {
+fn fetches_that_hang_are_reported_and_no_account_is_left_out() {
     const HANG: usize = 24;
     let world = World::new();
     let owner = world.open();
@@ -145,7 +145,7 @@ fn fetches_that_hang_are_told_and_leave_no_account_out() {
 
 /// Faults row 74: a keeper whose fetches all hang is not one that works.
 #[test]
-fn a_keeper_is_stalled_while_fetches_hang_and_none_ends() {
+fn a_keeper_whose_fetches_all_hang_is_reported_as_stalled() {
     let world = World::with_account(json!({}));
     world.open_shop("official");
     let stuck = Held::at(Failpoint::Claimed, usize::MAX);
@@ -169,7 +169,7 @@ fn a_keeper_is_stalled_while_fetches_hang_and_none_ends() {
 
 /// Faults row 78: a change of keys ends between a look at a sealed value and the reading of the key file.
 #[test]
-fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
+fn a_key_changed_between_reading_and_opening_a_secret_fails_no_call() {
     let world = World::with_account(json!({}));
     world.add("component", "wxabove", json!({}));
     let handle = world.open_shop("official");
@@ -206,7 +206,7 @@ fn a_key_that_is_changed_between_the_look_and_the_opening_fails_nobody() {
 
 /// A key that is another one, and stays so, is told.
 #[test]
-fn a_key_that_is_lost_is_told_after_a_second_look() {
+fn a_lost_key_is_reported_after_a_second_look() {
     let _one = Held::none();
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");

@@ -75,7 +75,7 @@ const PLANTED: &str = "in a directory where everybody may make files; this proce
 
 /// Faults row 76.
 #[test]
-fn nothing_is_sealed_with_a_key_that_a_stranger_has_put_there() {
+fn nothing_is_sealed_with_a_key_placed_by_a_stranger() {
     needs_root!();
     for user in [VICTIM, ROOT] {
         let world = shared_world();
@@ -111,7 +111,7 @@ fn nothing_is_sealed_with_a_key_that_a_stranger_has_put_there() {
 
 /// Faults row 76.
 #[test]
-fn no_account_is_put_into_a_store_that_a_stranger_has_made_and_its_tokens_are_read() {
+fn a_store_made_by_a_stranger_is_read_and_takes_no_account() {
     needs_root!();
     for user in [VICTIM, ROOT] {
         let world = shared_world();
@@ -150,7 +150,7 @@ fn no_account_is_put_into_a_store_that_a_stranger_has_made_and_its_tokens_are_re
 
 /// Faults row 76.
 #[test]
-fn no_account_is_put_beside_a_lock_that_a_stranger_has_made() {
+fn no_account_is_stored_next_to_a_lock_made_by_a_stranger() {
     needs_root!();
     let world = shared_world();
     let lock = beside(&world, ".lock");
@@ -162,7 +162,7 @@ fn no_account_is_put_beside_a_lock_that_a_stranger_has_made() {
 
 /// Faults row 76. SQLite writes what stands in a journal into the store.
 #[test]
-fn a_journal_that_a_stranger_has_left_is_not_played_back() {
+fn a_journal_left_by_a_stranger_is_not_played_back() {
     needs_root!();
     let world = shared_world();
     let journal = beside(&world, "-journal");
@@ -219,7 +219,7 @@ fn left_journal(store: &Path) -> Vec<u8> {
 
 /// Faults row 77.
 #[test]
-fn what_everybody_may_change_is_not_trusted_until_that_is_mended() {
+fn world_writable_files_are_not_trusted_until_their_mode_is_corrected() {
     let world = World::with_account(json!({}));
     world.add("official", "wx2", json!({}));
     let handle = world.open_shop("official");
@@ -243,7 +243,7 @@ fn what_everybody_may_change_is_not_trusted_until_that_is_mended() {
 
 /// docs/deploy.md: a job of root in the directory of the service, whichever comes first.
 #[test]
-fn root_and_a_service_work_on_one_store() {
+fn root_and_a_service_can_share_one_store() {
     needs_root!();
     let orders = [(ROOT, VICTIM), (VICTIM, ROOT)];
     // Where everybody may make files, a store that root makes is root's.
@@ -265,7 +265,7 @@ fn root_and_a_service_work_on_one_store() {
 
 /// docs/deploy.md: several uids in one group, in a directory of the group.
 #[test]
-fn the_members_of_a_group_work_on_one_store() {
+fn the_members_of_a_group_can_share_one_store() {
     needs_root!();
     for owner in [ROOT, VICTIM] {
         let world = world_of(owner, GROUP, 0o2770);
@@ -291,7 +291,7 @@ fn the_members_of_a_group_work_on_one_store() {
 
 /// docs/deploy.md: a key that is mounted alone, as Kubernetes does: root's, for a group, in a directory of mode 1777.
 #[test]
-fn a_key_of_roots_for_a_group_is_taken() {
+fn a_key_that_root_owns_for_a_group_is_accepted() {
     needs_root!();
     let world = world_of(VICTIM, VICTIM, 0o700);
     let mounted = tempfile::tempdir().unwrap();

@@ -56,7 +56,7 @@ const ERRCODES: &[(&str, i32, i64, i64)] = &[
 ];
 
 #[test]
-fn every_errcode_has_its_back_off_shared_and_said() {
+fn every_errcode_has_its_back_off_which_is_shared_and_reported() {
     let world = World::new();
     for (number, (kind, errcode, least, most)) in ERRCODES.iter().enumerate() {
         let id = format!("id{number}");
@@ -85,7 +85,7 @@ fn every_errcode_has_its_back_off_shared_and_said() {
 }
 
 #[test]
-fn repeated_failures_back_off_further_and_a_success_ends_it() {
+fn repeated_failures_back_off_further_until_a_success() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
@@ -189,7 +189,7 @@ fn a_slow_drip_ends_at_the_deadline() {
 
 /// Faults row 31.
 #[test]
-fn a_classic_token_lost_in_a_reset_is_repaired_by_the_next_try() {
+fn a_classic_token_lost_in_a_reset_is_replaced_by_the_next_try() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     world.fault(json!({"id": "wx1", "kind": "reset_after"}));
@@ -204,7 +204,7 @@ fn a_classic_token_lost_in_a_reset_is_repaired_by_the_next_try() {
 
 /// Faults row 26.
 #[test]
-fn a_host_that_cannot_prove_itself_gets_no_byte() {
+fn a_host_that_cannot_prove_its_identity_receives_no_byte() {
     let world = World::with_account(json!({}));
     let causes = [
         (
@@ -250,7 +250,7 @@ fn a_host_that_cannot_prove_itself_gets_no_byte() {
 }
 
 #[test]
-fn a_ca_file_that_is_none_is_named_and_is_nobody_elses_trouble() {
+fn a_bad_ca_file_is_named_and_fails_no_other_process() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.set("api_base_url", world.sim.https()).unwrap();
@@ -280,7 +280,7 @@ fn a_ca_file_that_is_none_is_named_and_is_nobody_elses_trouble() {
 
 /// Faults row 27.
 #[test]
-fn redirects_are_refused_and_nothing_is_sent_on() {
+fn redirects_are_refused_and_nothing_is_forwarded() {
     for location in [
         None,
         Some("{http}/cgi-bin/token?{query}"),
@@ -321,7 +321,7 @@ fn by_proxy(world: &World, kind: &str) -> Handle {
 }
 
 #[test]
-fn the_spare_host_is_tried_when_the_first_is_out_of_reach() {
+fn the_spare_host_is_tried_when_the_first_is_unreachable() {
     for kind in ["official", "official_classic"] {
         let world = World::with_account(json!({}));
         world
@@ -342,7 +342,7 @@ fn the_spare_host_is_tried_when_the_first_is_out_of_reach() {
 }
 
 #[test]
-fn the_spare_host_is_left_alone_after_an_errcode() {
+fn the_spare_host_is_not_tried_after_an_errcode() {
     let world = World::with_account(json!({}));
     world.fault(json!({"id": "wx1", "kind": "errcode", "errcode": 40164, "errmsg": "invalid ip"}));
     let failure = by_proxy(&world, "official").get("shop").unwrap_err();
@@ -352,7 +352,7 @@ fn the_spare_host_is_left_alone_after_an_errcode() {
 
 /// Faults row 31: the first host may have minted before the connection was lost.
 #[test]
-fn the_spare_host_is_left_alone_when_a_classic_request_may_have_arrived() {
+fn the_spare_host_is_not_tried_when_a_classic_request_may_have_arrived() {
     let world = World::with_account(json!({}));
     world.fault(json!({"id": "wx1", "kind": "reset_after"}));
     let failure = by_proxy(&world, "official_classic")
@@ -364,7 +364,7 @@ fn the_spare_host_is_left_alone_when_a_classic_request_may_have_arrived() {
 }
 
 #[test]
-fn when_both_hosts_are_out_of_reach_the_failure_is_one() {
+fn if_both_hosts_are_unreachable_one_failure_is_reported() {
     let world = World::with_account(json!({}));
     world
         .sim
@@ -380,7 +380,7 @@ fn when_both_hosts_are_out_of_reach_the_failure_is_one() {
 
 /// Faults row 25, connect and DNS.
 #[test]
-fn a_host_that_does_not_answer_or_exist_is_a_network_failure_in_time() {
+fn a_host_that_does_not_answer_or_exist_is_a_network_failure_before_the_deadline() {
     let world = World::with_account(json!({}));
     // A listener whose queue is full answers no further connection.
     let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -420,7 +420,7 @@ fn a_host_that_does_not_answer_or_exist_is_a_network_failure_in_time() {
 
 /// Faults row 34: the messages of every failure that a test here can make, and the log, hold neither secret nor token.
 #[test]
-fn neither_secret_nor_token_stands_in_a_message_or_the_log() {
+fn no_secret_and_no_token_appears_in_a_message_or_the_log() {
     let world = World::with_account(json!({}));
     let log = world.directory.path().join("stderr");
     let faults = [
@@ -514,7 +514,7 @@ fn a_platform_that_echoes_the_secret_is_not_quoted() {
 
 /// Faults row 81: a text that is not sound hides no errcode.
 #[test]
-fn a_refusal_keeps_its_errcode_whatever_its_text_is_made_of() {
+fn a_refusal_keeps_its_errcode_whatever_its_text_contains() {
     for errmsg in [
         &b"A\xff"[..],
         b"\xe6\x97\xa0\xe6\x95",
@@ -539,7 +539,7 @@ fn a_refusal_keeps_its_errcode_whatever_its_text_is_made_of() {
 }
 
 #[test]
-fn what_a_platform_says_is_one_line_that_can_be_seen() {
+fn a_platforms_text_is_shown_as_one_printable_line() {
     let (_world, failure) = failure_of(json!({
         "kind": "errcode", "errcode": 40125,
         "errmsg": "invalid\r\nappsecret \u{202E}terces\u{200B} \u{2066}x",

@@ -69,7 +69,7 @@ fn in_chinese(words: &str) -> String {
 }
 
 #[test]
-fn the_options_are_the_same_wherever_they_are_listed() {
+fn every_list_of_options_matches_the_table() {
     let mut pages = Vec::new();
     for (file, mark) in [
         (HEADER, "///     "),
@@ -208,7 +208,7 @@ fn block_of_credentials() -> Vec<String> {
 }
 
 #[test]
-fn the_kinds_and_credentials_are_the_same_wherever_they_are_listed() {
+fn every_list_of_kinds_and_credentials_matches_the_table() {
     let mut header = Page::open(HEADER);
     header.expect_block("///     ", "kind", &block_of_kinds());
     header.expect_block("///     ", "credential", &block_of_credentials());
@@ -290,7 +290,7 @@ fn quoted(cell: &str) -> Vec<&str> {
 // --- statuses ---
 
 #[test]
-fn the_statuses_are_the_same_wherever_they_are_listed() {
+fn every_list_of_statuses_matches_the_table() {
     let mut types = Page::open("src/ffi/types.rs");
     for (number, name, meaning) in statuses() {
         let constant = format!("    {name} = {number},");

@@ -65,7 +65,7 @@ fn every_call_is_counted_by_its_account_and_path_until_the_day_is_over() {
 }
 
 #[test]
-fn a_business_quota_is_used_up_and_a_clear_sets_it_back() {
+fn a_business_quota_runs_out_and_a_clear_resets_it() {
     let sim = simulator();
     let mut spec = AccountSpec::new(Kind::Official, APP, "s3cret");
     spec.business_quota = Some(2);
@@ -104,7 +104,7 @@ fn the_eleventh_clear_of_a_month_is_refused() {
 }
 
 #[test]
-fn a_path_that_is_none_or_another_kinds_is_not_counted() {
+fn an_unknown_path_and_a_path_of_another_kind_are_not_counted() {
     let sim = simulator();
     let token = token(&stable(&sim, false));
     for (path, code) in [
@@ -121,7 +121,7 @@ fn a_path_that_is_none_or_another_kinds_is_not_counted() {
 }
 
 #[test]
-fn a_refusals_rid_tells_its_own_account_what_was_asked_and_answered() {
+fn the_rid_of_a_refusal_shows_its_account_the_request_and_the_reply() {
     let accounts = vec![
         AccountSpec::new(Kind::Official, APP, "s3cret"),
         AccountSpec::new(Kind::Official, "wxother", "s3cret"),

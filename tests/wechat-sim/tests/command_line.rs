@@ -24,7 +24,7 @@ fn ready(child: &mut Child) -> Value {
 }
 
 #[test]
-fn serve_says_where_it_is_and_leaves_nothing_behind() {
+fn serve_prints_its_address_and_leaves_nothing_behind() {
     let mut child = sim(&["serve", "--quiet"])
         .stdout(Stdio::piped())
         .spawn()
@@ -55,7 +55,7 @@ fn an_address_beyond_loopback_is_refused() {
 }
 
 #[test]
-fn exec_hands_on_the_environment_and_the_exit_code() {
+fn exec_passes_on_the_environment_and_the_exit_code() {
     let script = r#"test -f "$WXSIM_CA" && test "$WXSIM_HTTP" && test "$WXSIM_HTTPS" && test "$WXSIM_CONTROL" &&
         test "$WXSIM_PROXY" && test "$WXSIM_READY" && exit 7"#;
     assert_eq!(
@@ -83,7 +83,7 @@ fn exec_hands_on_the_environment_and_the_exit_code() {
 }
 
 #[test]
-fn with_parent_death_it_does_not_outlive_who_started_it() {
+fn with_parent_death_it_does_not_outlive_its_parent() {
     let script = r#""$0" serve --quiet --parent-death & wait"#;
     let mut shell = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_wechat-sim")])
@@ -144,7 +144,7 @@ fn push_prints_what_wechat_would_push() {
 }
 
 #[test]
-fn an_account_of_any_kind_can_be_named() {
+fn an_account_of_any_kind_can_be_parsed() {
     let accounts = [
         "authorizer:wx2@wx1:refreshtoken@@@a:b",
         "work_authorized:ww2@ww1:code",

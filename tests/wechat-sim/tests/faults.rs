@@ -80,7 +80,7 @@ fn a_client_that_gives_up_during_a_delay_is_no_longer_in_flight() {
 }
 
 #[test]
-fn clients_that_die_one_after_another_are_never_two_in_flight() {
+fn clients_that_die_in_turn_are_counted_as_one_in_flight() {
     let sim = simulator();
     sim.fault_json(json!({"kind": "delay", "ms": 60_000, "times": 0}))
         .unwrap();
@@ -93,7 +93,7 @@ fn clients_that_die_one_after_another_are_never_two_in_flight() {
 }
 
 #[test]
-fn a_drip_is_slow_and_whole() {
+fn a_drip_is_slow_and_complete() {
     let sim = simulator();
     let reply = struck(
         &sim,
@@ -105,7 +105,7 @@ fn a_drip_is_slow_and_whole() {
 }
 
 #[test]
-fn endless_replies_go_on_until_the_client_has_enough() {
+fn endless_replies_go_on_until_the_client_hangs_up() {
     let sim = simulator();
     let endless = [
         ("endless_headers", 0, 0),
@@ -133,7 +133,7 @@ fn endless_replies_go_on_until_the_client_has_enough() {
 }
 
 #[test]
-fn oversized_replies_are_as_long_as_asked() {
+fn oversized_replies_have_the_requested_length() {
     let sim = simulator();
     let (head, body) =
         parts(&struck(&sim, json!({"kind": "huge_body", "bytes": 100_000})).unwrap());
@@ -146,7 +146,7 @@ fn oversized_replies_are_as_long_as_asked() {
 }
 
 #[test]
-fn a_bent_json_is_bent_in_one_way_only() {
+fn a_reshaped_json_reply_differs_in_one_way_only() {
     let sim = simulator();
     let body = |fault: Value| parts(&struck(&sim, fault).unwrap()).1;
     let bom = body(json!({"kind": "bom"}));
@@ -205,7 +205,7 @@ fn a_reply_that_is_not_the_services_mints_nothing() {
 }
 
 #[test]
-fn a_redirect_that_is_followed_is_seen_with_its_secret() {
+fn a_followed_redirect_is_recorded_with_its_secret() {
     let sim = simulator();
     let (head, _) = parts(&struck(&sim, json!({"kind": "redirect", "code": 307})).unwrap());
     let location = head
@@ -229,7 +229,7 @@ fn a_redirect_that_is_followed_is_seen_with_its_secret() {
 }
 
 #[test]
-fn faults_strike_in_order_and_only_whom_they_are_for() {
+fn faults_apply_in_order_and_only_to_their_target() {
     let sim = simulator();
     sim.fault_json(json!({"kind": "errcode", "errcode": -1, "id": APP, "times": 2}))
         .unwrap();

@@ -91,7 +91,7 @@ fn each_fetch_mints_a_component_token_and_leaves_the_last_in_grace() {
 }
 
 #[test]
-fn a_component_is_refused_for_each_thing_it_may_have_wrong() {
+fn a_component_is_refused_for_each_wrong_field() {
     let sim = platform();
     let (ticket, _) = sim.push(COMPONENT, 0).unwrap();
     let code = |id: &str, secret: &str, ticket: &str| {
@@ -116,7 +116,7 @@ fn a_component_is_refused_for_each_thing_it_may_have_wrong() {
 }
 
 #[test]
-fn a_verify_ticket_works_twelve_hours_whatever_was_pushed_since() {
+fn a_verify_ticket_works_for_twelve_hours_whatever_was_pushed_since() {
     let sim = platform();
     let (first, xml) = sim.push(COMPONENT, 0).unwrap();
     assert!(
@@ -145,7 +145,7 @@ fn a_verify_ticket_works_twelve_hours_whatever_was_pushed_since() {
 }
 
 #[test]
-fn an_authorizers_token_is_an_official_accounts() {
+fn the_token_of_an_authorizer_is_a_token_of_its_official_account() {
     let sim = platform();
     let component = component_token(&sim);
     let reply = fetch_authorizer(&sim, &component, REFRESH);
@@ -179,7 +179,7 @@ fn an_authorizers_token_is_an_official_accounts() {
 }
 
 #[test]
-fn an_authorizer_is_refused_for_each_thing_that_may_be_wrong() {
+fn an_authorizer_is_refused_for_each_wrong_field() {
     let sim = platform();
     sim.add_account(AccountSpec::new(Kind::Component, "wxother", "other"));
     let component = component_token(&sim);
@@ -200,7 +200,7 @@ fn an_authorizer_is_refused_for_each_thing_that_may_be_wrong() {
 }
 
 #[test]
-fn a_refresh_token_may_change_with_each_fetch_and_the_sent_one_is_used_up() {
+fn a_refresh_token_may_be_renewed_at_each_fetch_which_ends_the_old_one() {
     let sim = platform();
     let component = component_token(&sim);
     sim.switches(json!({"refresh_token_changes": true}))
@@ -221,7 +221,7 @@ fn a_refresh_token_may_change_with_each_fetch_and_the_sent_one_is_used_up() {
 }
 
 #[test]
-fn a_lost_reply_may_have_used_the_refresh_token_up() {
+fn a_lost_reply_may_have_used_up_the_refresh_token() {
     let sim = platform();
     let component = component_token(&sim);
     sim.switches(json!({"refresh_token_changes": true}))
@@ -236,7 +236,7 @@ fn a_lost_reply_may_have_used_the_refresh_token_up() {
 }
 
 #[test]
-fn an_account_takes_its_authorization_back_and_gives_it_again() {
+fn an_account_can_revoke_its_authorization_and_grant_it_again() {
     let sim = platform();
     let token = authorizer_token(&sim);
     let component = component_token(&sim);
@@ -298,7 +298,7 @@ fn one_account_may_authorize_several_components() {
 }
 
 #[test]
-fn faults_know_the_open_platforms_names() {
+fn faults_use_the_open_platforms_field_names() {
     let sim = platform();
     let component = component_token(&sim);
     let struck = |fault: Value| {
@@ -325,7 +325,7 @@ fn faults_know_the_open_platforms_names() {
 }
 
 #[test]
-fn secrets_are_masked_and_missed_where_they_do_not_belong() {
+fn secrets_are_masked_and_noticed_where_they_do_not_belong() {
     let sim = platform();
     let (ticket, _) = sim.push(COMPONENT, 0).unwrap();
     let component = text(&fetch_component(&sim, &ticket), "component_access_token");

@@ -232,7 +232,7 @@ fn dingtalk_refuses_by_status_and_name() {
 }
 
 #[test]
-fn faults_know_dingtalks_names() {
+fn faults_use_dingtalks_field_names() {
     let sim = platforms();
     let struck = |fault: Value| {
         sim.fault_json(fault).unwrap();
@@ -313,7 +313,7 @@ fn a_short_lifetime_scales_feishus_half_hour_down() {
 }
 
 #[test]
-fn feishu_refuses_in_codes_of_its_own() {
+fn feishu_refuses_with_its_own_codes() {
     let sim = platforms();
     let code = |id: &str, secret: &str| {
         let body = json!({"app_id": id, "app_secret": secret});

@@ -40,7 +40,7 @@ fn revoke(sim: &Simulator, id: &str, kind: TokenKind) {
 }
 
 #[test]
-fn a_ticket_is_the_accounts_whichever_token_asks() {
+fn an_account_has_one_ticket_whichever_token_asks() {
     let sim = simulator();
     let classic = token(&get(&sim, CLASSIC));
     let stable = token(&stable(&sim, false));
@@ -67,7 +67,7 @@ fn a_ticket_is_the_accounts_whichever_token_asks() {
 }
 
 #[test]
-fn a_ticket_needs_a_token_that_is_valid_and_a_type_that_exists() {
+fn a_ticket_needs_a_valid_token_and_a_known_type() {
     let sim = simulator();
     let good = token(&get(&sim, CLASSIC));
     let code = |token: &str, kind: &str| errcode(&ticket(&sim, token, kind));
@@ -89,7 +89,7 @@ fn a_ticket_needs_a_token_that_is_valid_and_a_type_that_exists() {
 }
 
 #[test]
-fn a_ticket_ends_is_revoked_and_has_a_quota() {
+fn a_ticket_expires_can_be_revoked_and_has_a_quota() {
     let sim = simulator();
     let mut spec = AccountSpec::new(Kind::Official, APP, "s3cret");
     spec.ticket_quota = Some(4);
@@ -112,7 +112,7 @@ fn a_ticket_ends_is_revoked_and_has_a_quota() {
 }
 
 #[test]
-fn a_ticket_that_is_not_repeated_leaves_the_old_one_working() {
+fn a_new_ticket_leaves_the_old_one_working() {
     let sim = simulator();
     sim.switches(json!({"ticket_same": false})).unwrap();
     let token = token(&get(&sim, CLASSIC));
@@ -124,7 +124,7 @@ fn a_ticket_that_is_not_repeated_leaves_the_old_one_working() {
 }
 
 #[test]
-fn a_corps_ticket_is_shared_by_its_apps_and_an_apps_is_not() {
+fn the_apps_of_a_corporation_share_its_ticket_and_keep_their_own() {
     let sim = simulator();
     sim.add_account(AccountSpec::new(Kind::Work, CORP, "another"));
     let one = token(&get(&sim, WORK));
@@ -192,7 +192,7 @@ fn wecom_bans_an_address_for_an_hour_after_2000_failures() {
 }
 
 #[test]
-fn wecom_refuses_a_token_for_tickets_in_its_own_codes() {
+fn wecom_refuses_a_token_for_tickets_with_its_own_codes() {
     let sim = simulator();
     let good = token(&get(&sim, WORK));
     assert_eq!(errcode(&corp_ticket(&sim, "")), 41001);
@@ -205,7 +205,7 @@ fn wecom_refuses_a_token_for_tickets_in_its_own_codes() {
 }
 
 #[test]
-fn faults_bend_a_ticket_as_they_bend_a_token() {
+fn faults_change_a_ticket_as_they_change_a_token() {
     let sim = simulator();
     let good = token(&get(&sim, CLASSIC));
     let struck = |fault: Value| {
@@ -247,7 +247,7 @@ fn page(sim: &Simulator, id: &str, ticket: &str, agent: bool) -> Result<(), Stri
 }
 
 #[test]
-fn a_page_takes_the_signature_of_a_valid_ticket_alone() {
+fn a_page_accepts_only_the_signature_of_a_valid_ticket() {
     let sim = simulator();
     assert_eq!(
         page(&sim, APP, "none", false),

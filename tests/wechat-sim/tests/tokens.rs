@@ -115,7 +115,7 @@ fn force_has_a_gap_and_a_daily_limit() {
 }
 
 #[test]
-fn a_sticky_revocation_yields_to_force_alone() {
+fn only_force_ends_a_sticky_revocation() {
     let sim = simulator();
     let first = token(&stable(&sim, false));
     let order = Revocation {
@@ -137,7 +137,7 @@ fn a_sticky_revocation_yields_to_force_alone() {
 }
 
 #[test]
-fn the_days_quota_ends_in_45009_and_comes_back() {
+fn the_daily_quota_ends_in_45009_and_is_restored_the_next_day() {
     let sim = simulator();
     let mut spec = AccountSpec::new(Kind::Official, APP, "s3cret");
     spec.daily_quota = Some(2);
@@ -154,7 +154,7 @@ fn the_days_quota_ends_in_45009_and_comes_back() {
 }
 
 #[test]
-fn errors_come_in_the_order_of_the_live_service() {
+fn errors_take_the_precedence_of_the_live_service() {
     let sim = simulator();
     let code = |target: &str| get(&sim, target)["errcode"].as_i64().unwrap();
     assert_eq!(code("/cgi-bin/token"), 41002);
@@ -183,7 +183,7 @@ fn errors_come_in_the_order_of_the_live_service() {
 }
 
 #[test]
-fn the_hosts_word_their_errors_each_in_its_way() {
+fn each_host_words_its_errors_in_its_own_way() {
     let sim = simulator();
     let message = get(&sim, "/cgi-bin/token")["errmsg"]
         .as_str()
@@ -208,7 +208,7 @@ fn the_hosts_word_their_errors_each_in_its_way() {
 }
 
 #[test]
-fn each_wecom_app_has_a_token_of_its_own() {
+fn each_wecom_app_has_its_own_token() {
     let sim = simulator();
     sim.add_account(AccountSpec::new(Kind::Work, CORP, "another"));
     let first = get(&sim, WORK);
@@ -257,7 +257,7 @@ fn a_business_call_tells_missing_malformed_and_unknown_tokens_apart() {
 }
 
 #[test]
-fn an_address_off_the_list_is_named_in_the_refusal() {
+fn a_refusal_names_an_address_that_is_not_on_the_list() {
     let sim = simulator();
     let mut spec = AccountSpec::new(Kind::Official, APP, "s3cret");
     spec.allow_ips = Some(vec!["10.0.0.1".parse().unwrap()]);

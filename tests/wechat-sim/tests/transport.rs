@@ -28,7 +28,7 @@ fn fetch(agent: &Agent, url: &str) -> Result<Value, ureq::Error> {
 }
 
 #[test]
-fn https_is_trusted_by_the_test_authority_alone() {
+fn https_is_trusted_only_by_the_test_authority() {
     let sim = simulator();
     let url = format!("{}{CLASSIC}", sim.https());
     token(&fetch(&agent(&sim, None), &url).unwrap());
@@ -38,7 +38,7 @@ fn https_is_trusted_by_the_test_authority_alone() {
 }
 
 #[test]
-fn a_careful_client_sends_a_bad_certificate_not_one_byte() {
+fn a_careful_client_sends_no_byte_to_a_bad_certificate() {
     let sim = simulator();
     let agent = agent(&sim, None);
     for name in [
@@ -72,7 +72,7 @@ fn a_careful_client_sends_a_bad_certificate_not_one_byte() {
 }
 
 #[test]
-fn a_careless_client_is_caught_by_the_byte() {
+fn a_careless_client_is_caught_by_the_bytes_it_sends() {
     let sim = simulator();
     let careless = TlsConfig::builder().disable_verification(true).build();
     let agent = Agent::config_builder()
@@ -87,7 +87,7 @@ fn a_careless_client_is_caught_by_the_byte() {
 }
 
 #[test]
-fn the_proxy_leads_wechats_hosts_here_unless_told_otherwise() {
+fn the_proxy_leads_wechats_hosts_to_the_simulator_by_default() {
     let sim = simulator();
     let agent = agent(&sim, Some(sim.proxy()));
     token(&fetch(&agent, &format!("https://qyapi.weixin.qq.com{WORK}")).unwrap());
@@ -108,7 +108,7 @@ fn the_proxy_leads_wechats_hosts_here_unless_told_otherwise() {
 }
 
 #[test]
-fn a_connection_serves_many_requests_until_either_side_has_enough() {
+fn a_connection_serves_many_requests_until_either_side_closes_it() {
     let sim = simulator();
     let mut stream = connect(sim.http());
     for _ in 0..2 {
@@ -142,7 +142,7 @@ fn connections_are_counted_by_the_user_of_the_peer() {
 }
 
 #[test]
-fn the_control_port_says_and_does_what_the_methods_do() {
+fn the_control_port_does_what_the_methods_do() {
     let sim = simulator();
     let post = |path: &str, body: &str| json(&raw(sim.control_url(), "POST", path, body).unwrap());
     let ask = |path: &str| json(&raw(sim.control_url(), "GET", path, "").unwrap());
@@ -195,7 +195,7 @@ fn the_control_port_says_and_does_what_the_methods_do() {
 }
 
 #[test]
-fn the_control_port_names_what_it_does_not_know() {
+fn the_control_port_names_unknown_fields_and_kinds() {
     let sim = simulator();
     let refusal = |path: &str, body: &str| {
         let (head, body) = parts(&raw(sim.control_url(), "POST", path, body).unwrap());

@@ -103,7 +103,7 @@ fn a_suite_token_is_repeated_while_it_is_valid() {
 }
 
 #[test]
-fn a_suite_is_refused_for_each_thing_it_may_have_wrong() {
+fn a_suite_is_refused_for_each_wrong_field() {
     let sim = third_party();
     let (ticket, _) = sim.push(SUITE, 0).unwrap();
     let code = |id: &str, secret: &str, ticket: &str| {
@@ -118,7 +118,7 @@ fn a_suite_is_refused_for_each_thing_it_may_have_wrong() {
 }
 
 #[test]
-fn a_suite_ticket_works_half_an_hour() {
+fn a_suite_ticket_works_for_half_an_hour() {
     let sim = third_party();
     let (ticket, xml) = sim.push(SUITE, 0).unwrap();
     let head = "<xml><SuiteId><![CDATA[wwsuite]]></SuiteId><InfoType><![CDATA[suite_ticket]]></InfoType><TimeStamp>1";
@@ -133,7 +133,7 @@ fn a_suite_ticket_works_half_an_hour() {
 }
 
 #[test]
-fn an_authorized_corps_token_is_an_app_of_that_corp() {
+fn the_token_of_an_authorized_corporation_belongs_to_its_app() {
     let sim = third_party();
     sim.add_account(AccountSpec::new(Kind::Work, AUTH_CORP, "own"));
     let suite = suite_token(&sim);
@@ -168,7 +168,7 @@ fn an_authorized_corps_token_is_an_app_of_that_corp() {
 }
 
 #[test]
-fn a_corp_is_refused_without_its_suite_its_code_or_its_consent() {
+fn a_corporation_is_refused_without_its_suite_its_code_or_its_consent() {
     let sim = third_party();
     let suite = suite_token(&sim);
     assert_eq!(errcode(&fetch_corp(&sim, "", CODE)), 41001);
@@ -197,7 +197,7 @@ fn a_corp_is_refused_without_its_suite_its_code_or_its_consent() {
 }
 
 #[test]
-fn a_provider_has_a_token_of_its_own() {
+fn a_provider_has_its_own_token() {
     let sim = third_party();
     let reply = fetch_provider(&sim, "wwprovider", "pr0vider");
     assert_eq!(
@@ -224,7 +224,7 @@ fn a_provider_has_a_token_of_its_own() {
 }
 
 #[test]
-fn faults_know_a_suites_names() {
+fn faults_use_the_suites_field_names() {
     let sim = third_party();
     let (ticket, _) = sim.push(SUITE, 0).unwrap();
     let struck = |fault: Value| {
