@@ -1,5 +1,5 @@
-//! What only an operator does: accounts that are taken out, keys that are changed, backups. By the facade that the command
-//! `wxtoken` is built on; what other processes see of it, by the C API.
+//! The operator's tasks: removing accounts, changing keys, backups. They run through the facade that the command
+//! `wxtoken` is built on. The C API shows what other processes see.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -40,7 +40,7 @@ fn holds(path: &Path, text: &str) -> bool {
     bytes.windows(text.len()).any(|w| w == text.as_bytes())
 }
 
-/// A component `above` with an authorizer `own`, as they are once both are set up.
+/// A component `above` with an authorizer `own`, both set up.
 fn open_platform(world: &World) -> Handle {
     world.add("component", "wxabove", json!({}));
     world.add(
@@ -77,7 +77,7 @@ fn removing_an_account_removes_the_credentials_that_only_it_has() {
     let gone = operator.remove("other").unwrap();
     assert_eq!((gone.credentials, gone.was_current), (2, false));
     assert_eq!(handle.get("other").unwrap_err().status, WXTOKEN_E_ACCOUNT);
-    // Another name for the same account keeps the token.
+    // The account has another name, which keeps the token.
     let gone = operator.remove("shop").unwrap();
     assert_eq!((gone.credentials, gone.was_current), (0, true));
     assert_eq!(handle.get("also").unwrap(), shared);
@@ -90,13 +90,13 @@ fn removing_an_account_removes_the_credentials_that_only_it_has() {
     assert_eq!(twice.status.name(), "WXTOKEN_E_ACCOUNT");
 }
 
-/// A handle puts back what a store has lost; but not what an operator has taken out.
+/// A handle restores what a store has lost, but not what an operator has removed.
 #[test]
 fn a_removed_account_is_not_restored_by_the_handle_that_registered_it() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.get("shop").unwrap();
-    // By another process, so that nothing of it is known in this one.
+    // In another process, so that this one learns nothing.
     let said = Child::fork(|| {
         let removed = operator(&world).remove("shop");
         removed.map_or_else(|e| e.to_string(), |_| "removed".into())
@@ -104,7 +104,7 @@ fn a_removed_account_is_not_restored_by_the_handle_that_registered_it() {
     assert_eq!(said.join(), "removed");
     wait_until("the cache is looked after", || handle.get("shop").is_err());
     assert!(names(&handle).is_empty());
-    // Whoever registers it anew has it again.
+    // Registering the account again brings it back.
     handle.register("shop", "official", "wx1", SECRET).unwrap();
     handle.get("shop").unwrap();
     assert_eq!(names(&handle), ["shop"]);
@@ -130,7 +130,7 @@ fn removing_an_account_keeps_a_refresh_token_that_its_namesake_uses() {
     let operator = operator(&world);
     operator.remove("above").unwrap();
     assert_eq!(operator.remove("same").unwrap().credentials, 0);
-    // Nobody is left who would put it back.
+    // No handle is left that could restore the parent.
     drop(handle);
     let handle = world.open();
     handle
@@ -140,7 +140,7 @@ fn removing_an_account_keeps_a_refresh_token_that_its_namesake_uses() {
     assert_eq!(kept.value, REFRESH_TOKEN);
 }
 
-/// In WeCom each secret of a corporation has a token of its own.
+/// In WeCom each secret of a corporation has its own token.
 #[test]
 fn removing_an_account_removes_the_tokens_of_its_earlier_secrets() {
     let world = World::new();
@@ -172,7 +172,7 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
     let old = fs::read(&key).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
 
-    // Two secrets that were put and one that was put before, and the component's own.
+    // Two secrets that were put, the one put before, and the component's own.
     assert_eq!(operator(&world).rekey().unwrap(), 4);
     let new = fs::read_to_string(&key).unwrap();
     assert_ne!(new.as_bytes(), old);
@@ -182,7 +182,7 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
         0o640
     );
 
-    // Everything opens in every process, and what is fetched with it works.
+    // Every process can open everything, and fetches with it succeed.
     assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
     let before = handle.get("own/refresh_token_before").unwrap();
     assert_eq!(before.value, REFRESH_TOKEN);
@@ -190,7 +190,7 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
     let next = Child::fork(|| outcome(handle.get("own"))).join();
     assert!(world.accepts(&next), "{next}");
 
-    // Whoever has the old key has nothing.
+    // The old key opens nothing.
     fs::write(&key, old).unwrap();
     let refused = handle.get("own/refresh_token").unwrap_err();
     assert!(refused.message.contains("another key"), "{refused:?}");
@@ -198,7 +198,8 @@ fn a_new_key_seals_every_secret_and_the_old_one_opens_none() {
     handle.get("own/refresh_token").unwrap();
 }
 
-/// Killed in between, the key file holds both keys: everything opens, and the next change of keys ends it.
+/// After a kill in the middle, the key file holds both keys. Everything opens, and the next key change completes this
+/// one.
 #[test]
 fn an_interrupted_key_change_loses_nothing() {
     let world = World::with_account(json!({}));
@@ -208,7 +209,7 @@ fn an_interrupted_key_change_loses_nothing() {
     let new = format!("{}\n", "5a".repeat(32));
     fs::write(&key, format!("{new}{old}")).unwrap();
     handle.get("shop").unwrap();
-    // What is registered meanwhile is sealed with the new one.
+    // A secret registered meanwhile is sealed with the new key.
     handle
         .register("second", "official", "wx1", SECRET)
         .unwrap();
@@ -234,7 +235,7 @@ fn keys_are_not_changed_while_a_secret_does_not_open() {
     assert_eq!(refused.status.name(), "WXTOKEN_E_SECRET");
     assert!(refused.to_string().contains("\"shop\""), "{refused}");
     handle.get("other").unwrap();
-    // With the key that was lost in its place again, too.
+    // It also works with the lost key back in place.
     let there = fs::read(&key).unwrap();
     fs::write(&key, [there, lost].concat()).unwrap();
     assert!(operator(&world).rekey().unwrap() >= 1);
@@ -242,7 +243,7 @@ fn keys_are_not_changed_while_a_secret_does_not_open() {
     handle.get("other").unwrap();
 }
 
-/// Faults row 96: all of a store is opened for a change of keys, a backup or a copy, and another change of keys ends meanwhile.
+/// Faults row 96: another key change ends while a key change, a backup or a copy opens the secrets of the store.
 #[test]
 fn a_secret_that_another_key_change_resealed_is_not_taken_for_lost() {
     type Work = fn(&Store, &Path) -> Result<usize, Error>;
@@ -271,7 +272,7 @@ fn a_secret_that_another_key_change_resealed_is_not_taken_for_lost() {
     }
 }
 
-/// Writers go on while keys are changed, and nothing that they seal is lost.
+/// Writers go on during a key change, and no secret that they seal is lost.
 #[test]
 fn keys_can_be_changed_while_others_write() {
     let world = World::with_account(json!({}));
@@ -290,7 +291,7 @@ fn keys_can_be_changed_while_others_write() {
             "done".into()
         })
     };
-    // Five who write all the time, on a machine that may stand still.
+    // Five threads write all the time, on a machine that may stand still.
     handle.set("timeout_ms", "200000").unwrap();
     let writers: Vec<Child> = (0..3).map(writer).collect();
     let changers: Vec<Child> = (0..2)
@@ -317,11 +318,11 @@ fn keys_can_be_changed_while_others_write() {
             .count(),
         1
     );
-    // A change of keys opens each secret: none was sealed with a key that is gone.
+    // A key change opens each secret, so this fails if one was sealed with a key that is gone.
     assert_eq!(operator(&world).rekey().unwrap(), 76);
 }
 
-/// Faults row 78: every get and every fetch comes off while keys are changed.
+/// Faults row 78: every get and every fetch succeeds during a key change.
 #[test]
 fn gets_and_fetches_succeed_during_a_key_change() {
     let world = World::new();
@@ -361,7 +362,7 @@ fn gets_and_fetches_succeed_during_a_key_change() {
     }
 }
 
-/// The platform takes no other refresh token than the one in the reply: it must be sealed with a key that still is.
+/// The platform accepts only the refresh token in the reply, so it must be sealed with a key that still exists.
 #[test]
 fn a_refresh_token_that_arrives_during_a_key_change_is_not_lost() {
     let world = World::new();
@@ -372,7 +373,7 @@ fn a_refresh_token_that_arrives_during_a_key_change_is_not_lost() {
     let handle = open_platform(&world);
     handle.get("above").unwrap();
     let mut sent = REFRESH_TOKEN.to_owned();
-    // Before it is sealed, and between that and its commit.
+    // Before it is sealed, and between sealing and commit.
     for moment in [Failpoint::Replied, Failpoint::Sealed] {
         let leader = Child::fork(|| {
             arm(moment, libc::SIGSTOP);
@@ -386,7 +387,7 @@ fn a_refresh_token_that_arrives_during_a_key_change_is_not_lost() {
         let renewed = handle.get("own/refresh_token").unwrap().value;
         assert_ne!(renewed, sent, "{moment:?}");
         sent = renewed;
-        // So that there is something to fetch again.
+        // Without the token there is something to fetch again.
         operator(&world).remove("own").unwrap();
         handle
             .register_maybe("own", "authorizer", "wxown", None)
@@ -397,7 +398,7 @@ fn a_refresh_token_that_arrives_during_a_key_change_is_not_lost() {
     handle.get("own").unwrap();
 }
 
-/// A good copy would find its place taken.
+/// A secret that cannot be opened would occupy the place of a good copy.
 #[test]
 fn a_secret_whose_key_is_gone_is_not_restored() {
     let world = World::with_account(json!({}));
@@ -441,7 +442,7 @@ fn a_pushed_secret_whose_key_is_gone_is_not_restored() {
     assert_eq!(again.value, REFRESH_TOKEN);
 }
 
-/// As the error of the get asks for.
+/// The error of the get asks for exactly this.
 #[test]
 fn a_secret_that_no_key_opens_can_be_put_again() {
     let world = World::new();
@@ -459,7 +460,7 @@ fn a_secret_that_no_key_opens_can_be_put_again() {
     assert!(before.message.contains("has no earlier"), "{before:?}");
 }
 
-/// While keys are changed the old one still opens, and what it sealed is sealed anew in the end.
+/// During a key change the old key still opens secrets. Those sealed with it are sealed again at the end.
 #[test]
 fn an_account_restored_during_a_key_change_is_not_lost() {
     let world = World::with_account(json!({}));
@@ -473,7 +474,8 @@ fn an_account_restored_during_a_key_change_is_not_lost() {
     operator(&world).check_secrets("shop").unwrap();
 }
 
-/// As a key lies in a container. It is not changed in its place, nor left to open what an operator believes it does not.
+/// Containers mount keys this way. The key is neither rewritten in place nor left usable when an operator believes it
+/// is retired.
 #[test]
 fn a_linked_key_is_read_and_changed_under_its_own_name() {
     let world = World::with_account(json!({}));
@@ -501,7 +503,7 @@ fn a_linked_key_is_read_and_changed_under_its_own_name() {
         .unwrap();
 }
 
-/// A NULL name must not lead to an account that nobody chose.
+/// A NULL name must not select an account that no caller chose.
 #[test]
 fn restoring_an_account_does_not_make_it_current() {
     let world = World::with_account(json!({}));
@@ -519,7 +521,7 @@ fn restoring_an_account_does_not_make_it_current() {
     assert_eq!(operator.restore(&backup).unwrap(), 1);
     let none = handle.get_current().unwrap_err();
     assert_eq!(none.status, WXTOKEN_E_ACCOUNT);
-    // Who registers one chooses it.
+    // Registering an account makes it the current one.
     handle.register("next", "official", "wx1", SECRET).unwrap();
     handle.get_current().unwrap();
 }
@@ -544,7 +546,7 @@ fn a_backup_holds_no_tokens_and_is_restored_only_with_the_key() {
     let twice = operator.backup(&backup).unwrap_err();
     assert_eq!(twice.status.name(), "WXTOKEN_E_STORE");
 
-    // On another machine: without the key nothing is restored, and what is there stays.
+    // On another machine without the key nothing is restored, and existing data stays.
     let place = world.directory.path().join("other");
     fs::create_dir(&place).unwrap();
     let store = place.join("tokens.db");
@@ -561,7 +563,7 @@ fn a_backup_holds_no_tokens_and_is_restored_only_with_the_key() {
     fs::copy(key_of(&world.store()), key_of(&store)).unwrap();
     assert_eq!(other.restore(&backup).unwrap(), 3);
     assert_eq!(names(&there), ["above", "own", "shop"]);
-    // Everything is fetched anew, by what was restored.
+    // The restored accounts fetch every token again.
     for (name, before) in ["shop", "own"].iter().zip(&tokens) {
         let token = there.get(name).unwrap();
         assert!(world.accepts(&token.value));
@@ -571,7 +573,8 @@ fn a_backup_holds_no_tokens_and_is_restored_only_with_the_key() {
     assert_eq!(there.get("own/refresh_token").unwrap().value, REFRESH_TOKEN);
 }
 
-/// An authorizer has no secret of its own: what was put for it, last and before, is all that a key can be tried on.
+/// An authorizer has no secret of its own. A key can be tried only on the refresh tokens that were put for it, last and
+/// before.
 #[test]
 fn a_backup_is_refused_if_a_pushed_secret_does_not_open() {
     let world = World::new();
@@ -602,7 +605,7 @@ fn a_backup_is_refused_if_a_pushed_secret_does_not_open() {
 
 const MARKED: &str = "PRAGMA application_id = 2004382827; PRAGMA user_version = 5;";
 
-/// An interior page of a table that leads to one other page, four hundred times.
+/// An interior page of a table that points four hundred times to one other page.
 fn page_that_leads_to(next: u32) -> Vec<u8> {
     const CELLS: u16 = 400;
     let mut page = vec![0; 4096];
@@ -620,7 +623,7 @@ fn page_that_leads_to(next: u32) -> Vec<u8> {
     page
 }
 
-/// Has a table of a database lead to its rows by ten pages, four hundred ways from each to the next.
+/// Makes a table lead to its rows through ten levels of pages, each with four hundred pointers to the next.
 fn make_endless(path: &Path, table: &str) {
     let root = std::process::Command::new("sqlite3")
         .arg(path)
@@ -648,7 +651,7 @@ fn make_endless(path: &Path, table: &str) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Faults row 84: backups that somebody has made to do harm.
+/// Faults row 84: backups crafted to do harm.
 #[test]
 fn a_crafted_backup_fails_and_leaves_nothing_behind() {
     const ENDLESS: &str = "WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r)";
@@ -729,7 +732,7 @@ fn a_crafted_backup_fails_and_leaves_nothing_behind() {
         assert_eq!(files(&world), before, "{why}");
         assert_eq!(names(&handle), ["shop"], "{why}");
     }
-    // What a trigger would do is not done.
+    // A trigger in the backup does not fire.
     on_good(
         "CREATE TRIGGER t AFTER UPDATE ON weixin_account BEGIN DELETE FROM weixin_account; END",
     );
@@ -737,7 +740,7 @@ fn a_crafted_backup_fails_and_leaves_nothing_behind() {
     assert_eq!(names(&handle), ["shop"]);
 }
 
-/// Faults row 84: each row takes long to look at, and there are thousands.
+/// Faults row 84: thousands of rows, each slow to examine.
 #[test]
 fn reading_an_endless_backup_ends_at_the_deadline() {
     let world = World::with_account(json!({}));

@@ -1,4 +1,5 @@
-//! Faults row 42: hosts whose wall clocks are hours wrong, and step, share a store on a server. The server's clock counts.
+//! Faults row 42: hosts share a store on a server, and their wall clocks are hours wrong and step. The server's clock
+//! counts.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,12 +12,12 @@ use redis_server::RedisServer;
 use serde_json::json;
 
 const LIFETIME_MS: i64 = 6000;
-/// A token is fetched anew when a tenth of its life is left. A stall between the server's clock and this host makes that up to
-/// a second earlier; a clock that counts wrongly makes it hours.
+/// A token is fetched again when a tenth of its life is left. A stall between the server and this host can make that a
+/// second earlier. A wrong clock makes it hours.
 const LEAST_AGE_MS: u128 = 4400;
 const HOURS_S: [i64; 3] = [3 * 3600, -3 * 3600, 0];
 
-/// A library that gives a process another wall clock.
+/// A library that shifts the wall clock of a process.
 fn wrong_clock(world: &World) -> PathBuf {
     let built = world.directory.path().join("wrong_clock.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("clocks/wrong_clock.c");
@@ -47,7 +48,7 @@ fn boot_ms() -> i64 {
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-/// What each host runs: gets until it is told to end, and then says when it was given which token first and last.
+/// The program of each host: it gets until told to end, then reports when it first and last saw each token.
 #[test]
 #[ignore = "a part of another test"]
 fn host() {
@@ -127,7 +128,7 @@ fn hosts_with_wrong_clocks_waste_no_token_and_serve_no_expired_one() {
     assert_eq!(u128::from(world.requests()), minted);
 }
 
-/// The server's own clock is set back: a token lives by the smaller rest, and the report tells of it.
+/// The server's own clock is set back. A token lives by the smaller remainder, and the report mentions the step.
 #[test]
 fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
     let place = World::new();
@@ -155,7 +156,7 @@ fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
     assert_eq!(world.minted(), 1);
 }
 
-/// The key that this host has made.
+/// The key that this host created.
 fn key_of(world: &World) -> PathBuf {
     let state = std::env::var("XDG_STATE_HOME").unwrap();
     let ours = world.server().directory().file_name().unwrap().to_owned();

@@ -1,4 +1,5 @@
-//! Every credential of the recipe table, each through the same life; the chains they form; and a made-up one.
+//! Every credential of the recipe table runs through the same life. Also the chains they form, and an invented
+//! credential.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,15 +9,15 @@ use ::wxtoken::{Failpoint, arm};
 use common::{Child, Handle, SECRET, World, outcome, sqlite, wait_until};
 use serde_json::{Value, json};
 
-/// One credential, and how it may be asked for wrongly.
+/// One credential, and its possible wrong requests.
 struct Row {
     kind: &'static str,
-    /// "" is the access token.
+    /// "" for the access token.
     credential: &'static str,
     path: &'static str,
-    /// The errcode by which the platform says that a quota is used up; 0 where its codes are words.
+    /// The errcode of a used-up quota; 0 if the platform's codes are words.
     quota: i32,
-    /// What the platform answers when the account's secret is wrong, and when it does not know the id.
+    /// The errcodes for a wrong secret of the account, and for an unknown id.
     wrong_secret: Option<i32>,
     wrong_id: Option<i32>,
 }
@@ -369,7 +370,7 @@ impl Row {
         }
     }
 
-    /// What is pushed to accounts of this kind.
+    /// The field that is pushed to accounts of this kind.
     fn pushed(&self) -> Option<&'static str> {
         match self.kind {
             "component" => Some("verify_ticket"),
@@ -379,7 +380,7 @@ impl Row {
         }
     }
 
-    /// Whether it is fetched with another token, the account's own or its parent's.
+    /// Whether it is fetched with another token: the account's own, or its parent's.
     fn is_fetched_with_a_token(&self) -> bool {
         match self.credential {
             "" => self.parent().is_some(),
@@ -392,7 +393,7 @@ impl Row {
         !matches!(self.kind, "authorizer" | "feishu_tenant")
     }
 
-    /// The account at the platform, with its parent if it has one.
+    /// A world with the account at the platform, and its parent if it has one.
     fn world(&self, settings: Value) -> World {
         let world = World::new();
         if let Some((kind, _)) = self.parent() {
@@ -410,7 +411,7 @@ impl Row {
         if self.kind == "authorizer" {
             settings["secret"] = json!(REFRESH_TOKEN);
         }
-        // The simulator tells platforms apart by their paths, and these are another's paths.
+        // The simulator distinguishes platforms by path, and these paths belong to another platform.
         let kind = match self.kind {
             "official_classic" | "qidian" => "official",
             "lark" => "feishu",
@@ -419,7 +420,7 @@ impl Row {
         world.add(kind, "id1", settings);
     }
 
-    /// The account in a store: registered, and everything put that it needs.
+    /// Opens the store with the account registered and every required field put.
     fn open(&self, world: &World) -> Handle {
         let handle = world.open();
         self.register(&handle, "id1", SECRET);
@@ -448,7 +449,7 @@ impl Row {
         handle.put("own", field, &ticket).unwrap();
     }
 
-    /// What the report says of it: fresh, usable, none.
+    /// The state in the report: fresh, usable, none.
     fn state(&self, handle: &Handle) -> String {
         let credential = match self.credential {
             "" => "access_token",
@@ -477,7 +478,7 @@ impl Row {
     }
 }
 
-/// Runs a step of the table for every row, each in a world of its own, several at once.
+/// Runs a step for every row of the table, several at once, each in its own world.
 fn for_each_row(step: impl Fn(&Row) + Sync) {
     let next = std::sync::atomic::AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -518,7 +519,7 @@ fn each_credential_is_fetched_once_and_then_read_by_this_process_and_others() {
     });
 }
 
-/// A header carries the token with its prefix; and where there is no body, a POST has none.
+/// The header carries the token with its prefix. The body is empty, in a POST too.
 #[test]
 fn the_token_is_sent_in_a_header_where_the_platform_requires_it() {
     for (kind, credential, header, prefix, method) in [
@@ -554,13 +555,13 @@ fn the_token_is_sent_in_a_header_where_the_platform_requires_it() {
     }
 }
 
-/// Ahead of its end, and (where the platform repeats its token until then) at its end: one mint for each new token.
+/// Before the token's end, or at its end if the platform repeats the token until then: one mint for each new token.
 #[test]
 fn each_credential_is_refreshed_in_its_soft_window_by_one_mint() {
     refreshes_each("0");
 }
 
-/// The same by a thread of the library, which gets the parent's token too.
+/// A background thread of the library refreshes the credential, and fetches the parent's token if needed.
 #[test]
 fn each_credential_is_refreshed_in_the_background_by_one_mint() {
     refreshes_each("1");
@@ -592,9 +593,9 @@ fn each_expired_credential_is_fetched_once_for_all_callers() {
         let handle = row.open(&world);
         handle.set("refresh_ahead_s", "0").unwrap();
         let first = handle.get(&row.name()).unwrap();
-        // One, unless the machine was so slow that the first was spent when it came.
+        // One mint, unless a slow machine received the first token already spent.
         let before = row.minted(&world);
-        // The next one is to outlive this test on any machine.
+        // The next token must outlive this test on any machine.
         row.settle(&world, json!({"lifetime_ms": 60_000}));
         wait_until("it has expired", || row.state(&handle) == "none");
         // A platform that repeats its token may do so once more in its last instant.
@@ -630,7 +631,7 @@ fn each_credential_is_replaced_once_when_the_api_refuses_it() {
         let next = handle.get(&row.name()).unwrap();
         assert_ne!(next.value, first.value, "{}", row.says());
         assert!(world.accepts(&next.value), "{}", row.says());
-        // Whoever is late with the same complaint changes nothing.
+        // A late complaint about the same token changes nothing.
         handle.reject(&row.name(), &first.value).unwrap();
         assert_eq!(handle.get(&row.name()).unwrap(), next);
         assert_eq!(row.minted(&world), 2, "{}", row.says());
@@ -639,11 +640,11 @@ fn each_credential_is_replaced_once_when_the_api_refuses_it() {
 
 #[test]
 fn a_used_up_quota_is_reported_shared_and_waited_for() {
-    // A wait of two seconds may end before a busy machine has asked again: then once more, in a new world.
+    // On a busy machine the two seconds may pass before the next request. The step then runs again in a new world.
     for_each_row(|row| while !quota_is_waited_for(row) {});
 }
 
-/// Whether the second process asked within the wait.
+/// Whether the second process asked within the waiting time.
 fn quota_is_waited_for(row: &Row) -> bool {
     let world = row.world(json!({}));
     let handle = row.open(&world);
@@ -653,7 +654,7 @@ fn quota_is_waited_for(row: &Row) -> bool {
     let failure = handle.get(&row.name()).unwrap_err();
     let failed = std::time::Instant::now();
     assert_eq!(failure.status, WXTOKEN_E_API, "{}", row.says());
-    // DingTalk's codes are words, and the number a word like any other.
+    // The codes of DingTalk are words, so its errcode is 0.
     assert_eq!(failure.errcode, row.quota, "{}", row.says());
     assert!(failure.retry_after_ms > 0, "{}: {failure:?}", row.says());
     assert!(
@@ -699,8 +700,8 @@ fn a_wrong_secret_or_id_is_reported_and_costs_one_call() {
     });
 }
 
-/// What a name that is wrong, a field that a kind lacks, and a value that cannot be are told.
-/// What was given is named beside the nearest that there is; but not where it may be a secret in the wrong argument.
+/// The messages for a wrong name, a field that a kind lacks, and an invalid value. They show the given text and the
+/// nearest known one, except where the text may be a secret in the wrong argument.
 #[test]
 fn a_misspelt_name_gets_the_nearest_one_suggested_and_no_secret_is_repeated() {
     let world = World::with_account(json!({}));
@@ -800,7 +801,8 @@ fn row(kind: &str, credential: &str) -> &'static Row {
 const COMPONENT_PATH: &str = "/cgi-bin/component/api_component_token";
 const SUITE_PATH: &str = "/cgi-bin/service/get_suite_token";
 
-/// Ticket, authorizer token, component token: each link is fetched once by 16 threads and processes that want the last one.
+/// Ticket, authorizer token, component token: 16 threads and processes want the last one, and each link is fetched
+/// once.
 #[test]
 fn a_cold_crowd_fetches_each_link_of_a_chain_once() {
     for (row, above) in [
@@ -839,7 +841,7 @@ fn a_cold_crowd_fetches_each_link_of_a_chain_once() {
     }
 }
 
-/// Threads and processes at every link at once, from above and from below, while tokens are revoked and rejected.
+/// Threads and processes ask at every link at once, from both ends, while tokens are revoked and rejected.
 #[test]
 fn a_crowd_at_every_link_neither_hangs_nor_fails() {
     let row = row("authorizer", "jsapi_ticket");
@@ -883,7 +885,7 @@ fn a_crowd_at_every_link_neither_hangs_nor_fails() {
     }
 }
 
-/// At every link: the token that the next one is fetched with has been revoked. It is rejected, and fetched again, once.
+/// At every link, the token that fetches the next one has been revoked. It is rejected, and fetched again once.
 #[test]
 fn a_parent_refused_during_a_fetch_is_fetched_again_once() {
     for row in ROWS.iter().filter(|row| row.is_fetched_with_a_token()) {
@@ -910,7 +912,7 @@ fn a_parent_refused_during_a_fetch_is_fetched_again_once() {
     }
 }
 
-/// A platform that takes no token at all is asked twice, and then left alone for a while.
+/// A platform that accepts no token at all is asked twice, and then not asked for a while.
 #[test]
 fn a_parent_refused_twice_is_a_failure_that_backs_off() {
     let row = row("official", "jsapi_ticket");
@@ -984,12 +986,12 @@ fn a_chain_ends_within_one_deadline() {
     world.fault(json!({"id": PARENT, "kind": "delay", "ms": 700}));
     let handle = row.open(&world);
     handle.set("timeout_ms", "1000").unwrap();
-    // Each link by itself is done in time, so a deadline for each would give a ticket.
+    // Each link alone would finish in time, so a deadline for each link would yield a ticket.
     let failure = handle.get(&row.name()).unwrap_err();
     assert_eq!(failure.status, WXTOKEN_E_TIMEOUT, "{failure:?}");
 }
 
-/// While a ticket is good, a platform that cannot be reached at any link is nobody's error.
+/// While a ticket is good, a platform that is unreachable at any link causes no error.
 #[test]
 fn a_ticket_past_its_refresh_time_is_served_while_its_parent_is_unavailable() {
     let row = row("official", "jsapi_ticket");
@@ -1006,7 +1008,7 @@ fn a_ticket_past_its_refresh_time_is_served_while_its_parent_is_unavailable() {
     for _ in 0..5 {
         match handle.get(&row.name()) {
             Ok(token) => assert_eq!(token, ticket),
-            // On a slow machine the ticket may end in the midst of this.
+            // On a slow machine the ticket may end during this loop.
             Err(_) => assert!(unix_now() >= ticket.expires_at),
         }
     }
@@ -1063,7 +1065,7 @@ fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_for_each() {
     assert_ne!(tokens[0], tokens[1]);
     assert_eq!(handle.get("own1/refresh_token").unwrap().value, "refresh-1");
     assert_eq!(handle.get("own2/refresh_token").unwrap().value, "refresh-2");
-    // A third name for the first pair shares all of it.
+    // A third name for the first pair shares both.
     handle
         .register_maybe("own3", "authorizer", "wx1", None)
         .unwrap();
@@ -1073,7 +1075,7 @@ fn an_authorizer_of_two_platforms_has_a_token_and_a_refresh_token_for_each() {
     assert_eq!(world.sim.counters_of("wx1").minted, 2);
 }
 
-// --- what was put ---
+// --- pushed secrets ---
 
 #[test]
 fn a_renewed_refresh_token_is_saved_with_the_token_and_used_next() {
@@ -1092,7 +1094,7 @@ fn a_renewed_refresh_token_is_saved_with_the_token_and_used_next() {
         handle.get("own/refresh_token_before").unwrap().value,
         REFRESH_TOKEN
     );
-    // A program that puts the first one at each start does not undo that.
+    // A program that puts the first refresh token at each start does not undo that.
     handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
     assert_eq!(handle.get("own/refresh_token").unwrap(), renewed);
     world.sim.revoke("id1");
@@ -1110,7 +1112,7 @@ fn a_renewed_refresh_token_is_saved_with_the_token_and_used_next() {
     assert!(own["tokens"][0]["put"]["at"].is_i64());
 }
 
-/// An authorization that is renewed ends the token that is there, and brings a new refresh token.
+/// A renewed authorization ends the current token and brings a new refresh token.
 #[test]
 fn only_a_different_refresh_token_causes_another_fetch() {
     let row = authorizer();
@@ -1126,7 +1128,7 @@ fn only_a_different_refresh_token_causes_another_fetch() {
     assert_ne!(next.value, first.value);
     assert!(world.accepts(&next.value));
     assert_eq!(row.minted(&world), 2);
-    // Nor does what is pushed end a token.
+    // A pushed ticket ends no token either.
     for (kind, field) in [("component", "verify_ticket"), ("suite", "suite_ticket")] {
         let row = self::row(kind, "");
         let world = row.world(json!({}));
@@ -1152,7 +1154,7 @@ fn a_reply_without_a_refresh_token_keeps_the_stored_one() {
     );
 }
 
-/// Who is killed after the commit leaves both, and who is killed before it leaves neither.
+/// A leader killed after the commit leaves both, and one killed before it leaves neither.
 #[test]
 fn token_and_refresh_token_are_committed_together() {
     for (point, is_saved) in [(Failpoint::Saving, false), (Failpoint::Saved, true)] {
@@ -1173,13 +1175,13 @@ fn token_and_refresh_token_are_committed_together() {
         assert_eq!(refresh != REFRESH_TOKEN, is_saved, "{point:?}");
         match is_saved {
             true => assert!(world.accepts(&handle.get("own").unwrap().value)),
-            // The platform has ended the old one: this is the authorization to ask for again.
+            // The platform has ended the old one: the account must be authorized again.
             false => assert_eq!(handle.get("own").unwrap_err().errcode, 61023),
         }
     }
 }
 
-/// A late leader's token is dropped, but not the refresh token that came with it: the platform takes no other by now.
+/// A late leader's token is dropped. Its refresh token is kept, since the platform accepts no other by now.
 #[test]
 fn a_late_refresh_token_is_not_lost() {
     let row = authorizer();
@@ -1195,7 +1197,7 @@ fn a_late_refresh_token_is_not_lost() {
     });
     late.wait_for(libc::SIGSTOP);
     handle.set("timeout_ms", "8000").unwrap();
-    // The lease runs out, and another one asks with what was put.
+    // The lease runs out, and another process fetches with the refresh token that was put.
     assert_eq!(handle.get("own").unwrap_err().errcode, 61023);
     late.signal(libc::SIGCONT);
     late.join();
@@ -1208,7 +1210,7 @@ fn a_late_refresh_token_is_not_lost() {
     assert_eq!(row.minted(&world), 2);
 }
 
-/// What is put while a leader learns that the one before is refused is not held up by that.
+/// A refresh token put while a leader learns that the previous one is refused is not delayed by that failure.
 #[test]
 fn a_refresh_token_put_during_a_fetch_is_used_at_once() {
     let row = authorizer();
@@ -1258,7 +1260,7 @@ fn deauthorization_is_reported_until_the_account_is_authorized_again() {
     assert!(world.accepts(&handle.get("own").unwrap().value));
 }
 
-/// Tickets that were never pushed, that were pushed too long ago, and that were put too long ago.
+/// Tickets that were never pushed, were pushed too long ago, or were put too long ago.
 #[test]
 fn a_wrong_or_old_ticket_is_reported_until_the_next_one_arrives() {
     let cases = [
@@ -1270,7 +1272,7 @@ fn a_wrong_or_old_ticket_is_reported_until_the_next_one_arrives() {
         let world = row.world(json!({}));
         let handle = world.open();
         row.register(&handle, "id1", SECRET);
-        // Of changes that follow each other within minutes, only the first is tried at once.
+        // Of several changes within a minute, only the first is tried at once.
         let a_minute_passes = || {
             let failed = "UPDATE weixin_token SET failed_at = failed_at - 60000";
             sqlite(&world.store(), failed);
@@ -1289,7 +1291,7 @@ fn a_wrong_or_old_ticket_is_reported_until_the_next_one_arrives() {
         let (ticket, _) = world.sim.push("id1", 0).unwrap();
         handle.put("own", field, &ticket).unwrap();
         handle.get("own").unwrap();
-        // Time passes, and no push comes.
+        // Time passes without a push.
         world.sim.advance(minutes * 60_000);
         sqlite(
             &world.store(),
@@ -1314,7 +1316,7 @@ fn a_wrong_or_old_ticket_is_reported_until_the_next_one_arrives() {
     }
 }
 
-/// It is state, and must survive: another process uses it, and a store that was lost gets it back from a live handle.
+/// Another process uses the pushed secret, and a lost store gets it back from a live handle.
 #[test]
 fn a_pushed_secret_survives_the_process_and_the_store() {
     for row in [row("component", ""), row("suite", ""), authorizer()] {
@@ -1338,7 +1340,7 @@ fn a_pushed_secret_survives_the_process_and_the_store() {
     }
 }
 
-/// Whoever registered the parent still lives: it comes back.
+/// The handle that registered the parent is live, so the parent is restored.
 #[test]
 fn a_parent_that_a_live_handle_registered_is_restored() {
     for row in [authorizer(), row("work_authorized", "")] {
@@ -1408,7 +1410,7 @@ fn a_pushed_secret_is_returned_only_to_processes_that_can_read_the_key() {
     assert!(!failure.message.contains(REFRESH_TOKEN));
 }
 
-/// A gateway may echo the request. What it sent, at each link, is not passed on.
+/// A gateway may echo the request. The secrets that were sent at each link are not passed on.
 #[test]
 fn a_platform_that_echoes_a_token_or_ticket_is_not_quoted() {
     let row = row("authorizer", "jsapi_ticket");
@@ -1449,9 +1451,9 @@ fn contains(bytes: &[u8], text: &str) -> bool {
         .any(|window| window == text.as_bytes())
 }
 
-// --- a credential that nobody issues ---
+// --- an invented credential ---
 
-/// The tests' build has two rows more in the recipe table, and no other line of code for them. Here is their platform.
+/// The build for tests has two more rows in the recipe table, and no other code for them. This test is their platform.
 #[test]
 fn a_new_credential_needs_only_a_row_in_the_recipe_table() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! A host that closes descriptors which are not its own, and what its children inherit.
+//! Hosts that close descriptors of the library, and the descriptors that children inherit.
 
 use std::fs;
 use std::io::Write;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 const BYTES: &[u8] = b"the host's own data\n";
 
-/// What comes to stand under the number of a descriptor that the host has closed.
+/// The new owner of a descriptor number that the host closed.
 #[derive(Clone, Copy, Debug)]
 enum Successor {
     Data,
@@ -54,7 +54,7 @@ impl Successor {
             Successor::Socket => std::net::UdpSocket::bind("127.0.0.1:0").unwrap().into(),
             Successor::Pipe => {
                 let mut ends = [0; 2];
-                // SAFETY: the array holds two descriptors, of which the read end stays open as long as the process.
+                // SAFETY: the array holds two descriptors; the read end stays open as long as the process.
                 unsafe {
                     assert_eq!(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC), 0);
                     OwnedFd::from_raw_fd(ends[1])
@@ -66,7 +66,7 @@ impl Successor {
     }
 }
 
-/// A number that was the library's, and is the host's.
+/// A number that was the library's and is now the host's.
 struct Stolen {
     fd: RawFd,
     inode: u64,
@@ -82,7 +82,7 @@ fn stat(fd: RawFd) -> Option<libc::stat> {
     }
 }
 
-/// The descriptors of this process that lead into a directory.
+/// The descriptors of this process that refer to files in a directory.
 fn descriptors(of: &Path) -> Vec<RawFd> {
     let entries = fs::read_dir("/proc/self/fd").unwrap();
     entries
@@ -95,7 +95,7 @@ fn descriptors(of: &Path) -> Vec<RawFd> {
         .collect()
 }
 
-/// Closes each descriptor of the library's on its store, and has another file take the number.
+/// Closes each descriptor of the library on its store, and gives the number to another file.
 fn steal(world: &World, elsewhere: &Path, is: Successor) -> Vec<Stolen> {
     let fds = descriptors(world.directory.path());
     assert!(!fds.is_empty(), "nothing to steal");
@@ -104,12 +104,12 @@ fn steal(world: &World, elsewhere: &Path, is: Successor) -> Vec<Stolen> {
             let file = elsewhere.join(fd.to_string());
             let inode = match is.open(&file) {
                 Some(successor) => {
-                    // SAFETY: the bug of the host: the number is not its own.
+                    // SAFETY: this is the host's bug: the number is not its own.
                     assert_eq!(unsafe { libc::dup2(successor.as_raw_fd(), fd) }, fd);
                     stat(fd).unwrap().st_ino
                 }
                 None => {
-                    // SAFETY: as above.
+                    // SAFETY: this is the host's bug: the number is not its own.
                     unsafe { libc::close(fd) };
                     0
                 }
@@ -125,7 +125,7 @@ fn steal(world: &World, elsewhere: &Path, is: Successor) -> Vec<Stolen> {
 }
 
 impl Stolen {
-    /// What has been done to the host's file, in words; empty is nothing.
+    /// The damage to the host's file, in words; empty if there is none.
     fn harm(&self) -> String {
         let Some(about) = stat(self.fd) else {
             return match self.is {
@@ -134,12 +134,12 @@ impl Stolen {
             };
         };
         match self.is {
-            // The library may have been given the number again.
+            // The library may have received the number again.
             Successor::Nothing => return String::new(),
             _ if about.st_ino != self.inode => return format!("{} is another file", self.fd),
             _ => {}
         }
-        // SAFETY: reads a number of the kernel's.
+        // SAFETY: reads the position of a descriptor.
         let at = unsafe { libc::lseek(self.fd, 0, libc::SEEK_CUR) };
         let expected: &[u8] = match self.is {
             Successor::Data | Successor::Log => BYTES,
@@ -162,19 +162,19 @@ fn names_in(store: &Path) -> String {
     String::from_utf8(asked.stdout).unwrap().replace('\n', " ")
 }
 
-/// The store, its journal, its key and its lock.
+/// The number of files in the directory: the store, its journal, its key and its lock.
 fn files_of(world: &World) -> usize {
     fs::read_dir(world.directory.path()).unwrap().count()
 }
 
-/// That the shop has a token; else what was said.
+/// Returns an empty text if the shop has a token, or else the error message.
 fn token_of(handle: &Handle) -> String {
     handle
         .get("shop")
         .map_or_else(|e| e.message, |_| String::new())
 }
 
-/// Makes one call; what it should have done and has not, in words.
+/// Makes one call, and describes what is wrong with its effect.
 type Call = fn(&World, &Handle) -> String;
 
 const CALLS: [(&str, Call); 7] = [
@@ -210,7 +210,7 @@ const CALLS: [(&str, Call); 7] = [
     ("open", |world, _| token_of(&world.open())),
 ];
 
-/// Faults row 87: every call, with every successor, in the process itself and in a child.
+/// Faults row 87: every call, with every new owner, in the process itself and in a child.
 #[test]
 fn a_descriptor_that_the_host_closed_is_neither_used_nor_closed_again() {
     for is in SUCCESSORS {
@@ -234,7 +234,7 @@ fn a_descriptor_that_the_host_closed_is_neither_used_nor_closed_again() {
                         String::new()
                     };
                     let here = call(&world, &handle);
-                    // The store goes on, and nothing has been set aside.
+                    // The store stays in use, and nothing has been set aside.
                     let after = match handle.get("shop") {
                         Ok(_) if files_of(&world) == 4 => String::new(),
                         other => format!("{} {} files", outcome(other), files_of(&world)),
@@ -248,7 +248,7 @@ fn a_descriptor_that_the_host_closed_is_neither_used_nor_closed_again() {
     }
 }
 
-/// Lets the thread that waits for the last round go on, after a panic too.
+/// Releases the thread that waits for the last round, after a panic too.
 struct Ends<'a>(&'a AtomicUsize, usize);
 
 impl Drop for Ends<'_> {
@@ -257,7 +257,7 @@ impl Drop for Ends<'_> {
     }
 }
 
-/// Faults row 87: in the middle of a transaction. A number that was closed may be a journal's, or a lock's.
+/// Faults row 87, during a transaction. The closed number may belong to a journal or a lock.
 #[test]
 fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
     const ROUNDS: usize = 100;
@@ -270,7 +270,7 @@ fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
         let stolen = AtomicUsize::new(0);
         let mut failures = Vec::new();
         std::thread::scope(|scope| {
-            // Once a round, a little later each time: from the opening of the files to the end of the commit.
+            // Once a round, a little later each time: from opening the files to the end of the commit.
             scope.spawn(|| {
                 for seen in 1..=ROUNDS {
                     while round.load(Ordering::Relaxed) < seen {
@@ -278,7 +278,7 @@ fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
                     }
                     std::thread::sleep(Duration::from_micros(seen as u64 * 50));
                     for fd in descriptors(world.directory.path()) {
-                        // SAFETY: the bug of the host.
+                        // SAFETY: this is the host's bug.
                         unsafe { libc::close(fd) };
                         stolen.fetch_add(1, Ordering::Relaxed);
                     }
@@ -304,7 +304,7 @@ fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
     assert_eq!(files_of(&world), 4, "nothing was set aside");
 }
 
-/// Faults row 88.
+/// Faults row 88: no generation of children inherits a descriptor.
 #[test]
 fn a_child_inherits_no_descriptor_of_the_store() {
     let world = World::with_account(json!({}));
@@ -312,7 +312,7 @@ fn a_child_inherits_no_descriptor_of_the_store() {
         let handle = world.open_shop("official");
         handle.get("shop").unwrap();
         assert!(descriptors(world.directory.path()).len() > 1);
-        // Generations of children: each opens its own, and leaves none to the next.
+        // Each generation opens its own descriptors and leaves none to the next.
         fn next(world: &World, handle: &Handle, left: usize) -> String {
             Child::fork(|| {
                 let inherited = descriptors(world.directory.path()).len();
@@ -331,7 +331,7 @@ fn a_child_inherits_no_descriptor_of_the_store() {
     assert_eq!(said, "0 0 ");
 }
 
-/// Faults row 88: what the audit did: a child that gave its rights up, and writes to what it inherited.
+/// Faults row 88, found by an audit: a child drops its privileges, and writes to the descriptors that it inherited.
 #[test]
 fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
     needs_root!();
@@ -345,7 +345,7 @@ fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
             for fd in 3..64 {
                 let link = fs::read_link(format!("/proc/self/fd/{fd}"));
                 if link.is_ok_and(|path| path.starts_with(world.directory.path())) {
-                    // SAFETY: a write by number, as of an intruder.
+                    // SAFETY: a write by number, as an intruder would do it.
                     let mut file = unsafe { fs::File::from_raw_fd(fd) };
                     written += usize::from(file.write_all(b"EVIL").is_ok());
                     let _ = file.into_raw_fd();
@@ -359,7 +359,7 @@ fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
     assert_eq!(said, "0");
 }
 
-/// Faults row 90.
+/// Faults row 90: sixteen stores have open files.
 #[test]
 fn a_process_with_many_stores_keeps_few_files_open() {
     const STORES: usize = 60;
@@ -383,7 +383,7 @@ fn a_process_with_many_stores_keeps_few_files_open() {
         }
         drop(handles);
         most = most.max(descriptors(world.directory.path()).len());
-        // A database and a lock each, of sixteen.
+        // Sixteen databases and sixteen locks.
         format!("{}", most <= 34)
     })
     .join();

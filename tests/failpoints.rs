@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["official", "official_classic"];
 
-/// The patience of a leader that is killed, and so the length of its lease.
+/// The timeout of a leader that is killed, and so the length of its lease.
 const LONG_MS: &str = "60000";
 
-/// A leader in a process of its own that stops or dies when it comes to `point`.
+/// A leader in a separate process that stops or dies when it reaches `point`.
 fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
     let child = Child::fork(|| {
         if signal == libc::SIGKILL {
@@ -26,11 +26,11 @@ fn row(handle: &Handle) -> Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// Faults row 3, and row 2 at every other moment: whoever comes next fetches at once, and the dead one's answer is
-/// nowhere, not even in part.
+/// Faults row 3, and row 2 at every other moment: the next caller fetches at once. Nothing of the dead leader's answer
+/// is stored, not even a part.
 #[test]
 fn a_leader_killed_at_any_moment_is_replaced_at_once_and_leaves_no_half_row() {
-    // The moment, and how many tokens it has cost by then.
+    // The moment, and the number of tokens it has cost by then.
     let moments = [
         (Failpoint::Looked, 0),
         (Failpoint::Locked, 0),
@@ -46,10 +46,10 @@ fn a_leader_killed_at_any_moment_is_replaced_at_once_and_leaves_no_half_row() {
             let killed = leader(&handle, moment, libc::SIGKILL);
             assert_eq!(world.minted(), minted, "{kind} {moment:?}");
             let left = row(&handle);
-            // Before the claim there is no row at all.
+            // Before the claim the row does not exist.
             let is_empty = left["state"] == "none" && left["fetches"] == 0;
             assert!(left.is_null() || is_empty, "{kind} {moment:?}: {left}");
-            // A frozen one would have held its lease, seven times as long as this call has patience.
+            // A frozen leader would have held its lease for seven times the timeout of this call.
             let token = handle.get("shop").unwrap();
             assert!(world.accepts(&token.value), "{kind} {moment:?}");
             assert_eq!(world.minted(), minted + 1, "{kind} {moment:?}");
@@ -59,7 +59,7 @@ fn a_leader_killed_at_any_moment_is_replaced_at_once_and_leaves_no_half_row() {
     }
 }
 
-/// Faults row 3, the other side of the commit: the token is there, and costs nothing more.
+/// Faults row 3, after the commit: the token is stored, and costs nothing more.
 #[test]
 fn a_leader_killed_after_its_commit_leaves_its_token() {
     for kind in KINDS {
@@ -73,7 +73,7 @@ fn a_leader_killed_after_its_commit_leaves_its_token() {
     }
 }
 
-/// Faults row 3 in the soft window: nobody even waits, for the old token is still good.
+/// Faults row 3 in the soft window: no caller waits, because the old token is still good.
 #[test]
 fn a_leader_killed_in_the_soft_window_makes_no_caller_wait() {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
@@ -91,7 +91,7 @@ fn a_leader_killed_in_the_soft_window_makes_no_caller_wait() {
     killed.join();
 }
 
-/// Faults row 5 before there is a lease, and row 1: whoever was about to lead finds the token that another one fetched.
+/// Faults row 1, and row 5 before there is a lease: a process about to lead finds the token that another one fetched.
 #[test]
 fn a_leader_frozen_before_its_claim_is_replaced_and_does_not_fetch_later() {
     for kind in KINDS {
@@ -107,12 +107,12 @@ fn a_leader_frozen_before_its_claim_is_replaced_and_does_not_fetch_later() {
     }
 }
 
-/// Faults row 6: the late one's answer is the older token, or the newer; it overwrites nothing either way.
+/// Faults row 6: the late answer is the older or the newer token. It overwrites nothing in either case.
 #[test]
 fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
     for kind in KINDS {
         for moment in [Failpoint::Claimed, Failpoint::Sending, Failpoint::Replied] {
-            // No grace: what a classic fetch supersedes is dead at once.
+            // Without grace, a classic fetch ends the previous token at once.
             let world = World::with_account(json!({"grace_ms": 0}));
             let late = world.open_shop(kind);
             late.set("timeout_ms", "500").unwrap();
@@ -126,7 +126,7 @@ fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
             frozen.signal(libc::SIGCONT);
             let said = frozen.join();
             if moment == Failpoint::Sending && kind == "official_classic" {
-                // It does not wait for the answer, nor send a body after the head: its time is out.
+                // The late leader neither waits for the answer nor sends a body after the head, because its time is up.
                 common::wait_until("the late request is there", || world.requests() == 2);
             }
             let after = row(&handle);
@@ -139,7 +139,7 @@ fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
                 "{kind} {moment:?}: {said}"
             );
 
-            // Where the late fetch may have ended the newer token, it is checked by one more fetch.
+            // If the late fetch may have ended the newer token, one more fetch replaces it.
             let next = handle.get("shop").unwrap();
             assert!(world.accepts(&next.value), "{kind} {moment:?}: {said}");
             let in_doubt = kind == "official_classic" && moment != Failpoint::Claimed;
@@ -155,8 +155,7 @@ fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
     }
 }
 
-/// Faults row 6 in the soft window: the late request itself ends the token that another one has fetched meanwhile, or its
-/// answer may have.
+/// Faults row 6 in the soft window: the late request may end the token that another process has fetched meanwhile.
 #[test]
 fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
     for (moment, late_requests) in [(Failpoint::Sending, 1), (Failpoint::Replied, 0)] {
@@ -188,7 +187,7 @@ fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
     }
 }
 
-/// Faults rows 6 and 31: what a late request did before it was reset is as unknown as what one did that was answered.
+/// Faults rows 6 and 31: the effect of a late request is as unknown after a reset as after an answer.
 #[test]
 fn a_late_request_that_is_reset_leaves_the_newer_token_in_doubt() {
     let world = World::with_account(json!({"grace_ms": 0}));
@@ -201,7 +200,7 @@ fn a_late_request_that_is_reset_leaves_the_newer_token_in_doubt() {
     world.fault(json!({"id": "wx1", "kind": "reset_after"}));
     frozen.signal(libc::SIGCONT);
     let said = frozen.join();
-    // Its time is out, so it does not see the reset.
+    // Its time is up, so it does not see the reset.
     assert!(said.contains("E_TIMEOUT"), "{said}");
     common::wait_until("the late request has ended it", || {
         !world.accepts(&newer.value)
@@ -211,7 +210,7 @@ fn a_late_request_that_is_reset_leaves_the_newer_token_in_doubt() {
     assert_eq!(world.requests(), 3);
 }
 
-/// Faults row 19, at the worst moment: between the transaction's beginning and its first write.
+/// Faults row 19 at the worst moment: between the beginning of the transaction and its first write.
 #[test]
 fn a_store_deleted_during_a_save_does_not_lose_the_token() {
     for kind in KINDS {
@@ -226,7 +225,7 @@ fn a_store_deleted_during_a_save_does_not_lose_the_token() {
     }
 }
 
-/// Faults row 5: those who waited for a frozen leader pass it over together, and one of them fetches.
+/// Faults row 5: all waiters give up on a frozen leader together, and one of them fetches.
 #[test]
 fn a_crowd_that_passes_over_a_frozen_leader_makes_one_fetch() {
     let world = World::with_account(json!({"delay_ms": 300}));
@@ -244,7 +243,7 @@ fn a_crowd_that_passes_over_a_frozen_leader_makes_one_fetch() {
     frozen.join();
 }
 
-/// What a thread that syncs a file of the store waits for, by a signal handler on that thread.
+/// A slow disk for the thread that syncs a file of the store, made by a signal handler on that thread.
 mod slow_disk {
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -254,12 +253,12 @@ mod slow_disk {
     extern "C" fn stall(_signal: libc::c_int) {
         IS_STALLED.store(true, Ordering::SeqCst);
         while !GOES_ON.load(Ordering::SeqCst) {
-            // SAFETY: may be called in a handler.
+            // SAFETY: poll may be called in a signal handler.
             unsafe { libc::poll(std::ptr::null_mut(), 0, 1) };
         }
     }
 
-    /// The next sync of this process takes until the disk goes on.
+    /// Makes the next sync of this process wait until `go_on` is called.
     pub fn arm() {
         // SAFETY: the handler only reads and writes two flags.
         unsafe { libc::signal(libc::SIGUSR1, stall as *const () as libc::sighandler_t) };
@@ -275,7 +274,7 @@ mod slow_disk {
     }
 }
 
-/// Faults row 89: forks, gets of good tokens and other stores go on; a call that needs the store has its deadline.
+/// Faults row 89: forks, gets of good tokens and other stores go on. A call that needs the store ends at its deadline.
 #[test]
 fn a_disk_that_stalls_under_one_writer_delays_only_that_writer() {
     let world = World::with_account(json!({}));
@@ -294,7 +293,7 @@ fn a_disk_that_stalls_under_one_writer_delays_only_that_writer() {
                 writer.register("shop2", "official", "wx1", common::SECRET)
             });
             common::wait_until("a sync stalls", slow_disk::is_stalled);
-            // Each of these would wait for the disk, and the disk waits for them: to wait is to hang.
+            // The disk is released only after these calls. A call that waits for the disk would hang.
             let token = outcome(handle.get("shop"));
             let child = Child::fork(|| outcome(elsewhere.get("shop"))).join();
             let same = child == outcome(elsewhere.get("shop"));
@@ -320,7 +319,7 @@ fn a_disk_that_stalls_under_one_writer_delays_only_that_writer() {
     assert_eq!(said, "true true true true WXTOKEN_E_TIMEOUT true");
 }
 
-/// Faults row 87: a change keeps its lock when the host closes one of its descriptors in the middle.
+/// Faults row 87: a transaction keeps its lock when the host closes one of its descriptors in the middle.
 #[test]
 fn a_transaction_whose_descriptor_is_closed_still_excludes_other_processes() {
     for which in [0, 1] {
@@ -344,7 +343,7 @@ fn a_transaction_whose_descriptor_is_closed_still_excludes_other_processes() {
                 });
                 let mut of_store: Vec<i32> = of_store.collect();
                 of_store.sort_unstable();
-                // SAFETY: the bug of the host.
+                // SAFETY: this is the host's bug.
                 unsafe { libc::close(of_store[which]) };
                 let other = std::process::Command::new("sqlite3")
                     .arg(&store)
@@ -363,7 +362,8 @@ fn a_transaction_whose_descriptor_is_closed_still_excludes_other_processes() {
     }
 }
 
-/// Faults row 96: keys are changed while a secret is on its way to the store, and the key file cannot be read in that moment.
+/// Faults row 96: keys are changed while a secret is on its way to the store, and the key file is unreadable at that
+/// moment.
 #[test]
 fn a_secret_is_not_written_while_its_key_may_be_gone() {
     let world = World::with_account(json!({}));
@@ -391,7 +391,7 @@ fn a_secret_is_not_written_while_its_key_may_be_gone() {
     std::fs::remove_dir(&key).unwrap();
     std::fs::rename(&aside, &key).unwrap();
     handle.register("late", "official", "wx1", SECRET).unwrap();
-    // A change of keys opens each secret.
+    // A key change opens each secret.
     assert_eq!(operator.rekey().unwrap(), 2);
     assert!(world.accepts(&handle.get("late").unwrap().value));
 }

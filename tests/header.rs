@@ -1,5 +1,5 @@
-//! The committed header is what cbindgen makes of `src/ffi`, and its examples compile. `make header` rewrites it (it sets
-//! WXTOKEN_WRITE_HEADER).
+//! The committed header is the one that cbindgen generates from `src/ffi`, and its examples compile. `make header`
+//! rewrites it (it sets WXTOKEN_WRITE_HEADER).
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn the_committed_header_is_the_generated_one() {
     );
 }
 
-/// Puts the version and the sizes in the places that cbindgen.toml marks.
+/// Inserts the version and the sizes where cbindgen.toml marks them.
 fn with_numbers(header: String) -> String {
     let size = |size: usize| size.to_string();
     let numbers = [
@@ -55,7 +55,8 @@ fn with_numbers(header: String) -> String {
     })
 }
 
-/// What cbindgen cannot be told: a comment of one line is one line, a struct has its tag, one blank line is enough.
+/// Applies the rules that cbindgen has no setting for: a one-line comment stays on one line, a struct has its tag, and
+/// one blank line separates items.
 fn finish(header: &str) -> String {
     let lines: Vec<&str> = header.lines().collect();
     let mut text = String::new();
@@ -89,7 +90,7 @@ fn finish(header: &str) -> String {
     text
 }
 
-/// The indented blocks of the comments that are code: the first is the whole program FIRST USE.
+/// The indented blocks of code in the comments. The first is the whole program FIRST USE.
 fn examples(header: &str) -> Vec<String> {
     let comments = header
         .lines()
@@ -130,7 +131,7 @@ fn the_examples_of_the_header_compile_as_c_and_as_c_plus_plus() {
     others.push_str("}\n");
     let directory = tempfile::tempdir().unwrap();
     for (name, code) in [("first_use.c", first_use), ("others.c", &others)] {
-        // C++ wants a cast of what malloc gives.
+        // C++ requires a cast of the result of malloc.
         let in_cplusplus = code.replace("= malloc(", "= (char *)malloc(");
         for (compiler, language, code) in [
             ("cc", ["-xc", "-std=c99"], code),

@@ -1,4 +1,4 @@
-//! Invariant 10: what the host's limits and habits do to the library, and the library to the host.
+//! Invariant 10: the effect of the host's limits and habits on the library, and of the library on the host.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -19,18 +19,18 @@ fn limit(resource: libc::__rlimit_resource_t, most: u64) {
     assert_eq!(unsafe { libc::setrlimit(resource, &limit) }, 0);
 }
 
-/// So that a child makes its store there when it is another user.
+/// Opens the directory to all users, so that a child can create its store there as another user.
 fn open_to_all(world: &World) {
     let all = std::fs::Permissions::from_mode(0o777);
     std::fs::set_permissions(world.directory.path(), all).unwrap();
 }
 
-/// Faults row 14.
+/// Faults row 14: no thread can be started.
 #[test]
 fn a_name_lookup_fails_if_no_thread_can_be_started() {
     let world = World::with_account(json!({}));
     open_to_all(&world);
-    // By name, for only a name needs a thread.
+    // By name, because only a name lookup needs a thread.
     let url = world.sim.http().replace("127.0.0.1", "localhost");
     let said = Child::fork(|| {
         drop_privileges();
@@ -47,7 +47,7 @@ fn a_name_lookup_fails_if_no_thread_can_be_started() {
     );
 }
 
-/// Faults row 64: a seccomp filter, as containers have. No limit lifts it.
+/// Faults row 64: a seccomp filter, as containers have one. No higher limit removes it.
 #[test]
 fn a_seccomp_filter_that_forbids_threads_is_not_reported_as_a_limit() {
     let world = World::with_account(json!({}));
@@ -73,11 +73,11 @@ fn a_seccomp_filter_that_forbids_threads_is_not_reported_as_a_limit() {
         assert!(said.contains(part), "{said}");
         assert_eq!(said.contains("ulimit"), error == libc::EAGAIN, "{said}");
     }
-    // Nobody else's failure.
+    // The failure is not shared with other processes.
     handle.get("shop").unwrap();
 }
 
-/// What `a_kernel_without_the_newer_system_calls_is_sufficient` runs as a program of its own.
+/// The program that `a_kernel_without_the_newer_system_calls_is_sufficient` runs.
 #[test]
 #[ignore = "a part of another test"]
 fn old_kernel_helper() {
@@ -88,7 +88,7 @@ fn old_kernel_helper() {
     println!("got: {}", outcome(handle.get("shop")));
 }
 
-/// Linux 3.15, and a filter that is older than the kernel.
+/// Linux 3.15, and a seccomp filter that is older than the kernel.
 #[test]
 fn a_kernel_without_the_newer_system_calls_is_sufficient() {
     let world = World::with_account(json!({}));
@@ -131,7 +131,7 @@ fn a_kernel_without_the_newer_system_calls_is_sufficient() {
     assert_ne!(keys[0], keys[1], "the keys are not random");
 }
 
-/// Faults row 14, for the thread that is only a convenience.
+/// Faults row 14, for the background refresh, which callers can do without.
 #[test]
 fn a_background_refresh_that_cannot_start_a_thread_leaves_the_token_in_use() {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
@@ -154,7 +154,7 @@ fn a_background_refresh_that_cannot_start_a_thread_leaves_the_token_in_use() {
     assert_eq!(world.requests(), 1);
 }
 
-/// Faults row 15.
+/// Faults row 15: no descriptor is free.
 #[test]
 fn without_free_descriptors_known_tokens_are_served_and_other_calls_fail() {
     let world = World::with_account(json!({}));
@@ -166,7 +166,7 @@ fn without_free_descriptors_known_tokens_are_served_and_other_calls_fail() {
         let token = handle.get("shop").unwrap();
         limit(libc::RLIMIT_NOFILE, 3);
         let known = handle.get("shop").unwrap() == token;
-        // The open one is out of place: it cannot be opened anew, and the token is still good.
+        // The moved file cannot be opened again, and the token is still good.
         std::fs::rename(world.store(), world.directory.path().join("moved")).unwrap();
         let known = known && handle.get("shop").unwrap() == token;
         format!("{known} {}", outcome(handle.get("other")))
@@ -176,7 +176,7 @@ fn without_free_descriptors_known_tokens_are_served_and_other_calls_fail() {
     assert_eq!(world.sim.counters_of("wx2").requests, 0);
 }
 
-/// Faults row 35.
+/// Faults row 35: the host sets its environment in a loop.
 #[test]
 fn a_host_may_change_its_environment_during_calls() {
     let world = World::with_account(json!({}));
@@ -211,7 +211,7 @@ fn a_host_may_change_its_environment_during_calls() {
     assert_eq!(said, "done");
 }
 
-/// Faults row 36.
+/// Faults row 36: 32 writers share one store.
 #[test]
 fn thirty_two_writers_on_one_store_all_succeed() {
     let world = World::with_account(json!({}));
@@ -220,7 +220,7 @@ fn thirty_two_writers_on_one_store_all_succeed() {
     let children: Vec<Child> = (0..32)
         .map(|writer| {
             Child::fork(|| {
-                // A machine whose processors and disk are kept busy may hold one write up for half a minute.
+                // A machine with a busy processor and disk may delay one write for half a minute.
                 common::set_env("WXTOKEN_TIMEOUT_MS", "200000");
                 let handle = Handle::open(&store).unwrap();
                 let mut slowest = Duration::ZERO;
@@ -306,7 +306,7 @@ fn nothing_is_written_to_stdout_and_no_signal_disposition_changes() {
         };
         let before = dispositions();
         let mut ends = [0; 2];
-        // SAFETY: stdout of this child becomes a pipe that nobody fills.
+        // SAFETY: stdout of this child becomes an empty pipe.
         unsafe {
             libc::pipe(ends.as_mut_ptr());
             libc::fcntl(ends[0], libc::F_SETFL, libc::O_NONBLOCK);
@@ -324,12 +324,12 @@ fn nothing_is_written_to_stdout_and_no_signal_disposition_changes() {
     assert_eq!(said, "true -1 1");
 }
 
-/// What `a_set_user_id_program_takes_nothing_from_its_callers_environment` runs as a program of its own.
+/// The program that `a_set_user_id_program_takes_nothing_from_its_callers_environment` runs.
 #[test]
 #[ignore = "a part of another test"]
 fn set_user_id_helper() {
     let of = |name: &str| std::env::var(name).unwrap();
-    // SAFETY: reads a number that the kernel gave.
+    // SAFETY: reads a number that the kernel set.
     println!("secure: {}", unsafe { libc::getauxval(libc::AT_SECURE) });
     match Handle::open_maybe(None) {
         Ok(_) => println!("without a path: opened"),
@@ -339,12 +339,13 @@ fn set_user_id_helper() {
     handle.set("proxy", &of("TEST_PROXY")).unwrap();
     handle.set("ca_file", &of("TEST_CA_FILE")).unwrap();
     println!("got: {}", outcome(handle.get("shop")));
-    // At once: the leak sanitizer would trace this process at its end, and the kernel lets root alone trace such a one.
-    // SAFETY: takes nothing from Rust, and what was printed ends with a line.
+    // Exits at once: the leak sanitizer would trace this process at its end, and the kernel lets only root trace such a
+    // process.
+    // SAFETY: takes nothing from Rust, and the output ends with a line.
     unsafe { libc::_exit(0) }
 }
 
-/// Faults row 75.
+/// Faults row 75: a set-user-ID program uses the library.
 #[test]
 fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
     needs_root!();
@@ -359,7 +360,8 @@ fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
     mode(directory, 0o755);
     drop(world.open_shop("official"));
     let helper = directory.join("helper");
-    // By another process: a child forked by a test beside would have the copy open to write, and it could not be run.
+    // Another process copies it. If a child forked by a concurrent test had the copy open for writing, it could not be
+    // executed.
     let copied = Command::new("cp")
         .args([std::env::current_exe().unwrap().as_path(), &helper])
         .status();
@@ -395,7 +397,7 @@ fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     if said.contains("secure: 0") {
-        // The file system of temporary files does not let a program change its user.
+        // The file system for temporary files ignores set-user-ID bits.
         fn here() {}
         return common::say_not_run(std::any::type_name_of_val(&here));
     }

@@ -1,5 +1,5 @@
-//! A keeper and the readers it works for: processes of another user who may read the store, and neither write it nor read
-//! the key. The readers become `nobody`, which only root may; see `needs_root`.
+//! A keeper and its readers. The readers run as another user who may read the store, but may neither write it nor read
+//! the key. They become `nobody`, which only root may do; see `needs_root`.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,7 +19,7 @@ const NOBODY: u32 = 65534;
 const STABLE: &str = "/cgi-bin/stable_token";
 const TICKET: &str = "/cgi-bin/ticket/getticket";
 
-/// A store that a group may read, as docs/deploy.md sets it up.
+/// A store that a group may read, set up as in docs/deploy.md.
 struct Set {
     world: World,
     owner: Handle,
@@ -41,7 +41,7 @@ impl Set {
         self.world.store().with_added_extension("mailbox")
     }
 
-    /// A process that keeps the store until it is killed. It has come so far that readers reach it.
+    /// A process that keeps the store until it is killed. Readers can reach it by now.
     fn keeper(&self) -> Killed {
         let child = Child::fork(|| {
             let store = keeping(&self.world);
@@ -56,7 +56,7 @@ impl Set {
         Killed(Some(child))
     }
 
-    /// What a process of the store's group comes to.
+    /// Runs `work` in a process of the store's group.
     fn reader(&self, work: impl FnOnce(&Handle) -> String) -> Child {
         let world = &self.world;
         Child::fork(move || {
@@ -65,7 +65,7 @@ impl Set {
         })
     }
 
-    /// How often an endpoint has given a token.
+    /// The number of tokens that an endpoint has returned.
     fn minted(&self, path: &str) -> u64 {
         let counters = self.world.sim.counters_of("wx1");
         counters.by_path.get(path).map_or(0, |here| here.minted)
@@ -84,7 +84,7 @@ fn keeping(world: &World) -> Store {
     store
 }
 
-/// A process that is killed when this goes.
+/// A process that is killed on drop.
 struct Killed(Option<Child>);
 
 impl Drop for Killed {
@@ -96,7 +96,7 @@ impl Drop for Killed {
     }
 }
 
-/// A keeper in this process, and what it tells.
+/// A keeper in this process, and the events that it reports.
 fn keeper_of(store: &Store) -> (Keeper, Told) {
     let told = Told::default();
     let to = told.clone();
@@ -108,7 +108,7 @@ fn keeper_of(store: &Store) -> (Keeper, Told) {
 
 type Told = Arc<Mutex<Vec<KeeperEvent>>>;
 
-/// Passes, until nothing is under way.
+/// Runs passes until no fetch is under way.
 fn settled(keeper: &mut Keeper) -> PassSummary {
     let mut pass = keeper.pass().unwrap();
     wait_until("all is fetched", || {
@@ -134,7 +134,7 @@ fn a_reader_gets_every_credential_and_fetches_none() {
     let _keeper = set.keeper();
     let said = set.reader(|handle| {
         let token = outcome(handle.get("shop"));
-        // Nobody has asked for it before: the keeper is told that it is wanted.
+        // No caller has asked for it before: the reader asks the keeper for it.
         let ticket = outcome(handle.get("shop/jsapi_ticket"));
         format!("{token} {ticket}")
     });
@@ -160,7 +160,7 @@ fn a_reader_without_a_keeper_is_told_which_user_should_run_one() {
     ] {
         assert!(said.contains(part), "{said}");
     }
-    // One that has died leaves its mailbox behind.
+    // The first keeper has died and left its mailbox.
     let keeper = set.keeper();
     set.owner.get("shop").unwrap();
     drop(keeper);
@@ -198,7 +198,7 @@ fn a_crowd_of_readers_whose_token_is_refused_costs_one_fetch() {
                 if let Err(e) = handle.reject("shop", &refused) {
                     return e.message;
                 }
-                // At once, with no time between: the reject is in the store.
+                // Right after the reject, which is in the store.
                 outcome(handle.get("shop"))
             })
         })
@@ -208,7 +208,7 @@ fn a_crowd_of_readers_whose_token_is_refused_costs_one_fetch() {
     assert_ne!(new[0], old);
     assert!(set.world.accepts(&new[0]), "{new:?}");
     assert_eq!(set.minted(STABLE), 2);
-    // What is rejected late is another token by now.
+    // By now a late reject names a token that has been replaced.
     let late = set.reader(|handle| match handle.reject("shop", &old) {
         Ok(()) => outcome(handle.get("shop")),
         Err(e) => e.message,
@@ -218,11 +218,12 @@ fn a_crowd_of_readers_whose_token_is_refused_costs_one_fetch() {
     set.is_left_to_root();
 }
 
-/// Its window opens before that of those who could fetch themselves: through two expiries none of them does.
+/// A keeper refreshes before other processes may. Through two expiries none of them fetches.
 #[test]
 fn while_a_keeper_runs_no_other_process_fetches() {
     needs_root!();
-    // It is 800 ms ahead. Where this process stood still for long, the keeper may have, too, and nothing is shown.
+    // The keeper is 800 ms ahead of the others. If this process stood still for long, the keeper may have done so too,
+    // and the round proves nothing.
     const STILL: Duration = Duration::from_millis(300);
     let mut rounds = (0..5).map(|_| two_expiries_beside_a_keeper());
     let round = rounds.find(|round| round.slowest < STILL);
@@ -230,13 +231,13 @@ fn while_a_keeper_runs_no_other_process_fetches() {
     assert!(round.fetched_by_others.is_empty(), "{round:?}");
     assert!((2..=3).contains(&round.tokens.len()), "{round:?}");
     assert_eq!(round.minted, round.tokens.len() as u64, "{round:?}");
-    // For whoever reads the output: no wait for a fetch is in it.
+    // For readers of the output: this time includes no wait for a fetch.
     println!("the slowest get took {:?}", round.slowest);
 }
 
 #[derive(Debug)]
 struct Beside {
-    /// What one of the threads beside the keeper waited for longest.
+    /// The longest wait of a thread that gets while the keeper runs.
     slowest: Duration,
     tokens: HashSet<String>,
     minted: u64,
@@ -247,7 +248,7 @@ fn two_expiries_beside_a_keeper() -> Beside {
     const LIFE: Duration = Duration::from_secs(16);
     let set = Set::new(json!({"lifetime_ms": LIFE.as_millis() as u64}));
     let keeper = set.keeper();
-    // As ready to fetch as can be: they look at the store on each get.
+    // They look at the store on each get, so they notice a due refresh at once.
     set.owner.set("revalidate_ms", "0").unwrap();
     let by_keeper = format!("[{}]", keeper.0.as_ref().unwrap().pid);
     wait_until("the first token", || set.minted(STABLE) == 1);
@@ -269,7 +270,7 @@ fn two_expiries_beside_a_keeper() -> Beside {
         while !is_over() {
             let report = set.owner.report();
             let by = &report["accounts"][0]["tokens"][0]["fetched_by"];
-            // None, as long as the first is on its way to the store.
+            // Absent while the first token is on its way to the store.
             fetched_by.extend(by.as_str().filter(|by| !by.is_empty()).map(String::from));
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -278,7 +279,7 @@ fn two_expiries_beside_a_keeper() -> Beside {
     });
     assert_eq!(set.owner.report()["keeper"], true);
     drop(keeper);
-    // One may have come since.
+    // The keeper may have fetched one more since.
     let last = set.owner.get("shop").unwrap().value;
     let slowest = seen.iter().map(|(_, slowest)| *slowest).max().unwrap();
     let tokens = seen.into_iter().flat_map(|(tokens, _)| tokens);
@@ -305,7 +306,7 @@ fn two_keepers_fetch_no_more_than_one() {
     }
     let counters = set.world.sim.counters_of("wx1");
     assert_eq!(counters.max_in_flight, 1);
-    // Each asks a second ahead of the end. What was there in no look is minted, too.
+    // Each token is refreshed a second before its end. A token that no reader saw also counts as minted.
     let most = 2 + began.elapsed().as_secs() / 2;
     assert!((tokens.len() as u64..=most).contains(&counters.minted));
     set.is_left_to_root();
@@ -332,7 +333,7 @@ fn a_keeper_waits_for_the_stored_back_off_and_resumes_when_the_account_is_correc
     assert_eq!(failures(&told.lock().unwrap())[0].errcode, 40125);
     assert_eq!(told.lock().unwrap().len(), 1);
     assert_eq!(set.world.requests(), 1);
-    // A reader is told why, at once.
+    // A reader learns the reason at once.
     let said = set.reader(|handle| outcome(handle.get("shop"))).join();
     assert!(said.contains("40125"), "{said}");
     set.owner
@@ -348,7 +349,7 @@ fn a_keeper_tries_the_next_name_of_an_account_when_a_secret_is_refused() {
     needs_root!();
     let set = Set::new(json!({}));
     let wrong = "f".repeat(32);
-    // It sorts before the one whose secret is right.
+    // This name sorts before the one with the right secret.
     set.owner
         .register("legacy", "official", "wx1", &wrong)
         .unwrap();
@@ -360,7 +361,7 @@ fn a_keeper_tries_the_next_name_of_an_account_when_a_secret_is_refused() {
     assert!(failures(&told.lock().unwrap()).is_empty());
 }
 
-/// Nothing in the store holds it back, so the keeper does; and tells it once.
+/// The store holds no failure that delays the fetch, so the keeper waits by itself. It reports the failure once.
 #[test]
 fn a_credential_that_waits_for_its_parent_is_fetched_when_the_parent_is_retried() {
     needs_root!();
@@ -408,7 +409,7 @@ fn an_account_that_lacks_a_pushed_secret_is_reported_once() {
     let told = told.lock().unwrap().clone();
     assert_eq!(failures(&told).len(), 1, "{told:?}");
     assert!(failures(&told)[0].to_string().contains("verify_ticket"));
-    // A reader is told so at once, and not when its patience has ended.
+    // A reader learns this at once, without waiting for its deadline.
     const PATIENCE: Duration = Duration::from_secs(60);
     let said = set.reader(|handle| {
         let patience = PATIENCE.as_millis().to_string();
@@ -451,7 +452,7 @@ fn garbage_in_the_mailbox_stops_neither_keeper_nor_readers() {
                 file.write_all(b"\n\xff\n").unwrap();
             }
         }
-        // Whoever may write there may not read what others write.
+        // The mailbox can be written but not read by its readers.
         let read = fs::File::open(&mailbox).unwrap_err();
         assert_eq!(read.kind(), std::io::ErrorKind::PermissionDenied);
         outcome(handle.get("shop/jsapi_ticket"))
@@ -473,11 +474,11 @@ fn the_mailbox_has_the_readers_of_the_store() {
     fs::set_permissions(set.world.store(), fs::Permissions::from_mode(0o600)).unwrap();
     let keeper = set.keeper();
     wait_until("it is closed", || mode(&set.mailbox()) == 0o600);
-    // It need not be started anew when that changes.
+    // A running keeper follows the change.
     fs::set_permissions(set.world.store(), fs::Permissions::from_mode(0o640)).unwrap();
     wait_until("it is open", || mode(&set.mailbox()) == 0o620);
     drop(keeper);
-    // A trap in its place is not written to.
+    // A symbolic link in its place is not followed.
     fs::remove_file(set.mailbox()).unwrap();
     let trap = set.world.directory.path().join("trap");
     fs::write(&trap, "as it was").unwrap();
@@ -495,7 +496,7 @@ fn the_mailbox_has_the_readers_of_the_store() {
     assert_eq!(fs::read(&trap).unwrap(), b"as it was");
 }
 
-/// What the keeper has seen comes back with the store, and for the same group.
+/// The accounts that the keeper has seen are restored with the store, for the same group.
 #[test]
 fn a_keeper_restores_a_lost_store() {
     needs_root!();
@@ -507,7 +508,7 @@ fn a_keeper_restores_a_lost_store() {
         .unwrap();
     let (ticket, _) = world.sim.push("wxabove", 0).unwrap();
     owner.put("above", "verify_ticket", &ticket).unwrap();
-    // Nobody else remembers the accounts.
+    // No other process knows the accounts.
     drop(owner);
     let store = keeping(&world);
     let (mut keeper, _) = keeper_of(&store);
@@ -522,14 +523,14 @@ fn a_keeper_restores_a_lost_store() {
         let said = said.join();
         assert!(world.accepts(&said), "{name}: {said}");
     }
-    // But not what was taken out.
+    // A removed account stays removed.
     store.remove("shop").unwrap();
     settled(&mut keeper);
     let gone = store.get(Some("shop")).err().unwrap();
     assert_eq!(gone.status.name(), "WXTOKEN_E_ACCOUNT");
 }
 
-/// On threads of their own: who waits for one platform keeps nobody from the others.
+/// Each platform has its own threads, so a wait for one platform delays no other.
 #[test]
 fn an_account_whose_platform_hangs_delays_no_other() {
     needs_root!();
@@ -555,7 +556,7 @@ fn an_account_whose_platform_hangs_delays_no_other() {
     set.world.sim.clear_faults();
 }
 
-/// One that hangs for all its accounts has most threads, and not all.
+/// A platform that hangs for all its accounts occupies most threads, but not all.
 #[test]
 fn a_platform_that_hangs_leaves_threads_to_the_others() {
     needs_root!();
@@ -627,12 +628,11 @@ fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
         before.contains(&"a119".into())
     });
     before.truncate(before.iter().position(|name| name == "a119").unwrap());
-    // Some that began with it or after it may be told before it. By its own place it would be the last of 97.
+    // Some that began with it or later may be reported before it. In the order of the queue it would be the last of 97.
     assert!(before.len() < 60, "{before:?}");
 }
 
-/// What a keeper tells may meet a log that cannot be written.
-/// Faults row 82: a newer version has taken one account over, to a kind that this one does not know.
+/// Faults row 82: a newer version has changed one account to a kind that this version does not know.
 #[test]
 fn a_keeper_skips_an_account_of_an_unknown_kind_and_keeps_the_others() {
     let world = World::with_account(json!({}));
@@ -652,7 +652,7 @@ fn a_keeper_skips_an_account_of_an_unknown_kind_and_keeps_the_others() {
     let told: Vec<String> = pass.left_out.iter().map(ToString::to_string).collect();
     let why = "account \"stall\": kind \"official_v9\" is not known to this version: upgrade";
     assert_eq!(told, [why]);
-    // It is not taken for lost, which would have the keeper look again and again.
+    // The account does not count as lost. Otherwise the keeper would keep looking.
     let rests = settled(&mut keeper).next_ms;
     assert!(rests > 10_000, "{rests}");
     let failure = handle.get("stall").unwrap_err();
@@ -663,6 +663,7 @@ fn a_keeper_skips_an_account_of_an_unknown_kind_and_keeps_the_others() {
     );
 }
 
+/// The event handler may write to a log that fails.
 #[test]
 fn a_panic_in_the_event_handler_stops_no_fetch() {
     needs_root!();
@@ -679,7 +680,7 @@ fn a_panic_in_the_event_handler_stops_no_fetch() {
     keeper.end();
 }
 
-/// A ticket without its parent's token has failed by no fault of its own, and not each time that the keeper looks.
+/// A ticket without its parent's token has not failed by itself, and is not reported at each pass.
 #[test]
 fn a_ticket_without_its_parent_is_reported_once_and_waits() {
     needs_root!();
@@ -694,7 +695,7 @@ fn a_ticket_without_its_parent_is_reported_once_and_waits() {
     let (mut keeper, told) = keeper_of(&store);
     for _ in 0..20 {
         settled(&mut keeper);
-        // A change of the store, such as its own try, is no reason to try this again.
+        // A change of the store, such as the keeper's own attempt, causes no new attempt.
         keeper.store_changed();
     }
     let of_ticket = |kept: &&KeeperEvent| kept.name == "shop/jsapi_ticket";
@@ -705,7 +706,7 @@ fn a_ticket_without_its_parent_is_reported_once_and_waits() {
     drop(keeper);
 }
 
-/// Such as a file of certificates that is gone: each try changes the store, and is no reason for the next.
+/// An example is a missing certificate file: each attempt changes the store, and must not cause the next.
 #[test]
 fn a_local_fault_of_the_keeper_is_not_retried_at_each_change_of_the_store() {
     needs_root!();
@@ -724,13 +725,13 @@ fn a_local_fault_of_the_keeper_is_not_retried_at_each_change_of_the_store() {
         keeper.store_changed();
     }
     assert_eq!(failures(&told.lock().unwrap()).len(), 1);
-    // The operator says when it is mended.
+    // The operator tells the keeper when it is fixed.
     fs::copy(set.world.sim.ca_file(), &fleeting).unwrap();
     keeper.look_again();
     assert_eq!(settled(&mut keeper).without_token, 0);
 }
 
-/// What somebody leaves without the end of a line spoils no other message.
+/// A line that its writer left unfinished spoils no other message.
 #[test]
 fn an_unfinished_message_in_the_mailbox_spoils_no_other() {
     needs_root!();
@@ -767,7 +768,8 @@ fn only_a_user_who_can_read_the_key_can_keep() {
     }
 }
 
-/// It is emptied between two looks of one pass, too: only what an operator removes is forgotten.
+/// The store may be emptied between two steps of one pass too. The keeper forgets only accounts that an operator
+/// removed.
 #[test]
 fn a_store_emptied_at_any_moment_gets_its_accounts_back() {
     needs_root!();
@@ -787,7 +789,7 @@ fn a_store_emptied_at_any_moment_gets_its_accounts_back() {
             over.store(true, Ordering::Relaxed);
         });
         while !over.load(Ordering::Relaxed) {
-            // It may be lost in the middle of what a pass does.
+            // The store may be lost during this pass.
             let _ = keeper.pass();
         }
         lose.join().unwrap();

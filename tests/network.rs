@@ -1,4 +1,4 @@
-//! The way to a host: addresses, name servers, proxies, TLS, plain HTTP; and that a failure names its cause.
+//! The way to a host: addresses, name servers, proxies, TLS, plain HTTP. A failure names its cause.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -11,7 +11,7 @@ use ::wxtoken::ffi::wxtoken_status::*;
 use common::{Child, Handle, Refusing, SECRET, World, bind, needs_root, outcome, set_env};
 use serde_json::json;
 
-/// A listener whose queue is full: it answers no further connection.
+/// A listener whose queue is full, so it accepts no more connections.
 struct Deaf {
     _listener: TcpListener,
     _queue: Vec<TcpStream>,
@@ -19,7 +19,7 @@ struct Deaf {
 
 fn deaf(address: SocketAddr) -> Deaf {
     let listener = TcpListener::bind(address).unwrap();
-    // SAFETY: a listening socket, which listens on.
+    // SAFETY: a valid socket that is already listening.
     unsafe { libc::listen(listener.as_raw_fd(), 0) };
     let mut queue = Vec::new();
     while let Ok(one) =
@@ -37,7 +37,7 @@ fn port_of(url: &str) -> u16 {
     url.rsplit_once(':').unwrap().1.parse().unwrap()
 }
 
-/// A file of the world's, for this forked child in the place of one of the system's.
+/// Replaces a system file with this text, for this forked child alone.
 fn replace(world: &World, system: &str, text: &str) {
     let name = Path::new(system).file_name().unwrap();
     let file = world.directory.path().join(name);
@@ -45,7 +45,7 @@ fn replace(world: &World, system: &str, text: &str) {
     bind(&file, Path::new(system));
 }
 
-/// A handle at a store of its own, which believes the simulator's certificates.
+/// Opens a handle with its own store that trusts the simulator's certificates.
 fn handle_at(world: &World, name: &str, options: &[(&str, &str)]) -> Handle {
     let handle = Handle::open(&world.directory.path().join(format!("{name}.db"))).unwrap();
     let ca = world.sim.ca_file().to_str().unwrap();
@@ -61,7 +61,7 @@ fn handle_at(world: &World, name: &str, options: &[(&str, &str)]) -> Handle {
 
 const DEAD: [&str; 3] = ["::1", "127.0.0.2", "127.0.0.3"];
 
-/// A name's addresses in /etc/hosts, and the dead ones among them at this port.
+/// Puts a name with several addresses into /etc/hosts, and returns listeners for the dead ones at this port.
 fn dead_before_good(world: &World, name: &str, port: u16) -> Vec<Deaf> {
     let lines = DEAD.iter().chain(&["127.0.0.1"]);
     let hosts: String = lines.map(|address| format!("{address} {name}\n")).collect();
@@ -70,7 +70,8 @@ fn dead_before_good(world: &World, name: &str, port: u16) -> Vec<Deaf> {
     DEAD.iter().map(at).collect()
 }
 
-/// What a get says through a name with dead addresses before the good one; and how long it took, if that was long.
+/// The result of a get through a name with dead addresses before the good one. It includes the time taken if that was
+/// long.
 fn said_past_the_dead(world: &World, name: &str, port: u16, option: (&str, &str)) -> String {
     Child::fork(|| {
         let _dead = dead_before_good(world, name, port);
@@ -82,7 +83,7 @@ fn said_past_the_dead(world: &World, name: &str, port: u16, option: (&str, &str)
         let handle = handle_at(world, "a", &patient);
         let began = Instant::now();
         let said = outcome(handle.get("shop"));
-        // The limit is the time that one dead address cost.
+        // The limit is far below the timeout that one dead address could cost.
         match began.elapsed() < Duration::from_secs(20) {
             true => said,
             false => format!("{:?}: {said}", began.elapsed()),
@@ -91,7 +92,7 @@ fn said_past_the_dead(world: &World, name: &str, port: u16, option: (&str, &str)
     .join()
 }
 
-/// Faults row 63.
+/// Faults row 63: dead addresses before one that answers.
 #[test]
 fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
     needs_root!();
@@ -103,7 +104,7 @@ fn dead_addresses_of_a_host_cost_a_fraction_of_a_second() {
     assert!(world.accepts(&said), "{said}");
 }
 
-/// Faults row 63, for the proxy's name.
+/// Faults row 63, for the name of a proxy.
 #[test]
 fn dead_addresses_of_a_proxy_cost_a_fraction_of_a_second() {
     needs_root!();
@@ -150,16 +151,16 @@ fn only_addresses_of_the_ip_version_are_used() {
 
 // --- name servers ---
 
-/// A name server on this child's loopback, in a network of its own.
+/// A name server on this child's loopback, in its own network namespace.
 enum NameServer {
-    /// Nobody listens.
+    /// Not running.
     Gone,
     Silent,
     /// Answers with this code.
     Answers(u8),
 }
 
-/// A network with nothing but loopback, which has this address of IPv4.
+/// Enters a network namespace that has only loopback, with this IPv4 address.
 fn own_network(address: [u8; 4]) {
     // SAFETY: unshares this forked child's network; an ifreq of zeros is a value, and both ioctls read and write one.
     unsafe {
@@ -194,14 +195,14 @@ fn serve_names(server: &NameServer) {
             answer[2] = 0x81;
             answer[3] = 0x80 | code;
             answer[6..12].fill(0);
-            // The question alone, without the additional record that the header no longer counts.
+            // Only the question, without the additional record that the header no longer counts.
             let end = 12 + answer[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
             socket.send_to(&answer[..end], from).unwrap();
         }
     });
 }
 
-/// The outcome of a get where the name server does this.
+/// The result of a get with this name server.
 fn said_of_names(
     world: &World,
     resolv_conf: &str,
@@ -214,7 +215,7 @@ fn said_of_names(
         replace(world, "/etc/hosts", "127.0.0.1 localhost\n");
         replace(world, "/etc/resolv.conf", resolv_conf);
         serve_names(&server);
-        // A loaded machine may answer late; the one that never does is not waited for that long.
+        // A loaded machine may answer late. The silent server never answers, so it gets a shorter timeout.
         let patience = match server {
             NameServer::Silent => "3000",
             NameServer::Gone | NameServer::Answers(_) => "30000",
@@ -229,7 +230,7 @@ fn said_of_names(
     .join()
 }
 
-/// Faults row 64.
+/// Faults row 64: a failed lookup.
 #[test]
 fn a_failed_name_lookup_says_why_it_failed() {
     needs_root!();
@@ -294,7 +295,7 @@ fn a_failed_name_lookup_says_why_it_failed() {
     }
 }
 
-/// Faults row 64.
+/// Faults row 64: a proxy that only other programs know.
 #[test]
 fn a_proxy_set_for_other_programs_is_named_when_a_host_is_unreachable() {
     needs_root!();
@@ -350,14 +351,14 @@ fn a_proxy_set_for_other_programs_is_named_when_a_host_is_unreachable() {
 
 // --- proxies ---
 
-/// A listener that does something with each connection, and counts them.
+/// A listener that handles each connection with a function, and records it.
 struct Peer {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl Peer {
-    /// `serve` gives what is to be remembered of a connection.
+    /// Starts a listener. `serve` returns the bytes to remember of a connection.
     fn start(serve: impl Fn(TcpStream) -> Vec<u8> + Clone + Send + 'static) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -375,7 +376,7 @@ impl Peer {
         Peer { address, seen: all }
     }
 
-    /// Reads a head of HTTP, answers, and hangs up in order.
+    /// Reads an HTTP head, answers, and closes in order.
     fn that_answers(answer: &'static [u8]) -> Peer {
         Peer::start(move |mut stream| {
             let head = head_of(&mut stream);
@@ -389,7 +390,7 @@ impl Peer {
     }
 }
 
-/// Hangs up in order: a socket that is closed with something unread resets the connection.
+/// Closes in order: closing a socket with unread data would reset the connection.
 fn answer_and_hang_up(stream: &mut TcpStream, answer: &[u8]) {
     let _ = stream.write_all(answer);
     let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -407,7 +408,7 @@ fn head_of(stream: &mut TcpStream) -> Vec<u8> {
 
 const PASSWORD: &str = "pass%40word";
 
-/// Faults row 65.
+/// Faults row 65: proxies that fail.
 #[test]
 fn a_failure_at_a_proxy_is_blamed_on_the_proxy_with_its_cause() {
     let world = World::with_account(json!({}));
@@ -491,7 +492,7 @@ fn a_failure_at_a_proxy_is_blamed_on_the_proxy_with_its_cause() {
     }
 }
 
-/// Faults row 80: a proxy that sends the login back, or a host behind it.
+/// Faults row 80: the proxy, or a host behind it, echoes the login.
 #[test]
 fn a_login_that_a_proxy_echoes_is_not_shown() {
     let world = World::with_account(json!({}));
@@ -518,7 +519,7 @@ fn a_login_that_a_proxy_echoes_is_not_shown() {
     assert!(!failure.message.contains("bWU6"), "{failure:?}");
 }
 
-/// Faults row 65.
+/// Faults row 65: no proxy at the address.
 #[test]
 fn an_absent_proxy_is_named() {
     let world = World::with_account(json!({}));
@@ -555,12 +556,12 @@ fn an_absent_proxy_is_named() {
     }
 }
 
-/// A peer that sends the beginning of an answer, and then one byte after another without an end.
+/// A peer that sends the beginning of an answer, and then one byte after another without end.
 fn drips(stream: TcpStream, beginning: &[u8]) -> Vec<u8> {
     drips_of(stream, beginning, b"x")
 }
 
-/// A peer that sends the beginning of an answer, and then one part after another without an end.
+/// A peer that sends the beginning of an answer, and then the same part without end.
 fn drips_of(mut stream: TcpStream, beginning: &[u8], part: &[u8]) -> Vec<u8> {
     let _ = stream.write_all(beginning);
     let closed = |stream: &mut TcpStream| {
@@ -573,7 +574,7 @@ fn drips_of(mut stream: TcpStream, beginning: &[u8], part: &[u8]) -> Vec<u8> {
     Vec::new()
 }
 
-/// Faults row 28: each of them would go on for hours, a little at a time.
+/// Faults row 28: each of these peers would go on for hours, a little at a time.
 #[test]
 fn every_wait_for_a_host_ends_in_time() {
     let world = World::with_account(json!({}));
@@ -598,7 +599,7 @@ fn every_wait_for_a_host_ends_in_time() {
             "x",
         ),
         ("http", "", "HTTP/1.1 100 Continue\r\n\r\n"),
-        // The beginning of a record of the handshake.
+        // The first bytes of a TLS handshake record.
         ("https", "\x16\x03\x03\x3f\x7f\x02", "x"),
     ];
     for (number, (scheme, beginning, part)) in cases.into_iter().enumerate() {
@@ -644,7 +645,7 @@ fn every_wait_for_a_proxy_ends_in_time() {
             "socks5h",
             Peer::start(|stream| drips(stream, &[5, 0, 5, 0, 0, 3, 255])),
         ),
-        // A handshake that drips behind the proxy.
+        // A TLS handshake that drips behind the proxy.
         (
             "http",
             Peer::start(|mut stream| {
@@ -654,7 +655,7 @@ fn every_wait_for_a_proxy_ends_in_time() {
                 drips(stream, b"\x16\x03\x03\x3f\x7f\x02")
             }),
         ),
-        // Through the proxy, and then no TLS.
+        // The proxy connects, and no TLS follows.
         (
             "http",
             Peer::start(|mut stream| {
@@ -695,7 +696,7 @@ fn every_wait_for_a_proxy_ends_in_time() {
     }
 }
 
-/// A SOCKS5 proxy that leads everything to `to`, and remembers what it was asked for.
+/// A SOCKS5 proxy that connects everything to `to`, and records the requested addresses.
 fn socks(to: SocketAddr, login: Option<&'static str>, refusal: u8) -> Peer {
     Peer::start(move |mut stream| {
         let mut asked = Vec::new();
@@ -743,7 +744,7 @@ fn a_socks_proxy_reaches_the_host() {
     let to: SocketAddr = format!("127.0.0.1:{}", port_of(world.sim.https()))
         .parse()
         .unwrap();
-    // The proxy looks names up.
+    // The proxy resolves names.
     let peer = socks(to, None, 0);
     let url = format!("socks5h://{}", peer.address);
     let token = handle_at(&world, "name", &[("proxy", &url)])
@@ -755,7 +756,7 @@ fn a_socks_proxy_reaches_the_host() {
         peer.connections(),
         [b"\x05\x01\x00\x03\x11api.weixin.qq.com\x01\xbb".to_vec()]
     );
-    // This host does.
+    // This host resolves names.
     let peer = socks(to, None, 0);
     let (url, base) = (
         format!("socks5://{}", peer.address),
@@ -826,7 +827,7 @@ fn a_failure_at_a_socks_proxy_is_blamed_on_the_proxy_with_its_cause() {
 
 // --- the spare host ---
 
-/// The failure of the host that was meant comes first, whatever the spare one does.
+/// The failure of the intended host comes first, whatever the spare host does.
 #[test]
 fn a_failure_of_the_spare_host_is_reported_after_the_first() {
     let world = World::with_account(json!({}));
@@ -852,7 +853,7 @@ fn a_failure_of_the_spare_host_is_reported_after_the_first() {
         failure.message.contains(first) && failure.message.contains(second),
         "{failure:?}"
     );
-    // A refusal is the platform's word, whichever of its hosts says it.
+    // A refusal is the platform's answer, whichever host sends it.
     world.fault(json!({"id": "wx1", "kind": "errcode", "errcode": 40164, "errmsg": "invalid ip"}));
     let failure = get("errcode");
     assert_eq!(
@@ -900,7 +901,7 @@ fn a_host_without_tls_is_distinguished_from_a_bad_certificate() {
 
 // --- plain HTTP, and a path ---
 
-/// A gateway of one's own: answers with a token, and remembers the request lines.
+/// A private gateway that answers with a token and records the request lines.
 fn gateway(address: &str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind((address, 0)).unwrap();
     let seen = Arc::<Mutex<Vec<String>>>::default();
@@ -958,7 +959,7 @@ fn plain_http_needs_a_private_address_or_an_option() {
     assert!(failure.message.contains("api_base_url"), "{failure:?}");
 }
 
-/// Secrets in plain text, over a network of one's own: with an option, directly, and said once.
+/// Plain text over a private network needs an option, goes directly, and is logged once.
 #[test]
 fn plain_http_to_a_private_address_is_logged_once() {
     needs_root!();
@@ -975,7 +976,7 @@ fn plain_http_to_a_private_address_is_logged_once() {
             let options = [
                 ("log", "info"),
                 ("allow_plain_http", "1"),
-                // No proxy comes between this host and a gateway of its own.
+                // A proxy is not used between this host and a private gateway.
                 ("proxy", "http://127.0.0.1:1"),
                 ("api_base_url", &url),
             ];

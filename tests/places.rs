@@ -1,4 +1,4 @@
-//! The owners of a store's files, processes that may only read them, and file systems that lack something.
+//! The owners of a store's files, processes that may only read them, and file systems that lack a feature.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -26,7 +26,7 @@ fn beside(world: &World, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", world.store().display()))
 }
 
-/// A world whose directory is nobody's.
+/// A world whose directory belongs to nobody.
 fn nobodys_world() -> World {
     let world = World::with_account(json!({}));
     give(world.directory.path(), NOBODY);
@@ -34,7 +34,7 @@ fn nobodys_world() -> World {
     world
 }
 
-/// Every file of the directory: its name, its owner, its group and its mode.
+/// Every file of the directory: name, owner, group, mode.
 fn files(world: &World) -> Vec<(String, u32, u32, u32)> {
     let entries = fs::read_dir(world.directory.path()).unwrap();
     let mut files: Vec<_> = entries
@@ -66,7 +66,7 @@ fn as_nobody(work: impl FnOnce() -> String) -> String {
     .join()
 }
 
-/// Gets the token, has it refused, and gets another one.
+/// Gets the token, rejects it, and gets another one.
 fn gets_twice(world: &World) -> String {
     let handle = world.open();
     match handle.get("shop") {
@@ -79,7 +79,7 @@ fn gets_twice(world: &World) -> String {
     }
 }
 
-/// Faults row 57.
+/// Faults row 57: root creates the files.
 #[test]
 fn files_that_root_creates_next_to_a_store_belong_to_its_owner() {
     needs_root!();
@@ -90,7 +90,7 @@ fn files_that_root_creates_next_to_a_store_belong_to_its_owner() {
             "made".into()
         });
         assert_eq!(said, "made");
-        // As if each had been lost, so that root makes them all.
+        // Both are deleted, so root creates all of them.
         for suffix in [".lock", "-journal"] {
             let _ = fs::remove_file(beside(&world, suffix));
         }
@@ -106,7 +106,7 @@ fn files_that_root_creates_next_to_a_store_belong_to_its_owner() {
         assert_eq!(world.requests(), 1, "{kind}");
         as_nobody(|| gets_twice(&world));
         all_of_nobody(&world, &names);
-        // A new key by root.
+        // Root creates a new key.
         let resealed = Child::fork(|| {
             let store = Store::open(world.store().to_str()).unwrap();
             store.rekey().unwrap().to_string()
@@ -116,7 +116,7 @@ fn files_that_root_creates_next_to_a_store_belong_to_its_owner() {
     }
 }
 
-/// Faults row 57.
+/// Faults row 57: root creates the store.
 #[test]
 fn a_store_that_root_creates_belongs_to_the_owner_of_its_directory() {
     needs_root!();
@@ -130,7 +130,7 @@ fn a_store_that_root_creates_belongs_to_the_owner_of_its_directory() {
     ];
     all_of_nobody(&world, &names);
     assert_eq!(as_nobody(|| outcome(world.open().get("shop"))), token);
-    // Lost, and made again by root: of the same owner, though the directory has another by now.
+    // The store is lost, and root creates it again. It keeps its owner, although the directory now has another one.
     give(world.directory.path(), 0);
     set_mode(world.directory.path(), 0o755);
     let said = Child::fork(|| {
@@ -142,7 +142,7 @@ fn a_store_that_root_creates_belongs_to_the_owner_of_its_directory() {
     assert_eq!(said.join(), "again");
     all_of_nobody(&world, &names);
 
-    // Where everybody may write, the directory's owner is not the one that it is for.
+    // In a world-writable directory, the owner of the directory is not the owner of the store.
     let shared = nobodys_world();
     set_mode(shared.directory.path(), 0o1777);
     Child::fork(|| outcome(shared.open_shop("official").get("shop"))).join();
@@ -177,7 +177,7 @@ fn a_directory_that_root_creates_belongs_to_the_owner_of_its_parent() {
     }
 }
 
-/// Faults row 57.
+/// Faults row 57: root creates the mailbox.
 #[test]
 fn a_mailbox_that_root_creates_belongs_to_the_owner() {
     needs_root!();
@@ -197,7 +197,7 @@ fn a_mailbox_that_root_creates_belongs_to_the_owner() {
     assert_eq!(as_nobody(keeps), "None");
 }
 
-/// Faults row 57.
+/// Faults row 57: an older version created the lock as root.
 #[test]
 fn an_empty_lock_that_an_older_version_left_as_root_is_given_to_the_owner() {
     needs_root!();
@@ -222,7 +222,7 @@ fn an_empty_lock_that_an_older_version_left_as_root_is_given_to_the_owner() {
     assert!(token.len() > 100, "{token}");
 }
 
-/// Faults row 57.
+/// Faults row 57: a group member comes first.
 #[test]
 fn a_group_member_that_writes_never_shuts_the_owner_out() {
     needs_root!();
@@ -238,7 +238,7 @@ fn a_group_member_that_writes_never_shuts_the_owner_out() {
     chown(&store, None, Some(NOBODY)).unwrap();
     set_mode(&store, 0o660);
     let _ = fs::remove_file(beside(&world, "-journal"));
-    // A key is its owner's alone.
+    // A key belongs to its owner alone.
     let register = || {
         let refused = world.open().register("shop", "official", "wx1", SECRET);
         refused.unwrap_err().message
@@ -265,7 +265,7 @@ fn a_group_member_that_writes_never_shuts_the_owner_out() {
     let journal = fs::metadata(beside(&world, "-journal")).unwrap();
     assert_eq!((journal.gid(), journal.mode() & 0o777), (NOBODY, 0o660));
 
-    // By everybody's right to write: nothing can be shared with the owner.
+    // The member writes only by the permissions of others, so it cannot share files with the owner.
     set_mode(&store, 0o606);
     set_mode(world.directory.path(), 0o777);
     set_mode(&key, 0o604);
@@ -274,7 +274,7 @@ fn a_group_member_that_writes_never_shuts_the_owner_out() {
     world.expire_all();
     let requests = world.requests();
     let refused = Child::fork(|| {
-        // SAFETY: changes this child alone. In no group of the file's.
+        // SAFETY: changes this child alone, which leaves all groups of the file.
         unsafe {
             libc::setgroups(0, std::ptr::null());
             assert_eq!(libc::setgid(NOBODY - 1), 0);
@@ -288,7 +288,7 @@ fn a_group_member_that_writes_never_shuts_the_owner_out() {
     assert_eq!(world.requests(), requests);
 }
 
-/// Faults row 57.
+/// Faults row 57: the store is opened to its group.
 #[test]
 fn opening_a_store_to_its_group_opens_its_lock_and_its_journal() {
     needs_root!();
@@ -300,7 +300,7 @@ fn opening_a_store_to_its_group_opens_its_lock_and_its_journal() {
     set_mode(&world.store(), 0o660);
     chown(beside(&world, ".key"), None, Some(NOBODY)).unwrap();
     set_mode(&beside(&world, ".key"), 0o640);
-    // The owner's next call.
+    // The next call of the owner.
     handle.reject("shop", &token.value).unwrap();
     for suffix in ["-journal", ".lock"] {
         let meta = fs::metadata(beside(&world, suffix)).unwrap();
@@ -314,7 +314,7 @@ fn opening_a_store_to_its_group_opens_its_lock_and_its_journal() {
     assert!(said.len() > 100, "{said}");
 }
 
-/// A store whose token has been refused, so that the next get takes a fetch; what nobody may do with it is up to `limit`.
+/// A store whose token has been refused, so the next get must fetch. `limit` then takes permissions away.
 fn spent_world(kind: &str) -> World {
     let world = World::with_account(json!({}));
     let handle = world.open_shop(kind);
@@ -328,7 +328,7 @@ fn spent_world(kind: &str) -> World {
     world
 }
 
-/// Faults row 58.
+/// Faults row 58: a process may read the store but not write it.
 #[test]
 fn a_process_that_may_only_read_fetches_nothing_and_says_why() {
     needs_root!();
@@ -396,7 +396,7 @@ fn a_process_that_may_only_read_fetches_nothing_and_says_why() {
     }
 }
 
-/// Faults row 58. The kernel's own guard is not switched on for a test: the number that says so is another one here.
+/// Faults row 58. The test does not switch on the kernel's own guard. It replaces the file that reports the setting.
 #[test]
 fn in_a_sticky_directory_the_kernels_guard_is_named_instead_of_the_disk() {
     needs_root!();
@@ -429,7 +429,7 @@ fn in_a_sticky_directory_the_kernels_guard_is_named_instead_of_the_disk() {
         .join();
         let parts: Vec<&str> = said.split('|').collect();
         if is_guarded {
-            // Where everybody may make files, it is not root's to put an account into one that is another user's.
+            // In a world-writable directory, root does not put an account into a file that belongs to another user.
             let is_refused = mode == 0o1777 && parts[0].contains("is not trusted with accounts");
             for part in &parts[usize::from(is_refused)..] {
                 assert!(part.contains("fs.protected_regular"), "{said}");
@@ -446,7 +446,7 @@ fn in_a_sticky_directory_the_kernels_guard_is_named_instead_of_the_disk() {
     }
 }
 
-/// Faults row 61.
+/// Faults row 61: the schema changes under a keeper.
 #[test]
 fn a_keeper_older_than_the_schema_says_so_and_fetches_nothing() {
     let world = World::with_account(json!({}));
@@ -506,7 +506,7 @@ fn a_reader_logs_why_it_has_no_token() {
     assert!(said.contains("mounted read-only"), "{said}");
 }
 
-/// Faults row 59.
+/// Faults row 59: the store is mounted by itself.
 #[test]
 fn a_store_mounted_by_itself_is_refused_and_nothing_is_created() {
     needs_root!();
@@ -532,7 +532,7 @@ fn a_store_mounted_by_itself_is_refused_and_nothing_is_created() {
         assert!(said.contains(words), "{said}");
     }
     assert_eq!(fs::read(world.store()).unwrap(), before);
-    // The directory as a mount is as good as any.
+    // A mount of the whole directory works.
     let token = Child::fork(|| {
         bind(world.directory.path(), elsewhere.path());
         outcome(world.open_at(&store).get("shop"))
@@ -541,7 +541,7 @@ fn a_store_mounted_by_itself_is_refused_and_nothing_is_created() {
     assert!(token.len() > 100, "{token}");
 }
 
-/// Faults row 22.
+/// Faults row 22: the store is a link.
 #[test]
 fn a_linked_store_is_refused_with_the_path_to_use_instead() {
     let world = World::with_account(json!({}));
@@ -580,7 +580,7 @@ const NO_LOCKS_AT_ALL: &[(libc::c_long, Option<i32>, i32)] = &[
     (libc::SYS_fcntl, Some(libc::F_SETLK), libc::EOPNOTSUPP),
     (libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::EOPNOTSUPP),
 ];
-/// As of a mount of NFS without its lock service.
+/// The calls that fail on an NFS mount without its lock service.
 const NO_LOCK_SERVICE: &[(libc::c_long, Option<i32>, i32)] = &[
     (libc::SYS_fcntl, Some(libc::F_SETLK), libc::ENOLCK),
     (libc::SYS_fcntl, Some(libc::F_OFD_SETLK), libc::ENOLCK),
@@ -589,14 +589,14 @@ const NO_MODES: &[(libc::c_long, Option<i32>, i32)] = &[(libc::SYS_fchmod, None,
 const NO_RENAMES: &[(libc::c_long, Option<i32>, i32)] =
     &[(libc::SYS_renameat2, None, libc::EINVAL)];
 
-/// Faults row 60.
+/// Faults row 60: no hard links.
 #[test]
 fn the_key_is_created_once_without_hard_links_too() {
     let nothing_at_all: &[_] = [NO_LINKS, NO_RENAMES].concat().leak();
     for calls in [NO_LINKS, nothing_at_all] {
         let world = World::with_account(json!({}));
         world.open();
-        // All at once: one key is made, and each secret opens with it.
+        // All start at once. One key is created, and each secret opens with it.
         let children: Vec<Child> = (0..8)
             .map(|child| {
                 let world = &world;
@@ -627,7 +627,7 @@ fn the_key_is_created_once_without_hard_links_too() {
     }
 }
 
-/// Faults row 60.
+/// Faults row 60: each missing feature has its message.
 #[test]
 fn an_error_names_the_feature_that_the_file_system_lacks() {
     let without = |calls: &'static [(libc::c_long, Option<i32>, i32)],
@@ -668,12 +668,12 @@ fn an_error_names_the_feature_that_the_file_system_lacks() {
         assert!(said.contains("has no locks (fcntl)"), "{said}");
     }
     let said = without(NO_MODES, |world| {
-        // SAFETY: the mask of this child alone. A file that is made has a mode that is to be set.
+        // SAFETY: sets the mask of this child alone. A new file then needs its mode set.
         unsafe { libc::umask(0o777) };
         Handle::open(&world.store()).err().unwrap().message
     });
     assert!(said.contains("has no modes of files (chmod)"), "{said}");
-    // Each would fetch for itself, were it not told.
+    // Without locks each process would fetch for itself, so the call is refused.
     for get in [
         (|world| outcome(world.open_shop("official").get("shop"))) as fn(&World) -> String,
         |world| outcome(world.open_shop("official_classic").get("shop")),
@@ -695,7 +695,7 @@ fn an_error_names_the_feature_that_the_file_system_lacks() {
     );
 }
 
-/// Faults row 60.
+/// Faults row 60: doctor probes for features.
 #[test]
 fn file_system_features_are_probed_and_nothing_is_left_behind() {
     for (calls, lack) in [
@@ -719,7 +719,7 @@ fn file_system_features_are_probed_and_nothing_is_left_behind() {
     }
 }
 
-/// Faults row 60.
+/// Faults row 60: the key is mounted by itself.
 #[test]
 fn a_key_file_mounted_by_itself_is_read_and_not_changed() {
     needs_root!();
@@ -731,7 +731,7 @@ fn a_key_file_mounted_by_itself_is_read_and_not_changed() {
         let handle = world.open_shop("official");
         fs::copy(beside(&world, ".key"), &key).unwrap();
         drop(handle);
-        // The key as a mount of its own is read, and is not to be changed there.
+        // The mounted key is read, and cannot be replaced there.
         bind(&key, &beside(&world, ".key"));
         let store = Store::open(world.store().to_str()).unwrap();
         let refused = store.rekey().unwrap_err();
@@ -748,7 +748,7 @@ fn a_key_file_mounted_by_itself_is_read_and_not_changed() {
     );
 }
 
-/// Migrates a store as a later version does.
+/// Migrates a store as a later version would.
 fn migrate(store: &Path) {
     let conn = rusqlite::Connection::open(store).unwrap();
     conn.execute_batch(
@@ -758,7 +758,7 @@ fn migrate(store: &Path) {
     .unwrap();
 }
 
-/// Faults row 61.
+/// Faults row 61: the schema changes under a process that has tokens.
 #[test]
 fn a_process_older_than_the_schema_still_reads_and_writes_nothing() {
     for kind in KINDS {
@@ -767,7 +767,7 @@ fn a_process_older_than_the_schema_still_reads_and_writes_nothing() {
             let handle = world.open_shop(kind);
             handle.set("revalidate_ms", "0").unwrap();
             let token = handle.get("shop").unwrap();
-            // By another process, as an upgrade does it.
+            // In another process, as an upgrade does it.
             Child::fork(|| {
                 migrate(&world.store());
                 String::new()
@@ -805,7 +805,7 @@ fn a_process_older_than_the_schema_still_reads_and_writes_nothing() {
     }
 }
 
-/// Faults row 61.
+/// Faults row 61: the schema changes before the first fetch.
 #[test]
 fn a_process_older_than_the_schema_fetches_nothing() {
     for kind in KINDS {

@@ -1,4 +1,5 @@
-//! Invariants 1 to 3 and the fork lock, across real processes: one fetch, a killed leader, a frozen one, forks under load.
+//! Invariants 1 to 3 and the fork lock, across real processes: one fetch, a killed leader, a frozen leader, forks under
+//! load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 use common::{Child, World, outcome, wait_until};
 use serde_json::json;
 
-/// Faults row 1: 32 processes of 4 threads each from one moment.
+/// Faults row 1: 32 processes of 4 threads each start at the same moment.
 #[test]
 fn a_cold_stampede_mints_one_token() {
     let world = World::with_account(json!({"delay_ms": 200}));
@@ -42,7 +43,7 @@ fn a_cold_stampede_mints_one_token() {
     );
     assert_eq!(world.minted(), 1);
     assert_eq!(world.requests(), 1);
-    // The timing is for the reader; a loaded machine may not keep it.
+    // For the reader of the output; a loaded machine may be slower.
     println!("slowest get in ms, per process: {results:?}");
 }
 
@@ -72,7 +73,7 @@ fn an_expiry_costs_one_fetch_across_processes() {
     assert_eq!(world.minted(), 2);
 }
 
-/// Faults row 2.
+/// Faults row 2: the leader is killed while it waits for WeChat.
 #[test]
 fn a_killed_leader_is_replaced_at_once() {
     let world = World::with_account(json!({}));
@@ -84,7 +85,7 @@ fn a_killed_leader_is_replaced_at_once() {
         let token = handle.get("shop");
         (token, Instant::now())
     });
-    // The waiter looks every few milliseconds; it must find the lock held for a while first.
+    // The waiter looks every few milliseconds. It must find the lock held for a while first.
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(world.requests(), 1);
     let killed = Instant::now();
@@ -96,7 +97,7 @@ fn a_killed_leader_is_replaced_at_once() {
     assert_eq!(leader.join(), "");
 }
 
-/// Faults row 5, the hard window: nobody has a token, and the leader does not move.
+/// Faults row 5, the hard window: no process has a token, and the leader does not move.
 #[test]
 fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     let world = World::with_account(json!({}));
@@ -108,7 +109,7 @@ fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     let leader = Child::fork(|| outcome(leader_handle.get("shop")));
     wait_until("the leader asks", || world.requests() == 1);
     leader.signal(libc::SIGSTOP);
-    // Several that wait: one of them leads when the lease is over.
+    // Several wait, and one of them leads when the lease ends.
     let waiters: Vec<Child> = (0..4)
         .map(|_| {
             Child::fork(|| {
@@ -126,7 +127,7 @@ fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     leader.signal(libc::SIGCONT);
     let late = leader.join();
     assert!(late == token.value || late.contains("E_TIMEOUT"), "{late}");
-    // The late request may have ended the token, so one more fetch makes sure; `failpoints` tells the cases apart.
+    // The late request may have ended the token, so one more fetch replaces it. `failpoints` distinguishes the cases.
     let next = waiter_handle.get("shop").unwrap();
     assert!(world.accepts(&next.value));
     assert_eq!(world.requests(), 3);
@@ -134,7 +135,7 @@ fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     assert_eq!(report["accounts"][0]["tokens"][0]["failures_in_a_row"], 0);
 }
 
-/// Faults row 5, the soft window: the old token is good, so nobody waits for the frozen leader.
+/// Faults row 5, the soft window: the old token is good, so no caller waits for the frozen leader.
 #[test]
 fn a_frozen_leader_delays_no_caller_while_the_token_is_good() {
     let world = World::with_account(json!({"lifetime_ms": 20_000}));
@@ -153,14 +154,14 @@ fn a_frozen_leader_delays_no_caller_while_the_token_is_good() {
             std::thread::sleep(Duration::from_millis(5));
         }
     });
-    // A tenth of twenty seconds before the end, less or more seven percent.
+    // The refresh starts about two seconds before the end of twenty, give or take seven percent.
     let start = Instant::now();
     while !asked() {
         assert!(start.elapsed().as_secs() < 30);
         std::thread::sleep(Duration::from_millis(5));
     }
     leader.signal(libc::SIGSTOP);
-    // All of them together within what the token has left, about two seconds: it is not served afterwards.
+    // All of these must finish within the two seconds or so that the token has left.
     for _ in 0..50 {
         assert_eq!(handle.get("shop").unwrap(), old);
     }
@@ -178,7 +179,7 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
     world.fault(json!({"id": "wx1", "kind": "hang"}));
     let asked = world.directory.path().join("asked");
     let leader = Child::fork(|| {
-        // So is its lease, seven times as long as the next caller has patience.
+        // The lease also lasts: seven times the timeout of the next caller.
         handle.set("timeout_ms", "60000").unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| handle.get("shop"));
@@ -201,14 +202,14 @@ fn a_leader_killed_while_its_child_lives_frees_the_lock() {
     assert_eq!(world.requests(), 2);
 }
 
-/// Faults row 7: 8 threads in get and reject, and a child forked again and again that gets.
+/// Faults row 7: 8 threads get and reject, while a child that gets is forked again and again.
 #[test]
 fn forks_under_load_neither_hang_nor_return_a_wrong_token() {
     let world = World::with_account(json!({}));
     common::fork_under_load(&world);
 }
 
-/// Faults row 8.
+/// Faults row 8: a fork during a write.
 #[test]
 fn a_child_forked_during_a_write_leaves_the_store_sound() {
     let world = World::with_account(json!({}));
@@ -271,7 +272,7 @@ fn killed_writers_leave_a_sound_store() {
     assert_eq!(damaged.count(), 0);
 }
 
-/// Faults row 4: a look that reads no more than a mark is not led astray by what a killed writer has left in the file.
+/// Faults row 4: a read that compares only the file's mark is not misled by the leftovers of a killed writer.
 #[test]
 fn a_read_after_a_killed_writer_returns_what_the_store_holds() {
     let world = World::with_account(json!({}));
@@ -299,7 +300,7 @@ fn a_read_after_a_killed_writer_returns_what_the_store_holds() {
     }
 }
 
-/// Invariant 6.
+/// Invariant 6: a failure is kept in the store for all processes.
 #[test]
 fn a_bad_secret_on_many_processes_costs_one_call() {
     let world = World::with_account(json!({}));

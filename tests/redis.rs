@@ -1,4 +1,5 @@
-//! The C API on a store in Redis: what holds on a file holds on a server, for processes of one host and of several.
+//! The C API on a store in Redis: the promises for a file also hold on a server, for processes of one host and of
+//! several.
 
 use std::path::Path;
 use std::time::Duration;
@@ -87,7 +88,7 @@ fn a_rejected_token_is_replaced_once_for_all_hosts() {
     let other = Child::fork(|| {
         world.become_host(1);
         let handle = world.open();
-        // It has the old one, and says so too late.
+        // It has the old token, and rejects it too late.
         handle.reject("shop", &first.value).unwrap();
         outcome(handle.get("shop"))
     });
@@ -142,7 +143,7 @@ fn a_secret_on_the_server_is_sealed_for_this_store_alone() {
         let ttl = server.run(&["PTTL", key.text()]);
         assert_eq!(format!("{ttl:?}"), "Integer(-1)", "{key:?}");
     }
-    // Moved to another store, it does not open, although the key is the same.
+    // Copied into another store, the secret does not open, although the key is the same.
     let other = format!("{}?prefix=p", server.url());
     let there = Child::fork(|| {
         world.become_host(1);
@@ -221,7 +222,7 @@ fn a_reader_gets_its_token_from_a_keeper_on_another_host() {
     keeper.join();
 }
 
-/// Faults row 98.
+/// Faults row 98: keepers on several hosts, and a reader without the key.
 #[test]
 fn keepers_on_several_hosts_fetch_no_more_than_one() {
     let world = World::on_redis_with_account(json!({"delay_ms": 200}));
@@ -323,7 +324,7 @@ fn a_store_is_backed_up_and_restored_from_a_server_to_a_file_and_back() {
     let into_file = Store::open(file.to_str()).unwrap();
     assert_eq!(into_file.restore(&backup).unwrap(), 1);
     into_file.check_secrets("shop").unwrap();
-    // Another server has another id, to which the secrets are bound.
+    // Another server has another id, and secrets are bound to the id.
     let other = RedisServer::start();
     let into_server = Store::open(Some(&other.url())).unwrap();
     into_server.set("key_file", key.to_str().unwrap()).unwrap();
@@ -362,7 +363,7 @@ fn a_store_of_another_program_or_a_newer_version_is_refused_and_left_alone() {
         assert_eq!(world.server().run(&["GET", "wxtoken:{meta}"]).text(), meta);
         assert_eq!(world.server().run(&["KEYS", "*"]).list().len(), 1);
     }
-    // Brought to a newer schema while it is open.
+    // The schema becomes newer while the store is open.
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open_shop("official");
     let newer = "{\"schema\":2,\"id\":\"x\"}";
@@ -380,7 +381,7 @@ fn a_server_can_be_reached_by_port() {
     handle.register("shop", "official", "wx1", SECRET).unwrap();
     let token = handle.get("shop").unwrap();
     handle.set("revalidate_ms", "0").unwrap();
-    // A look that is not over in 100 ms takes its connection with it.
+    // A read that takes more than 100 ms closes its connection.
     common::wait_until("one connection serves calls one after another", || {
         let before = proxy.connections();
         for _ in 0..20 {

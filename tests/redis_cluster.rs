@@ -1,4 +1,4 @@
-//! A store in a cluster of Redis, on real nodes: faults row 52. And a server that runs no scripts: row 95.
+//! A store in a Redis cluster of real nodes: faults row 52. Also a server that runs no scripts: row 95.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use common::{Child, Cluster, Handle, SECRET, World, outcome, wait_until};
 use redis_server::Value;
 use serde_json::json;
 
-/// A world beside a cluster, and an account on that.
+/// A world with its store on a cluster, and an account in it.
 fn on_cluster(cluster: &Cluster, kind: &str) -> (World, Handle) {
     let world = World::on_redis_with_account(json!({}));
     let handle = world.open_at(Path::new(&cluster.url()));
@@ -17,7 +17,7 @@ fn on_cluster(cluster: &Cluster, kind: &str) -> (World, Handle) {
     (world, handle)
 }
 
-/// The key of the one row, and the node that has it.
+/// The key of the only row, and the node that stores it.
 fn row_of(cluster: &Cluster) -> (usize, String) {
     let rows = cluster.keys("wxtoken:{row:*");
     assert_eq!(rows.len(), 1, "{rows:?}");
@@ -65,7 +65,7 @@ fn a_row_is_found_during_and_after_a_move_of_its_slot() {
     cluster.begin_move(slot, to);
     assert_eq!(handle.get("shop").unwrap(), first, "it is where it was");
     cluster.move_keys(slot, from, to);
-    // The old node says ASK.
+    // The old node answers ASK.
     assert_eq!(handle.get("shop").unwrap(), first, "it is on its way");
     assert_eq!(in_another_process(&world, &cluster), first.value);
     world.sim.revoke("wx1");
@@ -73,14 +73,14 @@ fn a_row_is_found_during_and_after_a_move_of_its_slot() {
     let second = handle.get("shop").unwrap();
     assert!(world.accepts(&second.value));
     cluster.end_move(slot, to);
-    // The old node says MOVED.
+    // The old node answers MOVED.
     assert_eq!(handle.get("shop").unwrap(), second, "it has moved");
     assert_eq!(in_another_process(&world, &cluster), second.value);
     assert_eq!(row_of(&cluster).0, to);
     assert_eq!(world.minted(), 2);
 }
 
-/// Faults row 52: a get that has a good token waits for 100 ms. What is slower than that is not away.
+/// Faults row 52: a get of a good token waits for 100 ms at most. A slower node does not count as unreachable.
 #[test]
 fn a_get_that_skips_a_slow_node_fails_no_other_call() {
     let cluster = Cluster::start();
@@ -111,7 +111,7 @@ fn a_lost_node_is_replaced_by_its_replica() {
         keys.list().len() == 1
     });
     cluster.nodes[lost].kill();
-    // Nobody waits for it who has a good token.
+    // No caller that has a good token waits for the node.
     for _ in 0..5 {
         assert_eq!(handle.get("shop").unwrap(), token);
     }
@@ -132,7 +132,7 @@ fn a_lost_node_is_replaced_by_its_replica() {
     assert_eq!(world.minted(), 2);
 }
 
-/// Faults row 43: a refresh token is on a replica too when the call that put it returns.
+/// Faults row 43: when the call that put a refresh token returns, a replica has it too.
 #[test]
 fn a_put_waits_for_a_replica_of_the_node_that_stores_it() {
     let cluster = Cluster::with_replicas(1);
@@ -156,7 +156,7 @@ fn a_put_waits_for_a_replica_of_the_node_that_stores_it() {
     }
 }
 
-/// Faults row 52: a node is lost for which nobody stands in.
+/// Faults row 52: a node without a replica is lost.
 #[test]
 fn without_the_node_of_a_row_its_good_token_is_served_and_nothing_is_fetched() {
     let mut cluster = Cluster::start();
@@ -172,7 +172,7 @@ fn without_the_node_of_a_row_its_good_token_is_served_and_nothing_is_fetched() {
         })
         .max()
         .unwrap();
-    // 100 ms, and what the machine takes.
+    // 100 ms, and the overhead of the machine.
     println!("the longest get of a good token took {longest:?}");
     assert!(longest < Duration::from_secs(3), "{longest:?}");
     let said = Child::fork(|| {
@@ -188,7 +188,7 @@ fn without_the_node_of_a_row_its_good_token_is_served_and_nothing_is_fetched() {
     assert_eq!(world.minted(), 1);
 }
 
-/// Faults row 95.
+/// Faults row 95: a server that runs no scripts.
 #[test]
 fn a_server_that_runs_no_scripts_is_used_by_transactions() {
     let world = World::on_redis_with_account(json!({}));
@@ -213,7 +213,7 @@ fn a_server_that_runs_no_scripts_is_used_by_transactions() {
     let second = handle.get("shop").unwrap();
     assert!(world.accepts(&second.value));
     assert_eq!(world.minted(), 2);
-    // Without these it can do nothing, and says what is lacking.
+    // Without transactions either, the store cannot be used, and the message says what is missing.
     server.run(&["ACL", "SETUSER", "default", "-@transaction"]);
     let said = Child::fork(|| {
         let failed = match Handle::open(&world.store()) {

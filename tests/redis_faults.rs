@@ -1,4 +1,5 @@
-//! Rows 39 to 50 of docs/faults.md: a store on a server, as processes, hosts, connections and the server itself fail.
+//! Rows 39 to 50 of docs/faults.md: a store on a server, while processes, hosts, connections and the server itself
+//! fail.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,7 @@ fn behind_a_proxy(kind: &str) -> (World, Proxy, Handle) {
     (world, proxy, handle)
 }
 
-/// Faults row 39.
+/// Faults row 39: three hosts meet on an empty store.
 #[test]
 fn a_cold_stampede_of_three_hosts_mints_one_token_and_each_expiry_one_more() {
     let world = World::on_redis_with_account(json!({"delay_ms": 200}));
@@ -52,7 +53,7 @@ fn a_cold_stampede_of_three_hosts_mints_one_token_and_each_expiry_one_more() {
                 std::fs::write(go_on.with_added_extension(number.to_string()), "").unwrap();
                 wait_until("the token has expired", || go_on.exists());
                 let mut second = all();
-                // One that has not looked yet may have the old one for a moment.
+                // A process that has not looked yet may have the old token for a moment.
                 while second.contains(&first) {
                     second = all();
                 }
@@ -77,7 +78,7 @@ fn redis_value(number: i64) -> redis_server::Value {
     redis_server::Value::Integer(number)
 }
 
-/// A process of the first host that leads, and whose request is not answered.
+/// A leader on the first host whose request gets no answer.
 fn leader_that_hangs(world: &World, kind: &str) -> Child {
     world.open_shop(kind);
     world.fault(json!({"id": "wx1", "kind": "hang"}));
@@ -91,7 +92,8 @@ fn leader_that_hangs(world: &World, kind: &str) -> Child {
     leader
 }
 
-/// Faults row 40. A process that is stopped keeps its connections open, as a host does that is gone from the network.
+/// Faults row 40: the leader's host is gone. A stopped process keeps its connections open, as a host that left the
+/// network does.
 #[test]
 fn a_leader_on_a_lost_host_is_replaced_when_its_lease_ends() {
     let world = World::on_redis_with_account(json!({}));
@@ -114,7 +116,7 @@ fn a_leader_on_a_lost_host_is_replaced_when_its_lease_ends() {
     for result in &results {
         let (got, waited) = result.split_once(' ').unwrap();
         assert_eq!(got, token);
-        // Not before the lease is over: the leader may be about to answer.
+        // Not before the lease ends, because the leader may be about to answer.
         let waited: u64 = waited.parse().unwrap();
         assert!((500..8000).contains(&waited), "{results:?}");
     }
@@ -123,7 +125,7 @@ fn a_leader_on_a_lost_host_is_replaced_when_its_lease_ends() {
     leader.join();
 }
 
-/// Faults row 42, the part of a server's clock that is set back: a lease seems to last longer by then.
+/// Faults row 42: the server's clock is set back, which seems to prolong a lease.
 #[test]
 fn a_lease_watched_to_its_end_is_over_though_the_servers_clock_is_set_back() {
     let world = World::on_redis_with_account(json!({}));
@@ -149,11 +151,11 @@ fn a_lease_watched_to_its_end_is_over_though_the_servers_clock_is_set_back() {
     let said = waiter.join();
     let (token, waited) = said.split_once(' ').unwrap();
     assert!(world.accepts(token), "{said}");
-    // 2 s, with room; it has 30 s.
+    // 2 s, with room. The timeout is 30 s.
     assert!(waited.parse::<u64>().unwrap() < 15_000, "{said}");
 }
 
-/// Faults row 41.
+/// Faults row 41: the leader is killed.
 #[test]
 fn a_killed_leader_is_replaced_at_once_on_its_host_and_its_lease_holds_on_others() {
     let world = World::on_redis_with_account(json!({}));
@@ -181,13 +183,13 @@ fn a_killed_leader_is_replaced_at_once_on_its_host_and_its_lease_holds_on_others
     let (token, at) = waiter.join().unwrap();
     token.unwrap();
     println!("led {} ms after the kill", (at - killed).as_millis());
-    // The lease would have held for a minute.
+    // The lease would have lasted a minute.
     assert!((at - killed).as_secs() < 6);
     assert_eq!(world.requests(), 2);
     leader.join();
 }
 
-/// Faults row 41: at each moment of a leader's life.
+/// Faults row 41, at each moment of a leader's life.
 #[test]
 fn a_leader_killed_at_any_moment_leaves_no_half_row() {
     for point in [
@@ -210,7 +212,7 @@ fn a_leader_killed_at_any_moment_leaves_no_half_row() {
     }
 }
 
-/// A world beside a master and its replica, and an account on them.
+/// A world with its store on a master with a replica, and an account in it.
 fn watched(kind: &str) -> (World, Watched, Handle) {
     let world = World::on_redis_with_account(json!({}));
     let watched = Watched::start();
@@ -239,7 +241,7 @@ fn a_master_that_freezes_is_replaced_by_its_replica() {
         assert_eq!(handle.get("shop").unwrap(), token);
     }
     watched.wait_for_failover();
-    // It is written on the new master.
+    // The put is written on the new master.
     wait_until("the store takes writes again", || {
         handle.register("other", "official", "wx2", SECRET).is_ok()
     });
@@ -258,7 +260,7 @@ fn a_master_that_freezes_is_replaced_by_its_replica() {
     assert_eq!(world.minted(), 1);
 }
 
-/// Faults row 43: a get that has a good token waits for 100 ms. A sentinel that is slower than that is not away.
+/// Faults row 43: a get of a good token waits for 100 ms at most. A slower sentinel does not count as unreachable.
 #[test]
 fn a_get_that_skips_a_slow_sentinel_fails_no_other_call() {
     let (_world, watched, handle) = watched("official_classic");
@@ -275,7 +277,7 @@ fn a_get_that_skips_a_slow_sentinel_fails_no_other_call() {
     handle.register("other", "official", "wx2", SECRET).unwrap();
 }
 
-/// Faults row 43, with a fetch under way.
+/// Faults row 43: the master fails during a fetch.
 #[test]
 fn a_failover_during_a_fetch_costs_two_tokens_at_most() {
     let (world, watched, handle) = watched("official_classic");
@@ -335,7 +337,7 @@ fn a_master_is_found_by_whichever_sentinel_knows_it() {
     }
 }
 
-/// Faults row 45.
+/// Faults row 45: keys are deleted during a fetch.
 #[test]
 fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch() {
     for command in [
@@ -360,7 +362,7 @@ fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch
         });
         assert_eq!(elsewhere.join(), token.value, "{command:?}");
         assert_eq!(world.minted(), 1, "{command:?}");
-        // And what is sealed opens still.
+        // The sealed secrets still open.
         world.expire_all();
         if command[0] != "DEL" || !command[1].contains("rows") {
             let next = handle.get("shop").unwrap();
@@ -369,7 +371,7 @@ fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch
     }
 }
 
-/// Faults row 45: a row alone.
+/// Faults row 45: only the row is deleted.
 #[test]
 fn a_row_deleted_during_a_fetch_is_written_with_its_token() {
     let world = World::on_redis_with_account(json!({"delay_ms": 300}));
@@ -386,7 +388,7 @@ fn a_row_deleted_during_a_fetch_is_written_with_its_token() {
     assert_eq!(world.minted(), 1);
 }
 
-/// Faults row 46: the server is gone, stopped, or slow.
+/// Faults row 46: the server is killed, stopped, or slow.
 #[test]
 fn a_get_of_a_good_token_does_not_wait_for_an_unreachable_server() {
     let (mut world, proxy, handle) = behind_a_proxy("official_classic");
@@ -400,7 +402,7 @@ fn a_get_of_a_good_token_does_not_wait_for_an_unreachable_server() {
         });
         let slowest = waits.max().unwrap();
         println!("{what}: {slowest} ms");
-        // 100 ms, with room; an answer would be waited for 3 s.
+        // 100 ms, with room. A reply would be awaited for 3 s.
         assert!(slowest < 1000, "{what}: {slowest} ms");
     };
     proxy.spoil(Fault::Delay(2000), "", u64::MAX);
@@ -414,7 +416,7 @@ fn a_get_of_a_good_token_does_not_wait_for_an_unreachable_server() {
     world.server().thaw();
     world.redis.as_mut().unwrap().kill();
     slowest("gone", 1000);
-    // Back again, with what it has kept.
+    // The server is back, with its data.
     world.redis.as_mut().unwrap().start_again();
     wait_until("the store is used again", || {
         handle.register("other", "official", "wx2", SECRET).is_ok()
@@ -423,7 +425,7 @@ fn a_get_of_a_good_token_does_not_wait_for_an_unreachable_server() {
     assert_eq!(world.minted(), 1);
 }
 
-/// Faults row 46: the report says that the server is away, and tells what was seen last.
+/// Faults row 46: the report says that the server is unreachable, and shows the last known state.
 #[test]
 fn the_report_says_that_the_server_is_unreachable() {
     let mut world = World::on_redis_with_account(json!({}));
@@ -458,7 +460,7 @@ fn the_report_says_that_the_server_is_unreachable() {
     });
 }
 
-/// Faults row 46: what may go on does, and what may not says so.
+/// Faults row 46: stable tokens can be fetched without the server, and classic ones cannot.
 #[test]
 fn without_the_server_stable_tokens_are_fetched_and_classic_ones_are_not() {
     for (kind, goes_on) in [("official", true), ("official_classic", false)] {
@@ -485,7 +487,7 @@ fn without_the_server_stable_tokens_are_fetched_and_classic_ones_are_not() {
     }
 }
 
-/// Faults row 46: the processes of one host go on with one token.
+/// Faults row 46: the processes of one host share one token.
 #[test]
 fn without_the_server_the_processes_of_a_host_share_one_fetch() {
     let mut world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
@@ -497,7 +499,7 @@ fn without_the_server_the_processes_of_a_host_share_one_fetch() {
                 let handle = world.open();
                 handle.set("revalidate_ms", "0").unwrap();
                 let known = handle.get("shop").unwrap();
-                // SAFETY: stops this process, until the test goes on.
+                // SAFETY: stops this process until the test continues it.
                 unsafe { libc::raise(libc::SIGSTOP) };
                 let mut last = known.clone();
                 while last == known {
@@ -517,9 +519,9 @@ fn without_the_server_the_processes_of_a_host_share_one_fetch() {
     }
     let got: Vec<String> = others.into_iter().map(Child::join).collect();
     assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
-    // Of the stable endpoint each has the same token: requests tell.
+    // The stable endpoint gives each process the same token, so requests are counted.
     assert_eq!(world.requests(), 2);
-    // It is not lost when a server without it comes back.
+    // The token survives the return of a server that does not have it.
     world.redis.as_mut().unwrap().start_again();
     wait_until("the server is found again", || {
         handle.put_current("shop").is_ok()
@@ -528,13 +530,13 @@ fn without_the_server_the_processes_of_a_host_share_one_fetch() {
     assert_eq!(world.requests(), 2);
 }
 
-/// Faults row 46: after a failed try there is one a second.
+/// Faults row 46: a call that ends early does not mark the server as unreachable.
 #[test]
 fn the_deadline_of_one_call_does_not_affect_another() {
     let world = World::on_redis_with_account(json!({}));
     let hasty = world.open_shop("official");
     let patient = world.open();
-    // Longer than what counts as an absence, and shorter than a step may take.
+    // Longer than an outage takes to be noticed, and shorter than one step may take.
     hasty.set("timeout_ms", "1100").unwrap();
     world.server().freeze();
     let register = |handle: &Handle| handle.register("b", "official", "wx2", SECRET);
@@ -562,18 +564,18 @@ fn an_unreachable_server_is_tried_once_a_second() {
     assert!(tries <= most, "{tries} tries in {:?}", began.elapsed());
 }
 
-/// Faults row 48.
+/// Faults row 48: a reply is lost.
 #[test]
 fn a_lost_reply_is_not_a_lost_write() {
     for fault in [Fault::CutAfter, Fault::CutBefore] {
         let (world, proxy, handle) = behind_a_proxy("official_classic");
-        // Of the claim.
+        // Spoils the claim.
         proxy.spoil(fault.clone(), "ZADD", 1);
         world.fault(json!({"id": "wx1", "kind": "delay", "ms": 300}));
         let token = std::thread::scope(|scope| {
             let got = scope.spawn(|| handle.get("shop"));
             wait_until("the leader asks", || world.requests() == 1);
-            // Of the save.
+            // Spoils the save.
             proxy.spoil(fault.clone(), "ZADD", 1);
             got.join().unwrap().unwrap()
         });
@@ -585,7 +587,7 @@ fn a_lost_reply_is_not_a_lost_write() {
             (&row["fetches"], &report["degraded"]),
             (&json!(1), &json!(null))
         );
-        // Nor is it taken for a write by another, after which one more fetch would make sure.
+        // The lost reply is not taken for another process's write, which would cause one more fetch.
         handle.set("revalidate_ms", "0").unwrap();
         assert_eq!(handle.get("shop").unwrap(), token);
         assert_eq!(world.minted(), 1, "{fault:?}");
@@ -594,14 +596,14 @@ fn a_lost_reply_is_not_a_lost_write() {
     }
 }
 
-/// Faults row 48.
+/// Faults row 48: the reply to a registration is lost.
 #[test]
 fn a_lost_reply_to_a_registration_registers_once() {
     for fault in [Fault::CutAfter, Fault::CutBefore] {
         let (world, proxy, handle) = behind_a_proxy("official");
         world.add("official", "wx2", json!({}));
         proxy.spoil(fault.clone(), "a:other", 1);
-        // A look comes first, then the write: both hold the name.
+        // A read comes first, then the write. Both contain the name.
         proxy.spoil(fault, "r:", 1);
         handle.register("other", "official", "wx2", SECRET).unwrap();
         assert!(proxy.spoiled() > 0);
@@ -610,7 +612,7 @@ fn a_lost_reply_to_a_registration_registers_once() {
     }
 }
 
-/// Faults row 48: an answer to another question is taken for none.
+/// Faults row 48: a reply to another request does not count as a reply.
 #[test]
 fn a_reply_is_never_taken_for_the_reply_to_another_request() {
     let (world, proxy, handle) = behind_a_proxy("official");
@@ -653,14 +655,14 @@ fn a_reply_is_never_taken_for_the_reply_to_another_request() {
     assert_eq!(world.sim.counters_of("wx2").minted, 1);
 }
 
-/// Faults row 49: as row 7.
+/// Faults row 49: row 7 on a server.
 #[test]
 fn forks_under_load_neither_hang_nor_return_a_wrong_token() {
     let world = World::on_redis_with_account(json!({}));
     common::fork_under_load(&world);
 }
 
-/// Faults row 49: a child closes what it inherits, and the parent's connection goes on.
+/// Faults row 49: a child closes the connections that it inherits, and the parent's connection stays in use.
 #[test]
 fn a_child_keeps_none_of_its_parents_connections() {
     let (world, proxy, handle) = behind_a_proxy("official");
@@ -703,7 +705,7 @@ fn sockets_to(port: u16) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Faults row 50.
+/// Faults row 50: a profiler's timer.
 #[test]
 fn timer_signals_do_not_fail_a_call() {
     let (world, proxy, handle) = behind_a_proxy("official");
@@ -720,7 +722,7 @@ fn timer_signals_do_not_fail_a_call() {
     );
 }
 
-/// Faults row 50: a peer by TLS that breaks off, in a host where SIGPIPE kills.
+/// Faults row 50: a TLS peer breaks off, in a host that SIGPIPE kills.
 #[test]
 fn a_tls_peer_that_breaks_off_does_not_kill_the_host() {
     let world = World::on_redis_with_account(json!({}));
@@ -746,7 +748,7 @@ fn a_tls_peer_that_breaks_off_does_not_kill_the_host() {
     assert!(world.accepts(&said), "{said}");
 }
 
-/// Faults row 47: what a server refuses, on a real one.
+/// Faults row 47: refusals of a real server.
 #[test]
 fn a_refusal_by_the_server_is_reported_with_a_remedy() {
     let world = World::on(RedisServer::with(&["--dbfilename", "dump"]));
@@ -790,11 +792,11 @@ fn a_refusal_by_the_server_is_reported_with_a_remedy() {
     refused("SCRIPT KILL");
     server.run(&["SCRIPT", "KILL"]);
     let _ = busy.read();
-    // NOPERM, with the line that is missing.
+    // NOPERM. The message has the missing ACL rule.
     server.run(&["ACL", "SETUSER", "default", "-evalsha", "-multi"]);
     refused("ACL SETUSER default ~wxtoken:*");
     server.run(&["ACL", "SETUSER", "default", "+evalsha", "+multi"]);
-    // NOAUTH, of a server that was given a password meanwhile.
+    // NOAUTH: the server was given a password meanwhile.
     let mut opened = server.client();
     server.run(&["CONFIG", "SET", "requirepass", "hush"]);
     server.ask(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -805,7 +807,8 @@ fn a_refusal_by_the_server_is_reported_with_a_remedy() {
     assert!(world.accepts(&handle.get("shop").unwrap().value));
 }
 
-/// Faults row 43: a refresh token is on a replica too when the call that put it returns. Without one nothing is waited for.
+/// Faults row 43: when the call that put a refresh token returns, a replica has it too. Without a replica the call does
+/// not wait.
 #[test]
 fn a_put_waits_for_a_replica() {
     let world = World::on_redis_with_account(json!({}));
@@ -835,7 +838,7 @@ fn a_put_waits_for_a_replica() {
     });
 }
 
-/// Faults row 47: a replica, its lost master, a server that reads its data.
+/// Faults row 47: a replica, a replica that lost its master, and a server that is loading its data.
 #[test]
 fn a_replica_and_a_loading_server_are_reported_as_such() {
     let world = World::on_redis_with_account(json!({}));
@@ -847,7 +850,7 @@ fn a_replica_and_a_loading_server_are_reported_as_such() {
     wait_until("the replica has the accounts", || {
         replica.ask(&["EXISTS", "wxtoken:{accounts}"]) == redis_value(1)
     });
-    // READONLY: a replica gives no token that a fetch would take.
+    // READONLY: a replica returns no token that would need a fetch.
     let on_replica = Child::fork(|| {
         world.become_host(0);
         let handle = world.open_at(Path::new(&replica.url()));
@@ -860,7 +863,7 @@ fn a_replica_and_a_loading_server_are_reported_as_such() {
         "{on_replica}"
     );
     assert_eq!(world.requests(), 0);
-    // And serves one that is good.
+    // A good token is served.
     let token = handle.get("shop").unwrap();
     wait_until("the replica has the token", || {
         replica.ask(&["ZCARD", "wxtoken:{rows}"]) == redis_value(1)

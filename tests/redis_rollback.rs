@@ -1,4 +1,5 @@
-//! Faults row 44: a server that goes back in time, as a replica does that starts again from its last dump as the master.
+//! Faults row 44: a server goes back in time. For example, a replica restarts from its last dump and becomes the
+//! master.
 
 use common::{Child, Handle, RedisServer, SECRET, World, outcome, wait_until};
 use serde_json::json;
@@ -6,7 +7,7 @@ use serde_json::json;
 const PLATFORM: &str = "wxplatform";
 const REFRESH_TOKEN: &str = "refresh-token-of-the-first-authorization";
 
-/// A server that writes a dump when it is told to, and starts from it.
+/// A server that writes a dump when told to, and starts from it.
 fn on_dumps() -> World {
     World::on(RedisServer::with(&["--dbfilename", "dump"]))
 }
@@ -15,7 +16,7 @@ fn dump(world: &World) {
     world.server().run(&["SAVE"]);
 }
 
-/// The server as it was at its dump.
+/// Restarts the server from its dump.
 fn go_back(world: &mut World) {
     let server = world.redis.as_mut().unwrap();
     server.kill();
@@ -42,7 +43,7 @@ fn a_dead_token_brought_back_by_a_rollback_costs_one_reject_and_one_fetch() {
     assert_ne!(first.value, second.value);
     go_back(&mut world);
     wait_for_the_server(&handle, "shop");
-    // The row has the first one again.
+    // The row contains the first token again.
     let in_another_process = |rejects: Option<&str>| {
         Child::fork(|| {
             let handle = world.open();
@@ -62,7 +63,7 @@ fn a_dead_token_brought_back_by_a_rollback_costs_one_reject_and_one_fetch() {
     assert!(world.minted() <= 3, "{}", world.minted());
 }
 
-/// The claim of a leader is among what the server forgets: it is not a claim by another.
+/// The server also loses the leader's claim. The leader does not mistake that for another process's claim.
 #[test]
 fn a_claim_that_the_server_lost_costs_no_second_fetch() {
     let mut world = on_dumps();
@@ -84,7 +85,7 @@ fn a_claim_that_the_server_lost_costs_no_second_fetch() {
     assert_eq!(world.minted(), 2);
 }
 
-/// The platform takes a refresh token once: of the two that there were, only the one that the server forgot is of use.
+/// The platform accepts each refresh token once. Of the two, only the one that the server lost still works.
 #[test]
 fn a_refresh_token_that_the_server_lost_is_restored() {
     let mut world = on_dumps();
@@ -113,14 +114,14 @@ fn a_refresh_token_that_the_server_lost_is_restored() {
     assert_ne!(renewed.value, REFRESH_TOKEN);
     go_back(&mut world);
     wait_for_the_server(&handle, "own");
-    // Also for a process that has never seen it.
+    // A process that has never seen it can read it too.
     let seen = Child::fork(|| outcome(world.open().get("own/refresh_token"))).join();
     assert_eq!(seen, renewed.value);
     world.sim.revoke("wx1");
     handle.reject("own", &token.value).unwrap();
     let next = handle.get("own").unwrap();
     assert!(world.accepts(&next.value));
-    // And it is on the server again, for the other hosts.
+    // It is on the server again, for the other hosts.
     let elsewhere = Child::fork(|| {
         world.become_host(1);
         outcome(world.open().get("own/refresh_token_before"))

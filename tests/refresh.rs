@@ -1,4 +1,4 @@
-//! What a get does as a token ages, and what a reject does: freshness, the soft window, failures, budgets.
+//! Gets as a token ages, and rejects: freshness, the soft window, failures, budgets.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn row(handle: &common::Handle) -> serde_json::Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// A world whose token lives six seconds, and is past its refresh time for the last tenth of them.
+/// A world whose token lives six seconds. It is past its refresh time for the last tenth of them.
 fn aging(kind: &str) -> (World, common::Handle) {
     let world = World::with_account(json!({"lifetime_ms": 6000}));
     let handle = world.open_shop(kind);
@@ -46,7 +46,7 @@ fn a_failed_refresh_serves_the_old_token_and_backs_off() {
     for _ in 0..20 {
         match handle.get("shop") {
             Ok(token) => assert_eq!(token, first),
-            // On a slow machine the token may end in the midst of this.
+            // On a slow machine the token may end during this loop.
             Err(failure) => assert_eq!(row(&handle)["state"], "none", "{failure:?}"),
         }
     }
@@ -67,7 +67,7 @@ fn with_background_refresh_no_caller_waits() {
     world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500}));
     until_usable(&handle);
     assert_eq!(handle.get("shop").unwrap(), first);
-    // The refresh goes on, and nobody has waited for its end.
+    // The refresh is still under way, and no caller has waited for it.
     assert_eq!(row(&handle)["fetches"], 1);
     wait_until("the background refresh is done", || {
         handle.get("shop").unwrap() != first
@@ -97,7 +97,7 @@ fn a_stable_token_that_the_platform_repeats_causes_no_loop() {
     let first = handle.get("shop").unwrap();
     loop {
         let token = handle.get("shop").unwrap();
-        // A late one may be the next.
+        // A late get may return the next token.
         if start.elapsed() > Duration::from_millis(11_100) {
             break;
         }
@@ -160,7 +160,7 @@ fn threads_on_an_empty_store_share_one_fetch() {
     assert_eq!(world.minted(), 1);
 }
 
-/// A process with little patience says nothing about the platform.
+/// The timeout of a process with a short deadline says nothing about the platform.
 #[test]
 fn the_timeout_of_a_hasty_caller_is_not_shared_with_patient_ones() {
     let world = World::with_account(json!({"delay_ms": 500}));
@@ -168,7 +168,7 @@ fn the_timeout_of_a_hasty_caller_is_not_shared_with_patient_ones() {
     let patient = world.open_shop("official");
     hasty.set("timeout_ms", "200").unwrap();
     assert_eq!(hasty.get("shop").unwrap_err().status, WXTOKEN_E_TIMEOUT);
-    // For its like it stands: a herd of hasty callers does not ask again and again.
+    // The timeout is shared with equally hasty callers, so that a crowd of them does not ask again and again.
     assert!(hasty.get("shop").unwrap_err().retry_after_ms > 0);
     assert_eq!(world.requests(), 1);
     patient.get("shop").unwrap();
@@ -187,7 +187,8 @@ fn a_caller_with_hardly_any_time_left_does_not_lead() {
     std::thread::scope(|scope| {
         scope.spawn(|| leader.get("shop").unwrap_err());
         wait_until("the leader asks", || world.requests() == 1);
-        // The lead is free when 750 ms are left, and a little more on a slow machine: less than half of what a fetch is given.
+        // The lead becomes free with 750 ms left, or a little more on a slow machine. A fetch is given more than twice
+        // that.
         assert_eq!(waiter.get("shop").unwrap_err().status, WXTOKEN_E_TIMEOUT);
     });
     assert_eq!(world.requests(), 1);
@@ -240,7 +241,7 @@ fn programs_that_alternate_wrong_secrets_cost_two_requests_a_minute() {
                 let said = start(&world, kind, secret, remove);
                 assert!(said.contains("WXTOKEN_E_API"), "{said}");
             }
-            // A back-off of a minute is over after 48 s at the earliest.
+            // A back-off of a minute ends after 48 s at the earliest.
             if began.elapsed() < Duration::from_secs(48) {
                 assert_eq!(world.requests(), 2, "{kind}, removed: {remove}");
             }
@@ -291,7 +292,7 @@ fn a_program_may_end_the_back_off_of_every_credential_once_a_minute() {
     assert!(failure.message.ends_with(remedy), "{failure:?}");
     world.sim.clear_faults();
     handle.get("shop/jsapi_ticket").unwrap_err();
-    // The process that ends it may be another.
+    // Another process may end the back-off.
     let said = Child::fork(|| match world.open().put_maybe("shop", "retry", None) {
         Ok(()) => "ended".into(),
         Err(failure) => failure.message,
@@ -323,7 +324,7 @@ fn a_retry_that_comes_too_soon_changes_nothing_and_says_when_to_come_back() {
         assert_eq!(handle.get("shop").unwrap_err().errcode, 40125);
     }
     assert!(world.requests() == 2 || is_late(began));
-    // A person does not have to wait, and a right secret does not either.
+    // An operator does not have to wait, nor does a right secret.
     let store = Store::open(world.store().to_str()).unwrap();
     for requests in 3..6 {
         assert_eq!(store.retry(Some("shop")).unwrap(), ["shop"]);
@@ -342,7 +343,7 @@ fn is_late(began: Instant) -> bool {
     began.elapsed() > Duration::from_secs(30)
 }
 
-/// What the platform says of a wrong secret, in the tests below.
+/// The wrong secret in the tests below.
 const WRONG: &str = "ffffffffffffffffffffffffffffffff";
 
 #[test]
@@ -355,7 +356,7 @@ fn a_refusal_of_one_names_secret_does_not_apply_to_another_name() {
             .register(name, "official_classic", "wx1", &wrong)
             .unwrap();
     }
-    // The one who asks goes on to the next secret in the same get.
+    // The get goes on to the next secret.
     let token = handle.get("legacy").unwrap();
     assert_eq!(handle.get("shop").unwrap(), token);
     assert_eq!(world.minted(), 1);
@@ -369,7 +370,7 @@ fn a_refusal_of_one_names_secret_does_not_apply_to_another_name() {
     assert!(of("legacy")["secret_refused_at"].is_i64());
     assert_eq!(of("legacy")["last_error"]["errcode"], 40125);
     assert!(of("shop")["secret_refused_at"].is_null() && of("shop")["last_error"].is_null());
-    // The secret that worked last comes first, whoever asks.
+    // The secret that worked last is tried first, whichever name is asked for.
     let before = world.requests();
     world.sim.revoke("wx1");
     handle.reject("legacy", &token.value).unwrap();

@@ -1,4 +1,5 @@
-//! Rejections: callers say that the API refused a token, and are right or wrong. Real stores, and the simulator's word.
+//! Rejections: callers report that the API refused a token, rightly or wrongly. The stores are real, and the simulator
+//! decides.
 
 use std::os::fd::AsRawFd;
 
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 
 const CHECK: &str = "/cgi-bin/get_api_domain_ip";
 
-/// Makes all that a row remembers of rejections so much older.
+/// Makes everything that a row records about rejections older by this much.
 fn age_rejections(world: &World, ms: i64) {
     let aged = |field: &str| format!("'$.{field}', json_extract(rejections, '$.{field}') - {ms}");
     let fields = ["accepted_at", "outlasts_at", "revoked_at"]
@@ -25,7 +26,7 @@ fn token_report(handle: &Handle) -> Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// A rejection and the next get, as a middleware does it.
+/// A rejection and the next get, as middleware does it.
 fn reject_and_get(handle: &Handle, token: &str) -> String {
     handle.reject("shop", token).unwrap();
     handle.get("shop").unwrap().value
@@ -42,7 +43,7 @@ fn a_rejected_token_that_the_platform_accepts_is_served_again_without_a_fetch() 
         }
         assert_eq!((world.checks(), world.requests()), (1, 1), "{kind}");
         let report = token_report(&handle);
-        // The first was contradicted; the others came within half a minute of it, and make one.
+        // The first was contradicted. The others came within the next 30 s and count as one.
         assert_eq!(report["false_rejects"], 1);
         assert!(report["false_reject_at"].is_i64());
         assert_eq!(report["forces_today"], 0);
@@ -60,7 +61,7 @@ fn a_rejection_of_an_older_token_asks_no_platform() {
     assert_eq!(token_report(&handle)["rejects"], 0);
 }
 
-/// Faults row 70.
+/// Faults row 70: callers reject tokens that the platform accepts.
 #[test]
 fn an_hour_of_false_rejections_costs_one_fetch() {
     for kind in ["official", "official_classic"] {
@@ -84,12 +85,12 @@ fn an_hour_of_false_rejections_costs_one_fetch() {
     }
 }
 
-/// Faults row 71.
+/// Faults row 71: the platform revokes a token early.
 #[test]
 fn a_revoked_token_is_replaced_within_one_get() {
     for (kind, sticky, requests, forced) in [
         ("official", false, 2, 0),
-        // Normal mode repeats it: force comes in the same get.
+        // The normal mode repeats the token, so the same get uses force.
         ("official", true, 3, 1),
         ("official_classic", false, 2, 0),
     ] {
@@ -108,7 +109,7 @@ fn a_revoked_token_is_replaced_within_one_get() {
         let report = token_report(&handle);
         assert_eq!(report["forces_today"], forced);
         assert_eq!(report["false_rejects"], 0);
-        // The old one is no longer the stored one: nothing is asked.
+        // The old token is no longer the stored one, so the platform is not asked.
         assert_eq!(reject_and_get(&handle, &token), next);
         assert_eq!((world.checks(), world.requests()), (1, requests));
     }
@@ -148,7 +149,7 @@ fn at_most_two_hundred_rejections_a_day_cost_a_fetch() {
     assert_eq!((world.checks(), world.requests()), (1, 2));
 }
 
-/// Whatever the platform says of a token that is no word on it: callers are believed, as before.
+/// Some answers of the platform say nothing about the token. Then the caller is believed.
 #[test]
 fn an_inconclusive_check_leaves_the_rejection_valid() {
     for fault in [
@@ -191,12 +192,12 @@ fn a_rejected_token_is_not_served_while_the_platform_is_unreachable() {
     }
     handle.reject("shop", &token.value).unwrap();
     assert_eq!(handle.get("shop").unwrap_err().status, WXTOKEN_E_NETWORK);
-    // Nor is it in another process.
+    // Another process does not serve it either.
     let other = Child::fork(|| common::outcome(world.open().get("shop"))).join();
     assert!(other.contains("E_NETWORK"), "{other}");
 }
 
-/// Faults row 32 in short.
+/// Faults row 32, in short.
 #[test]
 fn a_storm_of_rejections_costs_one_check() {
     for is_revoked in [false, true] {
@@ -223,7 +224,7 @@ fn a_storm_of_rejections_costs_one_check() {
     }
 }
 
-/// Faults row 70. While one process's false rejection is looked into, all others go on with the token.
+/// Faults row 70: while one process's false rejection is checked, all others go on with the token.
 #[test]
 fn a_false_rejection_delays_no_other_process() {
     let world = World::with_account(json!({}));
@@ -244,7 +245,7 @@ fn a_false_rejection_delays_no_other_process() {
     assert_eq!((world.checks(), world.requests()), (1, 1));
 }
 
-/// Killed while it asks about the token, a leader is followed at once.
+/// The leader is killed while it asks about the token.
 #[test]
 fn a_leader_killed_during_its_check_is_replaced() {
     let world = World::with_account(json!({}));
@@ -261,7 +262,7 @@ fn a_leader_killed_during_its_check_is_replaced() {
     assert_eq!((world.checks(), world.requests()), (2, 2));
 }
 
-/// Nobody gets again after a rejection: another process looks into it.
+/// The process that rejected the token does not get again, so another process checks it.
 #[test]
 fn a_rejection_whose_caller_left_is_checked_by_the_next_process() {
     let world = World::with_account(json!({}));
@@ -279,7 +280,7 @@ fn a_rejection_whose_caller_left_is_checked_by_the_next_process() {
     assert_eq!((world.checks(), world.requests()), (1, 2));
 }
 
-/// The process that looks into another's rejection does not serve what the platform has just refused.
+/// The process that checks another's rejection does not serve the token that the platform has just refused.
 #[test]
 fn a_token_that_a_check_finds_refused_is_served_to_no_process() {
     let world = World::with_account(json!({}));
@@ -298,7 +299,7 @@ fn a_token_that_a_check_finds_refused_is_served_to_no_process() {
     assert_eq!(world.checks(), 1);
 }
 
-/// Faults row 72. Another program fetches on the classic endpoint, and ends this store's token each time.
+/// Faults row 72: another program fetches on the classic endpoint, which ends this store's token each time.
 #[test]
 fn fetches_by_another_program_are_reported() {
     let world = World::with_account(json!({}));
@@ -321,17 +322,17 @@ fn fetches_by_another_program_are_reported() {
         hint.contains("kind official, or find the other program"),
         "{hint}"
     );
-    // A day later it is over.
+    // A day later the report is clear.
     age_rejections(&world, 86_400_000);
     assert!(token_report(&handle)["contested"].is_null());
 }
 
-/// A secret or a token in a log is one too many.
+/// A log must not contain even one secret or token.
 #[test]
 fn the_log_states_the_outcome_of_a_rejection_and_quotes_no_token() {
     let world = World::with_account(json!({}));
     let log = tempfile::NamedTempFile::new().unwrap();
-    // In a child, for whose stderr the file stands.
+    // In a child, because its stderr becomes the file.
     let reject = |token: &str| {
         Child::fork(|| {
             let log = std::fs::File::options().append(true).open(&log).unwrap();

@@ -1,6 +1,7 @@
-//! Nothing that looks at the whole store costs more than its size: ten times the accounts take some ten times as long.
+//! Work on the whole store takes time linear in its size: ten times the accounts take about ten times as long.
 //!
-//! Compared as a ratio of processor time within one process, with room: what is quadratic takes a hundred times.
+//! The test compares the processor time of two runs in one process, with room. Quadratic work would take a hundred
+//! times as long.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,10 +12,10 @@ use wxtoken::tool::{KeeperEvent, Report, Store};
 
 const FEW: i64 = 1_000;
 const MANY: i64 = 10_000;
-/// Linear is 10, and the few have costs that do not depend on their number.
+/// Linear is 10. The small store also has costs that do not depend on its size.
 const MOST: f64 = 40.0;
 
-/// A store of so many authorizers of one component, each with a row that is fresh.
+/// A store of this many authorizers of one component, each with a fresh row.
 fn store_of(world: &World, accounts: i64) -> Store {
     let store = world.store().with_file_name(format!("{accounts}.db"));
     let handle = world.open_at(&store);
@@ -50,7 +51,7 @@ fn multiply(store: &Path, accounts: i64) {
     assert!(child.wait().unwrap().success());
 }
 
-/// Processor time of this thread, in seconds: what the machine does beside it does not count.
+/// Processor time of this thread in seconds, so that other load on the machine does not count.
 fn busy(work: impl FnOnce()) -> f64 {
     let now = || {
         let mut time = libc::timespec {
@@ -85,7 +86,7 @@ fn a_scan_of_all_accounts_takes_time_linear_in_their_number() {
     let json = |store: &Store| busy(|| drop(report(store).to_json().unwrap()));
     assert_linear("the report", json(few), json(many));
 
-    // What status and the metrics do with it: each account's parent is looked up.
+    // Status and the metrics look up the parent of each account in the report.
     let parents = |store: &Store| {
         let report = report(store);
         busy(|| {
@@ -106,7 +107,7 @@ fn a_scan_of_all_accounts_takes_time_linear_in_their_number() {
     };
     assert_linear("a keeper's pass", pass(few), pass(many));
 
-    // What any reader may leave there: each message costs a look at one name.
+    // Any reader may leave such messages. Each costs a lookup of one name.
     let mail = |store: &Store| {
         const MESSAGES: usize = 200;
         let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();

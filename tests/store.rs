@@ -1,4 +1,4 @@
-//! Invariants 8 and 9: the store's modes, what heals, what is refused, and the forebear's database.
+//! Invariants 8 and 9: file modes, repairs, refusals, and the import of the script's database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,8 +16,8 @@ fn beside(store: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(format!("{}{suffix}", store.display()))
 }
 
-/// What SQLite says of the file, asked in a process of its own: a child that is forked while a SQLite runs here that the
-/// fork lock does not know of could hang.
+/// Asks SQLite about the file in a separate process. A child could hang if it were forked while an SQLite that the fork
+/// lock does not cover runs in this process.
 fn sqlite(store: &Path, sql: &str) -> String {
     let output = std::process::Command::new("sqlite3")
         .arg(store)
@@ -32,7 +32,7 @@ fn sqlite(store: &Path, sql: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Faults row 23.
+/// Faults row 23: the umask.
 #[test]
 fn every_file_is_private_whatever_the_umask() {
     for umask in [0o000, 0o077, 0o777] {
@@ -88,8 +88,8 @@ fn tables_are_strict_and_carry_the_application_id() {
     );
 }
 
-/// What version 0.1.0 made before there were parents and tickets.
-/// A column that is renamed without a migration would make every store unreadable that an earlier build has made.
+/// The columns that version 0.1.0 created, before there were parents and tickets. A column renamed without a migration
+/// would make every existing store unreadable.
 #[test]
 fn the_columns_match_those_of_existing_stores() {
     let world = World::with_account(json!({}));
@@ -132,14 +132,14 @@ fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
     assert_eq!(world.requests(), 1);
 }
 
-/// Faults row 19.
+/// Faults row 19: the store is deleted or truncated, or loses tables or rows.
 #[test]
 fn a_store_lost_while_open_is_rebuilt_with_the_accounts_of_its_handles() {
     type Loss = fn(&Path);
     let losses: [(&str, Loss); 6] = [
         ("deleted", |store| fs::remove_file(store).unwrap()),
         ("truncated", |store| {
-            // By another process: closing a descriptor here would drop SQLite's locks.
+            // In another process: closing a descriptor here would drop SQLite's locks.
             let done = std::process::Command::new("truncate")
                 .args(["-s", "0"])
                 .arg(store)
@@ -211,7 +211,7 @@ fn any_handle_restores_an_account_while_the_handle_that_registered_it_lives() {
     assert_eq!(other.get("shop").unwrap_err().status, WXTOKEN_E_ACCOUNT);
 }
 
-/// Faults row 20.
+/// Faults row 20: garbage in the store.
 #[test]
 fn a_damaged_store_is_set_aside_and_rebuilt() {
     for damage in ["header", "pages"] {
@@ -231,7 +231,7 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
             .status();
         assert!(done.unwrap().success());
         let bad = fs::read(&store).unwrap();
-        // In a fresh process, which has no page of the file in memory. The stable endpoint hands the same token out again.
+        // In a new process, which has no page of the file in memory. The stable endpoint repeats the same token.
         let got = common::Child::fork(|| common::outcome(handle.get("shop"))).join();
         assert_eq!(got, token.value, "{damage}");
         assert_eq!(handle.get("shop").unwrap().value, token.value, "{damage}");
@@ -255,7 +255,8 @@ fn a_damaged_store_is_set_aside_and_rebuilt() {
     }
 }
 
-/// A look that finds nothing changed reads a mark and no row. Whatever another SQLite, a rename or a restore does is a change.
+/// A read that finds no change reads a mark and no row. A change by another SQLite, a rename and a restore all count as
+/// changes.
 #[test]
 fn a_read_sees_every_change_that_any_program_made_to_the_file() {
     let world = World::with_account(json!({}));
@@ -277,7 +278,7 @@ fn a_read_sees_every_change_that_any_program_made_to_the_file() {
         assert_eq!((said(), said()), (token.clone(), token));
     }
     fs::copy(&store, &spare).unwrap();
-    // As many commits from one state, here and there: their files' headers are alike.
+    // Both files get the same number of commits from one state, so their headers are alike.
     write(&store, "one");
     write(&spare, "two");
     assert_eq!(said(), "one");
@@ -307,7 +308,7 @@ fn a_read_sees_every_change_that_any_program_made_to_the_file() {
     assert!(world.accepts(&said()), "another is fetched");
 }
 
-/// Faults row 20, a journal that none of ours has written: the store beside it is whole, and stays.
+/// Faults row 20: a journal that is not the library's. The store next to it is intact and stays.
 #[test]
 fn garbage_in_the_journal_costs_nothing() {
     let world = World::with_account(json!({}));
@@ -322,7 +323,7 @@ fn garbage_in_the_journal_costs_nothing() {
     assert_eq!(world.requests(), 1);
 }
 
-/// A file is somebody's unless the key or the lock beside it shows that it was a store.
+/// A file counts as another program's, unless a key or a lock next to it shows that it was a store.
 #[test]
 fn garbage_is_set_aside_only_where_a_store_existed() {
     let text = "root:x:0:0:root:/root:/bin/bash\n".repeat(200);
@@ -381,12 +382,13 @@ fn a_store_deleted_during_a_fetch_does_not_lose_the_token() {
     }
 }
 
-/// A process that holds SQLite's exclusive lock, as one frozen in its commit would.
+/// A process that holds SQLite's exclusive lock, as if frozen in its commit.
 fn holder(store: &Path) -> std::process::Child {
     tool(store, "BEGIN EXCLUSIVE; SELECT 'done';\n")
 }
 
-/// The sqlite3 tool when it has carried out the orders, the last of which says 'done', and waits for more.
+/// Starts the sqlite3 tool and waits until it has run the orders, the last of which prints 'done'. The tool then waits
+/// for more.
 fn tool(store: &Path, orders: &str) -> std::process::Child {
     use std::io::BufRead;
     let mut tool = std::process::Command::new("sqlite3")
@@ -416,7 +418,7 @@ fn a_locked_store_delays_no_caller_that_has_a_token() {
         assert_eq!(handle.get("shop").unwrap(), token);
         assert!(began.elapsed() < patience / 4, "{:?}", began.elapsed());
     }
-    // Who has none waits to the deadline, and is told for what.
+    // A caller without a token waits until its deadline, and learns what it waited for.
     let failure = world.open().register("x", "official", "wx2", SECRET);
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -425,7 +427,7 @@ fn a_locked_store_delays_no_caller_that_has_a_token() {
     assert!(failure.message.contains("tokens.db"), "{failure:?}");
 }
 
-/// Faults row 21.
+/// Faults row 21: another program's database.
 #[test]
 fn a_strangers_database_is_refused_untouched() {
     let strangers: [(&str, &str); 5] = [
@@ -465,7 +467,7 @@ fn a_strangers_database_is_refused_untouched() {
     }
 }
 
-/// Faults row 21: what a stranger that was killed had not yet moved from its log into its file.
+/// Faults row 21: a killed program left changes in its write-ahead log that are not yet in its file.
 #[test]
 fn opening_a_store_keeps_the_write_ahead_log_of_another_program() {
     let world = World::new();
@@ -485,7 +487,7 @@ fn opening_a_store_keeps_the_write_ahead_log_of_another_program() {
     assert!(files() == before);
 }
 
-/// Faults row 84: a file that somebody has put in the store's place.
+/// Faults row 84: a stranger's file in the place of the store.
 #[test]
 fn a_planted_store_is_refused_untouched() {
     let world = World::with_account(json!({}));
@@ -502,7 +504,7 @@ fn a_planted_store_is_refused_untouched() {
     let why = "it has a view in the place of a table";
     assert!(failure.message.contains(why), "{failure:?}");
     assert_eq!(fs::read(world.store()).unwrap(), before);
-    // Nor is a file that holds views alone taken for an empty one.
+    // A file that holds only views does not count as empty.
     let other = world.directory.path().join("other.db");
     sqlite(&other, "CREATE VIEW v AS SELECT 1");
     let failure = Handle::open(&other).err().unwrap();
@@ -533,7 +535,7 @@ fn a_newer_schema_is_refused_untouched() {
     let store = world.store();
     sqlite(&store, "PRAGMA user_version = 99");
     let before = fs::read(&store).unwrap();
-    // In a fresh process: this one has the store open already.
+    // In a new process, because this one already has the store open.
     let said = common::Child::fork(|| match Handle::open(&store) {
         Ok(_) => "opened".into(),
         Err(refused) => refused.message,
@@ -546,7 +548,7 @@ fn a_newer_schema_is_refused_untouched() {
     assert_eq!(fs::read(&store).unwrap(), before);
 }
 
-/// Faults row 22.
+/// Faults row 22: links, FIFOs and directories.
 #[test]
 fn links_fifos_and_directories_are_refused_as_store_and_as_lock() {
     type Maker = fn(&Path, &Path);
@@ -629,13 +631,13 @@ fn without_the_key_tokens_are_readable_and_secrets_are_not() {
         "{said}"
     );
     assert_eq!(world.requests(), 1);
-    // Registering again, as the message advises, mends it.
+    // Registering again, as the message advises, repairs it.
     handle.register("shop", "official", "wx1", SECRET).unwrap();
     handle.get("shop").unwrap();
     assert_eq!(mode(&key), 0o600);
 }
 
-/// Faults row 16 by a file-size limit, which also raises SIGXFSZ.
+/// Faults row 16, by a file-size limit, which also raises SIGXFSZ.
 #[test]
 fn without_disk_space_stable_tokens_go_on_from_memory_and_classic_ones_stop() {
     for kind in ["official", "official_classic"] {
@@ -700,7 +702,7 @@ fn a_writer_without_permission_is_told_the_owner_the_mode_and_the_remedy() {
     for part in ["owned by root", "mode 0600", "runs as nobody", "tokens.db"] {
         assert!(said.contains(part), "{said}");
     }
-    // A reader: the file may be read, and nothing else.
+    // A reader may read the file and nothing else.
     fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
     let read = || {
         let handle = Handle::open(&store).unwrap();
@@ -739,12 +741,12 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
-/// The script's tables, word for word.
+/// The tables of the script, word for word.
 const FOREBEAR: &str = "
     CREATE TABLE weixin_account (id, name, corpid, secret, current);
     CREATE TABLE weixin_token (id, access_token, expires_in, expires_on, is_expired);";
 
-/// A date as the script wrote it, in local time.
+/// A date in local time, as the script wrote it.
 fn local(seconds_from_now: i64) -> String {
     let moment = chrono::Local::now() + chrono::Duration::seconds(seconds_from_now);
     moment.format("%Y-%m-%d %H:%M:%S%.6f").to_string()
@@ -756,8 +758,8 @@ fn forebear(world: &World, rows: &str) -> PathBuf {
     store
 }
 
-/// Opens as the script's user would, with the work endpoint's address in the environment: the token that is kept
-/// belongs to it.
+/// Opens the store as a user of the script would. The environment has the address of the work endpoint, to which the
+/// imported token belongs.
 fn open_forebear(world: &World, work: impl FnOnce(Handle) -> String) -> String {
     let (store, url) = (world.store(), world.sim.http().to_owned());
     common::Child::fork(move || {
@@ -827,12 +829,13 @@ fn the_third_table_of_the_script_is_left_unchanged() {
         214
     );
     assert_eq!(sqlite(&store, "SELECT sent FROM weixin_limit"), "42");
-    // A lost table is made again beside it.
+    // A lost table is created again next to it.
     sqlite(&store, "DROP TABLE weixin_token");
     assert!(open_forebear(&world, |handle| common::outcome(handle.get_current())).len() == 214);
 }
 
-/// Killed at any instant of the import, it leaves the script's database or ours, private either way, never half.
+/// An import killed at any instant leaves the database of the script or the new store, never half of one. Both are
+/// private.
 #[test]
 fn a_killed_import_is_completed_by_the_next() {
     for round in 0..40u64 {

@@ -1,4 +1,4 @@
-//! Threads that are held at one exact moment, as one that hangs where nobody thought of it, or is slower than another process.
+//! Threads held at one exact moment, as if they hung at an unforeseen place or were slower than another process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,7 +7,7 @@ use ::wxtoken::{Failpoint, held, hold, let_go};
 use common::{Child, Handle, SECRET, World, outcome, wait_until};
 use serde_json::{Value, json};
 
-/// The threads that are held. A moment is one of the whole process, so one test at a time runs.
+/// The held threads. A moment belongs to the whole process, so only one test runs at a time.
 struct Held(#[allow(dead_code)] MutexGuard<'static, ()>);
 
 impl Held {
@@ -37,14 +37,14 @@ fn row(handle: &Handle) -> Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// A handle on the same store whose calls have little time.
+/// A handle on the same store with a short timeout.
 fn hasty(world: &World) -> Handle {
     let hasty = world.open();
     hasty.set("timeout_ms", "1000").unwrap();
     hasty
 }
 
-/// Faults row 73: the other threads of a process pass a stuck one over, as other processes do.
+/// Faults row 73: the other threads of a process pass over a stuck one, as other processes do.
 #[test]
 fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
     for kind in ["official", "official_classic"] {
@@ -66,8 +66,8 @@ fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
     }
 }
 
-/// Faults row 73: a lock tells processes apart, and not threads. What the stuck one gives back when it wakes is not the lock
-/// of the one that came after it.
+/// Faults row 73: the leader lock distinguishes processes, not threads. A stuck thread that wakes does not release the
+/// lock of its successor.
 #[test]
 fn a_thread_that_wakes_late_releases_no_lock_of_its_successor() {
     let world = World::with_account(json!({}));
@@ -108,7 +108,7 @@ fn failures(told: &Mutex<Vec<KeeperEvent>>) -> Vec<Error> {
     failures.collect()
 }
 
-/// Faults row 74: 24 threads, as many as one platform may have, hang; and yet each of thirty accounts gets its token.
+/// Faults row 74: 24 threads hang, as many as one platform may have. Each of thirty accounts still gets its token.
 #[test]
 fn fetches_that_hang_are_reported_and_no_account_is_left_out() {
     const HANG: usize = 24;
@@ -123,18 +123,18 @@ fn fetches_that_hang_are_reported_and_no_account_is_left_out() {
     let (mut keeper, told) = keeper_of(&world, "2000");
     let mut pass = None;
     wait_until("every account has its token", || {
-        // On a machine that is slow a pass may fail, too.
+        // On a slow machine a pass may also fail.
         pass = keeper.pass().ok();
         pass.as_ref().is_some_and(|pass| pass.without_token == 0)
     });
     let pass = pass.unwrap();
     assert_eq!((pass.accounts, pass.overdue), (30, HANG), "{pass:?}");
     assert!(!pass.is_stalled, "{pass:?}");
-    // On a machine that is slow a fetch may also fail, and be tried again.
+    // On a slow machine a fetch may also fail and be retried.
     let mut messages = failures(&told);
     messages.retain(|e| e.what.contains("has not ended"));
     assert_eq!(messages.len(), HANG, "{messages:?}");
-    // Those that come back late overwrite nothing.
+    // Late answers overwrite nothing.
     let there = owner.report()["accounts"].clone();
     stuck.let_go();
     wait_until("they have ended", || keeper.pass().unwrap().overdue == 0);
@@ -143,7 +143,7 @@ fn fetches_that_hang_are_reported_and_no_account_is_left_out() {
     assert_eq!(world.sim.counters().minted, 30);
 }
 
-/// Faults row 74: a keeper whose fetches all hang is not one that works.
+/// Faults row 74: a keeper whose fetches all hang does not count as working.
 #[test]
 fn a_keeper_whose_fetches_all_hang_is_reported_as_stalled() {
     let world = World::with_account(json!({}));
@@ -167,7 +167,7 @@ fn a_keeper_whose_fetches_all_hang_is_reported_as_stalled() {
     assert_eq!(world.minted(), 1);
 }
 
-/// Faults row 78: a change of keys ends between a look at a sealed value and the reading of the key file.
+/// Faults row 78: a key change ends after a sealed value is read and before the key file is.
 #[test]
 fn a_key_changed_between_reading_and_opening_a_secret_fails_no_call() {
     let world = World::with_account(json!({}));
@@ -182,7 +182,7 @@ fn a_key_changed_between_reading_and_opening_a_secret_fails_no_call() {
     handle.put("above", "verify_ticket", &second).unwrap();
     let operator = Store::open(world.store().to_str()).unwrap();
     let handle = Arc::new(handle);
-    // The two that fetch, and what was put.
+    // The two accounts that fetch, and the pushed secrets.
     for name in [
         "shop",
         "above",
@@ -204,7 +204,7 @@ fn a_key_changed_between_reading_and_opening_a_secret_fails_no_call() {
     }
 }
 
-/// A key that is another one, and stays so, is told.
+/// A key that has become another one for good is reported.
 #[test]
 fn a_lost_key_is_reported_after_a_second_look() {
     let _one = Held::none();

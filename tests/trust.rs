@@ -1,5 +1,5 @@
-//! Stores and keys that a stranger may have put there, or may change: nothing secret is put into them. And the set-ups of
-//! docs/deploy.md, where several users share a store, go on working.
+//! Stores and keys that a stranger may have created or may change receive nothing secret. The set-ups of docs/deploy.md
+//! in which several users share a store still work.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -21,7 +21,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-/// Runs as a user of a group of its own, who is in [`GROUP`] too where that is said.
+/// Runs as a user with a private group, who may also be a member of [`GROUP`].
 fn as_user(uid: u32, is_member: bool, work: impl FnOnce() -> String) -> String {
     Child::fork(|| {
         let groups = [GROUP];
@@ -37,7 +37,7 @@ fn as_user(uid: u32, is_member: bool, work: impl FnOnce() -> String) -> String {
     .join()
 }
 
-/// A directory such as /tmp.
+/// A world in a directory like /tmp.
 fn shared_world() -> World {
     let world = world_of(ROOT, ROOT, 0o1777);
     world.add("official", "wx2", json!({}));
@@ -61,7 +61,7 @@ fn planted(path: &Path, text: &str, mode: u32) {
     set_mode(path, mode);
 }
 
-/// What registering says, and then a get.
+/// The result of registering, and then of a get.
 fn registers(world: &World) -> String {
     let handle = world.open();
     let registered = handle.register("mine", "official", "wx1", SECRET);
@@ -73,7 +73,7 @@ fn registers(world: &World) -> String {
 
 const PLANTED: &str = "in a directory where everybody may make files; this process runs as ";
 
-/// Faults row 76.
+/// Faults row 76: a stranger's key.
 #[test]
 fn nothing_is_sealed_with_a_key_placed_by_a_stranger() {
     needs_root!();
@@ -95,7 +95,7 @@ fn nothing_is_sealed_with_a_key_placed_by_a_stranger() {
         let report = as_user(user, false, || world.open().report().to_string());
         assert!(report.contains("\"accounts\":[]"), "{report}");
         assert!(report.contains("is not trusted"), "{report}");
-        // By a link of the stranger's, to a key that is everybody's to read.
+        // The stranger links to a key that everybody may read.
         fs::remove_file(&key).unwrap();
         let target = world.directory.path().join("roots");
         fs::write(&target, DIGITS).unwrap();
@@ -109,7 +109,7 @@ fn nothing_is_sealed_with_a_key_placed_by_a_stranger() {
     }
 }
 
-/// Faults row 76.
+/// Faults row 76: a stranger's store.
 #[test]
 fn a_store_made_by_a_stranger_is_read_and_takes_no_account() {
     needs_root!();
@@ -148,7 +148,7 @@ fn a_store_made_by_a_stranger_is_read_and_takes_no_account() {
     }
 }
 
-/// Faults row 76.
+/// Faults row 76: a stranger's lock.
 #[test]
 fn no_account_is_stored_next_to_a_lock_made_by_a_stranger() {
     needs_root!();
@@ -160,7 +160,7 @@ fn no_account_is_stored_next_to_a_lock_made_by_a_stranger() {
     assert!(said.contains("E_STORE") && said.contains(&why), "{said}");
 }
 
-/// Faults row 76. SQLite writes what stands in a journal into the store.
+/// Faults row 76: SQLite writes the contents of a journal into the store.
 #[test]
 fn a_journal_left_by_a_stranger_is_not_played_back() {
     needs_root!();
@@ -168,7 +168,7 @@ fn a_journal_left_by_a_stranger_is_not_played_back() {
     let journal = beside(&world, "-journal");
     let made = as_user(VICTIM, false, || registers(&world));
     assert!(world.accepts(&made), "{made}");
-    // A journal that takes the account out, as a writer that is killed leaves it.
+    // A journal that removes the account, as a killed writer leaves it.
     let theirs = world.directory.path().join("theirs.db");
     fs::copy(world.store(), &theirs).unwrap();
     common::sqlite(&theirs, "DELETE FROM weixin_account");
@@ -195,7 +195,7 @@ fn a_journal_left_by_a_stranger_is_not_played_back() {
     assert_eq!(said, made);
 }
 
-/// The journal that a writer leaves who is killed between his changes and his commit.
+/// The journal of a writer that is killed between its changes and its commit.
 fn left_journal(store: &Path) -> Vec<u8> {
     let journal = PathBuf::from(format!("{}-journal", store.display()));
     let mut writer = std::process::Command::new("sqlite3")
@@ -217,7 +217,7 @@ fn left_journal(store: &Path) -> Vec<u8> {
     left
 }
 
-/// Faults row 77.
+/// Faults row 77: everybody may change the store or the key.
 #[test]
 fn world_writable_files_are_not_trusted_until_their_mode_is_corrected() {
     let world = World::with_account(json!({}));
@@ -241,12 +241,12 @@ fn world_writable_files_are_not_trusted_until_their_mode_is_corrected() {
     assert!(handle.report()["not_trusted"].is_null());
 }
 
-/// docs/deploy.md: a job of root in the directory of the service, whichever comes first.
+/// docs/deploy.md: root runs a job in the directory of the service, and either may come first.
 #[test]
 fn root_and_a_service_can_share_one_store() {
     needs_root!();
     let orders = [(ROOT, VICTIM), (VICTIM, ROOT)];
-    // Where everybody may make files, a store that root makes is root's.
+    // In a world-writable directory, a store that root creates belongs to root.
     for (mode, orders) in [
         (0o700, &orders[..]),
         (0o2750, &orders),
@@ -263,7 +263,7 @@ fn root_and_a_service_can_share_one_store() {
     }
 }
 
-/// docs/deploy.md: several uids in one group, in a directory of the group.
+/// docs/deploy.md: several users of one group, in a directory of the group.
 #[test]
 fn the_members_of_a_group_can_share_one_store() {
     needs_root!();
@@ -289,7 +289,8 @@ fn the_members_of_a_group_can_share_one_store() {
     }
 }
 
-/// docs/deploy.md: a key that is mounted alone, as Kubernetes does: root's, for a group, in a directory of mode 1777.
+/// docs/deploy.md: a key mounted by itself, as in Kubernetes. It belongs to root and a group, in a directory of mode
+/// 1777.
 #[test]
 fn a_key_that_root_owns_for_a_group_is_accepted() {
     needs_root!();

@@ -1,5 +1,5 @@
-//! What the platform may answer, and how it may be out of reach: errcodes, faults, TLS, redirects, the spare host; and that
-//! neither secret nor token stands where it should not.
+//! Answers of the platform and ways of being unreachable: errcodes, faults, TLS, redirects, the spare host. Secrets and
+//! tokens appear only where they belong.
 
 use std::time::{Duration, Instant};
 
@@ -91,7 +91,7 @@ fn repeated_failures_back_off_further_until_a_success() {
     world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
     let first = handle.get("shop").unwrap_err();
     assert!((1599..=2401).contains(&first.retry_after_ms), "{first:?}");
-    // Nothing is asked before the time.
+    // The platform is not asked before the back-off ends.
     handle.get("shop").unwrap_err();
     assert_eq!(world.requests(), 1);
     std::thread::sleep(Duration::from_millis(first.retry_after_ms as u64 + 5));
@@ -106,7 +106,7 @@ fn repeated_failures_back_off_further_until_a_success() {
     );
 }
 
-/// Faults rows 28 and 29: what comes back, and what is made of it.
+/// Faults rows 28 and 29: odd replies, and the result of each.
 #[test]
 fn odd_answers_are_served_or_refused_but_never_wrong() {
     let served = [
@@ -187,7 +187,7 @@ fn a_slow_drip_ends_at_the_deadline() {
     assert!(drip < 4 * silence, "{drip:?}, {silence:?}");
 }
 
-/// Faults row 31.
+/// Faults row 31: a reset after the request was sent.
 #[test]
 fn a_classic_token_lost_in_a_reset_is_replaced_by_the_next_try() {
     let world = World::with_account(json!({}));
@@ -202,7 +202,7 @@ fn a_classic_token_lost_in_a_reset_is_replaced_by_the_next_try() {
     assert_eq!(current["token"], token.value);
 }
 
-/// Faults row 26.
+/// Faults row 26: bad certificates.
 #[test]
 fn a_host_that_cannot_prove_its_identity_receives_no_byte() {
     let world = World::with_account(json!({}));
@@ -266,7 +266,7 @@ fn a_bad_ca_file_is_named_and_fails_no_other_process() {
         assert_eq!(failure.status, WXTOKEN_E_ARGUMENT);
         assert!(failure.message.contains(part), "{failure:?}");
     }
-    // One that vanishes later fails the call that needs it, and no other process's.
+    // A file that vanishes later fails the call that needs it, and no other process's.
     let fleeting = world.directory.path().join("ca.pem");
     std::fs::copy(world.sim.ca_file(), &fleeting).unwrap();
     handle.set("ca_file", fleeting.to_str().unwrap()).unwrap();
@@ -278,7 +278,7 @@ fn a_bad_ca_file_is_named_and_fails_no_other_process() {
     handle.get("shop").unwrap();
 }
 
-/// Faults row 27.
+/// Faults row 27: redirects.
 #[test]
 fn redirects_are_refused_and_nothing_is_forwarded() {
     for location in [
@@ -309,7 +309,7 @@ fn redirects_are_refused_and_nothing_is_forwarded() {
     }
 }
 
-/// The real addresses, reached through a proxy that leads to the simulator.
+/// The real addresses, through a proxy that connects to the simulator.
 fn by_proxy(world: &World, kind: &str) -> Handle {
     let handle = Handle::open(&world.store()).unwrap();
     handle.set("proxy", world.sim.proxy()).unwrap();
@@ -378,7 +378,7 @@ fn if_both_hosts_are_unreachable_one_failure_is_reported() {
     );
 }
 
-/// Faults row 25, connect and DNS.
+/// Faults row 25: connect and DNS.
 #[test]
 fn a_host_that_does_not_answer_or_exist_is_a_network_failure_before_the_deadline() {
     let world = World::with_account(json!({}));
@@ -418,7 +418,7 @@ fn a_host_that_does_not_answer_or_exist_is_a_network_failure_before_the_deadline
     }
 }
 
-/// Faults row 34: the messages of every failure that a test here can make, and the log, hold neither secret nor token.
+/// Faults row 34: neither the log nor the message of any failure made here contains a secret or a token.
 #[test]
 fn no_secret_and_no_token_appears_in_a_message_or_the_log() {
     let world = World::with_account(json!({}));
@@ -431,7 +431,7 @@ fn no_secret_and_no_token_appears_in_a_message_or_the_log() {
         json!({"kind": "huge_body", "bytes": 17_000}),
         json!({"kind": "wrong_types"}),
     ];
-    // Here, for a child has only a copy of the simulator.
+    // Scripted here, because a child has only a copy of the simulator.
     for fault in &faults {
         world.fault(fault.clone());
     }
@@ -459,7 +459,7 @@ fn no_secret_and_no_token_appears_in_a_message_or_the_log() {
     assert!(said.contains("fetching the token of account"), "{said}");
     assert!(!said.contains(SECRET), "{said}");
     for token in world.sim.tokens(Some("wx1")).as_array().unwrap() {
-        // Not even the half of one that was cut off.
+        // A token cut off in the middle does not appear either.
         assert!(
             !said.contains(&token["token"].as_str().unwrap()[..20]),
             "{said}"
@@ -467,11 +467,11 @@ fn no_secret_and_no_token_appears_in_a_message_or_the_log() {
     }
 }
 
-/// Faults row 80: what a gateway sends back of the request, in whatever form.
+/// Faults row 80: a gateway echoes the request, in any encoding.
 #[test]
 fn a_platform_that_echoes_the_secret_is_not_quoted() {
     let body = format!(r#"{{"grant_type":"client_credential","appid":"wx1","secret":"{SECRET}"}}"#);
-    // Of the secret, and of an end of the body.
+    // Base64 of the secret, and of the end of the body.
     let base64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
     let base64_of_body = "ZXQiOiIwMTIzNDU2Nzg5YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZiJ9";
     let percent: String = SECRET.bytes().map(|b| format!("%{b:02x}")).collect();
@@ -512,7 +512,7 @@ fn a_platform_that_echoes_the_secret_is_not_quoted() {
     }
 }
 
-/// Faults row 81: a text that is not sound hides no errcode.
+/// Faults row 81: malformed text does not hide an errcode.
 #[test]
 fn a_refusal_keeps_its_errcode_whatever_its_text_contains() {
     for errmsg in [
@@ -529,7 +529,7 @@ fn a_refusal_keeps_its_errcode_whatever_its_text_contains() {
             (WXTOKEN_E_API, 40013),
             "{failure:?}"
         );
-        // A minute and its jitter, and the advice of the table.
+        // A minute with its jitter, and the advice in the table.
         assert!(
             (45_000..=75_000).contains(&failure.retry_after_ms),
             "{failure:?}"
@@ -548,7 +548,7 @@ fn a_platforms_text_is_shown_as_one_printable_line() {
     assert!(failure.message.contains(told), "{failure:?}");
 }
 
-/// Faults row 12: a TLS peer that resets, with SIGPIPE at its default as in a C host.
+/// Faults row 12: a TLS peer resets, with the default SIGPIPE of a C host.
 #[test]
 fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
     let world = World::with_account(json!({}));
@@ -580,8 +580,8 @@ fn a_reset_by_a_tls_peer_does_not_kill_the_host() {
     }
 }
 
-/// Answers one connection with what is no TLS, and resets it after closing it in order, all before the client sees any of
-/// it: what it writes then raises SIGPIPE, and is not just an error.
+/// Answers one connection with bytes that are not TLS, closes it in order, and then resets it. The client has seen none
+/// of this, so its next write raises SIGPIPE instead of an error.
 fn hang_up_on(client: &common::Child, listener: std::net::TcpListener) {
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
@@ -611,7 +611,7 @@ fn hang_up_on(client: &common::Child, listener: std::net::TcpListener) {
     client.signal(libc::SIGCONT);
 }
 
-/// Faults row 12 at its sharpest: the last words to a peer that is gone, an alert about its answer.
+/// Faults row 12, the hardest case: writing a last alert to a peer that is gone.
 #[test]
 fn writing_to_a_tls_peer_that_is_gone_does_not_kill_the_host() {
     let world = World::with_account(json!({}));
@@ -621,7 +621,7 @@ fn writing_to_a_tls_peer_that_is_gone_does_not_kill_the_host() {
     handle.set("api_base_url", &url).unwrap();
     handle.register("shop", "official", "wx1", SECRET).unwrap();
     let client = common::Child::fork(|| {
-        // SAFETY: as above.
+        // SAFETY: Rust's runtime ignores SIGPIPE; a C host does not.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
         common::outcome(handle.get("shop"))
     });

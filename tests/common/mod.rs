@@ -1,4 +1,5 @@
-//! The C API as a Rust test likes to use it, with a simulator and a store of its own; and child processes by fork.
+//! The C API in a form convenient for Rust tests, with a simulator and a store for each test. Also child processes by
+//! fork.
 
 use std::ffi::{CStr, CString, c_char};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,7 +15,7 @@ use wechat_sim::Simulator;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// A failure as the caller of the C API sees it.
+/// A failure as a caller of the C API sees it.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub status: wxtoken_status,
@@ -29,12 +30,12 @@ pub struct Token {
     pub expires_at: i64,
 }
 
-/// An open handle; freed when dropped.
+/// An open handle, freed on drop.
 pub struct Handle(*mut wxtoken);
 
 // SAFETY: the API lets any thread use a handle.
 unsafe impl Send for Handle {}
-// SAFETY: as above, several at once.
+// SAFETY: the API lets several threads use a handle at once.
 unsafe impl Sync for Handle {}
 
 fn text(value: &str) -> CString {
@@ -102,7 +103,7 @@ impl Handle {
         let mut err = blank();
         let (name, kind, id) = (text(name), text(kind), text(id));
         let secret = secret.map(text);
-        // SAFETY: as above.
+        // SAFETY: valid pointers, a live handle.
         let status = unsafe {
             wxtoken_register(
                 self.0,
@@ -129,7 +130,7 @@ impl Handle {
         let (name, field) = (text(name), text(field));
         let value = value.map(text);
         let value = value.as_ref().map_or(ptr::null(), |v| v.as_ptr());
-        // SAFETY: as above.
+        // SAFETY: valid pointers, a live handle.
         let status = unsafe { wxtoken_put(self.0, name.as_ptr(), field.as_ptr(), value, &mut err) };
         done(status, &err)
     }
@@ -151,7 +152,7 @@ impl Handle {
         };
         let name = name.map(text);
         let name: *const c_char = name.as_ref().map_or(ptr::null(), |n| n.as_ptr());
-        // SAFETY: as above.
+        // SAFETY: valid pointers, a live handle.
         let status = unsafe { wxtoken_get(self.0, name, &mut token, &mut err) };
         done(status, &err)?;
         // SAFETY: NUL-terminated on success.
@@ -166,7 +167,7 @@ impl Handle {
     pub fn reject(&self, name: &str, token: &str) -> Result<(), Failure> {
         let mut err = blank();
         let (name, token) = (text(name), text(token));
-        // SAFETY: as above.
+        // SAFETY: valid pointers, a live handle.
         let status = unsafe { wxtoken_reject(self.0, name.as_ptr(), token.as_ptr(), &mut err) };
         done(status, &err)
     }
@@ -175,7 +176,7 @@ impl Handle {
         let mut buffer = vec![0u8; 1 << 20];
         let mut needed = 0;
         let mut err = blank();
-        // SAFETY: as above; the buffer has the length given.
+        // SAFETY: valid pointers, a live handle; the buffer has the length given.
         let status = unsafe {
             wxtoken_report(
                 self.0,
@@ -197,11 +198,11 @@ impl Drop for Handle {
     }
 }
 
-/// A simulator with an empty directory for a store.
+/// A simulator, and an empty directory for a store.
 pub struct World {
     pub sim: Simulator,
     pub directory: tempfile::TempDir,
-    /// Where the store is, if not in a file of the directory.
+    /// The server that has the store; None if the store is a file in the directory.
     pub redis: Option<RedisServer>,
 }
 
@@ -220,21 +221,21 @@ impl World {
         World::default()
     }
 
-    /// With one account, `wx1`, whose settings the JSON object adds to.
+    /// Adds one account, `wx1`, with these settings as a JSON object.
     pub fn with_account(settings: Value) -> World {
         let world = World::new();
         world.add("official", "wx1", settings);
         world
     }
 
-    /// With its store on a server of its own.
+    /// Puts the store on its own server.
     pub fn on_redis() -> World {
         World::on(RedisServer::start())
     }
 
     pub fn on(server: RedisServer) -> World {
-        // The key and the lock file lie there, not in the home of whoever runs the tests. Set by the first test, before any thread
-        // of a test reads the environment: each begins here.
+        // The key and the lock file lie there, not in the home directory of the user who runs the tests. The first test
+        // sets it, before any thread of a test reads the environment: each test begins here.
         static STATE: std::sync::Once = std::sync::Once::new();
         STATE.call_once(|| {
             let state = std::env::temp_dir().join(format!("wxtoken-state-{}", std::process::id()));
@@ -246,7 +247,7 @@ impl World {
         }
     }
 
-    /// The same with one account, `wx1`.
+    /// Puts the store on its own server and adds one account, `wx1`.
     pub fn on_redis_with_account(settings: Value) -> World {
         let world = World::on_redis();
         world.add("official", "wx1", settings);
@@ -257,7 +258,7 @@ impl World {
         self.redis.as_ref().expect("a world on Redis")
     }
 
-    /// In a forked child: from now on it is a process on another host, which has the same key.
+    /// Makes a forked child act as a process on another host that has the same key.
     pub fn become_host(&self, number: usize) {
         let state = std::env::var("XDG_STATE_HOME").unwrap();
         let key = std::fs::read_dir(format!("{state}/wxtoken")).unwrap();
@@ -273,7 +274,7 @@ impl World {
         set_env("XDG_STATE_HOME", host.to_str().unwrap());
     }
 
-    /// Changes every row that lies on the server.
+    /// Changes every row on the server.
     pub fn change_rows(&self, change: impl Fn(&mut Value)) {
         let server = self.server();
         for key in server.run(&["ZRANGE", "wxtoken:{rows}", "0", "-1"]).list() {
@@ -303,7 +304,7 @@ impl World {
         self.sim.fault_json(fault).unwrap();
     }
 
-    /// A handle that talks to the simulator.
+    /// Opens a handle that talks to the simulator.
     pub fn open(&self) -> Handle {
         self.open_at(&self.store())
     }
@@ -332,7 +333,7 @@ impl World {
         handle
     }
 
-    /// The same with `wx1` registered as `shop`.
+    /// Opens a handle with `wx1` registered as `shop`.
     pub fn open_shop(&self, kind: &str) -> Handle {
         let handle = self.open();
         handle.register("shop", kind, "wx1", SECRET).unwrap();
@@ -347,7 +348,7 @@ impl World {
         self.sim.counters_of("wx1").requests
     }
 
-    /// Ends every token in the store, as time would.
+    /// Ends every token in the store, as the passing of time would.
     pub fn expire_all(&self) {
         if self.redis.is_some() {
             return self.change_rows(|row| {
@@ -360,14 +361,14 @@ impl World {
         sqlite(&self.store(), ended);
     }
 
-    /// How often the platform was asked whether it takes a token.
+    /// The number of times the platform was asked whether it accepts a token.
     pub fn checks(&self) -> u64 {
         let path = "/cgi-bin/get_api_domain_ip";
         let counters = self.sim.counters();
         counters.by_path.get(path).copied().unwrap_or_default()
     }
 
-    /// Whether the platform would take this token now.
+    /// Whether the platform accepts this token now.
     pub fn accepts(&self, token: &str) -> bool {
         let tokens = self.sim.tokens(None);
         tokens
@@ -378,7 +379,7 @@ impl World {
     }
 }
 
-/// Changes a store from a process of its own: a child that is forked while SQLite runs in this one could hang.
+/// Changes a store from a separate process. A child that is forked while SQLite runs in this process could hang.
 pub fn sqlite(store: &Path, sql: &str) {
     let ran = std::process::Command::new("sqlite3")
         .arg(store)
@@ -392,7 +393,7 @@ pub fn sqlite(store: &Path, sql: &str) {
     );
 }
 
-/// An address that refuses connections, for as long as it is kept: nobody else can be given its port meanwhile.
+/// An address that refuses connections while it is kept. No other program can be given its port meanwhile.
 pub struct Refusing {
     pub address: SocketAddr,
     _bound: OwnedFd,
@@ -400,7 +401,7 @@ pub struct Refusing {
 
 impl Refusing {
     pub fn new() -> Refusing {
-        // SAFETY: a socket of its own, bound to a place that is given whole, and never a listener.
+        // SAFETY: a private socket, bound to an address that is passed whole, and never a listener.
         unsafe {
             let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
             assert!(socket >= 0);
@@ -427,8 +428,8 @@ impl Default for Refusing {
     }
 }
 
-/// Gets and rejects on eight threads, and forks again and again a child that gets: nobody hangs or has a wrong token, and one
-/// is fetched.
+/// Gets and rejects on eight threads, and repeatedly forks a child that gets. No child may hang or see a wrong token,
+/// and one token is fetched.
 pub fn fork_under_load(world: &World) {
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
@@ -454,7 +455,7 @@ pub fn fork_under_load(world: &World) {
     assert_eq!(world.requests(), 1);
 }
 
-/// Interrupts the calls of this process a thousand times a second, by a handler without SA_RESTART.
+/// Interrupts the calls of this process a thousand times a second, with a handler without SA_RESTART.
 pub fn interrupt_all_the_time() {
     extern "C" fn tick(_: libc::c_int) {}
     // SAFETY: a handler that does nothing, on a timer of this process.
@@ -474,8 +475,8 @@ pub fn interrupt_all_the_time() {
     }
 }
 
-/// Until `condition` holds; fails after two minutes, for there are machines that stand still for one, or after the seconds
-/// that the variable TEST_PATIENCE_S says. For waiting on another process, never for time to pass.
+/// Waits until `condition` holds, for another process and never for time to pass. Fails after two minutes, since some
+/// machines stand still for one, or after TEST_PATIENCE_S seconds.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let said = std::env::var("TEST_PATIENCE_S");
     let patience_s = said.map_or(120, |seconds| seconds.parse().unwrap());
@@ -483,16 +484,16 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(
             start.elapsed().as_secs() < patience_s,
-            "waited in vain until {what}"
+            "gave up waiting until {what}"
         );
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
 }
 
-/// A child that has not ended after so long hangs.
+/// Seconds after which a child counts as hung.
 const CHILD_S: u32 = 300;
 
-/// A forked process that runs `work` and sends back what it returns.
+/// A forked process that runs `work` and sends back its result.
 pub struct Child {
     pub pid: i32,
     result: std::fs::File,
@@ -508,7 +509,7 @@ impl Child {
             unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) },
             0
         );
-        // SAFETY: the child only runs `work`, which uses the library (made for this) and the allocator.
+        // SAFETY: the child only runs `work`, which uses the allocator and the library; the library supports fork.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0);
         if pid == 0 {
@@ -520,10 +521,10 @@ impl Child {
             let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
             let text = outcome.unwrap_or_else(|_| "panicked".into());
             let _ = end.write_all(text.as_bytes());
-            // SAFETY: leaves without running anything of the parent's.
+            // SAFETY: leaves without running any code of the parent.
             unsafe { libc::_exit(0) };
         }
-        // SAFETY: the write end is closed here so that the read end sees the child's end; the read end becomes ours.
+        // SAFETY: closing the write end here lets the read end see the child's end; the read end becomes ours.
         let result = unsafe {
             libc::close(ends[1]);
             std::fs::File::from_raw_fd(ends[0])
@@ -531,7 +532,7 @@ impl Child {
         Child { pid, result }
     }
 
-    /// What the child sent, once it has ended; empty when it was killed before.
+    /// Returns the child's result once the child has ended; empty if the child was killed first.
     pub fn join(mut self) -> String {
         use std::io::Read;
         let mut text = String::new();
@@ -544,7 +545,7 @@ impl Child {
         text
     }
 
-    /// Until it has been stopped or has ended, by this signal.
+    /// Waits until this signal has stopped or ended the child.
     pub fn wait_for(&self, signal: i32) {
         // SAFETY: our own child; siginfo_t is plain data, and WNOWAIT leaves it to `join` to reap it.
         let told = unsafe {
@@ -566,14 +567,15 @@ impl Child {
     }
 }
 
-/// Sets a variable in a forked child, or before there are threads. Not by std, whose lock another thread of the parent may have held.
+/// Sets a variable in a forked child, or before there are threads. It avoids std, whose lock another thread of the
+/// parent may have held.
 pub fn set_env(name: &str, value: &str) {
     let (name, value) = (text(name), text(value));
     // SAFETY: the child has one thread.
     assert_eq!(unsafe { libc::setenv(name.as_ptr(), value.as_ptr(), 1) }, 0);
 }
 
-/// What a child reports of a get.
+/// A child's report of a get: the token, or the failure.
 pub fn outcome(result: Result<Token, Failure>) -> String {
     match result {
         Ok(token) => token.value,
@@ -581,8 +583,8 @@ pub fn outcome(result: Result<Token, Failure>) -> String {
     }
 }
 
-/// Ends a test that becomes another user where this process may not. cargo does not hide what it says; who runs the suite
-/// gets the test's name in the file that the variable WXTOKEN_NOT_RUN names, and runs it in a user namespace.
+/// Ends a test that becomes another user, if this process may not. cargo shows its message. It also writes the test's
+/// name to the file that WXTOKEN_NOT_RUN names, so that the suite can run it in a user namespace.
 #[macro_export]
 macro_rules! needs_root {
     () => {
@@ -598,7 +600,7 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// `here` is the name of something in the test.
+/// Records the enclosing test; `here` is the type name of an item in it.
 pub fn say_not_run(here: &str) {
     use std::io::Write;
     let test = here.strip_suffix("::here").unwrap();
@@ -612,7 +614,7 @@ pub fn say_not_run(here: &str) {
     }
 }
 
-/// Becomes `nobody` where it may: an ordinary user is as unprivileged as that.
+/// Becomes `nobody` if this process is root. An ordinary user is as unprivileged already.
 pub fn drop_privileges() {
     const NOBODY: u32 = 65534;
     if is_root() {
@@ -625,8 +627,8 @@ pub fn drop_privileges() {
     }
 }
 
-/// Makes a system call of this forked child fail from now on: its number, what its second argument is where that matters, and
-/// the error. As on a file system that lacks something.
+/// Makes a system call fail in this forked child from now on, as on a file system that lacks a feature. Each entry has
+/// the call's number, its second argument if that matters, and the error.
 pub fn deny(calls: &[(libc::c_long, Option<i32>, i32)]) {
     const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
     const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
@@ -657,7 +659,7 @@ pub fn deny(calls: &[(libc::c_long, Option<i32>, i32)]) {
     }
 }
 
-/// Binds a file or directory over another one, for this forked child alone.
+/// Bind-mounts a file or directory over another one, for this forked child alone.
 pub fn bind(from: &Path, to: &Path) {
     mount(Some(from), to, libc::MS_BIND);
 }

@@ -1,5 +1,5 @@
-//! The library's tables of options, kinds and statuses, and every page that lists them. `make tables` writes what can be
-//! written (it sets WXTOKEN_WRITE_TABLES); the rest is compared.
+//! Compares the library's tables of options, kinds and statuses with every page that lists them. `make tables` rewrites
+//! the generated parts (it sets WXTOKEN_WRITE_TABLES).
 
 mod page;
 
@@ -10,7 +10,7 @@ use page::Page;
 
 const HEADER: &str = "src/ffi/mod.rs";
 
-/// Fails with everything that is amiss on these pages.
+/// Fails with everything that is wrong on these pages.
 fn compare(pages: Vec<Page>) {
     let flaws: Vec<String> = pages.into_iter().flat_map(Page::close).collect();
     assert!(
@@ -28,7 +28,7 @@ fn capitalised(sentence: &str) -> String {
 
 // --- options ---
 
-/// The block in fixed columns.
+/// The options in fixed columns.
 fn block_of_options() -> Vec<String> {
     let line = |name: &str, default: &str, range: &str, help: &str| {
         let line = format!("{name:<21}{default:<32}{range:<15}{help}");
@@ -42,13 +42,13 @@ fn block_of_options() -> Vec<String> {
     block
 }
 
-/// The comment on an option that stands before its setter or its field; `code` marks the default.
+/// The comment on an option before its setter or its field; `code` marks the default.
 fn comment_on(row: &OptionOfHandle, [open, close]: [&str; 2]) -> String {
     let (default, range, help) = (&row.default, &row.range, row.help);
     format!("  /** {open}{default}{close}, {range}: {help}. */")
 }
 
-/// A cell of an English page: as code, what Markdown would take for a link.
+/// A cell of an English page. Text that Markdown would take for a link becomes code.
 fn marked(help: &str) -> String {
     match help.contains("://") {
         true => format!("`{help}`"),
@@ -80,7 +80,7 @@ fn every_list_of_options_matches_the_table() {
         page.expect_block(mark, "option", &block_of_options());
         pages.push(page);
     }
-    // An English page has the table's own words; a Chinese page keeps its last column.
+    // An English page has the words of the table. A Chinese page keeps its last column.
     for (file, has_variable, is_english) in [
         ("docs/options.md", true, true),
         ("docs/options.zh-CN.md", true, false),
@@ -119,7 +119,7 @@ fn every_list_of_options_matches_the_table() {
             &comment_on(&row, ["`", "`"]),
         );
     }
-    // A method for each common option; `with` takes any.
+    // Each common option has a method. `with` takes any option.
     for (method, option) in [
         ("apiBaseUrl", "api_base_url"),
         ("workBaseUrl", "work_base_url"),
@@ -147,14 +147,14 @@ fn every_list_of_options_matches_the_table() {
 
 // --- kinds ---
 
-/// A kind of the tests' own build is in no page.
+/// Whether users see this kind. The kinds of the test build are on no page.
 fn shipped() -> Vec<KindOfAccount> {
     let mut kinds = kinds();
     kinds.retain(|kind| kind.name != "made_up");
     kinds
 }
 
-/// What must be put before the first get.
+/// The fields that must be put before the first get.
 fn fields_of(kind: &KindOfAccount) -> Vec<&'static str> {
     kind.needs.clone()
 }
@@ -243,7 +243,7 @@ fn every_list_of_kinds_and_credentials_matches_the_table() {
     compare(pages);
 }
 
-/// The cells of the table of kinds: kind, for what, id, secret, put, names to get.
+/// Compares the cells of the table of kinds: kind, purpose, id, secret, put, names to get.
 fn compare_credentials(page: &mut Page) {
     let rows = page.rows("`official`");
     for kind in shipped() {
@@ -282,7 +282,7 @@ fn compare_credentials(page: &mut Page) {
     }
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`').skip(1).step_by(2).collect()
 }

@@ -1,4 +1,5 @@
-//! A file that lists what a table of the library holds: compared line by line, or written where WXTOKEN_WRITE_TABLES is set.
+//! A file that lists the contents of a table of the library. It is compared line by line, or rewritten if
+//! WXTOKEN_WRITE_TABLES is set.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 pub struct Page {
     file: &'static str,
     lines: Vec<String>,
-    /// Where a list is not what its table says, and what should stand there: those that writing mends, and the others.
+    /// Places where a list differs from its table, with the right text. Writing the page corrects these.
     outdated: Vec<String>,
     flaws: Vec<String>,
 }
@@ -22,7 +23,7 @@ impl Page {
         }
     }
 
-    /// Writes the page where that is asked for, and gives the flaws that are left.
+    /// Writes the page if WXTOKEN_WRITE_TABLES is set, and returns the remaining flaws.
     pub fn close(mut self) -> Vec<String> {
         if std::env::var_os("WXTOKEN_WRITE_TABLES").is_none() {
             self.outdated.append(&mut self.flaws);
@@ -33,7 +34,7 @@ impl Page {
         self.flaws
     }
 
-    /// A block of lines that begin with `mark`, where the first has `first` as its first word.
+    /// Expects a block of lines that begin with `mark`, the first of which has `first` as its first word.
     pub fn expect_block(&mut self, mark: &str, first: &str, wanted: &[String]) {
         let begins = |line: &String| {
             let rest = line.strip_prefix(mark);
@@ -48,7 +49,7 @@ impl Page {
         self.expect(start..start + length, wanted);
     }
 
-    /// The rows of the Markdown table that has a row for `name`; `row` makes each from the cells that its old one has.
+    /// Expects these rows in the Markdown table that has a row for `name`. `row` makes each row from its old cells.
     pub fn expect_rows<T>(
         &mut self,
         name: &str,
@@ -71,7 +72,7 @@ impl Page {
         rows.collect()
     }
 
-    /// The comment in the line before the first that `is_item` knows.
+    /// Expects this comment in the line before the first one that `is_item` matches.
     pub fn expect_comment(&mut self, is_item: impl Fn(&str) -> bool, wanted: &str) {
         let Some(item) = self.lines.iter().position(|line| is_item(line)) else {
             return self.lacks(&format!("what is commented by {wanted:?}"));

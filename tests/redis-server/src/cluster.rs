@@ -173,7 +173,7 @@ impl Cluster {
         while !done(self) {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
-                "waited in vain until {what}"
+                "gave up waiting until {what}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -94,7 +94,7 @@ impl Watched {
         while !done(self) {
             assert!(
                 began.elapsed() < Duration::from_secs(60),
-                "waited in vain until {what}"
+                "gave up waiting until {what}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }
