@@ -81,7 +81,7 @@ def until(is_so, what, process):
     end = time.monotonic() + 30
     while not is_so():
         if process.poll() is not None or time.monotonic() > end:
-            sys.exit(f"server.py: waited in vain until {what}")
+            sys.exit(f"server.py: gave up waiting until {what}")
         time.sleep(0.01)
 
 

@@ -171,7 +171,7 @@ fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
         let frozen = leader(&late, moment, libc::SIGSTOP);
         let asked = world.requests();
         let mut newer = handle.get("shop").unwrap();
-        common::wait_until("somebody else leads once the lease is over", || {
+        common::wait_until("another process leads when the lease is over", || {
             newer = handle.get("shop").unwrap();
             world.requests() > asked
         });

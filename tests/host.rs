@@ -1,4 +1,4 @@
-//! Invariant 10: the effect of the host's limits and habits on the library, and of the library on the host.
+//! The effect of the host's limits and habits on the library, and of the library on the host.
 
 use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -409,6 +409,6 @@ fn a_set_user_id_program_takes_nothing_from_its_callers_environment() {
     let (_, got) = said.split_once("got: ").unwrap();
     let got = got.lines().next().unwrap();
     assert!(world.accepts(got), "{said}");
-    assert!(evil.accept().is_err(), "somebody else has been asked");
+    assert!(evil.accept().is_err(), "another host was asked");
     assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
 }

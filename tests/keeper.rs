@@ -611,7 +611,7 @@ fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
     // Long enough for all of them to begin before the first one ends.
     store.set("timeout_ms", "20000").unwrap();
     let (mut keeper, told) = keeper_of(&store);
-    wait_until("as many as may are asked for", || {
+    wait_until("the limit of fetches is under way", || {
         keeper.pass().unwrap();
         set.world.sim.counters().in_flight == BUSY as u64
     });

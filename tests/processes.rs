@@ -1,5 +1,4 @@
-//! Invariants 1 to 3 and the fork lock, across real processes: one fetch, a killed leader, a frozen leader, forks under
-//! load.
+//! Processes that share a store: one fetch, a killed leader, a frozen leader, forks under load.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -300,7 +299,7 @@ fn a_read_after_a_killed_writer_returns_what_the_store_holds() {
     }
 }
 
-/// Invariant 6: a failure is kept in the store for all processes.
+/// A failure is kept in the store for all processes.
 #[test]
 fn a_bad_secret_on_many_processes_costs_one_call() {
     let world = World::with_account(json!({}));

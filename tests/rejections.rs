@@ -241,7 +241,7 @@ fn a_false_rejection_delays_no_other_process() {
         served += u32::from(is_under_way());
     }
     assert_eq!(rejecting.join(), token);
-    assert!(served > 0, "nobody was served before the check ended");
+    assert!(served > 0, "no process was served before the check ended");
     assert_eq!((world.checks(), world.requests()), (1, 1));
 }
 

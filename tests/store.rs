@@ -1,4 +1,4 @@
-//! Invariants 8 and 9: file modes, repairs, refusals, and the import of the script's database.
+//! File modes, repairs, refusals, and the import of the script's database.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -387,8 +387,8 @@ fn holder(store: &Path) -> std::process::Child {
     tool(store, "BEGIN EXCLUSIVE; SELECT 'done';\n")
 }
 
-/// Starts the sqlite3 tool and waits until it has run the orders, the last of which prints 'done'. The tool then waits
-/// for more.
+/// Starts the sqlite3 tool and waits until it has run the orders; the last one prints 'done'. The tool then waits for
+/// more.
 fn tool(store: &Path, orders: &str) -> std::process::Child {
     use std::io::BufRead;
     let mut tool = std::process::Command::new("sqlite3")

@@ -11,7 +11,7 @@ SUBNET = "10.77.0"
 def until(what, holds, within_s=60):
     began = time.monotonic()
     while not holds():
-        assert time.monotonic() - began < within_s, f"waited in vain until {what}"
+        assert time.monotonic() - began < within_s, f"gave up waiting until {what}"
         time.sleep(0.02)
 
 

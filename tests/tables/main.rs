@@ -147,7 +147,7 @@ fn every_list_of_options_matches_the_table() {
 
 // --- kinds ---
 
-/// Whether users see this kind. The kinds of the test build are on no page.
+/// The kinds that users see. The kinds of the test build are on no page.
 fn shipped() -> Vec<KindOfAccount> {
     let mut kinds = kinds();
     kinds.retain(|kind| kind.name != "made_up");

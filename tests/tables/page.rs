@@ -34,7 +34,7 @@ impl Page {
         self.flaws
     }
 
-    /// Expects a block of lines that begin with `mark`, the first of which has `first` as its first word.
+    /// Expects a block of lines that begin with `mark`. The first word of the first line is `first`.
     pub fn expect_block(&mut self, mark: &str, first: &str, wanted: &[String]) {
         let begins = |line: &String| {
             let rest = line.strip_prefix(mark);
