@@ -102,7 +102,7 @@ fn a_removed_account_is_not_restored_by_the_handle_that_registered_it() {
         removed.map_or_else(|e| e.to_string(), |_| "removed".into())
     });
     assert_eq!(said.join(), "removed");
-    wait_until("the cache is maintained", || handle.get("shop").is_err());
+    wait_until("the removal is seen", || handle.get("shop").is_err());
     assert!(names(&handle).is_empty());
     // Registering the account again brings it back.
     handle.register("shop", "official", "wx1", SECRET).unwrap();

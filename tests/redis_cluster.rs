@@ -149,10 +149,10 @@ fn a_put_waits_for_a_replica_of_the_node_that_stores_it() {
         let said = cluster.nodes[node].run(&["INFO", "commandstats"]);
         said.text().contains("cmdstat_wait:")
     };
-    assert!(waits(owner), "the node of the row was not waited for");
+    assert!(waits(owner), "did not wait for the node of the row");
     let others = (0..3).filter(|node| *node != owner);
     for other in others {
-        assert!(!waits(other), "a node was waited for that has no row");
+        assert!(!waits(other), "waited for a node without the row");
     }
 }
 

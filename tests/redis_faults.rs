@@ -824,7 +824,7 @@ fn a_put_waits_for_a_replica() {
     handle
         .put("platform", "verify_ticket", "ticket@@@a")
         .unwrap();
-    assert!(!waits(), "a server without replicas was waited for");
+    assert!(!waits(), "waited on a server without replicas");
     let gate = Proxy::to(&world.server().socket());
     let master = format!("127.0.0.1 {}", gate.port());
     let replica = RedisServer::with(&["--replicaof", &master]);

@@ -1,7 +1,8 @@
-//! An account: its credentials, its settings, its tokens at each endpoint, and the quotas it has used up.
+//! An account: its credentials, its settings, its tokens at each endpoint, and its used quotas.
 //!
-//! An official account is one (id, secret). A WeCom corp is several accounts of one id: each secret is an app with a
-//! token of its own. An authorizer, or a corp that authorized a suite, is one (id, parent). Settings left unset follow
+//! An official account is one (id, secret). A WeCom corp is several accounts with one id: each secret is an app with
+//! its own token. An authorizer, or a corp that authorized a suite, is one (id, parent). Unset settings have WeChat's
+//! documented values, scaled down when the lifetime is short.
 //! what WeChat documents, scaled down when the lifetime is short.
 
 use std::{
@@ -19,54 +20,54 @@ use crate::{
     world::CENTURY,
 };
 
-/// WeChat's five minutes: how long two tokens overlap, and how long before its end a stable token is renewed.
+/// WeChat's five minutes: two tokens overlap this long, and a stable token is renewed this long before its end.
 pub const FIVE_MINUTES: u64 = 300_000;
-/// The lifetime that windows are made for; one that would be half a lifetime or more keeps its share of this instead.
+/// The lifetime that the windows are made for. A window that would fill half of a shorter lifetime is scaled down.
 const USUAL_LIFETIME: u64 = 7_200_000;
 /// A day.
 pub const DAY: u64 = 86_400_000;
 const MONTH: u64 = 30 * DAY;
-/// How often a month the counts of a day may be set back.
+/// The number of times a month that the daily counts may be reset.
 const CLEARS: u64 = 10;
-/// How many pushed tickets an account remembers.
+/// The number of pushed tickets that an account remembers.
 const PUSHES: usize = 256;
 
-/// What `POST /accounts` takes. A setting left out keeps what it was, or the default.
+/// The body of `POST /accounts`. A missing setting keeps its value, or has the default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AccountSpec {
-    /// appid, corpid, suite_id, or what the platform calls it.
+    /// appid, corpid, suite_id, or the platform's name for it.
     pub id: String,
-    /// The app's secret; of an authorizer the refresh token, of an authorized corp the permanent code, and for those two
-    /// one is made up when it is empty.
+    /// The app's secret. For an authorizer it is the refresh token, for an authorized corp the permanent code; for
+    /// these two the simulator makes one up if it is empty.
     #[serde(default)]
     pub secret: String,
-    /// Whose rules apply.
+    /// The kind, which decides the rules.
     pub kind: Kind,
     /// The component or suite that an authorizer or an authorized corp is authorized to.
     pub parent: Option<String>,
-    /// Lifetime of its tokens; replies say it in whole seconds, rounded up.
+    /// Lifetime of its tokens. Replies give it in whole seconds, rounded up.
     pub lifetime_ms: Option<u64>,
-    /// How long each token reply is held back.
+    /// The delay of each token reply.
     pub delay_ms: Option<u64>,
-    /// The only addresses it may be used from; left out, any.
+    /// The only addresses that may use it; None for any.
     pub allow_ips: Option<Vec<IpAddr>>,
-    /// Fetches a day at each token endpoint: 2,000 classic and QQ, 500,000 stable, unlimited for the others.
+    /// Daily fetches at each token endpoint: 2,000 for classic and QQ, 500,000 for stable, unlimited for the others.
     pub daily_quota: Option<u64>,
-    /// Calls a day of each business endpoint of api.weixin.qq.com; without limit.
+    /// Daily calls of each business endpoint of api.weixin.qq.com; unlimited by default.
     pub business_quota: Option<u64>,
-    /// Fetches of each ticket: 1,000,000 a day; WeCom's 400 an hour for the corp (its first app's setting counts) and
-    /// 100 an hour for the app.
+    /// Fetches of each ticket: 1,000,000 a day. For WeCom, 400 an hour for the corp (its first app's setting counts)
+    /// and 100 an hour for the app.
     pub ticket_quota: Option<u64>,
-    /// Fetches a minute at the stable endpoint: 10,000.
+    /// Fetches per minute at the stable endpoint: 10,000.
     pub minute_quota: Option<u64>,
-    /// How long before its end a stable token is renewed, 300,000, or a Feishu token, 1,800,000.
+    /// Time before its end when a token is renewed: 300,000 ms for a stable token, 1,800,000 ms for a Feishu token.
     pub renew_window_ms: Option<u64>,
-    /// How long a superseded token still works: 300,000.
+    /// Time for which a superseded token still works: 300,000 ms.
     pub grace_ms: Option<u64>,
-    /// The least time between two forced refreshes: 30,000.
+    /// The least time between two forced refreshes: 30,000 ms.
     pub force_gap_ms: Option<u64>,
-    /// Forced refreshes a day: 20.
+    /// Daily forced refreshes: 20.
     pub force_per_day: Option<u64>,
 }
 
@@ -100,7 +101,7 @@ impl AccountSpec {
         }
     }
 
-    /// What is wrong with it, in the words of the control API.
+    /// The flaw of this spec, in the words of the control API.
     pub fn complaint(&self) -> Option<&'static str> {
         match (self.kind.needs_parent(), &self.parent) {
             (true, None) => Some(
@@ -114,7 +115,7 @@ impl AccountSpec {
         }
     }
 
-    /// Whether both are of one account.
+    /// Whether both describe the same account.
     pub fn is_same(&self, other: &AccountSpec) -> bool {
         self.id == other.id
             && self.kind == other.kind
@@ -152,7 +153,7 @@ impl FromStr for AccountSpec {
 }
 
 /// Counts uses within a span of simulated time. A span starts at its first use, not at midnight, so that no test
-/// depends on the hour it runs at.
+/// depends on the time of day.
 #[derive(Debug, Default)]
 pub struct Window {
     started: Option<u64>,
@@ -160,7 +161,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// Takes one of `limit` uses per `span` ms; false when none is left.
+    /// Takes one of `limit` uses per `span` ms. Returns false if none is left.
     pub fn take(&mut self, now: u64, span: u64, limit: u64) -> bool {
         if self.started.is_none_or(|start| now >= start + span) {
             *self = Window {
@@ -175,7 +176,7 @@ impl Window {
         true
     }
 
-    /// How many of the span's uses were taken.
+    /// The number of uses taken in the current span.
     pub fn used(&self, now: u64, span: u64) -> u64 {
         match self.started {
             Some(start) if now < start + span => self.used,
@@ -191,31 +192,31 @@ pub struct Account {
     pub spec: AccountSpec,
     /// Its tokens, by the endpoint that minted them.
     pub slots: BTreeMap<TokenKind, Slots>,
-    /// Fetches of the day or the hour, by endpoint.
+    /// Fetches of the current day or hour, by endpoint.
     pub used: BTreeMap<TokenKind, Window>,
-    /// Calls of the day, by business endpoint.
+    /// Calls of the current day, by business endpoint.
     called: BTreeMap<&'static str, Window>,
-    /// How often the counts of a day were set back this month.
+    /// Resets of the daily counts this month.
     cleared: Window,
-    /// Those that this app of a corp made of what its apps share.
+    /// Fetches by this app of a corp of the credentials that its apps share.
     pub used_as_app: BTreeMap<TokenKind, Window>,
-    /// Stable fetches of the minute.
+    /// Stable fetches of the current minute.
     pub minute: Window,
-    /// Forced refreshes of the day.
+    /// Forced refreshes of the current day.
     pub forced_day: Window,
-    /// When the last forced refresh was.
+    /// The time of the last forced refresh.
     pub forced_at: Option<u64>,
-    /// How far this account's time was moved ahead of the simulator's.
+    /// How far this account's time is ahead of the simulator's.
     pub advanced_ms: u64,
-    /// Whether its parent may fetch tokens for it; of no meaning without a parent.
+    /// Whether its parent may fetch tokens for it. Without a parent it has no meaning.
     pub authorized: bool,
-    /// The tickets that were pushed to it, and when; before the simulator's start, the time is negative.
+    /// The tickets that were pushed to it, with their times. A time before the simulator's start is negative.
     pushed: VecDeque<(String, i64)>,
     default_lifetime_ms: u64,
 }
 
 impl Account {
-    /// A new account; `default_lifetime_ms` is for a spec that sets none.
+    /// A new account; `default_lifetime_ms` applies if the spec sets none.
     pub fn new(spec: AccountSpec, default_lifetime_ms: u64) -> Self {
         Account {
             slots: BTreeMap::new(),
@@ -234,7 +235,7 @@ impl Account {
         }
     }
 
-    /// Takes over a newer spec; its tokens and used quotas stay.
+    /// Applies a newer spec. Tokens and used quotas stay.
     pub fn update(&mut self, newer: AccountSpec) {
         let older = std::mem::replace(&mut self.spec, newer);
         let spec = &mut self.spec;
@@ -259,14 +260,14 @@ impl Account {
         self.spec.lifetime_ms.unwrap_or(self.default_lifetime_ms)
     }
 
-    /// How long a superseded token still works.
+    /// Time for which a superseded token still works.
     pub fn grace(&self) -> u64 {
         self.spec
             .grace_ms
             .unwrap_or_else(|| self.scaled(FIVE_MINUTES))
     }
 
-    /// How long before its end a token is renewed that has a window for it.
+    /// Time before its end when a token is renewed, for tokens that have such a window.
     pub fn renew_window(&self, usual_ms: u64) -> u64 {
         match self.spec.renew_window_ms {
             Some(set) if usual_ms > 0 => set,
@@ -282,44 +283,44 @@ impl Account {
             .is_none_or(|ips| ips.contains(&peer))
     }
 
-    /// Takes one of the fetches its span of time allows; false when none is left.
+    /// Takes one of the fetches allowed in the current span. Returns false if none is left.
     pub fn take_quota(&mut self, credential: &Credential, now: u64) -> bool {
         let limit = self.quota_of(credential);
         let used = self.used.entry(credential.kind).or_default();
         used.take(now, credential.quota.span_ms, limit)
     }
 
-    /// How many of them its span of time allows.
+    /// The number of fetches allowed in the current span.
     pub fn quota_of(&self, credential: &Credential) -> u64 {
         let quota = &credential.quota;
         (quota.setting)(&self.spec).unwrap_or(quota.limit)
     }
 
-    /// How many fetches of the day it has made.
+    /// The number of fetches made today.
     pub fn used_today(&self, kind: TokenKind, now: u64) -> u64 {
         self.used.get(&kind).map_or(0, |used| used.used(now, DAY))
     }
 
-    /// Takes one of the day's calls of a business endpoint; false when none is left.
+    /// Takes one of today's calls of a business endpoint. Returns false if none is left.
     pub fn take_call(&mut self, path: &'static str, now: u64) -> bool {
         let limit = self.calls_a_day();
         let called = self.called.entry(path).or_default();
         called.take(now, DAY, limit)
     }
 
-    /// How many calls of each business endpoint a day allows.
+    /// The number of calls of each business endpoint that a day allows.
     pub fn calls_a_day(&self) -> u64 {
         self.spec.business_quota.unwrap_or(u64::MAX)
     }
 
-    /// How many calls of a business endpoint it has made today.
+    /// The number of calls of a business endpoint made today.
     pub fn called_today(&self, path: &str, now: u64) -> u64 {
         self.called
             .get(path)
             .map_or(0, |called| called.used(now, DAY))
     }
 
-    /// Sets the counts of the day back; false when that was done too often this month.
+    /// Resets the daily counts. Returns false if that was done too often this month.
     pub fn clear_counts(&mut self, now: u64) -> bool {
         let may = self.cleared.take(now, MONTH, CLEARS);
         if may {
@@ -329,33 +330,33 @@ impl Account {
         may
     }
 
-    /// Takes one of the fetches that an app may make of what the apps of its corp share; false when none is left.
+    /// Takes one of an app's fetches of a credential that the apps of its corp share. Returns false if none is left.
     pub fn take_app_quota(&mut self, credential: &Credential, limit: u64, now: u64) -> bool {
         let limit = (credential.quota.setting)(&self.spec).unwrap_or(limit);
         let used = self.used_as_app.entry(credential.kind).or_default();
         used.take(now, credential.quota.span_ms, limit)
     }
 
-    /// Takes one of the minute's stable fetches; false when none is left.
+    /// Takes one of this minute's stable fetches. Returns false if none is left.
     pub fn take_minute(&mut self, now: u64) -> bool {
         self.minute
             .take(now, 60_000, self.spec.minute_quota.unwrap_or(10_000))
     }
 
-    /// Takes one of the day's forced refreshes; false when none is left.
+    /// Takes one of today's forced refreshes. Returns false if none is left.
     pub fn take_force(&mut self, now: u64) -> bool {
         self.forced_day
             .take(now, DAY, self.spec.force_per_day.unwrap_or(20))
     }
 
-    /// Whether a forced refresh was so recent that another is not due.
+    /// Whether the last forced refresh was too recent for another.
     pub fn inside_force_gap(&self, now: u64) -> bool {
         let gap = self.spec.force_gap_ms.unwrap_or(30_000);
         self.forced_at
             .is_some_and(|at| now < at.saturating_add(gap))
     }
 
-    /// Takes note of a ticket that was pushed `age` ms ago.
+    /// Records a ticket that was pushed `age` ms ago.
     pub fn push(&mut self, ticket: String, now: u64, age: u64) {
         if self.pushed.len() == PUSHES {
             self.pushed.pop_front();
@@ -365,20 +366,20 @@ impl Account {
             .push_back((ticket, now - age.min(CENTURY).cast_signed()));
     }
 
-    /// How long ago that ticket was pushed, in ms of the account's time; `None` if it never was.
+    /// The time since that ticket was pushed, in ms of the account's time. `None` if it never was.
     pub fn age_of(&self, ticket: &str, now: u64) -> Option<u64> {
         let (_, at) = self.pushed.iter().find(|(pushed, _)| pushed == ticket)?;
         let now = (now + self.advanced_ms).cast_signed();
         Some((now - at).max(0).cast_unsigned())
     }
 
-    /// Everything of it that must not be seen: its secret, tickets pushed to it, and its tokens.
+    /// All its values that must stay hidden: its secret, tickets pushed to it, and its tokens.
     pub fn secrets(&self) -> impl Iterator<Item = &str> {
         let tokens = self.slots.values().flat_map(Slots::iter);
         std::iter::once(self.spec.secret.as_str())
             .chain(self.pushed.iter().map(|(ticket, _)| ticket.as_str()))
             .filter(|secret| !secret.is_empty())
-            // A scripted token may be as short as a word that stands in any request.
+            // A scripted token may be as short as an ordinary word of a request.
             .chain(
                 tokens
                     .map(|(_, token)| token.value.as_str())
@@ -389,7 +390,7 @@ impl Account {
     fn scaled(&self, usual_ms: u64) -> u64 {
         let lifetime = self.lifetime();
         if lifetime < 2 * usual_ms {
-            // Divided last but one: a lifetime may be as long as a century.
+            // Multiplying first could overflow: a lifetime may be as long as a century.
             lifetime / (USUAL_LIFETIME / usual_ms)
         } else {
             usual_ms

@@ -1,4 +1,4 @@
-//! TLS listeners a careful client must turn its back on: they count what reached them after the handshake.
+//! TLS listeners that a careful client must refuse. They count the bytes that arrive after the handshake.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::{connection::reset_on_close, world::Shared};
 /// The name under which `reset_handshake` connections are counted.
 pub const RESET_HANDSHAKE: &str = "reset_handshake";
 
-/// Shows the bad certificate and counts the application bytes of a client that does not mind.
+/// Presents the bad certificate, and counts the application bytes of a client that accepts it.
 pub async fn serve(shared: Shared, tcp: TcpStream, name: &'static str, config: Arc<ServerConfig>) {
     count_connection(&shared, name);
     let Ok(mut tls) = TlsAcceptor::from(config).accept(tcp).await else {

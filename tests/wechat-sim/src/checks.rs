@@ -1,4 +1,4 @@
-//! Walks the checks of an endpoint in their order, up to the first that refuses.
+//! Runs the checks of an endpoint in order, up to the first that refuses.
 
 use serde_json::Value;
 
@@ -11,19 +11,19 @@ use crate::{
     world::World,
 };
 
-/// Shorter than any token the official platform ever gave.
+/// Shorter than any token that the official platform has issued.
 const SHORTEST: usize = 16;
 
-/// Who a request turned out to speak of, as places in `World::accounts`.
+/// The accounts that a request refers to, as indexes into `World::accounts`.
 #[derive(Default)]
 struct Parties {
     /// The owner of the token it carries.
     bearer: Option<usize>,
-    /// The accounts it names: several only until a secret tells the apps of a corp apart.
+    /// The accounts it names. There are several only until a secret selects one app of a corp.
     named: Vec<usize>,
 }
 
-/// The place in `World::accounts` of the account the request is about, or the code to refuse it with.
+/// The index in `World::accounts` of the account that the request is about, or the code that refuses it.
 pub fn walk(world: &World, call: &Call, route: &Route) -> Result<usize, Code> {
     check_form(call, route)?;
     let mut parties = Parties::default();
@@ -34,7 +34,7 @@ pub fn walk(world: &World, call: &Call, route: &Route) -> Result<usize, Code> {
     Ok(about.expect("each row of the table names an account or carries a token"))
 }
 
-/// The method and the body.
+/// Checks the method and the body.
 fn check_form(call: &Call, route: &Route) -> Result<(), Code> {
     match (route.sent, call.request.method.as_str()) {
         (Sent::Get, method) if method != "GET" => Err(Number(43001)),
@@ -117,7 +117,7 @@ fn places(accounts: &[Account], is_it: impl Fn(&Account) -> bool) -> Vec<usize> 
         .collect()
 }
 
-/// The owner of the token that the request carries, if it is valid here.
+/// The owner of the token in the request, if the token is valid here.
 fn owner(world: &World, call: &Call, bearer: &Bearer) -> Result<usize, Code> {
     let value = bearer.value(call).ok_or(bearer.missing)?;
     let found = world.find_token(value, |kind| bearer.kinds.contains(&kind));

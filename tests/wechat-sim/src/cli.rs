@@ -1,4 +1,4 @@
-//! The command line. The manual itself is `manual.txt`, so that it reads as one page.
+//! The command line. The manual is `manual.txt`, so that it reads as one page.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -6,53 +6,53 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{account::AccountSpec, simulator::Options};
 
-/// WeChat's token endpoints on loopback, to try and to test against without an account.
+/// WeChat's token endpoints on loopback, for trying things out and for tests without an account.
 #[derive(Debug, Parser)]
 #[command(name = "wechat-sim", version, after_long_help = include_str!("manual.txt"), after_help = MORE)]
 pub struct Cli {
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub mode: Mode,
 }
 
 const MORE: &str = "See `wechat-sim --help` for the manual.";
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub enum Mode {
     /// Serve until SIGTERM or SIGINT; prints one line of JSON when ready
     Serve(Serve),
-    /// Run a command against a simulator of its own, and exit with its code
+    /// Run a command against a private simulator, and exit with its code
     Exec(Exec),
-    /// Print what WeChat would push: makes a verify ticket or a suite ticket in a running simulator
+    /// Make a verify ticket or a suite ticket in a running simulator, and print it as WeChat would push it
     Push(Push),
 }
 
 /// The options of `serve`, and of `exec` before its `--`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Where plain http listens
+    /// Address for plain http
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub listen: SocketAddr,
-    /// Where https listens (the proxy and the bad TLS listeners take free ports of this address)
+    /// Address for https (the proxy and the bad TLS listeners take free ports of this address)
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub tls_listen: SocketAddr,
-    /// Where the control API listens
+    /// Address for the control API
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", value_parser = loopback)]
     pub control: SocketAddr,
-    /// Where ca.pem is written [default: a temporary directory, removed at exit]
+    /// Directory for ca.pem [default: a temporary directory, removed at exit]
     #[arg(long)]
     pub dir: Option<PathBuf>,
     /// Lifetime of tokens in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     pub lifetime: u64,
-    /// An account, KIND as in the manual, or KIND:ID@PARENT:SECRET; give it again for more [default: the demo accounts]
+    /// An account, KIND as in the manual, or KIND:ID@PARENT:SECRET; may be repeated [default: the demo accounts]
     #[arg(long = "account", value_name = "KIND:ID:SECRET")]
     pub accounts: Vec<AccountSpec>,
-    /// Hold each token reply back that long
+    /// Delay each token reply by N milliseconds
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub delay_ms: u64,
-    /// Do not tell each request on stderr (exec never does)
+    /// Do not log requests to stderr (exec never does)
     #[arg(long)]
     pub quiet: bool,
     /// Exit when the parent process dies
@@ -60,10 +60,10 @@ pub struct Serve {
     pub parent_death: bool,
 }
 
-/// `exec`
+/// The arguments of `exec`.
 #[derive(Debug, Args)]
 pub struct Exec {
-    /// How the simulator is started.
+    /// The options of the simulator.
     #[command(flatten)]
     pub serve: Serve,
     /// The command and its arguments
@@ -71,7 +71,7 @@ pub struct Exec {
     pub command: Vec<String>,
 }
 
-/// `push`
+/// The arguments of `push`.
 #[derive(Debug, Args)]
 pub struct Push {
     /// The component_appid or suite_id
@@ -79,16 +79,16 @@ pub struct Push {
     /// The control API of the simulator
     #[arg(long, value_name = "URL", env = "WXSIM_CONTROL", value_parser = control_address)]
     pub control: SocketAddr,
-    /// As if it had been pushed that long ago
+    /// Make the ticket N milliseconds old
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub age_ms: u64,
-    /// Print the ticket alone, not the XML
+    /// Print only the ticket, without the XML
     #[arg(long)]
     pub ticket_only: bool,
 }
 
 impl Serve {
-    /// The same, as the library takes it.
+    /// These options in the form that the library takes.
     pub fn options(&self, log: bool) -> Options {
         Options {
             listen: self.listen,

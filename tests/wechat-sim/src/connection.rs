@@ -1,7 +1,7 @@
-//! One connection to the service: reads requests, carries out plans, misbehaves on the wire where a plan says so.
+//! One connection to the service: reads requests, carries out plans, and misbehaves on the wire if a plan says so.
 //!
-//! The count of requests in flight goes down before the last byte is written, so that a client which starts its next
-//! request on that byte is never counted twice; it also goes down when the client is gone during a delay.
+//! The count of requests in flight drops before the last byte is written. A client that starts its next request on that
+//! byte is therefore never counted twice. The count also drops when the client disappears during a delay.
 
 use std::{
     io,
@@ -26,20 +26,20 @@ use crate::{
     world::{Shared, World},
 };
 
-/// What a client may send ahead while its reply is delayed.
+/// The bytes that a client may send ahead while its reply is delayed.
 const MAX_AHEAD: usize = 1024 * 1024;
 
 /// A connection, with TLS or without.
 pub enum Stream {
-    /// http
+    /// Without TLS.
     Plain(TcpStream),
-    /// https
+    /// With TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Makes the connection end with RST instead of FIN once it is dropped.
+/// Makes the connection end with RST instead of FIN when it is dropped.
 pub fn reset_on_close(tcp: &TcpStream) {
-    // Failing, it ends with FIN, and the test that wanted RST says so.
+    // If this fails, the connection ends with FIN, and the test that wanted RST fails.
     let _ = SockRef::from(tcp).set_linger(Some(Duration::ZERO));
 }
 
@@ -69,7 +69,7 @@ pub async fn serve(shared: Shared, mut stream: Stream, peer: SocketAddr, door: D
     }
 }
 
-/// Whether the connection can serve another request.
+/// Carries out a plan. Returns whether the connection can serve another request.
 async fn carry_out(
     plan: Plan,
     stream: &mut Stream,
@@ -88,7 +88,7 @@ async fn carry_out(
     }
     match plan.delivery {
         Delivery::Whole => {
-            // A scripted reply may promise more bytes than it has: only closing lets the client see that.
+            // A scripted reply may promise more bytes than it has. Only closing lets the client notice.
             let close = close || plan.reply.close;
             let mut bytes = plan.reply.head(close, true);
             bytes.extend_from_slice(&plan.reply.body);
@@ -137,8 +137,8 @@ async fn carry_out(
     Ok(false)
 }
 
-/// Waits, looking out for a client that closes meanwhile. The reply is written all the same: it may have closed only
-/// its own half.
+/// Waits, and notices if the client closes meanwhile. The reply is written in any case, since the client may have
+/// closed only its own half.
 async fn hold_back(
     stream: &mut Stream,
     buffer: &mut Vec<u8>,
@@ -162,7 +162,7 @@ async fn hold_back(
     }
 }
 
-/// Writes the same bytes until the client closes: once a tick, or in blocks at full speed.
+/// Writes the same bytes until the client closes: once per tick, or in blocks at full speed.
 async fn flood(stream: &mut Stream, bytes: &[u8], tick_ms: u64) -> io::Result<()> {
     let block = if tick_ms > 0 {
         bytes.to_vec()
@@ -175,7 +175,7 @@ async fn flood(stream: &mut Stream, bytes: &[u8], tick_ms: u64) -> io::Result<()
         if tick_ms > 0 {
             sleep(Duration::from_millis(tick_ms)).await;
         } else {
-            // The other connections must get their turn.
+            // Other connections need their turn.
             tokio::task::yield_now().await;
         }
     }

@@ -1,4 +1,4 @@
-//! The control API: one request in, one JSON document out. The manual of it is in `--help` and in the README.
+//! The control API: one request in, one JSON document out. Its manual is in `--help`.
 
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, from_value, json};
@@ -32,10 +32,10 @@ pub async fn serve(shared: Shared, mut tcp: TcpStream) {
     }
 }
 
-/// The reply's JSON, or a status and what was wrong.
+/// The JSON reply, or a status and an error text.
 pub type Handled = Result<Value, (u16, String)>;
 
-/// `POST /revoke`
+/// The body of `POST /revoke`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Revocation {
@@ -53,14 +53,14 @@ pub struct Revocation {
     pub sticky: bool,
 }
 
-/// Which tokens a revocation strikes.
+/// The tokens that a revocation ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
     /// The current one.
     #[default]
     Current,
-    /// The one in grace too.
+    /// The current one, and the one in grace.
     All,
 }
 
@@ -143,7 +143,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, (u16, String)> {
     serde_json::from_slice(body).map_err(|error| (400, error.to_string()))
 }
 
-/// The order, and the parent that only the control port takes.
+/// Reads the order, and the parent, which only the control port accepts.
 fn parse_revocation(body: &[u8]) -> Result<(Revocation, Option<String>), (u16, String)> {
     let mut fields: Map<String, Value> = parse(body)?;
     let parent = fields.remove("parent").map_or(Ok(None), from_value);
@@ -154,7 +154,7 @@ fn parse_revocation(body: &[u8]) -> Result<(Revocation, Option<String>), (u16, S
     }
 }
 
-/// The switches with those of `changes` set.
+/// Returns the switches with `changes` applied.
 pub fn merged(switches: &Switches, changes: Value) -> Result<Switches, String> {
     let (Value::Object(mut all), Value::Object(changes)) = (json!(switches), changes) else {
         return Err("switches are a JSON object".into());
@@ -163,7 +163,7 @@ pub fn merged(switches: &Switches, changes: Value) -> Result<Switches, String> {
     from_value(Value::Object(all)).map_err(|error| error.to_string())
 }
 
-/// How many accounts the revocation struck: those of the id, or only of that parent.
+/// Revokes tokens of the id, or only of its account with that parent. Returns the number of accounts affected.
 pub fn revoke(world: &mut World, order: &Revocation, parent: Option<&str>) -> usize {
     let struck = world.of_id(&order.id).filter(|account| {
         let spec = &account.spec;
@@ -181,7 +181,7 @@ pub fn revoke(world: &mut World, order: &Revocation, parent: Option<&str>) -> us
         .count()
 }
 
-/// Moves time for all, or for one id; false when there is no such id.
+/// Moves time for all accounts, or for one id. Returns false if the id is unknown.
 pub fn advance(world: &mut World, id: Option<&str>, ms: u64) -> bool {
     let Some(id) = id else {
         world.advance(ms);
@@ -194,7 +194,7 @@ pub fn advance(world: &mut World, id: Option<&str>, ms: u64) -> bool {
         > 0
 }
 
-/// Every remembered token of an id, or of all.
+/// Every remembered token of an id, or of all ids.
 pub fn tokens(world: &World, id: Option<&str>) -> Value {
     let mut list = Vec::new();
     for account in world

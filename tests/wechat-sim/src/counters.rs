@@ -1,6 +1,6 @@
-//! What the simulator counts, for tests to say "exactly one".
+//! The simulator's counts, so that tests can say "exactly one".
 //!
-//! Every number is up to date before the reply it speaks of is written.
+//! Every count is up to date before its reply is written.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{flights::Flights, service::Outcome};
 
-/// `GET /counters`
+/// The reply of `GET /counters`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Counters {
@@ -19,14 +19,14 @@ pub struct Counters {
     pub minted_by_id: BTreeMap<String, u64>,
     /// Token replies that handed out a token again.
     pub same: u64,
-    /// Of the minted: by force_refresh.
+    /// Minted tokens that force_refresh caused.
     pub forced: u64,
     /// Token requests refused, by errcode.
     pub errors: BTreeMap<String, u64>,
     pub business: Business,
     /// Connections accepted on the http and https listeners.
     pub connections: u64,
-    /// The same by the uid of whoever connected, or "unknown"; counted while the switch `peer_uids` is on.
+    /// These connections by the uid of the peer, or "unknown". Counted while the switch `peer_uids` is on.
     pub connections_by_uid: BTreeMap<String, u64>,
     pub proxy_connects: BTreeMap<String, u64>,
     pub bad_tls_bytes: BTreeMap<String, u64>,
@@ -34,13 +34,13 @@ pub struct Counters {
     /// Token requests being answered now.
     pub in_flight: u64,
     pub max_in_flight_by_id: BTreeMap<String, u64>,
-    /// Requests that brought a known secret to the redirect target or to a path that is no endpoint.
+    /// Requests that brought a known secret to the redirect target or to an unknown path.
     pub secrets_seen_on_redirect_target: u64,
     /// Requests to the redirect target.
     pub redirects_followed: u64,
 }
 
-/// How business calls fared.
+/// The outcomes of business calls.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Business {
@@ -48,12 +48,12 @@ pub struct Business {
     pub refused: u64,
 }
 
-/// `GET /counters?id=`: the token requests that named one id.
+/// The reply of `GET /counters?id=`: the token requests that named one id.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct IdCounters {
     pub requests: u64,
-    /// The same by endpoint: an id may have tokens and tickets.
+    /// These counts by endpoint, since an id may have tokens and tickets.
     pub by_path: BTreeMap<String, PathCounters>,
     /// Business calls with a token of this id.
     pub business: u64,
@@ -77,7 +77,7 @@ pub struct PathCounters {
 /// The running counts.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// All but what is kept by id.
+    /// All counts except those by id.
     pub all: Counters,
     by_id: BTreeMap<String, IdCounters>,
 }
@@ -127,13 +127,13 @@ impl Tally {
         }
     }
 
-    /// So many token requests of that id are in flight at once.
+    /// Records how many token requests of an id are in flight at once.
     pub fn saw_in_flight(&mut self, id: &str, flights: u64) {
         let own = self.by_id.entry(id.into()).or_default();
         own.max_in_flight = own.max_in_flight.max(flights);
     }
 
-    /// Everything, the numbers by id filled in.
+    /// All counts, including those by id.
     pub fn snapshot(&self, flights: &Flights) -> Counters {
         let non_zero = |number: fn(&IdCounters) -> u64| {
             let pairs = self
@@ -150,7 +150,7 @@ impl Tally {
         }
     }
 
-    /// The numbers of one id, zeros if it never came.
+    /// The counts of one id; zeros if it never occurred.
     pub fn of(&self, id: &str, flights: &Flights) -> IdCounters {
         IdCounters {
             in_flight: flights.count_of(id),

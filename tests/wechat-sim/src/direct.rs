@@ -14,59 +14,60 @@ use crate::{
 };
 
 impl Simulator {
-    /// Base URL without TLS.
+    /// The base URL without TLS.
     pub fn http(&self) -> &str {
         &self.endpoints().http
     }
 
-    /// Base URL with TLS, by the certificate authority of `ca_file`.
+    /// The base URL with TLS, certified by the authority of `ca_file`.
     pub fn https(&self) -> &str {
         &self.endpoints().https
     }
 
-    /// Base URL of the control API.
+    /// The base URL of the control API.
     pub fn control_url(&self) -> &str {
         &self.endpoints().control
     }
 
-    /// URL of the CONNECT proxy.
+    /// The URL of the CONNECT proxy.
     pub fn proxy(&self) -> &str {
         &self.endpoints().proxy
     }
 
-    /// The test certificate authority, PEM.
+    /// The test certificate authority, as PEM.
     pub fn ca_file(&self) -> &Path {
         &self.endpoints().ca_file
     }
 
-    /// The bad TLS listener of that name: `wrong_host`, `expired`, `not_yet_valid`, `self_signed` or `unknown_ca`.
+    /// The URL of the bad TLS listener of that name: `wrong_host`, `expired`, `not_yet_valid`, `self_signed` or
+    /// `unknown_ca`.
     pub fn bad_tls(&self, name: &str) -> Option<&str> {
         self.endpoints().bad_tls.get(name).map(String::as_str)
     }
 
-    /// `GET /counters`
+    /// Calls `GET /counters`.
     pub fn counters(&self) -> Counters {
         let world = self.world.lock();
         world.tally.snapshot(&world.flights)
     }
 
-    /// `GET /counters?id=`
+    /// Calls `GET /counters?id=`.
     pub fn counters_of(&self, id: &str) -> IdCounters {
         let world = self.world.lock();
         world.tally.of(id, &world.flights)
     }
 
-    /// `POST /reset`
+    /// Calls `POST /reset`.
     pub fn reset(&self) {
         self.world.lock().reset();
     }
 
-    /// `POST /accounts`
+    /// Calls `POST /accounts`.
     pub fn add_account(&self, spec: AccountSpec) {
         self.world.lock().add_account(spec);
     }
 
-    /// `POST /revoke` of an id's current tokens; see `revoke_with` for more.
+    /// Calls `POST /revoke` for the current tokens of an id. `revoke_with` does more.
     pub fn revoke(&self, id: &str) -> bool {
         self.revoke_with(&Revocation {
             id: id.into(),
@@ -77,27 +78,27 @@ impl Simulator {
         })
     }
 
-    /// `POST /revoke`; false when there is no such account.
+    /// Calls `POST /revoke`. Returns false if the account does not exist.
     pub fn revoke_with(&self, order: &Revocation) -> bool {
         control::revoke(&mut self.world.lock(), order, None) > 0
     }
 
-    /// `POST /advance` for all accounts.
+    /// Calls `POST /advance` for all accounts.
     pub fn advance(&self, ms: u64) {
         control::advance(&mut self.world.lock(), None, ms);
     }
 
-    /// `POST /advance` for one id; false when there is no such account.
+    /// Calls `POST /advance` for one id. Returns false if the id does not exist.
     pub fn advance_id(&self, id: &str, ms: u64) -> bool {
         control::advance(&mut self.world.lock(), Some(id), ms)
     }
 
-    /// `POST /faults`
+    /// Calls `POST /faults`.
     pub fn fault(&self, fault: Fault) {
         self.world.lock().faults.push(fault);
     }
 
-    /// `POST /faults` as JSON.
+    /// Calls `POST /faults` with JSON.
     pub fn fault_json(&self, fault: Value) -> io::Result<()> {
         let fault = Fault::from_json(fault)
             .map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
@@ -105,17 +106,17 @@ impl Simulator {
         Ok(())
     }
 
-    /// `POST /faults/clear`
+    /// Calls `POST /faults/clear`.
     pub fn clear_faults(&self) {
         self.world.lock().faults.clear();
     }
 
-    /// How many scripted faults still wait for a request.
+    /// The number of scripted faults that still wait for a request.
     pub fn faults_waiting(&self) -> usize {
         self.world.lock().faults.waiting()
     }
 
-    /// `POST /switches`
+    /// Calls `POST /switches`.
     pub fn switches(&self, changes: Value) -> io::Result<()> {
         let mut world = self.world.lock();
         world.switches = control::merged(&world.switches, changes)
@@ -123,29 +124,29 @@ impl Simulator {
         Ok(())
     }
 
-    /// `GET /tokens`
+    /// Calls `GET /tokens`.
     pub fn tokens(&self, id: Option<&str>) -> Value {
         control::tokens(&self.world.lock(), id)
     }
 
-    /// `GET /requests`
+    /// Calls `GET /requests`.
     pub fn requests(&self, id: Option<&str>) -> Value {
         json!(self.world.lock().journal.of(id))
     }
 
-    /// `POST /push`, of a ticket as if pushed `age_ms` ago; the ticket and the XML.
+    /// Calls `POST /push` for a ticket that counts as pushed `age_ms` ago. Returns the ticket and the XML.
     pub fn push(&self, id: &str, age_ms: u64) -> io::Result<(String, String)> {
         let pushed = self.post("/push", json!({"id": id, "age_ms": age_ms}))?;
         Ok((text(&pushed["ticket"]), text(&pushed["xml"])))
     }
 
-    /// `POST /deauthorize`; the XML. Without a parent, the first account of that id that has one.
+    /// Calls `POST /deauthorize`. Returns the XML. Without a parent it takes the first account of that id that has one.
     pub fn deauthorize(&self, id: &str, parent: Option<&str>) -> io::Result<String> {
         let reply = self.post("/deauthorize", json!({"id": id, "parent": parent}))?;
         Ok(text(&reply["xml"]))
     }
 
-    /// `POST /authorize`; the new refresh token or permanent code, and the XML.
+    /// Calls `POST /authorize`. Returns the new refresh token or permanent code, and the XML.
     pub fn authorize(&self, id: &str, parent: Option<&str>) -> io::Result<(String, String)> {
         let reply = self.post("/authorize", json!({"id": id, "parent": parent}))?;
         let secret = reply
@@ -154,7 +155,7 @@ impl Simulator {
         Ok((text(secret), text(&reply["xml"])))
     }
 
-    /// `POST /js_config`; `Err` with the page's words for a signature it does not take.
+    /// Calls `POST /js_config`. Returns `Err` with the page's words if it refuses the signature.
     pub fn js_config(&self, config: Value) -> io::Result<Result<(), String>> {
         let verdict = self.post("/js_config", config)?;
         Ok(match verdict["ok"] == true {
@@ -163,7 +164,7 @@ impl Simulator {
         })
     }
 
-    /// Any order of the control API that is a POST, as JSON; an error carries what the API would say.
+    /// Sends any POST of the control API as JSON. An error has the API's words.
     pub fn post(&self, path: &str, body: Value) -> io::Result<Value> {
         let request = Request {
             method: "POST".into(),

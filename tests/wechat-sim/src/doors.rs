@@ -1,4 +1,4 @@
-//! The listeners: all on loopback, all bound before the first is served, each connection a task.
+//! The listeners. All are on loopback and bound before the first is served. Each connection is a task.
 
 use std::{
     io,
@@ -22,10 +22,10 @@ use crate::{
     world::Shared,
 };
 
-/// A burst of a few hundred clients must find room.
+/// Large enough for a burst of a few hundred clients.
 const BACKLOG: i32 = 1024;
 
-/// The listeners, bound.
+/// The bound listeners.
 pub struct Doors {
     http: StdListener,
     https: StdListener,
@@ -37,7 +37,7 @@ pub struct Doors {
 }
 
 impl Doors {
-    /// Binds all; an error names the address.
+    /// Binds all. An error names the address.
     pub fn bind(options: &Options, certificates: &Certificates) -> io::Result<Doors> {
         let free = SocketAddr::new(options.tls_listen.ip(), 0);
         let bad = certificates
@@ -55,7 +55,7 @@ impl Doors {
         })
     }
 
-    /// Where they ended up.
+    /// The addresses of the listeners.
     pub fn endpoints(&self, ca_file: PathBuf) -> io::Result<Endpoints> {
         let url = |scheme: &str, door: &StdListener| {
             Ok::<_, io::Error>(format!("{scheme}://{}", door.local_addr()?))
@@ -77,7 +77,7 @@ impl Doors {
         })
     }
 
-    /// Starts to accept; must be called on the runtime.
+    /// Starts to accept connections. Must be called on the runtime.
     pub fn open(self, shared: &Shared, certificates: Certificates, log: bool) -> io::Result<()> {
         let https = self.https.local_addr()?;
         let world = shared.clone();
@@ -144,7 +144,7 @@ fn bind(address: SocketAddr) -> io::Result<StdListener> {
     Ok(socket.into())
 }
 
-/// Accepts for as long as the runtime lives, each connection a task.
+/// Accepts connections for as long as the runtime lives. Each connection is a task.
 fn accept<T>(
     door: StdListener,
     serve: impl Fn(TcpStream, SocketAddr) -> T + Send + 'static,
@@ -157,11 +157,11 @@ where
         loop {
             match door.accept().await {
                 Ok((tcp, peer)) => {
-                    // Without it, a reply of several writes waits for the client's delayed ACK.
+                    // Without it, a reply in several writes waits for the client's delayed ACK.
                     let _ = tcp.set_nodelay(true);
                     drop(tokio::spawn(serve(tcp, peer)));
                 }
-                // Out of descriptors: let some connections end.
+                // No descriptor is free: wait for some connections to end.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         }
@@ -171,7 +171,7 @@ where
 
 fn count(shared: &Shared, peer: SocketAddr) {
     let by_uid = shared.lock().switches.peer_uids;
-    // Before anything is answered, while the peer is sure to have its end open.
+    // Looked up before anything is answered, while the peer certainly still has its end open.
     let uid = by_uid.then(|| peers::uid(peer).map_or("unknown".into(), |uid| uid.to_string()));
     let counters = &mut shared.lock().tally.all;
     counters.connections += 1;

@@ -1,4 +1,4 @@
-//! How each platform words a refusal. Clients must not match on the texts; they are here to look real in a log.
+//! How each platform words a refusal. Clients must not match on the texts, which only look real in a log.
 
 use std::{
     fmt,
@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-/// Which platform answers.
+/// The platform that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Host {
     /// api.weixin.qq.com
@@ -35,12 +35,12 @@ pub enum Host {
     Baidu,
 }
 
-/// What a refusal is known by.
+/// The code of a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
     /// An errcode.
     Number(i64),
-    /// DingTalk's and Baidu's kind.
+    /// A word, as DingTalk and Baidu use.
     Name(&'static str),
 }
 
@@ -56,7 +56,8 @@ impl fmt::Display for Code {
 }
 
 impl Host {
-    /// The code for more fetches than a day or an hour allows. Douyin documents none at its token endpoint: a stand-in.
+    /// The code for more fetches than a day or an hour allows. Douyin documents none at its token endpoint, so its code
+    /// is a stand-in.
     pub fn over_quota(self) -> Code {
         match self {
             Host::Weixin | Host::Wecom | Host::Qq => Number(45009),
@@ -65,13 +66,13 @@ impl Host {
             Host::Feishu => Number(99991400),
             Host::DouyinOpen => Number(10_020),
             Host::DouyinGame => Number(28_005_139),
-            // Stand-ins, for want of documents.
+            // Stand-ins, since no code is documented.
             Host::Qqbot | Host::Xiaohongshu => Number(45009),
             Host::Baidu => Name("temporarily_unavailable"),
         }
     }
 
-    /// The status a refusal comes with.
+    /// The HTTP status of a refusal.
     pub fn status(self, code: Code) -> u16 {
         match (self, code) {
             (Host::Dingtalk, Name(name)) if name.starts_with("Forbidden.") => 403,
@@ -79,7 +80,7 @@ impl Host {
             (Host::Dingtalk, _) => 400,
             (Host::Baidu, Name("invalid_client")) => 401,
             (Host::Baidu, _) => 400,
-            // What Feishu's gateway says, before an endpoint is asked.
+            // Refusals by Feishu's gateway, before an endpoint is asked.
             (Host::Feishu, Number(99990000..=99999999)) => 400,
             _ => 200,
         }
@@ -112,7 +113,7 @@ impl Host {
     }
 }
 
-/// The text of that code as the platform writes it, `text` in place of the usual wording when given.
+/// The text of that code as the platform writes it; `text` replaces the usual wording if given.
 fn errmsg(host: Host, code: Code, text: Option<&str>, peer: IpAddr) -> String {
     let unix = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -1,14 +1,14 @@
-//! Scripted faults: what they are, how the control API writes them, and the queue they wait in.
+//! Scripted faults: their kinds, their form in the control API, and the queue in which they wait.
 //!
-//! A fault is matched by id and path, oldest first, and is used up after `times` requests. What a fault does to a
-//! reply lives in `reshape`; what it does to a connection, in `connection`.
+//! A fault is matched by id and path, oldest first, and is used up after `times` requests. Its effect on a reply is in
+//! `reshape`, its effect on a connection in `connection`.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What goes wrong. `mints` says which of them let the service mint before things go wrong.
+/// The kinds of faults. `mints` says which of them let the service mint first.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 #[allow(missing_docs)]
@@ -60,7 +60,7 @@ pub enum FaultKind {
     NoToken {},
     /// Mints; the reply to an authorizer token's fetch has no refresh token.
     NoRefreshToken {},
-    /// This very reply, nothing minted.
+    /// Exactly this reply, nothing minted.
     Raw {
         #[serde(default = "ok")]
         status: u16,
@@ -68,26 +68,27 @@ pub enum FaultKind {
         headers: BTreeMap<String, String>,
         #[serde(default)]
         body: String,
-        /// Behind the body, for what is not UTF-8.
+        /// Bytes after the body, for replies that are not UTF-8.
         #[serde(default)]
         bytes: Vec<u8>,
     },
     /// Mints; `expires_in` is this JSON value.
     ExpiresIn { value: Value },
-    /// Mints this very token, or one of this length.
+    /// Mints exactly this token, or one of this length.
     Token {
         value: Option<String>,
         length: Option<usize>,
     },
-    /// That HTTP status, nothing minted.
+    /// This HTTP status, nothing minted.
     Status { code: u16, body: Option<String> },
-    /// A redirect, nothing minted. Without a location: to the redirect target of the ready line, query and all.
+    /// A redirect, nothing minted. Without a location it leads to the redirect target of the ready line, with the whole
+    /// query.
     Redirect {
         location: Option<String>,
         #[serde(default = "found")]
         code: u16,
     },
-    /// That errcode as the host words it, nothing minted.
+    /// This errcode in the host's words, nothing minted.
     Errcode {
         errcode: i64,
         errmsg: Option<String>,
@@ -108,7 +109,7 @@ fn found() -> u16 {
 }
 
 impl FaultKind {
-    /// Whether the service does its work (and mints) before the fault, unless the script says otherwise.
+    /// Whether the service does its work (and mints) before the fault, if the script does not say.
     pub fn mints(&self) -> bool {
         use FaultKind::*;
         match self {
@@ -137,7 +138,7 @@ impl FaultKind {
     }
 }
 
-/// A fault and the requests it is for.
+/// A fault and the requests that it applies to.
 #[derive(Clone, Debug)]
 pub struct Fault {
     kind: FaultKind,
@@ -149,7 +150,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault for the next token request of whichever account.
+    /// A fault for the next token request of any account.
     pub fn new(kind: FaultKind) -> Self {
         Fault {
             kind,
@@ -161,37 +162,37 @@ impl Fault {
         }
     }
 
-    /// Only for that id: appid, corpid, or what the platform calls it.
+    /// Limits it to that id: appid, corpid, or the platform's name for it.
     pub fn id(mut self, id: &str) -> Self {
         self.id = Some(id.into());
         self
     }
 
-    /// Only for that path; without one, for the token endpoints.
+    /// Limits it to that path. Without a path it applies to the token endpoints.
     pub fn path(mut self, path: &str) -> Self {
         self.path = Some(path.into());
         self
     }
 
-    /// For that many requests; 0 for all until cleared.
+    /// Applies it to that many requests; 0 for all until cleared.
     pub fn times(mut self, times: u64) -> Self {
         self.times = times;
         self
     }
 
-    /// Holds the faulty reply back that long.
+    /// Delays the faulty reply.
     pub fn delay_ms(mut self, ms: u64) -> Self {
         self.delay_ms = ms;
         self
     }
 
-    /// Mints before the fault, or not, whatever the kind does of itself.
+    /// Mints before the fault, or not, whatever the default of its kind is.
     pub fn mint(mut self, mint: bool) -> Self {
         self.mint = Some(mint);
         self
     }
 
-    /// Reads what `POST /faults` takes.
+    /// Reads the body of `POST /faults`.
     pub fn from_json(value: Value) -> Result<Self, String> {
         let Value::Object(mut fields) = value else {
             return Err("a fault is a JSON object".into());
@@ -235,14 +236,14 @@ fn take<T: serde::de::DeserializeOwned>(
         .map_err(|error| format!("fault: {name}: {error}"))
 }
 
-/// A fault that was found for a request.
+/// The fault that was found for a request.
 #[derive(Debug)]
 pub struct Struck {
-    /// What goes wrong.
+    /// The kind of fault.
     pub kind: FaultKind,
     /// Whether the service does its work first.
     pub mints: bool,
-    /// How long the reply is held back for it.
+    /// The delay of the reply.
     pub delay_ms: u64,
 }
 
@@ -256,17 +257,17 @@ impl FaultQueue {
         self.0.push(fault);
     }
 
-    /// Forgets all.
+    /// Removes all faults.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// How many wait.
+    /// The number of waiting faults.
     pub fn waiting(&self) -> usize {
         self.0.len()
     }
 
-    /// The oldest fault for such a request, using up one of its times.
+    /// The oldest fault for such a request. Uses up one of its times.
     pub fn strike(&mut self, id: Option<&str>, path: &str, is_token: bool) -> Option<Struck> {
         let at = self.0.iter().position(|fault| {
             fault

@@ -1,7 +1,7 @@
 //! The token requests being answered now, so that a test can say "never two at once".
 //!
-//! A client that was killed is no longer in flight, even if its task has not noticed yet: before each new request is
-//! counted, the sockets of the others are asked. Flights are no count but a fact, so they outlive a reset.
+//! A killed client is no longer in flight, even if its task has not noticed yet. Before each new request is counted,
+//! the sockets of the others are checked. Flights are facts, not counts, so they survive a reset.
 
 use std::mem::MaybeUninit;
 
@@ -19,12 +19,12 @@ pub struct Flights {
 struct Flight {
     key: u64,
     id: Option<String>,
-    /// A second descriptor of the connection; `None` when there was none to be had.
+    /// A second descriptor of the connection; `None` if none was free.
     socket: Option<Socket>,
 }
 
 impl Flights {
-    /// A request of that id begins; `end` wants the key.
+    /// Begins a request of that id. Returns the key for `end`.
     pub fn begin(&mut self, id: Option<&str>, tcp: &TcpStream) -> u64 {
         self.open.retain(|flight| !flight.is_abandoned());
         self.next += 1;
@@ -37,17 +37,17 @@ impl Flights {
         self.next
     }
 
-    /// It is over. Must come before the connection is closed: the second descriptor would keep it open.
+    /// Ends a flight. Must be called before the connection is closed, because the second descriptor would keep it open.
     pub fn end(&mut self, key: u64) {
         self.open.retain(|flight| flight.key != key);
     }
 
-    /// How many there are.
+    /// The number of flights.
     pub fn count(&self) -> u64 {
         self.open.len() as u64
     }
 
-    /// How many there are of an id.
+    /// The number of flights of an id.
     pub fn count_of(&self, id: &str) -> u64 {
         self.open
             .iter()

@@ -1,6 +1,6 @@
-//! As much of HTTP/1.1 as the simulator needs, by hand: only so can a reply be malformed on purpose.
+//! The part of HTTP/1.1 that the simulator needs, written by hand, so that a reply can be malformed on purpose.
 //!
-//! Requests are bounded in size; anything that does not parse ends the connection.
+//! Requests are limited in size. Input that does not parse ends the connection.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 const MAX_HEAD: usize = 64 * 1024;
-/// A file that is uploaded.
+/// Enough for an uploaded file.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
-/// A request as it came in.
+/// A request as it arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
     /// GET, POST, CONNECT…
@@ -22,7 +22,7 @@ pub struct Request {
     pub raw_query: String,
     /// The query, decoded.
     pub query: Vec<(String, String)>,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
@@ -31,7 +31,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The decoded query parameter of that name; an empty one counts as absent, as it does at WeChat.
+    /// The decoded query parameter of that name. An empty one counts as absent, as at WeChat.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -47,13 +47,13 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The body as JSON, if it is.
+    /// The body, if it is JSON.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
 }
 
-/// Reads one request; `buffer` keeps what came after it. `None` at a clean end of the connection.
+/// Reads one request; `buffer` keeps the bytes after it. Returns `None` at a clean end of the connection.
 pub async fn read_request<S: AsyncRead + Unpin>(
     stream: &mut S,
     buffer: &mut Vec<u8>,
@@ -140,23 +140,23 @@ fn invalid(message: &str) -> io::Error {
 /// A reply, before it is written.
 #[derive(Clone, Debug)]
 pub struct Reply {
-    /// HTTP status.
+    /// The HTTP status.
     pub status: u16,
-    /// Headers but Content-Length and Connection.
+    /// Headers other than Content-Length and Connection.
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Vec<u8>,
-    /// Whether the connection ends after it, whatever the client wishes.
+    /// Whether the connection ends after it, even if the client wants to keep it.
     pub close: bool,
 }
 
 impl Reply {
-    /// A JSON document.
+    /// A reply with a JSON document.
     pub fn json_text(status: u16, body: &str) -> Self {
         Reply::text(status, "application/json; charset=UTF-8", body)
     }
 
-    /// A body of some type.
+    /// A reply with a body of some type.
     pub fn text(status: u16, content_type: &str, body: &str) -> Self {
         Reply {
             status,
@@ -166,7 +166,7 @@ impl Reply {
         }
     }
 
-    /// No body at all.
+    /// A reply without a body.
     pub fn empty(status: u16) -> Self {
         Reply {
             status,
@@ -176,7 +176,7 @@ impl Reply {
         }
     }
 
-    /// The status line and headers, `Content-Length` among them unless the body is to have no known end.
+    /// The status line and headers. They include `Content-Length`, unless the body must have no known end.
     pub fn head(&self, close: bool, with_length: bool) -> Vec<u8> {
         let mut head = format!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {

@@ -1,4 +1,5 @@
-//! How an endpoint hands out a credential: the quota, the rule by which it mints or repeats, and the reply.
+//! How an endpoint hands out a credential: the quota, the rule that decides between minting and repeating, and the
+//! reply.
 
 use serde_json::{Map, Value, json};
 
@@ -13,7 +14,7 @@ use crate::{
     world::{ForceInsideGap, Switches, World},
 };
 
-/// A token to hand out, with its milliseconds left.
+/// A token to hand out, and the milliseconds it has left.
 struct Grant {
     token: String,
     left: u64,
@@ -82,7 +83,7 @@ fn fetch(
     Ok(grant)
 }
 
-/// The same token again, until its last minutes or by force.
+/// Repeats the token until its last minutes or until forced.
 fn stable(
     account: &mut Account,
     host: Host,
@@ -179,9 +180,9 @@ fn success(fields: &Fields, grant: &Grant) -> Value {
     reply
 }
 
-/// A reply that only lacks the token.
+/// A complete reply without its token.
 pub fn without_token(fields: &Fields, expires: Value) -> Value {
-    // The frames are constants of the table: one that does not parse would be an empty reply, and a failed test.
+    // The frames are constants of the table. One that does not parse would give an empty reply and a failed test.
     let mut reply = serde_json::from_str(fields.frame).unwrap_or_default();
     if let Some(object) = fields.object(&mut reply) {
         object.insert(fields.expires.into(), expires);
@@ -190,7 +191,7 @@ pub fn without_token(fields: &Fields, expires: Value) -> Value {
 }
 
 impl Fields {
-    /// The object of a reply in which the fields stand.
+    /// The object of a reply that contains the fields.
     pub fn object<'a>(&self, reply: &'a mut Value) -> Option<&'a mut Map<String, Value>> {
         match self.inside {
             Some(name) => reply.get_mut(name)?.as_object_mut(),

@@ -1,4 +1,4 @@
-//! The recent requests, for a test to assert what was sent. Secrets are masked before anything is kept or logged.
+//! The recent requests, so that a test can assert what was sent. Secrets are masked before a request is kept or logged.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,19 +8,19 @@ use serde_json::Value;
 use crate::{http::Request, table::secret_names};
 
 const REMEMBERED: usize = 2_000;
-/// How much of a body is kept: a file may be long.
+/// The bytes of a body that are kept, since a file may be long.
 const MOST_OF_BODY: usize = 64 * 1024;
 
-/// One request, its secrets masked.
+/// One request, with its secrets masked.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs)]
 pub struct Entry {
     pub id: Option<String>,
     pub method: String,
     pub path: String,
-    /// As written, `***` for the secret.
+    /// The query as written, with `***` for secrets.
     pub query: String,
-    /// As written, `***` for the secret.
+    /// The body as written, with `***` for secrets.
     pub body: String,
     pub headers: BTreeMap<String, String>,
     pub peer_port: u16,
@@ -40,7 +40,7 @@ impl Journal {
         self.0.push_back(entry);
     }
 
-    /// Those that named the id, or all.
+    /// The requests that named the id, or all.
     pub fn of(&self, id: Option<&str>) -> Vec<&Entry> {
         self.0
             .iter()
@@ -48,13 +48,13 @@ impl Journal {
             .collect()
     }
 
-    /// Forgets all.
+    /// Removes all requests.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 }
 
-/// The query with the values of secrets replaced.
+/// The query, with the values of secrets masked.
 pub fn masked_query(request: &Request) -> String {
     let masked = request
         .raw_query
@@ -66,7 +66,7 @@ pub fn masked_query(request: &Request) -> String {
     masked.collect::<Vec<_>>().join("&")
 }
 
-/// The body with the values of secrets replaced, wherever in its text they stand.
+/// The body, with the values of secrets masked wherever they occur.
 pub fn masked_body(request: &Request) -> String {
     let kept = &request.body[..request.body.len().min(MOST_OF_BODY)];
     let mut text = String::from_utf8_lossy(kept).into_owned();

@@ -1,4 +1,4 @@
-//! The page inside WeChat: whether it would take the signature of a `wx.config` or `wx.agentConfig`.
+//! The page inside WeChat: whether it would accept the signature of a `wx.config` or `wx.agentConfig`.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,23 +6,23 @@ use sha1::{Digest, Sha1};
 
 use crate::{kinds::TokenKind, world::World};
 
-/// `POST /js_config`
+/// The body of `POST /js_config`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct JsConfig {
-    /// appid or corpid
+    /// The appid or corpid.
     appid: String,
     url: String,
     noncestr: String,
-    /// A number or its text.
+    /// A number, or its text.
     timestamp: Value,
     signature: String,
-    /// Whether it is of `wx.agentConfig`.
+    /// Whether the signature is for `wx.agentConfig`.
     #[serde(default)]
     agent: bool,
 }
 
-/// Tries the signature against every valid ticket of the id.
+/// Compares the signature with every valid ticket of the id.
 pub fn judge(world: &mut World, config: &JsConfig) -> Value {
     let now = world.now();
     let is_kind = |kind: TokenKind| match config.agent {
@@ -50,7 +50,7 @@ pub fn judge(world: &mut World, config: &JsConfig) -> Value {
     }
 }
 
-/// Over the URL as WeChat sees it: without its fragment.
+/// Signs the URL as WeChat sees it, without its fragment.
 fn signature(ticket: &str, config: &JsConfig) -> String {
     let JsConfig {
         noncestr,

@@ -1,4 +1,4 @@
-//! The kinds of accounts, and of the credentials they have.
+//! The kinds of accounts, and of their credentials.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use serde::{
 
 use crate::tokens::random_value;
 
-/// Whose rules an account follows.
+/// The kind of an account, which decides its rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -19,11 +19,11 @@ pub enum Kind {
     Work,
     /// A third-party platform of the open platform.
     Component,
-    /// An account that is authorized to a component, its parent; its secret is the refresh token.
+    /// An account that authorized a component, its parent. Its secret is the refresh token.
     Authorizer,
     /// A WeCom third party's suite.
     Suite,
-    /// A corp that is authorized to a suite, its parent; its secret is the permanent code.
+    /// A corp that authorized a suite, its parent. Its secret is the permanent code.
     WorkAuthorized,
     /// A WeCom service provider.
     Provider,
@@ -54,7 +54,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Whether it is nothing without the component or the suite it is authorized to.
+    /// Whether it exists only with a parent: the component or suite that it authorized.
     pub fn needs_parent(self) -> bool {
         matches!(
             self,
@@ -62,12 +62,12 @@ impl Kind {
         )
     }
 
-    /// Whether it is of a WeCom corp, whose apps share some tickets.
+    /// Whether it belongs to a WeCom corp, whose apps share some tickets.
     pub fn is_of_corp(self) -> bool {
         matches!(self, Kind::Work | Kind::WorkAuthorized)
     }
 
-    /// What a reply of the control API calls the secret, where it may be made up.
+    /// The name of the secret in replies of the control API, for secrets that may be made up.
     pub fn made_up_name(self) -> &'static str {
         match self {
             Kind::Authorizer => "refresh_token",
@@ -75,7 +75,7 @@ impl Kind {
         }
     }
 
-    /// A refresh token or a permanent code.
+    /// Makes up a refresh token or a permanent code.
     pub fn made_up_secret(self) -> String {
         match self {
             Kind::Authorizer => format!("refreshtoken@@@{}", random_value(43)),
@@ -84,7 +84,7 @@ impl Kind {
     }
 }
 
-/// As in JSON.
+/// Parses the name that the kind has in JSON.
 impl FromStr for Kind {
     type Err = Error;
 

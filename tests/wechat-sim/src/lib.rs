@@ -1,8 +1,8 @@
 //! WeChat's token endpoints on loopback.
 //!
-//! Plays api.weixin.qq.com and qyapi.weixin.qq.com as `wechat-api.md` describes them, and the token endpoints of QQ,
-//! Douyin, DingTalk and Feishu, over http and https, scripts every fault of the fault matrix, and counts what was
-//! minted. Shares no code with the library it tests.
+//! Plays api.weixin.qq.com and qyapi.weixin.qq.com as WeChat documents them, and the token endpoints of QQ, Douyin,
+//! DingTalk and Feishu, over http and https. Scripts every fault of docs/faults.md, and counts minted tokens. Shares no
+//! code with the library that it tests.
 //!
 //! A test starts it in its own process with [`Simulator::start`]; other languages run the `wechat-sim` binary.
 

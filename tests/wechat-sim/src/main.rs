@@ -1,4 +1,4 @@
-//! The `wechat-sim` binary: serves until it is told to stop, or for as long as one command runs.
+//! The `wechat-sim` binary: serves until told to stop, or while one command runs.
 
 use std::{
     io::{self, Write},
@@ -54,7 +54,7 @@ fn run(mode: Mode) -> io::Result<u8> {
 
 /// Prints the ready line and waits for SIGTERM or SIGINT.
 async fn wait(serve: &Serve) -> io::Result<u8> {
-    // Before the ready line: whoever read it may stop us at once.
+    // Before the ready line, because its reader may stop this process at once.
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let simulator = Simulator::start(serve.options(!serve.quiet))?;
@@ -68,10 +68,10 @@ async fn wait(serve: &Serve) -> io::Result<u8> {
     Ok(0)
 }
 
-/// Runs the command against the simulator; its exit code becomes ours.
+/// Runs the command against the simulator. Exits with the command's code.
 async fn exec(serve: &Serve, command: &[String]) -> io::Result<u8> {
     let mut term = signal(SignalKind::terminate())?;
-    // The terminal sends SIGINT to the command as well: wait for what it makes of it.
+    // The terminal sends SIGINT to the command too, so its reaction is awaited.
     let _interrupt = signal(SignalKind::interrupt())?;
     let simulator = Simulator::start(serve.options(false))?;
     let at = simulator.endpoints();
@@ -93,7 +93,7 @@ async fn exec(serve: &Serve, command: &[String]) -> io::Result<u8> {
             status = child.wait() => break status?,
             _ = term.recv() => {
                 if let Some(pid) = pid {
-                    // Gone already, then `wait` is about to say so.
+                    // If it has ended already, `wait` reports that.
                     let _ = kill_process(pid, Signal::TERM);
                 }
             }
@@ -106,9 +106,9 @@ async fn exec(serve: &Serve, command: &[String]) -> io::Result<u8> {
     Ok(u8::try_from(code).unwrap_or(1))
 }
 
-/// Has a running simulator make a ticket, and prints what it would push.
+/// Makes a ticket in a running simulator, and prints what WeChat would push.
 fn push(order: &Push) -> io::Result<u8> {
-    // Never through a proxy of the environment: the address is on loopback.
+    // Never through a proxy from the environment, because the address is on loopback.
     let agent = ureq::Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false)

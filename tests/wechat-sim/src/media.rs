@@ -1,4 +1,4 @@
-//! Files that are uploaded and downloaded: the last few.
+//! Uploaded files, for download. Only the last few are kept.
 
 use std::collections::VecDeque;
 
@@ -7,10 +7,10 @@ use crate::{
     http::{Reply, Request},
 };
 
-/// How many files are kept.
+/// The number of files that are kept.
 const MOST: usize = 8;
 
-/// The files, by their media_id.
+/// The files by media_id.
 #[derive(Debug, Default)]
 pub struct Media {
     files: VecDeque<(String, Vec<u8>)>,
@@ -18,7 +18,7 @@ pub struct Media {
 }
 
 impl Media {
-    /// Keeps the file of a multipart body: the answer has its media_id in the place of `{id}`.
+    /// Keeps the file of a multipart body. The answer has its media_id in the place of `{id}`.
     pub fn keep(&mut self, request: &Request, answer: &str) -> Result<Reply, Code> {
         let file = file_in(request).ok_or(Number(41005))?;
         self.uploads += 1;
@@ -31,7 +31,7 @@ impl Media {
         Ok(Reply::json_text(200, &said))
     }
 
-    /// The file of this media_id.
+    /// The file with this media_id.
     pub fn give(&self, id: Option<&str>) -> Result<Reply, Code> {
         let found = self.files.iter().find(|(known, _)| Some(&**known) == id);
         let (_, file) = found.ok_or(Number(40007))?;

@@ -1,5 +1,5 @@
-//! The calls about calls, of api.weixin.qq.com: what is left of the day, what was noted of a refused request by its rid, and
-//! the day's counts set back.
+//! The calls about calls of api.weixin.qq.com: the remaining quota of a path, the record of a refused request by its
+//! rid, and a reset of the daily counts.
 
 use std::{
     collections::VecDeque,
@@ -21,23 +21,23 @@ use crate::{
     world::World,
 };
 
-/// How many refusals are remembered.
+/// The number of refusals that are remembered.
 const REMEMBERED: usize = 300;
-/// How long WeChat keeps what it noted.
+/// The time for which WeChat keeps a record.
 const KEPT: u64 = 7 * DAY;
-/// How much of a body is noted.
+/// The recorded bytes of a body.
 const MOST_OF_BODY: usize = 4096;
-/// What stands for “no limit” in a reply.
+/// The number that means “no limit” in a reply.
 const PLENTY: u64 = 100_000_000;
 
 /// One of these calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Openapi {
-    /// What is left of the day for one path.
+    /// The remaining quota of one path.
     Quota,
-    /// What was noted of one refused request.
+    /// The record of one refused request.
     Rid,
-    /// All counts of the day set back.
+    /// A reset of all daily counts.
     Clear,
 }
 
@@ -45,18 +45,18 @@ pub enum Openapi {
 #[derive(Debug)]
 struct Note {
     rid: String,
-    /// Whose it was.
+    /// The id of the account that sent it.
     id: Option<String>,
     at: u64,
     request: Value,
 }
 
-/// The last refusals that had a rid, oldest first.
+/// The last refusals with a rid, oldest first.
 #[derive(Debug, Default)]
 pub struct Notes(VecDeque<Note>);
 
 impl Notes {
-    /// Keeps a request whose answer says a rid. As it was sent: WeChat masks nothing either.
+    /// Keeps a request whose answer has a rid. The record is unmasked, as at WeChat.
     pub fn keep(
         &mut self,
         request: &Request,
@@ -139,7 +139,7 @@ fn quota(world: &World, call: &Call, at: usize, now: u64) -> Result<Value, Code>
         Some(credential) => account.quota_of(credential),
         None => account.calls_a_day(),
     };
-    // An authorizer's fetches are its component's calls.
+    // Fetches for an authorizer count as calls of its component.
     let is_callers = |other: &&Account| {
         other.spec.id == account.spec.id || other.spec.parent.as_ref() == Some(&account.spec.id)
     };
@@ -168,7 +168,7 @@ fn quota(world: &World, call: &Call, at: usize, now: u64) -> Result<Value, Code>
     Ok(reply)
 }
 
-/// Whether an account calls this endpoint: by its own id, or by its token.
+/// Whether an account calls this endpoint, by its own id or by its token.
 fn may_call(account: &Account, row: &Route) -> bool {
     let kind = account.spec.kind;
     let by_id = row
@@ -201,7 +201,7 @@ fn noted(world: &World, call: &Call, at: usize) -> Result<Value, Code> {
     }
 }
 
-/// Of the account that is named, or of one that is authorized to the component that is named.
+/// Resets the counts of the named account, or of an authorizer of the named component.
 fn clear(world: &mut World, call: &Call, at: usize, now: u64) -> Result<Value, Code> {
     let named = &world.accounts[at].spec;
     let child = call.param("appid").filter(|id| *id != named.id);

@@ -1,15 +1,15 @@
-//! Who connects: the user whose process holds the other end of a connection on this machine.
+//! The user whose process holds the other end of a loopback connection.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-/// The uid of a loopback peer, from the kernel's table of sockets; None once its socket is closed.
+/// The uid of a loopback peer, from the kernel's table of sockets. None if its socket is closed.
 pub fn uid(peer: SocketAddr) -> Option<u32> {
     let address = in_table(peer);
     let table = match peer {
         SocketAddr::V4(_) => "/proc/net/tcp",
         SocketAddr::V6(_) => "/proc/net/tcp6",
     };
-    // An IPv4 connection of a socket for IPv6 stands in the other table.
+    // An IPv4 connection through an IPv6 socket is in the other table.
     let mapped = match peer {
         SocketAddr::V4(v4) => Some(SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port())),
         SocketAddr::V6(_) => None,
@@ -19,7 +19,7 @@ pub fn uid(peer: SocketAddr) -> Option<u32> {
 }
 
 fn find(table: &str, address: &str) -> Option<u32> {
-    /// The state of a connection that is still somebody's.
+    /// The state of a connection whose socket is open.
     const ESTABLISHED: &str = "01";
     let text = std::fs::read_to_string(table).ok()?;
     let row = text.lines().find_map(|line| {
@@ -30,7 +30,7 @@ fn find(table: &str, address: &str) -> Option<u32> {
     row.flatten()
 }
 
-/// An address as the kernel writes it: each 32 bits as the machine has them in memory, and the port.
+/// An address as the kernel writes it: each 32 bits in the byte order of the machine, then the port.
 fn in_table(address: SocketAddr) -> String {
     let words = |octets: &[u8]| -> String {
         octets
@@ -58,7 +58,7 @@ mod tests {
         let me = std::fs::metadata("/proc/self").unwrap().uid();
         for listen in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(door) = TcpListener::bind(listen) else {
-                continue; // A machine without IPv6.
+                continue; // a machine without IPv6
             };
             let caller = TcpStream::connect(door.local_addr().unwrap()).unwrap();
             assert_eq!(uid(caller.local_addr().unwrap()), Some(me), "{listen}");

@@ -1,4 +1,4 @@
-//! An HTTP CONNECT proxy that leads every host to the simulator's own TLS listener, and nowhere else.
+//! An HTTP CONNECT proxy that connects every host to the simulator's own TLS listener, and nowhere else.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::{
     world::Shared,
 };
 
-/// What is to become of a CONNECT.
+/// The treatment of a CONNECT.
 enum Verdict {
     Tunnel,
     Refuse,

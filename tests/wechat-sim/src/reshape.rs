@@ -1,4 +1,4 @@
-//! What a fault makes of a reply, and what of it is left for the connection to do.
+//! The effect of a fault on a reply, and the part that is left for the connection.
 
 use serde_json::{Map, Value, json};
 
@@ -16,34 +16,34 @@ use crate::{
 /// How a reply is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Delivery {
-    /// As it should be.
+    /// As a normal reply.
     Whole,
-    /// Not at all, and the connection stays open.
+    /// Not at all. The connection stays open.
     Hang,
     /// RST instead.
     Reset,
     /// FIN instead.
     Close,
-    /// The head at once, the body little by little.
+    /// The head at once, then the body little by little.
     Drip {
         /// Bytes at a time.
         bytes: usize,
-        /// Time between.
+        /// The time between two parts.
         tick_ms: u64,
     },
-    /// The head, the body, and then filler without end.
+    /// The head, the body, then endless filler.
     EndlessBody {
-        /// Time between; 0 for full speed.
+        /// The time between two parts; 0 for full speed.
         tick_ms: u64,
     },
-    /// The status line, and then headers without end.
+    /// The status line, then endless headers.
     EndlessHeaders {
-        /// Time between; 0 for full speed.
+        /// The time between two lines; 0 for full speed.
         tick_ms: u64,
     },
 }
 
-/// Bends the answer the endpoint gave (`None` when the fault comes before the endpoint worked).
+/// Changes the answer of the endpoint. It is `None` if the fault comes before the endpoint's work.
 pub fn reshape(
     world: &World,
     call: &Call,
@@ -53,7 +53,7 @@ pub fn reshape(
 ) -> (Answer, Delivery) {
     let mut delivery = Delivery::Whole;
     let fields = route.credential().map_or(&ACCESS_TOKEN, |it| &it.reply);
-    // Where the endpoint did not work, faults that only bend a reply bend one without a token.
+    // If the endpoint did not work, faults that only change a reply get one without a token.
     let mut answer = worked.unwrap_or_else(|| Answer {
         reply: respond(world, route.host, &without_token(fields, json!(7200))),
         outcome: Outcome::Nothing,
@@ -81,7 +81,7 @@ pub fn reshape(
         }
         FaultKind::EndlessBody { tick_ms } => {
             delivery = Delivery::EndlessBody { tick_ms };
-            // Up to the opening quote of the pad: what follows is filler inside a JSON string.
+            // Up to the opening quote of the pad. Everything after it is filler inside a JSON string.
             open_pad(reply);
         }
         FaultKind::EndlessHeaders { tick_ms } => delivery = Delivery::EndlessHeaders { tick_ms },
@@ -139,7 +139,7 @@ pub fn reshape(
     (answer, delivery)
 }
 
-/// Rewrites the object of a JSON reply that holds the token. The order of its fields is not kept.
+/// Changes the object of a JSON reply that contains the token. The order of its fields is not kept.
 fn edit(reply: &mut Reply, fields: &Fields, change: &dyn Fn(&mut Map<String, Value>)) {
     let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body) else {
         return;
@@ -158,7 +158,7 @@ fn open_pad(reply: &mut Reply) {
     }
 }
 
-/// A redirect's location, with `{query}`, `{http}`, `{https}` and `{redirect_target}` filled in.
+/// A redirect's location with `{query}`, `{http}`, `{https}` and `{redirect_target}` filled in.
 fn fill_in(world: &World, call: &Call, location: Option<String>) -> String {
     let location = location.unwrap_or_else(|| "{redirect_target}/stolen?{query}".into());
     (location.replace("{http}", &world.endpoints.http))

@@ -1,6 +1,6 @@
-//! What a row of the table of endpoints says: where an endpoint is, what it checks, and what it gives.
+//! The contents of a row in the table of endpoints: where the endpoint is, its checks, and its result.
 //!
-//! The rows are in `table`. `checks` walks the checks in their order, `issue` hands out what is given.
+//! The rows are in `table`. `checks` runs the checks in order, and `issue` hands out the credential.
 
 use crate::{
     account::AccountSpec,
@@ -13,59 +13,59 @@ use crate::{
 
 /// An endpoint.
 pub struct Route {
-    /// Its path. Rows of one path are told apart by what their `Check::Is` wants.
+    /// The path. Rows that share a path differ in their `Check::Is`.
     pub path: &'static str,
-    /// Whose rules and wording it follows.
+    /// The host, which decides rules and wording.
     pub host: Host,
-    /// Where its parameters lie.
+    /// Where its parameters are.
     pub sent: Sent,
-    /// What it refuses, in this order.
+    /// The checks, in this order.
     pub checks: &'static [Check],
-    /// What it does when nothing was refused.
+    /// The result if no check refused.
     pub gives: Gives,
 }
 
-/// Where an endpoint looks for its parameters.
+/// Where an endpoint reads its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sent {
     /// In the query of a GET.
     Get,
-    /// In the query, whatever the method.
+    /// In the query, with any method.
     Query,
     /// In the JSON object of a POST.
     Json,
-    /// Nowhere: a POST without a body.
+    /// Nowhere: it is a POST without a body.
     Nowhere,
-    /// In the query or a JSON object, whatever the method.
+    /// In the query or a JSON object, with any method.
     Either,
 }
 
-/// One thing an endpoint refuses. Each says with what code; names are those of parameters.
+/// One check, with the code of its refusal. Names are names of parameters.
 pub enum Check {
     /// The parameter must be there.
     Has(&'static str, Code),
     /// The parameter must have this value.
     Is(&'static str, &'static str, Code),
-    /// It names an account of that kind.
+    /// The parameter names an account of that kind.
     Account(Kind, &'static str, Code),
-    /// It names an account of that kind that is authorized to the owner of the bearer token.
+    /// The parameter names an account of that kind that authorized the owner of the bearer token.
     Child(Kind, &'static str, Code),
-    /// It is the secret of the account. 40125 stands for what the switch `wrong_secret_code` says.
+    /// The parameter is the secret of the account. 40125 stands for the value of the switch `wrong_secret_code`.
     Secret(&'static str, Code),
-    /// It is a ticket that was pushed to the account, and not longer ago than it is good for.
+    /// The parameter is a ticket that was pushed to the account recently enough.
     Pushed {
         /// The parameter.
         name: &'static str,
-        /// How long after its push a ticket works.
+        /// The time for which a pushed ticket works.
         good_for_ms: u64,
         /// The code for a ticket that was never pushed.
         unknown: Code,
-        /// The code for one that is too old.
+        /// The code for a ticket that is too old.
         stale: Code,
     },
-    /// A token of another endpoint comes with the request.
+    /// The request carries a token of another endpoint.
     Bearer(Bearer),
-    /// It is the id of the owner of that token.
+    /// The parameter is the id of the owner of that token.
     SameId(&'static str, Code),
     /// The address is on the lists of the account and of the token's owner.
     Ip(Code),
@@ -73,23 +73,23 @@ pub enum Check {
 
 /// A token that a request must carry.
 pub struct Bearer {
-    /// Where.
+    /// The place of the token.
     pub from: From,
-    /// From which endpoints it may be.
+    /// The endpoints whose tokens are accepted.
     pub kinds: &'static [TokenKind],
-    /// The code when there is none.
+    /// The code for a missing token.
     pub missing: Code,
-    /// The code for what does not even look like a token, where the platform looks.
+    /// The code for a value that does not look like a token, if the platform distinguishes this.
     pub malformed: Option<Code>,
-    /// The code for a token never heard of, revoked or superseded.
+    /// The code for a token that is unknown, revoked or superseded.
     pub unknown: Code,
-    /// The code for one whose lifetime is over.
+    /// The code for an expired token.
     pub expired: Code,
 }
 
-/// Where a request carries a token.
+/// The place of a token in a request.
 pub enum From {
-    /// In the query, under the first of these names that is there.
+    /// In the query, under the first of these names that occurs.
     Query(&'static [&'static str]),
     /// In the query or the JSON body.
     Either(&'static str),
@@ -97,61 +97,61 @@ pub enum From {
     Header(&'static str, &'static str),
 }
 
-/// What an endpoint does.
+/// The result of an endpoint.
 pub enum Gives {
-    /// It hands out a credential: a "token endpoint", whose requests are counted by id.
+    /// A credential. The endpoint is a "token endpoint", whose requests are counted by id.
     Token(Credential),
-    /// It answers this JSON, as a business endpoint.
+    /// This JSON, as a business endpoint.
     Service(&'static str),
-    /// It keeps the file of a multipart body, and answers this JSON with the media_id in the place of `{id}`.
+    /// This JSON, with a media_id in the place of `{id}`. The file of the multipart body is kept.
     Upload(&'static str),
-    /// It answers the file of a media_id.
+    /// The file of a media_id.
     Download,
-    /// It tells of the account's calls, as a business endpoint.
+    /// Information about the account's calls, as a business endpoint.
     Openapi(Openapi),
 }
 
-/// A kind of token or ticket, as an endpoint hands it out.
+/// A kind of token or ticket that an endpoint hands out.
 pub struct Credential {
     /// Its name in `/tokens` and `/revoke`.
     pub kind: TokenKind,
-    /// What its values begin with.
+    /// The beginning of its values.
     pub prefix: &'static str,
-    /// How many characters its values have, the prefix counted.
+    /// The length of its values, including the prefix.
     pub length: usize,
     /// When a fetch mints.
     pub rule: Rule,
-    /// What becomes of the one before.
+    /// The fate of the previous one.
     pub older: Older,
-    /// Fetches in a span of time.
+    /// The allowed fetches in a span of time.
     pub quota: Quota,
-    /// All apps of a corp share it, and each may fetch it that often in the quota's span.
+    /// Fetches per app in the quota's span, if all apps of a corp share the credential.
     pub per_corp: Option<u64>,
-    /// How a reply holds it.
+    /// Its place in a reply.
     pub reply: Fields,
 }
 
-/// When a fetch mints, and when it repeats.
+/// When a fetch mints and when it repeats.
 pub enum Rule {
     /// Every fetch mints.
     Mints,
-    /// The rules of `/cgi-bin/stable_token`: repeats until the last minutes or until forced.
+    /// Repeats until the last minutes or until forced, by the rules of `/cgi-bin/stable_token`.
     Stable,
     /// Repeats while more than `window_ms` is left and the switch is on.
     Repeats {
-        /// Scaled down with a short lifetime.
+        /// The window, scaled down for a short lifetime.
         window_ms: u64,
-        /// Whether it repeats at all.
+        /// The switch that decides whether it repeats at all.
         switch: fn(&Switches) -> bool,
     },
 }
 
-/// What becomes of the token before, when a new one is minted.
+/// The fate of the previous token when a new one is minted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Older {
-    /// It works for the account's grace; the one before it no longer.
+    /// It works for the account's grace. The token before it stops working.
     Grace,
-    /// It works until its own end, and so do those before, unless the account sets a grace.
+    /// It works until its own end, as older ones do, unless the account sets a grace.
     Lives,
 }
 
@@ -159,25 +159,25 @@ pub enum Older {
 pub struct Quota {
     /// The span.
     pub span_ms: u64,
-    /// How many.
+    /// The number of fetches.
     pub limit: u64,
-    /// The account's setting, in place of `limit`.
+    /// The account's setting that replaces `limit`.
     pub setting: fn(&AccountSpec) -> Option<u64>,
 }
 
 /// The names of the fields in a reply.
 pub struct Fields {
-    /// The JSON object the fields are put into.
+    /// The JSON object that receives the fields.
     pub frame: &'static str,
-    /// The object of the frame that they stand in, if not at the top.
+    /// The inner object that contains them, if they are not at the top.
     pub inside: Option<&'static str>,
-    /// The token's.
+    /// The name of the token.
     pub token: &'static str,
-    /// The lifetime's.
+    /// The name of the lifetime.
     pub expires: &'static str,
     /// Whether the lifetime is written as a string.
     pub is_text: bool,
-    /// The refresh token's, where there is one: it is the account's secret.
+    /// The name of the refresh token, if there is one. It is the account's secret.
     pub refresh: Option<&'static str>,
 }
 
@@ -190,7 +190,7 @@ impl Route {
         }
     }
 
-    /// Whether the request has the values that tell this row from others of its path.
+    /// Whether the request has the values that distinguish this row from others with its path.
     pub fn is_meant(&self, call: &Call) -> bool {
         self.checks.iter().all(|check| match check {
             Check::Is(name, value, _) => call.param_sent(self.sent, name) == Some(value),
@@ -198,7 +198,7 @@ impl Route {
         })
     }
 
-    /// The parameter that names the account; without one, the bearer token does.
+    /// The parameter that names the account. Without one, the bearer token identifies it.
     pub fn id_name(&self) -> Option<&'static str> {
         self.checks.iter().find_map(|check| match check {
             Check::Account(_, name, _) | Check::Child(_, name, _) => Some(*name),
@@ -206,7 +206,7 @@ impl Route {
         })
     }
 
-    /// The parameters that must not be seen: the secret and the pushed ticket.
+    /// The parameters that must stay hidden: the secret and the pushed ticket.
     pub fn secret_names(&self) -> impl Iterator<Item = &'static str> {
         self.checks.iter().filter_map(|check| match check {
             Check::Secret(name, _) | Check::Pushed { name, .. } => Some(*name),
@@ -214,7 +214,7 @@ impl Route {
         })
     }
 
-    /// The token that its requests carry, if they do.
+    /// The token that its requests carry, if any.
     pub fn bearer(&self) -> Option<&Bearer> {
         self.checks.iter().find_map(|check| match check {
             Check::Bearer(bearer) => Some(bearer),
@@ -224,7 +224,7 @@ impl Route {
 }
 
 impl Bearer {
-    /// The token that came with the request.
+    /// The token in the request.
     pub fn value<'a>(&self, call: &'a Call) -> Option<&'a str> {
         match &self.from {
             From::Query(names) => names.iter().find_map(|name| call.request.param(name)),

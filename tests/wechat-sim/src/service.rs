@@ -1,7 +1,7 @@
-//! The service itself: what one request does to the world.
+//! The service itself: the effect of one request on the world.
 //!
-//! `receive` is the whole of it, without a socket: it finds the endpoint and the fault, lets the endpoint work, counts,
-//! and returns a plan for `connection` to carry out. The endpoints are the rows of `table`.
+//! `receive` is the whole service, without a socket. It finds the endpoint and the fault, lets the endpoint work,
+//! counts, and returns a plan for `connection` to carry out. The endpoints are the rows of `table`.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,13 +23,13 @@ use crate::{
 
 /// A request at an endpoint.
 pub struct Call<'a> {
-    /// What was sent.
+    /// The request as it was sent.
     pub request: &'a Request,
     /// The body, if it is a JSON object.
     pub json: Option<Value>,
-    /// Where it came from.
+    /// The address of the peer.
     pub peer: IpAddr,
-    /// The token a fault wants minted instead of a random one.
+    /// The token that a fault wants minted instead of a random one.
     pub token: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Call<'_> {
         self.request.param(name).or_else(|| self.in_body(name))
     }
 
-    /// The same, from where the endpoint looks for it.
+    /// The parameter of that name, from the place where the endpoint reads it.
     pub fn param_sent(&self, sent: Sent, name: &str) -> Option<&str> {
         match sent {
             Sent::Get | Sent::Query => self.request.param(name),
@@ -55,7 +55,7 @@ impl Call<'_> {
     }
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A new token.
@@ -63,9 +63,9 @@ pub enum Outcome {
         /// By force_refresh.
         forced: bool,
     },
-    /// A token handed out before.
+    /// A repeated token.
     Same,
-    /// By that code.
+    /// Refused with that code.
     Refused(Code),
     /// A business call that was accepted.
     Served,
@@ -73,32 +73,32 @@ pub enum Outcome {
     Nothing,
 }
 
-/// A reply and what it means.
+/// A reply and its outcome.
 #[derive(Debug)]
 pub struct Answer {
-    /// To be written.
+    /// The reply to write.
     pub reply: Reply,
-    /// To be counted.
+    /// The outcome to count.
     pub outcome: Outcome,
 }
 
-/// What `connection` is to do.
+/// A plan for `connection`.
 pub struct Plan {
     /// The id the request named.
     pub id: Option<String>,
     /// Whether the request counts as a token request in flight.
     pub is_token: bool,
-    /// How long to wait first.
+    /// The delay before the reply.
     pub delay_ms: u64,
-    /// What to write.
+    /// The reply to write.
     pub reply: Reply,
-    /// How to write it.
+    /// The way to write it.
     pub delivery: Delivery,
     /// A line for the log, without secrets.
     pub summary: String,
 }
 
-/// Where a request arrived.
+/// The listener at which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Door {
     /// The http listener.
@@ -174,8 +174,8 @@ pub fn receive(world: &mut World, request: &Request, peer: SocketAddr, door: Doo
     }
 }
 
-/// The row of the request's path that it means; where it means none of them, the first refuses it. Two platforms that have
-/// one path are told apart by whose token the request carries.
+/// The row that a request is meant for. If it is meant for none, the first row of its path refuses it. If two platforms
+/// share a path, the owner of the token in the request decides.
 fn find_route(world: &World, call: &Call) -> Option<&'static Route> {
     let rows = routes().filter(|row| row.path == call.request.path);
     let meant = rows.clone().filter(|row| row.is_meant(call));
@@ -194,7 +194,8 @@ fn find_route(world: &World, call: &Call) -> Option<&'static Route> {
         .or_else(|| rows.clone().next())
 }
 
-/// A token endpoint names its account, or else carries a token of it; a business endpoint only carries a token.
+/// A request at a token endpoint names its account or carries a token of it. A request at a business endpoint only
+/// carries a token.
 fn id_of(world: &World, call: &Call, route: Option<&Route>) -> Option<String> {
     let Some(route) = route else {
         return id_names()
@@ -231,7 +232,7 @@ fn keep(world: &mut World, request: &Request, id: Option<String>, peer: SocketAd
     });
 }
 
-/// No endpoint: 404 with an empty body, and a look whether a redirect leaked a secret here.
+/// Answers an unknown path: 404 with an empty body. Also checks whether a redirect leaked a secret here.
 fn lost(world: &mut World, request: &Request, door: Door) -> Answer {
     let mut sent = String::from_utf8_lossy(&request.body).into_owned();
     for (name, value) in request.query.iter().chain(&request.headers) {
@@ -246,7 +247,7 @@ fn lost(world: &mut World, request: &Request, door: Door) -> Answer {
     }
 }
 
-/// Lets the endpoint answer, and the fault have its way with the answer.
+/// Lets the endpoint answer, and the fault change the answer.
 fn play(
     world: &mut World,
     call: &mut Call,
@@ -292,7 +293,7 @@ fn work(world: &mut World, call: &Call, route: &Route) -> Answer {
     }
 }
 
-/// Takes one of the day's calls that the owner of the token has left; false when there is none.
+/// Takes one of today's calls from the quota of the token's owner. Returns false if none is left.
 fn take_call(world: &mut World, call: &Call, route: &Route) -> bool {
     let bearer = route.bearer().filter(|_| route.host == Host::Weixin);
     let owner = bearer.and_then(|bearer| {

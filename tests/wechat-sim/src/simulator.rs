@@ -1,6 +1,6 @@
-//! The simulator as a whole: how it is started, what it says of itself, and that it stops when dropped.
+//! The simulator as a whole: its start, its addresses, and its end when dropped.
 //!
-//! It runs on a thread of its own. Every listener is bound before `start` returns, so a test can connect at once.
+//! It runs on its own thread. Every listener is bound before `start` returns, so a test can connect at once.
 
 use std::{
     collections::BTreeMap,
@@ -22,24 +22,24 @@ use crate::{
     world::{Defaults, Shared, World},
 };
 
-/// How a simulator is started.
+/// The options of a simulator.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Where plain http listens.
+    /// The address for plain http.
     pub listen: SocketAddr,
-    /// Where https listens; the proxy and the bad TLS listeners take free ports of the same address.
+    /// The address for https. The proxy and the bad TLS listeners take free ports of this address.
     pub tls_listen: SocketAddr,
-    /// Where the control API listens.
+    /// The address of the control API.
     pub control: SocketAddr,
-    /// Where `ca.pem` goes; by default a temporary directory, removed at the end.
+    /// The directory for `ca.pem`; by default a temporary one, removed at the end.
     pub dir: Option<PathBuf>,
-    /// Lifetime of tokens where the account sets none.
+    /// The lifetime of tokens, unless the account sets one.
     pub lifetime_ms: u64,
-    /// Delay of token replies where the account sets none.
+    /// The delay of token replies, unless the account sets one.
     pub delay_ms: u64,
     /// The accounts; empty for the demo accounts.
     pub accounts: Vec<AccountSpec>,
-    /// Whether each request is told on stderr, without secrets.
+    /// Whether each request is logged to stderr, without secrets.
     pub log: bool,
 }
 
@@ -59,7 +59,7 @@ impl Default for Options {
     }
 }
 
-/// As on the command line.
+/// The demo accounts, in the form of the command line.
 const DEMO: [&str; 11] = [
     "official:wxdemo0000000001:demo-secret-0000000000000000000000001",
     "work:wwdemo0000000001:demo-corpsecret-000000000000000000000000001",
@@ -74,7 +74,7 @@ const DEMO: [&str; 11] = [
     "work_authorized:wwdemoauthcorp001@wwdemosuite000001:demo-permanentcode-000000000000000000000001",
 ];
 
-/// The accounts there are when none is named.
+/// The accounts that exist if none is given.
 pub fn demo_accounts() -> Vec<AccountSpec> {
     let parsed = DEMO.iter().map(|account| account.parse());
     parsed
@@ -82,7 +82,7 @@ pub fn demo_accounts() -> Vec<AccountSpec> {
         .expect("the demo accounts are written as the command line takes them")
 }
 
-/// Where everything is: the ready line of `serve`.
+/// The addresses of all listeners: the ready line of `serve`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[allow(missing_docs)]
 pub struct Endpoints {
@@ -98,7 +98,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// As printed.
+    /// The ready line, as printed.
     pub fn to_json(&self) -> Value {
         serde_json::json!(self)
     }
@@ -115,7 +115,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Binds, writes `ca.pem`, and serves until dropped. Refuses an address that is not loopback.
+    /// Binds, writes `ca.pem`, and serves until dropped. Refuses an address that is not on loopback.
     pub fn start(options: Options) -> io::Result<Simulator> {
         let certificates = make_certificates()?;
         let (dir, ca_file) = write_ca(options.dir.as_deref(), &certificates.ca_pem)?;
@@ -145,7 +145,7 @@ impl Simulator {
                     if let Err(error) = doors.open(&shared, certificates, options.log) {
                         eprintln!("wechat-sim: cannot serve: {error}");
                     }
-                    // An error means that the simulator was dropped: the same thing.
+                    // An error also means that the simulator was dropped.
                     let _ = stopped.await;
                 });
             })?;
@@ -158,7 +158,7 @@ impl Simulator {
         })
     }
 
-    /// Everything `serve` prints.
+    /// The contents of the ready line.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
     }
@@ -168,7 +168,7 @@ impl Drop for Simulator {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // Its panic was printed when it happened.
+            // A panic of the thread has already been printed.
             let _ = thread.join();
         }
     }

@@ -1,6 +1,6 @@
-//! The table of endpoints. A later kind of credential is a row here and a `TokenKind`; a later platform is a `Host` too.
+//! The table of endpoints. A new kind of credential is a row here and a `TokenKind`; a new platform is also a `Host`.
 //!
-//! This file has what rows share: each row says how its credential differs from one of these.
+//! This file contains the parts that rows share. Each row states how its credential differs from one of these.
 
 mod business;
 mod douyin;
@@ -19,7 +19,7 @@ const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// Every endpoint there is.
+/// Every endpoint.
 pub fn routes() -> impl Iterator<Item = &'static Route> + Clone {
     [
         official::ROUTES,
@@ -33,7 +33,8 @@ pub fn routes() -> impl Iterator<Item = &'static Route> + Clone {
     .flatten()
 }
 
-/// Every parameter that names an account. Those of an account with a parent come first: they stand beside its parent's.
+/// Every parameter that names an account. Those of an account with a parent come first, because its parent is named in
+/// the same request.
 pub fn id_names() -> impl Iterator<Item = &'static str> {
     let (children, others): (Vec<_>, Vec<_>) = routes().partition(|row| row.bearer().is_some());
     children
@@ -42,12 +43,12 @@ pub fn id_names() -> impl Iterator<Item = &'static str> {
         .filter_map(Route::id_name)
 }
 
-/// Every parameter whose value must not be seen.
+/// Every parameter whose value must stay hidden.
 pub fn secret_names() -> impl Iterator<Item = &'static str> {
     routes().flat_map(Route::secret_names)
 }
 
-/// As the classic token: each fetch mints.
+/// The classic token: each fetch mints.
 const MINTED: Credential = Credential {
     kind: TokenKind::Classic,
     prefix: "",
@@ -60,7 +61,7 @@ const MINTED: Credential = Credential {
     reply: ACCESS_TOKEN,
 };
 
-/// As WeCom's token: the same while it is valid, unless the switch says otherwise.
+/// WeCom's token: it repeats while it is valid, unless the switch says otherwise.
 const REPEATED: Credential = Credential {
     kind: TokenKind::Work,
     length: 214,
@@ -119,7 +120,7 @@ const fn tickets(span_ms: u64, limit: u64) -> Quota {
     }
 }
 
-/// As most other platforms do: the same while it is valid, and those before work on.
+/// The token of most other platforms: it repeats while it is valid, and older ones still work.
 const REPEATED_ELSEWHERE: Credential = Credential {
     rule: Rule::Repeats {
         window_ms: 0,
@@ -130,7 +131,7 @@ const REPEATED_ELSEWHERE: Credential = Credential {
     ..MINTED
 };
 
-/// An official account's token, carried in the query.
+/// The token of an official account, carried in the query.
 const OFFICIAL_TOKEN: Bearer = Bearer {
     from: From::Query(&["access_token"]),
     kinds: &[TokenKind::Classic, TokenKind::Stable, TokenKind::Authorizer],

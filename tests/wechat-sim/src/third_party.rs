@@ -1,6 +1,6 @@
-//! What a platform pushes to a third party's own server, and who has authorized whom.
+//! The pushes of a platform to a third party's server, and the authorizations.
 //!
-//! Nothing is sent anywhere: each order is answered with the XML that the third party would have got, decrypted.
+//! Nothing is sent anywhere. Each order is answered with the XML that the third party would have received, decrypted.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,28 +9,28 @@ use serde_json::{Value, json};
 
 use crate::{account::Account, control::Handled, kinds::Kind, tokens::random_value, world::World};
 
-/// `POST /push`
+/// The body of `POST /push`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Push {
-    /// component_appid, suite_id, or what DingTalk and Feishu call it.
+    /// component_appid, suite_id, or the name that DingTalk and Feishu use.
     id: String,
-    /// How long ago the push is to have been.
+    /// The age of the push.
     #[serde(default)]
     age_ms: u64,
 }
 
-/// `POST /deauthorize` and `POST /authorize`
+/// The body of `POST /deauthorize` and `POST /authorize`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
     /// The authorizer's appid or the corp's id.
     id: String,
-    /// Its component or suite, when it has several.
+    /// Its component or suite, if it has several.
     parent: Option<String>,
 }
 
-/// Makes a verify ticket or a suite ticket. Those before it work on.
+/// Makes a verify ticket or a suite ticket. Older ones still work.
 pub fn push(world: &mut World, order: &Push) -> Handled {
     let now = world.now();
     let account = world
@@ -87,7 +87,7 @@ pub fn deauthorize(world: &mut World, order: &Authorization) -> Handled {
     Ok(json!({"xml": event_xml(account, "unauthorized", "cancel_auth", "")}))
 }
 
-/// Authorizes again, with a new refresh token or permanent code. The tokens and codes of before stay dead.
+/// Authorizes again, with a new refresh token or permanent code. The old tokens and codes stay dead.
 pub fn authorize(world: &mut World, order: &Authorization) -> Handled {
     let account = child(world, order)?;
     account.authorized = true;
@@ -139,13 +139,13 @@ fn event_xml(account: &Account, component_event: &str, suite_event: &str, more: 
     }
 }
 
-/// As the open platform documents its pushes: no CDATA.
+/// The form of pushes that the open platform documents: no CDATA.
 fn component_xml(appid: &str, at: u64, event: &str, rest: &str) -> String {
     let head = field("AppId", appid) + &field("CreateTime", &at.to_string());
     format!("<xml>{head}{}{rest}</xml>", field("InfoType", event))
 }
 
-/// As WeCom documents its pushes: CDATA around all but numbers.
+/// The form of pushes that WeCom documents: CDATA around everything but numbers.
 fn suite_xml(suite_id: &str, at: u64, event: &str, rest: &str) -> String {
     let head = text_field("SuiteId", suite_id) + &text_field("InfoType", event);
     format!(
@@ -169,7 +169,7 @@ fn unix_now() -> u64 {
         .as_secs()
 }
 
-/// What the reply of `POST /accounts` adds for an account whose secret may have been made up.
+/// The fields that the reply of `POST /accounts` adds for an account whose secret may have been made up.
 pub fn made_up(account: &Account) -> Value {
     let mut reply = json!({"ok": true});
     let kind = account.spec.kind;

@@ -1,6 +1,6 @@
-//! The test certificate authority: made afresh at each start, trusted by nobody but who is handed its `ca.pem`.
+//! The test certificate authority. It is made at each start, and trusted only by clients that are given its `ca.pem`.
 //!
-//! It signs the good certificate, which names every host the library may call, and each of the bad ones a client must
+//! It signs the good certificate, which names every host that the library may call, and the bad ones that a client must
 //! refuse.
 
 use std::{io, sync::Arc};
@@ -26,9 +26,9 @@ const NAMES: [&str; 9] = [
     "qyapi.weixin.qq.com",
 ];
 
-/// What the TLS listeners show.
+/// The certificates of the TLS listeners.
 pub struct Certificates {
-    /// The authority, for the client to trust.
+    /// The authority, for clients to trust.
     pub ca_pem: String,
     /// The good certificate.
     pub server: Arc<ServerConfig>,

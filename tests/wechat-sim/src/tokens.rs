@@ -1,24 +1,24 @@
-//! The slots a token lives in, as WeChat keeps them: one current token, and one previous token in its grace.
+//! The slots of a token, as WeChat keeps them: one current token, and one previous token in its grace.
 //!
-//! Pure state: time comes in as the simulator's milliseconds, never from a clock. A token that left its slots is
-//! remembered for a while, so that a business endpoint can tell "expired" from "superseded" from "never heard of".
+//! Pure state: time is passed in as the simulator's milliseconds, never read from a clock. A token that left its slots
+//! is remembered for a while. Thus a business endpoint can distinguish "expired", "superseded" and "unknown".
 
 use std::collections::VecDeque;
 
-/// How many spent tokens each set of slots remembers; bounded so that a soak of hours stays flat.
+/// The number of spent tokens that each set of slots remembers. The limit keeps memory flat in a soak of hours.
 const REMEMBERED: usize = 256;
 
 /// One token that was handed out.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What the caller got.
+    /// The value that the caller received.
     pub value: String,
     expires_at: u64,
     grace_until: Option<u64>,
     dead: bool,
 }
 
-/// What a business endpoint thinks of a token.
+/// The opinion of a business endpoint on a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// Accepted.
@@ -30,7 +30,7 @@ pub enum Standing {
 }
 
 impl Token {
-    /// How the token stands at `now`.
+    /// The standing of the token at `now`.
     pub fn standing(&self, now: u64) -> Standing {
         if self.dead {
             Standing::Superseded
@@ -43,7 +43,7 @@ impl Token {
         }
     }
 
-    /// Milliseconds of validity left at `now`, the grace counted; 0 when it is not valid.
+    /// Milliseconds of validity left at `now`, including grace; 0 if it is not valid.
     pub fn left(&self, now: u64) -> u64 {
         let end = self.grace_until.unwrap_or(u64::MAX).min(self.expires_at);
         if self.dead {
@@ -64,8 +64,8 @@ pub struct Slots {
 }
 
 impl Slots {
-    /// Makes `value` the current token. With a `grace`, the one before it works that many ms more, and the one before
-    /// that dies now; without, both work until their own end.
+    /// Makes `value` the current token. With a `grace`, the previous token works that many ms longer, and the one
+    /// before it dies now. Without one, both work until their own end.
     pub fn mint(&mut self, value: String, now: u64, lifetime: u64, grace: Option<u64>) {
         if let Some(mut evicted) = self.previous.take() {
             evicted.dead |= grace.is_some();
@@ -87,15 +87,15 @@ impl Slots {
         self.sticky = false;
     }
 
-    /// The current token and its milliseconds left, when more than `window` of its life remains: what a repeated
-    /// normal fetch is given. A revoked token qualifies only after a sticky revocation.
+    /// The current token and its milliseconds left, if more than `window` of its life remains. A repeated normal fetch
+    /// returns it. A revoked token qualifies only after a sticky revocation.
     pub fn reusable(&self, now: u64, window: u64) -> Option<(&str, u64)> {
         let token = self.current.as_ref()?;
         let left = token.expires_at.saturating_sub(now);
         (left > window && (!token.dead || self.sticky)).then_some((token.value.as_str(), left))
     }
 
-    /// Makes the current token (or `all` of them) stop working. With `sticky`, fetches keep handing it out.
+    /// Ends the current token, or `all` of them. With `sticky`, fetches keep returning it.
     pub fn revoke(&mut self, all: bool, sticky: bool) {
         let older = self.previous.iter_mut().chain(&mut self.spent);
         for token in self.current.iter_mut().chain(older.filter(|_| all)) {
@@ -104,7 +104,7 @@ impl Slots {
         self.sticky = sticky;
     }
 
-    /// The token of that value, if these slots ever held it and still remember.
+    /// The token of that value, if these slots still remember it.
     pub fn find(&self, value: &str) -> Option<&Token> {
         self.iter()
             .map(|(_, token)| token)
@@ -120,8 +120,8 @@ impl Slots {
     }
 }
 
-/// A value that looks like a real token: `length` characters of `A-Za-z0-9_-`, the first a letter or digit, so that a
-/// command line does not take it for an option.
+/// A value that looks like a real token: `length` characters of `A-Za-z0-9_-`. The first is a letter or digit, so that
+/// a command line does not take it for an option.
 pub fn random_value(length: usize) -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
     (0..length)

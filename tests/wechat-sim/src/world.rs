@@ -1,6 +1,6 @@
-//! Everything the simulator knows, behind one lock: accounts, time, switches, faults, counts.
+//! The whole state of the simulator, behind one lock: accounts, time, switches, faults, counts.
 //!
-//! Nothing here waits or touches a socket, so the lock is held for microseconds and never across an await.
+//! Nothing here waits or touches a socket. The lock is therefore held for microseconds and never across an await.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,44 +23,44 @@ use crate::{
     tokens::Standing,
 };
 
-/// As far as time can be advanced: sums of times then never overflow.
+/// The furthest that time can be advanced, so that sums of times never overflow.
 pub const CENTURY: u64 = 100 * 366 * 86_400_000;
 
-/// What WeChat does not document: `POST /switches` takes any of these.
+/// Behaviour that WeChat does not document. `POST /switches` takes any of these.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Switches {
-    /// 40125 in practice, 40001 in the documents.
+    /// 40125 in practice, 40001 in the documentation.
     pub wrong_secret_code: i64,
-    /// Whether WeCom repeats a token that is still valid.
+    /// Whether WeCom repeats a valid token.
     pub work_same_token: bool,
-    /// Whether a ticket that is still valid is repeated.
+    /// Whether a valid ticket is repeated.
     pub ticket_same: bool,
-    /// Whether each authorizer token brings a new refresh token, the one sent being used up.
+    /// Whether each authorizer token brings a new refresh token, which uses up the one that was sent.
     pub refresh_token_changes: bool,
-    /// Whether api.weixin says text/plain.
+    /// Whether api.weixin answers with the type text/plain.
     pub text_plain: bool,
     pub force_inside_gap: ForceInsideGap,
-    /// The errcode for more stable fetches than a minute allows: 45009 or 45011.
+    /// The errcode for exceeding the stable fetches of a minute: 45009 or 45011.
     pub minute_quota_code: i64,
     /// Whether connections stay open after a reply.
     pub keep_alive: bool,
     /// Whether connections are counted by the peer's uid.
     pub peer_uids: bool,
-    /// Hosts the proxy answers 502 for.
+    /// Hosts for which the proxy answers 502.
     pub proxy_refuse: Vec<String>,
-    /// Hosts the proxy never answers for.
+    /// Hosts for which the proxy never answers.
     pub proxy_hang: Vec<String>,
 }
 
-/// What a forced refresh too soon after another gets.
+/// The answer to a forced refresh that comes too soon after another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForceInsideGap {
     /// The current token.
     #[serde(rename = "current")]
     Current,
-    /// errcode 45009.
+    /// The errcode 45009.
     #[serde(rename = "45009")]
     Refused,
 }
@@ -83,58 +83,58 @@ impl Default for Switches {
     }
 }
 
-/// What `/reset` goes back to.
+/// The state that `/reset` restores.
 #[derive(Clone, Debug)]
 pub struct Defaults {
-    /// The accounts of the start.
+    /// The initial accounts.
     pub accounts: Vec<AccountSpec>,
-    /// Lifetime of tokens where the account sets none.
+    /// The lifetime of tokens, unless the account sets one.
     pub lifetime_ms: u64,
-    /// Delay of token replies where the account sets none.
+    /// The delay of token replies, unless the account sets one.
     pub delay_ms: u64,
 }
 
 /// The state of the service.
 #[derive(Debug)]
 pub struct World {
-    /// The accounts; several of one id are the apps of a WeCom corp.
+    /// The accounts. Several with one id are the apps of a WeCom corp.
     pub accounts: Vec<Account>,
-    /// The undocumented, as set now.
+    /// The current switches for undocumented behaviour.
     pub switches: Switches,
-    /// What is to go wrong.
+    /// The scripted faults.
     pub faults: FaultQueue,
     /// The counts.
     pub tally: Tally,
-    /// The token requests being answered.
+    /// The token requests that are being answered.
     pub flights: Flights,
-    /// The addresses that failed too often at WeCom.
+    /// The addresses that are banned from WeCom.
     pub bans: Bans,
-    /// The files that were uploaded.
+    /// The uploaded files.
     pub media: Media,
     /// The recent requests.
     pub journal: Journal,
-    /// What was noted of the last refusals.
+    /// The records of the last refusals.
     pub notes: Notes,
-    /// Where the simulator listens.
+    /// The addresses of the listeners.
     pub endpoints: Endpoints,
     defaults: Defaults,
     started: Instant,
     advanced_ms: u64,
 }
 
-/// The world as tasks and the owner of the simulator share it.
+/// The world, shared by the tasks and the owner of the simulator.
 #[derive(Clone, Debug)]
 pub struct Shared(Arc<Mutex<World>>);
 
 impl Shared {
-    /// Takes the lock. A panic elsewhere does not make the numbers worthless, so poisoning is ignored.
+    /// Takes the lock. A panic elsewhere does not invalidate the state, so poisoning is ignored.
     pub fn lock(&self) -> MutexGuard<'_, World> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl World {
-    /// A fresh world.
+    /// Creates a new world.
     pub fn create(defaults: Defaults, endpoints: Endpoints) -> Shared {
         let mut world = World {
             accounts: Vec::new(),
@@ -155,7 +155,7 @@ impl World {
         Shared(Arc::new(Mutex::new(world)))
     }
 
-    /// Back to the start: its accounts without tokens, no faults, no counts, no switches, time not advanced.
+    /// Restores the initial state: accounts without tokens, no faults, no counts, default switches, time not advanced.
     pub fn reset(&mut self) {
         self.accounts.clear();
         for spec in self.defaults.accounts.clone() {
@@ -172,7 +172,7 @@ impl World {
         self.advanced_ms = 0;
     }
 
-    /// Adds or updates, and says which it is: an account of a known id gets the new secret, but a WeCom id another app.
+    /// Adds or updates an account and returns it. A known id gets the new secret; a WeCom id gets another app.
     pub fn add_account(&mut self, mut spec: AccountSpec) -> &Account {
         let known = self
             .accounts
@@ -192,7 +192,7 @@ impl World {
         &self.accounts[at]
     }
 
-    /// Milliseconds of the simulator's clock; an account's own advance comes on top.
+    /// Milliseconds of the simulator's clock. An account's own advance is added to it.
     pub fn now(&self) -> u64 {
         self.started.elapsed().as_millis() as u64 + self.advanced_ms
     }
@@ -209,7 +209,7 @@ impl World {
             .filter(move |account| account.spec.id == id)
     }
 
-    /// The account that keeps what the apps of a corp share: the first of them.
+    /// The account that keeps what the apps of a corp share: their first.
     pub fn first_of_corp(&self, app: usize) -> usize {
         let corp = &self.accounts[app].spec.id;
         let first = self
@@ -219,7 +219,8 @@ impl World {
         first.unwrap_or(app)
     }
 
-    /// The owner's place in `accounts` and the standing of that token: where several have it, of one that is valid.
+    /// The owner's index in `accounts`, and the standing of that token. If several accounts have it, a valid one is
+    /// preferred.
     pub fn find_token(
         &self,
         value: &str,
@@ -240,7 +241,7 @@ impl World {
         found
     }
 
-    /// How long the token replies of an id are held back.
+    /// The delay of token replies for an id.
     pub fn delay_of(&self, id: Option<&str>, secret: Option<&str>) -> u64 {
         let own = self
             .accounts
@@ -255,7 +256,7 @@ impl World {
             .unwrap_or(self.defaults.delay_ms)
     }
 
-    /// Whether the text holds any account's secret, a ticket that was pushed to it, or one of its tokens.
+    /// Whether the text contains an account's secret, a ticket pushed to it, or one of its tokens.
     pub fn knows_a_secret_in(&self, text: &str) -> bool {
         let mut secrets = self.accounts.iter().flat_map(Account::secrets);
         secrets.any(|secret| text.contains(secret))

@@ -1,4 +1,4 @@
-//! The calls about calls: counts of the day, what was noted of a refusal, and counts set back.
+//! The calls about calls: daily counts, the record of a refusal, and resets of the counts.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -98,7 +98,7 @@ fn the_eleventh_clear_of_a_month_is_refused() {
     assert_eq!(codes[10], 48006);
     sim.advance(31 * DAY);
     assert_eq!(clear(&sim, "s3cret"), 0);
-    // In the query, too.
+    // In the query it works too.
     let query = "/cgi-bin/clear_quota/v2?appid=wxtest&appsecret=s3cret";
     assert_eq!(errcode(&post(&sim, query, json!(null))), 0);
 }

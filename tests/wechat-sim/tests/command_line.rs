@@ -1,4 +1,4 @@
-//! The binary: its ready line, its exit codes, what it pushes, and that it is gone when it should be.
+//! The binary: its ready line, its exit codes, its pushes, and its end.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -96,7 +96,7 @@ fn with_parent_death_it_does_not_outlive_its_parent() {
     shell.kill().unwrap();
     shell.wait().unwrap();
     assert!(line.starts_with('{'), "{line}");
-    // Its end of the pipe closes when it exits.
+    // The pipe closes when the binary exits.
     assert_eq!(stdout.read_to_end(&mut Vec::new()).unwrap(), 0);
 }
 
@@ -107,7 +107,7 @@ fn push_prints_what_wechat_would_push() {
         let output = sim(&["push"])
             .args(arguments)
             .env("WXSIM_CONTROL", simulator.control_url())
-            // The control API is on loopback: never by way of a proxy.
+            // The control API is on loopback, so no proxy is used.
             .env("http_proxy", "http://127.0.0.1:1")
             .output()
             .unwrap();

@@ -1,4 +1,4 @@
-//! Every scripted fault does on the wire what it is named for, and mints or does not mint as its manual says.
+//! Every scripted fault does on the wire what its name says, and mints or does not mint as the manual says.
 #![allow(clippy::unwrap_used)]
 
 mod common;

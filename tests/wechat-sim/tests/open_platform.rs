@@ -55,7 +55,7 @@ fn authorizer_token(sim: &Simulator) -> String {
     )
 }
 
-/// What a business endpoint says to a component token.
+/// The errcode of a business endpoint for a component token.
 fn component_verdict(sim: &Simulator, token: &str) -> i64 {
     let path = "/cgi-bin/component/api_get_authorizer_info";
     let body = json!({"component_appid": COMPONENT, "authorizer_appid": AUTHORIZER});

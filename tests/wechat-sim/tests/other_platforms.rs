@@ -1,4 +1,4 @@
-//! QQ, Douyin, DingTalk and Feishu: tokens of the same shape, each platform with its own words.
+//! QQ, Douyin, DingTalk and Feishu: tokens of the same shape, each with the words of its platform.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -36,7 +36,7 @@ fn limit_to(sim: &Simulator, kind: Kind, id: &str, fetches: u64) {
     sim.add_account(spec);
 }
 
-/// The status and the JSON of a reply to a request with one more header.
+/// Sends a request with one more header. Returns the status and the JSON of the reply.
 fn with_header(sim: &Simulator, target: &str, header: &str) -> (u16, Value) {
     let mut stream = connect(sim.http());
     write!(

@@ -1,4 +1,4 @@
-//! Tickets: of official accounts, of WeCom corps and apps, and the pages they sign for.
+//! Tickets of official accounts, WeCom corps and apps, and the pages that they sign for.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -157,7 +157,7 @@ fn wecom_counts_tickets_by_the_hour() {
     }
     assert_eq!(errcode(&app_ticket(&sim, &one)), 45009);
     assert_eq!(errcode(&app_ticket(&sim, &two)), 0);
-    // 100 for each app, and 400 for all of the corp's.
+    // 100 fetches for each app, and 400 for all apps of the corp.
     let mut apps = vec![one.clone(), two.clone()];
     for secret in ["third", "fourth", "fifth"] {
         sim.add_account(AccountSpec::new(Kind::Work, CORP, secret));
@@ -230,7 +230,7 @@ fn faults_change_a_ticket_as_they_change_a_token() {
     assert_eq!(errcode(&refused), -1);
 }
 
-/// What the page says to a signature made with that ticket.
+/// The page's answer to a signature made with that ticket.
 fn page(sim: &Simulator, id: &str, ticket: &str, agent: bool) -> Result<(), String> {
     let url = "https://example.test/a?b=1";
     let text =

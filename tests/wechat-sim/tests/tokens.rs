@@ -1,4 +1,4 @@
-//! The three kinds of token live and die as WeChat documents it.
+//! The three kinds of token behave as WeChat documents them.
 #![allow(clippy::unwrap_used)]
 
 mod common;

@@ -1,4 +1,4 @@
-//! Business calls of both platforms: what an SDK does with a token. Media that is uploaded can be downloaded again.
+//! Business calls of both platforms: the uses that an SDK has for a token. Uploaded media can be downloaded again.
 
 use super::official::OFFICIAL_SECRET;
 use super::wecom::WORK_TOKEN;
@@ -17,12 +17,12 @@ const UPLOADED: Gives = Upload(
     r#"{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":1380000000}"#,
 );
 
-/// WeCom writes the time as a text.
+/// WeCom writes the time as a string.
 const UPLOADED_TO_WECOM: Gives = Upload(
     r#"{"errcode":0,"errmsg":"ok","type":"file","media_id":"{id}","created_at":"1380000000"}"#,
 );
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/cgi-bin/user/info",

@@ -20,7 +20,7 @@ const CLIENT_TOKEN: Bearer = Bearer {
     expired: Number(28_001_008),
 };
 
-/// Nested, as all of the open platform's replies.
+/// Nested, as in all replies of the open platform.
 const NESTED: Fields = Fields {
     frame: r#"{"data":{"error_code":0,"description":""},"message":"success"}"#,
     inside: Some("data"),
@@ -36,7 +36,7 @@ const NESTED_TICKET: Credential = Credential {
     ..REPEATED_ELSEWHERE
 };
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/oauth/stable_client_token/",
@@ -45,7 +45,7 @@ pub const ROUTES: &[Route] = &[
         checks: &[
             Account(Kind::DouyinStable, "client_key", Number(10_003)),
             Secret("client_secret", Number(10_013)),
-            // Douyin documents no list of addresses, and no code for this: stand-ins.
+            // Douyin documents neither an address list nor a code for this. Both codes are stand-ins.
             Is("grant_type", "client_credential", Number(2_100_005)),
             Ip(Number(40164)),
         ],
@@ -85,7 +85,7 @@ pub const ROUTES: &[Route] = &[
             Account(Kind::DouyinGame, "appid", Number(28_001_038)),
             Secret("secret", Number(28_001_038)),
             Is("grant_type", "client_credential", Number(28_001_038)),
-            // A stand-in, for want of documents.
+            // A stand-in, since no code is documented.
             Ip(Number(40164)),
         ],
         gives: Token(Credential {

@@ -20,7 +20,7 @@ const APP_TOKEN: Bearer = Bearer {
     expired: Number(99_991_664),
 };
 
-/// The same until its last 30 minutes.
+/// It repeats until its last 30 minutes.
 const RENEWED_EARLY: Credential = Credential {
     length: 42,
     rule: Rule::Repeats {
@@ -37,7 +37,7 @@ const APP: Fields = Fields {
     ..ACCESS_TOKEN
 };
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/open-apis/auth/v3/app_access_token/internal",
@@ -80,7 +80,7 @@ pub const ROUTES: &[Route] = &[
         checks: &[
             Account(Kind::FeishuStore, "app_id", Number(10_003)),
             Secret("app_secret", Number(10_014)),
-            // Feishu does not say how long one is good: stand-ins.
+            // Feishu does not document a lifetime. These are stand-ins.
             Pushed {
                 name: "app_ticket",
                 good_for_ms: DAY,

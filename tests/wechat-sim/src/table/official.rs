@@ -29,7 +29,7 @@ const OFFICIAL_CHECKS: &[Check] = &[
     Ip(Number(40164)),
 ];
 
-/// A user's login: the account's secret, and no list of addresses.
+/// A user's login: it checks the account's secret, and no address list.
 pub const OFFICIAL_SECRET: &[Check] = &[
     Has("appid", Number(41002)),
     Account(Kind::Official, "appid", Number(40013)),
@@ -37,7 +37,7 @@ pub const OFFICIAL_SECRET: &[Check] = &[
     Secret("secret", Number(40125)),
 ];
 
-/// The token of whichever account these calls are about.
+/// The token of any account that may make these calls.
 const ANY_TOKEN: Bearer = Bearer {
     kinds: &[
         TokenKind::Classic,
@@ -50,7 +50,7 @@ const ANY_TOKEN: Bearer = Bearer {
 
 const IP_LIST: Gives = Service(r#"{"ip_list":["127.0.0.1"]}"#);
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/cgi-bin/token",

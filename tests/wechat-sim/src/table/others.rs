@@ -49,7 +49,7 @@ pub const FEISHU_TOKEN: Bearer = Bearer {
     expired: Number(99991663),
 };
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/api/getToken",
@@ -83,7 +83,7 @@ pub const ROUTES: &[Route] = &[
             Account(Kind::Douyin, "appid", Number(40015)),
             Secret("secret", Number(40017)),
             Is("grant_type", "client_credential", Number(40020)),
-            // Douyin documents no list of addresses: a stand-in.
+            // A stand-in, since Douyin documents no address list.
             Ip(Number(40164)),
         ],
         gives: Token(Credential {
@@ -139,7 +139,7 @@ pub const ROUTES: &[Route] = &[
         checks: &[
             Account(Kind::DingtalkSuite, "suiteKey", DINGTALK_WRONG),
             Secret("suiteSecret", DINGTALK_WRONG),
-            // DingTalk does not say how long one is good, nor in what words it refuses one: stand-ins.
+            // DingTalk documents neither a lifetime nor the words of a refusal. These are stand-ins.
             Pushed {
                 name: "suiteTicket",
                 good_for_ms: DAY,
@@ -182,7 +182,7 @@ pub const ROUTES: &[Route] = &[
         checks: &[
             Account(Kind::Qqbot, "appId", Number(100_007)),
             Secret("clientSecret", Number(100_016)),
-            // A stand-in, for want of documents.
+            // A stand-in, since no code is documented.
             Ip(Number(40164)),
         ],
         gives: Token(Credential {
@@ -204,7 +204,7 @@ pub const ROUTES: &[Route] = &[
         host: Host::Xiaohongshu,
         sent: Sent::Json,
         checks: &[
-            // Stand-ins, for want of documents.
+            // Stand-ins, since no codes are documented.
             Account(Kind::Xiaohongshu, "appid", Number(10_001)),
             Secret("secret", Number(10_001)),
             Ip(Number(10_002)),
@@ -235,7 +235,7 @@ pub const ROUTES: &[Route] = &[
             Account(Kind::Baidu, "client_id", Name("invalid_client")),
             Secret("client_secret", Name("invalid_client")),
             Is("scope", "smartapp_snsapi_base", Name("invalid_scope")),
-            // A stand-in, for want of documents.
+            // A stand-in, since no code is documented.
             Ip(Name("access_denied")),
         ],
         gives: Token(Credential {

@@ -31,7 +31,7 @@ const SUITE_TOKEN: Bearer = Bearer {
     ..WORK_TOKEN
 };
 
-/// Their endpoints.
+/// The endpoints.
 pub const ROUTES: &[Route] = &[
     Route {
         path: "/cgi-bin/gettoken",

@@ -1,4 +1,4 @@
-//! What the stories share: a raw HTTP client over a socket of its own, and the demo accounts' endpoints.
+//! Helpers for the stories: a raw HTTP client over its own socket, and the endpoints of the demo accounts.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::{
@@ -31,14 +31,14 @@ pub fn simulator() -> Simulator {
 /// Connects to a base URL.
 pub fn connect(base: &str) -> TcpStream {
     let stream = TcpStream::connect(base.split_once("://").unwrap().1).unwrap();
-    // Far beyond anything a test waits for: only a hang that is a bug meets it.
+    // Far beyond any wait in a test, so that only a real hang reaches it.
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     stream
 }
 
-/// Sends a request and reads to the end of the connection: the bytes that came, or how it broke.
+/// Sends a request and reads to the end of the connection. Returns the bytes, or how the connection broke.
 pub fn raw(base: &str, method: &str, target: &str, body: &str) -> io::Result<Vec<u8>> {
     let mut stream = connect(base);
     let length = body.len();
@@ -78,7 +78,7 @@ pub fn stable(sim: &Simulator, force: bool) -> Value {
     json(&raw(sim.http(), "POST", "/cgi-bin/stable_token", &body).unwrap())
 }
 
-/// The token of a reply.
+/// The token in a reply.
 pub fn token(reply: &Value) -> String {
     reply["access_token"]
         .as_str()
@@ -86,21 +86,21 @@ pub fn token(reply: &Value) -> String {
         .to_owned()
 }
 
-/// The errcode an official account's business endpoint gives for a token; 0 when it takes it.
+/// The errcode of an official account's business endpoint for a token; 0 if it accepts it.
 pub fn verdict(sim: &Simulator, token: &str) -> i64 {
     get(sim, &format!("/cgi-bin/getcallbackip?access_token={token}"))["errcode"]
         .as_i64()
         .unwrap_or(0)
 }
 
-/// The same of WeCom.
+/// The errcode of WeCom's business endpoint for a token; 0 if it accepts it.
 pub fn work_verdict(sim: &Simulator, token: &str) -> i64 {
     get(sim, &format!("/cgi-bin/agent/list?access_token={token}"))["errcode"]
         .as_i64()
         .unwrap()
 }
 
-/// Waits for what another thread is about to do.
+/// Waits for an effect of another thread.
 pub fn until(done: impl Fn() -> bool) {
     let began = Instant::now();
     while !done() {
@@ -114,7 +114,7 @@ pub fn post(sim: &Simulator, target: &str, body: Value) -> Value {
     json(&raw(sim.http(), "POST", target, &body.to_string()).unwrap())
 }
 
-/// A text of a reply.
+/// A text field of a reply.
 pub fn text(reply: &Value, name: &str) -> String {
     reply[name]
         .as_str()
@@ -122,7 +122,7 @@ pub fn text(reply: &Value, name: &str) -> String {
         .to_owned()
 }
 
-/// The errcode of a reply; 0 when it has none.
+/// The errcode of a reply; 0 if it has none.
 pub fn errcode(reply: &Value) -> i64 {
     reply["errcode"].as_i64().unwrap_or(0)
 }
