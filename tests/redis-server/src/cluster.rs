@@ -1,4 +1,4 @@
-//! A real cluster: masters that share the slots, and replicas that may take one's place.
+//! A real cluster: masters that share the slots, and replicas that can take their place.
 
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::{RedisServer, Value};
 
 const SLOTS: usize = 16_384;
-/// How long a port may be somebody else's in between.
+/// How often to retry when another program takes a port in between.
 const TRIES: usize = 10;
 
-/// Three masters, each with a third of the slots, and the replicas behind them.
+/// Three masters, each with a third of the slots, and their replicas.
 pub struct Cluster {
     pub nodes: Vec<RedisServer>,
     ports: Vec<u16>,
@@ -20,12 +20,12 @@ impl Cluster {
         Cluster::with(0, &[])
     }
 
-    /// With so many replicas of each master; they stand behind the three masters.
+    /// Starts a cluster with this many replicas of each master. In `nodes` they follow the three masters.
     pub fn with_replicas(each: usize) -> Cluster {
         Cluster::with(each, &[])
     }
 
-    /// With options of redis.conf for each node.
+    /// Starts a cluster with options of redis.conf for each node.
     pub fn with(replicas: usize, options: &[&str]) -> Cluster {
         let count = 3 * (1 + replicas);
         let mut cluster = Cluster {
@@ -40,7 +40,7 @@ impl Cluster {
         let port = cluster.ports[0].to_string();
         let bus = bus_port(&cluster.nodes[0]);
         for (i, node) in cluster.nodes.iter().enumerate() {
-            // An epoch of its own for each, or they settle it among themselves, which takes long.
+            // Each node gets its own epoch. Otherwise the nodes negotiate them, which takes long.
             node.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(i + 1).to_string()]);
         }
         for node in cluster.nodes.iter().skip(1) {
@@ -61,7 +61,7 @@ impl Cluster {
         });
         for (i, replica) in cluster.nodes.iter().enumerate().skip(3) {
             let master = id_of(&cluster.nodes[i % 3]);
-            // Until its master has told it of itself.
+            // Retried until the node has heard of its master.
             cluster.wait_until("a node takes its master", |_| {
                 replica.ask(&["CLUSTER", "REPLICATE", &master]) == Value::Text("OK".into())
             });
@@ -85,7 +85,7 @@ impl Cluster {
         cluster
     }
 
-    /// The store, by some of its nodes.
+    /// The store URL, with some of the nodes.
     pub fn url(&self) -> String {
         let mut ports = self.ports[..3].to_vec();
         ports.sort_unstable();
@@ -107,7 +107,7 @@ impl Cluster {
         }
     }
 
-    /// Which node has a slot, as the first that lives says.
+    /// The node that owns a slot, according to the first live node.
     pub fn owner_of(&self, slot: u32) -> usize {
         let slots = self.living().run(&["CLUSTER", "SLOTS"]);
         for range in slots.list() {
@@ -128,7 +128,7 @@ impl Cluster {
         panic!("nobody has slot {slot}");
     }
 
-    /// The keys of a store, wherever they are.
+    /// The keys that match a pattern, with the index of their node.
     pub fn keys(&self, pattern: &str) -> Vec<(usize, String)> {
         let mut found = Vec::new();
         for (i, node) in self.nodes.iter().enumerate().take(3) {
@@ -140,7 +140,7 @@ impl Cluster {
         found
     }
 
-    /// Begins to move a slot: from now on its old node sends on what it has not, and both are asked.
+    /// Begins to move a slot. From now on the old node redirects requests for keys that it does not have.
     pub fn begin_move(&self, slot: u32, to: usize) -> usize {
         let from = self.owner_of(slot);
         assert_ne!(from, to);
@@ -160,7 +160,7 @@ impl Cluster {
         }
     }
 
-    /// Ends what [`Cluster::begin_move`] began.
+    /// Completes the move that [`Cluster::begin_move`] began.
     pub fn end_move(&self, slot: u32, to: usize) {
         let id = id_of(&self.nodes[to]);
         for node in self.nodes.iter().take(3) {
@@ -185,7 +185,7 @@ impl Cluster {
     }
 }
 
-/// A node on a port that was free a moment ago.
+/// Starts a node on a port that was free a moment ago.
 fn start_node(options: &[&str]) -> (RedisServer, u16) {
     for _ in 0..TRIES {
         let [port, bus] = [free_port(), free_port()];

@@ -1,6 +1,7 @@
-//! A real redis-server for a test: on a Unix socket in a directory of its own, with no port, and ended by its process id.
+//! A real redis-server for a test, on a Unix socket in a private directory, without a port. It is ended by its process
+//! id.
 //!
-//! A [`Proxy`] gives it a port of its own, and spoils what goes over it.
+//! A [`Proxy`] gives it a port, and tampers with the traffic.
 
 mod cluster;
 mod proxy;
@@ -18,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to start.
+/// The time limit for the start of a server.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// A running server; ended when dropped.
+/// A running server, ended on drop.
 pub struct RedisServer {
     child: Option<Child>,
     directory: tempfile::TempDir,
@@ -34,13 +35,13 @@ impl RedisServer {
         RedisServer::with(&[])
     }
 
-    /// With options of redis.conf, such as `--maxmemory 4mb`.
+    /// Starts a server with options of redis.conf, such as `--maxmemory 4mb`.
     pub fn with(options: &[&str]) -> RedisServer {
         let server = RedisServer::try_with(options);
         server.expect("redis-server starts with these options")
     }
 
-    /// With these variables in its environment.
+    /// Starts a server with these variables in its environment.
     pub fn within(environment: &[(&str, &str)]) -> RedisServer {
         let own = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
         let mut server = RedisServer {
@@ -54,7 +55,8 @@ impl RedisServer {
         server
     }
 
-    /// With options, where a port may be somebody else's: None when the server does not start.
+    /// Starts a server with options, one of which may be a port that is taken. Returns None if the server does not
+    /// start.
     pub fn try_with(options: &[&str]) -> Option<RedisServer> {
         let mut server = RedisServer {
             child: None,
@@ -66,7 +68,7 @@ impl RedisServer {
         server.answers().then_some(server)
     }
 
-    /// With a proxy, whose port its options take.
+    /// Starts a server with a proxy, whose port its options receive.
     pub fn with_door(options: impl FnOnce(u16) -> Vec<String>) -> (RedisServer, Proxy) {
         let mut server = RedisServer {
             child: None,
@@ -81,7 +83,7 @@ impl RedisServer {
         (server, door)
     }
 
-    /// Starts it, without waiting for it.
+    /// Starts the server without waiting for it.
     pub fn begin(&mut self) {
         assert!(self.child.is_none(), "it runs already");
         let directory = self.directory.path();
@@ -135,7 +137,7 @@ impl RedisServer {
         self.directory.path().join("s")
     }
 
-    /// The store on it.
+    /// The URL of the store on it.
     pub fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
@@ -144,8 +146,8 @@ impl RedisServer {
         Client::connect(&self.socket()).expect("a connection to redis-server")
     }
 
-    /// One command over a connection of its own. A refusal is a [`Value::Failure`]. A server that changes its role breaks its
-    /// connections off, and is asked again.
+    /// Sends one command over its own connection. A refusal is a [`Value::Failure`]. A server that changes its role
+    /// drops connections, so the command is then repeated.
     pub fn ask(&self, command: &[&str]) -> Value {
         let first = self.client().ask(command);
         first.unwrap_or_else(|_| {
@@ -154,7 +156,7 @@ impl RedisServer {
         })
     }
 
-    /// The same for what must not be refused.
+    /// Sends one command that must not be refused.
     pub fn run(&self, command: &[&str]) -> Value {
         let value = self.ask(command);
         assert!(
@@ -176,7 +178,7 @@ impl RedisServer {
         assert_eq!(sent, 0);
     }
 
-    /// Stops it where it stands: connections stay open, and nothing answers.
+    /// Stops the process. Its connections stay open, and nothing answers.
     pub fn freeze(&self) {
         self.signal(libc::SIGSTOP);
     }
@@ -185,7 +187,7 @@ impl RedisServer {
         self.signal(libc::SIGCONT);
     }
 
-    /// Kills it. What it held is gone, unless it was told to keep it.
+    /// Kills the server. Its data is lost, unless it was told to save it.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -193,7 +195,7 @@ impl RedisServer {
         }
     }
 
-    /// For its next start.
+    /// Sets an option for the next start.
     pub fn set_option(&mut self, name: &str, value: &str) {
         self.options.extend([name.to_owned(), value.to_owned()]);
     }

@@ -1,7 +1,8 @@
-//! `beside-redis -- COMMAND`: runs a command beside a real redis-server, for suites that are not written in Rust.
+//! `beside-redis -- COMMAND`: runs a command with a real redis-server, for suites that are not written in Rust.
 //!
-//! The command finds `WXTOKEN_CASES_REDIS`, the path of the server's Unix socket, and a state directory of its own, where the
-//! library keeps keys and lock files of stores on a server. Its exit code becomes ours.
+//! The command receives `WXTOKEN_CASES_REDIS`, the path of the server's Unix socket. It also receives a private state
+//! directory, where the library keeps keys and lock files of stores on a server. The command's exit code becomes this
+//! program's.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
         eprintln!("cannot run redis-server: {error}: apt-get install redis-server");
         return ExitCode::FAILURE;
     }
-    // A suite may let another user run what it tests.
+    // A suite may run the tested programs as another user.
     let server = RedisServer::with(&["--unixsocketperm", "777"]);
     let everybody = Permissions::from_mode(0o755);
     std::fs::set_permissions(server.directory(), everybody).expect("a directory of ours");
@@ -52,17 +53,18 @@ fn main() -> ExitCode {
     ExitCode::from(code.unwrap_or(1))
 }
 
-/// SIGTERM goes on to the command, and a terminal sends it SIGINT itself. So the server is ended in every case.
+/// Passes SIGTERM on to the command. A terminal sends SIGINT to the command itself. The server is thus ended in every
+/// case.
 fn wait_for_the_command_when_told_to_end() {
     extern "C" fn pass_on(signal: libc::c_int) {
         let command = COMMAND.load(Ordering::Relaxed);
         if signal == libc::SIGTERM && command != 0 {
-            // SAFETY: kill is async-signal-safe, and the child is waited for after it is forgotten here.
+            // SAFETY: kill is async-signal-safe, and the child is waited for only after it is forgotten here.
             unsafe { libc::kill(command, libc::SIGTERM) };
         }
     }
     for signal in [libc::SIGTERM, libc::SIGINT] {
-        // SAFETY: the handler reads an atomic and calls kill, no more.
+        // SAFETY: the handler only reads an atomic and calls kill.
         unsafe { libc::signal(signal, pass_on as *const () as libc::sighandler_t) };
     }
 }

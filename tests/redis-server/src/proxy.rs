@@ -1,4 +1,4 @@
-//! A proxy to a server's socket on a port of its own, which spoils what goes over it.
+//! A proxy to a server's socket, on its own port, that tampers with the traffic.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,24 +14,24 @@ use rustls::crypto::ring;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// What the proxy does to an exchange.
+/// The tampering with an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The connection ends before the request reaches the server.
+    /// Closes the connection before the request reaches the server.
     CutBefore,
-    /// The server does as it is asked, and the connection ends before its reply is passed on.
+    /// Lets the server process the request, and closes the connection before passing the reply on.
     CutAfter,
-    /// The server does as it is asked, and its reply is never passed on.
+    /// Lets the server process the request, and never passes the reply on.
     Swallow,
-    /// The reply is passed on after so many milliseconds.
+    /// Passes the reply on after this many milliseconds.
     Delay(u64),
-    /// Another reply comes before the server's.
+    /// Sends another reply before the server's.
     Prepend(String),
-    /// The connection is taken, and nothing comes of it.
+    /// Accepts the connection, and never answers.
     BlackHole,
 }
 
-/// Which exchanges a fault is for: those whose request holds a text, and how many of them.
+/// The exchanges that a fault applies to: their requests contain a text, and their number is limited.
 struct Rule {
     fault: Fault,
     holds: String,
@@ -47,19 +47,19 @@ struct State {
     connections: AtomicU64,
 }
 
-/// A running proxy. Its port is its own until it is dropped.
+/// A running proxy. It owns its port until it is dropped.
 pub struct Proxy {
     address: SocketAddr,
     state: Arc<State>,
 }
 
 impl Proxy {
-    /// To the server on this socket.
+    /// Starts a proxy to the server on this socket.
     pub fn to(server: &Path) -> Proxy {
         Proxy::start(server, None)
     }
 
-    /// The same by TLS, with a certificate for `127.0.0.1` of an authority whose PEM comes beside.
+    /// Starts a proxy with TLS and a certificate for `127.0.0.1`. Returns the PEM of its authority too.
     pub fn by_tls(server: &Path) -> (Proxy, String) {
         let (config, ca) = certified().expect("a certificate");
         (Proxy::start(server, Some(config)), ca)
@@ -86,7 +86,7 @@ impl Proxy {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
                 let state = shared.clone();
                 thread::spawn(move || {
-                    // Reads take turns between the two sides.
+                    // Reads alternate between the two sides.
                     let _ = client.set_nodelay(true);
                     let _ = client.set_read_timeout(Some(TURN));
                     match &state.tls {
@@ -109,7 +109,7 @@ impl Proxy {
         self.address.port()
     }
 
-    /// The store behind it.
+    /// The URL of the store behind it.
     pub fn url(&self) -> String {
         let scheme = if self.state.tls.is_some() {
             "rediss"
@@ -119,7 +119,7 @@ impl Proxy {
         format!("{scheme}://{}", self.address)
     }
 
-    /// Spoils the next `times` exchanges whose request holds a text; empty is any.
+    /// Tampers with the next `times` exchanges whose request contains a text; an empty text matches any.
     pub fn spoil(&self, fault: Fault, holds: &str, times: u64) {
         self.state.rules.lock().unwrap().push(Rule {
             fault,
@@ -128,17 +128,17 @@ impl Proxy {
         });
     }
 
-    /// From now on nothing is spoiled.
+    /// Ends the tampering.
     pub fn heal(&self) {
         self.state.rules.lock().unwrap().clear();
     }
 
-    /// How many exchanges were spoiled.
+    /// The number of exchanges that were tampered with.
     pub fn spoiled(&self) -> u64 {
         self.state.spoiled.load(Ordering::Relaxed)
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn connections(&self) -> u64 {
         self.state.connections.load(Ordering::Relaxed)
     }
@@ -147,13 +147,13 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.state.is_over.store(true, Ordering::Relaxed);
-        // The one that waits for a connection.
+        // Wakes the thread that waits for a connection.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 impl State {
-    /// The fault that this request meets, if any.
+    /// The fault for this request, if any.
     fn fault(&self, request: &[u8]) -> Option<Fault> {
         let text = String::from_utf8_lossy(request);
         let mut rules = self.rules.lock().unwrap();
@@ -168,7 +168,8 @@ impl State {
 
 const TURN: Duration = Duration::from_millis(1);
 
-/// Carries one connection, an exchange at a time: whatever the client has sent, then whatever the server answers.
+/// Carries one connection, one exchange at a time: everything that the client has sent, then everything that the server
+/// answers.
 fn carry(client: &mut (impl Read + Write), state: &State) {
     let Ok(mut server) = UnixStream::connect(&state.server) else {
         return;
@@ -219,7 +220,7 @@ fn carry(client: &mut (impl Read + Write), state: &State) {
     }
 }
 
-/// What has come: nothing at the end of the connection, None where nothing has come yet.
+/// The bytes that have arrived: empty at the end of the connection, None if there are none yet.
 fn some(from: &mut impl Read) -> Option<Vec<u8>> {
     let mut bytes = vec![0; 1 << 16];
     match from.read(&mut bytes) {
@@ -240,7 +241,7 @@ fn wait_for_the_end(client: &mut impl Read, state: &State) {
     }
 }
 
-/// A certificate for `127.0.0.1`, and the authority that signed it, as PEM.
+/// A certificate for `127.0.0.1`, and the PEM of the authority that signed it.
 fn certified() -> Result<(Arc<ServerConfig>, String), Box<dyn std::error::Error>> {
     let mut authority = CertificateParams::new(Vec::new())?;
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

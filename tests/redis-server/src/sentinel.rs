@@ -1,4 +1,4 @@
-//! A real sentinel, and a master with a replica that it watches.
+//! A real sentinel, and a master with a replica that the sentinel monitors.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::{Client, Proxy, RedisServer, Value};
 
-/// A master, its replica, and a sentinel that makes the one the other. Each is reached through a proxy of its own.
+/// A master, its replica, and a sentinel that promotes the replica. Each is reached through its own proxy.
 pub struct Watched {
     pub master: RedisServer,
     pub replica: RedisServer,
@@ -21,7 +21,7 @@ impl Watched {
         let master = RedisServer::start();
         let door = Proxy::to(&master.socket());
         let port = door.port().to_string();
-        // The port that a replica gives the sentinel must be known before it starts.
+        // The port that a replica announces to the sentinel must be known before the replica starts.
         let replica = RedisServer::with_door(|own_port| {
             let own_port = own_port.to_string();
             let of = format!("127.0.0.1 {port}");
@@ -69,13 +69,13 @@ impl Watched {
         watched
     }
 
-    /// What the sentinel answers; None while it does not.
+    /// The sentinel's answer; None while it does not answer.
     pub fn ask(&self, command: &[&str]) -> Option<Value> {
         let socket: PathBuf = self.directory.path().join("s");
         Client::connect(&socket).ok()?.ask(command).ok()
     }
 
-    /// The port that the sentinel names.
+    /// The port that the sentinel names as the master's.
     pub fn named_port(&self) -> Option<u16> {
         let named = self.ask(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main"])?;
         named.list().get(1)?.text().parse().ok()
@@ -100,7 +100,7 @@ impl Watched {
         }
     }
 
-    /// The store, by its sentinel.
+    /// The URL of the store, with its sentinel.
     pub fn url(&self) -> String {
         format!("redis+sentinel://127.0.0.1:{}/main", self.sentinel.port())
     }

@@ -1,4 +1,4 @@
-//! A client of a few lines, which shares no code with the library's.
+//! A client of a few lines, which shares no code with the library.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;

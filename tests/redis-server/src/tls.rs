@@ -1,4 +1,4 @@
-//! A redis-server that listens by TLS itself, and asks its clients for certificates.
+//! A redis-server that listens by TLS itself, and requires certificates of its clients.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, Error, IsCa, Issuer, Ke
 
 use crate::{RedisServer, Value};
 
-/// How many ports are tried: another program may take one first.
+/// The number of ports to try, since another program may take one first.
 const PORTS: usize = 50;
 
-/// A running server. Its files lie in a directory of their own.
+/// A running server, with its files in a private directory.
 pub struct TlsServer {
     pub server: RedisServer,
     port: u16,
@@ -49,12 +49,12 @@ impl TlsServer {
         }
     }
 
-    /// One of `ca.pem`, `client.pem`, `client.key`, `other.key`.
+    /// The path of `ca.pem`, `client.pem`, `client.key` or `other.key`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    /// The store on it, for a client without a certificate.
+    /// The URL of the store on it, for a client without a certificate.
     pub fn url(&self) -> String {
         format!("rediss://127.0.0.1:{}", self.port)
     }
@@ -72,7 +72,7 @@ fn write_files(directory: &Path) -> Result<(), Error> {
     for name in ["server", "client"] {
         let key = KeyPair::generate()?;
         let mut certificate = CertificateParams::new(vec!["127.0.0.1".into()])?;
-        // A certificate of its authority's name counts as one that nobody has signed.
+        // A certificate with the name of its authority counts as self-signed.
         let subject = &mut certificate.distinguished_name;
         subject.push(DnType::CommonName, name);
         write(
