@@ -109,12 +109,12 @@ static void pass_null(const struct place *place)
     free(json);
 }
 
-void null_is_refused_in_every_place_that_needs_a_value(void)
+void null_is_refused_wherever_a_value_is_required(void)
 {
     unchanged_by(pass_null);
 }
 
-void null_is_taken_where_the_header_says_so(void)
+void null_is_accepted_where_the_header_says_so(void)
 {
     struct place place;
     wxtoken_token token;
@@ -146,7 +146,7 @@ static void pass_what_is_not_utf8(const struct place *place)
         refuse_everywhere(place, broken[i]);
 }
 
-void what_is_not_utf8_is_refused_everywhere(void)
+void invalid_utf8_is_refused_everywhere(void)
 {
     unchanged_by(pass_what_is_not_utf8);
 }
@@ -162,12 +162,12 @@ static void pass_what_is_too_long(const struct place *place)
     }
 }
 
-void what_is_too_long_is_refused_everywhere(void)
+void strings_that_are_too_long_are_refused_everywhere(void)
 {
     unchanged_by(pass_what_is_too_long);
 }
 
-void the_longest_string_is_looked_at(void)
+void strings_of_the_greatest_length_are_examined(void)
 {
     struct place place;
     wxtoken *out = NULL;
@@ -185,7 +185,7 @@ void the_longest_string_is_looked_at(void)
     leave_place(&place);
 }
 
-void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
+void names_ids_secrets_and_tokens_are_accepted_up_to_their_limits(void)
 {
     struct place place;
     char *name = repeated('n', WXTOKEN_NAME_MAX + 1), *id = repeated('i', 129);
@@ -215,7 +215,7 @@ void names_ids_secrets_and_tokens_are_taken_up_to_their_limits(void)
     leave_place(&place);
 }
 
-void a_status_out_of_range_has_a_name_too(void)
+void an_unknown_status_has_a_name(void)
 {
     static const int32_t strange[] = {-1, 10, 11, 1000, INT_MAX, INT_MIN};
     size_t i;

@@ -165,7 +165,7 @@ static void step_forward_and_right(const struct place *place, const char *kind, 
     check_minted(place, kind, 2);
 }
 
-void a_clock_set_forward_costs_one_fetch_and_set_right_none(void)
+void setting_the_clock_forward_costs_one_fetch_and_setting_it_right_none(void)
 {
     for_each_way(step_forward_and_right);
 }
@@ -180,7 +180,7 @@ static void step_back_and_right(const struct place *place, const char *kind, lon
     check_minted(place, kind, 1);
 }
 
-void a_clock_set_back_costs_no_fetch(void)
+void setting_the_clock_back_costs_no_fetch(void)
 {
     for_each_way(step_back_and_right);
 }
@@ -203,7 +203,7 @@ void a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right(void)
 }
 
 /* Its two seconds are passed by getting it all the time. The refresh that comes due meanwhile fails, once for all. */
-void no_token_outlives_its_end_by_a_clock_that_was_set_back(void)
+void no_token_outlives_its_end_when_the_clock_is_set_back(void)
 {
     struct place place;
     long long end_ms;
@@ -249,7 +249,7 @@ static void step_forward_and_be_refused(const struct place *place, const char *k
     check_minted(place, kind, 1);
 }
 
-void a_token_that_a_fast_clock_ends_is_served_again_when_it_is_set_right(void)
+void a_token_ended_by_a_fast_clock_is_served_again_when_it_is_set_right(void)
 {
     for_each_way(step_forward_and_be_refused);
 }
@@ -266,14 +266,14 @@ static void be_refused_ahead_and_step_right(const struct place *place, const cha
     check_minted(place, kind, 1);
 }
 
-void a_failure_noted_by_a_fast_clock_holds_nobody_up_when_it_is_set_right(void)
+void a_failure_recorded_by_a_fast_clock_delays_no_caller_when_it_is_set_right(void)
 {
     for_each_way(be_refused_ahead_and_step_right);
 }
 
 /* The moment between the request and the answer. A token that is at its end when it comes is not served: the same call
  * fetches once more. */
-void a_clock_that_steps_during_a_fetch_costs_at_most_one_more(void)
+void a_clock_step_during_a_fetch_costs_at_most_one_more_fetch(void)
 {
     static const char *const KINDS[] = {"official", "official_classic"};
     struct place place;

@@ -43,7 +43,7 @@ static void check_healed(const struct place *place, const char *expected)
     check_sound(place);
 }
 
-void a_disk_that_does_not_sync_leaves_stable_in_memory_and_stops_classic(void)
+void when_the_disk_does_not_sync_stable_stays_in_memory_and_classic_stops(void)
 {
     struct place place;
     wxtoken_token token;
@@ -102,7 +102,7 @@ static int fetch_through(const char *kind, enum shim_call call, long passing, lo
 }
 
 /* Once with that call alone failing, and once with all those after it too. */
-void whichever_call_to_the_disk_fails_no_token_is_lost_or_wrong(void)
+void no_token_is_lost_or_wrong_whichever_call_to_the_disk_fails(void)
 {
     static const enum shim_call CALLS[] = {SHIM_READ, SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
     static const long FAILING[] = {1, EVER};
@@ -130,7 +130,7 @@ static int fail_to_open(const struct place *place, const char *expected)
     return 0;
 }
 
-void a_disk_that_cannot_be_read_withholds_no_token_that_is_known(void)
+void an_unreadable_disk_withholds_no_known_token(void)
 {
     struct place place;
     wxtoken_token token, known;
@@ -148,7 +148,7 @@ void a_disk_that_cannot_be_read_withholds_no_token_that_is_known(void)
 }
 
 /* Writes that fail, then reads. A token that is refused then is noted in memory. */
-void every_call_says_what_the_disk_has_done(void)
+void every_call_reports_the_error_of_the_disk(void)
 {
     struct place place;
     wxtoken_token token;
@@ -219,7 +219,7 @@ static int set_up_through(enum shim_call call, long passing)
     return struck > 0;
 }
 
-void whichever_call_to_the_disk_fails_a_store_is_made_at_the_next_try(void)
+void a_store_is_created_at_the_next_try_whichever_call_to_the_disk_fails(void)
 {
     static const enum shim_call CALLS[] = {SHIM_READ, SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
     int call;
@@ -243,7 +243,7 @@ static int get_without_boot_id(const struct place *place, const char *expected)
 }
 
 /* Leases count in one boot of the host. Once the leader does not know it, once the one who waits. */
-void who_cannot_read_which_boot_it_is_fetches_beside_nobody(void)
+void a_process_that_cannot_read_the_boot_id_still_waits_for_the_leader(void)
 {
     struct place place;
     pid_t leader, waiter;
@@ -283,7 +283,7 @@ static int register_and_die(const struct place *place, const char *expected)
 
 /* Row 4 with a guided hand: the writer dies before each call to the disk in turn, which leaves the store and its journal
  * in every state there is. */
-void whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound(void)
+void the_store_is_sound_whichever_call_to_the_disk_a_writer_dies_at(void)
 {
     static const enum shim_call CALLS[] = {SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
     struct place place;
@@ -310,7 +310,7 @@ void whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound(void)
 }
 
 /* Row 25: a resolver that does not answer. The thread that asked it is left behind. */
-void a_name_server_that_does_not_answer_is_a_network_failure_in_time(void)
+void an_unresponsive_name_server_is_a_network_failure_before_the_deadline(void)
 {
     struct place place;
     wxtoken_token token;

@@ -36,22 +36,22 @@ int get_afresh(const struct place *place, const char *expected); /* with a handl
 
 /* The children of the first one are to be born by a process that has not used the library. */
 #define STORIES(X)                                                      \
-    X(without_memory_a_call_fails_or_the_process_is_ended)              \
-    X(a_disk_that_does_not_sync_leaves_stable_in_memory_and_stops_classic) \
-    X(whichever_call_to_the_disk_fails_no_token_is_lost_or_wrong)       \
-    X(a_disk_that_cannot_be_read_withholds_no_token_that_is_known)      \
-    X(whichever_call_to_the_disk_fails_a_store_is_made_at_the_next_try) \
-    X(every_call_says_what_the_disk_has_done)                           \
-    X(who_cannot_read_which_boot_it_is_fetches_beside_nobody)           \
-    X(whichever_call_to_the_disk_a_writer_dies_at_the_store_is_sound)   \
-    X(a_name_server_that_does_not_answer_is_a_network_failure_in_time)  \
-    X(a_clock_set_forward_costs_one_fetch_and_set_right_none)           \
-    X(a_clock_set_back_costs_no_fetch)                                  \
-    X(a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right) \
-    X(no_token_outlives_its_end_by_a_clock_that_was_set_back)             \
-    X(a_token_that_a_fast_clock_ends_is_served_again_when_it_is_set_right) \
-    X(a_failure_noted_by_a_fast_clock_holds_nobody_up_when_it_is_set_right) \
-    X(a_clock_that_steps_during_a_fetch_costs_at_most_one_more)
+    X(without_memory_a_call_fails_or_the_process_ends)                          \
+    X(when_the_disk_does_not_sync_stable_stays_in_memory_and_classic_stops)     \
+    X(no_token_is_lost_or_wrong_whichever_call_to_the_disk_fails)               \
+    X(an_unreadable_disk_withholds_no_known_token)                              \
+    X(a_store_is_created_at_the_next_try_whichever_call_to_the_disk_fails)      \
+    X(every_call_reports_the_error_of_the_disk)                                 \
+    X(a_process_that_cannot_read_the_boot_id_still_waits_for_the_leader)        \
+    X(the_store_is_sound_whichever_call_to_the_disk_a_writer_dies_at)           \
+    X(an_unresponsive_name_server_is_a_network_failure_before_the_deadline)     \
+    X(setting_the_clock_forward_costs_one_fetch_and_setting_it_right_none)      \
+    X(setting_the_clock_back_costs_no_fetch)                                    \
+    X(a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right)     \
+    X(no_token_outlives_its_end_when_the_clock_is_set_back)                     \
+    X(a_token_ended_by_a_fast_clock_is_served_again_when_it_is_set_right)       \
+    X(a_failure_recorded_by_a_fast_clock_delays_no_caller_when_it_is_set_right) \
+    X(a_clock_step_during_a_fetch_costs_at_most_one_more_fetch)
 
 #define DECLARE(story) void story(void);
 STORIES(DECLARE)

@@ -78,7 +78,7 @@ static int get_and_free(const struct place *place, const char *expected)
     return outcome;
 }
 
-static void children_of_a_process_with_threads_get_the_token(void)
+static void children_of_a_threaded_process_get_the_token(void)
 {
     struct place place;
     struct crew crew;
@@ -122,7 +122,7 @@ static void grandchildren_get_the_token_too(void)
 }
 
 /* The child inherits the lock file and a leader's half-done flight, and must mistake neither for its own. */
-static void a_child_born_during_a_fetch_waits_for_it(void)
+static void a_child_forked_during_a_fetch_waits_for_it(void)
 {
     struct place place;
     struct crew crew;
@@ -203,7 +203,7 @@ static int use_every_function(const struct place *place, const char *expected)
     return get_and_free(place, expected);
 }
 
-static void a_child_may_call_everything(void)
+static void a_child_may_call_every_function(void)
 {
     struct place place;
     struct crew crew;
@@ -226,11 +226,11 @@ int main(void)
     alarm(GUARD_S);
     setvbuf(stdout, NULL, _IOLBF, 0);
     unsetenv("WXTOKEN_STORE");
-    RUN(children_of_a_process_with_threads_get_the_token);
+    RUN(children_of_a_threaded_process_get_the_token);
     RUN(grandchildren_get_the_token_too);
-    RUN(a_child_born_during_a_fetch_waits_for_it);
+    RUN(a_child_forked_during_a_fetch_waits_for_it);
     RUN(a_child_does_not_wait_for_a_refresh_of_its_parent);
     RUN(a_child_fetches_on_the_handle_of_its_parent);
-    RUN(a_child_may_call_everything);
+    RUN(a_child_may_call_every_function);
     return finish();
 }

@@ -41,7 +41,7 @@ void a_failed_init_writes_no_handle(void)
     leave_place(&place);
 }
 
-void a_handle_goes_on_after_failed_calls(void)
+void a_handle_still_works_after_failed_calls(void)
 {
     struct place place;
     wxtoken_token token;

@@ -341,7 +341,7 @@ static void sweep(long step)
 }
 
 /* Each allocation takes minutes: $FAULTS_STEP is 1 for that. */
-void without_memory_a_call_fails_or_the_process_is_ended(void)
+void without_memory_a_call_fails_or_the_process_ends(void)
 {
     const char *chosen = getenv("FAULTS_STEP");
     long step = chosen == NULL ? 13 : atol(chosen);

@@ -5,7 +5,7 @@
 
 #include "stories.h"
 
-void each_option_takes_its_least_and_its_most_and_nothing_beyond(void)
+void each_option_accepts_its_least_and_greatest_value_and_nothing_beyond(void)
 {
     static const struct {
         const char *option;
@@ -57,7 +57,7 @@ void each_option_takes_its_least_and_its_most_and_nothing_beyond(void)
     leave_place(&place);
 }
 
-void a_refused_value_leaves_the_one_before(void)
+void a_refused_value_leaves_the_previous_one(void)
 {
     struct place place;
 
@@ -70,7 +70,7 @@ void a_refused_value_leaves_the_one_before(void)
     leave_place(&place);
 }
 
-void options_come_from_the_environment_when_a_handle_is_made(void)
+void options_are_read_from_the_environment_when_a_handle_is_created(void)
 {
     struct place place;
     wxtoken *const untouched = NOT_A_HANDLE;
@@ -110,7 +110,7 @@ static void copy_file(const char *from, const char *to)
         fclose(target);
 }
 
-void a_wrong_option_of_one_handle_is_no_failure_of_another(void)
+void a_wrong_option_of_one_handle_fails_no_other(void)
 {
     struct place place;
     char path[192];

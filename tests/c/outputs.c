@@ -25,7 +25,7 @@ void the_layouts_are_frozen(void)
     CHECK_EQUAL(sizeof(wxtoken_status), 4);
 }
 
-void the_version_is_that_of_the_header(void)
+void the_version_matches_the_header(void)
 {
     CHECK(strcmp(wxtoken_version(), WXTOKEN_VERSION) == 0);
     CHECK(wxtoken_version() == wxtoken_version());
@@ -48,7 +48,7 @@ void a_token_is_written_up_to_its_nul_and_no_further(void)
     leave_place(&place);
 }
 
-void a_token_is_known_after_a_get_and_until_a_change_without_a_request(void)
+void a_token_is_known_without_a_request_from_a_get_until_a_change(void)
 {
     struct place place;
     wxtoken_token first, *token = fresh_token();
@@ -73,7 +73,7 @@ void a_token_is_known_after_a_get_and_until_a_change_without_a_request(void)
     leave_place(&place);
 }
 
-void the_longest_token_fits_and_a_longer_one_is_no_token_reply(void)
+void the_longest_token_fits_and_a_longer_one_is_an_invalid_reply(void)
 {
     struct place place;
     wxtoken_token *token = fresh_token();
@@ -115,7 +115,7 @@ static void fail_by(const char *fault, wxtoken_status status, int errcode)
     leave_place(&place);
 }
 
-void a_secret_that_a_gateway_echoes_is_taken_out(void)
+void a_secret_that_a_gateway_echoes_is_removed(void)
 {
     struct place place;
     char fault[256], *json;
@@ -134,7 +134,7 @@ void a_secret_that_a_gateway_echoes_is_taken_out(void)
     leave_place(&place);
 }
 
-void a_failed_get_writes_no_token_and_tells_no_secret(void)
+void a_failed_get_writes_no_token_and_reveals_no_secret(void)
 {
     struct place place;
     wxtoken_token *token;
@@ -226,7 +226,7 @@ void a_long_message_is_cut_at_a_character(void)
     }
 }
 
-void a_failed_fetch_after_a_reject_is_everybodys_answer(void)
+void a_failed_fetch_after_a_reject_is_shared_by_all_callers(void)
 {
     struct place place;
     wxtoken_token refused, *token = fresh_token();
@@ -242,7 +242,7 @@ void a_failed_fetch_after_a_reject_is_everybodys_answer(void)
     leave_place(&place);
 }
 
-void the_log_tells_no_secret_and_no_token(void)
+void the_log_contains_no_secret_and_no_token(void)
 {
     static char log[65536];
     struct place place;

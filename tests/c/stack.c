@@ -195,7 +195,7 @@ static void make_every_call(size_t size)
 
 /* Once with room, where one that takes too much is told by its name; and once with no byte more than the header says, or than
  * the system lets a thread have at the least: on aarch64, glibc wants 128 KiB. */
-static void every_call_makes_do_with_the_stack_that_the_header_states(void)
+static void every_call_fits_into_the_stack_that_the_header_states(void)
 {
     long least = sysconf(_SC_THREAD_STACK_MIN);
 
@@ -206,6 +206,6 @@ static void every_call_makes_do_with_the_stack_that_the_header_states(void)
 int main(void)
 {
     alarm(120);
-    RUN(every_call_makes_do_with_the_stack_that_the_header_states);
+    RUN(every_call_fits_into_the_stack_that_the_header_states);
     return finish();
 }

@@ -118,7 +118,7 @@ static void call_something(struct worker *worker, int round)
         note(worker, wxtoken_set(wx, "timeout_ms", "60000", err));
 }
 
-void every_function_may_be_called_from_any_thread_at_once(void)
+void every_function_may_be_called_from_several_threads_at_once(void)
 {
     static struct worker workers[THREADS];
     struct place place;
@@ -146,7 +146,7 @@ static void open_get_and_free(struct worker *worker, int round)
     wxtoken_free(wx);
 }
 
-void threads_with_handles_of_their_own_share_one_token(void)
+void threads_with_separate_handles_share_one_token(void)
 {
     static struct worker workers[THREADS];
     struct place place;
