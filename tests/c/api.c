@@ -1,5 +1,5 @@
-/* The whole C API against the simulator, in one process. What forks and what unloads the library are programs of their
- * own. Runs all stories, or those that are named. */
+/* The whole C API against the simulator, in one process. Stories that fork or unload the library are separate
+ * programs. Runs all stories, or the named ones. */
 #define _XOPEN_SOURCE 700
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,14 +7,14 @@
 
 #include "stories.h"
 
-/* Longer than all stories take under valgrind: what hangs is ended, and so seen. */
+/* Longer than all stories take under valgrind. A hang is ended by the alarm, and so becomes visible. */
 enum { GUARD_S = 300 };
 
 int main(int argc, char **argv)
 {
     alarm(GUARD_S);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    /* What the library reads from the environment is each story's business. */
+    /* Each story sets the environment that the library reads. */
     unsetenv("WXTOKEN_STORE");
     unsetenv("WXTOKEN_LOG");
     unsetenv("WXTOKEN_API_BASE_URL");

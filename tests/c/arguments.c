@@ -1,5 +1,5 @@
-/* Bad input: every parameter of every function, NULL, not UTF-8, too long, out of its limits. It is refused with a
- * message, and changes nothing. */
+/* Bad input: every parameter of every function is NULL, not UTF-8, too long, or out of range. The library refuses it
+ * with a message and changes nothing. */
 #define _XOPEN_SOURCE 700
 #include <limits.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static char *repeated(char character, size_t length)
     return text;
 }
 
-/* `text` in the place of each string in turn: every one is refused, and no output is touched. */
+/* Passes `text` for each string in turn. Each call is refused, and no output is written. */
 static void refuse_everywhere(const struct place *place, const char *text)
 {
     wxtoken *const untouched = NOT_A_HANDLE;
@@ -46,7 +46,7 @@ static void refuse_everywhere(const struct place *place, const char *text)
     CHECK_REFUSED(wxtoken_reject(wx, "shop", text, e));
 }
 
-/* A story told between two reports: they must be the same. */
+/* Runs a story between two reports, which must be equal. */
 static void unchanged_by(void (*tell)(const struct place *place))
 {
     struct place place;
@@ -137,7 +137,8 @@ void null_is_accepted_where_the_header_says_so(void)
 
 static void pass_what_is_not_utf8(const struct place *place)
 {
-    /* A stray byte, a broken sequence, a cut one, an overlong slash, a surrogate, and beyond the last character. */
+    /* A stray byte, an invalid sequence, a truncated one, an overlong slash, a surrogate, and a value beyond the
+     * last character. */
     static const char *const broken[] = {
         "\xff", "a\xc3(", "\xf0\x9f\x92", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
     };
@@ -174,7 +175,7 @@ void strings_of_the_greatest_length_are_examined(void)
     char *longest = repeated('a', LONGEST);
 
     open_place(&place);
-    /* As long as a store's path may be here, but longer than the system takes. */
+    /* The longest path that the library accepts. The system accepts no path of this length. */
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_init(longest, &out, e));
     CHECK(out == NULL);
     CHECK_OK(wxtoken_set(place.wx, "key_file", longest, e));

@@ -1,7 +1,7 @@
-/* Row 24: the wall clock is stepped by two hours or a day, in either direction, under processes that use one store.
+/* Row 24: the wall clock steps by two hours or a day, in either direction, while processes use one store.
  *
- * A token's life is counted by the wall clock and by the boot clock, and the one that leaves less decides. The
- * simulator keeps the true time, and repeats a stable token that is still good; its classic endpoint mints one for
+ * A token's life is counted by the wall clock and by the boot clock, and the smaller remainder decides. The
+ * simulator keeps the true time. It repeats a stable token that is still good; its classic endpoint mints one for
  * each fetch. */
 #define _XOPEN_SOURCE 700
 #include <pthread.h>
@@ -17,7 +17,7 @@ enum { PROCESSES = 4, HOUR = 3600, DAY = 86400 };
 static const long long STEPS[] = {2 * HOUR, DAY};
 enum { STEPS_COUNT = 2 };
 
-/* Processes that call at the same time. What each saw last. */
+/* Processes that call at the same time, and the last result of each. */
 static struct crew {
     pthread_barrier_t meeting;
     int is_over;
@@ -29,7 +29,7 @@ static struct crew {
     } seen[PROCESSES];
 } *crew;
 static pid_t children[PROCESSES];
-static int number; /* of this process; the parent is 0 */
+static int number; /* the number of this process; the parent is 0 */
 
 static void see(wxtoken *wx)
 {
@@ -50,7 +50,7 @@ static int live(const struct place *place, const char *expected)
     }
 }
 
-/* A place with a crew on it. With a `revalidate_ms` of 0 each get looks at the store; with a long one, at the process's
+/* A place with a crew on it. If `revalidate_ms` is 0, each get looks at the store; if it is long, at the process's
  * cache. */
 static void gather(struct place *place, const char *kind, const char *revalidate_ms)
 {
@@ -88,7 +88,7 @@ static void everybody_gets(const struct place *place)
     pthread_barrier_wait(&crew->meeting);
 }
 
-/* Everybody gets one and the same token, which the platform takes. So many requests have been made for it by now. */
+/* All processes get the same token, and the platform accepts it. This many requests have been made by now. */
 static void check_served(const struct place *place, long requests)
 {
     int i;
@@ -101,7 +101,7 @@ static void check_served(const struct place *place, long requests)
     CHECK_EQUAL(sim_count(place->id, "requests"), requests);
 }
 
-/* An errcode that is everybody's answer for a minute. */
+/* An errcode that all callers share for a minute. */
 static const char REFUSAL[] = "\"kind\":\"errcode\",\"errcode\":40013,\"times\":0";
 
 static void check_refused(const struct place *place, long requests)
@@ -121,7 +121,7 @@ static long long now_in_report(wxtoken *wx)
     return seconds;
 }
 
-/* The library is asked whether it is its clock that moves: without that a story could not fail. */
+/* Checks that the library sees the step. Otherwise no story could fail. */
 static void step_to(const struct place *place, long long step_s)
 {
     long long before = now_in_report(place->wx), moved = step_s - set_clock(step_s);
@@ -129,7 +129,7 @@ static void step_to(const struct place *place, long long step_s)
     CHECK(after >= before + moved && after < before + moved + HOUR);
 }
 
-/* Each kind of account with each step, looking at the store and at the cache. */
+/* Every kind of account with every step, once with gets from the store and once from the cache. */
 static void for_each_way(void (*step)(const struct place *, const char *, long long))
 {
     static const char *const KINDS[] = {"official", "official_classic"};
@@ -152,7 +152,8 @@ static void check_minted(const struct place *place, const char *kind, long fetch
     CHECK_EQUAL(sim_count(place->id, "minted"), minted);
 }
 
-/* The fetched token ends later than the boot clock says, so it is good by both when the wall clock is set right. */
+/* The fetched token ends later than the boot clock says. It is therefore good by both clocks when the wall clock is
+ * right again. */
 static void step_forward_and_right(const struct place *place, const char *kind, long long step_s)
 {
     check_served(place, 1);
@@ -185,7 +186,7 @@ void setting_the_clock_back_costs_no_fetch(void)
     for_each_way(step_back_and_right);
 }
 
-/* By the right clock the token ended long ago. */
+/* By the right clock the token has expired long ago. */
 static void fetch_behind_and_step_right(const struct place *place, const char *kind, long long step_s)
 {
     step_to(place, -step_s);
@@ -202,7 +203,8 @@ void a_token_fetched_by_a_slow_clock_costs_one_fetch_when_it_is_set_right(void)
     for_each_way(fetch_behind_and_step_right);
 }
 
-/* Its two seconds are passed by getting it all the time. The refresh that comes due meanwhile fails, once for all. */
+/* Gets go on until the token's two seconds have passed. The refresh that becomes due meanwhile fails, once for all
+ * callers. */
 void no_token_outlives_its_end_when_the_clock_is_set_back(void)
 {
     struct place place;
@@ -235,7 +237,7 @@ void no_token_outlives_its_end_when_the_clock_is_set_back(void)
     }
 }
 
-/* The failed fetch is one for all, and forgotten when the clock is right: by that it has not been yet. */
+/* The failure is shared, and dropped when the clock is right, because by that clock it lies in the future. */
 static void step_forward_and_be_refused(const struct place *place, const char *kind, long long step_s)
 {
     check_served(place, 1);
@@ -254,7 +256,7 @@ void a_token_ended_by_a_fast_clock_is_served_again_when_it_is_set_right(void)
     for_each_way(step_forward_and_be_refused);
 }
 
-/* There is no token that could be served, so it is the failure that counts, and its minute is not over by any clock. */
+/* There is no token to serve, so the failure decides. Its minute has not passed by any clock. */
 static void be_refused_ahead_and_step_right(const struct place *place, const char *kind, long long step_s)
 {
     sim_fault(place, REFUSAL);
@@ -271,7 +273,7 @@ void a_failure_recorded_by_a_fast_clock_delays_no_caller_when_it_is_set_right(vo
     for_each_way(be_refused_ahead_and_step_right);
 }
 
-/* The moment between the request and the answer. A token that is at its end when it comes is not served: the same call
+/* The step comes between request and answer. A token that has expired on arrival is not served, and the same call
  * fetches once more. */
 void a_clock_step_during_a_fetch_costs_at_most_one_more_fetch(void)
 {

@@ -1,5 +1,5 @@
-/* Two copies of the library in one process, as a wheel's beside the system's: they share a store as two processes do.
- * Linked with -ldl only; $WXTOKEN_LIBRARY is the path of the library. */
+/* Two copies of the library in one process, such as a wheel's and the system's. They share a store like two
+ * processes. Linked with -ldl only; $WXTOKEN_LIBRARY is the path of the library. */
 #define _XOPEN_SOURCE 700
 #include <dlfcn.h>
 #include <dirent.h>
@@ -14,7 +14,7 @@
 
 enum { COPIES = 2, THREADS = 2, WRITES = 150, GUARD_S = 300 };
 
-/* One copy, as its own file has it. */
+/* One copy, loaded from its own file. */
 struct copy {
     enum wxtoken_status (*init)(const char *, wxtoken **, wxtoken_error *);
     enum wxtoken_status (*set)(wxtoken *, const char *, const char *, wxtoken_error *);
@@ -74,7 +74,7 @@ static void *write_and_write(void *argument)
     return NULL;
 }
 
-/* What sqlite3 says, and what lies beside the store. */
+/* Checks the store with sqlite3, and the files next to it. */
 static void look_at_the_store(void)
 {
     char command[256], answer[64] = "";

@@ -1,7 +1,7 @@
-/* Row 17, an I/O error on sync, and beside it on every other call to the disk: the store's and its journal's.
+/* Row 17: an I/O error on sync, and on every other call to the disk, for the store and its journal.
  *
- * Where a second fetch does no harm (official, work) the token is served from memory and written when the disk is well
- * again; on the classic endpoint nothing is sent. */
+ * If a second fetch does no harm (official, work), the token is served from memory and written when the disk works
+ * again. On the classic endpoint nothing is sent. */
 #define _XOPEN_SOURCE 700
 #include <errno.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void check_report(const struct place *place, const char *part)
     free(report);
 }
 
-/* The disk is well: the store takes what was kept in memory, and with one token in all everybody is served. */
+/* The disk works again: the store takes the token from memory, and one token serves all callers. */
 static void check_healed(const struct place *place, const char *expected)
 {
     wxtoken_token token;
@@ -71,7 +71,7 @@ void when_the_disk_does_not_sync_stable_stays_in_memory_and_classic_stops(void)
     }
 }
 
-/* One fetch with the fault somewhere in it; 0 when the fetch makes no so many calls. */
+/* One fetch with a fault in one call. Returns 0 if the fetch makes fewer calls. */
 static int fetch_through(const char *kind, enum shim_call call, long passing, long failing)
 {
     struct place place;
@@ -94,14 +94,14 @@ static int fetch_through(const char *kind, enum shim_call call, long passing, lo
         CHECK_TEXT(err.message, is_key ? strerror(EIO) : "I/O error");
         CHECK(is_classic(kind) || call == SHIM_READ);
         CHECK(struck > 0);
-        CHECK_EQUAL(sim_count(place.id, "requests"), 0); /* not a token was lost */
+        CHECK_EQUAL(sim_count(place.id, "requests"), 0); /* no token was lost */
     }
     check_healed(&place, status == WXTOKEN_OK ? token.value : NULL);
     leave_place(&place);
     return struck > 0;
 }
 
-/* Once with that call alone failing, and once with all those after it too. */
+/* Once with only that call failing, and once with all later calls failing too. */
 void no_token_is_lost_or_wrong_whichever_call_to_the_disk_fails(void)
 {
     static const enum shim_call CALLS[] = {SHIM_READ, SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
@@ -115,7 +115,7 @@ void no_token_is_lost_or_wrong_whichever_call_to_the_disk_fails(void)
                 passing = 0;
                 while (fetch_through(KINDS[kind], CALLS[call], passing, FAILING[failing]))
                     passing++;
-                /* The intent and the token are two writes to the store, at the least. */
+                /* The intent and the token are at least two writes to the store. */
                 CHECK(passing >= 2);
             }
 }
@@ -147,7 +147,7 @@ void an_unreadable_disk_withholds_no_known_token(void)
     leave_place(&place);
 }
 
-/* Writes that fail, then reads. A token that is refused then is noted in memory. */
+/* First writes fail, then reads. A token rejected in between is recorded in memory. */
 void every_call_reports_the_error_of_the_disk(void)
 {
     struct place place;
@@ -173,13 +173,13 @@ void every_call_reports_the_error_of_the_disk(void)
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_put(place.wx, "second", "current", NULL, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_reject(place.wx, "shop", token.value, e));
     CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_report(place.wx, NULL, 0, &needed, e));
-    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_get(place.wx, "shop", &token, e)); /* a token that was refused is none */
+    CHECK_STATUS(WXTOKEN_E_STORE, wxtoken_get(place.wx, "shop", &token, e)); /* a rejected token is not served */
     CHECK_TEXT(last_message(), "I/O error");
     CHECK(end_fault() > 0);
 
     CHECK_OK(wxtoken_register(place.wx, "third", "official", place.id, place.secret, e));
     CHECK_OK(wxtoken_put(place.wx, "second", "current", NULL, e));
-    CHECK_OK(wxtoken_get(place.wx, "shop", &token, e)); /* asks about it, and is served it again */
+    CHECK_OK(wxtoken_get(place.wx, "shop", &token, e)); /* checks the token, and serves it again */
     CHECK_EQUAL(sim_count(place.id, "business"), 1);
     report = report_of(place.wx);
     CHECK_TEXT(report, "\"degraded\":null");
@@ -191,7 +191,7 @@ void every_call_reports_the_error_of_the_disk(void)
     leave_place(&place);
 }
 
-/* A new store and its first account; 0 when that takes no so many calls. */
+/* Creates a store and its first account. Returns 0 if that takes fewer calls. */
 static int set_up_through(enum shim_call call, long passing)
 {
     struct place place;
@@ -239,10 +239,10 @@ static int get_without_boot_id(const struct place *place, const char *expected)
     int done;
     begin_fault(SHIM_READ, "/proc/sys/kernel/random/boot_id", 0, EVER);
     done = get_afresh(place, expected);
-    return end_fault() > 0 ? done : 2; /* it was never asked for */
+    return end_fault() > 0 ? done : 2; /* the boot id was never read */
 }
 
-/* Leases count in one boot of the host. Once the leader does not know it, once the one who waits. */
+/* A lease counts within one boot of the host. First the waiter cannot read the boot id, then the leader. */
 void a_process_that_cannot_read_the_boot_id_still_waits_for_the_leader(void)
 {
     struct place place;
@@ -266,7 +266,7 @@ void a_process_that_cannot_read_the_boot_id_still_waits_for_the_leader(void)
 static enum shim_call dying_call;
 static long dying_after;
 
-/* Changes of several pages: rows of a table and its index. */
+/* Changes several pages: rows of a table and its index. */
 static int register_and_die(const struct place *place, const char *expected)
 {
     wxtoken *wx = open_store(place->store);
@@ -281,8 +281,8 @@ static int register_and_die(const struct place *place, const char *expected)
     return 0;
 }
 
-/* Row 4 with a guided hand: the writer dies before each call to the disk in turn, which leaves the store and its journal
- * in every state there is. */
+/* Row 4, systematically: the writer dies before each call to the disk in turn, which leaves the store and its
+ * journal in every possible state. */
 void the_store_is_sound_whichever_call_to_the_disk_a_writer_dies_at(void)
 {
     static const enum shim_call CALLS[] = {SHIM_WRITE, SHIM_TRUNCATE, SHIM_SYNC};
@@ -309,7 +309,7 @@ void the_store_is_sound_whichever_call_to_the_disk_a_writer_dies_at(void)
     }
 }
 
-/* Row 25: a resolver that does not answer. The thread that asked it is left behind. */
+/* Row 25: a resolver that does not answer. The thread that asked it is left running. */
 void an_unresponsive_name_server_is_a_network_failure_before_the_deadline(void)
 {
     struct place place;

@@ -1,4 +1,4 @@
-/* What happens when memory, the disk or the clock fail the library: under shim.so, which makes them fail on time. */
+/* Memory, the disk or the clock fail the library, under shim.so, which makes them fail at a chosen moment. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -17,7 +17,7 @@ enum { GUARD_S = 600 };
 
 static struct shim *shim; /* in the preloaded library */
 
-/* Shared, so that the clock steps for all at once, and that a parent learns what has struck its children. */
+/* Shared, so that the clock steps for all processes at once, and a parent learns of the faults in its children. */
 static struct host {
     volatile long long wall_step_s;
     enum shim_call call;
@@ -160,7 +160,7 @@ int main(int argc, char **argv)
     alarm(GUARD_S);
     setvbuf(stdout, NULL, _IOLBF, 0);
     unsetenv("WXTOKEN_STORE");
-    unsetenv("LD_PRELOAD"); /* sqlite3 goes without */
+    unsetenv("LD_PRELOAD"); /* sqlite3 runs without the shim */
     shim = dlsym(RTLD_DEFAULT, "shim");
     if (shim == NULL)
         fatal("shim.so", "is not preloaded: run this as `make -C tests/c faults` does");

@@ -1,5 +1,5 @@
-/* What the stories of the program `faults` stand on beside support.h: the faults of a host, which all its processes
- * share, and a look at the store from outside. Numbers of rows are those of the project's table of faults. */
+/* Helpers for the stories of the program `faults`, in addition to support.h: the faults of a host, which all its
+ * processes share, and checks of the store from outside. Row numbers are those of docs/faults.md. */
 #ifndef FAULTS_H
 #define FAULTS_H
 
@@ -10,31 +10,31 @@
 
 #define EVER LONG_MAX
 
-/* A call that comes to `expected` at its first and only try. */
+/* A call that has the status `expected` at its first and only try. */
 #define CHECK_ONCE(expected, call)                                              \
     do {                                                                        \
         wxtoken_error *e = fresh_error();                                       \
         check_status((call), (expected), e, #call, __FILE__, __LINE__);         \
     } while (0)
 
-/* From now on, in this process and in those it forks, these calls fail: on files whose path begins with `where` (NULL:
- * any), when `passing` of them have got through, the next `failing` ones. */
+/* Makes these calls fail from now on, in this process and its future children. They fail on files whose path begins
+ * with `where` (NULL: any). The first `passing` calls succeed, and the next `failing` ones fail. */
 void begin_fault(enum shim_call call, const char *where, long passing, long failing);
-void begin_death(enum shim_call call, const char *where, long passing); /* SIGKILL at such a call; in a child */
-void begin_silence(long seconds); /* of DNS, for this process */
-long end_fault(void); /* how often it has struck, in the children too; they must be gone */
+void begin_death(enum shim_call call, const char *where, long passing); /* SIGKILL at such a call; for a child */
+void begin_silence(long seconds); /* DNS does not answer this process for this long */
+long end_fault(void); /* the number of failed calls, including the children's; they must have ended */
 
-/* Sets the wall clock of all processes so far from the true one; returns how far it was. */
+/* Sets the wall clock of all processes to this many seconds ahead of the true one. Returns the previous value. */
 long long set_clock(long long step_s);
-void set_clock_at_answer(long long step_s); /* when this process next receives something; until end_fault */
-long long boot_ms(void);                    /* the clock that never steps */
+void set_clock_at_answer(long long step_s); /* steps when this process next receives data; until end_fault */
+long long boot_ms(void);                    /* by the clock that never steps */
 
-void *shared_memory(size_t size); /* with the children that are forked from now on; zeros */
+void *shared_memory(size_t size); /* zeroed; shared with the children forked from now on */
 
-void check_sound(const struct place *place); /* sqlite3 finds the store whole, and none was ever set aside */
-int get_afresh(const struct place *place, const char *expected); /* with a handle of its own; for bear */
+void check_sound(const struct place *place); /* sqlite3 finds the store sound, and none was ever set aside */
+int get_afresh(const struct place *place, const char *expected); /* with a new handle; for bear */
 
-/* The children of the first one are to be born by a process that has not used the library. */
+/* The first story must fork from a process that has not used the library. */
 #define STORIES(X)                                                      \
     X(without_memory_a_call_fails_or_the_process_ends)                          \
     X(when_the_disk_does_not_sync_stable_stays_in_memory_and_classic_stops)     \

@@ -1,7 +1,6 @@
-/* Fork at any time, with threads inside the library: both sides go on, and nobody fetches twice.
+/* Forks at any time, with threads inside the library. Both sides go on, and no token is fetched twice.
  *
- * A program of its own, for its children are not to be asked for leaks: they leave what they inherited where it
- * lies. */
+ * A separate program, because its children must not be checked for leaks: they leave inherited memory as it is. */
 #define _XOPEN_SOURCE 700
 #include <pthread.h>
 #include <stdio.h>
@@ -121,7 +120,7 @@ static void grandchildren_get_the_token_too(void)
     leave_place(&place);
 }
 
-/* The child inherits the lock file and a leader's half-done flight, and must mistake neither for its own. */
+/* The child inherits the lock file and the leader's unfinished flight. It must not take either for its own. */
 static void a_child_forked_during_a_fetch_waits_for_it(void)
 {
     struct place place;
@@ -144,7 +143,7 @@ static void a_child_forked_during_a_fetch_waits_for_it(void)
     leave_place(&place);
 }
 
-/* The child has the parent's count of running refreshes, but not the thread that would count it down. */
+/* The child inherits the parent's count of running refreshes, but not the thread that would decrement it. */
 static void a_child_does_not_wait_for_a_refresh_of_its_parent(void)
 {
     struct place place;
@@ -152,7 +151,7 @@ static void a_child_does_not_wait_for_a_refresh_of_its_parent(void)
     open_place(&place);
     CHECK_OK(wxtoken_set(place.wx, "background_refresh", "1", e));
     CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "0", e));
-    CHECK_OK(wxtoken_set(place.wx, "timeout_ms", "600000", e)); /* to wait so long is to hang */
+    CHECK_OK(wxtoken_set(place.wx, "timeout_ms", "600000", e)); /* a wait this long counts as a hang */
     sim_fault(&place, "\"kind\":\"expires_in\",\"value\":1");
     sim_fault(&place, "\"kind\":\"delay\",\"ms\":300");
     while (sim_count(place.id, "requests") < 2)
@@ -172,7 +171,8 @@ static int get_before_the_parent(const struct place *place, const char *expected
     return get_and_free(place, expected);
 }
 
-/* As under prefork: the parent opens, the child is the first to fetch, over TLS; the parent has it from the store. */
+/* As with prefork: the parent opens, and the child is the first to fetch, over TLS. The parent reads the token from
+ * the store. */
 static void a_child_fetches_on_the_handle_of_its_parent(void)
 {
     struct place place;

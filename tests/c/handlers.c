@@ -1,6 +1,6 @@
-/* A host that calls the library in its own fork handlers, registered before the library's and after.
+/* A host that calls the library in its own fork handlers, registered before and after the library's.
  *
- * A program of its own: the library registers its handlers once in a process, at its first call. */
+ * A separate program, because the library registers its handlers once per process, at its first call. */
 #define _XOPEN_SOURCE 700
 #include <pthread.h>
 #include <stdio.h>
@@ -43,7 +43,7 @@ static int get_in_the_child(const struct place *there, const char *expected)
     return strcmp(token.value, expected) != 0 ? 3 : 0;
 }
 
-/* Hardly ever between two calls: in SQLite, or waiting for the disk. */
+/* Keeps the thread inside a call nearly all the time: in SQLite, or waiting for the disk. */
 static void *keep_registering(void *unused)
 {
     int turn = 0;
@@ -60,7 +60,7 @@ static void *keep_getting(void *unused)
     return unused;
 }
 
-/* While other threads are inside SQLite, which a child must not take for its own. */
+/* Other threads are inside SQLite. A child must not use their half-done state. */
 static void handlers_of_the_host_may_call_the_library(void)
 {
     pthread_t threads[THREADS];
@@ -85,7 +85,7 @@ static void handlers_of_the_host_may_call_the_library(void)
     CHECK_EQUAL(failures, 0);
     CHECK_EQUAL(sim_count(place.id, "requests"), 1);
     leave_place(&place);
-    place.wx = NULL; /* removing the directory forks, too */
+    place.wx = NULL; /* removing the directory forks too */
 }
 
 int main(int argc, char **argv)

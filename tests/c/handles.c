@@ -1,4 +1,4 @@
-/* A handle's life: made, used over TLS, used on after failures, ended, and made again many times. */
+/* The life of a handle: created, used over TLS, used after failures, freed, and created again many times. */
 #define _XOPEN_SOURCE 700
 #include <stdio.h>
 #include <string.h>
@@ -96,7 +96,7 @@ void opening_and_freeing_many_times_leaves_nothing_open(void)
     CHECK_EQUAL(count_threads(), 1);
     leave_place(&place);
 
-    /* A process keeps the latest few stores open, not all. */
+    /* A process keeps only the latest few stores open. */
     for (i = 0; i < STORES; i++) {
         open_place(&others[i]);
         CHECK_OK(wxtoken_get(others[i].wx, "shop", fresh_token(), e));

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The library as a stranger meets it: what is installed compiles, links and runs by what pkg-config says, shared and
-# static, and exports what the header declares and nothing else.
+# The installed library as a user finds it. Programs compile, link and run with pkg-config's flags, shared and static.
+# The library exports exactly the functions that the header declares.
 #
 #   PKG_CONFIG_PATH=PREFIX/lib/pkgconfig install.sh BUILD      (under `wechat-sim exec`)
 set -eu
@@ -28,7 +28,7 @@ mkdir -p "$build"
 work=$(mktemp -d "${TMPDIR:-/tmp}/wxtoken-install-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# Runs a first_get on a store of its own; it must print its one line.
+# Runs a first_get on a new store. It must print one line.
 runs() {
   line=$(env WXTOKEN_STORE="$work/$2.db" WXTOKEN_KIND="${3:-official}" WXTOKEN_API_BASE_URL="$WXSIM_HTTP" \
     WXTOKEN_ID=wxdemo0000000001 WXTOKEN_SECRET=demo-secret-0000000000000000000000001 LD_LIBRARY_PATH="$libdir" "$1") ||
@@ -73,7 +73,7 @@ runs() {
   done
 }
 
-# By the classic endpoint the second fetch after one ends its token: the first store is left with one that is refused.
+# On the classic endpoint the second later fetch ends a token. The first store is thus left with a refused one.
 for store in refused later latest; do
   runs "$build/shared" $store official_classic
 done
@@ -90,7 +90,7 @@ pass
 "$build/examples/report" | grep -q '"id":"wxdemo0000000001"' || die "report"
 pass
 
-# Asks the simulator what the page would: is this signature, as jssdk prints it, right for this URL?
+# Asks the simulator whether a signature printed by jssdk is right for this URL, as the page would.
 page='https://shop.example/页?from=menu&q=1#top'
 config='[{]"appId":"w[wx]demo0000000001","timestamp":[0-9]{10},"nonceStr":"[0-9a-f]{32}","signature":"[0-9a-f]{40}"[}]'
 verdict() {
@@ -102,7 +102,7 @@ asked = {"appid": config["appId"], "url": sys.argv[2], "noncestr": config["nonce
 direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 print(direct.open(os.environ["WXSIM_CONTROL"] + "/js_config", json.dumps(asked).encode()).read().decode())' "$1" "$page"
 }
-# The store has the account; another of WeCom is registered on the way.
+# The store has the account. Another one, of WeCom, is registered during the run.
 first=$(WXTOKEN_ID=wxdemo0000000001 "$build/examples/jssdk" "$page") || die "jssdk"
 second=$(WXTOKEN_ID=wxdemo0000000001 "$build/examples/jssdk" "$page") || die "jssdk, again"
 wecom=$(WXTOKEN_STORE="$work/wecom.db" WXTOKEN_WORK_BASE_URL="$WXSIM_HTTP" WXTOKEN_KIND=work WXTOKEN_ID=wwdemo0000000001 \
@@ -130,7 +130,7 @@ unset WXTOKEN_STORE WXTOKEN_API_BASE_URL LD_LIBRARY_PATH
   pass
 }
 
-# Without its comments, whatever is followed by a parenthesis is a declared function.
+# In the header without comments, each name followed by a parenthesis is a declared function.
 "$CC" -E -P "$include/wxtoken.h" | grep -o 'wxtoken_[a-z_]*(' | tr -d '(' | sort > "$work/declared"
 nm -D --defined-only "$library" | awk '{ print $NF }' | sort > "$work/exported"
 diff "$work/declared" "$work/exported" >&2 || die "declared (<) and exported (>) functions differ"

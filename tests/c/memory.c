@@ -1,8 +1,8 @@
 /* Row 33: memory runs out, at each allocation of a call in turn.
  *
- * The call must fail, or the process be ended as the header says, with a word of memory; or the call gets through all
- * the same, and then what it gave is right. Whichever it was, the next process finds a sound store and gets its token.
- * Each try is a child that has not used the library before, on a copy of the same files. */
+ * The call may fail. It may end the process with a message about memory, as the header says. Or it succeeds, and
+ * then its result is right. In each case the next process finds a sound store and gets its token. Each try is a
+ * child that has not used the library before, on a copy of the same files. */
 #define _XOPEN_SOURCE 700
 #include <fcntl.h>
 #include <signal.h>
@@ -21,17 +21,17 @@
 
 enum { WRONG = 3 }; /* a child's exit code */
 
-/* A call, by a process that has the store open, unless that is the call. */
+/* A call by a process that has the store open, unless the call is the opening. */
 struct operation {
     const char *name;
-    const char *kind;   /* of the account "shop"; NULL: there is no store yet */
-    int has_token;      /* the store, to begin with */
-    long most_requests; /* of the child and of the process after it */
+    const char *kind;   /* the kind of account "shop"; NULL: there is no store yet */
+    int has_token;      /* whether the store has one at first */
+    long most_requests; /* of the child and of the next process */
     wxtoken_status (*call)(struct place *place, wxtoken_error *err);
-    int (*is_right)(struct place *place); /* after WXTOKEN_OK, when there is memory again */
+    int (*is_right)(struct place *place); /* after WXTOKEN_OK, with memory available again */
 };
 
-/* What a child tells. */
+/* The result of a child. */
 static struct words {
     int is_done;
     wxtoken_status status;
@@ -40,7 +40,7 @@ static struct words {
     char report[4096];
 } *words;
 
-/* The files to start from, kept in memory: a process that uses the library must not open them itself. */
+/* The initial files, kept in memory, because a process that uses the library must not open them itself. */
 static struct file {
     const char *ending;
     char bytes[65536];
@@ -49,9 +49,9 @@ static struct file {
 
 static const struct operation *operation;
 static long passing, failing;
-static wxtoken_token known_token; /* these two as without a fault */
+static wxtoken_token known_token; /* these two are the results without a fault */
 static char known_report[4096];
-static char errors[96];           /* the file of a child's stderr */
+static char errors[96];           /* the file for a child's stderr */
 
 static wxtoken_status call_init(struct place *place, wxtoken_error *err)
 {
@@ -118,7 +118,7 @@ static int gave_good_token(struct place *place)
     return words->token.length == strlen(words->token.value) && sim_takes(place->id, words->token.value);
 }
 
-/* For another token, and gets the same one. */
+/* Whether a get asks the platform about the rejected token, and returns it again. */
 static int asks_again(struct place *place)
 {
     long before = sim_count(place->id, "business");
@@ -157,7 +157,7 @@ static const char *kind(void)
     return operation->kind == NULL ? "official" : operation->kind;
 }
 
-/* A process of its own makes the files and tells what there is to know; `expected` is not NULL when it is to get. */
+/* A separate process creates the files and reports its results; if `expected` is not NULL, it also gets. */
 static int make_store(const struct place *place, const char *expected)
 {
     struct place own = *place;
@@ -203,7 +203,7 @@ static void lay_files(const struct place *place)
     }
 }
 
-/* A child that makes the call while memory fails it. */
+/* A child that makes the call while allocations fail. */
 static int try(const struct place *place, const char *expected)
 {
     struct place own = *place;
@@ -223,7 +223,7 @@ static int try(const struct place *place, const char *expected)
     return words->status == WXTOKEN_OK && !operation->is_right(&own) ? WRONG : 0;
 }
 
-/* What the process after it does: it registers what it needs, as always, and gets. */
+/* The next process: it registers the account, as always, and gets. */
 static int start_afresh(const struct place *place, const char *expected)
 {
     struct place own = *place;
@@ -247,13 +247,14 @@ static char *read_errors(void)
     return text;
 }
 
-/* What the process says before it ends. The second is glibc's, for a thread that has something to clean up later. */
+/* Whether the process reported a lack of memory before it ended. The second text is glibc's, for a thread that
+ * registers a destructor. */
 static int tells_of_memory(const char *text)
 {
     return strstr(text, "memory allocation of ") != NULL || strstr(text, "TLS destructor: out of memory") != NULL;
 }
 
-/* glibc 2.31 says nothing then: its __cxa_thread_atexit_impl writes to what calloc gave it, NULL too. */
+/* glibc 2.31 reports nothing: its __cxa_thread_atexit_impl writes to the result of calloc, even if it is NULL. */
 static int is_of_an_old_glibc(int state)
 {
 #ifdef __GLIBC__
@@ -267,7 +268,7 @@ struct tally {
     long tries, errors, aborts, through;
 };
 
-/* One child. Whether the fault has struck it. */
+/* Runs one child. Returns whether the fault has struck it. */
 static int strike_once(const struct place *place, struct tally *tally)
 {
     long requests = sim_count(place->id, "requests"), struck;
@@ -288,7 +289,7 @@ static int strike_once(const struct place *place, struct tally *tally)
         }
         CHECK(!words->is_done);
     } else if (WEXITSTATUS(state) != 0) {
-        CHECK_EQUAL(WEXITSTATUS(state), 0); /* WRONG is what came with WXTOKEN_OK */
+        CHECK_EQUAL(WEXITSTATUS(state), 0); /* WRONG means a wrong result with WXTOKEN_OK */
         printf("    %s, allocation %ld: %s\n", operation->name, passing, read_errors());
     } else if (words->status != WXTOKEN_OK) {
         tally->errors++;
@@ -304,7 +305,7 @@ static int strike_once(const struct place *place, struct tally *tally)
     return struck > 0;
 }
 
-/* Everything that has a number, with that allocation alone failing, and with all after it failing too. */
+/* Fails each numbered allocation in turn: only that one, and then also all after it. */
 static void sweep(long step)
 {
     struct place place;
@@ -340,7 +341,7 @@ static void sweep(long step)
     leave_place(&place);
 }
 
-/* Each allocation takes minutes: $FAULTS_STEP is 1 for that. */
+/* Trying each allocation takes minutes: set $FAULTS_STEP to 1 for that. */
 void without_memory_a_call_fails_or_the_process_ends(void)
 {
     const char *chosen = getenv("FAULTS_STEP");

@@ -1,4 +1,4 @@
-/* Options: their limits, where their values come from, and that one handle's are not another's. */
+/* Options: their limits, the sources of their values, and the independence of handles. */
 #define _XOPEN_SOURCE 700
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* What calls write: tokens, errors, reports and logs, as far as the header says and no further, and never a secret. */
+/* The outputs of calls: tokens, errors, reports and logs. They have the form that the header states, and never
+ * contain a secret. */
 #define _XOPEN_SOURCE 700
 #include <fcntl.h>
 #include <stdio.h>
@@ -41,7 +42,7 @@ void a_token_is_written_up_to_its_nul_and_no_further(void)
     CHECK_EQUAL((long long)token->length, (long long)strlen(token->value));
     CHECK(token->length > 100 && token->length < sizeof token->value);
     CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
-    /* From the process's memory, as from WeChat. */
+    /* Once from the process's memory, once from WeChat. */
     token = fresh_token();
     CHECK_OK(wxtoken_get(place.wx, NULL, token, e));
     CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
@@ -63,7 +64,7 @@ void a_token_is_known_without_a_request_from_a_get_until_a_change(void)
     CHECK_OK(wxtoken_known(place.wx, "shop", token, e));
     CHECK(strcmp(token->value, first.value) == 0 && token->expires_at == first.expires_at);
     CHECK(is_pattern(token->value + token->length + 1, sizeof token->value - token->length - 1));
-    /* By another name nobody has asked yet. */
+    /* No caller has asked for it by another name yet. */
     CHECK_STATUS(WXTOKEN_E_TIMEOUT, wxtoken_known(place.wx, NULL, token, e));
     sim_post("/revoke", "{\"id\":\"%s\",\"which\":\"all\"}", place.id);
     CHECK_OK(wxtoken_reject(place.wx, "shop", first.value, e));
@@ -93,7 +94,7 @@ void the_longest_token_fits_and_a_longer_one_is_an_invalid_reply(void)
     leave_place(&place);
 }
 
-/* The next request meets `fault`; the get that makes it fails with `status`. */
+/* The next request meets `fault`, and the get that sends it fails with `status`. */
 static void fail_by(const char *fault, wxtoken_status status, int errcode)
 {
     struct place place;
@@ -193,7 +194,7 @@ void a_report_is_written_whole_or_not_at_all(void)
     CHECK_HIDES(buffer, token.value);
 
     memset(buffer, PATTERN, exact + 64);
-    /* A new one, which may be longer: a server's round trip is in it. */
+    /* A new report may be longer, because it contains the round trip to a server. */
     CHECK(wxtoken_report(place.wx, buffer, exact + 32, &needed, &err) == WXTOKEN_OK);
     CHECK(needed <= exact + 32 && is_pattern(buffer + needed, exact + 64 - needed));
     free(buffer);
@@ -208,8 +209,8 @@ void a_long_message_is_cut_at_a_character(void)
     size_t length, k;
     int shift;
 
-    /* The message names the path, so that it is far too long; three shifts meet each place within a character. The hint
-     * stays whole. */
+    /* The message names the path, and is therefore far too long. Three offsets put the cut at each place within a
+     * character. The hint stays whole. */
     for (shift = 0; shift < 3; shift++) {
         strcpy(path, "/missing/");
         for (k = 0; k < (size_t)shift; k++)
@@ -236,7 +237,7 @@ void a_failed_fetch_after_a_reject_is_shared_by_all_callers(void)
     sim_post("/revoke", "{\"id\":\"%s\",\"which\":\"all\"}", place.id);
     CHECK_OK(wxtoken_reject(place.wx, "shop", refused.value, e));
     sim_fault(&place, "\"kind\":\"reset_before\"");
-    /* Twice, as CHECK_STATUS does: the second call is within retry_after_ms. */
+    /* CHECK_STATUS calls it twice. The second call is within retry_after_ms. */
     CHECK_STATUS(WXTOKEN_E_NETWORK, wxtoken_get(place.wx, "shop", token, e));
     CHECK(is_pattern(token, sizeof *token));
     leave_place(&place);

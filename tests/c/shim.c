@@ -1,4 +1,4 @@
-/* Stands between the library and the C library, as shim.h tells. Built as shim.so, and preloaded. */
+/* Stands between the library and the C library, as shim.h explains. Built as shim.so, and preloaded. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -36,7 +36,7 @@ static struct {
 
 static int is_finding;
 
-/* Through memcpy, because ISO C has no cast from an object pointer to a function pointer. */
+/* Uses memcpy, because ISO C has no cast from an object pointer to a function pointer. */
 static void find(const char *name, void *function)
 {
     void *symbol = dlsym(RTLD_NEXT, name);
@@ -45,7 +45,7 @@ static void find(const char *name, void *function)
     memcpy(function, &symbol, sizeof symbol);
 }
 
-/* When the shim is loaded, or before, when the loader allocates: the process has one thread. */
+/* Runs when the shim is loaded, or earlier if the loader allocates. The process has one thread then. */
 __attribute__((constructor)) static void find_all(void)
 {
     if (real.clock_gettime != NULL)
@@ -69,7 +69,7 @@ __attribute__((constructor)) static void find_all(void)
     is_finding = 0;
 }
 
-/* Whether the call is to fail; errno says with what. */
+/* Whether the call must fail; errno has the reason. */
 static int fails(enum shim_call call, int fd)
 {
     char link[32], path[4096];
@@ -92,7 +92,7 @@ static int fails(enum shim_call call, int fd)
     return 0;
 }
 
-/* dlsym itself may allocate, and does without when it gets NULL. */
+/* dlsym itself may allocate, and copes with NULL. */
 static int may_allocate(void)
 {
     if (is_finding)
@@ -151,7 +151,7 @@ int ftruncate(int fd, off_t size)
     return fails(SHIM_TRUNCATE, fd) ? -1 : real.ftruncate(fd, size);
 }
 
-/* The names that glibc has for them too. An offset has 64 bits in both. */
+/* glibc's other names for them. An offset has 64 bits in both. */
 #ifdef __GLIBC__
 ssize_t pread64(int fd, void *buffer, size_t size, off64_t offset)
 {

@@ -1,7 +1,7 @@
-/* What the shim lets a program do to itself: make the system beneath the library fail, and step its wall clock.
+/* The shim lets a program make the system beneath the library fail, and step its own wall clock.
  *
- * shim.so is preloaded and exports one variable, `shim`, of this type; the program finds it by dlsym. While `before` is
- * NULL and `wall_step_s` is NULL, nothing is changed. Both are inherited by forked children. */
+ * shim.so is preloaded and exports one variable, `shim`, of this type. The program finds it with dlsym. While
+ * `before` and `wall_step_s` are NULL, nothing is changed. Forked children inherit both. */
 #ifndef SHIM_H
 #define SHIM_H
 
@@ -12,14 +12,14 @@ enum shim_call {
     SHIM_TRUNCATE, /* ftruncate */
     SHIM_SYNC,     /* fsync, fdatasync */
     SHIM_RECEIVE,  /* recv */
-    SHIM_RESOLVE   /* getaddrinfo; `path` is the name, and who returns late answers late */
+    SHIM_RESOLVE   /* getaddrinfo; `path` is the name. Returning late makes the answer late */
 };
 
 struct shim {
-    /* Asked before each of these calls; returns 0 to let it through, or the errno that it fails with. `path` is what
-     * the descriptor leads to, and NULL for an allocation. Must not allocate. */
+    /* Called before each of these calls. Returns 0 to let it proceed, or the errno to fail with. `path` is the file
+     * of the descriptor, or NULL for an allocation. Must not allocate. */
     int (*before)(enum shim_call call, const char *path);
-    /* Seconds that are added to the wall clock (clock_gettime, gettimeofday, time); the other clocks are left alone. */
+    /* Seconds added to the wall clock (clock_gettime, gettimeofday, time). Other clocks are unchanged. */
     const volatile long long *wall_step_s;
 };
 

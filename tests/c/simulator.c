@@ -1,4 +1,4 @@
-/* The simulator, by its control API. */
+/* The simulator, through its control API. */
 #define _XOPEN_SOURCE 700
 #include <netdb.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ long sim_count(const char *id, const char *field)
     snprintf(path, sizeof path, "/counters?id=%s", id);
     ask("GET", path, "", reply, sizeof reply);
     snprintf(key, sizeof key, "\"%s\":", field);
-    /* The object's own field, and not one of an object within. */
+    /* Finds the object's own field, not one of a nested object. */
     for (at = strchr(reply, '{'); at != NULL && *at != '\0'; at++) {
         depth += (*at == '{') - (*at == '}');
         if (depth == 1 && strncmp(at, key, strlen(key)) == 0)

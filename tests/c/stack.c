@@ -1,5 +1,5 @@
-/* How much stack each call takes of the thread that makes it, against what the header says of it. A coroutine or a thread
- * of a pool may have no more. A program of its own: a sanitizer or valgrind changes what is measured. */
+/* Measures the stack that each call uses, against the limit in the header. A coroutine or a pool thread may have no
+ * more. A separate program, because a sanitizer or valgrind would change the result. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 enum { KIB = 1024, STACK = 96 * KIB, OF_A_HIT = 8 * KIB, OF_A_FETCH = 48 * KIB, OF_TLS = 72 * KIB };
 enum { ROOMY = 512 * KIB, GUARD = 64 * KIB, DEPTH = 120 };
 
-/* A thread's work. Its results are of the main thread's memory. */
+/* A thread's work. Its results are in memory of the main thread. */
 struct work {
     struct place *place;
     int (*call)(struct place *place, wxtoken_error *err);
@@ -23,7 +23,7 @@ struct work {
     size_t size, untouched;
 };
 
-/* The thread looks by itself: when it ends, an older glibc gives its stack back to the system. */
+/* The thread measures its own stack. When it ends, an older glibc returns the stack to the system. */
 static void *do_work(void *argument)
 {
     struct work *work = argument;
@@ -33,7 +33,8 @@ static void *do_work(void *argument)
     return NULL;
 }
 
-/* Makes a call on a stack of this size, with a guard below it: one that takes more ends the run. How much it took. */
+/* Makes a call on a stack of this size, with a guard page below it. A call that needs more ends the run. Returns the
+ * bytes used. */
 static size_t on_a_stack_of(size_t size, struct work *work)
 {
     pthread_attr_t attributes;
@@ -56,7 +57,7 @@ static size_t on_a_stack_of(size_t size, struct work *work)
     return size - work->untouched;
 }
 
-/* JSON that is nested as deep as any that is read. */
+/* Replies with JSON of the greatest depth that the library reads. */
 static void reply_deep(const char *path, const char *fields)
 {
     char deep[2 * DEPTH + 1];
@@ -94,7 +95,7 @@ static int getting(struct place *place, wxtoken_error *err)
     return get(place, "shop", err);
 }
 
-/* A ticket of an authorizer takes its token, which takes the component's. */
+/* A ticket of an authorizer needs its token, which needs the component's token. */
 static int getting_a_chain(struct place *place, wxtoken_error *err)
 {
     return get(place, "own/jsapi_ticket", err);
@@ -125,7 +126,7 @@ static int freeing(struct place *place, wxtoken_error *err)
     return 0;
 }
 
-/* Overwrites the store: the next call mends it. */
+/* Overwrites the store. The next call repairs it. */
 static void damage(const struct place *place)
 {
     FILE *file = fopen(place->store, "r+b");
@@ -167,7 +168,7 @@ static void make_every_call(size_t size)
     sim_post("/accounts", "{\"kind\":\"official\",\"id\":\"%s\",\"secret\":\"%s\"}", place.id, place.secret);
     measure("opening, registering, putting", OF_A_FETCH, size, &place, opening);
     reply_deep("/cgi-bin/stable_token", TOKEN);
-    /* So that the hit is one, however long this machine stalls before it. */
+    /* Keeps the hit a hit, however long this machine stalls before it. */
     CHECK_OK(wxtoken_set(place.wx, "revalidate_ms", "60000", e));
     measure("a fetch by TLS", OF_TLS, size, &place, getting);
     measure("a hit", OF_A_HIT, size, &place, getting);
@@ -193,8 +194,8 @@ static void make_every_call(size_t size)
     leave_place(&place);
 }
 
-/* Once with room, where one that takes too much is told by its name; and once with no byte more than the header says, or than
- * the system lets a thread have at the least: on aarch64, glibc wants 128 KiB. */
+/* First with spare room, so that a call that uses too much is named. Then with exactly the size in the header, or
+ * the system's minimum for a thread; on aarch64, glibc requires 128 KiB. */
 static void every_call_fits_into_the_stack_that_the_header_states(void)
 {
     long least = sysconf(_SC_THREAD_STACK_MIN);

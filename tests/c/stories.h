@@ -1,4 +1,4 @@
-/* Every story of the program `api`, in the order in which it tells them. */
+/* Every story of the program `api`, in order. */
 #ifndef STORIES_H
 #define STORIES_H
 

@@ -1,4 +1,4 @@
-/* Checks, places and children, as support.h tells. */
+/* Checks, places and children, as declared in support.h. */
 #define _XOPEN_SOURCE 700
 #include <dirent.h>
 #include <ftw.h>
@@ -225,7 +225,7 @@ int end_of(pid_t child)
 void wait_for(pid_t child)
 {
     int state = end_of(child);
-    CHECK(!WIFSIGNALED(state)); /* SIGALRM is a hang */
+    CHECK(!WIFSIGNALED(state)); /* SIGALRM means a hang */
     CHECK_EQUAL(WIFEXITED(state) ? WEXITSTATUS(state) : -1, 0);
 }
 
@@ -248,7 +248,7 @@ char *report_of(wxtoken *wx)
     return json;
 }
 
-/* Takes the number behind a name out. */
+/* Removes the number after a name. */
 static void drop_number(char *json, const char *name)
 {
     char *at = strstr(json, name);
@@ -280,7 +280,7 @@ int count_directory(const char *path)
     return count;
 }
 
-/* An emulator has some of its own. */
+/* An emulator has threads of its own. */
 static int threads_at_first;
 
 __attribute__((constructor)) static void count_threads_at_first(void)

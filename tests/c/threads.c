@@ -1,4 +1,4 @@
-/* Many threads, with one handle and with one each. Threads only note what they saw; the main one checks. */
+/* Many threads, with one handle and with one each. Threads only record results; the main thread checks. */
 #define _XOPEN_SOURCE 700
 #include <pthread.h>
 #include <signal.h>
@@ -36,7 +36,7 @@ static void *work(void *argument)
     return NULL;
 }
 
-/* Lets all threads do their rounds at once. */
+/* Lets all threads run their rounds at once. */
 static void run_together(struct worker workers[THREADS], const struct place *place,
                          void (*round)(struct worker *, int))
 {
@@ -95,7 +95,7 @@ void many_threads_on_an_empty_store_cost_one_token(void)
     leave_place(&place);
 }
 
-/* Each thread another function, and a get among them. */
+/* Each thread calls another function, and one of them gets. */
 static void call_something(struct worker *worker, int round)
 {
     wxtoken *wx = worker->place->wx;
@@ -157,7 +157,7 @@ void threads_with_separate_handles_share_one_token(void)
     leave_place(&place);
 }
 
-/* The token is due after nine tenths of its second; the gets until then, and not a sleep, pass the time. */
+/* The token is due after nine tenths of its second. The gets, not a sleep, fill that time. */
 void freeing_waits_for_a_background_refresh(void)
 {
     struct place place;
@@ -169,7 +169,7 @@ void freeing_waits_for_a_background_refresh(void)
     sim_fault(&place, "\"kind\":\"expires_in\",\"value\":1");
     sim_fault(&place, "\"kind\":\"delay\",\"ms\":100");
     CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
-    CHECK_EQUAL(count_threads(), 1); /* no other without need */
+    CHECK_EQUAL(count_threads(), 1); /* no thread is started without need */
     while (sim_count(place.id, "requests") < 2)
         CHECK_OK(wxtoken_get(place.wx, "shop", &token, e));
     wxtoken_free(place.wx);
@@ -206,7 +206,7 @@ static void *send_signals(void *argument)
     return NULL;
 }
 
-/* A profiler's timer, as it were: each wait of the call is interrupted, and must be taken up again. */
+/* Like a profiler's timer: each wait of the call is interrupted, and must be resumed. */
 void signals_do_not_fail_a_call(void)
 {
     struct place place;

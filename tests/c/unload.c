@@ -1,4 +1,4 @@
-/* dlopen and dlclose fifty times, as PHP does at the end of each request: the library stays, and so does what it knows.
+/* dlopen and dlclose fifty times, as PHP does at the end of each request. The library and its cache stay loaded.
  * Linked with -ldl only; $WXTOKEN_LIBRARY is the path of the library. */
 #define _GNU_SOURCE /* RTLD_NOLOAD */
 #include <dlfcn.h>
@@ -91,13 +91,14 @@ int main(void)
     snprintf(store, sizeof store, "%s/tokens.db", directory);
     for (round = 0; round < ROUNDS; round++) {
         pthread_t thread;
-        /* A thread that used the library ends after the unload, and cleans up its own part. In the second half this one
-         * uses it, too: from then on its own part alone would keep the library in place. */
+        /* A thread that used the library ends after the unload, and its thread-local data is destroyed. In the
+         * second half the main thread uses the library too; from then on its thread-local data alone would keep the
+         * library loaded. */
         if (round >= ROUNDS / 2 && round % 2 == 0)
             load_get_and_unload(&round);
         else if (pthread_create(&thread, NULL, load_get_and_unload, &round) != 0 || pthread_join(thread, NULL) != 0)
             fail("no thread");
-        /* Asked twice: the first time lets it go where the thread's end has freed it. */
+        /* Asked twice: the first call unloads the library if the end of the thread has released it. */
         if (!is_loaded() || !is_loaded())
             fail("the library was really unloaded: is it linked with -z nodelete?");
     }

@@ -1,4 +1,4 @@
-/* Preloaded: a wall clock that is $WRONG_BY_S ahead, and behind by as much once the file $WRONG_STEPS_AT is there. */
+/* Preloaded: a wall clock that is $WRONG_BY_S ahead. Once the file $WRONG_STEPS_AT exists, it is behind by as much. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ __attribute__((constructor)) static void begin(void)
 
     memcpy(&real, &symbol, sizeof symbol);
     wrong_by = by == NULL ? 0 : atol(by);
-    /* A server may write over its environment. */
+    /* A server may overwrite its environment. */
     if (steps != NULL && strlen(steps) < sizeof steps_at)
         strcpy(steps_at, steps);
 }
@@ -40,7 +40,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return result;
 }
 
-/* What a redis-server reads. */
+/* The clock that a redis-server reads. */
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     struct timespec read;
