@@ -256,7 +256,7 @@ void a_token_ended_by_a_fast_clock_is_served_again_when_it_is_set_right(void)
     for_each_way(step_forward_and_be_refused);
 }
 
-/* There is no token to serve, so the failure decides. Its minute has not passed by any clock. */
+/* No token can be served, so the failure decides. Its minute has not passed by any clock. */
 static void be_refused_ahead_and_step_right(const struct place *place, const char *kind, long long step_s)
 {
     sim_fault(place, REFUSAL);
