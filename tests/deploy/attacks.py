@@ -1,4 +1,4 @@
-"""Stories of readers and others who mean no good."""
+"""Stories of readers and other users with bad intentions."""
 
 import json
 import os
@@ -40,8 +40,7 @@ OUTSIDE = f"""
 for try in "ls /var/lib/wxtoken" "cat {STORE}" "stat {STORE}" "wxtoken get shop" "wxtoken status" "wxtoken reject shop" \\
     "wxtoken account list" "wxtoken backup /var/tmp/outsider.db" "echo > {STORE}.mailbox"; do
   if eval "$try" >/dev/null 2>&1; then echo "$try"; fi
-done
-"""
+done"""
 
 
 def readers_try_their_worst(place, user):
@@ -58,14 +57,15 @@ def readers_try_their_worst(place, user):
     name = f"{user}, a reader, is refused {len(said['refused'])} ways to the secrets, the store and the keeper"
     place.checks(name, not got and not changed, "", got + changed)
     leaks = [f"{where} holds {what}" for where, text in said["free"].items() for what in place.leaks(text)]
-    place.checks(f"what {user} may read holds no secret", not leaks, ", ".join(said["free"]), leaks)
+    place.checks(f"the files that {user} may read contain no secret", not leaks, ", ".join(said["free"]), leaks)
 
 
 def state(place):
-    """What a reader must not change: inode, owner, mode and links of each file, and the accounts with their sealed secrets."""
+    """The state that a reader must not change: inode, owner, mode and links of each file, and the accounts with
+    their sealed secrets."""
     files = {}
     for path in sorted((place.machine.root / "var/lib/wxtoken").iterdir()):
-        # It comes and goes with the keeper's writes.
+        # The journal comes and goes with the keeper's writes.
         if not path.name.endswith("-journal"):
             stat = path.stat()
             files[path.name] = (stat.st_ino, stat.st_uid, stat.st_gid, stat.st_mode, stat.st_nlink)
@@ -74,7 +74,7 @@ def state(place):
 
 def outsiders_get_nothing(place):
     done = place.machine.run(OUTSIDE, "outsider")
-    place.checks("who is not in the group gets nothing at all", done.code == 0 and not done.output, done.output)
+    place.checks("a user outside the group gets nothing", done.code == 0 and not done.output, done.output)
 
 
 def the_mailbox_is_flooded(place):
@@ -84,7 +84,7 @@ def the_mailbox_is_flooded(place):
     after = place.reader("wxtoken get brief/card_ticket")
     until(lambda: place.shop.minted() > minted, "a refresh after the flood")
     good = place.keeper_pid() == pid and after.code == 0
-    name = "a flood of the mailbox stops neither the keeper nor, afterwards, a reader"
+    name = "a flood of the mailbox stops neither the keeper nor a later reader"
     place.checks(name, good, f"{sent >> 20} MiB in 2 s", [] if good else [after])
 
 
@@ -97,12 +97,12 @@ def half_lines_spoil_no_message(place):
     rejected = place.reader("wxtoken reject late")
     garbling.communicate("over\n", timeout=10)
     good = asked.code == rejected.code == garbling.returncode == 0
-    name = "a reader that leaves half lines in the mailbox spoils nobody's message"
+    name = "a reader that leaves half lines in the mailbox spoils no message of others"
     place.checks(name, good, "" if good else f"{asked}; {rejected}")
 
 
 def a_reader_locks_the_store(place):
-    """As the guide says: whoever may read an SQLite file can keep others from writing. It is over when he lets go."""
+    """As the guide says, any reader of an SQLite file can block writers. The block ends when the reader lets go."""
     holding = place.machine.start(
         ["/usr/bin/python3", "-c", HOLD], "eve", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -112,5 +112,5 @@ def a_reader_locks_the_store(place):
     holding.communicate(timeout=10)
     again = place.reader("wxtoken get brief")
     good = kept.code == again.code == 0
-    name = "a reader that holds a lock keeps the keeper from writing, until he lets go"
+    name = "a reader that holds a lock stops the keeper's writes until it lets go"
     place.checks(name, good, "" if good else f"{kept}; {again}")

@@ -1,7 +1,8 @@
-"""Business processes under load, in four languages, each under a user of its own: what they were served, and what failed.
+"""Business processes under load, in four languages, each as a separate user: the tokens they were served, and the
+failures.
 
-C, Go and Python are the workers of tests/soak, which get a token every 5 ms; PHP is the pool of the guide, with four clients that
-ask for its page again and again.
+C, Go and Python are the workers of tests/soak, which get a token every 5 ms. PHP is the pool of the guide, whose page
+four clients request in a loop.
 """
 
 import json
@@ -22,7 +23,7 @@ CLIENTS = 4
 
 
 class Seen:
-    """What one language was served, in the order of its coming, and what failed."""
+    """The tokens that one language was served, in order of arrival, and the failures."""
 
     def __init__(self):
         self.tokens, self.problems, self.gets = [], [], 0
@@ -81,7 +82,7 @@ class Worker(Seen):
 
 
 class Pages(Seen):
-    """The PHP-FPM pool, asked by its socket as a web server does."""
+    """The PHP-FPM pool, requested through its socket as a web server does."""
 
     language, user = "php", "www-data"
 

@@ -1,4 +1,5 @@
-"""Clients without the library, from a host of their own: each call on a connection of its own, and some on one that stays."""
+"""Clients without the library, on a separate host. Each call has a new connection, except for a few clients that
+keep one."""
 
 import http.client
 import json
@@ -12,7 +13,7 @@ PATIENCE_S = 30
 
 
 class Server:
-    """A server at an address, called by its name."""
+    """A server at an address, addressed by its name."""
 
     def __init__(self, name, ca):
         self.name = name
@@ -22,12 +23,12 @@ class Server:
         connection = http.client.HTTPSConnection(self.name, port, timeout=PATIENCE_S, context=self.trust)
         raw = socket.create_connection((address, port), PATIENCE_S)
         connection.sock = self.trust.wrap_socket(raw, server_hostname=self.name)
-        # A connection that ends is made anew by hand, to the same address.
+        # A connection that ends is opened again explicitly, to the same address.
         connection.auto_open = 0
         return connection
 
     def serial(self, address):
-        """The number of the certificate that it shows."""
+        """The serial number of the certificate that it presents."""
         connection = self.connect(address)
         try:
             return connection.sock.getpeercert()["serialNumber"]
@@ -47,7 +48,7 @@ def token_of(connection, path, key):
 
 
 class Callers:
-    """Threads that call, again and again; what they were answered."""
+    """Threads that call in a loop, and the replies they received."""
 
     def __init__(self, server, address, key, path="/v1/token/shop", fresh=3, kept=2):
         self.server, self.address, self.key, self.path = server, address, key, path
@@ -84,7 +85,8 @@ class Callers:
                     connection = connection or self.server.connect(self.address)
                     answer = ask(connection, self.path, self.key)
                 except (ConnectionError, ssl.SSLEOFError, http.client.HTTPException):
-                    # An idle connection may end at any time. As every HTTP client does, it asks once more on another one.
+                    # An idle connection may end at any time. Like every HTTP client, the caller then retries once on a
+                    # new one.
                     connection = self.server.connect(self.address)
                     answer = ask(connection, self.path, self.key)
                 self._note(*answer)

@@ -1,19 +1,18 @@
-"""Stories of stores that are not where the guide puts them: in containers, and on other filesystems."""
+"""Stories of stores in other places than the guide's: in containers, and on other filesystems."""
 
 import json
 
 from machine import until
 from wechat import Account, base_url
 
-# What `docker run --network none --volume /var/lib/wxtoken:/var/lib/wxtoken:ro --group-add NUMBER` makes of a process, but for
-# its image: namespaces of its own, a volume that cannot be written, no network at all.
+# The effect of `docker run --network none --volume /var/lib/wxtoken:/var/lib/wxtoken:ro --group-add NUMBER` without the
+# image: private namespaces, a volume that cannot be written, no network.
 CONTAINER = """unshare --mount --pid --net --ipc --uts --fork --mount-proc --propagation private bash -e <<'END'
 mount --bind /var/lib/wxtoken /var/lib/wxtoken
 mount -o remount,bind,ro /var/lib/wxtoken
 if touch /var/lib/wxtoken/new 2>/dev/null || (exec 3<>/dev/tcp/{wechat}) 2>/dev/null; then exit 99; fi
 runuser -u shop-c -- bash -ec '{script}'
-END
-"""
+END"""
 
 
 def readers_in_containers(place):
@@ -26,7 +25,7 @@ def readers_in_containers(place):
     tokens = [line for done in (first, second) for line in done.output.splitlines()]
     minted = boxed.tokens()
     good = (first.code, second.code) == (0, 0) and len(tokens) == 3 and sorted(tokens) == sorted(minted) and tokens[2] == minted[0]
-    name = "a reader in a container, with a volume that it cannot write and no network, gets, asks and rejects"
+    name = "a reader in a container with a read-only volume and no network gets, asks and rejects"
     place.checks(name, good, "" if good else f"{minted} minted; {first}; {second}")
 
 
@@ -50,4 +49,4 @@ def doctor_sees(place, where, filesystem, level, remedy):
     found = [one for one in json.loads(done.output)["findings"] if one["check"] == "filesystem"]
     place.root(f"rm -r {directory}")
     good = len(found) == 1 and filesystem in found[0]["saw"] and found[0]["level"] == level and remedy in found[0]["remedy"]
-    place.checks(f"the doctor sees that a store is on {filesystem}, and says what that means", good, "" if good else str(found))
+    place.checks(f"the doctor sees that a store is on {filesystem}, and explains the consequence", good, "" if good else str(found))

@@ -1,4 +1,4 @@
-"""Stories of the guide as far as it sets a host up: sections 1 to 7."""
+"""Stories of the sections that set a host up: 1 to 7."""
 
 from business import LANGUAGES
 from machine import IN_MACHINE
@@ -26,7 +26,7 @@ def the_guide_is_followed(place):
     place.root("useradd --create-home --shell /bin/bash outsider")
     place.follow(6)
     place.follow(7)
-    place.checks("the keeper has fetched the token before any reader asked", place.shop.minted() >= 1)
+    place.checks("the keeper fetched the token before any reader asked", place.shop.minted() >= 1)
 
 
 def unit_is_sound(place, name):
@@ -40,7 +40,7 @@ def unit_is_sound(place, name):
 
 
 def register_more(place):
-    """One whose tokens last two seconds, and a platform, whose ticket a reader may want to know."""
+    """Adds an account whose tokens last two seconds, and a platform whose ticket a reader may want."""
     place.brief = Account("brief", "official", "wxbrief000000001", place.secrets["brief"], lifetime_ms=2000, renew_window_ms=1000)
     place.platform = Account("platform", "component", "wxplatform000001", place.secrets["platform"])
     place.secrets["verify_ticket"] = control("/push", {"id": place.platform.id})["ticket"]

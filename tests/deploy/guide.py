@@ -1,12 +1,12 @@
-"""A guide as something to do: its numbered sections, and the commands in each, as they are printed.
+"""A guide as a script: its numbered sections, and the commands in each, as printed.
 
-A comment right before a block tells the test what a person does besides; a reader of the page does not see it:
+A comment right before a block, invisible on the page, tells the test what a person does in addition:
 
-    on NAME           the machine that the block is for, where it is not the first one
-    types WORDS       what WORDS stand for is typed at a terminal, at the first question
-    pastes WORDS      the same on stdin, up to its end
-    prints WORDS      from now on WORDS stand for what the block printed
-    by WORDS          the block is another way, which is followed elsewhere: `by packages` in tests/dist
+    on NAME           The block is for this machine, not for the first one.
+    types WORDS       The value of WORDS is typed at a terminal, at the first question.
+    pastes WORDS      The value of WORDS is the whole stdin.
+    prints WORDS      From now on the value of WORDS is the output of the block.
+    by WORDS          The block is an alternative that another test follows: `by packages` is in tests/dist.
 """
 
 import re
@@ -25,13 +25,13 @@ class Block:
     mark: str
 
     def told(self, verb):
-        """What the mark says after a verb."""
+        """The words after a verb in the mark."""
         told = [part[len(verb) + 1 :] for part in self.mark.split("; ") if part.startswith(f"{verb} ")]
         return told[0] if told else None
 
 
 class Guide:
-    """docs/NAME.md, followed on machines: by their names in it, the first one by None."""
+    """docs/NAME.md, followed on machines. They are keyed by their names in it, and the first one by None."""
 
     def __init__(self, name, checks):
         self.name, self.checks = name, checks
@@ -51,7 +51,7 @@ class Guide:
         self.checks(f"docs/{self.name}.md has the same commands in both languages", english == chinese, told, differ)
 
     def follow(self, number, only=None):
-        """Runs the commands of a section as they stand there, or one block of them."""
+        """Runs the commands of a section as printed, or one block of them."""
         blocks = [block for block in self[number] if block.language == "sh" and not block.told("by")]
         for block in blocks if only is None else [blocks[only]]:
             self._do(number, block)
@@ -77,7 +77,7 @@ class Guide:
 
 
 def _sections(page):
-    """By number: the blocks of each section. What stands under a head without a number is for people."""
+    """The blocks of each section, by number. Text under a head without a number is for people."""
     parts = re.split(r"^## (.*)$", page, flags=re.M)
     heads = [re.match(r"(\d+)\. ", head) for head in parts[1::2]]
     return {int(head[1]): _blocks(text) for head, text in zip(heads, parts[2::2]) if head}
@@ -92,5 +92,5 @@ def _blocks(text):
 
 
 def _commands(page):
-    """Every command of a guide, without what is meant for people: two languages have the same."""
+    """Every command of a guide, without the text for people. Both languages have the same commands."""
     return [(number, block) for number, blocks in _sections(page).items() for block in blocks if block.language]

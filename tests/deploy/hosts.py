@@ -1,4 +1,5 @@
-"""The hosts on which docs/server.md is followed: two servers, a business server and a Redis, each with an address of its own."""
+"""The hosts on which docs/server.md is followed: two servers, a business server and a Redis, each with its own
+address."""
 
 import os
 import re
@@ -12,14 +13,14 @@ from place import bring_what_is_built, well
 from wechat import Account, control
 
 sys.path.append(str(PROJECT / "tests" / "mixed"))
-# Of the hosts without a machine, which tests/mixed has.
+# These make hosts without a machine; tests/mixed has them.
 from network import SUBNET, Network, ip  # noqa: E402
 from simulator import Forwarder  # noqa: E402
 
 NAME = "tokens.example.com"
 REDIS = "redis.example.com"
 BUSINESS, SECOND = "the business server", "the second server"
-# As docs/scale-out.md has it.
+# The rights in docs/scale-out.md.
 RIGHTS = "~wxtoken:* +@read +@write +@scripting +role +time +ping +select"
 
 
@@ -54,7 +55,7 @@ class Hosts:
         except BaseException:
             self.end()
             raise
-        # As others call the host from elsewhere.
+        # Other modules call the host by this name.
         self.machine = self.server
 
     def _host(self, named, hostname):
@@ -73,7 +74,7 @@ class Hosts:
         machine.namespace = f"/proc/{machine.pid}/ns/net"
         everybody = {}
         if named != BUSINESS:
-            # A business server has no way to WeChat's tokens but the server's.
+            # A business server reaches WeChat's tokens only through the server.
             Forwarder(machine)
             everybody = {f"WXTOKEN_{platform}_BASE_URL": Forwarder.URL for platform in ("API", "WORK")}
         bring_what_is_built(machine, everybody)
@@ -92,11 +93,11 @@ class Hosts:
         self.redis = host.redis("/tmp", "--protected-mode", "no", *everybody, *own)
 
     def name_the_second_too(self):
-        """What an operator does in the name server."""
+        """An operator's change in the name server."""
         self._name(self.business, NAME, self.addresses[self.second])
 
     def send(self, path, source, target):
-        """What an operator does by ssh."""
+        """An operator's copy by ssh."""
         (target.root / path).write_bytes((source.root / path).read_bytes())
         (target.root / path).chmod(0o600)
         (source.root / path).unlink()
@@ -115,7 +116,7 @@ class Hosts:
     def hidden(self, text):
         return re.sub(r"wxk_\w+", "wxk_…", text)
 
-    # --- who runs what ---
+    # --- users and programs ---
 
     def follow(self, number, only=None):
         self.guide.follow(number, only)
@@ -137,7 +138,7 @@ class Hosts:
         return self.shop.minted()
 
     def program(self):
-        """What the guide puts into the environment of a program on the business server."""
+        """The environment that the guide gives a program on the business server."""
         text = (self.business.root / "etc/shop/wxtoken.env").read_text()
         return dict(line.split("=", 1) for line in text.splitlines())
 
@@ -145,7 +146,7 @@ class Hosts:
         return Path(self.business.root / "etc/shop/tokens-ca.pem")
 
     def leaks(self, text):
-        """The names of the secrets that stand in a text."""
+        """The names of the secrets that occur in a text."""
         words = {**self.secrets, **{f"key {number}": key for number, key in enumerate(self.keys)}}
         tokens = {f"token {number}": token for number, token in enumerate(self.shop.tokens() + self.platform.tokens())}
         return [name for name, word in {**words, **tokens}.items() if word in text]

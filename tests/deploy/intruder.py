@@ -1,5 +1,5 @@
-"""What a reader of the store may think of, tried for real; run in the machine as that user. Prints for each attempt what the
-system said to it, as JSON: "got …" where something came of it.
+"""Attacks that a reader of the store may think of, tried for real. Runs in the machine as that user. Prints as JSON how the
+system answered each attempt; "got …" means that it succeeded.
 
     intruder.py STORE KEEPER_PID
 """
@@ -149,7 +149,7 @@ for key in ({}, {"WXTOKEN_KEY_FILE": str(own_key)}):
 attempt("systemctl stop", lambda: run("systemctl", "--no-ask-password", "stop", "wxtoken-keep"))
 attempt("systemctl set-environment", lambda: run("systemctl", "--no-ask-password", "set-environment", "A=1"))
 
-# These may come to something: then it holds no secret, which the test looks for in all that is said here.
+# These may succeed. The test searches their output for secrets.
 free = {}
 for name, words in {
     "wxtoken status": ["status", "--json"],

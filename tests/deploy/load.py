@@ -1,4 +1,5 @@
-"""Stories under load: business processes in C, Go, PHP and Python go on, whatever is done to keeper, secret and key."""
+"""Stories under load: business processes in C, Go, PHP and Python keep working during any operation on keeper,
+secret and key."""
 
 import subprocess
 import threading
@@ -85,7 +86,7 @@ def a_token_is_revoked(place, pages):
         asker.join()
     others = [answer for answer in answers if answer.get("token") in (None, refused)]
     good = told.code == 0 and not others and place.shop.minted() == minted + 1
-    name = "a token that WeChat refuses is rejected by five readers at once: one is minted, and all have that"
+    name = "five readers reject a token that WeChat refuses at once: one token is minted, and all get it"
     place.checks(name, good, "" if good else f"{place.shop.minted() - minted} minted; {told}", others)
 
 
@@ -93,7 +94,7 @@ def an_account_is_added(place):
     late = Account("late", "official", "wxlate0000000001", "late-secret-0123456789", lifetime_ms=7_200_000)
     place.register(late)
     until(late.minted, "the token of an account that nobody asks for")
-    place.checks("the token of a new account is fetched before anybody asks", late.minted() == 1)
+    place.checks("the token of a new account is fetched before a caller asks", late.minted() == 1)
 
 
 def the_keeper_is_killed(place):
@@ -101,7 +102,7 @@ def the_keeper_is_killed(place):
     pid = place.keeper_pid()
     place.root(f"kill -KILL {pid}")
     until(lambda: place.keeper_pid() not in (0, pid), "systemd to start the keeper again")
-    place.checks("a keeper that is killed is started again by systemd, and nobody notices", True)
+    place.checks("systemd restarts a killed keeper, and no call fails", True)
 
 
 def two_keepers_are_harmless(place):
@@ -121,14 +122,14 @@ def two_keepers_are_harmless(place):
         said, _ = second.communicate(timeout=20)
     finally:
         second.kill()
-    # What the other keeper is at is no failure, though it is told as one.
+    # A fetch by the other keeper is not a failure, though it is reported as one.
     failed = [line for line in said.splitlines() if " failed " in line and "is being fetched" not in line]
     good = second.returncode == 0 and not failed
     place.checks("a second keeper is harmless, and ends with 0 at SIGTERM", good, f"exit code {second.returncode}", failed)
 
 
 def the_secret_is_changed(place):
-    # Right after a mint: the next refresh is far enough for both sides to have it.
+    # Right after a mint, the next refresh is far enough away for both sides to get this token.
     until_minted(place, 1)
     place.shop.secret = place.secrets["new"]
     place.shop.settings()

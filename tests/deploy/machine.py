@@ -1,5 +1,6 @@
-"""A throw-away machine: Debian's real systemd as the first process of namespaces of its own, over a copy-on-write view of
-this host, or of another root. Users, /etc, /usr/local and /var/lib are really changed there, and nothing of it is left here.
+"""A throw-away machine: Debian's real systemd as the first process of private namespaces, over a copy-on-write view of
+this host or of another root. Users, /etc, /usr/local and /var/lib really change there, and nothing remains on this
+host.
 """
 
 import ctypes
@@ -21,7 +22,7 @@ PATIENCE_S = 30
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PR_SET_PDEATHSIG = 1
 NAMESPACES = ["unshare", "-m", "-p", "-C", "-u", "-i", "--fork", "--kill-child", "--propagation", "private"]
-# What the guides and their stories run, and the packages that bring it.
+# The programs that the guides and their stories run, and their packages.
 PROGRAMS = {
     "sqlite3": "sqlite3",
     "gcore": "gdb",
@@ -35,7 +36,7 @@ PROGRAMS = {
     "cc": "gcc",
     "pkg-config": "pkg-config",
 }
-# What machine.sh mounts, as far as some hosts forbid it.
+# The mounts of machine.sh that some hosts forbid.
 MOUNTS = """
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
@@ -60,7 +61,7 @@ def until(condition, what, patience_s=PATIENCE_S):
 
 
 def not_given():
-    """What this host does not give, and no package brings, in words; nothing, if it is empty."""
+    """The features that this host lacks and no package provides, in words; empty if there are none."""
     if os.geteuid() != 0:
         return "it needs root, or sudo without a password"
     if not cgroup2():
@@ -72,7 +73,7 @@ def not_given():
 
 
 def lacking():
-    """What this host lacks and a package brings."""
+    """The programs that this host lacks and a package provides."""
     if not Path("/lib/systemd/systemd").exists():
         return "systemd: apt-get install systemd (it need not be running)"
     for program, package in PROGRAMS.items():
@@ -84,7 +85,7 @@ def lacking():
 
 
 def cgroup2():
-    """Where the unified hierarchy is mounted, or None."""
+    """The mount point of the unified hierarchy, or None."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
         _, where, kind, *_ = line.split()
         if kind == "cgroup2" and os.access(where, os.W_OK):
@@ -93,7 +94,7 @@ def cgroup2():
 
 
 class Done:
-    """What came of a command."""
+    """The result of a command."""
 
     def __init__(self, code, output, errors=""):
         self.code, self.output, self.errors = code, output, errors
@@ -130,7 +131,7 @@ class Machine:
             raise
 
     def _enter_cgroup(self):
-        # It ends when this process does, however that happens.
+        # The child ends with this process, however this process ends.
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         (self._cgroup / "cgroup.procs").write_text("0")
 
@@ -152,12 +153,12 @@ class Machine:
             self._process.kill()
         self._process.wait()
         directories = [Path(path) for path, _, _ in os.walk(self._cgroup, topdown=False)]
-        # The kernel takes its time over the processes of a namespace that has ended.
+        # The kernel takes its time to end the processes of a closed namespace.
         until(lambda: all(_removed(directory) for directory in directories), "the end of the machine's processes")
         self._place.rmdir()
 
     def command(self, words, user=None):
-        """The command that runs `words` in the machine; a user gets all the groups he has there."""
+        """The command that runs `words` in the machine. A user gets all of the groups that the machine gives it."""
         entered = ["nsenter", "-t", str(self.pid), "-m", "-p", "-C", "-u", "-i", *(["-n"] if self._own_network else []), "--"]
         return [*entered, *(["runuser", "-u", user, "--"] if user else []), *map(str, words)]
 
@@ -166,7 +167,7 @@ class Machine:
         return subprocess.Popen(self.command(words, user), env=where, start_new_session=True, **options)
 
     def run(self, script, user=None, stdin="", environment=None, patience_s=PATIENCE_S):
-        """Runs lines of bash in a login shell, as somebody who logs in; they end at the first that fails."""
+        """Runs lines of bash in a login shell, like a user who logs in. They end at the first failure."""
         words = ["bash", "--login", "-euo", "pipefail", "-c", script]
         process = self.start(
             words,
@@ -187,7 +188,7 @@ class Machine:
         return Done(process.returncode, output, errors)
 
     def run_on_terminal(self, script, typed):
-        """The same as root at a terminal, where `typed` is answered to the first question."""
+        """Runs a script as root at a terminal, and answers the first question with `typed`."""
         terminal, its_end = pty.openpty()
         process = subprocess.Popen(
             ["setsid", "--ctty", "--wait", *self.command(["bash", "--login", "-euo", "pipefail", "-c", script])],
@@ -206,9 +207,9 @@ class Machine:
                 try:
                     output += os.read(terminal, 4096)
                 except OSError:
-                    # Nobody holds the other end any more.
+                    # No process holds the other end any more.
                     break
-                # As somebody who reads the question first: it is asked a moment before the terminal stops to show.
+                # Answers only when the question is complete. It appears a moment before the terminal stops echoing.
                 if not has_answered and output.rstrip().endswith(b":"):
                     until(lambda: not termios.tcgetattr(terminal)[3] & termios.ECHO, "a terminal that shows nothing")
                     os.write(terminal, typed.encode() + b"\n")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of the throw-away machine, in namespaces of its own: makes its root of an overlay of LOWER, and
-# becomes systemd there. What changes lies in a tmpfs and goes with the last process. The network stays the host's.
+# The first process of the throw-away machine, in private namespaces. It makes its root of an overlay of LOWER, and
+# becomes systemd there. Changes live in a tmpfs and vanish with the last process. The network remains the host's.
 #
 #   machine.sh PLACE PROJECT LOWER      PLACE is an empty directory; PROJECT becomes /srv/libwxtoken; LOWER is / or another root
 set -eu
@@ -33,14 +33,14 @@ ln -s /proc/self/fd "$root/dev/fd"
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 
-# A machine where nothing runs yet but systemd and its journal.
+# A machine that runs only systemd and its journal.
 rm -rf "$root"/etc/systemd/system/*.wants
 find "$root"/lib/systemd/system/*.wants -type l ! -name 'systemd-journald*' ! -name systemd-tmpfiles-setup.service \
   ! -name dbus.socket -delete
 mkdir -p "$root/etc/systemd/journald.conf.d"
 printf '[Journal]\nStorage=volatile\nRateLimitBurst=0\n' > "$root/etc/systemd/journald.conf.d/test.conf"
 : > "$root/etc/machine-id"
-# No name of a platform leads out of here.
+# No platform's name resolves to an outside address.
 echo "127.0.0.1 api.weixin.qq.com api2.weixin.qq.com qyapi.weixin.qq.com" >> "$root/etc/hosts"
 
 cd "$root"

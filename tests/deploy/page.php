@@ -1,6 +1,6 @@
 <?php
 
-/** A page as an application has it: it opens the store in each request. ?reject=TOKEN says that the API refused TOKEN. */
+/** An application's page, which opens the store in each request. ?reject=TOKEN says that the API refused TOKEN. */
 
 declare(strict_types=1);
 

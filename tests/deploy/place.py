@@ -1,4 +1,4 @@
-"""The machine on which the guide is followed: its accounts, its settings, and who runs what on it."""
+"""The machine on which the guide is followed: its accounts, its settings, and the users of its programs."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ class Place:
             raise
 
     def _settle(self, everybody):
-        """What this host has before the guide begins: where WeChat is, a library and a tool that are built, PHP-FPM."""
+        """Prepares the host for the guide: the address of WeChat, a built library and command, and PHP-FPM."""
         machine = self.machine
         bring_what_is_built(machine, everybody)
         machine.write("/etc/wxtoken/keeper.env", "".join(f"{name}={value}\n" for name, value in everybody.items()), 0o600)
@@ -59,7 +59,7 @@ class Place:
     # --- the guide ---
 
     def follow(self, number, typed="", only=None):
-        """Runs the commands of a section as they stand there, or one block of them. What it asks for is typed."""
+        """Runs the commands of a section as printed, or one block of them. Its questions are answered at a terminal."""
         for block in self.guide[number]:
             if words := block.told("types"):
                 self.guide.words[words] = typed
@@ -71,7 +71,7 @@ class Place:
         wrong = [line for line in found if line not in AS_IN_THE_PICTURE]
         self.checks(f"owners and modes are those of the picture {when}", found == AS_IN_THE_PICTURE, "", wrong)
 
-    # --- who runs what ---
+    # --- users and programs ---
 
     def root(self, script):
         return well(script, self.machine.run(script))
@@ -90,14 +90,14 @@ class Place:
         return int(self.root("systemctl show wxtoken-keep -p MainPID --value"))
 
     def leaks(self, text):
-        """The names of the secrets that stand in a text."""
+        """The names of the secrets that occur in a text."""
         key = self.machine.root / f"{STORE[1:]}.key"
         words = {**self.secrets, "the key": key.read_text().strip()} if key.exists() else self.secrets
         return [name for name, word in words.items() if word in text]
 
 
 def bring_what_is_built(machine, everybody):
-    """So that `make` and `make install` find a library and a tool, and every login shell finds these settings."""
+    """Lets `make` and `make install` find a built library and command, and every login shell find these settings."""
     built = machine.root / "srv/built/release"
     built.mkdir(parents=True)
     for library in ("libwxtoken.so", "libwxtoken.a"):

@@ -1,21 +1,21 @@
-"""docs/deploy.md and docs/server.md, word by word, on throw-away machines; then what they promise.
+"""Follows docs/deploy.md and docs/server.md word by word on throw-away machines, then tests their promises.
 
     run.py SIMULATOR [deploy] [server]
 
-As root, or with passwordless sudo, with build/stage, build/soak and the command wxtoken built. Each guide has a simulator and a
-network of its own, so that its ports are free and nothing leads out. On a host that gives no namespaces it says that it was
-NOT RUN, and ends well.
+Runs as root, or with passwordless sudo, after build/stage, build/soak and the command wxtoken are built. Each guide has its own
+simulator and network, so that its ports are free and nothing connects to the outside. On a host without namespaces it says that
+it was NOT RUN, and exits with 0.
 
-What is real: users, groups, modes and files; systemd with the units as they are installed, their sandboxes, sockets, notify and
+Real: users, groups, modes and files; systemd with the installed units, their sandboxes, sockets, notify and
 watchdog; PHP-FPM and nginx with Debian's units; Redis; the workers in C, Go and Python; the terminal at which secrets are typed.
 
-What is stood in for:
-  - WeChat, by the simulator on loopback: so the machine sets WXTOKEN_API_BASE_URL and WXTOKEN_WORK_BASE_URL for everybody.
-  - cargo, by `true`: `make` and `make install` find what was built before.
+Replaced:
+  - WeChat, by the simulator on loopback. The machine sets WXTOKEN_API_BASE_URL and WXTOKEN_WORK_BASE_URL for all users.
+  - cargo, by `true`. `make` and `make install` find the earlier build.
   - name servers, by /etc/hosts; ssh between hosts, by a copy of the file.
-  - the kernel and the packages, which are this host's.
+  - the kernel and the packages, by this host's.
 
-DEPLOY_VERBOSE=1 shows what each attempt of a reader was answered; WXTOKEN_TOOL names another build of the command.
+DEPLOY_VERBOSE=1 shows the answer to each attempt of a reader; WXTOKEN_TOOL names another build of the command.
 """
 
 import os
@@ -105,7 +105,7 @@ def main(simulator=None, *guides):
     if lacks:
         checks("the machine can be made", False, f"this host lacks {lacks}")
     else:
-        # So that everything is ended then, too.
+        # Everything is then ended as well.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         tell(*GUIDES[guides[0]], checks)
     print(f"{checks.passed} passed, {checks.failed} failed")
@@ -113,7 +113,7 @@ def main(simulator=None, *guides):
 
 
 def on_its_own(simulator, guide):
-    """In a network namespace, beside a simulator: a run of this file that has both."""
+    """Runs this file in a network namespace, under a simulator."""
     inside = ["sh", "-c", 'ip link set lo up && exec "$0" "$@"', simulator, "exec", "--quiet", "--"]
     run = [sys.executable, "-B", os.path.abspath(__file__), simulator, guide]
     print(f"=== docs/{guide}.md", flush=True)
@@ -134,7 +134,7 @@ def tell(make, stories, checks):
         for story in stories:
             story(place)
     except (Failure, OSError, ValueError, subprocess.SubprocessError) as reason:
-        checks("the story gets to its end", False, f"{type(reason).__name__}: {reason}")
+        checks("the story completes", False, f"{type(reason).__name__}: {reason}")
     finally:
         if place:
             place.end()

@@ -1,4 +1,5 @@
-"""Stories of docs/server.md, in the order of its sections: a server, its clients, and what becomes of their calls meanwhile."""
+"""Stories of docs/server.md, in the order of its sections: a server, its clients, and the fate of calls during each
+operation."""
 
 import re
 
@@ -31,7 +32,7 @@ def the_first_server_is_set_up(hosts):
         "/root/wxtoken-ca/ca.key root root 600",
         "/run/wxtoken/serve.sock root wxtoken 660",
     ]
-    hosts.checks("keys and the socket are open to those who need them", found.splitlines() == expected, found.replace("\n", "; "))
+    hosts.checks("keys and the socket are accessible only to the users that need them", found.splitlines() == expected, found.replace("\n", "; "))
     journal = hosts.root("journalctl -o cat -u wxtoken-serve")
     listening = re.findall(r"listening on (\S+)", journal)
     good = listening == ["unix:/run/wxtoken/serve.sock", "https://[::]:8443"]
@@ -45,7 +46,7 @@ def a_business_server_is_set_up(hosts):
     hosts.checks("a program on the business server gets the server's token", hosts.minted() == 1, f"{hosts.minted()} minted")
     key = hosts.words["the key"].strip()
     found = hosts.root("stat -c '%U %G %a' /etc/shop/tokens.key; cat /etc/shop/tokens.key", hosts.business).split()
-    hosts.checks("its key is open to its program alone", found == ["root", "shop", "640", key], " ".join(found[:3]))
+    hosts.checks("only its program can read its key", found == ["root", "shop", "640", key], " ".join(found[:3]))
     for user, _ in LANGUAGES.values():
         hosts.root(f"useradd --create-home --groups shop {user}", hosts.business)
     stranger = hosts.on_business("runuser -u nobody -- shop")
@@ -65,8 +66,8 @@ def each_call_is_made_with_curl(hosts):
     told = f"{len(operations)} calls"
     hosts.checks("the guide has a curl for each call of the description", len(operations) >= 13 and not without, told, without)
     hosts.follow(8)
-    # The token, and the ticket that is fetched with it.
-    hosts.checks("these calls cost one ticket, and no token", hosts.minted() == 2, f"{hosts.minted()} minted")
+    # Two mints: the token, and the ticket that it fetches.
+    hosts.checks("these calls cost one ticket and no token", hosts.minted() == 2, f"{hosts.minted()} minted")
 
 
 def calls_of(script):
@@ -82,7 +83,7 @@ def is_of(call, method, path):
 
 
 def business_goes_on(hosts):
-    """Sections 9 to 12 under load: keys, certificates and restarts cost no call."""
+    """Sections 9 to 12 under load: changes of keys, certificates and restarts fail no call."""
     server, address = Server(NAME, hosts.ca()), hosts.addresses[hosts.server]
     first = hosts.words["the key"].strip()
     asked = hosts.shop.counters()["requests"]
@@ -93,11 +94,11 @@ def business_goes_on(hosts):
         hosts.follow(9, only=0)
         key = hosts.words["the key"].strip()
         both = [status_of(server, address, one) for one in (first, key)]
-        hosts.checks("while a key is rotated, both hold", both == [200, 200], str(both))
+        hosts.checks("while a key is rotated, both are accepted", both == [200, 200], str(both))
         hosts.follow(9, only=1)
         hosts.follow(9, only=2)
         both = [status_of(server, address, one) for one in (first, key)]
-        hosts.checks("when that is finished, the first is refused", both == [401, 200], str(both))
+        hosts.checks("when the rotation ends, the first is refused", both == [401, 200], str(both))
         with Callers(server, address, key) as callers:
             until(lambda: callers.calls > 20, "the callers")
             certificates_name_clients(hosts)
@@ -114,7 +115,7 @@ def business_goes_on(hosts):
     hosts.checks("no call failed while keys, certificates and the server changed", not problems, told, problems)
     tokens = {token for one in (callers, *workers) for token in one.tokens}
     good = len(tokens) == 1 and hosts.minted() == 2 and hosts.shop.counters()["requests"] == asked
-    hosts.checks("all were served the one token, and WeChat was asked for none", good, f"{len(tokens)} tokens, {hosts.minted()} minted")
+    hosts.checks("all were served the one token, and WeChat was not asked for another", good, f"{len(tokens)} tokens, {hosts.minted()} minted")
 
 
 def status_of(server, address, key, path="/v1/token/shop", port=8443):
@@ -132,14 +133,14 @@ def certificates_name_clients(hosts):
     audit = hosts.root("journalctl -o cat -u wxtoken-serve --grep crm.example.com")
     address = hosts.addresses[hosts.business]
     good = "does not know this key" in bare.said and f'"address":"{address}"' in audit and hosts.pid() != before
-    hosts.checks("a certificate names its client, and without one there is none", good, audit.strip().splitlines()[-1])
+    hosts.checks("a certificate identifies its client, and a call without one is refused", good, audit.strip().splitlines()[-1])
 
 
 def a_restart_costs_no_call(hosts, callers, workers):
     before, had = hosts.pid(), callers.calls
     hosts.follow(11)
     until(lambda: callers.calls > had + 20, "calls after the upgrade")
-    hosts.checks("an upgrade is another process", hosts.pid() not in (0, before))
+    hosts.checks("an upgrade starts another process", hosts.pid() not in (0, before))
     for _ in range(5):
         had = callers.calls
         hosts.root("systemctl restart wxtoken-serve")
@@ -151,14 +152,14 @@ def a_restart_costs_no_call(hosts, callers, workers):
 def a_certificate_is_renewed(hosts, server, address, callers):
     before = (hosts.pid(), server.serial(address))
     hosts.follow(12)
-    # systemctl has sent the signal; the server reads the files at once.
+    # systemctl has sent the signal. The server reads the files at once.
     until(lambda: server.serial(address) != before[1], "the new certificate")
     served = hosts.root("openssl x509 -in /etc/wxtoken/tls/server.pem -noout -serial").strip().partition("=")[2]
     good = hosts.pid() == before[0] and server.serial(address) == served
     hosts.checks("a reload shows the new certificate, in the same process", good, "", callers.problems)
     hosts.root("cp /etc/wxtoken/tls/server.pem /root/good.pem; echo broken > /etc/wxtoken/tls/server.pem; systemctl reload wxtoken-serve")
     until(lambda: "the certificate stays as it was" in hosts.root("journalctl -o cat -u wxtoken-serve"), "word of the broken file")
-    hosts.checks("a certificate that is broken leaves the one before", server.serial(address) == served)
+    hosts.checks("a broken certificate leaves the previous one in use", server.serial(address) == served)
     hosts.root("install -m 644 /root/good.pem /etc/wxtoken/tls/server.pem; systemctl reload wxtoken-serve")
 
 
@@ -167,9 +168,9 @@ def nginx_stands_in_front(hosts):
     server, address, key = Server(NAME, hosts.ca()), hosts.addresses[hosts.server], hosts.words["the key"].strip()
     audit = hosts.root("journalctl -o cat -u wxtoken-serve -n 50")
     good = f'"client":"shop-web","address":"{hosts.addresses[hosts.business]}","verb":"get"' in audit.splitlines()[-1]
-    hosts.checks("through nginx the audit has the address of who asks", good, audit.splitlines()[-1])
+    hosts.checks("through nginx the audit has the address of the caller", good, audit.splitlines()[-1])
     strangers = [status_of(server, address, "", path, 443) for path in ("/metrics", "/v1/token/shop", "/healthz")]
-    hosts.checks("nobody behind nginx counts as of this host", strangers == [401, 401, 200], str(strangers))
+    hosts.checks("a client behind nginx does not count as local", strangers == [401, 401, 200], str(strangers))
     query = f"/cgi-bin/token?grant_type=client_credential&appid={hosts.shop.id}&secret={key}"
     answered = status_of(server, address, "", query, 443)
     hosts.root("systemctl stop wxtoken-serve.socket wxtoken-serve.service")
@@ -179,7 +180,7 @@ def nginx_stands_in_front(hosts):
     good = (answered, failed) == (200, 502) and key not in logs
     hosts.checks("nginx logs no key, not even of a call that fails", good, f"{answered}, {failed}")
     mode = hosts.root("stat -c '%U %G %a' /run/wxtoken/serve.sock").strip()
-    hosts.checks("the socket is nginx's and the group's", mode == "www-data wxtoken 660", mode)
+    hosts.checks("the socket belongs to nginx's user and the group", mode == "www-data wxtoken 660", mode)
 
 
 def a_second_server_makes_a_pair(hosts):
@@ -194,7 +195,7 @@ def a_second_server_makes_a_pair(hosts):
     addresses = [hosts.addresses[one] for one in (hosts.server, hosts.second)]
     both = [status_of(server, address, key) for address in addresses]
     good = both == [200, 200] and hosts.minted() == minted and mode == "600"
-    hosts.checks("both servers know the client's key, and fetch nothing anew", good, f"{both}, {hosts.minted() - minted} minted")
+    hosts.checks("both servers know the client's key, and fetch nothing again", good, f"{both}, {hosts.minted() - minted} minted")
     workers = [Worker(hosts.business, language, "shop", hosts.program()) for language in LANGUAGES]
     try:
         for worker in workers:
@@ -209,7 +210,7 @@ def a_second_server_makes_a_pair(hosts):
             worker.end()
     problems = [problem for worker in workers for problem in worker.problems]
     served = ", ".join(f"{worker.language} {worker.gets}" for worker in workers)
-    hosts.checks("either server may be away, and no program notices", not problems, served, problems)
+    hosts.checks("either server may be down, and no call fails", not problems, served, problems)
     new = after["minted"] - before["minted"]
     strange = {one for worker in workers for one in worker.tokens[known[worker] :]} - set(hosts.shop.tokens())
     good = new >= 4 and after["requests"] - before["requests"] == new and after["max_in_flight"] == 1 and not strange
@@ -217,12 +218,12 @@ def a_second_server_makes_a_pair(hosts):
 
 
 def settled(hosts):
-    """What WeChat has counted, at a moment when no request is on its way there."""
+    """WeChat's counts, at a moment when no request is on its way."""
     return until(lambda: (counted := hosts.shop.counters())["in_flight"] == 0 and counted, "a moment without a request")
 
 
 def tokens_become_short(hosts, server, workers):
-    """WeChat refuses the token, a program says so, and from now on tokens last for seconds."""
+    """WeChat refuses the token, and a program reports it. From now on tokens last for seconds."""
     hosts.shop.settings(**PLENTIFUL, **SHORT)
     connection = server.connect(hosts.addresses[hosts.server])
     old = token_of(connection, "/v1/token/shop", hosts.words["the key"].strip())
@@ -230,14 +231,14 @@ def tokens_become_short(hosts, server, workers):
     control("/revoke", {"id": hosts.shop.id, "which": "all", "kind": "stable"})
     environment = " ".join(f"{name}={value}" for name, value in hosts.program().items())
     program = f"env {environment} PYTHONPATH={IN_MACHINE}/bindings/python python3 -c '{REJECT}'"
-    # On stdin: the journal notes command lines.
+    # On stdin, because the journal records command lines.
     done = hosts.business.run(f"runuser -u shop-python -- {program}", stdin=old)
-    hosts.checks("a program says that WeChat refuses the token", done.code == 0, "" if done.code == 0 else str(done))
+    hosts.checks("a program reports that WeChat refuses the token", done.code == 0, "" if done.code == 0 else str(done))
     until(lambda: all(worker.tokens[-1] != old for worker in workers), "all programs to have another")
 
 
 def one_may_die(hosts, gone, workers):
-    """While one is away, two tokens come to their ends."""
+    """While one server is stopped, two tokens expire."""
     hosts.root("systemctl stop wxtoken-serve.socket wxtoken-serve.service", gone)
     had = {worker: len(worker.tokens) for worker in workers}
     until(lambda: all(len(worker.tokens) >= had[worker] + 2 for worker in workers), "all programs to have the next two tokens")
@@ -252,7 +253,7 @@ def a_client_is_removed(hosts):
         to = f"--resolve {NAME}:8443:{hosts.addresses[machine]}"
         done = hosts.on_business(f"curl -sS -o /dev/null -w '%{{http_code}}' {words} {to} https://{NAME}:8443/v1/token/shop")
         refused.append(done.output)
-    hosts.checks("a client that was removed is refused by both servers", refused == ["401", "401"], str(refused))
+    hosts.checks("both servers refuse a removed client", refused == ["401", "401"], str(refused))
 
 
 def backups_are_made(hosts):

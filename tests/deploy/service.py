@@ -1,4 +1,4 @@
-"""Stories of wxtoken-serve.service: its sandbox, its sockets, and what it says to systemd."""
+"""Stories of wxtoken-serve.service: its sandbox, its sockets, and its notifications to systemd."""
 
 import json
 import threading
@@ -9,7 +9,7 @@ from machine import IN_MACHINE, until
 from wechat import Account, control
 
 DROP_IN = "/etc/systemd/system/wxtoken-serve.service.d/watchdog.conf"
-# In the service's own view of the filesystem: each is refused, for this reason.
+# Tried in the service's own view of the filesystem. Each is refused for this reason.
 REFUSED = {
     "touch /etc/new": "Read-only file system",
     "touch /usr/local/bin/new": "Read-only file system",
@@ -25,7 +25,7 @@ def the_unit_is_as_tight_as_the_keepers(hosts):
     keeper, server = (exposures(hosts, name) for name in ("wxtoken-keep", "wxtoken-serve"))
     worse = [f"{name}: {server.get(name)} instead of {was}" for name, was in keeper.items() if server.get(name, 99) > was]
     told = f"{len(keeper)} settings, {sum(keeper.values()):.1f} and {sum(server.values()):.1f} in all"
-    hosts.checks("in no setting the server is more exposed than the keeper", len(keeper) > 50 and not worse, told, worse)
+    hosts.checks("no setting exposes the server more than the keeper", len(keeper) > 50 and not worse, told, worse)
 
 
 def exposures(hosts, name):
@@ -48,20 +48,20 @@ def the_server_lives_in_its_sandbox(hosts):
         done = hosts.server.run(f"{within} {command}")
         if done.code == 0 or reason not in done.said:
             come_through.append(f"{command}: {done}")
-    hosts.checks("it sees no home, and can write nowhere", not come_through, f"{len(REFUSED)} tries", come_through)
+    hosts.checks("it sees no home directory, and cannot write anywhere", not come_through, f"{len(REFUSED)} tries", come_through)
     hosts.root(f"{within} touch /var/lib/wxtoken/new; rm /var/lib/wxtoken/new")
     shown = hosts.root("systemctl show wxtoken-serve -p Type -p ActiveState -p StatusText").splitlines()
     shown = dict(line.split("=", 1) for line in shown)
     good = (shown["Type"], shown["ActiveState"]) == ("notify", "active") and "all valid" in shown["StatusText"]
-    hosts.checks("it has told systemd that it is ready, and how it is", good, shown["StatusText"])
+    hosts.checks("it has told systemd that it is ready, and its status", good, shown["StatusText"])
 
 
 def calls_under_way_are_answered_first(hosts):
-    """A fetch that takes a second is under way when the server is told to end."""
+    """A fetch of one second is under way when the server is told to end."""
     slow = Account("slow", "official", "wxslow0000000001", hosts.secrets["slow"])
     control("/faults", {"id": slow.id, "kind": "delay", "ms": 1500})
     words = f"account add {slow.name} --kind {slow.kind} --id {slow.id} --secret-file -"
-    # The keeper fetches a new account by itself, and the call waits with it.
+    # The keeper fetches a new account by itself, and the call waits for it.
     hosts.server.run(f"runuser -u wxtoken -- wxtoken {words}", stdin=slow.secret)
     hosts.root("runuser -u wxtoken -- wxtoken client change shop-web --all-accounts")
     key, address = hosts.words["the key"].strip(), hosts.addresses[hosts.server]
@@ -80,7 +80,7 @@ def calls_under_way_are_answered_first(hosts):
 
 
 def calls_of(hosts, connection):
-    """How many connections the server has taken from this caller's port."""
+    """The number of connections that the server has accepted from this caller's port."""
     port = connection.sock.getsockname()[1]
     return len(hosts.root(f"ss -Htn state established '( sport = :8443 and dport = :{port} )'").splitlines())
 
@@ -92,7 +92,7 @@ def a_call_starts_a_server_that_was_stopped(hosts):
     connection = Server(NAME, hosts.ca()).connect(hosts.addresses[hosts.server])
     status, _ = ask(connection, "/v1/token/shop", key)
     good = ended == ["success", "0"] and status == 200 and hosts.pid() != 0
-    hosts.checks("a server that was stopped ends well, and the next call starts it", good, f"{ended}, {status}")
+    hosts.checks("a stopped server exits with 0, and the next call starts it", good, f"{ended}, {status}")
 
 
 def a_server_that_hangs_is_replaced(hosts):
@@ -104,7 +104,7 @@ def a_server_that_hangs_is_replaced(hosts):
         until(lambda: hosts.pid() not in (0, pid), "the watchdog")
         until(lambda: callers.calls > 20, "the calls that have waited for the next server")
     hosts.root(f"rm {DROP_IN}; systemctl daemon-reload; systemctl restart wxtoken-serve")
-    # As systemd kills the one that hangs, it may wake for a moment, and take a connection with it.
+    # When systemd kills the hanging server, it may wake for a moment and take a connection with it.
     good = len(callers.problems) <= callers.count
-    name = "a server that hangs is replaced by the watchdog, at the cost of one call for each caller at most"
+    name = "the watchdog replaces a server that hangs, which fails at most one call of each caller"
     hosts.checks(name, good, f"{callers.calls} calls, {len(callers.problems)} lost", [] if good else callers.problems)

@@ -1,4 +1,4 @@
-"""Stories of what an operator meets later: a keeper that is down, backups, the script's file, metrics."""
+"""Stories of later operation: a stopped keeper, backups, the script's file, metrics."""
 
 import re
 
@@ -12,8 +12,7 @@ DROP_IN = "/etc/systemd/system/wxtoken-keep.service.d/test.conf"
 FOREBEAR = """sqlite3 /srv/odbp/.odbp_db.sqlite3 "
     CREATE TABLE weixin_account (id INTEGER PRIMARY KEY, name, corpid, secret, current);
     CREATE TABLE weixin_token (id INTEGER PRIMARY KEY, access_token, expires_in, expires_on, is_expired);
-    INSERT INTO weixin_account VALUES (1, 'odbp', '{id}', '{secret}', 1);"
-"""
+    INSERT INTO weixin_account VALUES (1, 'odbp', '{id}', '{secret}', 1);" """
 
 
 def the_keeper_is_down(place):
@@ -36,13 +35,13 @@ def the_keeper_is_down(place):
         worker.end()
     others = [problem for problem in worker.problems if "keeper" not in problem]
     told = f"{len(worker.problems)} gets failed meanwhile"
-    place.checks("a reader goes on by itself when the keeper is back", not others, told, others)
+    place.checks("a reader continues by itself when the keeper is back", not others, told, others)
 
 
 def is_told(place, words, code, besides=""):
     done = place.reader(f"wxtoken {words}")
     good = done.code == code and all(part in done.said for part in [*WHO, besides])
-    place.checks(f"without a keeper a reader's `{words}` says who should run", good, "" if good else str(done))
+    place.checks(f"without a keeper, a reader's `{words}` says which user should run one", good, "" if good else str(done))
 
 
 def the_keeper_hangs(place):
@@ -57,7 +56,7 @@ def the_keeper_hangs(place):
 
 
 def the_operator_says_who_reads(place):
-    """The keeper follows the store's mode, whenever that is set."""
+    """The keeper follows the store's mode at any time."""
     place.root(f"systemctl stop wxtoken-keep; chmod 600 {STORE}; systemctl start wxtoken-keep; chmod 640 {STORE}")
     follows(place, 0o640, 0o620, "a keeper that runs already lets the group in when the store does")
     place.root(f"chmod 600 {STORE}")
@@ -98,7 +97,7 @@ def backups_are_restored(place):
     place.modes_are_those_of_the_picture("after a restore into an empty directory")
     done = place.reader("wxtoken get shop && wxtoken get platform")
     good = done.code == 0 and place.shop.counters()["requests"] > asked
-    place.checks("what is restored serves readers, tickets that were put included", good, "" if good else str(done))
+    place.checks("the restored store serves readers, with pushed tickets", good, "" if good else str(done))
 
 
 def a_wrong_key_is_refused(place):
@@ -140,7 +139,7 @@ def metrics_are_written(place):
     place.checks(name, good, ", ".join(sorted(used)), sorted(used - names))
     place.root(f"chmod 000 {STORE}; systemctl start wxtoken-metrics; chmod 640 {STORE}")
     up = re.findall(r"^wxtoken_up .*", written.read_text(), re.M)
-    place.checks("a store that cannot be read is a metric too", up == ["wxtoken_up 0"], " ".join(up))
+    place.checks("an unreadable store has a metric", up == ["wxtoken_up 0"], " ".join(up))
 
 
 def nobody_else_connected(place):

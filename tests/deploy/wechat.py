@@ -1,4 +1,4 @@
-"""WeChat as wechat-sim plays it: an account, what was minted for it, and who connected."""
+"""WeChat as wechat-sim plays it: an account, its minted tokens, and the users that connected."""
 
 import json
 import os
@@ -18,7 +18,8 @@ def base_url():
 
 
 def connections():
-    """By uid: how many connections WeChat has accepted. What closed before it could be asked for counts as 'unknown'."""
+    """The number of connections accepted by WeChat, by uid. A connection that closed before the look-up counts as
+    'unknown'."""
     return control("/counters")["connections_by_uid"]
 
 
@@ -37,7 +38,7 @@ class Account:
         return self.counters()["minted"]
 
     def tokens(self):
-        """Newest first."""
+        """All tokens, newest first."""
         return [token["token"] for token in control(f"/tokens?id={self.id}")]
 
     def revoke(self):

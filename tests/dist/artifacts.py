@@ -1,4 +1,4 @@
-"""What is in each artifact of `make dist`, read from its ELF headers: what it needs, what it gives, how it is loaded.
+"""Checks the ELF headers of each artifact of `make dist`: its imports, its exports, and how it is loaded.
 
     artifacts.py [TRIPLE…]
 """
@@ -15,9 +15,9 @@ from old_libc import VERSIONS, are_had, exports_of
 
 SONAME = f"{NAME}.so.0"
 GLIBC = (2, 17)
-# What glibc 2.17 has, under the names it has there. The loader is needed for __tls_get_addr.
+# The libraries of glibc 2.17, by their names there. The loader is needed for __tls_get_addr.
 OF_GLIBC = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
-# Kunpeng and other servers with 64 KiB pages load nothing that is aligned to less.
+# Kunpeng and other servers with 64 KiB pages cannot load a file with a smaller alignment.
 PAGE = {"x86_64": 0x1000, "aarch64": 0x10000}
 MACHINE = {"x86_64": "Advanced Micro Devices X86-64", "aarch64": "AArch64"}
 
@@ -50,17 +50,18 @@ class Elf:
 
     @property
     def imported(self):
-        """What must be there: a weak symbol may be missing."""
+        """The imports that must exist. A weak symbol may be missing."""
         return {symbol[7].partition("@")[0] for symbol in self.symbols if symbol[6] == "UND" and symbol[4] == "GLOBAL" and len(symbol) > 7}
 
     @property
     def unversioned(self):
-        """What is not of the C library that it was linked with: a newer one may have it, so that the build does not fail."""
+        """The imports that are not from the C library of the build. A newer library may have them, so that the build
+        does not fail."""
         return {name for name in self.imported if not any(name == symbol[7].partition("@")[0] and "@" in symbol[7] for symbol in self.symbols if len(symbol) > 7)}
 
     @property
     def glibc(self):
-        """The versions of glibc that it asks for."""
+        """The versions of glibc that it requires."""
         versions = re.findall(r"GLIBC_(\d+)\.(\d+)", run("readelf", "-VW", self.path))
         return {(int(major), int(minor)) for major, minor in versions}
 
@@ -90,7 +91,7 @@ def main(triples):
 def the_library(check, target, elf):
     check(f"it is called {SONAME}", elf.soname == [SONAME], elf.soname)
     check("dlclose leaves it in place", "NODELETE" in elf.flags, elf.flags)
-    check("a program may load it at any time: no static TLS", "STATIC_TLS" not in elf.flags, elf.flags)
+    check("a program may load it at any time, since it has no static TLS", "STATIC_TLS" not in elf.flags, elf.flags)
     header = (ROOT / "include" / "wxtoken.h").read_text()
     functions = set(re.findall(r"^\w[\w *]*?\b(wxtoken_\w+)\(", header, re.M))
     check(f"it exports the {len(functions)} functions of the header", elf.exported == functions and functions, elf.exported ^ functions)
@@ -115,7 +116,7 @@ def the_command(check, target, elf):
 
 
 def extension_of_python(check, target, folder):
-    """That of the wheel, unpacked."""
+    """The library in the wheel, unpacked."""
     wheels = sorted(DIST.glob(f"wxtoken-{VERSION}-cp310-abi3-{'many' if target.libc == 'gnu' else 'musl'}linux*_{target.cpu}.whl"))
     check("there is one wheel with the extension", len(wheels) == 1, *wheels, f"in {DIST}: make dist-packages")
     for wheel in wheels[:1]:
@@ -140,21 +141,21 @@ def the_extension(check, target, elf):
             check.none(f"it asks for no symbol that musl {VERSIONS['musl']} lacks", sorted(of_libc - exports_of(target)))
     home = run("sh", "-c", "echo ~").strip()
     found = [place for place in (str(ROOT), home) if place.encode() in elf.path.read_bytes()]
-    check.none("it names no place on the machine that built it", found)
+    check.none("it contains no path of the machine that built it", found)
 
 
 def hardened(check, target, elf):
     name = elf.path.name
     stack = [flags for segment in elf.segment("GNU_STACK") for flags in segment[6:-1]]
     check(f"{name}: its stack is not executable", stack == ["RW"], stack)
-    check(f"{name}: what the loader has written is read-only then", elf.segment("GNU_RELRO"), elf.segments)
+    check(f"{name}: relocated data becomes read-only", elf.segment("GNU_RELRO"), elf.segments)
     if elf.needed:
-        check(f"{name}: it is bound when it is loaded", "NOW" in elf.flags or "BIND_NOW" in elf.flags, elf.flags)
-    # For aarch64, Rust has no static program that is loaded at any address.
+        check(f"{name}: its symbols are bound at load time", "NOW" in elf.flags or "BIND_NOW" in elf.flags, elf.flags)
+    # For aarch64, Rust has no static program that can be loaded at any address.
     if elf.needed or target.cpu == "x86_64":
-        check(f"{name}: it is loaded at any address", "DYN (" in elf.header, elf.header)
-    check(f"{name}: its code is not written to", "TEXTREL" not in elf.dynamic)
-    check(f"{name}: it looks for libraries where the system does", "RPATH" not in elf.dynamic and "RUNPATH" not in elf.dynamic)
+        check(f"{name}: it can be loaded at any address", "DYN (" in elf.header, elf.header)
+    check(f"{name}: its code is not writable", "TEXTREL" not in elf.dynamic)
+    check(f"{name}: it has no search path of its own", "RPATH" not in elf.dynamic and "RUNPATH" not in elf.dynamic)
     writable = [segment for segment in elf.segment("LOAD") if "W" in "".join(segment[6:-1]) and "E" in "".join(segment[6:-1])]
     check.none(f"{name}: no segment is writable and executable", writable)
     check(f"{name}: it is for {target.cpu}", re.search(r"Machine:\s+(.*)", elf.header)[1] == MACHINE[target.cpu], elf.header)
@@ -163,7 +164,7 @@ def hardened(check, target, elf):
 
 
 def nothing_of_the_builder(check, target):
-    """A path would tell who built it where, and would make two builds differ."""
+    """A path would reveal the builder's directories, and make two builds differ."""
     home = run("sh", "-c", "echo ~").strip()
     found = [
         f"{path.relative_to(target.tree)}: {place}"
@@ -172,7 +173,7 @@ def nothing_of_the_builder(check, target):
         for place in (str(ROOT), f"{home}/.cargo", f"{home}/.rustup")
         if place.encode() in path.read_bytes()
     ]
-    check.none("no file names a place on the machine that built it", found)
+    check.none("no file contains a path of the machine that built it", found)
 
 
 def papers(check, target):
@@ -180,12 +181,12 @@ def papers(check, target):
     third = (folder / "THIRD-PARTY-LICENSES.txt").read_text()
     lock = set(re.findall(r'^name = "(.*)"$', (ROOT / "Cargo.lock").read_text(), re.M))
     named = set(re.findall(r"^([\w-]+) [\d.]+\S* \(", third, re.M))
-    check("the licences of what is linked in are there", {"ring", "rustls", "rusqlite", "tokio", "ureq"} <= named <= lock, named - lock)
-    check.none("each of them is named with a licence", re.findall(r"^.* \(None\)$", third, re.M))
+    check("it contains the licences of the linked libraries", {"ring", "rustls", "rusqlite", "tokio", "ureq"} <= named <= lock, named - lock)
+    check.none("each of them is listed with a licence", re.findall(r"^.* \(None\)$", third, re.M))
     described = (target.tree / "lib/pkgconfig/wxtoken.pc").read_text()
     check("pkg-config finds the files wherever the tree is", f"Version: {VERSION}" in described and "prefix=${pcfiledir}" in described)
     late = [path for path in target.tree.rglob("*") if path.is_symlink() and not path.exists()]
-    check.none("no link leads nowhere", late)
+    check.none("no link is broken", late)
 
 
 if __name__ == "__main__":

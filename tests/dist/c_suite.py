@@ -1,5 +1,5 @@
-"""The C suite and the faults of tests/c on what `make dist-trees` has made, with the oldest C library of each kind, and on
-aarch64 under qemu.
+"""The C suite and the faults of tests/c on the trees of `make dist-trees`, with the oldest C library of each kind, and
+on aarch64 under qemu.
 
     c_suite.py SIMULATOR [TRIPLE…]
 """
@@ -23,7 +23,7 @@ def main(simulator, *triples):
         how = f"{target.triple} on {'musl' if target.libc == 'musl' else 'glibc'} {VERSIONS[target.libc]}"
         print(f"=== {how}", flush=True)
         for part in ("plain", "faults"):
-            # Under qemu, all that the story of memory tries takes ten minutes and more.
+            # Under qemu, the full story of memory takes ten minutes and more.
             step = {"FAULTS_STEP": "130"} if is_emulated(target) else {}
             done = subprocess.run(words_of_make(target, simulator, part), cwd=ROOT, env={**os.environ, **step}, check=False)
             check(f"tests/c: {part} of {how}", done.returncode == 0, f"exit code {done.returncode}")
@@ -33,7 +33,7 @@ def main(simulator, *triples):
 def words_of_make(target, simulator, part):
     flags = f"-target {target.cpu}-linux-{target.libc}.2.17"
     if target.libc == "musl":
-        # Left to itself, zig links musl statically.
+        # By default, zig links musl statically.
         flags = f"-target {target.cpu}-linux-musl -dynamic -Wl,-dynamic-linker,{musl_loader_in(root_of(target), target.cpu)}"
     settings = {
         "STAGE": target.tree,

@@ -1,4 +1,4 @@
-"""One line for each thing that is looked at, and the exit code in the end."""
+"""Prints one line for each check, and computes the exit code."""
 
 import sys
 from pathlib import Path
@@ -20,15 +20,15 @@ class Checks:
                 print(f"#   {problem}", flush=True)
 
     def none(self, name, problems):
-        """Holds when there is none of these."""
+        """Passes if the list of problems is empty."""
         self(name, not problems, *problems)
 
     def same(self, name, first, second):
-        """Holds when two dictionaries, not empty, are equal."""
+        """Passes if two dictionaries are equal and not empty."""
         differ = sorted(key for key in {*first, *second} if first.get(key) != second.get(key))
         self(name, first and not differ, *differ)
 
     def end(self):
-        """As sys.exit takes it. To have looked at nothing is a failure too."""
+        """Returns the exit code for sys.exit. A run without checks is a failure too."""
         print(f"{self.passed} passed, {self.failed} failed")
         return 1 if self.failed or not self.passed else 0

@@ -1,5 +1,6 @@
-"""A clean Debian in which packages are tried: made once by mmdebstrap, and booted as a throw-away machine of tests/deploy, beside a
-simulator of WeChat, in a network that leads nowhere. What a package needs must be in it, for no registry is reached then.
+"""A clean Debian in which packages are tried. mmdebstrap makes it once. It boots as a throw-away machine of
+tests/deploy, with a simulator of WeChat, in a network without a route out. It must contain everything that a package
+needs, because no registry can be reached.
 """
 
 import argparse
@@ -13,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from checks import ROOT, Checks  # first: it says where the others are
+from checks import ROOT, Checks  # first: it sets the import path
 
 import not_run
 from common import TARGETS, WORK, chosen
@@ -21,25 +22,26 @@ from machine import Failure, Machine, not_given
 
 ROOTS = WORK / "roots"
 OURS = WORK / "tried"
-"""What a test makes."""
+"""The directory for a test's files."""
 HERE = TARGETS[f"{platform.machine()}-unknown-linux-gnu"]
 """The target that runs on this machine. The others run in an emulator."""
-# A C compiler for users of the library, and what shows a manual.
+# A C compiler for users of the library, and a viewer for man pages.
 PACKAGES = ("systemd", "adduser", "procps", "gcc", "libc6-dev", "pkg-config", "man-db", "rpm")
 UNREACHED = re.compile(r"could not resolve|failed to fetch|unable to connect|connection (timed out|refused)|name resolution", re.I)
-# What belongs to the package managers, to caches and to logs, and what is mounted.
+# The files of package managers, caches and logs, and mounts.
 NOT_COMPARED = "/var/lib/dpkg /var/lib/apt /var/lib/rpm /root/.rpmdb /var/cache /var/log /var/backups /tmp /run /srv /root/.bash_history"
-# What adduser and useradd leave: the files before the last change, and their lock.
+# The leftovers of adduser and useradd: the files before the last change, and their lock.
 LEFT_BY_OTHERS = re.compile(r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-|/etc/\.pwd\.lock")
 LONG_S = 300
 
 
 class NotRun(Exception):
-    """This machine cannot give what it takes."""
+    """This machine cannot run the test."""
 
 
 class Trial:
-    """What a test is told: the simulator, the targets whose packages it tries, and the release of Debian that it tries them in."""
+    """The inputs of a test: the simulator, the targets whose packages it tries, and the release of Debian to try
+    them in."""
 
     def __init__(self, manual):
         parser = argparse.ArgumentParser(description=manual, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,10 +54,11 @@ class Trial:
         self.others = [target for target in self.targets if target != HERE]
 
     def tell(self, file, before, story):
-        """`before` is told here, the story in the clean machine. Both take the checks; the story the machine besides."""
+        """Runs `before` here and the story in the clean machine. Both receive the checks; the story also receives
+        the machine."""
         if os.geteuid() != 0 and shutil.which("sudo") and not subprocess.run(["sudo", "-n", "true"], check=False).returncode:
             os.execvp("sudo", ["sudo", "-n", "-E", sys.executable, "-B", *sys.argv])
-        # So that everything is ended then, too.
+        # Everything is then ended as well.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         if "WXSIM_CONTROL" in os.environ:
             return _told(lambda check: self._in_machine(story, check))
@@ -87,7 +90,7 @@ class Trial:
             machine.end()
 
     def root(self):
-        """The clean Debian, from this machine's sources. It is made anew when what it is made of changes."""
+        """The clean Debian, from this machine's sources. It is made again when its inputs change."""
         lines = Path("/etc/os-release").read_text().splitlines()
         own = dict(line.split("=", 1) for line in lines if "=" in line)["VERSION_CODENAME"]
         release = self.release or own
@@ -134,11 +137,11 @@ def _mirrors():
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
-# --- what stories do with the machine ---
+# --- actions of stories in the machine ---
 
 
 def well(machine, script, user=None, stdin="", environment=None):
-    """What the script says; it must succeed."""
+    """The output of the script, which must succeed."""
     done = machine.run(script, user, stdin, environment, LONG_S)
     if done.code:
         raise Failure(f"{script.strip()}: {done}")
@@ -146,12 +149,12 @@ def well(machine, script, user=None, stdin="", environment=None):
 
 
 def in_machine(path):
-    """A file of the project, as the machine names it."""
+    """A file of the project, by its path in the machine."""
     return f"/srv/libwxtoken/{Path(path).relative_to(ROOT)}"
 
 
 def state(machine):
-    """Every file with its owner and mode, every user and every group: what an installation may change."""
+    """Everything that an installation may change: every file with its owner and mode, every user and every group."""
     pruned = " -o ".join(f"-path {path}" for path in NOT_COMPARED.split())
     files = well(machine, f"find / -xdev \\( {pruned} \\) -prune -o ! -path / -printf '%p %M %u:%g %l\\n'")
     people = well(machine, "tail -n +1 /etc/passwd /etc/group /etc/shadow /etc/gshadow /etc/subuid /etc/subgid")

@@ -1,9 +1,9 @@
-"""The container image runs where containers are strict: no root, no writable root, no user database, no network, no shell.
+"""The container image runs under strict rules: no root, no writable root, no user database, no network, no shell.
 
     containers.py SIMULATOR [STORY…]
 
-The image is that of `make dist`. podman runs it, with a storage in a temporary directory; crun alone runs it with no file but its own.
-Everything lies in namespaces that end with the test. Without them it says that it was NOT RUN.
+The image is from `make dist`. podman runs it, with its storage in a temporary directory. crun alone runs it with only the image's
+files. Everything is in namespaces that end with the test. Without them it says that it was NOT RUN.
 """
 
 import json
@@ -44,8 +44,7 @@ int main(int argc, char **argv) {
 
 SCRIPTS_TABLES = """
     CREATE TABLE weixin_account (id, name, corpid, secret, current);
-    CREATE TABLE weixin_token (id, access_token, expires_in, expires_on, is_expired);
-"""
+    CREATE TABLE weixin_token (id, access_token, expires_in, expires_on, is_expired);"""
 
 
 def main(simulator, *names):
@@ -68,7 +67,7 @@ def main(simulator, *names):
 def the_image_is_what_it_says(check, place):
     architectures = set(Index(ARCHIVE).images)
     known = {target.deb_arch for target in TARGETS.values()}
-    check("the archive has an image for this processor, and for none that is not known", {HERE.deb_arch} <= architectures <= known, architectures)
+    check("the archive has an image for this processor, and only for known ones", {HERE.deb_arch} <= architectures <= known, architectures)
     for architecture in sorted(architectures):
         place.podman.ask("pull", "--quiet", "--arch", architecture, f"oci-archive:{ARCHIVE}")
         (about,) = json.loads(place.podman.ask("inspect", IMAGE))
@@ -78,7 +77,7 @@ def the_image_is_what_it_says(check, place):
         check("it runs /wxtoken, and SIGTERM stops it", (config["Entrypoint"], config["StopSignal"]) == (["/wxtoken"], "SIGTERM"), config)
         check("the store is a volume, and the port of https is named", config["Volumes"] == {STATE: {}} and "8443/tcp" in config["ExposedPorts"])
         labels = {name.rpartition(".")[2] for name in config["Labels"]}
-        check("labels say what it is", labels >= {"title", "version", "source", "licenses", "description", "created"}, labels)
+        check("labels describe it", labels >= {"title", "version", "source", "licenses", "description", "created"}, labels)
     place.podman.ask("pull", "--quiet", "--arch", HERE.deb_arch, f"oci-archive:{ARCHIVE}")
     files = {str(path.relative_to(place.bare.root)) for path in place.bare.root.rglob("*") if path.is_file()}
     papers = {f"usr/share/doc/libwxtoken/{name}" for name in ("LICENSE-MIT", "LICENSE-APACHE", "THIRD-PARTY-LICENSES.txt")}
@@ -88,7 +87,7 @@ def the_image_is_what_it_says(check, place):
 
 
 def it_needs_no_file_but_its_own(check, place):
-    """A user without a name, no /etc, no /tmp, no /dev/shm, a root that is read-only."""
+    """A user without a name, no /etc, no /tmp, no /dev/shm, and a read-only root."""
     volume = place.volume("bare-store", ANYBODY, 0, 0o700)
     secret = volume / "secret"
     secret.write_text(SECRET)
@@ -100,18 +99,18 @@ def it_needs_no_file_but_its_own(check, place):
     status = place.bare.run("status", "--check", user=ANYBODY, env=env, volume=volume)
     check("status --check says that it is valid", status[0] == 0, status)
     doctor = place.bare.run("doctor", "--offline", user=ANYBODY, env=env, volume=volume)
-    check("the doctor finds no problem there", doctor[0] == 0, doctor)
+    check("the doctor finds no problem", doctor[0] == 0, doctor)
     nowhere = {**env, "WXTOKEN_API_BASE_URL": "https://api.weixin.qq.com", "WXTOKEN_STORE": f"{STATE}/other.db"}
     place.bare.run(*ADD, f"{STATE}/secret", user=ANYBODY, env=nowhere, volume=volume)
     lost = place.bare.run("get", "shop", user=ANYBODY, env=nowhere, volume=volume, network=False)
     check("without /etc/resolv.conf a failure says that no name server is known", lost[0] == 15 and "resolv.conf" in lost[2], lost)
     homeless = {name: value for name, value in env.items() if name != "WXTOKEN_STORE"}
     asked = place.bare.run("account", "list", user=ANYBODY, env=homeless, volume=volume)
-    check("without a store and a home it says to name a store", asked[0] not in (0, 19) and "WXTOKEN_STORE" in asked[2], asked)
+    check("without a store and a home directory it asks for the path of a store", asked[0] not in (0, 19) and "WXTOKEN_STORE" in asked[2], asked)
 
 
 def the_scripts_dates_are_read_without_tzdata(check, place):
-    """The script wrote local time. Here that is what TZ says by itself, and UTC without it."""
+    """The script wrote local time. The time zone here is that of TZ, and UTC without TZ."""
     for zone, hours in {"": 0, "CST-8": 8}.items():
         volume = place.volume(f"script{hours}", ANYBODY, 0, 0o700)
         end = datetime.now(timezone.utc) + timedelta(hours=hours + 1)
@@ -126,7 +125,7 @@ def the_scripts_dates_are_read_without_tzdata(check, place):
         check(f"the script's token is good in the time zone {zone or 'that no file names'}", got == (0, "the-token-in-use", ""), got)
         report = json.loads(place.bare.run("status", "--json", user=ANYBODY, env=env, volume=volume)[1])
         left = report["accounts"][0]["tokens"][0]["expires_at"] - report["now"]
-        check("and ends when the script said", 3000 < left <= 3600, left)
+        check("and expires when the script said", 3000 < left <= 3600, left)
 
 
 def a_server_hands_tokens_out(check, place):
@@ -163,23 +162,23 @@ def a_server_hands_tokens_out(check, place):
     refused = place.run(place.folder / "empty", *asked, network="none", **asker)
     place.fill_secret(keys, {"key": key.split()[-1]})
     taken = place.run(place.folder / "empty", *asked, network="none", **asker)
-    check("a key that the kubelet swaps is the one that counts", refused[0] and taken[:2] == (0, answered), refused, taken)
-    check("no key stands in the server's log", first_key not in server.said and SECRET not in server.said and answered not in server.said)
+    check("a key that the kubelet replaces takes effect", refused[0] and taken[:2] == (0, answered), refused, taken)
+    check("the server's log contains no key", first_key not in server.said and SECRET not in server.said and answered not in server.said)
     status = Path(f"/proc/{server.pid}/status").read_text()
     used = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
-    check(f"the server is at home in 64 MiB: it used {used // 1024}", used < SMALL_KIB, used)
+    check(f"the server fits into 64 MiB: it used {used // 1024}", used < SMALL_KIB, used)
     before = counters()["minted"]
     code, took = server.stop()
-    check("SIGTERM ends the first process of a container well and at once", code == 0 and took < QUICK_S, code, took, server.said)
+    check("SIGTERM ends the first process of a container with 0 and at once", code == 0 and took < QUICK_S, code, took, server.said)
     again = place.start("server-again", volume, *listen, user=f"{ANYBODY}:{GROUP}", more=[f"{sockets}:/sockets"])
     again.says("ready: ")
     (place.folder / "header").write_text(f"Authorization: Bearer {key.split()[-1]}")
     answered_again = json.loads(run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))["token"]
-    check("a server that starts again hands the same token out, and fetches none", answered_again == answered and counters()["minted"] == before)
+    check("a restarted server returns the same token without a fetch", answered_again == answered and counters()["minted"] == before)
     again.kill()
     third = place.start("server-third", volume, *listen, user=f"{ANYBODY}:{GROUP}", more=[f"{sockets}:/sockets"])
     third.says("ready: ")
-    check("so does one after SIGKILL, whose socket was left behind", answered in run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))
+    check("a server killed by SIGKILL, which leaves its socket behind, restarts too", answered in run(*curl, "--unix-socket", sockets / "serve.sock", "http://x/v1/token/shop"))
     third.stop()
 
 
@@ -196,21 +195,22 @@ def c_program(place):
 
 
 def a_keeper_stands_beside_readers(check, place):
-    """As in one pod: an emptyDir of root's with fsGroup, a keeper with the secret, a reader with neither secret nor network."""
+    """As in one pod: an emptyDir of root's with fsGroup, a keeper with the secret, a reader with neither secret nor
+    network."""
     volume = place.volume("pod", mode=0o2777)
     keeper_is, reader_is = {"user": f"{KEEPER}:{GROUP}"}, {"user": f"{READER}:{GROUP}", "network": "none", "access": ":ro"}
     early = place.run(volume, "status", **reader_is)
-    check("a reader that comes first says that there is no store yet", early[0] == 13 and "tokens.db" in early[2], early)
+    check("a reader that starts first says that the store does not exist yet", early[0] == 13 and "tokens.db" in early[2], early)
     added = place.run(volume, "--mode", "640", *ADD, "/secrets/shop", **keeper_is)
     check("an init container adds the account", added[0] == 0, added)
     again = place.run(volume, "--mode", "640", *ADD, "/secrets/shop", **keeper_is)
-    check("and again, when the pod's containers start anew", again[0] == 0, again)
+    check("and again, when the pod's containers restart", again[0] == 0, again)
     keeper = place.start("keeper", volume, "keep", **keeper_is)
     keeper.says("ready: 1 account, 1 credential, all valid")
     got = place.run(volume, "get", "shop", **reader_is)
-    check("a reader without a network, on a volume that is read-only for it, gets the token", got[:2] == (0, tokens()[0]), got)
+    check("a reader without a network, on a read-only volume, gets the token", got[:2] == (0, tokens()[0]), got)
     ticket = place.run(volume, "get", "shop/jsapi_ticket", **reader_is)
-    check("it has a ticket fetched that nobody had asked for", ticket[0] == 0 and ticket[1], ticket)
+    check("it gets a ticket that no caller had asked for before", ticket[0] == 0 and ticket[1], ticket)
     control("/revoke", {"id": ID, "which": "all"})
     place.run(volume, "reject", "shop", **reader_is)
     replaced = place.run(volume, "get", "shop", **reader_is)
@@ -220,13 +220,13 @@ def a_keeper_stands_beside_readers(check, place):
     probed = [keeper.exec("/wxtoken", "status", "--check")[0], keeper.exec("wxtoken", "status", "--check", "shop")[0]]
     check("an exec probe finds the command, and every token valid", probed == [0, 0], probed)
     code, took = keeper.stop()
-    check("SIGTERM ends the keeper well and at once", code == 0 and took < QUICK_S, code, took, keeper.said)
+    check("SIGTERM ends the keeper with 0 and at once", code == 0 and took < QUICK_S, code, took, keeper.said)
     alone = place.run(volume, "get", "shop", **reader_is)
-    check("the reader goes on with the token that is there", alone[:2] == (0, replaced[1]), alone)
+    check("the reader still gets the stored token", alone[:2] == (0, replaced[1]), alone)
 
 
 def containers_take_turns_on_one_volume(check, place):
-    """Each has process ids and a host name of its own: the lock tells who lives, and no number does."""
+    """Each has its own process ids and host name. The lock shows which process lives; no number does."""
     volume, both = place.volume("turns", mode=0o2770), {"user": f"{KEEPER}:{GROUP}"}
     place.run(volume, *ADD, "/secrets/shop", **both)
     before = counters()
@@ -237,7 +237,7 @@ def containers_take_turns_on_one_volume(check, place):
     check("a second container waits while the first fetches", second[0] == 18 and counters()["requests"] == before["requests"] + 1, second)
     leader.kill()
     taken = place.run(volume, "get", "shop", **both)
-    check("it fetches as soon as the first is killed, whose process id means nothing here", taken[:2] == (0, tokens()[0]), taken)
+    check("it fetches as soon as the first is killed, although the first one's process id means nothing here", taken[:2] == (0, tokens()[0]), taken)
     names = ("keeper-1", "keeper-2")
     keepers = [place.start(name, volume, "keep", **both) for name in names]
     for keeper in keepers:
@@ -248,31 +248,32 @@ def containers_take_turns_on_one_volume(check, place):
     got = place.run(volume, "get", "shop", **both)
     check("two keepers and a caller fetch one token for all", got[0] == 0 and counters()["minted"] == minted + 1, got, counters())
     keepers[0].kill()
-    check("a keeper that is killed is not missed", place.run(volume, "status", "--check", **both)[0] == 0 and keepers[1].process.poll() is None)
+    check("readers work after the keeper is killed", place.run(volume, "status", "--check", **both)[0] == 0 and keepers[1].process.poll() is None)
     keepers[1].stop()
 
 
 def a_keeper_and_its_readers_by_compose(check, place):
-    """A named volume is made of the image's directory: its owner is the image's user. A reader is in that group."""
+    """A named volume starts as the image's directory: its owner is the image's user. A reader is in that group."""
     secret = place.folder / "shop-secret"
     secret.write_text(SECRET)
     os.chown(secret, 0, 65532)
     secret.chmod(0o640)
     file = [f"{secret}:/run/secrets/shop:ro"]
     added = place.run("tokens", "--mode", "640", *ADD, "/run/secrets/shop", user="65532:65532", more=file, network="none")
-    check("a named volume belongs to the image's user, who adds an account", added[0] == 0, added)
+    check("a named volume belongs to the image's user, who can add an account", added[0] == 0, added)
     keeper = place.start("by-compose", "tokens", "keep", user=None)
     keeper.says("ready: 1 account, 1 credential, all valid")
     check("its health check passes", keeper.exec("/wxtoken", "status", "--check")[0] == 0)
     got = place.run("tokens", "get", "shop", user="10001:10001", groups=["65532"], network="none", access=":ro")
     check("a program of another user gets the token by the group", got[:2] == (0, tokens()[0]), got)
     stranger = place.run("tokens", "get", "shop", user="10001:10001", network="none", access=":ro")
-    check("and does not without it", stranger[0] == 13, stranger)
+    check("and not without it", stranger[0] == 13, stranger)
     keeper.stop()
 
 
 def servers_share_a_redis(check, place):
-    """As the Deployment of server.yaml: a state directory of each pod's own, the key and the password as secrets."""
+    """As in the Deployment of server.yaml: each pod has its own state directory, and the key and the password are
+    secrets."""
     secrets = place.mounted_secret("of-redis", {"shop": SECRET, "key": "5e" * 32 + "\n", "redis-password": "a-password-of-redis\n"})
     settings = ["--port", "6379", "--save", "", "--requirepass", "a-password-of-redis", "--dir", place.folder]
     redis = subprocess.Popen(["redis-server", *map(str, settings)], stdout=subprocess.DEVNULL)
@@ -293,17 +294,18 @@ def servers_share_a_redis(check, place):
             server.says("ready: 1 account, 1 credential, all valid")
         ready = [run("curl", "-sS", f"{server.says('listening on').split()[-1]}/readyz").strip() for server in servers]
         new = counters()["requests"] - before["requests"]
-        check("two servers on a Redis, with key and password as secrets, are ready by one fetch", (ready, new) == (["ready"] * 2, 1), ready, new)
+        check("two servers on a Redis, with key and password as secrets, are ready after one fetch", (ready, new) == (["ready"] * 2, 1), ready, new)
         check("a probe by the command asks Redis", servers[0].exec("/wxtoken", "status", "--check")[0] == 0)
         ends = [server.stop() for server in servers]
-        check("SIGTERM ends both well", [code for code, _ in ends] == [0, 0], ends)
+        check("SIGTERM ends both with 0", [code for code, _ in ends] == [0, 0], ends)
     finally:
         redis.terminate()
         redis.wait()
 
 
 def a_bridge_fills_a_nodes_directory(check, place):
-    """As the DaemonSet: a directory that the kubelet made for root, root without a capability, a reader of the group."""
+    """As in the DaemonSet: a directory that the kubelet made for root, root without capabilities, and a reader in
+    the group."""
     upstream = place.volume("upstream", ANYBODY, 0, 0o700)
     asks = {"user": f"{ANYBODY}:{GROUP}"}
     place.run(upstream, *ADD, "/secrets/shop", **asks)
@@ -317,7 +319,7 @@ def a_bridge_fills_a_nodes_directory(check, place):
     bridge = place.start("bridge", node, "--mode", "640", "keep", "--from", url, **how)
     bridge.says("ready: 1 account, 1 credential, all valid")
     got = place.run(node, "get", "shop", user="10001:65532", network="none", access=":ro")
-    check("a pod of the group reads what a bridge of root's, without a capability, has brought", got[:2] == (0, tokens()[0]), got, bridge.said)
+    check("a pod of the group reads the tokens brought by root's bridge, which has no capability", got[:2] == (0, tokens()[0]), got, bridge.said)
     check("the bridge's probe passes", bridge.exec("/wxtoken", "status", "--check")[0] == 0)
     for one in (bridge, server):
         one.stop()

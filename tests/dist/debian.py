@@ -1,7 +1,7 @@
 """The Debian packages of dist/, installed by apt in a clean Debian, used, upgraded, removed and purged.
 
-As root, or with passwordless sudo, with the packages made. The services run under a systemd of their own. Packages of other
-processors are installed beside those of this one, and run in qemu's emulator.
+Runs as root, or with passwordless sudo, after the packages are made. The services run under a separate systemd.
+Packages for other processors are installed next to the native ones, and run in qemu's emulator.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from wechat import Account, base_url
 
 NAMES = ("libwxtoken0", "libwxtoken-dev", "wxtoken")
 UNITS = " ".join(system.UNITS)
-# A package that goes into Debian closes a bug there.
+# A package uploaded to Debian closes a bug there.
 NOT_FOR_DEBIAN = "initial-upload-closes-no-bugs"
 KEEPER = "/etc/wxtoken/keeper.env"
 TEST_PROFILE = "/etc/profile.d/test.sh"
@@ -66,7 +66,7 @@ def lintian_is_content(check, files):
 
 
 def what_it_depends_on_is_old(check, target):
-    """Debian 11 and Ubuntu 20.04 have it, and older ones."""
+    """Debian 11, Ubuntu 20.04 and older ones have all of it."""
     depends = {}
     for name, file in zip(NAMES, debs(target)):
         depends[name] = subprocess.run(["dpkg-deb", "-f", file, "Depends"], capture_output=True, text=True, check=True).stdout.strip()
@@ -77,7 +77,7 @@ def what_it_depends_on_is_old(check, target):
 
 
 def made_again(packager, option):
-    """Packages of the same files that count as newer."""
+    """Packages with the same files that count as newer."""
     words = [sys.executable, "-B", ROOT / f"contrib/packaging/{packager}.py", "--out", OURS, option, "2", HERE.triple]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -88,7 +88,7 @@ def made_again(packager, option):
 
 
 class Host:
-    """The clean machine, and what an operator does there."""
+    """The clean machine, and an operator's actions there."""
 
     def __init__(self, check, machine):
         self.check, self.machine = check, machine
@@ -137,7 +137,7 @@ def packages_come_and_go(check, machine):
 
 
 def without_systemd(host, clean_state):
-    """As in a container: nothing says that systemd is running."""
+    """As in a container, nothing indicates that systemd is running."""
     files = " ".join(in_machine(file) for file in debs())
     by_hand = "\n".join(host.guide[2][0].text.splitlines()[:2])
     for before, where in {"": "", by_hand: ", beside the user and the directory that the guide makes by hand"}.items():
@@ -145,7 +145,7 @@ def without_systemd(host, clean_state):
             apt-get -qq -y install {files}; wxtoken --version; runuser -u wxtoken -- test -w /var/lib/wxtoken
             apt-get -qq -y purge {" ".join(NAMES)}'""")
         left = differences(clean_state, state(host.machine))
-        host.check.none(f"where systemd does not run they install{where}, and a purge leaves nothing", left)
+        host.check.none(f"without a running systemd they install{where}, and a purge leaves nothing", left)
 
 
 def they_are_installed(host):
@@ -154,12 +154,12 @@ def they_are_installed(host):
     host.check("section 1 of docs/deploy.md installs them", True)
     paths = " ".join(line.split()[0] for line in INSTALLED)
     found = host.root(f"stat -c '%n %U:%G %A' {paths}").splitlines()
-    host.check("owners and modes are as they should be", found == INSTALLED, *sorted(set(found) ^ set(INSTALLED)))
+    host.check("owners and modes are right", found == INSTALLED, *sorted(set(found) ^ set(INSTALLED)))
     broken = host.root(f"dpkg --verify {' '.join(NAMES)}; dpkg --audit")
-    host.check("dpkg finds every file as it was packed", not broken, broken)
+    host.check("dpkg finds every file unchanged", not broken, broken)
     user = host.root("getent passwd wxtoken; id -nG wxtoken").split("\n")
     good = user[0].endswith(":/var/lib/wxtoken:/usr/sbin/nologin") and int(user[0].split(":")[2]) < 1000 and user[1] == "wxtoken"
-    host.check("there is a system user wxtoken in a group of its own, who cannot log in", good, "; ".join(user))
+    host.check("the system user wxtoken has its own group and cannot log in", good, "; ".join(user))
     idle = (host.is_enabled(), host.is_active())
     host.check("no service is enabled or started", idle == (["disabled"] * 3, ["inactive"] * 3), str(idle))
     verified = host.machine.run(f"systemd-analyze verify {UNITS}")
@@ -189,7 +189,7 @@ def the_command_is_used(host):
 
 
 def the_guide_is_followed(host):
-    """From section 2 on, of which the packages have done all but the end."""
+    """From section 2 on. The packages have done most of it."""
     host.machine.write(TEST_PROFILE, f"export WXTOKEN_API_BASE_URL={base_url()}\n")
     host.machine.write(KEEPER, f"WXTOKEN_API_BASE_URL={base_url()}\n", 0o600)
     host.root("\n".join(host.guide[2][0].text.splitlines()[-2:]))
@@ -208,7 +208,7 @@ def an_upgrade_keeps_everything(host):
     version = host.root("dpkg-query -W -f '${Version}' wxtoken")
     next_pid = host.show("wxtoken-keep", "MainPID")
     good = version.endswith("-2") and next_pid not in ("0", pid) and host.is_active() == ["active", "inactive", "inactive"]
-    host.check("an upgrade starts the service anew that runs, and no other", good, f"{version}, {pid} → {next_pid}")
+    host.check("an upgrade restarts only the running service", good, f"{version}, {pid} → {next_pid}")
     kept = fingerprint(host) == stored and host.shop.minted() == minted and host.is_enabled() == ["enabled", "disabled", "disabled"]
     host.check("it keeps accounts, tokens, settings and what is enabled", kept, f"{minted} minted")
     host.root("systemctl disable --now wxtoken-keep")
@@ -218,7 +218,7 @@ def an_upgrade_keeps_everything(host):
 
 
 def fingerprint(host):
-    """What stands in the store and in the settings, and whose it is."""
+    """The contents and owners of the store and the settings."""
     return host.root(f"""wxtoken account list --json; runuser -u wxtoken -- wxtoken get shop
         sha256sum /var/lib/wxtoken/tokens.db.key {KEEPER}; stat -c '%n %U:%G %A' /var/lib/wxtoken /var/lib/wxtoken/tokens.db* {KEEPER}""")
 
@@ -247,13 +247,13 @@ def a_purge_leaves_nothing(host, clean_state):
 
 
 def other_processors(host, target, clean_state):
-    """The libraries of both lie beside each other. The command of the other takes the place of this one's."""
+    """The libraries of both are installed next to each other. The other one's command replaces the native one."""
     arch, cpu = target.deb_arch, target.cpu
     qemu = f"/srv/qemu-{cpu}"
     (host.machine.root / qemu[1:]).write_bytes(open(f"/usr/bin/qemu-{cpu}-static", "rb").read())
     (host.machine.root / qemu[1:]).chmod(0o755)
     host.install(*debs()[:2], *debs(target))
-    host.check(f"apt installs the packages for {arch}, and both libraries beside each other", True)
+    host.check(f"apt installs the packages for {arch}, with both libraries next to each other", True)
     said = host.root(f"{qemu} /usr/bin/wxtoken --version").strip()
     host.check(f"the command for {arch} runs", said.split()[1] == system.VERSION, said)
     host.owner(f"{qemu} /usr/bin/wxtoken account add shop --kind official --id {host.shop.id} --secret-file -", host.secret)

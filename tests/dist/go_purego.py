@@ -1,9 +1,9 @@
-"""Go without cgo on musl, as in an image of Alpine: the package purego with the library for musl carries out the shared table of
-cases, on each processor whose tree is there. Run it under a simulator:
+"""Go without cgo on musl, as in an Alpine image. The package purego, with the library for musl, runs the shared table
+of cases on each processor whose tree exists. Run it under a simulator:
 
     wechat-sim exec --quiet -- go_purego.py
 
-Go names the loader of glibc in a program that purego makes dynamic; the linker's flag -I names another one.
+purego makes Go name the loader of glibc in a dynamic program. The linker's flag -I names another one.
 """
 
 import os
@@ -32,7 +32,7 @@ def look_at(check, target, folder):
     done = subprocess.run(words, cwd=MODULE, env=env, capture_output=True, text=True, check=False)
     passed = done.stdout.count("    --- PASS: TestTheSharedTableOfCases/")
     said = [*done.stdout.splitlines()[-20:], *done.stderr.splitlines()[-20:]]
-    check(f"{target.cpu}: Go, by purego on musl, carries out {passed} cases", done.returncode == 0 and passed, *said)
+    check(f"{target.cpu}: Go, with purego on musl, passes {passed} cases", done.returncode == 0 and passed, *said)
 
 
 def main():

@@ -1,10 +1,10 @@
-"""The first program of each language, from what `make dist` has made, on a machine where no Rust is to be found.
+"""The first program of each language, from the output of `make dist`, on a machine without Rust.
 
     languages.py SIMULATOR [c] [go] [php] [python] [node] [java] [node-musl]
 
 The programs in C, Go, PHP and Python are those of README.md, word by word; Node's and Java's are the examples. Each starts
-from a package or tarball in dist/, with an empty store. In a mount namespace, empty directories hide the Rust toolchain, what was built with it,
-and the trees that the packages were made of; without one, PATH alone hides them.
+from a package or tarball in dist/, with an empty store. In a mount namespace, empty directories hide the Rust toolchain, its
+builds, and the trees from which the packages were made. Without a namespace, only PATH hides them.
 """
 
 import os
@@ -40,7 +40,7 @@ def main(simulator, *languages):
 
 
 def under_simulator(simulator, languages):
-    """Again, with a simulator beside it, and with its own view of the file system."""
+    """Runs this file again, with a simulator and a private view of the file system."""
     inside = [sys.executable, "-B", __file__, simulator, *languages]
     hide = "".join(f"mount -t tmpfs none '{path}' && " for path in HIDDEN if path.is_dir())
     view = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
@@ -53,19 +53,19 @@ def under_simulator(simulator, languages):
 
 
 def of_readme(language):
-    """The program that README.md shows."""
+    """The program in README.md."""
     text = (ROOT / "README.md").read_text()
     return re.search(rf"^\*\*{language}\*\*.*?^```\w+\n(.*?)^```", text, re.M | re.S)[1]
 
 
 def got_a_token(check, how, place, said):
-    """The programs differ in words; each of them says how long the token is."""
+    """The programs print different words, but all print the length of the token."""
     lengths = [int(number) for number in re.findall(r"(\d+) char", said)]
-    check(f"{how}: a token is there", lengths[:1] and lengths[0] > 100 and (place.folder / "tokens.db").exists(), said)
+    check(f"{how}: a token exists", lengths[:1] and lengths[0] > 100 and (place.folder / "tokens.db").exists(), said)
 
 
 def unpacked(place):
-    """The tarball for this machine, as a user unpacks it somewhere."""
+    """The tarball for this machine, unpacked as a user would."""
     name = f"{NAME}-{VERSION}-{os.uname().machine}-unknown-linux-gnu"
     place.run("tar", "-xzf", DIST / f"{name}.tar.gz")
     prefix = place.folder / name
@@ -86,7 +86,7 @@ def c(check, place):
 
 
 def go(check, place):
-    """By a module proxy in files, as `go get` will find it."""
+    """Through a module proxy in files, as `go get` will find the module."""
     _, env = unpacked(place)
     env |= {"GOPROXY": f"file://{place.go_proxy(ROOT / 'bindings/go')},off", "GONOSUMDB": "*", "GOFLAGS": "-mod=mod"}
     env |= {"GOMODCACHE": place.folder / "modules", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1"}
@@ -96,8 +96,8 @@ def go(check, place):
     got_a_token(check, "Go, by cgo and pkg-config", place, place.shell("./app", **env))
     place.shell("go build -o static .", **env | {"CGO_ENABLED": "0"})
     said = place.shell("./static 2>&1 || true")
-    check("Go without cgo: the program says that a file takes cgo, purego or a server", "CGO_ENABLED=1" in said and "purego" in said, said)
-    # It may not be removed otherwise.
+    check("Go without cgo: the program says that a file needs cgo, purego or a server", "CGO_ENABLED=1" in said and "purego" in said, said)
+    # Otherwise the directory cannot be removed.
     place.shell("go clean -modcache", **env)
 
 
@@ -139,7 +139,7 @@ def node(check, place):
 
 
 def node_musl(check, place):
-    """A Node that was built for musl, as Alpine's: with both packages there, as an older npm leaves them."""
+    """A Node built for musl, such as Alpine's, with both packages installed, as by an older npm."""
     if not are_had():
         return
     place.install_node_packages("gnu", "musl")

