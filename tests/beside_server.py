@@ -1,9 +1,10 @@
-"""Runs a suite beside wxtoken servers: `beside_server.py WXTOKEN -- COMMAND`, under `wechat-sim exec`.
+"""Runs a suite with wxtoken servers: `beside_server.py WXTOKEN -- COMMAND`, under `wechat-sim exec`.
 
-The command finds `WXTOKEN_CASES_SERVER`, an address on loopback. Each POST to it starts a server of `wxtoken serve` on a new
-store, on a Unix socket, and answers with its `store` string, a client's `key` with every right, and the `file` of the store. An
-account is registered there, as an operator does it: a client registers none. `WXTOKEN_CASES_TOOL` is the path of WXTOKEN, for a
-suite that opens no file itself. Servers end with the command, whose exit code becomes this one's.
+The command finds `WXTOKEN_CASES_SERVER`, an address on loopback. Each POST to it starts a server of `wxtoken serve` on
+a new store, on a Unix socket. The answer has its `store` string, a client's `key` with every right, and the `file` of
+the store. A client cannot register accounts, so the suite registers them there, as an operator does.
+`WXTOKEN_CASES_TOOL` is the path of WXTOKEN, for a suite that opens no file itself. Servers end with the command, whose
+exit code becomes this one's.
 """
 
 import http.server
@@ -39,7 +40,7 @@ class Servers:
             self._started.append(None)
             number = len(self._started) - 1
         file, socket, log = place / "tokens.db", place / "s.sock", place / "log"
-        # What an operator changes is to be seen by the very next call of a case.
+        # The very next call of a case must see an operator's change.
         serve = [self._tool, "--store", file, "-o", "revalidate_ms=0", "serve", "--listen", f"unix:{socket}"]
         serve += ["--rate", "1000000", "--audit", place / "audit"]
         with open(log, "w") as err:

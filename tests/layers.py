@@ -1,14 +1,15 @@
-"""Fails on an import that points up: the order of the layers is the map in the module doc of src/lib.rs, from the top down.
+"""Fails on an import that points up. The order of the layers is the map in the module doc of src/lib.rs, from the top
+down.
 
-The map's lines are list items that begin with names in backticks before a colon, and several may stand in one line:
+The map's lines are list items that begin with names in backticks before a colon. A line may have several:
 
     //! - `client`: what each call does; `report`: the JSON on everything
     //! - `names`, `options`, `error`: the ground floor
 
-A line is a layer. A layer may import from itself and from those below it. Names that a comma joins are members of one layer
-by intention, and may import each other; those that a semicolon parts share a line, and may too. Every module of
-src/lib.rs must be in the map, and the map names nothing else. A module may be named with a path (`process::cache`) to stand
-on another floor than its folder. Test code (`#[cfg(test)] mod …`, and files named tests.rs) is exempt.
+A line is a layer. A layer may import from itself and from lower ones. Names joined by a comma belong to one layer and may
+import each other; names separated by a semicolon share a line, and may do so too. Every module of src/lib.rs must be in the
+map, and the map must contain nothing else. A path (`process::cache`) puts a module on another layer than its folder. Test code
+(`#[cfg(test)] mod …`, and files named tests.rs) is exempt.
 
     layers.py [ROOT]      ROOT has src/lib.rs; this project by default
     layers.py --self-test
@@ -44,7 +45,7 @@ def main():
 
 
 def arrows_up(root):
-    """What is wrong, in words."""
+    """The flaws, in words."""
     lib = root / "src" / "lib.rs"
     floors = floors_of(lib)
     modules = set(re.findall(r"^\s*(?:pub(?:\(\w+\))? )?mod (\w+);", without_tests(lib.read_text()), re.MULTILINE))
@@ -66,7 +67,7 @@ def arrows_up(root):
 def floors_of(lib):
     """The number of its layer from the top, by module."""
     floors, number = {}, 0
-    # An item may go on in the next lines, which are indented.
+    # An item may continue in the next lines, which are indented.
     for line in re.sub(r"\n//!  +", " ", lib.read_text()).splitlines():
         item = ITEM.match(line)
         if not item:
@@ -88,7 +89,7 @@ def module_of(path):
 
 
 def floor(module, floors):
-    """That of the longest path that the map names; None for what is not in it."""
+    """The layer of the longest path that the map names; None if there is none."""
     for length in range(len(module), 0, -1):
         if (number := floors.get("::".join(module[:length]))) is not None:
             return number
@@ -96,13 +97,14 @@ def floor(module, floors):
 
 
 def without_tests(text):
-    """The same lines, with test modules and comments empty. rustfmt ends a module at the first brace that begins a line."""
+    """The lines with test modules and comments blanked. rustfmt ends a module at the first brace at the start of a
+    line."""
     text = re.sub(r"//.*", "", text)
     return TEST_MODULE.sub(lambda found: "\n" * found[0].count("\n"), text)
 
 
 def imports(text, importer):
-    """Each path that begins with crate or super, with its line; a tree in braces is as many paths."""
+    """Each path that begins with crate or super, with its line. A tree in braces gives several paths."""
     for found in re.finditer(r"\b(crate|super(?:::super)*)::", text):
         line = text.count("\n", 0, found.start()) + 1
         supers = found[1].count("super")
@@ -113,7 +115,7 @@ def imports(text, importer):
 
 
 def closing(text, at):
-    """Where the brace ends that was opened before `at`."""
+    """The index of the brace that closes the one opened before `at`."""
     depth = 1
     while depth and at < len(text):
         depth += {"{": 1, "}": -1}.get(text[at], 0)
@@ -139,7 +141,7 @@ def paths(text, at):
 
 
 def branches(tree):
-    """Splits at the commas that are in no inner brace."""
+    """Splits at the commas outside of inner braces."""
     depth, begin = 0, 0
     for at, sign in enumerate(tree + ","):
         depth += {"{": 1, "}": -1}.get(sign, 0)

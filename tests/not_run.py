@@ -1,10 +1,10 @@
-"""How a suite says what it has not run, where tests/run.py looks for it."""
+"""Reports that a suite was not run, where tests/run.py looks for it."""
 
 import os
 
 
 def say(what, reason):
-    """The suite or SUITE/PART, and what this machine cannot give. The exit code: it ends well."""
+    """Records a suite or SUITE/PART, and the missing feature of this machine. Returns 0 as the exit code."""
     line = f"{what}: {reason}"
     print(line, flush=True)
     with open(os.environ.get("WXTOKEN_NOT_RUN", os.devnull), "a") as told:

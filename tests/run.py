@@ -1,19 +1,19 @@
-"""Runs the suites of `make test`, some at a time, each by `make SUITE`; a suite that fails keeps no other from running.
+"""Runs the suites of `make test`, several at a time, each with `make SUITE`. A failed suite does not stop the others.
 
     run.py [--at-once N] [--may-not-run FILE] SUITE...
 
-They begin in the order given, all others after `build`, which keeps every processor busy. As many run
-as there are processors unless N is given: much of their time is waiting. What a suite prints is shown when it has ended.
+They begin in the given order. All others wait for `build`, which keeps every processor busy. By default as many run at once
+as there are processors, because much of their time is waiting. The output of a suite is shown when it has ended.
 
-The end is one block: what passed, what FAILED, and what was NOT RUN with its reason; how long each took, and how much of
-that the processors worked for it. A suite is not run where it needs what this machine cannot give and .ci/setup cannot
-install: namespaces, another user, a registry that is not reached. It says so in a line of the file that the variable
-WXTOKEN_NOT_RUN names, and ends well:
+The last block lists the suites that passed, those that FAILED, and those that were NOT RUN with the reason. It also has the
+duration and the processor time of each. A suite is not run if it needs a feature that this machine lacks and .ci/setup cannot
+install: namespaces, another user, an unreachable registry. It then writes a line to the file that the variable WXTOKEN_NOT_RUN
+names, and exits with 0:
 
-    SUITE: reason           nothing of it was run
-    SUITE/PART: reason      the rest of it was run
+    SUITE: reason           None of it was run.
+    SUITE/PART: reason      The rest of it was run.
 
-With --may-not-run, only the names in that file may be missing; any other NOT RUN is a failure.
+With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure.
 """
 
 import argparse
@@ -28,9 +28,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = "build"
-# What the suite `build` has made need not be looked at again by each suite after it.
+# The output of the suite `build` need not be checked again by each later suite.
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
-# One of these at a time: Maven's repository and the folder of PHP's SDKs are written by more than one of them.
+# One of these at a time, because more than one writes to Maven's repository and to the folder of PHP's SDKs.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
 
 
@@ -40,7 +40,7 @@ class Suite:
     code: int = 0
     seconds: float = 0
     worked: float = 0
-    """Seconds of a processor, of the suite and what it has waited for."""
+    """Processor seconds of the suite and its children."""
     not_run: dict = field(default_factory=dict)
     """The reason, by what was not run: the suite itself or a part of it."""
     complaints: list = field(default_factory=list)
@@ -94,7 +94,7 @@ class Lanes:
                 self._changed.notify_all()
 
     def _next(self):
-        """The first that can begin; waited for while there is none. None when none is left."""
+        """The next suite that can begin. Waits while none can. None if none is left."""
         with self._changed:
             while self._left:
                 for suite in self._left:
@@ -116,7 +116,7 @@ class Lanes:
 
 
 def run(suite, built):
-    """Runs it, and gives what it printed."""
+    """Runs it, and returns its output."""
     began = time.monotonic()
     with tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told, tempfile.TemporaryFile() as output:
         running = subprocess.Popen(

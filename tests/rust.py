@@ -1,13 +1,14 @@
-"""`cargo test` with the words given; what has to become another user is run in a user namespace where this is not root.
+"""Runs `cargo test` with the given words. Tests that become another user run in a user namespace if this process is not
+root.
 
     rust.py [--same-user] WORDS... [-- WORDS OF EACH TEST PROGRAM]
 
-The test programs run some at a time, since most of their time is waiting: two for each processor. A program that fails
-keeps no other from running, and only its output is shown.
+The test programs run two at a time per processor, since most of their time is waiting. A failed program does not stop the
+others, and only its output is shown.
 
-A test that has to become another user says so in the file that the variable WXTOKEN_NOT_RUN names (common::needs_root),
-and is run once more as the root of a namespace that has other users too. Where that cannot be made, tests/run.py is told.
-With --same-user, such tests are left to another run.
+A test that must become another user writes its name to the file that the variable WXTOKEN_NOT_RUN names (common::needs_root).
+It then runs again as the root of a namespace with other users. If no namespace can be made, tests/run.py is told. With
+--same-user, such tests are left to another run.
 """
 
 import json
@@ -25,7 +26,7 @@ import not_run
 
 CARGO = os.environ.get("CARGO", "cargo").split()
 PROGRAMS_OF_A_PROCESSOR = 2
-# `nobody` must be somebody else there, so one user who is mapped is not enough.
+# `nobody` must be a real user there, so mapping one user is not enough.
 AS_ROOT = ["unshare", "--user", "--map-root-user", "--map-auto", "--"]
 RESULT = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
 
@@ -53,7 +54,7 @@ class Program:
 
 
 def build(words):
-    """The test programs; None where one does not compile."""
+    """The test programs; None if one does not compile."""
     command = [*CARGO, "test", "--locked", *words, "--no-run", "--message-format=json-render-diagnostics"]
     built = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     if built.returncode:
@@ -96,10 +97,10 @@ def run_as_root(left, code):
     if tried.returncode:
         say_not_run(left, " ".join(tried.stderr.split()))
         return code
-    # A test's own path begins behind the name of its program.
+    # A test's own path follows the name of its program.
     names = [name.partition("::")[2] for name in left]
     print(f"{len(names)} tests that become another user, in a user namespace:", flush=True)
-    # Only the programs that have some of them: one that has none would pass too.
+    # Only the programs that contain some of them, because a program that contains none would pass too.
     programs = [word for name in sorted({name.partition("::")[0] for name in left}) for word in ("--test", name)]
     packages = ["-p", "wxtoken-tests", "-p", "wxtoken-cli"]
     again = [*AS_ROOT, *CARGO, "test", "--locked", *packages, *programs, "--", "--exact", *names]

@@ -1,8 +1,8 @@
 """Three hosts, each with workers in C, Go, PHP and Python, on one Redis that three sentinels watch: `make demo-hosts`.
 
-Arguments: the simulator, the built C worker and the built Go worker. A host is a network namespace with a name and a state
-directory of its own; all of them lie in a namespace of this run, so nothing of this machine's network changes. Needs root,
-or user namespaces. Where both are forbidden, it says so as tests/run.py wants it.
+Arguments: the simulator, the built C worker and the built Go worker. A host is a network namespace with its own name and state
+directory. All of them are in a namespace of this run, so this machine's network does not change. Needs root, or user
+namespaces. If it has neither, it reports that to tests/run.py.
 """
 
 import os
@@ -90,7 +90,7 @@ class Story:
         told = f"{48 * rounds} gets in {rounds} rounds, the longest round {1000 * longest:.0f} ms; {self.count(1)}"
         self.check("the replica is promoted under load", set(served) == {1}, told)
 
-        until("the new master answers as one", lambda: self.replica.ask("ROLE").startswith("master"))
+        until("the new master reports its role", lambda: self.replica.ask("ROLE").startswith("master"))
         # The next token lives for eight seconds, the one after it for two hours.
         self.account(lifetime_ms=8000, delay_ms=300)
         old = self.token
@@ -112,13 +112,13 @@ class Story:
         self.check("what WeChat counted", exact, told)
 
     def round(self, workers):
-        """All get at once; how many different tokens they got."""
+        """All get at once. Returns the number of different tokens."""
         tokens = round_of_gets(workers)
         self.token = next(iter(tokens))
         return len(tokens)
 
     def round_until(self, workers, old):
-        """Until all have one token, which is another one."""
+        """Repeats until all have one token, which is another one."""
         until("every host has the next token", lambda: self.round(workers) == 1 and self.token != old)
 
     def count(self, wanted):
@@ -167,7 +167,7 @@ class Story:
         }
 
     def register(self, hosts):
-        """On the first host, whose key the others get, as docs/scale-out.md says."""
+        """Registers on the first host. The other hosts get its key, as docs/scale-out.md says."""
         self.python(hosts[0], "store.register('shop', 'official_classic', *sys.argv[1:])", ID, SECRET)
         ours = self.directory / hosts[0].name / "wxtoken"
         (key,) = ours.glob("*.key")

@@ -1,4 +1,4 @@
-"""A network of hosts: namespaces on one bridge, each with an address and a name, and what runs on them."""
+"""A network of hosts: namespaces on one bridge, each with an address and a name, and the programs on them."""
 
 import itertools
 import signal
@@ -20,7 +20,7 @@ def ip(*words):
 
 
 class Network:
-    """In the network namespace of this process. What was started on it is ended when the block is left."""
+    """Runs in the network namespace of this process. Programs started on it end with the block."""
 
     def __init__(self):
         self.processes = []
@@ -48,7 +48,7 @@ class Network:
 class Host:
     def __init__(self, network, name, number):
         self.network, self.name, self.address = network, name, f"{SUBNET}.{number}"
-        # It holds the namespaces. Its name is written once they are there.
+        # The holder keeps the namespaces open. It writes its line when they exist.
         holder = network.start(
             "unshare", "--net", "--uts", "sh", "-c", 'hostname "$0" && echo there && exec sleep infinity', name,
             stdout=subprocess.PIPE, text=True,
@@ -68,12 +68,12 @@ class Host:
         return self.network.start(*self.inside(), *command, **options)
 
     def ask(self, port, *command):
-        """What a Redis on this host answers; nothing while it does not."""
-        # Stopped after a while: a frozen one answers never.
+        """The reply of a Redis on this host; empty if it does not answer."""
+        # Stopped after a while, because a frozen server never answers.
         words = [*self.inside(), "timeout", "5", "redis-cli", "-h", self.address, "-p", str(port), *command]
         lines = subprocess.run(words, capture_output=True, text=True, check=False).stdout.splitlines()
         if command[:2] == ("SENTINEL", "MASTER"):
-            # A field and its value, in turns.
+            # Fields and values alternate.
             return "\n".join(" ".join(pair) for pair in zip(lines[::2], lines[1::2]))
         return "\n".join(lines)
 
@@ -86,7 +86,7 @@ class Host:
 class Redis:
     def __init__(self, host, directory, options):
         self.host = host
-        # nsenter becomes the server: its process id is the server's.
+        # nsenter becomes the server, so its process id is the server's.
         self.process = host.start(
             "redis-server", "--bind", host.address, "--save", "", "--dir", str(directory), "--dbfilename", f"{host.name}.rdb",
             *options, stdout=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""16 processes in four languages, 4 threads each, on an empty store: one mint; after the expiry, exactly one more.
+"""16 processes in four languages, 4 threads each, on an empty store: one mint. After the expiry, exactly one more.
 
 Run under `wechat-sim exec`. Arguments: the built C worker and the built Go worker.
 """
@@ -79,7 +79,7 @@ def one_kind(commands, kind, identity, directory):
             assert worker.stdout.readline() == "ready\n", worker.args
         first = round_of_gets(workers)
         once = control(f"/counters?id={identity}")
-        # Fetched at the earliest now minus the round; a second past the end covers the clock's whole seconds.
+        # The token was fetched at the earliest one round ago. A second past the end covers the clock's whole seconds.
         time.sleep(LIFETIME_MS / 1000 + 0.3)
         second = round_of_gets(workers)
         twice = control(f"/counters?id={identity}")
@@ -104,7 +104,7 @@ def one_kind(commands, kind, identity, directory):
 
 
 def round_of_gets(workers):
-    """All workers get at once; the set of tokens that they got."""
+    """All workers get at once. Returns the set of their tokens."""
     for worker in workers:
         worker.stdin.write("\n")
         worker.stdin.flush()

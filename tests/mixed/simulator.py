@@ -1,4 +1,4 @@
-"""The simulator, and a way to it from hosts of their own."""
+"""The simulator, and a forwarder to it from hosts in other namespaces."""
 
 import ctypes
 import json
@@ -20,14 +20,14 @@ def control(path, body=None):
 
 
 class Forwarder:
-    """Listens on a host's loopback address, and goes on to the simulator, which has the loopback of this process."""
+    """Listens on a host's loopback address, and forwards to the simulator on the loopback of this process."""
 
     PORT = 8080
     URL = f"http://127.0.0.1:{PORT}"
 
     def __init__(self, host):
         self.listener = None
-        # A namespace belongs to a thread; a socket, to the one in which it was made.
+        # A thread can enter a namespace. A socket stays in the one in which it was made.
         maker = threading.Thread(target=self.listen, args=(host.namespace,))
         maker.start()
         maker.join()

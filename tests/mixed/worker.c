@@ -1,5 +1,5 @@
-/* One process of the mixed test: at each line on stdin four threads get the token at once, and the process prints what
- * they got. The other languages' workers do the same. */
+/* One process of the mixed test. At each line on stdin four threads get the token at once, and the process prints
+ * the results. The other languages' workers do the same. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>

@@ -15,7 +15,7 @@ for ($i = 0; $i < 4; $i++) {
         while (fgets($theirs) !== false) {
             fwrite($theirs, $store->token('shop') . "\n");
         }
-        // Leaves at once: the parent's objects are not this child's to end.
+        // Ends at once, because the parent's objects must not be destroyed by this child.
         posix_kill(getmypid(), SIGKILL);
     }
     fclose($theirs);

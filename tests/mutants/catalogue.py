@@ -1,4 +1,4 @@
-"""The mutants: a patch each, which takes one protection out, under a head that says which tests are to notice.
+"""The mutants. Each is a patch that takes one protection out. Its head names the tests that must fail then.
 
     Removes: what is taken out, in a few words
     Rows: the faults that the protection is for, by their numbers in docs/faults.md; none if it is for none of them
@@ -29,7 +29,7 @@ class Mutant:
     removes: str = ""
     rows: list = field(default_factory=list)
     fails: dict = field(default_factory=dict)
-    """By test: what its output then holds."""
+    """The expected output, by test."""
     may_hang: bool = False
     seconds: int = 60
     tries: int = 1
@@ -43,7 +43,7 @@ class Mutant:
         return ", ".join(map(str, self.rows))
 
     def flaws(self, tree):
-        """Why it does not fit the files of `tree`."""
+        """The reasons why it does not match the files of `tree`."""
         misfit = git_apply(self.patch, tree, "--check")
         if misfit:
             yield misfit.replace("\n", "; ")
@@ -69,8 +69,8 @@ class Catalogue:
 
 
 def git_apply(patch, tree, *words):
-    """What git says against it; empty when it is done."""
-    # A copy in a directory of a checkout is not a part of that checkout.
+    """git's complaint; empty on success."""
+    # A copy inside a checkout must not count as part of that checkout.
     alone = {**os.environ, "GIT_CEILING_DIRECTORIES": str(tree.parent)}
     command = ["git", "apply", *words, patch.resolve()]
     return subprocess.run(command, cwd=tree, env=alone, stderr=subprocess.PIPE, text=True).stderr.strip()

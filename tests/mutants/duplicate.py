@@ -1,6 +1,6 @@
-"""A copy of the project to change at will.
+"""A copy of the project that may be changed.
 
-It stays between runs, and only what differs is written anew: cargo builds again what has a newer time.
+It stays between runs, and only files that differ are written, because cargo rebuilds files with a newer time.
 """
 
 import io

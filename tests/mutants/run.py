@@ -1,7 +1,7 @@
 """Takes the library's protections out one at a time, and shows that the tests of its faults then fail.
 
-A patch for each protection lies beside this file; catalogue.py says what its head holds. Works on a copy of HEAD under build/mutants, where what was built
-and run is logged too. Arguments: names of mutants, to run only those.
+Each protection has a patch in this folder; catalogue.py explains its head. Works on a copy of HEAD under build/mutants, where
+builds and runs are logged too. Arguments: the mutants to run; all by default.
 
     --check         say whether each patch applies to the working tree, and its tests are there; build and run nothing
     --list          print the mutants as a table in Markdown
@@ -88,7 +88,7 @@ def passes_unmutated(test, seconds, suites):
 
 
 def carry_out(mutant, tree, suites, sound):
-    """Says and gives, for each test, in a word what became of it."""
+    """Prints the outcome of each test, and yields it as a word."""
     suites.log_to(mutant.name)
     try:
         tree.apply(mutant.patch)

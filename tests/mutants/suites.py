@@ -1,10 +1,10 @@
-"""How the tests that the patches name are built and run.
+"""Builds and runs the tests that the patches name.
 
-`processes::NAME` is a test of tests/processes.rs, `lib::NAME` a unit test wherever it stands in src, `model::NAME` one of the
-model checker's. Modules may stand before a NAME.
-The others run on a staged library: `api::STORY`, `fork::STORY`, `handlers::STORY`, `copies::main`, `unload::main` and `faults::STORY`
-are in tests/c,
-`servers::NAME` and `soak::NAME` are what run.py of that folder takes.
+`processes::NAME` is a test of tests/processes.rs, `lib::NAME` a unit test anywhere in src, `model::NAME` a test of the model
+checker. A NAME may include modules.
+
+The others run on a staged library: `api::STORY`, `fork::STORY`, `handlers::STORY`, `copies::main`, `unload::main` and
+`faults::STORY` are in tests/c; `servers::NAME` and `soak::NAME` are arguments of run.py in that folder.
 """
 
 import os
@@ -25,7 +25,7 @@ ON_THE_LIBRARY = {
     "soak": "tests/soak/run.py",
 }
 IN_SRC = ("lib", "model")
-# Enough for everything from nothing on a slow machine.
+# Enough for a build from nothing on a slow machine.
 BUILD_S = 1800
 PKG_CONFIG = "Name: wxtoken\nDescription: a debug build\nVersion: 0\nLibs: -L{0}/lib -lwxtoken\nCflags: -I{0}/include\n"
 
@@ -42,7 +42,7 @@ class Result:
 
 
 def source_of(test):
-    """The file or folder that a test stands in, and its name there."""
+    """The file or folder of a test, and its name there."""
     suite, _, name = test.partition("::")
     words = name.split("::")
     if suite == "lib":
@@ -76,7 +76,7 @@ class Suites:
         self.log = self._logs / f"{name}.log"
 
     def build(self, test):
-        """What went wrong with the build of a test; None if it is ready to run."""
+        """Builds a test. Returns None if it is ready to run, or else the failed result."""
         suite = test.partition("::")[0]
         if suite not in ON_THE_LIBRARY:
             return self._do_all([[*self._cargo_test(suite), "--no-run"]])
@@ -94,16 +94,16 @@ class Suites:
         return self._do(self._run_command(*test.split("::", 1)), seconds)
 
     def has_run(self, output):
-        """For a name that fits nothing passes too."""
+        """Whether at least one test ran, because a name that matches no test passes too."""
         return re.search(r"\b[1-9]\d* passed", output) is not None
 
     def _stage_library(self):
-        """As `make stage` does, but of a debug build."""
+        """As `make stage`, but with a debug build."""
         for folder in ("lib/pkgconfig", "include"):
             (self._stage / folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(self._tree / "include" / "wxtoken.h", self._stage / "include")
         for name in ("libwxtoken.so", "libwxtoken.so.0"):
-            # A new file: the old one may be in use.
+            # As a new file, because the old one may be in use.
             (self._stage / "lib" / name).unlink(missing_ok=True)
             shutil.copy(self._target / "debug" / "libwxtoken.so", self._stage / "lib" / name)
         (self._stage / "lib" / "pkgconfig" / "wxtoken.pc").write_text(PKG_CONFIG.format(self._stage))
@@ -133,7 +133,7 @@ class Suites:
         return [self._sim, "exec", "--quiet", "--", *command.get(suite, [self._programs / suite, name])]
 
     def _cargo_test(self, suite):
-        # The model checker's types are the whole library's, so they are a build of their own.
+        # The model checker replaces types of the whole library, which needs a separate build.
         loom = ["env", "RUSTFLAGS=--cfg loom", f"CARGO_TARGET_DIR={self._target / 'loom'}"]
         command = ["cargo", "test", "--locked"]
         which = {
@@ -151,7 +151,7 @@ class Suites:
         return None
 
     def _do(self, command, seconds):
-        """Runs a command in a session of its own, of which nothing is left when it has ended."""
+        """Runs a command in a separate session, and ends everything that is left of it."""
         words = [str(word) for word in command]
         with open(self.log, "a+", errors="replace") as log:
             log.write(f"\n$ {' '.join(words)}\n")
@@ -178,7 +178,7 @@ class Suites:
 
 
 def _end(process):
-    """Politely first: some tests have servers to end."""
+    """With SIGTERM first, because some tests have servers to end."""
     if process.poll() is None:
         process.terminate()
         try:

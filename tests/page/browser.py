@@ -1,4 +1,5 @@
-"""Debian's Chromium without a screen, driven by its chromedriver. It may reach this host alone, and each request is noted."""
+"""Debian's Chromium without a screen, driven by its chromedriver. It can reach this host only, and each request is
+recorded."""
 
 import base64
 import json
@@ -29,7 +30,7 @@ ARGUMENTS = [
     "--disable-features=OptimizationHints,MediaRouter,Translate",
     "--disable-sync",
     "--hide-scrollbars",
-    # A name that is asked for is a request to elsewhere: it fails, and the log shows it.
+    # Looking up a name is a request to elsewhere. It fails, and the log shows it.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
@@ -90,11 +91,11 @@ class Browser:
         return self.driver.find_elements(By.CSS_SELECTOR, selector)
 
     def texts(self, selector):
-        """Of all that fit, at one moment: a refresh may come between two questions."""
+        """The texts of all matches at one moment, because a refresh may come between two queries."""
         try:
             return self.run("return [...document.querySelectorAll(arguments[0])].map(one => one.innerText)", selector)
         except WebDriverException:
-            # Another page is on its way.
+            # Another page is about to load.
             return []
 
     def text(self, selector="body"):
@@ -117,7 +118,7 @@ class Browser:
             ActionChains(self.driver).send_keys(key).perform()
 
     def focused(self):
-        """What has the focus: its id, its text, where it is, and its outline."""
+        """The focused element: its id, its text, its position, and its outline."""
         return self.run(_FOCUSED)
 
     def cookies(self):
@@ -136,12 +137,12 @@ class Browser:
         return base64.b64decode(shot["data"])
 
     def complaints(self):
-        """What the console holds: errors of scripts, breaches of the policy, files that are not there."""
+        """The messages on the console: errors of scripts, violations of the policy, missing files."""
         self._complaints += [entry["message"] for entry in self.driver.get_log("browser")]
         return self._complaints
 
     def asked_elsewhere(self, url):
-        """Requests of pages to any other place than this server."""
+        """The requests of pages to any place other than this server."""
         own = urlsplit(url).netloc
         for entry in self.driver.get_log("performance"):
             message = json.loads(entry["message"])["message"]

@@ -1,4 +1,4 @@
-"""A store of one's own with accounts that wechat-sim knows, and `wxtoken serve` on it. Run under `wechat-sim exec`."""
+"""A private store with accounts that wechat-sim knows, and `wxtoken serve` on it. Run under `wechat-sim exec`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class Failure(Exception):
 
 
 def until(condition, what, patience_s=PATIENCE_S):
-    """What the condition gives once it is true of the world. Waits for a state, and for no length of time."""
+    """Waits until the condition holds, and returns its value. It waits for a state, never for a length of time."""
     end = time.monotonic() + patience_s
     while True:
         found = condition()
@@ -43,7 +43,7 @@ class Desk:
             **{f"WXTOKEN_{platform}_BASE_URL": os.environ["WXSIM_HTTP"] for platform in PLATFORMS},
         }
         self.secrets = []
-        """What must not be on any page: secrets of accounts, keys of clients."""
+        """The values that must not appear on any page: secrets of accounts, keys of clients."""
         self.servers = []
 
     def __enter__(self):
@@ -64,9 +64,9 @@ class Desk:
         return done.stdout.strip()
 
     def account(self, name, kind="official", wrong_secret=False, account_id=None, **at_platform):
-        """Registers an account that the simulator has. Its id."""
+        """Registers an account that the simulator has. Returns its id."""
         account_id = account_id or ("ww" if kind == "work" else "wx") + secrets.token_hex(8)
-        # As long as each platform's own.
+        # As long as each platform's own secrets.
         secret = secrets.token_urlsafe(32)[:43] if kind == "work" else secrets.token_hex(16)
         at_sim = "official" if kind == "official_classic" else kind
         control("/accounts", {"kind": at_sim, "id": account_id, "secret": secret, **at_platform})
@@ -77,8 +77,8 @@ class Desk:
         return account_id
 
     def age(self, account_id, seconds):
-        """Makes an account's tokens older, as time would."""
-        # The server has the store open, and may be at it.
+        """Makes an account's tokens older, as the passing of time would."""
+        # The server has the store open, and may be using it.
         with sqlite3.connect(self.env["WXTOKEN_STORE"], timeout=PATIENCE_S, isolation_level=None) as store:
             moved = ", ".join(f"{column} = {column} - :ms" for column in ("fetched_at", "fetched_boot", "refresh_at", "expires_at"))
             change = f"UPDATE weixin_token SET {moved} WHERE appid = :id AND expires_at > 0"
@@ -131,7 +131,7 @@ class Server:
 
 
 def control(path, body=None):
-    """An order to the simulator."""
+    """Sends an order to the simulator."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(os.environ["WXSIM_CONTROL"] + path, data)
     with urllib.request.urlopen(request, timeout=PATIENCE_S) as reply:

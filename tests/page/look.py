@@ -45,5 +45,5 @@ def overflowing(browser):
 
 
 def contrasts(browser):
-    """Texts that stand out too little."""
+    """The texts whose contrast is too low."""
     return browser.run(_FAINT, LEAST_CONTRAST)

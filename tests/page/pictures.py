@@ -1,6 +1,6 @@
-"""Draws the page for the manual: `make page-pictures`. Argument: the directory that the pictures go to.
+"""Draws the page for the manual: `make page-pictures`. Argument: the directory for the pictures.
 
-The accounts are made up, and look as they do in the middle of a day: their tokens are made older (`Desk.age`).
+The accounts are invented. They look as in the middle of a day, because their tokens are made older (`Desk.age`).
 """
 
 import io
@@ -13,7 +13,7 @@ from desk import Desk, until
 from PIL import Image
 
 LARGEST = 150_000
-"""Bytes of a picture."""
+"""The greatest size of a picture in bytes."""
 PICTURES = {
     "page-en": {"language": "en"},
     "page-zh": {"language": "zh-CN"},
@@ -46,14 +46,14 @@ def main(directory):
             is_phone = "width" in view
             with Browser(**{"width": 1120, **view}) as browser:
                 browser.sign_in(server.url, key)
-                # The place of the store is this machine's.
+                # The path of the store is specific to this machine.
                 browser.run("for (const dd of document.querySelectorAll('dd')) if (dd.innerText === arguments[0]) dd.innerText = arguments[1]",
                             desk.env["WXTOKEN_STORE"], "/var/lib/wxtoken/tokens.db")
                 save(browser.picture(whole=not is_phone), Path(directory) / f"{name}.png")
 
 
 def save(picture, path):
-    """In a palette: the page has few colours."""
+    """Saves it with a palette, because the page has few colours."""
     path.parent.mkdir(parents=True, exist_ok=True)
     drawn = Image.open(io.BytesIO(picture)).convert("RGB")
     drawn.quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)

@@ -1,6 +1,6 @@
-"""The page of `wxtoken serve` in Debian's Chromium: what people see of it, and what they can do there.
+"""Tests the page of `wxtoken serve` in Debian's Chromium: its appearance and its actions.
 
-Run under `wechat-sim exec`, with the command in WXTOKEN_TOOL. Arguments: names of stories, to run only those.
+Run under `wechat-sim exec`, with the command in WXTOKEN_TOOL. Arguments: the stories to run; all by default.
 """
 
 import os
@@ -19,7 +19,7 @@ class Checks:
     def __call__(self, name, good, detail=""):
         self.passed += bool(good)
         self.failed += not good
-        # What is as it should be is told in a line.
+        # The details of a good result take one line.
         shown = detail if not good or len(detail) < 60 and "\n" not in detail else ""
         print(f"{'ok' if good else 'not ok'} - {name}" + (f": {shown}" if shown else ""), flush=True)
 
@@ -29,7 +29,7 @@ def main(names):
     if unknown or not {"WXSIM_CONTROL", "WXTOKEN_TOOL"} <= set(os.environ):
         print("usage: WXTOKEN_TOOL=… wechat-sim exec --quiet -- /usr/bin/python3 tests/page/run.py [" + "|".join(stories.ALL) + "]…")
         return 2
-    # So that everything is ended then, too.
+    # Everything is then ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     checks = Checks()
     for name in names or stories.ALL:

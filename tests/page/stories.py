@@ -1,4 +1,4 @@
-"""What people do with the page, story by story."""
+"""The actions of people on the page, story by story."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from look import contrasts, overflowing
 BrowserFailure = WebDriverException
 
 def leaks(desk, browser, account_ids):
-    """Secrets, keys and tokens that are in what the browser has."""
+    """The secrets, keys and tokens in the browser's source."""
     source = browser.source()
     canaries = desk.secrets + [token for account_id in account_ids for token in tokens_of(account_id)]
     return [canary for canary in canaries if canary in source]
@@ -29,7 +29,7 @@ def first_view(check):
             browser.open(server.url)
             check("a stranger is asked to sign in, and sees no account", browser.all("#sign-in") and "shop" not in browser.text())
             browser.sign_in(server.url, key)
-            check("the headline says how all accounts stand", browser.text("h1") == "Every account has a valid token", browser.text("h1"))
+            check("the headline summarizes all accounts", browser.text("h1") == "Every account has a valid token", browser.text("h1"))
             check("it is green", browser.attributes("#summary", "class") == ["good"])
             names = browser.texts("section:first-of-type .name")
             check("every account is listed", names == ["office", "shop"], str(names))
@@ -40,14 +40,14 @@ def first_view(check):
             clients = browser.text("section[aria-labelledby=clients]")
             check("the clients and their last calls are listed", "get shop/jsapi_ticket ok" in clients, clients)
             facts = browser.text("section[aria-labelledby=server]")
-            check("keeper and store are told of", "running" in facts and "tokens.db" in facts, facts)
+            check("keeper and store are shown", "running" in facts and "tokens.db" in facts, facts)
             cookie = browser.cookies()["wxtoken"]
             left_h = (cookie["expires"] - time.time()) / 3600
             good = cookie["httpOnly"] and cookie["sameSite"] == "Strict" and 11 < left_h < 12.1
             check("the cookie is kept from scripts and other sites, for twelve hours", good, str({**cookie, "value": "…"}))
             check("the script does not see it", browser.run("return document.cookie") == "")
             check("no token, key or secret is in the page", not leaks(desk, browser, [shop]))
-            check("it asks nothing of any other place", not browser.asked_elsewhere(server.url), str(browser.asked_elsewhere(server.url)))
+            check("it requests nothing from any other host", not browser.asked_elsewhere(server.url), str(browser.asked_elsewhere(server.url)))
             check("the console has no complaint", not browser.complaints(), str(browser.complaints()))
             browser.click("form[action='/sign-out'] button")
             until(lambda: browser.all("#sign-in"), "the form after signing out")
@@ -63,9 +63,9 @@ def a_wrong_key(check):
             browser.open(server.url)
             browser.find("#key").send_keys(key[:-4] + "AAAA" + Keys.ENTER)
             said = until(lambda: browser.text("#notice"), "the refusal")
-            check("it says that the key is not known", said == "The server does not know this key.", said)
+            check("it says that the key is unknown", said == "The server does not know this key.", said)
             check("there is no session", "wxtoken" not in browser.cookies())
-            check("what was typed is not repeated", browser.find("#key").get_attribute("value") == "")
+            check("the typed text is not repeated", browser.find("#key").get_attribute("value") == "")
 
 
 def failures(check):
@@ -77,19 +77,19 @@ def failures(check):
         server = desk.serve()
         with Browser() as browser:
             browser.sign_in(server.url, key)
-            check("the headline counts those without a token", browser.text("h1") == "2 of 3 accounts have no valid token", browser.text("h1"))
+            check("the headline counts the accounts without a token", browser.text("h1") == "2 of 3 accounts have no valid token", browser.text("h1"))
             cards = browser.texts(".cards .card")
             check("each failure has a card", len(cards) == 2, str(cards))
             far = next(card for card in cards if card.startswith("far"))
-            check("it says what the platform said", "errcode 40164" in far and "not in whitelist" in far, far)
-            check("it says what to do, with the command", "IP allow list" in far and "wxtoken retry far" in far, far)
-            check("it says when the next try is", re.search(r"The next try is in \d+", far), far)
+            check("it shows the platform's words", "errcode 40164" in far and "not in whitelist" in far, far)
+            check("it shows the remedy, with the command", "IP allow list" in far and "wxtoken retry far" in far, far)
+            check("it shows the time of the next try", re.search(r"The next try is in \d+", far), far)
             stall = next(card for card in cards if card.startswith("stall"))
             check("another failure has another remedy", "The secret is wrong" in stall and "wxtoken account add stall" in stall, stall)
             check("the rows lead to the cards", len(browser.all("td.life a")) == 2)
             browser.click("td.life a")
             target = browser.run("return document.querySelector(':target')?.textContent ?? ''")
-            check("the way from a row ends at its card", target.startswith("far"), target)
+            check("a row's link leads to its card", target.startswith("far"), target)
             check("a hostile name is text", not browser.all("main img") and "<img src=x" in browser.text())
             check("the console has no complaint", not browser.complaints(), str(browser.complaints()))
 
@@ -101,7 +101,7 @@ def near_its_end(check):
         key = desk.client("ops", "--allow", "status,get")
         server = desk.serve()
         until(server.is_ready, "every token")
-        # The platform gives no other, so this one comes to its end.
+        # The platform gives no other token, so this one runs out.
         control("/faults", {"kind": "errcode", "id": shop, "errcode": 45009, "times": 0})
         desk.age(shop, 7000)
         with Browser() as browser:
@@ -110,7 +110,7 @@ def near_its_end(check):
             seen = shares(browser)
             check("its bar is short, and the other one full", seen[1] <= 10 < 95 < seen[0], str(seen))
             label = browser.attributes("svg.bar", "aria-label")[1]
-            check("a screen reader hears how much is left", re.fullmatch(r"\d% of its life is left", label), label)
+            check("a screen reader hears the remaining share", re.fullmatch(r"\d% of its life is left", label), label)
             bar = browser.attributes("svg.bar", "class")[1]
             check("it warns by its colour", "warning" in bar.split(), bar)
             row = browser.texts("section[aria-labelledby=accounts] tbody tr")[1]
@@ -120,12 +120,12 @@ def near_its_end(check):
             check("the headline says that it needs attention", browser.text("h1").endswith("; 1 needs attention"), browser.text("h1"))
             desk.age(shop, 600)
             until(lambda: "expired" in browser.text("section[aria-labelledby=accounts]"), "the token's end")
-            check("when it is over, the headline says so", browser.text("h1") == "1 of 2 accounts has no valid token", browser.text("h1"))
-            check("and the card is of the worst kind", browser.attributes(".cards .card", "class") == ["card bad"])
+            check("when the failure ends, the headline says so", browser.text("h1") == "1 of 2 accounts has no valid token", browser.text("h1"))
+            check("and the card has the most severe style", browser.attributes(".cards .card", "class") == ["card bad"])
 
 
 def shares(browser):
-    """How much of each life is left, in percent, as it is drawn."""
+    """The drawn share of each life that is left, in percent."""
     return [int(width) for width in browser.attributes("svg.bar .fill", "width")]
 
 
@@ -148,15 +148,15 @@ def many_accounts(check):
             took_ms = 1000 * (time.monotonic() - began)
             size_kb = len(browser.source()) / 1000
             rows = len(browser.all("section[aria-labelledby=accounts] tbody tr"))
-            check("all are on it", rows == 500, f"loaded in {took_ms:.0f} ms, {size_kb:.0f} kB")
+            check("all are on the page", rows == 500, f"loaded in {took_ms:.0f} ms, {size_kb:.0f} kB")
             is_seen = browser.run("return document.querySelector('.cards .card').getBoundingClientRect().bottom < innerHeight")
-            check("the one that fails is seen without scrolling", is_seen and browser.text(".cards .card").startswith("stall"))
+            check("the failing account is visible without scrolling", is_seen and browser.text(".cards .card").startswith("stall"))
             browser.run("document.querySelector('section[aria-labelledby=accounts] tbody tr:last-child').scrollIntoView()")
             before = browser.run("window.mark = 1; return scrollY")
             as_of = browser.text("#as-of")
             until(lambda: browser.text("#as-of") != as_of, "a refresh")
             after = browser.run("return [scrollY, window.mark]")
-            check("a refresh leaves the reader where he is", after == [before, 1], f"{before} px, then {after[0]} px")
+            check("a refresh keeps the scroll position", after == [before, 1], f"{before} px, then {after[0]} px")
             check("no token, key or secret is in the page", not leaks(desk, browser, ids[:20]))
             check("the console has no complaint", not browser.complaints(), str(browser.complaints()))
 
@@ -173,7 +173,7 @@ def two_languages(check):
             browser.sign_in(server.url, key)
             check("and the page", browser.text("h1") == "2 个账号中有 1 个没有有效的 access_token", browser.text("h1"))
             tag = browser.run("return document.documentElement.lang")
-            check("the page says which language it is in", tag == "zh-CN", tag)
+            check("the page declares its language", tag == "zh-CN", tag)
             check("the remedy is in Chinese", "加入账号的 IP 白名单" in browser.text(".cards"), browser.text(".cards"))
             browser.click("a.language")
             until(lambda: browser.run("return document.documentElement.lang") == "en", "the page in English")
@@ -215,7 +215,7 @@ def without_scripts(check):
         until(server.is_ready, "every token")
         with Browser(scripts=False) as browser:
             browser.sign_in(server.url, key)
-            check("the page is whole", browser.text("h1") == "Every account has a valid token", browser.text("h1"))
+            check("the page is complete", browser.text("h1") == "Every account has a valid token", browser.text("h1"))
             check("it can be reloaded by a link", browser.find("noscript a[href='/']").is_displayed())
             reloads = browser.find("noscript meta[http-equiv=refresh]").get_attribute("content")
             check("and reloads by itself", reloads == "60", reloads)
@@ -235,24 +235,24 @@ def by_keyboard(check):
         server = desk.serve()
         with Browser() as browser:
             browser.open(server.url)
-            check("the field for the key has the focus at once", browser.focused()["id"] == "key")
+            check("the field for the key has the focus first", browser.focused()["id"] == "key")
             browser.press(key, Keys.TAB)
             check("the button is next", browser.focused()["text"] == "Sign in", str(browser.focused()))
             browser.press(Keys.ENTER)
             until(lambda: browser.all("#live"), "the page")
             browser.press(Keys.TAB)
             skip = browser.focused()
-            check("the first stop leads past the header, and is seen then", skip["text"] == "Skip to the accounts" and skip["top"] >= 0, str(skip))
+            check("the first stop leads past the header, and becomes visible", skip["text"] == "Skip to the accounts" and skip["top"] >= 0, str(skip))
             browser.press(Keys.ENTER)
             check("it leads to the main part", browser.focused()["id"] == "main")
             browser.press(Keys.TAB)
             why = browser.focused()
-            check("from there the next stop is in it", why["text"].startswith("why"), str(why))
+            check("the next stop is inside it", why["text"].startswith("why"), str(why))
             outline = why["outline"]
-            check("where the focus is can be seen", outline[0] == "solid" and outline[1] >= 2, str(outline))
+            check("the focus is visible", outline[0] == "solid" and outline[1] >= 2, str(outline))
             as_of = browser.text("#as-of")
             until(lambda: browser.text("#as-of") != as_of, "a refresh")
-            check("a refresh leaves the focus there", browser.focused()["id"] == why["id"], str(browser.focused()))
+            check("a refresh keeps the focus", browser.focused()["id"] == why["id"], str(browser.focused()))
             browser.press(Keys.ENTER)
             target = browser.run("return document.querySelector(':target')?.textContent ?? ''")
             check("Enter leads to the failure", target.startswith("far"), target)
@@ -260,7 +260,7 @@ def by_keyboard(check):
             landmarks = [len(browser.all(name)) for name in ("header", "main", "h1")]
             check("tables have heads, and the page its landmarks", heads and landmarks == [1, 1, 1], str(landmarks))
             orphans = browser.run("return [...document.querySelectorAll('[aria-labelledby]')].filter(e => !document.getElementById(e.getAttribute('aria-labelledby'))).length")
-            check("every name that is pointed to is there", orphans == 0)
+            check("every referenced id exists", orphans == 0)
 
 
 def light_and_dark(check):
@@ -280,7 +280,7 @@ def light_and_dark(check):
                 brightness = sum(int(part) for part in re.findall(r"\d+", back)[:3]) / 3
                 check(f"the page is {name}", (brightness < 60) == dark and (brightness > 200) != dark, back)
                 faint = contrasts(browser)
-                check(f"every text stands out from what is behind it ({name})", not faint, str(faint))
+                check(f"every text has enough contrast ({name})", not faint, str(faint))
 
 
 def it_refreshes(check):
@@ -296,29 +296,29 @@ def it_refreshes(check):
             until(lambda: "office" in browser.text("section[aria-labelledby=accounts]"), "the new account")
             desk.account("far", allow_ips=["10.0.0.1"])
             until(lambda: "errcode 40164" in browser.text(), "the failure")
-            check("what has changed comes by itself, without a reload", browser.run("return window.mark") == 1)
-            check("the headline has changed, too", "1 of 3" in browser.text("h1"), browser.text("h1"))
+            check("changes appear by themselves, without a reload", browser.run("return window.mark") == 1)
+            check("the headline has changed too", "1 of 3" in browser.text("h1"), browser.text("h1"))
             browser.run("getSelection().selectAllChildren(document.querySelector('.cards code'))")
             browser.run("const of = getSelection(); window.was_marked = () => of.toString()")
             marked = browser.run("return was_marked()")
-            # The script looks for it in each round.
+            # The script checks for a selection in each round.
             browser.run("window.rounds = 0; const was = getSelection; window.getSelection = () => { window.rounds++; return was(); }")
             browser.run("const was = fetch; window.fetched = 0; window.fetch = (...a) => { window.fetched++; return was(...a); }")
             as_of = browser.text("#as-of")
             until(lambda: browser.run("return window.rounds") >= 3, "three rounds")
             left_alone = browser.run("return window.fetched") == 0 and browser.text("#as-of") == as_of
-            check("what is being marked is left alone", left_alone and marked == browser.run("return was_marked()"))
+            check("a selection in progress is left alone", left_alone and marked == browser.run("return was_marked()"))
             browser.run("getSelection().removeAllRanges()")
             until(lambda: browser.text("#as-of") != as_of, "a refresh after that")
             check("no complaint so far", not browser.complaints(), str(browser.complaints()))
-            check("nothing is asked of any other place", not browser.asked_elsewhere(server.url))
+            check("nothing is requested from any other host", not browser.asked_elsewhere(server.url))
             address = server.url
             server.stop()
             until(lambda: browser.find("#stale").is_displayed(), "a word that the server is away")
-            check("while the server is away the page stays, and says so", "shop" in browser.text("#live") and browser.run("return window.mark") == 1)
+            check("while the server is unreachable the page stays, and says so", "shop" in browser.text("#live") and browser.run("return window.mark") == 1)
             desk.serve(listen=address)
             until(lambda: browser.all("#sign-in"), "the form")
-            check("a server that was started again asks to sign in", "The session has ended" in browser.text("#notice"), browser.text())
+            check("a restarted server asks to sign in", "The session has ended" in browser.text("#notice"), browser.text())
             check("no token, key or secret is in the page", not leaks(desk, browser, [shop]))
 
 
@@ -331,7 +331,7 @@ def the_session_ends(check):
             browser.sign_in(server.url, key)
             desk.tool("client", "remove", "ops", "--yes")
             until(lambda: browser.all("#sign-in"), "the form")
-            check("a page that lies open closes by itself when its client is removed", "shop" not in browser.text(), browser.text())
+            check("an open page closes by itself when its client is removed", "shop" not in browser.text(), browser.text())
 
 
 def the_policy_holds(check):
@@ -343,11 +343,11 @@ def the_policy_holds(check):
             browser.sign_in(server.url, key)
             check("there is no complaint at first", not browser.complaints(), str(browser.complaints()))
             browser.run("const s = document.createElement('script'); s.textContent = 'window.evil = 1'; document.body.append(s)")
-            check("a script that is put into the page does not run", browser.run("return window.evil ?? null") is None)
+            check("a script injected into the page does not run", browser.run("return window.evil ?? null") is None)
             browser.run("const i = new Image(); i.src = 'http://127.0.0.2:9/x'; document.body.append(i)")
             until(lambda: len(browser.complaints()) >= 2, "the browser's complaints")
             said = "\n".join(browser.complaints())
-            check("the browser refuses by the policy, and this suite would see it", "script-src" in said and "img-src" in said, said)
+            check("the browser enforces the policy, and this suite would see a violation", "script-src" in said and "img-src" in said, said)
 
 
 ALL = {

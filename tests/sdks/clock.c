@@ -1,5 +1,5 @@
-/* Preloaded: the clocks that count while a host sleeps are ahead by the milliseconds in the file $SDKS_CLOCK, which the test
- * changes. So a token's hours pass at once, for the server and for the SDKs alike, as after a night on which the host slept. */
+/* Preloaded: the clocks that count while a host sleeps are ahead by the milliseconds in the file $SDKS_CLOCK, which
+ * the test changes. A token's hours thus pass at once, for the server and the SDKs alike, as if the host had slept. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -49,7 +49,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return result;
 }
 
-/* The zone is not asked for by anybody. */
+/* No caller asks for the zone. */
 int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     struct timespec moment;

@@ -1,14 +1,14 @@
-"""SDKs with one address for all their calls: the server's, which forwards them to WeChat with the token in a stand-in's place.
+"""SDKs that make all their calls to the server. It forwards them to WeChat with the token in the place of a stand-in.
 
-A program reads lines, `SDK VERB WORDS`, and answers each by one line, `ok …` or with the errcode that it has met:
+A program reads lines, `SDK VERB WORDS`, and answers each with one line: `ok …`, or the errcode that it received.
 
-    call                          business calls, with a text of Chinese where the SDK can send one
-    login                         a user's login, where the SDK has one
-    upload FILE                   `ok MEDIA_ID`
+    call                          Business calls, with a Chinese text if the SDK can send one.
+    login                         A user's login, if the SDK has one.
+    upload FILE                   `ok MEDIA_ID`.
     download MEDIA_ID FILE
-    token                         `ok TOKEN`: what its store of tokens holds
+    token                         `ok TOKEN`: the token in its store.
 
-Its arguments are its SDKs, each with its account: wxjava-mp=wx1. It is told the server's address, and no other.
+Its arguments are its SDKs, each with its account: wxjava-mp=wx1. The only address that it receives is the server's.
 """
 
 import json
@@ -23,27 +23,27 @@ from world import LIFETIME_MS, PATIENCE_S, Account, Place, Program, request
 
 HERE = Path(__file__).resolve().parent
 PHP_SDKS = HERE.parents[1] / "bindings/php/tests/sdks/vendor/autoload.php"
-# Longer than what the server keeps of a body, and than WeChat's images may be. The other fits into one read.
+# LONG is more than the server keeps of a body, and more than WeChat allows for images. SHORT fits into one read.
 LONG, SHORT = 5 * 1024 * 1024 + 1, 60_000
-# What the server calls of its own accord: to fetch a token, and to ask whether one that was refused is at its end.
+# The server's own calls: to fetch a token, and to ask whether a refused one has expired.
 OWN_CALLS = {"/cgi-bin/token", "/cgi-bin/stable_token", "/cgi-bin/gettoken", "/cgi-bin/get_api_domain_ip"}
 REFUSED = r"\b(40001|40014|40125)\b"
 
 
 @dataclass
 class Set:
-    """The SDKs that one program has, by their kinds of account."""
+    """The SDKs of one program, by their kinds of account."""
 
     command: list
-    """`BUILD/…` is what was built."""
+    """`BUILD/…` is a built file."""
     sdks: dict
     in_c: bool = True
-    """It asks the C library for the time, so clock.c reaches it."""
+    """Whether it reads the time from the C library, and thus from clock.c."""
     prefix: str = ""
-    """What it has behind the server's address: the platform."""
+    """The path after the server's address: the platform."""
     log_in: list = field(default_factory=list)
     timeless: list = field(default_factory=list)
-    """They take their time from the kernel, which has not moved: two hours have not passed for them."""
+    """SDKs that read the time from the kernel. Two hours do not pass for them."""
 
 
 SETS = {
@@ -69,7 +69,7 @@ SETS = {
 
 
 class Scene:
-    """An account at WeChat for each SDK, a server that forwards, and two clients with a program each."""
+    """An account at WeChat for each SDK, a server that forwards, and two clients with one program each."""
 
     def __init__(self, name, build, tool, checks):
         self.checks, self.set = checks, SETS[name]
@@ -94,7 +94,7 @@ class Scene:
         self.a, self.b = self.program("a"), self.program("b")
 
     def tokens(self, sdk):
-        """What the clients' stores of tokens hold."""
+        """The tokens in the clients' stores."""
         return [one.say(f"{sdk} token").removeprefix("ok ") for one in (self.a, self.b)]
 
     def pass_time(self, seconds):
@@ -104,12 +104,12 @@ class Scene:
         self.checks(f"{sdk}, forwarded: {promise}", good, detail)
 
     def reached(self):
-        """How many calls have reached WeChat, but for the server's own."""
+        """The number of calls that reached WeChat, without the server's own."""
         before, now = self._before["by_path"], Account.control("/counters")["by_path"]
         return sum(count - before.get(path, 0) for path, count in now.items() if path not in OWN_CALLS)
 
     def check_that_no_sdk_knows_wechat(self):
-        """Nothing of what the clients hold reached WeChat, and nobody called it by its own name."""
+        """Checks that no value held by the clients reached WeChat, and that no call used WeChat's own name."""
         journal = Account.control("/requests")
         strange = [one for one in journal if any(held in json.dumps(one) for held in ("wxs_", *self.keys.values()))]
         self.check("all", "no stand-in and no key reached WeChat", not strange, f"{[one['path'] for one in strange]}")
@@ -117,7 +117,7 @@ class Scene:
         self.check("all", "no SDK has called WeChat by its own name", strays == self._before["proxy_connects"], f"{strays}")
 
     def end(self):
-        """Ends all, and looks into what the server has written."""
+        """Ends everything, and searches the server's output for secrets."""
         held = {text for account in self.accounts.values() for text in (account.secret, *account.tokens())}
         written = self.server.end()
         held |= {*self.keys.values()}
@@ -140,7 +140,7 @@ def story(scene):
         a_file_comes_back(scene, sdk, files)
     for sdk in scene.set.log_in:
         said = scene.a.say(f"{sdk} login")
-        scene.check(sdk, "a user's login goes by the client's key", said == "ok", said)
+        scene.check(sdk, "a user's login uses the client's key", said == "ok", said)
     scene.check_that_no_sdk_knows_wechat()
     every_call_was_forwarded(scene)
     scene.place.wxtoken("client", "remove", "a", "--yes")
@@ -153,7 +153,7 @@ def story(scene):
 
 
 def calls(scene, sdk):
-    """The first calls, with a revocation between them. The stand-ins of both clients."""
+    """The first calls, with a revocation between them. Returns the stand-ins of both clients."""
     account = scene.accounts[sdk]
     both = (scene.a, scene.b)
 
@@ -166,10 +166,10 @@ def calls(scene, sdk):
     held = scene.tokens(sdk)
     real = account.tokens()
     good = all(token.startswith("wxs_") and token not in real for token in held) and len({*held}) == 2
-    scene.check(sdk, "each client holds a stand-in of its own, and no token", good)
+    scene.check(sdk, "each client holds its own stand-in, and no token", good)
     account.revoke()
     call_both("a revocation is met by the server alone", 2)
-    scene.check(sdk, "the clients go on with the stand-ins that they had", scene.tokens(sdk) == held)
+    scene.check(sdk, "the clients keep using their stand-ins", scene.tokens(sdk) == held)
     return held
 
 
@@ -179,11 +179,12 @@ def a_file_comes_back(scene, sdk, files):
         got = scene.place.path / f"{sdk}-{name}"
         said += "; " + scene.b.say(f"{sdk} download {said.removeprefix('ok ')} {got}")
         good = got.exists() and got.read_bytes() == file.read_bytes()
-        scene.check(sdk, f"a file of {file.stat().st_size} bytes goes up and comes down as it was", good, said)
+        scene.check(sdk, f"a file of {file.stat().st_size} bytes is uploaded and downloaded unchanged", good, said)
 
 
 def every_call_was_forwarded(scene):
-    """As many calls reached WeChat as the server says, and one more for each account, whose token was revoked once."""
+    """WeChat received as many calls as the server counts, and one more for each account, whose token was revoked
+    once."""
     with urllib.request.urlopen(f"{scene.server.url}/metrics", timeout=PATIENCE_S) as reply:
         counted = re.findall(r"^wxtoken_forwarded_calls_total\{.*result=\"(\w+)\"\} (\d+)$", reply.read().decode(), re.M)
     forwarded = sum(int(count) for _, count in counted)
@@ -195,14 +196,14 @@ def every_call_was_forwarded(scene):
 
 def a_client_that_is_removed(scene, sdk):
     said = scene.a.say(f"{sdk} call")
-    scene.check(sdk, "a client that is removed is refused", re.search(REFUSED, said) is not None, said)
+    scene.check(sdk, "a removed client is refused", re.search(REFUSED, said) is not None, said)
     said = scene.b.say(f"{sdk} call")
     minted = scene.accounts[sdk].minted()
-    scene.check(sdk, "the other client goes on", said.startswith("ok") and minted == 2, f"{minted} minted; {said}")
+    scene.check(sdk, "the other client still works", said.startswith("ok") and minted == 2, f"{minted} minted; {said}")
 
 
 def its_stand_in_is_refused(scene, held):
-    """By one SDK's account: an address that asks with much that is wrong has to wait."""
+    """With one SDK's account: an address with many wrong requests has to wait."""
     sdk, account = next(iter(scene.accounts.items()))
     path = "/cgi-bin/user/get?userid=zhangsan" if account.kind == "work" else "/cgi-bin/user/info?openid=oDemo"
     codes = [request(f"{scene.server.url}{path}&access_token={one}").get("errcode", 0) for one in held[sdk]]

@@ -1,14 +1,14 @@
-"""SDKs as they are, with a token of `wxtoken serve` by configuration alone, in WeChat's own format.
+"""Unmodified SDKs, with a token of `wxtoken serve` through configuration alone, in WeChat's own format.
 
     wechat-sim exec --quiet -- python3 tests/sdks/run.py BUILD TOOL SDK...
 
-BUILD has clock.so and what the SDKs' programs need; TOOL is the command wxtoken. Each SDK has a program in java, go, node,
-python or php beside this file: it makes one business call of the simulator's for each line that it reads. This driver lets
-tokens expire, revokes them, has another client refresh them, and counts what was minted and how often each client asked.
+BUILD has clock.so and the files that the SDKs' programs need; TOOL is the command wxtoken. Each SDK has a program in java, go,
+node, python or php in a folder here. For each line that it reads, it makes one business call to the simulator. This driver
+lets tokens expire, revokes them, and lets another client refresh them. It counts mints, and the requests of each client.
 
-forward-… are the stories of forwarding.py: there, the SDKs have all their calls by the server.
+forward-… are the stories of forwarding.py. There, the SDKs make all their calls through the server.
 
-The SDK `papers` is the sections of docs/server.md that show the configuration: each line is in the program that was tested.
+`papers` checks the sections of docs/server.md that show the configuration: each line is in a tested program.
 """
 
 import os
@@ -24,19 +24,19 @@ from world import LIFETIME_MS, Account, Failure, Place, Program, until
 HERE = Path(__file__).resolve().parent
 DOCS = HERE.parents[1] / "docs"
 LIFETIME_S = LIFETIME_MS // 1000
-# go-workwx asks again half an hour before the end.
+# go-workwx fetches again half an hour before the end.
 SHORT_MS = (30 * 60 + 1) * 1000
 
 
 @dataclass
 class Sdk:
     command: list
-    """`BUILD/…` is what was built."""
+    """`BUILD/…` is a built file."""
     kind: str = "official"
     in_c: bool = True
-    """It asks the C library for the time, so clock.c reaches it."""
+    """Whether it reads the time from the C library, and thus from clock.c."""
     asks_again: bool = True
-    """It asks for another token when a call is refused."""
+    """Whether it asks for another token after a refused call."""
     min_life_s: int = 300
 
 
@@ -47,7 +47,7 @@ SDKS = {
     "wxjava": Sdk(JAVA),
     "wxjava-stable": Sdk([*JAVA, "stable"]),
     "powerwechat": Sdk(["BUILD/go", "powerwechat"], in_c=False),
-    # It takes 1500 s off, and Redis keeps nothing of what is left then of a token with less.
+    # It subtracts 1500 s. If nothing remains, Redis keeps no entry.
     "silenceper": Sdk(["BUILD/go", "silenceper"], "official_classic", in_c=False, asks_again=False, min_life_s=1500),
     "silenceper-stable": Sdk(["BUILD/go", "silenceper-stable"], in_c=False, asks_again=False),
     "go-workwx": Sdk(["BUILD/go", "go-workwx"], "work", in_c=False),
@@ -70,7 +70,7 @@ class Checks:
 
 
 class Scene:
-    """An account at WeChat, a server with its secret, and clients a and b, which have keys."""
+    """An account at WeChat, a server with its secret, and clients a and b with keys."""
 
     def __init__(self, name, sdk, build, tool, checks):
         self.name, self.sdk, self._build, self._checks = name, sdk, build, checks
@@ -98,8 +98,8 @@ class Scene:
         self.place.clock.advance(seconds, self.account)
 
     def check(self, promise, answers, minted, asked=None, wanted="ok"):
-        """All that was answered is what was wanted; and so often WeChat minted, and each client asked, since the start."""
-        # The audit is written beside the answer. A line too many may come after this, and fails the next check.
+        """Checks all answers, the number of mints, and the number of times each client asked since the start."""
+        # The audit is written next to the answer. A surplus line may come after this check, and fails the next one.
         for client, times in (asked or {}).items():
             until(lambda: self.server.asked(client) >= times, f"{times} calls for a token by {client}: {promise}")
         seen = {client: self.server.asked(client) for client in asked or {}}
@@ -115,11 +115,11 @@ class Scene:
         return answer.startswith("ok") if wanted == "ok" else re.search(rf"\b{wanted}\b", answer) is not None
 
     def end(self):
-        """Ends all, and looks into what the server has written."""
+        """Ends everything, and searches the server's output for secrets."""
         tokens = self.account.tokens()
         written = self.server.end()
         secrets = {self.account.secret, *self.keys.values(), *tokens}
-        self._checks(f"{self.name}: no key, secret or token is in what the server writes", not any(s in written for s in secrets))
+        self._checks(f"{self.name}: the server's output contains no key, secret or token", not any(s in written for s in secrets))
 
     def kill(self):
         for one in [*self._programs, self.server]:
@@ -139,42 +139,42 @@ def official(scene):
     account.revoke()
     if sdk.asks_again:
         answers = [first.call(), second.call(), first.call(), second.call()]
-        scene.check("a token that was revoked is replaced within the call that finds out", answers, 3, {"a": 3, "b": 3})
+        scene.check("a revoked token is replaced within the call that notices it", answers, 3, {"a": 3, "b": 3})
     else:
         answers = [first.call(), second.call()]
-        scene.check("it goes on with a token that was revoked", answers, 2, {"a": 2, "b": 2}, wanted=40001)
+        scene.check("it keeps using a revoked token", answers, 2, {"a": 2, "b": 2}, wanted=40001)
         scene.pass_time(LIFETIME_S + 1)
         scene.check("it asks again at the end of that", [first.call(), second.call()], 3, {"a": 3, "b": 3})
 
-    # Two rejections want half a minute between them.
+    # Two rejections must be half a minute apart.
     scene.pass_time(60)
     account.revoke()
     forced = scene.server.force(account, keys["b"])
-    promise = "the token that another client has had refreshed is there for all"
+    promise = "a token that another client refreshed serves all clients"
     if sdk.asks_again:
         scene.check(promise, [first.call(), second.call()], 4, {"a": 4, "b": 5})
     else:
         scene.check(promise, [scene.program(keys["a"]).call(), scene.program(keys["b"]).call()], 4, {"a": 4, "b": 5})
-    scene.check("that is the one that WeChat takes", ["ok" if forced in account.tokens(valid=True) else "another"], 4)
+    scene.check("WeChat accepts that one", ["ok" if forced in account.tokens(valid=True) else "another"], 4)
 
     asked = {"a": 4, "b": 5}
     scene.pass_time(LIFETIME_S - sdk.min_life_s + 10)
     late = scene.program(keys["a"])
     answers = [late.call(), late.call()]
-    scene.check("a process that starts near the end has a token that lasts", answers, 5, asked | {"a": 5})
+    scene.check("a process that starts near the end gets a token that lasts", answers, 5, asked | {"a": 5})
 
     refusals(scene, first, wrong_key=40125, minted=5)
 
 
 def work(scene):
-    """go-workwx asks every five seconds of the real time here, and does nothing when a call is refused."""
+    """go-workwx asks every five seconds of real time here, and does nothing after a refused call."""
     account, keys = scene.account, scene.keys
     first, second = scene.program(keys["a"]), scene.program(keys["b"])
     answers = [first.call(), first.call(), second.call()]
     scene.check("two clients share the first token", answers, 1)
 
     def both_get_on():
-        # WeCom shuts out an address with 2,000 failed calls in an hour: here they are a few hundred at most.
+        # WeCom bans an address after 2,000 failed calls in an hour. Here they are a few hundred at most.
         until(lambda: all(one.call() == "ok" for one in (first, second)), "a call that WeCom takes", pause=0.5)
         return ["ok"]
 
@@ -184,11 +184,11 @@ def work(scene):
     scene.pass_time(60)
     account.revoke()
     scene.server.reject(scene.server.token(keys["b"]), keys["b"])
-    scene.check("the token that another client has had refreshed is there for all", both_get_on(), 3)
+    scene.check("a token that another client refreshed serves all clients", both_get_on(), 3)
 
     scene.pass_time(60)
     account.revoke()
-    scene.check("a token that was revoked is replaced when it asks again", both_get_on(), 4)
+    scene.check("a revoked token is replaced when it asks again", both_get_on(), 4)
     refusals(scene, None, wrong_key=40001, minted=4)
 
 
@@ -205,7 +205,7 @@ def refusals(scene, program, wrong_key, minted):
     scene.check("a failure that stands is shown by its errcode", answers, minted, wanted=40164)
 
 
-# By their titles in both languages, and how many SDKs each shows at least.
+# The titles of a section in both languages, and the least number of SDKs that it shows.
 SECTIONS = [
     ({"server.md": "With an SDK", "server.zh-CN.md": "用 SDK"}, len(SDKS)),
     (
@@ -216,7 +216,7 @@ SECTIONS = [
 
 
 def papers(checks):
-    """Each line of configuration in the guide is in a program that was tested, in both languages of the guide."""
+    """Each line of configuration in the guide is in a tested program, in both languages of the guide."""
     programs = ["java/src/main/java/*.java", "go/*.go", "node/*.js", "python/*.py", "php/*.php"]
     sources = [path.read_text() for pattern in programs for path in HERE.glob(pattern)]
     for titles, least in SECTIONS:
@@ -259,7 +259,7 @@ def main(build, tool, *names):
     if "WXSIM_CONTROL" not in os.environ or not names or set(names) - NAMES:
         print("usage: wechat-sim exec --quiet -- python3 tests/sdks/run.py BUILD TOOL " + "|".join(sorted(NAMES)) + "…")
         return 2
-    # So that everything is ended then, too.
+    # Everything is then ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     checks = Checks()
     for name in names:

@@ -1,6 +1,8 @@
-"""What a story has: WeChat as the simulator plays it, a server on a store of its own, and the SDKs' programs as its clients.
+"""The world of a story: WeChat as the simulator plays it, a server with its own store, and the SDKs' programs as its
+clients.
 
-Time is the story's: `Clock` moves it for the server, for the programs and for the account at WeChat, and none of them waits.
+Time belongs to the story. `Clock` moves it for the server, the programs and the account at WeChat, and none of them
+waits.
 """
 
 import contextlib
@@ -40,7 +42,7 @@ def request(url, body=None):
 
 
 class Account:
-    """An account at WeChat, with a secret that only the server's store has."""
+    """An account at WeChat. Only the server's store has its secret."""
 
     def __init__(self, kind, **fields):
         self.kind = kind
@@ -63,12 +65,12 @@ class Account:
         self.control("/revoke", {"id": self.id, "which": "all"})
 
     def refuse_the_server(self):
-        """The next call for a token comes from an address that is not on the allow list."""
+        """Makes the next fetch of a token come from an address that is not on the allow list."""
         self.control("/faults", {"id": self.id, "kind": "errcode", "errcode": 40164, "times": 0})
 
 
 class Clock:
-    """How far the story is ahead of the real time, in a file that clock.c and the Go programs read."""
+    """The lead of the story's time over the real time, in a file that clock.c and the Go programs read."""
 
     def __init__(self, directory):
         self.path = directory / "clock"
@@ -77,7 +79,7 @@ class Clock:
 
     def advance(self, seconds, *accounts):
         self._ahead_ms += seconds * 1000
-        # In place: the programs have mapped it.
+        # In place, because the programs have mapped the file.
         with open(self.path, "r+b") as file:
             file.write(struct.pack("<q", self._ahead_ms))
         for account in accounts:
@@ -85,7 +87,7 @@ class Clock:
 
 
 class Place:
-    """A directory with a store, the clock, and what everybody writes."""
+    """A directory with a store, the clock, and all logs."""
 
     def __init__(self, build, tool):
         self.path = Path(tempfile.mkdtemp(prefix="wxtoken-sdks-"))
@@ -150,17 +152,17 @@ class Server:
         return urls[0] if urls and "ready: " in said else None
 
     def asked(self, client):
-        """How often a client has asked for a token."""
+        """The number of times that a client has asked for a token."""
         lines = [json.loads(line) for line in self._place.audit.read_text().splitlines()]
         return sum(line["client"] == client and line["verb"] == "get" for line in lines)
 
     def force(self, account, key):
-        """WeChat's force_refresh, as a client without an SDK says it."""
+        """WeChat's force_refresh, sent by a client without an SDK."""
         body = {"grant_type": "client_credential", "appid": account.id, "secret": key, "force_refresh": True}
         return request(f"{self.url}/cgi-bin/stable_token", body)["access_token"]
 
     def reject(self, token, key):
-        """The same by the native API, for accounts without force_refresh."""
+        """A rejection through the native API, for accounts without force_refresh."""
         call = urllib.request.Request(f"{self.url}/v1/reject/shop", json.dumps({"token": token}).encode())
         call.add_header("Authorization", f"Bearer {key}")
         with urllib.request.urlopen(call, timeout=PATIENCE_S):
@@ -173,7 +175,7 @@ class Server:
             return json.load(reply)["token"]
 
     def end(self):
-        """Everything it has written."""
+        """Its whole output."""
         self._process.terminate()
         self._process.wait(PATIENCE_S)
         return self._place.log.read_text() + self._place.audit.read_text()
@@ -184,7 +186,7 @@ class Server:
 
 
 class Program:
-    """An SDK's program, in a process of its own."""
+    """An SDK's program, in a separate process."""
 
     def __init__(self, place, command, preload, told):
         environment = place.environment(preload) | told | {
@@ -209,11 +211,11 @@ class Program:
             raise Failure(f"{command[0]} does not start: {said!r}; see {place.path}/programs.err")
 
     def call(self):
-        """Makes one business call: what came of it."""
+        """Makes one business call. Returns its result."""
         return self.say("call")
 
     def say(self, line):
-        """What the program answers to a line."""
+        """The program's answer to a line."""
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._hear()
@@ -238,7 +240,7 @@ class Program:
     def kill(self):
         self._process.kill()
         self._process.wait()
-        # What was written to a program that had ended is lost.
+        # A write to a program that has ended is lost.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.stdout.close()

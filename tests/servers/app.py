@@ -1,7 +1,8 @@
-"""What gunicorn serves. With --preload this module runs in the master: every worker goes on with the handle made here.
+"""The application that gunicorn serves. With --preload this module runs in the master, and every worker uses the handle
+created here.
 
 /page                        the token
-/page?meet=NAME&of=WORKERS   the token, but only when so many workers have come to the meeting of that name
+    /page?meet=NAME&of=WORKERS   the token, after this many workers have arrived at the meeting of that name
 """
 
 import json
@@ -35,7 +36,7 @@ def app(environ, start_response):
 
 
 def meet(name, workers):
-    """Each worker leaves a file and waits for those of the others: so all of them ask at once."""
+    """Each worker leaves a file and waits for the others' files, so that all of them ask at once."""
     (STATE / f"meet-{name}.{os.getpid()}").touch()
     patience = time.monotonic() + 10
     while (come := len(list(STATE.glob(f"meet-{name}.*")))) < workers:

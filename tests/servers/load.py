@@ -1,4 +1,5 @@
-"""Those who ask, over a server's unix socket: one request, one to each worker, or a load that goes on until told."""
+"""Requests over a server's unix socket: a single one, one for each worker, or a load that goes on until told to
+stop."""
 
 import http.client
 import json
@@ -9,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 PATIENCE_S = 10
-"""A request that takes longer has met a hung worker."""
+"""Seconds after which a request must have met a hung worker."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Answer:
     sent: float
     took: float
     problem: str = ""
-    """Empty, or why this is no answer with status 200."""
+    """Empty, or the reason why this is not an answer with status 200."""
     worker: str = ""
     token: str = ""
 
@@ -34,7 +35,7 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def ask(path, query="", headers=None):
-    """One request for the page; never raises."""
+    """Sends one request for the page. Never raises."""
     sent = time.monotonic()
     try:
         reply, text = _get(path, f"/page{query}", {"Connection": "close", **(headers or {})})
@@ -54,8 +55,8 @@ def _get(path, url, headers):
             reply = connection.getresponse()
             return reply, reply.read().decode()
         except ConnectionError:
-            # gunicorn 23 with threads drops, at a reload, what it has accepted and not read. A proxy would ask again;
-            # a worker that has crashed is in the log.
+            # At a reload, gunicorn 23 with threads drops requests that it has accepted and not read. A proxy would
+            # retry. A crashed worker appears in the log.
             if not tries_left:
                 raise
         finally:
@@ -63,12 +64,12 @@ def _get(path, url, headers):
 
 
 def roll_call(server, name):
-    """Asks all places of a server at once. Nobody is answered before each worker has a request."""
+    """Requests all places of a server at once. No request is answered before each worker has one."""
     most = 4 * server.places
     query = f"?meet={name}&of={server.workers}"
     with ThreadPoolExecutor(most) as pool:
         asked = [pool.submit(ask, server.socket, query) for _ in range(server.places)]
-        # A worker with threads may have taken what was meant for another: that one gets a further request.
+        # A worker with threads may have taken the request of another worker, which then gets one more.
         while len(asked) < most and not wait(asked, 0.05, FIRST_COMPLETED).done:
             if len(list(server.state.glob(f"meet-{name}.*"))) == server.workers:
                 break
@@ -77,7 +78,7 @@ def roll_call(server, name):
 
 
 class Load:
-    """Clients that ask again as soon as they have an answer, for as long as the block runs."""
+    """Clients that repeat their request after each answer, for as long as the block runs."""
 
     CLIENTS = 8
 

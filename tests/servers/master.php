@@ -1,8 +1,8 @@
 <?php
 
 /**
- * A preload file that uses the store itself, in the master: what the library knows by then is forked into every worker.
- * Its pages call the C library as ffi.preload has loaded it, without the package.
+ * A preload file that uses the store itself, in the master. The library's knowledge by then is forked into every
+ * worker. Its pages call the C library as ffi.preload has loaded it, without the package.
  */
 
 declare(strict_types=1);

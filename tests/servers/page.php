@@ -1,16 +1,16 @@
 <?php
 
 /**
- * The page that PHP-FPM serves. It opens the store in each request, as an application would: by the package, or as
- * master.php does it.
+ * The page that PHP-FPM serves. It opens the store in each request, as an application would, through the package or as
+ * master.php does.
  *
  * ?register=ID           registers the account; its secret is in the header X-Secret
- * ?meet=NAME&of=WORKERS  gets the token only when so many workers have come to the meeting of that name
+ * ?meet=NAME&of=WORKERS  gets the token after this many workers have arrived at the meeting of that name
  */
 
 declare(strict_types=1);
 
-/** Each worker leaves a file and waits for those of the others: so all of them ask at once. */
+/** Each worker leaves a file and waits for the others' files, so that all of them ask at once. */
 function meet(string $name, int $workers): void
 {
     $here = getenv('XDG_STATE_HOME') . "/meet-$name";

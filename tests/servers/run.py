@@ -1,6 +1,6 @@
 """Real prefork servers, reloaded under load: one mint per expiry, and no hung worker.
 
-Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: names of servers, to run only those.
+Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the servers to test; all by default.
 Needs nginx, PHP-FPM with its extensions opcache and FFI, and gunicorn.
 """
 
@@ -13,12 +13,12 @@ from load import Load, ask, roll_call
 from servers import Failure, Gunicorn, PhpFpm, Place, until
 from simulator import LIFETIME_MS, Account
 
-# The last tenth of a token's life, spread by 7 %, is for its refresh.
+# The last tenth of a token's life, spread by 7 %, is left for its refresh.
 LEAST_LIFE_S = 0.85 * LIFETIME_MS / 1000
 
 
 def php_fpm(place, account):
-    """As the README has it: root starts it, the package's file is preloaded, each request opens the store."""
+    """As in the README: root starts it, the package's file is preloaded, and each request opens the store."""
     server = PhpFpm(place, "php/preload.php", as_root=os.geteuid() == 0)
     registered = ask(server.socket, f"?register={account.id}", {"X-Secret": account.secret})
     if registered.problem:
@@ -28,7 +28,7 @@ def php_fpm(place, account):
 
 
 def php_fpm_whose_master_fetches(place, _account):
-    # No root, for whom PHP preloads in a child that ends before the workers are forked.
+    # Not as root: for root, PHP preloads in a child that ends before the workers are forked.
     return PhpFpm(place, "master.php", ffi_preload="ffi.h")
 
 
@@ -63,7 +63,7 @@ def main(names):
     if unknown or "WXSIM_CONTROL" not in os.environ:
         print("usage: wechat-sim exec --quiet -- python3 tests/servers/run.py [" + "|".join(SERVERS) + "]…")
         return 2
-    # So that everything is ended then, too.
+    # Everything is then ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     checks = Checks()
     for name in names or SERVERS:
@@ -83,9 +83,9 @@ def run(name, start, checks):
         serve(name, server, account, began, checks)
         wrong = server.end()
         told = "; ".join(wrong[:5])
-        checks(f"{name}: it ends when told to, with all its workers, and its logs complain of nothing", not wrong, told)
+        checks(f"{name}: it ends when told to, with all its workers, and its logs have no complaint", not wrong, told)
     except (Failure, OSError) as reason:
-        checks(f"{name}: the story gets to its end", False, str(reason))
+        checks(f"{name}: the story completes", False, str(reason))
     finally:
         if server:
             server.kill()
@@ -102,7 +102,7 @@ def serve(name, server, account, began, checks):
     preloaded_by = server.state / "preloaded-by"
     if preloaded_by.exists():
         good &= preloaded_by.read_text() == str(server.pid)
-        checks(f"{name}: every worker goes on with the token that the master fetched", good, summary(first, counters))
+        checks(f"{name}: every worker uses the token that the master fetched", good, summary(first, counters))
     else:
         checks(f"{name}: all workers ask at once of an empty store, and one mints", good, summary(first, counters))
 
@@ -138,7 +138,7 @@ def serve(name, server, account, began, checks):
 
 
 def reload(server, load, account):
-    """Returns the workers that were there before."""
+    """Returns the earlier workers."""
     before = set(load.workers)
     server.reload()
     until(lambda: account.look() and load.workers - before, "an answer of a worker that the reload started")

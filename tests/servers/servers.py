@@ -1,7 +1,7 @@
-"""The real servers, as they are deployed: each a master process of ours in a directory of its own, ended by its id.
+"""Real servers, as deployed. Each is a master process in a private directory, ended by its process id.
 
-They run as an ordinary user, and when this is run as root as another one: hence a directory that this user owns, with a
-copy of what runs there.
+They run as an ordinary user, even if the suite runs as root. That user owns the directory, which has copies of the
+programs.
 """
 
 import glob
@@ -35,7 +35,7 @@ def until(condition, what):
 
 def find_program(*names, package):
     for name in names:
-        # Debian's: its servers are not on every user's PATH, and its gunicorn runs on a python that every user may run.
+        # Debian's: its servers are not on every user's PATH, and every user may run the python of its gunicorn.
         found = shutil.which(name, path=f"/usr/bin:/usr/sbin:{os.environ['PATH']}")
         if found:
             return found
@@ -60,7 +60,7 @@ class Place:
 
     def __init__(self, account):
         library = find_library()
-        # The socket of a redis-server: the store is there then.
+        # The socket of a redis-server. If it is set, the store is there.
         redis = os.environ.get("WXTOKEN_CASES_REDIS")
         self.path = Path(tempfile.mkdtemp(prefix="wxtoken-servers-"))
         self.state = self.path / "state"
@@ -113,7 +113,7 @@ def _is_user(name):
 
 
 class Master:
-    """A server's first process. Its log is beside its configuration."""
+    """A server's first process. Its log is next to its configuration."""
 
     def __init__(self, name, command, place, socket_path, as_root=False):
         self.name = name
@@ -149,7 +149,7 @@ class Master:
         self._process.send_signal(number)
 
     def end(self, politely):
-        """What was wrong with its end: nothing, if it is empty."""
+        """The flaws of its end; empty if there are none."""
         self._process.send_signal(politely)
         try:
             code = self._process.wait(PATIENCE_S)
@@ -161,7 +161,7 @@ class Master:
         return f"{self.name} ended with {code}" if code else ""
 
     def kill(self):
-        """Ends what is left of its session, which holds nobody else. Whether there was anything."""
+        """Ends the rest of its session, which contains no other process. Returns whether there was any."""
         if self._is_over:
             return False
         self._is_over = True
@@ -204,7 +204,7 @@ class PhpFpm:
             settings += [f"opcache.preload_user={place.user}"]
             pool += [f"user = {place.user}"]
         main = ["[global]", f"error_log = {place.path}/php-fpm.log"]
-        # Without it a reload kills workers in the middle of a request.
+        # Without it a reload kills workers during a request.
         main += [f"process_control_timeout = {PATIENCE_S}s", "[www]"]
         ini = place.write("php.ini", "\n".join(settings) + "\n")
         pools = place.write("fpm.conf", "\n".join(main + pool) + "\n")
@@ -246,9 +246,9 @@ class PhpFpm:
         self._masters[0].signal(signal.SIGUSR2)
 
     def end(self):
-        """What was wrong with the servers' ends and in their logs."""
+        """The flaws of the servers' ends and logs."""
         wrong = [master.end(signal.SIGQUIT) for master in reversed(self._masters)]
-        # FPM names the signal that ended a worker; what PHP says for itself comes as a WARNING.
+        # FPM names the signal that ended a worker. PHP's own messages come as a WARNING.
         return [problem for problem in wrong if problem] + [
             *_lines(self._place, "php-fpm.log", r"WARNING|ERROR|ALERT|exited on signal"),
             *_lines(self._place, "nginx.log", r"\[(warn|error|crit|alert|emerg)\]"),
@@ -277,12 +277,13 @@ class Gunicorn:
         self._master.signal(signal.SIGHUP)
 
     def end(self):
-        """What was wrong with the server's end and in its log."""
+        """The flaws of the server's end and log."""
         wrong = self._master.end(signal.SIGTERM)
-        # gunicorn tells a leaving worker again to leave, which ends it if its python has dropped its handlers by then.
+        # gunicorn repeats its order to a leaving worker. That ends the worker if its python has dropped its handlers by
+        # then.
         complaint = r"\[(ERROR|CRITICAL)\](?!.*sent SIGTERM)|Traceback|due to signal (?!15\b)"
-        # It logs from its SIGCHLD handler too. Where that falls into a line half written, python's logging refuses the
-        # second line and tells so at length; what the application has to say never comes in that form.
+        # gunicorn also logs from its SIGCHLD handler. If that interrupts a half-written line, python's logging refuses
+        # the second line with a long report. The application's messages never have that form.
         own = r"--- Logging error ---\n[\s\S]*?\nArguments: .*"
         return ([wrong] if wrong else []) + _lines(self._place, "gunicorn.log", complaint, besides=own)
 

@@ -1,4 +1,4 @@
-"""WeChat as wechat-sim plays it: an account of one's own, what was minted for it, and which of it was valid when."""
+"""WeChat as wechat-sim plays it: a private account, its minted tokens, and the times at which each was valid."""
 
 import json
 import math
@@ -11,7 +11,7 @@ LIFETIME_MS = 3000
 
 
 class Account:
-    """An official account with short-lived tokens; by the classic endpoint each fetch mints another one."""
+    """An official account with short-lived tokens. On the classic endpoint each fetch mints another one."""
 
     def __init__(self):
         self.id = "wx" + secrets.token_hex(8)
@@ -24,15 +24,15 @@ class Account:
                 "id": self.id,
                 "secret": self.secret,
                 "lifetime_ms": LIFETIME_MS,
-                # Long enough for every worker to come while one of them fetches.
+                # Long enough for every worker to arrive while one of them fetches.
                 "delay_ms": 200,
-                # WeChat's five minutes, when scaled down to this lifetime, are less than revalidate_ms.
+                # WeChat's five minutes, scaled down to this lifetime, are less than revalidate_ms.
                 "grace_ms": LIFETIME_MS,
             },
         )
 
     def look(self):
-        """The account's counters; notes as well which tokens have ended."""
+        """The account's counters. Also records which tokens have ended."""
         self.has_valid_token()
         return self._control(f"/counters?id={self.id}")
 
@@ -45,7 +45,7 @@ class Account:
         return any(token["valid"] for token in tokens)
 
     def had_ended(self, token, moment):
-        """Whether it was seen, by that moment of time.monotonic(), to be valid no more."""
+        """Whether the token had been seen to be invalid by that moment of time.monotonic()."""
         return self._ended.get(token, math.inf) < moment
 
     def _control(self, path, body=None):

@@ -1,6 +1,6 @@
-"""Everything at once: hosts that close and reuse descriptors of the library's, a disk that is slow and fails, clocks that
-step, processes that are stopped, killed and forked, and keys that are changed. No account is lost, no file of a host's is
-touched, no call says what is not so, and afterwards everything works."""
+"""Everything at once. Hosts close and reuse descriptors of the library. The disk is slow and fails, and clocks step.
+Processes are stopped, killed and forked, and keys are changed. No account is lost, no file of a host is touched, no call
+returns a false result, and afterwards everything works."""
 
 import json
 import os
@@ -23,7 +23,7 @@ MAY_FAIL = ("cannot", "timed out", "another process")
 
 
 class Vandal(Worker):
-    """One life of a host without manners, with an account of its own under ever new ids."""
+    """One life of a misbehaving host. Its account gets a new id again and again."""
 
     def __init__(self, place, life, shim):
         self.account = f"own{life}"
@@ -75,14 +75,14 @@ class Chaos:
         self._problems += [*place.unsoundness(), *self._lost(place), *self._secrets_told(place)]
         did = sum((vandal.did for vandal in self._ended), Counter())
         told = ", ".join(f"{count} {name}" for name, count in sorted(did.items()))
-        checks("no account is lost, no file of a host's is touched, and each call says what is so", not self._problems, told, self._problems)
-        # Else nothing has been proved.
+        checks("no account is lost, no file of a host is touched, and each call returns a true result", not self._problems, told, self._problems)
+        # Otherwise nothing is proved.
         busy = all(did[name] for name in ("gets", "registrations", "closed", "planted", "disk-failures", "clock-steps"))
         good = busy and self._rekeys and self._stops and self._kills
         told = f"{self._rekeys} rekeys and {self._rekeys_failed} that failed, {self._stops} stops, {self._kills} kills"
         checks("there was chaos", good, told)
         counters = self._shop.counters()
-        # A leader that is stopped or killed in a fetch, or whose socket is closed, costs another one.
+        # A leader that is stopped or killed during a fetch, or loses its socket, costs another fetch.
         most = int(took / LIFETIME_S) + 1 + 2 * (self._stops + self._kills) + did["closed"] // 20
         good = counters["requests"] <= most and counters["max_in_flight"] <= 2
         told = f"{counters['requests']} requests, {most} at most; {counters['max_in_flight']} at once"
@@ -119,7 +119,7 @@ class Chaos:
             vandal.require_alive()
 
     def _disturb_the_store(self):
-        """A file is disturbed by the hosts themselves."""
+        """Does nothing: a store in a file is disturbed by the hosts themselves."""
 
     def _rekey(self, place):
         done = subprocess.run(
@@ -138,14 +138,14 @@ class Chaos:
     def _lost(self, place):
         stored = self._stored(place)
         for vandal in self._ended:
-            # It may have been killed between a commit and its word of it.
+            # It may have been killed between a commit and its acknowledgement.
             possible = [vandal.id_of(vandal.acknowledged + more) for more in (0, 1)]
             left = stored.get(vandal.account)
             if left not in possible:
                 yield f"{vandal.account} has {left}, not {' or '.join(map(str, possible))}"
 
     def _stored(self, place):
-        """The id of each account, by its name."""
+        """The id of each account, by name."""
         return dict(place.query("SELECT name, appid FROM weixin_account"))
 
     def _secrets_told(self, place):
@@ -153,7 +153,7 @@ class Chaos:
 
 
 class RedisPlace(Place):
-    """A directory with a Redis of its own, which is the store."""
+    """A directory with a private Redis, which is the store."""
 
     def begin(self):
         server = shutil.which("redis-server")
@@ -175,7 +175,7 @@ class RedisPlace(Place):
 
 
 class ChaosOnRedis(Chaos):
-    """The same on a store in Redis, whose server is stopped, and cuts its clients off."""
+    """Chaos on a store in Redis. The server is stopped, and drops its clients' connections."""
 
     name = "chaos-redis"
     _place = None

@@ -1,5 +1,5 @@
-"""Tokens of five seconds, and eight processes in four languages that get them all the time: each token is minted once,
-by one request, in its time; nobody is given one that has ended; and nothing grows."""
+"""Tokens of five seconds, and eight processes in four languages that get them all the time. Each token is minted
+once, by one request, in its time. No expired token is served, and no resource grows."""
 
 import time
 
@@ -25,10 +25,11 @@ class Expiry:
         self._workers = []
 
     def prepare(self, programs):
-        # WeCom's page does not promise that a second fetch gives the same token. If it does, its last half second is
-        # said to be a whole one, and is asked for twice.
+        # WeCom's page does not promise that a second fetch gives the same token. If it did, its last half second would
+        # be reported as a whole one, and fetched twice.
         control("/switches", {"work_same_token": False})
-        # WeChat's five minutes, scaled down to this life, would be less than its tenth, and hardly revalidate_ms.
+        # WeChat's five minutes, scaled down to this life, would be less than its tenth, and hardly more than
+        # revalidate_ms.
         scaled = {"lifetime_ms": LIFETIME_S * 1000, "renew_window_ms": 1000, "grace_ms": LIFETIME_S * 1000}
         self._accounts = [Account(kind, kind, **scaled) for kind in KINDS]
         self._own = {f"{language}{n}": Account(f"{language}{n}", "official") for language in LANGUAGES for n in (1, 2)}
@@ -38,7 +39,7 @@ class Expiry:
         self._ledger = Ledger(self._accounts)
         began = time.monotonic()
         for name in self._own:
-            # One of each two has a thread refresh ahead.
+            # Every second worker has a thread that refreshes ahead.
             background = {"WXTOKEN_BACKGROUND_REFRESH": str(int(name[-1]) - 1)}
             words = ("expiry", name, *KINDS)
             self._workers.append(Worker(name, place, name[:-1], *words, on_line=self._ledger.note, **background))
@@ -52,7 +53,7 @@ class Expiry:
         self._ledger.close()
 
         self._check_gets(wrong, checks)
-        # While all are at it, no token is replaced later than at its end; and no life begins before they start.
+        # While all workers run, a token is replaced at its end at the latest. No life begins before they start.
         bounds = int((told - ready) / LIFETIME_S), int((ended - began) / LEAST_LIFE_S) + 1
         for account in self._accounts:
             self._check_mints(place, account, bounds, checks)
@@ -64,7 +65,7 @@ class Expiry:
             worker.kill()
 
     def _watch(self, place, end):
-        """Samples the workers, and the store's size, to the end."""
+        """Samples the workers and the store's size until the end."""
         time.sleep(self._warm_up_s)
         vitals = {}
         for worker in self._workers:
@@ -84,7 +85,7 @@ class Expiry:
         return vitals, sizes
 
     def _end_workers(self):
-        """What was wrong with their ends."""
+        """The flaws of their ends."""
         for worker in self._workers:
             worker.tell_to_end()
         return [problem for problem in [worker.wait() for worker in self._workers] if problem]

@@ -1,5 +1,5 @@
-"""Writers that commit to one store all the time are killed at random instants. Each time the store is sound and holds
-all that was acknowledged, and a fresh process gets a token."""
+"""Writers that commit to one store all the time are killed at random instants. Each time the store is sound and
+holds all acknowledged changes, and a new process gets a token."""
 
 import random
 import time
@@ -14,7 +14,7 @@ ENOUGH_PROBLEMS = 10
 
 
 class Writer(Worker):
-    """One life of a writer, with an account of its own under ever new ids."""
+    """One life of a writer. Its account gets a new id again and again."""
 
     def __init__(self, place, life):
         self.account = f"writer{life}"
@@ -26,7 +26,7 @@ class Writer(Worker):
         self.acknowledged = int(rest)
 
     def id_of(self, number):
-        """The one in use after so many registrations."""
+        """The id in use after this many registrations."""
         return f"{self.account}.{number}" if number else None
 
 
@@ -40,11 +40,11 @@ class Kills:
         self._slowest_get_s = 0.0
         self._writers = []
         self._left = {}
-        """By the account of a dead writer: the id it was left with."""
+        """The last id of a dead writer, by its account."""
         self._problems = []
 
     def prepare(self, programs):
-        # The shortest life there is: so that some are killed in a fetch.
+        # The shortest possible life, so that some writers are killed during a fetch.
         return Place(self.name, programs, [Account("shop", "official_classic", lifetime_ms=1000)])
 
     def run(self, place, checks):
@@ -61,7 +61,7 @@ class Kills:
         told = f"{self._killed} kills in {self._rounds} rounds and {took:.0f} s, {self._acknowledged} registrations"
         name = "after each kill the store is sound and has what was acknowledged, and a get succeeds"
         checks(name, not self._problems, told, self._problems)
-        # Else the kills have proved nothing.
+        # Otherwise the kills prove nothing.
         good = self._left_journals > 0 and self._acknowledged > 0
         checks("writers were killed in the middle of commits", good, f"{self._left_journals} journals were left behind")
         checks.table(
@@ -89,7 +89,8 @@ class Kills:
         return Writer(place, self._lives)
 
     def _round(self, place):
-        """Kills one, whose journal another one may roll back; or all, and leaves that to us or the next process."""
+        """Kills one, whose journal another one may roll back. Or kills all, so that this process or the next one
+        rolls back."""
         self._rounds += 1
         victims = list(self._writers) if self._rounds % 2 else [random.choice(self._writers)]
         self._kill(victims)
@@ -115,7 +116,7 @@ class Kills:
         self._problems += place.unsoundness()
         stored = dict(place.query("SELECT name, appid FROM weixin_account WHERE name <> 'shop'"))
         for victim in victims:
-            # It may have been killed between a commit and its word of it.
+            # It may have been killed between a commit and its acknowledgement.
             possible = [victim.id_of(victim.acknowledged + more) for more in (0, 1)]
             left = stored.get(victim.account)
             if left not in possible:

@@ -1,4 +1,5 @@
-"""What the workers were served, held against what the simulator says it minted, and until when each token is good."""
+"""Compares the tokens that the workers were served with the simulator's mints, and with the time until which each
+token is good."""
 
 import threading
 import time
@@ -9,10 +10,10 @@ class Ledger:
     def __init__(self, accounts):
         self.problems = []
         self.slowest_ms = defaultdict(int)
-        """By worker."""
+        """The accounts, by worker."""
         self._accounts = {account.name: account for account in accounts}
         self._gets = defaultdict(dict)
-        """By worker and account: how often each token was served, in the order of their first sight."""
+        """The number of times that each token was served, by worker and account, in the order of first sight."""
         self._last_asked_ms = {}
         self._refused_ms = {}
         self._mutex = threading.Lock()
@@ -43,7 +44,7 @@ class Ledger:
         return {token for (_, name), gets in self._gets.items() if name == account.name for token in gets}
 
     def gets(self, *, worker=None, account=None):
-        """How many there were: of a worker's name, of an account's, or of all."""
+        """The number of gets: for a worker's name, for an account's, or in all."""
         return sum(
             sum(gets.values())
             for (by, name), gets in self._gets.items()
@@ -51,7 +52,7 @@ class Ledger:
         )
 
     def close(self):
-        """Notes the problems that can only be told at the end."""
+        """Records the problems that can only be found at the end."""
         for account in self._accounts.values():
             account.look()
             for token in self.served(account):

@@ -1,5 +1,5 @@
-"""Eight processes with 64 threads each reject what they get, again and again, while the platform takes it: that costs one
-check in 30 seconds, and no fetch."""
+"""Eight processes with 64 threads each reject their tokens again and again while the platform accepts them. That
+costs one check in 30 seconds, and no fetch."""
 
 import time
 
@@ -8,7 +8,7 @@ from workers import Place, Worker
 
 PROCESSES = 8
 THREADS = 64
-# Without a pause it is the processors that are tested.
+# Without a pause the test would measure the processors.
 PAUSE_MS = 20
 GAP_S = 30
 CHECK = "/cgi-bin/get_api_domain_ip"
@@ -22,7 +22,7 @@ class Rejects:
         self._seconds = seconds
         self._workers = []
         self._gets = []
-        """Of each thread."""
+        """The slowest get of any thread."""
         self._slowest_ms = 0
 
     def prepare(self, programs):
@@ -55,12 +55,12 @@ class Rejects:
         failed = sum(worker.failed() for worker in self._workers)
         told = f"{sum(self._gets)} gets and rejects, {least} at least by each of {len(self._gets)}, {failed} failed"
         checks(f"{threads} threads reject and get: none fails or hangs", good, told, wrong)
-        # That of the first reject, and one for each gap.
+        # One for the first reject, and one for each gap.
         most = 1 + int(took / GAP_S)
         for account in self._accounts:
             requests = account.counters()["requests"]
             told = f"{requests} fetches in {took:.1f} s, where callers err"
-            checks(f"{account.kind}: what the platform takes is not fetched again", requests == 1, told)
+            checks(f"{account.kind}: a token that the platform accepts is not fetched again", requests == 1, told)
             asked = account.counters()["business_by_path"].get(CHECK, 0)
             told = f"{asked} checks in {took:.1f} s, 1 to {most} possible"
             checks(f"{account.kind}: rejects cost one check in {GAP_S} s", 1 <= asked <= most, told)

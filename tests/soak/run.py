@@ -1,7 +1,7 @@
-"""Soaks of the real library: expiries by the hundred, writers that are killed, a storm of rejects, and everything at once.
+"""Soaks of the real library: hundreds of expiries, killed writers, a storm of rejects, and everything at once.
 
 Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the folder of the built workers, and the command.
-Nothing is left of a soak that passes; of one that fails, its store and logs.
+A soak that passes leaves nothing. A soak that fails leaves its store and logs.
 """
 
 import argparse
@@ -25,7 +25,7 @@ PR_SET_THP_DISABLE = 41
 
 
 class Checks:
-    """Says how each went, and keeps the figures for a table at the end."""
+    """Prints the result of each soak, and keeps the figures for a table at the end."""
 
     def __init__(self):
         self.passed = self.failed = 0
@@ -50,7 +50,7 @@ class Checks:
 
     def print_tables(self):
         for rows in self._tables.values():
-            # A soak that never did a thing has no column for it.
+            # A soak that never did an action has no column for it.
             names = list(dict.fromkeys(name for row in rows for name in row))
             widths = {name: max(len(name), *(len(row.get(name, "0")) for row in rows)) for name in names}
             print()
@@ -71,9 +71,9 @@ def main():
         parser.error("run this under `wechat-sim exec --quiet --`")
     if given.seconds < SHORT_S:
         parser.error(f"--seconds is {SHORT_S} at least: less is no soak of tokens of 5 s")
-    # Inherited by the workers: where the kernel makes huge pages of small ones, memory seems to grow by megabytes.
+    # Inherited by the workers. If the kernel merges small pages into huge ones, memory seems to grow by megabytes.
     ctypes.CDLL(None).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
-    # So that everything is ended then, too.
+    # Everything is then ended as well.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     soaks = [
         Kills(given.kills or min(1000, 2 * given.seconds)),
@@ -108,7 +108,7 @@ def run(soak, programs, checks):
         soak.run(place, checks)
         over = True
     except (Failure, OSError, sqlite3.Error) as reason:
-        checks("the soak gets to its end", False, f"{type(reason).__name__}: {reason}")
+        checks("the soak completes", False, f"{type(reason).__name__}: {reason}")
     finally:
         soak.end()
         if place and over and checks.failed == failed_before:

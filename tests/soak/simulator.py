@@ -1,4 +1,4 @@
-"""WeChat as wechat-sim plays it: an account of one's own, what was minted for it and until when, and what works."""
+"""WeChat as wechat-sim plays it: a private account, its minted tokens with their ends, and whether a token works."""
 
 import json
 import os
@@ -37,18 +37,18 @@ class Account:
         return control(f"/counters?id={self.id}")
 
     def look(self):
-        """Notes what was minted. The simulator remembers the last 256 tokens."""
+        """Records the minted tokens. The simulator remembers the last 256."""
         tokens = control(f"/tokens?id={self.id}")
         now_ms = time.time() * 1000
         for token in reversed(tokens):
             value = token["token"]
             if value not in self.ends_ms:
                 self.minted.append(value)
-            # A slow reply makes it later than it is: the earliest is the best.
+            # A slow reply makes the end seem later than it is, so the earliest value is the best.
             end_ms = now_ms + token["expires_in_ms"]
             self.ends_ms[value] = min(end_ms, self.ends_ms.get(value, end_ms))
 
     def accepts(self, token):
-        """Whether a business endpoint takes it now."""
+        """Whether a business endpoint accepts it now."""
         path = "/cgi-bin/agent/list" if self.kind == "work" else "/cgi-bin/getcallbackip"
         return _ask(f"{os.environ['WXSIM_HTTP']}{path}?access_token={token}").get("errcode", 0) == 0

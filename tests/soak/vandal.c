@@ -1,11 +1,11 @@
-/* One process of the soak `chaos`: a host with every bad habit, on a disk that fails and by a clock that steps.
+/* One process of the soak `chaos`: a host with every bad habit, a failing disk and a stepping clock.
  *
- *   vandal OWN SHOP      under shim.so; registers OWN under ever new ids and gets SHOP, until its stdin ends. Then the
- *                        disk and the host behave, and once the store is back each call must succeed.
+ *   vandal OWN SHOP      Runs under shim.so. Registers OWN with new ids and gets SHOP, until its stdin ends. Then the
+ *                        disk and the host behave, and when the store is back each call must succeed.
  *
- *   registered N         OWN has its Nth id
- *   failed SHOP MESSAGE  what must not happen
- *   did WHAT COUNT       how often, at the end
+ *   registered N         OWN has its Nth id.
+ *   failed SHOP MESSAGE  A call had a wrong result.
+ *   did WHAT COUNT       The number of times, at the end.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -38,7 +38,7 @@ static wxtoken *wx;
 static const char *shop, *own, *directory;
 static int is_calm, is_back, is_over, is_stalled;
 static volatile long long step_s;
-/* Held to read by each call, and to write by what no program can do in the middle of one. */
+/* Held for reading by each call, and for writing by actions that no program can do during a call. */
 static pthread_rwlock_t calls = PTHREAD_RWLOCK_INITIALIZER;
 
 static unsigned next_random(void) {
@@ -56,7 +56,7 @@ static int calm(void) { return __atomic_load_n(&is_calm, __ATOMIC_RELAXED); }
 static int back(void) { return __atomic_load_n(&is_back, __ATOMIC_RELAXED); }
 static int over(void) { return __atomic_load_n(&is_over, __ATOMIC_RELAXED); }
 
-/* The disk. Must not allocate. */
+/* The failing disk. Must not allocate. */
 static int disk(enum shim_call call, const char *path) {
     if (call == SHIM_ALLOCATE || call == SHIM_RESOLVE || call == SHIM_RECEIVE || calm()) return 0;
     if (strncmp(path, directory, strlen(directory)) != 0) return 0;
@@ -71,7 +71,7 @@ static int disk(enum shim_call call, const char *path) {
     return call == SHIM_WRITE && one_in(2) ? ENOSPC : EIO;
 }
 
-/* A disk, a key or a platform that cannot be reached for the moment is an error; an account that is gone is not. */
+/* A disk, key or platform that is temporarily unavailable is an acceptable error. A lost account is not. */
 static int may_be(wxtoken_status status) {
     return status == WXTOKEN_OK || status == WXTOKEN_E_STORE || status == WXTOKEN_E_TIMEOUT || status == WXTOKEN_E_NETWORK ||
            status == WXTOKEN_E_SECRET;
@@ -137,7 +137,7 @@ static void *keep_forking(void *unused) {
     return unused;
 }
 
-/* A file of the host's that has taken the number of one of the library's. */
+/* A file of the host's that has taken the number of one of the library's descriptors. */
 struct plant {
     int fd, is_file;
     ino_t inode;
@@ -195,7 +195,7 @@ static int is_planted(int fd) {
     return 0;
 }
 
-/* One of the library's descriptors: into the store's directory, or a socket. -1 when there is none. */
+/* One of the library's descriptors: into the store's directory, or a socket. -1 if there is none. */
 static int some_descriptor(int or_socket) {
     DIR *listed = opendir("/proc/self/fd");
     struct dirent *entry;
@@ -220,7 +220,7 @@ static void *vandalise(void *unused) {
     for (i = 0; i < PLANTS; i++) plants[i].fd = -1;
     while (!calm()) {
         struct plant *plant = &plants[turn++ % PLANTS];
-        /* Between two calls a number changes hands; at any moment it is closed. */
+        /* Between two calls a number gets another owner. At any moment it may be closed. */
         pthread_rwlock_wrlock(&calls);
         pull_plant(plant);
         fd = some_descriptor(1);
@@ -228,10 +228,10 @@ static void *vandalise(void *unused) {
         pthread_rwlock_unlock(&calls);
         sleep_ms((int)(next_random() % 30));
         fd = some_descriptor(turn % 3 == 0);
-        /* What a write holds while the disk stalls cannot be defended: docs/caveats.md. */
+        /* The effect of a write that is in progress while the disk stalls cannot be prevented: docs/caveats.md. */
         if (__atomic_load_n(&is_stalled, __ATOMIC_RELAXED) != 0) fd = -1;
         if (fd >= 0 && one_in(2) && close(fd) == 0) COUNT(CLOSED);
-        /* Once at the least, however slow the machine is. */
+        /* At least once, however slow the machine is. */
         if (turn == 1 || one_in(40)) {
             static const long long STEPS_S[] = {0, 10800, -10800, 2592000, -31536000};
             step_s = STEPS_S[next_random() % 5];
@@ -281,7 +281,7 @@ int main(int argc, char **argv) {
     __atomic_store_n(&is_calm, 1, __ATOMIC_RELAXED);
     pthread_join(vandal, NULL);
     step_s = 0;
-    /* A server that broke two connections off counts as away for a second. */
+    /* A server that broke two connections off counts as unreachable for a second. */
     for (i = 0; i < BACK_WITHIN_MS / 20; i++) {
         if (get() == WXTOKEN_OK && register_next(&number) == WXTOKEN_OK) break;
         sleep_ms(20);

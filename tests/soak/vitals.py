@@ -1,4 +1,4 @@
-"""What a process holds, sampled over time: memory, descriptors, threads; and whether it has grown."""
+"""The resources of a process, sampled over time: memory, descriptors, threads; and whether they have grown."""
 
 import os
 import re
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-# What a heap may still settle by: each thread of Go takes some memory of the library when it leads for the first time.
+# The share by which a heap may still settle. Each thread of Go takes some of the library's memory when it leads for the
+# first time.
 ALLOWED_SHARE = 0.05
 ALLOWED_KIB = 1024
 ALLOWED_KIB_IN_A_SHORT_RUN = 2048
@@ -24,25 +25,25 @@ class Sample:
 
 
 class Vitals:
-    """The samples of one process since it was warm. Medians are compared, of the first tenth and of the last: a fetch
-    takes descriptors and a thread for a moment."""
+    """The samples of one process after its start-up. The medians of the first and the last tenth are compared,
+    because a fetch takes descriptors and a thread for a moment."""
 
     def __init__(self, pid, spare_threads=0):
-        """`spare_threads` are those that its runtime may start and keep when it likes."""
+        """`spare_threads` are threads that its runtime may start and keep at will."""
         self._process = Path("/proc", str(pid))
         self._spare_threads = spare_threads
         self._samples = []
         self._open_files = ""
 
     def take(self):
-        # This counts pages; the VmRSS in `status` may be off by some for each CPU.
+        # This counts pages. The VmRSS in `status` may be off by some for each CPU.
         memory = (self._process / "smaps_rollup").read_text()
         rss_kib = int(re.search(r"^Rss: +(\d+) kB", memory, re.M)[1])
         counts = [len(os.listdir(self._process / what)) for what in ("fd", "task")]
         self._samples.append(Sample(time.monotonic(), rss_kib, *counts))
 
     def list_open_files(self):
-        """For people, should there be too many."""
+        """For readers of the output, if there are too many."""
         names = Counter()
         for link in (self._process / "fd").iterdir():
             try:
@@ -55,7 +56,7 @@ class Vitals:
         return len(self._samples)
 
     def growth(self):
-        """What has grown, if anything."""
+        """The resources that have grown."""
         grown = []
         before, after = self._ends("rss_kib")
         is_short = self._samples[-1].at - self._samples[0].at < LONG_S
@@ -88,11 +89,12 @@ class Vitals:
         return typical(values[:tenth]), typical(values[-tenth:])
 
     def _at_rest(self, what):
-        """A sample may fall into a fetch, which has a socket and a thread for the look-up. What leaks is there in each."""
+        """A sample may fall into a fetch, which has a socket and a thread for the look-up. A leak is in every
+        sample."""
         return self._ends(what, min)
 
     def _slope_kib_per_hour(self):
-        """By least squares."""
+        """The slope by least squares."""
         hours = [one.at / 3600 for one in self._samples]
         sizes = [one.rss_kib for one in self._samples]
         hour, size = sum(hours) / len(hours), sum(sizes) / len(sizes)

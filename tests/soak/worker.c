@@ -1,15 +1,15 @@
-/* One process of a soak. It says on stdout what happened, and ends when its stdin does: so when the runner dies, too.
+/* One process of a soak. It reports on stdout. It ends when its stdin does, and thus also when the runner dies.
  *
- *   worker register {NAME KIND ID SECRET}...   registers them
- *   worker get NAME                            one get in a fresh process
- *   worker expiry OWN NAME...                  gets each, again and again; so do the workers in the other languages
- *   worker write NAME SHOP                     registers NAME under ever new ids, gets and rejects SHOP, until killed
- *   worker rejects THREADS PAUSE_MS NAME...    so many threads get and reject each, again and again
+ *   worker register {NAME KIND ID SECRET}...   Registers the accounts.
+ *   worker get NAME                            Gets once, in a new process.
+ *   worker expiry OWN NAME...                  Gets each in a loop. The workers in other languages do the same.
+ *   worker write NAME SHOP                     Registers NAME with new ids, gets and rejects SHOP, until killed.
+ *   worker rejects THREADS PAUSE_MS NAME...    This many threads get and reject each in a loop.
  *
- *   served NAME TOKEN EXPIRES_AT ASKED_MS GETS SLOWEST_MS   when a token is new, and when it is served no more
- *   registered N                                            NAME has its Nth id
- *   did GETS SLOWEST_MS                                     one thread, at its end
- *   failed NAME MESSAGE                                     a call
+ *   served NAME TOKEN EXPIRES_AT ASKED_MS GETS SLOWEST_MS   A token is new, or is not served any more.
+ *   registered N                                            NAME has its Nth id.
+ *   did GETS SLOWEST_MS                                     One thread has ended.
+ *   failed NAME MESSAGE                                     A call has failed.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <poll.h>
@@ -31,7 +31,7 @@ static int name_count;
 static int is_over;
 static int pause_between_ms;
 
-/* Each line at once, for who may be killed next. */
+/* Each line is written at once, because the process may be killed next. */
 #define SAY(...) (printf(__VA_ARGS__), fflush(stdout))
 
 static long long now_ms(void) {
@@ -96,7 +96,7 @@ static void get_once_more(const char *name, struct served *served) {
 static int expiry(const char *own) {
     static struct served served[MOST_NAMES];
     wxtoken_token token;
-    /* Who has led once holds all that a leader keeps: the lock file, and memory. */
+    /* A process that has led once holds all the resources of a leader: the lock file, and memory. */
     if (!get(own, &token)) return 1;
     SAY("ready\n");
     do {
@@ -130,7 +130,7 @@ static void *get_and_reject(void *unused) {
             took_ms = now_ms() - began_ms;
             if (took_ms > slowest_ms) slowest_ms = took_ms;
         }
-        /* poll() of nothing sleeps, and 0 does not. */
+        /* poll() without descriptors sleeps; for 0 ms it returns at once. */
         poll(NULL, 0, pause_between_ms);
     }
     SAY("did %lld %lld\n", gets, slowest_ms);

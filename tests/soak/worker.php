@@ -1,8 +1,8 @@
 <?php
 
 /**
- * One process of the soak of expiries, in PHP: see `worker expiry` in worker.c. It opens the store anew at each turn,
- * as each page does.
+ * One process of the soak of expiries, in PHP: see `worker expiry` in worker.c. Like a page, it opens the store in each
+ * turn.
  */
 
 declare(strict_types=1);

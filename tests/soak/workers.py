@@ -1,6 +1,6 @@
-"""The processes under soak, and the directory of one soak: its store, its logs, and what its workers have said.
+"""The processes under soak, and the directory of one soak: its store, its logs, and its workers' output.
 
-This process itself never loads the library: it looks at the store as any SQLite user would.
+This process itself never loads the library. It reads the store as any SQLite user would.
 """
 
 import os
@@ -17,7 +17,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PATIENCE_S = 30
-"""More than the 10 s that one call of the library may take. Who takes longer hangs."""
+"""Seconds after which a call counts as a hang. One call of the library may take 10 s."""
 
 
 class Failure(Exception):
@@ -31,7 +31,7 @@ class Place:
         self.programs = programs
         self.path = Path(tempfile.mkdtemp(prefix=f"wxtoken-soak-{soak}-"))
         self.store = self.path / "tokens.db"
-        # The options are the built-in defaults, whatever is set for the shell.
+        # The options are the built-in defaults, whatever the shell sets.
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -41,7 +41,7 @@ class Place:
             "WXTOKEN_STORE": str(self.store),
             "WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"],
             "WXTOKEN_WORK_BASE_URL": os.environ["WXSIM_HTTP"],
-            # What the library makes up for without an error to the caller is told there.
+            # The log contains failures that the library makes up for without an error to the caller.
             "WXTOKEN_LOG": "error",
             "PYTHONPATH": str(HERE.parent.parent / "bindings" / "python"),
         }
@@ -52,10 +52,10 @@ class Place:
             raise Failure(f"the accounts cannot be registered in {self.environment['WXTOKEN_STORE']}: {said}")
 
     def begin(self):
-        """A store that is a file begins with its first user."""
+        """The first process creates a store that is a file."""
 
     def run_once(self, *words):
-        """Runs the C worker to its end. What was wrong, if anything."""
+        """Runs the C worker to its end. Returns the flaw, if any."""
         command = [*self.programs["c"], *words]
         try:
             done = subprocess.run(
@@ -67,7 +67,7 @@ class Place:
         return said or (f"{words[0]} ended with {done.returncode}" if done.returncode else "")
 
     def query(self, sql, *values):
-        """Rows of the store, which is opened for writing, as it mostly is."""
+        """Rows of the store. It is opened for writing, as by most processes."""
         patience = time.monotonic() + PATIENCE_S
         while True:
             # SQLite would wait ever longer, and among busy writers seldom get its turn.
@@ -82,7 +82,7 @@ class Place:
             time.sleep(0.001)
 
     def unsoundness(self):
-        """What is wrong with the store, if anything. A journal that is left behind is rolled back."""
+        """The flaws of the store. A leftover journal is rolled back."""
         wrong = [f"{path.name} was set aside" for path in self.path.glob("*.corrupt-*")]
         verdict = self.query("PRAGMA integrity_check")
         return wrong if verdict == [("ok",)] else [f"integrity_check says {verdict}", *wrong]
@@ -94,7 +94,7 @@ class Place:
             return 0
 
     def complaints(self):
-        """What workers and library have logged."""
+        """The messages that workers and library have logged."""
         logs = sorted(self.path.glob("*.log"))
         return [f"{log.stem}: {line}" for log in logs for line in log.read_text(errors="replace").splitlines()]
 
@@ -103,7 +103,7 @@ class Place:
 
 
 class Worker:
-    """A process in a session of its own: Ctrl-C is for the runner, who ends it."""
+    """A process in a separate session. Ctrl-C reaches only the runner, which ends it."""
 
     def __init__(self, name, place, language, *words, on_line=None, **environment):
         self.name = name
@@ -133,7 +133,7 @@ class Worker:
                 self._ready.set()
             elif what == "failed":
                 self._failures[rest] += 1
-            # Who is killed may leave half a line.
+            # A killed process may leave half a line.
             elif line.endswith("\n"):
                 self._hear(what, rest)
 
@@ -141,7 +141,7 @@ class Worker:
         try:
             self._on_line(self, what, rest)
         except Exception as reason:
-            # Nobody would see it in this thread.
+            # An exception in this thread would not be seen.
             self._failures[f"{what}: {type(reason).__name__}: {reason}"] += 1
 
     def wait_until_ready(self):
@@ -157,18 +157,18 @@ class Worker:
             raise Failure(f"{self.name} has ended with {code}: {'; '.join(self.failures()) or 'see its log'}")
 
     def failed(self):
-        """How many of its calls have failed so far."""
+        """The number of its failed calls so far."""
         return self._failures.total()
 
     def failures(self):
-        """The same in words."""
+        """The failed calls, in words."""
         return [f"{self.name}: {count} x {message}" for message, count in self._failures.most_common()]
 
     def tell_to_end(self):
         self._process.stdin.close()
 
     def wait(self):
-        """What was wrong with its end, if anything."""
+        """The flaw of its end, if any."""
         try:
             code = self._process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
@@ -181,7 +181,7 @@ class Worker:
         self._process.send_signal(signal.SIGKILL)
 
     def kill(self):
-        """What it has said until then has been heard when this returns. It may have ended by itself."""
+        """When this returns, all its output has been read. It may have ended by itself."""
         self.send_kill()
         self._process.wait()
         self._reader.join(PATIENCE_S)

@@ -55,7 +55,7 @@ impl RedisServer {
         server
     }
 
-    /// Starts a server with options, one of which may be a port that is taken. Returns None if the server does not
+    /// Starts a server with options, which may include a port in use. Returns None if the server does not
     /// start.
     pub fn try_with(options: &[&str]) -> Option<RedisServer> {
         let mut server = RedisServer {

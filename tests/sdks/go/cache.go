@@ -9,7 +9,7 @@ import (
 	"github.com/ArtisanCloud/PowerLibs/v3/cache"
 )
 
-// A shelf keeps values as Redis does, in the test's time: it refuses those that end at once.
+// A shelf keeps values like Redis, but in the test's time. It refuses values that expire at once.
 type shelf struct {
 	mutex sync.Mutex
 	kept  map[string]kept
@@ -43,7 +43,7 @@ func (s *shelf) take(key string) any {
 	return nil
 }
 
-// forSilenceper is its cache.Cache.
+// forSilenceper implements the SDK's cache.Cache.
 type forSilenceper struct{ *shelf }
 
 func (c forSilenceper) Get(key string) any { return c.take(key) }
@@ -61,7 +61,7 @@ func (c forSilenceper) Delete(key string) error {
 	return nil
 }
 
-// forPowerWeChat is what its access token asks of a cache. The rest of the interface, which it does not ask, is nil.
+// forPowerWeChat implements the part of the cache that its access token uses. The rest of the interface is nil.
 type forPowerWeChat struct {
 	cache.CacheInterface
 	*shelf

@@ -7,7 +7,7 @@ import (
 )
 
 // now is the test's time: ahead by the milliseconds in the file $SDKS_CLOCK. A Go program asks the kernel without the C
-// library, so the clock that is preloaded into the others does not reach it; its caches ask here.
+// library, so the preloaded clock does not reach it. Its caches ask here.
 func now() time.Time {
 	ahead, err := os.ReadFile(os.Getenv("SDKS_CLOCK"))
 	if err != nil {

@@ -64,7 +64,7 @@ func (v *viaGoWorkwx) upload(path string) (string, error) {
 	return uploaded.MediaID, nil
 }
 
-// download is a program's own call: the SDK has none.
+// download is a call of this program, because the SDK has none.
 func (v *viaGoWorkwx) download(mediaID string) (io.ReadCloser, error) {
 	query := url.Values{"access_token": {v.watched.token}, "media_id": {mediaID}}
 	response, err := http.Get(v.server + "/cgi-bin/media/get?" + query.Encode())
@@ -100,7 +100,7 @@ func (v *viaSilenceper) upload(path string) (string, error) {
 	return media.MediaID, err
 }
 
-// download changes the SDK's URL, which is WeChat's own, by the SDK's own HTTPGet.
+// download changes the SDK's URL, which is WeChat's own, and uses the SDK's HTTPGet.
 func (v *viaSilenceper) download(mediaID string) (io.ReadCloser, error) {
 	url, err := v.account.GetMaterial().GetMediaURL(mediaID)
 	if err != nil {

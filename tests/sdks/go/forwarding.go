@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// A forwarded SDK has all its calls by the server. forwarding.py says what the lines are that it reads, and what it answers.
+// A forwarded SDK makes all its calls through the server. forwarding.py defines the lines that it reads and its
+// answers.
 type forwarded interface {
 	call() error
 	upload(path string) (mediaID string, err error)
 	download(mediaID string) (io.ReadCloser, error)
-	// What its store of tokens holds.
+	// token returns the token in its store.
 	token() (string, error)
 }
 
@@ -26,7 +27,7 @@ var forwardedSDKs = map[string]func(server, id, key string) (forwarded, error){
 	"powerwechat": forwardedPowerWeChat,
 }
 
-// Each argument is an SDK with its id, as go-workwx=ww1.
+// Each argument is an SDK with its id, such as go-workwx=ww1.
 func forward(arguments []string) error {
 	sdks := map[string]forwarded{}
 	for _, argument := range arguments {
@@ -83,7 +84,7 @@ func wants(is, wanted string) error {
 	return nil
 }
 
-// watched notes the token of each request: go-workwx shows it to nobody.
+// watched records the token of each request, since go-workwx does not expose it.
 type watched struct{ token string }
 
 func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {

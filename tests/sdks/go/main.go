@@ -1,7 +1,7 @@
-// The program sdks is PowerWeChat, silenceper/wechat or go-workwx with a token of the server: one business call for each line
-// that it reads, and what came of it. Its argument names the SDK. Business calls go to WeChat by its own name, which the
-// simulator's proxy answers: HTTPS_PROXY and SSL_CERT_FILE lead there.
-// With the argument forward, the server is there for business calls too.
+// The program sdks runs PowerWeChat, silenceper/wechat or go-workwx with a token of the server. For each line that it
+// reads it makes one business call and prints the result. Its argument names the SDK. Business calls use WeChat's own
+// name, which the simulator's proxy answers: HTTPS_PROXY and SSL_CERT_FILE point there. With the argument forward,
+// business calls go through the server too.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// An sdk is made for a server, with an id and a key, and gives its business call.
+// An sdk is created for a server, with an id and a key, and returns its business call.
 type sdk func(server, id, key string) (call func() error, err error)
 
 var sdks = map[string]sdk{

@@ -14,7 +14,7 @@ func powerWeChat(server, id, key string) (func() error, error) {
 		Secret: key,
 		Cache:  forPowerWeChat{shelf: newShelf()},
 		Log:    officialAccount.Log{File: os.DevNull, Error: os.DevNull},
-		// WeChat's place is the simulator's here; in production this line is not there.
+		// The simulator takes WeChat's place here. A production program does not have this line.
 		Http: officialAccount.Http{BaseURI: os.Getenv("SDKS_WECHAT") + "/"},
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func goWorkwx(server, id, key string) (func() error, error) {
 	}, nil
 }
 
-// onlyTokens lets the token's call go where the SDK's host is, and all others to WeCom: the SDK has one host for both.
+// onlyTokens sends the token's call to the SDK's host, and all others to WeCom. The SDK has one host for both.
 type onlyTokens struct{}
 
 func (onlyTokens) RoundTrip(r *http.Request) (*http.Response, error) {

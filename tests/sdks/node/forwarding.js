@@ -1,6 +1,6 @@
 'use strict';
 
-// co-wechat-api with all its calls by the server. forwarding.py says what the lines are that it reads, and what it answers.
+// co-wechat-api with all its calls through the server. forwarding.py defines the lines that it reads and its answers.
 
 const assert = require('assert');
 const fs = require('fs');

@@ -1,8 +1,9 @@
 'use strict';
 
-// co-wechat-api with a token of the server: one business call for each line that it reads, and what came of it.
+// co-wechat-api with a token of the server. For each line that it reads it makes one business call and prints the
+// result.
 //
-// Its prefix is of all calls. So a second client asks the server for tokens, and the first one takes them from there.
+// Its prefix applies to all calls. So a second client asks the server for tokens, and the first one uses them.
 
 const readline = require('readline');
 const WechatAPI = require('co-wechat-api');
@@ -19,7 +20,7 @@ function client() {
 
 async function main() {
   const api = client();
-  // WeChat's place is the simulator's here; in production this line is not there.
+  // The simulator takes WeChat's place here. A production program does not have this line.
   api.prefix = wechat + '/cgi-bin/';
   console.log('ready');
   for await (const _ of readline.createInterface({ input: process.stdin })) {

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * EasyWeChat with all its calls by the server. forwarding.py says what the lines are that it reads, and what it answers. Its
+ * EasyWeChat with all its calls through the server. forwarding.py defines the lines that it reads and its answers. Its
  * first argument is an autoload file that loads w7corp/easywechat, the second easywechat=APPID.
  */
 
@@ -17,7 +17,7 @@ require $argv[1];
 $app = new Application(['app_id' => $id, 'secret' => $key, 'http' => ['base_uri' => $server]]);
 $app->setCache(new Psr16Cache(new ArrayAdapter()));
 
-/** The answer to a call, which has no errcode but 0. */
+/** Checks the answer to a call, which has no errcode or 0. */
 function good(array $answer): array
 {
     if (($answer['errcode'] ?? 0) !== 0) {

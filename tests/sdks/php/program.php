@@ -1,8 +1,8 @@
 <?php
 
 /**
- * EasyWeChat with a token of the server: one business call for each line that it reads, and what came of it. Its argument is
- * an autoload file that loads w7corp/easywechat.
+ * EasyWeChat with a token of the server. For each line that it reads it makes one business call and prints the result. Its
+ * argument is an autoload file that loads w7corp/easywechat.
  */
 
 declare(strict_types=1);
@@ -16,7 +16,7 @@ use Symfony\Component\HttpClient\HttpClient;
 require $argv[1];
 
 [$server, $wechat, $id, $key] = array_map('getenv', ['SDKS_SERVER', 'SDKS_WECHAT', 'SDKS_ID', 'SDKS_KEY']);
-// WeChat's place is the simulator's here; in production base_uri is not there.
+// The simulator takes WeChat's place here. A production program does not have base_uri.
 $app = new Application(['app_id' => $id, 'secret' => $key, 'http' => ['base_uri' => $wechat]]);
 $cache = new Psr16Cache(new ArrayAdapter());
 $app->setAccessToken(new AccessToken($id, $key, null, $cache, HttpClient::create(['base_uri' => $server])));

@@ -1,4 +1,4 @@
-"""wechatpy with all its calls by the server. ../forwarding.py says what the lines are that it reads, and what it answers."""
+"""wechatpy with all its calls through the server. ../forwarding.py defines the lines that it reads and its answers."""
 
 import os
 import sys

@@ -1,6 +1,6 @@
-"""wechatpy with a token of the server: one business call for each line that it reads, and what came of it.
+"""wechatpy with a token of the server. For each line that it reads it makes one business call and prints the result.
 
-A program of production has the class and its client; what else is here is the test's.
+A production program has only the class and its client. The rest is for the test.
 """
 
 import os
@@ -13,7 +13,7 @@ SERVER = os.environ["SDKS_SERVER"]
 
 
 class Client(WeChatClient):
-    # WeChat's place is the simulator's here; in production this line is not there.
+    # The simulator takes WeChat's place here. A production program does not have this line.
     API_BASE_URL = os.environ["SDKS_WECHAT"] + "/cgi-bin/"
 
     def fetch_access_token(self):

@@ -70,7 +70,7 @@ func main() {
 		everything = append(everything, &served{name: name})
 	}
 	for turn, ticks := 0, time.NewTicker(pause); ; turn++ {
-		// What the collector would give back some time is not to be taken for a leak.
+		// Memory that the collector would free later must not count as a leak.
 		if turn%100 == 0 {
 			debug.FreeOSMemory()
 		}

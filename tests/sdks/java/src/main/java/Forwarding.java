@@ -25,7 +25,7 @@ import me.chanjar.weixin.mp.bean.kefu.WxMpKefuMessage;
 import me.chanjar.weixin.mp.config.WxMpHostConfig;
 import me.chanjar.weixin.mp.config.impl.WxMpDefaultConfigImpl;
 
-/** WxJava with all its calls by the server. forwarding.py says what the lines are that it reads, and what it answers. */
+/** WxJava with all its calls through the server. forwarding.py defines the lines that it reads and its answers. */
 public final class Forwarding {
   private static final String TEXT = "您好，世界";
 
@@ -39,7 +39,7 @@ public final class Forwarding {
 
     File download(String mediaId) throws Exception;
 
-    /** What its store of tokens holds. */
+    /** The token in its store. */
     String token();
 
     default void login() throws Exception {

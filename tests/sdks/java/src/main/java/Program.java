@@ -7,8 +7,8 @@ import java.nio.charset.StandardCharsets;
 import me.chanjar.weixin.common.error.WxErrorException;
 
 /**
- * WxJava's mini program with a token of the server: one business call for each line that it reads, and what came of it. With
- * the argument stable it asks as for a stable token.
+ * WxJava's mini program with a token of the server. For each line that it reads it makes one business call and prints the
+ * result. With the argument stable it requests a stable token.
  */
 public final class Program {
   private Program() {}
@@ -24,7 +24,7 @@ public final class Program {
     } else {
       config.setAccessTokenUrl(server + "/cgi-bin/token?grant_type=client_credential&appid=%s&secret=%s");
     }
-    // WeChat's place is the simulator's here; in production this line is not there.
+    // The simulator takes WeChat's place here. A production program does not have this line.
     config.setApiHostUrl(System.getenv("SDKS_WECHAT"));
     WxMaService service = new WxMaServiceImpl();
     service.setWxMaConfig(config);
