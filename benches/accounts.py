@@ -1,10 +1,11 @@
-"""What a store of 1,000, 10,000 and 100,000 accounts costs, by the command: seconds of processor time, and of the clock; the most memory.
+"""The cost of a store with 1,000, 10,000 and 100,000 accounts, through the command: processor seconds, clock seconds,
+and peak memory.
 
     accounts.py TOOL REGISTER [COUNT...]
 
-TOOL is the command, and REGISTER the program that `make` builds of c/register.c, with libwxtoken in LD_LIBRARY_PATH.
+TOOL is the command. REGISTER is the program that `make` builds from c/register.c. LD_LIBRARY_PATH must have libwxtoken.
 
-Each account is an authorizer of one component, with a token that is fresh, so nothing is fetched and nobody is asked.
+Each account is an authorizer of one component, with a fresh token. Nothing is fetched, and no platform is asked.
 """
 
 import json
@@ -18,7 +19,7 @@ import time
 from pathlib import Path
 
 COUNTS = (1_000, 10_000, 100_000)
-# Nobody listens there, and nobody is to be asked.
+# Nothing listens there, and nothing should be asked.
 BASE_URL = "http://127.0.0.1:9"
 MESSAGES = 1_000
 
@@ -38,7 +39,7 @@ TOKENS = """
 
 
 def filled(tool, directory, count):
-    """A store of so many accounts."""
+    """A store with this many accounts."""
     store = Path(directory, "tokens.db")
     add = ["account", "add", "zzz", "--kind", "component", "--id", "wxcomponent"]
     run(store, tool, *add, stdin="0123456789abcdef0123456789abcdef\n")
@@ -54,7 +55,7 @@ def environment(store):
 
 
 def run(store, *command, stdin="", codes=(0,)):
-    """Seconds of processor time and of the clock, and the most memory in MiB."""
+    """Processor seconds, clock seconds, and peak memory in MiB."""
     began = time.monotonic()
     with tempfile.TemporaryFile("w+") as given, tempfile.TemporaryFile("w+") as told:
         given.write(stdin)
@@ -69,7 +70,7 @@ def run(store, *command, stdin="", codes=(0,)):
 
 
 def kept(tool, store):
-    """How long a keeper takes: to be ready, for a flood of mail, and to end after SIGTERM; in seconds of the clock."""
+    """Clock seconds that a keeper needs to become ready, to process a flood of mail, and to end after SIGTERM."""
     began = time.monotonic()
     keeper = subprocess.Popen([tool, "keep"], env=environment(store), stderr=subprocess.PIPE, text=True)
     for line in keeper.stderr:
@@ -86,7 +87,7 @@ def kept(tool, store):
         now = cpu(keeper.pid)
         quiet, mail = (quiet + 1, mail) if now == mail else (0, now)
     mail -= used
-    # In the middle of a pass, as the change of a store makes one.
+    # During a pass, which a change of the store starts.
     os.utime(store)
     with sqlite3.connect(store) as database:
         database.execute("UPDATE weixin_account SET fingerprint = '1' WHERE name = 'shop-1'")
@@ -101,7 +102,7 @@ def kept(tool, store):
 
 
 def cpu(pid):
-    """Seconds of processor time that a process has used."""
+    """Processor seconds that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

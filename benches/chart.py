@@ -1,8 +1,8 @@
-"""Draws `results/latest.json` as bars: what a token that is known costs, by language and by other ways to keep one.
+"""Draws `results/latest.json` as bars: the cost of a known token, by language and by other ways to keep one.
 
     chart.py RESULTS SVG
 
-In colours that can be read on white and on black, over nothing.
+The colours are legible on white and on black, without a background.
 """
 
 import json

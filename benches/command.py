@@ -1,4 +1,4 @@
-"""What `wxtoken get` costs as a process, beside `/bin/true` and the same SELECT by `sqlite3`, in turns.
+"""The cost of `wxtoken get` as a process, in turns with `/bin/true` and the same SELECT by `sqlite3`.
 
 Run under `wechat-sim exec`. Arguments: the command, a store, the account's name, base URL and appid.
 """

@@ -1,9 +1,9 @@
-"""What has changed between two whole runs of the benchmarks: the last two of `record/`, or those that are named.
+"""The changes between two whole runs of the benchmarks: the last two of `record/`, or the given ones.
 
     compare.py [OLD NEW]
 
-Ratios were each taken within one run, so they can be compared; nanoseconds of two machines, or of one at two loads, cannot.
-A row is marked where it has become a tenth worse or better.
+Each ratio was measured within one run, so ratios can be compared. Nanoseconds of two machines, or of one machine under
+two loads, cannot. A row is marked if it has become a tenth worse or better.
 """
 
 import json

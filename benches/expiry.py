@@ -1,5 +1,5 @@
-"""Takes 16 processes of 4 threads through two expiries with an upstream that takes 200 ms, and says how long their gets
-took: once as it is, once with background_refresh.
+"""Takes 16 processes of 4 threads through two expiries with an upstream that takes 200 ms. Prints how long their gets
+took, without and with background_refresh.
 
 Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with the built programs of `c/`.
 The tokens live 8 s, and are refreshed about 0.8 s before their end.
@@ -27,7 +27,7 @@ def main(programs):
 
 
 def go_through(stores, program, background):
-    """Prints facts; the percentiles are of all gets but the leaders'."""
+    """Prints facts. The percentiles are of all gets except the leaders'."""
     account = Account(lifetime_ms=LIFETIME_MS, renew_window_ms=RENEWAL_MS, delay_ms=UPSTREAM_MS)
     what = "expiry-background" if background else "expiry"
     store = stores.one(what, account)
@@ -48,7 +48,7 @@ def go_through(stores, program, background):
             numbers.frombytes(file.read())
     gets = sorted(zip(numbers[::2], numbers[1::2]))
     slow = sum(ns >= UPSTREAM_MS * 1e6 for ns, _ in gets)
-    # Without a thread of its own a fetch happens in a get: in one of the slowest.
+    # Without a background thread a fetch happens in a get, which is one of the slowest.
     leaders = 0 if background else min(slow, minted)
     others = [ns for ns, _ in gets[: len(gets) - leaders]]
     undisturbed = [ns for ns, preempted in gets[: len(gets) - leaders] if not preempted]

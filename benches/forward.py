@@ -1,9 +1,10 @@
-"""A call that `wxtoken serve` forwards, beside nginx with `proxy_pass` to the same platform: the time of a call on one connection,
-calls a second on 64, and the processor's time per call.
+"""A call that `wxtoken serve` forwards, against nginx with `proxy_pass` to the same platform. Measures the time of a
+call on one connection, the calls per second on 64, and the processor time per call.
 
-Run under `wechat-sim exec`. Argument: the command wxtoken. The platform is another nginx, plain and over TLS: it answers the business call
-itself and hands calls for tokens to the simulator. nginx passes the query on as it comes; the server looks up the client, the account and its
-token, and looks through the reply. All servers run at the same time, and each has its turn at the load of h2load.
+Run under `wechat-sim exec`. Argument: the command wxtoken. The platform is another nginx, plain and over TLS. It
+answers the business call itself and passes calls for tokens to the simulator. nginx passes the query on unchanged. The
+server looks up the client, the account and its token, and searches the reply. All servers run at the same time, and
+each gets the load of h2load in turn.
 """
 
 import os
@@ -95,7 +96,8 @@ def measure(turns):
 
 
 def start_serve(servers, wxtoken, directory, platform, cert):
-    """A server that forwards to this platform, and is one of `servers` from then on: it, its address, and a call with a stand-in."""
+    """A server that forwards to this platform, added to `servers`. Returns it, its address, and a call with a
+    stand-in."""
     directory.mkdir()
     log, account = directory / "log", Account()
     environment = os.environ | {

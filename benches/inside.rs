@@ -1,9 +1,9 @@
-//! The inside, piece by piece: `cargo bench --bench inside`.
+//! The pieces of the inside, one by one: `cargo bench --bench inside`.
 
 use divan::Bencher;
 use wxtoken::bench_support::{Inside, parse_reply};
 
-/// What WeChat's documentation says to reserve for one.
+/// The size that WeChat's documentation says to reserve for a token.
 const TOKEN_BYTES: usize = 512;
 
 fn main() {
@@ -14,7 +14,7 @@ fn main() {
     }
 }
 
-/// A piece by itself, so many times, for `instructions.py`.
+/// Runs one piece this many times, for `instructions.py`.
 fn run(piece: &str, times: usize) {
     let (_directory, inside) = inside();
     let reply = reply();
@@ -65,7 +65,7 @@ fn secret_sealed(bencher: Bencher) {
     bencher.bench_local(|| assert!(inside.seal()));
 }
 
-/// Three times, once as each kind of account reads it.
+/// Three times, once for each kind of account that reads it.
 #[divan::bench]
 fn reply_parsed(bencher: Bencher) {
     let reply = reply();

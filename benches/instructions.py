@@ -1,8 +1,8 @@
-"""Counts the instructions of a hit in C and in Python, of a look, and of pieces of the inside under callgrind, and fails
-beyond a bound. For CI: the count is the same on each run, Python's too for one version of it.
+"""Counts instructions under callgrind, and fails above a bound: of a hit in C and in Python, of a look, and of pieces
+of the inside. For CI, because the count is the same in each run. Python's is the same for one version of Python.
 
-Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with the built programs, of which
-`make` builds those of `c/`, `inside` and Python's extension.
+Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with the built programs. `make`
+builds those of `c/`, `inside` and Python's extension there.
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 from stores import NAME, Account, Stores
 
 HERE = Path(__file__).resolve().parent
-# Twice what each took when this was written, with a token of 512 bytes and Python 3.11.
+# Twice the counts at the time of writing, with a token of 512 bytes and Python 3.11.
 BOUNDS = {
     "instructions": 2 * 430,
     "look-instructions": 2 * 2244,
@@ -46,7 +46,7 @@ def main(programs):
 
 
 def count(command, environment=None):
-    """What one more of them takes; how many stands in the place of `...`. Starting cancels out."""
+    """The count of one more of them; the number of runs replaces `...`. The start-up cancels out."""
     few, many = (instructions([str(times) if word is ... else word for word in command], environment) for times in (FEW, MANY))
     return (many - few) / (MANY - FEW)
 

@@ -1,7 +1,7 @@
-"""A store on Redis: a look against a bare GET, 300 cold processes, and how soon a killed leader is followed.
+"""A store on Redis: a look against a bare GET, 300 cold processes, and the time until a killed leader is replaced.
 
-Run under `wechat-sim exec` and `peers/with_redis.py`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with the
-built programs of `c/`. A host is a state directory: its lock file is not another one's.
+Run under `wechat-sim exec` and `peers/with_redis.py`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with
+the built programs of `c/`. A host is a state directory, because each has its own lock file.
 """
 
 import json
@@ -22,7 +22,7 @@ BINDING = Path(__file__).resolve().parent.parent / "bindings" / "python"
 
 
 class Hosts:
-    """One store, with an account and no token, and the hosts that have its key."""
+    """A store with an account and no token, and the hosts that have its key."""
 
     def __init__(self, directory, name, **settings):
         self.url = f"redis+unix://{os.environ['WXBENCH_REDIS']}?prefix={name}"
@@ -60,7 +60,7 @@ def look(built, hosts):
 
 
 def cold(built, hosts):
-    """All processes at once; the upstream's time is in it."""
+    """All processes at once. The time includes the upstream's."""
     began = time.monotonic()
     running = [hosts.first_get(built, number % HOSTS) for number in range(PROCESSES)]
     if any([one.wait() for one in running]):
@@ -72,13 +72,13 @@ def cold(built, hosts):
 def takeover(built, directory, name, waiter_host):
     """From the leader's death to the end of the waiter's get, in milliseconds."""
     hosts = Hosts(directory, name, delay_ms=60000)
-    # As programs have it: the lease is what this request may take, and 500 ms.
+    # As in real programs: the lease lasts as long as this request may take, plus 500 ms.
     leader = hosts.first_get(built, 0, WXTOKEN_TIMEOUT_MS="8000")
     while hosts.requests() < 1:
         time.sleep(0.002)
     hosts.account.set(delay_ms=0)
     waiter = hosts.first_get(built, waiter_host)
-    # It has to be waiting: no state tells, and a start takes a few milliseconds.
+    # The waiter must be waiting. No state shows that, and a start takes a few milliseconds.
     time.sleep(0.3)
     leader.kill()
     began = time.monotonic()

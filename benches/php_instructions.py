@@ -1,7 +1,7 @@
-"""Counts the instructions of a hit by PHP's extension under callgrind, and fails beyond a bound, as instructions.py does.
+"""Counts the instructions of a hit by PHP's extension under callgrind, and fails above a bound, like instructions.py.
 
-Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the directory with the built programs of `c/`, and
-that with the ini file which loads the extension.
+Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Arguments: the directory with the built programs of
+`c/`, and the directory with the ini file that loads the extension.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 from instructions import FEW, MANY, instructions
 from stores import Account, Stores
 
-# Twice what it took when this was written (746, of a token of 512 bytes, by PHP 8.2), of which 405 are the library's.
+# Twice the count at the time of writing: 746, for a token of 512 bytes and PHP 8.2. The library takes 405 of them.
 BOUND = 1490
 HITS = Path(__file__).parent / "languages" / "php" / "hits.php"
 

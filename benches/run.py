@@ -1,7 +1,9 @@
-"""Runs the benchmarks, prints what they come to, and writes `results/latest.json`, `results/latest.svg` and a record of the run.
+"""Runs the benchmarks, prints their results, and writes `results/latest.json`, `results/latest.svg` and a record of the
+run.
 
 Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH and PKG_CONFIG_PATH, as `make bench` does. Every program
-prints its rounds as lines of JSON, as README.md tells. One that fails is named and lacks its rows; the others are measured.
+prints its rounds as lines of JSON; see README.md. A failed program is named and its rows are missing. The others are
+measured.
 """
 
 import argparse
@@ -34,7 +36,7 @@ class Program:
 
 
 def programs(built, directory, large):
-    """Every program, in the order in which it is run, with what it runs on."""
+    """Every program with its arguments, in the order of the run."""
     stores = Stores(directory, str(built / "register"))
     account = Account()
     one = stores.one("one", account)
@@ -71,7 +73,7 @@ def programs(built, directory, large):
 
 
 def languages(built):
-    """The bindings, and other ways to keep a token: each with the token of warm.py."""
+    """The bindings, and other ways to keep a token, each with the token of warm.py."""
     warm = [sys.executable, LANGUAGES / "warm.py"]
     php, extension = LANGUAGES / "php", os.environ["WXTOKEN_PHP_EXTENSION"]
     by_extension = {"PHP_INI_SCAN_DIR": f":{extension}"}
@@ -95,13 +97,13 @@ def java(built, *command):
 
 
 def newer_java():
-    """One with foreign functions. Without one the program says what it lacks, and its rows are missing."""
+    """A Java with foreign functions. Without one the program says so, and its rows are missing."""
     found = subprocess.run([HERE.parent / ".ci" / "newer-java"], stdout=subprocess.PIPE, text=True, check=False)
     return found.stdout.strip() or "java"
 
 
 def python_path(built):
-    """The binding, and the extension that it is measured against."""
+    """The path of the binding, and of the extension that it is compared with."""
     return {"PYTHONPATH": f"{HERE.parent / 'bindings' / 'python'}{os.pathsep}{built}"}
 
 
@@ -121,7 +123,7 @@ def peers(built):
 
 
 class Measured:
-    """What the programs printed: rounds by bench, values by fact."""
+    """The output of the programs: rounds by bench, values by fact."""
 
     def __init__(self):
         self.rounds, self.facts = {}, {}
@@ -137,7 +139,7 @@ class Measured:
             self.facts[said["fact"]] = said["value"]
 
     def summary(self):
-        """By bench: the median and where nine of ten rounds lie above and below, in nanoseconds."""
+        """By bench, in nanoseconds: the median, and the bounds that nine of ten rounds lie above and below."""
         return {bench: summarize(sorted(rounds)) for bench, rounds in self.rounds.items()}
 
 
@@ -178,13 +180,13 @@ def machine(library):
         "load": round(os.getloadavg()[0], 1),
         "wxtoken": version().decode(),
         "commit": commit(),
-        # That of the SELECTs in C too: both are linked with the system's.
+        # The SELECTs in C use this version too, because both are linked with the system's.
         "sqlite": sqlite3.sqlite_version,
     }
 
 
 def commit():
-    """Of the tree that is measured; with -dirty where it has changes that are not committed."""
+    """The commit of the measured tree, with -dirty if it has uncommitted changes."""
     told = subprocess.run(["git", "describe", "--always", "--dirty", "--exclude=*"], cwd=HERE, capture_output=True, text=True, check=False)
     return told.stdout.strip() or "unknown"
 
@@ -204,7 +206,7 @@ def stripped_size(library, directory):
 
 
 def draw(results, drawn, built):
-    """The chart needs matplotlib: from a virtual environment made here, or the system's."""
+    """The chart needs matplotlib, from a virtual environment made here or from the system."""
     chart = [str(HERE / "chart.py"), str(results), str(drawn)]
     venv = built / "venv"
     python = venv / "bin" / "python"

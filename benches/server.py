@@ -1,9 +1,9 @@
-"""`wxtoken serve` beside nginx with a static file of the same bytes, and beside GET of Redis: gets a second, p99, the processor's
-time per get, and what 10,000 idle connections cost.
+"""`wxtoken serve` against nginx with a static file of the same bytes, and against GET of Redis. Measures gets per
+second, p99, processor time per get, and the cost of 10,000 idle connections.
 
-Run under `wechat-sim exec` and `peers/with_redis.py`. Argument: the command wxtoken. All servers run at the same time, and each
-has its turn at the load of h2load (redis-benchmark for Redis): what disturbs the machine strikes all of them. The load takes
-a processor too, so the servers' own processor time counts beside the gets a second.
+Run under `wechat-sim exec` and `peers/with_redis.py`. Argument: the command wxtoken. All servers run at the same time,
+and each gets the load of h2load in turn (redis-benchmark for Redis), so that a disturbance affects all of them. The
+load takes a processor too. Therefore the servers' own processor time counts in addition to gets per second.
 """
 
 import json
@@ -25,7 +25,7 @@ ROUNDS, SECONDS, CONNECTIONS = 5, 2, 64
 IDLE = 10_000
 CALL = f"/v1/token/{NAME}"
 TICKS = os.sysconf("SC_CLK_TCK")
-# nginx at its best: no log, no limit to the calls of a connection, a worker for each processor.
+# nginx at its best: no log, no limit of calls per connection, and a worker for each processor.
 NGINX = """
 worker_processes {workers};
 daemon off;
@@ -50,7 +50,7 @@ http {{
 
 
 class Server:
-    """A process, and those that it has started."""
+    """A process and its children."""
 
     def __init__(self, argv, ready, **more):
         self.process = subprocess.Popen([str(word) for word in argv], **more)
@@ -138,7 +138,7 @@ def measure(turns):
 
 
 def certificate(directory):
-    """Of the same sort for both: an elliptic curve, as public authorities give it."""
+    """Makes one certificate for both servers: an elliptic curve, like those of public authorities."""
     cert, key = directory / "cert.pem", directory / "key.pem"
     words = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=localhost"
     names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"]
@@ -149,7 +149,7 @@ def certificate(directory):
 
 
 def client_of(wxtoken, directory):
-    """Makes the store, with one account. The head by which a client is known."""
+    """Makes the store with one account. Returns the header that identifies a client."""
     account = Account()
     os.environ |= {"WXTOKEN_STORE": str(directory / "tokens.db"), "WXTOKEN_API_BASE_URL": os.environ["WXSIM_HTTP"]}
     add = [wxtoken, "account", "add", NAME, "--kind", "official", "--id", account.id]
@@ -159,7 +159,8 @@ def client_of(wxtoken, directory):
 
 
 def start_serve(wxtoken, directory, cert, key):
-    """A server, and where it listens. Its audit is not beside the store, whose directory the keeper watches."""
+    """Starts a server. Returns it with its address. Its audit is not next to the store, because the keeper watches
+    that directory."""
     directory.mkdir()
     path, log = directory / "socket", directory / "log"
     listen = ["--listen", f"unix:{path}", "--listen", "https://127.0.0.1:0"]
@@ -188,7 +189,7 @@ def start_nginx(directory, cert, key, body):
 
 
 def load(pids, url, header, unix=None, call=CALL, connections=CONNECTIONS):
-    """A turn of h2load, over HTTP/1.1 with connections that are kept."""
+    """One turn of h2load, over HTTP/1.1 with kept connections."""
     where = ["-B", f"unix:{unix}"] if unix else []
     with tempfile.TemporaryDirectory(prefix="h2load-") as directory:
         log = Path(directory, "log")
@@ -231,7 +232,7 @@ def request(header):
 
 
 def answered(stream, header):
-    """The body of an answer, which says how long it is."""
+    """The body of a response, whose length is in its head."""
     stream.sendall(request(header))
     said = b""
     while True:
@@ -266,8 +267,8 @@ def connect_tls(url, cert):
 
 
 def idle(sort, start, connect, header):
-    """Connections that have asked once, and lie idle while others ask. With a server of their own: memory that was used once is not
-    given back."""
+    """Connections that have made one request, and are idle while others make theirs. They have their own server,
+    because used memory is not given back."""
     serve, path, https = start(f"idle-{sort}")
     turn = {"unix": ("http://localhost", header, path), "tls": (https, header)}[sort]
     before, streams = serve.resident_kb(), []

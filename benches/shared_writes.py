@@ -1,6 +1,5 @@
-"""Shows that a hit writes to no cache line that another thread touches: every load and store of hits on two threads, as
-valgrind's lackey traces them. Fails, and names the addresses, if a line that one thread writes is read or written by the
-other.
+"""Shows that a hit writes to no cache line that another thread touches. valgrind's lackey traces every load and store
+of hits on two threads. Fails, and prints the addresses, if one thread reads or writes a line that the other writes.
 
 Run under `wechat-sim exec`, with libwxtoken in LD_LIBRARY_PATH. Argument: the directory with the built programs of `c/`.
 """
@@ -45,7 +44,7 @@ class Touched:
 
 
 def trace(command, log):
-    """What each of the two threads touches in its hits: between its two writes to the mark."""
+    """The addresses that each of the two threads touches in its hits, between its two writes to the mark."""
     lackey = ["valgrind", "--tool=lackey", "--trace-mem=yes", f"--log-file={log}"]
     ran = subprocess.run([*lackey, *command], stdout=subprocess.PIPE, text=True, check=False)
     if ran.returncode:
@@ -55,7 +54,7 @@ def trace(command, log):
     marks = 0
     with open(log) as traced:
         for entry in traced:
-            # " S 1ffefff7b0,8"; instructions and valgrind's own lines begin otherwise.
+            # " S 1ffefff7b0,8" is a store; instructions and valgrind's own lines begin differently.
             if entry[0] != " ":
                 continue
             kind = entry[1]

@@ -1,4 +1,4 @@
-"""The stores that the benchmarks run on, and the account at the simulator that they belong to."""
+"""The stores of the benchmarks, and the account at the simulator to which they belong."""
 
 import json
 import os
@@ -21,7 +21,7 @@ def control(path, body=None):
 
 
 class Account:
-    """One at the simulator, which gives it tokens of 512 bytes."""
+    """An account at the simulator, with tokens of 512 bytes."""
 
     def __init__(self, **settings):
         self.id, self.secret = f"wx{secrets.token_hex(8)}", secrets.token_hex(16)
@@ -40,22 +40,22 @@ def random_token():
 
 
 class Stores:
-    """Stores below one directory; `register` is the program of that name."""
+    """Stores in one directory; `register` is the program of that name."""
 
     def __init__(self, directory, register):
         self._directory, self._register = directory, register
         self.base_url = os.environ["WXTOKEN_API_BASE_URL"] = os.environ["WXSIM_HTTP"]
 
     def one(self, name, account):
-        """A store with one account, its token fetched by the library."""
+        """A store with one account, whose token the library fetched."""
         store = self.new(name)
         subprocess.run([self._register, store, NAME, account.id, account.secret], check=True)
         return store
 
     def many(self, name, count, account):
-        """A store with `count` more accounts of random names and ids. They are put in by SQL, as copies of the one that
-        the library has registered, which takes a second instead of minutes. No secret is stored for them: their tokens
-        are good for two hours. Also a file with their names, in another order."""
+        """A store with `count` more accounts of random names and ids. SQL copies the account that the library has
+        registered, which takes a second instead of minutes. They have no stored secret; their tokens are good for
+        two hours. Also returns a file with their names in another order."""
         store = self.one(name, account)
         names = [f"shop-{secrets.token_hex(6)}" for _ in range(count)]
         ids = [f"wx{secrets.token_hex(8)}" for _ in range(count)]
@@ -80,7 +80,7 @@ class Stores:
         return store, listed, names[0], some[names[0]]
 
     def new(self, name):
-        """The path of a store that is not there yet."""
+        """The path of a store that does not exist yet."""
         directory = os.path.join(self._directory, name)
         os.mkdir(directory, 0o700)
         return os.path.join(directory, "tokens.db")

@@ -1,11 +1,11 @@
-"""What the benchmarks are to come to: a table of targets, and whether they are met."""
+"""The targets of the benchmarks, and whether they are met."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Ratio:
-    """How many times the one bench's median is the other's, or two others' together."""
+    """The ratio of one bench's median to another's, or to the sum of two others."""
 
     of: str
     to: str
@@ -19,7 +19,7 @@ class Ratio:
 
 @dataclass
 class Time:
-    """A bench's median, in microseconds."""
+    """The median of a bench, in microseconds."""
 
     of: str
     unit = " µs"
@@ -50,7 +50,8 @@ class Target:
 MB = 1e-6
 TARGETS = (
     Target("a hit, against clock_gettime + memcpy", Ratio("c-get", "c-floor"), 2.0, 1.3),
-    # How much two threads do on two processors is the machine's affair; so they are measured beside two threads of the floor.
+    # The machine decides how well two threads run on two processors, so they are compared with two threads of the
+    # floor.
     Target("a hit on 2 threads, against clock_gettime + memcpy on 2", Ratio("c-get-2-threads", "c-floor-2-threads"), 2.0, 1.3),
     Target("  hits a second on 2 threads, against 1", Ratio("c-get", "c-get-2-threads"), None),
     Target("  the same of clock_gettime + memcpy", Ratio("c-floor", "c-floor-2-threads"), None),
@@ -129,7 +130,7 @@ TARGETS = (
 
 
 def judge(benches, facts):
-    """The targets that were measured, each with its verdict, and the one that it stands under where it is indented."""
+    """The measured targets, each with its verdict. An indented target also has the one above it."""
     judged, above = [], None
     for target in TARGETS:
         is_below = target.what.startswith(" ")

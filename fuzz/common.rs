@@ -1,4 +1,4 @@
-//! What the targets share: handles on stores in directories of their own, with nothing to connect to.
+//! Shared by the targets: handles on stores in private directories, without a platform to connect to.
 #![allow(dead_code)]
 
 use std::ffi::CString;
@@ -26,7 +26,7 @@ pub fn token() -> wxtoken_token {
     }
 }
 
-/// Opens a store and hands over the handle, None where it was refused.
+/// Opens a store and passes the handle on; None if the library refused the store.
 pub fn open<T>(path: &Path, work: impl FnOnce(Option<*mut wxtoken>) -> T) -> T {
     let text = CString::new(path.as_os_str().as_bytes()).unwrap();
     let mut handle = ptr::null_mut();
@@ -52,7 +52,7 @@ pub fn open<T>(path: &Path, work: impl FnOnce(Option<*mut wxtoken>) -> T) -> T {
         c"baidu_base_url",
         c"qidian_base_url",
     ] {
-        // Port 1 on loopback refuses at once.
+        // Port 1 on loopback refuses connections at once.
         // SAFETY: a live handle, valid strings.
         let set = unsafe {
             wxtoken_set(handle, option.as_ptr(), c"http://127.0.0.1:1".as_ptr(), ptr::null_mut())
@@ -65,7 +65,7 @@ pub fn open<T>(path: &Path, work: impl FnOnce(Option<*mut wxtoken>) -> T) -> T {
     done
 }
 
-/// One store for all runs of a target: opening is not what is tested.
+/// Uses one store for all runs of a target, because opening is not tested here.
 pub fn with_store(work: impl FnOnce(&Path, *mut wxtoken)) {
     static DIRECTORY: OnceLock<tempfile::TempDir> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| tempfile::tempdir().unwrap());
@@ -73,7 +73,7 @@ pub fn with_store(work: impl FnOnce(&Path, *mut wxtoken)) {
     open(&path, |handle| work(&path, handle.unwrap()));
 }
 
-/// The bytes of a store with two accounts and something that was put.
+/// The bytes of a store with two accounts and a pushed secret.
 pub fn sound_store() -> &'static [u8] {
     static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
     BYTES.get_or_init(|| {

@@ -1,5 +1,5 @@
-/* A hit among many accounts in random order, against a hit in a store with one; and what the memory alone costs: the
- * token copied from a random one of as many buffers.
+/* A hit among many accounts in random order, against a hit in a store with one account. Also the cost of memory
+ * alone: copying the token from a random one of as many buffers.
  *
  *     among STORE NAME STORE_OF_MANY FILE_OF_NAMES
  */
@@ -67,7 +67,7 @@ static double time_copies(void *argument)
     return (now_ns() - start) / PER_ROUND;
 }
 
-/* Everything known to this process, and a buffer with each token. */
+/* Makes the process know every token, and fills a buffer with each. */
 static double warm_up(struct among *many, wxtoken_token *token)
 {
     double start = now_ns(), looked;

@@ -1,4 +1,4 @@
-/* As bench.h tells. */
+/* Implements bench.h. */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>

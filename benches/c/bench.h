@@ -1,4 +1,4 @@
-/* What the benchmarks in C share: a clock, the floor, and the lines they print. */
+/* Shared by the benchmarks in C: a clock, the floor, and the lines that they print. */
 #ifndef BENCH_H
 #define BENCH_H
 
@@ -7,20 +7,20 @@
 /* Nanoseconds of CLOCK_MONOTONIC. */
 double now_ns(void);
 
-/* How often the system has taken the processor from this thread. */
+/* The number of times that the system has taken the processor from this thread. */
 long preemptions(void);
 
-/* What a round came to, run again while the system takes the processor away in its middle; in the end it gives up. */
+/* The result of a round that was not preempted. It repeats a preempted round, and eventually gives up. */
 double undisturbed(double (*round)(void *), void *argument);
 
-/* One round's nanoseconds per operation, as a line of JSON. */
+/* Prints one round's nanoseconds per operation as a line of JSON. */
 void say_bench(const char *id, double ns);
 void say_fact(const char *id, double value);
 
 /* Exits with 1. */
 void fail(const char *what, const char *why);
 
-/* What any cache must do: ask what time it is, and copy the token. */
+/* The work of any cache: read the clock, and copy the token. */
 long long floor_copy(char *to, const char *from, size_t size);
 
 /* The lines of a file; the last is followed by NULL. */

@@ -1,6 +1,6 @@
-/* One of the processes that go through an expiry: THREADS threads get the token every PACE_US for SECONDS, and write how
- * long each get took to OUT, as pairs of 64-bit numbers: nanoseconds, and whether the system took the processor from the
- * thread meanwhile.
+/* One of the processes that go through an expiry. THREADS threads get the token every PACE_US for SECONDS. They
+ * write the duration of each get to OUT as pairs of 64-bit numbers: nanoseconds, and whether the thread was
+ * preempted meanwhile.
  *
  *     expiry STORE NAME THREADS SECONDS PACE_US OUT
  */

@@ -1,4 +1,4 @@
-/* One process's first token by the library: prints the nanoseconds of init + get + free.
+/* The first token of a process through the library. Prints the nanoseconds of init + get + free.
  *
  *     first_get STORE NAME
  */

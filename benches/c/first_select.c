@@ -1,4 +1,4 @@
-/* The same by SQLite alone: prints the nanoseconds of open + SELECT + close.
+/* The first token of a process through SQLite alone. Prints the nanoseconds of open + SELECT + close.
  *
  *     first_select STORE BASE_URL APPID
  */

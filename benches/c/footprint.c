@@ -1,9 +1,9 @@
-/* What a process pays for having the library: private memory, threads, descriptors.
+/* The cost of the library for a process: private memory, threads, descriptors.
  *
  *     footprint LIBRARY WHAT STORE NAME [ID SECRET]
  *
- * Loads the library by name, so that what loading costs is counted, and gets a token: from the store, or, when an id and a
- * secret are given, from the platform. WHAT stands in the facts' names.
+ * Loads the library by name, so that loading is included. Gets a token from the store, or from the platform if an id
+ * and a secret are given. WHAT is part of the facts' names.
  */
 #define _DEFAULT_SOURCE
 #include <dirent.h>
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 
     if (argc != 5 && argc != 7)
         fail("footprint", "LIBRARY WHAT STORE NAME [ID SECRET]");
-    /* Where the kernel makes huge pages of small ones, memory seems to grow by megabytes. */
+    /* If the kernel merges small pages into huge ones, memory seems to grow by megabytes. */
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
     read_cost();
     before = read_cost();

@@ -1,5 +1,5 @@
-/* The first token of a fresh process, by the library and by SQLite alone, from a store of one account and of many. Starts
- * the two programs in turns, and says what they measured inside, and what the whole process took from outside.
+/* The first token of a new process, through the library and through SQLite alone, from a store of one account and of
+ * many. Runs the two programs in turns. Reports the time that they measured, and that of the whole process.
  *
  *     fresh FIRST_GET FIRST_SELECT  STORE NAME APPID  STORE_OF_MANY NAME APPID  BASE_URL
  */

@@ -1,4 +1,4 @@
-/* A hit: against clock_gettime + memcpy of the same token, on one thread and on two.
+/* A hit, against clock_gettime + memcpy of the same token, on one thread and on two.
  *
  *     hit STORE NAME
  */
@@ -18,7 +18,7 @@ static wxtoken *wx;
 static const char *name;
 static wxtoken_token sample;
 
-/* Each thread has its own buffer, as a program would. Both return nanoseconds per operation. */
+/* Each thread has its own buffer, as in a real program. Both return nanoseconds per operation. */
 static double time_hits(void *unused)
 {
     wxtoken_token token;
@@ -41,7 +41,8 @@ static double time_floor(void *unused)
     return (now_ns() - start) / PER_ROUND;
 }
 
-/* Two threads that set out at the same moment: asleep between rounds, so that one alone has the machine to itself. */
+/* Two threads that start at the same moment. They sleep between rounds, so that a single thread has the machine to
+ * itself. */
 static pthread_barrier_t gate;
 static int arrived, meetings;
 static batch *both_run;
@@ -75,8 +76,8 @@ static void *second_thread(void *unused)
     }
 }
 
-/* Nanoseconds per operation of the two together: half of one's, where neither holds the other up. Again while one of them
- * loses its processor, for then they were not two. */
+/* Nanoseconds per operation of the two together. It is half of one thread's if neither delays the other. A round is
+ * repeated if one of them was preempted, because the two then did not run at once. */
 static double time_two(batch *what)
 {
     double start, end;

@@ -1,9 +1,9 @@
-/* Hits and nothing else, for the programs that count instructions and trace memory.
+/* Only hits, for the programs that count instructions and trace memory.
  *
- *     loop STORE NAME HITS            that many hits on one thread
- *     loop STORE NAME HITS looks      that many gets that each look at the store, which does not change
- *     loop STORE NAME HITS threads    that many on each of two threads, one after the other; what lies between two writes
- *                                     to a mark, whose address is printed, is one thread's
+ *     loop STORE NAME HITS            This many hits on one thread.
+ *     loop STORE NAME HITS looks      This many gets that each look at the unchanged store.
+ *     loop STORE NAME HITS threads    This many on each of two threads, one after the other. Each thread's accesses are
+ *                                     between two writes to a mark, whose address is printed.
  */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
@@ -16,10 +16,11 @@
 
 static wxtoken *wx;
 static long hits;
-/* Where a string or a copy lies costs a few instructions more or less. Neither is to move with the environment's size. */
+/* The address of a string or a copy changes the count by a few instructions. It must not depend on the size of the
+ * environment. */
 static wxtoken_token token __attribute__((aligned(64)));
 static char name[256] __attribute__((aligned(64)));
-/* A line of its own. */
+/* In a separate cache line. */
 static volatile int mark[32] __attribute__((aligned(64)));
 static pthread_barrier_t turns;
 

@@ -1,11 +1,13 @@
-/* A get that looks at a store on Redis each time, against one bare GET of the token by hiredis; and hits there on two threads.
+/* A get that looks at a store on Redis each time, against a bare GET of the token by hiredis. Also hits on two
+ * threads.
  *
  *     redis URL SOCKET NAME
  *
- * Prints as a fact how many gets a second two threads do as programs do them, with a look each revalidate_ms.
+ * Prints as a fact the gets per second of two threads with the usual settings, which look at the store every
+ * revalidate_ms.
  */
 #define _POSIX_C_SOURCE 200809L
-/* hiredis.h needs it in C99. */
+/* hiredis.h needs this header in C99. */
 #include <sys/time.h>
 
 #include <hiredis/hiredis.h>

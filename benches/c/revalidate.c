@@ -1,4 +1,4 @@
-/* A get that looks at the store each time, against one prepared SELECT of the token by the same key.
+/* A get that looks at the store each time, against a prepared SELECT of the token by the same key.
  *
  *     revalidate STORE COPY NAME BASE_URL APPID
  *

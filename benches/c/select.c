@@ -1,4 +1,4 @@
-/* As select.h tells. */
+/* Implements select.h. */
 #include <string.h>
 
 #include "bench.h"

@@ -1,4 +1,4 @@
-/* As store.h tells. */
+/* Implements store.h. */
 #include "bench.h"
 #include "store.h"
 

@@ -1,7 +1,7 @@
-"""Runs a command where one token of 512 bytes is at hand: run this under `wechat-sim exec`.
+"""Runs a command with a token of 512 bytes. Run this under `wechat-sim exec`.
 
-The command finds it in the store that $WXTOKEN_STORE names, as account "shop"; at the simulator, whose URL is in
-$WXTOKEN_API_BASE_URL and which answers every fetch of $WXBENCH_APPID with it; and in $WXBENCH_TOKEN.
+The command finds the token in the store that $WXTOKEN_STORE names, as account "shop", and in $WXBENCH_TOKEN. The
+simulator at $WXTOKEN_API_BASE_URL answers every fetch of $WXBENCH_APPID with it.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 
 PYTHON_BINDING = Path(__file__).resolve().parents[2] / "bindings" / "python"
 TOKEN = (string.ascii_letters + string.digits + "-_") * 8
-# An account that the simulator knows.
+# An account that exists in the simulator.
 APPID, SECRET = "wxdemo0000000001", "demo-secret-0000000000000000000000001"
 FETCH = "import sys; from wxtoken import Store; s = Store(); s.register(*sys.argv[1:]); print(s.token('shop'))"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the peers need and this machine lacks, by Debian packages, as root or with sudo, and builds them into a
-# directory. Where it may not, or where that does not help, it names what is missing and stops.
+# Installs the missing dependencies of the peers as Debian packages, as root or with sudo, and builds the peers into a
+# directory. If it may not install them, or if that does not help, it names what is missing and stops.
 set -euo pipefail
 
 if [ $# != 1 ]; then
@@ -46,7 +46,7 @@ if [ -n "$packages" ]; then
   fi
 fi
 
-# What cannot be built costs its own rows, and not the table.
+# A failed build costs only its own rows.
 build() {
   echo "setup: $1"
   "$@" || echo "setup: $1 failed: its rows will be missing" >&2

@@ -1,5 +1,5 @@
-"""Runs a command with a redis-server of its own, on a Unix socket: its path is in $WXBENCH_REDIS, and its process in
-$WXBENCH_REDIS_PID. For clients that know no Unix socket it has a port on loopback too, $WXBENCH_REDIS_PORT."""
+"""Runs a command with a private redis-server on a Unix socket. The socket is in $WXBENCH_REDIS, and the process id
+in $WXBENCH_REDIS_PID. For clients without support for Unix sockets, a port on loopback is in $WXBENCH_REDIS_PORT."""
 
 import os
 import socket as sockets

@@ -1,4 +1,4 @@
-//! Any bytes as a backup: it is restored, or refused with the store and the file as they were, and nothing is left behind.
+//! Any bytes as a backup. It is restored, or it is refused with store and file unchanged. Nothing is left behind.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -40,7 +40,7 @@ fn files(directory: &Path) -> Vec<std::ffi::OsString> {
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let (directory, sound) = sound();
-    // The first two bytes choose: the bytes as they are, or laid over a sound backup.
+    // The first two bytes choose between the bytes as they are and the bytes laid over a sound backup.
     let content = match bytes {
         [0, _, rest @ ..] => rest.to_vec(),
         [high, low, rest @ ..] => {

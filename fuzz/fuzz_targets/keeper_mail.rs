@@ -1,4 +1,4 @@
-//! Any bytes in a keeper's mailbox: they are read, and the next message is too.
+//! Any bytes in a keeper's mailbox. The keeper reads them, and then the next message.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -11,9 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use wxtoken::tool::{Keeper, KeeperEvent, Store};
 
-/// So many bytes are in the mailbox at once: what does not fit into a FIFO is refused to who writes there.
+/// The most bytes in the mailbox at once. A FIFO refuses a write beyond its capacity.
 const MOST: usize = 32 * 1024;
-/// So many messages are read at once, and more at the next look.
+/// The number of reads that drain this many bytes, since each read takes a limited number of messages.
 const LOOKS: usize = MOST / 8 / 256 + 2;
 
 struct Desk {
@@ -26,10 +26,10 @@ fn desk() -> Desk {
     let path = directory.join("tokens.db");
     std::fs::write(&path, common::sound_store()).unwrap();
     let store = Store::open(path.to_str()).unwrap();
-    // Nobody is asked for the token.
+    // No platform is asked for the token.
     store.set("api_base_url", "http://127.0.0.1:1").unwrap();
     let mut keeper = store.keeper(Arc::new(|_: &KeeperEvent| ())).unwrap();
-    // It knows the account from now on, so a message of it is one to act on.
+    // It knows the account from now on, and acts on messages about it.
     keeper.pass().unwrap();
     Desk { store, keeper }
 }

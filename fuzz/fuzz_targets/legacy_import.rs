@@ -1,4 +1,4 @@
-//! Any SQL values in the script's two tables: the file opens as ours, and keeps no clear secret.
+//! Any SQL values in the script's two tables. The file opens as a store, and keeps no clear secret.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.db");
-    // Values as literals: a blob of each part, cast to whatever its first byte says.
+    // Each part becomes a literal: a blob, cast to the type that its first byte selects.
     let mut values = bytes.split(|byte| *byte == b'|').map(|part| {
         let hex: String = part.iter().skip(1).map(|byte| format!("{byte:02x}")).collect();
         match part.first().map(|first| first % 5) {
@@ -30,7 +30,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         sql += &format!("INSERT INTO {table} VALUES ({row});");
     }
     sql += "INSERT INTO weixin_account VALUES (9, 'canary', 'wwcanary', 'the-clear-secret', 0);";
-    // The tool, not a second SQLite in this process.
+    // The sqlite3 tool makes it, because this process must not load a second SQLite.
     let made = Command::new("sqlite3").arg(&path).arg(sql).stderr(Stdio::null()).status();
     if !made.expect("the sqlite3 tool is needed").success() {
         return;

@@ -1,4 +1,4 @@
-//! Any value of any option: it is taken, or refused with what was there before; and no message shows a password.
+//! Any value of any option. It is accepted, or refused with the previous value kept. No message shows a password.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let all = options();
     let option = all[usize::from(*choice) % all.len()].name;
     let Ok(value) = std::str::from_utf8(rest) else { return };
-    // Files of this machine are no part of the test.
+    // Files of this machine must not take part in the test.
     if option == "ca_file" && !value.is_empty() {
         return;
     }
@@ -24,7 +24,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let said = error.for_c();
         let login = value.rsplit_once('@').map_or("", |(login, _)| login);
         let password = login.rsplit_once(':').map_or("", |(_, password)| password);
-        // A message has words of its own, as “password” and “ip_version”. None of them has a digit and a capital letter.
+        // A message has its own words, such as “password” and “ip_version”. None of them has a digit and a capital
+        // letter.
         let has = |of: fn(&u8) -> bool| password.bytes().any(|byte| of(&byte));
         let is_no_word = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase);
         let is_long = password.len() >= 8 && is_no_word && password.bytes().all(|byte| byte.is_ascii_graphic());

@@ -1,4 +1,5 @@
-//! Any bytes as a proxy's answers, to CONNECT and in SOCKS5: a failure that is the proxy's, without its password.
+//! Any bytes as a proxy's answers, to CONNECT and in SOCKS5. The result is a failure of the proxy, without its
+//! password.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -15,7 +16,7 @@ const HOST: &str = "https://127.0.0.1:1";
 const PASSWORD: &str = "pass-the-word";
 static ANSWER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 
-/// Reads something, gives the answer, and hangs up in order.
+/// Reads some bytes, sends the answer, and closes in order.
 fn serve(listener: &TcpListener) {
     for stream in listener.incoming() {
         let Ok(mut stream) = stream else { continue };

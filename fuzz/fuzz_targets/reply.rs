@@ -1,4 +1,4 @@
-//! Bytes from a stranger as the body of a token reply.
+//! Any bytes as the body of a token reply.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,5 +1,5 @@
-//! Any requests to `wxtoken serve`, by their parts or as the bytes of a connection: whoever has no key gets nothing, and
-//! neither an answer nor the audit holds what it must not.
+//! Any requests to `wxtoken serve`, as parts or as the bytes of a connection. A caller without a key gets nothing.
+//! Neither an answer nor the audit contains a forbidden value.
 #![no_main]
 
 #[path = "../server/world.rs"]
@@ -16,9 +16,9 @@ use tokio::runtime::{Builder, Runtime};
 use world::World;
 use wxtoken_cli::in_process::{InProcess, Peer};
 
-/// What docs/server.md lists, and the page's way back to itself.
+/// The statuses that docs/server.md lists, and that of the page's redirect to itself.
 const STATUSES: [u16; 12] = [200, 204, 303, 400, 401, 403, 404, 405, 429, 502, 503, 504];
-/// What hyper says by itself of a head that it cannot read.
+/// The statuses of hyper's own answers to a head that it cannot read.
 const OF_HEADS: [u16; 3] = [400, 414, 431];
 const MOST_REQUESTS: usize = 4;
 
@@ -26,13 +26,13 @@ thread_local! {
     static WORLD: OnceCell<(World, Runtime)> = const { OnceCell::new() };
 }
 
-/// Time stands still, and goes on by itself when nothing else does: an answer that is held back costs nothing.
+/// A clock that stands still and advances only when nothing else runs, so that a delayed answer costs no time.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    // The first byte: who asks, and how.
+    // The first byte chooses the caller and the kind of request.
     let [choice, input @ ..] = bytes else { return };
     let peer = match choice >> 1 & 3 {
         0 => Peer::User(33),
@@ -42,7 +42,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     WORLD.with(|world| {
         let (world, runtime) = world.get_or_init(|| (World::new(), runtime()));
         let audit = world.directory.path().join("audit");
-        // A server of its own for each run: none begins with what another has left.
+        // Each run has its own server, so that no run depends on an earlier one.
         let server = InProcess::start(world.store.clone(), &audit).unwrap();
         let input = world.filled(input);
         match choice & 1 {
@@ -57,7 +57,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     });
 });
 
-/// Requests apart from each other by a NUL: a line with method and target, fields, an empty line, the body.
+/// Requests separated by NUL: a line with method and target, fields, an empty line, the body.
 async fn by_parts(world: &World, server: &InProcess, peer: Peer, input: &[u8]) {
     for text in input.split(|byte| *byte == 0).take(MOST_REQUESTS) {
         let Some(request) = request(text) else { return };
@@ -102,20 +102,20 @@ fn check(status: StatusCode, headers: &HeaderMap, body: &[u8], is_of_head: bool)
     assert!(status != StatusCode::NO_CONTENT || body.is_empty());
 }
 
-/// A connection on which all of this comes at once.
+/// A connection on which all of this arrives at once.
 async fn by_bytes(world: &World, server: &InProcess, peer: Peer, input: &[u8]) {
     let (ours, theirs) = tokio::io::duplex(1 << 20);
     let (mut read, mut write) = tokio::io::split(ours);
     let mut said = Vec::new();
     let talk = async {
-        // An end that is closed early is the server's right.
+        // The server may close the connection early.
         let _ = write.write_all(input).await;
         let _ = write.shutdown().await;
         read.read_to_end(&mut said).await.unwrap();
     };
     tokio::join!(server.converse(peer, theirs), talk);
     world.check(input, &said);
-    // How long the body is that an answer to HEAD does not have, only the request tells.
+    // An answer to HEAD has no body, which the answer alone does not show.
     if !world::holds(input, "HEAD") {
         check_answers(&said);
     }

@@ -1,4 +1,4 @@
-//! Any bytes as the store's file: it opens, is refused, or is set aside whole; and what was refused is unchanged.
+//! Any bytes as the store's file. It opens, is set aside whole, or is refused unchanged.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -11,7 +11,7 @@ use ::wxtoken::ffi::*;
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("tokens.db");
-    // The first byte chooses: the bytes as they are, or laid over a sound store.
+    // The first byte chooses between the bytes as they are and the bytes laid over a sound store.
     let sound = common::sound_store();
     let content = match bytes.split_first() {
         Some((0, rest)) => rest.to_vec(),

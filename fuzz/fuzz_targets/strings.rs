@@ -1,4 +1,5 @@
-//! Any bytes as the C strings of every export: a status comes back, outputs stay untouched on failure, nothing crashes.
+//! Any bytes as the C strings of every export. Each call returns a status, and leaves outputs unchanged on failure.
+//! Nothing crashes.
 #![no_main]
 
 #[path = "../common.rs"]
@@ -30,7 +31,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let mut token = common::token();
         // SAFETY: NUL-terminated strings or NULL, valid outputs, a live handle.
         unsafe {
-            // No option may send a request anywhere, or write outside of the directory.
+            // No option may send a request anywhere, or write outside the directory.
             let option = a.as_ref().map(|a| a.to_bytes()).unwrap_or_default();
             if !option.ends_with(b"_base_url") && !matches!(option, b"key_file" | b"proxy" | b"log") {
                 wxtoken_set(handle, pointer(&a), pointer(&b), &mut err);

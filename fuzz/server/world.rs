@@ -1,5 +1,5 @@
-//! What the target `server` asks: a store with accounts of each family, three clients, and a platform on loopback that
-//! mints. Whatever must not get out has a mark by which it is found again.
+//! The world of the target `server`: a store with accounts of each family, three clients, and a platform on loopback
+//! that mints. Every value that must not leak contains a mark, by which it is found.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -9,15 +9,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memchr::memmem;
 use wxtoken::tool::{Store, Verb};
 
-/// In every secret, ticket and refresh token of the store. It has digits, as real ones have: the audit leaves such a text out.
+/// Part of every secret, ticket and refresh token of the store. It has digits, like real ones, so that the audit leaves
+/// it out.
 pub const SECRET: &str = "canary-of-a-secret-0123456789";
-/// Begins every token and ticket, with digits likewise; the account's id follows.
+/// The beginning of every token and ticket, with digits for the same reason. The account's id follows.
 pub const MINTED: &str = "canary-of-a-token-0123456789-";
 
-/// An account: its name, kind, id and parent, and what is put for it.
+/// An account: its name, kind, id and parent, and its pushed secret.
 type Account = (&'static str, &'static str, &'static str, Option<&'static str>, &'static str);
 
-/// A child stands behind its parent, and is found in a request before it.
+/// A child comes after its parent, and is found in a request before it.
 pub const ACCOUNTS: [Account; 8] = [
     ("shop", "official", "wx-shop", None, ""),
     ("other", "official_classic", "wx-other", None, ""),
@@ -40,7 +41,7 @@ const CLIENTS: [Client; 3] = [
 
 pub struct World {
     pub store: Arc<Store>,
-    /// By the clients' names.
+    /// The keys with their clients.
     keys: Vec<(Client, String)>,
     pub directory: tempfile::TempDir,
 }
@@ -73,7 +74,7 @@ impl World {
         World { store: Arc::new(store), keys: keys.into(), directory }
     }
 
-    /// An input with the keys and tokens of now in the place of `{all}`, `{token:shop}`.
+    /// The input with `{all}`, `{token:shop}` and the like replaced by current keys and tokens.
     pub fn filled(&self, input: &[u8]) -> Vec<u8> {
         let mut filled = input.to_vec();
         for ((name, ..), key) in &self.keys {
@@ -88,7 +89,7 @@ impl World {
         filled
     }
 
-    /// Fails on what this answer may not hold, for one who has said this.
+    /// Fails on an answer with a value that is forbidden for the sender of this request.
     pub fn check(&self, said: &[u8], answer: &[u8]) {
         assert!(!holds(answer, SECRET), "a secret: {}", answer.escape_ascii());
         for (_, key) in &self.keys {
@@ -99,7 +100,7 @@ impl World {
             let may_get = self.clients_in(said).any(|(_, sees, may)| {
                 may.contains(&Verb::Get) && sees.is_none_or(|accounts| accounts.contains(&name))
             });
-            // With a token, the platform itself would give a ticket, or the token of a child.
+            // With a token, the platform itself would return a ticket, or the token of a child.
             let has_token = ACCOUNTS.iter().any(|(one, _, id, ..)| {
                 (*one == name || Some(*one) == parent) && holds(said, &format!("{MINTED}{id}-"))
             });
@@ -111,7 +112,7 @@ impl World {
         }
     }
 
-    /// Whether there is something in it that may open a door.
+    /// Whether the request contains the key of a client, or a minted token.
     pub fn opens(&self, said: &[u8]) -> bool {
         self.clients_in(said).next().is_some() || holds(said, MINTED)
     }
@@ -121,7 +122,7 @@ impl World {
         known.map(|(client, _)| *client)
     }
 
-    /// Fails on a line of the audit that holds anything but what the store knows.
+    /// Fails on a line of the audit with a value other than the store's names.
     pub fn check_audit(&self, line: &str) {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         let client = event["client"].as_str();
@@ -162,7 +163,7 @@ fn replaced(bytes: &[u8], what: &str, by: impl Fn() -> String) -> Vec<u8> {
     filled
 }
 
-/// A platform that gives whatever is asked for, marked with the account's id. Its address.
+/// Starts a platform that returns any requested token, marked with the account's id. Returns its address.
 fn mint() -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

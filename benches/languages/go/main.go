@@ -1,4 +1,4 @@
-// What a token that the process knows costs in Go, against what no binding can do without: an empty call into C, and a
+// The cost in Go of a token that the process knows, against the minimum for any binding: an empty call into C, and a
 // copy of 512 bytes into a Go string. Run it under warm.py.
 package main
 
@@ -23,7 +23,7 @@ const (
 	calls  = 10000 // in a round of each
 )
 
-// So that the compiler cannot leave out what nobody looks at.
+// Keeps the compiler from removing unused results.
 var sink string
 
 func main() {
@@ -57,7 +57,7 @@ func main() {
 	out.Encode(map[string]any{"fact": "go-floor-allocs", "value": testing.AllocsPerRun(calls, floor)})
 }
 
-// nanoseconds is what one call takes, on average of a round.
+// nanoseconds is the time of one call, averaged over a round.
 func nanoseconds(call func()) float64 {
 	start := time.Now()
 	for i := 0; i < calls; i++ {

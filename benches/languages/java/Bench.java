@@ -14,8 +14,8 @@ import java.util.function.LongFunction;
 import java.util.function.Supplier;
 
 /**
- * What a token that the process knows costs in Java, against what no binding can do without. Run it
- * under warm.py, with $WXTOKEN_JAVA of ffm or jna; the rows have that name.
+ * The cost in Java of a token that the process knows, against the minimum for any binding. Run it
+ * under warm.py, with $WXTOKEN_JAVA set to ffm or jna; the rows have that name.
  */
 public class Bench {
   private static final int ROUNDS = 100;
@@ -54,7 +54,7 @@ public class Bench {
     }
   }
 
-  /** What a call takes while another thread does the same. */
+  /** The time of a call while another thread makes the same call. */
   private static double besideAnother(Supplier<String> call) throws InterruptedException {
     AtomicBoolean ended = new AtomicBoolean();
     CountDownLatch begun = new CountDownLatch(1);
@@ -110,7 +110,7 @@ public class Bench {
         MethodType type = MethodType.methodType(void.class, long.class);
         return MethodHandles.lookup().findStatic(Bench.class, "wxtoken_free", type);
       }
-      // Compiled where there is a Java that has it.
+      // Compiled only if a Java with foreign functions exists.
       @SuppressWarnings("unchecked")
       LongFunction<MethodHandle> foreign =
           (LongFunction<MethodHandle>) Class.forName("Foreign").getConstructor().newInstance();

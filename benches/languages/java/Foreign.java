@@ -5,7 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.function.LongFunction;
 
-/** A function that takes an address and gives nothing, by Java's own foreign functions. */
+/** A function that takes an address and returns nothing, through Java's own foreign functions. */
 public class Foreign implements LongFunction<MethodHandle> {
   @Override
   @SuppressWarnings("restricted")

@@ -9,7 +9,7 @@ mkdir -p "$built"
 mvn -B -q -f "$binding/pom.xml" package -DskipTests
 cp -r "$binding/target/classes/." "$binding"/target/dependency/jna-*.jar "$built"
 javac -Xlint:all -Werror -cp "$built:$built/*" -d "$built" "$here/Bench.java"
-# The floor of foreign functions, where there is a Java that has them.
+# The floor of foreign functions, if a Java with them exists.
 if newer=$("$here/../../../.ci/newer-java") && [ -x "${newer}c" ]; then
   "${newer}c" -Xlint:all -Werror -d "$built" "$here/Foreign.java"
 fi

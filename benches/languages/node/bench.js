@@ -1,7 +1,7 @@
 'use strict';
 
-// What a token that the process knows costs in Node, against what no binding can do without, and beside co-wechat-api with
-// its token in memory. Run it under warm.py, after `npm ci` in bindings/node.
+// The cost in Node of a token that the process knows, against the minimum for any binding, and against co-wechat-api
+// with its token in memory. Run it under warm.py, after `npm ci` in bindings/node.
 
 const { join } = require('node:path');
 

@@ -1,11 +1,11 @@
 <?php
 
 /**
- * What a token costs in PHP: all that a request pays for its first one, a further one, and what no binding can do without.
- * Run it under warm.py.
+ * The cost of a token in PHP: the whole cost of the first one in a request, of a further one, and the minimum for any
+ * binding. Run it under warm.py.
  *
- *     bench.php ffi         by FFI
- *     bench.php extension   by the extension, which has to be loaded, and beside APCu
+ *     bench.php ffi         through FFI
+ *     bench.php extension   through the extension, which must be loaded, and against APCu
  */
 
 declare(strict_types=1);
@@ -17,7 +17,7 @@ require __DIR__ . '/../../../bindings/php/preload.php';
 const ROUNDS = 100;
 
 /**
- * What one call takes, on average of a round, in nanoseconds.
+ * The time of one call in nanoseconds, averaged over a round.
  */
 function nanoseconds(int $calls, Closure $call): float
 {
@@ -37,7 +37,7 @@ if (extension_loaded('wxtoken') !== ($by === 'extension')) {
 $expected = (string) getenv('WXBENCH_TOKEN');
 $store = new Store();
 $get = static fn (): string => $store->token('shop')->value;
-// How many times in a round, and what.
+// The number of runs in a round, and the call.
 $benches = (require __DIR__ . "/by_$by.php")($expected, $get);
 foreach ($benches as $name => [, $call]) {
     if ($call() !== $expected) {

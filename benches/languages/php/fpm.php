@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What a token costs in true requests to PHP-FPM, set up as the binding's README says: all that a page pays for its
- * first one, and for a further one. Run it under warm.py, as `fpm.php ffi` or `fpm.php extension`.
+ * The cost of a token in real requests to PHP-FPM, set up as the binding's README says: the whole cost of a page's first
+ * token, and of a further one. Run it under warm.py, as `fpm.php ffi` or `fpm.php extension`.
  */
 
 declare(strict_types=1);
@@ -34,7 +34,7 @@ try {
         copy(__DIR__ . '/page.php', "$directory/package/page.php");
         copy((string) getenv('WXTOKEN_STORE'), "$directory/state/tokens.db");
         chown("$directory/state/tokens.db", fileowner("$directory/state"));
-        // The first round is for warming up: it is not printed.
+        // The first round warms up, and is not printed.
         for ($round = 0; $round <= ROUNDS; $round++) {
             $sums = ['request' => 0, 'get' => 0];
             for ($i = 0; $i < REQUESTS; $i++) {

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Gets the token of "shop" so many times: for callgrind, which counts what it takes.
+ * Gets the token of "shop" this many times, while callgrind counts the instructions.
  */
 
 declare(strict_types=1);

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * A page that asks for the token, and answers the nanoseconds that the first and the second time took. See fpm.php.
+ * A page that gets the token twice, and returns the nanoseconds of each get. See fpm.php.
  */
 
 declare(strict_types=1);

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * Where a request and a get by FFI spend their time: each piece by itself. Run it under warm.py.
+ * The pieces of a request and of a get through FFI, each measured separately. Run it under warm.py.
  */
 
 declare(strict_types=1);

@@ -1,7 +1,7 @@
 <?php
 
 /**
- * bench.php, with declarations that PHP has parsed at its start: ffi.preload. Run it under warm.py.
+ * bench.php with declarations that PHP parsed at its start (ffi.preload). Run it under warm.py.
  */
 
 declare(strict_types=1);

@@ -1,6 +1,6 @@
-"""What a token that the process knows costs in Python, against what no binding can do without.
+"""The cost in Python of a token that the process knows, against the minimum for any binding.
 
-Run it under warm.py, with bindings/python in $PYTHONPATH, and the directory with the extension of empty.c.
+Run it under warm.py, with bindings/python and the directory of the extension empty.c in $PYTHONPATH.
 """
 
 import json
@@ -19,7 +19,7 @@ CALLS = 200  # in a round of each
 
 
 class Method(Empty):
-    """As Store is of the extension: a class in Python whose base is in C."""
+    """A Python class with a base in C, like the extension's Store."""
 
 
 def main():
@@ -33,18 +33,18 @@ def main():
     def token():
         return store.token("shop").value
 
-    # An empty call that lets other threads run, as a get does where it may wait.
+    # An empty call that releases the interpreter's lock, as a get does when it may wait.
     def floor():
         return empty.released(known).value
 
     def held():
         return empty.held(known).value
 
-    # What the extension stands before.
+    # The way of the binding before it had an extension.
     def by_ctypes():
         return store._token("shop").value
 
-    # An empty call: freeing no handle is a no-op. The copy: the struct's characters, as bytes.
+    # The floor is an empty call, because freeing no handle is a no-op, and a copy of the struct's characters as bytes.
     def ctypes_floor(nothing=LIBRARY.wxtoken_free):
         nothing(None)
         return out.value
@@ -63,14 +63,14 @@ def main():
         for bench, call in subjects.items():
             report(bench=bench, ns=nanoseconds(call))
     with computing():
-        # Turns of the lock are milliseconds long, so that a round is a matter of luck.
+        # A turn of the lock is milliseconds long, so the result of a round is a matter of luck.
         for bench in ("python-token", "python-ctypes-token"):
             report(fact=f"{bench}-beside-thread-us", value=nanoseconds(subjects[bench], 100_000) / 1000)
 
 
 @contextmanager
 def computing():
-    """Beside a thread that computes without a pause: it waits for the interpreter's lock all the time."""
+    """Measures next to a thread that computes without a pause and thus always waits for the interpreter's lock."""
     ended = threading.Event()
 
     def compute():
@@ -87,7 +87,7 @@ def computing():
 
 
 def nanoseconds(call, calls=CALLS):
-    """What one call takes, on average of a round."""
+    """The time of one call, averaged over a round."""
     start = perf_counter_ns()
     for _ in range(calls):
         call()

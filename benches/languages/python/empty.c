@@ -1,5 +1,5 @@
-/* Empty calls: what a method in C costs that takes a name and gives an object that is there, with other threads let run
- * meanwhile, and without. */
+/* Empty calls: the cost of a method in C that takes a name and returns an existing object, with and without the
+ * release of the interpreter's lock. */
 
 #define Py_LIMITED_API 0x030a0000
 #include <Python.h>

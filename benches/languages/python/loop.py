@@ -1,4 +1,4 @@
-"""Gets and nothing else, for the program that counts instructions: loop.py STORE NAME GETS."""
+"""Only gets, for the program that counts instructions: loop.py STORE NAME GETS."""
 
 import sys
 
@@ -6,7 +6,7 @@ from wxtoken import Store
 
 
 def main(path, name, gets):
-    # No look at the store comes between, however slow the counting is.
+    # No look at the store comes in between, however slow the counting is.
     store = Store(path, revalidate_ms=60000)
     store.token(name)
     for _ in range(int(gets)):

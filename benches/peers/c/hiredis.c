@@ -1,7 +1,7 @@
-/* What a token costs from Redis, by hiredis, on a connection that is kept: the floor of anything over Redis. Run it under
- * warm.py and with_redis.py. */
+/* The cost of a token from Redis, by hiredis on a kept connection: the floor of everything that uses Redis. Run it
+ * under warm.py and with_redis.py. */
 #define _POSIX_C_SOURCE 200809L
-/* hiredis.h needs it in C99. */
+/* hiredis.h needs this header in C99. */
 #include <sys/time.h>
 
 #include <hiredis/hiredis.h>

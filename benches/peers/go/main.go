@@ -1,6 +1,5 @@
-// What a token costs in github.com/silenceper/wechat, from its caches in memory and in Redis, and what its bare GET by
-// go-redis costs. Run it under warm.py and
-// with_redis.py.
+// The cost of a token in github.com/silenceper/wechat, from its caches in memory and in Redis, and the cost of its bare
+// GET by go-redis. Run it under warm.py and with_redis.py.
 package main
 
 import (
@@ -22,11 +21,11 @@ const (
 	bareCalls = 30
 )
 
-// So that the compiler cannot leave out what nobody looks at.
+// Keeps the compiler from removing unused results.
 var sink string
 
 func main() {
-	// The first call fetches at the simulator, and fills the cache.
+	// The first call fetches from the simulator, and fills the cache.
 	util.SetURIModifier(func(uri string) string {
 		return strings.Replace(uri, "https://api.weixin.qq.com", os.Getenv("WXTOKEN_API_BASE_URL"), 1)
 	})

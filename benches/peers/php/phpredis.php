@@ -1,8 +1,7 @@
 <?php
 
 /**
- * What a token costs from Redis, by the extension redis, on a connection that is kept. Run it under warm.py and
- * with_redis.py.
+ * The cost of a token from Redis, by the extension redis on a kept connection. Run it under warm.py and with_redis.py.
  */
 
 declare(strict_types=1);

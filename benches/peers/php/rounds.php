@@ -7,7 +7,7 @@ const ROUNDS = 100;
 /**
  * Measures calls in turns, many short rounds of each, and prints a line of JSON per round.
  *
- * @param array<string, array{Closure, int}> $peers What returns the token, and how often it is called in a round.
+ * @param array<string, array{Closure, int}> $peers Calls that return the token, and their number in a round.
  */
 function measure(array $peers): void
 {

@@ -1,8 +1,8 @@
 <?php
 
 /**
- * What a token costs from Symfony's file cache, where EasyWeChat keeps it: a get, and what a request pays, which makes
- * the cache's objects first. Run it under warm.py.
+ * The cost of a token from Symfony's file cache, where EasyWeChat keeps it: of a get, and of a request, which first creates
+ * the cache's objects. Run it under warm.py.
  */
 
 declare(strict_types=1);
@@ -15,7 +15,7 @@ require 'Symfony/Component/Cache/autoload.php';
 require __DIR__ . '/rounds.php';
 
 $directory = sys_get_temp_dir() . '/wxtoken-bench-' . bin2hex(random_bytes(6));
-// As EasyWeChat 6 has them, but for the directory.
+// As in EasyWeChat 6, except for the directory.
 $open = static fn (): Psr16Cache => new Psr16Cache(new FilesystemAdapter('easywechat', 1500, $directory));
 $key = 'official_account.access_token.' . getenv('WXBENCH_APPID');
 try {

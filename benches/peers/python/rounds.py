@@ -9,7 +9,7 @@ ROUNDS = 100
 
 
 def measure(peers):
-    """Each is a name, a call that returns the token, and how often it is called in a round."""
+    """Each peer is a name, a call that returns the token, and the number of calls in a round."""
     for name, get, _ in peers:
         if get() != os.environ["WXBENCH_TOKEN"]:
             sys.exit(f"{name}: this is not the token of $WXBENCH_TOKEN: run this under warm.py")

@@ -1,4 +1,4 @@
-"""What a token costs the way of the script that came before: open its SQLite file, select, look at the date, close.
+"""The cost of a token in the earlier script: open its SQLite file, select, parse the date, close.
 
 Run it under warm.py. The file has the script's tables.
 """
@@ -17,7 +17,7 @@ TABLE = (
 
 def get():
     connection = sqlite3.connect(path)
-    # The script wrote 1 for the token that is in use.
+    # The script wrote 1 for the current token.
     select = "SELECT access_token, expires_on FROM weixin_token WHERE is_expired = 1"
     token, expires_on = connection.execute(select).fetchone()
     valid = datetime.strptime(expires_on, "%Y-%m-%d %H:%M:%S.%f") > datetime.now()

@@ -1,4 +1,4 @@
-"""What a token costs in wechatpy, from its sessions in memory and in Redis, and from a Store in turns with them.
+"""The cost of a token in wechatpy, from its sessions in memory and in Redis, in turns with a Store.
 
 Run this under warm.py and with_redis.py, with bindings/python in $PYTHONPATH.
 """
@@ -14,7 +14,7 @@ from wxtoken import Store
 
 
 class Client(WeChatClient):
-    """One that fetches at the simulator, at its first use."""
+    """A client that fetches from the simulator at its first use."""
 
     def fetch_access_token(self):
         where = os.environ["WXTOKEN_API_BASE_URL"] + "/cgi-bin/token"

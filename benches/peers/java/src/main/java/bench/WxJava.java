@@ -10,15 +10,15 @@ import redis.clients.jedis.Jedis;
 import redis.clients.jedis.JedisPool;
 
 /**
- * What a token costs in WxJava, with its configuration in memory and in Redis, and what a bare GET by Jedis costs, the client
- * that WxJava uses. Jedis knows no Unix socket, so all of it goes over TCP. Run it under warm.py and with_redis.py.
+ * The cost of a token in WxJava, with its configuration in memory and in Redis, and of a bare GET by Jedis, the client that
+ * WxJava uses. Jedis does not support Unix sockets, so all of it goes over TCP. Run it under warm.py and with_redis.py.
  */
 public final class WxJava {
   private static final int ROUNDS = 100;
   private static final int CALLS_IN_REDIS = 30;
   private static final int CALLS_IN_MEMORY = 3000;
 
-  /** So that the compiler cannot leave out what nobody looks at. */
+  /** Keeps the compiler from removing unused results. */
   private static volatile String sink;
 
   private interface Call {
@@ -27,7 +27,7 @@ public final class WxJava {
 
   private WxJava() {}
 
-  // WxJava would have its users move to Redisson; what most have is this.
+  // WxJava recommends Redisson. Most users have this.
   @SuppressWarnings("deprecation")
   public static void main(String[] arguments) throws WxErrorException {
     String token = System.getenv("WXBENCH_TOKEN");
@@ -49,7 +49,7 @@ public final class WxJava {
     }
   }
 
-  /** A service that has this token. */
+  /** A service with this token. */
   private static WxMaService service(WxMaDefaultConfigImpl config, String token) {
     config.setAppid(System.getenv("WXBENCH_APPID"));
     config.setSecret(System.getenv("WXBENCH_SECRET"));
