@@ -64,7 +64,7 @@ def main(simulator, *names):
     return check.end()
 
 
-def the_image_is_what_it_says(check, place):
+def the_image_matches_its_description(check, place):
     architectures = set(Index(ARCHIVE).images)
     known = {target.deb_arch for target in TARGETS.values()}
     check("the archive has an image for this processor, and only for known ones", {HERE.deb_arch} <= architectures <= known, architectures)
@@ -326,7 +326,7 @@ def a_bridge_fills_a_nodes_directory(check, place):
 
 
 STORIES = [
-    the_image_is_what_it_says,
+    the_image_matches_its_description,
     it_needs_no_file_but_its_own,
     the_scripts_dates_are_read_without_tzdata,
     a_server_hands_tokens_out,

@@ -53,7 +53,7 @@ def before(check):
         raise Failure("there is nothing to install")
     lintian_is_content(check, [file for target in trial.targets for file in debs(target)])
     for target in trial.targets:
-        what_it_depends_on_is_old(check, target)
+        its_dependencies_are_old(check, target)
     if HERE in trial.targets:
         made_again("deb", "--revision")
 
@@ -65,7 +65,7 @@ def lintian_is_content(check, files):
     check(f"lintian has neither an error nor a warning for {len(files)} packages", done.returncode == 0, *said)
 
 
-def what_it_depends_on_is_old(check, target):
+def its_dependencies_are_old(check, target):
     """Debian 11, Ubuntu 20.04 and older ones have all of it."""
     depends = {}
     for name, file in zip(NAMES, debs(target)):

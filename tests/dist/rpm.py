@@ -44,13 +44,13 @@ def before(check):
     if missing:
         raise Failure("there is nothing to install")
     for target in trial.targets:
-        what_they_need_is_old(check, target)
+        their_dependencies_are_old(check, target)
         they_hold_what_the_debian_packages_hold(check, target)
     if HERE in trial.targets:
         debian.made_again("rpm", "--release")
 
 
-def what_they_need_is_old(check, target):
+def their_dependencies_are_old(check, target):
     isa = "(x86-64)" if target.cpu == "x86_64" else "(aarch-64)"
     unknown, newest = [], (0,)
     for file in rpms(target):
