@@ -55,7 +55,7 @@ def until(condition, what, patience_s=PATIENCE_S):
     patience = time.monotonic() + patience_s
     while not (come := condition()):
         if time.monotonic() > patience:
-            raise Failure(f"waited {patience_s} s in vain for {what}")
+            raise Failure(f"gave up after {patience_s} s of waiting for {what}")
         time.sleep(0.02)
     return come
 

@@ -80,7 +80,7 @@ def follows(place, store_mode, mailbox_mode, name):
 def a_lost_store_comes_back(place):
     place.root(f"rm {STORE}")
     until(lambda: place.reader("wxtoken get late").code == 0, "the accounts to be put back, for readers too")
-    place.modes_are_those_of_the_picture("when the keeper has made a lost store anew")
+    place.modes_are_those_of_the_picture("when the keeper has recreated a lost store")
 
 
 def backups_are_restored(place):

@@ -140,7 +140,7 @@ def without_systemd(host, clean_state):
     """As in a container, nothing indicates that systemd is running."""
     files = " ".join(in_machine(file) for file in debs())
     by_hand = "\n".join(host.guide[2][0].text.splitlines()[:2])
-    for before, where in {"": "", by_hand: ", beside the user and the directory that the guide makes by hand"}.items():
+    for before, where in {"": "", by_hand: ", next to the user and the directory that the guide makes by hand"}.items():
         host.root(f"""unshare -m sh -ec 'mount -t tmpfs tmpfs /run; export DEBIAN_FRONTEND=noninteractive; {before}
             apt-get -qq -y install {files}; wxtoken --version; runuser -u wxtoken -- test -w /var/lib/wxtoken
             apt-get -qq -y purge {" ".join(NAMES)}'""")

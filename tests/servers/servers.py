@@ -29,7 +29,7 @@ def until(condition, what):
     patience = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > patience:
-            raise Failure(f"waited {PATIENCE_S} s in vain for {what}")
+            raise Failure(f"gave up after {PATIENCE_S} s of waiting for {what}")
         time.sleep(0.01)
 
 

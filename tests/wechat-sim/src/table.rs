@@ -149,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_knows_whom_it_is_about_and_has_a_reply() {
+    fn every_row_identifies_an_account_and_has_a_reply() {
         let mut kinds = BTreeSet::new();
         for row in routes() {
             assert!(
