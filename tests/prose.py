@@ -7,6 +7,7 @@ What it reads: English and Chinese documents (Markdown), comments of Rust, C, Go
 of man pages. What it does not read: code, code spans, tables' rulers, URLs, and records of what others wrote.
 """
 
+import ast
 import re
 import subprocess
 import sys
@@ -26,7 +27,8 @@ HAN = "\u3400-\u9fff"
 HALF_WIDTH = re.compile(f"[{HAN}][,;:!?](?=\\s|[{HAN}]|$)|[{HAN}]\\([^)]*[{HAN}]|[{HAN}]\\.(?=\\s|[{HAN}]|$)")
 
 C_LIKE = {".rs", ".c", ".h", ".go", ".php", ".js", ".cjs", ".mjs", ".ts", ".cts", ".java"}
-# What a comment of a program is, after its indentation.
+READ = C_LIKE | {".py", ".md"}
+# A comment of a program, after its indentation.
 LINE_COMMENT = {**{suffix: re.compile(r"^\s*//[/!]?(?: |$)(.*)") for suffix in C_LIKE}, ".py": re.compile(r"^\s*# (.*)")}
 DOC_COMMENT = re.compile(r"^\s*//[/!]")
 
@@ -34,8 +36,8 @@ DOC_COMMENT = re.compile(r"^\s*//[/!]")
 def main():
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
-    files = sys.argv[1:] or tracked()
-    flaws = [flaw for file in files if not NOT_READ.search(file) for flaw in flaws_of(file, Path(PROJECT, file).read_text())]
+    files = [name for name in sys.argv[1:] or tracked() if Path(name).suffix in READ and not NOT_READ.search(name)]
+    flaws = [flaw for name in files for flaw in flaws_of(name, Path(PROJECT, name).read_text())]
     for flaw in flaws:
         print(flaw)
     print(f"prose: {len(flaws)} flaws")
@@ -44,7 +46,7 @@ def main():
 
 def tracked():
     listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    return [name for name in listed.splitlines() if Path(name).suffix in C_LIKE | {".py", ".md"} and Path(PROJECT, name).is_file()]
+    return [name for name in listed.splitlines() if Path(PROJECT, name).is_file()]
 
 
 def flaws_of(name, text):
@@ -179,10 +181,13 @@ def block_comments(text):
 
 def docstrings(text):
     """(line, words, True) of each paragraph of a docstring."""
-    for found in re.finditer(r'^[ \t]*[rb]?"""(.*?)"""', text, re.MULTILINE | re.DOTALL):
-        line = text.count("\n", 0, found.start()) + 1
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, documented) or ast.get_docstring(node, clean=False) is None:
+            continue
+        line = node.body[0].lineno
         paragraph, start, first = [], line, True
-        for offset, raw in enumerate([*found[1].splitlines(), ""]):
+        for offset, raw in enumerate([*node.body[0].value.value.splitlines(), ""]):
             words = raw.strip()
             if not words or (offset and re.match(r"\s{4,}\S+\s{2,}", raw)):
                 if paragraph:
@@ -196,7 +201,7 @@ def docstrings(text):
 
 
 def self_test():
-    """Each rule finds what it is for, and lets the rest be."""
+    """Every rule finds its flaws, and passes the rest."""
     found = [
         ("a.md", "It is no token.", "never"),
         ("a.md", "word " * 31 + ".", "31 words"),
@@ -213,6 +218,7 @@ def self_test():
         ("a.md", "It is no longer valid. There is no token."),
         ("a.md", "`is no` " + "word " * 20 + ": " + "word " * 20),
         ("a.md", "```\nit is no token\n```"),
+        ("a.py", 'def a():\n    """One."""\n    b = """\nWho leads?\n"""'),
         ("a.rs", "// Who leads\nlet a = \"is no token\";"),
         ("a.rs", "//! One.\n//!\n//! What follows from it."),
         ("a.zh-CN.md", "令牌，用 `a, b` 取，见 https://a.b/c?d"),

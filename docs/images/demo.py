@@ -31,7 +31,7 @@ def main():
 
 
 def on_a_terminal(command):
-    """What a command writes to a terminal of this width."""
+    """Returns the output of a command on a terminal of this width."""
     os.environ.update(COLUMNS=str(WIDTH), TERM="xterm-256color")
     seen = bytearray()
 
