@@ -1,4 +1,4 @@
-//! What can be said on the command line.
+//! The command line: commands, arguments and options.
 
 mod forwarding;
 mod server;
@@ -27,7 +27,8 @@ use crate::help;
 #[command(after_help = help::EXAMPLES, after_long_help = help::AFTER_HELP.as_str())]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// The store: the path of an SQLite file, or a URL as redis://HOST [default: $XDG_STATE_HOME/wxtoken/tokens.db]
+    /// The store: the path of an SQLite file, or a URL such as redis://HOST [default:
+    /// $XDG_STATE_HOME/wxtoken/tokens.db]
     #[arg(
         long,
         global = true,
@@ -38,9 +39,9 @@ pub struct Cli {
     )]
     pub store: Option<String>,
 
-    /// The mode of a store that this makes, as 640 for one that its group reads [default: 600]
+    /// The mode of a new store, such as 640 to let its group read it [default: 600]
     ///
-    /// One of 600, 640 and 660. A store that is there keeps its mode. Its key is its owner's alone all the same.
+    /// One of 600, 640 and 660. An existing store keeps its mode. Only the owner can read the key, whatever the mode.
     #[arg(
         long,
         global = true,
@@ -50,9 +51,9 @@ pub struct Cli {
     )]
     pub mode: Option<u32>,
 
-    /// Sets an option, as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
+    /// Set an option, such as timeout_ms=3000 or proxy=http://127.0.0.1:3128; may be repeated
     ///
-    /// The options are those of wxtoken_set: the end of `wxtoken --help` and the page wxtoken(1) list them.
+    /// The options are those of wxtoken_set. The end of `wxtoken --help` and the page wxtoken(1) list them.
     #[arg(
         short = 'o',
         long = "option",
@@ -62,7 +63,7 @@ pub struct Cli {
     )]
     option: Vec<String>,
 
-    /// When to use colours
+    /// When to print colours
     #[arg(
         long,
         global = true,
@@ -77,11 +78,11 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// A mode that shuts strangers out of the tokens.
+/// Parses a mode, and accepts only those that keep other users out of the store.
 fn store_mode(text: &str) -> Result<u32, String> {
     match u32::from_str_radix(text, 8) {
         Ok(mode @ (0o600 | 0o640 | 0o660)) => Ok(mode),
-        _ => Err("a store has mode 600, 640 or 660".into()),
+        _ => Err("the mode of a store is 600, 640 or 660".into()),
     }
 }
 
@@ -94,81 +95,83 @@ pub enum Color {
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Print a token that is valid now, and nothing else
+    /// Print a valid token and nothing else
     Get(Get),
-    /// Register accounts, list and remove them, choose the current one
+    /// Register, list and remove accounts, and choose the current one
     #[command(subcommand)]
     Account(Account),
-    /// Hand over what is known later: a pushed ticket, a refresh token, a parent
+    /// Store what arrives after registration: a pushed ticket, a refresh token, a parent
     ///
-    /// A ticket or a refresh token is asked for without echo where stdin is a terminal, and read from stdin where it is
-    /// not. It is never an argument, which everybody on the host could see.
+    /// A ticket or refresh token is typed at a prompt without echo if stdin is a terminal, and read from stdin
+    /// otherwise. It is never an argument, because every user of the host can see arguments.
     Put(Put),
-    /// Say that the API refused a token: the next get fetches another
+    /// Report that the API refused a token, so that the next get fetches another
     ///
-    /// Compares first: if another token is stored by now, nothing happens. Another is fetched for a reject at most once in
-    /// 30 s: until then get gives the same one.
+    /// Nothing happens if the store already holds another token. A rejection leads to a fetch at most once in 30 s.
+    /// Until then, get returns the same token.
     Reject(Reject),
-    /// Try again now what has failed: its cause is mended
+    /// Retry now, after the cause of a failure has been fixed
     ///
-    /// After a failure every process waits before the next request, for some errcodes an hour or a day. This ends the wait
-    /// for every token and ticket of the account. The next get, or the keeper, asks the platform again.
+    /// After a failure, every process waits before the next request. After some errcodes it waits an hour or a day.
+    /// This command ends the wait for every token and ticket of the account. The next get, or the keeper, asks the
+    /// platform again.
     Retry(Retry),
-    /// Show how many calls are left of an account's day, look a rid up, or clear the day's counts
+    /// Show how many calls an account has left today, look up a rid, or clear the day's counts
     ///
-    /// WeChat counts calls by account and API, and answers errcode 45009 when none is left of the day. Without PATH it shows the
-    /// calls that wxtoken itself makes for the account, and customer messages. Official accounts, mini programs, third-party
-    /// platforms and accounts that are authorized to one have these counts.
+    /// WeChat counts calls by account and API, and answers errcode 45009 when none is left for the day. Without PATH,
+    /// the command shows the calls that wxtoken itself makes for the account, and customer messages. Official accounts,
+    /// mini programs, third-party platforms and the accounts authorized to one have these counts.
     Quota(Quota),
-    /// Show every token: its age, the life left to it, failures and what to do
+    /// Show every token: its age, the life it has left, its failures, and what to do
     ///
-    /// To watch it, have `watch` run it again and again: watch -c -n2 wxtoken --color=always status
+    /// To watch it, run it with `watch`: watch -c -n2 wxtoken --color=always status
     ///
-    /// For Prometheus, have a timer write a file that the textfile collector reads, and put it in place whole:
+    /// For Prometheus, let a timer write a file for the textfile collector, and move it into place when it is complete:
     /// wxtoken status --prometheus > wxtoken.prom.new && mv wxtoken.prom.new wxtoken.prom
     Status(Status),
-    /// Keep every token fresh, until it is stopped: one per host, as a service
+    /// Keep every token fresh until stopped; run one per host, as a service
     ///
-    /// With --from it is a bridge: it fills this store from another one. Programs of this host then read a file, hold no key
-    /// and need no network.
+    /// With --from it is a bridge: it fills this store from another one. Programs on this host then read a file, hold
+    /// no key and need no network.
     Keep(Keep),
-    /// Keep every token fresh, and hand tokens to clients over HTTP: the central server
+    /// Run the central server: keep every token fresh, and hand tokens to clients over HTTP
     ///
-    /// Answers its own API under /v1, and WeChat's own calls, as GET /cgi-bin/token, with a client's key in the place of the
-    /// secret. `wxtoken client` says who the clients are.
+    /// The server answers its own API under /v1. It also answers WeChat's own calls, such as GET /cgi-bin/token, with a
+    /// client's key in the place of the secret. `wxtoken client` manages the clients.
     Serve(Serve),
-    /// Say who may ask a server for tokens
+    /// Manage the clients that may ask a server for tokens
     #[command(subcommand)]
     Client(Client),
-    /// Look for what is wrong, and say how it is mended
+    /// Look for faults, and say how to fix each of them
     Doctor(Doctor),
-    /// Copy accounts, and what was put for them, from one store into another
+    /// Copy accounts, and what was put for them, from one store to another
     ///
-    /// FROM and TO are the path of a file, or a URL as redis://HOST. Secrets are sealed anew with the key of TO. Tokens are
-    /// not copied: TO fetches its own. A token of official_classic or douyin in FROM ends when TO fetches one, so let one of the
-    /// two stores be used from then on.
+    /// FROM and TO are each the path of a file, or a URL such as redis://HOST. Secrets are sealed with the key of TO.
+    /// Tokens are not copied: TO fetches its own. When TO fetches a token of kind official_classic or douyin, the one
+    /// in FROM ends. Use only one of the two stores from then on.
     ///
-    /// An account that TO lacks is put in. One that differs there is left as it is and named, since nobody knows which is
-    /// newer; so is one that was removed there. --replace takes both from FROM. Of what was put, the later holds. To do it
-    /// again does no harm, and ends a copy that was cut off.
+    /// An account that TO lacks is added. An account that differs in TO, or was removed there, is left as it is and
+    /// named, because nobody knows which one is newer. With --replace, both are taken from FROM. If both stores have a
+    /// pushed secret, the one that was put later is kept. Running the command again is harmless, and completes a copy
+    /// that was interrupted.
     Copy(Copy),
     /// Make a new key, and seal every secret with it
     Rekey,
     /// Write accounts and secrets, still sealed, to a new file
     Backup(Backup),
-    /// Put what a backup holds in the place of what is there
+    /// Replace the accounts of the store with those of a backup
     Restore(Restore),
     /// Print completions for a shell
     Completions(Completions),
-    /// Print the manual page, or write one for each command
+    /// Print the manual page, or write a page for each command
     Man(Man),
 }
 
 #[derive(Args)]
 pub struct Get {
-    /// An account, or account/credential, such as shop/jsapi_ticket [default: the current account]
+    /// An account, or account/credential such as shop/jsapi_ticket [default: the current account]
     pub name: Option<String>,
-    /// Name, token and expires_at (Unix seconds, or null where no end is known) as JSON
+    /// Print name, token and expires_at as JSON; expires_at is in Unix seconds, or null if unknown
     #[arg(long)]
     pub json: bool,
 }
@@ -177,14 +180,14 @@ pub struct Get {
 pub enum Account {
     /// Register an account, or change one
     ///
-    /// Its secret is asked for without echo where stdin is a terminal, and read from stdin where it is not. It is never
-    /// an argument, which everybody on the host could see.
+    /// The secret is typed at a prompt without echo if stdin is a terminal, and read from stdin otherwise. It is never
+    /// an argument, because every user of the host can see arguments.
     Add(AccountAdd),
     /// List the accounts
     List(AccountList),
-    /// Take an account out of the store, with the tokens that only it has
+    /// Remove an account from the store, with the tokens that only it has
     Remove(AccountRemove),
-    /// Make an account the current one: the one that `get` without a name means
+    /// Make an account the current one, which `get` uses if no name is given
     Use(AccountUse),
 }
 
@@ -192,39 +195,39 @@ pub enum Account {
 pub struct AccountAdd {
     /// A name of your choosing
     pub name: String,
-    /// What kind of account it is
+    /// The kind of the account
     #[arg(long, value_parser = PossibleValuesParser::new(kinds_of_account()))]
     pub kind: String,
-    /// The appid, corpid, suite_id, or what the platform calls it
+    /// The appid, corpid, suite_id, or whatever the platform calls its id
     #[arg(long)]
     pub id: String,
     /// Read the secret from a file; - is stdin
     #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
-    /// The account of the platform that an authorizer, or of the suite that a work_authorized, belongs to
+    /// The parent account: the component of an authorizer, or the suite of a work_authorized
     #[arg(long, value_name = "NAME")]
     pub parent: Option<String>,
 }
 
 #[derive(Args)]
 pub struct AccountList {
-    /// As JSON
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Args)]
 pub struct AccountRemove {
-    /// Its name
+    /// The account
     pub name: String,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }
 
 #[derive(Args)]
 pub struct AccountUse {
-    /// Its name
+    /// The account
     pub name: String,
 }
 
@@ -232,10 +235,11 @@ pub struct AccountUse {
 pub struct Put {
     /// The account
     pub name: String,
-    /// What is put: a secret of this name, its parent, that it is the current account, or that it is tried again
+    /// The field to put: a secret of this name, the parent, current to make the account the current one, or retry to
+    /// retry now
     #[arg(value_parser = PossibleValuesParser::new(fields()))]
     pub field: String,
-    /// The account that is the parent; with parent only
+    /// The parent account; only with the field parent
     pub value: Option<String>,
     /// Read the value from a file; - is stdin
     #[arg(long, value_name = "FILE", conflicts_with = "value")]
@@ -246,7 +250,7 @@ pub struct Put {
 pub struct Reject {
     /// An account, or account/credential [default: the current account]
     pub name: Option<String>,
-    /// Read the refused token from a file; - is stdin [default: the token that is stored]
+    /// Read the refused token from a file; - is stdin [default: the stored token]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
 }
@@ -264,51 +268,51 @@ pub struct Quota {
     /// The path of an API, such as /cgi-bin/message/custom/send
     #[arg(value_name = "PATH", conflicts_with_all = ["rid", "clear"])]
     pub paths: Vec<String>,
-    /// Show what WeChat noted of this request, within 7 days; the whole errmsg may be given
+    /// Show what WeChat recorded of this request in the last 7 days; the whole errmsg may be given
     #[arg(long, conflicts_with = "clear")]
     pub rid: Option<String>,
-    /// Set the day's counts of all APIs back to 0: ten times a month
+    /// Set the day's counts of all APIs back to 0; WeChat allows it ten times a month
     #[arg(long)]
     pub clear: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long, requires = "clear")]
     pub yes: bool,
-    /// As JSON
+    /// Print JSON
     #[arg(long, conflicts_with = "clear")]
     pub json: bool,
 }
 
 #[derive(Args)]
 pub struct Status {
-    /// Only these: accounts, or account/credential
+    /// The accounts to show, or account/credential [default: all]
     pub name: Vec<String>,
-    /// The library's report as JSON
+    /// Print the library's report as JSON
     #[arg(long)]
     pub json: bool,
-    /// Metrics for a Prometheus textfile collector
+    /// Print metrics for a Prometheus textfile collector
     #[arg(long, conflicts_with = "json")]
     pub prometheus: bool,
-    /// Exit with 1 when a token is missing, expired or rejected
+    /// Exit with 1 if a token is missing, expired or rejected
     #[arg(long)]
     pub check: bool,
 }
 
 #[derive(Args)]
 pub struct Doctor {
-    /// Ask nothing of the network
+    /// Do not contact the platforms
     #[arg(long)]
     pub offline: bool,
-    /// The findings as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Args)]
 pub struct Keep {
-    /// Bring every token from this store, as https://HOST:8443 or redis://HOST, and fetch none
+    /// Bring every token from this store, such as https://HOST:8443 or redis://HOST, and fetch none
     #[arg(long, value_name = "STORE")]
     pub from: Option<String>,
-    /// The key file of that store [default: the option key_file, or the place beside the store]
+    /// The key file of that store [default: the option key_file, or the usual key file of the store]
     #[arg(long, value_name = "FILE", requires = "from")]
     pub from_key: Option<String>,
     /// A file with the password of that store's URL [default: WXTOKEN_STORE_PASSWORD_FILE]
@@ -320,15 +324,15 @@ pub struct Keep {
 pub struct Copy {
     /// The store to read
     pub from: String,
-    /// The store to write; it is made when there is none
+    /// The store to write; created if it does not exist
     pub to: String,
-    /// Accounts that differ in TO, or were removed there, become those of FROM
+    /// Take accounts that differ in TO, or were removed there, from FROM
     #[arg(long)]
     pub replace: bool,
-    /// The key file of FROM [default: the option key_file, or the place beside the store]
+    /// The key file of FROM [default: the option key_file, or the usual key file of the store]
     #[arg(long, value_name = "FILE")]
     pub from_key: Option<String>,
-    /// The key file of TO
+    /// The key file of TO [default: the option key_file, or the usual key file of the store]
     #[arg(long, value_name = "FILE")]
     pub to_key: Option<String>,
     /// A file with the password of FROM's URL [default: WXTOKEN_STORE_PASSWORD_FILE]
@@ -341,15 +345,15 @@ pub struct Copy {
 
 #[derive(Args)]
 pub struct Backup {
-    /// The file to write; it must not exist. The key is not in it: keep a copy of that elsewhere
+    /// The file to write; it must not exist. It does not contain the key: keep a copy of the key elsewhere
     pub file: PathBuf,
 }
 
 #[derive(Args)]
 pub struct Restore {
-    /// A file that `wxtoken backup` wrote
+    /// A file written by `wxtoken backup`
     pub file: PathBuf,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }
@@ -368,7 +372,7 @@ pub struct Man {
 }
 
 impl Cli {
-    /// The options that were set, parted at the first `=`.
+    /// Returns the options given with `--option`, split at the first `=`.
     pub fn options(&self) -> Result<Vec<(&str, &str)>, Failure> {
         let parted = self.option.iter().map(|option| option.split_once('='));
         parted.collect::<Option<_>>().ok_or_else(|| {
@@ -377,7 +381,7 @@ impl Cli {
     }
 }
 
-/// `made_up` is of the tests' build.
+/// All kinds but `made_up`, which exists only in the build for tests.
 fn shipped_kinds() -> impl Iterator<Item = KindOfAccount> {
     kinds().into_iter().filter(|kind| kind.name != "made_up")
 }
@@ -387,14 +391,14 @@ fn kinds_of_account() -> Vec<PossibleValue> {
         .map(|kind| {
             let needs = match &kind.needs[..] {
                 [] => String::new(),
-                fields => format!("; needs {} put", fields.join(" and ")),
+                fields => format!("; needs {}, set with put", fields.join(" and ")),
             };
             PossibleValue::new(kind.name).help(format!("{}{needs}", kind.about))
         })
         .collect()
 }
 
-/// What `put` takes for some kind of account.
+/// The fields that `put` takes for one kind of account or another.
 fn fields() -> Vec<&'static str> {
     let mut fields = Vec::new();
     for field in shipped_kinds().flat_map(|kind| kind.fields) {

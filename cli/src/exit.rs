@@ -1,6 +1,6 @@
-//! What can stop a command, in words and as an exit code.
+//! The failure that stops a command, and its exit code.
 //!
-//! The codes are a promise to scripts; `help` documents them.
+//! Scripts rely on the codes; `help` documents them.
 
 use std::io;
 use std::path::Path;
@@ -11,19 +11,19 @@ use crate::ui::hint::{ADD, in_commands};
 use crate::ui::output;
 use crate::ui::time::span;
 
-/// The answer was no: a check failed, or a question was not answered with yes.
+/// A check failed, or a question was not answered with yes.
 pub const NO: u8 = 1;
-/// As clap's own.
+/// The command line is not valid. Clap uses this code too.
 pub const USAGE: u8 = 2;
-/// A file, the terminal, stdin or stdout.
+/// A file, the terminal, stdin or stdout could not be read or written.
 pub const IO: u8 = 3;
-/// Added to the number of the `wxtoken_status`.
+/// Added to the `wxtoken_status` of a failed call.
 pub const CALL: i32 = 10;
 
-/// An exit code, or why there is another.
+/// The exit code of a command, or the failure that has one of its own.
 pub type ExitResult = Result<u8, Failure>;
 
-/// Why a command stopped.
+/// The reason why a command stopped.
 #[derive(Debug)]
 pub struct Failure {
     code: u8,
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
 }
 
 impl Failure {
-    /// What was asked for cannot be.
+    /// A command line that cannot be carried out.
     pub fn usage(what: impl Into<String>) -> Failure {
         Failure {
             code: USAGE,
@@ -46,12 +46,12 @@ impl Failure {
         }
     }
 
-    /// Something could not be read or written: “cannot read FILE: permission denied”.
+    /// A read or a write that failed: “cannot read FILE: permission denied”.
     pub fn io(what: &str, e: &io::Error) -> Failure {
         Failure::unusable(what, reason(e))
     }
 
-    /// Something could be read, and is of no use: “cannot read FILE: it is empty”.
+    /// Input that was read but cannot be used: “cannot read FILE: it is empty”.
     pub fn unusable(what: &str, why: impl Into<String>) -> Failure {
         Failure {
             code: IO,
@@ -82,12 +82,12 @@ impl Failure {
     pub fn no_store(path: &Path) -> Failure {
         Error::store(format!("there is no store {}", path.display()))
             .advise(format!(
-                "`{ADD}` makes one. Another path is named by --store or WXTOKEN_STORE."
+                "`{ADD}` creates it. --store or WXTOKEN_STORE names another path."
             ))
             .into()
     }
 
-    /// Gives the cause.
+    /// Adds the cause.
     pub fn because(self, detail: impl Into<String>) -> Failure {
         Failure {
             error: self.error.because(detail),
@@ -95,7 +95,7 @@ impl Failure {
         }
     }
 
-    /// Says what to do, in whole sentences.
+    /// Adds a hint, in whole sentences.
     pub fn advise(self, sentences: impl Into<String>) -> Failure {
         Failure {
             error: self.error.advise(sentences),
@@ -103,7 +103,7 @@ impl Failure {
         }
     }
 
-    /// Whether the store could not be read; another process may hold it.
+    /// Whether the store could not be read, perhaps because another process holds it.
     pub fn is_of_store(&self) -> bool {
         let codes = [Status::Store, Status::Timeout].map(|status| CALL + status as i32);
         codes.contains(&i32::from(self.code))
@@ -117,7 +117,7 @@ impl Failure {
         &self.error
     }
 
-    /// On stderr, with a hint on the next try where one makes sense.
+    /// Prints the error to stderr, with its hint and the time of the next try.
     pub fn show(&self) {
         output::error(&self.error.to_string());
         if let Some(hint) = &self.error.hint {
@@ -125,12 +125,12 @@ impl Failure {
         }
         if self.error.retry_after_ms > 0 {
             let seconds = (self.error.retry_after_ms + 999) / 1000;
-            output::hint(&format!("The next try makes sense in {}.", span(seconds)));
+            output::hint(&format!("Try again in {}.", span(seconds)));
         }
     }
 }
 
-/// What the system said, without Rust's “(os error 13)”.
+/// The system's message, without Rust's “(os error 13)”.
 pub fn reason(e: &io::Error) -> String {
     let text = e.to_string();
     let words = text.split(" (os error").next().unwrap_or(&text);

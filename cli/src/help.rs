@@ -1,4 +1,4 @@
-//! What `--help` ends with, and the manual repeats: examples, exit codes, options of the library, environment, files.
+//! The end of `--help`, which the manual repeats: examples, exit codes, options of the library, environment, files.
 
 use std::fmt::Write as _;
 use std::sync::LazyLock;
@@ -16,43 +16,43 @@ Examples:
   wxtoken doctor";
 
 pub const ENVIRONMENT: [(&str, &str); 5] = [
-    ("WXTOKEN_STORE", "the store, when --store does not name one"),
+    ("WXTOKEN_STORE", "the store, if --store is not given"),
     (
         "WXTOKEN_STORE_PASSWORD_FILE",
-        "a file with the password of a store's URL that has none",
+        "a file with the password for a store's URL that contains none",
     ),
     (
         "WXTOKEN_<OPTION>",
         "the default of an option, such as WXTOKEN_TIMEOUT_MS",
     ),
-    ("NO_COLOR, CLICOLOR_FORCE", "colours never, or always"),
+    ("NO_COLOR, CLICOLOR_FORCE", "turn colours off, or on"),
     (
         "COLUMNS",
-        "how wide the table of status is where stdout is not a terminal",
+        "the width of the output of status and doctor if stdout is not a terminal",
     ),
 ];
 
 pub const FILES: [(&str, &str); 5] = [
     (
         "~/.local/state/wxtoken/tokens.db",
-        "the store, when nothing else is named; in $XDG_STATE_HOME/wxtoken where that is set",
+        "the default store; in $XDG_STATE_HOME/wxtoken if that variable is set",
     ),
     (
         "<store>.key",
-        "the key that seals the secrets, mode 0600; keep a copy of it apart from those of the store",
+        "the key that seals the secrets, mode 0600; keep a copy of it, apart from copies of the store",
     ),
     (
         "<store>.lock",
-        "on which processes take turns; never removed, never written",
+        "the lock file, by which processes take turns; never removed, never written",
     ),
     (
         "<store>.mailbox",
-        "a FIFO by which those who may only read the store reach `wxtoken keep`",
+        "a FIFO by which processes that may only read the store reach `wxtoken keep`",
     ),
-    ("<store>.corrupt-*", "a damaged store that was set aside"),
+    ("<store>.corrupt-*", "a damaged store that was moved aside"),
 ];
 
-/// With the exit codes, the environment and the files.
+/// The end of `--help`: examples, exit codes, options of the library, environment and files.
 pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     let mut text = format!("{EXAMPLES}\n\nExit status:\n");
     for (code, meaning) in exit_codes() {
@@ -71,7 +71,7 @@ pub static AFTER_HELP: LazyLock<String> = LazyLock::new(|| {
     text
 });
 
-/// What `--option` takes: the name of each, and the rest of its row.
+/// The options that `--option` takes: the name of each, and its description, range and default.
 pub fn library_options() -> Vec<(String, String)> {
     options()
         .into_iter()
@@ -86,9 +86,9 @@ pub fn library_options() -> Vec<(String, String)> {
 pub fn exit_codes() -> Vec<(String, String)> {
     let mut codes = vec![
         ("0".to_owned(), "done".to_owned()),
-        (NO.to_string(), "doctor found a problem, status --check a token that is not valid, copy an account that differs, quota an API that is not counted, or the answer was no".into()),
-        (USAGE.to_string(), "the command line is wrong".into()),
-        (IO.to_string(), "a file, the terminal, stdin or stdout cannot be read or written".into()),
+        (NO.to_string(), "doctor found a problem, status --check a token that is not valid, copy an account that differs, quota an API that is not counted, or a question was not answered with yes".into()),
+        (USAGE.to_string(), "the command line is not valid".into()),
+        (IO.to_string(), "a file, the terminal, stdin or stdout could not be read or written".into()),
     ];
     codes.extend(statuses().into_iter().map(|(number, name, meaning)| {
         ((CALL + number).to_string(), format!("{name}: {meaning}"))

@@ -1,10 +1,9 @@
-//! The command `wxtoken`: one host's tokens from the shell, and what an operator does with their store.
+//! The command `wxtoken`: tokens from the shell, and an operator's work on their store.
 //!
-//! Here: from the command line to an exit code. `args` is what can be said, `usage_error` what is answered when something
-//! else is; each command has its file in `commands`. Output is written at one place, `ui::output`; no secret goes anywhere,
-//! and a token only where `get` puts it.
+//! `args` defines the command line, and `usage_error` answers an invalid one. Each command has its file in `commands`.
+//! All output goes through `ui::output`. No command prints a secret, and only `get` prints a token.
 //!
-//! It is a library so that `fuzz/` can call the server in its own process. Nobody else uses it.
+//! It is a library so that `fuzz/` can call the server in its own process. Only `fuzz/` and the program use it.
 #![deny(unsafe_code)]
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used))]
 
@@ -26,7 +25,7 @@ pub use commands::in_process;
 
 use ui::output;
 
-/// Does what the command line says.
+/// Runs the command line of this process.
 pub fn run() -> ExitCode {
     let code = match usage_error::parse() {
         Ok(cli) => {

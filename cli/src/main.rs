@@ -1,4 +1,4 @@
-//! The program `wxtoken`. Everything that it does is in the library beside it.
+//! The program `wxtoken`. All of its code is in the library of this package.
 
 use std::process::ExitCode;
 

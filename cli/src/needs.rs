@@ -1,21 +1,21 @@
-//! What an account lacks before its token can be fetched.
+//! The things that an account lacks before its token can be fetched.
 
 use std::fmt;
 
 use wxtoken::tool::{AccountReport, Hint, KindOfAccount, Report, kinds};
 
-/// Something that is missing, and what to do.
+/// A missing thing, and the hint on how to supply it.
 pub struct Lack {
     pub what: Missing,
     pub hint: Hint,
 }
 
-/// What is missing. Said as `needs its verify_ticket`.
+/// A missing thing, shown as `needs its verify_ticket`.
 pub enum Missing {
     Parent,
-    /// Of this name.
+    /// The parent of this name was removed.
     ParentGone(String),
-    /// A field that is put.
+    /// The field of this name has not been put.
     Field(&'static str),
     FieldTooOld(&'static str),
 }
@@ -35,7 +35,7 @@ pub fn kind_of(account: &AccountReport) -> Option<KindOfAccount> {
     kinds().into_iter().find(|kind| kind.name == account.kind)
 }
 
-/// The first thing that is missing. Nothing is, where a bridge brings the tokens.
+/// Returns the first thing that an account lacks. An account of a bridge lacks nothing.
 pub fn lack_of(account: &AccountReport, report: &Report) -> Option<Lack> {
     if account.from.is_some() {
         return None;

@@ -1,5 +1,5 @@
-//! Where secrets come from: a prompt without echo, a file, or stdin. Never an argument, which `ps` and the shell's
-//! history show.
+//! Input of secrets, from a prompt without echo, a file, or stdin. A secret is never an argument: `ps` and the shell's
+//! history show those.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
@@ -19,15 +19,16 @@ use crate::signals;
 use crate::ui::output;
 use crate::ui::shell::quoted;
 
-/// Wiped from memory when dropped.
+/// A secret that is wiped from memory when dropped.
 pub type Secret = Zeroizing<String>;
 
-/// More than any secret or token has.
+/// The longest input in bytes. No secret or token is that long.
 const MOST: u64 = 64 * 1024;
-/// A terminal gives no longer line.
+/// The longest line in bytes that a terminal returns.
 const MOST_TYPED: usize = 4096;
 
-/// From the file that is named, `-` being stdin; else from a prompt where stdin is a terminal; else from stdin.
+/// Reads a secret from `file` if one is given, where `-` is stdin. Without a file, prompts for it if stdin is a
+/// terminal, and reads stdin otherwise.
 pub fn secret(file: Option<&Path>, what: &str) -> Result<Secret, Failure> {
     match file {
         Some(path) if path == Path::new("-") => from_stdin(what),
@@ -46,12 +47,12 @@ fn from_prompt(what: &str) -> Result<Secret, Failure> {
     Ok(Zeroizing::new(typed.trim().to_owned()))
 }
 
-/// A line that is typed without echo. What is pasted at once is not seen either: echo ends before the prompt is shown.
+/// Reads a line without echo. Echo ends before the prompt is shown, so that text pasted at once is not seen either.
 fn ask(prompt: &str) -> io::Result<Secret> {
     let mut silent = Silent::begin()?;
     silent.terminal.write_all(prompt.as_bytes())?;
     while let Some(signal) = silent.wait()? {
-        // It ends the program, or stops it until it is continued, or is ignored.
+        // The signal ends the program, stops it until it is continued, or is ignored.
         silent.pass_on(signal)?;
         silent.terminal.write_all(prompt.as_bytes())?;
     }
@@ -61,8 +62,8 @@ fn ask(prompt: &str) -> io::Result<Secret> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// A terminal without echo, until this is dropped. Signals that end or stop the program wait until the terminal is as it
-/// was.
+/// A terminal whose echo is off until this value is dropped. Signals that end or stop the program wait until the
+/// terminal is restored.
 struct Silent {
     terminal: File,
     as_it_was: Termios,
@@ -98,7 +99,7 @@ impl Silent {
         tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &silent)
     }
 
-    /// Waits for a line. The signal that came before it, if one did.
+    /// Waits for a line. Returns the signal that came before it, if any.
     fn wait(&self) -> io::Result<Option<Signal>> {
         loop {
             if let Some(told) = self.signals.read_signal()? {
@@ -117,7 +118,7 @@ impl Silent {
     }
 
     fn pass_on(&self, signal: Signal) -> nix::Result<()> {
-        // With what was typed so far, which the shell would read.
+        // TCSAFLUSH discards the text typed so far. The shell would read it.
         tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &self.as_it_was)?;
         self.held.thread_unblock()?;
         raise(signal)?;
@@ -157,11 +158,11 @@ fn from_file(path: &Path, what: &str) -> Result<Secret, Failure> {
     read(file, &named)
 }
 
-/// Without the line end that editors and `echo` leave.
+/// Reads a secret, without the line end that editors and `echo` add.
 fn read(from: impl Read, named: &str) -> Result<Secret, Failure> {
     let mut text = Zeroizing::new(String::new());
     from.take(MOST).read_to_string(&mut text).map_err(|e| {
-        // Not the text of the error: it is enough to say that it is not text.
+        // The text of the error is not shown. That the input is not text says enough.
         match e.kind() {
             io::ErrorKind::InvalidData => {
                 Failure::unusable(&format!("read {named}"), "it is not UTF-8")

@@ -1,9 +1,10 @@
-//! Signals that are read from a descriptor.
+//! Signals read from a descriptor.
 
 use nix::sys::signal::SigSet;
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-/// Holds these signals back, in this thread and in those that it starts. The descriptor never blocks.
+/// Blocks these signals in this thread and in the threads that it starts. Returns a descriptor that delivers them and
+/// never blocks.
 pub fn hold(signals: &SigSet) -> nix::Result<SignalFd> {
     signals.thread_block()?;
     SignalFd::with_flags(signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)

@@ -1,22 +1,24 @@
-//! How a credential stands: how much of its token's life is left, what is wrong, and what to do. Without words and colours: the
-//! table (`ui::table`) and the server's page (`commands::serve::page`) each say it in their own.
+//! The condition of a credential: the life left of its token, its troubles, and what to do.
+//!
+//! It has no words and no colours here. The table (`ui::table`) and the server's page (`commands::serve::page`) each
+//! add their own.
 
 use wxtoken::tool::{AccountReport, Error, Report, TokenReport, TokenState};
 
 use crate::needs::{Lack, lack_of};
 
-/// For how long a false rejection is worth a word.
+/// Seconds for which a false rejection is reported.
 const LATELY_S: i64 = 3600;
 
-/// What there is to a token.
+/// The state of a credential's token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Life {
-    /// It is valid.
+    /// The token is valid.
     Left {
-        /// Of its whole life, 0 to 1.
+        /// The share of its whole life that is left, 0 to 1.
         share: f64,
         seconds: i64,
-        /// Whether the next one is due.
+        /// Whether the next token is due.
         is_due: bool,
     },
     Rejected {
@@ -25,15 +27,15 @@ pub enum Life {
     Expired {
         seconds_ago: i64,
     },
-    /// It ended before its time.
+    /// The token ended before its time.
     Ended,
-    /// Something must be put first.
+    /// The account lacks something that must be put first.
     Waiting,
     Failed,
     NotFetched,
 }
 
-/// How good that is.
+/// How good or bad a state is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tone {
     Quiet,
@@ -86,24 +88,24 @@ impl Life {
 
 /// Something that is wrong with a credential.
 pub enum Trouble<'a> {
-    /// It cannot be fetched before something is put.
+    /// The account lacks something that must be put before a fetch.
     Lacks(Lack),
     /// The last fetch failed.
     Fails {
         error: &'a Error,
         times: i64,
-        /// Seconds until the next try; none where the next get tries.
+        /// Seconds until the next try, or none if the next get tries.
         next_in: Option<i64>,
-        /// Whether there is a good token all the same.
+        /// Whether there is a valid token nevertheless.
         is_valid: bool,
     },
-    /// Its tokens end long before their time: another program fetches them.
+    /// The tokens end long before their time, because another program fetches them.
     Contested(&'a Error),
-    /// A caller has rejected a token that the platform takes.
+    /// A caller has rejected a token that the platform accepts.
     FalselyRejected { seconds_ago: i64, times: usize },
 }
 
-/// What is wrong with this credential, the worst first.
+/// Returns the troubles of a credential, the worst first.
 pub fn troubles_of<'a>(
     report: &Report,
     account: &AccountReport,
@@ -139,7 +141,7 @@ pub fn troubles_of<'a>(
 impl Trouble<'_> {
     pub fn tone(&self) -> Tone {
         match self {
-            // While there is a valid token, nobody goes without.
+            // While there is a valid token, no caller goes without one.
             Trouble::Fails {
                 is_valid: false, ..
             } => Tone::Bad,

@@ -1,4 +1,4 @@
-//! Reads the command line, and answers an error in it without repeating what may be a secret.
+//! Reads the command line. An error message never repeats an argument that may be a secret.
 
 use std::ffi::OsString;
 
@@ -12,13 +12,13 @@ use crate::args::Cli;
 use crate::exit::USAGE;
 use crate::ui::output;
 
-/// What the command line says; else it has been answered, and this is the exit code.
+/// Parses the command line of this process. On failure, or for `--help`, prints the answer and returns the exit code.
 pub fn parse() -> Result<Cli, u8> {
     let words: Vec<OsString> = std::env::args_os().collect();
     let parsed = Cli::command().try_get_matches_from(&words);
     let parsed = parsed.and_then(|matches| {
         let mut cli = Cli::from_arg_matches(&matches)?;
-        // The library reads the variable itself, and says its name where it cannot be used.
+        // The library reads the variable itself, and names it in its errors.
         if matches.value_source("store") == Some(ValueSource::EnvVariable) {
             cli.store = None;
         }
@@ -37,7 +37,7 @@ fn answer(e: &clap::Error, words: &[OsString]) -> u8 {
     }
     let (what, hints) = match e.kind() {
         ErrorKind::UnknownArgument | ErrorKind::TooManyValues => stray(e, words),
-        // Of what clap takes from the environment, this alone is a text.
+        // WXTOKEN_STORE is the only text that clap takes from the environment.
         ErrorKind::InvalidUtf8 if words.iter().all(|word| word.to_str().is_some()) => (
             "invalid environment variable WXTOKEN_STORE: is not UTF-8".into(),
             vec!["Correct or unset it.".into()],
@@ -55,7 +55,7 @@ fn answer(e: &clap::Error, words: &[OsString]) -> u8 {
     USAGE
 }
 
-/// An argument too many. Clap would show it, and it may be a secret.
+/// Describes an unexpected argument. Clap would show it, and it may be a secret.
 fn stray(e: &clap::Error, words: &[OsString]) -> (String, Vec<String>) {
     let what = match text(e, ContextKind::InvalidArg) {
         Some(argument) if argument.starts_with("--") => {
@@ -79,13 +79,13 @@ fn stray(e: &clap::Error, words: &[OsString]) -> (String, Vec<String>) {
     });
     let secret = command.map(|how| {
         format!(
-            "A secret is never an argument, where the list of processes and the shell's history show it. {how}"
+            "A secret is never an argument, because the process list and the shell's history show arguments. {how}"
         )
     });
     (what, near.into_iter().chain(secret).collect())
 }
 
-/// Clap's text, in our lines: what is wrong comes first, and paragraphs of advice follow.
+/// Splits clap's text into the error, which comes first, and the hints that follow it.
 fn as_clap_says(e: &clap::Error) -> (String, Vec<String>) {
     let rendered = e.render().to_string();
     let mut paragraphs = rendered

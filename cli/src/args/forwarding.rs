@@ -1,6 +1,6 @@
-//! The paths of calls that `wxtoken serve` forwards, as they are said on the command line.
+//! The paths of calls that `wxtoken serve` forwards, as given on the command line.
 
-/// A path that every program reads in one way: no escapes, no empty segments, none of dots alone.
+/// Whether every program reads this path in the same way: no escapes, no empty segments, no segments of dots only.
 pub fn is_plain(path: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-.".contains(&byte);
     let Some(rest) = path.strip_prefix('/') else {
@@ -13,14 +13,14 @@ pub fn is_plain(path: &str) -> bool {
             .all(|part| !part.is_empty() && part.bytes().any(|byte| byte != b'.'))
 }
 
-/// A pattern that `--forward-paths` takes: a path, or the beginning of paths with a star behind it.
+/// Parses a pattern of `--forward-paths`: a path, or the beginning of paths followed by `*`.
 pub fn pattern(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('*').unwrap_or(text);
     let path = path.strip_suffix('/').unwrap_or(path);
     match is_plain(path) || text == "/*" {
         true => Ok(text.to_owned()),
         false => {
-            Err("write a path, as /cgi-bin/user/info, or the beginning of paths, as /wxa/*".into())
+            Err("write a path such as /cgi-bin/user/info, or a beginning such as /wxa/*".into())
         }
     }
 }

@@ -38,7 +38,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
         return Err(Failure::usage(what).advise("Leave --parent out."));
     }
     check_new_account(&new.name, kind.name, &new.id)?;
-    // Opened first: nobody is to type a secret for a store that cannot be had.
+    // The store is opened first, so that nobody types a secret for a store that cannot be used.
     let store = open(cli)?;
     let before = store.report()?;
     check_parent(new, &kind, &before)?;
@@ -64,7 +64,7 @@ fn add(cli: &Cli, new: &AccountAdd) -> ExitResult {
     output::print_lines(&added(new, &before, &after, changed))
 }
 
-/// Before anything is registered: what would be is not to be half of what was asked for.
+/// Checks the parent before anything is registered, so that a wrong parent leaves no half-made account.
 fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Result<(), Failure> {
     let (Some(parent), Some(wanted)) = (&new.parent, kind.parent) else {
         return Ok(());
@@ -83,7 +83,7 @@ fn check_parent(new: &AccountAdd, kind: &KindOfAccount, there: &Report) -> Resul
     }
 }
 
-/// What there is now, and what it takes to get a token.
+/// Returns the lines that say what was registered, and what the account still lacks.
 fn added(new: &AccountAdd, before: &Report, after: &Report, changed: bool) -> String {
     let verb = match before.account(&new.name) {
         Some(_) if changed => "updated",
@@ -173,7 +173,7 @@ fn remove(store: &Store, remove: &AccountRemove) -> ExitResult {
     let mut said = format!("{name}: removed{with}\n");
     for child in &gone.children {
         said.push_str(&format!(
-            "{child}: it was the parent of this one: wxtoken put {} parent PARENT, or wxtoken account remove {0}\n",
+            "{child}: its parent is gone: wxtoken put {} parent PARENT, or wxtoken account remove {0}\n",
             quoted(child)
         ));
     }

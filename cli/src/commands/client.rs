@@ -1,5 +1,6 @@
-//! `wxtoken client`: who may ask a server for tokens. Added, listed, rotated, removed; each counts in running servers from the
-//! next call on.
+//! `wxtoken client`: adds, lists, changes, rotates and removes the clients of a server.
+//!
+//! Each change takes effect in running servers from the next call on.
 
 use serde_json::json;
 use wxtoken::tool::{NewKey, ServerClient, Store, Verb};
@@ -39,7 +40,7 @@ fn change(store: &Store, change: &ClientChange) -> ExitResult {
     let allow = change.allow.as_deref().map(verbs);
     if accounts.is_none() && allow.is_none() {
         return Err(Failure::usage("there is nothing to change")
-            .advise("Say --accounts, --all-accounts or --allow."));
+            .advise("Give --accounts, --all-accounts or --allow."));
     }
     store.change_client(&change.name, accounts, allow.as_deref())?;
     output::print_line(&format!("{}: changed", change.name))
@@ -54,11 +55,11 @@ fn verbs(names: &[String]) -> Vec<Verb> {
     Verb::ALL.into_iter().filter(is_named).collect()
 }
 
-/// Alone on stdout, so that a script can take it; and said to be shown once.
+/// Prints the key alone on stdout, so that a script can take it, and a hint on stderr.
 fn print_key(key: &NewKey) -> ExitResult {
     let code = output::print_line(&key.text)?;
     output::hint(
-        "This is the key. It is shown once: give it to the client, and keep it nowhere else.",
+        "This is the key. It is shown once. Give it to the client, and keep it nowhere else.",
     );
     Ok(code)
 }
@@ -115,14 +116,14 @@ fn rotate(store: &Store, rotated: &ClientRotate) -> ExitResult {
     if rotated.finish {
         let said = match store.finish_client(name)? {
             true => format!("{name}: the older key has ended"),
-            false => format!("{name}: it has one key, which holds on"),
+            false => format!("{name}: it has one key, which stays valid"),
         };
         return output::print_line(&said);
     }
     let key = store.rotate_client(name)?;
     let code = print_key(&key)?;
     output::hint(&format!(
-        "Both keys hold until `wxtoken client rotate {name} --finish`."
+        "Both keys are valid until `wxtoken client rotate {name} --finish`."
     ));
     Ok(code)
 }
@@ -132,7 +133,7 @@ fn remove(store: &Store, remove: &ClientRemove) -> ExitResult {
     if !remove.yes {
         let there = store.clients()?;
         let Some((name, client)) = there.named(name) else {
-            // Says which there are.
+            // The library's error names the clients that exist.
             store.remove_client(name)?;
             return Ok(NO);
         };

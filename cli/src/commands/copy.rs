@@ -1,4 +1,4 @@
-//! `wxtoken copy`: what two stores are called, and what the copy came to.
+//! `wxtoken copy`: opens the two stores, and reports what was copied.
 
 use wxtoken::tool::{Copied, Store};
 
@@ -19,7 +19,7 @@ pub fn run(cli: &Cli, copy: &Copy) -> ExitResult {
     if from_place?.name == to_place?.name {
         return Err(Failure::usage("FROM and TO are one store"));
     }
-    // FROM first: TO is not made for a store that cannot be read.
+    // FROM is opened first, so that TO is not created if FROM cannot be read.
     let from = existing_at(cli, Some(&from))?.telling(shown("copying"));
     set_key(&from, copy.from_key.as_deref())?;
     if from.report()?.size() == 0 {
@@ -34,19 +34,19 @@ pub fn run(cli: &Cli, copy: &Copy) -> ExitResult {
     output::print_line(&told(&copied, &to))?;
     for name in &copied.removed {
         output::warning(&format!(
-            "account \"{name}\" was removed from {}, and stays out",
+            "account \"{name}\" was removed from {}, and is not copied",
             to.place().name
         ));
     }
     for (name, what) in &copied.differing {
         output::warning(&format!(
-            "account \"{name}\" has another {what} in {}, and stays as it is",
+            "account \"{name}\" has another {what} in {}, and is left as it is",
             to.place().name
         ));
     }
     if !(copied.removed.is_empty() && copied.differing.is_empty()) {
         output::hint(&format!(
-            "To take them from {}, do it again with --replace.",
+            "To take them from {}, run this again with --replace.",
             quoted(&from.place().name)
         ));
     }

@@ -1,4 +1,4 @@
-//! `wxtoken get`: the one place where a token leaves the program.
+//! `wxtoken get`, the only command that prints a token.
 
 use serde_json::json;
 use wxtoken::tool::Store;

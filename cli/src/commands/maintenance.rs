@@ -14,7 +14,7 @@ use crate::ui::shell::quoted;
 pub fn rekey(store: &Store) -> ExitResult {
     let sealed = store.rekey()?;
     output::print_line(&format!(
-        "{} sealed with a new key, in {}; a backup from before opens with the old key only",
+        "{} sealed with a new key, in {}; earlier backups open only with the old key",
         count(sealed, "secret"),
         store.place().key.display()
     ))
@@ -23,7 +23,7 @@ pub fn rekey(store: &Store) -> ExitResult {
 pub fn backup(store: &Store, backup: &Backup) -> ExitResult {
     let accounts = store.backup(&backup.file)?;
     output::print_line(&format!(
-        "{} written to {}; the secrets in it open with the key {}, which belongs in a safe place too",
+        "{} written to {}; its secrets open only with the key {}: keep a copy of that too",
         count(accounts, "account"),
         backup.file.display(),
         store.place().key.display()
@@ -34,7 +34,7 @@ pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
     let there = store.report()?.size();
     if there > 0 && !restore.yes {
         let question = format!(
-            "Replace the {} of {} by those of {}?",
+            "Replace the {} of {} with those of {}?",
             count(there, "account"),
             store.place().name,
             restore.file.display()
@@ -47,7 +47,7 @@ pub fn restore(store: &Store, restore: &Restore) -> ExitResult {
     let restored = store.restore(&restore.file)?;
     warn_of_mode(&restore.file);
     output::print_line(&format!(
-        "{} restored; their tokens are fetched when they are asked for",
+        "{} restored; tokens are fetched when they are next needed",
         count(restored, "account")
     ))
 }
@@ -61,7 +61,7 @@ fn warn_of_mode(backup: &Path) {
     }
 }
 
-/// What `restore` says of a file that is not there, before it makes a store.
+/// Fails if the file does not exist, before `restore` creates a store.
 pub fn require_file(path: &Path) -> Result<(), Failure> {
     match std::fs::metadata(path) {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! `wxtoken man` and `wxtoken completions`: made of what `args` and `help` say.
+//! `wxtoken man` and `wxtoken completions`, which are generated from `args` and `help`.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn write_page(directory: &Path, name: &str, page: &str) -> Result<(), Failure> {
     std::fs::write(&path, page).map_err(|e| Failure::io(&format!("write {}", path.display()), &e))
 }
 
-/// The name of each page, and the page; the tool's own first.
+/// Returns the name and the text of each page. The page of `wxtoken` itself comes first.
 fn all_pages() -> Result<Vec<(String, String)>, Failure> {
     let mut root = Cli::command().disable_help_subcommand(true);
     root.build();
@@ -61,7 +61,7 @@ fn all_pages() -> Result<Vec<(String, String)>, Failure> {
 
 fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
     let is_root = name == "wxtoken";
-    // What stands behind the help has sections of its own here.
+    // The end of the help becomes sections of the manual.
     let command = command
         .display_name(name.to_owned())
         .after_help(Resettable::Reset)
@@ -90,7 +90,7 @@ fn page(command: clap::Command, name: &str) -> std::io::Result<String> {
         roff.control("SH", ["SEE ALSO"]);
         roff.text([
             bold("wxtoken"),
-            roman("(1), where the exit status, the environment and the files stand"),
+            roman("(1), for the exit status, options, environment and files"),
         ]);
         roff.to_writer(&mut out)?;
     }

@@ -1,4 +1,4 @@
-//! The commands, and the store that they work on.
+//! The commands, and opening the store that they work on.
 
 mod account;
 mod client;
@@ -60,18 +60,18 @@ pub fn run(cli: &Cli) -> ExitResult {
     }
 }
 
-/// Fails on a password in an argument, where the list of processes and the shell's history show it.
+/// Fails if `--store` holds a password, because the process list and the shell's history show arguments.
 fn refuse_password(cli: &Cli) -> Result<(), Failure> {
     match cli.store.as_deref().is_some_and(holds_password) {
         true => Err(Failure::usage("--store holds a password").advise(
-            "A password is never an argument, where the list of processes and the shell's history show it. \
+            "A password is never an argument, because the process list and the shell's history show arguments. \
              Give the URL in WXTOKEN_STORE, or its password in a file that WXTOKEN_STORE_PASSWORD_FILE names.",
         )),
         false => Ok(()),
     }
 }
 
-/// The store that a bridge brings tokens from.
+/// Opens the upstream, which is the store that a bridge brings tokens from.
 fn upstream(cli: &Cli, keep: &Keep) -> Result<Option<Store>, Failure> {
     let Some(from) = &keep.from else {
         return Ok(None);
@@ -91,12 +91,12 @@ fn holds_password(store: &str) -> bool {
     login.is_some_and(|(login, _)| login.contains(':')) || rest.contains("sentinel_password=")
 }
 
-/// Opens the store, making it when there is none.
+/// Opens the store, and creates it if there is none.
 fn open(cli: &Cli) -> Result<Store, Failure> {
     open_at(cli, cli.store.as_deref())
 }
 
-/// Opens a store by its name, making it when there is none.
+/// Opens a store by its name, and creates it if there is none.
 fn open_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
     let options = cli.options()?;
     let files = Store::locate(name)?.files;
@@ -115,12 +115,12 @@ fn open_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
     Ok(store)
 }
 
-/// Opens a store that is there. A mistyped path does not become a store.
+/// Opens the store if it exists, and never creates it: a mistyped path does not become a store.
 fn existing(cli: &Cli) -> Result<Store, Failure> {
     existing_at(cli, cli.store.as_deref())
 }
 
-/// Opens a store by its name, if it is there.
+/// Opens a store by its name if it exists, and never creates it.
 fn existing_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
     if let Some(files) = Store::locate(name)?.files {
         let path = files.store;
@@ -128,6 +128,6 @@ fn existing_at(cli: &Cli, name: Option<&str>) -> Result<Store, Failure> {
             return Err(Failure::no_store(&path));
         }
     }
-    // What else may be wrong with it, opening it says.
+    // Opening it reports any other fault.
     open_at(cli, name)
 }

@@ -1,4 +1,4 @@
-//! A store that is named beside `--store`, with its password and its key.
+//! A store named by another argument than `--store`, with its password and its key.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::holds_password;
 use crate::exit::Failure;
 use crate::prompt;
 
-/// Has a store's secrets opened with the key of this file.
+/// Makes a store use this key file, if one is given.
 pub fn set_key(store: &Store, key: Option<&str>) -> Result<(), Failure> {
     if let Some(key) = key {
         store.set("key_file", key)?;
@@ -16,14 +16,14 @@ pub fn set_key(store: &Store, key: Option<&str>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A store as the library takes it, with its password where a file has that.
+/// Returns the name of a store as the library takes it, with the password from a file if one is given.
 pub fn named(which: &str, store: &str, password_file: Option<&Path>) -> Result<String, Failure> {
     if holds_password(store) {
         let name = which.trim_start_matches('-').to_ascii_lowercase();
         let option = format!("--{name}-password-file");
         return Err(
             Failure::usage(format!("{which} holds a password")).advise(format!(
-                "A password is never an argument, where the list of processes and the shell's history show it. \
+                "A password is never an argument, because the process list and the shell's history show arguments. \
                  Give it in a file that {option} or WXTOKEN_STORE_PASSWORD_FILE names."
             )),
         );
@@ -40,7 +40,7 @@ pub fn named(which: &str, store: &str, password_file: Option<&Path>) -> Result<S
     Ok(format!("{scheme}://{user}:{}@{place}", encoded(&password)))
 }
 
-/// As a URL has it.
+/// Percent-encodes a password for a URL.
 fn encoded(password: &str) -> String {
     password
         .bytes()

@@ -1,4 +1,4 @@
-//! `wxtoken put`: what is known later than the registration. Only names stand on the command line.
+//! `wxtoken put`: stores what arrives after registration. The command line holds names only, and no secret.
 
 use super::{existing, retry};
 use crate::args::{Cli, Put};
@@ -39,8 +39,8 @@ pub fn run(cli: &Cli, put: &Put) -> ExitResult {
 fn put_secret(cli: &Cli, put: &Put, field: &str) -> ExitResult {
     if put.value.is_some() {
         return Err(Failure::usage(format!("a {field} is never an argument")).advise(
-            "The list of processes and the shell's history show arguments. Name a file with --file (- is stdin), or leave \
-             it out and be asked.",
+            "The process list and the shell's history show arguments. Name a file with --file (- is stdin), or leave it \
+             out and be asked.",
         ));
     }
     let store = existing(cli)?;

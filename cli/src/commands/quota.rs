@@ -1,4 +1,4 @@
-//! `wxtoken quota`: how many calls are left of the day, what WeChat noted of one, and the day's counts set back.
+//! `wxtoken quota`: shows the calls left today, shows WeChat's record of one request, and clears the day's counts.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -14,9 +14,9 @@ use crate::ui::terminal::Terminal;
 use crate::ui::time::moment;
 use crate::ui::width::width;
 
-/// What WeChat answers where the day's calls are used up.
+/// WeChat's errcode when the day's calls are used up.
 const USED_UP: i32 = 45009;
-/// And where it knows no API of that path.
+/// WeChat's errcode when no API has that path.
 const NO_SUCH_API: i32 = 76021;
 
 pub fn run(store: &Store, quota: &Quota) -> ExitResult {
@@ -102,7 +102,7 @@ fn table(answers: &[(&str, QuotaAnswer)], unicode: bool) -> Vec<[String; 5]> {
     rows
 }
 
-/// `60/min`
+/// Returns a rate limit as `60/min`.
 fn rate(limit: &RateLimit) -> String {
     match limit.refresh_second {
         1 => format!("{}/s", limit.call_count),
@@ -113,8 +113,8 @@ fn rate(limit: &RateLimit) -> String {
 
 fn show_request(store: &Store, quota: &Quota, pasted: &str) -> ExitResult {
     let Some(rid) = rid_in(pasted) else {
-        return Err(Failure::usage("there is no rid in what --rid was given").advise(
-            "Give the rid that ends WeChat's errmsg, as 617682e0-09059ac5-34a8e2ea, or the whole errmsg in quotes.",
+        return Err(Failure::usage("the value of --rid contains no rid").advise(
+            "Give the rid at the end of WeChat's errmsg, such as 617682e0-09059ac5-34a8e2ea, or the whole errmsg in quotes.",
         ));
     };
     let noted = store.noted_request(&quota.name, rid)?;
@@ -144,12 +144,12 @@ fn told(rid: &str, noted: &NotedRequest) -> String {
 
 fn clear(store: &Store, quota: &Quota) -> ExitResult {
     let name = &quota.name;
-    // Nobody is to be asked about an account that cannot be cleared.
+    // This fails if the account has no counts, before the question is asked.
     store.usual_paths(name)?;
     if !quota.yes {
         let account = store.account(Some(name))?;
         let question = format!(
-            "Set the day's counts of all APIs of account \"{name}\" ({} {}) back to 0? It spends one of the ten clears that WeChat allows in a month.",
+            "Set the day's counts of all APIs of account \"{name}\" ({} {}) back to 0? This uses one of the ten clears that WeChat allows in a month.",
             account.kind, account.id
         );
         if !output::confirm(&question, "--yes")? {
@@ -159,7 +159,7 @@ fn clear(store: &Store, quota: &Quota) -> ExitResult {
     }
     store.clear_quota(name)?;
     let code = output::print_line(&format!(
-        "{name}: the day's counts of all its APIs are 0 again; one of the month's ten clears is spent"
+        "{name}: the day's counts of all its APIs are 0 again; one of the month's ten clears is used"
     ))?;
     let report = store.report()?;
     let tokens = report.account(name).map(|account| &account.tokens);
@@ -169,7 +169,7 @@ fn clear(store: &Store, quota: &Quota) -> ExitResult {
         .filter_map(|token| token.failure());
     if failures.any(|failure| failure.errcode == USED_UP) {
         output::hint(&format!(
-            "Run `wxtoken retry {}`: the fetch of its token waits.",
+            "Run `wxtoken retry {}`, because the fetch of its token still waits.",
             quoted(name)
         ));
     }

@@ -1,4 +1,4 @@
-//! `wxtoken reject`: the API refused a token.
+//! `wxtoken reject`: reports that the API refused a token.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::prompt;
 use crate::ui::output;
 use crate::ui::time::span;
 
-/// How long the keeper is given to look into a rejection.
+/// The time that the keeper has to handle a rejection before this command reports it as open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub fn run(store: &Store, reject: &Reject) -> ExitResult {
@@ -33,7 +33,7 @@ pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     store.reject(Some(name), token)?;
     let mut after = store.stored(Some(name))?;
     if store.has_keeper() == Some(true) {
-        // The next command is another process, and is to find what came of it.
+        // This waits for the keeper, so that the next command finds the outcome in the store.
         let began = Instant::now();
         while is_open(&stored, &after) && began.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(10));
@@ -43,17 +43,17 @@ pub fn run(store: &Store, reject: &Reject) -> ExitResult {
     output::print_line(&format!("{name}: {}", what_follows(&stored, &after, store)))
 }
 
-/// Whether the keeper has yet to look into the rejection.
+/// Whether the keeper has not yet handled the rejection.
 fn is_open(before: &Stored, after: &Stored) -> bool {
     after.rejected && after.until_fetch_ms == 0 && before.token == after.token
 }
 
-/// True for a reader and for a process that fetches.
+/// Says what happens next. It holds for a reader and for a process that fetches.
 fn what_follows(before: &Stored, after: &Stored, store: &Store) -> String {
     if !after.rejected {
         return match before.token == after.token {
-            true => "rejected; the platform takes it, and get gives it as before".into(),
-            false => "another has been fetched by now".into(),
+            true => "rejected; the platform accepts it, so get returns it as before".into(),
+            false => "another token has been fetched".into(),
         };
     }
     let wait = span((after.until_fetch_ms + 999) / 1000);
@@ -63,12 +63,12 @@ fn what_follows(before: &Stored, after: &Stored, store: &Store) -> String {
     };
     match (after.until_fetch_ms, after.is_checked) {
         (0, true) => format!(
-            "rejected; {who} asks the platform whether it takes this token, and fetches another if not"
+            "rejected; {who} asks the platform whether it accepts this token, and fetches another if not"
         ),
         (0, false) => format!("rejected; {who} fetches another"),
         _ if after.is_served => {
             format!(
-                "rejected; no other may be fetched for {wait}, and get gives this one till then"
+                "rejected; no other may be fetched for {wait}, and get returns this one until then"
             )
         }
         _ => format!("rejected; no other may be fetched for {wait}"),

@@ -1,4 +1,4 @@
-//! `wxtoken retry`: the cause of a failure is mended.
+//! `wxtoken retry`: ends the back-off after a failure whose cause has been fixed.
 
 use wxtoken::tool::Store;
 

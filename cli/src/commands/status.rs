@@ -1,4 +1,4 @@
-//! `wxtoken status`: which of its faces is asked for, and of what.
+//! `wxtoken status`: selects the accounts to show, and the form to show them in.
 
 use wxtoken::tool::{Report, TokenReport};
 
@@ -8,7 +8,7 @@ use crate::needs::kind_of;
 use crate::ui::terminal::Terminal;
 use crate::ui::{output, prometheus, table};
 
-/// The credential that an account's name alone stands for.
+/// The credential meant by an account's name alone.
 const ACCESS_TOKEN: &str = "access_token";
 
 pub fn run(cli: &Cli, status: &Status) -> ExitResult {
@@ -30,7 +30,7 @@ pub fn run(cli: &Cli, status: &Status) -> ExitResult {
     Ok(exit_code(status, &report))
 }
 
-/// A store that cannot be read is a metric too; the exit code says it all the same.
+/// Prints metrics. For a store that cannot be read it prints `wxtoken_up 0`, and the exit code is that of the failure.
 fn metrics(cli: &Cli, status: &Status) -> ExitResult {
     let read = super::existing(cli).and_then(|store| Ok(store.report()?));
     if read.as_ref().is_err_and(Failure::is_of_store) {
@@ -46,7 +46,7 @@ fn exit_code(status: &Status, report: &Report) -> u8 {
     if status.check && lacks { NO } else { 0 }
 }
 
-/// What was named, and nothing else; all of it when nothing was.
+/// Reduces a report to the named accounts and credentials. Without names, keeps all of it.
 fn select(mut report: Report, names: &[String]) -> Result<Report, Failure> {
     for name in names {
         let (account, credential) = parted(name);
@@ -75,7 +75,7 @@ fn select(mut report: Report, names: &[String]) -> Result<Report, Failure> {
     Ok(report)
 }
 
-/// With a row for each token that nobody has asked for yet, where it is the account's own or was named.
+/// Adds a row for each token that was never fetched, if it is an account's access token or was named.
 fn complete(mut report: Report, names: &[String]) -> Report {
     for account in &mut report.accounts {
         let known = kind_of(account).map_or_else(Vec::new, |kind| kind.credentials);
@@ -96,7 +96,7 @@ fn complete(mut report: Report, names: &[String]) -> Report {
     report
 }
 
-/// An account, and which of its credentials.
+/// Splits a name into an account and one of its credentials.
 fn parted(name: &str) -> (&str, &str) {
     name.split_once('/').unwrap_or((name, ACCESS_TOKEN))
 }

@@ -1,13 +1,13 @@
-//! What to do about a failure, said in commands. The library's hints become words for somebody who types here alone.
+//! Hints in commands. The library's hints name functions of C; here they name commands of `wxtoken`.
 
 use wxtoken::tool::{Error, Hint};
 
 use crate::ui::shell::quoted;
 
-/// A command that registers an account.
+/// The command that registers an account.
 pub const ADD: &str = "wxtoken account add NAME --kind KIND --id ID";
 
-/// Whole sentences.
+/// Returns a hint in whole sentences.
 pub fn in_commands(hint: &Hint) -> String {
     let command = command(hint).unwrap_or_default();
     match hint {
@@ -53,7 +53,7 @@ pub fn in_commands(hint: &Hint) -> String {
     }
 }
 
-/// The one command that does it, where there is one.
+/// Returns the one command that carries out a hint, if there is one.
 pub fn command(hint: &Hint) -> Option<String> {
     let add = |account: &str, kind: &str, id: &str| {
         let account = quoted(account);
@@ -79,7 +79,7 @@ pub fn command(hint: &Hint) -> Option<String> {
     })
 }
 
-/// `what: detail; hint: Sentence.`
+/// Returns an error as `what: detail; hint: Sentence.`
 pub fn in_one_line(error: &Error) -> String {
     match error.hint.as_deref() {
         Some(hint) => format!("{error}; hint: {}", in_commands(hint)),

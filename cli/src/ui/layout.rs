@@ -1,6 +1,6 @@
-//! Columns: which of them there is room for, how wide each is, and a row drawn in them.
+//! The layout of a table: the columns that fit, the width of each, and rows drawn in them.
 //!
-//! Lines are made of styled pieces whose widths are known, so that every line fits the terminal it is for.
+//! A line consists of styled pieces of known width, so that every line fits its terminal.
 
 use anstyle::Style;
 
@@ -10,16 +10,16 @@ use crate::ui::terminal::Terminal;
 use crate::ui::time::span;
 use crate::ui::width::{cut, pad, printable, width};
 
-/// Cells of a bar.
+/// The width of a bar.
 const BAR: usize = 20;
-/// Between two columns.
+/// The spaces between two columns.
 const GAP: usize = 2;
 
-/// One line, in pieces.
+/// One line, in styled pieces.
 #[derive(Clone, Default)]
 pub struct Line(Vec<(Style, String)>);
 
-/// The columns, each with its width; 0 is left out.
+/// The width of each column. A column of width 0 is left out.
 pub struct Layout {
     name: usize,
     kind: usize,
@@ -28,13 +28,13 @@ pub struct Layout {
     left: usize,
     age: usize,
     when: usize,
-    /// Which of a row's two ways of saying when.
+    /// The index of the form in which the time of a fetch is shown.
     when_in: usize,
     by: usize,
     unicode: bool,
 }
 
-/// What stands in them.
+/// The content of a row's columns.
 struct Cells<'a> {
     style: Style,
     mark: &'a str,
@@ -53,7 +53,7 @@ impl Line {
         self
     }
 
-    /// With escape codes, cut to `most` columns, without spaces at its end.
+    /// Returns the line with escape codes, cut to `most` columns and without spaces at its end.
     pub fn render(&self, most: Option<usize>, unicode: bool) -> String {
         let filled = |(_, text): &(Style, String)| !text.trim_end().is_empty();
         let Some(last) = self.0.iter().rposition(filled) else {
@@ -72,7 +72,7 @@ impl Line {
 }
 
 impl Layout {
-    /// All that there is, then less and less of it until it fits.
+    /// Returns a layout that fits the terminal. It begins with all columns, and shrinks them until they fit.
     pub fn fit(rows: &[Row], terminal: &Terminal) -> Layout {
         let widest = |cell: fn(&Row) -> &str, title: &str| {
             let cells = rows.iter().map(|row| width(cell(row)));
@@ -80,7 +80,7 @@ impl Layout {
         };
         let kind = widest(|row| row.kind, "KIND");
         let mut layout = Layout {
-            // Where no kind stands behind it, a name may take that column too.
+            // In a row without a kind, the name may take that column too.
             name: widest(
                 |row| if row.kind.is_empty() { "" } else { &row.name },
                 "NAME",
@@ -104,7 +104,7 @@ impl Layout {
         };
         let uncut = layout.name;
         layout.shrink(most, widest(|row| process(&row.by), "BY"));
-        // What is left over goes to what was cut: the names first.
+        // The columns that were cut share the room that is left, the names first.
         let whole = widest(|row| &row.name, "NAME");
         let name = if layout.kind > 0 { uncut } else { whole };
         layout.name = name.min(layout.name + layout.spare(most));
@@ -237,7 +237,7 @@ impl Layout {
         let cells = (filled * self.bar as f64).round();
         let cells = cells.clamp(1.0, self.bar as f64) as usize;
         let rest = self.bar - cells;
-        // Where there is no room for the word, the colour and the time that is left must do.
+        // If the word does not fit, the colour and the time left say it.
         let words = word.map(|word| format!(" {word} "));
         let words = words
             .filter(|words| width(words) <= rest)
@@ -253,7 +253,7 @@ impl Layout {
     }
 }
 
-/// Rows of text, each column as wide as its widest cell.
+/// Returns rows of text, with each column as wide as its widest cell.
 pub fn in_columns<const N: usize>(rows: &[[String; N]]) -> Vec<Line> {
     let widest = |column: usize| rows.iter().map(|row| width(&row[column])).max();
     let widths: [usize; N] = std::array::from_fn(|column| widest(column).unwrap_or(0));
@@ -266,7 +266,7 @@ pub fn in_columns<const N: usize>(rows: &[[String; N]]) -> Vec<Line> {
     rows.iter().map(line).collect()
 }
 
-/// `php-fpm8.2` of `php-fpm8.2[4711]`.
+/// Returns `php-fpm8.2` for `php-fpm8.2[4711]`.
 fn process(by: &str) -> &str {
     by.rsplit_once('[').map_or(by, |(name, _)| name)
 }

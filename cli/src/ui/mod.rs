@@ -1,4 +1,4 @@
-//! How things are said: text on stdout and stderr, in the words and the columns of a terminal.
+//! The user interface: text on stdout and stderr, in the words and columns of a terminal.
 
 pub mod hint;
 pub mod layout;

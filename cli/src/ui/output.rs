@@ -1,6 +1,6 @@
-//! Everything that leaves the program: text on stdout, complaints on stderr. Colours go only to a terminal.
+//! All output of the program: results on stdout, messages on stderr. By default only a terminal gets colours.
 //!
-//! Text is written whole and at once. A reader that has gone away (`wxtoken status | head -1`) is not a failure.
+//! Text is written in one piece. A reader that has gone away (`wxtoken status | head -1`) is not a failure.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -19,7 +19,7 @@ pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
 pub const PLAIN: Style = Style::new();
 
-/// For both streams, from here on.
+/// Sets whether stdout and stderr get colours.
 pub fn choose_color(color: Color) {
     let choice = match color {
         Color::Auto => anstream::ColorChoice::Auto,
@@ -39,7 +39,8 @@ pub fn print(text: &str) -> ExitResult {
     }
 }
 
-/// Lines with names in them, which a store may have from anybody.
+/// Prints lines with names from a store. Anybody may have chosen these, so characters that cannot be seen are made
+/// visible.
 pub fn print_lines(text: &str) -> ExitResult {
     let lines = text.split('\n').map(printable);
     print(&lines.collect::<Vec<String>>().join("\n"))
@@ -63,28 +64,28 @@ pub fn warning(message: &str) {
     complain(YELLOW, "warning", message);
 }
 
-/// What to do, in whole sentences, under what it is about.
+/// Prints a hint, in whole sentences, below the message that it belongs to.
 pub fn hint(sentences: &str) {
     complain(BOLD, "hint", sentences);
 }
 
-/// A line on stderr; where that is closed there is nobody to tell.
+/// Writes a line to stderr. A stderr that is closed is ignored.
 fn complain(style: Style, label: &str, message: &str) {
     let mut err = anstream::stderr().lock();
     let _ = writeln!(err, "{style}{label}:{style:#} {}", printable(message));
 }
 
-/// What the answer to a question came to.
+/// Reports that a question was not answered with yes.
 pub fn say_nothing_is_changed() {
     let _ = writeln!(anstream::stderr().lock(), "nothing is changed");
 }
 
-/// A question, to which only a person at a terminal can say yes. `instead` is the option that says it.
+/// Asks a question that only a person at a terminal can answer with yes. The option `instead` answers it too.
 pub fn confirm(question: &str, instead: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::usage("there is nobody to ask")
             .because(question)
-            .advise(format!("Say {instead}.")));
+            .advise(format!("Confirm with {instead}.")));
     }
     let mut err = anstream::stderr().lock();
     let _ = write!(err, "{} [y/N] ", printable(question));

@@ -1,5 +1,6 @@
-//! How far long work has come: one line on a terminal's stderr, which goes away at the end. Nothing where a program reads
-//! stderr, and nothing of work that is soon done.
+//! The progress of long work: one line on stderr, removed at the end.
+//!
+//! Nothing is shown if stderr is not a terminal, or if the work is done soon.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
@@ -7,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use wxtoken::tool::Progress;
 
-/// Work that takes no longer shows nothing.
+/// The time before the line is first drawn. Work that takes no longer shows nothing.
 const SOON: Duration = Duration::from_millis(300);
-/// How often the line is drawn.
+/// The time between two drawings of the line.
 const EACH: Duration = Duration::from_millis(100);
 
-/// Shows `sealing secrets: 120 of 4000`.
+/// Returns a callback that shows `sealing secrets: 120 of 4000`.
 pub fn shown(doing: &'static str) -> Box<Progress> {
     let is_terminal = io::stderr().is_terminal();
     let is_dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");

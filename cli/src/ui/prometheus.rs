@@ -7,7 +7,7 @@ use wxtoken::tool::{AccountReport, Report, TokenReport};
 
 use crate::ui::width::printable;
 
-/// One metric of a token: its name, type and help, and its value where it has one.
+/// A metric of a token: its name, type and help, and its value if it has one.
 type Metric = (
     &'static str,
     &'static str,
@@ -49,13 +49,13 @@ const OF_A_TOKEN: [Metric; 12] = [
     (
         "wxtoken_rejects_total",
         "counter",
-        "How often callers said that the API refused the token.",
+        "How often callers rejected the token.",
         |t| Some(t.rejects),
     ),
     (
         "wxtoken_false_rejects_total",
         "counter",
-        "How many of these the platform contradicted, when it was asked.",
+        "How many of these rejections the platform contradicted.",
         |t| Some(t.false_rejects),
     ),
     (
@@ -67,13 +67,13 @@ const OF_A_TOKEN: [Metric; 12] = [
     (
         "wxtoken_failures_in_a_row",
         "gauge",
-        "Fetches that failed since the last that did not.",
+        "Fetches that failed since the last success.",
         |t| Some(t.failures_in_a_row),
     ),
     (
         "wxtoken_last_errcode",
         "gauge",
-        "The errcode of the last failure; 0 when it had none, or nothing failed.",
+        "The errcode of the last failure; 0 if it had none, or nothing failed.",
         |t| {
             Some(
                 t.last_error
@@ -123,7 +123,7 @@ pub fn write(report: &Report) -> String {
             i64::from(keeper),
         );
     }
-    let help = "Whether tokens are kept in memory, as the store cannot be written.";
+    let help = "Whether tokens are kept in memory, because the store cannot be written.";
     alone(
         &mut out,
         "wxtoken_degraded",
@@ -132,8 +132,7 @@ pub fn write(report: &Report) -> String {
         i64::from(report.degraded.is_some()),
     );
     if report.server.is_some() || report.away.is_some() {
-        let help =
-            "Whether the store's server is not reached, and this is what was seen of it last.";
+        let help = "Whether the store's server is not reached, and these are the values seen last.";
         let is_away = i64::from(report.away.is_some());
         alone(&mut out, "wxtoken_store_is_away", help, "", is_away);
     }
@@ -143,11 +142,11 @@ pub fn write(report: &Report) -> String {
             &mut out,
             name,
             "gauge",
-            "How long the store's server took over one question.",
+            "How long the store's server took to answer one request.",
         );
         let _ = writeln!(out, "{name} {}", server.round_trip_ms / 1000.0);
         if let Some(role) = &server.role {
-            let help = "Whether the store's server is a master, which takes writes.";
+            let help = "Whether the store's server is a master, which accepts writes.";
             let is_master = i64::from(role == "master");
             alone(&mut out, "wxtoken_store_is_master", help, "", is_master);
         }
@@ -186,7 +185,7 @@ pub fn write(report: &Report) -> String {
     out
 }
 
-/// For a store that cannot be read.
+/// Returns the metrics of a store that cannot be read.
 pub fn write_down() -> String {
     let mut out = String::new();
     alone(

@@ -1,6 +1,6 @@
-//! Words for a command line that somebody may copy.
+//! Quoting of words in commands that a person may copy into a shell.
 
-/// Ready to be typed into a shell.
+/// Returns a word with the quotes that a shell needs.
 pub fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:@%+=,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

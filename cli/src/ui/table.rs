@@ -1,6 +1,6 @@
-//! The table that people read: a row for each token, and under it what failed and what to do.
+//! The table of `wxtoken status`: a row for each token, with its failures and remedies below it.
 //!
-//! What is said stands here; how it is fitted into the terminal's columns, in `layout`.
+//! The content is made here, and `layout` fits it into the terminal's columns.
 
 use anstyle::Style;
 
@@ -15,27 +15,27 @@ use crate::ui::terminal::Terminal;
 use crate::ui::time::{age, moment, short_moment, span};
 use crate::ui::width::wrap;
 
-/// Columns of what is said under a row where nobody says how many there are.
+/// The width of notes if the width of the terminal is unknown.
 const READABLE: usize = 100;
-/// How far that is set in.
+/// The indentation of notes.
 const INDENT: usize = 4;
 
 /// A row before it is laid out.
 pub struct Row {
     pub name: String,
     pub is_current: bool,
-    /// Empty under the row that says it.
+    /// Empty in the rows of tickets, below the row of the account.
     pub kind: &'static str,
     pub id: String,
     pub life: Cell,
     pub age: String,
-    /// To the second, and shorter.
+    /// The time of the fetch, to the second and in a shorter form.
     pub when: [String; 2],
     pub by: String,
     notes: Vec<Note>,
 }
 
-/// What stands in the place of the bar.
+/// The cell that shows the life left: a bar, or words in its place.
 pub enum Cell {
     Bar {
         filled: f64,
@@ -46,7 +46,7 @@ pub enum Cell {
     Words(String, Style),
 }
 
-/// What is said under a row.
+/// A note below a row.
 struct Note {
     mark: &'static str,
     ascii_mark: &'static str,
@@ -54,7 +54,7 @@ struct Note {
     text: String,
 }
 
-/// The whole screen.
+/// Returns all lines of the table.
 pub fn draw(report: &Report, terminal: &Terminal) -> Vec<Line> {
     let mut lines = header(report, terminal);
     let rows: Vec<Row> = report
@@ -124,7 +124,7 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
             .with(PLAIN, moment(report.now, report.now)),
     ];
     if let Some(away) = &report.away {
-        let said = format!("the server is away, and this is what was seen of it last: {away}");
+        let said = format!("the server is away, and this is its last known state: {away}");
         lines.push(Line::default().with(YELLOW, said));
     }
     if let Some(server) = &report.server {
@@ -158,7 +158,7 @@ fn header(report: &Report, terminal: &Terminal) -> Vec<Line> {
 fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
     let is_own = token.is_access_token();
     let has_own = account.tokens.iter().any(TokenReport::is_access_token);
-    // Under its account's row; alone, by the name that get takes.
+    // Below the row of its account a ticket has a short name. Alone it has the name that get takes.
     let mut name = match is_own || !has_own {
         true => account.name_of(token),
         false => format!("  /{}", token.credential),
@@ -193,7 +193,7 @@ fn row(report: &Report, account: &AccountReport, token: &TokenReport) -> Row {
     }
 }
 
-/// The row says who it is about; what is left is the cause, and what to do.
+/// Returns the notes on a trouble: its cause, and what to do. The row names the account.
 fn notes_of(trouble: &Trouble) -> Vec<Note> {
     let style = style_of(trouble.tone());
     let (what, hint) = match trouble {
@@ -232,7 +232,7 @@ fn notes_of(trouble: &Trouble) -> Vec<Note> {
         }
         Trouble::FalselyRejected { seconds_ago, times } => {
             let said = format!(
-                "rejected {} ago while the platform takes it; {} so far",
+                "rejected {} ago, but the platform accepts it; {} so far",
                 span(*seconds_ago),
                 count(*times, "false rejection"),
             );

@@ -1,12 +1,12 @@
-//! The terminal behind stdout: how many columns it has, and whether it draws more than ASCII.
+//! The terminal behind stdout: the number of its columns, and whether it shows more than ASCII.
 
 use std::io;
 
-/// What stdout is shown on.
+/// The properties of stdout.
 pub struct Terminal {
-    /// Columns; None where a program reads it.
+    /// The number of columns. None if stdout is not a terminal and COLUMNS is not set.
     pub columns: Option<usize>,
-    /// Whether more than ASCII can be drawn.
+    /// Whether more than ASCII can be shown.
     pub unicode: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How lengths of time and moments are said.
+//! Lengths of time and moments as text.
 
 use chrono::{Local, TimeZone};
 
@@ -14,7 +14,7 @@ pub fn span(seconds: i64) -> String {
     }
 }
 
-/// The same in one unit: `12m`.
+/// A length of time in one unit: `12m`.
 pub fn age(seconds: i64) -> String {
     let s = seconds.max(0);
     match s {
@@ -34,12 +34,12 @@ pub fn date(seconds: i64) -> String {
     )
 }
 
-/// A moment in local time: only the clock when it is of today.
+/// A moment in local time: only the clock if it is today.
 pub fn moment(seconds: i64, now: i64) -> String {
     local(seconds, now, "%H:%M:%S", "%m-%d %H:%M")
 }
 
-/// The same in five columns.
+/// A moment in local time, in five columns: only the clock if it is today, and otherwise only the day.
 pub fn short_moment(seconds: i64, now: i64) -> String {
     local(seconds, now, "%H:%M", "%m-%d")
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_as_people_say_them() {
+    fn times_are_shown_as_people_write_them() {
         assert_eq!(span(59), "59s");
         assert_eq!(span(125), "2m 05s");
         assert_eq!(span(6480), "1h 48m");

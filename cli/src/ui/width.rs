@@ -1,18 +1,19 @@
-//! How many columns text takes on a screen, and how it is cut, filled up and wrapped to fit.
+//! The width of text on a screen, and text that is cut, padded and wrapped to fit.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Columns on a terminal; a Chinese character takes two.
+/// Returns the columns that a text takes on a terminal. A Chinese character takes two.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// For a screen: a process or an account may have a name that would move its cursor, or look like another one.
+/// Returns a text that is safe to show. A process or an account may have a name that moves the cursor, or looks like
+/// another.
 pub fn printable(text: &str) -> String {
     wxtoken::tool::shown(text).into_owned()
 }
 
-/// Cut to `most` columns, with a mark where something is missing.
+/// Returns a text cut to `most` columns, with a mark where something is missing.
 pub fn cut(text: &str, most: usize, unicode: bool) -> String {
     if width(text) <= most {
         return text.to_owned();
@@ -34,12 +35,12 @@ pub fn cut(text: &str, most: usize, unicode: bool) -> String {
     kept
 }
 
-/// Filled up with spaces to `to` columns.
+/// Returns a text padded with spaces to `to` columns.
 pub fn pad(text: &str, to: usize) -> String {
     format!("{text}{}", " ".repeat(to.saturating_sub(width(text))))
 }
 
-/// Lines of at most `most` columns, parted at spaces, and between wide characters where there is none.
+/// Returns lines of at most `most` columns. They break at spaces, or between wide characters without a space.
 pub fn wrap(text: &str, most: usize) -> Vec<String> {
     let most = most.max(8);
     let mut lines = Vec::new();
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_wrap_at_spaces_and_within_what_is_too_long() {
+    fn lines_wrap_at_spaces_and_within_long_words() {
         assert_eq!(wrap("one two three", 9), ["one two", "three"]);
         assert_eq!(wrap("aaaaaaaaaaaa", 8), ["aaaaaaaa", "aaaa"]);
         for line in wrap(

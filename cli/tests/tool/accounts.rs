@@ -1,4 +1,4 @@
-//! `wxtoken account` and `put`: where secrets come from, and where they never go.
+//! `wxtoken account` and `wxtoken put`: the ways to give a secret, and the places where none is shown.
 
 use std::path::Path;
 use std::process::Command;
@@ -55,7 +55,7 @@ fn a_secret_comes_from_stdin_or_a_file() {
 }
 
 #[test]
-fn what_looks_right_and_is_not_is_named_with_its_place_and_never_shown() {
+fn a_flawed_value_is_reported_with_the_place_of_the_flaw_and_never_shown() {
     let desk = Desk::new();
     let add = |name: &str, kind: &str, id: &str, secret: &str| {
         let run = desk.run_with(
@@ -102,7 +102,7 @@ fn what_looks_right_and_is_not_is_named_with_its_place_and_never_shown() {
 }
 
 #[test]
-fn a_secret_in_the_place_of_the_id_is_refused_and_goes_nowhere() {
+fn a_secret_given_as_the_id_is_refused_and_stored_nowhere() {
     let desk = Desk::new();
     let hex = "0123456789abcdef".repeat(2);
     let word = "aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-_9aB-";
@@ -152,7 +152,7 @@ fn a_secret_in_the_place_of_the_id_is_refused_and_goes_nowhere() {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         assert!(!text.contains(&hex) && !text.contains(word), "{path:?}");
     }
-    // What is where it belongs, and what has no known form, is taken.
+    // Values in their own place are accepted, and so are values of an unknown form.
     let right = desk.run_with(
         &[
             "account",
@@ -170,7 +170,7 @@ fn a_secret_in_the_place_of_the_id_is_refused_and_goes_nowhere() {
 }
 
 #[test]
-fn a_variable_that_looks_right_and_is_not_makes_no_second_store() {
+fn a_flawed_variable_makes_no_second_store() {
     let desk = Desk::with_shop();
     let store = desk.world.store().display().to_string();
     let home = desk.path("home").display().to_string();
@@ -268,7 +268,7 @@ fn a_secret_is_asked_for_without_echo_at_a_terminal() {
     desk.done(&["get", "shop"]);
 }
 
-/// The prompt for a secret, run by a shell, which tells afterwards how it ended and whether the terminal echoes.
+/// Runs the prompt for a secret in a shell. The shell then prints the exit code and whether the terminal echoes.
 fn prompt_in_a_shell(desk: &Desk) -> Terminal {
     let mut shell = Command::new("sh");
     let add = desk.command(&[
@@ -287,7 +287,7 @@ fn prompt_in_a_shell(desk: &Desk) -> Terminal {
     terminal
 }
 
-/// That the prompt ended so, and that nothing is left of it.
+/// Asserts that the prompt ended with this code, restored the terminal and registered nothing.
 fn expect_ended(desk: &Desk, terminal: Terminal, code: &str) {
     let (shown, _) = terminal.finish();
     assert!(shown.contains(code), "{shown}");
@@ -317,15 +317,15 @@ fn a_signal_at_the_prompt_ends_it_and_gives_the_terminal_back() {
         let terminal = prompt_in_a_shell(&desk);
         let pid = terminal.shown().split_once("pid ").unwrap().1;
         let pid = pid.split_once(' ').unwrap().0.parse().unwrap();
-        // SAFETY: it waits for a key, so it is there.
+        // SAFETY: the process exists, because it waits for input.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
         expect_ended(&desk, terminal, code);
     }
 }
 
-/// A shell would continue it; in a session of its own, nobody can.
+/// In a session of its own, no shell could continue a stopped process. The system therefore ignores Ctrl-Z there.
 #[test]
-fn a_signal_that_does_nothing_at_the_prompt_has_the_secret_asked_for_again() {
+fn an_ignored_signal_at_the_prompt_shows_the_prompt_again() {
     let desk = Desk::new();
     desk.world.add("official", "wx1", json!({}));
     let mut terminal = prompt_in_a_shell(&desk);
@@ -492,7 +492,7 @@ fn accounts_are_listed_chosen_and_removed() {
     assert!(!desk.done(&["account", "list"]).contains("shop"));
 }
 
-/// Faults row 82: what an upgraded process leaves while an older one still runs.
+/// Faults row 82: an upgraded process leaves an account that an older process does not know.
 #[test]
 fn an_account_of_an_unknown_kind_stops_no_command() {
     let desk = Desk::with_shop();
@@ -554,16 +554,16 @@ fn an_account_of_an_unknown_kind_stops_no_command() {
     let report = parsed(&desk.done(&["status", "--json"]));
     assert_eq!(report["unknown_accounts"], unknown);
     assert!(desk.done(&["rekey"]).starts_with("2 secrets sealed"));
-    // The newer version finds its account as it was, with a secret that opens.
+    // The newer version finds its account unchanged, and its secret opens.
     let known = "UPDATE weixin_account SET kind = 'official' WHERE name = 'newer'";
     common::sqlite(&desk.world.store(), known);
     desk.world.add("official", "wx9", json!({}));
     desk.done(&["get"]);
 }
 
-/// Faults row 85: names that look like others, as an older version or another program may have put them into a store.
+/// Faults row 85: an older version or another program may have stored names that look like others.
 #[test]
-fn what_cannot_be_seen_is_shown_by_its_number_everywhere() {
+fn characters_that_cannot_be_seen_are_shown_by_number_everywhere() {
     const HIDDEN: [char; 5] = ['\u{202E}', '\u{2066}', '\u{200B}', '\u{AD}', '\u{1b}'];
     let desk = Desk::with_shop();
     for bad in ["\u{202E}pohs", "sh\u{200B}op", "shop ", "\u{3164}", "-n"] {
@@ -580,7 +580,7 @@ fn what_cannot_be_seen_is_shown_by_its_number_everywhere() {
              VALUES ('child{odd}\u{1b}[2J', 'authorizer', 'wx2', '', '{odd}'), ('newer{odd}', 'kind{odd}', 'wx3', '', NULL)"
     );
     common::sqlite(&store, &sql);
-    // What a platform says, too.
+    // A platform's message may have such characters too.
     let errmsg = format!("see {odd}\u{1b}[2J");
     desk.world
         .fault(json!({"id": "wx1", "kind": "errcode", "errcode": 45009, "errmsg": errmsg}));

@@ -1,4 +1,4 @@
-//! Accounts, and what was put for them, from one store into another.
+//! `wxtoken copy`: accounts, and what was put for them, go from one store to another.
 
 use redis_server::{RedisServer, Value as Said};
 
@@ -46,7 +46,7 @@ fn on(desk: &Desk, store: &str, words: &[&str]) -> Run {
     finished(command, "")
 }
 
-/// Every account of a store can fetch.
+/// Asserts that every account of a store can fetch.
 fn works(desk: &Desk, store: &str) {
     for name in ["shop", "above", "own"] {
         let run = on(desk, store, &["get", name]);
@@ -87,11 +87,11 @@ fn from_a_file_to_a_server_to_another_and_back_to_a_file() {
 }
 
 #[test]
-fn a_copy_that_was_killed_is_ended_by_the_next() {
+fn a_copy_that_was_killed_is_completed_by_the_next() {
     let desk = filled();
     let server = RedisServer::start();
     let from = desk.world.store().display().to_string();
-    // It stands in the middle: the server has taken some of it, or none.
+    // The copy is under way: the server has received a part of it, or nothing.
     for _ in 0..4 {
         let mut copy = desk.command(&["copy", &from, &server.url()]);
         let mut copy = copy
@@ -149,7 +149,7 @@ fn an_account_that_differs_is_named_and_left() {
 }
 
 #[test]
-fn a_store_that_is_anothers_is_left_as_it_is() {
+fn a_store_of_another_program_is_left_as_it_is() {
     let desk = Desk::with_shop();
     let from = desk.world.store().display().to_string();
     let file = desk.file(
@@ -166,7 +166,7 @@ fn a_store_that_is_anothers_is_left_as_it_is() {
     assert_eq!(refused.code, 13, "{}", refused.err);
     assert!(refused.err.contains("another program"), "{}", refused.err);
     assert_eq!(server.run(&["DBSIZE"]), Said::Integer(1));
-    // Nor is a store made of one that is not there.
+    // A copy from a store that does not exist creates none.
     let made = path(&desk, "made.db");
     assert_eq!(desk.run(&["copy", &path(&desk, "none.db"), &made]).code, 13);
     assert!(!Path::new(&made).exists());
@@ -174,7 +174,7 @@ fn a_store_that_is_anothers_is_left_as_it_is() {
 }
 
 #[test]
-fn each_of_the_two_has_a_password_of_its_own_that_is_not_shown() {
+fn each_store_has_its_own_password_and_none_is_shown() {
     let desk = Desk::with_shop();
     let server = RedisServer::with(&["--requirepass", "hush@me"]);
     let from = desk.world.store().display().to_string();

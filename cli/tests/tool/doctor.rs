@@ -1,4 +1,4 @@
-//! `wxtoken doctor`: each fault is planted, found, and its remedy named.
+//! `wxtoken doctor`: a test plants each fault, and the doctor finds it and names its remedy.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Desk, Run, finished, parsed, set_mode};
 
-/// A desk whose directory is nobody else's, and whose shop has a token.
+/// A desk without a fault, whose shop has a token.
 fn sound_desk() -> Desk {
     let desk = Desk::with_shop();
     desk.done(&["get", "shop"]);
@@ -36,7 +36,7 @@ fn read(run: &Run) -> (i32, Vec<Value>) {
     (run.code, findings)
 }
 
-/// That the doctor sees `words` in a check, at that level, and names a remedy with `remedy` in it.
+/// Asserts that the doctor reports `words` in this check at this level, with a remedy that contains `remedy`.
 fn expect(desk: &Desk, more: &[&str], check: &str, level: &str, words: &str, remedy: &str) {
     let (_, findings) = doctor(desk, more);
     expect_in(&findings, check, level, words, remedy);
@@ -124,7 +124,7 @@ fn wide_modes_are_problems() {
         &[],
         "key",
         "warning",
-        "can learn the secrets",
+        "can open the secrets",
         "chmod 600",
     );
     set_mode(&key, 0o600);
@@ -132,7 +132,7 @@ fn wide_modes_are_problems() {
     set_mode(&lock, 0o666);
     expect(&desk, &[], "lock", "problem", "0666", "chmod o-rwx");
     set_mode(&lock, 0o600);
-    // A key of a stranger's would do the same.
+    // A store or a key that a stranger may change is not trusted.
     for (file, what) in [(&store, "tokens.db"), (&key, "tokens.db.key")] {
         set_mode(file, 0o602);
         expect(&desk, &[], "trust", "problem", "(mode 0602)", "chmod o-w");
@@ -178,12 +178,12 @@ fn links_and_leftovers_are_found() {
         &[],
         "store",
         "problem",
-        "is gone, and its key",
+        "is gone, but its key",
         "wxtoken restore",
     );
 }
 
-/// Every file beside the store, and what is in it.
+/// Every file in the store's directory, with its content.
 fn files(desk: &Desk) -> Vec<(OsString, Vec<u8>)> {
     let entries = std::fs::read_dir(desk.world.directory.path()).unwrap();
     let mut files: Vec<_> = entries
@@ -204,7 +204,7 @@ fn a_damaged_store_is_found_and_left_as_it_is() {
         bytes[from..from + 200].fill(0xff);
         bytes
     };
-    // The header; a page behind it; everything.
+    // The damage is in the header, in a later page, or everywhere.
     for bytes in [damaged(0), damaged(4096), b"no database".repeat(400)] {
         std::fs::write(&store, bytes).unwrap();
         let before = files(&desk);
@@ -319,7 +319,7 @@ fn files_of_another_owner_and_readers_are_told_apart() {
     );
 }
 
-/// The findings of a doctor's process that `limit` has changed before it starts.
+/// Returns the findings of a doctor whose process `limit` changes before it starts.
 fn doctor_under(
     desk: &Desk,
     more: &[&str],
@@ -327,7 +327,7 @@ fn doctor_under(
 ) -> (i32, Vec<Value>) {
     let mut command = desk.command(&[more, &["doctor", "--offline", "--json"]].concat());
     let mut limit = limit;
-    // SAFETY: makes system calls that change the child alone.
+    // SAFETY: `limit` makes only system calls, which change only the child.
     unsafe {
         command.pre_exec(move || {
             limit();
@@ -338,7 +338,7 @@ fn doctor_under(
 }
 
 #[test]
-fn one_file_that_is_mounted_and_a_read_only_volume_are_found() {
+fn a_file_mounted_alone_and_a_read_only_volume_are_found() {
     common::needs_root!();
     let desk = sound_desk();
     let store = desk.world.store();
@@ -366,7 +366,7 @@ fn one_file_that_is_mounted_and_a_read_only_volume_are_found() {
     let status = {
         let mut command = desk.command(&["status"]);
         let directory = desk.world.directory.path().to_owned();
-        // SAFETY: as above.
+        // SAFETY: the closure makes only system calls, which change only the child.
         unsafe {
             command.pre_exec(move || {
                 common::make_read_only(&directory);
@@ -383,7 +383,7 @@ fn one_file_that_is_mounted_and_a_read_only_volume_are_found() {
 }
 
 #[test]
-fn what_the_file_system_lacks_is_found_and_nothing_is_left() {
+fn features_that_the_file_system_lacks_are_found_and_no_file_is_left() {
     let desk = sound_desk();
     let before = files(&desk);
     for (call, argument, level, lack) in [
@@ -413,7 +413,7 @@ fn what_the_file_system_lacks_is_found_and_nothing_is_left() {
 }
 
 #[test]
-fn a_link_of_a_release_is_told_where_it_leads() {
+fn a_symbolic_link_is_reported_with_its_target() {
     let desk = sound_desk();
     let release = desk.path("release");
     std::fs::create_dir(&release).unwrap();
@@ -458,7 +458,7 @@ fn a_group_that_writes_may_own_lock_and_journal_where_the_owner_is_in_it() {
 #[test]
 fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
     let desk = sound_desk();
-    // Too long a label for any name server to be asked.
+    // The label is too long, so no name server is asked.
     let nowhere = format!("api_base_url=https://{}.example", "a".repeat(64));
     expect(
         &desk,
@@ -468,7 +468,7 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
         "DNS does not know the host",
         "getent hosts",
     );
-    // Other programs would go through a proxy.
+    // Other programs would use this proxy.
     let mut command = desk.command(&["-o", &nowhere, "doctor", "--json"]);
     command.env("https_proxy", "http://me:s3cret@127.0.0.1:1");
     let run = finished(command, "");
@@ -491,7 +491,7 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
     command.env("WXTOKEN_PROXY", "http://127.0.0.1:1");
     let run = finished(command, "");
     assert!(!run.out.contains("not read here"), "{}", run.out);
-    // A proxy that wants a login.
+    // This proxy asks for a login.
     let proxy = format!("proxy=http://me:s3cret@{}", proxy_that_refuses());
     let options = ["-o", "api_base_url=https://api.weixin.qq.com", "-o", &proxy];
     let words = "refused the user name and password (HTTP 407): it asks for Basic";
@@ -541,7 +541,7 @@ fn a_host_that_cannot_be_found_or_cannot_prove_itself_is_named() {
     );
 }
 
-/// Answers one request by what `reply` makes of it.
+/// Answers one request with the reply that `reply` returns for it.
 fn answer_once(reply: impl FnOnce(&[u8]) -> String + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -562,7 +562,7 @@ fn proxy_that_refuses() -> SocketAddr {
     answer_once(|_| "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\n\r\n".into())
 }
 
-/// A host whose clock is that many seconds off; answers one request.
+/// Starts a host whose clock is `off` seconds wrong. It answers one request.
 fn host_with_clock(off: i64) -> String {
     let address = answer_once(move |request| {
         assert!(request.starts_with(b"GET / HTTP/1.1\r\n"));
@@ -574,7 +574,7 @@ fn host_with_clock(off: i64) -> String {
 }
 
 #[test]
-fn a_clock_that_is_off_is_told_by_how_much() {
+fn a_wrong_clock_is_reported_with_the_difference() {
     let desk = sound_desk();
     let run = |off, level: &str, words: &str, remedy: &str| {
         expect(
@@ -597,7 +597,7 @@ fn a_clock_that_is_off_is_told_by_how_much() {
 }
 
 #[test]
-fn an_address_that_is_not_on_the_list_is_read_out_with_where_to_add_it() {
+fn an_address_that_is_not_on_the_allow_list_is_named_with_the_place_to_add_it() {
     let desk = Desk::new();
     let closed = json!({"allow_ips": ["10.0.0.1"]});
     desk.world.add("official", "wx1", closed.clone());
@@ -633,7 +633,7 @@ fn an_address_that_is_not_on_the_list_is_read_out_with_where_to_add_it() {
 }
 
 #[test]
-fn what_is_missing_or_failing_is_said_with_the_command_that_mends_it() {
+fn missing_things_and_failures_are_reported_with_the_command_that_fixes_them() {
     let desk = sound_desk();
     desk.register("platform", "component", "wxc");
     desk.register("corp", "work", "wwdemo0000000001");
@@ -657,7 +657,7 @@ fn what_is_missing_or_failing_is_said_with_the_command_that_mends_it() {
 }
 
 #[test]
-fn the_environment_is_shown_without_what_may_be_secret() {
+fn the_environment_is_shown_without_values_that_may_be_secret() {
     let desk = sound_desk();
     let mut command = desk.command(&["doctor", "--offline", "--json"]);
     command

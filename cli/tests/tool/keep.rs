@@ -1,4 +1,4 @@
-//! `wxtoken keep`, the process: what it says, what wakes it, how it ends, and what it tells the service manager.
+//! The process `wxtoken keep`: its log, the events that wake it, its end, and its messages to the service manager.
 
 use std::io::Read;
 use std::os::fd::AsRawFd;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Desk, finished, parsed};
 use common::{SECRET, wait_until};
 
-/// A running keeper, killed when it goes.
+/// A running keeper, killed on drop.
 struct Keeping {
     child: Child,
     err: Option<ChildStderr>,
@@ -24,10 +24,10 @@ impl Keeping {
         Keeping::by(desk, &["keep"], environment)
     }
 
-    /// By another command that keeps, too.
+    /// Starts another command that keeps tokens fresh too.
     fn by(desk: &Desk, words: &[&str], environment: &[(&str, &str)]) -> Keeping {
         let keep = desk.command(words);
-        // The service manager names the process that is to show signs of life.
+        // The service manager names the process that must show signs of life.
         let mut command = Command::new("sh");
         command.args(["-c", "WATCHDOG_PID=$$ exec \"$0\" \"$@\""]);
         command
@@ -42,7 +42,7 @@ impl Keeping {
         command.stderr(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let err = child.stderr.take().unwrap();
-        // SAFETY: our own descriptor.
+        // SAFETY: this test owns the descriptor.
         unsafe { libc::fcntl(err.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
         Keeping {
             child,
@@ -64,11 +64,11 @@ impl Keeping {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: our own child, not waited for yet.
+        // SAFETY: the child is ours and has not been waited for.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
-    /// What it has said, when it has ended as it should.
+    /// Ends the keeper with a signal. Returns its log, and asserts that it ended with code 0.
     fn end(mut self, signal: i32) -> String {
         self.signal(signal);
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
@@ -102,7 +102,7 @@ fn it_fetches_at_once_wakes_when_an_account_comes_and_ends_cleanly() {
     assert_eq!(desk.world.minted(), 1);
     assert_eq!(parsed(&desk.done(&["status", "--json"]))["keeper"], true);
 
-    // The next look is hours away; it is the change of the store that wakes it.
+    // The next look is hours away. The change of the store wakes the keeper.
     desk.register("second", "official", "wx2");
     keeping.until_it_says("fetched second: good until ");
     assert!(desk.world.accepts(desk.done(&["get", "second"]).trim()));
@@ -111,7 +111,7 @@ fn it_fetches_at_once_wakes_when_an_account_comes_and_ends_cleanly() {
     let said = keeping.end(libc::SIGTERM);
     assert!(said.ends_with("SIGTERM: ending\n"), "{said}");
     for line in said.lines() {
-        // A date, a time, and one event.
+        // Each line has a date, a time, and one event.
         assert!(
             line.as_bytes()[10] == b' ' && line.as_bytes()[19] == b' ',
             "{line}"
@@ -123,7 +123,7 @@ fn it_fetches_at_once_wakes_when_an_account_comes_and_ends_cleanly() {
     assert_eq!(parsed(&desk.done(&["status", "--json"]))["keeper"], false);
 }
 
-/// What the service manager is told next. A signal of another test may come in between.
+/// Returns the next message to the service manager. A signal of another test may interrupt the wait.
 fn next_word(manager: &UnixDatagram) -> String {
     let mut buffer = [0; 512];
     loop {
@@ -134,7 +134,7 @@ fn next_word(manager: &UnixDatagram) -> String {
     }
 }
 
-/// A socket as systemd has it, and its path.
+/// Returns a socket like that of systemd, and its path.
 fn service_manager(desk: &Desk) -> (UnixDatagram, PathBuf) {
     let path = desk.path("notify");
     let manager = UnixDatagram::bind(&path).unwrap();
@@ -171,11 +171,11 @@ fn it_tells_the_service_manager() {
     let all = told_until("READY=1");
     assert!(!all.contains("STOPPING"), "{all}");
     told_until("STATUS=1 account, 1 credential, all valid");
-    // Signs of life come though nothing happens.
+    // Signs of life come even if nothing happens.
     for _ in 0..3 {
         told_until("WATCHDOG=1");
     }
-    // And though the store cannot be used: what was in it, only the keeper knows.
+    // They come even if the store cannot be used, because only the keeper knows its content.
     std::fs::remove_file(desk.world.store()).unwrap();
     std::fs::create_dir(desk.world.store()).unwrap();
     keeping.until_it_says("is a directory");
@@ -188,11 +188,11 @@ fn it_tells_the_service_manager() {
     assert!(desk.done(&["account", "list"]).contains("shop"));
     let said = keeping.end(libc::SIGTERM);
     told_until("STOPPING=1");
-    // The journal knows the time by itself.
+    // The journal records the time by itself, so a line has none.
     assert!(said.starts_with("keeping "), "{said}");
 }
 
-/// Faults row 74: a keeper whose fetches all hang shows no sign of life, and so is started anew.
+/// Faults row 74: a keeper whose fetches all hang shows no sign of life, so the service manager restarts it.
 #[test]
 fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
     let desk = Desk::with_shop();
@@ -201,7 +201,7 @@ fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
         ("NOTIFY_SOCKET", path.to_str().unwrap()),
         ("WATCHDOG_USEC", "400000"),
         ("WXTOKEN_TIMEOUT_MS", "300"),
-        // Each thread, where its claim is written.
+        // Each thread hangs where its claim is written.
         ("TEST_HOLD", "3 1000000"),
     ];
     let mut keeping = Keeping::start(&desk, &environment);
@@ -219,7 +219,7 @@ fn it_shows_no_sign_of_life_while_every_fetch_hangs() {
     assert_eq!(desk.world.requests(), 0);
 }
 
-/// Faults row 74, in a container: nobody else would start it anew.
+/// Faults row 74, in a container: nothing else would restart the keeper.
 #[test]
 fn it_ends_itself_where_no_service_manager_watches_it_hang() {
     let desk = Desk::with_shop();
@@ -265,7 +265,7 @@ fn a_failure_is_one_line_with_the_next_try_and_is_over_when_the_secret_is_right(
                 --id wx1`.";
     assert!(next.ends_with(hint), "{line}");
     assert_eq!(desk.world.requests(), 1);
-    // Rotated: no restart.
+    // The secret is rotated, without a restart.
     assert_eq!(desk.run_with(&words, SECRET).code, 0);
     keeping.until_it_says("fetched shop: ");
     let said = keeping.end(libc::SIGINT);
@@ -273,7 +273,7 @@ fn a_failure_is_one_line_with_the_next_try_and_is_over_when_the_secret_is_right(
     assert_eq!(desk.world.requests(), 2);
 }
 
-/// SIGHUP: look now, whatever the plan was.
+/// On SIGHUP the keeper looks at once.
 #[test]
 fn a_hang_up_makes_it_look_again_and_a_lost_store_comes_back() {
     let desk = Desk::with_shop();
@@ -285,7 +285,7 @@ fn a_hang_up_makes_it_look_again_and_a_lost_store_comes_back() {
         desk.world.store().exists() && desk.done(&["account", "list"]).contains("shop")
     });
     desk.done(&["get", "shop"]);
-    // What is removed stays removed.
+    // An account that is removed stays removed.
     desk.done(&["account", "remove", "shop", "--yes"]);
     keeping.signal(libc::SIGHUP);
     let said = keeping.end(libc::SIGTERM);
@@ -315,7 +315,7 @@ fn it_ends_while_a_fetch_hangs_and_several_are_as_one() {
     assert!(said.contains("SIGTERM: ending"), "{said}");
 }
 
-/// Nobody reads what it says any more: the tokens matter more.
+/// The reader of the log has gone away, and the keeper goes on.
 #[test]
 fn a_log_that_cannot_be_written_stops_nothing() {
     let desk = Desk::new();
@@ -331,7 +331,7 @@ fn a_log_that_cannot_be_written_stops_nothing() {
 }
 
 #[test]
-fn a_reader_that_rejects_is_told_what_comes_of_it() {
+fn a_reader_that_rejects_is_told_the_result() {
     common::needs_root!();
     let desk = Desk::with_shop();
     desk.done(&["get", "shop"]);
@@ -345,7 +345,7 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
     };
     desk.world.sim.revoke("wx1");
     let said = reject();
-    assert_eq!(said, "shop: another has been fetched by now\n");
+    assert_eq!(said, "shop: another token has been fetched\n");
     let given = finished(desk.reader(&["get", "shop"]), "").out;
     assert!(desk.world.accepts(given.trim_end()), "{given}");
     keeping.until_it_says("fetched shop: ");
@@ -356,7 +356,7 @@ fn a_reader_that_rejects_is_told_what_comes_of_it() {
 }
 
 #[test]
-fn who_may_not_keep_is_told() {
+fn a_user_who_may_not_keep_is_told() {
     let desk = Desk::new();
     std::fs::write(desk.world.store(), "").unwrap();
     desk.register("shop", "official", "wx1");
@@ -364,7 +364,7 @@ fn who_may_not_keep_is_told() {
     std::fs::remove_file(&key).unwrap();
     std::fs::create_dir(&key).unwrap();
     let mut keeping = Keeping::start(&desk, &[]);
-    // It does what it can, and says what it cannot.
+    // The keeper does what it can, and reports what it cannot do.
     keeping.until_it_says("tokens.db.key");
     keeping.end(libc::SIGTERM);
 }

@@ -1,4 +1,4 @@
-//! The command `wxtoken`, run as people and scripts run it; the simulator plays WeChat.
+//! The command `wxtoken`, run as people and scripts run it. The simulator plays WeChat.
 
 mod accounts;
 mod copy;
@@ -25,17 +25,17 @@ use std::process::{Command, Stdio};
 use common::{SECRET, World};
 use serde_json::{Value, json};
 
-/// A user who is in no group but that of readers.
+/// A user whose only group is that of the readers.
 const NOBODY: u32 = 65534;
 
-/// What a run came to.
+/// The result of a run.
 struct Run {
     code: i32,
     out: String,
     err: String,
 }
 
-/// A world whose store is the command's.
+/// A world with a store, in which the command is run.
 struct Desk {
     world: World,
 }
@@ -47,7 +47,7 @@ impl Desk {
         }
     }
 
-    /// With its store on a server of its own, and `wx1` registered as `shop`.
+    /// A desk with its store on its own Redis server, and with `wx1` registered as `shop`.
     fn on_redis() -> Desk {
         let desk = Desk {
             world: World::on_redis(),
@@ -57,7 +57,7 @@ impl Desk {
         desk
     }
 
-    /// With `wx1` known to WeChat, and registered as `shop`.
+    /// A desk with `wx1` known to WeChat and registered as `shop`.
     fn with_shop() -> Desk {
         let desk = Desk::new();
         desk.world.add("official", "wx1", json!({}));
@@ -103,7 +103,7 @@ impl Desk {
         finished(self.command(words), stdin)
     }
 
-    /// Of what is done and says so.
+    /// Runs a command that must succeed without a message on stderr. Returns its stdout.
     fn done(&self, words: &[&str]) -> String {
         let run = self.run(words);
         assert_eq!(
@@ -124,13 +124,13 @@ impl Desk {
         run
     }
 
-    /// From here on the store's group may read it, and nothing else. Tests of that begin with `needs_root`.
+    /// Lets the store's group read it, and do nothing else. Tests that use this begin with `needs_root`.
     fn let_readers_in(&self) {
         set_mode(self.world.directory.path(), 0o755);
         std::os::unix::fs::chown(self.world.store(), None, Some(NOBODY)).unwrap();
         set_mode(&self.world.store(), 0o640);
-        // Where the binary lies may be closed to others. Copied by another process: a thread that forks now would hold it open
-        // for writing, and keep it from being run.
+        // The directory of the binary may be closed to other users, so the binary is copied. Another process copies it:
+        // a thread that forks now would hold the copy open for writing, and it could not be run.
         let mut copy = Command::new("cp");
         let copied = copy
             .arg(env!("CARGO_BIN_EXE_wxtoken"))
@@ -157,7 +157,7 @@ impl Desk {
         self.world.directory.path().join(name)
     }
 
-    /// A file of mode 0600.
+    /// Writes a file of mode 0600, and returns its path.
     fn file(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
@@ -172,7 +172,7 @@ fn finished(mut command: Command, stdin: &str) -> Run {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // One that reads nothing may be gone.
+    // A command that reads nothing may have ended.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     Run {
@@ -196,7 +196,7 @@ fn get_prints_the_token_and_nothing_else() {
     let token = desk.done(&["get", "shop"]);
     let token = token.strip_suffix('\n').unwrap();
     assert!(desk.world.accepts(token));
-    // The current account, from another process: no second fetch.
+    // Another process gets the token of the current account without a second fetch.
     assert_eq!(desk.done(&["get"]), format!("{token}\n"));
     assert_eq!(desk.world.minted(), 1);
     let said = parsed(&desk.done(&["get", "--json"]));
@@ -260,7 +260,7 @@ fn a_failed_get_says_why_on_stderr_and_has_the_exit_code_of_its_status() {
         near.err
     );
     assert!(
-        refused.err.contains("\nhint: The next try makes sense in "),
+        refused.err.contains("\nhint: Try again in "),
         "{}",
         refused.err
     );
@@ -299,8 +299,8 @@ fn a_mistyped_path_does_not_become_a_store() {
     assert!(!desk.world.store().exists());
 }
 
-/// What comes of a rejection.
-const NEXT: &str = "shop: rejected; the next get asks the platform whether it takes this token, and fetches another if not\n";
+/// The output of `wxtoken reject` if no keeper runs.
+const NEXT: &str = "shop: rejected; the next get asks the platform whether it accepts this token, and fetches another if not\n";
 
 #[test]
 fn a_rejected_token_is_replaced_at_the_next_get() {
@@ -346,7 +346,7 @@ fn a_reject_fetches_nothing_and_says_when_another_may_be_fetched() {
     let said = desk.done(&["reject"]);
     assert!(
         said.starts_with("shop: rejected; no other may be fetched for ")
-            && said.ends_with("s, and get gives this one till then\n"),
+            && said.ends_with("s, and get returns this one until then\n"),
         "{said}"
     );
     assert_eq!(desk.done(&["get"]), second);
@@ -354,7 +354,7 @@ fn a_reject_fetches_nothing_and_says_when_another_may_be_fetched() {
 }
 
 #[test]
-fn a_reject_while_a_failure_stands_says_how_long_it_does() {
+fn a_reject_during_a_failure_says_how_long_it_stands() {
     let desk = Desk::with_shop();
     desk.done(&["get"]);
     desk.world.sim.revoke("wx1");
@@ -367,14 +367,14 @@ fn a_reject_while_a_failure_stands_says_how_long_it_does() {
     let said = desk.done(&["reject"]);
     assert!(
         said.starts_with("shop: rejected; no other may be fetched for ")
-            && !said.contains("get gives"),
+            && !said.contains("get returns"),
         "{said}"
     );
     assert_eq!(desk.run(&["get"]).code, 17);
 }
 
 #[test]
-fn a_variable_that_is_no_text_is_named() {
+fn a_variable_that_is_not_utf8_is_named() {
     let desk = Desk::with_shop();
     for (variable, code) in [("WXTOKEN_STORE", 2), ("WXTOKEN_TIMEOUT_MS", 11)] {
         let mut command = desk.command(&["get"]);
@@ -404,7 +404,7 @@ fn options_are_set_by_name() {
 }
 
 #[test]
-fn a_backup_comes_back_and_a_new_key_opens_what_was_sealed() {
+fn a_backup_is_restored_and_a_new_key_opens_all_secrets() {
     let desk = Desk::with_shop();
     desk.done(&["get", "shop"]);
     let backup = desk.path("shop.bak");
@@ -429,7 +429,7 @@ fn a_backup_comes_back_and_a_new_key_opens_what_was_sealed() {
 }
 
 #[test]
-fn a_person_ends_a_back_off_as_often_as_wanted() {
+fn retry_ends_a_back_off_every_time() {
     let desk = Desk::with_shop();
     desk.world.add("official", "wx2", json!({}));
     desk.register("stall", "official", "wx2");

@@ -1,4 +1,4 @@
-//! What the command says of itself: help, man pages, completions.
+//! The documentation in the command: help, man pages, completions.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ fn every_exit_code_is_documented() {
 }
 
 #[test]
-fn completions_are_scripts_that_their_shells_take() {
+fn shells_accept_their_completions() {
     let desk = Desk::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = desk.file(shell, &desk.done(&["completions", shell]));
@@ -37,7 +37,7 @@ fn completions_are_scripts_that_their_shells_take() {
 }
 
 #[test]
-fn each_command_has_a_page_that_troff_takes() {
+fn each_command_has_a_page_that_troff_accepts() {
     let desk = Desk::new();
     let pages = desk.path("man1");
     std::fs::create_dir(&pages).unwrap();

@@ -1,11 +1,11 @@
-//! `wxtoken status --prometheus`, read by the grammar of the text exposition format.
+//! `wxtoken status --prometheus`, parsed by the grammar of the text exposition format.
 
 use std::collections::{HashMap, HashSet};
 
 use super::Desk;
 use super::status::busy_desk;
 
-/// One line that is no comment.
+/// One line that is not a comment.
 #[derive(Debug)]
 struct Sample {
     name: String,
@@ -13,7 +13,7 @@ struct Sample {
     value: f64,
 }
 
-/// Reads a text as strictly as the format is written; panics where it is not followed.
+/// Parses a text as strictly as the format allows. Panics on an error.
 fn read(text: &str) -> Vec<Sample> {
     assert!(text.ends_with('\n'));
     let mut samples = Vec::new();
@@ -109,7 +109,7 @@ fn find(samples: &[Sample], name: &str, account: &str, credential: &str) -> Opti
 }
 
 #[test]
-fn the_metrics_follow_the_format_and_say_what_is() {
+fn the_metrics_follow_the_format_and_are_right() {
     let desk = busy_desk();
     let odd = "the \"odd\" \\ one";
     desk.register(odd, "official", "wx1");
@@ -150,7 +150,7 @@ fn a_store_that_cannot_be_read_is_a_metric_and_an_exit_code() {
 }
 
 #[test]
-fn a_mistyped_name_is_no_fault_of_the_store() {
+fn a_mistyped_name_is_not_reported_as_a_fault_of_the_store() {
     let desk = Desk::with_shop();
     for (words, code) in [
         (&["status", "--prometheus", "stall"][..], 12),

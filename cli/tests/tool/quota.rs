@@ -1,4 +1,4 @@
-//! `wxtoken quota`: what is left of the day, and the day's counts set back.
+//! `wxtoken quota`: the calls left today, and clearing the day's counts.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use super::{Desk, Run, parsed};
 
 pub const SEND: &str = "/cgi-bin/message/custom/send";
-/// Not the account's: its name alone says that it is secret.
+/// A secret that is not the account's. Only the name of its field shows that it is a secret.
 const USERS_KEY: &str = "session-key-of-a-user";
 const COUNTS: &str = "/cgi-bin/openapi/quota/get";
 const CLEAR: &str = "/cgi-bin/clear_quota/v2";
@@ -34,7 +34,7 @@ pub fn token(desk: &Desk, name: &str) -> String {
     desk.done(&["get", name]).trim_end().to_owned()
 }
 
-/// A business call with this token, and with a body that no program should send.
+/// Makes a business call with this token, and with secrets in a body that no program should send.
 pub fn send(desk: &Desk, token: &str) -> Value {
     let nested = format!(r#"{{"access_token":"{token}"}}"#);
     let body = json!({"touser": "o1", "appsecret": SECRET, "session_key": USERS_KEY, "x": token, "nested": nested});
@@ -50,7 +50,7 @@ pub fn calls(desk: &Desk, path: &str) -> u64 {
     counters.by_path.get(path).copied().unwrap_or_default()
 }
 
-/// The words of the row of this path.
+/// Returns the words in the row of this path.
 fn row<'a>(table: &'a str, path: &str) -> Vec<&'a str> {
     let mut lines = table.lines().map(|line| line.split_whitespace());
     let found = lines.find(|words| words.clone().next() == Some(path));
@@ -93,7 +93,7 @@ fn component(desk: &Desk) {
 }
 
 #[test]
-fn what_is_left_of_the_day_is_a_table_of_the_calls_that_matter() {
+fn the_calls_left_today_are_shown_in_a_table() {
     let desk = Desk::with_shop();
     desk.world
         .add("official", "wx1", json!({"business_quota": 50}));
@@ -117,7 +117,7 @@ fn what_is_left_of_the_day_is_a_table_of_the_calls_that_matter() {
     let api = json!({"path": SEND, "daily_limit": 50, "used": 2, "remain": 48,
                      "rate_limit": null, "component_rate_limit": null});
     assert_eq!(said, json!({"name": "shop", "apis": [api]}));
-    // No token was fetched for it.
+    // No other token was fetched.
     assert_eq!(desk.world.minted(), 1);
 }
 
@@ -129,7 +129,7 @@ fn a_store_in_redis_has_the_same_counts() {
 }
 
 #[test]
-fn an_api_that_is_not_counted_is_said_and_a_path_is_checked_before_anything_is_asked() {
+fn an_uncounted_api_is_reported_and_a_path_is_checked_before_any_request() {
     let desk = Desk::with_shop();
     for (path, errcode) in [
         ("/cgi-bin/nothing", "76021"),
@@ -166,7 +166,7 @@ fn a_token_that_is_refused_is_replaced_once() {
     assert_eq!(row(&table, SEND)[1], "0");
     assert_eq!((calls(&desk, COUNTS), desk.world.minted()), (2, 2));
     assert!(!desk.world.accepts(&token));
-    // One that is refused again is not asked for a third time.
+    // A call that is refused again is not made a third time.
     desk.world
         .fault(json!({"path": COUNTS, "kind": "errcode", "errcode": 40001, "times": 0}));
     let run = desk.run(&["quota", "shop", SEND]);
@@ -177,7 +177,7 @@ fn a_token_that_is_refused_is_replaced_once() {
 }
 
 #[test]
-fn the_counts_are_cleared_only_when_somebody_says_yes() {
+fn the_counts_are_cleared_only_after_a_yes() {
     let desk = Desk::with_shop();
     let token = token(&desk, "shop");
     send(&desk, &token);
@@ -208,7 +208,7 @@ fn the_counts_are_cleared_only_when_somebody_says_yes() {
 }
 
 #[test]
-fn the_eleventh_clear_of_a_month_says_when_the_counts_begin_anew() {
+fn the_eleventh_clear_of_a_month_says_when_the_next_is_possible() {
     let desk = Desk::with_shop();
     for _ in 0..10 {
         desk.done(&["quota", "shop", "--clear", "--yes"]);
@@ -257,7 +257,7 @@ fn a_day_without_fetches_is_cleared_without_a_token_and_the_back_off_is_named() 
 }
 
 #[test]
-fn a_component_and_its_authorizers_have_counts_and_one_secret_that_clears_them() {
+fn a_component_and_its_authorizers_have_counts_that_one_secret_clears() {
     let desk = Desk::new();
     component(&desk);
     let merchant = token(&desk, "merchant");
@@ -288,7 +288,7 @@ fn a_component_and_its_authorizers_have_counts_and_one_secret_that_clears_them()
 }
 
 #[test]
-fn an_account_whose_platform_has_no_such_call_is_told_so() {
+fn an_account_of_a_platform_without_quotas_is_refused_with_a_reason() {
     let desk = Desk::new();
     desk.world.add("work", "ww1", json!({}));
     desk.world.add("douyin", "tt1", json!({}));
@@ -319,7 +319,7 @@ fn an_account_whose_platform_has_no_such_call_is_told_so() {
 }
 
 #[test]
-fn a_server_in_a_stores_place_sends_the_operator_to_its_host() {
+fn quota_on_a_server_sends_the_operator_to_its_host() {
     let desk = Desk::new();
     let mut command = desk.command(&["quota", "shop"]);
     command.env("WXTOKEN_STORE", "https://server.example:8443");

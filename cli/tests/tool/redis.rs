@@ -41,7 +41,7 @@ fn the_commands_work_on_a_server_as_on_a_file() {
 }
 
 #[test]
-fn a_server_that_is_not_there_is_a_problem_of_the_doctor() {
+fn the_doctor_reports_a_server_that_is_not_reached() {
     let desk = Desk::on_redis();
     let mut command = desk.command(&["doctor", "--offline"]);
     let nowhere = format!("redis+unix://:hush@{}", desk.path("nothing").display());
@@ -61,7 +61,7 @@ fn a_server_that_is_not_there_is_a_problem_of_the_doctor() {
 }
 
 #[test]
-fn a_password_is_no_argument_and_a_flawed_url_is_not_repeated() {
+fn a_password_is_never_an_argument_and_a_flawed_url_is_not_repeated() {
     let desk = Desk::new();
     for store in [
         "redis://:hush@h",
@@ -103,7 +103,7 @@ fn a_keeper_on_a_server_keeps_tokens_and_answers_readers() {
 }
 
 #[test]
-fn the_doctor_says_what_of_a_server_may_cost_tokens() {
+fn the_doctor_reports_settings_of_a_server_that_may_lose_tokens() {
     let desk = Desk::on_redis();
     let server = desk.world.server();
     let doctor = || {
@@ -164,7 +164,7 @@ fn the_doctor_says_what_of_a_server_may_cost_tokens() {
 }
 
 #[test]
-fn status_says_how_the_server_is() {
+fn status_shows_the_role_of_the_server() {
     let desk = Desk::on_redis();
     let report = parsed(&desk.done(&["status", "--json"]));
     assert_eq!(report["server"]["role"], "master");

@@ -1,4 +1,4 @@
-//! `wxtoken quota --rid`: what WeChat noted of a request, without what is secret in it.
+//! `wxtoken quota --rid`: WeChat's record of a request, shown without its secrets.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::quota::{SEND, calls, expect_no_secret, send, token};
 use super::{Desk, parsed};
 
 #[test]
-fn a_pasted_errmsg_leads_to_what_was_noted_and_no_secret_of_it_is_shown() {
+fn a_pasted_errmsg_shows_the_record_without_its_secrets() {
     let desk = Desk::with_shop();
     let token = token(&desk, "shop");
     desk.world
@@ -35,7 +35,7 @@ fn a_pasted_errmsg_leads_to_what_was_noted_and_no_secret_of_it_is_shown() {
     assert_eq!(said["rid"], rid);
     assert_eq!(said["request"]["request_url"], "access_token=***&a=1");
     expect_no_secret(&run, &token);
-    // Of a request with the secret.
+    // This request contains the secret.
     desk.world.fault(
         json!({"id": "wx1", "path": "/cgi-bin/stable_token", "kind": "errcode", "errcode": 40002}),
     );
@@ -54,7 +54,7 @@ fn a_pasted_errmsg_leads_to_what_was_noted_and_no_secret_of_it_is_shown() {
 }
 
 #[test]
-fn a_rid_that_leads_nowhere_says_why() {
+fn an_unknown_rid_is_refused_with_a_reason() {
     let desk = Desk::with_shop();
     desk.world.add("official", "wx2", json!({}));
     desk.register("stall", "official", "wx2");

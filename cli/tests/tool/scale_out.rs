@@ -1,5 +1,5 @@
-//! docs/scale-out.md, followed: its redis.conf, its ACL line, its first commands, a second host, its keeper's environment.
-//! What stands in for the reader's own: the names of hosts, the place of files, and the password.
+//! Follows docs/scale-out.md: its redis.conf, its ACL line, its first commands, a second host, its keeper's
+//! environment. The test replaces the names of hosts, the places of files, and the password.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ const PAGE: &str = include_str!("../../../docs/scale-out.md");
 const CHINESE: &str = include_str!("../../../docs/scale-out.zh-CN.md");
 const PASSWORD: &str = "a-password-of-the-test";
 
-/// The blocks of code on a page, without comments, which are in its own language.
+/// The blocks of code on a page, without comments, which are in the page's language.
 fn blocks(page: &str) -> Vec<String> {
     let fenced = page.split("```").skip(1).step_by(2);
     fenced
@@ -24,7 +24,7 @@ fn blocks(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The one block with these words.
+/// The only block with these words.
 fn block(with: &str) -> String {
     let mut found = blocks(PAGE)
         .into_iter()
@@ -36,7 +36,7 @@ fn block(with: &str) -> String {
     block
 }
 
-/// A server that is set up as the page says, with its replica.
+/// A server with a replica, set up as the page says.
 struct Site {
     server: RedisServer,
     door: Proxy,
@@ -75,14 +75,14 @@ impl Site {
         format!("127.0.0.1:{}", self.door.port())
     }
 
-    /// What the page says, as this reader writes it.
+    /// Returns text of the page with this site's address and files.
     fn own(&self, text: &str, etc: &Path) -> String {
         text.replace("redis.internal:6379", &self.address())
             .replace("/etc/wxtoken", etc.to_str().unwrap())
     }
 }
 
-/// A host that a reader of the page sits at: its own state directory, and its own files.
+/// A host on which the page is followed, with its own state directory and files.
 fn host(desk: &Desk, name: &str) -> PathBuf {
     let etc = desk.path(name);
     std::fs::create_dir_all(&etc).unwrap();
@@ -91,7 +91,7 @@ fn host(desk: &Desk, name: &str) -> PathBuf {
     etc
 }
 
-/// Runs lines of the page in a shell on a host, with the secret for whoever asks.
+/// Runs lines of the page in a shell on a host. The secret is on stdin.
 fn shell(desk: &Desk, etc: &Path, lines: &str) -> Run {
     let mut command = Command::new("sh");
     command.args(["-ec", lines]).env_clear();
@@ -107,7 +107,7 @@ fn shell(desk: &Desk, etc: &Path, lines: &str) -> Run {
 }
 
 #[test]
-fn the_page_is_one_in_both_languages() {
+fn both_languages_of_the_page_have_the_same_code() {
     assert_eq!(blocks(PAGE), blocks(CHINESE));
 }
 
@@ -133,7 +133,7 @@ fn the_page_is_followed_from_the_first_command_to_a_keeper_on_a_second_host() {
     let token = shell(&desk, &first, &format!("{names}wxtoken get shop"));
     assert!(desk.world.accepts(token.out.trim()), "{}", token.err);
 
-    // A host without the key is a reader: it gets what is there, and fetches nothing.
+    // A host without the key is a reader. It gets stored tokens, and fetches nothing.
     let second = host(&desk, "second");
     let names = site.own(&block("wxtoken account add shop"), &second);
     let names = names
@@ -151,7 +151,7 @@ fn the_page_is_followed_from_the_first_command_to_a_keeper_on_a_second_host() {
         "{}",
         refused.err
     );
-    // With the key, copied as the page says, it is as good as the first.
+    // With the key, copied as the page says, it can do all that the first host can.
     std::fs::copy(first.join("key"), second.join("key")).unwrap();
     set_mode(&second.join("key"), 0o600);
     let fetched = shell(&desk, &second, &ticket);
@@ -193,21 +193,21 @@ fn the_keepers_environment_starts_a_keeper_that_finds_the_master() {
     let mut keeper = command.stdout(Stdio::null()).spawn().unwrap();
     let said = || std::fs::read_to_string(&log).unwrap();
     wait_until("the keeper is ready", || said().contains("ready: "));
-    // SAFETY: our own child, not waited for yet.
+    // SAFETY: the child is ours and has not been waited for.
     unsafe { libc::kill(keeper.id() as i32, libc::SIGTERM) };
     assert_eq!(keeper.wait().unwrap().code(), Some(0), "{}", said());
     assert!(!said().contains(PASSWORD));
 }
 
 #[test]
-fn the_bridges_lines_are_what_the_command_takes() {
+fn the_command_accepts_the_lines_for_a_bridge() {
     let desk = Desk::new();
     let lines = block("wxtoken keep --from https");
     let service = block("WXTOKEN_KEEP=--from");
     let words = lines.lines().last().unwrap().trim_start_matches("wxtoken ");
     let (_, of_service) = service.lines().next().unwrap().split_once('=').unwrap();
     assert!(words.contains(&format!("keep {of_service}")), "{words}");
-    // Nothing listens there: the command gets as far as the upstream.
+    // Nothing listens there. The command fails only when it connects to the upstream.
     let store = desk.path("tokens.db").display().to_string();
     let words = words
         .replace("tokens.internal:8443", "127.0.0.1:9")

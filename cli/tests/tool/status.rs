@@ -1,4 +1,4 @@
-//! `wxtoken status`: the table, on screens of all sizes, and what it keeps to itself.
+//! `wxtoken status`: the table on screens of all sizes, and the values that it never shows.
 
 use std::process::Stdio;
 
@@ -8,7 +8,8 @@ use super::terminal::Terminal;
 use super::{Desk, finished, parsed};
 use common::{self, SECRET};
 
-/// With a token, a ticket, a failure that has an address, a wrong secret, an expired, a rejected and a waiting one.
+/// A desk with a token, a ticket, a failure with an address, a wrong secret, and with an expired, a rejected and a
+/// waiting token.
 pub fn busy_desk() -> Desk {
     let desk = Desk::with_shop();
     let world = &desk.world;
@@ -31,7 +32,7 @@ pub fn busy_desk() -> Desk {
     desk
 }
 
-/// Columns on a terminal: those of Chinese text and of the words around it.
+/// Returns the columns of a line on a terminal, for Chinese text and the words around it.
 pub fn columns(line: &str) -> usize {
     line.chars()
         .map(|c| {
@@ -83,7 +84,7 @@ fn the_table_fits_its_terminal_and_says_what_to_do() {
             "{part}:\n{table}"
         );
     }
-    // Behind a Chinese name, the columns stand where they stand behind others.
+    // The columns after a Chinese name are at the same place as after other names.
     let at = |name: &str| {
         let line = table.lines().find(|line| line.contains(name)).unwrap();
         columns(&line[..line.find("official").unwrap()])
@@ -201,7 +202,7 @@ fn status_of_some_and_as_a_check() {
 }
 
 #[test]
-fn a_credential_that_was_never_fetched_is_one_without_a_token() {
+fn a_credential_that_was_never_fetched_is_shown_without_a_token() {
     let desk = Desk::with_shop();
     desk.done(&["get", "shop"]);
     let ticket = "shop/jsapi_ticket";
@@ -233,7 +234,7 @@ fn a_credential_that_was_never_fetched_is_one_without_a_token() {
     );
 }
 
-/// `watch -c -n2 wxtoken --color=always status` reads from a pipe, and says how many columns there are.
+/// `watch -c -n2 wxtoken --color=always status` reads from a pipe, and sets COLUMNS.
 #[test]
 fn watch_gets_colours_through_its_pipe_and_lines_that_fit() {
     let desk = busy_desk();
@@ -246,7 +247,7 @@ fn watch_gets_colours_through_its_pipe_and_lines_that_fit() {
     };
     let colored = watched(&["--color=always", "status"]);
     assert!(colored.contains("\x1b[3"), "{colored}");
-    // Nothing moves the cursor: colours are the only sequences.
+    // Colours are the only escape sequences. Nothing moves the cursor.
     let mut plain = String::new();
     for (i, part) in colored.split("\x1b[").enumerate() {
         let end = if i == 0 {
@@ -270,7 +271,7 @@ fn watch_gets_colours_through_its_pipe_and_lines_that_fit() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is() {
+fn a_reader_that_goes_away_is_not_a_failure_and_a_full_disk_is_one() {
     let desk = busy_desk();
     for words in [
         &["status"][..],
@@ -302,7 +303,7 @@ fn a_reader_that_goes_away_is_no_failure_and_a_full_disk_is() {
 }
 
 #[test]
-fn no_secret_and_no_token_is_shown_but_by_get() {
+fn only_get_shows_a_token_and_nothing_shows_a_secret() {
     let desk = busy_desk();
     let token = desk.done(&["get", "shop"]).trim_end().to_owned();
     for words in [
@@ -327,7 +328,7 @@ fn no_secret_and_no_token_is_shown_but_by_get() {
 }
 
 #[test]
-fn a_keeper_is_seen_by_every_face() {
+fn every_form_of_status_shows_a_keeper() {
     let desk = Desk::with_shop();
     let path = desk.world.store();
     let store = wxtoken::tool::Store::open(path.to_str()).unwrap();

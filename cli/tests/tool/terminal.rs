@@ -1,4 +1,4 @@
-//! A program on a terminal of its own: what it shows there, and what somebody types.
+//! A program on its own terminal: the text that it shows, and the text that is typed.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
@@ -21,7 +21,7 @@ impl Terminal {
             ws_ypixel: 0,
         };
         let (mut master, mut slave) = (0, 0);
-        // SAFETY: valid pointers; a null name and a null termios are allowed.
+        // SAFETY: the pointers are valid; a null name and a null termios are allowed.
         let opened = unsafe {
             libc::openpty(
                 &mut master,
@@ -32,7 +32,7 @@ impl Terminal {
             )
         };
         assert_eq!(opened, 0);
-        // SAFETY: both are open, and ours.
+        // SAFETY: both descriptors are open, and owned by nothing else.
         let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
         command.stdin(slave.try_clone().unwrap());
         command.stdout(slave.try_clone().unwrap());
@@ -41,7 +41,7 @@ impl Terminal {
         unsafe {
             command.pre_exec(|| {
                 libc::setsid();
-                // A job in the background of a script has the one ignored, a job of nohup the other.
+                // A background job of a script ignores SIGINT, and a job of nohup ignores SIGHUP.
                 libc::signal(libc::SIGINT, libc::SIG_DFL);
                 libc::signal(libc::SIGHUP, libc::SIG_DFL);
                 match libc::ioctl(0, libc::TIOCSCTTY, 0) {
@@ -51,7 +51,7 @@ impl Terminal {
             });
         }
         let child = command.spawn().unwrap();
-        // With it goes our copy of the other end: reading ends when the program does.
+        // This closes our copy of the other end, so that reading ends when the program does.
         drop(command);
         Terminal {
             child,
@@ -68,7 +68,7 @@ impl Terminal {
         &self.shown
     }
 
-    /// Until `what` has been shown.
+    /// Waits until `what` has been shown.
     pub fn wait_for(&mut self, what: &str) {
         while !self.shown.contains(what) {
             assert!(
@@ -79,21 +79,21 @@ impl Terminal {
         }
     }
 
-    /// Everything that was shown, and the exit code, once it has ended.
+    /// Waits for the end of the program. Returns all that was shown, and the exit code.
     pub fn finish(mut self) -> (String, Option<i32>) {
         while self.read() {}
         let status = self.child.wait().unwrap();
         (self.shown, status.code())
     }
 
-    /// False at the end.
+    /// Reads what comes next. Returns false at the end.
     fn read(&mut self) -> bool {
         let mut waiting = libc::pollfd {
             fd: self.master.as_raw_fd(),
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: one valid pollfd.
+        // SAFETY: the pointer is to one valid pollfd.
         let ready = unsafe { libc::poll(&mut waiting, 1, 20_000) };
         assert!(ready > 0, "nothing more came after {:?}", self.shown);
         let mut bytes = [0; 4096];
@@ -104,7 +104,7 @@ impl Terminal {
                     .push_str(&String::from_utf8_lossy(&bytes[..length]));
                 true
             }
-            // The other end was closed.
+            // The other end is closed.
             Err(e) if e.raw_os_error() == Some(libc::EIO) => false,
             Err(e) if e.kind() == ErrorKind::Interrupted => true,
             Err(e) => panic!("{e}"),

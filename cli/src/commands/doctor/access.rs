@@ -1,4 +1,4 @@
-//! Who owns a file, and who may do what with it.
+//! The owner of a file, and the rights of others to it.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +18,7 @@ pub fn described(meta: &Metadata) -> String {
     )
 }
 
-/// Whether the owner of a store may write a file beside it: as its owner, or by the group that both have.
+/// Whether the owner of a store may write this companion file: as its owner, or through the group of both files.
 pub fn is_shared_with_owner(file: &Metadata, store: &Metadata) -> bool {
     let by_group = file.gid() == store.gid() && file.mode() & 0o060 == 0o060;
     file.uid() == store.uid() || by_group
@@ -32,7 +32,7 @@ pub fn me() -> String {
     user(geteuid().as_raw())
 }
 
-/// As `chown` takes it.
+/// Returns a user's name, or the number if it has no name, as `chown` takes it.
 pub fn user(uid: u32) -> String {
     user_name(uid).unwrap_or_else(|| uid.to_string())
 }

@@ -1,4 +1,4 @@
-//! What accounts lack before they can have a token, and the failures that stand.
+//! Checks of accounts: things that they lack before a fetch, and failures of their tokens.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -72,7 +72,10 @@ pub fn look(store: &Store, report: &Report, place: &Place, found: &mut Findings)
     if sound > 0 {
         found.ok(
             "accounts",
-            format!("{} with all that a fetch takes", count(sound, "account")),
+            format!(
+                "{} with everything that a fetch needs",
+                count(sound, "account")
+            ),
         );
     }
 }
@@ -84,7 +87,7 @@ fn origins(report: &Report) -> BTreeSet<&str> {
 }
 
 fn secret(place: &Place, why: &Error, found: &mut Findings) {
-    // Said once, by the key's own check.
+    // The check of the key reports this, once.
     if place.key.exists() && !is_readable(&place.key) {
         return;
     }
@@ -109,7 +112,7 @@ fn keeper(report: &Report, place: &Place, found: &mut Findings) {
         found.advise(
             "bridge",
             Level::Problem,
-            format!("none is running: nobody brings what comes from {origin}"),
+            format!("none is running: nothing brings the accounts of {origin}"),
             start.replace("wxtoken keep", &format!("wxtoken keep --from {origin}")),
         );
         return;
@@ -145,7 +148,7 @@ fn keeper(report: &Report, place: &Place, found: &mut Findings) {
     }
 }
 
-/// Tokens that another program ends.
+/// Reports tokens that another program ends.
 pub fn contests(report: &Report, found: &mut Findings) {
     for (_, token) in report.rows() {
         if let Some(contested) = &token.contested {

@@ -1,4 +1,4 @@
-//! The files beside a store: its key, its lock, its mailbox.
+//! Checks of a store's companion files: the key, the lock file and the mailbox.
 
 use std::fs::Metadata;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -23,7 +23,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             found.note(
                 "key",
                 format!(
-                    "there is no {} yet: the first account makes it",
+                    "there is no {} yet: the first account creates it",
                     path.display()
                 ),
             );
@@ -31,12 +31,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
         }
         Err(e) => {
             let why = format!("{}: {}", path.display(), crate::exit::reason(&e));
-            found.advise(
-                "key",
-                Level::Problem,
-                why,
-                "restore the key from where its copy is kept",
-            );
+            found.advise("key", Level::Problem, why, "restore the key from its copy");
             return;
         }
     };
@@ -46,10 +41,10 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             "key",
             Level::Problem,
             format!("{saw}: it is not a regular file"),
-            "restore the key from where its copy is kept",
+            "restore the key from its copy",
         );
     } else if meta.mode() & 0o027 != 0 {
-        let why = format!("{saw}: others may learn or change what opens every secret");
+        let why = format!("{saw}: others may read or change the key, which opens every secret");
         found.advise(
             "key",
             Level::Problem,
@@ -66,7 +61,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
         );
     } else if meta.mode() & 0o040 != 0 {
         let why = format!(
-            "{saw}: members of group {} can learn the secrets",
+            "{saw}: members of group {} can open the secrets",
             group(meta.gid())
         );
         found.advise(
@@ -79,7 +74,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
         found.note(
             "key",
             format!(
-                "{saw}; {} may not read it, gets tokens, and cannot fetch",
+                "{saw}; {} may not read it: this user gets tokens, but cannot fetch",
                 me()
             ),
         );
@@ -94,7 +89,7 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
         found.note(
             "lock",
             format!(
-                "there is no {} yet: the first fetch makes it",
+                "there is no {} yet: the first fetch creates it",
                 path.display()
             ),
         );
@@ -103,16 +98,16 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
     let named = shown(path);
     let saw = format!("{}: {}", path.display(), described(&meta));
     if !meta.is_file() || meta.nlink() > 1 {
-        let why = format!("{saw}: it is not a regular file of one name");
+        let why = format!("{saw}: it is not a regular file with one name");
         found.advise(
             "lock",
             Level::Problem,
             why,
-            format!("stop what uses the store, then rm {named}"),
+            format!("stop the processes that use the store, then rm {named}"),
         );
     } else if !is_shared_with_owner(&meta, store) {
         let why = format!(
-            "{saw}; the store is owned by {}, who may not lock it, and cannot fetch",
+            "{saw}; the store is owned by {}, who may not lock this file, so cannot fetch",
             user(store.uid())
         );
         found.advise(
@@ -122,7 +117,7 @@ fn lock(paths: &Paths, store: &Metadata, found: &mut Findings) {
             format!("chown {} {named}", user(store.uid())),
         );
     } else if meta.mode() & 0o002 != 0 {
-        let why = format!("{saw}: everybody may hold up every fetch");
+        let why = format!("{saw}: any user can hold up every fetch");
         found.advise("lock", Level::Problem, why, format!("chmod o-rwx {named}"));
     } else {
         found.ok("lock", saw);
@@ -142,11 +137,11 @@ fn mailbox(paths: &Paths, store: &Metadata, found: &mut Findings) {
             "mailbox",
             Level::Problem,
             why,
-            format!("rm {named}; wxtoken keep makes it again"),
+            format!("rm {named}; wxtoken keep creates it again"),
         );
     } else if ![0, store.uid()].contains(&meta.uid()) {
         let why = format!(
-            "{saw}; readers trust it only of {} or root",
+            "{saw}; readers trust it only if {} or root owns it",
             user(store.uid())
         );
         found.advise(
@@ -156,7 +151,7 @@ fn mailbox(paths: &Paths, store: &Metadata, found: &mut Findings) {
             format!("chown {} {named}", user(store.uid())),
         );
     } else if meta.mode() & 0o002 != 0 {
-        let why = format!("{saw}: everybody may write to the keeper");
+        let why = format!("{saw}: any user can write to the keeper");
         found.advise(
             "mailbox",
             Level::Warning,

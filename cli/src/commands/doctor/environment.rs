@@ -1,4 +1,4 @@
-//! What the environment says: variables that are options, and those that look like one.
+//! Checks of the environment: variables that set options, and variables that only look as if they did.
 
 use wxtoken::tool::options;
 
@@ -36,7 +36,7 @@ pub fn look(found: &mut Findings) {
     for (name, _) in strange {
         if name.contains("SECRET") {
             let why = format!(
-                "{name} is set: every process of this user can read it, and wxtoken does not"
+                "{name} is set: every process of this user can read it, and wxtoken does not use it"
             );
             found.advise(
                 "environment",
@@ -55,7 +55,7 @@ pub fn look(found: &mut Findings) {
     }
 }
 
-/// With its value, unless there may be a password in it.
+/// Returns a variable with its value. A value that may hold a password is left out.
 fn described(name: &str, value: &str) -> String {
     if name == "WXTOKEN_PROXY" || value.contains('@') {
         return format!("{name} is set");

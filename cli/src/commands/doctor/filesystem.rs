@@ -1,4 +1,4 @@
-//! The filesystem that the store is on: whether locks hold there, whether it lasts, how much room is left.
+//! Checks of the store's file system: whether locks work, whether files last, and how much space is left.
 
 use std::path::Path;
 
@@ -8,13 +8,15 @@ use wxtoken::tool::{Paths, fs_type, is_read_only, lacks};
 
 use super::{Findings, Level};
 
-/// Too little for a journal and a few rows.
+/// Free bytes below which a journal and a few rows may not fit.
 const LEAST_FREE: u64 = 1 << 20;
+/// Free bytes below which a warning is due.
 const LITTLE_FREE: u64 = 64 << 20;
 
-// Types of filesystems as statfs() tells them: those of Linux's magic.h from libc, the others from their own sources.
+// The types of file systems as statfs() returns them. Those in Linux's magic.h are from libc, and the others from the
+// file systems' own sources.
 
-/// Those that several hosts can have at once.
+/// File systems that several hosts can mount at once.
 const SHARED: &[(u32, &str)] = &[
     (libc::NFS_SUPER_MAGIC as u32, "NFS"),
     (libc::SMB_SUPER_MAGIC as u32, "SMB"),
@@ -48,7 +50,7 @@ pub fn look(paths: &Paths, found: &mut Findings) {
     let Ok(about) = statfs(place) else {
         return;
     };
-    // As 32 bits: what fills the others differs by architecture.
+    // The type has 32 bits. The other bits differ by architecture.
     let magic = about.filesystem_type().0 as u64 as u32;
     let name_in = |table: &[(u32, &'static str)]| {
         let known = table.iter().find(|(known, _)| *known == magic);
@@ -65,14 +67,14 @@ pub fn look(paths: &Paths, found: &mut Findings) {
         found.advise(
             "filesystem",
             Level::Warning,
-            format!("{name}: store and key are lost at the next start of the host"),
+            format!("{name}: store and key are lost when the host restarts"),
             "keep the store on a disk, such as in /var/lib",
         );
     } else if magic == OVERLAY {
         found.advise(
             "filesystem",
             Level::Note,
-            "overlay: in a container, the store goes when the container goes",
+            "overlay: in a container, the store is removed with the container",
             "put it on a volume",
         );
     } else {
@@ -103,36 +105,33 @@ pub fn look(paths: &Paths, found: &mut Findings) {
             "space",
             Level::Problem,
             saw,
-            "free some: no token can be saved",
+            "free some space: no token can be saved",
         ),
         LEAST_FREE..LITTLE_FREE => found.advise(
             "space",
             Level::Warning,
             saw,
-            "free some, before no token can be saved",
+            "free some space, before tokens cannot be saved",
         ),
         _ => found.ok("space", saw),
     }
 }
 
-/// Each thing that a store needs and the file system lacks is a finding.
+/// Reports each feature that a store needs and the file system lacks.
 fn lacking(directory: &Path, found: &mut Findings) {
     for lack in lacks(directory).unwrap_or_default() {
         let (level, so) = match lack {
             "hard links" => (
                 Level::Warning,
-                "such ones are often shared, and locks do not hold between hosts",
+                "such file systems are often shared, and locks do not hold between hosts",
             ),
             "FIFOs" => (Level::Warning, "readers cannot reach a keeper"),
-            "fsync" => (
-                Level::Problem,
-                "what was written may be lost with the power",
-            ),
+            "fsync" => (Level::Problem, "a power failure may lose what was written"),
             "modes of files (chmod)" => (
                 Level::Problem,
                 "the store and its key cannot be made private",
             ),
-            _ => (Level::Problem, "no process can fetch for all"),
+            _ => (Level::Problem, "no process can fetch for the others"),
         };
         let kind = fs_type(&directory.join("store"));
         found.advise(

@@ -1,7 +1,7 @@
-//! `wxtoken doctor`: looks at everything a token depends on, and names for each fault the command that mends it.
+//! `wxtoken doctor`: checks everything that a token depends on, and names a command that fixes each fault.
 //!
-//! It changes nothing: a store that is absent is not made, and no token is fetched. A file that shows what the file system
-//! can do is gone at the end.
+//! It changes nothing. It does not create an absent store, and it fetches no token. To test the file system it creates
+//! a file, which it removes again.
 
 mod access;
 mod accounts;
@@ -27,32 +27,32 @@ use crate::ui::plural::count;
 use crate::ui::terminal::Terminal;
 use crate::ui::width::{pad, printable, wrap};
 
-/// The remedy for what the library names none for.
-const LOOK_AGAIN: &str = "mend it, then look again: wxtoken doctor";
+/// The remedy for a failure of the library that has no hint.
+const LOOK_AGAIN: &str = "fix it, then check again: wxtoken doctor";
 
-/// How bad it is.
+/// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     Ok,
     /// Good to know.
     Note,
-    /// It works, and may hurt some day.
+    /// It works now, and may fail later.
     Warning,
-    /// It does not work, or secrets are open.
+    /// It does not work, or secrets are exposed.
     Problem,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 struct Finding {
-    /// What: `store`, `dns`.
+    /// The name of the check, such as `store` or `dns`.
     check: &'static str,
     level: Level,
     saw: String,
-    /// What to do.
+    /// The action to take, if one is needed.
     remedy: Option<String>,
 }
 
-/// What was found, in the order in which it was looked for.
+/// All findings, in the order of the checks.
 #[derive(Default)]
 pub struct Findings(Vec<Finding>);
 
@@ -75,7 +75,7 @@ impl Findings {
         self.add(check, level, saw, Some(remedy.into()));
     }
 
-    /// A failure of the library, with its hint as the remedy, or with `remedy` where it has none.
+    /// Adds a failure of the library. The remedy is its hint, or `remedy` if it has none.
     pub fn failure(&mut self, check: &'static str, level: Level, error: &Error, remedy: &str) {
         let hint = error.hint.as_deref().map(in_commands);
         let remedy = hint.unwrap_or_else(|| remedy.to_owned());
@@ -132,7 +132,7 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
         }
         Err(failure) => {
             let hint = failure.hint.as_deref().map(in_commands).unwrap_or_default();
-            let remedy = format!("{hint} A store is named by --store or WXTOKEN_STORE.");
+            let remedy = format!("{hint} --store or WXTOKEN_STORE names a store.");
             let saw = failure.to_string();
             found.advise("store", Level::Problem, saw, remedy.trim_start());
         }
@@ -141,19 +141,19 @@ pub fn run(cli: &Cli, doctor: &Doctor) -> ExitResult {
     Ok(if found.of(Level::Problem) > 0 { NO } else { 0 })
 }
 
-/// Whether opening the store would leave its file as it is.
+/// Whether opening the store would leave its file unchanged. Reports why if not.
 fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
     let (level, why, remedy) = match Store::condition(&paths.store) {
         Ok(Condition::Sound) => return true,
         Ok(Condition::Empty) => (
             Level::Problem,
-            "it is empty, and was left so",
-            "if it had accounts: wxtoken restore FILE; else register some: wxtoken account add",
+            "it is empty, and was not changed",
+            "if it had accounts: wxtoken restore FILE; if not, register some: wxtoken account add",
         ),
         Ok(Condition::Unfinished) => (
             Level::Warning,
-            "it lacks tables of this version, which the next call makes; it was not opened",
-            "wxtoken account list, then look again: wxtoken doctor",
+            "it lacks tables of this version, which the next call creates; it was not opened",
+            "wxtoken account list, then check again: wxtoken doctor",
         ),
         Ok(Condition::Damaged) => (
             Level::Problem,
@@ -169,7 +169,7 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
     false
 }
 
-/// What takes an open store.
+/// Runs the checks that need an open store.
 fn look_inside(cli: &Cli, doctor: &Doctor, place: &Place, found: &mut Findings) {
     let opened = crate::commands::open(cli).and_then(|store| Ok((store.report()?, store)));
     let (report, store) = match opened {
@@ -189,7 +189,7 @@ fn look_inside(cli: &Cli, doctor: &Doctor, place: &Place, found: &mut Findings) 
     server::look(&store, found);
     accounts::look(&store, &report, place, found);
     match doctor.offline {
-        true => found.note("network", "not looked at, as --offline says"),
+        true => found.note("network", "not checked, because of --offline"),
         false => network::look(&store, cli, found),
     }
     accounts::failures(&report, found);
@@ -263,7 +263,7 @@ impl Level {
     }
 }
 
-/// Whether there is something at a path, a link that leads nowhere included.
+/// Whether something is at a path. A link that leads nowhere counts.
 fn is_there(path: &std::path::Path) -> bool {
     !matches!(std::fs::symlink_metadata(path), Err(e) if e.kind() == io::ErrorKind::NotFound)
 }

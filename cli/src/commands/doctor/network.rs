@@ -1,4 +1,4 @@
-//! The way to each platform in use: name, connection, TLS, and whether its clock and ours agree.
+//! Checks of the way to each platform in use: DNS, connection, TLS, and whether its clock and this host's agree.
 
 use std::collections::HashSet;
 
@@ -9,9 +9,9 @@ use crate::args::Cli;
 use crate::ui::shell::quoted;
 use crate::ui::time::span;
 
-/// Seconds between two clocks that are no matter: a header Date has whole ones, and was on its way.
+/// Seconds by which two clocks may differ. A header Date has whole seconds, and takes time to arrive.
 const SLACK: i64 = 5;
-/// From here on a token's end is not what it seems.
+/// Seconds beyond which the difference is a problem, because tokens end earlier or later than they seem to.
 const FAR: i64 = 60;
 
 pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
@@ -51,13 +51,13 @@ pub fn look(store: &Store, cli: &Cli, found: &mut Findings) {
     }
 }
 
-/// A proxy that other programs of this host use. It is a problem where a host is not reached without it.
+/// Notes a proxy that other programs of this host use. It is a problem only if a platform is not reached without it.
 pub fn look_at_environment(cli: &Cli, found: &mut Findings) {
     if let Some(variable) = unread_proxy().filter(|_| !uses_proxy(cli)) {
         found.note(
             "proxy",
             format!(
-                "{variable} is set and not read here; WXTOKEN_PROXY, or -o proxy=URL, sets a proxy"
+                "{variable} is set and not read here; WXTOKEN_PROXY or -o proxy=URL sets a proxy"
             ),
         );
     }
@@ -93,9 +93,8 @@ fn reached(option: &str, url: &str, probe: &Probe, by_proxy: bool, found: &mut F
         found.ok("dns", format!("{host} is {}", probe.addresses.join(", ")));
     }
     if let Some(variable) = probe.unread_proxy.filter(|_| probe.no_answer.is_some()) {
-        let why = format!(
-            "{variable} is set and not read here: requests to {url} do not go through that proxy"
-        );
+        let why =
+            format!("{variable} is set and not read here: requests to {url} do not use that proxy");
         let remedy = format!("set WXTOKEN_PROXY to its URL: export WXTOKEN_PROXY=\"${variable}\"");
         found.advise("proxy", Level::Problem, why, remedy);
     }
@@ -150,7 +149,7 @@ fn clock(url: &str, date: i64, found: &mut Findings) {
     }
 }
 
-/// A URL's host, and with its port.
+/// Returns a URL's host, and the host with its port.
 fn host(url: &str) -> (String, String) {
     let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = behind.split('/').next().unwrap_or(behind);

@@ -1,4 +1,5 @@
-//! The server of a store: what it is, whether accounts outlive its restart and its master, and what this user may do there.
+//! Checks of a store's server: its version and role, whether accounts survive a restart or a failover, and this user's
+//! rights.
 
 use wxtoken::tool::{ServerCheck, Store};
 
@@ -6,11 +7,11 @@ use super::{Findings, LOOK_AGAIN, Level};
 use crate::ui::plural::count;
 use crate::ui::time::span;
 
-/// Seconds between two clocks that are no matter.
+/// Seconds by which two clocks may differ.
 const SLACK_S: i64 = 5;
-/// A replica that was not heard of for so long is behind.
+/// Seconds without a word from a replica beyond which it is reported.
 const LAG_S: i64 = 10;
-/// A round trip that every first look of a process would feel.
+/// Microseconds of a round trip beyond which it is reported. The first look of every process waits for one.
 const FAR_US: i64 = 20_000;
 
 pub fn look(store: &Store, found: &mut Findings) {
@@ -27,7 +28,7 @@ pub fn look(store: &Store, found: &mut Findings) {
             if !check.refused.is_empty() {
                 let refused = check.refused.join(" and ");
                 let why = format!(
-                    "it refuses {refused}, as a proxy or an ACL does: what these say was not looked at"
+                    "it refuses {refused}, as a proxy or an ACL does: their answers were not checked"
                 );
                 found.note("server", why);
             }
@@ -62,7 +63,7 @@ fn itself(check: &ServerCheck, found: &mut Findings) {
         let why = format!("{saw}: it takes no writes");
         found.advise("server", Level::Problem, why, remedy);
     } else if check.round_trip_us > FAR_US {
-        let remedy = "run a server nearer to this host, or have wxtoken keep on a host there";
+        let remedy = "run a server nearer to this host, or wxtoken keep on a host near the server";
         found.advise("server", Level::Warning, saw, remedy);
     } else {
         found.ok("server", saw);
@@ -72,7 +73,7 @@ fn itself(check: &ServerCheck, found: &mut Findings) {
 fn commands(check: &ServerCheck, found: &mut Findings) {
     if !check.unknown.is_empty() {
         let why = format!("it does not know {}", check.unknown.join(", "));
-        let remedy = "name a server of Redis 6 or later itself, or a proxy that lets these through";
+        let remedy = "name a server of Redis 6 or later, or a proxy that passes these commands on";
         found.advise("commands", Level::Problem, why, remedy);
     }
     if !check.forbidden.is_empty() {
@@ -84,7 +85,7 @@ fn commands(check: &ServerCheck, found: &mut Findings) {
         found.advise("acl", Level::Problem, why, remedy);
     }
     if check.unknown.is_empty() && check.forbidden.is_empty() {
-        found.ok("commands", "scripts and all commands that the store takes");
+        found.ok("commands", "scripts and all commands that the store needs");
     }
 }
 
@@ -101,7 +102,7 @@ fn memory(check: &ServerCheck, found: &mut Findings) {
                 Level::Warning
             };
             let why = format!(
-                "maxmemory-policy is {eviction}: accounts and tokens are thrown away when memory is short"
+                "maxmemory-policy is {eviction}: accounts and tokens are deleted when memory is short"
             );
             found.advise(
                 "memory",
@@ -125,13 +126,13 @@ fn persistence(check: &ServerCheck, found: &mut Findings) {
         (Some(false), Some("")) => found.advise(
             "disk",
             Level::Warning,
-            "nothing is written to disk: accounts are gone after a restart",
+            "nothing is written to disk: a restart loses all accounts",
             "CONFIG SET appendonly yes, then CONFIG REWRITE",
         ),
         (Some(false), Some(_)) => found.advise(
             "disk",
             Level::Note,
-            "it writes a dump now and then: a restart forgets what came after the last",
+            "it writes a dump now and then: a restart loses the changes since the last one",
             "CONFIG SET appendonly yes, then CONFIG REWRITE",
         ),
         _ => {}
@@ -156,11 +157,11 @@ fn replicas(check: &ServerCheck, found: &mut Findings) {
     }
     let replicas = count(check.replicas.len(), "replica");
     match (check.replicas.len(), check.min_replicas) {
-        (0, _) => found.note("replicas", "none: when this server is gone, no other takes over"),
+        (0, _) => found.note("replicas", "none: if this server fails, no other takes over"),
         (_, Some(0)) => found.advise(
             "replicas",
             Level::Warning,
-            format!("{replicas}, and min-replicas-to-write is 0: a master that is cut off takes writes that are lost"),
+            format!("{replicas}, and min-replicas-to-write is 0: a master that is cut off accepts writes that are lost later"),
             "CONFIG SET min-replicas-to-write 1, then CONFIG REWRITE",
         ),
         _ => found.ok("replicas", replicas),
@@ -173,7 +174,7 @@ fn way(check: &ServerCheck, found: &mut Findings) {
             "server tls",
             Level::Warning,
             "tokens and the password go to another host in the clear",
-            "have the server listen by TLS (tls-port), and write rediss:// in the URL",
+            "let the server listen with TLS (tls-port), and write rediss:// in the URL",
         );
     }
 }
@@ -192,7 +193,7 @@ fn clock(check: &ServerCheck, found: &mut Findings) {
         "server clock",
         Level::Warning,
         format!(
-            "the server's is {} {way} this host's; tokens count by the server's",
+            "the server's clock is {} {way} this host's; the life of tokens is counted by the server's",
             span(ahead.abs())
         ),
         "let NTP set both: timedatectl set-ntp true; timedatectl status",

@@ -1,4 +1,4 @@
-//! The store's file and its directory: what they are, who owns them, who else may touch them.
+//! Checks of the store's file and its directory: their types, their owners, and the rights of others.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use wxtoken::tool::{Paths, QUARANTINED, is_mount_point, is_readable, is_writable
 use super::access::{described, is_shared_with_owner, me, shown, user};
 use super::{Findings, Level, companion_files, is_there};
 
-/// Whether there is a store to go on with.
+/// Checks the store and its companion files. Returns whether there is a store that can be read.
 pub fn look(paths: &Paths, found: &mut Findings) -> bool {
     directory(paths, found);
     let store = store(paths, found);
@@ -31,7 +31,7 @@ fn directory(paths: &Paths, found: &mut Findings) {
     let mode = meta.mode();
     let named = shown(directory);
     if mode & 0o002 != 0 && mode & 0o1000 == 0 {
-        let why = format!("{saw}: everybody may put another store in this one's place");
+        let why = format!("{saw}: any user can replace this store with another one");
         found.advise(
             "directory",
             Level::Problem,
@@ -39,16 +39,16 @@ fn directory(paths: &Paths, found: &mut Findings) {
             format!("chmod o-w {named}"),
         );
     } else if mode & 0o022 != 0 {
-        let why = format!("{saw}: others than its owner may put files there");
+        let why = format!("{saw}: users other than its owner may create files there");
         found.advise(
             "directory",
             Level::Warning,
             why,
-            "use a directory of the service's own",
+            "use a directory that only the service uses",
         );
     } else if !is_writable(directory) {
         let why = format!(
-            "{saw}: {} may not make files there, as SQLite's journal",
+            "{saw}: {} may not create files there, such as SQLite's journal",
             me()
         );
         found.advise(
@@ -56,7 +56,7 @@ fn directory(paths: &Paths, found: &mut Findings) {
             Level::Note,
             why,
             format!(
-                "only a reader works so; to fetch, run as {}",
+                "this is enough for a reader; to fetch, run as {}",
                 user(meta.uid())
             ),
         );
@@ -65,13 +65,13 @@ fn directory(paths: &Paths, found: &mut Findings) {
     }
 }
 
-/// What is there, if it is something to go on with.
+/// Checks the store's file. Returns its metadata if it is a file that can be read.
 fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
     let path = &paths.store;
     let named = shown(path);
     if !is_there(path) {
         if is_there(&paths.key) {
-            let why = format!("{} is gone, and its key is there", path.display());
+            let why = format!("{} is gone, but its key is there", path.display());
             found.advise(
                 "store",
                 Level::Problem,
@@ -80,7 +80,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
             );
         } else {
             let why = format!("there is no {}", path.display());
-            found.advise("store", Level::Problem, why, "wxtoken account add NAME --kind KIND --id ID makes it; another path: --store or WXTOKEN_STORE");
+            found.advise("store", Level::Problem, why, "wxtoken account add NAME --kind KIND --id ID creates it; another path: --store or WXTOKEN_STORE");
         }
         return None;
     }
@@ -131,7 +131,7 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
             "store",
             Level::Problem,
             why,
-            "mount its directory in place of the one file",
+            "mount its directory instead of the one file",
         );
         return None;
     }
@@ -162,10 +162,10 @@ fn store(paths: &Paths, found: &mut Findings) -> Option<Metadata> {
         return None;
     }
     if meta.mode() & 0o007 != 0 {
-        let why = format!("{saw}: everybody on this host may read or change tokens");
+        let why = format!("{saw}: any user of this host may read or change tokens");
         found.advise("store", Level::Problem, why, format!("chmod o-rwx {named}"));
     } else if !is_writable(path) {
-        let why = format!("{saw}; {} may only read it: somebody else must fetch", me());
+        let why = format!("{saw}; {} may only read it: another user must fetch", me());
         found.advise(
             "store",
             Level::Note,
@@ -188,7 +188,7 @@ fn journal(store: &Path, of_store: &Metadata, found: &mut Findings) {
     };
     if !is_shared_with_owner(&meta, of_store) {
         let why = format!(
-            "{}: {}; the store is owned by {}, who may not write it, and cannot fetch",
+            "{}: {}; the store is owned by {}, who may not write this file, so cannot fetch",
             path.display(),
             described(&meta),
             user(of_store.uid())
@@ -198,7 +198,7 @@ fn journal(store: &Path, of_store: &Metadata, found: &mut Findings) {
     }
     if meta.len() > 0 {
         let why = format!(
-            "{} holds {} bytes: a writer is at it, or was killed; the next that opens the store undoes its half",
+            "{} holds {} bytes: a process is writing, or was killed; the next one that opens the store undoes its change",
             path.display(),
             meta.len()
         );
@@ -206,12 +206,12 @@ fn journal(store: &Path, of_store: &Metadata, found: &mut Findings) {
             "journal",
             Level::Warning,
             why,
-            "never remove it; look again: wxtoken doctor",
+            "never remove it; check again: wxtoken doctor",
         );
     }
 }
 
-/// Damaged stores that the library put out of its way.
+/// Reports damaged stores that the library moved aside.
 fn set_aside(store: &Path, found: &mut Findings) {
     let (Some(directory), Some(name)) = (store.parent(), store.file_name()) else {
         return;
@@ -228,7 +228,7 @@ fn set_aside(store: &Path, found: &mut Findings) {
     }
     aside.sort();
     let why = format!(
-        "a damaged store was set aside in {}: {}",
+        "a damaged store was moved aside in {}: {}",
         directory.display(),
         aside.join(", ")
     );
@@ -236,7 +236,7 @@ fn set_aside(store: &Path, found: &mut Findings) {
         "set aside",
         Level::Warning,
         why,
-        "see whether accounts are missing: wxtoken account list; a backup brings them back: wxtoken restore FILE; then move \
-         it away",
+        "see whether accounts are missing: wxtoken account list; restore them from a backup: wxtoken restore FILE; then \
+         move the damaged store away",
     );
 }

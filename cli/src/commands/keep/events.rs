@@ -1,4 +1,5 @@
-//! What the keeper waits for: a signal, a message of a reader, a change of the store, the end of a fetch, or a time.
+//! The events that a keeper waits for: a signal, a reader's message, a change of the store, the end of a fetch, or a
+//! time.
 
 use std::ffi::OsString;
 use std::os::fd::AsFd;
@@ -14,10 +15,10 @@ use wxtoken::tool::{Error, Keeper, Paths, Result, Status};
 
 use crate::signals;
 
-/// A mailbox that many write to is read this often, and no more.
+/// The shortest time between two reads of the mailbox, which many readers may write to.
 pub const MAIL_SLEEP: Duration = Duration::from_millis(5);
 
-/// What ended a wait.
+/// The event that ended a wait.
 #[derive(PartialEq)]
 pub enum WakeReason {
     Signal,
@@ -26,7 +27,7 @@ pub enum WakeReason {
     Time,
 }
 
-/// What signals say, read when there is time for it.
+/// The signals that came, read when the keeper has time for them.
 pub struct Signals {
     fd: SignalFd,
     end: AtomicI32,
@@ -34,7 +35,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// SIGTERM, SIGINT and SIGHUP are read from a descriptor, in every thread that begins after this.
+    /// Blocks SIGTERM, SIGINT and SIGHUP in this thread and in every thread that begins later. A descriptor delivers
+    /// them.
     pub fn block() -> Result<Signals> {
         let set = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
         let fd = signals::hold(&set).map_err(|e| {
@@ -47,7 +49,7 @@ impl Signals {
         })
     }
 
-    /// The signal that ends it, if it has come.
+    /// Returns the signal that ends the keeper, if it has come.
     pub fn end(&self) -> Option<&'static str> {
         while let Ok(Some(info)) = self.fd.read_signal() {
             match i32::try_from(info.ssi_signo).unwrap_or(0) {
@@ -59,19 +61,21 @@ impl Signals {
         signal.ok().map(Signal::as_str)
     }
 
-    /// SIGHUP says to look again at once; what was held back is tried.
+    /// Whether SIGHUP has come since the last call. The keeper then looks again at once, and tries fetches that it held
+    /// back.
     pub fn look(&self) -> bool {
         self.look.swap(false, Ordering::Relaxed)
     }
 }
 
-/// When what is looked at.
+/// The times of the next looks.
 #[derive(Clone, Copy)]
 pub struct Plan {
-    /// A store that many change, and the ends of many fetches.
+    /// The earliest look at a changed store or at fetches that ended. There may be many of both.
     pub earliest: Instant,
-    /// A mailbox that somebody floods.
+    /// The earliest look at the mailbox, which a reader may flood.
     pub mail: Instant,
+    /// The next look if nothing happens.
     pub until: Instant,
 }
 
@@ -137,7 +141,7 @@ enum Waiting {
     Done,
 }
 
-/// What there is to be read.
+/// The descriptors that can be read.
 #[derive(Default)]
 struct Ready {
     signal: bool,
@@ -164,9 +168,9 @@ impl Ready {
         let store = wait_for(Waiting::Store, watch.map(|watch| watch.inotify.as_fd()));
         let done = wait_for(Waiting::Done, Some(keeper.done_fd()));
         let left = until.saturating_duration_since(Instant::now());
-        // Rounded up: not to wake a hair too early, and find nothing due.
+        // Rounded up: a wake that is a moment too early finds nothing due.
         let left = PollTimeout::try_from(left + Duration::from_millis(1));
-        // An error is a signal that came in between.
+        // The error that is expected here is an interruption by a signal.
         let _ = poll(&mut waited, left.unwrap_or(PollTimeout::MAX));
         let is_ready = |place: Option<usize>| {
             let events = place.and_then(|place| waited.get(place)?.revents());
@@ -181,7 +185,8 @@ impl Ready {
     }
 }
 
-/// Changes of the store, or of a key beside it. The directory is watched, since a file may be deleted and made again.
+/// A watch for changes of the store, or of a key in its directory. The directory is watched, because a file may be
+/// deleted and created again.
 pub struct StoreWatch {
     inotify: Inotify,
     names: [OsString; 2],
@@ -202,7 +207,8 @@ impl StoreWatch {
         Ok(StoreWatch { inotify, names })
     }
 
-    /// Reads what there is. The journal, the lock file and the mailbox lie in the same directory.
+    /// Reads all events, and returns whether one is about the store or its key. The journal, the lock file and the
+    /// mailbox are in the same directory.
     fn has_changed(&self) -> bool {
         let mut has_changed = false;
         while let Ok(events) = self.inotify.read_events() {

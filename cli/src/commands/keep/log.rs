@@ -9,7 +9,7 @@ use crate::ui::hint::in_commands;
 use crate::ui::plural::count;
 use crate::ui::width::printable;
 
-/// One line per event, to stderr; with the time, unless the journal notes that by itself.
+/// Writes one line per event to stderr. A line begins with the time, unless systemd's journal records that by itself.
 #[derive(Clone, Copy)]
 pub struct Log {
     with_time: bool,
@@ -27,7 +27,7 @@ impl Log {
             true => format!("{} ", Local::now().format("%Y-%m-%d %H:%M:%S")),
             false => String::new(),
         };
-        // The tokens matter more than a log that cannot be written.
+        // A log that cannot be written does not stop the keeper.
         let _ = io::stderr().write_all(format!("{time}{}\n", printable(text)).as_bytes());
     }
 
@@ -40,8 +40,8 @@ impl Log {
                 self.line(&format!("fetched {name}: good until {end}"));
             }
             Outcome::Brought => self.line(&format!("brought account {name}")),
-            Outcome::Gone => self.line(&format!("removed account {name}: it is gone there")),
-            Outcome::Rejected => self.line(&format!("{name} was refused: a reader says so")),
+            Outcome::Gone => self.line(&format!("removed account {name}: it is gone upstream")),
+            Outcome::Rejected => self.line(&format!("a reader rejected {name}")),
             Outcome::Failed(failure) => {
                 let again = match failure.retry_after_ms {
                     0 => String::new(),
@@ -57,7 +57,7 @@ impl Log {
     }
 }
 
-/// How things stand, for the log and the service manager.
+/// Returns the summary of a pass, for the log and the service manager.
 pub fn in_words(pass: &PassSummary) -> String {
     let PassSummary {
         accounts,

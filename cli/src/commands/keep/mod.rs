@@ -1,7 +1,8 @@
-//! `wxtoken keep`: refreshes every account ahead of all others, and fetches for those who may only read the store.
+//! `wxtoken keep`: refreshes every account ahead of all other processes, and fetches for readers.
 //!
-//! One loop: do what is due, then sleep until the next thing is, a reader leaves a message, the store changes, or a signal
-//! comes. Everything that matters (locks, leases, back-offs) is the library's; this may be killed at any moment.
+//! One loop does what is due, and then sleeps. It wakes when the next thing is due, a reader leaves a message, the
+//! store changes, or a signal comes. Locks, leases and back-offs belong to the library, so this process may be killed
+//! at any moment.
 
 mod events;
 pub mod log;
@@ -17,37 +18,37 @@ use log::{Log, in_words};
 
 use crate::ui::hint::in_one_line;
 
-/// However quiet it is, a look at the store now and then: the clock may have been set.
+/// The longest time between two looks at the store. The clock may have been set meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
-/// A store that many change is looked at this often, and no more.
+/// The shortest time between two looks at a store that changes often.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(200);
-/// After this it counts as ready, however slow a platform is.
+/// The time after which a keeper counts as ready, however slow a platform is.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
-/// Without a service manager that waits for signs of life, as in a container, a keeper that is stalled ends itself after this, or
-/// after WATCHDOG_USEC.
+/// The time after which a stalled keeper ends itself if no service manager waits for signs of life, as in a container.
+/// WATCHDOG_USEC takes precedence.
 const STALLED_FOR: Duration = Duration::from_secs(90);
 
-/// What goes on beside a keeper in one process, and is told of signals.
+/// A part of the process that runs next to the keeper, and is told of signals.
 pub trait Companion {
-    /// SIGHUP: files are read again.
+    /// Reads files again, after SIGHUP.
     fn reload(&self, log: &Log);
-    /// SIGTERM or SIGINT: begins nothing more, and waits for what is under way.
+    /// Begins nothing more and waits for running work, after SIGTERM or SIGINT.
     fn end(self, log: &Log);
 }
 
-/// A keeper alone.
+/// The absence of a companion.
 impl Companion for () {
     fn reload(&self, _: &Log) {}
     fn end(self, _: &Log) {}
 }
 
-/// Runs until SIGTERM or SIGINT; with another store, as a bridge that brings tokens from there.
+/// Runs a keeper until SIGTERM or SIGINT. With `from`, it is a bridge that brings tokens from that store.
 pub fn run(store: &Store, from: Option<&Store>) -> Result<()> {
     run_with(store, from, |_| Ok(()))
 }
 
-/// The same, with a companion that is started once signals are held back and there is a keeper.
+/// Runs a keeper with a companion. `start` is called when signals are blocked and the keeper exists.
 pub fn run_with<C: Companion>(
     store: &Store,
     from: Option<&Store>,
@@ -71,7 +72,7 @@ pub fn run_with<C: Companion>(
     }
     if let Err(e) = &watch {
         log.line(&format!(
-            "no word of changes of the store ({e}): it is looked at every {} s",
+            "cannot watch the store for changes ({e}): looking at it every {} s",
             LONGEST_SLEEP.as_secs()
         ));
     }
@@ -87,7 +88,7 @@ pub fn run_with<C: Companion>(
             let what = "no fetch has ended, and no service manager watches";
             return Err(Error::new(Status::Internal, what).advise("Start it again."));
         }
-        // However long a look takes, mail and changes leave as much time to signs of life and signals.
+        // After a pass, mail and changes wait for as long as the pass took. Signs of life and signals get that time.
         let rest = 2 * began.elapsed();
         let plan = Plan {
             earliest: began + SHORTEST_SLEEP.max(rest),
@@ -116,7 +117,7 @@ pub fn run_with<C: Companion>(
     }
 }
 
-/// What has been told of the way so far.
+/// The state that was last reported to the log and the service manager.
 struct Progress {
     began: Instant,
     is_ready: bool,
@@ -141,7 +142,7 @@ impl Progress {
             .is_some_and(|since| since.elapsed() >= long)
     }
 
-    /// Tells how a pass went, and gives how long there is nothing to do.
+    /// Reports the result of a pass, and returns the time until something is due.
     fn of(&mut self, pass: Result<PassSummary>, log: &Log) -> Duration {
         match pass {
             Ok(pass) => {
@@ -154,7 +155,7 @@ impl Progress {
                     }
                 }
                 self.left_out.clone_from(&pass.left_out);
-                // A unit that waits for the service waits for its tokens, but not for a platform that hangs.
+                // A unit that waits for this service waits for its tokens, but not for a platform that hangs.
                 let has_waited = self.began.elapsed() >= READY_WITHIN;
                 let is_done = pass.in_flight == 0 && !pass.is_listing;
                 if !self.is_ready && (is_done || has_waited) {
@@ -184,7 +185,7 @@ impl Progress {
                     log.line(&message);
                     self.stuck = Some(message);
                 }
-                // It has the only copy of what a lost store held: waiting is all that is to be done.
+                // The keeper may have the only copy of a lost store's accounts, so it waits instead of ending.
                 notify(&[NotifyState::Watchdog]);
                 Duration::from_secs(1)
             }
@@ -192,19 +193,19 @@ impl Progress {
     }
 }
 
-/// Half of what is waited for a sign of life.
+/// The time between two signs of life: half of what the service manager allows.
 fn sign_of_life() -> Duration {
     watchdog().map_or(LONGEST_SLEEP, |waits| waits / 2)
 }
 
-/// How long a sign of life is waited for.
+/// The time that the service manager waits for a sign of life.
 fn watchdog() -> Option<Duration> {
     let mut usec = 0;
     sd_notify::watchdog_enabled(false, &mut usec).then(|| Duration::from_micros(usec))
 }
 
 fn notify(states: &[NotifyState]) {
-    // Without systemd there is nobody to tell.
+    // Without systemd this fails, and there is nobody to tell.
     let _ = sd_notify::notify(false, states);
 }
 

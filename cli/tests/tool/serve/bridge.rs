@@ -1,5 +1,5 @@
-//! Faults row 104, the bridge: `wxtoken keep --from` fills this host's file from a server or from Redis. Programs here read the file, hold no
-//! key, and know no network.
+//! Faults row 104, the bridge: `wxtoken keep --from` fills this host's file from a server or from Redis. Programs on
+//! this host read the file, hold no key, and use no network.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use wxtoken::ffi::wxtoken_status::*;
 
 use super::*;
 
-/// A host that has nothing but what a bridge brings.
+/// A host whose store is filled only by a bridge.
 struct Host {
     bridge: std::process::Child,
     store: PathBuf,
@@ -16,7 +16,7 @@ struct Host {
 }
 
 impl Host {
-    /// With a bridge to a server or another store.
+    /// Starts a host with a bridge from a server or from another store.
     fn on(desk: &Desk, from: &str, key: Option<&str>) -> Host {
         let store = desk.path("host/tokens.db");
         std::fs::create_dir_all(store.parent().unwrap()).unwrap();
@@ -35,7 +35,7 @@ impl Host {
         });
     }
 
-    /// A program of this host: it has no key, and what it is told of the platform leads nowhere.
+    /// A program of this host. It has no key, and the platform's address that it knows leads nowhere.
     fn program(&self) -> Handle {
         let handle = Handle::open(&self.store).unwrap();
         handle.set("api_base_url", "http://127.0.0.1:9").unwrap();
@@ -43,7 +43,7 @@ impl Host {
         handle
     }
 
-    /// What the doctor says here. Long lines are as they are.
+    /// Runs the doctor on this host, with long lines unwrapped.
     fn doctor(&self, desk: &Desk) -> super::super::Run {
         let mut command = desk.command(&["doctor", "--offline"]);
         command
@@ -53,7 +53,7 @@ impl Host {
     }
 
     fn stop(&mut self) {
-        // SAFETY: our own child, not waited for yet.
+        // SAFETY: the child is ours and has not been waited for.
         assert_eq!(
             unsafe { libc::kill(self.bridge.id() as i32, libc::SIGTERM) },
             0
@@ -78,7 +78,7 @@ fn start_bridge(desk: &Desk, store: &Path, from: &str, key: Option<&str>) -> std
     command.env("WXTOKEN_STORE", store);
     if let Some(key) = key {
         command.env("WXTOKEN_SERVER_KEY", key);
-        // It asks the server and no platform.
+        // The bridge asks the server, and never the platform.
         command.env("WXTOKEN_API_BASE_URL", "http://127.0.0.1:9");
     }
     let log = std::fs::File::create(desk.path("bridge.log")).unwrap();
@@ -86,7 +86,7 @@ fn start_bridge(desk: &Desk, store: &Path, from: &str, key: Option<&str>) -> std
     command.spawn().unwrap()
 }
 
-/// The next token that is not this one.
+/// Waits for another token than `old`.
 fn after(program: &Handle, old: &str) -> Token {
     let mut next = None;
     wait_until("another token comes", || {
@@ -108,7 +108,7 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
     assert_eq!(program.get_current().unwrap(), token);
     assert_eq!(serving.get("/v1/token/shop", &key).token(), token.value);
     assert_eq!(desk.world.minted(), 1);
-    // A ticket comes when it is first asked for, and its parent's token stays where it is.
+    // The bridge brings a ticket when it is first asked for. The token of its parent stays on the server.
     let ticket = program.get("shop/jsapi_ticket").unwrap();
     assert_eq!(
         serving.get("/v1/token/shop/jsapi_ticket", &key).token(),
@@ -116,7 +116,7 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
     );
     let child = Forked::fork(|| outcome(host.program().get("shop")));
     assert_eq!(child.join(), token.value);
-    // There is no key on this host, and no secret in its store.
+    // This host has no key, and its store has no secret.
     let files = std::fs::read_dir(host.store.parent().unwrap()).unwrap();
     let mut names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
     names.retain(|name| name.to_string_lossy().ends_with(".key"));
@@ -132,7 +132,7 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
         doctor.out
     );
     assert!(
-        !doctor.out.contains("all that a fetch takes"),
+        !doctor.out.contains("everything that a fetch needs"),
         "{}",
         doctor.out
     );
@@ -140,7 +140,7 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
     assert_eq!(report["accounts"][0]["from"], serving.url("http://"));
     assert_eq!(report["accounts"][0]["has_secret"], false);
 
-    // A program's rejection goes to the server, which compares.
+    // The rejection of a program goes to the server, which compares the token.
     desk.world.sim.revoke("wx1");
     program.reject("shop", &token.value).unwrap();
     let second = program.get("shop").unwrap();
@@ -149,7 +149,7 @@ fn programs_read_a_file_that_a_bridge_fills_from_a_server() {
     program.reject("shop", &token.value).unwrap();
     assert_eq!(program.get("shop").unwrap(), second);
 
-    // What a program elsewhere has replaced is replaced here.
+    // A token that a program elsewhere has had replaced is replaced here too.
     desk.world.sim.advance(60_000);
     desk.world.sim.revoke("wx1");
     let due = "UPDATE weixin_token SET reject_fetch_at = 0";
@@ -180,13 +180,13 @@ fn an_outage_of_the_upstream_is_seen_when_a_token_ends() {
         assert_eq!(program.get("shop").unwrap(), token);
     }
     host.until_it_says(&format!("failed {url}: "));
-    // Rejected, and nobody can bring another one.
+    // The token is rejected, and nothing can bring another one.
     program.reject("shop", &token.value).unwrap();
     let failed = program.get("shop").unwrap_err();
     assert_eq!(failed.status, WXTOKEN_E_STORE, "{failed:?}");
     assert!(failed.message.contains(&url), "{failed:?}");
     assert!(!failed.message.contains(&token.value), "{failed:?}");
-    // Without a bridge, who should run is said.
+    // Without a bridge, the doctor names the command that must run.
     host.stop();
     let doctor = host.doctor(&desk);
     assert_eq!(doctor.code, 1, "{}", doctor.out);
@@ -198,7 +198,7 @@ fn an_outage_of_the_upstream_is_seen_when_a_token_ends() {
     let cold = program.get("shop/jsapi_ticket").unwrap_err();
     assert_eq!(cold.status, WXTOKEN_E_STORE);
     assert!(cold.message.contains("wxtoken keep --from"), "{cold:?}");
-    // Everything comes back: the server, the bridge, and the rejected token's successor.
+    // The server and the bridge come back, and bring the successor of the rejected token.
     desk.world.sim.revoke("wx1");
     let address = url.trim_start_matches("http://").to_owned();
     wait_until("the port is free", || {
@@ -218,7 +218,7 @@ fn accounts_come_and_go_with_what_the_client_may_see() {
     let serving = Serving::start(&desk);
     let host = Host::on(&desk, &serving.url("http://"), Some(&key));
     let program = host.program();
-    // A program that registers at each start goes on to; another account of the name is refused.
+    // A program may register the account at each start. Another account of this name is refused.
     program.get("shop").unwrap();
     program.register("shop", "official", "wx1", SECRET).unwrap();
     let other = program.register("shop", "official", "wx2", SECRET);
@@ -233,7 +233,7 @@ fn accounts_come_and_go_with_what_the_client_may_see() {
     let put = put.unwrap_err();
     assert_eq!(put.status, WXTOKEN_E_ARGUMENT, "{put:?}");
     assert!(put.message.contains(&serving.url("http://")), "{put:?}");
-    // The upstream's word on a failure is handed on.
+    // The upstream's message about a failure is passed on.
     let lacking = program.get("platform").unwrap_err();
     assert!(lacking.message.contains("ticket"), "{lacking:?}");
     assert_eq!(desk.run(&["account", "remove", "shop", "--yes"]).code, 0);

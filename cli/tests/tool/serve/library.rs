@@ -1,4 +1,4 @@
-//! The library as a client: a program names the server as its store, and calls what it always calls.
+//! The library as a client: a program names the server as its store, and makes the same calls as with any store.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -10,7 +10,7 @@ use wxtoken::ffi::wxtoken_status::*;
 use super::others::Authority;
 use super::*;
 
-/// A handle on a server, by this key.
+/// Opens a handle on a server with this key.
 fn open(url: &str, key: &str) -> Handle {
     let handle = Handle::open(Path::new(url)).unwrap();
     handle.set("server_key", key).unwrap();
@@ -56,7 +56,7 @@ fn a_program_names_a_server_as_its_store_and_calls_what_it_always_calls() {
         assert_eq!(handle.get_current().unwrap(), got);
         let child = Child::fork(|| outcome(handle.get("shop")));
         assert_eq!(child.join(), got.value, "a child asks by itself");
-        // What a program does at each start changes nothing, and another account is not made.
+        // A program may register at each start, which changes nothing. It cannot create another account.
         handle.register("shop", "official", "wx1", SECRET).unwrap();
         let other = handle.register("shop", "official", "wx2", SECRET);
         assert_eq!(other.unwrap_err().status, WXTOKEN_E_ARGUMENT);
@@ -82,7 +82,7 @@ fn a_program_names_a_server_as_its_store_and_calls_what_it_always_calls() {
 }
 
 #[test]
-fn what_a_server_refuses_is_told_and_the_key_is_not() {
+fn a_refusal_is_reported_without_the_key() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let idle = desk.client("idle", &["--allow", "status"]);
@@ -97,7 +97,7 @@ fn what_a_server_refuses_is_told_and_the_key_is_not() {
     assert_eq!(refused("wxk_nobody", "shop").status, WXTOKEN_E_STORE);
     assert_eq!(refused(&idle, "shop").status, WXTOKEN_E_STORE);
     assert_eq!(refused(&key, "stall").status, WXTOKEN_E_ACCOUNT);
-    // The platform's word comes with its code and its remedy.
+    // The platform's message comes with its code and its remedy.
     desk.world.add("official", "wx2", json!({}));
     desk.register("other", "official", "wx2");
     desk.world
@@ -105,7 +105,7 @@ fn what_a_server_refuses_is_told_and_the_key_is_not() {
     let failed = refused(&key, "other");
     assert_eq!((failed.status, failed.errcode), (WXTOKEN_E_API, 40164));
     assert!(failed.message.contains("hint: "), "{failed:?}");
-    // A key is a file's, too, and what is refused is refused from the next look on.
+    // A key may be in a file too. A key that was removed is refused from the next look on.
     let file = desk.path("client.key");
     std::fs::write(&file, format!("{key}\n")).unwrap();
     let handle = Handle::open(Path::new(&url)).unwrap();
@@ -115,7 +115,7 @@ fn what_a_server_refuses_is_told_and_the_key_is_not() {
     handle.set("revalidate_ms", "0").unwrap();
     handle.get("shop").unwrap();
     assert_eq!(desk.run(&["client", "remove", "web", "--yes"]).code, 0);
-    // A server that does not answer in 100 ms, on a machine that is slow, takes no good token away.
+    // On a slow machine the server may not answer in 100 ms. A good token is handed out then.
     let mut failed = None;
     wait_until("the key is refused", || {
         failed = handle.get("shop").err();
@@ -126,7 +126,7 @@ fn what_a_server_refuses_is_told_and_the_key_is_not() {
     let new = desk.client("web2", &[]);
     std::fs::write(&file, new).unwrap();
     handle.get("shop").unwrap();
-    // An operator's work is done where the store is.
+    // An operator works on the host of the store.
     let mut command = desk.command(&["account", "list", "--store", &url]);
     let done = command.output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -154,7 +154,7 @@ fn a_good_token_is_handed_out_while_the_server_is_away() {
     serving.signal(libc::SIGCONT);
     serving.kill();
     let gone = longest();
-    // 100 ms, and what the machine takes.
+    // The wait is 100 ms, plus the time that the machine needs.
     println!("the longest get of a good token: {stopped:?} stopped, {gone:?} gone");
     assert!(stopped < Duration::from_secs(3) && gone < Duration::from_secs(3));
     let cold = Child::fork(|| {
@@ -166,7 +166,7 @@ fn a_good_token_is_handed_out_while_the_server_is_away() {
         cold.contains("E_STORE") && cold.contains("wxtoken serve"),
         "{cold}"
     );
-    // It comes back where it was.
+    // The server comes back at its old address.
     let address = url.trim_start_matches("http://").to_owned();
     wait_until("the port is free", || TcpListener::bind(&address).is_ok());
     let _again = Serving::with(&desk, &["--listen", &url]);

@@ -1,14 +1,14 @@
-//! Faults row 53: what strangers and broken clients send. Others are served, nothing goes to the platform, and no key or token
-//! is in what the server writes.
+//! Faults row 53: requests of strangers and broken clients. Others are served, nothing goes to the platform, and the
+//! server's log and audit hold no key and no token.
 
 use super::*;
 
 use std::time::Instant;
 
-/// Sends bytes as they are, and gives all that comes back.
+/// Sends bytes as they are, and returns all that comes back.
 fn raw(serving: &Serving, bytes: &[u8]) -> String {
     let mut stream = serving.connect();
-    // The server may close before all is sent.
+    // The server may close the connection before all is sent.
     let _ = stream.write_all(bytes);
     let mut read = Vec::new();
     let _ = stream.read_to_end(&mut read);
@@ -20,12 +20,12 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::with(&desk, &["--listen", "http://127.0.0.1:0"]);
-    // As many as the test's own descriptors allow: each is one here and one there.
+    // The test opens as many as its descriptors allow. Each connection takes one here and one in the server.
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: a place of its own.
+    // SAFETY: the pointers are to a valid rlimit.
     unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
         limit.rlim_cur = limit.rlim_max;
@@ -37,10 +37,10 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     slow.write_all(b"GET /v1/token/shop HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         .unwrap();
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
-    // One that has asked may keep its connection longer than a head may take.
+    // A client that has made a request may keep its connection longer than a head may take.
     let mut kept = serving.connect();
     assert_eq!(ask(&mut kept, "GET", "/healthz", "", "").status, 200);
-    // A head that drips does not gain time by that.
+    // A head that drips gains no time by that.
     let drips = std::thread::spawn(move || {
         while slow.write_all(b"x").is_ok() {
             std::thread::sleep(Duration::from_millis(200));
@@ -58,7 +58,7 @@ fn slow_and_idle_connections_end_and_keep_nobody_out() {
     assert_eq!((late.status, late.error()), (504, "TIMEOUT"));
     for stream in idle.iter().take(50) {
         let mut stream: &TcpStream = stream;
-        // Closed, be it with a word or without.
+        // The connection is closed, with or without an answer.
         while stream.read(&mut [0]).is_ok_and(|read| read > 0) {}
     }
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
@@ -92,7 +92,7 @@ fn wrong_keys_are_slowed_and_right_ones_are_not() {
                 })
             })
             .collect();
-        // Meanwhile one with the key, from the same address, is served.
+        // Meanwhile a client with the key is served at the same address.
         for _ in 0..20 {
             assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
         }
@@ -175,7 +175,7 @@ fn heads_and_bodies_have_their_limits() {
     assert_eq!((answer.status, answer.error()), (400, "ARGUMENT"));
     let answer = serving.wechat_post("/cgi-bin/stable_token", &large);
     assert_eq!(answer.errcode(), 47001);
-    // One that is chunked has no length to look at first.
+    // A chunked body has no length to check first.
     let chunk = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
     let chunked = format!(
         "POST /v1/reject/shop HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}Transfer-Encoding: chunked\r\n\r\n{chunk}",
@@ -319,7 +319,7 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     drop(serving);
     let serving = Serving::with(&desk, &BEHIND_A_PROXY);
     assert_eq!(forwarded(&serving, "/v1/token/shop", &key).status, 200);
-    // Who comes through it is not of this host.
+    // A client that comes through the proxy is not on this host.
     assert_eq!(forwarded(&serving, "/metrics", "").status, 401);
     assert_eq!(
         serving.get("/metrics", "").status,
@@ -330,7 +330,7 @@ fn a_proxy_that_is_not_trusted_may_not_speak_for_others() {
     assert!(written.contains("\"address\":\"203.0.113.7\""), "{written}");
 }
 
-/// Numbers that are the same in each run.
+/// A sequence of numbers that is the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -374,10 +374,10 @@ fn bytes_of_any_kind_do_no_harm() {
         }
         let mut stream = serving.connect();
         let _ = stream.write_all(&bytes);
-        // No more is to come: what is half is not waited for.
+        // Nothing more comes, so that the server does not wait for the rest of half a request.
         let _ = stream.shutdown(std::net::Shutdown::Write);
         let mut read = Vec::new();
-        // Keys that are tried again and again are answered late: nobody waits for that here.
+        // Wrong keys that are tried again and again are answered late. This test does not wait for that.
         stream
             .set_read_timeout(Some(Duration::from_millis(20)))
             .unwrap();
@@ -395,7 +395,7 @@ fn bytes_of_any_kind_do_no_harm() {
 }
 
 #[test]
-fn an_audit_that_is_moved_away_is_begun_anew() {
+fn an_audit_file_that_is_moved_away_is_created_again() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);

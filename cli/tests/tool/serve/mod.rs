@@ -1,4 +1,4 @@
-//! `wxtoken serve`, the process: real sockets, real clients, and the simulator as the platform, which counts what is fetched.
+//! The process `wxtoken serve`, with real sockets and real clients. The simulator is the platform, and counts fetches.
 
 mod bridge;
 mod forward;
@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use super::{Desk, finished, parsed};
 use common::{SECRET, wait_until};
 
-/// For a server to which each call may come from an address of its own, and none from this host.
+/// Arguments of a server behind a proxy: each call may come from another address, and none from this host.
 const BEHIND_A_PROXY: [&str; 4] = [
     "--listen",
     "http://127.0.0.1:0",
@@ -34,7 +34,7 @@ const BEHIND_A_PROXY: [&str; 4] = [
     "127.0.0.1",
 ];
 
-/// A running server, killed when it goes.
+/// A running server, killed on drop.
 struct Serving {
     child: Child,
     log: PathBuf,
@@ -42,7 +42,7 @@ struct Serving {
 }
 
 impl Serving {
-    /// On a free port of loopback.
+    /// Starts a server on a free port of loopback.
     fn start(desk: &Desk) -> Serving {
         Serving::with(desk, &["--listen", "http://127.0.0.1:0"])
     }
@@ -64,7 +64,7 @@ impl Serving {
         let mut all = vec!["serve", "--audit", audit.to_str().unwrap()];
         all.extend(words);
         if !words.contains(&"--rate") {
-            // Tests ask more often than business servers do.
+            // Tests make calls more often than business servers do.
             all.extend(["--rate", "1000000"]);
         }
         let mut command = desk.command(&all);
@@ -95,7 +95,7 @@ impl Serving {
         });
     }
 
-    /// The address of the listener of this kind.
+    /// The URL of the listener with this scheme.
     fn url(&self, scheme: &str) -> String {
         let said = self.said();
         let mut lines = said
@@ -131,7 +131,7 @@ impl Serving {
         )
     }
 
-    /// A call of WeChat's, which has no key in its head.
+    /// Makes a call of WeChat's, which has no key in its head.
     fn wechat(&self, path: &str) -> Answer {
         ask(&mut self.connect(), "GET", path, "", "")
     }
@@ -141,11 +141,11 @@ impl Serving {
     }
 
     fn signal(&self, signal: i32) {
-        // SAFETY: our own child, not waited for yet.
+        // SAFETY: the child is ours and has not been waited for.
         assert_eq!(unsafe { libc::kill(self.child.id() as i32, signal) }, 0);
     }
 
-    /// Everything it has written, when it has ended as it should.
+    /// Ends the server. Returns all that it has written, and asserts that it ended with code 0.
     fn end(mut self) -> String {
         self.signal(libc::SIGTERM);
         assert_eq!(
@@ -170,13 +170,13 @@ impl Drop for Serving {
     }
 }
 
-/// How long an answer may take before it counts as none.
+/// The longest time that an answer may take.
 fn patience() -> Duration {
     let said = std::env::var("TEST_PATIENCE_S");
     Duration::from_secs(said.map_or(120, |seconds| seconds.parse().unwrap()))
 }
 
-/// What came back.
+/// An answer of the server.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -200,7 +200,7 @@ impl Answer {
         found.map(|(_, value)| value)
     }
 
-    /// The status that the error names.
+    /// The status that the error in the body names.
     fn error(&self) -> &'static str {
         let said = self.json();
         let named = said["error"]["status"].as_str().unwrap_or_default();
@@ -221,7 +221,7 @@ impl Answer {
     }
 }
 
-/// WeChat's oldest call, with a key in the place of the secret.
+/// The path of WeChat's oldest call, with a key in the place of the secret.
 fn classic(id: &str, key: &str) -> String {
     format!("/cgi-bin/token?grant_type=client_credential&appid={id}&secret={key}")
 }
@@ -233,7 +233,7 @@ fn bearer(key: &str) -> String {
     }
 }
 
-/// One request on a connection that stays, and its answer.
+/// Makes one request on a connection that stays open, and returns the answer.
 fn ask(
     stream: &mut (impl Read + Write),
     method: &str,
@@ -251,7 +251,7 @@ fn ask(
     answer(stream).unwrap_or_else(|read| panic!("{method} {path}: no answer: {read}"))
 }
 
-/// The next answer of a connection; what came instead where that ends.
+/// Returns the next answer on a connection, or the text that came before the connection ended.
 fn answer(stream: &mut impl Read) -> Result<Answer, String> {
     let mut read = Vec::new();
     let mut byte = [0];
@@ -278,7 +278,7 @@ fn answer(stream: &mut impl Read) -> Result<Answer, String> {
 }
 
 impl Desk {
-    /// A client with these rights. Its key.
+    /// Adds a client with these rights, and returns its key.
     fn client(&self, name: &str, words: &[&str]) -> String {
         let mut all = vec!["client", "add", name];
         all.extend(words);
@@ -288,7 +288,7 @@ impl Desk {
     }
 }
 
-/// No secret, key or token is in what was written.
+/// Asserts that the text holds none of these secrets, keys and tokens.
 fn has_none_of(written: &str, canaries: &[&str]) {
     for canary in canaries {
         assert!(canary.len() > 8, "a canary that says nothing: {canary}");

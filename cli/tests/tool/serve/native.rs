@@ -66,7 +66,7 @@ fn each_refusal_has_its_status() {
     for path in ["/v1/token/stall", "/v1/token/stall/jsapi_ticket"] {
         let answer = serving.get(path, &key);
         assert_eq!((answer.status, answer.error()), (404, "ACCOUNT"), "{path}");
-        // Neither the store nor the names of other accounts are told.
+        // The answer names neither the store nor other accounts.
         assert!(
             !answer.body.contains("shop") && !answer.body.contains("tokens.db"),
             "{answer:?}"
@@ -88,7 +88,7 @@ fn each_refusal_has_its_status() {
 }
 
 #[test]
-fn what_the_platform_says_comes_with_its_errcode_and_a_time() {
+fn a_platforms_error_comes_with_its_errcode_and_a_time() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let fault = json!({"id": "wx1", "kind": "errcode", "errcode": 40164, "times": 1000});
@@ -102,7 +102,7 @@ fn what_the_platform_says_comes_with_its_errcode_and_a_time() {
     assert!(wait > 0 && said["hint"].as_str().is_some(), "{said}");
     let seconds: i64 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!(seconds >= 1 && seconds * 1000 >= wait, "{answer:?}");
-    // It stands for all: no further call goes to the platform.
+    // The failure stands for all clients, so no further call goes to the platform.
     let before = desk.world.requests();
     assert_eq!(serving.get("/v1/token/shop", &key).status, 502);
     assert_eq!(desk.world.requests(), before);
@@ -124,7 +124,7 @@ fn a_rejected_token_is_replaced_by_comparison() {
     assert_ne!(first, second);
     assert!(desk.world.accepts(&second));
     assert_eq!(desk.world.minted(), 2);
-    // The first is not the one that is there any more.
+    // The first token has been replaced by now.
     assert_eq!(reject(&first).status, 204);
     assert_eq!(serving.get("/v1/token/shop", &key).token(), second);
     assert_eq!(desk.world.minted(), 2);
@@ -135,7 +135,7 @@ fn a_rejected_token_is_replaced_by_comparison() {
 }
 
 #[test]
-fn a_client_puts_what_is_pushed_and_sees_how_things_stand() {
+fn a_client_puts_a_pushed_secret_and_sees_the_status() {
     let desk = Desk::with_shop();
     desk.world.add("component", "wxc", json!({}));
     desk.register("platform", "component", "wxc");
@@ -165,7 +165,7 @@ fn a_client_puts_what_is_pushed_and_sees_how_things_stand() {
 }
 
 #[test]
-fn those_who_watch_need_no_key_on_this_host() {
+fn monitoring_needs_no_key_on_this_host() {
     let desk = Desk::with_shop();
     let serving = Serving::start(&desk);
     assert_eq!(serving.get("/healthz", "").status, 200);

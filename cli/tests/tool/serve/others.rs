@@ -1,4 +1,4 @@
-//! The other doors: TLS with certificates of clients, the Unix socket with its users, sockets that systemd passes.
+//! The other listeners: TLS with client certificates, the Unix socket with its users, and sockets passed by systemd.
 
 use super::*;
 
@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-/// A certificate authority of the test's own.
+/// A certificate authority for this test.
 pub(super) struct Authority {
     pub pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -28,7 +28,7 @@ impl Authority {
         }
     }
 
-    /// A certificate for this name and its key, as PEM.
+    /// Returns a certificate for this name, and its key, in PEM.
     pub fn sign(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -36,7 +36,7 @@ impl Authority {
         (signed.pem(), key.serialize_pem())
     }
 
-    /// A server on TLS with a certificate for `localhost`, which takes clients' certificates of this authority.
+    /// Starts a server with TLS and a certificate for `localhost`. It accepts client certificates of this authority.
     pub fn serving(&self, desk: &Desk) -> Serving {
         let (certificate, private) = self.sign("localhost");
         let cert = desk.file("cert.pem", &certificate);
@@ -47,7 +47,7 @@ impl Authority {
         Serving::with(desk, &words)
     }
 
-    /// A connection that trusts this authority; with a certificate of its own, or without.
+    /// Connects to a server and trusts this authority. `own` is the client's certificate, if it has one.
     pub fn connect(
         &self,
         serving: &Serving,
@@ -103,7 +103,7 @@ fn a_certificate_names_its_client_and_a_signal_brings_a_new_one() {
         get(&mut authority.connect(&serving, Some(&own)).unwrap(), "").status,
         200
     );
-    // One that is signed and names nobody; and one that names a client and is not signed.
+    // The first certificate is signed, but names no client. The second names a client, but is not signed.
     let nobody = authority.sign("nobody.example.com");
     assert_eq!(
         get(&mut authority.connect(&serving, Some(&nobody)).unwrap(), "").status,
@@ -113,13 +113,13 @@ fn a_certificate_names_its_client_and_a_signal_brings_a_new_one() {
     let refused = authority
         .connect(&serving, Some(&forged))
         .and_then(|mut stream| {
-            // In TLS 1.3 the refusal comes with the first answer.
+            // In TLS 1.3 a refusal comes with the first answer.
             stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")?;
             stream.read(&mut [0; 1])
         });
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(desk.world.minted(), 1);
-    // Another certificate, of another authority.
+    // The new certificate is from another authority.
     let (certificate, private) = other.sign("localhost");
     desk.file("cert.pem", &certificate);
     desk.file("key.pem", &private);
@@ -130,7 +130,7 @@ fn a_certificate_names_its_client_and_a_signal_brings_a_new_one() {
         get(&mut other.connect(&serving, None).unwrap(), &key).status,
         200
     );
-    // What cannot be read leaves the one that is there.
+    // A file that cannot be read leaves the certificate as it is.
     desk.file("cert.pem", "nonsense");
     serving.signal(libc::SIGHUP);
     serving.until_it_says("the certificate stays as it was");
@@ -188,7 +188,7 @@ fn a_user_of_the_socket_needs_no_key() {
     desk.client("web", &[]);
     let path = desk.path("serve.sock").display().to_string();
     let listen = format!("unix:{path}");
-    // SAFETY: no more than a number.
+    // SAFETY: getuid only returns a number.
     let uid = unsafe { libc::getuid() };
     let peer = format!("uid={uid}:web");
     let serving = Serving::with(&desk, &["--listen", &listen, "--peer", &peer]);
@@ -200,13 +200,13 @@ fn a_user_of_the_socket_needs_no_key() {
     };
     let get = |path: &str, headers: &str| ask(&mut connect(), "GET", path, headers, "");
     let token = get("/v1/token/shop", "").token();
-    // An SDK sends something in the place of the secret.
+    // An SDK sends some value in the place of the secret.
     let of_wechat = get(
         "/cgi-bin/token?grant_type=client_credential&appid=wx1&secret=unused",
         "",
     );
     assert_eq!(of_wechat.json()["access_token"], *token);
-    // A key that is given counts, and a proxy's word does not come through.
+    // A wrong key is refused here too, and so is the header of a proxy.
     assert_eq!(get("/v1/token/shop", &bearer("wxk_wrong")).status, 401);
     assert_eq!(
         get("/v1/token/shop", "X-Forwarded-For: 1.1.1.1\r\n").status,
@@ -223,7 +223,7 @@ fn a_user_of_the_socket_needs_no_key() {
         !std::path::Path::new(&path).exists(),
         "the socket goes with the server"
     );
-    // One that a killed server leaves is replaced; that of a living one is not.
+    // The socket of a killed server is replaced, and the socket of a running one is not.
     let mut killed = Serving::with(&desk, &["--listen", &listen]);
     killed.kill();
     assert!(std::path::Path::new(&path).exists());
@@ -258,10 +258,10 @@ fn sockets_that_the_service_manager_passes_are_taken() {
         shell.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\""]);
         shell.arg(program).args(words).env_clear().envs(environment);
         shell.stdout(Stdio::null()).stderr(log);
-        // SAFETY: calls of the system, and nothing else.
+        // SAFETY: the closure makes only system calls.
         unsafe {
             shell.pre_exec(move || {
-                // A copy, for dup2 of 3 itself would leave it to be closed by the program.
+                // dup2 takes a copy. If `fd` is 3, dup2 of it to itself would leave it to be closed on exec.
                 match libc::dup2(libc::dup(fd), 3) {
                     3 => Ok(()),
                     _ => Err(std::io::Error::last_os_error()),
@@ -277,7 +277,7 @@ fn sockets_that_the_service_manager_passes_are_taken() {
 }
 
 #[test]
-fn what_cannot_be_listened_on_is_said() {
+fn an_address_that_cannot_be_used_is_reported() {
     let desk = Desk::with_shop();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let used = format!("http://{}", taken.local_addr().unwrap());

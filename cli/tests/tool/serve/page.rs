@@ -1,9 +1,9 @@
-//! The page at `/`, as any client of HTTP sees it. What a browser makes of it is in tests/page.
+//! The page at `/`, as any HTTP client sees it. tests/page looks at it in a browser.
 
 use super::others::Authority;
 use super::*;
 
-/// The page of the test's own host: `ask` says `Host: server`.
+/// The origin of this host: `ask` sends `Host: server`.
 const FROM_HERE: &str = "Origin: http://server\r\n";
 const FORM: &str = "id=\"sign-in\"";
 const PAGE: &str = "id=\"live\"";
@@ -19,7 +19,7 @@ impl Serving {
         )
     }
 
-    /// The cookie of a session.
+    /// Signs in, and returns the cookie of the session.
     fn session(&self, key: &str) -> String {
         let answer = self.sign_in(key, FROM_HERE);
         assert_eq!(answer.status, 303, "{answer:?}");
@@ -83,7 +83,7 @@ fn a_key_with_the_right_status_opens_the_page_for_twelve_hours() {
             answer.header("content-type"),
             Some("text/html; charset=utf-8")
         );
-        // Nothing that the policy would have to let in.
+        // The page has nothing inline that its policy would have to allow.
         for inline in [
             "<style",
             " style=",
@@ -207,7 +207,7 @@ fn signing_out_ends_the_session() {
     assert!(out.header("set-cookie").unwrap().contains("Max-Age=0"));
     assert!(serving.page(&cookie).body.contains(FORM));
     assert!(serving.page(&other).body.contains(PAGE));
-    // One who signs in again leaves no session behind.
+    // A client that signs in again leaves no session behind.
     let headers = format!("{FROM_HERE}Cookie: {other}\r\n");
     assert_eq!(serving.sign_in(&key, &headers).status, 303);
     assert!(serving.page(&other).body.contains(FORM));
@@ -236,7 +236,7 @@ fn a_form_of_another_site_is_refused() {
         assert_eq!(out.status, 403, "{headers}: {out:?}");
     }
     assert!(serving.page(&cookie).body.contains(PAGE));
-    // Behind a proxy that rewrites the host, the browser's own word counts.
+    // Behind a proxy that rewrites the host, the browser's own header counts.
     let by_proxy = "Origin: https://tokens.example.com\r\nSec-Fetch-Site: same-origin\r\n";
     assert_eq!(serving.sign_in(&key, by_proxy).status, 303);
 }
@@ -275,7 +275,7 @@ fn wrong_keys_at_the_form_are_slowed_with_all_others() {
                 })
             })
             .collect();
-        // One with the key is let in meanwhile.
+        // A client with the key is let in meanwhile.
         assert_eq!(serving.sign_in(&key, FROM_HERE).status, 303);
         guessing
             .into_iter()
@@ -296,7 +296,7 @@ fn wrong_keys_at_the_form_are_slowed_with_all_others() {
 }
 
 #[test]
-fn what_is_no_form_and_no_cookie_opens_nothing() {
+fn a_malformed_form_or_cookie_opens_nothing() {
     let desk = Desk::with_shop();
     let key = desk.client("ops", &["--allow", "status"]);
     let serving = Serving::start(&desk);
@@ -429,7 +429,7 @@ fn a_failure_is_told_with_its_remedy_in_either_language() {
     ] {
         assert!(chinese.contains(said), "{said}: {chinese}");
     }
-    // A choice is remembered, and counts before what the browser asks for.
+    // A choice is remembered, and takes precedence over the browser's languages.
     let chosen = ask(
         &mut serving.connect(),
         "GET",

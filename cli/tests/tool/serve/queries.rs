@@ -1,4 +1,4 @@
-//! What SDKs and strangers write into a call of WeChat's: what it means, and what it does not.
+//! Queries of WeChat's calls as SDKs and strangers write them, and the meaning of each.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn a_call_may_be_written_in_every_way_that_queries_are() {
     let token = serving.wechat(&classic("wx1", &key)).json()["access_token"].clone();
     assert!(token.is_string());
     for query in [
-        // PowerWeChat's, which sorts nothing and adds an empty one.
+        // PowerWeChat sorts nothing, and adds an empty parameter.
         format!("secret={key}&neededText=&appid=wx1&{grant}"),
         format!("appid=wx1&{grant}&secret={escaped}"),
         format!("%61ppid=%77x1&gr%61nt_type=client%5Fcredential&secret={key}"),
@@ -33,14 +33,14 @@ fn a_call_may_be_written_in_every_way_that_queries_are() {
 }
 
 #[test]
-fn what_is_nearly_a_call_is_refused_and_asks_nobody() {
+fn a_nearly_valid_call_is_refused_without_a_request() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
     let grant = "grant_type=client_credential";
     let before = desk.world.sim.counters().requests;
     for (query, code) in [
-        // The same twice is two things all the same.
+        // A parameter that is given twice is refused, even with equal values.
         (format!("{grant}&appid=wx1&appid=wx1&secret={key}"), 40097),
         (format!("{grant}&{grant}&appid=wx1&secret={key}"), 40097),
         (format!("{grant}&appid=wx1&secret=&secret={key}"), 40097),
@@ -69,7 +69,7 @@ fn what_is_nearly_a_call_is_refused_and_asks_nobody() {
         let answer = serving.wechat(&path);
         assert_eq!(answer.errcode(), code, "{path}: {answer:?}");
     }
-    // Of a form in the body nothing is read: WeChat's call has its parameters in the query.
+    // A form in the body is not read. The parameters of WeChat's call are in the query.
     let form = format!("{grant}&appid=wx1&secret={key}");
     let answer = ask(&mut serving.connect(), "POST", "/cgi-bin/token", "", &form);
     assert_eq!(answer.errcode(), 41002);
@@ -87,7 +87,7 @@ fn a_query_that_is_longer_than_a_head_may_be_is_refused_and_others_are_served() 
     let long = format!("{}&x={}", classic("wx1", &key), "x".repeat(40_000));
     let mut stream = serving.connect();
     let request = format!("GET {long} HTTP/1.1\r\nHost: server\r\n\r\n");
-    // It may hang up before it has read everything.
+    // The server may hang up before it has read everything.
     let _ = stream.write_all(request.as_bytes());
     if let Ok(refused) = answer(&mut stream) {
         assert!((400..=431).contains(&refused.status), "{refused:?}");
@@ -119,7 +119,7 @@ fn a_refusal_has_the_form_of_the_platforms_own() {
         "/cgi-bin/token?appid=wx1&secret=x".to_owned(),
         "/cgi-bin/stable_token".to_owned(),
         "/cgi-bin/gettoken?corpid=ww1&corpsecret=wrong".to_owned(),
-        // Which ids there are is told to those with a key alone.
+        // Only a client with a key learns which ids exist.
         format!("/cgi-bin/gettoken?corpid=ww7&corpsecret={key}"),
     ] {
         let ours = serving.wechat(&path);

@@ -1,8 +1,8 @@
-//! A client that asks again for the token that it has: most SDKs have no other way to say that the API refused it.
+//! Repeats: a client asks again for the token that it has. Most SDKs have no other way to say that the API refused it.
 
 use super::*;
 
-/// A server with one account, and its client with these rights.
+/// Starts a server with one account, and returns the key of a client with these rights.
 fn begun(rights: &[&str]) -> (Desk, Serving, String) {
     let desk = Desk::with_shop();
     let key = desk.client("web", rights);
@@ -16,7 +16,7 @@ fn token(serving: &Serving, key: &str) -> String {
     token.unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-/// How often the platform was asked whether it takes the token.
+/// The number of checks, which ask the platform whether it accepts the token.
 fn looks(desk: &Desk) -> u64 {
     let business = desk.world.sim.counters_of("wx1").business_by_path;
     let path = "/cgi-bin/get_api_domain_ip";
@@ -43,11 +43,11 @@ fn a_token_that_the_platform_has_taken_back_is_replaced_within_the_call() {
 fn a_good_token_is_looked_at_once_and_not_rejected() {
     let (desk, serving, key) = begun(&[]);
     let first = token(&serving, &key);
-    assert_eq!(looks(&desk), 0, "the first call is no repeat");
+    assert_eq!(looks(&desk), 0, "the first call is not a repeat");
     for _ in 0..20 {
         assert_eq!(token(&serving, &key), first);
     }
-    // A machine that stalls for half a minute sees another, and after a minute a third.
+    // On a machine that stalls for half a minute there is a second check, and after a minute a third.
     assert!((1..=3).contains(&looks(&desk)), "{}", looks(&desk));
     assert_eq!((desk.world.minted(), rejects(&desk)), (1, json!(0)));
 }
@@ -68,7 +68,7 @@ fn many_repeats_of_a_token_that_was_taken_back_cost_one_mint() {
 }
 
 #[test]
-fn the_first_call_of_a_client_is_no_repeat() {
+fn the_first_call_of_a_client_is_not_a_repeat() {
     let (desk, serving, key) = begun(&[]);
     let other = desk.client("other", &[]);
     let first = token(&serving, &key);
@@ -77,7 +77,7 @@ fn the_first_call_of_a_client_is_no_repeat() {
 }
 
 #[test]
-fn a_client_that_may_not_reject_has_nothing_looked_at() {
+fn a_repeat_by_a_client_that_may_not_reject_checks_nothing() {
     let (desk, serving, key) = begun(&["--allow", "get"]);
     let first = token(&serving, &key);
     assert!(desk.world.sim.revoke("wx1"));
@@ -86,7 +86,7 @@ fn a_client_that_may_not_reject_has_nothing_looked_at() {
 }
 
 #[test]
-fn a_platform_that_does_not_tell_leaves_the_token_as_it_is() {
+fn a_check_without_an_answer_leaves_the_token_as_it_is() {
     let (desk, serving, key) = begun(&[]);
     let first = token(&serving, &key);
     desk.world.fault(

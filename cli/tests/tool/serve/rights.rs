@@ -1,4 +1,5 @@
-//! Faults row 55: keys removed and rotated, rights taken; each counts from the next call on, on a file and on a server.
+//! Faults row 55: keys are removed or rotated, and rights are taken away. Each change counts from the next call on,
+//! with the store in a file and on a Redis server.
 
 use super::*;
 
@@ -7,7 +8,7 @@ fn desks() -> [Desk; 2] {
 }
 
 #[test]
-fn what_is_taken_from_a_client_is_refused_from_the_next_call_on() {
+fn a_right_that_is_taken_away_is_refused_from_the_next_call_on() {
     for desk in desks() {
         desk.world.add("official", "wx2", json!({}));
         desk.register("second", "official", "wx2");
@@ -58,7 +59,7 @@ fn what_is_taken_from_a_client_is_refused_from_the_next_call_on() {
         desk.done(&["client", "remove", "web", "--yes"]);
         assert_eq!(get(&rotated, "shop"), 401);
         assert_eq!(of_wechat(&rotated, "wx1"), 40125);
-        // Nobody else is touched, and nothing was fetched for all that.
+        // Other clients are not affected, and nothing was fetched.
         assert_eq!(get(&other, "shop"), 200);
         assert_eq!(
             (
@@ -103,7 +104,7 @@ fn a_key_is_shown_once_and_the_store_does_not_have_it() {
 }
 
 #[test]
-fn what_cannot_be_is_said() {
+fn a_change_that_is_not_possible_is_refused_with_a_reason() {
     let desk = Desk::with_shop();
     desk.client("web", &[]);
     for (words, said) in [
@@ -160,7 +161,7 @@ fn a_store_that_is_lost_gets_its_clients_back() {
         listed.code == 0 && listed.out.contains("web")
     });
     assert_eq!(serving.get("/v1/token/shop", &key).status, 200);
-    // One that is removed is not.
+    // A client that was removed does not come back.
     desk.done(&["client", "remove", "web", "--yes"]);
     assert_eq!(serving.get("/v1/token/shop", &key).status, 401);
     serving.signal(libc::SIGHUP);

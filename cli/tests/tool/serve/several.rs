@@ -1,4 +1,4 @@
-//! Faults row 54: servers that die, and two of them on one store.
+//! Faults row 54: servers that die, and two servers on one store.
 
 use super::*;
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 #[test]
-fn a_server_that_is_killed_under_load_and_started_again_fetches_nothing_anew() {
+fn a_server_killed_under_load_and_started_again_fetches_nothing_twice() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let probe = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -19,7 +19,7 @@ fn a_server_that_is_killed_under_load_and_started_again_fetches_nothing_anew() {
         for _ in 0..8 {
             scope.spawn(|| {
                 while !stop.load(Ordering::Relaxed) {
-                    // While it is away, a client tries again.
+                    // While the server is away, a client tries again.
                     if let Some(status) = try_once(&address, &key) {
                         assert_eq!(status, 200);
                         served.fetch_add(1, Ordering::Relaxed);
@@ -43,7 +43,7 @@ fn a_server_that_is_killed_under_load_and_started_again_fetches_nothing_anew() {
     has_none_of(&serving.end(), &[&key, SECRET]);
 }
 
-/// The status of a get, if there is a whole answer.
+/// Makes a get, and returns its status if there is a whole answer.
 fn try_once(address: &str, key: &str) -> Option<u16> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(patience())).unwrap();
@@ -56,7 +56,7 @@ fn try_once(address: &str, key: &str) -> Option<u16> {
 }
 
 #[test]
-fn of_two_servers_on_one_store_one_may_die_and_each_expiry_is_one_fetch() {
+fn one_of_two_servers_on_a_store_may_die_and_each_expiry_is_one_fetch() {
     let desk = Desk::on_redis();
     let key = desk.client("web", &[]);
     let listen = ["--listen", "http://127.0.0.1:0"];
@@ -74,7 +74,7 @@ fn of_two_servers_on_one_store_one_may_die_and_each_expiry_is_one_fetch() {
                 let serving = if n % 2 == 0 { &first } else { &second };
                 let (token, accepts) = (&token, &accepts);
                 scope.spawn(move || {
-                    // What a server has in memory is good for revalidate_ms.
+                    // A server may hand out a token from memory for revalidate_ms.
                     let mut last = String::new();
                     wait_until("it is the new one", || {
                         last = token(serving);
@@ -101,7 +101,7 @@ fn of_two_servers_on_one_store_one_may_die_and_each_expiry_is_one_fetch() {
 }
 
 #[test]
-fn what_is_under_way_is_answered_before_the_server_ends() {
+fn calls_under_way_are_answered_before_the_server_ends() {
     let desk = Desk::with_shop();
     desk.world.add("official", "wx2", json!({}));
     let key = desk.client("web", &[]);
@@ -127,15 +127,15 @@ fn what_is_under_way_is_answered_before_the_server_ends() {
 }
 
 #[test]
-fn a_call_on_a_connection_that_was_taken_is_answered_though_the_server_ends() {
+fn a_call_on_an_accepted_connection_is_answered_while_the_server_ends() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
-    // A machine may stall for so long that the head of a request has no time left: then once more.
+    // A machine may stall for so long that the time for the head runs out. The test then tries again.
     for _ in 0..10 {
         let mut serving = Serving::start(&desk);
         let began = Instant::now();
         let mut silent = serving.connect();
-        // Connections are taken one after the other: that one is there.
+        // The server accepts connections in order, so the silent one is accepted now.
         let token = serving.get("/v1/token/shop", &key).token();
         serving.signal(libc::SIGTERM);
         let address = serving.address();
@@ -154,7 +154,7 @@ fn a_call_on_a_connection_that_was_taken_is_answered_though_the_server_ends() {
         assert!(is_written);
         let answered = answered.unwrap();
         assert_eq!(answered.token(), token);
-        // Then it ends, with a word or without.
+        // Then the connection ends, by a close or by a reset.
         assert!(!silent.read(&mut [0]).is_ok_and(|read| read > 0));
         assert_eq!(serving.child.wait().unwrap().code(), Some(0));
         return;
@@ -177,7 +177,7 @@ fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
     }
     let wrong = classic("wx1", &format!("{key}x"));
     assert_eq!(serving.wechat(&wrong).errcode(), 40125);
-    // What was never asked for is not known: an error, and no token.
+    // A token that was never asked for is not known. The answer is an error, without a token.
     let unknown = classic("wx5", &key);
     assert_eq!(serving.wechat(&unknown).errcode(), -1);
     assert_eq!(serving.get("/readyz", "").status, 503);

@@ -1,8 +1,8 @@
-//! WeChat's own calls: as WeChat answers them, byte for byte in form.
+//! WeChat's own calls, answered in the exact form of WeChat's answers.
 
 use super::*;
 
-/// The reply of the simulator to the same call: what an SDK would have from the platform itself.
+/// The reply of the simulator to the same call, which is what an SDK would get from the platform itself.
 fn of_platform(desk: &Desk, method: &str, path: &str, body: &str) -> Answer {
     let address = desk
         .world
@@ -14,7 +14,7 @@ fn of_platform(desk: &Desk, method: &str, path: &str, body: &str) -> Answer {
     ask(&mut stream, method, path, "", body)
 }
 
-/// The names of a JSON object's fields, in the order in which they stand.
+/// The names of a JSON object's fields, in their order.
 fn fields(answer: &Answer) -> Vec<String> {
     let object = answer.json();
     let mut names: Vec<String> = object.as_object().unwrap().keys().cloned().collect();
@@ -23,7 +23,7 @@ fn fields(answer: &Answer) -> Vec<String> {
     names
 }
 
-/// As WeChat's pages show a reply: what went well, the token, its life.
+/// Sorts names of fields as WeChat's pages show them: errcode and errmsg, the token, its life.
 fn order(fields: &[String]) -> Vec<String> {
     let place = |name: &str| match name {
         "errcode" => 0,
@@ -39,7 +39,7 @@ fn order(fields: &[String]) -> Vec<String> {
 
 fn same_form(ours: &Answer, theirs: &Answer) {
     assert_eq!(ours.status, theirs.status, "{ours:?} {theirs:?}");
-    // The simulator writes the fields of some replies by their names; the platform's own order is `order`.
+    // The simulator sorts the fields of some replies by name. The platform's own order is that of `order`.
     let (mut our_fields, mut their_fields) = (fields(ours), fields(theirs));
     assert_eq!(our_fields, order(&our_fields), "{ours:?}");
     our_fields.sort();
@@ -80,7 +80,7 @@ fn an_official_account_is_served_on_both_calls_from_one_fetch() {
     let token = got.json()["access_token"].as_str().unwrap().to_owned();
     assert_eq!(again.json()["access_token"], *token);
     assert!(desk.world.accepts(&token));
-    // A repeat is no rejection: see `repeats`.
+    // A repeat is not a rejection: see `repeats`.
     for _ in 0..5 {
         serving.wechat(&classic("wx1", &key));
     }
@@ -89,7 +89,7 @@ fn an_official_account_is_served_on_both_calls_from_one_fetch() {
 }
 
 #[test]
-fn what_is_wrong_has_wechats_code() {
+fn an_error_has_the_code_of_wechat() {
     let desk = Desk::with_shop();
     desk.world.add("work", "ww1", json!({}));
     desk.register("corp", "work", "ww1");
@@ -109,7 +109,7 @@ fn what_is_wrong_has_wechats_code() {
             format!("/cgi-bin/token?grant_type=x&appid=wx1&secret={key}"),
             40002,
         ),
-        // Two values of one name: nobody knows which is meant.
+        // A name with two values is ambiguous.
         (format!("{classic}&appid=wx1&appid=wx2&secret={key}"), 40097),
         (
             format!("{classic}&appid=wx1&secret={key}&%61ppid=wx2"),
@@ -217,15 +217,15 @@ fn force_refresh_is_a_rejection_by_comparison() {
     assert_ne!(second, first);
     assert!(desk.world.accepts(&second));
     assert_eq!(desk.world.minted(), 2);
-    // The other client has not seen the second: it gets that, and nothing is rejected.
+    // The other client has not seen the second token. It gets that token, and nothing is rejected.
     assert_eq!(get(&keys[1], true), second);
     assert_eq!(desk.world.minted(), 2);
     assert_eq!(rejects(), 1);
-    // Within the gap nothing is fetched; and the platform still takes it.
+    // Within the gap nothing is fetched, and the platform still accepts the token.
     assert_eq!(get(&keys[1], true), second);
     assert_eq!(desk.world.minted(), 2);
     assert_eq!(rejects(), 2, "one that was stale, one within the gap");
-    // Without the right to reject it is a get.
+    // Without the right to reject, a forced call is a get.
     let mute = desk.client("mute", &["--allow", "get"]);
     assert_eq!(get(&mute, true), second);
     assert_eq!((desk.world.minted(), rejects()), (2, 2.into()));
@@ -240,7 +240,7 @@ fn no_reply_has_less_than_its_least_life() {
     let first = serving.wechat(&path).json();
     assert!(first["expires_in"].as_i64().unwrap() > 7000, "{first}");
     assert_eq!(desk.world.minted(), 1);
-    // Near its end: the stable token has a successor, and nobody has looked yet.
+    // The token is near its end. The stable token has a successor, and no process has looked yet.
     drop(serving);
     desk.world.sim.advance((7200 - 290) * 1000);
     let ages = "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET fetched_at = fetched_at - 6910000, \
@@ -295,14 +295,14 @@ fn tickets_are_given_for_the_token_of_their_account() {
         let again = serving.wechat(&path);
         assert_eq!(again.json()["ticket"], ours.json()["ticket"], "{path}");
     }
-    // After a restart nobody remembers who has which token: the store knows.
+    // After a restart the server does not remember which client has which token. It asks the store.
     let written = serving.end();
     has_none_of(&written, &[&token, &work, &key, SECRET]);
     assert!(written.contains("\"client\":\"web\",\"address\":\"127.0.0.1\",\"verb\":\"get\",\"account\":\"shop/jsapi_ticket\",\"result\":\"ok\""), "{written}");
     let serving = Serving::start(&desk);
     let path = format!("/cgi-bin/ticket/getticket?type=jsapi&access_token={token}");
     assert_eq!(serving.wechat(&path).json()["errcode"], 0);
-    // The ticket of a client that is gone is not given for a token that it was handed.
+    // A client that was removed gets no ticket for a token that it was given before.
     let path_of_token = classic("wx1", &key);
     serving.wechat(&path_of_token);
     assert_eq!(serving.wechat(&path).json()["errcode"], 0);
@@ -433,7 +433,7 @@ fn platforms_and_suites_are_served_and_pushed_secrets_stay_here() {
 }
 
 #[test]
-fn an_app_of_several_is_named_behind_the_key() {
+fn one_of_several_apps_is_named_after_the_key() {
     let desk = Desk::new();
     for (name, secret) in [("one", "a-secret-of-one"), ("two", "a-secret-of-two")] {
         desk.world.add("work", "ww1", json!({"secret": secret}));
@@ -465,7 +465,7 @@ fn an_app_of_several_is_named_behind_the_key() {
 }
 
 #[test]
-fn a_token_that_was_replaced_is_stale_and_no_guess() {
+fn a_token_that_was_replaced_is_stale_and_does_not_count_as_a_guess() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);
     let serving = Serving::start(&desk);
@@ -477,7 +477,7 @@ fn a_token_that_was_replaced_is_stale_and_no_guess() {
     assert_eq!(rejected.status, 204);
     serving.get("/v1/token/shop", &key);
     assert_eq!(desk.world.minted(), 2);
-    // Each worker of an SDK finds out by itself: none is slowed for it.
+    // Each worker of an SDK learns by itself that the token is stale. None of them is slowed down.
     let began = std::time::Instant::now();
     let ticket = format!("/cgi-bin/ticket/getticket?type=jsapi&access_token={token}");
     let mut stream = serving.connect();

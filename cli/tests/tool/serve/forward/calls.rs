@@ -18,7 +18,7 @@ fn a_call_goes_on_with_the_token_and_the_client_has_its_stand_in_alone() {
         seen[0]["query"],
         format!("access_token={real}&openid=oDemo")
     );
-    // Another stand-in is as good, and so is the first.
+    // A second stand-in works, and the first one still does.
     let other = office.stand_in();
     for one in [&other, &stand_in] {
         assert_eq!(
@@ -30,7 +30,7 @@ fn a_call_goes_on_with_the_token_and_the_client_has_its_stand_in_alone() {
     let path = with_token("/cgi-bin/message/custom/send", &stand_in);
     let sent = office.serving.wechat_post(&path, &body);
     assert_eq!(sent.errcode(), 0);
-    // What is said to somebody stays what it was.
+    // The body of a message is passed on unchanged.
     let seen = office.seen("/cgi-bin/message/custom/send");
     assert_eq!(seen[0]["body"], body.to_string());
     assert_eq!(office.desk.world.minted(), 1);
@@ -45,7 +45,7 @@ fn both_platforms_share_a_listener_and_the_token_tells_which_is_meant() {
     let user = format!("/cgi-bin/user/get?access_token={corp}&userid=zhangsan");
     assert_eq!(get(&user).json()["userid"], "zhangsan");
     assert_eq!(get(&with_token(USER_INFO, &shop)).json()["openid"], "oDemo");
-    // By a prefix, too, with the token's own calls.
+    // A prefix works too, in the calls that return a token and in those that use it.
     let classic = get(&format!("/weixin{}", classic("wx1", &office.key)));
     let shop = text(&classic, "access_token");
     let info = get(&format!("/weixin{}", with_token(USER_INFO, &shop)));
@@ -57,7 +57,7 @@ fn both_platforms_share_a_listener_and_the_token_tells_which_is_meant() {
     let corp = text(&get(&path), "access_token");
     let user = get(&format!("/qyapi/cgi-bin/user/get?access_token={corp}"));
     assert_eq!(user.json()["userid"], "zhangsan");
-    // What the prefix says must be so.
+    // The token must belong to the platform of the prefix.
     let wrong = get(&format!("/qyapi{}", with_token(USER_INFO, &shop)));
     assert_eq!(wrong.errcode(), 40001);
     let wrong = get(&format!("/weixin/cgi-bin/user/get?access_token={corp}"));
@@ -157,7 +157,7 @@ fn a_call_without_a_token_has_that_of_the_clients_only_account() {
         format!("openid=oDemo&access_token={real}")
     );
     assert!(seen[0]["headers"].get("authorization").is_none());
-    // A client with several has to say which one it means, and a stranger is told of no such path.
+    // A client with several accounts must name one. A stranger gets the answer for an unknown path.
     let several = office
         .serving
         .get(&format!("{USER_INFO}?openid=oDemo"), &office.key);
@@ -207,7 +207,7 @@ fn a_users_login_takes_the_clients_key_in_the_place_of_the_secret() {
 }
 
 #[test]
-fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
+fn a_stand_in_in_a_users_login_is_replaced_too() {
     let office = Office::open();
     let stand_in = office.stand_in();
     // WxJava's mini program adds its token to the login.
@@ -222,7 +222,7 @@ fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
     let seen = office.seen("/sns/jscode2session");
     let query = format!("access_token={real}&appid=wx1&secret=***&js_code=c");
     assert_eq!(seen[0]["query"], query);
-    // What the platform refuses there is the secret, or the code: the token is not asked about.
+    // In a login the platform refuses the secret or the code, so the token is not checked.
     let refusal = json!({"errcode": 40001, "errmsg": "invalid credential rid: 1-2-3"});
     office
         .desk
@@ -232,10 +232,10 @@ fn a_stand_in_in_a_call_of_a_users_is_replaced_too() {
     assert_eq!(office.seen("/sns/jscode2session").len(), 2);
     assert_eq!(office.seen("/cgi-bin/get_api_domain_ip").len(), 0);
     assert_eq!(office.desk.world.minted(), 1);
-    // The key and the stand-in are of one client.
+    // The key and the stand-in must belong to one client.
     let other = office.desk.client("other", &["--allow", "forward"]);
     assert_eq!(login(&other).errcode(), 40001);
-    // Third parties log users in by their own token alone.
+    // Third parties log users in with their own token only.
     let path = format!("/sns/component/jscode2session?component_access_token={stand_in}&js_code=c");
     assert_eq!(office.serving.wechat(&path).status, 404);
     let seen = office.seen("/sns/component/jscode2session");
@@ -330,10 +330,10 @@ fn a_platform_that_does_not_answer_is_an_error_in_time_and_holds_nobody_up() {
             .map(|_| scope.spawn(|| office.serving.wechat(&path)))
             .collect();
         wait_until("both hang", || office.seen(USER_INFO).len() == 2);
-        // The server's own calls take no turn.
+        // The server's own calls wait for no turn.
         assert_eq!(office.serving.wechat("/healthz").status, 200);
         assert!(office.stand_in().starts_with("wxs_"));
-        // A third waits for a turn, and has one when the others end.
+        // A third call waits for a turn, and gets one when the others end.
         assert_eq!(office.serving.wechat(&path).json()["openid"], "oDemo");
         for call in hung {
             assert_eq!(call.join().unwrap().errcode(), -1);

@@ -1,10 +1,10 @@
-//! A client that holds a stand-in learns neither the token nor the secret: by no call, header, error or redirect.
+//! A client that holds a stand-in never learns the token or the secret, by any call, header, error or redirect.
 
 use std::io::Read;
 
 use super::*;
 
-/// The whole answer, as it lies on the wire.
+/// Returns the whole answer as it was sent.
 fn raw(office: &Office, request: &str) -> Vec<u8> {
     let mut stream = office.serving.connect();
     stream.write_all(request.as_bytes()).unwrap();
@@ -89,7 +89,7 @@ fn a_platform_that_repeats_the_token_does_not_make_it_known() {
             "{number}: it was not asked"
         );
     }
-    // The first of them says the stand-in where the token was.
+    // The first reply has the stand-in in the place of the token.
     office
         .desk
         .world
@@ -242,7 +242,7 @@ fn a_packed_reply_passes_untouched_and_is_understood() {
         .fault(json!({"kind": "raw", "path": USER_INFO, "bytes": said, "headers": kind}));
     let got = get_raw(&office, &path, "Accept-Encoding: gzip\r\n");
     assert!(got.ends_with(&said), "{}", String::from_utf8_lossy(&got));
-    // A packed refusal is one.
+    // A packed refusal is recognized.
     let refusal = packed("{\"errcode\":40001,\"errmsg\":\"invalid credential\"}");
     office
         .desk

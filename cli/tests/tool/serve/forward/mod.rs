@@ -1,4 +1,4 @@
-//! Forwarding: calls of clients that hold a stand-in, and never a token. Faults row 56.
+//! Faults row 56, forwarding: calls of clients that hold a stand-in, and never a token.
 
 mod calls;
 mod guarded;
@@ -7,7 +7,7 @@ mod who;
 
 use super::*;
 
-/// What clients of these tests call.
+/// The path that clients call in these tests.
 const USER_INFO: &str = "/cgi-bin/user/info";
 
 /// A desk with an official account, a corp, and a client that may have calls forwarded for both.
@@ -42,7 +42,7 @@ impl Office {
         text(&self.serving.wechat(&path), "access_token")
     }
 
-    /// The platform's own tokens of an id.
+    /// The tokens that the platform has minted for an id.
     fn real_tokens(&self, id: &str) -> Vec<String> {
         let tokens = self.desk.world.sim.tokens(Some(id));
         let all = tokens.as_array().unwrap().iter();
@@ -65,7 +65,7 @@ impl Office {
         of_path.cloned().collect()
     }
 
-    /// What the server and its audit wrote, when it has ended.
+    /// Ends the server, and asserts that neither its log nor its audit holds a secret.
     fn end(self, canaries: &[&str]) {
         let Office { desk, serving, key } = self;
         let real: Vec<String> = ["wx1", "ww1"]

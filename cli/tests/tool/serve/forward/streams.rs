@@ -1,11 +1,11 @@
-//! Bodies pass as they come, in bounded memory, and a call ends when either side goes.
+//! Bodies are passed on as they arrive, in bounded memory. A call ends when either side goes away.
 
 use super::*;
 
 const MIB: usize = 1 << 20;
 const UPLOAD: &str = "/cgi-bin/media/upload";
 
-/// A file that no part of repeats.
+/// A file in which no part repeats.
 fn file(length: usize) -> Vec<u8> {
     let words =
         (0u64..).flat_map(|number| number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_le_bytes());
@@ -45,7 +45,7 @@ fn download(office: &Office, path: &str) -> (String, Vec<u8>) {
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut read = Vec::new();
-    // One without end is not read to it.
+    // A body without end is read only so far.
     stream.take(40 << 20).read_to_end(&mut read).unwrap();
     let at = read
         .windows(4)
@@ -55,7 +55,7 @@ fn download(office: &Office, path: &str) -> (String, Vec<u8>) {
     (head, read.split_off(at + 4))
 }
 
-/// The most memory that the server has had, in KiB.
+/// The peak of the server's memory, in KiB.
 fn peak_kib(serving: &Serving) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", serving.child.id())).unwrap();
     let line = status
@@ -106,7 +106,7 @@ fn a_long_upload_with_a_dead_token_is_not_repeated_and_the_next_one_has_another(
     assert_eq!(upload(&office, &stand_in, &long).errcode(), 0);
     assert_eq!(office.seen(UPLOAD).len(), 2);
     office.end(&[&stand_in]);
-    // A short one is kept, and repeated.
+    // A short upload is kept, and repeated.
     let office = Office::open();
     let stand_in = office.stand_in();
     office.desk.world.sim.revoke("wx1");
@@ -126,7 +126,7 @@ fn a_body_beyond_the_limit_is_refused() {
     let refused = answer(&mut stream).unwrap();
     assert_eq!(refused.errcode(), -1);
     assert!(office.seen(UPLOAD).is_empty());
-    // A reply that never ends is broken off there.
+    // A reply that never ends is cut off at the limit.
     office
         .desk
         .world
@@ -153,7 +153,7 @@ fn a_client_that_goes_in_the_middle_takes_the_platforms_connection_with_it() {
     );
     let before = descriptors(&office.serving);
     for _ in 0..20 {
-        // In an upload, and in a download that never ends.
+        // The client goes in an upload, and in a download that never ends.
         let mut stream = office.serving.connect();
         stream
             .write_all(upload_head(&stand_in, 20 * MIB).as_bytes())
@@ -218,7 +218,7 @@ fn a_platform_that_goes_in_the_middle_ends_the_call_and_costs_no_token() {
     }
     let sent = upload(&office, &stand_in, &file(1000));
     let id = text(&sent, "media_id");
-    // In the middle of a file: what comes is cut off, and is seen to be.
+    // The platform goes in the middle of a file. The client gets a body that is visibly cut off.
     let media = format!("/cgi-bin/media/get?access_token={stand_in}&media_id={id}");
     let long = json!({"kind": "raw", "path": "/cgi-bin/media/get", "body": "x".repeat(1000),
         "headers": {"Content-Length": "100000", "Content-Type": "image/jpeg"}});
@@ -248,7 +248,7 @@ fn a_body_that_stands_still_does_not_hold_its_turn() {
     office.end(&[&stand_in]);
 }
 
-/// As .NET's client does, and so Senparc: it asks before it sends a file, quotes the boundary, and names the file twice.
+/// The client of .NET, and so Senparc, asks before it sends a file, quotes the boundary, and names the file twice.
 #[test]
 fn an_upload_that_waits_to_be_asked_for_passes() {
     let office = Office::open();
@@ -287,7 +287,7 @@ fn a_body_that_drips_ends_with_the_time_that_a_whole_one_has() {
     let mut slow = office.serving.connect();
     slow.write_all(upload_head(&stand_in, 5000).as_bytes())
         .unwrap();
-    // Until the server hangs up. Its answer may be lost by that: it comes to somebody who is still sending.
+    // This sends until the server hangs up. The answer may be lost, because the client is still sending.
     let hangs_up = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         slow.write_all(b"-").is_err()

@@ -1,4 +1,4 @@
-//! Whose calls are forwarded, and for which accounts.
+//! The clients whose calls are forwarded, and the accounts that they may use.
 
 use super::*;
 
@@ -118,7 +118,7 @@ fn a_client_that_may_only_forward_is_given_no_token_by_the_native_calls() {
         assert_eq!(office.serving.get(path, &office.key).status, 403, "{path}");
     }
     let before = office.desk.world.minted();
-    // A stand-in that is rejected costs no token; whoever may not reject, rejects no other.
+    // A rejected stand-in costs no token. A client without the right to reject cannot reject a token.
     let reject = |token: &str| {
         let body = json!({"token": token});
         office

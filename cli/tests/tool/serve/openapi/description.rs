@@ -1,4 +1,4 @@
-//! docs/server.openapi.yaml as a judge of answers: which calls there are, and what each may be answered.
+//! docs/server.openapi.yaml as a judge of answers: the calls that exist, and the answers that each may have.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::Answer;
 
 const TEXT: &str = include_str!("../../../../../docs/server.openapi.yaml");
-/// Where the page has its schemas, for the validator.
+/// The URL of the page's schemas, for the validator.
 const PLACE: &str = "https://wxtoken.invalid/server.openapi.yaml";
 
 pub struct Description {
@@ -36,7 +36,7 @@ impl Description {
         operations.collect()
     }
 
-    /// What may be answered: each operation with each of its statuses.
+    /// The answers that the page describes: each operation with each of its statuses.
     pub fn answers(&self) -> BTreeSet<(Operation, u16)> {
         let mut answers = BTreeSet::new();
         for operation in self.operations() {
@@ -48,7 +48,7 @@ impl Description {
         answers
     }
 
-    /// Fails unless the answer is one of those that stand there.
+    /// Fails if the page does not describe the answer.
     pub fn judge(&self, operation: &Operation, answer: &Answer) {
         let what = format!("{} {}: {answer:?}", operation.0, operation.1);
         let status = answer.status.to_string();
@@ -86,7 +86,7 @@ impl Description {
         }
     }
 
-    /// Each example of the page, and the schema that it is of.
+    /// Judges each example of the page by its schema. Returns the number of examples.
     pub fn judge_examples(&self) -> usize {
         let mut examples = Vec::new();
         gather(&self.page, &mut examples);
@@ -102,7 +102,7 @@ impl Description {
         strings
     }
 
-    /// By the validator, which reads the schema as one of JSON Schema 2020-12.
+    /// Validates a value. The validator reads the schema as JSON Schema 2020-12.
     fn validate(&self, schema: &Value, value: &Value, what: &str) {
         let mut compiler = Compiler::new();
         compiler.add_resource(PLACE, self.page.clone()).unwrap();

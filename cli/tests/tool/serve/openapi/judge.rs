@@ -1,4 +1,4 @@
-//! Who makes calls, holds each answer against the description, and notes which of them have come.
+//! The judge makes calls, compares each answer with the description, and records the answers that came.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -8,7 +8,7 @@ use super::description::{Description, Operation};
 
 pub const ALL_RIGHTS: [&str; 2] = ["--allow", "get,reject,status,put"];
 
-/// One call of each operation, with a body that is right. `/v1/token/{account}` is asked of each account in turn.
+/// One call of each operation, with a correct body.
 pub const CALLS: [(&str, &str, &str, &str); 11] = [
     ("GET", "/v1/token", "/v1/token", ""),
     ("GET", "/v1/token/{account}", "/v1/token/shop", ""),
@@ -48,7 +48,7 @@ pub const CALLS: [(&str, &str, &str, &str); 11] = [
     ("GET", "/metrics", "/metrics", ""),
 ];
 
-/// The page, and which of its answers have come.
+/// The page, and those of its answers that have come.
 pub struct Judge {
     pub page: Description,
     pub seen: Mutex<BTreeSet<(Operation, u16)>>,
@@ -81,14 +81,14 @@ impl Judge {
         answer
     }
 
-    /// From an address that nobody has called from.
+    /// Returns headers with this key and with an address that made no call yet.
     pub fn at_a_new_address(&self, key: &str) -> String {
         let mut calls = self.calls.lock().unwrap();
         *calls += 1;
         format!("{}X-Forwarded-For: 203.0.113.{calls}\r\n", bearer(key))
     }
 
-    /// Each operation with this key. Each is answered so.
+    /// Makes a call of each operation with this key, and asserts the expected status.
     pub fn all_answer(&self, serving: &Serving, key: &str, expected: impl Fn(&str) -> Option<u16>) {
         for (method, path, target, body) in CALLS {
             let Some(expected) = expected(path) else {

@@ -1,4 +1,4 @@
-//! docs/server.openapi.yaml, held against a running server: each answer that it describes is brought about, and no other comes.
+//! docs/server.openapi.yaml, compared with a running server: each answer that it describes occurs, and no other does.
 
 mod description;
 mod judge;
@@ -12,9 +12,9 @@ use judge::{ALL_RIGHTS, CALLS, Judge};
 #[test]
 fn every_answer_that_is_described_comes_and_no_other() {
     let judge = Judge::new();
-    what_is_right_is_done(&judge);
-    what_is_wrong_is_refused(&judge);
-    who_calls_too_often_waits(&judge);
+    right_calls_are_done(&judge);
+    wrong_calls_are_refused(&judge);
+    a_client_that_calls_too_often_waits(&judge);
     a_platform_fails(&judge);
     a_body_does_not_come(&judge);
     the_store_is_away(&judge);
@@ -31,7 +31,7 @@ fn with_a_platform() -> Desk {
     desk
 }
 
-fn what_is_right_is_done(judge: &Judge) {
+fn right_calls_are_done(judge: &Judge) {
     let desk = with_a_platform();
     let key = desk.client("web", &ALL_RIGHTS);
     let serving = Serving::with(&desk, &BEHIND_A_PROXY);
@@ -59,7 +59,7 @@ fn what_is_right_is_done(judge: &Judge) {
     assert_eq!(desk.world.sim.counters_of("wx1").minted, 2);
 }
 
-fn what_is_wrong_is_refused(judge: &Judge) {
+fn wrong_calls_are_refused(judge: &Judge) {
     let desk = with_a_platform();
     desk.register("other", "official", "wx2");
     let blind = desk.client(
@@ -73,7 +73,7 @@ fn what_is_wrong_is_refused(judge: &Judge) {
     let serving = Serving::with(&desk, &BEHIND_A_PROXY);
     judge.all_answer(&serving, "", |_| Some(401));
     judge.all_answer(&serving, "wxk_wrong", |_| Some(401));
-    // A right that is missing: to get for those who watch, the others for those who get.
+    // A right is missing: the watcher may not get, and the getter may do nothing else.
     let is_got = |path: &str| path.starts_with("/v1/token") || path.starts_with("/v1/account");
     judge.all_answer(&serving, &watcher, |path| is_got(path).then_some(403));
     judge.all_answer(&serving, &getter, |path| (!is_got(path)).then_some(403));
@@ -88,7 +88,7 @@ fn what_is_wrong_is_refused(judge: &Judge) {
     judge.all_answer(&serving, &of_many, |path| {
         ["/v1/token", "/v1/reject"].contains(&path).then_some(404)
     });
-    // A proxy that does not say for whom it speaks.
+    // The proxy does not name the client.
     for (method, path, target, body) in CALLS {
         let headers = format!("{}X-Forwarded-For: nobody\r\n", bearer(&getter));
         let answer = judge.call(&serving, (method, path), target, &headers, body);
@@ -117,7 +117,7 @@ fn what_is_wrong_is_refused(judge: &Judge) {
     }
 }
 
-fn who_calls_too_often_waits(judge: &Judge) {
+fn a_client_that_calls_too_often_waits(judge: &Judge) {
     let desk = with_a_platform();
     let key = desk.client("eager", &ALL_RIGHTS);
     let mut words = BEHIND_A_PROXY.to_vec();
@@ -197,7 +197,7 @@ fn the_store_is_away(judge: &Judge) {
     let desk = Desk::on_redis();
     let key = desk.client("web", &ALL_RIGHTS);
     let serving = Serving::with(&desk, &BEHIND_A_PROXY);
-    // Nobody has asked yet: the server knows neither clients nor tokens.
+    // No client has called yet, so the server knows neither clients nor tokens.
     desk.world.server().freeze();
     judge.all_answer(&serving, &key, |_| Some(503));
     let unready = judge.call(&serving, ("GET", "/readyz"), "/readyz", "", "");
@@ -205,7 +205,7 @@ fn the_store_is_away(judge: &Judge) {
     desk.world.server().thaw();
 }
 
-/// Without the calls of WeChat and the page, which are no part of the native API.
+/// The calls of WeChat and the page are left out. They are not part of the native API.
 #[test]
 fn the_description_has_every_call_of_the_router() {
     let source = include_str!("../../../../src/commands/serve/router.rs");
