@@ -123,7 +123,9 @@ TARGETS = (
     Target("  over TLS", Fact("server-tls-resident-with-10000-idle-kb", " MB", 1024 * MB), None),
     Target("the library, stripped", Fact("stripped-bytes", " MB", MB), 3.2),
     Target("private memory, after a get from the store", Fact("get-used-private-kb", " MB", 1024 * MB), 2.5),
+    Target("  of that, written by the process", Fact("get-used-dirty-kb", " MB", 1024 * MB), None),
     Target("private memory, after a fetch over TLS", Fact("fetch-used-private-kb", " MB", 1024 * MB), 2.5),
+    Target("  of that, written by the process after a fetch", Fact("fetch-used-dirty-kb", " MB", 1024 * MB), None),
     Target("threads, idle", Fact("fetch-used-threads"), 0),
     Target("descriptors, idle", Fact("fetch-used-descriptors"), 3),
 )

@@ -3,7 +3,8 @@
     links.py [FILE]...    every tracked Markdown file by default
     links.py --self-test
 
-A link whose text is a name in backticks (`a_test`) and that leads to a program promises that the program has this name.
+A link whose text is a name in backticks (`a_test`) and that leads to a program promises that the program has this name. So does
+each name of a test in docs/faults.md, of some program here.
 """
 
 import re
@@ -15,22 +16,34 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 LINK = re.compile(r"\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
+TEST = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+){3,})`")
 PROGRAMS = {".rs", ".c", ".py", ".go", ".php", ".js", ".java"}
 
 
 def main():
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
-    flaws = [flaw for name in sys.argv[1:] or tracked() for flaw in broken(Path(name).resolve())]
+    flaws = [flaw for name in sys.argv[1:] or tracked("*.md") for flaw in broken(Path(name).resolve())]
+    if not sys.argv[1:]:
+        flaws += missing_tests(PROJECT / "docs/faults.md", tracked())
     for flaw in flaws:
         print(flaw)
     print(f"links: {len(flaws)} flaws")
     return 1 if flaws else 0
 
 
-def tracked():
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    return [PROJECT / name for name in listed.splitlines()]
+def tracked(*patterns):
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    return [PROJECT / name for name in listed.splitlines() if (PROJECT / name).is_file()]
+
+
+def missing_tests(page, files):
+    """Each name of a test on a page that no program has."""
+    words = {word for file in files if file.suffix in PROGRAMS for word in re.findall(r"\w+", file.read_text())}
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        for name in TEST.findall(line):
+            if name not in words:
+                yield f"{page}:{number}: there is no test {name}"
 
 
 def broken(page):
@@ -81,6 +94,11 @@ def self_test():
             "```\n[in code](nowhere)\n```\n[e](nowhere.md) [f](#three) [`a_lie`](test.rs)\n"
         )
         found = list(broken(page))
+        program = Path(folder, "test.rs")
+        program.write_text("fn a_promise_of_four_words() {}\n")
+        page.write_text("| 1 | `a_promise_of_four_words`, `a_promise_that_was_renamed` |\n")
+        missing = list(missing_tests(page, [program]))
+    assert len(missing) == 1 and "renamed" in missing[0], missing
     assert [flaw.split(": ")[1].split()[0] for flaw in found] == ["nowhere.md", "page.md", "test.rs"], found
     print("links: the self-test passed")
     return 0
