@@ -57,7 +57,7 @@
  *               Fix: use fork() or posix_spawn(), and do not fork in a signal handler.
  *   Signals     A signal handler may call wxtoken_version and wxtoken_status_name, and no other function.
  *               Fix: set a flag in the handler, and call the library later.
- *   Descriptors A host may close the library's descriptors, as closefrom() does: a call opens its files again. But a
+ *   Descriptor  A host may close the library's descriptors, as closefrom() does: a call opens its files again. But a
  *               call cannot notice another file that takes such a number in the middle of a write.
  *               Fix: close no descriptor that you did not open.
  *   Network     Locks do not reach across hosts. A store on NFS or SMB, or shared between virtual machines, can break.
