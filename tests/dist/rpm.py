@@ -22,7 +22,7 @@ NAMES = ("libwxtoken", "libwxtoken-devel", "wxtoken")
 # As Fedora and RHEL have it.
 PRESET = ("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
 # Directories of Fedora's own packages.
-OF_FEDORA = "/usr/lib64/pkgconfig /usr/share/licenses"
+OF_FEDORA = "/usr/lib64/pkgconfig /usr/share/licenses /usr/share/man/man3 /usr/share/man/man7"
 # What rpm itself brings, and what every system has.
 OF_RPM = re.compile(r"rpmlib\(.*|rtld\(GNU_HASH\)|/bin/sh|/sbin/ldconfig|/usr/bin/pkg-config|shadow-utils")
 GLIBC = re.compile(r"(?:lib(?:c|m|dl|pthread)|ld-linux-[\w-]+)\.so\.\d\((?:GLIBC_([\d.]+))?\)\(64bit\)")
