@@ -9,7 +9,8 @@
 #   make php-extension   PHP's extension, in build/php-extension
 #   make wheel      Python wheels that carry the library, in build/wheels
 #   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
-#   make header     rewrite include/wxtoken.h from src/ffi, and what PHP makes of it
+#   make header     rewrite include/wxtoken.h from src/ffi, PHP's declarations, and the man pages of C
+#   make docs       the manual of C as HTML, in build/docs/html, and a check of its man pages
 #   make page-pictures   draw the server's page again, for the manual
 #   make demo-picture    draw the front page's picture of the demo again
 #   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
@@ -45,7 +46,7 @@ STAGE   := $(CURDIR)/build/stage
 SIM     := $(TARGET)/debug/wechat-sim
 REDIS   := $(TARGET)/debug/beside-redis
 
-.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header tables clean help \
+.PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header docs docs-html tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
   setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures demo-picture test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
@@ -89,6 +90,10 @@ install-lib-files:
 	ln -sf libwxtoken.so.0 $(DESTDIR)$(LIBDIR)/libwxtoken.so
 	install -m 644 $(LIB_FROM)/libwxtoken.a $(DESTDIR)$(LIBDIR)/libwxtoken.a
 	install -m 644 include/wxtoken.h $(DESTDIR)$(PREFIX)/include/wxtoken.h
+	install -d $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(MANDIR)/man7
+	install -m 644 docs/c/wxtoken.3 $(DESTDIR)$(MANDIR)/man3/wxtoken.3
+	for function in $$(sed -n 's/^\.Fo //p' docs/c/wxtoken.3); do ln -sf wxtoken.3 $(DESTDIR)$(MANDIR)/man3/$$function.3 || exit 1; done
+	install -m 644 docs/c/libwxtoken.7 $(DESTDIR)$(MANDIR)/man7/libwxtoken.7
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: wxtoken' 'Description: One WeChat access token per account for every process and language' \
 	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwxtoken' 'Libs.private: -lpthread -ldl -lm -lgcc_s -lc' \
@@ -153,6 +158,22 @@ header:
 	@command -v php >/dev/null || { echo "php is not there: bindings/php/src/Declarations.php is not rewritten" >&2; exit 1; }
 	declarations=$$(php bindings/php/bin/make-cdef include/wxtoken.h) && \
 	  printf '%s\n' "$$declarations" >bindings/php/src/Declarations.php
+	python3 -B docs/c/manual.py man
+
+docs:
+	@.ci/setup docs
+	@$(MAKE) --no-print-directory docs-html
+
+# Warnings of Doxygen are errors. mandoc does not find the pages that the pages name, where they are not installed.
+docs-html:
+	@for program in doxygen mandoc groff; do command -v $$program >/dev/null || { echo "docs: $$program is not there: .ci/setup docs installs it" >&2; exit 1; }; done
+	python3 -B docs/c/manual.py man --check
+	@! mandoc -T lint docs/c/wxtoken.3 docs/c/libwxtoken.7 | grep -v 'STYLE: referenced manual not found'
+	@test -z "$$(groff -ww -mdoc -Tutf8 -z docs/c/wxtoken.3 docs/c/libwxtoken.7 2>&1 | tee /dev/stderr)"
+	rm -rf build/docs
+	python3 -B docs/c/manual.py doxygen build/docs/source
+	VERSION=$(VERSION) doxygen docs/c/Doxyfile
+	python3 -B docs/c/manual.py html build/docs/html
 
 # One test at a time, for several write one page.
 tables:
@@ -249,6 +270,7 @@ lint:
 	python3 -B tests/prose.py
 	python3 -B tests/links.py --self-test
 	python3 -B tests/links.py
+	@$(MAKE) --no-print-directory docs-html
 
 # The same with a wxtoken server for each case.
 UNDER_SERVER = $(UNDER_SIM) python3 -B $(CURDIR)/tests/beside_server.py $(abspath $(TARGET))/debug/wxtoken --

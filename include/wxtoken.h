@@ -1,8 +1,12 @@
 /* libwxtoken: WeChat access tokens and tickets for every process and language of a host.
  *
- * A program registers an account once, and asks for its token at each use. All processes share one store, an SQLite
- * file. One process fetches a token for all of them, once per expiry, and refreshes it before its end. The others read
- * it in the store, or in their memory. No daemon is needed. Secrets are sealed in the store.
+ * A program calls the API of WeChat, WeCom and similar platforms with an access token. The platform gives the token for
+ * an app's id and secret. Most tokens live two hours, the fetches of a day are limited, and some platforms end a token
+ * when the next one is fetched. All programs of an app should therefore use one token.
+ *
+ * With this library, a program registers an account once, and asks for its token at each use. All processes share one
+ * store, an SQLite file. One process fetches a token for all of them, once per expiry, and refreshes it before it ends.
+ * The others read it in the store, or in their memory. No daemon is needed. Secrets are sealed in the store.
  *
  * FIRST USE
  *     #include <stdio.h>
@@ -26,43 +30,63 @@
  *     }
  *
  *   Compile     cc app.c $(pkg-config --cflags --libs wxtoken) -o app
- *   Documents   This header is the manual of the C API. README.md introduces the library, docs/credentials.md each kind
- *               of account, docs/deploy.md a host with a keeper, docs/scale-out.md many hosts, and docs/caveats.md what
- *               rarely happens.
+ *   Static      libs=$(pkg-config --static --libs wxtoken | sed s/-lwxtoken/-l:libwxtoken.a/)
+ *               cc app.c $(pkg-config --cflags wxtoken) $libs -o app
+ *               Prefer the shared library. The static one brings its own SQLite symbols, and no plugin that is unloaded
+ *               may contain it.
+ *   Documents   This header is the manual of the C API. docs/README.md leads to each other document, such as
+ *               docs/credentials.md for the kinds of accounts and docs/errors.md for failures. The man page
+ *               libwxtoken(7) has the files, the environment and the words.
+ *
+ * WORDS
+ *   Account     A registered name, such as "shop", with its kind, its id and its sealed secret.
+ *   Kind        The sort of an account, such as "official" or "work". wxtoken_register lists the kinds.
+ *   Credential  An access token or a ticket of an account: "shop", "shop/jsapi_ticket".
+ *   Store       The place of accounts and tokens: an SQLite file, a server of Redis, or a wxtoken server.
+ *   Key file    The file that seals the secrets: <store>.key by default. A process that cannot read it cannot fetch.
+ *   Reader      A process that may read the store, but cannot fetch.
+ *   Keeper      The command `wxtoken keep`. It refreshes each credential ahead of all others, and fetches for readers.
+ *   Bridge      The command `wxtoken keep --from`. It brings tokens from another store instead of fetching them.
+ *   Server      The command `wxtoken serve`. It is a keeper that hands tokens to clients over HTTP.
+ *   Back-off    The time for which a failure stands for all processes: err->retry_after_ms.
  *
  * CAVEATS
  *   Fork        Any thread may fork() at any time, and both sides may go on using their handles. A child of raw clone()
- *               cannot, for it runs no pthread_atfork handlers.
- *               Fix: use fork() or posix_spawn(), and not in a signal handler.
- *               A handler that the host gave to pthread_atfork may call any function.
- *   Descriptors A host that closes the library's descriptors, as closefrom() does, loses nothing: a call opens its files
- *               again. A thread that puts another file under such a number may do so within a call's own write.
+ *               may not, because clone() runs no pthread_atfork handlers. A pthread_atfork handler of the host may call
+ *               any function.
+ *               Fix: use fork() or posix_spawn(), and do not fork in a signal handler.
+ *   Signals     A signal handler may call wxtoken_version and wxtoken_status_name, and no other function.
+ *               Fix: set a flag in the handler, and call the library later.
+ *   Descriptor  A host may close the library's descriptors, as closefrom() does: a call opens its files again. But a
+ *               call cannot notice another file that takes such a number in the middle of a write.
  *               Fix: close no descriptor that you did not open.
  *   Network     Locks do not reach across hosts. A store on NFS or SMB, or shared between virtual machines, can break.
- *               Fix: keep the store on a local disk, one for each host.
+ *               Fix: keep the store on a local disk, one for each host, or in Redis.
  *   SQLite      A process that uses the library must not open the store file by other means, such as its own SQLite.
- *               That one's locks are lost whenever the library closes a descriptor of the file. Two copies of this
- *               library may share a store.
+ *               The locks of that SQLite are lost whenever the library closes a descriptor of the file. Two copies of
+ *               this library may share a store.
  *               Fix: call wxtoken_report, or look with the sqlite3 tool from another process.
- *   Lock        Two processes may fetch at once after somebody has deleted <store>.lock.
+ *   Lock        Two processes may fetch at once after <store>.lock was deleted.
  *               Fix: leave that file alone while a process uses the store. It stays empty.
  *
  * RULES OF THE WHOLE API
- *   Strings     A parameter is NUL-terminated UTF-8. It is copied before the call returns. NULL is WXTOKEN_E_ARGUMENT
- *               where nothing else is said.
- *   Memory      Every struct and buffer is the caller's. Only a handle is the library's: wxtoken_free ends it.
- *   Outputs     A call writes them on success only; it writes *err on failure only. Only *needed of
- *               wxtoken_report is also set when cap is too small.
- *   Threads     Any thread may call any function, with the same handle too. No other call may use a handle while
- *               wxtoken_free ends it. Do not pthread_cancel or longjmp out of a call.
- *   Stack       A thread that calls needs 96 KiB of stack, and a coroutine too. A hit takes 8 KiB of it, a fetch 48, a
- *               fetch by TLS 72.
- *   Host        No function exits, installs a signal handler or writes to stdout. When memory ends, a call fails, or the
- *               process aborts as Rust programs do. A thread outlives its call in two cases: a background refresh, where
- *               that is set, and a look-up of a host name that is not answered in time.
+ *   Strings     A parameter is NUL-terminated UTF-8. The call copies it before it returns. NULL is WXTOKEN_E_ARGUMENT
+ *               unless a function says otherwise.
+ *   Memory      Every struct and buffer belongs to the caller. Only a handle belongs to the library: wxtoken_free ends
+ *               it. Structs need no initialisation.
+ *   Outputs     A call writes its outputs on success only, and *err on failure only. The one exception is *needed of
+ *               wxtoken_report, which is also set when cap is too small.
+ *   Threads     Any thread may call any function, and threads may share a handle. While wxtoken_free ends a handle, no
+ *               other call may use it. Do not pthread_cancel or longjmp out of a call.
+ *   Stack       A thread or coroutine that calls needs 96 KiB of stack. A known token takes 8 KiB of it, a fetch 48,
+ *               and a fetch by TLS 72.
+ *   Host        No function exits, installs a signal handler or writes to stdout. When memory runs out, a call fails,
+ *               or the process aborts as Rust programs do. A thread of the library outlives a call in two cases: a
+ *               background refresh, if that option is set, and a look-up of a host name that is not answered in time.
  *   Status      Any call may return WXTOKEN_E_INTERNAL. Treat a status that you do not know as a failure;
- *               wxtoken_status_name gives its name.
- *   ABI         The SONAME is libwxtoken.so.0. While it stays, no function, layout or number changes: a newer version
+ *               wxtoken_status_name gives its name. The type wxtoken_status says what to do about each.
+ *   Version     WXTOKEN_VERSION_NUMBER is for #if. The library at run time may be another one: see wxtoken_version.
+ *   ABI         The SONAME is libwxtoken.so.0. While it stays, no function, layout or number changes. A newer version
  *               only adds functions, options, kinds and statuses.
  *
  * WHICH CALLS WAIT
@@ -74,6 +98,8 @@
  *   wxtoken_known, wxtoken_set, wxtoken_version, wxtoken_status_name
  *                                 never
  *
+ * A stalled disk holds a call up for longer, beyond its timeout_ms.
+ *
  * cbindgen makes this file of src/ffi: `make header` rewrites it.
  */
 
@@ -83,30 +109,52 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/** The version of this header. */
 #define WXTOKEN_VERSION "0.1.0"
+/** The first number of the version. */
 #define WXTOKEN_VERSION_MAJOR 0
+/** The second number of the version. */
 #define WXTOKEN_VERSION_MINOR 1
+/** The third number of the version. */
 #define WXTOKEN_VERSION_PATCH 0
-/* One number to compare in #if: 1002003 for version 1.2.3. */
+/** The version as one number, to compare in #if: 1002003 for version 1.2.3. */
 #define WXTOKEN_VERSION_NUMBER (WXTOKEN_VERSION_MAJOR * 1000000 + WXTOKEN_VERSION_MINOR * 1000 + WXTOKEN_VERSION_PATCH)
 
 /** Sizes in bytes. */
 enum {
     /** The longest name of an account, without the NUL. */
     WXTOKEN_NAME_MAX = 128,
-    /** wxtoken_error.message, with the NUL. */
+    /** The size of wxtoken_error.message, with the NUL. */
     WXTOKEN_MESSAGE_SIZE = 496,
-    /** wxtoken_token.value, with the NUL. */
+    /** The size of wxtoken_token.value, with the NUL. */
     WXTOKEN_TOKEN_SIZE = 1024,
 };
 
-/** The outcome of a call. A newer library may add one: treat a status that you do not know as a failure. */
+/**
+ * The result of a call. A newer library may add statuses: treat one that you do not know as a failure.
+ *
+ * Log err->message: it has the particulars, and often a hint. Then do this:
+ *
+ *     status              try again             to mend it
+ *     WXTOKEN_E_ARGUMENT  no                    correct the call, or the variable that the message names
+ *     WXTOKEN_E_ACCOUNT   no                    register the account, or put its parent; is it the right store?
+ *     WXTOKEN_E_STORE     when it is mended     operator: owner, mode and free space of the store
+ *     WXTOKEN_E_SECRET    when it is mended     put the ticket; operator: the key file, a keeper
+ *     WXTOKEN_E_NETWORK   after retry_after_ms  operator, if it lasts: DNS, firewall, proxy, ca_file
+ *     WXTOKEN_E_REPLY     after retry_after_ms  operator: what answers at the base URL?
+ *     WXTOKEN_E_API       after retry_after_ms  operator: look the errcode up; secret, IP allow list or quota
+ *     WXTOKEN_E_TIMEOUT   after retry_after_ms  allow a longer timeout_ms; operator, if it lasts: network, disk
+ *     WXTOKEN_E_INTERNAL  no                    report it, with the version and the call
+ *
+ * A retry_after_ms of 0 means that no time is known: try again at the next use, or after a few seconds. A try that
+ * comes too early does no harm. It makes no request, and gets the same failure.
+ */
 typedef enum wxtoken_status {
     /** Done. */
     WXTOKEN_OK = 0,
     /** An argument, option or environment variable is unusable; nothing was changed. */
     WXTOKEN_E_ARGUMENT = 1,
-    /** There is no such account in this store, or its parent is missing. */
+    /** The account is not in this store, or its parent is missing. */
     WXTOKEN_E_ACCOUNT = 2,
     /** The store cannot be opened, read or written, or belongs to another program. */
     WXTOKEN_E_STORE = 3,
@@ -125,33 +173,37 @@ typedef enum wxtoken_status {
 } wxtoken_status;
 
 /**
- * One open store, with options of its own: wxtoken_init makes it, and wxtoken_free ends it. Any thread may use it,
- * several at once. After a fork() both sides may go on using it, and each frees its own copy.
+ * A handle: an open store with options of its own. wxtoken_init makes it, and wxtoken_free frees it. Many threads may
+ * use it at once. After a fork() both sides may go on using it, and each frees its own copy.
  */
 typedef struct wxtoken wxtoken;
 
-/** The reason of a failure: 512 bytes of the caller's, written on failure only. NULL may be passed instead. */
+/**
+ * The reason of a failure, in 512 bytes of the caller. A call writes it on failure only. NULL may be passed instead.
+ */
 typedef struct wxtoken_error {
     /** The status that the call returned. */
     wxtoken_status status;
-    /** The platform's errcode with WXTOKEN_E_API, else 0. It is 0 too for DingTalk, whose codes are words. */
+    /** The platform's errcode with WXTOKEN_E_API, else 0. It is 0 for DingTalk, whose codes are words. */
     int32_t errcode;
-    /** 0: no time is known. Else wait so many milliseconds: no process makes a request until then. */
+    /** Milliseconds until the next request; no process makes one sooner. 0 means that no time is known. */
     int64_t retry_after_ms;
     /**
-     * For people: "what failed: its cause; hint: What to do." in NUL-terminated UTF-8. What is too long is cut from the
-     * cause first, and from the hint last. It never holds a secret or a token.
+     * A text for people, NUL-terminated UTF-8: "what failed: its cause; hint: What to do." A long text is shortened in
+     * the cause first, and in the hint last. It never holds a secret or a token.
      */
     char message[496];
 } wxtoken_error;
 
-/** A token, in the caller's memory. Written on success only. */
+/** A token, in the caller's memory. A call writes it on success only. */
 typedef struct wxtoken_token {
-    /** When it ends, in Unix seconds; 0 where no end is known. A platform may revoke it earlier: see wxtoken_reject. */
+    /**
+     * The time of its end in Unix seconds, or 0 if none is known. A platform may end it earlier: see wxtoken_reject.
+     */
     int64_t expires_at;
-    /** Bytes in `value`, without the NUL. */
+    /** Bytes of value, without the NUL. */
     size_t length;
-    /** NUL-terminated; only the first `length` + 1 bytes are written. */
+    /** The token, NUL-terminated. Only the first length + 1 bytes are written. */
     char value[1024];
 } wxtoken_token;
 
@@ -160,35 +212,46 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Opens a store, and creates it when it is absent. All handles on one store share what the process knows, so that a
- * program may open and free as often as it likes.
+ * Opens a store, and creates it if it is absent. All handles of a process on one store share what the process knows. A
+ * program may therefore open and free handles as often as it likes.
  *
- * @param store  Path of the SQLite file, at most 4096 bytes. Its directory must exist, on a local disk. Or, for many
- *               hosts, a server of Redis: redis://[USER:PASSWORD@]HOST[:6379][/DB][?prefix=wxtoken], rediss:// for TLS,
- *               redis+unix:///PATH, redis+sentinel://HOST1,HOST2/MASTER, redis+cluster://HOST1,HOST2.
- *               $WXTOKEN_STORE_PASSWORD_FILE may name a file with the password. Or a wxtoken server:
- *               https://HOST[:PORT], unix:/PATH, http:// to loopback; its key is the option server_key. NULL is $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
- *               ~/.local/state/wxtoken/tokens.db.
+ *     store                                        what it is
+ *     PATH                                         an SQLite file on a local disk; its directory must exist
+ *     redis://[USER:PASSWORD@]HOST[:PORT][/DB]     a server of Redis or Valkey, for many hosts
+ *     rediss://[USER:PASSWORD@]HOST[:PORT][/DB]    such a server, by TLS
+ *     redis+unix:///PATH                           such a server, by its Unix socket
+ *     redis+sentinel://HOST1,HOST2/MASTER          the master that these sentinels name
+ *     redis+cluster://HOST1,HOST2                  a cluster, found by some of its nodes
+ *     https://HOST[:PORT]                          a wxtoken server; see the option server_key
+ *     unix:/PATH                                   a wxtoken server, by its Unix socket
+ *     http://HOST[:PORT]                           a wxtoken server on a loopback address
+ *
+ * A URL of Redis may end in ?prefix=NAME, where the default is wxtoken. $WXTOKEN_STORE_PASSWORD_FILE may name a file
+ * that holds the password. docs/scale-out.md describes the choice between these stores.
+ *
+ * @param store  A store of the table, at most 4096 bytes. NULL is $WXTOKEN_STORE, else
+ *               $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
  * @param out    Receives the handle. Free it with wxtoken_free.
- * @param err    Receives the reason of a failure. May be NULL, here and in every function.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  store or an environment variable is unusable
- *         WXTOKEN_E_STORE     cannot be opened or created, or belongs to another program or a newer version
- *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+ * @param err    Receives the reason of a failure. It may be NULL, here and in every function.
+ * @retval WXTOKEN_OK          The handle is in *out.
+ * @retval WXTOKEN_E_ARGUMENT  The store or an environment variable is unusable.
+ * @retval WXTOKEN_E_STORE     The store cannot be opened or created, or belongs to another program or a newer version.
+ * @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
  *
- * The environment is read here and nowhere else: $WXTOKEN_STORE, and $WXTOKEN_<OPTION> for each option of wxtoken_set.
- * A program that runs with rights that its caller lacks (set-user-ID, set-group-ID, capabilities: AT_SECURE) reads none
- * of it, as secure_getenv has it. There store must be a path, and options are set by wxtoken_set alone.
+ * Only this function reads the environment: $WXTOKEN_STORE, and a variable for each option of wxtoken_set. A program
+ * with rights that its caller lacks reads none of it, as with secure_getenv. Such a program is set-user-ID or
+ * set-group-ID, or has capabilities (AT_SECURE). It must pass a store, and set options by wxtoken_set.
  *
  *     wxtoken *wx = NULL;
- *     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK) fputs(err.message, stderr);
+ *     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK)
+ *         fprintf(stderr, "%s\n", err.message);
  */
-wxtoken_status wxtoken_init(const char *store,
-                            wxtoken **out,
-                            wxtoken_error *err);
+wxtoken_status wxtoken_init(const char *store, wxtoken **out, wxtoken_error *err);
 
 /**
- * Sets an option of this handle. Its default is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init, else:
+ * Sets an option of this handle. An option that is not set has the value that its environment variable had at
+ * wxtoken_init. The variable of timeout_ms is $WXTOKEN_TIMEOUT_MS, and so on. Without a variable, the default of this
+ * table holds:
  *
  *     option               default                         range          what it is
  *     api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
@@ -218,26 +281,24 @@ wxtoken_status wxtoken_init(const char *store,
  *     server_key_file      none                            a path         the file of that key
  *     log                  off                             a level        off, error, info or debug; to stderr
  *
- * A base URL is https, or plain http to a loopback address; with allow_plain_http, set before it, also to a private one. An
- * empty URL or path is the built-in default. The library does not read $https_proxy and its like: only the option sets a
- * proxy.
+ * A base URL is https. Plain http is accepted for a loopback address. It is accepted for a private address too, if
+ * allow_plain_http was set to 1 before. An empty URL or path stands for the built-in default. Only the option sets a
+ * proxy: the library does not read $https_proxy and its like.
  *
  * @param option  A name from the first column.
- * @param value   Its value, as a string.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  unknown option or bad value; nothing was changed
+ * @param value   The value, as a string.
+ * @retval WXTOKEN_OK          The next call on this handle uses the value.
+ * @retval WXTOKEN_E_ARGUMENT  The option is unknown, or its range lacks the value; nothing was changed.
  *
- *     wxtoken_set(wx, "timeout_ms", "3000", NULL);
+ *     if (wxtoken_set(wx, "timeout_ms", "3000", &err) != WXTOKEN_OK)
+ *         fprintf(stderr, "%s\n", err.message);
  */
-wxtoken_status wxtoken_set(wxtoken *wx,
-                           const char *option,
-                           const char *value,
-                           wxtoken_error *err);
+wxtoken_status wxtoken_set(wxtoken *wx, const char *option, const char *value, wxtoken_error *err);
 
 /**
- * Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has
- * changed. A change takes effect in every process. The first change after a failure ends the back-off. While changes
- * follow each other, a refused credential is tried once a minute. The first account of a store becomes the current one.
+ * Registers an account in the store, or changes it. Repeating a registration is cheap, so a program may do it at each
+ * start. A change takes effect in every process. The first account of a store becomes the current one, which a NULL
+ * name means.
  *
  *     kind              id                put                    what it is
  *     official          appid                                    service and subscription accounts, mini programs
@@ -264,22 +325,27 @@ wxtoken_status wxtoken_set(wxtoken *wx,
  *     qidian            appid                                    an account of QiDian
  *
  * The column put names what wxtoken_put must set before the first get. docs/credentials.md describes each kind.
- * "official" uses the stable endpoint, "official_classic" the classic one.
+ * "official" uses the stable endpoint, "official_classic" the classic one. Prefer the stable endpoint: a token of the
+ * classic one ends whenever any program fetches the next.
  *
- * On a wxtoken server, and in a store that a bridge fills, this call sends and stores no secret. It succeeds where the account
- * is there already with this kind and id.
+ * The first change after a failure ends the back-off. If further changes follow, the next request comes a minute after
+ * the last failure.
  *
- * @param account  A name of your choosing: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, no '/', no control character.
+ * On a wxtoken server, and in a store that a bridge fills, this call neither sends nor stores a secret. It succeeds if
+ * the account is there with this kind and id.
+ *
+ * @param account  A name of your choice: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, without '/' and control characters.
  * @param kind     A name from the first column.
- * @param id       What the second column names: 1 to 128 printable ASCII characters.
- * @param secret   Its secret: 1 to 512 printable ASCII characters. The secret of a "work_authorized" is its
- *                 permanent_code, and that of an "authorizer" is NULL. It is sealed in the store.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable, or the account is another one on the server
- *         WXTOKEN_E_ACCOUNT   the store is a server, which does not have the account
- *         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
- *         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
- *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+ * @param id       The id that the second column names: 1 to 128 printable ASCII characters.
+ * @param secret   The secret that belongs to the id: 1 to 512 printable ASCII characters. A "work_authorized" passes
+ *                 its permanent_code. An "authorizer" or "feishu_tenant" passes NULL. The store seals it.
+ * @retval WXTOKEN_OK          The account is in the store.
+ * @retval WXTOKEN_E_ARGUMENT  The name, kind, id or secret is unusable, or the server has the name with another kind
+ *                             or id.
+ * @retval WXTOKEN_E_ACCOUNT   The store is a server, and it does not have the account.
+ * @retval WXTOKEN_E_STORE     The store cannot be written, or another user may have made it or may change it.
+ * @retval WXTOKEN_E_SECRET    The key file cannot be read, or another user may have made it or may change it.
+ * @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
  *
  *     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
  */
@@ -291,7 +357,7 @@ wxtoken_status wxtoken_register(wxtoken *wx,
                                 wxtoken_error *err);
 
 /**
- * Sets a field that becomes known after the registration. It stays in the store.
+ * Sets a field of an account that becomes known after the registration. The store keeps it.
  *
  *     field           of the kinds                 value
  *     current         every kind                   NULL or "1": makes this account the one that NULL names
@@ -304,34 +370,34 @@ wxtoken_status wxtoken_register(wxtoken *wx,
  *     app_ticket      feishu_store                 pushed every hour
  *     refresh_token   authorizer                   from the authorization; put the parent first
  *
- * After a failure every process waits until retry_after_ms has passed. Put retry once the cause is mended. It ends the
- * wait for all tokens and tickets of the account, at most once a minute. A put that comes sooner changes nothing. It
- * answers WXTOKEN_E_ARGUMENT and the time that is left, in retry_after_ms.
+ * After a failure, all processes wait until retry_after_ms has passed. Once the cause is mended, put retry. It ends
+ * the wait for all tokens and tickets of the account. It does so once a minute: a retry that comes sooner changes
+ * nothing. The answer is then WXTOKEN_E_ARGUMENT, and err->retry_after_ms is the time left.
  *
- * A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token.
- * Both are then saved in one transaction. Putting the old refresh token again changes nothing after that.
+ * The store seals a ticket or refresh token like a secret. A platform may send a new refresh token along with an
+ * access token. The store saves both in one transaction. Putting the old refresh token again then changes nothing.
  *
- * @param account  Its name.
+ * @param account  The name of the account.
  * @param field    A name from the first column.
- * @param value    Its value. A ticket or refresh token has 1 to 512 printable ASCII characters.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  the kind does not have this field, the value or the parent's kind is wrong, or a retry
- *                             comes too soon
- *         WXTOKEN_E_ACCOUNT   there is no such account or parent
- *         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
- *         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
- *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+ * @param value    The value of the field. A ticket or refresh token has 1 to 512 printable ASCII characters.
+ * @retval WXTOKEN_OK          The store has the value, or a newer refresh token.
+ * @retval WXTOKEN_E_ARGUMENT  The kind does not have this field, the value or the parent's kind is wrong, or a retry
+ *                             comes too soon.
+ * @retval WXTOKEN_E_ACCOUNT   The account or the parent is not in the store.
+ * @retval WXTOKEN_E_STORE     The store cannot be written, or another user may have made it or may change it.
+ * @retval WXTOKEN_E_SECRET    The key file cannot be read, or another user may have made it or may change it.
+ * @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
  *
  *     wxtoken_put(wx, "platform", "verify_ticket", ticket, &err);
  */
 wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, const char *value, wxtoken_error *err);
 
 /**
- * Gives a token that is valid now. Call it for each use, and do not keep the token.
+ * Gives a token that is valid now. Call it for each use of a token, and do not keep the token.
  *
- * The call copies a token that this process knows to be fresh, and looks into the store every revalidate_ms. All
- * processes on a store together make one request per expiry. While the platform cannot be reached, a token that is
- * still valid is served.
+ * The call copies a token that this process knows to be fresh. Every revalidate_ms it looks into the store first. It
+ * fetches a token only when no process has a fresh one, so a store makes one request per expiry. While the platform
+ * cannot be reached, the call gives a token that is still valid.
  *
  * A name is an account, or account/credential, such as "shop/jsapi_ticket":
  *
@@ -345,107 +411,119 @@ wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, 
  *     app_token       feishu, lark
  *
  * A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those
- * on the way, within the same timeout_ms. An error names the link that failed.
+ * first if it must, within the same timeout_ms. The error names the fetch that failed.
  *
- * Five names return a secret: account/refresh_token, account/verify_ticket, account/suite_ticket and account/app_ticket
- * give what was put. account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
- * gets them. An expires_at of 0 says that no end is known.
+ * Five names give a secret instead. account/refresh_token, account/verify_ticket, account/suite_ticket and
+ * account/app_ticket give what wxtoken_put has set. account/refresh_token_before gives the last refresh token that was
+ * replaced. Only a process that can read the key file gets them.
  *
  * @param name  An account or account/credential. NULL is the current account.
  * @param out   Receives the token. A failure leaves it as it was.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  the name is malformed, or the kind does not have this credential
- *         WXTOKEN_E_ACCOUNT   there is no such account, or its parent is missing
- *         WXTOKEN_E_STORE     the store cannot be read, or not written and the fetch may not do without
- *         WXTOKEN_E_SECRET    the key file cannot be read, or a ticket or refresh token was never put
- *         WXTOKEN_E_NETWORK   the platform was not reached
- *         WXTOKEN_E_REPLY     a host answered, but not with a valid token response
- *         WXTOKEN_E_API       the platform refused: err->errcode and err->message say why
- *         WXTOKEN_E_TIMEOUT   timeout_ms passed, in a fetch or in waiting for another process
+ * @retval WXTOKEN_OK          The token is in *out.
+ * @retval WXTOKEN_E_ARGUMENT  The name is malformed, or the kind does not have this credential.
+ * @retval WXTOKEN_E_ACCOUNT   The account is not in the store, or its parent is missing.
+ * @retval WXTOKEN_E_STORE     The store cannot be read, or it cannot be written and this fetch must be saved.
+ * @retval WXTOKEN_E_SECRET    The key file cannot be read, or a ticket or refresh token was never put.
+ * @retval WXTOKEN_E_NETWORK   The platform was not reached.
+ * @retval WXTOKEN_E_REPLY     A host answered, but not with a valid token response.
+ * @retval WXTOKEN_E_API       The platform refused: err->errcode and err->message say why.
+ * @retval WXTOKEN_E_TIMEOUT   The timeout_ms passed, in a fetch or in waiting for another process.
  *
- * A failed fetch is noted in the store. For err->retry_after_ms no process makes a request, and a call that finds no
- * valid token gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
+ * The store notes a failed fetch. For err->retry_after_ms no process makes a request. A call that finds no valid token
+ * then gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
  *
  *     wxtoken_token token;
- *     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK) use(token.value, token.length);
+ *     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK)
+ *         call_api(token.value);
+ *     else
+ *         fprintf(stderr, "%s\n", err.message);
  */
-wxtoken_status wxtoken_get(wxtoken *wx,
-                           const char *name,
-                           wxtoken_token *out,
-                           wxtoken_error *err);
+wxtoken_status wxtoken_get(wxtoken *wx, const char *name, wxtoken_token *out, wxtoken_error *err);
 
 /**
- * Gives a token that this process knows, and never waits. It takes no lock, and touches no file and no network. An event
- * loop calls it, and where it gives none, calls wxtoken_get on another thread.
+ * Gives a token that this process knows to be valid, and never waits. It takes no lock, and touches no file and no
+ * network. It is for event loops: when it gives no token, call wxtoken_get on another thread.
  *
- * Once in revalidate_ms a look at the store is due. No token is known then, until a wxtoken_get has begun to look. A secret
- * is never known.
+ * A look at the store is due once in revalidate_ms. This call then gives no token until a wxtoken_get has begun that
+ * look. It never gives a secret.
  *
- * @param name  As for wxtoken_get.
+ * @param name  An account or account/credential, as for wxtoken_get.
  * @param out   Receives the token. A failure leaves it as it was.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  wx or out is NULL, or the name is longer than 4096 bytes
- *         WXTOKEN_E_TIMEOUT   none is known now: wxtoken_get may have to wait, and says what there is to say
+ * @retval WXTOKEN_OK          The token is in *out.
+ * @retval WXTOKEN_E_ARGUMENT  A NULL is passed as wx or out, or the name is longer than 4096 bytes.
+ * @retval WXTOKEN_E_TIMEOUT   No token is known now: call wxtoken_get, which may wait, and says why if it fails.
  *
- *     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK) use(token.value, token.length);
+ *     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK)
+ *         call_api(token.value);
  */
-wxtoken_status wxtoken_known(wxtoken *wx,
-                             const char *name,
-                             wxtoken_token *out,
-                             wxtoken_error *err);
+wxtoken_status wxtoken_known(wxtoken *wx, const char *name, wxtoken_token *out, wxtoken_error *err);
 
 /**
- * Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. Nothing happens if
- * the stored token is a different one by now. Otherwise the next wxtoken_get asks the platform whether it takes the token.
- * A token that the platform takes is served again. A token that it refuses is replaced in that get. Kinds without such a
- * check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
+ * Reports that the API refused a token with errcode 40001, 40014 or 42001. Then get a token, and repeat the business
+ * call once. Do not reject for another errcode, such as 48001 (no permission).
+ *
+ * Nothing happens if the store has another token by now. Otherwise the next wxtoken_get asks the platform whether it
+ * takes the token. A token that the platform takes is served again. A token that it refuses is replaced in that get.
+ * Kinds without such a check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
  *
  * @param name   An account or account/credential, as for wxtoken_get.
  * @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  the name or the token is malformed
- *         WXTOKEN_E_ACCOUNT   there is no such account
- *         WXTOKEN_E_STORE     this process can only read the store, and no keeper took the rejection
- *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+ * @retval WXTOKEN_OK          The rejection is noted, or the store has another token.
+ * @retval WXTOKEN_E_ARGUMENT  The name or the token is malformed.
+ * @retval WXTOKEN_E_ACCOUNT   The account is not in the store.
+ * @retval WXTOKEN_E_STORE     This process can only read the store, and no keeper took the rejection.
+ * @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
  *
- *     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
+ *     int errcode = call_api(token.value);
+ *     if (errcode == 40001 || errcode == 40014 || errcode == 42001) {
+ *         wxtoken_reject(wx, "shop", token.value, NULL);
+ *         if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK)
+ *             errcode = call_api(token.value);
+ *     }
  */
-wxtoken_status wxtoken_reject(wxtoken *wx,
-                              const char *name,
-                              const char *token,
-                              wxtoken_error *err);
+wxtoken_status wxtoken_reject(wxtoken *wx, const char *name, const char *token, wxtoken_error *err);
 
 /**
- * Writes a report on every account and token as JSON. It says kind, id and the secret's fingerprint, when and by whom a
- * token was fetched, when it is refreshed and ends, counts, the last error, and the next try. It holds no secret and no
- * token.
+ * Writes a report on every account and token, as JSON. It has the kind, the id and the secret's fingerprint of each
+ * account. It says of each token when it was fetched and by which process, when it is refreshed and when it ends. It
+ * has counts, the last error and the time of the next try. It holds no secret and no token.
  *
- * @param buf     Where to write it, NUL-terminated. May be NULL with a cap of 0, to learn the size.
- * @param cap     Bytes there.
- * @param needed  Receives the bytes that it takes, with the NUL, even when cap is too small. May be NULL.
- * @return WXTOKEN_OK
- *         WXTOKEN_E_ARGUMENT  cap is too small: *needed is set, and buf is as it was
- *         WXTOKEN_E_STORE     the store cannot be read
- *         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+ * @param buf     Receives the report, NUL-terminated. It may be NULL with a cap of 0, to learn the size.
+ * @param cap     Bytes of buf.
+ * @param needed  Receives the size of the report with its NUL, even if cap is too small. It may be NULL.
+ * @retval WXTOKEN_OK          The report is in buf.
+ * @retval WXTOKEN_E_ARGUMENT  The cap is too small: *needed is set, and buf is as it was.
+ * @retval WXTOKEN_E_STORE     The store cannot be read.
+ * @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
  *
  *     size_t needed = 0;
  *     wxtoken_report(wx, NULL, 0, &needed, NULL);
  *     char *report = malloc(needed);
- *     if (wxtoken_report(wx, report, needed, &needed, &err) == WXTOKEN_OK) puts(report);
+ *     if (report != NULL && wxtoken_report(wx, report, needed, &needed, &err) == WXTOKEN_OK)
+ *         puts(report);
  *     free(report);
  */
 wxtoken_status wxtoken_report(wxtoken *wx, char *buf, size_t cap, size_t *needed, wxtoken_error *err);
 
 /**
- * Ends a handle; NULL is a no-op. It waits up to timeout_ms for a background refresh of this handle. The store, and what
- * the process knows of it, stay.
+ * Frees a handle; NULL is a no-op. The call waits up to timeout_ms for a background refresh of this handle. The store
+ * stays, and so does what the process knows of it.
+ *
+ * @param wx  The handle. No other call may use it during this call, or later.
  */
 void wxtoken_free(wxtoken *wx);
 
-/** The version of the library at run time, such as "0.1.0". The header's is WXTOKEN_VERSION. Static memory. */
+/**
+ * Returns the version of the library at run time, such as "0.1.0", in static memory. The version of the header is
+ * WXTOKEN_VERSION.
+ */
 const char *wxtoken_version(void);
 
-/** The name of a status, such as "WXTOKEN_E_STORE", or "unknown status". Static memory. */
+/**
+ * Returns the name of a status, such as "WXTOKEN_E_STORE", or "unknown status", in static memory.
+ *
+ * @param status  A wxtoken_status, or any other number.
+ */
 const char *wxtoken_status_name(int32_t status);
 
 #ifdef __cplusplus

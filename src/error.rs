@@ -41,7 +41,7 @@ macro_rules! statuses {
 // `make tables` writes the pages that list the statuses.
 statuses! {
     Argument = 1, c"WXTOKEN_E_ARGUMENT", "an argument, option or environment variable is unusable; nothing was changed";
-    Account = 2, c"WXTOKEN_E_ACCOUNT", "there is no such account in this store, or its parent is missing";
+    Account = 2, c"WXTOKEN_E_ACCOUNT", "the account is not in this store, or its parent is missing";
     Store = 3, c"WXTOKEN_E_STORE", "the store cannot be opened, read or written, or belongs to another program";
     Secret = 4, c"WXTOKEN_E_SECRET", "no valid token, and the secret, ticket or refresh token for a fetch is missing or unreadable";
     Network = 5, c"WXTOKEN_E_NETWORK", "the platform was not reached: DNS, connect, TLS, or a reset";

@@ -1,5 +1,5 @@
-//! The committed header is the one that cbindgen generates from `src/ffi`, and its examples compile. `make header`
-//! rewrites it (it sets WXTOKEN_WRITE_HEADER).
+//! The committed header is the one that cbindgen makes of `src/ffi`, and each of its examples compiles. `make header`
+//! rewrites the header: it sets WXTOKEN_WRITE_HEADER.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn the_committed_header_is_the_generated_one() {
     );
 }
 
-/// Inserts the version and the sizes where cbindgen.toml marks them.
+/// Puts the version and the sizes in the places that cbindgen.toml marks.
 fn with_numbers(header: String) -> String {
     let size = |size: usize| size.to_string();
     let numbers = [
@@ -55,8 +55,7 @@ fn with_numbers(header: String) -> String {
     })
 }
 
-/// Applies the rules that cbindgen has no setting for: a one-line comment stays on one line, a struct has its tag, and
-/// one blank line separates items.
+/// Changes what cbindgen has no setting for. A short comment gets one line, a struct its tag, and one blank line is enough.
 fn finish(header: &str) -> String {
     let lines: Vec<&str> = header.lines().collect();
     let mut text = String::new();
@@ -90,71 +89,82 @@ fn finish(header: &str) -> String {
     text
 }
 
-/// The indented blocks of code in the comments. The first is the whole program FIRST USE.
-fn examples(header: &str) -> Vec<String> {
-    let comments = header
-        .lines()
-        .map(|line| line.strip_prefix(" *").unwrap_or("}"));
-    let text: Vec<&str> = comments.collect();
-    let mut examples = vec![String::new()];
-    for line in text {
-        let is_code = line.starts_with("     ");
-        let is_gap = line.is_empty() && examples.last().unwrap().contains("#include");
+/// The first word of each table in the comments. Every other indented block is an example.
+const TABLES: [&str; 6] = ["store", "option", "kind", "field", "credential", "status"];
+
+/// Returns the indented blocks of the comments. A block stands after a blank line or a title, and may have blank lines.
+fn blocks(header: &str) -> Vec<String> {
+    let comments = header.lines().map(|line| line.strip_prefix(" *"));
+    let lines: Vec<&str> = comments.map(|line| line.unwrap_or("end")).collect();
+    let mut blocks = vec![];
+    let mut block = String::new();
+    let mut may_begin = false;
+    for (i, line) in lines.iter().enumerate() {
+        let goes_on = lines.get(i + 1).is_some_and(|l| l.starts_with("     "));
         match line.strip_prefix("     ") {
-            Some(code) if is_code => *examples.last_mut().unwrap() += &format!("{code}\n"),
-            _ if is_gap => {}
-            _ => examples.push(String::new()),
+            Some(code) if may_begin || !block.is_empty() => block += &format!("{code}\n"),
+            None if line.is_empty() && goes_on && !block.is_empty() => block.push('\n'),
+            _ if !block.is_empty() => blocks.push(std::mem::take(&mut block)),
+            _ => {}
         }
+        may_begin = line.chars().all(|c| c.is_ascii_uppercase() || c == ' ');
     }
-    examples.retain(|code| code.ends_with(";\n") || code.ends_with("}\n"));
-    examples
+    blocks
+}
+
+/// Wraps the examples in functions, with the names that they use.
+fn program_of(examples: &[String]) -> String {
+    let mut program = String::from(
+        "#include <stdio.h>\n#include <stdlib.h>\n#include <wxtoken.h>\n\
+         #if WXTOKEN_VERSION_NUMBER < 1\n#error \"no version\"\n#endif\n\
+         extern wxtoken *wx; extern wxtoken_error err; extern wxtoken_token token;\n\
+         extern const char *secret, *ticket;\n\
+         int call_api(const char *token);\nvoid examples(void);\nvoid examples(void)\n{\n",
+    );
+    for example in examples {
+        writeln!(program, "    {{\n{example}    }}").unwrap();
+    }
+    program + "}\n"
+}
+
+fn compile(command: [&str; 3], file: &Path, code: &str) {
+    std::fs::write(file, code).unwrap();
+    let [compiler, language, standard] = command;
+    let warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Werror"];
+    let output = Command::new(compiler)
+        .args([language, standard, "-fsyntax-only"])
+        .args(warnings)
+        .arg("-I")
+        .arg(root().join("include"))
+        .arg(file)
+        .output()
+        .unwrap_or_else(|e| panic!("{compiler}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{compiler} {standard}: {said}\n{code}"
+    );
 }
 
 #[test]
 fn the_examples_of_the_header_compile_as_c_and_as_c_plus_plus() {
-    let examples = examples(&committed());
+    let is_table = |block: &String| TABLES.contains(&block.split(' ').next().unwrap());
+    let (tables, examples): (Vec<_>, Vec<_>) = blocks(&committed()).into_iter().partition(is_table);
+    assert_eq!(tables.len(), TABLES.len(), "{tables:#?}");
     let (first_use, snippets) = examples.split_first().unwrap();
-    assert!(
-        first_use.contains("int main(void)") && snippets.len() >= 7,
-        "{examples:#?}"
-    );
-    let mut others = String::from(
-        "#include <stdio.h>\n#include <stdlib.h>\n#include <wxtoken.h>\n\
-         #if WXTOKEN_VERSION_NUMBER < 1\n#error \"no version\"\n#endif\n\
-         extern wxtoken *wx; extern wxtoken_error err; extern wxtoken_token token; extern int errcode;\n\
-         extern const char *secret, *ticket;\n\
-         void use(const char *value, size_t length);\nvoid examples(void);\nvoid examples(void)\n{\n",
-    );
-    for snippet in snippets {
-        writeln!(others, "    {{\n{snippet}    }}").unwrap();
-    }
-    others.push_str("}\n");
+    assert!(first_use.contains("int main(void)"), "{first_use}");
+    // Each function has an example, but those that free the handle and give static texts.
+    assert_eq!(snippets.len(), 8, "{snippets:#?}");
     let directory = tempfile::tempdir().unwrap();
-    for (name, code) in [("first_use.c", first_use), ("others.c", &others)] {
-        // C++ requires a cast of the result of malloc.
+    let file = directory.path().join("example.c");
+    for code in [first_use, &program_of(snippets)] {
+        // C++ wants a cast of the memory that malloc gives.
         let in_cplusplus = code.replace("= malloc(", "= (char *)malloc(");
-        for (compiler, language, code) in [
-            ("cc", ["-xc", "-std=c99"], code),
-            ("c++", ["-xc++", "-std=c++11"], &in_cplusplus),
-        ] {
-            let file = directory.path().join(name);
-            std::fs::write(&file, code).unwrap();
-            let output = Command::new(compiler)
-                .args(language)
-                .args([
-                    "-Wall",
-                    "-Wextra",
-                    "-Wpedantic",
-                    "-Werror",
-                    "-fsyntax-only",
-                    "-I",
-                ])
-                .arg(root().join("include"))
-                .arg(&file)
-                .output()
-                .unwrap_or_else(|e| panic!("{compiler}: {e}"));
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{compiler}: {said}\n{code}");
+        for standard in ["-std=c99", "-std=c11"] {
+            compile(["cc", "-xc", standard], &file, code);
+        }
+        for standard in ["-std=c++11", "-std=c++17"] {
+            compile(["c++", "-xc++", standard], &file, &in_cplusplus);
         }
     }
 }

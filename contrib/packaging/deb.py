@@ -61,15 +61,22 @@ PACKAGES = (
     ),
     Package(
         name="libwxtoken-dev",
-        files=("{libdir}/libwxtoken.so", "{libdir}/libwxtoken.a", "{libdir}/pkgconfig/wxtoken.pc", "usr/include/wxtoken.h"),
+        files=(
+            "{libdir}/libwxtoken.so",
+            "{libdir}/libwxtoken.a",
+            "{libdir}/pkgconfig/wxtoken.pc",
+            "usr/include/wxtoken.h",
+            "usr/share/man/man3/*",
+            "usr/share/man/man7/*",
+        ),
         binary="",
         depends=("libwxtoken0 (= {version})",),
         section="libdevel",
         same=True,
         synopsis="WeChat access tokens for every process of a host - development files",
         description="""
- This package contains the header, which is the manual, the static library and
- the file for pkg-config.
+ This package contains the header, which is the manual, its man pages, the
+ static library and the file for pkg-config.
 """,
     ),
     Package(

@@ -43,8 +43,13 @@ def install(target, root, libdir, unitdir, zsh):
     _copy(tree / "include/wxtoken.h", usr / "include/wxtoken.h")
     _copy(tree / "bin/wxtoken", usr / "bin/wxtoken", 0o755)
     _strip(target, usr / "bin/wxtoken", "--strip-unneeded")
-    for page in (tree / "share/man/man1").iterdir():
-        _write(usr / "share/man/man1" / f"{page.name}.gz", zipped(page.read_bytes()))
+    for page in (tree / "share/man").glob("man?/*"):
+        goal = usr / "share/man" / page.parent.name / f"{page.name}.gz"
+        if page.is_symlink():
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            goal.symlink_to(f"{page.readlink()}.gz")
+        else:
+            _write(goal, zipped(page.read_bytes()))
     for name in ("bash-completion/completions/wxtoken", "fish/vendor_completions.d/wxtoken.fish"):
         _copy(tree / "share" / name, usr / "share" / name)
     _copy(tree / "share/zsh/site-functions/_wxtoken", usr / "share/zsh" / zsh / "_wxtoken")

@@ -1,4 +1,4 @@
-"""Packs each target's tree into a tarball: library, header, pkg-config file, command, manual, completions, units, licences.
+"""Packs each target's tree into a tarball: library, header, pkg-config file, command, man pages, completions, units, licences.
 
     tarballs.py [TRIPLE…]
 

@@ -1,4 +1,4 @@
-//! What stands around every export: panics end here, and a failure is written into the caller's memory.
+//! The guard around every export. It stops panics, and writes a failure into the caller's memory.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,7 @@ use super::types::{MESSAGE_SIZE, wxtoken_error, wxtoken_status};
 use crate::error::{Error, Result, Status};
 use crate::sys::away_from_fork;
 
-/// Runs one export's body and turns its outcome into a status.
+/// Runs the body of an export, away from forks, and returns its status.
 ///
 /// # Safety
 /// `err` is NULL or points to a `wxtoken_error` to write to.
@@ -17,7 +17,8 @@ pub unsafe fn call(err: *mut wxtoken_error, body: impl FnOnce() -> Result<()>) -
     unsafe { quick_call(err, || away_from_fork(body)) }
 }
 
-/// Runs the body of an export that may be done without a lock: what is not runs [`away_from_fork`].
+/// Runs the body of an export that can succeed without a lock, and returns its status. The body itself calls
+/// [`away_from_fork`] for the part that needs locks.
 ///
 /// # Safety
 /// `err` is NULL or points to a `wxtoken_error` to write to.
@@ -26,7 +27,8 @@ pub unsafe fn quick_call(
     err: *mut wxtoken_error,
     body: impl FnOnce() -> Result<()>,
 ) -> wxtoken_status {
-    // The state behind a panic is only reached through locks that ignore poison, and is whole between any two steps.
+    // After a panic, other calls reach the shared state through locks that ignore poison. It is whole between any two
+    // steps.
     let outcome = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| Err(defect(&*panic)));
     match outcome {
         Ok(()) => wxtoken_status::WXTOKEN_OK,
@@ -38,7 +40,7 @@ pub unsafe fn quick_call(
     }
 }
 
-/// A panic's message is not passed on: it may quote what was being worked on.
+/// The error for a panic. The panic's own message is dropped, because it may quote a secret.
 fn defect(_panic: &(dyn Any + Send)) -> Error {
     Error::new(Status::Internal, "internal error (panic caught)")
         .advise("Please report it, with the version and the call. Nothing is known to be damaged.")
@@ -49,8 +51,8 @@ unsafe fn write(err: *mut wxtoken_error, error: &Error) {
         return;
     }
     let text = message::render(error, MESSAGE_SIZE - 1);
-    // SAFETY: not NULL, so the caller vouches for it. Written through pointers: it may be uninitialised, and a reference
-    // to an enum that holds no valid value would be undefined. The text and its NUL fit.
+    // SAFETY: the caller vouches for a pointer that is not NULL. The memory may be uninitialised, and a reference to an
+    // invalid enum value would be undefined, so it is written through pointers. The text and its NUL fit.
     unsafe {
         (&raw mut (*err).status).write(error.status.into());
         (&raw mut (*err).errcode).write(error.errcode);

@@ -1,11 +1,12 @@
-//! An error in the room that C has for it: what failed, why, and what to do. The hint is the last to be cut.
+//! Renders an error into the fixed space that C has for it: what failed, why, and what to do.
 
 use crate::characters::shown;
 use crate::error::Error;
 
 const ELLIPSIS: &str = "…";
 
-/// `what: detail; hint: Hint.` in at most `most` bytes. Where that is too long, the detail is cut first, and then what failed.
+/// Returns `what: detail; hint: Hint.` in at most `most` bytes. A longer text is cut in the detail first, then in what
+/// failed, and in the hint last.
 pub fn render(error: &Error, most: usize) -> String {
     let hint = match &error.hint {
         Some(hint) => format!("hint: {}", shown(&hint.for_c())),
@@ -15,7 +16,7 @@ pub fn render(error: &Error, most: usize) -> String {
         "" => String::new(),
         hint => format!("; {hint}"),
     };
-    // Too long by itself: there is no room for anything beside it.
+    // The hint alone fills the space.
     let Some(room) = most
         .checked_sub(tail.len())
         .filter(|room| *room >= ELLIPSIS.len())
@@ -36,7 +37,7 @@ pub fn render(error: &Error, most: usize) -> String {
     head + &tail
 }
 
-/// The text, or as much of it as `most` bytes hold, with an ellipsis and no character cut.
+/// Returns the text, or as much of it as fits into `most` bytes with an ellipsis. It never cuts within a character.
 fn fit(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();

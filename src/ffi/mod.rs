@@ -1,8 +1,8 @@
-//! The C boundary. Each export parses, calls, converts; what it means is `client`'s business.
+//! The C boundary. Each export checks its parameters, calls [`Client`] and converts the result.
 //!
-//! The documentation here is the header's, for readers of C. cbindgen makes `include/wxtoken.h` of this directory.
+//! The doc comments of the exports and types are the C manual: cbindgen writes them into `include/wxtoken.h`.
 
-// The pointers' contracts stand in the header, once for the whole API.
+// The header states the contract of all pointers once.
 #![allow(clippy::missing_safety_doc)]
 
 mod guard;
@@ -22,35 +22,46 @@ use crate::process::cache::CachedToken;
 use crate::sys::away_from_fork;
 use text::{bytes, optional, required, utf8};
 
-/// Opens a store, and creates it when it is absent. All handles on one store share what the process knows, so that a
-/// program may open and free as often as it likes.
+/// Opens a store, and creates it if it is absent. All handles of a process on one store share what the process knows. A
+/// program may therefore open and free handles as often as it likes.
 ///
-/// @param store  Path of the SQLite file, at most 4096 bytes. Its directory must exist, on a local disk. Or, for many
-///               hosts, a server of Redis: redis://[USER:PASSWORD@]HOST[:6379][/DB][?prefix=wxtoken], rediss:// for TLS,
-///               redis+unix:///PATH, redis+sentinel://HOST1,HOST2/MASTER, redis+cluster://HOST1,HOST2.
-///               $WXTOKEN_STORE_PASSWORD_FILE may name a file with the password. Or a wxtoken server:
-///               https://HOST[:PORT], unix:/PATH, http:// to loopback; its key is the option server_key. NULL is $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else
-///               ~/.local/state/wxtoken/tokens.db.
+///     store                                        what it is
+///     PATH                                         an SQLite file on a local disk; its directory must exist
+///     redis://[USER:PASSWORD@]HOST[:PORT][/DB]     a server of Redis or Valkey, for many hosts
+///     rediss://[USER:PASSWORD@]HOST[:PORT][/DB]    such a server, by TLS
+///     redis+unix:///PATH                           such a server, by its Unix socket
+///     redis+sentinel://HOST1,HOST2/MASTER          the master that these sentinels name
+///     redis+cluster://HOST1,HOST2                  a cluster, found by some of its nodes
+///     https://HOST[:PORT]                          a wxtoken server; see the option server_key
+///     unix:/PATH                                   a wxtoken server, by its Unix socket
+///     http://HOST[:PORT]                           a wxtoken server on a loopback address
+///
+/// A URL of Redis may end in ?prefix=NAME, where the default is wxtoken. $WXTOKEN_STORE_PASSWORD_FILE may name a file
+/// that holds the password. docs/scale-out.md describes the choice between these stores.
+///
+/// @param store  A store of the table, at most 4096 bytes. NULL is $WXTOKEN_STORE, else
+///               $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
 /// @param out    Receives the handle. Free it with wxtoken_free.
-/// @param err    Receives the reason of a failure. May be NULL, here and in every function.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  store or an environment variable is unusable
-///         WXTOKEN_E_STORE     cannot be opened or created, or belongs to another program or a newer version
-///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+/// @param err    Receives the reason of a failure. It may be NULL, here and in every function.
+/// @retval WXTOKEN_OK          The handle is in *out.
+/// @retval WXTOKEN_E_ARGUMENT  The store or an environment variable is unusable.
+/// @retval WXTOKEN_E_STORE     The store cannot be opened or created, or belongs to another program or a newer version.
+/// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
 ///
-/// The environment is read here and nowhere else: $WXTOKEN_STORE, and $WXTOKEN_<OPTION> for each option of wxtoken_set.
-/// A program that runs with rights that its caller lacks (set-user-ID, set-group-ID, capabilities: AT_SECURE) reads none
-/// of it, as secure_getenv has it. There store must be a path, and options are set by wxtoken_set alone.
+/// Only this function reads the environment: $WXTOKEN_STORE, and a variable for each option of wxtoken_set. A program
+/// with rights that its caller lacks reads none of it, as with secure_getenv. Such a program is set-user-ID or
+/// set-group-ID, or has capabilities (AT_SECURE). It must pass a store, and set options by wxtoken_set.
 ///
 ///     wxtoken *wx = NULL;
-///     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK) fputs(err.message, stderr);
+///     if (wxtoken_init("/var/lib/wx/tokens.db", &wx, &err) != WXTOKEN_OK)
+///         fprintf(stderr, "%s\n", err.message);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_init(
     store: *const c_char,
     out: *mut *mut wxtoken,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: the header's contract on pointers, here and in every export below.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             require_out(out)?;
@@ -61,7 +72,9 @@ pub unsafe extern "C" fn wxtoken_init(
     }
 }
 
-/// Sets an option of this handle. Its default is $WXTOKEN_<OPTION>, in capitals, as it was at wxtoken_init, else:
+/// Sets an option of this handle. An option that is not set has the value that its environment variable had at
+/// wxtoken_init. The variable of timeout_ms is $WXTOKEN_TIMEOUT_MS, and so on. Without a variable, the default of this
+/// table holds:
 ///
 ///     option               default                         range          what it is
 ///     api_base_url         https://api.weixin.qq.com       a URL          official accounts, mini programs
@@ -91,16 +104,17 @@ pub unsafe extern "C" fn wxtoken_init(
 ///     server_key_file      none                            a path         the file of that key
 ///     log                  off                             a level        off, error, info or debug; to stderr
 ///
-/// A base URL is https, or plain http to a loopback address; with allow_plain_http, set before it, also to a private one. An
-/// empty URL or path is the built-in default. The library does not read $https_proxy and its like: only the option sets a
-/// proxy.
+/// A base URL is https. Plain http is accepted for a loopback address. It is accepted for a private address too, if
+/// allow_plain_http was set to 1 before. An empty URL or path stands for the built-in default. Only the option sets a
+/// proxy: the library does not read $https_proxy and its like.
 ///
 /// @param option  A name from the first column.
-/// @param value   Its value, as a string.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  unknown option or bad value; nothing was changed
+/// @param value   The value, as a string.
+/// @retval WXTOKEN_OK          The next call on this handle uses the value.
+/// @retval WXTOKEN_E_ARGUMENT  The option is unknown, or its range lacks the value; nothing was changed.
 ///
-///     wxtoken_set(wx, "timeout_ms", "3000", NULL);
+///     if (wxtoken_set(wx, "timeout_ms", "3000", &err) != WXTOKEN_OK)
+///         fprintf(stderr, "%s\n", err.message);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_set(
     wx: *mut wxtoken,
@@ -108,7 +122,7 @@ pub unsafe extern "C" fn wxtoken_set(
     value: *const c_char,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
@@ -117,9 +131,9 @@ pub unsafe extern "C" fn wxtoken_set(
     }
 }
 
-/// Registers an account, or updates it. The account stays in the store. Repeating the call is cheap when nothing has
-/// changed. A change takes effect in every process. The first change after a failure ends the back-off. While changes
-/// follow each other, a refused credential is tried once a minute. The first account of a store becomes the current one.
+/// Registers an account in the store, or changes it. Repeating a registration is cheap, so a program may do it at each
+/// start. A change takes effect in every process. The first account of a store becomes the current one, which a NULL
+/// name means.
 ///
 ///     kind              id                put                    what it is
 ///     official          appid                                    service and subscription accounts, mini programs
@@ -146,22 +160,27 @@ pub unsafe extern "C" fn wxtoken_set(
 ///     qidian            appid                                    an account of QiDian
 ///
 /// The column put names what wxtoken_put must set before the first get. docs/credentials.md describes each kind.
-/// "official" uses the stable endpoint, "official_classic" the classic one.
+/// "official" uses the stable endpoint, "official_classic" the classic one. Prefer the stable endpoint: a token of the
+/// classic one ends whenever any program fetches the next.
 ///
-/// On a wxtoken server, and in a store that a bridge fills, this call sends and stores no secret. It succeeds where the account
-/// is there already with this kind and id.
+/// The first change after a failure ends the back-off. If further changes follow, the next request comes a minute after
+/// the last failure.
 ///
-/// @param account  A name of your choosing: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, no '/', no control character.
+/// On a wxtoken server, and in a store that a bridge fills, this call neither sends nor stores a secret. It succeeds if
+/// the account is there with this kind and id.
+///
+/// @param account  A name of your choice: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, without '/' and control characters.
 /// @param kind     A name from the first column.
-/// @param id       What the second column names: 1 to 128 printable ASCII characters.
-/// @param secret   Its secret: 1 to 512 printable ASCII characters. The secret of a "work_authorized" is its
-///                 permanent_code, and that of an "authorizer" is NULL. It is sealed in the store.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  the name, kind, id or secret is unusable, or the account is another one on the server
-///         WXTOKEN_E_ACCOUNT   the store is a server, which does not have the account
-///         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
-///         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
-///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+/// @param id       The id that the second column names: 1 to 128 printable ASCII characters.
+/// @param secret   The secret that belongs to the id: 1 to 512 printable ASCII characters. A "work_authorized" passes
+///                 its permanent_code. An "authorizer" or "feishu_tenant" passes NULL. The store seals it.
+/// @retval WXTOKEN_OK          The account is in the store.
+/// @retval WXTOKEN_E_ARGUMENT  The name, kind, id or secret is unusable, or the server has the name with another kind
+///                             or id.
+/// @retval WXTOKEN_E_ACCOUNT   The store is a server, and it does not have the account.
+/// @retval WXTOKEN_E_STORE     The store cannot be written, or another user may have made it or may change it.
+/// @retval WXTOKEN_E_SECRET    The key file cannot be read, or another user may have made it or may change it.
+/// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
 ///
 ///     wxtoken_register(wx, "shop", "official", "wx0123456789abcdef", secret, &err);
 #[unsafe(no_mangle)]
@@ -173,7 +192,7 @@ pub unsafe extern "C" fn wxtoken_register(
     secret: *const c_char,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
@@ -188,7 +207,7 @@ pub unsafe extern "C" fn wxtoken_register(
     }
 }
 
-/// Sets a field that becomes known after the registration. It stays in the store.
+/// Sets a field of an account that becomes known after the registration. The store keeps it.
 ///
 ///     field           of the kinds                 value
 ///     current         every kind                   NULL or "1": makes this account the one that NULL names
@@ -201,23 +220,23 @@ pub unsafe extern "C" fn wxtoken_register(
 ///     app_ticket      feishu_store                 pushed every hour
 ///     refresh_token   authorizer                   from the authorization; put the parent first
 ///
-/// After a failure every process waits until retry_after_ms has passed. Put retry once the cause is mended. It ends the
-/// wait for all tokens and tickets of the account, at most once a minute. A put that comes sooner changes nothing. It
-/// answers WXTOKEN_E_ARGUMENT and the time that is left, in retry_after_ms.
+/// After a failure, all processes wait until retry_after_ms has passed. Once the cause is mended, put retry. It ends
+/// the wait for all tokens and tickets of the account. It does so once a minute: a retry that comes sooner changes
+/// nothing. The answer is then WXTOKEN_E_ARGUMENT, and err->retry_after_ms is the time left.
 ///
-/// A ticket or refresh token is sealed like a secret. A platform may send another refresh token with an access token.
-/// Both are then saved in one transaction. Putting the old refresh token again changes nothing after that.
+/// The store seals a ticket or refresh token like a secret. A platform may send a new refresh token along with an
+/// access token. The store saves both in one transaction. Putting the old refresh token again then changes nothing.
 ///
-/// @param account  Its name.
+/// @param account  The name of the account.
 /// @param field    A name from the first column.
-/// @param value    Its value. A ticket or refresh token has 1 to 512 printable ASCII characters.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  the kind does not have this field, the value or the parent's kind is wrong, or a retry
-///                             comes too soon
-///         WXTOKEN_E_ACCOUNT   there is no such account or parent
-///         WXTOKEN_E_STORE     the store cannot be written, or a stranger may have made it or may change it
-///         WXTOKEN_E_SECRET    the key file cannot be read, or a stranger may have made it or may change it
-///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+/// @param value    The value of the field. A ticket or refresh token has 1 to 512 printable ASCII characters.
+/// @retval WXTOKEN_OK          The store has the value, or a newer refresh token.
+/// @retval WXTOKEN_E_ARGUMENT  The kind does not have this field, the value or the parent's kind is wrong, or a retry
+///                             comes too soon.
+/// @retval WXTOKEN_E_ACCOUNT   The account or the parent is not in the store.
+/// @retval WXTOKEN_E_STORE     The store cannot be written, or another user may have made it or may change it.
+/// @retval WXTOKEN_E_SECRET    The key file cannot be read, or another user may have made it or may change it.
+/// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
 ///
 ///     wxtoken_put(wx, "platform", "verify_ticket", ticket, &err);
 #[unsafe(no_mangle)]
@@ -228,7 +247,7 @@ pub unsafe extern "C" fn wxtoken_put(
     value: *const c_char,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
@@ -241,11 +260,11 @@ pub unsafe extern "C" fn wxtoken_put(
     }
 }
 
-/// Gives a token that is valid now. Call it for each use, and do not keep the token.
+/// Gives a token that is valid now. Call it for each use of a token, and do not keep the token.
 ///
-/// The call copies a token that this process knows to be fresh, and looks into the store every revalidate_ms. All
-/// processes on a store together make one request per expiry. While the platform cannot be reached, a token that is
-/// still valid is served.
+/// The call copies a token that this process knows to be fresh. Every revalidate_ms it looks into the store first. It
+/// fetches a token only when no process has a fresh one, so a store makes one request per expiry. While the platform
+/// cannot be reached, the call gives a token that is still valid.
 ///
 /// A name is an account, or account/credential, such as "shop/jsapi_ticket":
 ///
@@ -259,29 +278,32 @@ pub unsafe extern "C" fn wxtoken_put(
 ///     app_token       feishu, lark
 ///
 /// A ticket is fetched with the account's token, and an authorizer's token with its component's. The call fetches those
-/// on the way, within the same timeout_ms. An error names the link that failed.
+/// first if it must, within the same timeout_ms. The error names the fetch that failed.
 ///
-/// Five names return a secret: account/refresh_token, account/verify_ticket, account/suite_ticket and account/app_ticket
-/// give what was put. account/refresh_token_before gives the refresh token that was replaced last. Only a process that can read the key file
-/// gets them. An expires_at of 0 says that no end is known.
+/// Five names give a secret instead. account/refresh_token, account/verify_ticket, account/suite_ticket and
+/// account/app_ticket give what wxtoken_put has set. account/refresh_token_before gives the last refresh token that was
+/// replaced. Only a process that can read the key file gets them.
 ///
 /// @param name  An account or account/credential. NULL is the current account.
 /// @param out   Receives the token. A failure leaves it as it was.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  the name is malformed, or the kind does not have this credential
-///         WXTOKEN_E_ACCOUNT   there is no such account, or its parent is missing
-///         WXTOKEN_E_STORE     the store cannot be read, or not written and the fetch may not do without
-///         WXTOKEN_E_SECRET    the key file cannot be read, or a ticket or refresh token was never put
-///         WXTOKEN_E_NETWORK   the platform was not reached
-///         WXTOKEN_E_REPLY     a host answered, but not with a valid token response
-///         WXTOKEN_E_API       the platform refused: err->errcode and err->message say why
-///         WXTOKEN_E_TIMEOUT   timeout_ms passed, in a fetch or in waiting for another process
+/// @retval WXTOKEN_OK          The token is in *out.
+/// @retval WXTOKEN_E_ARGUMENT  The name is malformed, or the kind does not have this credential.
+/// @retval WXTOKEN_E_ACCOUNT   The account is not in the store, or its parent is missing.
+/// @retval WXTOKEN_E_STORE     The store cannot be read, or it cannot be written and this fetch must be saved.
+/// @retval WXTOKEN_E_SECRET    The key file cannot be read, or a ticket or refresh token was never put.
+/// @retval WXTOKEN_E_NETWORK   The platform was not reached.
+/// @retval WXTOKEN_E_REPLY     A host answered, but not with a valid token response.
+/// @retval WXTOKEN_E_API       The platform refused: err->errcode and err->message say why.
+/// @retval WXTOKEN_E_TIMEOUT   The timeout_ms passed, in a fetch or in waiting for another process.
 ///
-/// A failed fetch is noted in the store. For err->retry_after_ms no process makes a request, and a call that finds no
-/// valid token gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
+/// The store notes a failed fetch. For err->retry_after_ms no process makes a request. A call that finds no valid token
+/// then gets the same failure at once. A timeout is shared only with calls whose timeout_ms is not longer.
 ///
 ///     wxtoken_token token;
-///     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK) use(token.value, token.length);
+///     if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK)
+///         call_api(token.value);
+///     else
+///         fprintf(stderr, "%s\n", err.message);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_get(
     wx: *mut wxtoken,
@@ -289,7 +311,7 @@ pub unsafe extern "C" fn wxtoken_get(
     out: *mut wxtoken_token,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::quick_call(err, || {
             require_out(out)?;
@@ -304,19 +326,20 @@ pub unsafe extern "C" fn wxtoken_get(
     }
 }
 
-/// Gives a token that this process knows, and never waits. It takes no lock, and touches no file and no network. An event
-/// loop calls it, and where it gives none, calls wxtoken_get on another thread.
+/// Gives a token that this process knows to be valid, and never waits. It takes no lock, and touches no file and no
+/// network. It is for event loops: when it gives no token, call wxtoken_get on another thread.
 ///
-/// Once in revalidate_ms a look at the store is due. No token is known then, until a wxtoken_get has begun to look. A secret
-/// is never known.
+/// A look at the store is due once in revalidate_ms. This call then gives no token until a wxtoken_get has begun that
+/// look. It never gives a secret.
 ///
-/// @param name  As for wxtoken_get.
+/// @param name  An account or account/credential, as for wxtoken_get.
 /// @param out   Receives the token. A failure leaves it as it was.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  wx or out is NULL, or the name is longer than 4096 bytes
-///         WXTOKEN_E_TIMEOUT   none is known now: wxtoken_get may have to wait, and says what there is to say
+/// @retval WXTOKEN_OK          The token is in *out.
+/// @retval WXTOKEN_E_ARGUMENT  A NULL is passed as wx or out, or the name is longer than 4096 bytes.
+/// @retval WXTOKEN_E_TIMEOUT   No token is known now: call wxtoken_get, which may wait, and says why if it fails.
 ///
-///     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK) use(token.value, token.length);
+///     if (wxtoken_known(wx, "shop", &token, NULL) == WXTOKEN_OK)
+///         call_api(token.value);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_known(
     wx: *mut wxtoken,
@@ -324,7 +347,7 @@ pub unsafe extern "C" fn wxtoken_known(
     out: *mut wxtoken_token,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::quick_call(err, || {
             require_out(out)?;
@@ -340,20 +363,27 @@ pub unsafe extern "C" fn wxtoken_known(
     }
 }
 
-/// Says that the API refused a token: the answer to a business call was errcode 40001, 40014 or 42001. Nothing happens if
-/// the stored token is a different one by now. Otherwise the next wxtoken_get asks the platform whether it takes the token.
-/// A token that the platform takes is served again. A token that it refuses is replaced in that get. Kinds without such a
-/// check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
+/// Reports that the API refused a token with errcode 40001, 40014 or 42001. Then get a token, and repeat the business
+/// call once. Do not reject for another errcode, such as 48001 (no permission).
+///
+/// Nothing happens if the store has another token by now. Otherwise the next wxtoken_get asks the platform whether it
+/// takes the token. A token that the platform takes is served again. A token that it refuses is replaced in that get.
+/// Kinds without such a check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
 ///
 /// @param name   An account or account/credential, as for wxtoken_get.
 /// @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  the name or the token is malformed
-///         WXTOKEN_E_ACCOUNT   there is no such account
-///         WXTOKEN_E_STORE     this process can only read the store, and no keeper took the rejection
-///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+/// @retval WXTOKEN_OK          The rejection is noted, or the store has another token.
+/// @retval WXTOKEN_E_ARGUMENT  The name or the token is malformed.
+/// @retval WXTOKEN_E_ACCOUNT   The account is not in the store.
+/// @retval WXTOKEN_E_STORE     This process can only read the store, and no keeper took the rejection.
+/// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
 ///
-///     if (errcode == 40001) wxtoken_reject(wx, "shop", token.value, &err);
+///     int errcode = call_api(token.value);
+///     if (errcode == 40001 || errcode == 40014 || errcode == 42001) {
+///         wxtoken_reject(wx, "shop", token.value, NULL);
+///         if (wxtoken_get(wx, "shop", &token, &err) == WXTOKEN_OK)
+///             errcode = call_api(token.value);
+///     }
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_reject(
     wx: *mut wxtoken,
@@ -361,7 +391,7 @@ pub unsafe extern "C" fn wxtoken_reject(
     token: *const c_char,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
@@ -370,22 +400,23 @@ pub unsafe extern "C" fn wxtoken_reject(
     }
 }
 
-/// Writes a report on every account and token as JSON. It says kind, id and the secret's fingerprint, when and by whom a
-/// token was fetched, when it is refreshed and ends, counts, the last error, and the next try. It holds no secret and no
-/// token.
+/// Writes a report on every account and token, as JSON. It has the kind, the id and the secret's fingerprint of each
+/// account. It says of each token when it was fetched and by which process, when it is refreshed and when it ends. It
+/// has counts, the last error and the time of the next try. It holds no secret and no token.
 ///
-/// @param buf     Where to write it, NUL-terminated. May be NULL with a cap of 0, to learn the size.
-/// @param cap     Bytes there.
-/// @param needed  Receives the bytes that it takes, with the NUL, even when cap is too small. May be NULL.
-/// @return WXTOKEN_OK
-///         WXTOKEN_E_ARGUMENT  cap is too small: *needed is set, and buf is as it was
-///         WXTOKEN_E_STORE     the store cannot be read
-///         WXTOKEN_E_TIMEOUT   another process held the store for timeout_ms
+/// @param buf     Receives the report, NUL-terminated. It may be NULL with a cap of 0, to learn the size.
+/// @param cap     Bytes of buf.
+/// @param needed  Receives the size of the report with its NUL, even if cap is too small. It may be NULL.
+/// @retval WXTOKEN_OK          The report is in buf.
+/// @retval WXTOKEN_E_ARGUMENT  The cap is too small: *needed is set, and buf is as it was.
+/// @retval WXTOKEN_E_STORE     The store cannot be read.
+/// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
 ///
 ///     size_t needed = 0;
 ///     wxtoken_report(wx, NULL, 0, &needed, NULL);
 ///     char *report = malloc(needed);
-///     if (wxtoken_report(wx, report, needed, &needed, &err) == WXTOKEN_OK) puts(report);
+///     if (report != NULL && wxtoken_report(wx, report, needed, &needed, &err) == WXTOKEN_OK)
+///         puts(report);
 ///     free(report);
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_report(
@@ -395,7 +426,7 @@ pub unsafe extern "C" fn wxtoken_report(
     needed: *mut usize,
     err: *mut wxtoken_error,
 ) -> wxtoken_status {
-    // SAFETY: as above.
+    // SAFETY: the header's contract on pointers.
     unsafe {
         guard::call(err, || {
             let client = client(wx)?;
@@ -420,11 +451,13 @@ pub unsafe extern "C" fn wxtoken_report(
     }
 }
 
-/// Ends a handle; NULL is a no-op. It waits up to timeout_ms for a background refresh of this handle. The store, and what
-/// the process knows of it, stay.
+/// Frees a handle; NULL is a no-op. The call waits up to timeout_ms for a background refresh of this handle. The store
+/// stays, and so does what the process knows of it.
+///
+/// @param wx  The handle. No other call may use it during this call, or later.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn wxtoken_free(wx: *mut wxtoken) {
-    // SAFETY: the handle came from wxtoken_init and is given back once.
+    // SAFETY: wxtoken_init made the handle, and the caller frees it once.
     unsafe {
         guard::call(std::ptr::null_mut(), || {
             if !wx.is_null() {
@@ -435,13 +468,16 @@ pub unsafe extern "C" fn wxtoken_free(wx: *mut wxtoken) {
     }
 }
 
-/// The version of the library at run time, such as "0.1.0". The header's is WXTOKEN_VERSION. Static memory.
+/// Returns the version of the library at run time, such as "0.1.0", in static memory. The version of the header is
+/// WXTOKEN_VERSION.
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// The name of a status, such as "WXTOKEN_E_STORE", or "unknown status". Static memory.
+/// Returns the name of a status, such as "WXTOKEN_E_STORE", or "unknown status", in static memory.
+///
+/// @param status  A wxtoken_status, or any other number.
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_status_name(status: i32) -> *const c_char {
     let known = Status::ALL
@@ -457,18 +493,18 @@ pub extern "C" fn wxtoken_status_name(status: i32) -> *const c_char {
 
 #[inline(always)]
 unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
-    // SAFETY: NULL, or a live handle by the header's contract.
+    // SAFETY: by the header's contract it is NULL or a live handle.
     match unsafe { wx.as_ref() } {
         Some(handle) => Ok(&handle.client),
         None => Err(null("wx")),
     }
 }
 
-/// Copies a token out. The caller's memory may be uninitialised, so it is written through pointers, and no further than
-/// needed.
+/// Copies a token into the caller's memory, and writes no more of `value` than it needs. That memory may be
+/// uninitialised, so it is written through pointers.
 unsafe fn give(token: &CachedToken, out: *mut wxtoken_token) {
     let length = token.value.len();
-    // SAFETY: `out` is valid to write to by the header's contract; a token is shorter than its `value`.
+    // SAFETY: by the header's contract `out` may be written to. A token is shorter than `value`.
     unsafe {
         (&raw mut (*out).expires_at).write(token.expires_at_s);
         (&raw mut (*out).length).write(length);

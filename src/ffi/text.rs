@@ -1,13 +1,13 @@
-//! C strings in: NULL, length and UTF-8 are checked here, with a message that names the parameter.
+//! Reads C strings. NULL, the length and UTF-8 are checked here, and a message names the parameter.
 
 use std::ffi::c_char;
 
 use crate::error::{Error, Result};
 
-/// The longest string that any parameter takes, in bytes; the narrower limits are the callee's.
+/// The longest string that any parameter takes, in bytes. The callee checks narrower limits.
 pub const MAX: usize = 4096;
 
-/// A parameter that must be there.
+/// Reads a parameter that may not be NULL.
 ///
 /// # Safety
 /// `text` is NULL or points to a NUL-terminated string that does not change during `'a`.
@@ -17,7 +17,7 @@ pub unsafe fn required<'a>(text: *const c_char, parameter: &str) -> Result<&'a s
         .ok_or_else(|| Error::argument(format!("{parameter} is NULL")).advise("Pass a string."))
 }
 
-/// A parameter that may be NULL.
+/// Reads a parameter that may be NULL.
 ///
 /// # Safety
 /// As for [`required`].
@@ -29,7 +29,7 @@ pub unsafe fn optional<'a>(text: *const c_char, parameter: &str) -> Result<Optio
     }
 }
 
-/// The same before anybody has looked at what the bytes say.
+/// Reads a parameter that may be NULL, as bytes that are not yet checked for UTF-8.
 ///
 /// # Safety
 /// As for [`required`].
@@ -51,6 +51,7 @@ pub unsafe fn bytes<'a>(text: *const c_char, parameter: &str) -> Result<Option<&
     }))
 }
 
+/// Checks bytes that [`bytes`] has read.
 pub fn utf8<'a>(bytes: &'a [u8], parameter: &str) -> Result<&'a str> {
     std::str::from_utf8(bytes).map_err(|_| Error::argument(format!("{parameter} is not UTF-8")))
 }

@@ -37,6 +37,9 @@ INSTALLED = f"""
 /usr/share/bash-completion/completions/wxtoken root:root -rw-r--r--
 /usr/share/fish/vendor_completions.d/wxtoken.fish root:root -rw-r--r--
 /usr/share/man/man1/wxtoken.1.gz root:root -rw-r--r--
+/usr/share/man/man3/wxtoken.3.gz root:root -rw-r--r--
+/usr/share/man/man3/wxtoken_get.3.gz root:root lrwxrwxrwx
+/usr/share/man/man7/libwxtoken.7.gz root:root -rw-r--r--
 /usr/share/zsh/vendor-completions/_wxtoken root:root -rw-r--r--
 /var/lib/wxtoken wxtoken:wxtoken drwxr-s---
 """.replace("LIBDIR", f"{HERE.cpu}-linux-gnu").split("\n")[1:-1]
@@ -177,6 +180,8 @@ def a_program_is_built(host):
         lines = done.output.splitlines()
         good = done.code == 0 and lines[0] == ("1" if kind == "shared" else "0") and "chars" in lines[1]
         host.check(f"a C program is linked with the {kind} library by pkg-config, and gets a token", good, str(done))
+    page = host.root("MANPAGER=cat man wxtoken_get; MANPAGER=cat man libwxtoken")
+    host.check("man shows the pages of C, by the name of a function too", "WXTOKEN(3)" in page and "LIBWXTOKEN(7)" in page, page[:200])
 
 
 def the_command_is_used(host):

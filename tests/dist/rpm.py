@@ -23,7 +23,7 @@ NAMES = ("libwxtoken", "libwxtoken-devel", "wxtoken")
 # The preset of Fedora and RHEL.
 PRESET = ("/usr/lib/systemd/system-preset/99-default-disable.preset", "disable *\n")
 # Directories that Fedora's own packages provide.
-OF_FEDORA = "/usr/lib64/pkgconfig /usr/share/licenses"
+OF_FEDORA = "/usr/lib64/pkgconfig /usr/share/licenses /usr/share/man/man3 /usr/share/man/man7"
 # Provided by rpm itself, and by every system.
 OF_RPM = re.compile(r"rpmlib\(.*|rtld\(GNU_HASH\)|/bin/sh|/sbin/ldconfig|/usr/bin/pkg-config|shadow-utils")
 GLIBC = re.compile(r"(?:lib(?:c|m|dl|pthread)|ld-linux-[\w-]+)\.so\.\d\((?:GLIBC_([\d.]+))?\)\(64bit\)")
