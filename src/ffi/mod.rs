@@ -93,12 +93,12 @@ pub unsafe extern "C" fn wxtoken_init(
 ///     timeout_ms           8000                            1 to 600000 ms the longest a call waits; saving may add 2 s
 ///     connect_timeout_ms   3000                            1 to 600000 ms for DNS, again for connect and TLS together
 ///     refresh_ahead_s      270                             0 to 3600 s    how early to refresh; 1/10 of a life at most
-///     background_refresh   0                               0 or 1         1: a thread refreshes ahead; nobody waits
+///     background_refresh   0                               0 or 1         1: a thread refreshes ahead; no caller waits
 ///     revalidate_ms        200                             0 to 60000 ms  how soon another process's change is seen
 ///     proxy                none                            a URL          http:// or socks5h://[user:pass@]host:port
 ///     ip_version           any                             any, 4 or 6    which addresses of a host's name are used
-///     allow_plain_http     0                               0 or 1         with 1 a private address may be plain http
-///     ca_file              none                            a path         PEM certificates to trust beside the web PKI
+///     allow_plain_http     0                               0 or 1         1: a private address may be plain http
+///     ca_file              none                            a path         extra PEM certificates to trust
 ///     key_file             <store>.key                     a path         the key that seals the secrets
 ///     server_key           none                            a client key   this program's key at a wxtoken server
 ///     server_key_file      none                            a path         the file of that key

@@ -35,7 +35,7 @@ export interface Options {
   connect_timeout_ms?: number;
   /** `270`, 0 to 3600 s: how early to refresh; 1/10 of a life at most. */
   refresh_ahead_s?: number;
-  /** `0`, 0 or 1: 1: a thread refreshes ahead; nobody waits. */
+  /** `0`, 0 or 1: 1: a thread refreshes ahead; no caller waits. */
   background_refresh?: boolean;
   /** `200`, 0 to 60000 ms: how soon another process's change is seen. */
   revalidate_ms?: number;
@@ -43,9 +43,9 @@ export interface Options {
   proxy?: string;
   /** `any`, any, 4 or 6: which addresses of a host's name are used. */
   ip_version?: 'any' | '4' | '6';
-  /** `0`, 0 or 1: with 1 a private address may be plain http. */
+  /** `0`, 0 or 1: 1: a private address may be plain http. */
   allow_plain_http?: boolean;
-  /** `none`, a path: PEM certificates to trust beside the web PKI. */
+  /** `none`, a path: extra PEM certificates to trust. */
   ca_file?: string;
   /** `<store>.key`, a path: the key that seals the secrets. */
   key_file?: string;

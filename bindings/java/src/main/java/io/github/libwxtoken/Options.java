@@ -40,7 +40,7 @@ public final class Options {
     return with("refresh_ahead_s", String.valueOf(time.toSeconds()));
   }
 
-  /** {@code 0}, 0 or 1: 1: a thread refreshes ahead; nobody waits. */
+  /** {@code 0}, 0 or 1: 1: a thread refreshes ahead; no caller waits. */
   public Options backgroundRefresh(boolean on) {
     return with("background_refresh", on ? "1" : "0");
   }
@@ -55,7 +55,7 @@ public final class Options {
     return with("proxy", url.toString());
   }
 
-  /** {@code none}, a path: PEM certificates to trust beside the web PKI. */
+  /** {@code none}, a path: extra PEM certificates to trust. */
   public Options caFile(Path file) {
     return with("ca_file", file.toString());
   }
