@@ -98,12 +98,14 @@ const OF_A_TOKEN: [Metric; 12] = [
 
 pub fn write(report: &Report) -> String {
     let mut out = String::new();
+    // A report of what was seen last is no look at the store.
+    let could_read = i64::from(report.away.is_none());
     alone(
         &mut out,
         "wxtoken_up",
         "Whether the store could be read.",
         "",
-        1,
+        could_read,
     );
     let version = format!("{{version=\"{}\"}}", escaped(report.version));
     alone(

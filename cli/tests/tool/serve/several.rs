@@ -181,10 +181,17 @@ fn while_the_store_is_away_good_tokens_are_handed_out_and_nothing_is_fetched() {
     let unknown = classic("wx5", &key);
     assert_eq!(serving.wechat(&unknown).errcode(), -1);
     assert_eq!(serving.get("/readyz", "").status, 503);
+    // Monitoring sees it, though the report of what was seen last is shown.
+    let says = |line: &str| {
+        let metrics = serving.get("/metrics", "").body;
+        metrics.lines().any(|found| found == line)
+    };
+    assert!(says("wxtoken_up 0") && says("wxtoken_store_is_away 1"));
     desk.world.server().thaw();
     wait_until("the store is back", || {
         serving.get("/readyz", "").status == 200
     });
+    assert!(says("wxtoken_up 1") && says("wxtoken_store_is_away 0"));
     assert_eq!(desk.world.minted(), 1);
     has_none_of(&serving.end(), &[&key, &token, SECRET]);
 }
