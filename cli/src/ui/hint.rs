@@ -44,7 +44,7 @@ pub fn in_commands(hint: &Hint) -> String {
         Hint::Quota { account, before } => Hint::sentence(
             before,
             &format!(
-                "see what is left with `{command}`. When the quota is cleared, run `wxtoken retry {}`.",
+                "see what is left with `{command}`. `{command} --clear` clears the quota, and needs no token. When the quota is cleared, run `wxtoken retry {}`.",
                 quoted(account)
             ),
         ),
@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(
             in_commands(&quota),
             "None is left. See what is left with `wxtoken quota 'my shop'`. \
-             When the quota is cleared, run `wxtoken retry 'my shop'`."
+             `wxtoken quota 'my shop' --clear` clears the quota, and needs no token. When the quota is cleared, run `wxtoken retry 'my shop'`."
         );
         let allow = Hint::AllowAddress {
             address: None,

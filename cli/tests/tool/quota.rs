@@ -226,7 +226,7 @@ fn a_day_without_fetches_is_cleared_without_a_token_and_the_back_off_is_named() 
     desk.world.add("official", "wx1", json!({"daily_quota": 0}));
     let failed = desk.run(&["get", "shop"]);
     assert_eq!(failed.code, 17);
-    let remedy = "See what is left with `wxtoken quota shop`. When the quota is cleared, run `wxtoken retry shop`.\n";
+    let remedy = "See what is left with `wxtoken quota shop`. `wxtoken quota shop --clear` clears the quota, and needs no token. When the quota is cleared, run `wxtoken retry shop`.\n";
     assert!(failed.err.contains(remedy), "{}", failed.err);
     desk.world.add("official", "wx1", json!({"daily_quota": 1}));
     let cleared = desk.run(&["quota", "shop", "--clear", "--yes"]);

@@ -45,7 +45,7 @@ fn in_chinese(hint: &Hint) -> String {
         Hint::Quota { account, before } => after(
             before,
             &format!(
-                "用 `{command}` 查看剩余次数。清零后，运行 `wxtoken retry {}`。",
+                "用 `{command}` 查看剩余次数。`{command} --clear` 可以清零，不需要 access_token。清零后，运行 `wxtoken retry {}`。",
                 quoted(account)
             ),
         ),
