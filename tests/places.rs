@@ -245,7 +245,7 @@ fn a_group_member_that_writes_never_shuts_the_owner_out() {
     };
     let said = as_nobody(register);
     assert!(
-        said.contains("shut root out") && said.contains("Run this as root."),
+        said.contains("lock out root") && said.contains("Run this as root."),
         "{said}"
     );
     let left: Vec<_> = files(&world).into_iter().map(|file| file.0).collect();

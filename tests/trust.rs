@@ -89,7 +89,7 @@ fn nothing_is_sealed_with_a_key_placed_by_a_stranger() {
         );
         assert!(said.contains(&why), "{said}");
         assert!(
-            said.contains("use a directory of the service's own"),
+            said.contains("use a directory that belongs to the service"),
             "{said}"
         );
         let report = as_user(user, false, || world.open().report().to_string());

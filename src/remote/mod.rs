@@ -207,7 +207,9 @@ impl Caller<'_> {
         doing: &str,
     ) -> Result<Answer, Trouble> {
         let key = client_key(self.options).map_err(Trouble::Answered)?;
-        if let Some(why) = self.remote.known_as_away() {
+        if let Some(mut why) = self.remote.known_as_away() {
+            // The note may be from a call about another account.
+            why.what = self.at_server(doing);
             return Err(Trouble::Away(why));
         }
         let call = Call {
@@ -344,6 +346,11 @@ mod tests {
         assert!(error.for_c().contains("unix:/nonexistent"), "{error}");
         let known = remote.known_as_away().unwrap();
         assert_eq!(known, error);
+        let other = Error::from(caller.token(Some("other")).err().unwrap());
+        assert_eq!(
+            other.for_c(),
+            error.for_c().replace("\"shop\"", "\"other\"")
+        );
         *lock(&remote.away) = Some(Away {
             next_try: boot_ms(),
             why: error,

@@ -57,7 +57,8 @@ func TestAGoodTokenIsServedWhileTheServerIsAway(t *testing.T) {
 			t.Error("it is another token")
 		}
 	}
-	if _, err := store.Token(context.Background(), "other"); !errors.Is(err, wxtoken.ErrStore) || !strings.Contains(err.Error(), r.url()) {
+	if _, err := store.Token(context.Background(), "other"); !errors.Is(err, wxtoken.ErrStore) || !strings.Contains(err.Error(), r.url()) ||
+		!strings.Contains(err.Error(), `"other"`) {
 		t.Errorf("a token that is not known: %v", err)
 	}
 	// Nothing tells whether the token is still good.

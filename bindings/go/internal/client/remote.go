@@ -118,7 +118,9 @@ func (r *remote) call(q request, o *options, by deadline) ([]byte, *problem) {
 		return nil, bad
 	}
 	if why := r.knownAsAway(); why != nil {
-		return nil, why
+		mine := *why
+		mine.what = r.atServer(q.doing) // the record may be from a call about another account
+		return nil, &mine
 	}
 	w, bad := r.way(o)
 	if bad != nil {

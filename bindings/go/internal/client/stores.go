@@ -40,9 +40,11 @@ func parseStore(store string) (serverURL, *problem) {
 	return serverURL{}, bad
 }
 
+// builtWithoutCgo is the reason why this program opens no store that is not at a server.
+const builtWithoutCgo = "this program is built without cgo, so its store must be a wxtoken server"
+
 func unsupported(what string) *problem {
-	return argumentf("%s", what).
-		because("this program is built without cgo, so its store must be a wxtoken server").advise(remedyForOthers)
+	return argumentf("%s", what).because(builtWithoutCgo).advise(remedyForOthers)
 }
 
 func storeOfEnvironment() (string, *problem) {
@@ -85,15 +87,16 @@ func isScheme(text string) bool {
 	return text != ""
 }
 
-// flawOfPath reports what would be wrong with the path of a file in any build.
+// flawOfPath reports what would be wrong with the path of a file in any build. The remedy is the one for this build, because
+// a corrected path would be refused too.
 func flawOfPath(store string) *problem {
 	if is, err := os.Stat(store); err == nil && is.IsDir() {
-		return storef("store path \"%s\" is a directory", store).advise("Name a file in it.")
+		return storef("store path \"%s\" is a directory", store).because(builtWithoutCgo).advise(remedyForOthers)
 	}
 	directory := filepath.Dir(store)
 	if _, err := os.Stat(directory); err != nil {
-		return storef("cannot open store %s", store).because("its directory %s: %s", directory, fileWords(err)).
-			advise("Create the directory, or name another path.")
+		return storef("cannot open store %s", store).
+			because("its directory %s: %s; %s", directory, fileWords(err), builtWithoutCgo).advise(remedyForOthers)
 	}
 	return nil
 }

@@ -82,8 +82,9 @@ fn told(refusal: &Refusal) -> Error {
             )
         }
         Refusal::FromElsewhere => Error::argument("the form was not sent from this server"),
-        Refusal::Unknown => store("the server does not know this key")
-            .advise("Give the client's key as: Authorization: Bearer wxk_…"),
+        Refusal::Unknown => store("the server does not know this key").advise(
+            "Give the client's key: the option server_key_file, or Authorization: Bearer wxk_…",
+        ),
         Refusal::TooManyWrongKeys => Error {
             retry_after_ms: 2000,
             ..store("too many wrong keys have come from this address")
