@@ -98,7 +98,7 @@ const OF_A_TOKEN: [Metric; 12] = [
 
 pub fn write(report: &Report) -> String {
     let mut out = String::new();
-    // A report of what was seen last is no look at the store.
+    // A report from memory does not show that the store can be read.
     let could_read = i64::from(report.away.is_none());
     alone(
         &mut out,

@@ -412,6 +412,12 @@ fn a_backup_is_restored_and_a_new_key_opens_all_secrets() {
     let said = desk.done(&["backup", backup]);
     assert!(said.starts_with("1 account written"), "{said}");
     assert_eq!(desk.run(&["backup", backup]).code, 13);
+    let lost = desk.run(&["backup", "/nowhere/shop.bak"]);
+    assert!(
+        lost.err.contains("its directory does not exist"),
+        "{}",
+        lost.err
+    );
 
     desk.done(&["account", "remove", "shop", "--yes"]);
     desk.register("stall", "official", "wx9");

@@ -25,7 +25,10 @@ pub fn write_backup(to: &Path, snapshot: &StoreSnapshot) -> Result<()> {
             .because(e)
             .advise("Name a new file in a directory that you may write to.")
     };
-    sys::create_private(to).map_err(|e| cannot(sys::os_message(&e)))?;
+    sys::create_private(to).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => cannot("its directory does not exist".into()),
+        _ => cannot(sys::os_message(&e)),
+    })?;
     let held = ForkLock::enter();
     let written = open_draft(to).and_then(|mut conn| {
         let transaction = conn.transaction()?;

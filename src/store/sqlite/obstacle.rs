@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::sys::{self, NotGiven};
 
 /// The remedy for a file of another user.
-const OWN_DIRECTORY: &str = "keep the store in a directory of the service's own";
+const OWN_DIRECTORY: &str = "keep the store in a directory that belongs to the service";
 
 /// One reason why a process may not write.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,7 +23,7 @@ fn key(paths: &Paths, store: &Metadata, found: &mut Findings) {
             found.note(
                 "key",
                 format!(
-                    "there is no {} yet: the first account creates it",
+                    "there is no {}: it is created when a secret is registered",
                     path.display()
                 ),
             );
