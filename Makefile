@@ -39,6 +39,8 @@ MANDIR  ?= $(PREFIX)/share/man
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DESTDIR ?=
 CARGO   ?= cargo
+# The C compiler that links the library.
+LINKER  ?= cc
 
 VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
@@ -60,7 +62,8 @@ help:
 
 # Without the rlib: cargo does no link-time optimisation for a library that is one too.
 lib:
-	$(CARGO) rustc --locked --release --lib --crate-type cdylib,staticlib
+	WXTOKEN_LINKER="$(LINKER)" $(CARGO) rustc --locked --release --lib --crate-type cdylib,staticlib -- \
+	  -C linker=contrib/link-with-versions
 
 tool:
 	$(CARGO) build --locked --release -p wxtoken-cli

@@ -58,7 +58,10 @@ class Build:
     def install(self, writer):
         print(f"{self.target.triple}: library", flush=True)
         dynamic = "dynamic" if self.target.libc == "musl" else ""
-        self._cargo(dynamic, "rustc", "-p", "wxtoken", "--lib", "--crate-type", "cdylib,staticlib")
+        # zig obeys the last version script, so ours replaces that of rustc. cargo hashes these words into the names of symbols,
+        # so the path is relative: two builds in different places are the same.
+        versions = "link-arg=-Wl,--version-script=src/ffi/libwxtoken.map"
+        self._cargo(dynamic, "rustc", "-p", "wxtoken", "--lib", "--crate-type", "cdylib,staticlib", "--", "-C", versions)
         print(f"{self.target.triple}: command", flush=True)
         self._cargo("", "zigbuild", "-p", "wxtoken-cli")
         tree = fresh(self.target.tree)

@@ -132,7 +132,8 @@ unset WXTOKEN_STORE WXTOKEN_API_BASE_URL LD_LIBRARY_PATH
 
 # In the header without comments, each name followed by a parenthesis is a declared function.
 "$CC" -E -P "$include/wxtoken.h" | grep -o 'wxtoken_[a-z_]*(' | tr -d '(' | sort > "$work/declared"
-nm -D --defined-only "$library" | awk '{ print $NF }' | sort > "$work/exported"
+# GNU ld adds an absolute symbol for each version.
+nm -D --defined-only "$library" | awk '$2 != "A" { sub("@.*", "", $NF); print $NF }' | sort > "$work/exported"
 diff "$work/declared" "$work/exported" >&2 || die "declared (<) and exported (>) functions differ"
 [ -s "$work/declared" ] || die "the header declares nothing"
 pass

@@ -12,6 +12,7 @@ from pathlib import Path
 from checks import ROOT, Checks
 from common import DIST, NAME, VERSION, chosen, run
 from old_libc import VERSIONS, are_had, exports_of
+from symbols import exported, exported_by_map
 
 SONAME = f"{NAME}.so.0"
 GLIBC = (2, 17)
@@ -95,6 +96,7 @@ def the_library(check, target, elf):
     header = (ROOT / "include" / "wxtoken.h").read_text()
     functions = set(re.findall(r"^\w[\w *]*?\b(wxtoken_\w+)\(", header, re.M))
     check(f"it exports the {len(functions)} functions of the header", elf.exported == functions and functions, elf.exported ^ functions)
+    check.none("each function has the version that the linker's map gives it", sorted(exported(elf.path) ^ exported_by_map()))
     if target.libc == "gnu":
         check.none("it needs nothing but glibc", sorted(elf.needed - OF_GLIBC))
         check.none("each symbol that it needs is of a version of glibc", sorted(elf.unversioned))

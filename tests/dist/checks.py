@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / folder) for folder in ("contrib/packaging", "tests", "tests/deploy")]
+sys.path += [str(ROOT / folder) for folder in ("contrib/packaging", "tests", "tests/abi", "tests/deploy")]
 
 
 class Checks:
