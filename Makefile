@@ -28,7 +28,7 @@
 #   make fuzz       fuzz each target for SECONDS=3600
 #   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
 #   make help       print this
-#   make test-rust, test-model, test-openapi, test-c, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
+#   make test-rust, test-model, test-openapi, test-c, test-abi, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
 #   test-server-sdks, test-page, test-deploy, test-dist, test-soak, test-bench, test-findings, lint: parts of `make test`
 #   make test-dist-all   what `make test` does of it for this processor, for aarch64 too by qemu, and built twice: an hour
 
@@ -50,7 +50,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header docs docs-html tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
-  setup build check lint test test-rust test-model test-openapi test-c test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  setup build check lint test test-rust test-model test-openapi test-c test-abi test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures demo-picture test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
   bench bench-compare bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
@@ -225,7 +225,7 @@ demo-hosts:
 
 # They begin in this order; SUITES="lint test-c" for some. tests/run.py says what becomes of them, and which are run one at a time:
 # test-dist takes longest of those, and the short ones before it.
-SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks test-dist test-rust lint test-go test-c test-page test-deploy \
+SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks test-dist test-rust lint test-go test-c test-abi test-page test-deploy \
   test-python test-servers test-model test-node test-mixed test-php test-bench test-openapi
 # As many at a time as there are processors, unless it says so.
 AT_ONCE ?=
@@ -298,6 +298,10 @@ test-openapi:
 
 test-c: stage sim
 	$(MAKE) -C tests/c all STAGE=$(STAGE) SIM=$(abspath $(SIM)) REDIS=$(abspath $(REDIS)) BUILD=$(CURDIR)/build/tests-c
+
+# The ABI: symbols, versions, layouts and numbers against each release, and a program of each release that runs.
+test-abi: stage sim
+	$(abspath $(SIM)) exec --quiet -- python3 -B tests/abi/run.py $(STAGE) build/test-abi
 
 test-go: stage sim test-tool
 	cd bindings/go && $(UNDER_SIM) go vet ./...
