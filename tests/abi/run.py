@@ -82,7 +82,8 @@ def record():
     """Writes the header of this version without its comments, and the dump of its stub. Both hold on every 64-bit processor."""
     folder = HERE / VERSION
     folder.mkdir(exist_ok=True)
-    plain = run(*CC.split(), "-fpreprocessed", "-dD", "-E", "-P", HEADER)
+    lines = run(*CC.split(), "-fpreprocessed", "-dD", "-E", "-P", HEADER).splitlines()
+    plain = "".join(f"{line.rstrip()}\n" for line in lines)
     (folder / "wxtoken.h").write_text(f"/* include/wxtoken.h of {VERSION} without its comments, by tests/abi/run.py --record. */\n{plain}")
     with tempfile.TemporaryDirectory() as place:
         shutil.copy(dump(stub(folder / "wxtoken.h", Path(place))), folder / "libwxtoken.abi")

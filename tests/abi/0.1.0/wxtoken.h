@@ -1,6 +1,6 @@
 /* include/wxtoken.h of 0.1.0 without its comments, by tests/abi/run.py --record. */
 #ifndef WXTOKEN_H
-#define WXTOKEN_H 
+#define WXTOKEN_H
 #include <stddef.h>
 #include <stdint.h>
 #define WXTOKEN_VERSION "0.1.0"
