@@ -15,6 +15,9 @@
 #   make demo-picture    draw the front page's picture of the demo again
 #   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
 #   make sim        build the simulator
+#   make format     format Rust, Go and C
+#   make features   compile the library with each feature alone
+#   make deny       licences, sources and advisories of the dependencies, by cargo-deny; advisories are fetched from GitHub
 #   make check      format, lint, unit tests and Rust integration tests: about a minute
 #   make mutants-pure   cargo-mutants on the pure modules with their unit tests; the list is in .cargo/mutants.toml
 #   make mutants-diff   cargo-mutants on what has changed since BASE=origin/main, with all Rust tests of the library
@@ -50,7 +53,7 @@ REDIS   := $(TARGET)/debug/beside-redis
 
 .PHONY: all lib tool test-tool sim dist dist-trees dist-packages install install-lib install-tool install-files install-lib-files install-tool-files stage stage-tool native wheel php-extension header docs docs-html tables clean help \
   demo demo-sdks demo-server demo-hosts mixed-workers \
-  setup build check lint test test-rust test-model test-openapi test-c test-abi test-go test-php test-php-sdks test-python test-node test-java test-mixed \
+  setup build check features deny format lint test test-rust test-model test-openapi test-c test-abi test-go test-php test-php-sdks test-python test-node test-java test-mixed \
   test-servers test-server-sdks test-page page-pictures demo-picture test-deploy test-dist test-dist-all test-dist-of test-soak test-bench test-findings \
   bench bench-compare bench-accounts bench-inside soak chaos soak-workers mutants mutants-pure mutants-diff \
   sanitize sanitize-address sanitize-thread sanitize-miri nightly fuzz
@@ -244,6 +247,19 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	CARGO="$(CARGO)" python3 -B tests/rust.py --workspace
 
+FEATURES := redis benching failpoints fuzzing
+
+features:
+	$(CARGO) check --locked -p wxtoken --no-default-features
+	for feature in $(FEATURES); do $(CARGO) check --locked -p wxtoken --no-default-features --features $$feature || exit 1; done
+
+# WHAT="bans licenses sources" where GitHub is not reached.
+WHAT ?=
+
+deny:
+	$(call has-tool,cargo-deny)
+	$(CARGO) deny --locked --workspace check $(WHAT)
+
 # What the suites after it share.
 build: stage sim tool test-tool soak-workers mixed-workers native php-extension
 
@@ -254,6 +270,15 @@ UNDER_SIM = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig LD_LIBRARY_PATH=$(STAGE)/lib 
 # The same beside a redis-server, where the cases then have their stores.
 UNDER_REDIS = $(UNDER_SIM) $(abspath $(REDIS)) --
 
+GO_DIRECTORIES := bindings/go tests/mixed/go tests/soak/go tests/sdks/go benches
+# The header is what cbindgen writes.
+C_FILES = git ls-files '*.c' '*.h' ':!include' ':!tests/abi/*/wxtoken.h'
+
+format:
+	$(CARGO) fmt --all
+	gofmt -w $(GO_DIRECTORIES)
+	$(C_FILES) | xargs clang-format -i
+
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -261,8 +286,9 @@ lint:
 	$(CARGO) clippy --locked -p wxtoken --lib --no-default-features -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken-cli -- -D warnings
 	$(CARGO) clippy --locked -p wxtoken --benches --features benching -- -D warnings
-	@unformatted=$$(gofmt -l bindings/go tests/mixed/go tests/soak/go tests/sdks/go benches); \
+	@unformatted=$$(gofmt -l $(GO_DIRECTORIES)); \
 	  test -z "$$unformatted" || { echo "gofmt: $$unformatted"; exit 1; }
+	@$(C_FILES) | xargs clang-format --dry-run -Werror
 	@git ls-files '*.php' | while read -r file; do php -l "$$file" >/dev/null || exit 1; done
 	@git ls-files '*.py' | xargs python3 -m py_compile
 	python3 tests/mutants/run.py --check
