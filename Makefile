@@ -1,39 +1,54 @@
-# libwxtoken: `make demo` shows it, `make test` tests everything; both install what is missing when they may.
+# libwxtoken: `make demo` shows it, and `make test` runs every test. As root or with sudo, both install the missing Debian packages.
 #
-#   make lib        build the shared and the static library
+#   make lib        build the shared and the static library; LINKER=cc
 #   make tool       build the command wxtoken
-#   make demo-sdks  one token through the SDKs of each language
-#   make demo-server  a server, and curl, an SDK and a C program that get one token from it
-#   make demo-hosts three hosts on one Redis, whose master freezes; as root, or where user namespaces are allowed
-#   make install    library, header and command, with its manual and completions; PREFIX=/usr/local DESTDIR=
-#   make php-extension   PHP's extension, in build/php-extension
-#   make wheel      Python wheels that carry the library, in build/wheels
-#   make dist       what users install without Rust, for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
+#   make install    install library, header and command, with man pages and completions; PREFIX=/usr/local DESTDIR=
+#   make install-lib, install-tool   its two halves
+#   make stage      install the library into build/stage, where examples, bindings and tests look for it
+#   make clean      remove all that was built
+#
+#   make demo-sdks  give one token to the SDKs of each language
+#   make demo-server  run a server; curl, an SDK and a C program get one token from it
+#   make demo-hosts run three hosts on one Redis whose master freezes; as root, or with user namespaces
+#
+#   make php-extension   build PHP's extension, in build/php-extension
+#   make native     build Python's extension, next to its source
+#   make wheel      build Python wheels that carry the library, in build/wheels
+#   make dist       build the packages for x86_64 and aarch64, glibc and musl, into dist/; TRIPLES= for some
+#   make dist-trees, dist-packages   its two halves
+#
 #   make header     rewrite include/wxtoken.h from src/ffi, PHP's declarations, and the man pages of C
-#   make docs       the manual of C as HTML, in build/docs/html, and a check of its man pages
+#   make docs       write the manual of C as HTML, in build/docs/html, and check its man pages
+#   make tables     rewrite the lists of options, kinds and statuses from the library's tables; then the header
 #   make page-pictures   draw the server's page again, for the manual
 #   make demo-picture    draw the front page's picture of the demo again
-#   make tables     rewrite what lists options, kinds and statuses from the library's tables; then the header
-#   make sim        build the simulator
+#
+#   make setup      install the Debian packages that the tests need
+#   make sim, test-tool  build the simulator, and the command for the tests
+#   make check      run format, lint, unit tests and Rust integration tests: about a minute
 #   make format     format Rust, Go and C
 #   make features   compile the library with each feature alone
-#   make deny       licences, sources and advisories of the dependencies, by cargo-deny; advisories are fetched from GitHub
-#   make check      format, lint, unit tests and Rust integration tests: about a minute
-#   make mutants-pure   cargo-mutants on the pure modules with their unit tests; the list is in .cargo/mutants.toml
-#   make mutants-diff   cargo-mutants on what has changed since BASE=origin/main, with all Rust tests of the library
-#   make mutants    take each protection out and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
-#   make bench      what a token costs, beside its floors and its peers; BENCH=hit for some
-#   make bench-compare   what has changed between the last two whole runs of it, of those in benches/record
-#   make bench-accounts   what the command costs on a store of 1,000, 10,000 and 100,000 accounts
-#   make bench-inside   the pieces: snapshot, lock, save, seal, parse
-#   make soak       tokens of five seconds for MINUTES=60, writers that are killed, a storm of rejects, and chaos
-#   make chaos      hosts without manners on a failing disk, stopped, killed and rekeyed, for MINUTES=60
+#   make deny       check licences, sources and advisories of the dependencies by cargo-deny; it fetches advisories from GitHub
+#   make test       run all suites; SUITES="lint test-c" for some: test-rust, test-model, test-openapi, test-c, test-abi,
+#     test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers, test-server-sdks, test-page,
+#     test-deploy, test-dist, test-soak, test-bench, test-findings, lint
+#   make test-dist-all   run test-dist for all targets, aarch64 by qemu, and build everything twice: an hour and a half
+#
+#   make mutants-pure   run cargo-mutants on the pure modules with their unit tests; .cargo/mutants.toml lists them
+#   make mutants-diff   run cargo-mutants on the lines changed since BASE=origin/main, with all Rust tests of the library
+#   make mutants    remove each protection and see its tests fail; MUTANTS="--row 9" or names for some (hours for all)
 #   make fuzz       fuzz each target for SECONDS=3600
-#   make sanitize   all tests under the address and the thread sanitizer, what is pure under Miri (rustup, clang)
+#   make sanitize   run all tests under the address and thread sanitizers, and pure code under Miri (rustup, clang);
+#     sanitize-address, sanitize-thread and sanitize-miri are its parts
+#   make soak       fetch tokens of five seconds for MINUTES=60, with killed writers, a storm of rejects, and chaos
+#   make chaos      run faulty hosts on a failing disk for MINUTES=60, and stop, kill and rekey them
+#
+#   make bench      measure the cost of a token, next to its floors and its peers; BENCH=hit for some
+#   make bench-compare   compare the last two whole runs of benches/record
+#   make bench-accounts  measure the command on a store of 1,000, 10,000 and 100,000 accounts
+#   make bench-inside    measure the pieces: snapshot, lock, save, seal, parse
+#
 #   make help       print this
-#   make test-rust, test-model, test-openapi, test-c, test-abi, test-go, test-php, test-php-sdks, test-python, test-node, test-java, test-mixed, test-servers,
-#   test-server-sdks, test-page, test-deploy, test-dist, test-soak, test-bench, test-findings, lint: parts of `make test`
-#   make test-dist-all   what `make test` does of it for this processor, for aarch64 too by qemu, and built twice: an hour
 
 PREFIX  ?= /usr/local
 LIBDIR  ?= $(PREFIX)/lib
