@@ -13,15 +13,15 @@
 static const char *next_step(const wxtoken_error *err)
 {
     switch (err->status) {
-    case WXTOKEN_OK:         return "go on";
+    case WXTOKEN_OK: return "go on";
     case WXTOKEN_E_ARGUMENT: return "correct the call, or the WXTOKEN_ variable that the message names";
-    case WXTOKEN_E_ACCOUNT:  return "register the account, once, with its id and secret";
-    case WXTOKEN_E_STORE:    return "operator: path, owner, mode and free space of the store";
-    case WXTOKEN_E_SECRET:   return "run a process that may read the key file, or let this one read it";
-    case WXTOKEN_E_NETWORK:  return "try again after retry_after_ms; operator: DNS, firewall, proxy, ca_file";
-    case WXTOKEN_E_REPLY:    return "try again after retry_after_ms; operator: what answers at the base URL?";
-    case WXTOKEN_E_API:      return "look errcode up: 40125 secret, 40164 IP list, 45009 quota; then retry_after_ms";
-    case WXTOKEN_E_TIMEOUT:  return "try again after retry_after_ms, or allow a longer timeout_ms";
+    case WXTOKEN_E_ACCOUNT: return "register the account, once, with its id and secret";
+    case WXTOKEN_E_STORE: return "operator: path, owner, mode and free space of the store";
+    case WXTOKEN_E_SECRET: return "run a process that may read the key file, or let this one read it";
+    case WXTOKEN_E_NETWORK: return "try again after retry_after_ms; operator: DNS, firewall, proxy, ca_file";
+    case WXTOKEN_E_REPLY: return "try again after retry_after_ms; operator: what answers at the base URL?";
+    case WXTOKEN_E_API: return "look errcode up: 40125 secret, 40164 IP list, 45009 quota; then retry_after_ms";
+    case WXTOKEN_E_TIMEOUT: return "try again after retry_after_ms, or allow a longer timeout_ms";
     case WXTOKEN_E_INTERNAL: return "report it, with the version and the call";
     }
     return "a status that this program does not know: see err->message";

@@ -111,8 +111,8 @@ int main(int argc, char **argv)
     find("wxtoken_register", &account);
     find("wxtoken_get", &get_token);
     say_cost(argv[2], "loaded", &before);
-    if (init(argv[3], &wx, &err) || (argc == 7 && account(wx, argv[4], "official", argv[5], argv[6], &err))
-        || get_token(wx, argv[4], &token, &err))
+    if (init(argv[3], &wx, &err) || (argc == 7 && account(wx, argv[4], "official", argv[5], argv[6], &err)) ||
+        get_token(wx, argv[4], &token, &err))
         fail(argv[3], err.message);
     say_cost(argv[2], "used", &before);
     return 0;

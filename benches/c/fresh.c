@@ -25,9 +25,10 @@ static void start(const char *id, char *program, char *a, char *b, char *c)
     ssize_t got;
     pid_t child;
 
-    if (pipe(ends) || posix_spawn_file_actions_init(&actions)
-        || posix_spawn_file_actions_adddup2(&actions, ends[1], 1) || posix_spawn_file_actions_addclose(&actions, ends[0])
-        || posix_spawn(&child, program, &actions, NULL, argv, environ))
+    if (pipe(ends) || posix_spawn_file_actions_init(&actions) ||
+        posix_spawn_file_actions_adddup2(&actions, ends[1], 1) ||
+        posix_spawn_file_actions_addclose(&actions, ends[0]) ||
+        posix_spawn(&child, program, &actions, NULL, argv, environ))
         fail(program, "cannot be started");
     close(ends[1]);
     got = read(ends[0], text, sizeof text - 1);

@@ -8,9 +8,9 @@ void open_query(struct token_query *query, const char *store, const char *base_u
 {
     static const char sql[] = "SELECT access_token, expires_at FROM weixin_token"
                               " WHERE endpoint = 'stable_token' AND base_url = ? AND appid = ? AND fingerprint = ''";
-    if (sqlite3_open(store, &query->db) || sqlite3_prepare_v2(query->db, sql, -1, &query->select, NULL)
-        || sqlite3_bind_text(query->select, 1, base_url, -1, SQLITE_STATIC)
-        || sqlite3_bind_text(query->select, 2, appid, -1, SQLITE_STATIC))
+    if (sqlite3_open(store, &query->db) || sqlite3_prepare_v2(query->db, sql, -1, &query->select, NULL) ||
+        sqlite3_bind_text(query->select, 1, base_url, -1, SQLITE_STATIC) ||
+        sqlite3_bind_text(query->select, 2, appid, -1, SQLITE_STATIC))
         fail(store, sqlite3_errmsg(query->db));
 }
 

@@ -27,7 +27,7 @@ static struct crew {
         wxtoken_error err;
         wxtoken_token token;
     } seen[PROCESSES];
-} *crew;
+} * crew;
 static pid_t children[PROCESSES];
 static int number; /* the number of this process; the parent is 0 */
 

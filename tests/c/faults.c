@@ -24,7 +24,7 @@ static struct host {
     char where[96];
     long passing, failing, struck;
     long long next_step_s;
-} *host;
+} * host;
 
 static int strike(enum shim_call call, const char *path)
 {

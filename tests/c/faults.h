@@ -11,10 +11,10 @@
 #define EVER LONG_MAX
 
 /* A call that has the status `expected` at its first and only try. */
-#define CHECK_ONCE(expected, call)                                              \
-    do {                                                                        \
-        wxtoken_error *e = fresh_error();                                       \
-        check_status((call), (expected), e, #call, __FILE__, __LINE__);         \
+#define CHECK_ONCE(expected, call)                                      \
+    do {                                                                \
+        wxtoken_error *e = fresh_error();                               \
+        check_status((call), (expected), e, #call, __FILE__, __LINE__); \
     } while (0)
 
 /* Makes these calls fail from now on, in this process and its future children. They fail on files whose path begins
@@ -27,7 +27,7 @@ long end_fault(void); /* the number of failed calls, including the children's; t
 /* Sets the wall clock of all processes to this many seconds ahead of the true one. Returns the previous value. */
 long long set_clock(long long step_s);
 void set_clock_at_answer(long long step_s); /* steps when this process next receives data; until end_fault */
-long long boot_ms(void);                    /* by the clock that never steps */
+long long boot_ms(void); /* by the clock that never steps */
 
 void *shared_memory(size_t size); /* zeroed; shared with the children forked from now on */
 
@@ -35,7 +35,7 @@ void check_sound(const struct place *place); /* sqlite3 finds the store sound, a
 int get_afresh(const struct place *place, const char *expected); /* with a new handle; for bear */
 
 /* The first story must fork from a process that has not used the library. */
-#define STORIES(X)                                                      \
+#define STORIES(X)                                                              \
     X(without_memory_a_call_fails_or_the_process_ends)                          \
     X(when_the_disk_does_not_sync_stable_stays_in_memory_and_classic_stops)     \
     X(no_token_is_lost_or_wrong_whichever_call_to_the_disk_fails)               \

@@ -24,8 +24,8 @@ enum { WRONG = 3 }; /* a child's exit code */
 /* A call by a process that has the store open, unless the call is the opening. */
 struct operation {
     const char *name;
-    const char *kind;   /* the kind of account "shop"; NULL: there is no store yet */
-    int has_token;      /* whether the store has one at first */
+    const char *kind; /* the kind of account "shop"; NULL: there is no store yet */
+    int has_token; /* whether the store has one at first */
     long most_requests; /* of the child and of the next process */
     wxtoken_status (*call)(struct place *place, wxtoken_error *err);
     int (*is_right)(struct place *place); /* after WXTOKEN_OK, with memory available again */
@@ -38,7 +38,7 @@ static struct words {
     wxtoken_error err;
     wxtoken_token token;
     char report[4096];
-} *words;
+} * words;
 
 /* The initial files, kept in memory, because a process that uses the library must not open them itself. */
 static struct file {
@@ -51,7 +51,7 @@ static const struct operation *operation;
 static long passing, failing;
 static wxtoken_token known_token; /* these two are the results without a fault */
 static char known_report[4096];
-static char errors[96];           /* the file for a child's stderr */
+static char errors[96]; /* the file for a child's stderr */
 
 static wxtoken_status call_init(struct place *place, wxtoken_error *err)
 {
@@ -163,8 +163,8 @@ static int make_store(const struct place *place, const char *expected)
     struct place own = *place;
     own.wx = open_store(place->store);
     if (wxtoken_register(own.wx, "shop", kind(), own.id, own.secret, &words->err) != WXTOKEN_OK ||
-        (expected != NULL && (call_get(&own, &words->err) != WXTOKEN_OK ||
-                              call_report(&own, &words->err) != WXTOKEN_OK)))
+        (expected != NULL &&
+         (call_get(&own, &words->err) != WXTOKEN_OK || call_report(&own, &words->err) != WXTOKEN_OK)))
         return complain_about("making a store", &words->err);
     wxtoken_free(own.wx);
     return 0;

@@ -7,12 +7,12 @@
 
 enum shim_call {
     SHIM_ALLOCATE, /* malloc, calloc, realloc, posix_memalign, aligned_alloc */
-    SHIM_READ,     /* read, pread */
-    SHIM_WRITE,    /* write, pwrite */
+    SHIM_READ, /* read, pread */
+    SHIM_WRITE, /* write, pwrite */
     SHIM_TRUNCATE, /* ftruncate */
-    SHIM_SYNC,     /* fsync, fdatasync */
-    SHIM_RECEIVE,  /* recv */
-    SHIM_RESOLVE   /* getaddrinfo; `path` is the name. Returning late makes the answer late */
+    SHIM_SYNC, /* fsync, fdatasync */
+    SHIM_RECEIVE, /* recv */
+    SHIM_RESOLVE /* getaddrinfo; `path` is the name. Returning late makes the answer late */
 };
 
 struct shim {

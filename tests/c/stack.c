@@ -173,8 +173,10 @@ static void make_every_call(size_t size)
     measure("a fetch by TLS", OF_TLS, size, &place, getting);
     measure("a hit", OF_A_HIT, size, &place, getting);
     measure("a reject", OF_A_FETCH, size, &place, rejecting);
-    reply_deep("/cgi-bin/component/api_component_token", "\\\"component_access_token\\\":\\\"C\\\",\\\"expires_in\\\":7200");
-    reply_deep("/cgi-bin/component/api_authorizer_token", "\\\"authorizer_access_token\\\":\\\"A\\\",\\\"expires_in\\\":7200");
+    reply_deep("/cgi-bin/component/api_component_token",
+               "\\\"component_access_token\\\":\\\"C\\\",\\\"expires_in\\\":7200");
+    reply_deep("/cgi-bin/component/api_authorizer_token",
+               "\\\"authorizer_access_token\\\":\\\"A\\\",\\\"expires_in\\\":7200");
     reply_deep("/cgi-bin/ticket/getticket", "\\\"ticket\\\":\\\"K\\\",\\\"expires_in\\\":7200");
     measure("a chain of three fetches by TLS", OF_TLS, size, &place, getting_a_chain);
     measure("a report", OF_A_FETCH, size, &place, reporting);

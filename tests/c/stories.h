@@ -4,7 +4,7 @@
 
 #include "support.h"
 
-#define STORIES(X)                                                      \
+#define STORIES(X)                                                         \
     X(the_layouts_are_frozen)                                              \
     X(the_version_matches_the_header)                                      \
     X(an_unknown_status_has_a_name)                                        \

@@ -77,8 +77,7 @@ void check_status(wxtoken_status got, wxtoken_status expected, const wxtoken_err
     if (got != expected) {
         complain(file, line, call);
         printf("    is %s, not %s%s%s\n", wxtoken_status_name(got), wxtoken_status_name(expected),
-               got == WXTOKEN_OK || err == NULL ? "" : ": ",
-               got == WXTOKEN_OK || err == NULL ? "" : err->message);
+               got == WXTOKEN_OK || err == NULL ? "" : ": ", got == WXTOKEN_OK || err == NULL ? "" : err->message);
     }
     if (err == NULL)
         return;

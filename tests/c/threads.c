@@ -17,7 +17,7 @@ struct worker {
     void (*round)(struct worker *worker, int round);
     int number;
     int failures;
-    wxtoken_error err;   /* of the last failure */
+    wxtoken_error err; /* of the last failure */
     wxtoken_token first; /* the token of the first round */
 };
 
@@ -37,8 +37,7 @@ static void *work(void *argument)
 }
 
 /* Lets all threads run their rounds at once. */
-static void run_together(struct worker workers[THREADS], const struct place *place,
-                         void (*round)(struct worker *, int))
+static void run_together(struct worker workers[THREADS], const struct place *place, void (*round)(struct worker *, int))
 {
     pthread_barrier_t start;
     int i;

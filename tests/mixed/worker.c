@@ -10,7 +10,8 @@
 
 static wxtoken *wx;
 
-static void *get(void *out) {
+static void *get(void *out)
+{
     wxtoken_error err;
     if (wxtoken_get(wx, "shop", out, &err) != WXTOKEN_OK) {
         fprintf(stderr, "c: %s\n", err.message);
@@ -19,7 +20,8 @@ static void *get(void *out) {
     return NULL;
 }
 
-int main(void) {
+int main(void)
+{
     wxtoken_error err;
     char line[8];
     if (wxtoken_init(NULL, &wx, &err) != WXTOKEN_OK) {
@@ -31,9 +33,12 @@ int main(void) {
     while (fgets(line, sizeof line, stdin) != NULL) {
         pthread_t threads[THREADS];
         wxtoken_token tokens[THREADS];
-        for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, get, &tokens[i]);
-        for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
-        for (int i = 0; i < THREADS; i++) printf("%s ", tokens[i].value);
+        for (int i = 0; i < THREADS; i++)
+            pthread_create(&threads[i], NULL, get, &tokens[i]);
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        for (int i = 0; i < THREADS; i++)
+            printf("%s ", tokens[i].value);
         puts("");
         fflush(stdout);
     }

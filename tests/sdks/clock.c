@@ -37,8 +37,8 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     if (real == NULL)
         begin();
     result = real(clock, now);
-    if (result == 0 && ahead_ms != NULL
-        && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_BOOTTIME)) {
+    if (result == 0 && ahead_ms != NULL &&
+        (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_BOOTTIME)) {
         now->tv_sec += *ahead_ms / 1000;
         now->tv_nsec += *ahead_ms % 1000 * 1000000;
         if (now->tv_nsec >= 1000000000) {

@@ -34,32 +34,40 @@ static int pause_between_ms;
 /* Each line is written at once, because the process may be killed next. */
 #define SAY(...) (printf(__VA_ARGS__), fflush(stdout))
 
-static long long now_ms(void) {
+static long long now_ms(void)
+{
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static int is_told_to_end(int wait_ms) {
+static int is_told_to_end(int wait_ms)
+{
     struct pollfd in = {STDIN_FILENO, POLLIN, 0};
     return poll(&in, 1, wait_ms) > 0;
 }
 
-static int get(const char *name, wxtoken_token *token) {
+static int get(const char *name, wxtoken_token *token)
+{
     wxtoken_error err;
-    if (wxtoken_get(wx, name, token, &err) == WXTOKEN_OK) return 1;
+    if (wxtoken_get(wx, name, token, &err) == WXTOKEN_OK)
+        return 1;
     SAY("failed %s %s\n", name, err.message);
     return 0;
 }
 
-static void reject(const char *name, const char *token) {
+static void reject(const char *name, const char *token)
+{
     wxtoken_error err;
-    if (wxtoken_reject(wx, name, token, &err) != WXTOKEN_OK) SAY("failed %s %s\n", name, err.message);
+    if (wxtoken_reject(wx, name, token, &err) != WXTOKEN_OK)
+        SAY("failed %s %s\n", name, err.message);
 }
 
-static int enrol(const char *name, const char *kind, const char *id, const char *secret) {
+static int enrol(const char *name, const char *kind, const char *id, const char *secret)
+{
     wxtoken_error err;
-    if (wxtoken_register(wx, name, kind, id, secret, &err) == WXTOKEN_OK) return 1;
+    if (wxtoken_register(wx, name, kind, id, secret, &err) == WXTOKEN_OK)
+        return 1;
     SAY("failed %s %s\n", name, err.message);
     return 0;
 }
@@ -69,17 +77,21 @@ struct served {
     long long asked_ms, gets, slowest_ms;
 };
 
-static void say_served(const char *name, const struct served *served) {
-    if (served->gets == 0) return;
+static void say_served(const char *name, const struct served *served)
+{
+    if (served->gets == 0)
+        return;
     SAY("served %s %s %lld %lld %lld %lld\n", name, served->token.value, (long long)served->token.expires_at,
         served->asked_ms, served->gets, served->slowest_ms);
 }
 
-static void get_once_more(const char *name, struct served *served) {
+static void get_once_more(const char *name, struct served *served)
+{
     wxtoken_token token;
     long long asked_ms = now_ms(), took_ms;
     int is_new;
-    if (!get(name, &token)) return;
+    if (!get(name, &token))
+        return;
     took_ms = now_ms() - asked_ms;
     is_new = strcmp(token.value, served->token.value) != 0;
     if (is_new) {
@@ -89,46 +101,58 @@ static void get_once_more(const char *name, struct served *served) {
     }
     served->asked_ms = asked_ms;
     served->gets++;
-    if (took_ms > served->slowest_ms) served->slowest_ms = took_ms;
-    if (is_new) say_served(name, served);
+    if (took_ms > served->slowest_ms)
+        served->slowest_ms = took_ms;
+    if (is_new)
+        say_served(name, served);
 }
 
-static int expiry(const char *own) {
+static int expiry(const char *own)
+{
     static struct served served[MOST_NAMES];
     wxtoken_token token;
     /* A process that has led once holds all the resources of a leader: the lock file, and memory. */
-    if (!get(own, &token)) return 1;
+    if (!get(own, &token))
+        return 1;
     SAY("ready\n");
     do {
-        for (int i = 0; i < name_count; i++) get_once_more(names[i], &served[i]);
+        for (int i = 0; i < name_count; i++)
+            get_once_more(names[i], &served[i]);
     } while (!is_told_to_end(PAUSE_MS));
-    for (int i = 0; i < name_count; i++) say_served(names[i], &served[i]);
+    for (int i = 0; i < name_count; i++)
+        say_served(names[i], &served[i]);
     return 0;
 }
 
-static int write_on(const char *name, const char *shop) {
+static int write_on(const char *name, const char *shop)
+{
     SAY("ready\n");
     for (long n = 1; !is_told_to_end(0); n++) {
         char id[64];
         wxtoken_token token;
         snprintf(id, sizeof id, "%s.%ld", name, n);
-        if (enrol(name, "official", id, "0123456789abcdef0123456789abcdef")) SAY("registered %ld\n", n);
-        if (get(shop, &token)) reject(shop, token.value);
+        if (enrol(name, "official", id, "0123456789abcdef0123456789abcdef"))
+            SAY("registered %ld\n", n);
+        if (get(shop, &token))
+            reject(shop, token.value);
     }
     return 0;
 }
 
-static void *get_and_reject(void *unused) {
+static void *get_and_reject(void *unused)
+{
     long long gets = 0, slowest_ms = 0;
     while (!__atomic_load_n(&is_over, __ATOMIC_RELAXED)) {
         for (int i = 0; i < name_count; i++) {
             wxtoken_token token;
             long long began_ms = now_ms(), took_ms;
-            if (!get(names[i], &token)) continue;
+            if (!get(names[i], &token))
+                continue;
             reject(names[i], token.value);
             gets++;
             took_ms = now_ms() - began_ms;
-            if (took_ms > slowest_ms) slowest_ms = took_ms;
+            if (took_ms > slowest_ms)
+                slowest_ms = took_ms;
         }
         /* poll() without descriptors sleeps; for 0 ms it returns at once. */
         poll(NULL, 0, pause_between_ms);
@@ -137,28 +161,36 @@ static void *get_and_reject(void *unused) {
     return unused;
 }
 
-static int rejects(int thread_count) {
+static int rejects(int thread_count)
+{
     pthread_t threads[MOST_THREADS];
     for (int i = 0; i < thread_count; i++) {
-        if (pthread_create(&threads[i], NULL, get_and_reject, NULL) != 0) return 1;
+        if (pthread_create(&threads[i], NULL, get_and_reject, NULL) != 0)
+            return 1;
     }
     SAY("ready\n");
-    while (!is_told_to_end(-1)) continue;
+    while (!is_told_to_end(-1))
+        continue;
     __atomic_store_n(&is_over, 1, __ATOMIC_RELAXED);
-    for (int i = 0; i < thread_count; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < thread_count; i++)
+        pthread_join(threads[i], NULL);
     return 0;
 }
 
-static int run(const char *what, int count, char **words) {
+static int run(const char *what, int count, char **words)
+{
     wxtoken_token token;
     if (strcmp(what, "register") == 0) {
         for (; count >= 4; count -= 4, words += 4) {
-            if (!enrol(words[0], words[1], words[2], words[3])) return 1;
+            if (!enrol(words[0], words[1], words[2], words[3]))
+                return 1;
         }
         return 0;
     }
-    if (strcmp(what, "get") == 0) return !get(words[0], &token);
-    if (strcmp(what, "write") == 0 && count == 2) return write_on(words[0], words[1]);
+    if (strcmp(what, "get") == 0)
+        return !get(words[0], &token);
+    if (strcmp(what, "write") == 0 && count == 2)
+        return write_on(words[0], words[1]);
     if (strcmp(what, "expiry") == 0 && count <= 1 + MOST_NAMES) {
         names = words + 1;
         name_count = count - 1;
@@ -173,10 +205,12 @@ static int run(const char *what, int count, char **words) {
     return 2;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     wxtoken_error err;
     int code;
-    if (argc < 3) return 2;
+    if (argc < 3)
+        return 2;
     if (wxtoken_init(NULL, &wx, &err) != WXTOKEN_OK) {
         SAY("failed init %s\n", err.message);
         return 1;

@@ -25,7 +25,10 @@ static PyMethodDef methods[] = {
 };
 
 static PyType_Slot slots[] = {{Py_tp_methods, methods}, {0, NULL}};
-static PyType_Spec spec = {.name = "empty.Empty", .basicsize = sizeof(PyObject), .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, .slots = slots};
+static PyType_Spec spec = {.name = "empty.Empty",
+                           .basicsize = sizeof(PyObject),
+                           .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+                           .slots = slots};
 
 static int execute(PyObject *module)
 {

@@ -15,31 +15,39 @@
 
 static redisContext *redis;
 
-static void fail(const char *what) {
+static void fail(const char *what)
+{
     fprintf(stderr, "hiredis: %s\n", what);
     exit(1);
 }
 
 /* Runs one command with one argument, and returns its reply, which the caller frees. */
-static redisReply *ask(const char *command, const char *argument) {
+static redisReply *ask(const char *command, const char *argument)
+{
     redisReply *reply = redisCommand(redis, command, argument);
-    if (reply == NULL) fail(redis->errstr);
-    if (reply->type == REDIS_REPLY_ERROR) fail(reply->str);
+    if (reply == NULL)
+        fail(redis->errstr);
+    if (reply->type == REDIS_REPLY_ERROR)
+        fail(reply->str);
     return reply;
 }
 
-int main(void) {
+int main(void)
+{
     const char *socket = getenv("WXBENCH_REDIS"), *token = getenv("WXBENCH_TOKEN");
-    if (socket == NULL || token == NULL) fail("run this under warm.py and with_redis.py");
+    if (socket == NULL || token == NULL)
+        fail("run this under warm.py and with_redis.py");
     redis = redisConnectUnix(socket);
-    if (redis == NULL || redis->err != 0) fail(redis == NULL ? "no memory" : redis->errstr);
+    if (redis == NULL || redis->err != 0)
+        fail(redis == NULL ? "no memory" : redis->errstr);
     freeReplyObject(ask("SET access_token %s", token));
     for (int round = 0; round < ROUNDS; round++) {
         struct timespec start, end;
         clock_gettime(CLOCK_MONOTONIC, &start);
         for (int i = 0; i < CALLS; i++) {
             redisReply *reply = ask("GET %s", "access_token");
-            if (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, token) != 0) fail("another token was given");
+            if (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, token) != 0)
+                fail("another token was given");
             freeReplyObject(reply);
         }
         clock_gettime(CLOCK_MONOTONIC, &end);

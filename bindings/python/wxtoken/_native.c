@@ -77,7 +77,8 @@ static PyObject *new_token(base *self, const struct token *out)
     /* The characters live as long as the string. */
     fresh.characters = PyUnicode_AsUTF8AndSize(fresh.value, &length);
     if (fresh.characters != NULL)
-        fresh.token = PyObject_CallMethod((PyObject *)self, "_new_token", "OL", fresh.value, (long long)out->expires_at);
+        fresh.token =
+            PyObject_CallMethod((PyObject *)self, "_new_token", "OL", fresh.value, (long long)out->expires_at);
     if (fresh.token == NULL) {
         Py_DECREF(fresh.value);
         return NULL;
@@ -99,8 +100,8 @@ static PyObject *new_token(base *self, const struct token *out)
 static PyObject *token_of(base *self, const struct token *out)
 {
     given *known = place_of(self, out);
-    if (known->token == NULL || known->expires_at != out->expires_at || known->length != out->length
-        || memcmp(known->characters, out->value, out->length) != 0)
+    if (known->token == NULL || known->expires_at != out->expires_at || known->length != out->length ||
+        memcmp(known->characters, out->value, out->length) != 0)
         return new_token(self, out);
     Py_INCREF(known->token);
     return known->token;
@@ -123,10 +124,9 @@ static PyObject *get(base *self, const char *name)
     Py_BEGIN_ALLOW_THREADS
     status = function(wx, name, &out, &err);
     Py_END_ALLOW_THREADS
-    PyObject *result =
-        status == 0 ? token_of(self, &out)
-                    : PyObject_CallMethod((PyObject *)self, "_fail", "iiLy", status, (int)err.errcode,
-                                          (long long)err.retry_after_ms, err.message);
+    PyObject *result = status == 0 ? token_of(self, &out)
+                                   : PyObject_CallMethod((PyObject *)self, "_fail", "iiLy", status, (int)err.errcode,
+                                                         (long long)err.retry_after_ms, err.message);
     Py_DECREF(handle);
     return result;
 }
@@ -140,7 +140,8 @@ static PyObject *name_in(PyObject *const *arguments, Py_ssize_t count, PyObject 
         return NULL;
     }
     if (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GetItem(keywords, 0), "name") != 0) {
-        PyErr_Format(PyExc_TypeError, "Store.token() got an unexpected keyword argument '%U'", PyTuple_GetItem(keywords, 0));
+        PyErr_Format(PyExc_TypeError, "Store.token() got an unexpected keyword argument '%U'",
+                     PyTuple_GetItem(keywords, 0));
         return NULL;
     }
     return count + named == 1 ? arguments[0] : Py_None;
@@ -199,9 +200,9 @@ static int set_handle(PyObject *object, PyObject *handle, void *nothing)
     get_function *known = NULL, *function = NULL;
     if (handle == Py_None)
         handle = NULL;
-    if (handle != NULL
-        && (address_in(handle, "address", &wx) < 0 || address_in(handle, "address_of_known", &known) < 0
-            || address_in(handle, "address_of_get", &function) < 0))
+    if (handle != NULL &&
+        (address_in(handle, "address", &wx) < 0 || address_in(handle, "address_of_known", &known) < 0 ||
+         address_in(handle, "address_of_get", &function) < 0))
         return -1;
     PyObject *before = self->handle;
     Py_XINCREF(handle);
@@ -244,7 +245,8 @@ static void dealloc(PyObject *object)
 }
 
 /* The docstring of Store.token in store.py. tests/test_native.py compares them. */
-PyDoc_STRVAR(token_doc,
+PyDoc_STRVAR(
+    token_doc,
     "token($self, /, name=None)\n--\n\n"
     "Return a token that is valid now, of an account or of the current one.\n"
     "\n"
