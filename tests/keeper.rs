@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -494,6 +495,36 @@ fn the_mailbox_has_the_readers_of_the_store() {
     );
     assert_eq!(store.has_keeper(), None);
     assert_eq!(fs::read(&trap).unwrap(), b"as it was");
+}
+
+/// The store's owner may not give a file to a group that it is not in. A setgid directory does.
+#[test]
+fn a_keeper_outside_of_the_stores_group_says_how_its_mailbox_gets_that_group() {
+    needs_root!();
+    const READERS: u32 = 1;
+    let world = World::with_account(json!({}));
+    let directory = world.directory.path();
+    chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
+    drop(world.open_shop("official"));
+    chown(world.store(), None, Some(READERS)).unwrap();
+    fs::set_permissions(world.store(), fs::Permissions::from_mode(0o640)).unwrap();
+    let lack = || {
+        let keeps = || {
+            drop_privileges();
+            let store = keeping(&world);
+            let (keeper, _) = keeper_of(&store);
+            keeper.no_mailbox().map_or("open".into(), Error::for_c)
+        };
+        Child::fork(keeps).join()
+    };
+    let said = lack();
+    let store = world.store();
+    let (file, place) = (store.display(), directory.display());
+    let remedy = format!("chgrp --reference {file} {place} && chmod g+s {place}");
+    assert!(said.contains(&remedy), "{said}");
+    let status = Command::new("sh").args(["-c", &remedy]).status().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(lack(), "open");
 }
 
 /// The accounts that the keeper has seen are restored with the store, for the same group.

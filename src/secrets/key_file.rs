@@ -127,7 +127,7 @@ impl Vault {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(unreadable(sys::describe(&self.path)).advise(
-                    "Only a process that may read the key file fetches tokens. Others wait for one.",
+                    "Only a process that may read the key file fetches tokens and registers accounts.",
                 ));
             }
             Err(e) => return Err(unreadable(sys::os_message(&e))),

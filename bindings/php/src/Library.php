@@ -97,13 +97,16 @@ final class Library
             // Under ffi.enable=preload, FFI::cdef() is allowed here if this class was preloaded.
             return FFI::cdef($declarations, $file);
         } catch (FFI\Exception $reason) {
-            throw match (strtolower((string) ini_get('ffi.enable'))) {
-                '', '0', 'false', 'off', 'no' => self::failure($file, 'ffi.enable is off in php.ini. Set'
-                    . " ffi.enable=preload, which is PHP's default, or ffi.enable=true", $reason),
-                default => self::failure($file, "{$reason->getMessage()}. Install libwxtoken where the loader finds it, or"
-                    . ' put its path into $WXTOKEN_LIBRARY; outside the command line PHP also needs the preload.php of this'
-                    . ' package in opcache.preload, or ffi.enable=true', $reason),
-            };
+            $isOff = in_array(strtolower((string) ini_get('ffi.enable')), ['', '0', 'false', 'off', 'no'], true);
+            throw self::failure($file, match (true) {
+                $isOff => "ffi.enable is off in php.ini. Set ffi.enable=preload, which is PHP's default, or"
+                    . ' ffi.enable=true',
+                str_contains($reason->getMessage(), 'ffi.enable') => 'ffi.enable=preload allows FFI only to preloaded'
+                    . ' classes here. Put the preload.php of this package into opcache.preload in php.ini, or set'
+                    . ' php_admin_value[ffi.enable] = true in the file of the PHP-FPM pool',
+                default => "{$reason->getMessage()}. Install libwxtoken where the loader finds it, or put its path into"
+                    . ' $WXTOKEN_LIBRARY',
+            }, $reason);
         }
     }
 

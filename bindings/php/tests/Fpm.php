@@ -25,12 +25,14 @@ final class Fpm
      * @param string $directory Where all its files go. The workers can write to $directory/state only.
      * @param array<string, string> $environment The workers' environment.
      * @param list<string> $settings More lines of php.ini.
+     * @param list<string> $pool More lines of the pool's file.
      */
     public function __construct(
         private readonly string $directory,
         array $environment,
         bool $preload = true,
         array $settings = [],
+        array $pool = [],
     ) {
         $this->socket = "$directory/fpm.sock";
         $this->page = "$directory/package/page.php";
@@ -57,6 +59,7 @@ final class Fpm
             'pm.max_children = ' . self::WORKERS,
             'catch_workers_output = yes',
             ...($root ? ["user = $user", 'group = ' . posix_getgrgid(posix_getpwnam($user)['gid'])['name']] : []),
+            ...$pool,
         ];
         foreach ($environment as $name => $value) {
             $lines[] = "env[$name] = \"$value\"";

@@ -26,6 +26,18 @@ impl Mailbox {
             store: store.to_owned(),
         }
     }
+
+    /// The remedy if this user may not give the FIFO to the store's group, because it is not a member. A setgid
+    /// directory does it instead.
+    fn group_remedy(&self, e: &io::Error, directory: &Path) -> Option<String> {
+        let (store, directory) = (self.store.display(), directory.display());
+        (e.raw_os_error() == Some(libc::EPERM)).then(|| {
+            format!(
+                "As root, run `chgrp --reference {store} {directory} && chmod g+s {directory}`: \
+                 the mailbox then has the store's group."
+            )
+        })
+    }
 }
 
 impl KeeperChannel for Mailbox {
@@ -62,7 +74,9 @@ impl KeeperChannel for Mailbox {
                 ))
                 .advise(format!(
                     "{}Until it can be opened, readers of the store cannot reach this keeper.",
-                    remedy(&e).map_or_else(String::new, |advice| advice + " ")
+                    remedy(&e)
+                        .or_else(|| self.group_remedy(&e, directory))
+                        .map_or_else(String::new, |advice| advice + " ")
                 ))
         })?;
         Ok(Box::new(FifoInbox {

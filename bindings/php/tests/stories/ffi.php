@@ -82,7 +82,30 @@ story('PHP-FPM without preloading says what is missing', static function (string
     } finally {
         $log = $fpm->stop();
     }
-    check(str_contains($message, 'opcache.preload, or ffi.enable=true'), "it says: $message\nPHP-FPM said:\n$log");
+    foreach (['opcache.preload in php.ini', 'php_admin_value[ffi.enable] = true'] as $remedy) {
+        check(str_contains($message, $remedy), "it says: $message\nPHP-FPM said:\n$log");
+    }
+    check(!str_contains($message, '$WXTOKEN_LIBRARY'), "it names a remedy that does not help: $message");
+});
+
+story("a line in the pool's file allows FFI without preloading", static function (
+    string $directory
+) use ($simulator): void {
+    [$id, $secret] = $simulator->official();
+    $environment = [
+        'WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0",
+        'WXTOKEN_STORE' => "$directory/state/tokens.db",
+        'WXTOKEN_API_BASE_URL' => $simulator->http,
+    ];
+    $fpm = new Fpm($directory, $environment, preload: false, pool: ['php_admin_value[ffi.enable] = true']);
+    try {
+        $request = $fpm->request("id=$id", $secret);
+        $answer = $fpm->decoded($request->answer());
+        $request->end();
+    } finally {
+        $log = $fpm->stop();
+    }
+    same(0, $simulator->business('official', $answer['token']), "errcode of the token; PHP-FPM said:\n$log");
 });
 
 story('src/Declarations.php is what make-cdef generates from the header', static function () use ($package): void {
