@@ -483,6 +483,7 @@ test-dist-of:
 	  '$(MANIFESTS)/bin/python -B tests/dist/manifests.py $(abspath $(TARGET))/debug/wxtoken'
 	$(ON_DIST)/artifacts.py $(TRIPLES)
 	$(ON_DIST)/twice.py packages $(TRIPLES)
+	$(ON_DIST)/papers.py
 	$(ON_DIST)/c_suite.py $(abspath $(SIM)) $(TRIPLES)
 	$(ON_DIST)/languages.py $(abspath $(SIM))
 	@.ci/with-registry test-dist/purego Go 'cd bindings/go/purego && go mod download' \

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import third_party
-from common import NAME, ROOT, TARGETS, TOOLS, WORK, epoch, fresh, named, run
+from common import NAME, ROOT, TARGETS, TOOLS, WORK, epoch, fresh, named, run, with_whole_links
 
 GLIBC = "2.17"
 BUILT = WORK / "target"
@@ -73,8 +73,9 @@ class Build:
         self._make_movable(tree)
         papers = tree / "share" / "doc" / NAME
         papers.mkdir(parents=True)
-        for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"):
-            shutil.copy(ROOT / name, papers)
+        packed = {ROOT / name for name in ("README.md", "README.zh-CN.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE")}
+        for paper in packed:
+            (papers / paper.name).write_text(with_whole_links(paper, packed) if paper.suffix == ".md" else paper.read_text())
         (papers / "THIRD-PARTY-LICENSES.txt").write_text(third_party.licences(self.target, TOOLS))
 
     def _make_movable(self, tree):

@@ -54,6 +54,7 @@ def of_cargo(key):
 
 
 VERSION = of_cargo("version")
+REPOSITORY = of_cargo("repository")
 TARGETS = {
     target.triple: target
     for target in (
@@ -138,3 +139,18 @@ def fresh(folder):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def with_whole_links(document, packed):
+    """Return the text of a document for a package. A link to a file that is not in `packed` leads to the repository at this version."""
+
+    def whole(found):
+        mark, text, link = found.groups()
+        path, hash_, heading = link.partition("#")
+        target = (document.parent / path).resolve()
+        if re.match(r"[a-z+]+:", link) or not path or target in packed:
+            return found[0]
+        place = "raw" if mark else "tree" if target.is_dir() else "blob"
+        return f"{mark}[{text}]({REPOSITORY}/{place}/v{VERSION}/{target.relative_to(ROOT)}{hash_}{heading})"
+
+    return re.sub(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)", whole, document.read_text())

@@ -6,7 +6,7 @@
 import json
 import sys
 
-from common import DIST, ROOT, VERSION, chosen, run, write_zip
+from common import DIST, ROOT, VERSION, chosen, run, with_whole_links, write_zip
 
 PACKAGE = ROOT / "bindings" / "php"
 # Files that a program does not need.
@@ -17,6 +17,10 @@ BUNDLED = "src/Bundled.php"
 def main(triples):
     files = run("git", "ls-files", cwd=PACKAGE).splitlines()
     members = {name: (PACKAGE / name).read_bytes() for name in files if not name.startswith(LEFT_OUT)}
+    packed = {PACKAGE / name for name in members}
+    for name in members:
+        if name.endswith(".md"):
+            members[name] = with_whole_links(PACKAGE / name, packed).encode()
     manifest = json.loads(members["composer.json"])
     # A tag of a repository names the version. An archive can name it only here.
     members["composer.json"] = json.dumps({**manifest, "version": VERSION}, indent=4, ensure_ascii=False).encode() + b"\n"

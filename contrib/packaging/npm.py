@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from common import DIST, ROOT, TARGETS, VERSION, chosen, fresh, run
+from common import DIST, ROOT, TARGETS, VERSION, chosen, fresh, run, with_whole_links
 
 PACKAGE = ROOT / "bindings" / "node"
 CPUS = {"x86_64": "x64", "aarch64": "arm64"}
@@ -31,6 +31,9 @@ def main(triples):
         for name in ("lib", *manifest["files"], "README.md"):
             source = PACKAGE / name
             shutil.copytree(source, folder / name, dirs_exist_ok=True) if source.is_dir() else shutil.copy(source, folder)
+        packed = {PACKAGE / path.relative_to(folder) for path in folder.rglob("*")}
+        for paper in folder.glob("*.md"):
+            paper.write_text(with_whole_links(PACKAGE / paper.name, packed))
         published = {name: value for name, value in manifest.items() if name not in ("private", "devDependencies", "scripts", "prettier")}
         published["optionalDependencies"] = {name_of(target): VERSION for target in TARGETS.values()}
         write(folder, published)
