@@ -300,8 +300,8 @@ wxtoken_status wxtoken_set(wxtoken *wx, const char *option, const char *value, w
 
 /**
  * Registers an account in the store, or changes it. Repeating a registration is cheap, so a program may do it at each
- * start. A change takes effect in every process. The first account of a store becomes the current one, which a NULL
- * name means.
+ * start. A reader may not: it calls wxtoken_get alone. A change takes effect in every process. The first account of a
+ * store becomes the current one, which a NULL name means.
  *
  *     kind              id                put                    what it is
  *     official          appid                                    service and subscription accounts, mini programs

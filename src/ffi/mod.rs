@@ -132,8 +132,8 @@ pub unsafe extern "C" fn wxtoken_set(
 }
 
 /// Registers an account in the store, or changes it. Repeating a registration is cheap, so a program may do it at each
-/// start. A change takes effect in every process. The first account of a store becomes the current one, which a NULL
-/// name means.
+/// start. A reader may not: it calls wxtoken_get alone. A change takes effect in every process. The first account of a
+/// store becomes the current one, which a NULL name means.
 ///
 ///     kind              id                put                    what it is
 ///     official          appid                                    service and subscription accounts, mini programs
