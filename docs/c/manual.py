@@ -173,7 +173,9 @@ def table_of(text):
 
 
 def sentence_of(words):
-    first = words if re.match(r"\w+:?//|\S*_", words) else words[0].upper() + words[1:]
+    """A cell as a sentence. The first word of a list of values stays as a program writes it."""
+    words = re.sub(r"^(\d): ", r"with \1, ", words)
+    first = words if re.match(r"\w+:?//|\S*_|\w+, ", words) else words[0].upper() + words[1:]
     return first if first.endswith((".", "?")) else first + "."
 
 
@@ -228,6 +230,7 @@ class Mdoc:
             (r"(wxtoken_(?:status|error|token))", "Vt"),
             (r"`([^`]+)`", "Ql"),
             (r"([a-z]+\(\d\))", "Xr"),
+            (r"(https://[\w./-]+\w)", "Lk"),
         ):
             if found := re.fullmatch(pattern + r"([.,;:)]*)", word):
                 name = found[1].replace("(", " ").rstrip(")") if macro == "Xr" else literal(found[1])

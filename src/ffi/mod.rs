@@ -39,8 +39,8 @@ use text::{bytes, optional, required, utf8};
 /// A URL of Redis may end in ?prefix=NAME, where the default is wxtoken. $WXTOKEN_STORE_PASSWORD_FILE may name a file
 /// that holds the password. docs/scale-out.md describes the choice between these stores.
 ///
-/// @param store  A store of the table, at most 4096 bytes. NULL is $WXTOKEN_STORE, else
-///               $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
+/// @param store  A store of the table, at most 4096 bytes. A later chdir() does not move a relative path. NULL is
+///               $WXTOKEN_STORE, else $XDG_STATE_HOME/wxtoken/tokens.db, else ~/.local/state/wxtoken/tokens.db.
 /// @param out    Receives the handle. Free it with wxtoken_free.
 /// @param err    Receives the reason of a failure. It may be NULL, here and in every function.
 /// @retval WXTOKEN_OK          The handle is in *out.
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn wxtoken_init(
 ///
 /// A base URL is https. Plain http is accepted for a loopback address. It is accepted for a private address too, if
 /// allow_plain_http was set to 1 before. An empty URL or path stands for the built-in default. Only the option sets a
-/// proxy: the library does not read $https_proxy and its like.
+/// proxy: the library does not read $https_proxy and its like. A store on a server has a revalidate_ms of 1000.
 ///
 /// @param option  A name from the first column.
 /// @param value   The value, as a string.
@@ -132,8 +132,8 @@ pub unsafe extern "C" fn wxtoken_set(
 }
 
 /// Registers an account in the store, or changes it. Repeating a registration is cheap, so a program may do it at each
-/// start. A change takes effect in every process. The first account of a store becomes the current one, which a NULL
-/// name means.
+/// start. A reader may not: it calls wxtoken_get alone. A change takes effect in every process. The first account of a
+/// store becomes the current one, which a NULL name means.
 ///
 ///     kind              id                put                    what it is
 ///     official          appid                                    service and subscription accounts, mini programs
@@ -163,16 +163,19 @@ pub unsafe extern "C" fn wxtoken_set(
 /// "official" uses the stable endpoint, "official_classic" the classic one. Prefer the stable endpoint: a token of the
 /// classic one ends whenever any program fetches the next.
 ///
-/// The first change after a failure ends the back-off. If further changes follow, the next request comes a minute after
-/// the last failure.
+/// Two names with the same kind, id and parent share a token, and a new secret keeps the token. Only each secret of a
+/// "work" or "work_authorized" has a token of its own. The command `wxtoken account remove` removes an account.
+///
+/// The first change after a failure ends the back-off at once. After each further change, the next request comes a
+/// minute after the last failure.
 ///
 /// On a wxtoken server, and in a store that a bridge fills, this call neither sends nor stores a secret. It succeeds if
 /// the account is there with this kind and id.
 ///
 /// @param account  A name of your choice: 1 to WXTOKEN_NAME_MAX bytes of UTF-8, without '/' and control characters.
 /// @param kind     A name from the first column.
-/// @param id       The id that the second column names: 1 to 128 printable ASCII characters.
-/// @param secret   The secret that belongs to the id: 1 to 512 printable ASCII characters. A "work_authorized" passes
+/// @param id       The id that the second column names: 1 to 128 printable ASCII characters without spaces.
+/// @param secret   The secret of the id: 1 to 512 printable ASCII characters without spaces. A "work_authorized" passes
 ///                 its permanent_code. An "authorizer" or "feishu_tenant" passes NULL. The store seals it.
 /// @retval WXTOKEN_OK          The account is in the store.
 /// @retval WXTOKEN_E_ARGUMENT  The name, kind, id or secret is unusable, or the server has the name with another kind
@@ -229,7 +232,7 @@ pub unsafe extern "C" fn wxtoken_register(
 ///
 /// @param account  The name of the account.
 /// @param field    A name from the first column.
-/// @param value    The value of the field. A ticket or refresh token has 1 to 512 printable ASCII characters.
+/// @param value    The value of the field. A ticket or refresh token has the characters of a secret.
 /// @retval WXTOKEN_OK          The store has the value, or a newer refresh token.
 /// @retval WXTOKEN_E_ARGUMENT  The kind does not have this field, the value or the parent's kind is wrong, or a retry
 ///                             comes too soon.
@@ -329,8 +332,8 @@ pub unsafe extern "C" fn wxtoken_get(
 /// Gives a token that this process knows to be valid, and never waits. It takes no lock, and touches no file and no
 /// network. It is for event loops: when it gives no token, call wxtoken_get on another thread.
 ///
-/// A look at the store is due once in revalidate_ms. This call then gives no token until a wxtoken_get has begun that
-/// look. It never gives a secret.
+/// A look at the store is due once in revalidate_ms, and after a change of an account. This call then gives no token
+/// until a wxtoken_get has begun that look. If revalidate_ms is 0, it gives none. It never gives a secret.
 ///
 /// @param name  An account or account/credential, as for wxtoken_get.
 /// @param out   Receives the token. A failure leaves it as it was.
@@ -364,16 +367,18 @@ pub unsafe extern "C" fn wxtoken_known(
 }
 
 /// Reports that the API refused a token with errcode 40001, 40014 or 42001. Then get a token, and repeat the business
-/// call once. Do not reject for another errcode, such as 48001 (no permission).
+/// call once. WeCom's suites also have 40082 and 42009, and other platforms have codes of their own. Do not reject for
+/// another errcode, such as 48001 (no permission).
 ///
 /// Nothing happens if the store has another token by now. Otherwise the next wxtoken_get asks the platform whether it
 /// takes the token. A token that the platform takes is served again. A token that it refuses is replaced in that get.
-/// Kinds without such a check are replaced at once. Rejects cause at most one check per 30 seconds and credential.
+/// A ticket is replaced without such a check, and so is a token of a kind that has none. Rejects cause at most one
+/// check or replacement per 30 seconds and credential. In between, a get serves the same token again.
 ///
 /// @param name   An account or account/credential, as for wxtoken_get.
 /// @param token  The token that was refused: 1 to WXTOKEN_TOKEN_SIZE - 1 bytes.
 /// @retval WXTOKEN_OK          The rejection is noted, or the store has another token.
-/// @retval WXTOKEN_E_ARGUMENT  The name or the token is malformed.
+/// @retval WXTOKEN_E_ARGUMENT  The name or the token is malformed, or the kind does not have this credential.
 /// @retval WXTOKEN_E_ACCOUNT   The account is not in the store.
 /// @retval WXTOKEN_E_STORE     This process can only read the store, and no keeper took the rejection.
 /// @retval WXTOKEN_E_TIMEOUT   Another process held the store for timeout_ms.
@@ -402,7 +407,7 @@ pub unsafe extern "C" fn wxtoken_reject(
 
 /// Writes a report on every account and token, as JSON. It has the kind, the id and the secret's fingerprint of each
 /// account. It says of each token when it was fetched and by which process, when it is refreshed and when it ends. It
-/// has counts, the last error and the time of the next try. It holds no secret and no token.
+/// has counts, the last error and the time of the next try. It holds no secret and no token. See docs/store.md.
 ///
 /// @param buf     Receives the report, NUL-terminated. It may be NULL with a cap of 0, to learn the size.
 /// @param cap     Bytes of buf.
@@ -469,7 +474,7 @@ pub unsafe extern "C" fn wxtoken_free(wx: *mut wxtoken) {
 }
 
 /// Returns the version of the library at run time, such as "0.1.0", in static memory. The version of the header is
-/// WXTOKEN_VERSION.
+/// WXTOKEN_VERSION. To compare the two, read three numbers with sscanf and "%d.%d.%d".
 #[unsafe(no_mangle)]
 pub extern "C" fn wxtoken_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()

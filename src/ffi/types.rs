@@ -20,7 +20,7 @@ pub struct wxtoken {
 ///     WXTOKEN_E_ARGUMENT  no                    correct the call, or the variable that the message names
 ///     WXTOKEN_E_ACCOUNT   no                    register the account, or put its parent; is it the right store?
 ///     WXTOKEN_E_STORE     when it is mended     operator: owner, mode and free space of the store
-///     WXTOKEN_E_SECRET    when it is mended     put the ticket; operator: the key file, a keeper
+///     WXTOKEN_E_SECRET    when it is mended     put the ticket; operator: restore the key file, or start a keeper
 ///     WXTOKEN_E_NETWORK   after retry_after_ms  operator, if it lasts: DNS, firewall, proxy, ca_file
 ///     WXTOKEN_E_REPLY     after retry_after_ms  operator: what answers at the base URL?
 ///     WXTOKEN_E_API       after retry_after_ms  operator: look the errcode up; secret, IP allow list or quota
