@@ -223,7 +223,7 @@ impl SqliteStore {
         let before = FileId::at(&self.path);
         let had_log = has_write_ahead_log(&self.path);
         let _held = ForkLock::enter();
-        let mut conn = open_file(&self.path, flags)?;
+        let mut conn = open_with_log(&self.path, flags, had_log)?;
         let Some(file) = FileId::at(&self.path).filter(|now| Some(*now) == before) else {
             return Err(SqliteError::Moved);
         };
@@ -362,7 +362,12 @@ impl SqliteStore {
 
 /// Opens a file with SQLite and configures the connection.
 pub(super) fn open_file(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
-    let conn = if has_write_ahead_log(path) {
+    open_with_log(path, flags, has_write_ahead_log(path))
+}
+
+/// Opens a file. `has_log` says whether the file has a write-ahead log, which our VFS does not support.
+fn open_with_log(path: &Path, flags: OpenFlags, has_log: bool) -> rusqlite::Result<Connection> {
+    let conn = if has_log {
         Connection::open_with_flags(path, flags)?
     } else {
         Connection::open_with_flags_and_vfs(path, flags, sys::store_vfs())?
@@ -462,10 +467,24 @@ mod tests {
         let options = asked.query_map([], |row| row.get::<_, String>(0)).unwrap();
         let options: Vec<String> = options.map(Result::unwrap).collect();
         let has = |word: &str| options.iter().any(|option| option.contains(word));
-        for left_out in ["FTS3", "FTS5", "RTREE", "DBSTAT", "STAT4", "SOUNDEX"] {
+        for left_out in [
+            "FTS3",
+            "FTS5",
+            "RTREE",
+            "DBSTAT",
+            "STAT4",
+            "SOUNDEX",
+            "COLUMN_METADATA",
+        ] {
             assert!(!has(left_out), "{options:?}");
         }
-        for left_out in ["OMIT_LOAD_EXTENSION", "OMIT_JSON", "OMIT_SHARED_CACHE"] {
+        for left_out in [
+            "OMIT_LOAD_EXTENSION",
+            "OMIT_JSON",
+            "OMIT_SHARED_CACHE",
+            "OMIT_DECLTYPE",
+            "DEFAULT_MEMSTATUS=0",
+        ] {
             assert!(has(left_out), "{options:?}");
         }
     }
