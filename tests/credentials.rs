@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 
 use ::wxtoken::ffi::wxtoken_status::{self, *};
+use ::wxtoken::tool::kinds;
 use ::wxtoken::{Failpoint, arm};
 use common::{Child, Handle, SECRET, World, outcome, sqlite, wait_until};
 use serde_json::{Value, json};
@@ -345,6 +346,24 @@ const ROWS: &[Row] = &[
         ..ROW
     },
 ];
+
+#[test]
+fn every_credential_of_the_recipe_table_has_a_row_here() {
+    let shipped = kinds().into_iter().filter(|kind| kind.name != "made_up");
+    let credentials = shipped.flat_map(|kind| {
+        let of_kind = kind.credentials.into_iter();
+        of_kind.map(move |credential| (kind.name, credential))
+    });
+    let in_rows = |kind: &str, credential: &str| {
+        let mut rows = ROWS.iter().filter(|row| row.kind == kind);
+        match credential {
+            "access_token" => rows.any(|row| row.credential.is_empty()),
+            other => rows.any(|row| row.credential == other),
+        }
+    };
+    let missing: Vec<_> = credentials.filter(|(k, c)| !in_rows(k, c)).collect();
+    assert!(missing.is_empty(), "ROWS lacks {missing:?}");
+}
 
 const REFRESH_TOKEN: &str = "refreshtoken@@@of-the-authorization";
 const PARENT: &str = "parent1";

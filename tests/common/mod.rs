@@ -9,11 +9,18 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ::wxtoken::ffi::*;
+use ::wxtoken::tool::options;
 pub use redis_server::{Cluster, Fault, Proxy, RedisServer, TlsServer, Watched};
 use serde_json::Value;
 use wechat_sim::Simulator;
 
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// The options that lead requests to the simulator instead of the platforms.
+pub fn base_url_options() -> impl Iterator<Item = &'static str> {
+    let names = options().into_iter().map(|option| option.name);
+    names.filter(|name| name.ends_with("_base_url"))
+}
 
 /// A failure as a caller of the C API sees it.
 #[derive(Debug, Clone)]
@@ -311,24 +318,8 @@ impl World {
 
     pub fn open_at(&self, store: &Path) -> Handle {
         let handle = Handle::open(store).unwrap();
-        handle.set("api_base_url", self.sim.http()).unwrap();
-        for platform in [
-            "work",
-            "qq",
-            "douyin",
-            "dingtalk",
-            "feishu",
-            "qqbot",
-            "douyin_open",
-            "douyin_game",
-            "lark",
-            "xiaohongshu",
-            "baidu",
-            "qidian",
-        ] {
-            handle
-                .set(&format!("{platform}_base_url"), self.sim.http())
-                .unwrap();
+        for option in base_url_options() {
+            handle.set(option, self.sim.http()).unwrap();
         }
         handle
     }

@@ -6,7 +6,7 @@ mod page;
 use ::wxtoken::tool::{
     AccountReport, KindOfAccount, OptionOfHandle, Report, TokenReport, kinds, options, statuses,
 };
-use page::Page;
+use page::{Page, TODO};
 
 const HEADER: &str = "src/ffi/mod.rs";
 
@@ -98,7 +98,7 @@ fn every_list_of_options_matches_the_table() {
             let [default, range, help] = match is_english {
                 true => [default, row.range.clone(), marked(row.help)],
                 false => {
-                    let help = old.unwrap_or_else(|| format!("**TODO** {}", row.help));
+                    let help = old.unwrap_or_else(|| format!("{TODO} {}", row.help));
                     [in_chinese(&default), in_chinese(&row.range), help]
                 }
             };
@@ -114,10 +114,7 @@ fn every_list_of_options_matches_the_table() {
     let mut java = Page::open("bindings/java/src/main/java/io/github/libwxtoken/Options.java");
     for row in options() {
         let field = format!("  {}?: ", row.name);
-        node.expect_comment(
-            |line| line.starts_with(&field),
-            &comment_on(&row, ["`", "`"]),
-        );
+        node.expect_comment(&field, &comment_on(&row, ["`", "`"]));
     }
     // Each common option has a method. `with` takes any option.
     for (method, option) in [
@@ -136,12 +133,21 @@ fn every_list_of_options_matches_the_table() {
         let row = options().into_iter().find(|row| row.name == option);
         let row =
             row.unwrap_or_else(|| panic!("Options.java has {option}, which is not an option"));
-        java.expect_comment(
-            |line| line.starts_with(&setter),
-            &comment_on(&row, ["{@code ", "}"]),
-        );
+        java.expect_comment(&setter, &comment_on(&row, ["{@code ", "}"]));
     }
     pages.extend([node, java]);
+    let mut go = Page::open("bindings/go/internal/client/options.go");
+    // These lists lead tests to the simulator, or nowhere. Without an option they would ask the platform.
+    let mut beside_server = Page::open("tests/beside_server.py");
+    let mut fuzz = Page::open("fuzz/common.rs");
+    for row in options() {
+        go.expect_word("option", row.name);
+        if let Some(platform) = row.name.strip_suffix("_base_url") {
+            beside_server.expect_word("platform", &platform.to_ascii_uppercase());
+            fuzz.expect_word("option", row.name);
+        }
+    }
+    pages.extend([go, beside_server, fuzz]);
     compare(pages);
 }
 
@@ -228,11 +234,39 @@ fn every_list_of_kinds_and_credentials_matches_the_table() {
         "bindings/go/account.go",
         "bindings/node/lib/index.d.ts",
         "bindings/python/wxtoken/store.py",
+        "bindings/php/README.md",
+        "bindings/php/README.zh-CN.md",
+        "bindings/python/README.md",
+        "bindings/python/README.zh-CN.md",
+        "bindings/go/internal/client/kinds.go",
+        "bindings/go/server_test/parity_test.go",
     ] {
         let mut page = Page::open(file);
         for kind in shipped() {
             page.expect_word("kind", kind.name);
         }
+        pages.push(page);
+    }
+    for file in ["bindings/go/README.md", "bindings/go/README.zh-CN.md"] {
+        let mut page = Page::open(file);
+        let constants = Page::open("bindings/go/account.go").kinds_of_go();
+        assert!(
+            !constants.is_empty(),
+            "account.go has no constant of type Kind"
+        );
+        for constant in constants {
+            page.expect_word("kind", &constant);
+        }
+        pages.push(page);
+    }
+    // Both name two kinds before.
+    let others = shipped().len() - 2;
+    for (file, text) in [
+        ("README.md", format!("lists {others} more kinds")),
+        ("README.zh-CN.md", format!("另有 {others} 种")),
+    ] {
+        let mut page = Page::open(file);
+        page.expect_text(&text);
         pages.push(page);
     }
     let mut java = Page::open("bindings/java/src/main/java/io/github/libwxtoken/Kind.java");
@@ -249,9 +283,13 @@ fn compare_credentials(page: &mut Page) {
     for kind in shipped() {
         let name = format!("`{}`", kind.name);
         let Some((line, cells)) = rows.iter().find(|(_, cells)| cells[0] == name) else {
+            let secret = if kind.has_secret { "…" } else { "NULL" };
+            let put = code(&fields_of(&kind));
+            let (id, names) = (kind.id_name, code(&names_of(&kind)));
+            let row = format!("| {name} | … | {id} | {secret} | {put} | {names} |");
             page.flaw(
                 rows.last().map_or(1, |row| row.0),
-                &format!("a row for {name} is missing"),
+                &format!("below, a row is missing:\n    {row}"),
             );
             continue;
         };
@@ -268,18 +306,26 @@ fn compare_credentials(page: &mut Page) {
                 &format!("what is put should be {}", fields.join(", ")),
             );
         }
-        let names: Vec<String> = kind
-            .credentials
-            .iter()
-            .map(|credential| match *credential {
-                "access_token" => "NAME".to_owned(),
-                other => format!("NAME/{other}"),
-            })
-            .collect();
+        let names = names_of(&kind);
         if quoted(&cells[5]) != names {
             page.flaw(*line, &format!("the names should be {}", names.join(", ")));
         }
     }
+}
+
+/// The names that a get takes.
+fn names_of(kind: &KindOfAccount) -> Vec<String> {
+    let names = kind.credentials.iter().map(|credential| match *credential {
+        "access_token" => "NAME".to_owned(),
+        other => format!("NAME/{other}"),
+    });
+    names.collect()
+}
+
+/// The texts between backticks, separated by commas.
+fn code(words: &[impl std::fmt::Display]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    words.join(", ")
 }
 
 /// The texts between backticks.
@@ -295,7 +341,7 @@ fn every_list_of_statuses_matches_the_table() {
     for (number, name, meaning) in statuses() {
         let constant = format!("    {name} = {number},");
         let comment = format!("    /// {}.", capitalised(meaning));
-        types.expect_comment(|line| line == constant, &comment);
+        types.expect_comment(&constant, &comment);
     }
     let mut pages = vec![types];
     for (file, is_english) in [("docs/errors.md", true), ("docs/errors.zh-CN.md", false)] {
@@ -303,8 +349,7 @@ fn every_list_of_statuses_matches_the_table() {
         page.expect_rows("1 `E_ARGUMENT`", &statuses(), |row, cells| {
             let (number, name, meaning) = *row;
             let name = format!("{number} `{}`", name.trim_start_matches("WXTOKEN_"));
-            let old = cells(&name)
-                .unwrap_or_else(|| vec![String::new(), "**TODO**".into(), "**TODO**".into()]);
+            let old = cells(&name).unwrap_or_else(|| vec![String::new(), TODO.into(), TODO.into()]);
             let meaning = if is_english { meaning } else { &old[1] };
             format!("| {name} | {meaning} | {} |", old[2])
         });

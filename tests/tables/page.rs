@@ -4,6 +4,9 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+/// The mark of a text in a Chinese page that is still in English.
+pub const TODO: &str = "**TODO**";
+
 pub struct Page {
     file: &'static str,
     lines: Vec<String>,
@@ -25,6 +28,13 @@ impl Page {
 
     /// Writes the page if WXTOKEN_WRITE_TABLES is set, and returns the remaining flaws.
     pub fn close(mut self) -> Vec<String> {
+        for (i, line) in self.lines.iter().enumerate() {
+            if line.contains(TODO) {
+                let (file, number) = (self.file, i + 1);
+                self.flaws
+                    .push(format!("{file}:{number}: translate what follows {TODO}"));
+            }
+        }
         if std::env::var_os("WXTOKEN_WRITE_TABLES").is_none() {
             self.outdated.append(&mut self.flaws);
             return self.outdated;
@@ -72,10 +82,11 @@ impl Page {
         rows.collect()
     }
 
-    /// Expects this comment in the line before the first one that `is_item` matches.
-    pub fn expect_comment(&mut self, is_item: impl Fn(&str) -> bool, wanted: &str) {
-        let Some(item) = self.lines.iter().position(|line| is_item(line)) else {
-            return self.lacks(&format!("what is commented by {wanted:?}"));
+    /// Expects this comment above the first line that begins with `begin`.
+    pub fn expect_comment(&mut self, begin: &str, wanted: &str) {
+        let Some(item) = self.lines.iter().position(|line| line.starts_with(begin)) else {
+            let item = begin.trim();
+            return self.lacks(&format!("a line that begins with {item}, below\n{wanted}"));
         };
         let is_comment = |line: &&String| line.trim_start().starts_with('/');
         let above = self.lines[..item].iter().rev().take_while(is_comment);
@@ -88,6 +99,21 @@ impl Page {
         let has = |line: &String| line.split(|c| !is_word(c)).any(|found| found == word);
         if !self.lines.iter().any(has) {
             self.lacks(&format!("the {what} {word}"));
+        }
+    }
+
+    /// The names of the constants of type Kind in a file of Go.
+    pub fn kinds_of_go(&self) -> Vec<String> {
+        let constants = self.lines.iter().filter_map(|line| {
+            let (name, rest) = line.trim().split_once(' ')?;
+            rest.starts_with("Kind = \"").then(|| name.to_owned())
+        });
+        constants.collect()
+    }
+
+    pub fn expect_text(&mut self, text: &str) {
+        if !self.lines.iter().any(|line| line.contains(text)) {
+            self.lacks(&format!("the text “{text}”"));
         }
     }
 

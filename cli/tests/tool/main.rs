@@ -22,7 +22,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::{SECRET, World};
+use common::{SECRET, World, base_url_options};
 use serde_json::{Value, json};
 
 /// A user whose only group is that of the readers.
@@ -72,25 +72,9 @@ impl Desk {
         command.env("HOME", self.path("home"));
         command.env("LC_ALL", "C.UTF-8").env("TERM", "xterm");
         command.env("WXTOKEN_STORE", self.world.store());
-        for platform in [
-            "API",
-            "WORK",
-            "QQ",
-            "DOUYIN",
-            "DINGTALK",
-            "FEISHU",
-            "QQBOT",
-            "DOUYIN_OPEN",
-            "DOUYIN_GAME",
-            "LARK",
-            "XIAOHONGSHU",
-            "BAIDU",
-            "QIDIAN",
-        ] {
-            command.env(
-                format!("WXTOKEN_{platform}_BASE_URL"),
-                self.world.sim.http(),
-            );
+        for option in base_url_options() {
+            let variable = format!("WXTOKEN_{}", option.to_ascii_uppercase());
+            command.env(variable, self.world.sim.http());
         }
         command
     }
