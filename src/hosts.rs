@@ -1,4 +1,5 @@
-//! The platforms: where each is reached, and how it reports a refusal. A new platform is a new row.
+//! The platforms: where each is reached, and how it reports a refusal. CONTRIBUTING.md has the steps for a new
+//! platform.
 
 /// A platform: a family of hosts that mint tokens.
 #[derive(Debug)]
@@ -10,8 +11,10 @@ pub struct Platform {
     pub base_url: &'static str,
     /// The platform's own second host, for when the first cannot be reached.
     pub fallback_url: Option<&'static str>,
-    /// The places of the error code and the error text in a reply, as JSON pointers.
+    /// The place of the error code in a reply, as a JSON pointer. The code is a number or a word. A reply without a code
+    /// is a success, as one with 0 is.
     pub code: &'static str,
+    /// The place of the error text, as a JSON pointer.
     pub text: &'static str,
     /// Whether a refusal may come with an HTTP status of 400 to 499. On other platforms such a reply is not the
     /// platform's.

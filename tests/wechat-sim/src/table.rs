@@ -146,7 +146,10 @@ const OFFICIAL_TOKEN: Bearer = Bearer {
 mod tests {
     use std::collections::BTreeSet;
 
+    use serde_json::to_value;
+
     use super::*;
+    use crate::{kinds::Kind, routes::Check};
 
     #[test]
     fn every_row_identifies_an_account_and_has_a_reply() {
@@ -172,5 +175,38 @@ mod tests {
                 row.path
             );
         }
+    }
+
+    #[test]
+    fn the_manual_names_every_endpoint_credential_and_kind_of_account() {
+        let manual = include_str!("manual.txt");
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let words: BTreeSet<&str> = manual.split(|c| !is_of_name(c)).collect();
+        let mut missing = BTreeSet::new();
+        let mut expect_word = |word: serde_json::Value| {
+            let word = word.as_str().unwrap();
+            if !words.contains(word) {
+                missing.insert(word.to_owned());
+            }
+        };
+        for row in routes() {
+            if let Some(credential) = row.credential() {
+                expect_word(to_value(credential.kind).unwrap());
+            }
+            for check in row.checks {
+                let kind: Kind = match check {
+                    Check::Account(kind, ..) | Check::Child(kind, ..) => *kind,
+                    _ => continue,
+                };
+                expect_word(to_value(kind).unwrap());
+            }
+        }
+        let paths = routes().map(|row| row.path);
+        missing.extend(
+            paths
+                .filter(|path| !manual.contains(path))
+                .map(str::to_owned),
+        );
+        assert!(missing.is_empty(), "manual.txt lacks {missing:?}");
     }
 }
