@@ -50,7 +50,7 @@ const WRONG_ID: Advice = RegisterAgain("The platform does not know this id.");
 const WRONG_SECRET: Advice = RegisterAgain("The secret is wrong.");
 
 const WRONG_REQUEST: Advice =
-    Do("The platform did not take the request. Check the option api_base_url.");
+    Do("The platform did not take the request. Check the option of its base URL.");
 
 const TOO_MANY: Advice = Do("There are too many calls at once. The request is made again.");
 
@@ -420,6 +420,14 @@ mod tests {
             judge(&hosts::WORK, 40164, 0).advice,
             judge(&hosts::WORK, 99999, 0).advice
         );
+    }
+
+    #[test]
+    fn advice_for_every_platform_does_not_name_the_option_of_one() {
+        for (on, code, _, advice) in TABLE.iter().chain(others::TABLE) {
+            let names_one = advice.text().contains("_base_url");
+            assert!(on.is_some() || !names_one, "{code}: {}", advice.text());
+        }
     }
 
     #[test]

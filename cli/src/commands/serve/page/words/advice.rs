@@ -91,8 +91,8 @@ static SENTENCES: &[(&str, &str)] = &[
     ("The secret is missing.", "缺少 secret。"),
     ("The component_appid is missing.", "缺少 component_appid。"),
     (
-        "The platform did not take the request. Check the option api_base_url.",
-        "平台没有接受这个请求。请检查选项 api_base_url。",
+        "The platform did not take the request. Check the option of its base URL.",
+        "平台没有接受这个请求。请检查它的 base URL 选项。",
     ),
     (
         "There are too many calls at once. The request is made again.",
