@@ -134,9 +134,10 @@ def paragraphs_of_markdown(text):
 
 def comments(text, suffix):
     """(line, words, whether it documents an item) of each run of line comments."""
-    pattern = LINE_COMMENT.get(suffix)
-    run, start, documents, fenced = [], 0, False, False
+    pattern = LINE_COMMENT[suffix]
+    run, start, documents, fenced, before = [], 0, False, False, ""
     for number, line in enumerate([*text.splitlines(), ""], 1):
+        above, before = before, line
         found = pattern.match(line)
         words = found[1].strip() if found else None
         if words is not None and words.startswith("```"):
@@ -154,50 +155,40 @@ def comments(text, suffix):
                 continue
             words = re.sub(r"^(?:[-*]|\d+\.|#+) ", "", words)
         if not run:
-            start, documents = number, bool(DOC_COMMENT.match(line)) if suffix == ".rs" else False
-            if suffix == ".rs" and documents and number > 1 and DOC_COMMENT.match(text.splitlines()[number - 2]):
-                documents = False
+            # The first paragraph alone is read by itself, in an editor's hover.
+            start, documents = number, suffix == ".rs" and bool(DOC_COMMENT.match(line)) and not DOC_COMMENT.match(above)
         run.append(words)
 
 
 def block_comments(text):
-    """(line, words, True) of each paragraph of /** … */ and /* … */ at the beginning of a line."""
+    """(line, words, whether it is the first) of each paragraph of /** … */ and /* … */ at the beginning of a line."""
     for found in re.finditer(r"^[ \t]*/\*\*?(.*?)\*/", text, re.MULTILINE | re.DOTALL):
-        line = text.count("\n", 0, found.start()) + 1
-        paragraph, start, first = [], line, True
-        for offset, raw in enumerate([*found[1].splitlines(), ""]):
-            bare = re.sub(r"^\s*\* ?", "", raw) if offset else raw
-            words = bare.strip()
-            if not words or re.match(r"\s{4}|@|[-*] ", bare):
-                if paragraph:
-                    yield start, " ".join(paragraph), first
-                    first = False
-                paragraph = []
-                continue
-            if not paragraph:
-                start = line + offset
-            paragraph.append(words)
+        bare = [re.sub(r"^\s*\* ?", "", raw) if i else raw for i, raw in enumerate(found[1].splitlines())]
+        lines = [None if re.match(r"\s{4}|@|[-*] ", line) else line.strip() for line in bare]
+        yield from paragraphs(lines, text.count("\n", 0, found.start()) + 1)
 
 
 def docstrings(text):
-    """(line, words, True) of each paragraph of a docstring."""
+    """(line, words, whether it is the first) of each paragraph of a docstring."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, documented) or ast.get_docstring(node, clean=False) is None:
-            continue
-        line = node.body[0].lineno
-        paragraph, start, first = [], line, True
-        for offset, raw in enumerate([*node.body[0].value.value.splitlines(), ""]):
-            words = raw.strip()
-            if not words or (offset and re.match(r"\s{4,}\S+\s{2,}", raw)):
-                if paragraph:
-                    yield start, " ".join(paragraph), first
-                    first = False
-                paragraph = []
-                continue
-            if not paragraph:
-                start = line + offset
-            paragraph.append(words)
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            raw = node.body[0].value.value.splitlines()
+            # A table begins each line with a word of its own.
+            lines = [None if i and re.match(r"\s{4,}\S+\s{2,}", line) else line.strip() for i, line in enumerate(raw)]
+            yield from paragraphs(lines, node.body[0].lineno)
+
+
+def paragraphs(lines, number):
+    """(line, words, whether it is the first) of each run of lines that have words; the first line has this number."""
+    run, start, first = [], 0, True
+    for number, words in enumerate([*lines, None], number):
+        if words:
+            start = start if run else number
+            run.append(words)
+        elif run:
+            yield start, " ".join(run), first
+            run, first = [], False
 
 
 def self_test():
