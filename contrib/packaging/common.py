@@ -55,6 +55,8 @@ def of_cargo(key):
 
 VERSION = of_cargo("version")
 REPOSITORY = of_cargo("repository")
+# A link or an image of Markdown: the mark of an image, the text, and the target.
+LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 TARGETS = {
     target.triple: target
     for target in (
@@ -153,4 +155,4 @@ def with_whole_links(document, packed):
         place = "raw" if mark else "tree" if target.is_dir() else "blob"
         return f"{mark}[{text}]({REPOSITORY}/{place}/v{VERSION}/{target.relative_to(ROOT)}{hash_}{heading})"
 
-    return re.sub(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)", whole, document.read_text())
+    return LINK.sub(whole, document.read_text())

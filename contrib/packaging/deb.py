@@ -14,11 +14,10 @@ from hashlib import md5
 from pathlib import Path
 
 import system
-from common import NAME, epoch, run, zipped
+from common import NAME, REPOSITORY, epoch, run, zipped
 
 HERE = Path(__file__).resolve().parent / "debian"
 MAINTAINER = "The libwxtoken authors <libwxtoken@users.noreply.github.com>"
-HOMEPAGE = "https://github.com/libwxtoken/libwxtoken"
 # Debian's packages of the system's libraries. libc6 covers all of glibc's.
 PROVIDERS = {"libgcc_s.so.1": "libgcc-s1"}
 GLIBC = re.compile(r"(lib(c|m|dl|rt|pthread|util)|ld-linux-.*)\.so\.\d")
@@ -166,7 +165,7 @@ class Deb:
             "Depends": ", ".join(sorted({*(what.format(version=self.version) for what in self.package.depends), *self._libraries()})),
             "Section": self.package.section,
             "Priority": "optional",
-            "Homepage": HOMEPAGE,
+            "Homepage": REPOSITORY,
             "Description": f"{self.package.synopsis}{STORY}{self.package.description.rstrip()}",
         }
         (control / "control").write_text("".join(f"{name}: {value}\n" for name, value in fields.items() if value))
@@ -215,7 +214,7 @@ def copyright_of(papers):
     third = APACHE.sub(ALL_IN, (papers / "THIRD-PARTY-LICENSES.txt").read_text())
     linked = "The packages are binaries. What is linked into them has licences of its own: see third-party."
     stanzas = [
-        f"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: {NAME}\nSource: {HOMEPAGE}",
+        f"Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nUpstream-Name: {NAME}\nSource: {REPOSITORY}",
         f"Files: *\n{mit[0].replace('t (c)', 't: ©')}\nLicense: Expat or Apache-2.0\nComment: {linked}",
         f"License: Expat\n{indented(mit[2])}",
         f"License: Apache-2.0\n{indented(ALL_IN)}",

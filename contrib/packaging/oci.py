@@ -13,7 +13,7 @@ import sys
 import tarfile
 import time
 
-from common import DIST, NAME, VERSION, chosen, epoch, of_cargo, zipped
+from common import DIST, NAME, REPOSITORY, VERSION, chosen, epoch, of_cargo, zipped
 
 IMAGE = "wxtoken"
 USER = 65532
@@ -96,7 +96,7 @@ def labels():
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch())),
         "description": "Access tokens of WeChat and other platforms for every process: the command wxtoken",
         "licenses": of_cargo("license"),
-        "source": "https://github.com/libwxtoken/libwxtoken",
+        "source": REPOSITORY,
         "title": IMAGE,
         "version": VERSION,
     }

@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 
 from checks import Checks
-from common import DIST
+from common import DIST, LINK
 
 
 def main():
@@ -37,7 +37,7 @@ def members_of(package):
 
 def links_of(text):
     text = re.sub(r"^ *```.*?^ *```", "", text, flags=re.M | re.S)
-    return [link.partition("#")[0] for link in re.findall(r"\]\(([^()\s]+)\)", text) if not link.startswith("#")]
+    return [link.partition("#")[0] for _, _, link in LINK.findall(text) if not link.startswith("#")]
 
 
 def is_there(link, name, members):

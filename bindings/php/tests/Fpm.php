@@ -74,6 +74,24 @@ final class Fpm
     }
 
     /**
+     * Sends one request, and stops PHP-FPM.
+     *
+     * @return array{string, string} The answer, and the log.
+     */
+    public function once(string $query = '', string $secret = ''): array
+    {
+        try {
+            $request = $this->request($query, $secret);
+            $answer = $request->answer();
+            $request->end();
+        } finally {
+            $log = $this->stop();
+        }
+
+        return [$answer, $log];
+    }
+
+    /**
      * Sends one request to each worker. None ends before all have answered.
      *
      * @return array<int, string> The token that each returned, by the worker's process id.

@@ -62,26 +62,16 @@ story('PHP-FPM uses the declarations that ffi.preload has parsed, and no library
         'WXTOKEN_API_BASE_URL' => $simulator->http,
     ];
     $fpm = new Fpm($directory, $environment, settings: ["ffi.preload=$directory/wxtoken.h"]);
-    try {
-        $request = $fpm->request("id=$id&maps=1", $secret);
-        $answer = $fpm->decoded($request->answer());
-        $request->end();
-    } finally {
-        $log = $fpm->stop();
-    }
+    [$answer, $log] = $fpm->once("id=$id&maps=1", $secret);
+    $answer = $fpm->decoded($answer);
     same(0, $simulator->business('official', $answer['token']), "errcode of the token; PHP-FPM said:\n$log");
     same(["$directory/lib/libwxtoken.so.0"], $answer['libraries'], 'libraries that are loaded');
 });
 
 story('PHP-FPM without preloading says what is missing', static function (string $directory): void {
     $fpm = new Fpm($directory, ['WXTOKEN_LIBRARY' => "$directory/libwxtoken.so.0"], preload: false);
-    try {
-        $request = $fpm->request();
-        $message = json_decode($request->answer(), true)['error'] ?? 'no error';
-        $request->end();
-    } finally {
-        $log = $fpm->stop();
-    }
+    [$answer, $log] = $fpm->once();
+    $message = json_decode($answer, true)['error'] ?? 'no error';
     foreach (['opcache.preload in php.ini', 'php_admin_value[ffi.enable] = true'] as $remedy) {
         check(str_contains($message, $remedy), "it says: $message\nPHP-FPM said:\n$log");
     }
@@ -98,13 +88,8 @@ story("a line in the pool's file allows FFI without preloading", static function
         'WXTOKEN_API_BASE_URL' => $simulator->http,
     ];
     $fpm = new Fpm($directory, $environment, preload: false, pool: ['php_admin_value[ffi.enable] = true']);
-    try {
-        $request = $fpm->request("id=$id", $secret);
-        $answer = $fpm->decoded($request->answer());
-        $request->end();
-    } finally {
-        $log = $fpm->stop();
-    }
+    [$answer, $log] = $fpm->once("id=$id", $secret);
+    $answer = $fpm->decoded($answer);
     same(0, $simulator->business('official', $answer['token']), "errcode of the token; PHP-FPM said:\n$log");
 });
 

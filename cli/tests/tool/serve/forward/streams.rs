@@ -29,12 +29,17 @@ fn upload_head(token: &str, length: usize) -> String {
     )
 }
 
+/// A connection on which the head of an upload was sent, and none of its body.
+fn begin_upload(office: &Office, token: &str, length: usize) -> TcpStream {
+    let mut stream = office.serving.connect();
+    let head = upload_head(token, length);
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
 fn upload(office: &Office, token: &str, file: &[u8]) -> Answer {
     let body = multipart(file);
-    let mut stream = office.serving.connect();
-    stream
-        .write_all(upload_head(token, body.len()).as_bytes())
-        .unwrap();
+    let mut stream = begin_upload(office, token, body.len());
     stream.write_all(&body).unwrap();
     answer(&mut stream).unwrap()
 }
@@ -119,10 +124,7 @@ fn a_long_upload_with_a_dead_token_is_not_repeated_and_the_next_one_has_another(
 fn a_body_beyond_the_limit_is_refused() {
     let office = Office::with(&["--forward-max-mib", "2"]);
     let stand_in = office.stand_in();
-    let mut stream = office.serving.connect();
-    stream
-        .write_all(upload_head(&stand_in, 3 * MIB).as_bytes())
-        .unwrap();
+    let mut stream = begin_upload(&office, &stand_in, 3 * MIB);
     let refused = answer(&mut stream).unwrap();
     assert_eq!(refused.errcode(), -1);
     assert!(office.seen(UPLOAD).is_empty());
@@ -154,10 +156,7 @@ fn a_client_that_goes_in_the_middle_takes_the_platforms_connection_with_it() {
     let before = descriptors(&office.serving);
     for _ in 0..20 {
         // The client goes in an upload, and in a download that never ends.
-        let mut stream = office.serving.connect();
-        stream
-            .write_all(upload_head(&stand_in, 20 * MIB).as_bytes())
-            .unwrap();
+        let mut stream = begin_upload(&office, &stand_in, 20 * MIB);
         stream.write_all(&file(3 * MIB)).unwrap();
         drop(stream);
         office
@@ -238,9 +237,7 @@ fn a_platform_that_goes_in_the_middle_ends_the_call_and_costs_no_token() {
 fn a_body_that_stands_still_does_not_hold_its_turn() {
     let office = Office::with(&["--forward-timeout-s", "1", "--forward-at-once", "1"]);
     let stand_in = office.stand_in();
-    let mut slow = office.serving.connect();
-    slow.write_all(upload_head(&stand_in, 5000).as_bytes())
-        .unwrap();
+    let mut slow = begin_upload(&office, &stand_in, 5000);
     slow.write_all(b"--frontier").unwrap();
     let other = office.serving.wechat(&with_token(USER_INFO, &stand_in));
     assert_eq!(other.json()["openid"], "oDemo", "{other:?}");
@@ -284,9 +281,7 @@ fn an_upload_that_waits_to_be_asked_for_passes() {
 fn a_body_that_drips_ends_with_the_time_that_a_whole_one_has() {
     let office = Office::with(&["--forward-timeout-s", "1", "--forward-at-once", "1"]);
     let stand_in = office.stand_in();
-    let mut slow = office.serving.connect();
-    slow.write_all(upload_head(&stand_in, 5000).as_bytes())
-        .unwrap();
+    let mut slow = begin_upload(&office, &stand_in, 5000);
     // This sends until the server hangs up. The answer may be lost, because the client is still sending.
     let hangs_up = (0..500).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
