@@ -1,4 +1,5 @@
-"""contrib/container/compose.yaml and contrib/kubernetes match their schemas, the command, the image and each other.
+"""contrib/container/compose.yaml and contrib/kubernetes match their schemas, the command, the image and each other. The workflows
+match theirs, and the Makefile.
 
     manifests.py TOOL
 
@@ -16,6 +17,7 @@ from checks import ROOT, Checks
 from common import VERSION
 
 COMPOSE = ROOT / "contrib" / "container" / "compose.yaml"
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 KUBERNETES = sorted((ROOT / "contrib" / "kubernetes").glob("*.yaml"))
 VALIDATORS = Path(sys.executable).parent
 IMAGE = f"wxtoken:{VERSION}"
@@ -38,7 +40,22 @@ def main(tool):
                 pod_of(check, parses, routes, file.name, one)
         services(check, file.name, objects)
     documents(check)
+    fits(check, "dependabot.yml", "check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github" / "dependabot.yml")
+    targets = set(re.search(r"^\.PHONY:((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text(), re.M)[1].split())
+    for file in WORKFLOWS:
+        fits(check, f"workflow {file.name}", "check-jsonschema", "--builtin-schema", "vendor.github-workflows", file)
+        made = made_by(yaml.safe_load(file.read_text()))
+        check(f"workflow {file.name}: the Makefile has each target", made and made <= targets, sorted(made - targets))
     return check.end()
+
+
+def made_by(workflow):
+    """Return the targets that a workflow makes. A matrix names some of them."""
+    commands = []
+    for job in workflow["jobs"].values():
+        matrix = job.get("strategy", {}).get("matrix", {}).get("run", [""])
+        commands += [step["run"].replace("${{ matrix.run }}", run) for step in job["steps"] if "run" in step for run in matrix]
+    return {target for command in commands for target in re.findall(r"\bmake ([a-z-]+)", command)}
 
 
 class Parser:

@@ -1,4 +1,4 @@
-"""Every manifest of a package has the version of Cargo.toml."""
+"""Every manifest of a package has the version of Cargo.toml, and every binding has the licences."""
 
 import re
 import sys
@@ -23,6 +23,10 @@ def main():
     for place, pattern in PLACES.items():
         found = re.search(pattern, (ROOT / place).read_text(), re.M)
         check(f"{place} says {VERSION}", found and found[1] == VERSION, found and found[1])
+    for binding in ("go", "go/purego", "java", "node", "php", "python"):
+        for licence in ("LICENSE-MIT", "LICENSE-APACHE"):
+            there = ROOT / "bindings" / binding / licence
+            check(f"bindings/{binding} has {licence}", there.is_file() and there.read_bytes() == (ROOT / licence).read_bytes())
     return check.end()
 
 
