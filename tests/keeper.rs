@@ -230,8 +230,7 @@ fn while_a_keeper_runs_no_other_process_fetches() {
     let round = rounds.find(|round| round.slowest < STILL);
     let round = round.expect("a machine that does not stand still");
     assert!(round.fetched_by_others.is_empty(), "{round:?}");
-    assert!((2..=3).contains(&round.tokens.len()), "{round:?}");
-    assert_eq!(round.minted, round.tokens.len() as u64, "{round:?}");
+    assert_eq!((round.tokens.len(), round.minted), (3, 3), "{round:?}");
     // For readers of the output: this time includes no wait for a fetch.
     println!("the slowest get took {:?}", round.slowest);
 }
@@ -254,7 +253,8 @@ fn two_expiries_beside_a_keeper() -> Beside {
     let by_keeper = format!("[{}]", keeper.0.as_ref().unwrap().pid);
     wait_until("the first token", || set.minted(STABLE) == 1);
     let began = Instant::now();
-    let is_over = || began.elapsed() >= 2 * LIFE;
+    // A while after the second expiry: nothing is fetched then, so the keeper's end cannot lose a token.
+    let is_over = || began.elapsed() >= 2 * LIFE + LIFE / 4;
     let look = || {
         let (mut tokens, mut slowest) = (HashSet::new(), Duration::ZERO);
         while !is_over() {
@@ -280,14 +280,12 @@ fn two_expiries_beside_a_keeper() -> Beside {
     });
     assert_eq!(set.owner.report()["keeper"], true);
     drop(keeper);
-    // The keeper may have fetched one more since.
-    let last = set.owner.get("shop").unwrap().value;
     let slowest = seen.iter().map(|(_, slowest)| *slowest).max().unwrap();
     let tokens = seen.into_iter().flat_map(|(tokens, _)| tokens);
     fetched_by.retain(|by| !by.ends_with(&by_keeper));
     Beside {
         slowest,
-        tokens: tokens.chain([last]).collect(),
+        tokens: tokens.collect(),
         minted: set.minted(STABLE),
         fetched_by_others: fetched_by,
     }

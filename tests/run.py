@@ -6,7 +6,7 @@ They begin in the given order. All others wait for `build`, which keeps every pr
 as there are processors, because much of their time is waiting. The output of a suite is shown when it has ended.
 
 The last block lists the suites that passed, those that FAILED, and those that were NOT RUN with the reason. It also has the
-duration and the processor time of each. A suite is not run if it needs a feature that this machine lacks and .ci/setup cannot
+duration and the processor time of each, and the space that was left on the disk at the worst moment. A suite is not run if it needs a feature that this machine lacks and .ci/setup cannot
 install: namespaces, another user, an unreachable registry. It then writes a line to the file that the variable WXTOKEN_NOT_RUN
 names, and exits with 0:
 
@@ -18,6 +18,7 @@ With --may-not-run, only the names in that file may be missing. Any other NOT RU
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,6 +33,9 @@ BUILD = "build"
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
 # One of these at a time, because more than one writes to Maven's repository and to the folder of PHP's SDKs.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
+GB = 1e9
+# With less, anything may fail.
+FULL = 0.1 * GB
 
 
 @dataclass
@@ -44,12 +48,19 @@ class Suite:
     not_run: dict = field(default_factory=dict)
     """The reason, by what was not run: the suite itself or a part of it."""
     complaints: list = field(default_factory=list)
+    least_free: float = 0
+    """Bytes on the fullest disk while it ran."""
 
     @property
     def verdict(self):
         if self.code or self.complaints:
             return "FAILED"
         return "NOT RUN" if self.name in self.not_run else "passed"
+
+    @property
+    def outcome(self):
+        full = ": the disk was full" if self.least_free < FULL else ""
+        return f"{self.verdict}, {self.seconds:.0f} s, {self.least_free / GB:.1f} GB free at the least{full}"
 
 
 def main():
@@ -89,7 +100,7 @@ class Lanes:
             if self._listed is not None:
                 suite.complaints = [what for what in suite.not_run if what not in self._listed]
             with self._changed:
-                print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.verdict}, {suite.seconds:.0f} s", flush=True)
+                print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.outcome}", flush=True)
                 self._running.remove(suite)
                 self._changed.notify_all()
 
@@ -115,10 +126,32 @@ class Lanes:
         return any(suite.name == BUILD and suite.code == 0 and suite.seconds for suite in self._suites)
 
 
+class FreeSpace:
+    """Watches the disk of the project, and that of temporary files."""
+
+    def __enter__(self):
+        self.least = self._now()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._closed.set()
+        self._thread.join()
+
+    def _watch(self):
+        while not self._closed.wait(1):
+            self.least = min(self.least, self._now())
+
+    def _now(self):
+        return min(shutil.disk_usage(disk).free for disk in (ROOT, tempfile.gettempdir()))
+
+
 def run(suite, built):
     """Runs it, and returns its output."""
     began = time.monotonic()
-    with tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told, tempfile.TemporaryFile() as output:
+    with FreeSpace() as space, tempfile.NamedTemporaryFile("r", prefix="wxtoken-not-run-") as told, tempfile.TemporaryFile() as output:
         running = subprocess.Popen(
             ["make", "--no-print-directory", *built, suite.name],
             cwd=ROOT,
@@ -135,6 +168,7 @@ def run(suite, built):
         output.seek(0)
         said = output.read().decode(errors="replace")
     suite.seconds, suite.worked = time.monotonic() - began, used.ru_utime + used.ru_stime
+    suite.least_free = space.least
     return said
 
 
@@ -143,6 +177,7 @@ def summary(suites, list_of_not_run, took):
     for suite in suites:
         print(f"{suite.verdict:8} {suite.name:16} {suite.seconds:5.0f} s, {suite.worked:5.0f} s of a processor")
     print(f"{'':8} {'all of them':16} {took:5.0f} s, {sum(suite.worked for suite in suites):5.0f} s of {os.cpu_count()} processors")
+    print(f"{'':8} {min(suite.least_free for suite in suites) / GB:.1f} GB of the disk were free at the least")
     for suite in suites:
         for what, reason in suite.not_run.items():
             unlisted = f" ({list_of_not_run} does not list it)" if what in suite.complaints else ""
