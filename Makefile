@@ -249,9 +249,11 @@ SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks
 AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
+# 1 removes what only one suite uses, gigabytes of it, once the suite has passed.
+TIDY ?=
 
 test: setup
-	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(SUITES)
+	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(if $(TIDY),--tidy) $(SUITES)
 
 setup:
 	@.ci/setup test

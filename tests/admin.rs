@@ -90,6 +90,29 @@ fn removing_an_account_removes_the_credentials_that_only_it_has() {
     assert_eq!(twice.status.name(), "WXTOKEN_E_ACCOUNT");
 }
 
+#[test]
+fn a_name_that_is_registered_anew_has_the_token_of_its_new_id_at_once() {
+    for asked in ["shop", "shop/access_token", "shop/jsapi_ticket"] {
+        let world = World::with_account(json!({}));
+        world.add("official", "wx2", json!({}));
+        let handle = world.open();
+        handle.register("first", "official", "wx1", SECRET).unwrap();
+        handle.register("shop", "official", "wx1", SECRET).unwrap();
+        handle.set("revalidate_ms", "60000").unwrap();
+        let old = handle.get(asked).unwrap();
+        // In another process, so that this one learns nothing.
+        let said = Child::fork(|| {
+            let removed = operator(&world).remove("shop");
+            removed.map_or_else(|e| e.to_string(), |_| "removed".into())
+        });
+        assert_eq!(said.join(), "removed");
+        assert_eq!(handle.get(asked).unwrap(), old);
+        handle.register("shop", "official", "wx2", SECRET).unwrap();
+        let new = handle.get(asked).unwrap().value;
+        assert_ne!(new, old.value, "{asked}");
+    }
+}
+
 /// A handle restores what a store has lost, but not what an operator has removed.
 #[test]
 fn a_removed_account_is_not_restored_by_the_handle_that_registered_it() {

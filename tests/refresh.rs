@@ -127,6 +127,31 @@ fn a_reject_is_seen_by_every_name_of_the_token_at_once() {
     assert_eq!(world.minted(), 2);
 }
 
+/// A store that cannot be read just then would hold up every token.
+#[test]
+fn a_new_account_leaves_the_cached_tokens_of_others_alone() {
+    let world = World::with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "60000").unwrap();
+    let first = handle.get("shop").unwrap();
+    world.sim.revoke("wx1");
+    // A get that looked at the store would find this.
+    let second = Child::fork(|| {
+        handle.reject("shop", &first.value).unwrap();
+        outcome(handle.get("shop"))
+    });
+    assert_ne!(second.join(), first.value);
+    handle
+        .register("new", "official", "wx2", common::SECRET)
+        .unwrap();
+    assert_eq!(handle.get("shop").unwrap(), first);
+    // The secret of an account that was there may be of another id now.
+    handle
+        .register("new", "official", "wx3", common::SECRET)
+        .unwrap();
+    assert_ne!(handle.get("shop").unwrap().value, first.value);
+}
+
 #[test]
 fn a_change_in_another_process_is_seen_within_revalidate_ms() {
     let world = World::with_account(json!({}));

@@ -1,6 +1,6 @@
 """Runs the suites of `make test`, several at a time, each with `make SUITE`. A failed suite does not stop the others.
 
-    run.py [--at-once N] [--may-not-run FILE] SUITE...
+    run.py [--at-once N] [--may-not-run FILE] [--tidy] SUITE...
 
 They begin in the given order. All others wait for `build`, which keeps every processor busy. By default as many run at once
 as there are processors, because much of their time is waiting. The output of a suite is shown when it has ended.
@@ -13,7 +13,8 @@ names, and exits with 0:
     SUITE: reason           None of it was run.
     SUITE/PART: reason      The rest of it was run.
 
-With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure.
+With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure. With --tidy, the gigabytes that
+only one suite uses are removed once it has passed.
 """
 
 import argparse
@@ -33,6 +34,8 @@ BUILD = "build"
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
 # One of these at a time, because more than one writes to Maven's repository and to the folder of PHP's SDKs.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
+# What only these suites use.
+OWN = {"test-findings": ["build/asan", "build/fuzz"], "test-dist": ["build/dist"], "test-model": ["build/loom"]}
 GB = 1e9
 # With less, anything may fail.
 FULL = 0.1 * GB
@@ -68,10 +71,11 @@ def main():
     parser.add_argument("suites", nargs="+")
     parser.add_argument("--at-once", type=int, default=max(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--may-not-run", type=Path, metavar="FILE")
+    parser.add_argument("--tidy", action="store_true")
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None
     began = time.monotonic()
-    suites = Lanes([Suite(name) for name in given.suites], listed).run(given.at_once)
+    suites = Lanes([Suite(name) for name in given.suites], listed, given.tidy).run(given.at_once)
     return summary(suites, given.may_not_run, time.monotonic() - began)
 
 
@@ -81,8 +85,8 @@ def names_in(file):
 
 
 class Lanes:
-    def __init__(self, suites, listed):
-        self._suites, self._listed = suites, listed
+    def __init__(self, suites, listed, tidy):
+        self._suites, self._listed, self._tidy = suites, listed, tidy
         self._left, self._running = list(suites), []
         self._changed = threading.Condition()
 
@@ -99,6 +103,9 @@ class Lanes:
             said = run(suite, BUILT if self._is_built() else [])
             if self._listed is not None:
                 suite.complaints = [what for what in suite.not_run if what not in self._listed]
+            if self._tidy and suite.verdict == "passed":
+                for own in OWN.get(suite.name, []):
+                    shutil.rmtree(ROOT / own, ignore_errors=True)
             with self._changed:
                 print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.outcome}", flush=True)
                 self._running.remove(suite)

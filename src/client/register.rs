@@ -1,5 +1,7 @@
 //! Registering accounts, and putting back accounts that this process knows and the store has lost.
 
+use std::collections::BTreeSet;
+
 use super::Client;
 use super::session::Session;
 use crate::account::{self, Lookup};
@@ -28,6 +30,7 @@ impl Client {
         if let Some(account) = there.as_ref().filter(|there| there.origin().is_some()) {
             return require_same(account, kind, id).map(|()| false);
         }
+        let is_new = there.is_none();
         let unchanged = there.filter(|account| {
             let same_secret = match (&account.sealed, secret) {
                 (Some(sealed), Some(secret)) => {
@@ -58,7 +61,11 @@ impl Client {
                     account.sealed = Some(session.vault.seal(&label, secret)?);
                 }
                 let stored = session.register(account, &label, secret)?;
-                session.state.shared.invalidate_all();
+                if is_new && !stored.current {
+                    session.state.shared.invalidate_if_had(&names_of(name));
+                } else {
+                    session.state.shared.invalidate_all();
+                }
                 session.log(LogLevel::Info, &format!("registered account \"{name}\""));
                 stored
             }
@@ -71,6 +78,16 @@ impl Client {
         });
         Ok(changed)
     }
+}
+
+/// Returns every name of a credential that an account of any kind may have.
+fn names_of(account: &str) -> Vec<String> {
+    let recipes = Kind::all().flat_map(Kind::recipes);
+    let credentials: BTreeSet<&str> = recipes.map(|recipe| recipe.credential).collect();
+    let names = credentials
+        .into_iter()
+        .map(|credential| names::join(account, credential));
+    names.chain([account.into()]).collect()
 }
 
 /// Checks a program's registration of an account that a bridge has brought. Fails if the program means another account.

@@ -223,6 +223,11 @@ impl Cache {
             })
     }
 
+    /// Returns whether there has been a token of this name here, valid or not.
+    pub fn has_had(&self, name: &str) -> bool {
+        self.known_slot(Some(name.as_bytes())).is_some()
+    }
+
     /// Returns the stamp to take before a look at the store, and to pass to [`Cache::publish`].
     pub fn stamp(&self) -> ReadStamp {
         ReadStamp {

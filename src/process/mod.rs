@@ -279,6 +279,16 @@ impl StoreState {
         state
     }
 
+    /// Makes every get look at the store first, if this process has had a token of one of these names.
+    pub fn invalidate_if_had(&self, names: &[String]) {
+        let states = lock(&self.states);
+        for state in states.alive.iter().filter_map(Weak::upgrade) {
+            if names.iter().any(|name| state.cache.has_had(name)) {
+                state.cache.invalidate_all();
+            }
+        }
+    }
+
     /// Makes every get look at the store first, after a change that may concern any name.
     pub fn invalidate_all(&self) {
         let states = lock(&self.states);
