@@ -34,10 +34,10 @@
  *               cc app.c $(pkg-config --cflags wxtoken) $libs -o app
  *               Prefer the shared library. The static one brings its own SQLite symbols, and no plugin that is unloaded
  *               may contain it.
- *   Documents   This header is the manual of the C API, for C99 and C++11 or later. The other documents are in
- *               https://github.com/libwxtoken/libwxtoken: docs/README.md leads to each, such as docs/credentials.md
- *               for the kinds of accounts and docs/errors.md for failures. The man page libwxtoken(7) has the files,
- *               the environment and the words.
+ *   Documents   This header is the manual of the C API. Programs of C90, C++98 and all later standards can include
+ *               it, and its examples are C99. The other documents are in https://github.com/libwxtoken/libwxtoken:
+ *               docs/README.md leads to each, such as docs/credentials.md for the kinds of accounts and
+ *               docs/errors.md for failures. The man page libwxtoken(7) has the files, the environment and the words.
  *
  * WORDS
  *   Account     A registered name, such as "shop", with its kind, its id and its sealed secret.
@@ -130,7 +130,7 @@ enum {
     /** The size of wxtoken_error.message, with the NUL. */
     WXTOKEN_MESSAGE_SIZE = 496,
     /** The size of wxtoken_token.value, with the NUL. */
-    WXTOKEN_TOKEN_SIZE = 1024,
+    WXTOKEN_TOKEN_SIZE = 1024
 };
 
 /**
@@ -172,7 +172,7 @@ typedef enum wxtoken_status {
     /** The call's timeout_ms passed, in a fetch or in waiting for another process. */
     WXTOKEN_E_TIMEOUT = 8,
     /** A defect in the library; the host goes on. */
-    WXTOKEN_E_INTERNAL = 9,
+    WXTOKEN_E_INTERNAL = 9
 } wxtoken_status;
 
 /**
@@ -212,7 +212,7 @@ typedef struct wxtoken_token {
 
 #ifdef __cplusplus
 extern "C" {
-#endif // __cplusplus
+#endif /* __cplusplus */
 
 /**
  * Opens a store, and creates it if it is absent. All handles of a process on one store share what the process knows. A
@@ -535,7 +535,7 @@ const char *wxtoken_version(void);
 const char *wxtoken_status_name(int32_t status);
 
 #ifdef __cplusplus
-}  // extern "C"
-#endif  // __cplusplus
+} /* extern "C" */
+#endif /* __cplusplus */
 
 #endif  /* WXTOKEN_H */

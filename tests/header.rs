@@ -55,7 +55,8 @@ fn with_numbers(header: String) -> String {
     })
 }
 
-/// Changes what cbindgen has no setting for. A short comment gets one line, a struct its tag, and one blank line is enough.
+/// Changes what cbindgen has no setting for. A short comment gets one line, a struct its tag, the last constant of an
+/// enum no comma, and one blank line is enough.
 fn finish(header: &str) -> String {
     let lines: Vec<&str> = header.lines().collect();
     let mut text = String::new();
@@ -82,7 +83,16 @@ fn finish(header: &str) -> String {
             }
             (_, Some(kind), Some(tag)) => writeln!(text, "{kind} {tag} {{").unwrap(),
             _ if rest[0].is_empty() && text.ends_with("\n\n") => {}
-            _ => writeln!(text, "{}", rest[0]).unwrap(),
+            // C90 has no comma at the end of an enum, and no comment of one line.
+            _ if rest.get(1).is_some_and(|next| next.starts_with('}')) => {
+                writeln!(text, "{}", rest[0].trim_end_matches(',')).unwrap();
+            }
+            _ => match rest[0].split_once("//") {
+                Some((code, name)) if code.starts_with(['#', '}']) => {
+                    writeln!(text, "{} /*{name} */", code.trim_end()).unwrap();
+                }
+                _ => writeln!(text, "{}", rest[0]).unwrap(),
+            },
         }
         i += 1;
     }
@@ -144,6 +154,19 @@ fn compile(command: [&str; 3], file: &Path, code: &str) {
         output.status.success(),
         "{compiler} {standard}: {said}\n{code}"
     );
+}
+
+#[test]
+fn programs_of_old_standards_can_include_the_header() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("old.c");
+    let code = "#include <wxtoken.h>\nint old(wxtoken *wx, wxtoken_token *token);\n\
+                int old(wxtoken *wx, wxtoken_token *token)\n\
+                { return wxtoken_get(wx, \"shop\", token, 0) == WXTOKEN_OK; }\n";
+    for standard in ["-std=c90", "-std=gnu90"] {
+        compile(["cc", "-xc", standard], &file, code);
+    }
+    compile(["c++", "-xc++", "-std=c++98"], &file, code);
 }
 
 #[test]

@@ -61,7 +61,7 @@ class Item:
             return found[1]
         if found := re.match(r"typedef (?:struct|enum) (\w+)", self.declared):
             return found[1]
-        return "" if self.declared.startswith("enum {") else re.search(r"(\w+)(?:\[\d+\];| = \d+,|;)$", self.declared)[1]
+        return "" if self.declared.startswith("enum {") else re.search(r"(\w+)(?:\[\d+\];| = \d+,?|;)$", self.declared)[1]
 
     @property
     def parameters(self):
@@ -368,7 +368,7 @@ def described(page, sign, items, with_values=False):
         return
     page.macro(".Bl -tag -width Ds")
     for item in items:
-        value = re.search(r" = (\d+),", item.declared)
+        value = re.search(r" = (\d+)", item.declared)
         page.macro(".It", sign, item.name, f"Pq {value[1]}" if with_values and value else "")
         page.lines[-1] = page.lines[-1].rstrip()
         page.blocks(item.blocks)

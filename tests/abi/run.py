@@ -49,7 +49,7 @@ ALTERATIONS = [
     ("an array is longer", "char message[496];", "char message[500];", True),
     ("a status has another number", "WXTOKEN_E_REPLY = 6", "WXTOKEN_E_REPLY = 60", True),
     ("a status is removed", "WXTOKEN_E_TIMEOUT = 8,", "", True),
-    ("a status is added at the end", "WXTOKEN_E_INTERNAL = 9,", "WXTOKEN_E_INTERNAL = 9, WXTOKEN_E_NEW = 10,", False),
+    ("a status is added at the end", "WXTOKEN_E_INTERNAL = 9", "WXTOKEN_E_INTERNAL = 9, WXTOKEN_E_NEW = 10", False),
     ("a function is added", "void wxtoken_free", "int wxtoken_added(wxtoken *wx);\nvoid wxtoken_free", False),
     ("a parameter is called otherwise", "const char *kind", "const char *sort", False),
 ]

@@ -29,7 +29,7 @@ story('a refusal of WeChat is an ApiException with its errcode and the time to w
 
 story('every status of the library has an exception of its own', static function (): void {
     $header = file_get_contents(__DIR__ . '/../../../../include/wxtoken.h');
-    preg_match_all('/WXTOKEN_E_(\w+) = (\d+),/', $header, $found);
+    preg_match_all('/WXTOKEN_E_(\w+) = (\d+)/', $header, $found);
     check(count($found[1]) >= 9, 'found too few statuses in include/wxtoken.h');
     foreach (array_combine($found[1], array_map(intval(...), $found[2])) as $status => $number) {
         $class = 'WxToken\\Exception\\' . ucfirst(strtolower($status)) . 'Exception';
