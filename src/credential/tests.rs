@@ -470,6 +470,24 @@ fn a_token_keeps_its_age_in_another_boot() {
     assert_eq!(row.left_ms(rebooted), 7_140_000);
 }
 
+/// A host without a battery for its clock boots in the past. The claim of the next fetch does not revive the token.
+#[test]
+fn a_token_from_another_boot_that_is_spent_stays_spent_when_a_leader_claims() {
+    for (set_back_ms, is_spent) in [(5001, true), (5000, false)] {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        let rebooted = Now {
+            wall_ms: START.wall_ms - set_back_ms,
+            steady_ms: 5,
+            epoch: "next",
+        };
+        refused(&mut row, Wait::BackOff, rebooted);
+        let freshness = row.freshness(rebooted.plus(1));
+        assert_eq!(freshness == Freshness::Spent, is_spent, "{set_back_ms}");
+        assert!(row.left_ms(rebooted) <= 7_200_000, "{set_back_ms}");
+    }
+}
+
 #[test]
 fn a_secret_put_again_changes_nothing_and_another_forgives_failures() {
     let mut row = Row::default();
