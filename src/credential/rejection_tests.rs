@@ -244,6 +244,26 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert!(!row.may_force_for_accepted());
 }
 
+/// A fetch is under way when the caller rejects the token, and the platform repeats that token.
+#[test]
+fn a_rejection_during_a_fetch_that_repeats_the_token_is_looked_into_next() {
+    let mut row = with_token();
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    assert_eq!(plan, RejectionPlan::default());
+    row.reject("A");
+    let mut other = row.clone();
+    row.conclude_rejection(7, plan, &RejectionOutcome::default(), START);
+    assert!(row.grant(7, &granted("A", 2_592_000), START, 270));
+    assert_eq!(row.freshness(START), Freshness::Spent);
+    assert_eq!(row.freshness_for_bystander(START), Freshness::Usable);
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    assert!(plan.check && !plan.force);
+    // Another token leaves nothing to look into.
+    assert!(other.grant(7, &granted("B", 2_592_000), START, 270));
+    assert_eq!(other.freshness(START), Freshness::Fresh);
+    assert!(!other.same_token_reissued);
+}
+
 #[test]
 fn a_late_leader_does_not_conclude_a_rejection() {
     let mut row = with_token();

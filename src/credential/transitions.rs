@@ -44,8 +44,11 @@ impl Row {
         }
         let same = self.token.as_deref() == Some(grant.token.as_str());
         let lifetime = grant.expires_in_s * 1000;
-        self.same_token_reissued = same && (self.rejected || self.same_token_reissued);
-        self.rejected = false;
+        // A rejection that came after the claim was not looked into. If the token is the same, the next leader does that.
+        let is_open = same && self.is_unchecked();
+        let is_answered = self.rejected && !is_open;
+        self.same_token_reissued = same && (is_answered || self.same_token_reissued);
+        self.rejected = is_open;
         self.replacement_attempted = false;
         self.token = Some(grant.token.clone());
         self.fetched_at = sent.wall_ms;
