@@ -104,8 +104,11 @@ impl Row {
             return false;
         }
         self.rejects += 1;
-        self.rejected = true;
-        self.replacement_attempted = false;
+        // A rejection that has been looked into since its caller read the row is not looked into again.
+        if !self.rejected {
+            self.rejected = true;
+            self.replacement_attempted = false;
+        }
         true
     }
 

@@ -244,6 +244,27 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert!(!row.may_force_for_accepted());
 }
 
+/// Two callers reject a token. The second one has read the row before the first, and writes it after the platform has
+/// refused the token and the fetch has failed.
+#[test]
+fn a_late_rejection_does_not_bring_a_refused_token_back() {
+    let mut row = with_token();
+    row.reject("A");
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    let refused = RejectionOutcome {
+        verdict: Some(REFUSED),
+        forced: false,
+    };
+    row.conclude_rejection(7, plan, &refused, START);
+    row.record_failure(7, &failure("down", Wait::BackOff), 8000, START);
+    let after = START.plus(1);
+    for _ in 0..2 {
+        assert_eq!(row.freshness(after), Freshness::Spent);
+        assert_eq!(row.freshness_for_bystander(after), Freshness::Spent);
+        assert!(row.reject("A"));
+    }
+}
+
 /// A fetch is under way when the caller rejects the token, and the platform repeats that token.
 #[test]
 fn a_rejection_during_a_fetch_that_repeats_the_token_is_looked_into_next() {
