@@ -1248,6 +1248,28 @@ fn a_refresh_token_put_during_a_fetch_is_used_at_once() {
     assert!(world.accepts(&handle.get("own").unwrap().value));
 }
 
+/// A leader that has read the row before another refresh token is put does not send the previous one.
+#[test]
+fn a_refresh_token_put_just_before_a_claim_is_the_one_that_is_sent() {
+    for moment in [Failpoint::Looked, Failpoint::Locked] {
+        let row = authorizer();
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        handle.get("above").unwrap();
+        handle.put("own", "refresh_token", "wrong-one").unwrap();
+        let leader = Child::fork(|| {
+            arm(moment, libc::SIGSTOP);
+            outcome(handle.get("own"))
+        });
+        leader.wait_for(libc::SIGSTOP);
+        handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+        leader.signal(libc::SIGCONT);
+        let got = leader.join();
+        assert!(world.accepts(&got), "{moment:?}: {got}");
+        assert_eq!(handle.get("own").unwrap().value, got);
+    }
+}
+
 #[test]
 fn deauthorization_is_reported_until_the_account_is_authorized_again() {
     let row = authorizer();

@@ -425,7 +425,12 @@ impl Session {
         let mut intent = Intent::NotNeeded;
         self.change_row(&found.key, |row| {
             shared.unsaved.apply(&found.key, row);
-            intent = self.intend(row, found, lease, stalest_allowed);
+            // Another secret may have been put since this leader opened the one that it would send.
+            let put = row.pushed.as_ref();
+            intent = match put.is_none_or(|put| put.is_same(found.row.pushed.as_ref())) {
+                true => self.intend(row, found, lease, stalest_allowed),
+                false => Intent::NotNeeded,
+            };
             Commit::when(matches!(intent, Intent::Fetch(..)))
         })?;
         if matches!(intent, Intent::Fetch(..)) {
