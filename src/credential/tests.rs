@@ -246,6 +246,11 @@ fn a_timeout_stands_only_for_callers_with_no_more_time() {
     row.claim(lease(), FORCE, START);
     row.record_failure(7, &timeout, 7900, START);
     assert!(row.standing_failure(START, 8000).is_some());
+    // The leader's time was over when it claimed.
+    row.claim(lease(), FORCE, START);
+    row.record_failure(7, &timeout, 0, START);
+    assert!(row.standing_failure(START, 1).is_some());
+    assert!(row.standing_failure(START, 8000).is_none());
 }
 
 #[test]

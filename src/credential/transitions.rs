@@ -134,7 +134,8 @@ impl Row {
         let in_time = self.release(lease_id);
         if in_time && failure.wait != Wait::NotShared {
             self.failed_budget_ms = match error.status {
-                Status::Timeout => budget_ms,
+                // 0 would stand for another failure than a timeout.
+                Status::Timeout => budget_ms.max(1),
                 _ => 0,
             };
             self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);
