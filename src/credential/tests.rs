@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 use crate::platform::errcodes::{Wait, platform_day};
-use crate::platform::{FetchError, Grant};
+use crate::platform::{FetchError, Grant, MAX_TOKEN};
 
 pub(super) const START: Now = Now {
     wall_ms: 1_800_000_000_000,
@@ -81,6 +81,25 @@ fn a_token_is_fresh_then_usable_then_spent() {
     assert_eq!(row.freshness(START.plus(6_950_000)), Freshness::Usable);
     assert_eq!(row.freshness(START.plus(7_199_999)), Freshness::Usable);
     assert_eq!(row.freshness(START.plus(7_200_000)), Freshness::Spent);
+}
+
+/// A file or a server may hold any text. A longer one would not fit into the memory of a caller in C.
+#[test]
+fn a_text_that_is_no_token_is_not_served() {
+    for (token, is_sound) in [
+        ("x".repeat(MAX_TOKEN), true),
+        ("x".repeat(MAX_TOKEN + 1), false),
+        (String::new(), false),
+        ("a\0b".into(), false),
+        ("a b".into(), false),
+    ] {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.token = Some(token);
+        let is_served = row.freshness(START) == Freshness::Fresh;
+        assert_eq!(is_served, is_sound, "{:?}", row.token);
+        assert_eq!(row.sound_token().is_some(), is_sound, "{:?}", row.token);
+    }
 }
 
 #[test]
