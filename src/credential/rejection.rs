@@ -188,6 +188,14 @@ impl Row {
         }
     }
 
+    /// Returns the number of forced refreshes on this day. The row's own count is of the day of its last claim.
+    pub fn forces_today(&self, now: Now) -> i64 {
+        match self.force_day == platform_day(now.wall_ms) {
+            true => self.forces,
+            false => 0,
+        }
+    }
+
     /// Returns whether callers have rejected an accepted token for so long that it is replaced nevertheless.
     pub fn rejections_outlast(&self, now: Now) -> bool {
         self.is_run_of_false_rejects(now) && now.wall_ms >= self.rejections.outlasts_at

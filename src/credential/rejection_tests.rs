@@ -229,6 +229,8 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert_eq!(row.forces, 0);
     spent.conclude_rejection(7, plan, &refused(true), START);
     assert_eq!(spent.forces, 1);
+    assert_eq!(spent.forces_today(START), 1);
+    assert_eq!(spent.forces_today(START.plus(86_400_000)), 0);
     // The budget of the day applies.
     let mut row = with_token();
     row.force_day = platform_day(START.wall_ms);
