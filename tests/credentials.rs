@@ -1033,6 +1033,29 @@ fn a_ticket_past_its_refresh_time_is_served_while_its_parent_is_unavailable() {
     }
 }
 
+/// The parent's token takes most of the time of an early refresh. The rest is not spent on a request that is likely to
+/// time out, and whose answer would then be lost.
+#[test]
+fn a_refresh_with_hardly_any_time_left_makes_no_request() {
+    let row = row("official", "jsapi_ticket");
+    let world = row.world(json!({}));
+    let handle = row.open(&world);
+    handle.set("revalidate_ms", "0").unwrap();
+    let ticket = handle.get(&row.name()).unwrap();
+    sqlite(
+        &world.store(),
+        "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET refresh_at = fetched_at; UPDATE weixin_token SET expires_at = fetched_at + 1 WHERE endpoint = 'stable_token'",
+    );
+    world.fault(json!({"id": "id1", "kind": "delay", "ms": 1500}));
+    handle.set("timeout_ms", "2000").unwrap();
+    let asked = row.requests(&world);
+    assert_eq!(handle.get(&row.name()).unwrap(), ticket);
+    assert_eq!(row.requests(&world), asked);
+    handle.set("timeout_ms", "8000").unwrap();
+    handle.get(&row.name()).unwrap();
+    assert_eq!(row.requests(&world), asked + 1);
+}
+
 // --- who shares what ---
 
 #[test]
@@ -1246,6 +1269,28 @@ fn a_refresh_token_put_during_a_fetch_is_used_at_once() {
     leader.signal(libc::SIGCONT);
     assert!(leader.join().contains("61023"));
     assert!(world.accepts(&handle.get("own").unwrap().value));
+}
+
+/// A leader that has read the row before another refresh token is put does not send the previous one.
+#[test]
+fn a_refresh_token_put_just_before_a_claim_is_the_one_that_is_sent() {
+    for moment in [Failpoint::Looked, Failpoint::Locked] {
+        let row = authorizer();
+        let world = row.world(json!({}));
+        let handle = row.open(&world);
+        handle.get("above").unwrap();
+        handle.put("own", "refresh_token", "wrong-one").unwrap();
+        let leader = Child::fork(|| {
+            arm(moment, libc::SIGSTOP);
+            outcome(handle.get("own"))
+        });
+        leader.wait_for(libc::SIGSTOP);
+        handle.put("own", "refresh_token", REFRESH_TOKEN).unwrap();
+        leader.signal(libc::SIGCONT);
+        let got = leader.join();
+        assert!(world.accepts(&got), "{moment:?}: {got}");
+        assert_eq!(handle.get("own").unwrap().value, got);
+    }
 }
 
 #[test]

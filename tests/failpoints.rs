@@ -164,7 +164,7 @@ fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
         handle.set("revalidate_ms", "0").unwrap();
         handle.get("shop").unwrap();
         let late = world.open_shop("official_classic");
-        late.set("timeout_ms", "300").unwrap();
+        late.set("timeout_ms", "500").unwrap();
         common::wait_until("the token is past its refresh time", || {
             row(&handle)["state"] == "usable"
         });

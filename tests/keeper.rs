@@ -622,6 +622,7 @@ fn a_platform_that_hangs_leaves_threads_to_the_others() {
     assert!(failures(&told.lock().unwrap()).is_empty());
 }
 
+/// The reader may know the account by another name.
 #[test]
 fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
     needs_root!();
@@ -634,6 +635,9 @@ fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
             .register(&name, "official", &name, SECRET)
             .unwrap();
     }
+    set.owner
+        .register("other", "official", "a119", SECRET)
+        .unwrap();
     set.world
         .fault(json!({"kind": "hang", "path": STABLE, "times": BUSY}));
     let store = keeping(&set.world);
@@ -645,7 +649,7 @@ fn a_credential_that_a_reader_waits_for_is_fetched_before_the_queue() {
         set.world.sim.counters().in_flight == BUSY as u64
     });
     let mut mailbox = fs::File::options().write(true).open(set.mailbox()).unwrap();
-    std::io::Write::write_all(&mut mailbox, b"{\"want\":\"a119\"}\n").unwrap();
+    std::io::Write::write_all(&mut mailbox, b"{\"want\":\"other\"}\n").unwrap();
     let mut before = Vec::new();
     wait_until("it is fetched", || {
         keeper.pass().unwrap();

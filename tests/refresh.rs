@@ -403,6 +403,25 @@ fn a_refusal_of_one_names_secret_does_not_apply_to_another_name() {
     assert_eq!(world.requests(), before + 1);
 }
 
+/// There are more names than the store remembers refusals of.
+#[test]
+fn if_the_secrets_of_many_names_are_wrong_few_are_tried() {
+    let world = World::with_account(json!({}));
+    let handle = world.open();
+    for name in 'a'..='l' {
+        let wrong = format!("{WRONG}{name}");
+        handle
+            .register(&name.to_string(), "official", "wx1", &wrong)
+            .unwrap();
+    }
+    let began = Instant::now();
+    for name in 'a'..='l' {
+        let failure = handle.get(&name.to_string()).unwrap_err();
+        assert_eq!((failure.status, failure.errcode), (WXTOKEN_E_API, 40125));
+    }
+    assert!(world.requests() <= 8 || is_late(began));
+}
+
 #[test]
 fn if_the_secret_of_every_name_is_wrong_each_is_tried_once() {
     let world = World::with_account(json!({}));

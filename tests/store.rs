@@ -308,6 +308,19 @@ fn a_read_sees_every_change_that_any_program_made_to_the_file() {
     assert!(world.accepts(&said()), "another is fetched");
 }
 
+/// A caller in C has room for a token of 1023 bytes.
+#[test]
+fn a_text_in_the_store_that_is_longer_than_a_token_is_replaced() {
+    let world = World::with_account(json!({"renew_window_ms": 7_200_000}));
+    let handle = world.open_shop("official");
+    handle.set("revalidate_ms", "0").unwrap();
+    handle.get("shop").unwrap();
+    let long = "UPDATE weixin_token SET access_token = printf('%.*c', 1024, 'x')";
+    sqlite(&world.store(), long);
+    assert!(world.accepts(&handle.get("shop").unwrap().value));
+    assert_eq!(world.minted(), 2);
+}
+
 /// Faults row 20: a journal that is not the library's. The store next to it is intact and stays.
 #[test]
 fn garbage_in_the_journal_costs_nothing() {

@@ -97,9 +97,12 @@ impl AtServer {
     /// Reports that the API refused this token. The server compares it with its own.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let rejected = self.caller(self.call.deadline).reject(name, token);
-        // The next get asks the server, whether or not this call succeeded.
-        self.call.state.shared.invalidate_all();
-        rejected
+        // The next get asks the server, even if the server did not take the rejection. While the server is away, the
+        // tokens in memory stay in use, since most of them are another account's.
+        if !matches!(rejected, Err(Trouble::Away(_))) {
+            self.call.state.shared.invalidate_all();
+        }
+        Ok(rejected?)
     }
 
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {

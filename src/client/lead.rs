@@ -181,6 +181,10 @@ impl Session {
         if self.is_reader() {
             return Err(self.cannot_fetch(&found));
         }
+        // The look at the store or the parent's token may have taken most of the time.
+        if !self.has_time_to_lead() {
+            return Ok(LeadResult::NotNow);
+        }
         let name = found.name();
         let mut found = found;
         loop {
@@ -229,8 +233,6 @@ impl Session {
             } else {
                 LockPolicy::RespectLockWithoutLease
             };
-            // With less time than this the call does not lead: a timeout would be blamed on the platform.
-            let fair = self.options.timeout_ms.min(MIN_FETCH_BUDGET_MS) / 2;
             if is_reader
                 && found.account.origin().is_none()
                 && let Some(put) = found
@@ -243,7 +245,7 @@ impl Session {
                 return Err(never_put(&found, put));
             }
             let by_keeper = is_reader && self.ask_keeper(&found, &mut asked);
-            let claim = if by_keeper || self.left_ms() < fair {
+            let claim = if by_keeper || !self.has_time_to_lead() {
                 Claim::Taken
             } else if is_reader && !found.row.lease_is_active(now) {
                 // This process may not fetch, and no keeper fetches for it.
@@ -297,6 +299,11 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Returns whether enough time is left for a fetch. With less, a timeout would be blamed on the platform.
+    fn has_time_to_lead(&self) -> bool {
+        self.left_ms() >= self.options.timeout_ms.min(MIN_FETCH_BUDGET_MS) / 2
     }
 
     /// Returns the error of a reader without a keeper.
@@ -425,7 +432,12 @@ impl Session {
         let mut intent = Intent::NotNeeded;
         self.change_row(&found.key, |row| {
             shared.unsaved.apply(&found.key, row);
-            intent = self.intend(row, found, lease, stalest_allowed);
+            // Another secret may have been put since this leader opened the one that it would send.
+            let put = row.pushed.as_ref();
+            intent = match put.is_none_or(|put| put.is_same(found.row.pushed.as_ref())) {
+                true => self.intend(row, found, lease, stalest_allowed),
+                false => Intent::NotNeeded,
+            };
             Commit::when(matches!(intent, Intent::Fetch(..)))
         })?;
         if matches!(intent, Intent::Fetch(..)) {

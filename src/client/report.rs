@@ -413,7 +413,7 @@ fn describe_token(
         false_rejects: row.rejections.false_rejects,
         false_reject_at: moment(row.rejections.accepted_at),
         contested: None,
-        forces_today: row.forces,
+        forces_today: row.forces_today(now),
         failures_in_a_row,
         last_error,
         secret_refused_at: refusal.map(|refusal| seconds(refusal.at)),

@@ -3,6 +3,7 @@
 use super::Row;
 use crate::clock::Now;
 use crate::error::{Error, Status};
+use crate::platform::MAX_TOKEN;
 
 /// The milliseconds by which a keeper's refresh time is earlier than that of other processes. A stable token has a
 /// successor 300 s before its end, and the refresh time is at most 289 s before the end.
@@ -87,8 +88,16 @@ impl Row {
         self.left_ms(now) - (self.expires_at - self.refresh_at)
     }
 
+    /// Returns the token, if it is one that can be returned to a caller in C. A server or a file may hold another text.
+    pub fn sound_token(&self) -> Option<&str> {
+        self.token.as_deref().filter(|token| {
+            (1..=MAX_TOKEN).contains(&token.len())
+                && token.bytes().all(|byte| byte.is_ascii_graphic())
+        })
+    }
+
     pub(super) fn freshness_with(&self, now: Now, head_start_ms: i64) -> Freshness {
-        if self.token.is_none() || self.left_ms(now) <= 0 {
+        if self.sound_token().is_none() || self.left_ms(now) <= 0 {
             return Freshness::Spent;
         }
         if self.rejected {

@@ -29,11 +29,14 @@ pub struct Lease {
 }
 
 impl Row {
-    /// Moves the steady times into this epoch. A token from another epoch keeps the life that the wall clock gives it.
+    /// Moves the steady times into this epoch. A token from another epoch keeps the life that it has now, and a spent
+    /// one stays spent.
     pub(super) fn move_to_epoch(&mut self, now: Now) {
         if self.epoch != now.epoch {
+            let lifetime = self.expires_at - self.fetched_at;
+            let age_ms = lifetime - self.left_ms(now).min(lifetime);
             self.epoch = now.epoch.into();
-            self.fetched_steady = now.steady_ms - (now.wall_ms - self.fetched_at).max(0);
+            self.fetched_steady = now.steady_ms - age_ms;
         }
     }
 

@@ -72,7 +72,10 @@ impl Row {
             error.retry_after_ms = own.left_ms(now);
             return Some(error);
         }
-        if self.last_failure_is_of_a_secret() {
+        // A secret that is not among the remembered ones may have been refused before those. While all of them stand, it
+        // waits.
+        let standing = self.refusals.iter().filter(|known| known.left_ms(now) > 0);
+        if self.last_failure_is_of_a_secret() && standing.count() < MAX_REFUSALS {
             return None;
         }
         self.standing_failure(now, patience_ms)

@@ -98,6 +98,22 @@ fn eight_refusals_are_remembered() {
     assert_eq!(row.refusals.len(), 8);
 }
 
+/// A secret that was refused may be forgotten for later ones. It would otherwise be tried again at once, and so on.
+#[test]
+fn while_eight_refusals_stand_no_other_secret_is_tried() {
+    let mut row = Row::default();
+    let mut wait = 0;
+    for secret in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        assert!(!stands(&row, secret, START), "{secret}");
+        wait = refused_secret(&mut row, secret, START);
+    }
+    assert!(stands(&row, "i", START.plus(1)));
+    refused_secret(&mut row, "i", START.plus(1));
+    assert!(row.refusal_of("a").is_none());
+    assert!(stands(&row, "a", START.plus(2)) && stands(&row, "j", START.plus(2)));
+    assert!(!stands(&row, "a", START.plus(wait + 1)));
+}
+
 #[test]
 fn a_new_secret_does_not_wait_without_reason() {
     let held = |row: &Row, secret: &str, after: i64| {

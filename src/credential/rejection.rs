@@ -104,8 +104,11 @@ impl Row {
             return false;
         }
         self.rejects += 1;
-        self.rejected = true;
-        self.replacement_attempted = false;
+        // A rejection that has been looked into since its caller read the row is not looked into again.
+        if !self.rejected {
+            self.rejected = true;
+            self.replacement_attempted = false;
+        }
         true
     }
 
@@ -182,6 +185,14 @@ impl Row {
             check,
             force,
             may_force,
+        }
+    }
+
+    /// Returns the number of forced refreshes on this day. The row's own count is of the day of its last claim.
+    pub fn forces_today(&self, now: Now) -> i64 {
+        match self.force_day == platform_day(now.wall_ms) {
+            true => self.forces,
+            false => 0,
         }
     }
 

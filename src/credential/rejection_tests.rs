@@ -229,6 +229,8 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert_eq!(row.forces, 0);
     spent.conclude_rejection(7, plan, &refused(true), START);
     assert_eq!(spent.forces, 1);
+    assert_eq!(spent.forces_today(START), 1);
+    assert_eq!(spent.forces_today(START.plus(86_400_000)), 0);
     // The budget of the day applies.
     let mut row = with_token();
     row.force_day = platform_day(START.wall_ms);
@@ -242,6 +244,47 @@ fn a_forced_fetch_is_reserved_and_given_back() {
     assert!(row.may_force_for_accepted());
     row.forces += 1;
     assert!(!row.may_force_for_accepted());
+}
+
+/// Two callers reject a token. The second one has read the row before the first, and writes it after the platform has
+/// refused the token and the fetch has failed.
+#[test]
+fn a_late_rejection_does_not_bring_a_refused_token_back() {
+    let mut row = with_token();
+    row.reject("A");
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    let refused = RejectionOutcome {
+        verdict: Some(REFUSED),
+        forced: false,
+    };
+    row.conclude_rejection(7, plan, &refused, START);
+    row.record_failure(7, &failure("down", Wait::BackOff), 8000, START);
+    let after = START.plus(1);
+    for _ in 0..2 {
+        assert_eq!(row.freshness(after), Freshness::Spent);
+        assert_eq!(row.freshness_for_bystander(after), Freshness::Spent);
+        assert!(row.reject("A"));
+    }
+}
+
+/// A fetch is under way when the caller rejects the token, and the platform repeats that token.
+#[test]
+fn a_rejection_during_a_fetch_that_repeats_the_token_is_looked_into_next() {
+    let mut row = with_token();
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    assert_eq!(plan, RejectionPlan::default());
+    row.reject("A");
+    let mut other = row.clone();
+    row.conclude_rejection(7, plan, &RejectionOutcome::default(), START);
+    assert!(row.grant(7, &granted("A", 2_592_000), START, 270));
+    assert_eq!(row.freshness(START), Freshness::Spent);
+    assert_eq!(row.freshness_for_bystander(START), Freshness::Usable);
+    let plan = row.claim(lease(), STABLE, START).rejection;
+    assert!(plan.check && !plan.force);
+    // Another token leaves nothing to look into.
+    assert!(other.grant(7, &granted("B", 2_592_000), START, 270));
+    assert_eq!(other.freshness(START), Freshness::Fresh);
+    assert!(!other.same_token_reissued);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::Now;
 use crate::error::{Error, Status};
 use crate::platform::errcodes::{Wait, platform_day};
-use crate::platform::{FetchError, Grant};
+use crate::platform::{FetchError, Grant, MAX_TOKEN};
 
 pub(super) const START: Now = Now {
     wall_ms: 1_800_000_000_000,
@@ -81,6 +81,25 @@ fn a_token_is_fresh_then_usable_then_spent() {
     assert_eq!(row.freshness(START.plus(6_950_000)), Freshness::Usable);
     assert_eq!(row.freshness(START.plus(7_199_999)), Freshness::Usable);
     assert_eq!(row.freshness(START.plus(7_200_000)), Freshness::Spent);
+}
+
+/// A file or a server may hold any text. A longer one would not fit into the memory of a caller in C.
+#[test]
+fn a_text_that_is_no_token_is_not_served() {
+    for (token, is_sound) in [
+        ("x".repeat(MAX_TOKEN), true),
+        ("x".repeat(MAX_TOKEN + 1), false),
+        (String::new(), false),
+        ("a\0b".into(), false),
+        ("a b".into(), false),
+    ] {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        row.token = Some(token);
+        let is_served = row.freshness(START) == Freshness::Fresh;
+        assert_eq!(is_served, is_sound, "{:?}", row.token);
+        assert_eq!(row.sound_token().is_some(), is_sound, "{:?}", row.token);
+    }
 }
 
 #[test]
@@ -246,6 +265,11 @@ fn a_timeout_stands_only_for_callers_with_no_more_time() {
     row.claim(lease(), FORCE, START);
     row.record_failure(7, &timeout, 7900, START);
     assert!(row.standing_failure(START, 8000).is_some());
+    // The leader's time was over when it claimed.
+    row.claim(lease(), FORCE, START);
+    row.record_failure(7, &timeout, 0, START);
+    assert!(row.standing_failure(START, 1).is_some());
+    assert!(row.standing_failure(START, 8000).is_none());
 }
 
 #[test]
@@ -468,6 +492,24 @@ fn a_token_keeps_its_age_in_another_boot() {
     row.claim(lease(), FORCE, rebooted);
     assert_eq!(row.fetched_steady, 5 - 60_000);
     assert_eq!(row.left_ms(rebooted), 7_140_000);
+}
+
+/// A host without a battery for its clock boots in the past. The claim of the next fetch does not revive the token.
+#[test]
+fn a_token_from_another_boot_that_is_spent_stays_spent_when_a_leader_claims() {
+    for (set_back_ms, is_spent) in [(5001, true), (5000, false)] {
+        let mut row = Row::default();
+        fetched(&mut row, "A", 7200, START);
+        let rebooted = Now {
+            wall_ms: START.wall_ms - set_back_ms,
+            steady_ms: 5,
+            epoch: "next",
+        };
+        refused(&mut row, Wait::BackOff, rebooted);
+        let freshness = row.freshness(rebooted.plus(1));
+        assert_eq!(freshness == Freshness::Spent, is_spent, "{set_back_ms}");
+        assert!(row.left_ms(rebooted) <= 7_200_000, "{set_back_ms}");
+    }
 }
 
 #[test]

@@ -44,8 +44,11 @@ impl Row {
         }
         let same = self.token.as_deref() == Some(grant.token.as_str());
         let lifetime = grant.expires_in_s * 1000;
-        self.same_token_reissued = same && (self.rejected || self.same_token_reissued);
-        self.rejected = false;
+        // A rejection that came after the claim was not looked into. If the token is the same, the next leader does that.
+        let is_open = same && self.is_unchecked();
+        let is_answered = self.rejected && !is_open;
+        self.same_token_reissued = same && (is_answered || self.same_token_reissued);
+        self.rejected = is_open;
         self.replacement_attempted = false;
         self.token = Some(grant.token.clone());
         self.fetched_at = sent.wall_ms;
@@ -131,7 +134,8 @@ impl Row {
         let in_time = self.release(lease_id);
         if in_time && failure.wait != Wait::NotShared {
             self.failed_budget_ms = match error.status {
-                Status::Timeout => budget_ms,
+                // 0 would stand for another failure than a timeout.
+                Status::Timeout => budget_ms.max(1),
                 _ => 0,
             };
             self.backoff_ms = spread(failure.wait.length_ms(now.wall_ms, self.failures), 20).max(1);

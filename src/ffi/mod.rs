@@ -509,7 +509,8 @@ unsafe fn client<'a>(wx: *mut wxtoken) -> Result<&'a Client> {
 /// uninitialised, so it is written through pointers.
 unsafe fn give(token: &CachedToken, out: *mut wxtoken_token) {
     let length = token.value.len();
-    // SAFETY: by the header's contract `out` may be written to. A token is shorter than `value`.
+    assert!(length < TOKEN_SIZE);
+    // SAFETY: by the header's contract `out` may be written to. The token is shorter than `value`.
     unsafe {
         (&raw mut (*out).expires_at).write(token.expires_at_s);
         (&raw mut (*out).length).write(length);

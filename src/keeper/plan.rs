@@ -49,6 +49,9 @@ impl Keeper {
                 }
                 let row = row.unwrap_or(&empty);
                 let place = seen.get(&key).copied();
+                if let Some(place) = place {
+                    plan[place].is_wanted |= is_wanted;
+                }
                 // This is a second name of the same credential. It matters only if a secret was refused: the other
                 // account has another one.
                 if place.is_some() && row.refusals.is_empty() {
@@ -62,7 +65,6 @@ impl Keeper {
                         planned.due_ms = due_ms;
                         planned.job.name = name;
                     }
-                    planned.is_wanted |= is_wanted;
                     continue;
                 }
                 let base_url = key.base_url.clone();

@@ -29,7 +29,7 @@ impl CachedToken {
     /// Returns the token of a row if it is fresh or usable.
     pub fn from_row(row: &Row, now: Now) -> Option<CachedToken> {
         let left = row.left_ms(now);
-        let value = row.token.as_deref().filter(|_| left > 0)?;
+        let value = row.sound_token().filter(|_| left > 0)?;
         // The store's clock may be that of another host. So only the time that is left counts, on both clocks of this
         // host.
         let expires_at_s = row.expires_at.div_euclid(1000);

@@ -157,7 +157,7 @@ impl Caller<'_> {
     }
 
     /// Reports that the API refused this token.
-    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
+    pub fn reject(&self, name: Option<&str>, token: &str) -> Result<(), Trouble> {
         let doing = format!("cannot reject {}", words_of(name));
         let body = json_of("token", Some(token));
         let path = path_of("/v1/reject", name);

@@ -157,6 +157,9 @@ fn a_good_token_is_handed_out_while_the_server_is_away() {
     // The wait is 100 ms, plus the time that the machine needs.
     println!("the longest get of a good token: {stopped:?} stopped, {gone:?} gone");
     assert!(stopped < Duration::from_secs(3) && gone < Duration::from_secs(3));
+    // A rejection that does not reach the server takes no good token away.
+    handle.reject("shop", "another token").unwrap_err();
+    assert_eq!(handle.get("shop").unwrap(), token);
     let cold = Child::fork(|| {
         let failed = open(&url, &key).get("shop").unwrap_err();
         format!("{:?} {}", failed.status, failed.message)
