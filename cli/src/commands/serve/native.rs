@@ -11,7 +11,7 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wxtoken::tool::{
-    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, json_shown,
+    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, is_put_secret, json_shown,
 };
 
 use super::admission::{Call, Caller, Refusal, bearer};
@@ -132,6 +132,14 @@ async fn get(
         named => named,
     };
     let name = named(&caller, parts)?;
+    // A pushed ticket or a refresh token is a secret. Only a client that puts such secrets gets them back.
+    if parts
+        .get(1)
+        .is_some_and(|credential| is_put_secret(credential))
+    {
+        caller.require(Verb::Get)?;
+        caller.require(Verb::Put)?;
+    }
     // A client that may only forward gets tickets, and stand-ins for tokens.
     let is_ticket = parts
         .get(1)
