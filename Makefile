@@ -117,7 +117,7 @@ install-lib-files:
 	install -m 644 docs/c/libwxtoken.7 $(DESTDIR)$(MANDIR)/man7/libwxtoken.7
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: wxtoken' 'Description: One WeChat access token per account for every process and language' \
-	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwxtoken' 'Libs.private: -lpthread -ldl -lm -lgcc_s -lc' \
+	  'Version: $(VERSION)' 'Libs: -L$${libdir} -lwxtoken' 'Libs.private: -lpthread -ldl -lm -lc' \
 	  'Cflags: -I$${includedir}' > $(DESTDIR)$(LIBDIR)/pkgconfig/wxtoken.pc
 
 # The program just built writes its own manual and completions. Where each shell looks for them is its own affair.

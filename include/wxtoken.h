@@ -421,7 +421,7 @@ wxtoken_status wxtoken_put(wxtoken *wx, const char *account, const char *field, 
  *
  * Five names give a secret instead. account/refresh_token, account/verify_ticket, account/suite_ticket and
  * account/app_ticket give what wxtoken_put has set. account/refresh_token_before gives the last refresh token that was
- * replaced. Only a process that can read the key file gets them.
+ * replaced. Only a process that can read the key file gets them, or a client of a server that may get and put.
  *
  * @param name  An account or account/credential. NULL is the current account.
  * @param out   Receives the token. A failure leaves it as it was.

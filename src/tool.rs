@@ -131,6 +131,13 @@ pub fn kinds() -> Vec<KindOfAccount> {
         .collect()
 }
 
+/// Returns whether a credential is a secret that was put, or the one before it, and not a token of a platform.
+pub fn is_put_secret(credential: &str) -> bool {
+    let field = credential.strip_suffix("_before").unwrap_or(credential);
+    let mut pushed = Kind::all().filter_map(|kind| kind.token().pushed.as_ref());
+    pushed.any(|put| put.field == field)
+}
+
 /// Fails if a new account could not be registered with any secret.
 pub fn check_new_account(name: &str, kind: &str, id: &str) -> Result<()> {
     crate::client::check_new(name, kind, id).map(|_| ())

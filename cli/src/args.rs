@@ -147,7 +147,7 @@ pub enum Command {
     /// Copy accounts, and what was put for them, from one store to another
     ///
     /// FROM and TO are each the path of a file, or a URL such as redis://HOST. Secrets are sealed with the key of TO.
-    /// Tokens are not copied: TO fetches its own. When TO fetches a token of kind official_classic or douyin, the one
+    /// Tokens are not copied: TO fetches its own. When TO fetches a token of a kind such as official_classic, the one
     /// in FROM ends. Use only one of the two stores from then on.
     ///
     /// An account that TO lacks is added. An account that differs in TO, or was removed there, is left as it is and

@@ -86,7 +86,7 @@ class Build:
         text = "\n".join(lines) + "\n"
         if self.target.libc == "musl":
             # A static program on Alpine takes its unwinder from gcc_eh, because gcc_s is only a shared library.
-            text = text.replace("-lgcc_s", "-lgcc_eh")
+            text = text.replace(" -lm -lc\n", " -lm -lgcc_eh -lc\n")
         described.write_text(text)
         for unit in (ROOT / "contrib/systemd").iterdir():
             shutil.copy(unit, tree / "lib/systemd/system")

@@ -51,6 +51,11 @@ runs() {
   ! ldd "$build/static" | grep -q libwxtoken || die "the static program needs the shared library"
   pass
 
+  # glibc warns that names of users and hosts are looked up by its shared libraries.
+  "$CC" -static -o "$build/whole" "$examples/first_get.c" $("$PKG_CONFIG" --cflags wxtoken) \
+    $("$PKG_CONFIG" --static --libs wxtoken) 2>"$work/warnings" || die "linking a static program: $(cat "$work/warnings")"
+  runs "$build/whole" whole
+
   # The program in the header's first comment, as C and as C++.
   sed -n '/FIRST USE/,/^ \*     }/s/^ \* \{0,5\}//p' "$include/wxtoken.h" | sed 1d >"$work/first_use.c"
   mkdir "$work/first_use"

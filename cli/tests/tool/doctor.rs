@@ -665,9 +665,17 @@ fn the_environment_is_shown_without_values_that_may_be_secret() {
         .env("WXTOKEN_TIMEOUT_MS", "3000");
     command.env("WXTOKEN_PROXY", "http://user:hushhush@127.0.0.1:9");
     command.env("WXTOKEN_SECRET", "hushhush");
+    command.env("WXTOKEN_SERVER_KEY", "wxk_hushhush");
     let run = finished(command, "");
     assert!(!run.out.contains("hushhush"), "{}", run.out);
     let (_, findings) = read(&run);
+    expect_in(
+        &findings,
+        "environment",
+        "note",
+        "WXTOKEN_SERVER_KEY is set",
+        "",
+    );
     expect_in(
         &findings,
         "environment",
@@ -690,6 +698,17 @@ fn the_environment_is_shown_without_values_that_may_be_secret() {
         "WXTOKEN_SECRET",
         "unset",
     );
+
+    // The sentinels' password is in the query of a URL that may have no login.
+    let mut sentinels = desk.command(&["doctor", "--offline", "--json"]);
+    sentinels.env(
+        "WXTOKEN_STORE",
+        "redis+sentinel://127.0.0.1:1/main?sentinel_password=hushhush",
+    );
+    let run = finished(sentinels, "");
+    assert!(!run.out.contains("hushhush"), "{}", run.out);
+    let (_, findings) = read(&run);
+    expect_in(&findings, "environment", "note", "WXTOKEN_STORE is set", "");
 
     let mut wrong = desk.command(&["doctor", "--offline", "--json"]);
     wrong.env("WXTOKEN_TIMEOUT_MS", "soon");

@@ -55,9 +55,13 @@ pub fn look(found: &mut Findings) {
     }
 }
 
-/// Returns a variable with its value. A value that may hold a password is left out.
+/// The variables whose value may be a secret in any form.
+const HIDDEN: [&str; 2] = ["WXTOKEN_PROXY", "WXTOKEN_SERVER_KEY"];
+
+/// Returns a variable with its value. A value that may hold a secret is left out. In a URL, a login ends at an `@`, and
+/// a query follows a `?`.
 fn described(name: &str, value: &str) -> String {
-    if name == "WXTOKEN_PROXY" || value.contains('@') {
+    if HIDDEN.contains(&name) || value.contains(['@', '?']) {
         return format!("{name} is set");
     }
     format!("{name}={value}")

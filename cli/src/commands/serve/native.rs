@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wxtoken::tool::{
-    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, json_shown,
+    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, is_put_secret, json_shown,
 };
 
 use super::admission::{Call, Caller, Refusal, bearer};
@@ -131,6 +132,14 @@ async fn get(
         named => named,
     };
     let name = named(&caller, parts)?;
+    // A pushed ticket or a refresh token is a secret. Only a client that puts such secrets gets them back.
+    if parts
+        .get(1)
+        .is_some_and(|credential| is_put_secret(credential))
+    {
+        caller.require(Verb::Get)?;
+        caller.require(Verb::Put)?;
+    }
     // A client that may only forward gets tickets, and stand-ins for tokens.
     let is_ticket = parts
         .get(1)
@@ -200,14 +209,15 @@ async fn note_rejection(
     parts: &[String],
     request: Request,
 ) -> Result<Answer, Refusal> {
-    let caller = known(call, request.headers()).await?;
+    let (head, body) = with_body(request).await;
+    let caller = known(call, &head.headers).await?;
     caller.require_or_forward(Verb::Reject)?;
     let parts = match parts {
         [] => &[unnamed(call, &caller).await?],
         named => named,
     };
     let name = named(&caller, parts)?;
-    let token = field(request.into_body(), "token").await?;
+    let token = field(&body?, "token")?;
     if token.starts_with(STAND_IN_PREFIX) {
         // The server notices by itself if the platform refuses the token behind a stand-in.
         call.account = Some(name);
@@ -241,7 +251,8 @@ async fn put_field(
     put: String,
     request: Request,
 ) -> Result<Answer, Refusal> {
-    let caller = admitted(call, request.headers(), Verb::Put).await?;
+    let (head, body) = with_body(request).await;
+    let caller = admitted(call, &head.headers, Verb::Put).await?;
     caller.require_sight(&account)?;
     // Only the operator decides which account is current, and which is a parent.
     if put == "current" || put == "parent" {
@@ -250,7 +261,7 @@ async fn put_field(
             .advise("Run `wxtoken put` on the server.")
             .into());
     }
-    let value = field(request.into_body(), "value").await?;
+    let value = field(&body?, "value")?;
     let of = account.clone();
     call.server
         .work
@@ -318,9 +329,16 @@ fn named(caller: &Caller, parts: &[String]) -> Result<String, Refusal> {
     Ok(parts.join("/"))
 }
 
-/// The text in a field of a request's JSON object.
-async fn field(body: Body, name: &str) -> Result<String, Refusal> {
-    let fields = object(body).await?;
+/// Reads a request whole, before anything in it is refused. If an answer came before the body, the connection would
+/// be closed, and a client that is still sending would not see the answer.
+async fn with_body(request: Request) -> (Parts, Result<Bytes, Refusal>) {
+    let (head, body) = request.into_parts();
+    (head, bytes(body).await)
+}
+
+/// The text in a field of a JSON object.
+fn field(bytes: &[u8], name: &str) -> Result<String, Refusal> {
+    let fields = parsed(bytes)?;
     match fields.get(name).and_then(Value::as_str) {
         Some(text) if !text.is_empty() => Ok(text.into()),
         _ => Err(Error::argument(format!("the body has no text {name}"))
@@ -331,9 +349,12 @@ async fn field(body: Body, name: &str) -> Result<String, Refusal> {
 
 /// Reads a body that is a JSON object.
 pub async fn object(body: Body) -> Result<Map<String, Value>, Refusal> {
-    let bytes = bytes(body).await?;
+    parsed(&bytes(body).await?)
+}
+
+fn parsed(bytes: &[u8]) -> Result<Map<String, Value>, Refusal> {
     // The error's own text may quote the body.
-    let parsed: Result<Value, _> = serde_json::from_slice(&bytes);
+    let parsed: Result<Value, _> = serde_json::from_slice(bytes);
     match parsed {
         Ok(Value::Object(fields)) => Ok(fields),
         _ => Err(unread("it is not a JSON object").into()),

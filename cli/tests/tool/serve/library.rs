@@ -134,6 +134,23 @@ fn a_refusal_is_reported_without_the_key() {
 }
 
 #[test]
+fn a_refused_call_with_a_body_gets_its_answer_each_time() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &["--accounts", "shop"]);
+    let unix = format!("unix:{}", desk.path("s.sock").display());
+    let _serving = Serving::with(&desk, &["--listen", &unix]);
+    let handle = open(&unix, &key);
+    // An answer in front of the body would close the connection, and at times the client would see no answer.
+    for _ in 0..100 {
+        let unseen = handle.reject("stall", "a token").unwrap_err();
+        assert_eq!(unseen.status, WXTOKEN_E_ACCOUNT, "{unseen:?}");
+        let refused = handle.put("shop", "retry", "1").unwrap_err();
+        assert_eq!(refused.status, WXTOKEN_E_STORE);
+        assert!(refused.message.contains("may not put"), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_good_token_is_handed_out_while_the_server_is_away() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);

@@ -165,6 +165,57 @@ fn a_client_puts_a_pushed_secret_and_sees_the_status() {
 }
 
 #[test]
+fn a_put_secret_is_given_only_to_a_client_that_may_get_and_put() {
+    let desk = Desk::with_shop();
+    desk.world.add("component", "wxc", json!({}));
+    desk.register("platform", "component", "wxc");
+    let refresh = format!("refreshtoken@@@{SECRET}");
+    let spec = json!({"kind": "authorizer", "id": "wxa", "parent": "wxc", "secret": refresh});
+    desk.world.sim.post("/accounts", spec).unwrap();
+    desk.done(&[
+        "account",
+        "add",
+        "customer",
+        "--kind",
+        "authorizer",
+        "--id",
+        "wxa",
+        "--parent",
+        "platform",
+    ]);
+    let pusher = desk.client("pusher", &["--allow", "get,put"]);
+    let usual = desk.client("usual", &[]);
+    let forwarded = desk.client("forwarded", &["--allow", "forward,put"]);
+    let serving = Serving::start(&desk);
+    let (ticket, _) = desk.world.sim.push("wxc", 0).unwrap();
+    for (path, value) in [
+        ("platform/verify_ticket", &ticket),
+        ("customer/refresh_token", &refresh),
+    ] {
+        let body = json!({ "value": value }).to_string();
+        let put = format!("/v1/put/{path}");
+        let done = ask(&mut serving.connect(), "PUT", &put, &bearer(&pusher), &body);
+        assert_eq!(done.status, 204, "{done:?}");
+        let path = format!("/v1/token/{path}");
+        assert_eq!(serving.get(&path, &pusher).token(), *value);
+        let before = format!("{path}_before");
+        for path in [&path, &before] {
+            for key in [&usual, &forwarded] {
+                let refused = serving.get(path, key);
+                assert_eq!((refused.status, refused.error()), (403, "STORE"));
+            }
+        }
+    }
+    // Tickets of the platform are not secrets.
+    let path = "/v1/token/customer/jsapi_ticket";
+    assert_eq!(
+        serving.get(path, &usual).token(),
+        serving.get(path, &forwarded).token()
+    );
+    has_none_of(&serving.end(), &[&ticket, &refresh]);
+}
+
+#[test]
 fn monitoring_needs_no_key_on_this_host() {
     let desk = Desk::with_shop();
     let serving = Serving::start(&desk);
