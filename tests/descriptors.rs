@@ -331,6 +331,35 @@ fn a_child_inherits_no_descriptor_of_the_store() {
     assert_eq!(said, "0 0 ");
 }
 
+/// Faults row 88: parent and child have the same process id, each in its own namespace.
+#[test]
+fn a_child_with_the_process_id_of_its_parent_inherits_no_descriptor_either() {
+    needs_root!();
+    /// Makes the next child the first process of a namespace, which has the number 1.
+    fn number_children_from_one() {
+        // SAFETY: concerns the children of this forked child alone.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+    }
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        number_children_from_one();
+        let parent = Child::fork(|| {
+            let handle = world.open_shop("official");
+            handle.get("shop").unwrap();
+            let ours = descriptors(world.directory.path()).len();
+            number_children_from_one();
+            let child = Child::fork(|| {
+                let inherited = descriptors(world.directory.path()).len();
+                format!("{} {inherited} {}", std::process::id(), token_of(&handle))
+            });
+            format!("{} {ours}|{}", std::process::id(), child.join())
+        });
+        parent.join()
+    })
+    .join();
+    assert_eq!(said, "1 2|1 0 ");
+}
+
 /// Faults row 88, found by an audit: a child drops its privileges, and writes to the descriptors that it inherited.
 #[test]
 fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
