@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome};
+use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::json;
 
 const BYTES: &[u8] = b"the host's own data\n";
@@ -302,6 +302,32 @@ fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
     .join();
     assert_eq!(said, format!("{ROUNDS} true []"));
     assert_eq!(files_of(&world), 4, "nothing was set aside");
+}
+
+/// Faults row 87, during a fetch: the host closes one of the two descriptors of the leader's lock.
+#[test]
+fn a_leader_whose_lock_is_closed_still_excludes_other_processes() {
+    for which in [0, 1] {
+        let world = World::with_account(json!({}));
+        world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500}));
+        let asked = world.directory.path().join("asked");
+        let leader = Child::fork(|| {
+            let handle = world.open_shop("official_classic");
+            std::thread::scope(|scope| {
+                let got = scope.spawn(|| outcome(handle.get("shop")));
+                wait_until("the test has seen the request", || asked.exists());
+                let locks = descriptors(&world.store().with_added_extension("lock"));
+                // SAFETY: this is the host's bug.
+                unsafe { libc::close(locks[which]) };
+                let other = Child::fork(|| outcome(world.open().get("shop"))).join();
+                format!("{} {}", locks.len(), got.join().unwrap() == other)
+            })
+        });
+        wait_until("the leader asks", || world.requests() == 1);
+        fs::write(&asked, "").unwrap();
+        assert_eq!(leader.join(), "2 true", "{which}");
+        assert_eq!(world.requests(), 1, "{which}");
+    }
 }
 
 /// Faults row 88: no generation of children inherits a descriptor.
