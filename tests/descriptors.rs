@@ -442,3 +442,30 @@ fn a_process_with_many_stores_keeps_few_files_open() {
     .join();
     assert_eq!(said, "true");
 }
+
+/// Faults row 90: more stores than that are in use at the same time.
+#[test]
+fn stores_that_were_in_use_at_the_same_time_close_their_files_afterwards() {
+    const STORES: usize = 40;
+    let world = World::with_account(json!({"delay_ms": 2000}));
+    let said = Child::fork(|| {
+        let handles: Vec<Handle> = (0..STORES)
+            .map(|number| {
+                let store = world.directory.path().join(format!("{number}.db"));
+                let handle = world.open_at(&store);
+                handle.register("shop", "official", "wx1", SECRET).unwrap();
+                handle
+            })
+            .collect();
+        std::thread::scope(|scope| {
+            for handle in &handles {
+                scope.spawn(|| handle.get("shop").unwrap());
+            }
+        });
+        handles[0].report();
+        // Sixteen databases and sixteen locks.
+        format!("{}", descriptors(world.directory.path()).len() <= 34)
+    })
+    .join();
+    assert_eq!(said, "true");
+}
