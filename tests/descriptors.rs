@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome};
+use common::{Child, Handle, SECRET, World, drop_privileges, needs_root, outcome, wait_until};
 use serde_json::json;
 
 const BYTES: &[u8] = b"the host's own data\n";
@@ -304,6 +304,32 @@ fn closing_descriptors_at_any_moment_loses_no_account_and_fails_no_call() {
     assert_eq!(files_of(&world), 4, "nothing was set aside");
 }
 
+/// Faults row 87, during a fetch: the host closes one of the two descriptors of the leader's lock.
+#[test]
+fn a_leader_whose_lock_is_closed_still_excludes_other_processes() {
+    for which in [0, 1] {
+        let world = World::with_account(json!({}));
+        world.fault(json!({"id": "wx1", "kind": "delay", "ms": 1500}));
+        let asked = world.directory.path().join("asked");
+        let leader = Child::fork(|| {
+            let handle = world.open_shop("official_classic");
+            std::thread::scope(|scope| {
+                let got = scope.spawn(|| outcome(handle.get("shop")));
+                wait_until("the test has seen the request", || asked.exists());
+                let locks = descriptors(&world.store().with_added_extension("lock"));
+                // SAFETY: this is the host's bug.
+                unsafe { libc::close(locks[which]) };
+                let other = Child::fork(|| outcome(world.open().get("shop"))).join();
+                format!("{} {}", locks.len(), got.join().unwrap() == other)
+            })
+        });
+        wait_until("the leader asks", || world.requests() == 1);
+        fs::write(&asked, "").unwrap();
+        assert_eq!(leader.join(), "2 true", "{which}");
+        assert_eq!(world.requests(), 1, "{which}");
+    }
+}
+
 /// Faults row 88: no generation of children inherits a descriptor.
 #[test]
 fn a_child_inherits_no_descriptor_of_the_store() {
@@ -331,6 +357,35 @@ fn a_child_inherits_no_descriptor_of_the_store() {
     assert_eq!(said, "0 0 ");
 }
 
+/// Faults row 88: parent and child have the same process id, each in its own namespace.
+#[test]
+fn a_child_with_the_process_id_of_its_parent_inherits_no_descriptor_either() {
+    needs_root!();
+    /// Makes the next child the first process of a namespace, which has the number 1.
+    fn number_children_from_one() {
+        // SAFETY: concerns the children of this forked child alone.
+        assert_eq!(unsafe { libc::unshare(libc::CLONE_NEWPID) }, 0);
+    }
+    let world = World::with_account(json!({}));
+    let said = Child::fork(|| {
+        number_children_from_one();
+        let parent = Child::fork(|| {
+            let handle = world.open_shop("official");
+            handle.get("shop").unwrap();
+            let ours = descriptors(world.directory.path()).len();
+            number_children_from_one();
+            let child = Child::fork(|| {
+                let inherited = descriptors(world.directory.path()).len();
+                format!("{} {inherited} {}", std::process::id(), token_of(&handle))
+            });
+            format!("{} {ours}|{}", std::process::id(), child.join())
+        });
+        parent.join()
+    })
+    .join();
+    assert_eq!(said, "1 2|1 0 ");
+}
+
 /// Faults row 88, found by an audit: a child drops its privileges, and writes to the descriptors that it inherited.
 #[test]
 fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
@@ -339,24 +394,22 @@ fn a_child_that_drops_its_privileges_cannot_write_to_the_store() {
     let said = Child::fork(|| {
         let handle = world.open_shop("official");
         handle.get("shop").unwrap();
+        let ours = descriptors(world.directory.path());
         let child = Child::fork(|| {
             drop_privileges();
             let mut written = 0;
-            for fd in 3..64 {
-                let link = fs::read_link(format!("/proc/self/fd/{fd}"));
-                if link.is_ok_and(|path| path.starts_with(world.directory.path())) {
-                    // SAFETY: a write by number, as an intruder would do it.
-                    let mut file = unsafe { fs::File::from_raw_fd(fd) };
-                    written += usize::from(file.write_all(b"EVIL").is_ok());
-                    let _ = file.into_raw_fd();
-                }
+            for fd in &ours {
+                // SAFETY: a write by number, as an intruder would do it.
+                let mut file = unsafe { fs::File::from_raw_fd(*fd) };
+                written += usize::from(file.write_all(b"EVIL").is_ok());
+                let _ = file.into_raw_fd();
             }
-            written.to_string()
+            format!("{} {written}", ours.len())
         });
         child.join()
     })
     .join();
-    assert_eq!(said, "0");
+    assert_eq!(said, "2 0", "the store and its lock");
 }
 
 /// Faults row 90: sixteen stores have open files.
@@ -385,6 +438,33 @@ fn a_process_with_many_stores_keeps_few_files_open() {
         most = most.max(descriptors(world.directory.path()).len());
         // Sixteen databases and sixteen locks.
         format!("{}", most <= 34)
+    })
+    .join();
+    assert_eq!(said, "true");
+}
+
+/// Faults row 90: more stores than that are in use at the same time.
+#[test]
+fn stores_that_were_in_use_at_the_same_time_close_their_files_afterwards() {
+    const STORES: usize = 40;
+    let world = World::with_account(json!({"delay_ms": 2000}));
+    let said = Child::fork(|| {
+        let handles: Vec<Handle> = (0..STORES)
+            .map(|number| {
+                let store = world.directory.path().join(format!("{number}.db"));
+                let handle = world.open_at(&store);
+                handle.register("shop", "official", "wx1", SECRET).unwrap();
+                handle
+            })
+            .collect();
+        std::thread::scope(|scope| {
+            for handle in &handles {
+                scope.spawn(|| handle.get("shop").unwrap());
+            }
+        });
+        handles[0].report();
+        // Sixteen databases and sixteen locks.
+        format!("{}", descriptors(world.directory.path()).len() <= 34)
     })
     .join();
     assert_eq!(said, "true");

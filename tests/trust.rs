@@ -172,7 +172,7 @@ fn a_journal_left_by_a_stranger_is_not_played_back() {
     let theirs = world.directory.path().join("theirs.db");
     fs::copy(world.store(), &theirs).unwrap();
     common::sqlite(&theirs, "DELETE FROM weixin_account");
-    let left = left_journal(&theirs);
+    let left = common::left_journal(&theirs);
     let before = fs::read(world.store()).unwrap();
     for text in [&left[..], b""] {
         fs::remove_file(&journal).unwrap_or_default();
@@ -193,28 +193,6 @@ fn a_journal_left_by_a_stranger_is_not_played_back() {
     fs::remove_file(&journal).unwrap();
     let said = as_user(VICTIM, false, || outcome(world.open().get("mine")));
     assert_eq!(said, made);
-}
-
-/// The journal of a writer that is killed between its changes and its commit.
-fn left_journal(store: &Path) -> Vec<u8> {
-    let journal = PathBuf::from(format!("{}-journal", store.display()));
-    let mut writer = std::process::Command::new("sqlite3")
-        .arg(store)
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let statements = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE;\n\
-                      UPDATE weixin_token SET refresh_at = 1;\n\
-                      CREATE TABLE much (x); INSERT INTO much SELECT zeroblob(4000) FROM generate_series(1, 200);\n";
-    let input = writer.stdin.as_mut().unwrap();
-    std::io::Write::write_all(input, statements.as_bytes()).unwrap();
-    let has_begun = || fs::read(&journal).is_ok_and(|journal| journal.starts_with(&[0xd9, 0xd5]));
-    common::wait_until("the journal is there", has_begun);
-    let left = fs::read(&journal).unwrap();
-    writer.kill().unwrap();
-    writer.wait().unwrap();
-    left
 }
 
 /// Faults row 77: everybody may change the store or the key.

@@ -13,8 +13,9 @@ mod rejected;
 pub mod single_flight;
 mod unsaved;
 
+use std::cmp::Reverse;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use zeroize::Zeroizing;
@@ -25,7 +26,7 @@ use crate::options::Options;
 use crate::remote::Remote;
 use crate::store::{self, ClockStep, Opening, Store, StoreName, belongs_to_server};
 use crate::sync::{Mutex, lock};
-use crate::sys::{ForkGuarded, ForkLock, generation};
+use crate::sys::{ForkGuarded, ForkLock, count_open, generation};
 pub use background::Background;
 use cache::{Cache, CachedToken};
 pub use last_known::{HandleId, last_known, release_handle};
@@ -47,8 +48,6 @@ pub struct StoreState {
     states: Mutex<States>,
     /// The time of the last use, by a count of uses.
     last_use: AtomicU64,
-    /// Whether its files may be open.
-    is_awake: AtomicBool,
 }
 
 /// The source of tokens.
@@ -138,8 +137,7 @@ pub fn new_handle() -> HandleId {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// The number of stores that may have their files open. One more makes another store close its files until it is used
-/// again.
+/// The number of stores that may have their files open: a database and a lock each.
 const OPEN_STORES: usize = 16;
 
 /// Returns the state of a store, and opens the store if this process has not yet.
@@ -167,29 +165,22 @@ pub fn open_shared(
     Ok(shared)
 }
 
-/// Notes that a store is about to be used. If too many stores have their files open, the one used longest ago closes
-/// them.
+/// Notes that a store is about to be used. If too many files are open, those of the stores that were used longest ago
+/// are closed until they are used again. A store that is in use at that moment is left to a later call.
 pub fn wake(shared: &'static StoreState) {
     static USES: AtomicU64 = AtomicU64::new(0);
     let now = USES.fetch_add(1, Ordering::Relaxed) + 1;
     shared.last_use.store(now, Ordering::Relaxed);
-    if shared.is_awake.swap(true, Ordering::Relaxed) {
+    if count_open() <= 2 * OPEN_STORES {
         return;
     }
-    let idle = {
+    let mut stores: Vec<&'static StoreState> = {
         let held = ForkLock::enter();
         let registry = REGISTRY.borrow(&held);
-        let stores = registry.stores.iter().map(|(_, store)| *store);
-        let awake = stores.filter(|store| store.is_awake.load(Ordering::Relaxed));
-        let awake: Vec<_> = awake.collect();
-        let is_too_many = awake.len() > OPEN_STORES;
-        let oldest = awake
-            .into_iter()
-            .min_by_key(|store| store.last_use.load(Ordering::Relaxed));
-        oldest.filter(|_| is_too_many)
+        registry.stores.iter().map(|(_, store)| *store).collect()
     };
-    if let Some(idle) = idle {
-        idle.is_awake.store(false, Ordering::Relaxed);
+    stores.sort_by_cached_key(|store| Reverse(store.last_use.load(Ordering::Relaxed)));
+    for idle in stores.into_iter().skip(OPEN_STORES) {
         idle.backend.close_idle();
     }
 }
@@ -233,7 +224,6 @@ impl StoreState {
             told_step_ms: AtomicI64::new(0),
             states: Mutex::default(),
             last_use: AtomicU64::new(0),
-            is_awake: AtomicBool::new(false),
         }
     }
 

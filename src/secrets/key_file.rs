@@ -98,8 +98,13 @@ impl Vault {
             .advise(why.advice(&self.path))
     }
 
-    /// Reads the keys, the current one first. Returns None if the file does not exist.
+    /// Reads the keys, the current one first. Returns None if the file does not exist. A change of a store does this
+    /// with the fork lock held, and no fork waits for the file.
     pub(super) fn read(&self) -> Result<Option<Vec<Key>>> {
+        sys::outside(|| self.read_file())
+    }
+
+    fn read_file(&self) -> Result<Option<Vec<Key>>> {
         let unreadable = |why: String| {
             let what = format!("cannot read key file {}", self.path.display());
             Error::new(Status::Secret, what).because(why)
@@ -147,6 +152,10 @@ impl Vault {
 
     /// Makes a new key. If another process makes one at the same time, both use the same one.
     pub(super) fn create(&self) -> Result<Vec<Key>> {
+        sys::outside(|| self.create_file())
+    }
+
+    fn create_file(&self) -> Result<Vec<Key>> {
         let keys = vec![new_key()?];
         let place = |draft: &Path| {
             if let Some(owner) = self.store.as_deref().and_then(Owner::of) {
@@ -245,6 +254,10 @@ impl Vault {
 
     /// Replaces the keys in the file, which keeps its owner and its mode.
     fn replace(&self, keys: &[Key]) -> Result<()> {
+        sys::outside(|| self.replace_file(keys))
+    }
+
+    fn replace_file(&self, keys: &[Key]) -> Result<()> {
         use std::os::unix::fs::{MetadataExt, fchown};
         let place = |draft: &Path| {
             let meta = std::fs::metadata(&self.path)?;

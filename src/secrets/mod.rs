@@ -128,6 +128,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::error::Status;
+    use crate::sys::ForkLock;
     use std::os::unix::fs::PermissionsExt;
 
     fn label(id: &str) -> Label {
@@ -166,6 +167,28 @@ mod tests {
                 .count(),
             1
         );
+    }
+
+    /// A change of a store reads the key with the fork lock held.
+    #[test]
+    fn no_fork_waits_for_a_key_that_another_process_is_about_to_write() {
+        let (_directory, vault) = vault();
+        std::fs::write(&vault.path, "").unwrap();
+        let is_waiting = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let held = ForkLock::enter();
+            scope.spawn(|| {
+                is_waiting.store(true, Ordering::Relaxed);
+                let _held = ForkLock::enter();
+                std::fs::write(&vault.path, "ab".repeat(32)).unwrap();
+            });
+            while !is_waiting.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+            let read = vault.read();
+            drop(held);
+            assert_eq!(read.unwrap().map(|keys| keys.len()), Some(1));
+        });
     }
 
     #[test]

@@ -211,17 +211,23 @@ extern "C" fn after_fork() {
 }
 
 extern "C" fn in_child() {
-    become_child();
+    // The process id is not compared: two processes may have the same one, each in its own namespace.
+    set_child_up();
     drop(ForkLock(PhantomData));
 }
 
-/// Sets a child up, with the lock held, if that has not been done yet.
+/// Sets a child up if a handler of the host program comes before the library's own.
 fn become_child() {
-    let forking = FORKING.load(Ordering::Relaxed);
-    if forking == 0 || forking == this_process() {
+    if FORKING.load(Ordering::Relaxed) != this_process() {
+        set_child_up();
+    }
+}
+
+/// Sets a child up, with the lock held, if that has not been done yet.
+fn set_child_up() {
+    if FORKING.swap(0, Ordering::Relaxed) == 0 {
         return;
     }
-    FORKING.store(0, Ordering::Relaxed);
     GENERATION.fetch_add(1, Ordering::Relaxed);
     FORKS_WAITING.store(0, Ordering::Relaxed);
     // The mutex is initialised again instead of unlocked, because the owner recorded in it is a thread of the parent.

@@ -63,14 +63,41 @@ impl LockFile {
     }
 
     pub fn unlock(&self, byte: i64) {
-        // Releasing a held lock fails only on a closed descriptor, and closing it has released the lock.
-        let _ = self.set(byte, libc::F_UNLCK);
+        unlock(&self.own, byte);
+    }
+
+    /// Returns the file under a second number, which keeps the locks if a host program closes the first one. Returns
+    /// None if descriptors have run out.
+    pub fn twin(&self) -> Option<LockTwin> {
+        self.own.twin().ok().map(LockTwin)
     }
 
     fn set(&self, byte: i64, kind: libc::c_int) -> io::Result<()> {
-        let fd = self.own.get()?.as_raw_fd();
-        set(fd, libc::F_OFD_SETLK, Range::byte(byte), kind).map_err(|e| self.own.cause_of(e))
+        set_byte(&self.own, byte, kind).map_err(|e| self.own.cause_of(e))
     }
+}
+
+/// A lock file under a second number, for as long as one of its bytes is held.
+pub struct LockTwin(OwnFile);
+
+impl LockTwin {
+    pub fn unlock(&self, byte: i64) {
+        unlock(&self.0, byte);
+    }
+}
+
+fn unlock(own: &OwnFile, byte: i64) {
+    // Releasing a held lock fails only on a closed descriptor. The other one does it, or the lock went with both.
+    let _ = set_byte(own, byte, libc::F_UNLCK);
+}
+
+fn set_byte(own: &OwnFile, byte: i64, kind: libc::c_int) -> io::Result<()> {
+    set(
+        own.get()?.as_raw_fd(),
+        libc::F_OFD_SETLK,
+        Range::byte(byte),
+        kind,
+    )
 }
 
 /// A range of a file's bytes, which need not exist.

@@ -44,7 +44,7 @@ pub use inbox::{Mailbox, OWNER_ONLY, give_access};
 pub use kept_ref::KeptRef;
 pub use lock::LockFile;
 pub use lookup::{NoAddress, look_up};
-pub use own_file::{OwnFile, OwnSocket, again_while_lost, is_lost};
+pub use own_file::{OwnFile, OwnSocket, again_while_lost, count_open, is_lost};
 pub use owner::{NotGiven, Owner, follow, give};
 pub use place::{
     Lack, fs_type, is_mount_point, is_protected, is_read_only, is_unsupported, lacking, probe,

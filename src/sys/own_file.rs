@@ -14,13 +14,20 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use super::file::FileId;
 use super::fork::{ForkGuarded, ForkLock, forks};
 
 /// The open files and sockets, which a child closes.
 static OPEN: ForkGuarded<Vec<(RawFd, FileId)>> = ForkGuarded::new(Vec::new());
+/// The length of that list.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns how many files and sockets of the library are open in this process.
+pub fn count_open() -> usize {
+    COUNT.load(Ordering::Relaxed)
+}
 
 /// An open file or socket. When dropped, it is closed if the descriptor still belongs to it.
 #[derive(Debug)]
@@ -130,7 +137,9 @@ impl<T: AsRawFd + FromRawFd> Own<T> {
     /// # Safety
     /// The descriptor must be open, and nothing else may use it.
     unsafe fn register(fd: RawFd, id: FileId, held: &ForkLock) -> Own<T> {
-        OPEN.borrow(held).push((fd, id));
+        let mut open = OPEN.borrow(held);
+        open.push((fd, id));
+        COUNT.store(open.len(), Ordering::Relaxed);
         Own {
             // SAFETY: the caller promises that the descriptor is open and used by nothing else.
             it: ManuallyDrop::new(unsafe { T::from_raw_fd(fd) }),
@@ -186,6 +195,7 @@ impl<T: AsRawFd> Drop for Own<T> {
         if let Some(place) = open.iter().position(|one| *one == (fd, self.id)) {
             open.swap_remove(place);
         }
+        COUNT.store(open.len(), Ordering::Relaxed);
         drop(open);
         close(fd, self.id);
     }
@@ -197,6 +207,7 @@ pub(super) fn close_inherited() {
     for (fd, id) in OPEN.borrow(&held).drain(..) {
         close(fd, id);
     }
+    COUNT.store(0, Ordering::Relaxed);
 }
 
 /// Closes a descriptor if it still belongs to this file.

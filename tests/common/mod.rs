@@ -605,6 +605,29 @@ pub fn say_not_run(here: &str) {
     }
 }
 
+/// The journal of a writer that is killed between its changes and its commit.
+pub fn left_journal(store: &Path) -> Vec<u8> {
+    let journal = PathBuf::from(format!("{}-journal", store.display()));
+    let mut writer = std::process::Command::new("sqlite3")
+        .arg(store)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let statements = "PRAGMA cache_size = 1; PRAGMA cache_spill = 1; BEGIN IMMEDIATE;\n\
+                      UPDATE weixin_token SET refresh_at = 1;\n\
+                      CREATE TABLE much (x); INSERT INTO much SELECT zeroblob(4000) FROM generate_series(1, 200);\n";
+    let input = writer.stdin.as_mut().unwrap();
+    std::io::Write::write_all(input, statements.as_bytes()).unwrap();
+    let has_begun =
+        || std::fs::read(&journal).is_ok_and(|journal| journal.starts_with(&[0xd9, 0xd5]));
+    wait_until("the journal is there", has_begun);
+    let left = std::fs::read(&journal).unwrap();
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    left
+}
+
 /// Becomes `nobody` if this process is root. An ordinary user is as unprivileged already.
 pub fn drop_privileges() {
     const NOBODY: u32 = 65534;

@@ -413,6 +413,26 @@ fn features_that_the_file_system_lacks_are_found_and_no_file_is_left() {
 }
 
 #[test]
+fn a_store_that_a_killed_process_left_half_written_is_not_blamed_on_its_rights() {
+    let desk = sound_desk();
+    common::left_journal(&desk.world.store());
+    let before = files(&desk);
+    expect(
+        &desk,
+        &[],
+        "open",
+        "warning",
+        "a process was killed while it wrote",
+        "wxtoken account list",
+    );
+    assert!(files(&desk) == before, "it was played back");
+    desk.done(&["account", "list"]);
+    let (code, findings) = doctor(&desk, &[]);
+    assert_eq!(code, 0, "{findings:#?}");
+    expect_in(&findings, "open", "ok", "it opens", "");
+}
+
+#[test]
 fn a_symbolic_link_is_reported_with_its_target() {
     let desk = sound_desk();
     let release = desk.path("release");

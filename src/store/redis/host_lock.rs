@@ -63,9 +63,21 @@ impl HostLock {
                 release: Box::new(|| {}),
             }));
         };
-        Ok(is_ours.then(|| LeaderLock {
+        if !is_ours {
+            return Ok(None);
+        }
+        let twin = lock(&self.open)
+            .file
+            .as_ref()
+            .and_then(|(file, _)| file.twin());
+        Ok(Some(LeaderLock {
             slot: mark | slot,
-            release: Box::new(move || self.unlock(byte)),
+            release: Box::new(move || {
+                self.unlock(byte);
+                if let Some(twin) = &twin {
+                    twin.unlock(byte);
+                }
+            }),
         }))
     }
 

@@ -58,7 +58,7 @@ impl SqliteStore {
             FileKind::Legacy => {
                 // The script left the file 0644 with clear secrets in it. If this process is killed from here on, the
                 // file stays private.
-                sys::make_private(&self.path)
+                sys::outside(|| sys::make_private(&self.path))
                     .map_err(|e| SqliteError::Cannot("protect", sys::os_message(&e)))?;
                 legacy_import::import(conn, &self.opening)?;
             }

@@ -224,7 +224,8 @@ impl SqliteStore {
         let had_log = has_write_ahead_log(&self.path);
         let _held = ForkLock::enter();
         let mut conn = open_with_log(&self.path, flags, had_log)?;
-        let Some(file) = FileId::at(&self.path).filter(|now| Some(*now) == before) else {
+        let now = sys::outside(|| FileId::at(&self.path));
+        let Some(file) = now.filter(|now| Some(*now) == before) else {
             return Err(SqliteError::Moved);
         };
         self.adopt(&mut conn, read_only)?;
@@ -293,6 +294,10 @@ impl SqliteStore {
     /// Creates the journal before SQLite does. SQLite would leave it in its creator's group, closed to the group of
     /// the store.
     pub(super) fn prepare_journal(&self) -> Result<(), SqliteError> {
+        sys::outside(|| self.create_journal())
+    }
+
+    fn create_journal(&self) -> Result<(), SqliteError> {
         let path = journal_path(&self.path);
         let Some(owner) = Owner::of(&self.path).filter(|_| !path.exists()) else {
             return Ok(());
@@ -379,8 +384,9 @@ fn open_with_log(path: &Path, flags: OpenFlags, has_log: bool) -> rusqlite::Resu
 /// Whether a database's header says that it has a write-ahead log.
 fn has_write_ahead_log(path: &Path) -> bool {
     let mut versions = [0; 2];
-    let read =
-        OwnFile::open_for_reading(path).and_then(|own| own.get()?.read_exact_at(&mut versions, 18));
+    let read = sys::outside(|| {
+        OwnFile::open_for_reading(path).and_then(|own| own.get()?.read_exact_at(&mut versions, 18))
+    });
     read.is_ok() && versions.contains(&2)
 }
 

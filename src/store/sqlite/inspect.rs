@@ -14,6 +14,7 @@ use super::error::SqliteError;
 use super::repair::is_whole;
 use super::schema::{self, FileKind};
 use crate::error::{Error, Result, Status};
+use crate::sys;
 
 /// The longest wait for a writer.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -27,6 +28,8 @@ pub enum Condition {
     Empty,
     /// The store is of an earlier version, or the script's. Opening it creates the tables that it lacks.
     Unfinished,
+    /// A process was killed while it wrote. Opening the store undoes its change.
+    HalfWritten,
     /// The file is damaged or not a store. Opening it may set it aside.
     Damaged,
 }
@@ -35,6 +38,10 @@ pub fn condition(path: &Path) -> Result<Condition> {
     let error = match read(path) {
         Ok(condition) => return Ok(condition),
         Err(SqliteError::Damaged) => return Ok(Condition::Damaged),
+        // This look may only read, and the process may write.
+        Err(SqliteError::LeftJournal) if sys::is_writable(path) => {
+            return Ok(Condition::HalfWritten);
+        }
         Err(error) => error,
     };
     let is_held = || format!("another process holds store {}", path.display());

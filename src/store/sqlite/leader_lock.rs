@@ -68,6 +68,7 @@ impl SqliteStore {
             return Ok(None);
         }
         lock.held += 1;
+        let twin = lock.file.as_ref().and_then(LockFile::twin);
         Ok(Some(LeaderLock {
             slot,
             release: Box::new(move || {
@@ -75,6 +76,9 @@ impl SqliteStore {
                 lock.held -= 1;
                 if let Some(file) = &lock.file {
                     file.unlock(byte);
+                }
+                if let Some(twin) = &twin {
+                    twin.unlock(byte);
                 }
             }),
         }))

@@ -155,6 +155,11 @@ fn may_be_opened(paths: &Paths, found: &mut Findings) -> bool {
             "it lacks tables of this version, which the next call creates; it was not opened",
             "wxtoken account list, then check again: wxtoken doctor",
         ),
+        Ok(Condition::HalfWritten) => (
+            Level::Warning,
+            "a process was killed while it wrote, and the next call undoes its change; it was not opened",
+            "wxtoken account list, then check again: wxtoken doctor",
+        ),
         Ok(Condition::Damaged) => (
             Level::Problem,
             "it is damaged, or is not a store; it was not opened",
