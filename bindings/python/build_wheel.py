@@ -2,12 +2,13 @@
 
 One also has the extension, for CPython 3.10 and later. The other is for any Python 3. pip prefers the first.
 
-    python build_wheel.py LIBRARY DIRECTORY [PLATFORM]
+    python build_wheel.py LIBRARY DIRECTORY [PLATFORM [LICENCES]]
 
 LIBRARY    a libwxtoken.so, as ``make stage`` builds it
 DIRECTORY  where the wheels go; their paths are printed
 PLATFORM   a tag such as ``musllinux_1_2_aarch64``, for a library that was built for it. Without it, auditwheel finds
            the oldest glibc from the library's symbols, and the library must be for this machine's processor.
+LICENCES   a file with the licences of the code that is linked into the library, for the wheels
 
 $CC compiles the extension for the library's platform. Run this in an environment with ``wheel-requirements.txt``, of a
 CPython 3.10 or later with its headers. The same library, compiler and headers give the same bytes under one
@@ -30,19 +31,19 @@ HERE = Path(__file__).resolve().parent
 EXTENSION = "_native.c"
 
 
-def main(library: Path, directory: Path, platform: str | None = None) -> None:
+def main(library: Path, directory: Path, platform: str | None = None, licences: str | None = None) -> None:
     """Build both wheels."""
     if not build_native.can_load():
         sys.exit(f"build_wheel.py: {sys.executable} is not a CPython 3.10 or later with its lock: run this by one")
     with tempfile.TemporaryDirectory() as temporary:
-        built = build(library, Path(temporary, "native"), platform)
-        built += build(library, Path(temporary, "any"), platform, EXTENSION)
+        built = build(library, Path(temporary, "native"), platform, licences)
+        built += build(library, Path(temporary, "any"), platform, licences, EXTENSION)
         directory.mkdir(parents=True, exist_ok=True)
         for wheel in built:
             print(shutil.copy(wheel, directory))
 
 
-def build(library: Path, temporary: Path, platform: str | None, *without: str) -> list[Path]:
+def build(library: Path, temporary: Path, platform: str | None, licences: str | None, *without: str) -> list[Path]:
     """Copy the sources, add the library, and build a wheel."""
     source, plain, tagged = (temporary / name for name in ("source", "plain", "tagged"))
     ignored = shutil.ignore_patterns("__pycache__", "*.so", "*.so.*", *without)
@@ -51,6 +52,8 @@ def build(library: Path, temporary: Path, platform: str | None, *without: str) -
     for file in files + list(HERE.glob("LICENSE-*")):
         shutil.copy(file, source)
     shutil.copy(library, source / "wxtoken" / "libwxtoken.so.0")
+    if licences is not None:
+        shutil.copy(licences, source / "wxtoken" / "THIRD-PARTY-LICENSES.txt")
 
     named = [f"--config-settings=--build-option=--plat-name={platform}"] if platform else []
     run("-m", "pip", "wheel", "--no-deps", "--no-build-isolation", *named, "-w", plain, source)
@@ -71,6 +74,6 @@ def run(*arguments: object) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4):
+    if len(sys.argv) not in (3, 4, 5):
         sys.exit(__doc__)
     main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

@@ -22,6 +22,7 @@ TOOLS = WORK / "tools"
 """A Python environment with requirements.txt, which build.py sets up."""
 DIST = ROOT / "dist"
 NAME = "libwxtoken"
+THIRD_PARTY = "THIRD-PARTY-LICENSES.txt"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Target:
     @property
     def library(self):
         return self.tree / "lib" / f"libwxtoken.so.{VERSION}"
+
+    @property
+    def third_party(self):
+        """The licences of the code that is linked into the library. Each package with the library has this file too."""
+        return self.tree / "share" / "doc" / NAME / THIRD_PARTY
 
     @property
     def command(self):

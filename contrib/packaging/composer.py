@@ -28,7 +28,9 @@ def main(triples):
     targets = [f"'{target.cpu}-{target.libc}'" for target in chosen(triples)]
     members[BUNDLED] = members[BUNDLED].replace(b"TARGETS = []", f"TARGETS = [{', '.join(targets)}]".encode())
     for target in chosen(triples):
-        members[f"native/{target.cpu}-{target.libc}/libwxtoken.so.0"] = target.library.read_bytes()
+        native = f"native/{target.cpu}-{target.libc}"
+        members[f"{native}/libwxtoken.so.0"] = target.library.read_bytes()
+        members[f"{native}/{target.third_party.name}"] = target.third_party.read_bytes()
     write_zip(DIST / f"libwxtoken-wxtoken-{VERSION}.zip", members)
 
 

@@ -18,7 +18,9 @@ def main(triples):
         folder = natives / f"linux-{CPUS[target.cpu]}{'-musl' if target.libc == 'musl' else ''}"
         folder.mkdir()
         shutil.copy(target.library, folder / "libwxtoken.so")
-        (folder / "libwxtoken.so").chmod(0o644)
+        shutil.copy(target.third_party, folder)
+        for file in folder.iterdir():
+            file.chmod(0o644)
     # Built outside the checkout, whose own build stays unchanged.
     project = fresh(WORK / "maven")
     for name in run("git", "ls-files", "--", "pom.xml", "src/main", "LICENSE-*", cwd=PACKAGE).splitlines():

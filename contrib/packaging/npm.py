@@ -46,7 +46,7 @@ def carrier(parent, target, manifest):
     shutil.copy(target.library, folder / "libwxtoken.so.0")
     for licence in PACKAGE.glob("LICENSE-*"):
         shutil.copy(licence, folder)
-    shutil.copy(target.tree / "share/doc/libwxtoken/THIRD-PARTY-LICENSES.txt", folder)
+    shutil.copy(target.third_party, folder)
     write(
         folder,
         {
@@ -57,7 +57,7 @@ def carrier(parent, target, manifest):
             "os": ["linux"],
             "cpu": [CPUS[target.cpu]],
             "libc": [LIBCS[target.libc]],
-            "files": ["libwxtoken.so.0", "LICENSE-*", "THIRD-PARTY-LICENSES.txt"],
+            "files": ["libwxtoken.so.0", "LICENSE-*", target.third_party.name],
         },
     )
     (folder / "README.md").write_text(f"# {name_of(target)}\n\nThe C library of the package `wxtoken` for {target.triple}.\n")

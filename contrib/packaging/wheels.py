@@ -21,7 +21,7 @@ def main(triples):
         platform = f"{PLATFORMS[target.libc]}_{target.cpu}"
         compiler = shlex.join([f"{TOOLS}/bin/python-zig", "cc", "-target", f"{target.cpu}-{ZIG[target.libc]}"])
         env = {**os.environ, "CC": compiler, "ZIG_GLOBAL_CACHE_DIR": str(WORK / "zig"), "SOURCE_DATE_EPOCH": str(epoch())}
-        run(TOOLS / "bin" / "python", "-B", ROOT / "bindings/python/build_wheel.py", target.library, DIST, platform, env=env)
+        run(TOOLS / "bin" / "python", "-B", ROOT / "bindings/python/build_wheel.py", target.library, DIST, platform, target.third_party, env=env)
 
 
 if __name__ == "__main__":

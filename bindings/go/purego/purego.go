@@ -182,7 +182,7 @@ func (h *handle) Get(name string, reply *backend.Reply) {
 	reply.ExpiresAt = m.token.expiresAt
 }
 
-// Known always returns false: C cannot tell in advance whether a get will wait.
+// Known always returns false, so a get whose context can end has a goroutine of its own, also for a known token.
 func (h *handle) Known(string, *backend.Reply) bool {
 	return false
 }

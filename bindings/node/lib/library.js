@@ -62,8 +62,14 @@ function bundled(arch = process.arch, isMusl = runsOnMusl) {
 }
 
 function runsOnMusl() {
-  process.report.excludeNetwork = true;
-  return process.report.getReport().header.glibcVersionRuntime === undefined;
+  const { report } = process;
+  const before = report.excludeNetwork;
+  report.excludeNetwork = true;
+  try {
+    return report.getReport().header.glibcVersionRuntime === undefined;
+  } finally {
+    report.excludeNetwork = before;
+  }
 }
 
 function load() {

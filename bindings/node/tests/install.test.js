@@ -53,7 +53,10 @@ test('the library in the package of this platform is used, and one for another C
     return folder;
   };
   const { WXTOKEN_LIBRARY: _, ...env } = process.env;
-  const script = "require('wxtoken'); console.log(require('node:fs').readFileSync('/proc/self/maps', 'latin1'))";
+  const script = `const { excludeNetwork } = process.report;
+    require('wxtoken');
+    require('node:assert').equal(process.report.excludeNetwork, excludeNetwork, "the program's own reports are changed");
+    console.log(require('node:fs').readFileSync('/proc/self/maps', 'latin1'))`;
   const load = (more) =>
     spawnSync(process.execPath, ['-e', script], { cwd: modules, env: { ...env, ...more }, encoding: 'utf8' });
   const system = execFileSync('pkg-config', ['--variable=libdir', 'wxtoken'], { encoding: 'utf8' }).trim();

@@ -77,6 +77,8 @@ static bool make_key(smart_str *key, zend_string *store, HashTable *options)
 	zend_string *option;
 	zval *value;
 
+	/* Without a store, options and variables, this is the whole key. */
+	smart_str_appendc(key, store ? '1' : '0');
 	bool relative = append_environment(key) || (store && is_relative(ZSTR_VAL(store)));
 	if (options) {
 		ZEND_HASH_FOREACH_KEY_VAL(options, number, option, value) {

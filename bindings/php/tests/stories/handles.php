@@ -91,6 +91,20 @@ story('a relative path is relative to the current directory', static function (s
     }
 });
 
+story('a Store that nothing names is refused, also after another Store', static function (string $directory): void {
+    $open = 'require $argv[1]; (new WxToken\Store($argv[2]))->close();'
+        . ' try { new WxToken\Store(); } catch (WxToken\Exception\ArgumentException $e) { echo $e->getMessage(); }';
+    // A worker of a PHP-FPM that root has not started has none of these.
+    $without = [];
+    foreach (preg_grep('/^(WXTOKEN_.*|HOME|XDG_STATE_HOME)$/', array_keys(getenv())) as $variable) {
+        array_push($without, '-u', $variable);
+    }
+    $php = ['env', ...$without, PHP_BINARY, '-r', $open, dirname(__DIR__, 2) . '/preload.php', "$directory/tokens.db"];
+    [$code, $said] = Process::run($php);
+    same(0, $code, "exit code, where it said \"$said\"");
+    check(str_contains($said, 'HOME is not set'), "it says: $said");
+});
+
 story('a path that leads elsewhere is followed soon', static function (string $directory): void {
     foreach (['old', 'new'] as $name) {
         mkdir("$directory/$name");
