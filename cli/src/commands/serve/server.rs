@@ -13,6 +13,7 @@ use super::forward::Forwarding;
 use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
+use super::owners::Owners;
 use super::page::Page;
 use super::stand_ins::StandIns;
 use super::wechat::Repeats;
@@ -25,6 +26,7 @@ pub struct Server {
     pub work: Arc<Work>,
     pub clients: Arc<ClientLookup>,
     pub accounts: Arc<AccountLookup>,
+    pub owners: Owners,
     /// Clients by the user who runs them.
     pub peers: HashMap<u32, String>,
     pub trusted_proxies: Vec<Option<IpAddr>>,
@@ -64,6 +66,7 @@ impl Server {
         Server {
             clients: Arc::new(store.client_lookup()),
             accounts: Arc::new(store.account_lookup()),
+            owners: Owners::default(),
             forwarding: Forwarding::of(store.clone(), serve),
             work: Arc::new(Work::on(store)),
             peers: serve.peer.iter().cloned().collect(),
