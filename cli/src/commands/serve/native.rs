@@ -1,6 +1,6 @@
 //! The native API: `/v1/token`, `/v1/account`, `/v1/reject`, `/v1/put`, `/v1/status`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use wxtoken::tool::{
-    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, json_shown,
+    AccountOfStore, Error, Report, STAND_IN_PREFIX, Status, Store, Verb, json_shown, kinds,
 };
 
 use super::admission::{Call, Caller, Refusal, bearer};
@@ -21,6 +21,14 @@ use super::server::Server;
 
 /// The size limit of a request's body, in bytes.
 pub const BODY_BYTES: usize = 64 << 10;
+
+/// The tickets that a platform issues. A ticket that a platform pushes, such as a verify_ticket, is a secret.
+static TICKETS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let credentials = kinds().into_iter().flat_map(|kind| kind.credentials);
+    credentials
+        .filter(|name| name.ends_with("_ticket"))
+        .collect()
+});
 
 type Answer = Response<Body>;
 
@@ -131,10 +139,10 @@ async fn get(
         named => named,
     };
     let name = named(&caller, parts)?;
-    // A client that may only forward gets tickets, and stand-ins for tokens.
+    // A client that may only forward gets tickets, stand-ins for tokens, and no secret that was put.
     let is_ticket = parts
         .get(1)
-        .is_some_and(|credential| credential.ends_with("_ticket"));
+        .is_some_and(|credential| TICKETS.contains(&&**credential));
     if !is_ticket && parts.len() > 1 {
         caller.require(Verb::Get)?;
     }
