@@ -15,6 +15,7 @@ use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
 use super::owners::Owners;
 use super::page::Page;
+use super::problem;
 use super::stand_ins::StandIns;
 use super::wechat::Repeats;
 use super::work::Work;
@@ -92,7 +93,9 @@ impl Server {
 
     /// Logs a failure of the store for the operator, since it names files of this host.
     pub fn note_failure(&self, error: &Error) {
-        if matches!(error.status, Status::Store | Status::Internal) && error.retry_after_ms == 0 {
+        let is_hidden = matches!(error.status, Status::Store | Status::Internal)
+            || problem::is_of_key_file(error);
+        if is_hidden && error.retry_after_ms == 0 {
             let trouble = in_one_line(error);
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if *told != trouble {
