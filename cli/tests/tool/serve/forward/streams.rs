@@ -245,6 +245,31 @@ fn a_body_that_stands_still_does_not_hold_its_turn() {
     office.end(&[&stand_in]);
 }
 
+/// A forwarder removes a Content-Length that chunks override (RFC 9112, 6.3).
+#[test]
+fn a_reply_with_two_lengths_has_its_own_and_the_next_one_is_read_as_it_is() {
+    let office = Office::open();
+    let stand_in = office.stand_in();
+    let said = r#"{"openid":"oDemo"}"#;
+    let body = format!("{:x}\r\n{said}\r\n0\r\n\r\n", said.len());
+    let headers = json!({"Transfer-Encoding": "chunked", "Content-Length": "5", "Content-Type": "application/json"});
+    office
+        .desk
+        .world
+        .fault(json!({"kind": "raw", "path": USER_INFO, "headers": headers, "body": body}));
+    let mut stream = office.serving.connect();
+    let got = ask(
+        &mut stream,
+        "GET",
+        &with_token(USER_INFO, &stand_in),
+        "",
+        "",
+    );
+    assert_eq!(got.body, said, "{got:?}");
+    assert_eq!(ask(&mut stream, "GET", "/healthz", "", "").body, "ok\n");
+    office.end(&[&stand_in]);
+}
+
 /// The client of .NET, and so Senparc, asks before it sends a file, quotes the boundary, and names the file twice.
 #[test]
 fn an_upload_that_waits_to_be_asked_for_passes() {
