@@ -12,7 +12,7 @@ use crate::store::Account;
 
 pub use crate::admin::{
     AccountBrief, AccountLookup, ClientLookup, Copied, Paths, Place, Progress, QuotaAnswer,
-    Removed, check_api_path, rid_in,
+    Removed, TokenOwners, check_api_path, rid_in,
 };
 pub use crate::characters::{json_shown, shown};
 pub use crate::client::report::{

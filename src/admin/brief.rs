@@ -1,4 +1,4 @@
-//! The lookup by which a server learns which account a forwarded call is about.
+//! The lookups by which a server learns which account a call is about.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,13 +7,14 @@ use crate::account::key_of;
 use crate::client::Client;
 use crate::client::session::Session;
 use crate::clock::Deadline;
+use crate::credential::CredentialKey;
 use crate::error::{Result, Status};
-use crate::store::{self, Account, Read};
+use crate::store::{self, Account};
 use crate::sync::{Mutex, lock};
 
 /// The time in milliseconds that a look may take if an earlier result is known.
 pub const LOOK_MS: i64 = 100;
-/// The number of results that each lookup remembers.
+/// The number of ids that a lookup remembers.
 const MOST: usize = 4096;
 
 /// A short description of an account.
@@ -40,12 +41,14 @@ impl From<Account> for AccountBrief {
     }
 }
 
-/// A server's lookup of accounts. Each call reads the store. If the store cannot be read, the call returns what the
-/// last one returned.
+/// Accounts by their access token.
+pub type TokenOwners = HashMap<String, Vec<AccountBrief>>;
+
+/// A server's lookup of accounts. Each call reads the store.
 pub struct AccountLookup {
     client: Arc<Client>,
     by_id: Mutex<HashMap<String, Vec<AccountBrief>>>,
-    by_token: Mutex<HashMap<String, Vec<AccountBrief>>>,
+    owners: Mutex<Option<Arc<TokenOwners>>>,
 }
 
 impl AccountLookup {
@@ -53,56 +56,62 @@ impl AccountLookup {
         AccountLookup {
             client,
             by_id: Mutex::default(),
-            by_token: Mutex::default(),
+            owners: Mutex::default(),
         }
     }
 
-    /// Returns the accounts with this appid, corpid and so on.
+    /// Returns the accounts with this appid, corpid and so on. If the store cannot be read, returns what the last call
+    /// returned.
     pub fn of_id(&self, id: &str) -> Result<Vec<AccountBrief>> {
-        self.look(&self.by_id, id, |there, _| there.accounts_of(id))
-    }
-
-    /// Returns the accounts whose access token this is.
-    pub fn of_token(&self, token: &str) -> Result<Vec<AccountBrief>> {
-        self.look(&self.by_token, token, |there, session| {
-            let mut accounts = there.accounts()?;
-            let rows = there.rows()?;
-            accounts.retain(|account| {
-                let own = key_of(account, account.kind.token(), &session.options);
-                rows.iter()
-                    .any(|(key, row)| *key == own && row.token.as_deref() == Some(token))
-            });
-            Ok(accounts)
-        })
-    }
-
-    fn look(
-        &self,
-        remembered: &Mutex<HashMap<String, Vec<AccountBrief>>>,
-        what: &str,
-        find: impl Fn(&dyn Read, &Session) -> Result<Vec<Account>>,
-    ) -> Result<Vec<AccountBrief>> {
-        let last = lock(remembered).get(what).cloned();
+        let last = lock(&self.by_id).get(id).cloned();
         let session = self.client.session()?;
         let by = patience(&session, last.is_some());
-        match store::read(session.store(), &by, |there| find(there, &session)) {
+        match store::read(session.store(), &by, |there| there.accounts_of(id)) {
             Ok(found) => {
                 let found: Vec<AccountBrief> = found.into_iter().map(AccountBrief::from).collect();
-                let mut remembered = lock(remembered);
+                let mut remembered = lock(&self.by_id);
                 if remembered.len() >= MOST {
                     remembered.clear();
                 }
-                // An empty result is not remembered: anyone may ask for any id or token, and would fill the memory.
+                // An empty result is not remembered: anyone may ask for any id, and would fill the memory.
                 if found.is_empty() {
-                    remembered.remove(what);
+                    remembered.remove(id);
                 } else {
-                    remembered.insert(what.into(), found.clone());
+                    remembered.insert(id.into(), found.clone());
                 }
                 Ok(found)
             }
             Err(e) if matches!(e.status, Status::Store | Status::Timeout) => last.ok_or(e),
             Err(e) => Err(e),
         }
+    }
+
+    /// Returns the owners of all access tokens. It reads every account and every row.
+    pub fn owners(&self) -> Result<Arc<TokenOwners>> {
+        let session = self.client.session()?;
+        let (accounts, rows) = store::read(session.store(), &session.deadline, |there| {
+            Ok((there.accounts()?, there.rows()?))
+        })?;
+        let tokens: HashMap<CredentialKey, String> = rows
+            .into_iter()
+            .filter_map(|(key, row)| Some((key, row.token?)))
+            .collect();
+        let mut owners = TokenOwners::new();
+        for account in accounts {
+            let own = key_of(&account, account.kind.token(), &session.options);
+            if let Some(token) = tokens.get(&own) {
+                let of_token = owners.entry(token.clone()).or_default();
+                of_token.push(account.into());
+            }
+        }
+        let owners = Arc::new(owners);
+        *lock(&self.owners) = Some(owners.clone());
+        Ok(owners)
+    }
+
+    /// Returns the result of the last [`AccountLookup::owners`]. Does not read the store.
+    pub fn last_owners(&self) -> Option<Arc<TokenOwners>> {
+        lock(&self.owners).clone()
     }
 }
 

@@ -11,7 +11,7 @@ mod rekey;
 
 use std::path::{Path, PathBuf};
 
-pub use self::brief::{AccountBrief, AccountLookup};
+pub use self::brief::{AccountBrief, AccountLookup, TokenOwners};
 pub use self::client_lookup::ClientLookup;
 
 use self::accounts::{remove, restore};

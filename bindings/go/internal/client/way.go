@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -104,17 +105,108 @@ func connect(ctx context.Context, url serverURL, network string) (net.Conn, erro
 		defer cancel()
 	}
 	var dialer net.Dialer
-	address := url.socket
-	if address != "" {
-		network = "unix"
-	} else {
-		address = hostAndPort(url.base)
+	if url.socket != "" {
+		conn, err := dialer.DialContext(ctx, "unix", url.socket)
+		if err != nil {
+			return nil, noConnection(err, "unix")
+		}
+		return conn, nil
 	}
-	conn, err := dialer.DialContext(ctx, network, address)
+	host, port, _ := net.SplitHostPort(hostAndPort(url.base))
+	found, err := net.DefaultResolver.LookupNetIP(ctx, strings.Replace(network, "tcp", "ip", 1), host)
+	if err != nil {
+		return nil, noConnection(err, network)
+	}
+	addresses := make([]string, len(found))
+	for i, address := range inTurns(found) {
+		addresses[i] = net.JoinHostPort(address.String(), port)
+	}
+	conn, err := connectFirst(ctx, addresses)
 	if err != nil {
 		return nil, noConnection(err, network)
 	}
 	return conn, nil
+}
+
+// inTurns returns the addresses with the two families alternating, starting with the family of the first.
+func inTurns(addresses []netip.Addr) []netip.Addr {
+	var families [2][]netip.Addr
+	for _, address := range addresses {
+		address = address.Unmap()
+		family := 0
+		if address.Is4() != addresses[0].Unmap().Is4() {
+			family = 1
+		}
+		families[family] = append(families[family], address)
+	}
+	turns := make([]netip.Addr, 0, len(addresses))
+	for i := range addresses {
+		for _, family := range families {
+			if i < len(family) {
+				turns = append(turns, family[i])
+			}
+		}
+	}
+	return turns
+}
+
+// headStart is the longest time for which an attempt to connect runs alone.
+const headStart = 250 * time.Millisecond
+
+// connectFirst connects to the first of several addresses that answers. If the time is short, attempts follow each other
+// sooner, so that each address has its turn. A net.Dialer would spend up to two seconds on the first one.
+func connectFirst(ctx context.Context, addresses []string) (net.Conn, error) {
+	alone := headStart
+	if by, ok := ctx.Deadline(); ok {
+		if share := time.Until(by) / time.Duration(len(addresses)+1); share < alone {
+			alone = share
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type attempt struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan attempt, len(addresses))
+	next := time.NewTimer(0)
+	defer next.Stop()
+	var failed error
+	for begun, ended := 0, 0; ; {
+		select {
+		case <-next.C:
+			if begun == len(addresses) {
+				continue
+			}
+			address := addresses[begun]
+			begun++
+			go func() {
+				var dialer net.Dialer
+				conn, err := dialer.DialContext(ctx, "tcp", address)
+				done <- attempt{conn, err}
+			}()
+			next.Reset(alone)
+		case one := <-done:
+			ended++
+			if one.err == nil {
+				go func() {
+					for ; ended < begun; ended++ {
+						if late := <-done; late.conn != nil {
+							late.conn.Close()
+						}
+					}
+				}()
+				return one.conn, nil
+			}
+			if failed == nil {
+				failed = one.err
+			}
+			if ended == len(addresses) {
+				return nil, failed
+			}
+			next.Reset(0)
+		}
+	}
 }
 
 // hostAndPort returns the address that a base URL leads to.

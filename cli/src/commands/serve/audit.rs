@@ -2,14 +2,14 @@
 //! store knows, and no text that a caller sent. So neither a query, nor a key, nor a token can be in it.
 //!
 //! A thread writes the lines, so that a slow disk delays no caller. It writes within milliseconds, in the order of the
-//! calls. Lines that find the queue full are lost, and a later line of the audit says how many.
+//! calls. Lines that find the queue or the disk full are lost, and a later line of the audit says how many.
 
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ enum Word {
 
 pub struct Audit {
     words: SyncSender<Word>,
-    lost: AtomicU64,
+    lost: Arc<AtomicU64>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -72,13 +72,15 @@ impl Audit {
             unusable(&format!("write the audit to {}", path.display()), &e)
         })?;
         let (words, read) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        let lines = Lines::new(lost.clone());
         let writer = std::thread::Builder::new()
             .name("audit".into())
-            .spawn(move || write(&read, path, open))
+            .spawn(move || write(&read, path, open, lines))
             .map_err(|e| unusable("start a thread for the audit", &e))?;
         Ok(Audit {
             words,
-            lost: AtomicU64::new(0),
+            lost,
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -131,8 +133,7 @@ fn append(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) {
-    let mut lines = Vec::new();
+fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>, mut lines: Lines) {
     while let Ok(first) = words.recv() {
         // Lines that come close together share a write. To wake this thread for each would cost a call more than its
         // answer does.
@@ -145,33 +146,126 @@ fn write(words: &Receiver<Word>, path: Option<PathBuf>, mut file: Option<File>) 
             match word {
                 Word::End => ends = true,
                 Word::Reopen => {
-                    put(&mut lines, file.as_mut());
+                    lines.put(file.as_mut());
                     // If the new file cannot be opened, the audit stays with the old one.
                     if let Some(Ok(new)) = path.as_deref().map(append) {
+                        lines.is_cut &= new.metadata().is_ok_and(|meta| meta.len() > 0);
                         file = Some(new);
                     }
                 }
                 Word::Line(event) => {
-                    let _ = serde_json::to_writer(&mut lines, &event);
-                    lines.push(b'\n');
+                    let _ = serde_json::to_writer(&mut lines.waiting, &event);
+                    lines.waiting.push(b'\n');
                 }
             }
-            if !ends && lines.len() < TOGETHER {
+            if !ends && lines.waiting.len() < TOGETHER {
                 next = words.try_recv().ok();
             }
         }
-        put(&mut lines, file.as_mut());
+        lines.put(file.as_mut());
         if ends {
             return;
         }
     }
 }
 
-/// Writes the lines. Errors are ignored, because the calls matter more than the audit.
-fn put(lines: &mut Vec<u8>, file: Option<&mut File>) {
-    let _ = match file {
-        Some(file) => file.write_all(lines),
-        None => io::stdout().write_all(lines),
-    };
-    lines.clear();
+/// The lines that are to be written next.
+struct Lines {
+    waiting: Vec<u8>,
+    /// Whether the last line was cut off.
+    is_cut: bool,
+    lost: Arc<AtomicU64>,
+}
+
+impl Lines {
+    fn new(lost: Arc<AtomicU64>) -> Lines {
+        Lines {
+            waiting: Vec::new(),
+            is_cut: false,
+            lost,
+        }
+    }
+
+    fn put(&mut self, file: Option<&mut File>) {
+        match file {
+            Some(file) => self.put_to(file),
+            None => self.put_to(&mut io::stdout()),
+        }
+    }
+
+    /// Writes the lines. Those that cannot be written are lost, because the calls matter more than the audit.
+    fn put_to(&mut self, to: &mut impl Write) {
+        let is_marked = self.is_cut && !self.waiting.is_empty();
+        if is_marked {
+            // The rest of that line is lost. The next line must not continue it.
+            self.waiting.insert(0, b'\n');
+        }
+        let mut rest = &self.waiting[..];
+        while !rest.is_empty() {
+            match to.write(rest) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => break,
+                Ok(count) => {
+                    self.is_cut = rest[count - 1] != b'\n';
+                    rest = &rest[count..];
+                }
+            }
+        }
+        let ends = rest.iter().filter(|byte| **byte == b'\n').count();
+        let has_mark = is_marked && rest.len() == self.waiting.len();
+        let lost = ends - usize::from(has_mark);
+        self.lost.fetch_add(lost as u64, Ordering::Relaxed);
+        self.waiting.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk with room for some bytes.
+    struct Disk {
+        room: usize,
+        written: Vec<u8>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.room);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.room -= count;
+            self.written.extend(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_that_a_full_disk_cuts_off_spoils_no_other_and_lost_lines_are_counted() {
+        let lost = Arc::new(AtomicU64::new(0));
+        let mut lines = Lines::new(lost.clone());
+        let mut disk = Disk {
+            room: 12,
+            written: Vec::new(),
+        };
+        let mut put = |room: usize, text: &str| {
+            disk.room = room;
+            lines.waiting.extend(text.as_bytes());
+            lines.put_to(&mut disk);
+            String::from_utf8(disk.written.clone()).unwrap()
+        };
+        assert_eq!(put(8, "{1}\n{2}\n{3}\n"), "{1}\n{2}\n");
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
+        assert_eq!(put(2, "{4}\n"), "{1}\n{2}\n{4");
+        assert_eq!(put(0, "{5}\n"), "{1}\n{2}\n{4");
+        let written = put(99, "{6}\n");
+        assert_eq!(written, "{1}\n{2}\n{4\n{6}\n");
+        assert_eq!(lost.load(Ordering::Relaxed), 3);
+        assert_eq!(put(99, "{7}\n"), written + "{7}\n");
+    }
 }

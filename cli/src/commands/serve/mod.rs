@@ -25,6 +25,7 @@ mod limits;
 mod listener;
 mod native;
 mod origin;
+mod owners;
 mod paced;
 mod page;
 mod problem;

@@ -71,6 +71,12 @@ fn lacks_a_field(error: &Error) -> bool {
     error.status == Status::Account && matches!(error.hint.as_deref(), Some(Hint::Put { .. }))
 }
 
+/// Whether an error is about the key file, which it then names. Other errors of secrets say that one is missing.
+pub fn is_of_key_file(error: &Error) -> bool {
+    let words = ["key file ", "has no key "];
+    error.status == Status::Secret && words.iter().any(|words| error.what.contains(words))
+}
+
 /// The error that a client sees. It does not name the store's files, nor accounts that the client does not see.
 fn told(refusal: &Refusal) -> Error {
     let store = |what: &str| Error::store(what);
@@ -107,6 +113,11 @@ fn told(refusal: &Refusal) -> Error {
         Refusal::Failed(error) if error.status == Status::Store && error.retry_after_ms == 0 => {
             store("the server cannot use its store").advise("Look into the server's log.")
         }
+        Refusal::Failed(error) if is_of_key_file(error) => Error::new(
+            Status::Secret,
+            "the server cannot use a secret of this account",
+        )
+        .advise("Look into the server's log."),
         Refusal::Failed(error) => error.clone(),
     }
 }

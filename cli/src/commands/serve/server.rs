@@ -13,7 +13,9 @@ use super::forward::Forwarding;
 use super::handed::Handed;
 use super::health::Readiness;
 use super::limits::{Buckets, Strangers};
+use super::owners::Owners;
 use super::page::Page;
+use super::problem;
 use super::stand_ins::StandIns;
 use super::wechat::Repeats;
 use super::work::Work;
@@ -25,6 +27,7 @@ pub struct Server {
     pub work: Arc<Work>,
     pub clients: Arc<ClientLookup>,
     pub accounts: Arc<AccountLookup>,
+    pub owners: Owners,
     /// Clients by the user who runs them.
     pub peers: HashMap<u32, String>,
     pub trusted_proxies: Vec<Option<IpAddr>>,
@@ -64,6 +67,7 @@ impl Server {
         Server {
             clients: Arc::new(store.client_lookup()),
             accounts: Arc::new(store.account_lookup()),
+            owners: Owners::default(),
             forwarding: Forwarding::of(store.clone(), serve),
             work: Arc::new(Work::on(store)),
             peers: serve.peer.iter().cloned().collect(),
@@ -89,7 +93,9 @@ impl Server {
 
     /// Logs a failure of the store for the operator, since it names files of this host.
     pub fn note_failure(&self, error: &Error) {
-        if matches!(error.status, Status::Store | Status::Internal) && error.retry_after_ms == 0 {
+        let is_hidden = matches!(error.status, Status::Store | Status::Internal)
+            || problem::is_of_key_file(error);
+        if is_hidden && error.retry_after_ms == 0 {
             let trouble = in_one_line(error);
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             if *told != trouble {

@@ -27,8 +27,8 @@ type Landing = Option<Result<LivingToken>>;
 
 pub struct Work {
     store: Arc<Store>,
-    looks: Semaphore,
-    fetches: Semaphore,
+    looks: Arc<Semaphore>,
+    fetches: Arc<Semaphore>,
     waiting: AtomicUsize,
     changes: AtomicU64,
     flights: Mutex<HashMap<Flight, watch::Receiver<Landing>>>,
@@ -42,8 +42,8 @@ impl Work {
     pub fn on(store: Arc<Store>) -> Work {
         Work {
             store,
-            looks: Semaphore::new(LOOKS),
-            fetches: Semaphore::new(FETCHES),
+            looks: Arc::new(Semaphore::new(LOOKS)),
+            fetches: Arc::new(Semaphore::new(FETCHES)),
             waiting: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
             flights: Mutex::default(),
@@ -56,7 +56,7 @@ impl Work {
         call: impl FnOnce(&Store) -> T + Send + 'static,
     ) -> std::result::Result<T, Busy> {
         let store = self.store.clone();
-        self.within(&self.looks, move || call(&store)).await
+        within(&self.looks, &self.waiting, move || call(&store)).await
     }
 
     /// Runs a call of the library that may wait for a platform.
@@ -65,7 +65,7 @@ impl Work {
         call: impl FnOnce(&Store) -> T + Send + 'static,
     ) -> std::result::Result<T, Busy> {
         let store = self.store.clone();
-        self.within(&self.fetches, move || call(&store)).await
+        within(&self.fetches, &self.waiting, move || call(&store)).await
     }
 
     /// The token of an account, if it is known without waiting.
@@ -121,21 +121,26 @@ impl Work {
         });
         landing
     }
+}
 
-    async fn within<T: Send + 'static>(
-        &self,
-        turns: &Semaphore,
-        call: impl FnOnce() -> T + Send + 'static,
-    ) -> std::result::Result<T, Busy> {
-        let _turn = match turns.try_acquire() {
-            Ok(turn) => turn,
-            Err(_) => {
-                let _waits = Waits::begin(&self.waiting).ok_or(Busy)?;
-                turns.acquire().await.map_err(|_| Busy)?
-            }
-        };
-        tokio::task::spawn_blocking(call).await.map_err(|_| Busy)
-    }
+/// Runs a call in its turn. The call has its turn until it ends, even if its caller has left.
+async fn within<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    waiting: &AtomicUsize,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> std::result::Result<T, Busy> {
+    let turn = match turns.clone().try_acquire_owned() {
+        Ok(turn) => turn,
+        Err(_) => {
+            let _waits = Waits::begin(waiting).ok_or(Busy)?;
+            turns.clone().acquire_owned().await.map_err(|_| Busy)?
+        }
+    };
+    let done = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        call()
+    });
+    done.await.map_err(|_| Busy)
 }
 
 /// A place among the calls that wait for a turn.
@@ -159,5 +164,34 @@ impl From<Busy> for Error {
         let mut error = Error::new(Status::Store, "the server is busy");
         error.retry_after_ms = 1000;
         error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_call_has_its_turn_until_it_ends_though_its_caller_leaves() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.build().unwrap();
+        runtime.block_on(async {
+            let turns = Arc::new(Semaphore::new(1));
+            let (end, ended) = mpsc::channel::<()>();
+            let of_call = turns.clone();
+            let caller = tokio::spawn(async move {
+                let call = move || ended.recv().is_ok();
+                within(&of_call, &AtomicUsize::new(0), call).await
+            });
+            while turns.available_permits() > 0 {
+                tokio::task::yield_now().await;
+            }
+            caller.abort();
+            assert!(caller.await.unwrap_err().is_cancelled());
+            assert_eq!(turns.available_permits(), 0, "the call still runs");
+            end.send(()).unwrap();
+            assert!(within(&turns, &AtomicUsize::new(0), || ()).await.is_ok());
+        });
     }
 }

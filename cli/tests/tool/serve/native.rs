@@ -111,6 +111,22 @@ fn a_platforms_error_comes_with_its_errcode_and_a_time() {
 }
 
 #[test]
+fn an_error_of_the_key_file_does_not_name_the_file() {
+    let desk = Desk::with_shop();
+    let key = desk.client("web", &["--allow", "get,reject"]);
+    let serving = Serving::start(&desk);
+    let token = serving.get("/v1/token/shop", &key).token();
+    let file = desk.path("tokens.db.key");
+    std::fs::rename(&file, desk.path("moved")).unwrap();
+    desk.world.sim.revoke("wx1");
+    serving.post("/v1/reject/shop", &key, &json!({"token": token}));
+    let refused = serving.get("/v1/token/shop", &key);
+    assert_eq!((refused.status, refused.error()), (503, "SECRET"));
+    assert!(!refused.body.contains("tokens.db"), "{refused:?}");
+    serving.until_it_says(file.to_str().unwrap());
+}
+
+#[test]
 fn a_rejected_token_is_replaced_by_comparison() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &[]);

@@ -50,6 +50,7 @@ impl Cleared<'_> {
         loop {
             let needles = self.needles(&tokens, secret);
             let may_repeat = body.is_kept() && !repeated;
+            let stalls = body.stalls(limits.idle);
             let request = self.request(call, &tokens, secret, &mut body)?;
             let within = match may_repeat || repeated {
                 true => limits.idle,
@@ -57,10 +58,12 @@ impl Cleared<'_> {
                 false => limits.whole(),
             };
             let sent = call.server.forwarding.upstream.send(self.host, request);
-            let sent = tokio::time::timeout(within, sent).await;
+            let sent = tokio::select! {
+                sent = tokio::time::timeout(within, sent) => sent.ok(),
+                () = stalls => None,
+            };
             let response = sent
-                .map_err(|_| no_answer(self.host, limits.idle))
-                .and_then(|sent| sent)
+                .unwrap_or_else(|| Err(no_answer(self.host, limits.idle)))
                 .map_err(Refusal::from)?;
             let reply = Reply::read(response, limits).await.map_err(Refusal::from)?;
             if self.host.refuses_token_by(reply.errcode())

@@ -1,14 +1,16 @@
 //! The body of a forwarded call. A short one is kept, so that the call can be repeated. A long one is passed on as it
 //! arrives.
 
+use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use wxtoken::tool::{Error, Status};
 
 use super::stillness::Stillness;
@@ -76,7 +78,23 @@ impl Outgoing {
             left: limits.most.saturating_sub(taken),
             length: length.exact(),
             stillness: Stillness::of(limits.idle),
+            taken: Taken::default(),
         })))
+    }
+
+    /// Waits until the platform has neither taken more of the body nor answered for `limit`. Never ends for a kept
+    /// body.
+    pub fn stalls(&self, limit: Duration) -> impl Future<Output = ()> + use<> {
+        let taken = match self {
+            Outgoing::Passing(Some(passing)) => Some(passing.taken.clone()),
+            _ => None,
+        };
+        async move {
+            match taken {
+                Some(taken) => taken.stalls(limit).await,
+                None => std::future::pending().await,
+            }
+        }
     }
 
     /// The body to send. A kept one can be sent again.
@@ -99,6 +117,35 @@ pub struct Passing {
     left: u64,
     length: Option<u64>,
     stillness: Stillness,
+    taken: Taken,
+}
+
+/// The time when the platform took the last part of a body. None while it waits for the client.
+#[derive(Clone)]
+struct Taken(Arc<Mutex<Option<Instant>>>);
+
+impl Default for Taken {
+    fn default() -> Taken {
+        Taken(Arc::new(Mutex::new(Some(Instant::now()))))
+    }
+}
+
+impl Taken {
+    fn note(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    async fn stalls(&self, limit: Duration) {
+        loop {
+            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            let end = last.unwrap_or(now) + limit;
+            if end <= now {
+                return;
+            }
+            sleep_until(end).await;
+        }
+    }
 }
 
 impl HttpBody for Passing {
@@ -110,10 +157,12 @@ impl HttpBody for Passing {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if let Some(begin) = self.begin.take() {
+            self.taken.note(Some(Instant::now()));
             return Poll::Ready(Some(Ok(Frame::data(begin))));
         }
         let this = &mut *self;
         let came = Pin::new(&mut this.rest).poll_frame(cx);
+        this.taken.note(came.is_ready().then(Instant::now));
         let frame = match this.stillness.judge(came, cx) {
             Poll::Ready(Some(frame)) => frame,
             Poll::Ready(None) => return Poll::Ready(Some(Err(stood_still()))),

@@ -40,7 +40,7 @@ impl Query {
     }
 
     /// The query to send. `put` returns the new value of a parameter, or None to leave it as it was written. `added`
-    /// is appended.
+    /// is appended. An empty parameter of its name is left out, because the platform would find two.
     pub fn written<'a>(
         &self,
         put: impl Fn(&str) -> Option<&'a str>,
@@ -53,7 +53,8 @@ impl Query {
             }
             query.push_str(part);
         };
-        for part in &self.0 {
+        let is_added = |name: &str| added.is_some_and(|(added, _)| added == name);
+        for part in self.0.iter().filter(|part| !is_added(&part.name)) {
             match put(&part.name) {
                 Some(value) => push(&pair(&part.name, value)),
                 None => push(&part.written),
@@ -109,6 +110,20 @@ mod tests {
             empty.written(|_| None, Some(("access_token", "t"))),
             "access_token=t"
         );
+        // An SDK without a token may still send its name.
+        for without in [
+            "access_token=&a=1",
+            "a=1&access_token",
+            "access%5Ftoken=&a=1",
+        ] {
+            let query = Query::parse(without, &ONCE).unwrap();
+            assert_eq!(query.get("access_token"), None);
+            assert_eq!(
+                query.written(|_| None, Some(("access_token", "t"))),
+                "a=1&access_token=t",
+                "{without}"
+            );
+        }
     }
 
     #[test]

@@ -122,8 +122,12 @@ impl Way {
         let ended = |_| Error::new(Status::Internal, "the server ends");
         let turn = connects.acquire_owned().await.map_err(|_| ended(()))?;
         let way = self.clone();
-        let connected = tokio::task::spawn_blocking(move || way.link.connect()).await;
-        drop(turn);
+        let connected = tokio::task::spawn_blocking(move || {
+            // The thread has its turn until it ends, even if the caller leaves.
+            let _turn = turn;
+            way.link.connect()
+        });
+        let connected = connected.await;
         let stream = connected.map_err(|_| ended(()))??;
         let broken = |e: io::Error| self.link.no_handshake(&e);
         stream.set_nonblocking(true).map_err(broken)?;

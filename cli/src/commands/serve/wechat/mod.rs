@@ -17,15 +17,15 @@ pub mod reply;
 mod tokens;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{Method, Response};
 use wxtoken::tool::{
-    AccountBrief, CallValue, ClientSet, LivingToken, STAND_IN_PREFIX, StandIn, StandInFlaw, Verb,
-    WechatCall, WechatHost,
+    AccountBrief, CallValue, ClientSet, LivingToken, STAND_IN_PREFIX, StandIn, StandInFlaw, Status,
+    Verb, WechatCall, WechatHost,
 };
 
 use self::parameters::{Flaw, Parameters};
@@ -38,6 +38,8 @@ use super::native::object;
 use super::origin::Origin;
 use super::server::Server;
 
+/// The time for which a call waits for the store if the owner of its token is known.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// The mark between a key and the name of an account, for an id that several accounts have.
 const OF: char = ':';
 
@@ -410,15 +412,26 @@ pub async fn of_id(call: &Call<'_>, id: &str) -> Result<Vec<AccountBrief>, Troub
     Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
 }
 
-/// The accounts whose token this is.
+/// The accounts whose token this is. If the store does not answer soon, the accounts that had the token last.
 async fn owners_of(call: &Call<'_>, token: &str) -> Result<Vec<AccountBrief>, Trouble> {
-    let (lookup, token) = (call.server.accounts.clone(), token.to_owned());
-    let found = call
-        .server
-        .work
-        .look(move |_| lookup.of_token(&token))
-        .await;
-    Ok(found.map_err(Refusal::from)?.map_err(Refusal::from)?)
+    let (work, lookup) = (call.server.work.clone(), call.server.accounts.clone());
+    let last = lookup.last_owners();
+    let last = last.and_then(|owners| owners.get(token).cloned());
+    let looked = call.server.owners.now(async move {
+        let looked = work.look(move |_| lookup.owners()).await;
+        looked.unwrap_or_else(|busy| Err(busy.into()))
+    });
+    let Some(last) = last else {
+        let owners = looked.await.map_err(Refusal::from)?;
+        return Ok(owners.get(token).cloned().unwrap_or_default());
+    };
+    match tokio::time::timeout(PATIENCE, looked).await {
+        Ok(Ok(owners)) => Ok(owners.get(token).cloned().unwrap_or_default()),
+        Ok(Err(e)) if !matches!(e.status, Status::Store | Status::Timeout) => {
+            Err(Refusal::from(e).into())
+        }
+        _ => Ok(last),
+    }
 }
 
 /// The client that was given this token. None if this server does not know, for example after a restart. That is

@@ -245,6 +245,52 @@ fn a_body_that_stands_still_does_not_hold_its_turn() {
     office.end(&[&stand_in]);
 }
 
+#[test]
+fn a_long_upload_that_the_platform_does_not_answer_does_not_hold_its_turn() {
+    let office = Office::with(&["--forward-timeout-s", "1", "--forward-at-once", "1"]);
+    let stand_in = office.stand_in();
+    office
+        .desk
+        .world
+        .fault(json!({"kind": "hang", "path": UPLOAD}));
+    let body = multipart(&file(3 * MIB));
+    let mut hung = begin_upload(&office, &stand_in, body.len());
+    hung.write_all(&body).unwrap();
+    wait_until("the platform has it", || {
+        office.desk.world.sim.faults_waiting() == 0
+    });
+    // A call waits for a turn for at most 5 seconds. A whole upload may take 20.
+    let other = office.serving.wechat(&with_token(USER_INFO, &stand_in));
+    assert_eq!(other.json()["openid"], "oDemo", "{other:?}");
+    assert_eq!(answer(&mut hung).unwrap().errcode(), -1);
+    office.end(&[&stand_in]);
+}
+
+/// A forwarder removes a Content-Length that chunks override (RFC 9112, 6.3).
+#[test]
+fn a_reply_with_two_lengths_has_its_own_and_the_next_one_is_read_as_it_is() {
+    let office = Office::open();
+    let stand_in = office.stand_in();
+    let said = r#"{"openid":"oDemo"}"#;
+    let body = format!("{:x}\r\n{said}\r\n0\r\n\r\n", said.len());
+    let headers = json!({"Transfer-Encoding": "chunked", "Content-Length": "5", "Content-Type": "application/json"});
+    office
+        .desk
+        .world
+        .fault(json!({"kind": "raw", "path": USER_INFO, "headers": headers, "body": body}));
+    let mut stream = office.serving.connect();
+    let got = ask(
+        &mut stream,
+        "GET",
+        &with_token(USER_INFO, &stand_in),
+        "",
+        "",
+    );
+    assert_eq!(got.body, said, "{got:?}");
+    assert_eq!(ask(&mut stream, "GET", "/healthz", "", "").body, "ok\n");
+    office.end(&[&stand_in]);
+}
+
 /// The client of .NET, and so Senparc, asks before it sends a file, quotes the boundary, and names the file twice.
 #[test]
 fn an_upload_that_waits_to_be_asked_for_passes() {

@@ -157,6 +157,10 @@ fn a_component_and_its_authorizer_are_stood_in_for() {
     desk.run_with(&["put", "child", "refresh_token"], &refresh);
     let key = desk.client("web", &["--allow", "forward"]);
     let serving = Serving::start(&desk);
+    for put in ["platform/verify_ticket", "child/refresh_token"] {
+        let path = format!("/v1/token/{put}");
+        assert_eq!(serving.get(&path, &key).status, 403, "{put} is a secret");
+    }
     let body = json!({"component_appid": "wxc", "component_appsecret": key, "component_verify_ticket": "t"});
     let got = serving.wechat_post("/cgi-bin/component/api_component_token", &body);
     let component = text(&got, "component_access_token");
