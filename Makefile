@@ -308,6 +308,7 @@ lint:
 	@git ls-files '*.py' | xargs python3 -m py_compile
 	python3 tests/mutants/run.py --check
 	python3 -B tests/dist/versions.py
+	python3 -B tests/run.py --self-test
 	python3 -B tests/layers.py --self-test
 	python3 -B tests/layers.py
 	python3 -B tests/prose.py --self-test
