@@ -249,9 +249,11 @@ SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks
 AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
+# ONCE=1 where nothing is built again: a suite that has passed then leaves less on the disk.
+ONCE ?=
 
 test: setup
-	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(SUITES)
+	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(if $(ONCE),--once) $(SUITES)
 
 setup:
 	@.ci/setup test

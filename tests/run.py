@@ -1,6 +1,6 @@
 """Runs the suites of `make test`, several at a time, each with `make SUITE`. A failed suite does not stop the others.
 
-    run.py [--at-once N] [--may-not-run FILE] SUITE...
+    run.py [--at-once N] [--may-not-run FILE] [--once] SUITE...
     run.py --self-test
 
 They begin in the given order. All others wait for `build`, which keeps every processor busy. By default as many run at once
@@ -15,7 +15,7 @@ names, and exits with 0:
     SUITE/PART: reason      The rest of it was run.
 
 With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure. A suite that could not be
-started has FAILED.
+started has FAILED. With --once, the large builds that only one suite needs are removed when it has passed.
 """
 
 import argparse
@@ -38,6 +38,8 @@ BUILD = "build"
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
 # One of these at a time, because more than one writes to Maven's repository and to the folder of PHP's SDKs.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
+# Gigabytes that no other suite needs.
+OWN_BUILDS = {"test-findings": ("build/asan", "build/fuzz"), "test-model": ("build/loom",), "test-dist": ("build/dist/target",)}
 GB = 1e9
 # With less, anything may fail.
 FULL = 0.1 * GB
@@ -77,10 +79,11 @@ def main():
     parser.add_argument("suites", nargs="+")
     parser.add_argument("--at-once", type=int, default=max(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--may-not-run", type=Path, metavar="FILE")
+    parser.add_argument("--once", action="store_true")
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None
     began = time.monotonic()
-    suites = Lanes([Suite(name) for name in given.suites], listed).run(given.at_once)
+    suites = Lanes([Suite(name) for name in given.suites], listed, given.once).run(given.at_once)
     return summary(suites, given.may_not_run, time.monotonic() - began)
 
 
@@ -90,8 +93,8 @@ def names_in(file):
 
 
 class Lanes:
-    def __init__(self, suites, listed):
-        self._suites, self._listed = suites, listed
+    def __init__(self, suites, listed, once):
+        self._suites, self._listed, self._once = suites, listed, once
         self._left, self._running = list(suites), []
         self._changed = threading.Condition()
 
@@ -112,6 +115,9 @@ class Lanes:
                 suite.code, said = None, f"it could not be run: {reason}\n"
             if self._listed is not None:
                 suite.complaints = [what for what in suite.not_run if what not in self._listed]
+            if self._once and suite.code == 0:
+                for built in OWN_BUILDS.get(suite.name, ()):
+                    shutil.rmtree(ROOT / built, ignore_errors=True)
             with self._changed:
                 self._running.remove(suite)
                 self._changed.notify_all()
@@ -203,13 +209,32 @@ def summary(suites, list_of_not_run, took):
 
 
 def self_test():
-    """Where `make` is missing, no suite can be started: each has failed, and none waits for the others."""
-    os.environ["PATH"] = os.devnull
-    lanes = Lanes([Suite(name) for name in (BUILD, *sorted(ONE_AT_A_TIME), "lint")], None)
+    return max(a_suite_that_cannot_be_started_has_failed(), what_one_suite_needs_is_removed_after_it())
+
+
+def a_suite_that_cannot_be_started_has_failed():
+    """None waits for it, or for another that cannot be started."""
+    suites = [Suite(name) for name in (BUILD, *sorted(ONE_AT_A_TIME), "lint")]
+    path, os.environ["PATH"] = os.environ["PATH"], os.devnull
     with contextlib.redirect_stdout(io.StringIO()) as said:
-        code = summary(lanes.run(2), None, 0)
+        code = summary(Lanes(suites, None, False).run(2), None, 0)
+    os.environ["PATH"] = path
     good = code == 1 and said.getvalue().splitlines()[-1] == "0 passed, 6 failed"
     print("a suite that cannot be started has failed" if good else said.getvalue())
+    return 0 if good else 1
+
+
+def what_one_suite_needs_is_removed_after_it():
+    global ROOT
+    left = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        ROOT = Path(folder)
+        (ROOT / "Makefile").write_text("test-model:\n\tmkdir -p build/loom build/stage\n")
+        for once in (False, True):
+            Lanes([Suite("test-model")], None, once).run(1)
+            left.append([path.name for path in sorted(ROOT.glob("build/*"))])
+    good = left == [["loom", "stage"], ["stage"]]
+    print("what only one suite needs is removed after it" if good else f"there were left: {left}")
     return 0 if good else 1
 
 
