@@ -249,11 +249,11 @@ SUITES ?= build test-java test-findings test-soak test-server-sdks test-php-sdks
 AT_ONCE ?=
 # A file that lists what may be NOT RUN; without one, all may that the machine cannot run.
 MAY_NOT_RUN ?=
-# 1 removes what only one suite uses, gigabytes of it, once the suite has passed.
-TIDY ?=
+# ONCE=1 where nothing is built again: a suite that has passed then leaves less on the disk.
+ONCE ?=
 
 test: setup
-	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(if $(TIDY),--tidy) $(SUITES)
+	@python3 -B tests/run.py $(if $(AT_ONCE),--at-once $(AT_ONCE)) $(if $(MAY_NOT_RUN),--may-not-run $(MAY_NOT_RUN)) $(if $(ONCE),--once) $(SUITES)
 
 setup:
 	@.ci/setup test
@@ -310,6 +310,7 @@ lint:
 	@git ls-files '*.py' | xargs python3 -m py_compile
 	python3 tests/mutants/run.py --check
 	python3 -B tests/dist/versions.py
+	python3 -B tests/run.py --self-test
 	python3 -B tests/layers.py --self-test
 	python3 -B tests/layers.py
 	python3 -B tests/prose.py --self-test

@@ -1,6 +1,7 @@
 """Runs the suites of `make test`, several at a time, each with `make SUITE`. A failed suite does not stop the others.
 
-    run.py [--at-once N] [--may-not-run FILE] [--tidy] SUITE...
+    run.py [--at-once N] [--may-not-run FILE] [--once] SUITE...
+    run.py --self-test
 
 They begin in the given order. All others wait for `build`, which keeps every processor busy. By default as many run at once
 as there are processors, because much of their time is waiting. The output of a suite is shown when it has ended.
@@ -13,11 +14,14 @@ names, and exits with 0:
     SUITE: reason           None of it was run.
     SUITE/PART: reason      The rest of it was run.
 
-With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure. With --tidy, the gigabytes that
-only one suite uses are removed once it has passed.
+With --may-not-run, only the names in that file may be missing. Any other NOT RUN is a failure. A suite that could not be
+started has FAILED. With --once, the large builds that only one suite needs are removed when it has passed.
 """
 
 import argparse
+import contextlib
+import io
+import math
 import os
 import shutil
 import subprocess
@@ -34,8 +38,8 @@ BUILD = "build"
 BUILT = [word for made in ("stage", "sim", "tool", "test-tool", "soak-workers", "mixed-workers", "native", "php-extension") for word in ("-o", made)]
 # One of these at a time, because more than one writes to Maven's repository and to the folder of PHP's SDKs.
 ONE_AT_A_TIME = {"test-dist", "test-java", "test-server-sdks", "test-php-sdks"}
-# What only these suites use.
-OWN = {"test-findings": ["build/asan", "build/fuzz"], "test-dist": ["build/dist"], "test-model": ["build/loom"]}
+# Gigabytes that no other suite needs.
+OWN_BUILDS = {"test-findings": ("build/asan", "build/fuzz"), "test-model": ("build/loom",), "test-dist": ("build/dist",)}
 GB = 1e9
 # With less, anything may fail.
 FULL = 0.1 * GB
@@ -44,26 +48,30 @@ FULL = 0.1 * GB
 @dataclass
 class Suite:
     name: str
-    code: int = 0
+    code: int | None = None
+    """None until it has ended."""
     seconds: float = 0
     worked: float = 0
     """Processor seconds of the suite and its children."""
     not_run: dict = field(default_factory=dict)
     """The reason, by what was not run: the suite itself or a part of it."""
     complaints: list = field(default_factory=list)
-    least_free: float = 0
+    least_free: float = math.inf
     """Bytes on the fullest disk while it ran."""
 
     @property
     def verdict(self):
-        if self.code or self.complaints:
+        if self.code != 0 or self.complaints:
             return "FAILED"
         return "NOT RUN" if self.name in self.not_run else "passed"
 
     @property
+    def full(self):
+        return ": the disk was full" if self.least_free < FULL else ""
+
+    @property
     def outcome(self):
-        full = ": the disk was full" if self.least_free < FULL else ""
-        return f"{self.verdict}, {self.seconds:.0f} s, {self.least_free / GB:.1f} GB free at the least{full}"
+        return f"{self.verdict}, {self.seconds:.0f} s, {self.least_free / GB:.1f} GB free at the least{self.full}"
 
 
 def main():
@@ -71,11 +79,11 @@ def main():
     parser.add_argument("suites", nargs="+")
     parser.add_argument("--at-once", type=int, default=max(2, os.cpu_count() or 1), metavar="N")
     parser.add_argument("--may-not-run", type=Path, metavar="FILE")
-    parser.add_argument("--tidy", action="store_true")
+    parser.add_argument("--once", action="store_true")
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None
     began = time.monotonic()
-    suites = Lanes([Suite(name) for name in given.suites], listed, given.tidy).run(given.at_once)
+    suites = Lanes([Suite(name) for name in given.suites], listed, given.once).run(given.at_once)
     return summary(suites, given.may_not_run, time.monotonic() - began)
 
 
@@ -85,8 +93,8 @@ def names_in(file):
 
 
 class Lanes:
-    def __init__(self, suites, listed, tidy):
-        self._suites, self._listed, self._tidy = suites, listed, tidy
+    def __init__(self, suites, listed, once):
+        self._suites, self._listed, self._once = suites, listed, once
         self._left, self._running = list(suites), []
         self._changed = threading.Condition()
 
@@ -100,16 +108,20 @@ class Lanes:
 
     def _run_one_after_the_other(self):
         while suite := self._next():
-            said = run(suite, BUILT if self._is_built() else [])
+            try:
+                said = run(suite, BUILT if self._is_built() else [])
+            except Exception as reason:
+                # An exception that ended this lane would leave the others waiting.
+                suite.code, said = None, f"it could not be run: {reason}\n"
             if self._listed is not None:
                 suite.complaints = [what for what in suite.not_run if what not in self._listed]
-            if self._tidy and suite.verdict == "passed":
-                for own in OWN.get(suite.name, []):
-                    shutil.rmtree(ROOT / own, ignore_errors=True)
+            if self._once and suite.code == 0:
+                for built in OWN_BUILDS.get(suite.name, ()):
+                    shutil.rmtree(ROOT / built, ignore_errors=True)
             with self._changed:
-                print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.outcome}", flush=True)
                 self._running.remove(suite)
                 self._changed.notify_all()
+                print(f"=== {suite.name}\n{said}=== {suite.name}: {suite.outcome}", flush=True)
 
     def _next(self):
         """The next suite that can begin. Waits while none can. None if none is left."""
@@ -130,7 +142,7 @@ class Lanes:
         return suite.name not in ONE_AT_A_TIME or not any(other.name in ONE_AT_A_TIME for other in self._running)
 
     def _is_built(self):
-        return any(suite.name == BUILD and suite.code == 0 and suite.seconds for suite in self._suites)
+        return any(suite.name == BUILD and suite.code == 0 for suite in self._suites)
 
 
 class FreeSpace:
@@ -182,7 +194,7 @@ def run(suite, built):
 def summary(suites, list_of_not_run, took):
     print("\n=== what was run")
     for suite in suites:
-        print(f"{suite.verdict:8} {suite.name:16} {suite.seconds:5.0f} s, {suite.worked:5.0f} s of a processor")
+        print(f"{suite.verdict:8} {suite.name:16} {suite.seconds:5.0f} s, {suite.worked:5.0f} s of a processor{suite.full}")
     print(f"{'':8} {'all of them':16} {took:5.0f} s, {sum(suite.worked for suite in suites):5.0f} s of {os.cpu_count()} processors")
     print(f"{'':8} {min(suite.least_free for suite in suites) / GB:.1f} GB of the disk were free at the least")
     for suite in suites:
@@ -196,5 +208,35 @@ def summary(suites, list_of_not_run, took):
     return 1 if failed else 0
 
 
+def self_test():
+    return max(a_suite_that_cannot_be_started_has_failed(), what_one_suite_needs_is_removed_after_it())
+
+
+def a_suite_that_cannot_be_started_has_failed():
+    """None waits for it, or for another that cannot be started."""
+    suites = [Suite(name) for name in (BUILD, *sorted(ONE_AT_A_TIME), "lint")]
+    path, os.environ["PATH"] = os.environ["PATH"], os.devnull
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        code = summary(Lanes(suites, None, False).run(2), None, 0)
+    os.environ["PATH"] = path
+    good = code == 1 and said.getvalue().splitlines()[-1] == "0 passed, 6 failed"
+    print("a suite that cannot be started has failed" if good else said.getvalue())
+    return 0 if good else 1
+
+
+def what_one_suite_needs_is_removed_after_it():
+    global ROOT
+    left = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        ROOT = Path(folder)
+        (ROOT / "Makefile").write_text("test-model:\n\tmkdir -p build/loom build/stage\n")
+        for once in (False, True):
+            Lanes([Suite("test-model")], None, once).run(1)
+            left.append([path.name for path in sorted(ROOT.glob("build/*"))])
+    good = left == [["loom", "stage"], ["stage"]]
+    print("what only one suite needs is removed after it" if good else f"there were left: {left}")
+    return 0 if good else 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(self_test() if sys.argv[1:] == ["--self-test"] else main())

@@ -329,6 +329,7 @@ func TestAThousandWaitersDoNotTakeAThousandThreads(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ended := make(chan error, waiters)
+	began := time.Now()
 	for i := 0; i < waiters; i++ {
 		go func() {
 			_, err := store.Token(ctx, "shop")
@@ -340,6 +341,7 @@ func TestAThousandWaitersDoNotTakeAThousandThreads(t *testing.T) {
 			t.Fatalf("a waiter is told %v", err)
 		}
 	}
+	took := time.Since(began)
 	// Go keeps the threads that it has started, so this is the highest number there ever was.
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
@@ -348,8 +350,10 @@ func TestAThousandWaitersDoNotTakeAThousandThreads(t *testing.T) {
 	if len(threads) > 700 {
 		t.Errorf("%d threads were started", len(threads))
 	}
-	if requests := counters(t, account.ID)["requests"]; requests != 1.0 {
-		t.Errorf("%v requests were made, not 1", requests)
+	// A fetch takes two seconds, and its failure stands for almost two more. So a second one takes a machine that stalls.
+	most := 1 + int(took/(3*time.Second))
+	if requests := int(counters(t, account.ID)["requests"].(float64)); requests < 1 || requests > most {
+		t.Errorf("%d requests were made in %v, not 1 to %d", requests, took, most)
 	}
 }
 

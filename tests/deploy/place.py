@@ -11,7 +11,8 @@ from wechat import Account, base_url, control
 HERE = Path(__file__).resolve().parent
 STORE = "/var/lib/wxtoken/tokens.db"
 FILES = ("", ".key", ".lock", ".mailbox")
-LIFETIME_MS = 4000
+# Each story that begins with a new token must end before the next one is due, even if the machine stalls for some seconds.
+LIFETIME_MS = 8000
 OFTEN = {"lifetime_ms": LIFETIME_MS, "renew_window_ms": LIFETIME_MS // 2, "grace_ms": LIFETIME_MS // 2}
 AS_IN_THE_PICTURE = [
     ". wxtoken wxtoken drwxr-s---",

@@ -27,7 +27,8 @@ from pods import ANYBODY, ARCHIVE, GROUP, HERE, IMAGE, KEEPER, READER, STATE, Pl
 
 ADD = ("account", "add", "shop", "--kind", "official", "--id", ID, "--secret-file")
 SMALL_KIB = 64 * 1024
-QUICK_S = 5
+# A server waits fifteen seconds for calls that are under way.
+QUICK_S = 10
 C_PROGRAM = """
 #include <stdio.h>
 #include <wxtoken.h>

@@ -8,7 +8,7 @@ import time
 SUBNET = "10.77.0"
 
 
-def until(what, holds, within_s=60):
+def until(what, holds, within_s=180):
     began = time.monotonic()
     while not holds():
         assert time.monotonic() - began < within_s, f"gave up waiting until {what}"

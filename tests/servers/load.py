@@ -9,7 +9,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
-PATIENCE_S = 10
+PATIENCE_S = 30
 """Seconds after which a request must have met a hung worker."""
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 BINDINGS = HERE.parent.parent / "bindings"
-PATIENCE_S = 15
+PATIENCE_S = 30
 
 
 class Failure(Exception):
@@ -69,7 +69,8 @@ class Place:
             shutil.copy(HERE / name, self.path)
         shutil.copytree(BINDINGS / "php" / "src", self.path / "php" / "src")
         shutil.copy(BINDINGS / "php" / "preload.php", self.path / "php")
-        shutil.copytree(BINDINGS / "python" / "wxtoken", self.path / "wxtoken")
+        # Other suites import the package meanwhile. Its cache has files that come and go.
+        shutil.copytree(BINDINGS / "python" / "wxtoken", self.path / "wxtoken", ignore=shutil.ignore_patterns("__pycache__"))
         self.library = self.path / "libwxtoken.so.0"
         shutil.copy(library, self.library)
         names = ("www-data", "nobody") if os.geteuid() == 0 else (pwd.getpwuid(os.geteuid()).pw_name,)

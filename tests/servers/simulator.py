@@ -7,7 +7,8 @@ import secrets
 import time
 import urllib.request
 
-LIFETIME_MS = 3000
+# All workers must have a token before the next one is due, even if the machine stalls for some seconds.
+LIFETIME_MS = 5000
 
 
 class Account:

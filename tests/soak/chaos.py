@@ -18,6 +18,8 @@ VANDALS = 3
 LIFETIME_S = 5
 LONGEST_STOP_S = 1.0
 REKEY_S = 60
+# What is done in ten rounds, in random order. A slow machine has few rounds in a minute, and each action comes all the same.
+TEN_ROUNDS = ("stop",) * 6 + ("rekey",) * 3 + ("kill",)
 LOST_KEY = "sealed with another key"
 MAY_FAIL = ("cannot", "timed out", "another process")
 
@@ -49,7 +51,7 @@ class Chaos:
 
     def __init__(self, seconds, vandal, shim, tool):
         self._seconds, self._vandal, self._shim, self._tool = seconds, vandal, shim, tool
-        self._vandals, self._ended = [], []
+        self._vandals, self._ended, self._to_do = [], [], []
         self._lives = self._kills = self._stops = self._rekeys = self._rekeys_failed = 0
         self._problems = []
 
@@ -63,8 +65,10 @@ class Chaos:
         self._vandals = [self._next(place) for _ in range(VANDALS)]
         for vandal in self._vandals:
             vandal.wait_until_ready()
-        while time.monotonic() - began < self._seconds and not self._problems:
+        rounds = 0
+        while (time.monotonic() - began < self._seconds or rounds < len(TEN_ROUNDS)) and not self._problems:
             self._round(place)
+            rounds += 1
         took = time.monotonic() - began
         for vandal in self._vandals:
             vandal.tell_to_end()
@@ -100,14 +104,15 @@ class Chaos:
 
     def _round(self, place):
         victim = random.choice(self._vandals)
-        what = random.randrange(10)
+        self._to_do = self._to_do or random.sample(TEN_ROUNDS, len(TEN_ROUNDS))
+        what = self._to_do.pop()
         self._disturb_the_store()
-        if what < 6:
+        if what == "stop":
             os.kill(victim.pid, signal.SIGSTOP)
             time.sleep(random.uniform(0, LONGEST_STOP_S))
             os.kill(victim.pid, signal.SIGCONT)
             self._stops += 1
-        elif what < 9:
+        elif what == "rekey":
             self._rekey(place)
         else:
             victim.kill()

@@ -29,8 +29,8 @@ class Expiry:
         # be reported as a whole one, and fetched twice.
         control("/switches", {"work_same_token": False})
         # WeChat's five minutes, scaled down to this life, would be less than its tenth, and hardly more than
-        # revalidate_ms.
-        scaled = {"lifetime_ms": LIFETIME_S * 1000, "renew_window_ms": 1000, "grace_ms": LIFETIME_S * 1000}
+        # revalidate_ms. A token that is minted late, because the machine stalls, has more left when its refresh is due.
+        scaled = {"lifetime_ms": LIFETIME_S * 1000, "renew_window_ms": 4000, "grace_ms": LIFETIME_S * 1000}
         self._accounts = [Account(kind, kind, **scaled) for kind in KINDS]
         self._own = {f"{language}{n}": Account(f"{language}{n}", "official") for language in LANGUAGES for n in (1, 2)}
         return Place(self.name, programs, [*self._accounts, *self._own.values()])

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sqlite3
+import subprocess
 import sys
 import time
 
@@ -107,7 +108,7 @@ def run(soak, programs, checks):
         place = soak.prepare(programs)
         soak.run(place, checks)
         over = True
-    except (Failure, OSError, sqlite3.Error) as reason:
+    except (Failure, OSError, sqlite3.Error, subprocess.SubprocessError) as reason:
         checks("the soak completes", False, f"{type(reason).__name__}: {reason}")
     finally:
         soak.end()

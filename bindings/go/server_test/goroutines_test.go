@@ -23,8 +23,8 @@ func (r *relay) await(t *testing.T, begin string, count int) {
 func TestManyGoroutinesAskTheServerOnce(t *testing.T) {
 	r := startRelay(t)
 	account := r.shop(t)
-	// A second handle shares the cache of the process.
-	stores := []*wxtoken.Store{r.open(t), r.open(t)}
+	// A second handle shares the cache of the process. A goroutine that stalls takes the answer from it.
+	stores := []*wxtoken.Store{r.open(t, askSeldom), r.open(t, askSeldom)}
 	release := r.hold()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -171,7 +171,7 @@ func (r *relay) shop(t testing.TB) wxtoken.Account {
 // called. It returns the error of the call.
 func (r *relay) givenUp(t *testing.T) (store *wxtoken.Store, release func(), err error) {
 	t.Helper()
-	store = r.open(t, wxtoken.WithTimeout(60*time.Second))
+	store = r.open(t, askSeldom, wxtoken.WithTimeout(60*time.Second))
 	release = r.hold()
 	ctx, cancel := context.WithCancel(context.Background())
 	waited := make(chan error)

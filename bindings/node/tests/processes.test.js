@@ -6,7 +6,7 @@ const { once } = require('node:events');
 const { join } = require('node:path');
 const { test } = require('node:test');
 const { Worker } = require('node:worker_threads');
-const { counters, directory, errcode, http, inFlight, newAccount, openStore, post } = require('./simulator');
+const { asked, counters, directory, errcode, http, newAccount, openStore, post } = require('./simulator');
 
 const SECOND = join(__dirname, 'second.js');
 const HANGING = join(__dirname, 'hanging.js');
@@ -67,7 +67,7 @@ test('a worker thread that is terminated during a fetch does not affect others',
   const worker = new Worker(SECOND, { workerData: [path, http] });
   await message(worker);
   worker.postMessage('shop');
-  await inFlight(account.id, 1);
+  await asked(account.id);
   await worker.terminate();
   assert.equal(await errcode('official', (await store.token('shop')).value), 0);
   assert.equal((await counters(account.id)).minted, 1);

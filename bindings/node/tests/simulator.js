@@ -43,9 +43,9 @@ async function errcode(kind, token) {
   return (await ask(`${http}/cgi-bin/${path}?access_token=${encodeURIComponent(token)}`)).errcode ?? 0;
 }
 
-/** Waits until this many token requests of this id are being served. */
-async function inFlight(id, requests) {
-  while ((await counters(id)).in_flight !== requests);
+/** Waits until a token request of this id has come. It may have been answered by then. */
+async function asked(id) {
+  while ((await counters(id)).requests === 0);
 }
 
 /** Returns a directory that is removed when the test `t` ends. */
@@ -63,4 +63,4 @@ async function openStore(t, path, account = null, options = {}) {
   return store;
 }
 
-module.exports = { http, https, ca, hex, post, counters, newAccount, errcode, inFlight, directory, openStore };
+module.exports = { http, https, ca, hex, post, counters, newAccount, errcode, asked, directory, openStore };

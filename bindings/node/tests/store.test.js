@@ -5,7 +5,7 @@ const { join } = require('node:path');
 const { test } = require('node:test');
 const { inspect } = require('node:util');
 const { Store, Token, WxTokenError } = require('wxtoken');
-const { counters, directory, errcode, https, ca, inFlight, newAccount, openStore, post } = require('./simulator');
+const { asked, counters, directory, errcode, https, ca, newAccount, openStore, post } = require('./simulator');
 
 const where = (t) => join(directory(t), 'tokens.db');
 const fails = (status, message = /./) => ({ name: 'WxTokenError', status, message });
@@ -183,11 +183,11 @@ test('a thousand simultaneous gets wait for one answer, and cost one request', a
 });
 
 test('a get after a change does not return the answer of a get that was under way before', async (t) => {
-  const before = await newAccount({ delay_ms: 1000 });
+  const before = await newAccount({ delay_ms: 5000 });
   const after = await newAccount();
   const store = await openStore(t, where(t), before);
   const earlier = store.token('shop');
-  await inFlight(before.id, 1);
+  await asked(before.id);
   await store.register('shop', after.kind, after.id, after.secret);
   await store.token('shop');
   assert.equal((await counters(after.id)).minted, 1);
@@ -199,7 +199,7 @@ test('a get under way when its store is closed still returns its token, and late
   const account = await newAccount({ delay_ms: 500 });
   const store = await openStore(t, where(t), account);
   const waiting = store.token('shop');
-  await inFlight(account.id, 1);
+  await asked(account.id);
   let answered = false;
   waiting.then(() => (answered = true));
   const closed = store.close().then(() => assert.ok(answered, 'it is closed while a call is inside'));

@@ -21,7 +21,7 @@ import pytest
 from conftest import Opener
 from simulator import Simulator
 from test_install import PROJECT, copy_package, environment, library_path
-from test_threads_and_fork import Worker
+from test_threads_and_fork import Worker, wait_for_a_request
 
 import wxtoken
 from wxtoken import AccountError, Store, Token
@@ -216,8 +216,7 @@ def test_a_store_that_is_closed_during_a_get_keeps_no_token(sim: Simulator, open
     account = sim.account(delay_ms=500)
     store = open_store(account)
     waiting = Worker(lambda: store.token("shop"))
-    while sim.counters(account.id)["in_flight"] == 0:
-        assert waiting.is_alive()
+    wait_for_a_request(sim, account, waiting)
     store.close()
     token = weakref.ref(waiting.result())
     del waiting

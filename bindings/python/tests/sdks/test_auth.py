@@ -492,7 +492,7 @@ def test_many_threads_that_are_refused_at_once_cost_one_mint(
 def test_a_fetch_delays_neither_the_event_loop_nor_a_cancelled_task(
     backend: str, sim: Simulator, open_store: Any, server: Server
 ) -> None:
-    account = sim.account(delay_ms=3000)
+    account = sim.account(delay_ms=6000)
     store = open_store(account)
     auth = wxtoken.httpx.StoreAuth(store, "shop", hosts=["127.0.0.1"])
 

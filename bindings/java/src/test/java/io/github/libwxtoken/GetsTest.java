@@ -125,7 +125,7 @@ class GetsTest {
       for (int i = 0; i < 64; i++) {
         gets.add(threads.submit(() -> store.token("shop")));
       }
-      while (account.counter("in_flight") == 0) {
+      while (account.counter("requests") == 0) {
         Thread.onSpinWait();
       }
       // Some threads may not have begun and are refused. A thread inside the library still gets its

@@ -209,10 +209,10 @@ class StoreTest {
 
   @Test
   void aGetUnderWayWhenItsStoreIsClosedStillReturnsItsToken() throws Exception {
-    Account account = Simulator.account(Kind.OFFICIAL, Map.of("delay_ms", 1000));
+    Account account = Simulator.account(Kind.OFFICIAL, Map.of("delay_ms", 5000));
     Store store = Simulator.store(path, account);
     Future<Token> waiting = threads.submit(() -> store.token("shop"));
-    while (account.counter("in_flight") == 0) {
+    while (account.counter("requests") == 0) {
       assertFalse(waiting.isDone());
     }
     Future<?> closing = threads.submit(store::close);
