@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections import Counter
 
@@ -27,12 +28,12 @@ MAY_FAIL = ("cannot", "timed out", "another process")
 class Vandal(Worker):
     """One life of a misbehaving host. Its account gets a new id again and again."""
 
-    def __init__(self, place, life, shim):
+    def __init__(self, place, life, shim, plants):
         self.account = f"own{life}"
         self.acknowledged = 0
         self.did = Counter()
         words = (self.account, "shop")
-        more = {"LD_PRELOAD": shim, "CHAOS_DIRECTORY": str(place.path)}
+        more = {"LD_PRELOAD": shim, "CHAOS_DIRECTORY": str(place.path), "CHAOS_PLANTS": plants}
         super().__init__(f"vandal{life}", place, "vandal", *words, on_line=self._note, **more)
 
     def _note(self, _worker, what, rest):
@@ -54,6 +55,8 @@ class Chaos:
         self._vandals, self._ended, self._to_do = [], [], []
         self._lives = self._kills = self._stops = self._rekeys = self._rekeys_failed = 0
         self._problems = []
+        # The files of the hosts' own. A killed host leaves some behind.
+        self._plants = tempfile.TemporaryDirectory(prefix="wxtoken-plants-")
 
     def prepare(self, programs):
         programs["vandal"] = [self._vandal]
@@ -100,7 +103,7 @@ class Chaos:
 
     def _next(self, place):
         self._lives += 1
-        return Vandal(place, self._lives, self._shim)
+        return Vandal(place, self._lives, self._shim, self._plants.name)
 
     def _round(self, place):
         victim = random.choice(self._vandals)

@@ -171,7 +171,7 @@ static void *keep_forking(void *unused)
 struct plant {
     int fd, is_file;
     ino_t inode;
-    char path[64];
+    char path[300];
 };
 
 static const char DATA[] = "the host's own data\n";
@@ -181,7 +181,7 @@ static void put_plant(struct plant *plant, int fd, int number)
     static const int FLAGS[] = {O_RDWR, O_RDWR | O_APPEND};
     struct stat about;
     int source;
-    snprintf(plant->path, sizeof plant->path, "/tmp/wxtoken-plant-%d-%d", (int)getpid(), number);
+    snprintf(plant->path, sizeof plant->path, "%s/%d-%d", getenv("CHAOS_PLANTS"), (int)getpid(), number);
     plant->is_file = !one_in(3);
     if (plant->is_file) {
         source = open(plant->path, FLAGS[one_in(2)] | O_CREAT | O_TRUNC, 0600);
@@ -310,7 +310,7 @@ int main(int argc, char **argv)
     long number = 0;
     int i, started = 0;
 
-    if (argc != 3 || shim == NULL || getenv("CHAOS_DIRECTORY") == NULL) {
+    if (argc != 3 || shim == NULL || getenv("CHAOS_DIRECTORY") == NULL || getenv("CHAOS_PLANTS") == NULL) {
         SAY("failed start run this as tests/soak/run.py does\n");
         return 2;
     }
