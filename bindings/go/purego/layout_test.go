@@ -23,7 +23,7 @@ func TestTheStructsAreLaidOutAsInTheHeader(t *testing.T) {
 		t.Error("wxtoken_token has another layout")
 	}
 	for _, declared := range []string{
-		`WXTOKEN_MESSAGE_SIZE = 496,`, `WXTOKEN_TOKEN_SIZE = 1024,`,
+		`WXTOKEN_MESSAGE_SIZE = 496\b`, `WXTOKEN_TOKEN_SIZE = 1024\b`,
 		`(?s)wxtoken_status status;.*int32_t errcode;.*int64_t retry_after_ms;.*char message\[496\];\s*\} wxtoken_error;`,
 		`(?s)int64_t expires_at;.*size_t length;.*char value\[1024\];\s*\} wxtoken_token;`,
 		`wxtoken_init\(const char \*store,\s*wxtoken \*\*out,\s*wxtoken_error \*err\)`,
