@@ -361,10 +361,13 @@ fn gets_and_fetches_succeed_during_a_key_change() {
             while !over.exists() || rounds < 100 {
                 let ticket = handle.get("above/verify_ticket");
                 let token = handle.get("fast");
-                if let Err(e) = ticket.and(token) {
-                    return e.message;
+                match ticket.and(token) {
+                    // On a slow disk a token that lives a second may end while it is saved.
+                    Err(e) if !e.message.contains("expired before it could be handed out") => {
+                        return e.message;
+                    }
+                    _ => rounds += 1,
                 }
-                rounds += 1;
             }
             "done".into()
         })

@@ -48,7 +48,7 @@ fn boot_ms() -> i64 {
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-/// The program of each host: it gets until told to end, then reports when it first and last saw each token.
+/// The program of each host: it gets until told to end, then reports when it first saw and last asked for each token.
 #[test]
 #[ignore = "a part of another test"]
 fn host() {
@@ -58,9 +58,10 @@ fn host() {
     handle.set("revalidate_ms", "20").unwrap();
     let mut seen: HashMap<String, (i64, i64)> = HashMap::new();
     while !Path::new(&of("TEST_ENDS")).exists() {
+        // This process may stand still between the get and the look at the clock.
+        let asked = boot_ms();
         let token = handle.get("shop").unwrap().value;
-        let now = boot_ms();
-        seen.entry(token).or_insert((now, now)).1 = now;
+        seen.entry(token).or_insert((boot_ms(), asked)).1 = asked;
         std::thread::sleep(Duration::from_millis(2));
     }
     let mut said = String::new();
@@ -96,7 +97,7 @@ fn hosts_with_wrong_clocks_waste_no_token_and_serve_no_expired_one() {
             .spawn()
             .unwrap()
     });
-    wait_until("two tokens were fetched", || world.minted() == 2);
+    wait_until("two tokens were fetched", || world.minted() >= 2);
     std::fs::write(&steps, "").unwrap();
     wait_until("two more were fetched", || world.minted() >= 4);
     std::fs::write(&ends, "").unwrap();

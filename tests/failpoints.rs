@@ -1,7 +1,9 @@
 //! Leaders that die or freeze at one exact moment between their claim and their commit.
 
+use std::time::{Duration, Instant};
+
 use ::wxtoken::{Failpoint, arm};
-use common::{Child, Handle, SECRET, World, outcome};
+use common::{Child, Handle, SECRET, World, outcome, until_unspoiled};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 2] = ["official", "official_classic"];
@@ -11,6 +13,12 @@ const LONG_MS: &str = "60000";
 
 /// A leader in a separate process that stops or dies when it reaches `point`.
 fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
+    let child = leader_in_time(handle, point, signal);
+    child.expect("a leader that reaches the moment")
+}
+
+/// A leader with a short timeout. Returns None if its time was up before it reached `point`.
+fn leader_in_time(handle: &Handle, point: Failpoint, signal: i32) -> Option<Child> {
     let child = Child::fork(|| {
         if signal == libc::SIGKILL {
             handle.set("timeout_ms", LONG_MS).unwrap();
@@ -18,8 +26,11 @@ fn leader(handle: &Handle, point: Failpoint, signal: i32) -> Child {
         arm(point, signal);
         outcome(handle.get("shop"))
     });
-    child.wait_for(signal);
-    child
+    if child.is_halted_by(signal) {
+        return Some(child);
+    }
+    child.join();
+    None
 }
 
 fn row(handle: &Handle) -> Value {
@@ -76,13 +87,12 @@ fn a_leader_killed_after_its_commit_leaves_its_token() {
 /// Faults row 3 in the soft window: no caller waits, because the old token is still good.
 #[test]
 fn a_leader_killed_in_the_soft_window_makes_no_caller_wait() {
-    let world = World::with_account(json!({"lifetime_ms": 6000}));
+    let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
     let old = handle.get("shop").unwrap();
-    common::wait_until("the token is past its refresh time", || {
-        row(&handle)["state"] == "usable"
-    });
+    world.pass_refresh_times();
+    assert_eq!(row(&handle)["state"], "usable");
     let killed = leader(&handle, Failpoint::Replied, libc::SIGKILL);
     let next = handle.get("shop").unwrap();
     assert_ne!(next.value, old.value, "this caller leads the next refresh");
@@ -110,137 +120,173 @@ fn a_leader_frozen_before_its_claim_is_replaced_and_does_not_fetch_later() {
 /// Faults row 6: the late answer is the older or the newer token. It overwrites nothing in either case.
 #[test]
 fn a_leader_that_wakes_after_another_has_published_overwrites_nothing() {
-    for kind in KINDS {
-        for moment in [Failpoint::Claimed, Failpoint::Sending, Failpoint::Replied] {
-            // Without grace, a classic fetch ends the previous token at once.
-            let world = World::with_account(json!({"grace_ms": 0}));
-            let late = world.open_shop(kind);
-            late.set("timeout_ms", "500").unwrap();
-            let handle = world.open_shop(kind);
-            handle.set("revalidate_ms", "0").unwrap();
-
-            let frozen = leader(&late, moment, libc::SIGSTOP);
-            let newer = handle.get("shop").unwrap();
-            assert!(world.accepts(&newer.value), "{kind} {moment:?}");
-            let published = row(&handle);
-            frozen.signal(libc::SIGCONT);
-            let said = frozen.join();
-            if moment == Failpoint::Sending && kind == "official_classic" {
-                // The late leader neither waits for the answer nor sends a body after the head, because its time is up.
-                common::wait_until("the late request is there", || world.requests() == 2);
+    std::thread::scope(|scope| {
+        for kind in KINDS {
+            for moment in [Failpoint::Claimed, Failpoint::Sending, Failpoint::Replied] {
+                scope.spawn(move || until_unspoiled(|| wakes_late(kind, moment)));
             }
-            let after = row(&handle);
-            for kept in ["fetched_by", "fetched_at", "expires_at", "fetches"] {
-                assert_eq!(after[kept], published[kept], "{kind} {moment:?} {kept}");
-            }
-            assert_eq!(
-                after["last_error"],
-                Value::Null,
-                "{kind} {moment:?}: {said}"
-            );
-
-            // If the late fetch may have ended the newer token, one more fetch replaces it.
-            let next = handle.get("shop").unwrap();
-            assert!(world.accepts(&next.value), "{kind} {moment:?}: {said}");
-            let in_doubt = kind == "official_classic" && moment != Failpoint::Claimed;
-            assert_eq!(
-                next.value != newer.value,
-                in_doubt,
-                "{kind} {moment:?}: {said}"
-            );
-            let fetches = if in_doubt { 2 } else { 1 };
-            assert_eq!(row(&handle)["fetches"], fetches, "{kind} {moment:?}");
-            assert_eq!(handle.get("shop").unwrap().value, next.value);
         }
+    });
+}
+
+fn wakes_late(kind: &str, moment: Failpoint) -> Option<()> {
+    // Without grace, a classic fetch ends the previous token at once.
+    let world = World::with_account(json!({"grace_ms": 0}));
+    let late = world.open_shop(kind);
+    late.set("timeout_ms", "2000").unwrap();
+    let handle = world.open_shop(kind);
+    handle.set("revalidate_ms", "0").unwrap();
+
+    let frozen = leader_in_time(&late, moment, libc::SIGSTOP)?;
+    if moment == Failpoint::Replied && world.minted() == 0 {
+        // Its time was up before the platform answered.
+        frozen.signal(libc::SIGKILL);
+        frozen.join();
+        return None;
     }
+    let newer = handle.get("shop").unwrap();
+    assert!(world.accepts(&newer.value), "{kind} {moment:?}");
+    let published = row(&handle);
+    frozen.signal(libc::SIGCONT);
+    let said = frozen.join();
+    if moment == Failpoint::Sending && kind == "official_classic" {
+        // The late leader neither waits for the answer nor sends a body after the head, because its time is up.
+        common::wait_until("the late request is there", || world.requests() == 2);
+    }
+    let after = row(&handle);
+    for kept in ["fetched_by", "fetched_at", "expires_at", "fetches"] {
+        assert_eq!(after[kept], published[kept], "{kind} {moment:?} {kept}");
+    }
+    assert_eq!(
+        after["last_error"],
+        Value::Null,
+        "{kind} {moment:?}: {said}"
+    );
+
+    // If the late fetch may have ended the newer token, one more fetch replaces it.
+    let next = handle.get("shop").unwrap();
+    assert!(world.accepts(&next.value), "{kind} {moment:?}: {said}");
+    let in_doubt = kind == "official_classic" && moment != Failpoint::Claimed;
+    assert_eq!(
+        next.value != newer.value,
+        in_doubt,
+        "{kind} {moment:?}: {said}"
+    );
+    let fetches = if in_doubt { 2 } else { 1 };
+    assert_eq!(row(&handle)["fetches"], fetches, "{kind} {moment:?}");
+    assert_eq!(handle.get("shop").unwrap().value, next.value);
+    Some(())
 }
 
 /// Faults row 6 in the soft window: the late request may end the token that another process has fetched meanwhile.
 #[test]
 fn a_leader_that_wakes_in_the_soft_window_overwrites_nothing() {
     for (moment, late_requests) in [(Failpoint::Sending, 1), (Failpoint::Replied, 0)] {
-        let world = World::with_account(json!({"lifetime_ms": 20000, "grace_ms": 0}));
-        let handle = world.open_shop("official_classic");
-        handle.set("revalidate_ms", "0").unwrap();
-        handle.get("shop").unwrap();
-        let late = world.open_shop("official_classic");
-        late.set("timeout_ms", "500").unwrap();
-        common::wait_until("the token is past its refresh time", || {
-            row(&handle)["state"] == "usable"
+        until_unspoiled(|| {
+            let world = World::with_account(json!({"grace_ms": 0}));
+            let handle = world.open_shop("official_classic");
+            handle.set("revalidate_ms", "0").unwrap();
+            handle.get("shop").unwrap();
+            let late = world.open_shop("official_classic");
+            late.set("timeout_ms", "1500").unwrap();
+            world.pass_refresh_times();
+            let frozen = leader_in_time(&late, moment, libc::SIGSTOP)?;
+            let asked = world.requests();
+            if asked != 2 - late_requests {
+                // Its time was up before its request was there.
+                frozen.signal(libc::SIGKILL);
+                frozen.join();
+                return None;
+            }
+            let mut newer = handle.get("shop").unwrap();
+            common::wait_until("another process leads when the lease is over", || {
+                newer = handle.get("shop").unwrap();
+                world.requests() > asked
+            });
+            assert!(world.accepts(&newer.value));
+            frozen.signal(libc::SIGCONT);
+            frozen.join();
+            common::wait_until("the late request has ended it", || {
+                moment == Failpoint::Replied || !world.accepts(&newer.value)
+            });
+            let next = handle.get("shop").unwrap();
+            assert!(world.accepts(&next.value));
+            assert_eq!(world.requests(), asked + 2 + late_requests, "{moment:?}");
+            Some(())
         });
-        let frozen = leader(&late, moment, libc::SIGSTOP);
-        let asked = world.requests();
-        let mut newer = handle.get("shop").unwrap();
-        common::wait_until("another process leads when the lease is over", || {
-            newer = handle.get("shop").unwrap();
-            world.requests() > asked
-        });
-        assert!(world.accepts(&newer.value));
-        frozen.signal(libc::SIGCONT);
-        frozen.join();
-        common::wait_until("the late request has ended it", || {
-            moment == Failpoint::Replied || !world.accepts(&newer.value)
-        });
-        let next = handle.get("shop").unwrap();
-        assert!(world.accepts(&next.value));
-        assert_eq!(world.requests(), asked + 2 + late_requests, "{moment:?}");
     }
 }
 
 /// Faults rows 6 and 31: the effect of a late request is as unknown after a reset as after an answer.
 #[test]
 fn a_late_request_that_is_reset_leaves_the_newer_token_in_doubt() {
-    let world = World::with_account(json!({"grace_ms": 0}));
-    let late = world.open_shop("official_classic");
-    late.set("timeout_ms", "500").unwrap();
-    let handle = world.open_shop("official_classic");
-    handle.set("revalidate_ms", "0").unwrap();
-    let frozen = leader(&late, Failpoint::Sending, libc::SIGSTOP);
-    let newer = handle.get("shop").unwrap();
-    world.fault(json!({"id": "wx1", "kind": "reset_after"}));
-    frozen.signal(libc::SIGCONT);
-    let said = frozen.join();
-    // Its time is up, so it does not see the reset.
-    assert!(said.contains("E_TIMEOUT"), "{said}");
-    common::wait_until("the late request has ended it", || {
-        !world.accepts(&newer.value)
+    until_unspoiled(|| {
+        let world = World::with_account(json!({"grace_ms": 0}));
+        let late = world.open_shop("official_classic");
+        late.set("timeout_ms", "1500").unwrap();
+        let handle = world.open_shop("official_classic");
+        handle.set("revalidate_ms", "0").unwrap();
+        let frozen = leader_in_time(&late, Failpoint::Sending, libc::SIGSTOP)?;
+        let newer = handle.get("shop").unwrap();
+        world.fault(json!({"id": "wx1", "kind": "reset_after"}));
+        frozen.signal(libc::SIGCONT);
+        let said = frozen.join();
+        // Its time is up, so it does not see the reset.
+        assert!(said.contains("E_TIMEOUT"), "{said}");
+        common::wait_until("the late request has ended it", || {
+            !world.accepts(&newer.value)
+        });
+        let next = handle.get("shop").unwrap();
+        assert!(world.accepts(&next.value));
+        assert_eq!(world.requests(), 3);
+        Some(())
     });
-    let next = handle.get("shop").unwrap();
-    assert!(world.accepts(&next.value));
-    assert_eq!(world.requests(), 3);
 }
 
 /// Faults row 19 at the worst moment: between the beginning of the transaction and its first write.
 #[test]
 fn a_store_deleted_during_a_save_does_not_lose_the_token() {
     for kind in KINDS {
-        let world = World::with_account(json!({}));
-        let handle = world.open_shop(kind);
-        let saving = leader(&handle, Failpoint::Saving, libc::SIGSTOP);
-        std::fs::remove_file(world.store()).unwrap();
-        saving.signal(libc::SIGCONT);
-        let said = saving.join();
-        assert_eq!(handle.get("shop").unwrap().value, said, "{kind}");
-        assert_eq!(world.minted(), 1, "{kind}");
+        until_unspoiled(|| {
+            let world = World::with_account(json!({}));
+            let handle = world.open_shop(kind);
+            let began = Instant::now();
+            let saving = leader(&handle, Failpoint::Saving, libc::SIGSTOP);
+            std::fs::remove_file(world.store()).unwrap();
+            saving.signal(libc::SIGCONT);
+            // A leader tries to save for two seconds.
+            let in_time = began.elapsed() < Duration::from_millis(1500);
+            let said = saving.join();
+            if !in_time {
+                return None;
+            }
+            assert_eq!(handle.get("shop").unwrap().value, said, "{kind}");
+            assert_eq!(world.minted(), 1, "{kind}");
+            Some(())
+        });
     }
 }
 
 /// Faults row 5: all waiters give up on a frozen leader together, and one of them fetches.
 #[test]
 fn a_crowd_that_passes_over_a_frozen_leader_makes_one_fetch() {
-    let world = World::with_account(json!({"delay_ms": 300}));
-    let late = world.open_shop("official_classic");
-    late.set("timeout_ms", "500").unwrap();
-    let handle = world.open_shop("official_classic");
-    let frozen = leader(&late, Failpoint::Claimed, libc::SIGSTOP);
-    let crowd: Vec<Child> = (0..12)
-        .map(|_| Child::fork(|| outcome(handle.get("shop"))))
-        .collect();
-    let got: Vec<String> = crowd.into_iter().map(Child::join).collect();
-    assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
-    assert_eq!(world.requests(), 1, "{got:?}");
-    frozen.signal(libc::SIGKILL);
-    frozen.join();
+    until_unspoiled(|| {
+        let world = World::with_account(json!({"delay_ms": 300}));
+        let late = world.open_shop("official_classic");
+        late.set("timeout_ms", "1000").unwrap();
+        let handle = world.open_shop("official_classic");
+        handle.set("timeout_ms", LONG_MS).unwrap();
+        let frozen = leader_in_time(&late, Failpoint::Claimed, libc::SIGSTOP)?;
+        let crowd: Vec<Child> = (0..12)
+            .map(|_| Child::fork(|| outcome(handle.get("shop"))))
+            .collect();
+        let got: Vec<String> = crowd.into_iter().map(Child::join).collect();
+        assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
+        assert_eq!(world.requests(), 1, "{got:?}");
+        frozen.signal(libc::SIGKILL);
+        frozen.join();
+        Some(())
+    });
 }
 
 /// A slow disk for the thread that syncs a file of the store, made by a signal handler on that thread.

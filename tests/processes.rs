@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Child, World, outcome, wait_until};
+use common::{Child, World, outcome, until_unspoiled, wait_until};
 use serde_json::json;
 
 /// Faults row 1: 32 processes of 4 threads each start at the same moment.
@@ -18,6 +18,7 @@ fn a_cold_stampede_mints_one_token() {
             Child::fork(|| {
                 let handle = common::Handle::open(&store).unwrap();
                 handle.set("api_base_url", &api).unwrap();
+                handle.set("timeout_ms", "60000").unwrap();
                 std::thread::sleep(start.saturating_duration_since(Instant::now()));
                 let began = Instant::now();
                 let tokens: Vec<String> = std::thread::scope(|scope| {
@@ -51,6 +52,8 @@ fn an_expiry_costs_one_fetch_across_processes() {
     let world = World::with_account(json!({"lifetime_ms": 2000, "delay_ms": 50}));
     let handle = world.open_shop("official_classic");
     let first = handle.get("shop").unwrap();
+    // Every process sees the next token, even one that stands still.
+    world.add("official", "wx1", json!({"lifetime_ms": 600_000}));
     let (store, api) = (world.store(), world.sim.http().to_owned());
     let children: Vec<Child> = (0..8)
         .map(|_| {
@@ -99,15 +102,29 @@ fn a_killed_leader_is_replaced_at_once() {
 /// Faults row 5, the hard window: no process has a token, and the leader does not move.
 #[test]
 fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
+    until_unspoiled(frozen_leader_is_replaced);
+}
+
+fn frozen_leader_is_replaced() -> Option<()> {
     let world = World::with_account(json!({}));
     let leader_handle = world.open_shop("official_classic");
-    leader_handle.set("timeout_ms", "400").unwrap();
+    leader_handle.set("timeout_ms", "1500").unwrap();
     let waiter_handle = world.open_shop("official_classic");
     let (store, api) = (world.store(), world.sim.http().to_owned());
     world.fault(json!({"id": "wx1", "kind": "hang"}));
+    let began = Instant::now();
     let leader = Child::fork(|| outcome(leader_handle.get("shop")));
-    wait_until("the leader asks", || world.requests() == 1);
+    let asks = || world.requests() == 1;
+    wait_until("the leader asks, or has no time left", || {
+        asks() || began.elapsed() > Duration::from_secs(2)
+    });
     leader.signal(libc::SIGSTOP);
+    if !asks() || began.elapsed() > Duration::from_millis(1400) {
+        // Its time may have been up before it was stopped.
+        leader.signal(libc::SIGKILL);
+        leader.join();
+        return None;
+    }
     // Several wait, and one of them leads when the lease ends.
     let waiters: Vec<Child> = (0..4)
         .map(|_| {
@@ -132,38 +149,30 @@ fn a_frozen_leader_is_replaced_when_its_lease_ends_and_cannot_overwrite() {
     assert_eq!(world.requests(), 3);
     let report = waiter_handle.report();
     assert_eq!(report["accounts"][0]["tokens"][0]["failures_in_a_row"], 0);
+    Some(())
 }
 
 /// Faults row 5, the soft window: the old token is good, so no caller waits for the frozen leader.
 #[test]
 fn a_frozen_leader_delays_no_caller_while_the_token_is_good() {
-    let world = World::with_account(json!({"lifetime_ms": 20_000}));
+    let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     handle.set("revalidate_ms", "0").unwrap();
-    handle.set("refresh_ahead_s", "3600").unwrap();
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let patience = PATIENCE.as_millis().to_string();
+    handle.set("timeout_ms", &patience).unwrap();
     let old = handle.get("shop").unwrap();
     world.fault(json!({"id": "wx1", "kind": "hang"}));
-    let asked = || world.requests() == 2;
-    let leader = Child::fork(|| {
-        loop {
-            match handle.get("shop") {
-                Ok(token) if token.value == old.value => {}
-                other => return outcome(other),
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    });
-    // The refresh starts about two seconds before the end of twenty, give or take seven percent.
-    let start = Instant::now();
-    while !asked() {
-        assert!(start.elapsed().as_secs() < 30);
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    world.pass_refresh_times();
+    let leader = Child::fork(|| outcome(handle.get("shop")));
+    wait_until("the leader asks", || world.requests() == 2);
     leader.signal(libc::SIGSTOP);
-    // All of these must finish within the two seconds or so that the token has left.
+    // A call that waits for the leader would wait for the whole time.
+    let began = Instant::now();
     for _ in 0..50 {
         assert_eq!(handle.get("shop").unwrap(), old);
     }
+    assert!(began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
     assert_eq!(world.requests(), 2);
     leader.signal(libc::SIGKILL);
     leader.signal(libc::SIGCONT);

@@ -13,14 +13,6 @@ fn row(handle: &Handle) -> Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// A world whose token lives six seconds, and is past its refresh time for the last tenth of them.
-fn aging(kind: &str) -> (World, Handle) {
-    let world = World::on_redis_with_account(json!({"lifetime_ms": 6000}));
-    let handle = world.open_shop(kind);
-    handle.set("revalidate_ms", "0").unwrap();
-    (world, handle)
-}
-
 #[test]
 fn one_token_is_fetched_and_shared_by_handles_processes_and_hosts() {
     let world = World::on_redis_with_account(json!({}));
@@ -45,11 +37,12 @@ fn one_token_is_fetched_and_shared_by_handles_processes_and_hosts() {
 
 #[test]
 fn a_usable_token_is_refreshed_by_the_caller_that_finds_it() {
-    let (world, handle) = aging("official_classic");
+    let world = World::on_redis_with_account(json!({}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
     let first = handle.get("shop").unwrap();
-    wait_until("the token is past its refresh time", || {
-        row(&handle)["state"] == "usable"
-    });
+    world.pass_refresh_times();
+    assert_eq!(row(&handle)["state"], "usable");
     let second = handle.get("shop").unwrap();
     assert_ne!(first.value, second.value);
     assert_eq!(world.minted(), 2);
@@ -254,6 +247,7 @@ fn keepers_on_several_hosts_fetch_no_more_than_one() {
             (0..3).all(|number| made(number) >= before[number] + 3)
         });
     };
+    wait_until("one has fetched", || world.minted() > 0);
     wait_for_passes();
     assert_eq!(world.minted(), 1, "cold");
     world.sim.revoke("wx1");

@@ -2,9 +2,10 @@
 //! decides.
 
 use std::os::fd::AsRawFd;
+use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::wxtoken_status::*;
-use common::{Child, Handle, World, sqlite, wait_until};
+use common::{Child, Handle, World, sqlite, until_unspoiled, wait_until};
 use serde_json::{Value, json};
 
 const CHECK: &str = "/cgi-bin/get_api_domain_ip";
@@ -70,15 +71,22 @@ fn an_hour_of_false_rejections_costs_one_fetch() {
         handle.set("revalidate_ms", "0").unwrap();
         let mut token = handle.get("shop").unwrap().value;
         let mut changed_after = Vec::new();
+        let began = Instant::now();
         for half_minute in 0..120 {
             let next = reject_and_get(&handle, &token);
             if next != token {
+                // The time that the machine took counts too.
+                let took = began.elapsed().as_secs() / 30;
+                assert!(
+                    (20 - took..=20).contains(&half_minute),
+                    "{kind}: {half_minute}"
+                );
                 changed_after.push(half_minute);
             }
             token = next;
             age_rejections(&world, 30_000);
         }
-        assert_eq!(changed_after, [20], "{kind}");
+        assert_eq!(changed_after.len(), 1, "{kind}: {changed_after:?}");
         assert_eq!((world.minted(), world.checks()), (2, 120), "{kind}");
         assert!(world.accepts(&token));
         assert_eq!(token_report(&handle)["false_rejects"], 120);
@@ -227,22 +235,35 @@ fn a_storm_of_rejections_costs_one_check() {
 /// Faults row 70: while one process's false rejection is checked, all others go on with the token.
 #[test]
 fn a_false_rejection_delays_no_other_process() {
+    until_unspoiled(is_served_during_a_check);
+}
+
+fn is_served_during_a_check() -> Option<()> {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
     let token = handle.get("shop").unwrap().value;
-    world.fault(json!({"path": CHECK, "kind": "delay", "ms": 1500}));
+    world.fault(json!({"path": CHECK, "kind": "delay", "ms": 1000}));
+    let began = Instant::now();
     let rejecting = Child::fork(|| reject_and_get(&world.open(), &token));
     wait_until("the check is under way", || world.checks() == 1);
     let is_under_way = || token_report(&handle)["rejected"] == true;
     let mut served = 0;
+    let mut got = Vec::new();
     while is_under_way() {
-        assert_eq!(handle.get("shop").unwrap().value, token);
+        got.push(handle.get("shop").unwrap().value);
         served += u32::from(is_under_way());
     }
-    assert_eq!(rejecting.join(), token);
+    let next = rejecting.join();
+    if began.elapsed() >= Duration::from_secs(2) {
+        // The check may have had too little time.
+        return None;
+    }
+    assert!(got.iter().all(|one| *one == token));
+    assert_eq!(next, token);
     assert!(served > 0, "no process was served before the check ended");
     assert_eq!((world.checks(), world.requests()), (1, 1));
+    Some(())
 }
 
 /// The leader is killed while it asks about the token.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::wxtoken::tool::{Error, Keeper, KeeperEvent, Outcome, Store};
 use ::wxtoken::{Failpoint, held, hold, let_go};
-use common::{Child, Handle, SECRET, World, outcome, wait_until};
+use common::{Child, Failure, Handle, SECRET, Token, World, outcome, until_unspoiled, wait_until};
 use serde_json::{Value, json};
 
 /// The held threads. A moment belongs to the whole process, so only one test runs at a time.
@@ -37,11 +37,17 @@ fn row(handle: &Handle) -> Value {
     handle.report()["accounts"][0]["tokens"][0].clone()
 }
 
-/// A handle on the same store with a short timeout.
-fn hasty(world: &World) -> Handle {
-    let hasty = world.open();
-    hasty.set("timeout_ms", "1000").unwrap();
-    hasty
+/// A thread with a short timeout that is held when it has claimed the fetch.
+fn stuck_thread(world: &World) -> std::thread::JoinHandle<Result<Token, Failure>> {
+    until_unspoiled(|| {
+        let hasty = world.open();
+        hasty.set("timeout_ms", "1000").unwrap();
+        let thread = std::thread::spawn(move || hasty.get("shop"));
+        wait_until("it has claimed, or has no time left", || {
+            held() == 1 || thread.is_finished()
+        });
+        (held() == 1).then_some(thread)
+    })
 }
 
 /// Faults row 73: the other threads of a process pass over a stuck one, as other processes do.
@@ -51,10 +57,8 @@ fn a_thread_that_hangs_does_not_lock_its_process_out_of_the_token() {
         let world = World::with_account(json!({}));
         let handle = world.open_shop(kind);
         handle.set("timeout_ms", "60000").unwrap();
-        let hasty = hasty(&world);
         let stuck = Held::at(Failpoint::Claimed, 1);
-        let thread = std::thread::spawn(move || hasty.get("shop"));
-        wait_until("it has claimed", || held() == 1);
+        let thread = stuck_thread(&world);
         let token = handle.get("shop").unwrap();
         assert!(world.accepts(&token.value), "{kind}");
         stuck.let_go();
@@ -73,18 +77,20 @@ fn a_thread_that_wakes_late_releases_no_lock_of_its_successor() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("timeout_ms", "60000").unwrap();
-    let hasty = hasty(&world);
     world.fault(json!({"id": "wx1", "kind": "delay", "ms": 4000}));
     let stuck = Held::at(Failpoint::Claimed, 1);
-    let thread = std::thread::spawn(move || hasty.get("shop"));
-    wait_until("it has claimed", || held() == 1);
+    let thread = stuck_thread(&world);
     let next = std::thread::spawn(move || handle.get("shop").unwrap().value);
     wait_until("the next one is asking", || {
         world.sim.counters_of("wx1").in_flight == 1
     });
     stuck.let_go();
     thread.join().unwrap().unwrap_err();
-    let other = Child::fork(|| outcome(world.open().get("shop")));
+    let other = Child::fork(|| {
+        let other = world.open();
+        other.set("timeout_ms", "60000").unwrap();
+        outcome(other.get("shop"))
+    });
     assert_eq!(other.join(), next.join().unwrap());
     assert_eq!(world.requests(), 1);
 }
@@ -155,9 +161,14 @@ fn a_keeper_whose_fetches_all_hang_is_reported_as_stalled() {
         assert!(!pass.is_stalled || pass.overdue > 0, "{pass:?}");
         pass.overdue == 2 && pass.is_stalled
     });
-    let mut messages = failures(&told);
-    messages.retain(|e| e.what.contains("has not ended"));
-    assert_eq!(messages.len(), 1, "told once: {messages:?}");
+    // On a slow machine a fetch may also fail otherwise. After that the hanging ones are news again.
+    let (hangs, others): (Vec<Error>, Vec<Error>) = failures(&told)
+        .into_iter()
+        .partition(|e| e.what.contains("has not ended"));
+    assert!(
+        (1..=1 + others.len()).contains(&hangs.len()),
+        "told once: {hangs:?} {others:?}"
+    );
     stuck.let_go();
     wait_until("it works again", || {
         let pass = keeper.pass().unwrap();

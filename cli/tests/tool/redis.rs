@@ -176,10 +176,12 @@ fn status_shows_the_role_of_the_server() {
         metrics.contains("\nwxtoken_store_is_master 1\n"),
         "{metrics}"
     );
-    assert!(
-        metrics.contains("\nwxtoken_store_round_trip_seconds 0.0"),
-        "{metrics}"
-    );
+    // In milliseconds it would be more. A machine may stand still during some of these.
+    let is_quick = || {
+        let metrics = desk.done(&["status", "--prometheus"]);
+        metrics.contains("\nwxtoken_store_round_trip_seconds 0.0")
+    };
+    assert!((0..10).any(|_| is_quick()));
     let file = Desk::with_shop();
     let report = parsed(&file.done(&["status", "--json"]));
     assert!(report["server"].is_null());

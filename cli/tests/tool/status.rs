@@ -113,7 +113,7 @@ fn a_failure_that_is_over_is_not_shown() {
 fn an_expired_token_is_shown_as_such() {
     let desk = Desk::new();
     desk.world
-        .add("official", "wx1", json!({"lifetime_ms": 1000}));
+        .add("official", "wx1", json!({"lifetime_ms": 3000}));
     desk.register("shop", "official", "wx1");
     desk.done(&["get", "shop"]);
     common::wait_until("the token has expired", || {

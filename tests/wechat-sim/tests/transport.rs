@@ -146,14 +146,14 @@ fn the_control_port_does_what_the_methods_do() {
     let sim = simulator();
     let post = |path: &str, body: &str| json(&raw(sim.control_url(), "POST", path, body).unwrap());
     let ask = |path: &str| json(&raw(sim.control_url(), "GET", path, "").unwrap());
-    let spec =
-        json!({"id": "wxnew", "secret": "s", "kind": "official", "lifetime_ms": 1500}).to_string();
+    let spec = json!({"id": "wxnew", "secret": "s", "kind": "official", "lifetime_ms": 3_599_500})
+        .to_string();
     assert_eq!(post("/accounts", &spec)["ok"], true);
     let reply = get(
         &sim,
         "/cgi-bin/token?grant_type=client_credential&appid=wxnew&secret=s",
     );
-    assert_eq!(reply["expires_in"], 2);
+    assert_eq!(reply["expires_in"], 3600);
     let tokens = ask("/tokens?id=wxnew");
     assert_eq!(
         (&tokens[0]["token"], &tokens[0]["kind"]),

@@ -273,15 +273,16 @@ fn calls_are_counted_by_client_and_path_and_the_refused_are_audited() {
         office.serving.audited().contains("clear_quota")
     });
     let audit = office.serving.audited();
-    let mut lines = audit.lines().filter(|line| line.contains("\"forward\""));
-    let line: Value = serde_json::from_str(lines.next().unwrap()).unwrap();
+    let lines = audit.lines().filter(|line| line.contains("\"forward\""));
+    let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+    // On a machine that stands still a good call may be slow.
+    let lines = lines.filter(|line| line["result"] != "ok" || line["ms"].as_u64() < Some(1000));
+    let paths: Vec<_> = lines
+        .map(|line| (line["client"].clone(), line["path"].clone()))
+        .collect();
     assert_eq!(
-        (&line["client"], &line["path"]),
-        (&json!("web"), &json!("/cgi-bin/clear_quota"))
-    );
-    assert_eq!(
-        lines.count(),
-        0,
+        paths,
+        [(json!("web"), json!("/cgi-bin/clear_quota"))],
         "what went well and fast has no line: {audit}"
     );
     office.end(&[&stand_in]);
@@ -318,7 +319,7 @@ fn a_slow_call_is_audited_with_its_time() {
 
 #[test]
 fn a_platform_that_does_not_answer_is_an_error_in_time_and_holds_nobody_up() {
-    let office = Office::with(&["--forward-timeout-s", "2", "--forward-at-once", "2"]);
+    let office = Office::with(&["--forward-timeout-s", "3", "--forward-at-once", "2"]);
     let stand_in = office.stand_in();
     let path = with_token(USER_INFO, &stand_in);
     office
