@@ -283,6 +283,17 @@ impl Store {
         Ok(accounts.map(AccountOfStore::from).collect())
     }
 
+    /// Returns the name of the account that a get without a name stands for: the current one, or the only one that a
+    /// server lets this program see. None if there is none.
+    pub fn default_account(&self) -> Result<Option<String>> {
+        let mut accounts = self.0.accounts_to_bring()?;
+        let place = match accounts.len() {
+            1 => Some(0),
+            _ => accounts.iter().position(|account| account.current),
+        };
+        Ok(place.map(|place| accounts.swap_remove(place).name))
+    }
+
     /// Returns what the store has of a credential. Does not fetch.
     pub fn stored(&self, name: Option<&str>) -> Result<Stored> {
         let session = self.0.session()?;

@@ -14,7 +14,7 @@ pub fn run(store: &Store, get: &Get) -> ExitResult {
     }
     let name = match &get.name {
         Some(name) => Some(name.clone()),
-        None => store.report()?.current().map(|one| one.name.clone()),
+        None => store.default_account()?,
     };
     output::print_json(&json!({
         "name": name,

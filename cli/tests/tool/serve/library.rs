@@ -134,6 +134,27 @@ fn a_refusal_is_reported_without_the_key() {
 }
 
 #[test]
+fn the_command_gets_a_token_from_a_server_with_the_name_that_it_stands_for() {
+    let desk = Desk::with_shop();
+    desk.world.add("official", "wx2", json!({}));
+    desk.register("other", "official", "wx2");
+    let all = desk.client("all", &[]);
+    let one = desk.client("one", &["--accounts", "other"]);
+    let serving = Serving::start(&desk);
+    let url = serving.url("http://");
+    for (key, name) in [(&all, "shop"), (&one, "other")] {
+        let mut command = desk.command(&["get", "--json", "--store", &url]);
+        command.env("WXTOKEN_SERVER_KEY", key);
+        let run = finished(command, "");
+        assert_eq!((run.code, run.err.as_str()), (0, ""));
+        let said = parsed(&run.out);
+        assert_eq!(said["name"], name);
+        assert!(desk.world.accepts(said["token"].as_str().unwrap()));
+    }
+    serving.end();
+}
+
+#[test]
 fn a_refused_call_with_a_body_gets_its_answer_each_time() {
     let desk = Desk::with_shop();
     let key = desk.client("web", &["--accounts", "shop"]);
