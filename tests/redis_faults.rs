@@ -530,6 +530,49 @@ fn without_the_server_the_processes_of_a_host_share_one_fetch() {
     assert_eq!(world.requests(), 2);
 }
 
+/// Faults row 47: a server that takes no writes still answers reads. The processes of one host share one token.
+#[test]
+fn while_the_server_refuses_writes_the_processes_of_a_host_share_one_fetch() {
+    let world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
+    let handle = world.open_shop("official");
+    let first = handle.get("shop").unwrap();
+    let others: Vec<Child> = (0..4)
+        .map(|_| {
+            Child::fork(|| {
+                let handle = world.open();
+                handle.set("revalidate_ms", "0").unwrap();
+                // SAFETY: stops this process until the test continues it.
+                unsafe { libc::raise(libc::SIGSTOP) };
+                outcome(handle.get("shop"))
+            })
+        })
+        .collect();
+    for other in &others {
+        other.wait_for(libc::SIGSTOP);
+    }
+    world.server().run(&["CONFIG", "SET", "maxmemory", "1"]);
+    wait_until("the token has expired", || !world.accepts(&first.value));
+    // The next token lasts until the test has ended.
+    world.add("official", "wx1", json!({"lifetime_ms": 7_200_000}));
+    for other in &others {
+        other.signal(libc::SIGCONT);
+    }
+    let got: Vec<String> = others.into_iter().map(Child::join).collect();
+    assert!(world.accepts(&got[0]), "{got:?}");
+    assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
+    assert_eq!(world.requests(), 2);
+    // The server gets the token once it takes writes.
+    world.server().run(&["CONFIG", "SET", "maxmemory", "0"]);
+    handle.set("revalidate_ms", "0").unwrap();
+    assert_eq!(handle.get("shop").unwrap().value, got[0]);
+    let elsewhere = Child::fork(|| {
+        world.become_host(1);
+        outcome(world.open().get("shop"))
+    });
+    assert_eq!(elsewhere.join(), got[0]);
+    assert_eq!(world.requests(), 2);
+}
+
 /// Faults row 46: a call that ends early does not mark the server as unreachable.
 #[test]
 fn the_deadline_of_one_call_does_not_affect_another() {
