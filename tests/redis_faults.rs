@@ -371,6 +371,29 @@ fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch
     }
 }
 
+/// Faults row 45: a program that has never seen the store opens it first after the loss.
+#[test]
+fn secrets_still_open_when_a_new_program_is_the_first_to_see_an_empty_server() {
+    for command in [&["FLUSHALL"][..], &["DEL", "wxtoken:{meta}"]] {
+        let world = World::on_redis_with_account(json!({}));
+        let handle = world.open_shop("official");
+        handle.get("shop").unwrap();
+        world.server().run(command);
+        let newcomer = Child::fork(|| {
+            let opened = Handle::open(&world.store());
+            opened.map_or_else(|failed| failed.message, |_| "opened".into())
+        });
+        assert_eq!(newcomer.join(), "opened");
+        handle.set("revalidate_ms", "0").unwrap();
+        // A call that begins before the loss is seen still has the store's old id.
+        for _ in 0..2 {
+            world.expire_all();
+            let next = handle.get("shop").unwrap();
+            assert!(world.accepts(&next.value), "{command:?}");
+        }
+    }
+}
+
 /// Faults row 45: only the row is deleted.
 #[test]
 fn a_row_deleted_during_a_fetch_is_written_with_its_token() {

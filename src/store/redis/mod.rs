@@ -6,7 +6,7 @@
 //! With the prefix `wxtoken` of the URL:
 //!
 //! - `wxtoken:{meta}`: the schema, and an id that no other store has (`meta`). If another program or a newer schema
-//!   owns the key, the store is refused and left as it is.
+//!   owns the key, the store is refused and left as it is. A lost one is written again with the same id.
 //! - `wxtoken:{accounts}`: a hash with a field for each account and for each removed name (`codec`).
 //! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no expiry.
 //! - `wxtoken:{rows}`: the names of the row keys, the oldest first. Reports use it, and fetches do not depend on it.
@@ -141,14 +141,6 @@ impl RedisStore {
         // Any answer brings the store's clock and mark.
         Look { store: &store, by }.account(None)?;
         Ok(store)
-    }
-
-    /// Moves this host's files to a directory of a test.
-    #[cfg(test)]
-    pub fn lock_in(&mut self, directory: &std::path::Path) {
-        self.host_lock = HostLock::at(directory.join("lock"));
-        self.kept_secrets = KeptSecrets(HostFiles::at(directory.join("put-")));
-        self.kept_rows = KeptRows(HostFiles::at(directory.join("row-")));
     }
 
     fn prefix(&self) -> &str {

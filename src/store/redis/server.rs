@@ -11,7 +11,7 @@ use super::clock::ServerClock;
 use super::cluster::{Node, Nodes};
 use super::converse::Said;
 use super::link::Link;
-use super::meta::{Meta, meta_key};
+use super::meta::{KeptMark, Meta, meta_key};
 use super::question::{
     Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, replica, words,
 };
@@ -46,11 +46,12 @@ pub struct Server {
     idle: Mutex<Vec<Link>>,
     /// The nodes of a cluster, as this process knows them.
     pub(super) nodes: Mutex<Nodes>,
+    /// The place in the URL of the sentinel to ask first.
+    pub(super) first_sentinel: AtomicUsize,
     pub(super) away: Mutex<Option<Away>>,
     pub(super) clock: ServerClock,
-    /// Whether the master last said that it has replicas.
-    has_replicas: AtomicBool,
     pub meta: Mutex<Option<Meta>>,
+    pub(super) kept_mark: KeptMark,
 }
 
 /// The failure of the last try to reach the server.
@@ -77,10 +78,11 @@ impl Server {
                 .transpose()?,
             idle: Mutex::default(),
             nodes: Mutex::default(),
+            first_sentinel: AtomicUsize::new(0),
             away: Mutex::new(None),
             clock: ServerClock::default(),
-            has_replicas: AtomicBool::new(false),
             meta: Mutex::new(None),
+            kept_mark: KeptMark::of(url),
         })
     }
 
