@@ -337,6 +337,37 @@ fn a_master_is_found_by_whichever_sentinel_knows_it() {
     }
 }
 
+/// Faults row 51: a get of a good token has time for one silent sentinel only.
+#[test]
+fn a_silent_sentinel_does_not_keep_another_processs_token_from_a_get() {
+    let world = World::on_redis_with_account(json!({}));
+    let watched = Watched::start();
+    let hole = Proxy::to(&world.server().socket());
+    // The sentinels of a URL are sorted: a number comes before a name.
+    let (first, second) = (hole.port(), watched.sentinel.port());
+    let url = format!("redis+sentinel://127.0.0.1:{first},localhost:{second}/main");
+    let handle = world.open_at(Path::new(&url));
+    handle
+        .register("shop", "official_classic", "wx1", SECRET)
+        .unwrap();
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    hole.spoil(Fault::BlackHole, "", u64::MAX);
+    watched.master.run(&["CLIENT", "KILL", "TYPE", "normal"]);
+    world.sim.revoke("wx1");
+    let other = Child::fork(|| {
+        let handle = world.open_at(Path::new(&url));
+        handle.reject("shop", &token.value).unwrap();
+        outcome(handle.get("shop"))
+    });
+    let second = other.join();
+    assert!(world.accepts(&second), "{second}");
+    wait_until("a get finds the new token", || {
+        handle.get("shop").unwrap().value == second
+    });
+    assert!(hole.spoiled() > 0);
+}
+
 /// Faults row 45: keys are deleted during a fetch.
 #[test]
 fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch() {

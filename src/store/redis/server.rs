@@ -1,10 +1,11 @@
 //! The way to the server: its connections, the first questions on a new one, and the wait for a server that is away.
 //!
 //! Every question can be asked twice, because a change compares the record byte by byte. So a question whose answer
-//! is lost is asked once more over a new connection. If the first one was carried out, its new bytes are there.
+//! is lost is asked once more over a new connection. If the first one was carried out, its new bytes are there. Only
+//! the messages to a keeper are not compared (`mail`).
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clock::ServerClock;
