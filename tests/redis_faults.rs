@@ -933,6 +933,29 @@ fn a_put_waits_for_a_replica() {
         handle.put("platform", "verify_ticket", &ticket).unwrap();
         waits()
     });
+    // The wait covers the write, also if the server did not know the script, or runs none.
+    for (number, command) in [
+        &["SCRIPT", "FLUSH"][..],
+        &["ACL", "SETUSER", "default", "-@scripting"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.server().run(command);
+        let mut monitor = world.server().client();
+        monitor.ask(&["MONITOR"]).unwrap();
+        let ticket = format!("ticket@@@late{number}");
+        handle.put("platform", "verify_ticket", &ticket).unwrap();
+        let mut is_written = false;
+        loop {
+            let said = monitor.read().unwrap();
+            is_written |= said.text().contains("\"SET\" \"wxtoken:{row:");
+            if said.text().contains("\"WAIT\"") {
+                break;
+            }
+        }
+        assert!(is_written, "{command:?}: waited before the write");
+    }
 }
 
 /// Faults row 47: a replica, a replica that lost its master, and a server that is loading its data.

@@ -5,7 +5,7 @@
 //! the messages to a keeper are not compared (`mail`).
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use super::clock::ServerClock;
@@ -89,10 +89,6 @@ impl Server {
 
     pub fn now(&self) -> Now {
         self.clock.now()
-    }
-
-    fn has_replicas(&self) -> bool {
-        self.has_replicas.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_cluster(&self) -> bool {
@@ -179,21 +175,13 @@ impl Server {
             beside.push(words(&["ROLE"]));
         }
         let questions: Vec<&Question> = questions.iter().collect();
-        let is_waited_for = role == Role::MasterAndReplica && self.has_replicas();
-        if is_waited_for {
-            beside.push(replica());
-        }
         let Said { to, mut beside } = self.converse(link, &questions, &beside, end)?;
-        if is_waited_for {
-            // The secret that was kept on this host is there if no replica answered.
-            beside.pop();
-        }
+        let mut is_followed = false;
         if role.is_master()
             && let Some(reply) = beside.pop()
         {
             link.is_master = is_master(&reply);
-            let has_replicas = has_replicas(&reply);
-            self.has_replicas.store(has_replicas, Ordering::Relaxed);
+            is_followed = has_replicas(&reply);
         }
         let meta = beside.pop().unwrap_or(Reply::Nothing);
         let mut given = Vec::new();
@@ -202,6 +190,11 @@ impl Server {
         }
         if link.is_master == Some(false) && role.is_master() {
             return Err(self.refused(doing, "READONLY"));
+        }
+        if role == Role::MasterAndReplica && is_followed {
+            // A separate exchange, because a script that the server did not know was sent again after the others.
+            // The secret that was kept on this host is there if no replica answers.
+            link.exchange(&[replica()], end)?;
         }
         self.check_meta(link, meta, end, doing)?;
         Ok(given)
