@@ -129,9 +129,8 @@ fn hosts_with_wrong_clocks_waste_no_token_and_serve_no_expired_one() {
     assert_eq!(u128::from(world.requests()), minted);
 }
 
-/// The server's own clock is set back. A token lives by the smaller remainder, and the report mentions the step.
-#[test]
-fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
+/// A world on a server whose clock is half an hour ahead, and the file that sets it back by an hour.
+fn on_a_wrong_server(settings: serde_json::Value) -> (World, World, PathBuf) {
     let place = World::new();
     let clock = wrong_clock(&place);
     let steps = place.directory.path().join("steps");
@@ -141,7 +140,14 @@ fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
         ("WRONG_STEPS_AT", steps.to_str().unwrap()),
     ]);
     let world = World::on(server);
-    world.add("official", "wx1", json!({}));
+    world.add("official", "wx1", settings);
+    (place, world, steps)
+}
+
+/// The server's own clock is set back. The report mentions the step.
+#[test]
+fn a_step_of_the_servers_clock_is_reported_and_costs_no_token() {
+    let (_place, world, steps) = on_a_wrong_server(json!({}));
     let handle = world.open_shop("official_classic");
     handle.set("revalidate_ms", "0").unwrap();
     let token = handle.get("shop").unwrap();
@@ -155,6 +161,21 @@ fn a_step_of_the_servers_clock_is_reported_and_lengthens_no_token() {
     let by_ms = step["by_ms"].as_i64().unwrap();
     assert!((-3_610_000..=-3_590_000).contains(&by_ms), "{step}");
     assert_eq!(world.minted(), 1);
+}
+
+/// The server's own clock is set back. A token lives by the smaller remainder.
+#[test]
+fn a_step_of_the_servers_clock_lengthens_no_token() {
+    let (_place, world, steps) = on_a_wrong_server(json!({"lifetime_ms": LIFETIME_MS}));
+    let handle = world.open_shop("official_classic");
+    handle.set("revalidate_ms", "0").unwrap();
+    let token = handle.get("shop").unwrap();
+    // The first look at the store finds the token as it was written.
+    handle.get("shop").unwrap();
+    std::fs::write(&steps, "").unwrap();
+    wait_until("the token has expired", || !world.accepts(&token.value));
+    let next = handle.get("shop").unwrap();
+    assert!(world.accepts(&next.value));
 }
 
 /// The key that this host created.

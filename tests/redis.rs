@@ -304,6 +304,35 @@ fn a_password_is_taken_from_the_url_and_never_shown() {
     assert_eq!(by_file.join(), handle.get("shop").unwrap().value);
 }
 
+/// WAIT and ASKING are refused without a message to the caller.
+#[test]
+fn the_rights_in_the_manual_suffice_for_every_command() {
+    let line_of = |page: &'static str| {
+        let mut lines = page.lines().map(str::trim);
+        lines.find(|line| line.starts_with("ACL SETUSER")).unwrap()
+    };
+    let line = line_of(include_str!("../docs/scale-out.md"));
+    assert_eq!(line, line_of(include_str!("../docs/scale-out.zh-CN.md")));
+    let world = World::on_redis_with_account(json!({}));
+    let server = world.server();
+    server.run(&line.split(' ').collect::<Vec<_>>());
+    for command in [&["WAIT", "1", "200"][..], &["ASKING"]] {
+        let said = server.run(&[&["ACL", "DRYRUN", "wxtoken"][..], command].concat());
+        assert_eq!(said.text(), "OK", "{command:?}");
+    }
+    let socket = server.socket().display().to_string();
+    let url = format!("redis+unix://wxtoken:PASSWORD@{socket}");
+    let handle = world.open_at(Path::new(&url));
+    handle.register("shop", "official", "wx1", SECRET).unwrap();
+    assert!(world.accepts(&handle.get("shop").unwrap().value));
+    // A message about a missing right has the same line.
+    server.run(&["ACL", "SETUSER", "wxtoken", "-evalsha", "-eval"]);
+    let failed = Handle::open(Path::new(&format!("{url}?db=1"))).err();
+    let said = failed.unwrap().message;
+    let (_, rights) = line.split_once(" ~").unwrap();
+    assert!(said.contains(rights), "{said}");
+}
+
 #[test]
 fn a_store_is_backed_up_and_restored_from_a_server_to_a_file_and_back() {
     let world = World::on_redis_with_account(json!({}));

@@ -361,6 +361,37 @@ fn a_master_is_found_by_whichever_sentinel_knows_it() {
     }
 }
 
+/// Faults row 51: a get of a good token has time for one silent sentinel only.
+#[test]
+fn a_silent_sentinel_does_not_keep_another_processs_token_from_a_get() {
+    let world = World::on_redis_with_account(json!({}));
+    let watched = Watched::start();
+    let hole = Proxy::to(&world.server().socket());
+    // The sentinels of a URL are sorted: a number comes before a name.
+    let (first, second) = (hole.port(), watched.sentinel.port());
+    let url = format!("redis+sentinel://127.0.0.1:{first},localhost:{second}/main");
+    let handle = world.open_at(Path::new(&url));
+    handle
+        .register("shop", "official_classic", "wx1", SECRET)
+        .unwrap();
+    let token = handle.get("shop").unwrap();
+    handle.set("revalidate_ms", "0").unwrap();
+    hole.spoil(Fault::BlackHole, "", u64::MAX);
+    watched.master.run(&["CLIENT", "KILL", "TYPE", "normal"]);
+    world.sim.revoke("wx1");
+    let other = Child::fork(|| {
+        let handle = world.open_at(Path::new(&url));
+        handle.reject("shop", &token.value).unwrap();
+        outcome(handle.get("shop"))
+    });
+    let second = other.join();
+    assert!(world.accepts(&second), "{second}");
+    wait_until("a get finds the new token", || {
+        handle.get("shop").unwrap().value == second
+    });
+    assert!(hole.spoiled() > 0);
+}
+
 /// Faults row 45: keys are deleted during a fetch.
 #[test]
 fn keys_deleted_on_the_server_during_a_fetch_are_restored_without_a_second_fetch() {
@@ -402,6 +433,29 @@ fn deleted_keys_are_restored(command: &[&str]) -> Option<()> {
         assert!(world.accepts(&next.value), "{command:?}");
     }
     Some(())
+}
+
+/// Faults row 45: a program that has never seen the store opens it first after the loss.
+#[test]
+fn secrets_still_open_when_a_new_program_is_the_first_to_see_an_empty_server() {
+    for command in [&["FLUSHALL"][..], &["DEL", "wxtoken:{meta}"]] {
+        let world = World::on_redis_with_account(json!({}));
+        let handle = world.open_shop("official");
+        handle.get("shop").unwrap();
+        world.server().run(command);
+        let newcomer = Child::fork(|| {
+            let opened = Handle::open(&world.store());
+            opened.map_or_else(|failed| failed.message, |_| "opened".into())
+        });
+        assert_eq!(newcomer.join(), "opened");
+        handle.set("revalidate_ms", "0").unwrap();
+        // A call that begins before the loss is seen still has the store's old id.
+        for _ in 0..2 {
+            world.expire_all();
+            let next = handle.get("shop").unwrap();
+            assert!(world.accepts(&next.value), "{command:?}");
+        }
+    }
 }
 
 /// Faults row 45: only the row is deleted.
@@ -573,6 +627,49 @@ fn without_the_server_the_processes_of_a_host_share_one_fetch() {
         handle.put_current("shop").is_ok()
     });
     assert_eq!(handle.get("shop").unwrap().value, got[0]);
+    assert_eq!(world.requests(), 2);
+}
+
+/// Faults row 47: a server that takes no writes still answers reads. The processes of one host share one token.
+#[test]
+fn while_the_server_refuses_writes_the_processes_of_a_host_share_one_fetch() {
+    let world = World::on_redis_with_account(json!({"lifetime_ms": 2000}));
+    let handle = world.open_shop("official");
+    let first = handle.get("shop").unwrap();
+    let others: Vec<Child> = (0..4)
+        .map(|_| {
+            Child::fork(|| {
+                let handle = world.open();
+                handle.set("revalidate_ms", "0").unwrap();
+                // SAFETY: stops this process until the test continues it.
+                unsafe { libc::raise(libc::SIGSTOP) };
+                outcome(handle.get("shop"))
+            })
+        })
+        .collect();
+    for other in &others {
+        other.wait_for(libc::SIGSTOP);
+    }
+    world.server().run(&["CONFIG", "SET", "maxmemory", "1"]);
+    wait_until("the token has expired", || !world.accepts(&first.value));
+    // The next token lasts until the test has ended.
+    world.add("official", "wx1", json!({"lifetime_ms": 7_200_000}));
+    for other in &others {
+        other.signal(libc::SIGCONT);
+    }
+    let got: Vec<String> = others.into_iter().map(Child::join).collect();
+    assert!(world.accepts(&got[0]), "{got:?}");
+    assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
+    assert_eq!(world.requests(), 2);
+    // The server gets the token once it takes writes.
+    world.server().run(&["CONFIG", "SET", "maxmemory", "0"]);
+    handle.set("revalidate_ms", "0").unwrap();
+    assert_eq!(handle.get("shop").unwrap().value, got[0]);
+    let elsewhere = Child::fork(|| {
+        world.become_host(1);
+        outcome(world.open().get("shop"))
+    });
+    assert_eq!(elsewhere.join(), got[0]);
     assert_eq!(world.requests(), 2);
 }
 
@@ -895,6 +992,29 @@ fn a_put_waits_for_a_replica() {
         handle.put("platform", "verify_ticket", &ticket).unwrap();
         waits()
     });
+    // The wait covers the write, also if the server did not know the script, or runs none.
+    for (number, command) in [
+        &["SCRIPT", "FLUSH"][..],
+        &["ACL", "SETUSER", "default", "-@scripting"],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world.server().run(command);
+        let mut monitor = world.server().client();
+        monitor.ask(&["MONITOR"]).unwrap();
+        let ticket = format!("ticket@@@late{number}");
+        handle.put("platform", "verify_ticket", &ticket).unwrap();
+        let mut is_written = false;
+        loop {
+            let said = monitor.read().unwrap();
+            is_written |= said.text().contains("\"SET\" \"wxtoken:{row:");
+            if said.text().contains("\"WAIT\"") {
+                break;
+            }
+        }
+        assert!(is_written, "{command:?}: waited before the write");
+    }
 }
 
 /// Faults row 47: a replica, a replica that lost its master, and a server that is loading its data.

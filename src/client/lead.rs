@@ -457,26 +457,33 @@ impl Session {
     ) -> Result<Intent> {
         let repeatable =
             found.recipe.cost == FetchCost::Repeatable || found.account.origin().is_some();
-        if !repeatable {
-            return Err(Error {
+        let mut row = found.row.clone();
+        // Another process of this host may have fetched while this one waited for the lock.
+        let kept = self.store().kept_for_host(&found.key);
+        let kept = kept.filter(|kept| !row.includes(kept));
+        if let Some(kept) = &kept {
+            row.merge(kept);
+        }
+        let intent = self.intend(&mut row, found, lease, stalest_allowed);
+        match intent {
+            Intent::Fetch(..) if !repeatable => Err(Error {
                 hint: why.hint.clone(),
                 ..Error::store(format!("{} was not fetched", subject(found)))
                     .because(why.to_string())
-            });
+            }),
+            Intent::Fetch(..) => {
+                let why = why.for_c();
+                self.log(LogLevel::Error, &format!("going on from memory: {why}"));
+                Ok(intent)
+            }
+            Intent::NotNeeded | Intent::Taken => {
+                if kept.is_some() {
+                    // A server that refuses writes may answer reads. The next look then finds the row here.
+                    self.state.shared.unsaved.keep(&found.key, row, why);
+                }
+                Ok(intent)
+            }
         }
-        let mut row = found.row.clone();
-        // Another process of this host may have fetched while this one waited for the lock.
-        if let Some(kept) = self.store().kept_for_host(&found.key)
-            && !row.includes(&kept)
-        {
-            row.merge(&kept);
-        }
-        let intent = self.intend(&mut row, found, lease, stalest_allowed);
-        if matches!(intent, Intent::Fetch(..)) {
-            let why = why.for_c();
-            self.log(LogLevel::Error, &format!("going on from memory: {why}"));
-        }
-        Ok(intent)
     }
 
     fn intend(

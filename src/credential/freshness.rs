@@ -134,6 +134,15 @@ impl Row {
         by_wall
     }
 
+    /// Moves the times of the token back, because the clock that they count by was set back.
+    #[cfg(feature = "redis")]
+    pub fn move_token_back(&mut self, ms: i64) {
+        self.fetched_at -= ms;
+        self.fetched_steady -= ms;
+        self.refresh_at -= ms;
+        self.expires_at -= ms;
+    }
+
     /// Returns the failure that stands for every process until its back-off is over. A timeout does not stand for a
     /// caller with clearly more time than the leader had.
     pub fn standing_failure(&self, now: Now, patience_ms: i64) -> Option<Error> {

@@ -550,6 +550,28 @@ fn a_secret_that_the_platform_sends_replaces_the_one_it_was_sent_for() {
 }
 
 #[test]
+fn the_last_secret_is_the_newest_though_the_clock_was_set_back() {
+    let set_back = START.plus(-3_600_000);
+    let mut row = Row::default();
+    row.put(pushed("one", START.wall_ms), START);
+    let claimed = row.clone();
+    for change in [
+        |row: &mut Row, claimed: &Row, now: Now| row.rotate_pushed_secret(vec![2], claimed, now),
+        |row: &mut Row, _: &Row, now: Now| {
+            row.put(pushed("two", now.wall_ms), now);
+        },
+    ] {
+        let mut row = row.clone();
+        change(&mut row, &claimed, set_back);
+        let last = row.pushed.clone();
+        assert_ne!(last, claimed.pushed);
+        // Another host keeps the first one.
+        assert!(!row.take_kept(claimed.pushed.clone().unwrap()));
+        assert_eq!(row.pushed, last);
+    }
+}
+
+#[test]
 fn a_grant_and_failures_are_counted() {
     let mut row = Row::default();
     fetched(&mut row, "A", 7200, START);

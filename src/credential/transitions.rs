@@ -75,8 +75,14 @@ impl Row {
         true
     }
 
-    fn replace_put(&mut self, kept: StoredSecret) {
-        self.pushed_before = self.pushed.take().map(|old| old.sealed);
+    /// Replaces the put secret. The time of the new one is later, even if the clock was set back since: a host that
+    /// keeps the older one takes the later one for the newer.
+    fn replace_put(&mut self, mut kept: StoredSecret) {
+        let old = self.pushed.take();
+        if let Some(old) = &old {
+            kept.at = kept.at.max(old.at.saturating_add(1));
+        }
+        self.pushed_before = old.map(|old| old.sealed);
         self.pushed = Some(kept);
     }
 

@@ -705,10 +705,9 @@ fn open_redis(url: &str, directory: &std::path::Path) -> Box<dyn Store> {
         vault: Vault::at(directory.join("key")),
         options: Arc::default(),
     };
-    let url = RedisUrl::parse(url).unwrap().unwrap();
-    let mut store = super::redis::RedisStore::open(&url, opening, &soon()).unwrap();
-    store.lock_in(directory);
-    Box::new(store)
+    let mut url = RedisUrl::parse(url).unwrap().unwrap();
+    url.state_directory = directory.into();
+    Box::new(super::redis::RedisStore::open(&url, opening, &soon()).unwrap())
 }
 
 impl Place for MemoryStore {

@@ -21,7 +21,7 @@ NAME = "tokens.example.com"
 REDIS = "redis.example.com"
 BUSINESS, SECOND = "the business server", "the second server"
 # The rights in docs/scale-out.md.
-RIGHTS = "~wxtoken:* +@read +@write +@scripting +role +time +ping +select"
+RIGHTS = "~wxtoken:* +@read +@write +@scripting +role +time +ping +select +wait +asking"
 
 
 class Hosts:

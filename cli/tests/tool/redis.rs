@@ -139,11 +139,12 @@ fn the_doctor_reports_settings_of_a_server_that_may_lose_tokens() {
     server.run(&["CONFIG", "SET", "maxmemory", "100mb"]);
     server.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
     server.run(&["CONFIG", "SET", "appendonly", "yes"]);
-    server.run(&["ACL", "SETUSER", "default", "-hset", "-info", "-config"]);
+    let rights = ["-hset", "-wait", "-info", "-config"];
+    server.run(&[&["ACL", "SETUSER", "default"][..], &rights].concat());
     let keys = server.run(&["DBSIZE"]);
     let said = doctor();
     assert!(
-        said("acl", "default may not use HSET")
+        said("acl", "default may not use HSET, WAIT")
             .unwrap()
             .contains("ACL SETUSER default")
     );

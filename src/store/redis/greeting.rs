@@ -141,6 +141,7 @@ impl Server {
             }
             // A lost mark is written again as it was, because secrets that other processes know are sealed for it.
             let known = lock(&self.meta).clone();
+            let known = known.or_else(|| self.kept_mark.read());
             let text = known.unwrap_or_else(Meta::new).to_text();
             let key = meta_key(&self.url.prefix);
             let requests = [words(&["SET", &key, &text, "NX"]), words(&["GET", &key])];
@@ -162,6 +163,7 @@ impl Server {
         }
         match Meta::parse(&self.url, &text) {
             Ok(meta) => {
+                self.kept_mark.keep(&meta);
                 *lock(&self.meta) = Some(meta);
                 Ok(())
             }

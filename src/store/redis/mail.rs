@@ -2,6 +2,9 @@
 //! it listens.
 //!
 //! Several keepers share them. Each message goes to one keeper, and the key ends with the last one.
+//!
+//! A message may arrive twice, which does no harm, or be lost with the answer to the keeper. A reader therefore asks
+//! again for a token. A reject that is not noted in the row returns an error.
 
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;

@@ -6,7 +6,7 @@
 //! With the prefix `wxtoken` of the URL:
 //!
 //! - `wxtoken:{meta}`: the schema, and an id that no other store has (`meta`). If another program or a newer schema
-//!   owns the key, the store is refused and left as it is.
+//!   owns the key, the store is refused and left as it is. A lost one is written again with the same id.
 //! - `wxtoken:{accounts}`: a hash with a field for each account and for each removed name (`codec`).
 //! - `wxtoken:{row:HASH}`: one string for each credential, with the whole row. It has no expiry.
 //! - `wxtoken:{rows}`: the names of the row keys, the oldest first. Reports use it, and fetches do not depend on it.
@@ -31,6 +31,8 @@
 //!   lock file adds to it, so that a killed leader is replaced at once (`host_lock`). Redlock is not used.
 //! - **A lease ends** by the server's clock. It also ends for a process that has watched it for its whole length
 //!   (`lease_watch`).
+//! - **A token ends** by the server's clock. For a process that has seen it, it also ends when the time that it had
+//!   left has passed (`token_watch`).
 //! - **A claim that was lost is not a claim by another.** After FLUSHALL or a failover, the row is empty when the
 //!   token is saved. The intent is then written again with the token, as for a file that was deleted
 //!   (`client::fetch`).
@@ -77,6 +79,7 @@ mod resp;
 mod script;
 mod sentinel;
 mod server;
+mod token_watch;
 mod without_scripts;
 
 use std::collections::BTreeMap;
@@ -95,6 +98,7 @@ use self::records::{Change, Look, Remembered};
 use self::resp::Reply;
 use self::script::{CHANGE_FIELDS, COMPARE_AND_SET, DELETE, GET};
 use self::server::Server;
+use self::token_watch::TokenWatch;
 use super::{
     Access, Account, Accounts, ClockStep, Commit, KeeperChannel, LeaderLock, Opening, Read,
     RedisUrl, ServerCheck, ServerReport, Store, StoreName, StoreSnapshot,
@@ -117,6 +121,7 @@ pub struct RedisStore {
     mailbox: MailBox,
     remembered: Remembered,
     lease_watch: LeaseWatch,
+    token_watch: TokenWatch,
     /// Whether this process has seen an account with a sealed secret.
     has_secrets: AtomicBool,
 }
@@ -136,19 +141,12 @@ impl RedisStore {
             kept_rows: KeptRows(HostFiles::of(url, "row")),
             remembered: Remembered::default(),
             lease_watch: LeaseWatch::default(),
+            token_watch: TokenWatch::default(),
             has_secrets: AtomicBool::new(false),
         };
         // Any answer brings the store's clock and mark.
         Look { store: &store, by }.account(None)?;
         Ok(store)
-    }
-
-    /// Moves this host's files to a directory of a test.
-    #[cfg(test)]
-    pub fn lock_in(&mut self, directory: &std::path::Path) {
-        self.host_lock = HostLock::at(directory.join("lock"));
-        self.kept_secrets = KeptSecrets(HostFiles::at(directory.join("put-")));
-        self.kept_rows = KeptRows(HostFiles::at(directory.join("row-")));
     }
 
     fn prefix(&self) -> &str {
@@ -223,6 +221,7 @@ impl Store for RedisStore {
             let pushed = row.pushed.clone();
             let mut is_given_back = self.kept_secrets.give_back(&name, &store, &mut row);
             is_given_back |= self.kept_rows.apply(&name, &mut row);
+            self.token_watch.judge(&name, &mut row, self.now());
             if change(&mut row)? == Commit::No && !is_given_back {
                 return Ok(());
             }

@@ -214,6 +214,7 @@ impl Read for Look<'_> {
         let mut is_given_back = self.store.kept_secrets.give_back(&name, &id, &mut row);
         // If the server answers, the next change tells whether it has the row that this host has fetched meanwhile.
         is_given_back |= is_from_memory && self.store.kept_rows.apply(&name, &mut row);
+        self.store.token_watch.judge(&name, &mut row, now);
         Ok((is_given_back || !bytes.is_empty()).then_some(row))
     }
 
@@ -233,7 +234,14 @@ impl Read for Look<'_> {
             for value in self.ask(&questions)?.into_iter().flatten() {
                 // A row that is listed and missing was deleted, or its first write did not finish.
                 let bytes = value.bytes().unwrap_or_default();
-                rows.extend(row_of(&self.store.server.url, &bytes)?);
+                let Some((key, mut row)) = row_of(&self.store.server.url, &bytes)? else {
+                    continue;
+                };
+                let name = row_key(self.store.prefix(), &key);
+                self.store
+                    .token_watch
+                    .judge(&name, &mut row, self.store.now());
+                rows.push((key, row));
             }
         }
         Ok(rows)

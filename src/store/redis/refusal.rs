@@ -63,7 +63,7 @@ impl Refusal {
             };
             let prefix = &url.prefix;
             format!(
-                "Let that user use the store: ACL SETUSER {user} ~{prefix}:* +@read +@write +@scripting +role +time +ping +select."
+                "Let that user use the store: ACL SETUSER {user} ~{prefix}:* +@read +@write +@scripting +role +time +ping +select +wait +asking."
             )
         };
         match self {

@@ -1,6 +1,10 @@
 //! The way to a master by its sentinels. The sentinels are asked in turn. The server that one names is connected to,
 //! and asked whether it is the master. This is repeated for each new connection.
+//!
+//! The first one to be asked is the one that answered last, or the one after that which did not answer. A call may have
+//! time for one silent sentinel only. The next call then asks another one.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
@@ -63,11 +67,23 @@ impl Server {
         doing: &str,
     ) -> Result<(String, u16), Error> {
         let mut why = Vec::new();
-        for (host, port) in hosts {
+        let first = self.first_sentinel.load(Ordering::Relaxed);
+        for place in (0..hosts.len()).map(|step| (first + step) % hosts.len()) {
+            if !why.is_empty() && Instant::now() >= end {
+                break;
+            }
+            let (host, port) = &hosts[place];
             let sentinel_end = end.min(Instant::now() + SENTINEL);
             match self.ask_sentinel(host, *port, master, sentinel_end) {
-                Ok(found) => return Ok(found),
-                Err(e) => why.push(format!("{host}: {e}")),
+                Ok(found) => {
+                    self.first_sentinel.store(place, Ordering::Relaxed);
+                    return Ok(found);
+                }
+                Err(e) => {
+                    why.push(format!("{host}: {e}"));
+                    let next = (place + 1) % hosts.len();
+                    self.first_sentinel.store(next, Ordering::Relaxed);
+                }
             }
         }
         let what = format!("{doing} store {}", self.url);

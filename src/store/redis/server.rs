@@ -1,17 +1,18 @@
 //! The way to the server: its connections, the first questions on a new one, and the wait for a server that is away.
 //!
 //! Every question can be asked twice, because a change compares the record byte by byte. So a question whose answer
-//! is lost is asked once more over a new connection. If the first one was carried out, its new bytes are there.
+//! is lost is asked once more over a new connection. If the first one was carried out, its new bytes are there. Only
+//! the messages to a keeper are not compared (`mail`).
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use super::clock::ServerClock;
 use super::cluster::{Node, Nodes};
 use super::converse::Said;
 use super::link::Link;
-use super::meta::{Meta, meta_key};
+use super::meta::{KeptMark, Meta, meta_key};
 use super::question::{
     Broken, Question, Role, Trouble, has_replicas, is_master, is_timeout, replica, words,
 };
@@ -46,11 +47,12 @@ pub struct Server {
     idle: Mutex<Vec<Link>>,
     /// The nodes of a cluster, as this process knows them.
     pub(super) nodes: Mutex<Nodes>,
+    /// The place in the URL of the sentinel to ask first.
+    pub(super) first_sentinel: AtomicUsize,
     pub(super) away: Mutex<Option<Away>>,
     pub(super) clock: ServerClock,
-    /// Whether the master last said that it has replicas.
-    has_replicas: AtomicBool,
     pub meta: Mutex<Option<Meta>>,
+    pub(super) kept_mark: KeptMark,
 }
 
 /// The failure of the last try to reach the server.
@@ -77,19 +79,16 @@ impl Server {
                 .transpose()?,
             idle: Mutex::default(),
             nodes: Mutex::default(),
+            first_sentinel: AtomicUsize::new(0),
             away: Mutex::new(None),
             clock: ServerClock::default(),
-            has_replicas: AtomicBool::new(false),
             meta: Mutex::new(None),
+            kept_mark: KeptMark::of(url),
         })
     }
 
     pub fn now(&self) -> Now {
         self.clock.now()
-    }
-
-    fn has_replicas(&self) -> bool {
-        self.has_replicas.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_cluster(&self) -> bool {
@@ -176,21 +175,13 @@ impl Server {
             beside.push(words(&["ROLE"]));
         }
         let questions: Vec<&Question> = questions.iter().collect();
-        let is_waited_for = role == Role::MasterAndReplica && self.has_replicas();
-        if is_waited_for {
-            beside.push(replica());
-        }
         let Said { to, mut beside } = self.converse(link, &questions, &beside, end)?;
-        if is_waited_for {
-            // The secret that was kept on this host is there if no replica answered.
-            beside.pop();
-        }
+        let mut is_followed = false;
         if role.is_master()
             && let Some(reply) = beside.pop()
         {
             link.is_master = is_master(&reply);
-            let has_replicas = has_replicas(&reply);
-            self.has_replicas.store(has_replicas, Ordering::Relaxed);
+            is_followed = has_replicas(&reply);
         }
         let meta = beside.pop().unwrap_or(Reply::Nothing);
         let mut given = Vec::new();
@@ -199,6 +190,11 @@ impl Server {
         }
         if link.is_master == Some(false) && role.is_master() {
             return Err(self.refused(doing, "READONLY"));
+        }
+        if role == Role::MasterAndReplica && is_followed {
+            // A separate exchange, because a script that the server did not know was sent again after the others.
+            // The secret that was kept on this host is there if no replica answers.
+            link.exchange(&[replica()], end)?;
         }
         self.check_meta(link, meta, end, doing)?;
         Ok(given)

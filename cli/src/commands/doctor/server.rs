@@ -80,7 +80,7 @@ fn commands(check: &ServerCheck, found: &mut Findings) {
         let (user, prefix) = (&check.user, &check.prefix);
         let why = format!("user {user} may not use {}", check.forbidden.join(", "));
         let remedy = format!(
-            "ACL SETUSER {user} ~{prefix}:* +@read +@write +@scripting +role +time +ping +select"
+            "ACL SETUSER {user} ~{prefix}:* +@read +@write +@scripting +role +time +ping +select +wait +asking"
         );
         found.advise("acl", Level::Problem, why, remedy);
     }
