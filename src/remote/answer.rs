@@ -17,6 +17,14 @@ pub struct RemoteToken {
     pub left_ms: i64,
 }
 
+impl RemoteToken {
+    /// Returns whether the token ended while its answer was on the way. The server rounds the time that is left down to
+    /// a whole second.
+    pub fn has_ended(&self) -> bool {
+        self.expires_at_s != 0 && self.left_ms <= -1000
+    }
+}
+
 #[derive(Deserialize)]
 struct TokenReply {
     token: String,
@@ -34,7 +42,8 @@ pub fn token_of(body: &[u8], asked_at_boot_ms: i64) -> Option<RemoteToken> {
         && value.len() <= MAX_TOKEN
         && value.bytes().all(|byte| byte.is_ascii_graphic());
     let way_ms = (boot_ms() - asked_at_boot_ms).max(0);
-    let left_ms = reply.expires_in.saturating_mul(1000).saturating_sub(way_ms);
+    let given_ms = reply.expires_in.max(0).saturating_mul(1000);
+    let left_ms = given_ms.saturating_sub(way_ms);
     is_sound.then_some(RemoteToken {
         value,
         expires_at_s: reply.expires_at,
@@ -125,6 +134,24 @@ mod tests {
         }
         let long = json!({"token": "x".repeat(MAX_TOKEN + 1), "expires_in": 1}).to_string();
         assert!(token_of(long.as_bytes(), 0).is_none());
+    }
+
+    #[test]
+    fn a_token_has_ended_when_its_answer_took_a_second_longer_than_its_life() {
+        let has_ended = |expires_at_s, left_ms| {
+            let value = Zeroizing::new("T".to_owned());
+            RemoteToken {
+                value,
+                expires_at_s,
+                left_ms,
+            }
+            .has_ended()
+        };
+        assert!(!has_ended(1_700_000_000, -999) && has_ended(1_700_000_000, -1000));
+        assert!(!has_ended(0, -60_000), "it has no end");
+        // Such an answer says nothing of the time that it took.
+        let negative = br#"{"token":"T","expires_at":1700000001,"expires_in":-3600}"#;
+        assert!(token_of(negative, boot_ms()).unwrap().left_ms > -3_600_000);
     }
 
     #[test]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -94,6 +95,24 @@ func TestAGoodTokenWaitsATenthOfASecondForAServerThatHangs(t *testing.T) {
 	_, err := store.Token(context.Background(), "other")
 	if !errors.Is(err, wxtoken.ErrTimeout) || !strings.Contains(err.Error(), "timeout_ms (300 ms)") {
 		t.Errorf("a token that is not known: %v", err)
+	}
+}
+
+func TestATokenThatEndedOnItsWayIsAskedForAgain(t *testing.T) {
+	r := startRelay(t)
+	r.answerBy(func(w http.ResponseWriter, _ *http.Request) {
+		now, life := time.Now(), 0
+		if r.asked("GET /v1/token") == 1 {
+			// The server says whole seconds, so this token has less than one left.
+			time.Sleep(1100 * time.Millisecond)
+		} else {
+			life = 7200
+		}
+		fmt.Fprintf(w, `{"token":"T%d","expires_at":%d,"expires_in":%d}`, life, now.Unix()+int64(life), life)
+	})
+	store := r.open(t, wxtoken.WithTimeout(60*time.Second))
+	if token := mustToken(t, store, "shop"); token.Value != "T7200" {
+		t.Errorf("it is %s, which ended at %v", token.Value, token.ExpiresAt)
 	}
 }
 

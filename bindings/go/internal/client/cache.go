@@ -18,6 +18,12 @@ func (t *token) isValid(now time.Time) bool {
 	return now.Before(t.ends) && now.Round(0).Before(t.ends.Round(0))
 }
 
+// hasEnded reports whether a token from the server ended while its answer was on the way. The server rounds the time that is
+// left down to a whole second.
+func (t *token) hasEnded(now time.Time) bool {
+	return t.expiresAt != 0 && now.Sub(t.ends) >= time.Second
+}
+
 // A cache holds the tokens that this process may return without a request, by name. A token is served for revalidate_ms
 // after the last request began. Then one goroutine asks the server again, and the others go on using the cached token. A
 // change in this process invalidates all tokens cached before it.
