@@ -57,11 +57,12 @@ impl CachedToken {
         }
     }
 
-    /// Returns the milliseconds for which the token may still be returned, by the clock that says less. Returns 0 for a
-    /// value that is not cached.
+    /// Returns the milliseconds for which the token may still be returned, by the clock that says less. Returns 0 for an
+    /// expired token, and for a value that is not cached.
     pub fn left_ms(&self) -> i64 {
         let tick = CoarseNow::read();
-        (self.expires_wall_ms - tick.wall_ms).min(self.expires_steady_ms - tick.steady_ms)
+        let by_steady = self.expires_steady_ms - tick.steady_ms;
+        (self.expires_wall_ms - tick.wall_ms).min(by_steady).max(0)
     }
 
     #[inline(always)]

@@ -189,19 +189,24 @@ async fn secret_of(call: &Call<'_>, account: &str) -> Result<Secret, Trouble> {
 
 /// Headers that describe a client, its route or its key, which the platform must not know, and headers that are
 /// written again.
-const OF_THE_CLIENT: [&str; 13] = [
+const OF_THE_CLIENT: [&str; 18] = [
     "accept-encoding",
     "authorization",
+    "cf-connecting-ip",
     "content-length",
     "expect",
     "forwarded",
     "host",
     "origin",
     "referer",
+    "true-client-ip",
     "via",
+    "x-client-ip",
     "x-forwarded-for",
     "x-forwarded-host",
+    "x-forwarded-port",
     "x-forwarded-proto",
+    "x-original-forwarded-for",
     "x-real-ip",
 ];
 

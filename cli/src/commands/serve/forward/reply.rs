@@ -57,6 +57,9 @@ impl Reply {
         };
         // The length is written again. In a reply with chunks, the header would be another length.
         head.headers = end_to_end(&head.headers, &["content-length"]);
+        // A browser may be led here with a stand-in. A document of the platform must not act as one of the page.
+        let alone = header::HeaderValue::from_static("sandbox");
+        head.headers.insert(header::CONTENT_SECURITY_POLICY, alone);
         let mut reply = Reply {
             head,
             body,

@@ -200,13 +200,18 @@ fn the_platform_is_told_nothing_of_the_clients_key_or_its_way() {
     let headers = format!(
         "Authorization: Bearer {}\r\nCookie: wxtoken=abcdefgh\r\nReferer: http://inside/\r\nX-Secret-Hop: 1\r\n\
          Connection: close, x-secret-hop\r\nTE: trailers\r\nAccept-Encoding: gzip;q=1.0, br\r\nUser-Agent: an-sdk/1\r\n\
-         X-Mine: kept\r\n",
+         X-Mine: kept\r\nCF-Connecting-IP: 10.1.2.3\r\nTrue-Client-IP: 10.1.2.3\r\n",
         office.key
     );
     let path = with_token(USER_INFO, &stand_in);
     let request = format!("GET {path} HTTP/1.1\r\nHost: inside:1\r\n{headers}\r\n");
     let got = raw(&office, &request);
     assert!(holds(&got, "oDemo"), "{}", String::from_utf8_lossy(&got));
+    let is_alone = holds(&got, "content-security-policy: sandbox\r\n");
+    assert!(
+        is_alone,
+        "a document of the platform is not one of the page"
+    );
     let seen = office.seen(USER_INFO);
     let headers = seen[0]["headers"].as_object().unwrap();
     for name in [
@@ -216,6 +221,8 @@ fn the_platform_is_told_nothing_of_the_clients_key_or_its_way() {
         "x-secret-hop",
         "te",
         "x-forwarded-for",
+        "cf-connecting-ip",
+        "true-client-ip",
     ] {
         assert!(!headers.contains_key(name), "{name} in {headers:?}");
     }
