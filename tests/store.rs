@@ -113,23 +113,41 @@ fn the_columns_match_those_of_existing_stores() {
     assert_eq!(columns("weixin_client"), "id clients");
 }
 
+/// Undoes the migrations, the newest first.
+const UNDONE: [&str; 4] = [
+    "DROP TABLE weixin_client",
+    "ALTER TABLE weixin_token DROP COLUMN refusals; ALTER TABLE weixin_token DROP COLUMN secret_worked;
+     ALTER TABLE weixin_token DROP COLUMN rejections",
+    "DROP TABLE weixin_removed",
+    "ALTER TABLE weixin_account DROP COLUMN parent;
+     ALTER TABLE weixin_token DROP COLUMN put; ALTER TABLE weixin_token DROP COLUMN put_at;
+     ALTER TABLE weixin_token DROP COLUMN put_fingerprint; ALTER TABLE weixin_token DROP COLUMN put_before",
+];
+
 #[test]
-fn a_store_of_the_first_schema_is_migrated_with_all_that_is_in_it() {
-    let world = World::with_account(json!({}));
-    let token = world.open_shop("official").get("shop").unwrap();
-    let store = world.store();
-    sqlite(
-        &store,
-        "ALTER TABLE weixin_account DROP COLUMN parent;
-         ALTER TABLE weixin_token DROP COLUMN put; ALTER TABLE weixin_token DROP COLUMN put_at;
-         ALTER TABLE weixin_token DROP COLUMN put_fingerprint; ALTER TABLE weixin_token DROP COLUMN put_before;
-         DROP TABLE weixin_removed;
-         PRAGMA user_version = 1;",
-    );
-    let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
-    assert!(seen.contains(&token.value), "{seen}");
-    assert_eq!(sqlite(&store, "PRAGMA user_version"), "5");
-    assert_eq!(world.requests(), 1);
+fn a_store_of_an_earlier_schema_is_migrated_with_all_that_is_in_it() {
+    let columns = "SELECT m.name || '.' || c.name FROM sqlite_schema m, pragma_table_info(m.name) c
+                   WHERE m.type = 'table' ORDER BY 1";
+    for undone in 1..=UNDONE.len() {
+        let world = World::with_account(json!({}));
+        let token = world.open_shop("official").get("shop").unwrap();
+        let store = world.store();
+        let newest = sqlite(&store, columns);
+        let version = UNDONE.len() + 1 - undone;
+        sqlite(
+            &store,
+            &format!(
+                "{}; PRAGMA user_version = {version}",
+                UNDONE[..undone].join(";")
+            ),
+        );
+        assert_ne!(sqlite(&store, columns), newest);
+        let seen = common::Child::fork(|| common::outcome(world.open().get("shop"))).join();
+        assert!(seen.contains(&token.value), "of version {version}: {seen}");
+        assert_eq!(sqlite(&store, "PRAGMA user_version"), "5");
+        assert_eq!(sqlite(&store, columns), newest, "of version {version}");
+        assert_eq!(world.requests(), 1);
+    }
 }
 
 /// Faults row 19: the store is deleted or truncated, or loses tables or rows.
