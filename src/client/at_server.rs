@@ -103,10 +103,11 @@ impl AtServer {
     /// Reports that the API refused this token. The server compares it with its own.
     pub fn reject(&self, name: Option<&str>, token: &str) -> Result<()> {
         let rejected = self.caller(self.call.deadline).reject(name, token);
-        // The next get asks the server, even if the server did not take the rejection. While the server is away, the
-        // tokens in memory stay in use, since most of them are another account's.
-        if !matches!(rejected, Err(Trouble::Away(_))) {
-            self.call.state.shared.invalidate_all();
+        match rejected {
+            // While the server is away, the other tokens in memory stay in use.
+            Err(Trouble::Away(_)) => self.call.state.shared.forget_token(token),
+            // The next get asks the server, even if the server did not take the rejection.
+            _ => self.call.state.shared.invalidate_all(),
         }
         Ok(rejected?)
     }

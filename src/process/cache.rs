@@ -306,6 +306,18 @@ impl Cache {
         }
     }
 
+    /// Removes a token under each of its names. The next get of such a name looks at the store.
+    pub fn forget_token(&self, token: &str) {
+        let slots = self.named.values().chain([&self.current]);
+        for slot in slots {
+            let known = slot.snapshot.load();
+            let is_it = |known: &Arc<Snapshot>| *known.token.value == *token;
+            if known.as_ref().is_some_and(is_it) {
+                slot.snapshot.store(None);
+            }
+        }
+    }
+
     #[cfg(test)]
     pub fn revision(&self) -> u64 {
         self.revision.load(Ordering::Acquire)

@@ -269,6 +269,14 @@ impl StoreState {
         state
     }
 
+    /// Removes a token from this process's memory, under each of its names.
+    pub fn forget_token(&self, token: &str) {
+        let states = lock(&self.states);
+        for state in states.alive.iter().filter_map(Weak::upgrade) {
+            state.cache.forget_token(token);
+        }
+    }
+
     /// Makes every get look at the store first, if this process has had a token of one of these names.
     pub fn invalidate_if_had(&self, names: &[String]) {
         let states = lock(&self.states);

@@ -75,6 +75,13 @@ impl<V> OnceMap<V> {
         &set.node.value
     }
 
+    /// Returns the values, but for those that are inserted meanwhile.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        let newest = self.newest.load(Ordering::Acquire);
+        let places = self.tables[newest].get().into_iter().flatten();
+        places.filter_map(|place| Some(&place.get()?.node.value))
+    }
+
     fn table(&self, number: usize) -> &Table<V> {
         self.tables[number].get_or_init(|| {
             let places = (0..FIRST << number).map(|_| OnceLock::new());
@@ -180,6 +187,9 @@ mod tests {
         }
         assert_eq!(map.get(b"shop"), None);
         assert_eq!(map.get(b""), None);
+        let mut values: Vec<usize> = map.values().copied().collect();
+        values.sort_unstable();
+        assert!(values.into_iter().eq(0..1000));
     }
 
     #[test]

@@ -66,6 +66,12 @@ func TestAGoodTokenIsServedWhileTheServerIsAway(t *testing.T) {
 		!strings.Contains(err.Error(), `"other"`) {
 		t.Errorf("a token that is not known: %v", err)
 	}
+	if err := store.Reject("shop", "another token"); !errors.Is(err, wxtoken.ErrStore) {
+		t.Errorf("Reject of another token answers %v", err)
+	}
+	if now := mustToken(t, store, "shop"); now != token {
+		t.Error("the rejection of another token took it away")
+	}
 	// Nothing tells whether the token is still good.
 	if err := store.Reject("shop", token.Value); !errors.Is(err, wxtoken.ErrStore) {
 		t.Errorf("Reject answers %v", err)

@@ -134,6 +134,17 @@ func (c *cache) clear(name string) {
 	}
 }
 
+// forget removes a token under each of its names.
+func (c *cache) forget(value string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, s := range c.slots {
+		if known := s.snapshot.Load(); known != nil && known.value == value {
+			s.snapshot.CompareAndSwap(known, nil)
+		}
+	}
+}
+
 // invalidateAll makes every goroutine ask the server first from now on.
 func (c *cache) invalidateAll() {
 	c.revision.Add(1)

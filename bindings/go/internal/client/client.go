@@ -242,8 +242,13 @@ func (h *handle) Reject(name, refused string) *backend.Failure {
 		method: "POST", path: pathOf("/v1/reject", name), body: map[string]string{"token": refused}, most: mostBytes,
 		doing: "cannot reject " + words(name),
 	})
-	// The next get asks the server, whether or not this request succeeded.
-	h.server.invalidateAll()
+	if bad != nil && bad.passes {
+		// While the server is away, the other tokens stay in use.
+		h.server.forget(refused)
+	} else {
+		// The next get asks the server, whether or not it took the rejection.
+		h.server.invalidateAll()
+	}
 	return bad.failure()
 }
 

@@ -94,6 +94,15 @@ func (s *server) leaveView(v *view) {
 	v.remove()
 }
 
+// forget removes a token from the memory of this process, under each of its names.
+func (s *server) forget(value string) {
+	s.viewsMu.Lock()
+	defer s.viewsMu.Unlock()
+	for _, v := range s.views {
+		v.cache.forget(value)
+	}
+}
+
 // invalidateAll makes every goroutine of this process ask the server first.
 func (s *server) invalidateAll() {
 	s.viewsMu.Lock()

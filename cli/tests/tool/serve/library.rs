@@ -179,6 +179,7 @@ fn a_good_token_is_handed_out_while_the_server_is_away() {
     let url = serving.url("http://");
     let handle = open(&url, &key);
     let token = handle.get("shop").unwrap();
+    assert_eq!(handle.get_current().unwrap(), token);
     let longest = || {
         let clock = StandstillClock::start();
         let times = (0..20).map(|_| {
@@ -200,6 +201,12 @@ fn a_good_token_is_handed_out_while_the_server_is_away() {
     // A rejection that does not reach the server takes no good token away.
     handle.reject("shop", "another token").unwrap_err();
     assert_eq!(handle.get("shop").unwrap(), token);
+    // The token that is rejected is not handed out again, under any name.
+    assert_eq!(handle.get_current().unwrap(), token);
+    handle.reject("shop", &token.value).unwrap_err();
+    for failed in [handle.get("shop"), handle.get_current()] {
+        assert_eq!(failed.unwrap_err().status, WXTOKEN_E_STORE);
+    }
     let cold = Child::fork(|| {
         let failed = open(&url, &key).get("shop").unwrap_err();
         format!("{:?} {}", failed.status, failed.message)
