@@ -654,10 +654,20 @@ fn while_the_server_refuses_writes_the_processes_of_a_host_share_one_fetch() {
     wait_until("the token has expired", || !world.accepts(&first.value));
     // The next token lasts until the test has ended.
     world.add("official", "wx1", json!({"lifetime_ms": 7_200_000}));
+    let commands = || -> u64 {
+        let info = world.server().run(&["INFO", "stats"]);
+        let mut lines = info.text().lines();
+        let count = lines.find_map(|line| line.strip_prefix("total_commands_processed:"));
+        count.unwrap().trim().parse().unwrap()
+    };
+    let before = commands();
     for other in &others {
         other.signal(libc::SIGCONT);
     }
     let got: Vec<String> = others.into_iter().map(Child::join).collect();
+    // A process that goes back and forth between the server and its host asks a hundred thousand times.
+    let asked = commands() - before;
+    assert!(asked < 10_000, "{asked}");
     assert!(world.accepts(&got[0]), "{got:?}");
     assert!(got.iter().all(|token| *token == got[0]), "{got:?}");
     assert_eq!(world.requests(), 2);
