@@ -4,12 +4,13 @@
     run.py --self-test
 
 They begin in the given order. All others wait for `build`, which keeps every processor busy. By default as many run at once
-as there are processors, because much of their time is waiting. The output of a suite is shown when it has ended.
+as there are processors, because much of their time is waiting. Without `build`, each makes what it needs, so they run one after
+the other. The output of a suite is shown when it has ended.
 
 The last block lists the suites that passed, those that FAILED, and those that were NOT RUN with the reason. It also has the
-duration and the processor time of each, and the space that was left on the disk at the worst moment. A suite is not run if it needs a feature that this machine lacks and .ci/setup cannot
-install: namespaces, another user, an unreachable registry. It then writes a line to the file that the variable WXTOKEN_NOT_RUN
-names, and exits with 0:
+duration and the processor time of each, and the space that was left on the disk at the worst moment. A suite is not run if it
+needs a feature that this machine lacks and .ci/setup cannot install: namespaces, another user, an unreachable registry. It then
+writes a line to the file that the variable WXTOKEN_NOT_RUN names, and exits with 0:
 
     SUITE: reason           None of it was run.
     SUITE/PART: reason      The rest of it was run.
@@ -83,7 +84,7 @@ def main():
     given = parser.parse_args()
     listed = names_in(given.may_not_run) if given.may_not_run else None
     began = time.monotonic()
-    suites = Lanes([Suite(name) for name in given.suites], listed, given.once).run(given.at_once)
+    suites = Lanes([Suite(name) for name in given.suites], listed, given.once).run(given.at_once if BUILD in given.suites else 1)
     return summary(suites, given.may_not_run, time.monotonic() - began)
 
 
