@@ -133,7 +133,7 @@ pub fn kinds() -> Vec<KindOfAccount> {
 
 /// Returns whether a credential is a secret that was put, or the one before it, and not a token of a platform.
 pub fn is_put_secret(credential: &str) -> bool {
-    let field = credential.strip_suffix("_before").unwrap_or(credential);
+    let (field, _) = crate::client::put_field(credential);
     let mut pushed = Kind::all().filter_map(|kind| kind.token().pushed.as_ref());
     pushed.any(|put| put.field == field)
 }

@@ -15,6 +15,7 @@ mod retry;
 mod secrets;
 pub mod session;
 
+pub use put::put_field;
 pub use register::check_new;
 
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -14,6 +14,14 @@ use crate::secrets::{Label, Secret, fingerprint};
 use crate::store::{Account, Commit};
 use crate::sys::{self, Failpoint};
 
+/// Splits the name of a put secret into its field, and whether it means the secret that the last put replaced.
+pub fn put_field(name: &str) -> (&str, bool) {
+    match name.strip_suffix("_before") {
+        Some(field) => (field, true),
+        None => (name, false),
+    }
+}
+
 impl Client {
     pub fn put(&self, name: &str, field: &str, value: Option<&str>) -> Result<()> {
         names::check_account(name)?;
@@ -222,10 +230,7 @@ impl Session {
     /// Returns the put secret of an account in clear, by the name of its field. The name with `_before` stands for the
     /// secret that the last put replaced.
     pub fn read_secret(&self, account: &Account, field: &str) -> Result<CachedToken> {
-        let (field, before) = match field.strip_suffix("_before") {
-            Some(field) => (field, true),
-            None => (field, false),
-        };
+        let (field, before) = put_field(field);
         let put = account.kind.token().pushed.as_ref();
         let Some(put) = put.filter(|put| put.field == field) else {
             return Err(no_credential(account, field));

@@ -108,6 +108,21 @@ impl Desk {
         run
     }
 
+    /// Registers an account that has authorized the component `platform`.
+    fn register_authorizer(&self, name: &str, id: &str) {
+        self.done(&[
+            "account",
+            "add",
+            name,
+            "--kind",
+            "authorizer",
+            "--id",
+            id,
+            "--parent",
+            "platform",
+        ]);
+    }
+
     /// Lets the store's group read it, and do nothing else. Tests that use this begin with `needs_root`.
     fn let_readers_in(&self) {
         set_mode(self.world.directory.path(), 0o755);

@@ -73,18 +73,7 @@ fn component(desk: &Desk) {
     let (ticket, _) = desk.world.sim.push("wxc", 0).unwrap();
     let put = desk.run_with(&["put", "platform", "verify_ticket"], &ticket);
     assert_eq!(put.code, 0, "{}", put.err);
-    let add = [
-        "account",
-        "add",
-        "merchant",
-        "--kind",
-        "authorizer",
-        "--id",
-        "wxa",
-        "--parent",
-        "platform",
-    ];
-    desk.done(&add);
+    desk.register_authorizer("merchant", "wxa");
     let put = desk.run_with(
         &["put", "merchant", "refresh_token"],
         "refreshtoken@@@of-the-authorizer",

@@ -188,17 +188,7 @@ fn a_put_secret_is_given_only_to_a_client_that_may_get_and_put() {
     let refresh = format!("refreshtoken@@@{SECRET}");
     let spec = json!({"kind": "authorizer", "id": "wxa", "parent": "wxc", "secret": refresh});
     desk.world.sim.post("/accounts", spec).unwrap();
-    desk.done(&[
-        "account",
-        "add",
-        "customer",
-        "--kind",
-        "authorizer",
-        "--id",
-        "wxa",
-        "--parent",
-        "platform",
-    ]);
+    desk.register_authorizer("customer", "wxa");
     let pusher = desk.client("pusher", &["--allow", "get,put"]);
     let usual = desk.client("usual", &[]);
     let forwarded = desk.client("forwarded", &["--allow", "forward,put"]);

@@ -142,17 +142,7 @@ fn a_component_and_its_authorizer_are_stood_in_for() {
     desk.run_with(&["put", "platform", "verify_ticket"], &ticket);
     desk.world
         .add("authorizer", "wxa", json!({"parent": "wxc"}));
-    desk.done(&[
-        "account",
-        "add",
-        "child",
-        "--kind",
-        "authorizer",
-        "--id",
-        "wxa",
-        "--parent",
-        "platform",
-    ]);
+    desk.register_authorizer("child", "wxa");
     let (refresh, _) = desk.world.sim.authorize("wxa", Some("wxc")).unwrap();
     desk.run_with(&["put", "child", "refresh_token"], &refresh);
     let key = desk.client("web", &["--allow", "forward"]);
